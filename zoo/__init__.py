@@ -1,0 +1,64 @@
+"""A model zoo of recurrent networks for Keras and TensorFlow.
+
+    import zoo
+
+    zoo.list_models()                                   # what there is
+    zoo.load("imdb-bilstm").predict(["What a film!"])   # raw text in, answers out
+    zoo.train("imdb-lstm", "runs/mine", data="reviews.csv")
+    zoo.export("runs/mine", "serving/mine")             # for TF Serving
+
+Everything here is imported when it is first used: `import zoo` itself imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from zoo._version import __version__
+from zoo.config import Config
+from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.registry import get_recipe, list_models
+
+if TYPE_CHECKING:
+    from zoo.serving import Predictor as Predictor
+    from zoo.serving import evaluate as evaluate
+    from zoo.serving import export as export
+    from zoo.serving import load as load
+    from zoo.training import train
+    from zoo.weights import pretrained
+
+__all__ = [
+    "Config",
+    "Interrupted",
+    "Predictor",
+    "UsageError",
+    "ZooError",
+    "__version__",
+    "evaluate",
+    "export",
+    "get_recipe",
+    "list_models",
+    "load",
+    "pretrained",
+    "train",
+]
+
+_LAZY = {
+    "Predictor": "zoo.serving",
+    "evaluate": "zoo.serving",
+    "export": "zoo.serving",
+    "load": "zoo.serving",
+    "pretrained": "zoo.weights",
+    "train": "zoo.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

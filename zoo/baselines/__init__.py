@@ -1,0 +1,1 @@
+"""Simple, honest methods whose scores are printed beside the networks'."""

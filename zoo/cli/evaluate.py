@@ -1,0 +1,49 @@
+"""`zoo evaluate`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from zoo.cli import options
+
+
+@click.command()
+@options.model
+@click.option("--data", metavar="SOURCE", help="A source's test split, or all rows of a file.")
+@options.column
+@click.option("--baselines/--no-baselines", default=True, show_default=True)
+@options.json_output
+def evaluate(
+    model: str, data: str | None, columns: dict[str, str], baselines: bool, as_json: bool
+) -> None:
+    """Score MODEL (recipe name, run folder or export) with the field's metric.
+
+    Without --data: on the test split of the data that it was trained on.
+    """
+    options.import_tensorflow()
+    from zoo.serving import evaluate
+
+    result = evaluate(model, data, columns=columns, baselines=baselines)
+    if as_json:
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    click.echo(f"{result['model']} on {result['data']}: {result['rows']:,} rows")
+    for note in result["notes"]:
+        click.echo(f"  note: {note}")
+    rows = [("network", result["metrics"]), *result["baseline"].items()]
+    options.table([{"": name, **_numbers(scores)} for name, scores in rows])
+    per_class = result["metrics"].get("per_class", {})
+    if per_class:
+        click.echo()
+        options.table([{"class": name, **_numbers(scores)} for name, scores in per_class.items()])
+
+
+def _numbers(scores: dict[str, Any]) -> dict[str, str]:
+    return {
+        key: f"{value:.4f}" if isinstance(value, float) else str(value)
+        for key, value in scores.items()
+        if isinstance(value, int | float)
+    }

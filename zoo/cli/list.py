@@ -1,0 +1,31 @@
+"""`zoo list`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from zoo.cli import options
+
+
+@click.command("list")
+@click.argument("pattern", default="*")
+@click.option("--task", help="Only this task.")
+@click.option("--topology", help="Only this topology.")
+@click.option("--pretrained", is_flag=True, help="Only recipes with pretrained weights.")
+@options.json_output
+def list(
+    pattern: str, task: str | None, topology: str | None, pretrained: bool, as_json: bool
+) -> None:
+    """List the recipes whose name matches PATTERN (`'imdb-*'`, or a part of the name)."""
+    from zoo.registry import list_models
+
+    rows = list_models(pattern, task=task, topology=topology, pretrained=pretrained)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo("No recipe matches. `zoo list` shows all.", err=True)
+        return
+    options.table([{**row, "pretrained": "yes" if row["pretrained"] else "-"} for row in rows])

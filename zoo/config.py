@@ -1,0 +1,134 @@
+"""Configurations: frozen dataclasses, typed overrides, and the comments beside the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from zoo.errors import UsageError, suggest
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What every recipe lets one set; a recipe's own `Config` adds its network to it."""
+
+    epochs: int = 4  # passes over the training split, at most
+    batch_size: int = 64  # examples in one step, over all replicas together
+    learning_rate: float = 1e-3  # Adam's step size at its highest
+    warmup: float = 0.05  # share of all steps in which the step size rises from 0
+    decay_to: float = 0.05  # share of the step size left at the end of the cosine decay
+    clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
+    patience: int = 2  # epochs without a better validation score before training stops (0: never)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def override(config: C, changes: Mapping[str, Any]) -> C:
+    """Returns `config` with `changes`; strings are converted to the field's type.
+
+    Args:
+      config: any frozen dataclass.
+      changes: field name to value, or to text as given on a command line.
+
+    Raises:
+      UsageError: an unknown field (with the nearest name), or a value of another type.
+    """
+    types = typing.get_type_hints(type(config))
+    names = [field.name for field in dataclasses.fields(config)]
+    values = {}
+    for key, value in changes.items():
+        if key not in names:
+            raise UsageError(f"Unknown setting {key!r}.{suggest(key, names)}")
+        values[key] = _convert(key, value, types[key])
+    try:
+        return dataclasses.replace(config, **values)
+    except ValueError as error:  # what a Config's __post_init__ has against a value
+        raise UsageError(str(error)) from None
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, str]:
+    """Parses `["units=32", "cell=gru"]` to a dict.
+
+    Raises:
+      UsageError: a setting without `=`, or given twice.
+    """
+    parsed: dict[str, str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"Setting {setting!r} is not of the form key=value.")
+        if key in parsed:
+            raise UsageError(f"Setting {key!r} is given twice.")
+        parsed[key.strip()] = value.strip()
+    return parsed
+
+
+def _convert(key: str, value: Any, kind: Any) -> Any:
+    """Converts one value to a field's type; `kind` is a type or a `Literal`."""
+    options = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        if value in options:
+            return value
+        raise UsageError(
+            f"Setting {key!r} must be one of {', '.join(options)}; got {value!r}."
+            + (suggest(str(value), options) if isinstance(value, str) else "")
+        )
+    wrong = UsageError(f"Setting {key!r} takes a value of type {kind.__name__}; got {value!r}.")
+    if kind is bool:
+        words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        if isinstance(value, bool):
+            return value
+        raise wrong
+    if isinstance(value, bool):
+        raise wrong
+    try:
+        converted = kind(
+            value.replace("_", "") if isinstance(value, str) and kind is int else value
+        )
+    except (TypeError, ValueError):
+        raise wrong from None
+    if kind is int and isinstance(value, float) and value != converted:
+        raise wrong
+    return converted
+
+
+def describe(config: Config) -> list[tuple[str, Any, str]]:
+    """Returns (name, value, comment) for each field, in order.
+
+    The comment is the one that stands beside the field in the source, so that a recipe's
+    reader and `zoo info` see the same words. Empty where the source cannot be read.
+    """
+    comments: dict[str, str] = {}
+    for cls in reversed(type(config).__mro__):
+        if dataclasses.is_dataclass(cls):
+            comments |= _field_comments(cls)
+    return [
+        (field.name, getattr(config, field.name), comments.get(field.name, ""))
+        for field in dataclasses.fields(config)
+    ]
+
+
+def _field_comments(cls: type) -> dict[str, str]:
+    import inspect
+    import io
+    import tokenize
+
+    try:
+        source = inspect.getsource(cls)
+    except OSError:
+        return {}
+    comments: dict[str, str] = {}
+    name = ""
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    for token, following in zip(tokens, tokens[1:], strict=False):
+        if token.type == tokenize.NAME and following.string == ":":
+            name = token.string
+        elif token.type == tokenize.COMMENT and name:
+            comments[name] = token.string.lstrip("# ")
+            name = ""
+    return comments

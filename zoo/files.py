@@ -1,0 +1,113 @@
+"""Where things are kept, and writing so that a reader never sees half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+
+
+def home() -> Path:
+    """Returns the cache folder: `ZOO_HOME`, or the user's cache directory."""
+    if os.environ.get("ZOO_HOME"):
+        return Path(os.environ["ZOO_HOME"]).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("rnn-zoo"))
+
+
+def offline() -> bool:
+    """Whether `ZOO_OFFLINE` forbids the network."""
+    return os.environ.get("ZOO_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Gives a path beside `path` to write to, and renames it into place when all went well.
+
+    Works for files and for folders that do not exist yet. The parents are made. What was
+    written reaches the disk before the rename, so that a crash leaves the old or the new.
+
+    Raises:
+      ZooError: the disk is full, the folder is read-only, or the like.
+    """
+    temporary = path.parent / f".{path.name}.{os.getpid()}.part{path.suffix}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        flush(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ZooError(
+            f"Cannot write {path}: {error.strerror or error}. "
+            "Free some space or choose another folder."
+        ) from error
+    finally:
+        if temporary.is_dir():
+            import shutil
+
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            with open(file, "rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def visible(folder: Path) -> list[Path]:
+    """Returns what a folder holds, but for what an interrupted `writing` has left."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Gives a folder below the cache folder that is gone afterwards."""
+    import tempfile
+
+    (home() / "tmp").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home() / "tmp") as folder:
+        yield Path(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+      ZooError: it is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ZooError(f"{path} is missing: {path.parent} is not complete.") from None
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{path} cannot be read ({error}). Restore or delete it.") from error
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

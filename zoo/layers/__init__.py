@@ -1,0 +1,5 @@
+"""Layers that Keras does not have, each of `keras.ops` and registered under package `zoo`."""
+
+from zoo.layers.pooling import MaskedPooling
+
+__all__ = ["MaskedPooling"]

@@ -1,0 +1,72 @@
+"""Pooling over time that looks at real steps only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MaskedPooling(keras.layers.Layer):
+    """Reduces a sequence to one vector, leaving padded steps out.
+
+    Keras' own global pooling layers take the maximum over padding too.
+
+    Args:
+      mode: `"last"` (the state at the last real step), `"mean"`, `"max"` (per unit, the
+        strongest value over time; Collobert et al. 2011), or `"mean+max"` (both, joined).
+
+    Call arguments:
+      inputs: float `(batch, time, units)`.
+      mask: bool `(batch, time)`; real steps, on the left; at least one in each row. Without a
+        mask every step is real.
+
+    Returns:
+      float `(batch, units)`, or `(batch, 2 * units)` for `"mean+max"`.
+
+    Raises:
+      ValueError: an unknown mode.
+    """
+
+    MODES = ("last", "mean", "max", "mean+max")
+
+    def __init__(self, mode: str = "max", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if mode not in self.MODES:
+            raise ValueError(f"mode must be one of {', '.join(self.MODES)}; got {mode!r}.")
+        self.mode = mode
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            mask = ops.ones(ops.shape(inputs)[:2], dtype="bool")
+        real = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)  # (batch, time, 1)
+        pooled = []
+        if self.mode == "last":
+            # Real steps stand on the left: the last one has the highest real position.
+            last = ops.sum(ops.cast(mask, "int32"), axis=1) - 1
+            chosen = ops.expand_dims(
+                ops.one_hot(last, ops.shape(inputs)[1], dtype=inputs.dtype), -1
+            )
+            pooled.append(ops.sum(inputs * chosen, axis=1))
+        if "mean" in self.mode:
+            # Sums of hundreds of terms lose their small ones in half precision.
+            total = ops.sum(ops.cast(inputs * real, "float32"), axis=1)
+            count = ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True)
+            pooled.append(ops.cast(total / count, inputs.dtype))
+        if "max" in self.mode:
+            lowest = ops.cast(-6e4, inputs.dtype)  # within float16's range
+            pooled.append(ops.max(ops.where(ops.expand_dims(mask, -1), inputs, lowest), axis=1))
+        return pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=-1)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None  # there is no time axis any more
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        units = input_shape[-1]
+        return (input_shape[0], 2 * units if self.mode == "mean+max" else units)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mode": self.mode}

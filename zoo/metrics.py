@@ -1,0 +1,102 @@
+"""Scores of classifiers, by scikit-learn and SciPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from zoo.errors import ZooError
+
+
+def classification(
+    truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
+) -> dict[str, Any]:
+    """Scores predicted class names against the true ones.
+
+    Args:
+      truth: true class names, one a row.
+      predicted: predicted class names, as many.
+      labels: every class name, in the order that the result keeps.
+
+    Returns:
+      A dict that JSON can hold, all scores as fractions of 1:
+      `accuracy`; `macro_f1`, the mean F1 of the classes that occur in `truth` or `predicted`
+      (scikit-learn's default); `rows`; `per_class`, label to `precision`, `recall`, `f1` (0
+      where undefined) and `support` (rows of that class); `confusion`, counts with a row for
+      each true class and a column for each predicted class.
+
+    Raises:
+      ZooError: no rows, unequal lengths, or a class name that is not in `labels`.
+    """
+    if len(truth) != len(predicted):
+        raise ZooError(
+            f"There are {len(predicted)} predictions for {len(truth)} rows; "
+            "predict each row once, in order."
+        )
+    if not truth:
+        raise ZooError("There are no rows to score; give at least one labelled row.")
+    true, guess = _codes(truth, labels, "label"), _codes(predicted, labels, "prediction")
+    codes = range(len(labels))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        true, guess, labels=codes, zero_division=0.0
+    )
+    occurring = np.union1d(true, guess)
+    return {
+        "accuracy": float(np.mean(true == guess)),
+        "macro_f1": float(np.mean(f1[occurring])),
+        "rows": len(truth),
+        "per_class": {
+            label: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "support": int(support[i]),
+            }
+            for i, label in enumerate(labels)
+        },
+        "confusion": confusion_matrix(true, guess, labels=codes).tolist(),
+    }
+
+
+def wilson_interval(accuracy: float, rows: int) -> tuple[float, float]:
+    """Returns the 95 % interval of an accuracy measured on `rows` rows (Wilson, 1927).
+
+    It says how far the score may lie from the one on endless data of the same kind; not how
+    much another training run differs.
+
+    Args:
+      accuracy: right rows / rows, from 0 to 1.
+      rows: at least 1.
+    """
+    interval = binomtest(round(accuracy * rows), rows).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _codes(names: Sequence[str], labels: Sequence[str], what: str) -> np.ndarray:
+    """Returns the position of each name in `labels`: int array of shape (rows,)."""
+    position = {label: i for i, label in enumerate(labels)}
+    unknown: dict[str, list[int]] = {}
+    for row, name in enumerate(names, start=1):
+        if name not in position:
+            unknown.setdefault(name, []).append(row)
+    if unknown:
+        found = "; ".join(
+            f"{name!r} in row{'s' if len(rows) > 1 else ''} {_some(rows)}"
+            for name, rows in list(unknown.items())[:5]
+        )
+        if len(unknown) > 5:
+            found += f"; and {len(unknown) - 5} more"
+        raise ZooError(
+            f"Unknown {what} {found}. Known are: {_some(labels)}. Correct or leave out these rows."
+        )
+    return np.array([position[name] for name in names])
+
+
+def _some(values: Sequence[object], limit: int = 10) -> str:
+    """Returns the first few values, and how many there are beyond."""
+    shown = ", ".join(map(str, values[:limit]))
+    return shown + (f" and {len(values) - limit} more" if len(values) > limit else "")

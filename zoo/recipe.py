@@ -1,0 +1,157 @@
+"""What a recipe is: one module of plain functions and constants, always of this shape.
+
+| name | what |
+|---|---|
+| docstring | the idea of the network: equations, reference, expected score and time |
+| `TOPOLOGY`, `TASK` | `"many-to-one"`, … and `"sentiment"`, … |
+| `METRIC` | the key of `evaluate`'s result that the field quotes |
+| `MONITOR` | the validation log that picks the best epoch, `"val_accuracy"` or `"val_loss"` |
+| `DATA` | a `zoo.data.Dataset`: sources in order, columns, licence, a sample |
+| `Config` | a frozen dataclass derived from `zoo.Config`; comments beside the defaults |
+| `RECIPES` | name to `Config`: the networks this module offers |
+| `prepare(config, train, base=None)` | what is learnt from the training split besides weights: a dict that JSON can hold (vocabulary, labels, …). `base` is the same dict of the model to go on from |
+| `batches(config, assets, examples)` | raw examples to a `zoo.data.Batches` of (input, target) arrays |
+| `build(config, assets)` | the Keras model, of backend-neutral layers, not compiled |
+| `objective(config)` | `{"loss": …, "metrics": […]}` for `compile`, made anew at each call |
+| `serve(config, assets, model)` | a `zoo.serving.Served`: the signatures, raw input to named outputs |
+| `evaluate(config, assets, predictor, examples)` | the field's metrics: a dict that JSON can hold |
+| `baseline(config, splits)` | name to the same metrics, for the honest simple methods |
+| `show(example, answer)` | one answer as a line for people |
+
+`examples` are columns: a dict of equally long lists. A served input bears the name of the
+column that it takes, so that a sample of the data is also a sample of requests.
+
+Two keys of the assets mean something to the engine: `labels`, the class names in the order of
+the last axis of the output `probabilities`; and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.config import Config
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.data import Batches, Dataset, Examples, Splits
+    from zoo.serving import Predictor, Served
+
+TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
+
+CONSTANTS = ("TOPOLOGY", "TASK", "METRIC", "MONITOR", "DATA", "Config", "RECIPES")
+FUNCTIONS = (
+    "prepare",
+    "batches",
+    "build",
+    "objective",
+    "serve",
+    "evaluate",
+    "baseline",
+    "show",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One named network: a recipe module with one of its configurations.
+
+    Attributes:
+      name: what `zoo train` takes.
+      module: the recipe module.
+      config: the defaults of this network.
+      origin: where it was registered from, for messages.
+    """
+
+    name: str
+    module: types.ModuleType
+    config: Config
+    origin: str
+
+    @property
+    def topology(self) -> str:
+        return self.module.TOPOLOGY
+
+    @property
+    def task(self) -> str:
+        return self.module.TASK
+
+    @property
+    def metric(self) -> str:
+        return self.module.METRIC
+
+    @property
+    def monitor(self) -> str:
+        return self.module.MONITOR
+
+    @property
+    def data(self) -> Dataset:
+        return self.module.DATA
+
+    @property
+    def doc(self) -> str:
+        return self.module.__doc__ or ""
+
+    @property
+    def reference(self) -> str:
+        """What finds this recipe again in another process: its name, or `file.py:name`."""
+        return f"{self.origin}:{self.name}" if self.origin.endswith(".py") else self.name
+
+    @property
+    def pretrained_folder(self) -> Path:
+        """Where packed weights of this module's recipes lie: `pretrained/` beside it."""
+        return Path(self.module.__file__ or "").parent / "pretrained"
+
+    def prepare(self, config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+        return self.module.prepare(config, train, base)
+
+    def batches(self, config: Config, assets: dict, examples: Examples) -> Batches:
+        return self.module.batches(config, assets, examples)
+
+    def build(self, config: Config, assets: dict) -> Any:
+        return self.module.build(config, assets)
+
+    def objective(self, config: Config) -> dict[str, Any]:
+        return self.module.objective(config)
+
+    def serve(self, config: Config, assets: dict, model: Any) -> Served:
+        return self.module.serve(config, assets, model)
+
+    def evaluate(
+        self,
+        config: Config,
+        assets: dict,
+        predictor: Predictor,
+        examples: Examples,
+    ) -> dict[str, Any]:
+        return self.module.evaluate(config, assets, predictor, examples)
+
+    def baseline(self, config: Config, splits: Splits) -> dict[str, dict]:
+        return self.module.baseline(config, splits)
+
+    def show(self, example: dict, answer: dict) -> str:
+        return self.module.show(example, answer)
+
+
+def recipes_of(module: types.ModuleType, origin: str) -> list[Recipe]:
+    """Returns the recipes of one module, after checking that it has the shape above.
+
+    Raises:
+      ZooError: a constant or function is missing, or is not what it has to be.
+    """
+    missing = [name for name in (*CONSTANTS, *FUNCTIONS) if not hasattr(module, name)]
+    if missing:
+        raise ZooError(
+            f"{origin} is no recipe module: it lacks {', '.join(missing)}. "
+            "`python -m pydoc zoo.recipe` shows what one needs."
+        )
+    if module.TOPOLOGY not in TOPOLOGIES:
+        raise ZooError(
+            f"{origin}: TOPOLOGY is {module.TOPOLOGY!r}; it must be one of {', '.join(TOPOLOGIES)}."
+        )
+    for name, config in module.RECIPES.items():
+        if not isinstance(config, Config):
+            raise ZooError(f"{origin}: the configuration of {name!r} does not derive from Config.")
+    return [Recipe(name, module, config, origin) for name, config in module.RECIPES.items()]

@@ -1,0 +1,146 @@
+"""Finds recipes: through the entry-point group `zoo.recipes`, or in a file given by path."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import importlib
+import importlib.util
+import pkgutil
+import sys
+import types
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from zoo.errors import UsageError, ZooError, suggest
+from zoo.recipe import Recipe, recipes_of
+
+GROUP = "zoo.recipes"
+
+
+def get_recipe(name: str) -> Recipe:
+    """Returns the recipe of that name, or of `path/to/file.py:name`.
+
+    Raises:
+      UsageError: there is none (with the nearest name).
+    """
+    path, separator, inner = name.rpartition(":")
+    if not separator and name.endswith(".py"):
+        path, inner = name, ""
+    if path.endswith(".py"):
+        found = _from_file(Path(path))
+        if not inner and len(found) == 1:
+            return next(iter(found.values()))
+        if inner in found:
+            return found[inner]
+        raise UsageError(f"{path} has no recipe {inner!r}.{suggest(inner, found)}")
+    known = recipes()
+    if name not in known:
+        raise UsageError(f"Unknown recipe {name!r}.{suggest(name, known)}")
+    return known[name]
+
+
+def list_models(
+    pattern: str = "*",
+    *,
+    task: str | None = None,
+    topology: str | None = None,
+    pretrained: bool = False,
+) -> list[dict]:
+    """Lists the recipes, sorted by name, without importing TensorFlow.
+
+    Args:
+      pattern: shell-style (`"imdb-*"`); without a wildcard, any part of the name.
+      task, topology: keep only these.
+      pretrained: keep only those with packed weights.
+
+    Returns:
+      Dicts of `name, topology, task, dataset, metric, pretrained` (bool).
+    """
+    from zoo.weights import names_in
+
+    if not any(sign in pattern for sign in "*?["):
+        pattern = f"*{pattern}*"
+    rows = []
+    for name, recipe in sorted(recipes().items()):
+        row = {
+            "name": name,
+            "topology": recipe.topology,
+            "task": recipe.task,
+            "dataset": recipe.data.name,
+            "metric": recipe.metric,
+            "pretrained": name in names_in(recipe.pretrained_folder),
+        }
+        if (
+            fnmatch.fnmatch(name, pattern)
+            and task in (None, row["task"])
+            and topology in (None, row["topology"])
+            and (row["pretrained"] or not pretrained)
+        ):
+            rows.append(row)
+    return rows
+
+
+@functools.cache
+def recipes() -> dict[str, Recipe]:
+    """Returns every registered recipe by name.
+
+    Raises:
+      ZooError: two modules use one name, or a registered module cannot be imported.
+    """
+    known: dict[str, Recipe] = {}
+    for module, origin in _registered_modules():
+        for recipe in recipes_of(module, origin):
+            if recipe.name in known:
+                raise ZooError(
+                    f"Two recipes are named {recipe.name!r}: one from "
+                    f"{known[recipe.name].origin}, one from {origin}. Rename one of them."
+                )
+            known[recipe.name] = recipe
+    return known
+
+
+def _registered_modules() -> Iterator[tuple[types.ModuleType, str]]:
+    """Yields each module that an entry point names; of a package, each module in it."""
+    seen = set()
+    for point in entry_points(group=GROUP):
+        if point.value in seen:  # the same distribution found twice on the path
+            continue
+        seen.add(point.value)
+        try:
+            module = importlib.import_module(point.value)
+            names = [point.value]
+            if hasattr(module, "__path__"):
+                found = pkgutil.iter_modules(module.__path__, f"{point.value}.")
+                names = sorted(info.name for info in found if not info.ispkg)
+            for name in names:
+                yield importlib.import_module(name), name
+        except ImportError as error:
+            raise ZooError(
+                f"The recipes registered as {point.value!r} cannot be imported: {error}. "
+                "Repair or uninstall the package that registers them."
+            ) from error
+
+
+def _from_file(path: Path) -> dict[str, Recipe]:
+    """Imports a recipe file under a name of its own, once."""
+    path = path.resolve()
+    if not path.is_file():
+        raise UsageError(f"There is no recipe file {path}.")
+    name = f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"
+    module = sys.modules.get(name)
+    if module is None:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise UsageError(f"{path} is not a Python file.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses look their module up
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise ZooError(
+                f"{path} cannot be imported: {type(error).__name__}: {error}."
+            ) from error
+    return {recipe.name: recipe for recipe in recipes_of(module, str(path))}

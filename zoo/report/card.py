@@ -1,0 +1,100 @@
+"""Model cards: Markdown made from what a run has measured, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+
+
+def write(folder: Path) -> None:
+    """Writes `card.md` from the JSON files of a run folder."""
+    files.write_text(folder / "card.md", render(folder))
+
+
+def render(folder: Path) -> str:
+    """Returns the card of a complete run folder, Markdown."""
+    from zoo.registry import get_recipe
+
+    read = {
+        name: files.read_json(folder / f"{name}.json")
+        for name in ("config", "metrics", "data", "environment")
+    }
+    config, metrics, data, machine = (
+        read[name] for name in ("config", "metrics", "data", "environment")
+    )
+    recipe = get_recipe(config["recipe"])
+    idea = inspect.cleandoc(recipe.doc).split("\n\n")[0].replace("\n", " ")
+    metric = metrics["metric"]
+    scores = {f"**{recipe.name}**": metrics["test"], **metrics["baseline"]}
+    numbers = [key for key, value in metrics["test"].items() if isinstance(value, float)]
+    options = {key: value for key, value in config["run"].items() if value not in (None, {}, False)}
+    lines = [
+        f"# {recipe.name}",
+        "",
+        idea,
+        "",
+        f"- Topology: {recipe.topology}. Task: {recipe.task}. Weights: {metrics['parameters']:,}.",
+        f"- Data: {data['title']}; "
+        + ", ".join(f"{rows:,} {split}" for split, rows in data["rows"].items())
+        + f" rows. Licence: {data['licence'] or 'your own data'}.",
+        *(f"- Note: {note}." for note in data["notes"]),
+        "",
+        "## Scores on the test split",
+        "",
+        _row(["", *numbers]),
+        _row(["---", *["---:"] * len(numbers)]),
+        *(
+            _row([name, *(_number(values.get(key)) for key in numbers)])
+            for name, values in scores.items()
+        ),
+        "",
+        *_per_class(metrics["test"]),
+        f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
+        f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes {metric}."
+        + (f" Weights: {metrics['weights']}." if "weights" in metrics else ""),
+        "",
+        "## How it was made",
+        "",
+        f"Options: {_pairs(options)}. Config: {_pairs(config['config'])}.",
+        "",
+        f"{metrics['train_seconds']:,} s in training steps, on {machine['cores']} cores "
+        f"({machine['cpu']}, {machine['memory_gib']} GiB, "
+        f"{', '.join(machine['gpus'] or []) or 'no GPU'}); Python {machine['python']}, TensorFlow "
+        f"{machine['tensorflow']}, Keras {machine['keras']}, zoo {machine['zoo']}.",
+        "",
+        f"Data fingerprint: `{data['fingerprint']}`.",
+        "",
+        "## What it is for",
+        "",
+        "Trained on the data above and measured on their test split alone: on other kinds of "
+        "input expect less, and measure with `zoo evaluate MODEL --data your.csv`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _per_class(scores: dict[str, Any]) -> list[str]:
+    classes = scores.get("per_class", {})
+    if not classes:
+        return []
+    keys = list(next(iter(classes.values())))
+    return [
+        _row(["class", *keys]),
+        _row(["---", *["---:"] * len(keys)]),
+        *(_row([name, *(_number(row[key]) for key in keys)]) for name, row in classes.items()),
+        "",
+    ]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "" if value is None else f"{value:,}"
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key} `{value}`" for key, value in values.items())

@@ -1,0 +1,164 @@
+"""Plots as PNG files: curves of a training run, and confusion matrices.
+
+Figures are made without pyplot, so that no backend is chosen for the whole process.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from zoo.errors import ZooError
+from zoo.files import writing
+
+# Okabe and Ito's blue and vermilion: distinct for colour-blind readers, and in grey.
+TRAIN, VALIDATION = "#0072B2", "#D55E00"
+GREY = "#555555"
+# Beyond this many classes the cells are too small for numbers.
+MOST_NUMBERED = 25
+
+
+def curves(history: Sequence[dict[str, Any]], path: Path, monitor: str = "val_loss") -> None:
+    """Draws the loss and the metrics of a run against the epoch, and marks the best epoch.
+
+    Args:
+      history: one dict an epoch, as `history.csv` has them (strings will do): `epoch`, `loss`,
+        and each further value that has a validation value `val_…` beside it.
+      path: the PNG to write.
+      monitor: the value that picks the best epoch: the least of a loss, the highest of
+        anything else, the first of equals. Nothing is marked where no epoch has it.
+
+    Raises:
+      ZooError: there is no epoch, or the file cannot be written.
+    """
+    if not history:
+        raise ZooError("There is no epoch to draw yet; train at least one.")
+    keys = [key for key in history[0] if key == "loss" or f"val_{key}" in history[0]]
+    keys.sort(key=lambda key: key != "loss")  # the loss first, the metrics as they come
+    epochs = _column(history, "epoch")
+    best = _best(history, monitor)
+    figure = Figure(figsize=(4.8 * len(keys), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(keys), squeeze=False)[0]
+    for axes, key in zip(panels, keys, strict=True):
+        for name, label, colour in (
+            (key, "train", TRAIN),
+            (f"val_{key}", "validation", VALIDATION),
+        ):
+            if name in history[0]:
+                axes.plot(
+                    epochs, _column(history, name), "o-", color=colour, label=label, ms=4, lw=1.8
+                )
+        if best is not None:
+            axes.axvline(epochs[best], color=GREY, lw=1, ls="--", zorder=0)
+        if best is not None and f"val_{key}" in history[0]:
+            value = _column(history, f"val_{key}")[best]
+            axes.plot(
+                epochs[best],
+                value,
+                "o",
+                ms=11,
+                mfc="none",
+                mec=GREY,
+                mew=1.5,
+                ls="none",
+                label=f"best epoch ({epochs[best]:g}): {value:.4f}",
+            )
+        _dress(axes, key)
+        margin = max(0.4, 0.04 * (epochs[-1] - epochs[0]))
+        axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
+    _save(figure, path)
+
+
+def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
+    """Draws a confusion matrix: counts, coloured by their share of the true class.
+
+    Args:
+      matrix: counts of shape (classes, classes), a row for each true class.
+      labels: the class names, in the order of the rows and columns.
+      path: the PNG to write.
+
+    Raises:
+      ZooError: the file cannot be written.
+    """
+    counts = np.asarray(matrix)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    classes = len(labels)
+    numbered = classes <= MOST_NUMBERED
+    side = 1.1 + max(2.4, min(1.0 * classes, 2.5 + 0.4 * classes, 10))
+    figure = Figure(figsize=(side + 1.2, side), layout="compressed")
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
+    bar.set_label("share of the true class")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    size = 10.0 if classes <= 8 else 8.0 if numbered else 6.0
+    places = range(0, classes, math.ceil(classes / 80))  # not more names than can be read
+    names = [labels[i] if len(labels[i]) <= 24 else labels[i][:23] + "…" for i in places]
+    upright = classes > 4 or max(map(len, names)) > 12
+    # Class names are text, not formulas: a "$" in one is a dollar.
+    axes.set_xticks(
+        places,
+        names,
+        fontsize=size,
+        parse_math=False,
+        rotation=45 if upright else 0,
+        ha="right" if upright else "center",
+        rotation_mode="anchor" if upright else "default",
+    )
+    axes.set_yticks(places, names, fontsize=size, parse_math=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if numbered:
+        for row, column in np.ndindex(*counts.shape):
+            share, count = shares[row, column], counts[row, column]
+            axes.text(
+                column,
+                row,
+                f"{count:,}\n{share:.1%}" if classes <= 8 else f"{count}",
+                ha="center",
+                va="center",
+                fontsize=size if count < 1000 else 0.9 * size,
+                color="white" if share > 0.55 else "black" if count else "#999999",
+            )
+    _save(figure, path)
+
+
+def _dress(axes: Axes, key: str) -> None:
+    """Sets labels, grid and legend of one panel of `curves`."""
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(key.replace("_", " "))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _column(history: Sequence[dict[str, Any]], key: str) -> np.ndarray:
+    """Returns one column as floats of shape (epochs,); NaN where an epoch lacks the value."""
+    values = [row.get(key) for row in history]
+    return np.array([math.nan if value in (None, "") else float(value) for value in values])
+
+
+def _best(history: Sequence[dict[str, Any]], monitor: str) -> int | None:
+    values = _column(history, monitor)
+    if not np.isfinite(values).any():
+        return None
+    return int(np.nanargmin(values) if monitor.endswith("loss") else np.nanargmax(values))
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with writing(Path(path)) as temporary, warnings.catch_warnings():
+        # The bundled font lacks some scripts. A name in one of them is drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(temporary, format="png", dpi=150)

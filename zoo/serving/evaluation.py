@@ -1,0 +1,80 @@
+"""`zoo.evaluate`: the field's metric, the baselines beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.data import Splits
+from zoo.data.dataset import load_examples
+from zoo.errors import ZooError
+from zoo.serving.predictor import Predictor, load
+
+
+def evaluate(
+    model: str | Path | Predictor,
+    data: str | Path | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    baselines: bool = True,
+) -> dict[str, Any]:
+    """Scores what a model serves.
+
+    Args:
+      model: as for `zoo.load`, or a predictor.
+      data: a source of the dataset (its test split is scored), or a file all rows of which are
+        scored; None for the test split of the data that the model was trained on.
+      columns: our column name to the file's.
+      baselines: whether to put the baselines beside. They are those that the run has measured
+        where the rows are the same; else they are fitted on the model's training split.
+
+    Returns:
+      `model, data, rows, metric, metrics, baseline, notes`.
+
+    Raises:
+      UsageError, ZooError: as for `zoo.load`, and data that cannot be had or read.
+    """
+    predictor = model if isinstance(model, Predictor) else load(model)
+    recipe, dataset = predictor.recipe, predictor.recipe.data
+    trained_on, run = predictor.data, predictor.run
+    own_file = data is not None and str(data) not in (*(s.kind for s in dataset.sources), "sample")
+
+    def training_splits() -> Splits:
+        return dataset.load(trained_on["source"], columns=run["columns"], tiny=run["tiny"])
+
+    notes: list[str] = []
+    if own_file:
+        labels = predictor.labels or None
+        examples = load_examples(dataset, Path(str(data)), columns, labels=labels)
+        title, same = Path(str(data)).name, False
+    else:
+        splits = training_splits() if data is None else dataset.load(data)
+        examples, title = splits.test, splits.title
+        same = splits.fingerprint == trained_on["fingerprint"]
+        if not same:
+            notes.append(
+                f"trained on {trained_on['title']}, which differs: some of the rows scored here "
+                "may have been among its training data"
+            )
+    metrics = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
+    baseline: dict[str, Any] = {}
+    if baselines and same and predictor.metrics.get("baseline"):
+        baseline = predictor.metrics["baseline"]
+    elif baselines:
+        try:
+            fitted = dataclasses.replace(training_splits(), test=examples)
+        except ZooError as error:
+            notes.append(f"no baseline: the model's training data cannot be had ({error})")
+        else:
+            baseline = recipe.baseline(predictor.config, fitted)
+    return {
+        "model": predictor.name,
+        "data": title,
+        "rows": len(next(iter(examples.values()))),
+        "metric": recipe.metric,
+        "metrics": metrics,
+        "baseline": baseline,
+        "notes": notes,
+    }

