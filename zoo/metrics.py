@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
 from zoo.errors import ZooError
 
@@ -44,6 +44,9 @@ def classification(
     precision, recall, f1, support = precision_recall_fscore_support(
         true, guess, labels=codes, zero_division=0.0
     )
+    # Not sklearn's confusion_matrix: it warns about a single class even when that is all there is.
+    confusion = np.zeros((len(labels), len(labels)), int)
+    np.add.at(confusion, (true, guess), 1)
     occurring = np.union1d(true, guess)
     return {
         "accuracy": float(np.mean(true == guess)),
@@ -58,7 +61,7 @@ def classification(
             }
             for i, label in enumerate(labels)
         },
-        "confusion": confusion_matrix(true, guess, labels=codes).tolist(),
+        "confusion": confusion.tolist(),
     }
 
 

@@ -1,28 +1,36 @@
 """What a recipe is: one module of plain functions and constants, always of this shape.
 
-| name | what |
-|---|---|
-| docstring | the idea of the network: equations, reference, expected score and time |
-| `TOPOLOGY`, `TASK` | `"many-to-one"`, … and `"sentiment"`, … |
-| `METRIC` | the key of `evaluate`'s result that the field quotes |
-| `MONITOR` | the validation log that picks the best epoch, `"val_accuracy"` or `"val_loss"` |
-| `DATA` | a `zoo.data.Dataset`: sources in order, columns, licence, a sample |
-| `Config` | a frozen dataclass derived from `zoo.Config`; comments beside the defaults |
-| `RECIPES` | name to `Config`: the networks this module offers |
-| `prepare(config, train, base=None)` | what is learnt from the training split besides weights: a dict that JSON can hold (vocabulary, labels, …). `base` is the same dict of the model to go on from |
-| `batches(config, assets, examples)` | raw examples to a `zoo.data.Batches` of (input, target) arrays |
-| `build(config, assets)` | the Keras model, of backend-neutral layers, not compiled |
-| `objective(config)` | `{"loss": …, "metrics": […]}` for `compile`, made anew at each call |
-| `serve(config, assets, model)` | a `zoo.serving.Served`: the signatures, raw input to named outputs |
-| `evaluate(config, assets, predictor, examples)` | the field's metrics: a dict that JSON can hold |
-| `baseline(config, splits)` | name to the same metrics, for the honest simple methods |
-| `show(example, answer)` | one answer as a line for people |
+Constants:
+
+- docstring: the idea of the network: equations, reference, expected score and time.
+- `TOPOLOGY`, `TASK`: `"many-to-one"`, … and `"sentiment"`, …
+- `METRIC`: the key of `evaluate`'s result that the field quotes.
+- `MONITOR`: the validation log that picks the best epoch, `"val_accuracy"` or `"val_loss"`.
+- `DATA`: a `zoo.data.Dataset`: sources in order, columns, licence, a sample.
+- `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
+- `RECIPES`: name to `Config`, the networks that this module offers.
+
+Functions:
+
+- `prepare(config, train, base=None)`: what is learnt from the training split besides weights
+  (vocabulary, labels, …), a dict that JSON can hold: the assets. `base` is that dict of the
+  model to go on from.
+- `batches(config, assets, examples)`: raw examples to a `zoo.data.Batches` of model input and
+  target.
+- `build(config, assets)`: the Keras model, of backend-neutral layers, not compiled.
+- `objective(config)`: `{"loss": …, "metrics": […]}` for `compile`, made anew at each call.
+- `serve(config, assets, model)`: a `zoo.serving.Served`: signatures from raw input to named
+  outputs.
+- `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a dict
+  that JSON can hold.
+- `baseline(config, splits)`: name to the same metrics, for the honest simple methods.
+- `show(example, answer)`: one answer as a line for people.
 
 `examples` are columns: a dict of equally long lists. A served input bears the name of the
 column that it takes, so that a sample of the data is also a sample of requests.
 
-Two keys of the assets mean something to the engine: `labels`, the class names in the order of
-the last axis of the output `probabilities`; and nothing else.
+One key of the assets means something to the engine: `labels`, the class names in the order of
+the last axis of the output `probabilities`.
 """
 
 from __future__ import annotations

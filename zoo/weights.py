@@ -13,6 +13,7 @@ file and changes no answer that matters: the metrics are those of the rounded we
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
 MANIFEST = "manifest.json"
+
+_unpacking = threading.Lock()
 
 
 def names_in(folder: Path) -> set[str]:
@@ -50,25 +53,29 @@ def pretrained(name: str) -> Path:
     The pack is checked against its checksum and unpacked into the cache once; what lies in the
     cache is checked again each time.
 
+    Args:
+      name: of a recipe, or `path/to/file.py:name`.
+
     Raises:
       UsageError: an unknown recipe, or one without pretrained weights.
-      ZooError: the pack or what was unpacked of it is damaged.
+      ZooError: the pack or what was unpacked of it is damaged, or the cache cannot be written.
     """
     from zoo.registry import get_recipe
 
-    folder = get_recipe(name).pretrained_folder
+    recipe = get_recipe(name)
+    folder = recipe.pretrained_folder
     manifest = _manifest(folder)
-    if name not in manifest:
+    if recipe.name not in manifest:
         raise UsageError(
             f"{name!r} has no pretrained weights. `zoo train {name}` makes your own."
             + (suggest(name, pretrained_names()) if pretrained_names() else "")
         )
-    entry = manifest[name]
-    target = files.home() / "pretrained" / f"{name}-{entry['sha256'][:16]}"
+    entry = manifest[recipe.name]
+    target = files.home() / "pretrained" / f"{recipe.name}-{entry['sha256'][:16]}"
     if not target.is_dir():
         pack = folder / entry["file"]
         if not pack.is_file() or files.sha256(pack) != entry["sha256"]:
-            raise ZooError(f"{pack} is missing or damaged. Install the package again.")
+            raise ZooError(f"{pack} is missing or damaged. Install its package again.")
         _unpack(pack, target)
     damaged = _damaged(target)
     if damaged:
@@ -82,17 +89,22 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
     """Packs a complete run as pretrained weights and lists it in the manifest.
 
     Args:
-      model: a run folder.
+      model: a run folder, or another model with Keras weights that `zoo.load` takes.
       folder: the `pretrained` folder.
       bits: low mantissa bits of each float32 weight that are rounded away; 12 leaves a relative
         error of at most 2**-12. The packed model is what gets evaluated and quoted.
 
     Returns:
       The manifest's entry.
+
+    Raises:
+      UsageError: as for `zoo.load`.
+      ZooError: the run is not complete, its data cannot be had, or nothing can be written.
     """
     import shutil
 
     from zoo.serving import evaluate, export, load
+    from zoo.serving.export import ABOUT
 
     source = load(model)
     if not source.metrics:
@@ -101,7 +113,9 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     with files.temporary_folder() as scratch:
         rounded = scratch / "run"
-        shutil.copytree(source.folder, rounded, ignore=shutil.ignore_patterns("*.keras", "logs"))
+        rounded.mkdir()
+        for file_name in ABOUT:
+            shutil.copy(source.about / file_name, rounded / file_name)
         for variable in source.model.variables:
             if "float" in variable.dtype:
                 variable.assign(round_mantissa(variable.numpy(), bits))
@@ -142,13 +156,24 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
 def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:
     """Rounds float32 values to the nearest with `bits` zeros at the end of the mantissa.
 
-    Ties go away from zero. Zeros compress; what is left keeps `23 - bits` bits.
+    Ties go away from zero. Zeros compress; what is left keeps `23 - bits` bits. What would be
+    rounded to infinity stays the largest finite number that has so many; infinities and NaNs
+    stay what they are.
+
+    Raises:
+      UsageError: bits below 0 or above 23.
     """
     import numpy as np
 
-    whole = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    rounded = (whole + np.uint32(1 << (bits - 1))) & np.uint32(0xFFFFFFFF << bits & 0xFFFFFFFF)
-    return rounded.view(np.float32).reshape(array.shape)
+    if not 0 <= bits <= 23:
+        raise UsageError(f"bits must be between 0 and 23, the size of a mantissa; got {bits}.")
+    exact = np.ascontiguousarray(array, np.float32)
+    whole = exact.view(np.uint32)
+    keep = np.uint32(0xFFFFFFFF << bits & 0xFFFFFFFF)
+    # Sign and magnitude are apart, so this rounds both signs alike; a carry raises the exponent.
+    rounded = ((whole + np.uint32((1 << bits) >> 1)) & keep).view(np.float32)
+    rounded = np.where(np.isfinite(rounded), rounded, (whole & keep).view(np.float32))
+    return np.where(np.isfinite(exact), rounded, exact).reshape(array.shape)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -174,25 +199,34 @@ def _tar(source: Path, target: Path) -> None:
 
 def _unpack(pack: Path, target: Path) -> None:
     """Unpacks beside and renames; of two processes at once one wins, both are served."""
+    import lzma
+    import shutil
     import tarfile
 
-    try:
-        with files.writing(target) as temporary, tarfile.open(pack) as archive:
-            temporary.mkdir(parents=True)
-            archive.extractall(temporary, filter="data")
-    except ZooError:
-        if not target.is_dir():
-            raise
-    except (tarfile.TarError, EOFError) as error:
-        raise ZooError(f"{pack} is damaged ({error}). Install the package again.") from error
+    with _unpacking:  # threads of one process would write to the same place
+        if target.is_dir():
+            return
+        try:
+            with files.writing(target) as temporary, tarfile.open(pack) as archive:
+                # What a killed process with this process's id has left, as happens in containers.
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                archive.extractall(temporary, filter="data")
+        except ZooError as error:
+            if not target.is_dir():
+                raise ZooError(f"{error} ZOO_HOME names the folder of the cache.") from error
+        except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+            raise ZooError(f"{pack} is damaged ({error}). Install its package again.") from error
 
 
 def _damaged(folder: Path) -> str | None:
     """Returns the first file that differs from its checksum."""
     sums = folder / "sha256.json"
-    if not sums.exists():
+    try:
+        digests = files.read_json(sums)
+    except ZooError:
         return sums.name
-    for name, digest in files.read_json(sums).items():
+    for name, digest in digests.items():
         path = folder / name
         if not path.is_file() or files.sha256(path) != digest:
             return name

@@ -215,7 +215,8 @@ class _NBSVM:
             positive = labels == name
             ratio = log_count_ratio(counts, positive)
             # tol: liblinear's own default; scikit-learn's is ten times slower and no better.
-            svm = LinearSVC(C=c, tol=0.1, random_state=0).fit(_scaled(counts, ratio), positive)
+            svm = LinearSVC(C=c, tol=0.1, dual=True, random_state=0)
+            svm.fit(_scaled(counts, ratio), positive)
             self.parts.append((ratio, svm.coef_[0], svm.intercept_[0]))
 
     def predict(self, counts: sparse.csr_matrix, beta: float) -> np.ndarray:

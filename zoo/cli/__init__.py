@@ -6,13 +6,16 @@ Importing this imports no TensorFlow, so that `zoo --help` and `zoo list` answer
 from __future__ import annotations
 
 import importlib
+import io
 import os
+import signal
 import sys
+import traceback
 
 import click
 
 from zoo._version import __version__
-from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.errors import UsageError, ZooError, suggest
 
 VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",
@@ -46,8 +49,6 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in VERBS and not args[0].startswith("-"):
-            from zoo.errors import suggest
-
             ctx.fail(f"No such command {args[0]!r}.{suggest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
@@ -71,33 +72,48 @@ def main() -> None:
     Set `ZOO_DEBUG=1` to see tracebacks.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows "?"
+    color = False if os.environ.get("NO_COLOR") else None  # None: in a terminal only
     try:
-        code = zoo.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except click.Abort:
-        code = 130
-    except Interrupted as error:
-        code = 128 + error.signum
+        code = zoo.main(prog_name="zoo", standalone_mode=False, color=color)
+    except Exception as error:
+        if os.environ.get("ZOO_DEBUG") and not isinstance(error, click.exceptions.Exit):
+            traceback.print_exc()
+        code = _report(error)
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:  # `zoo list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except (ZooError, Exception) as error:
-        if os.environ.get("ZOO_DEBUG"):
-            raise
-        code = 2 if isinstance(error, UsageError) else 1
-        click.echo(f"Error: {_line(error)}", err=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _line(error: Exception) -> str:
-    if isinstance(error, ZooError):
-        return " ".join(str(error).split())
-    reason = " ".join(str(error).split())[:300]
-    return (
-        f"{type(error).__name__}: {reason} (this should not happen: please report it with the "
-        "traceback that ZOO_DEBUG=1 shows)"
-    )
+def _report(error: Exception) -> int:
+    """Prints one line about an error and returns the exit code."""
+    if isinstance(error, click.Abort):  # click makes it of KeyboardInterrupt and of EOFError
+        cause = error.__cause__
+        if not isinstance(cause, EOFError):
+            return 128 + getattr(cause, "signum", signal.SIGINT)
+        error = cause
+    if isinstance(error, BrokenPipeError):  # `zoo train … | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    code = 1
+    line = " ".join(str(error).split())
+    if isinstance(error, click.ClickException):
+        code = error.exit_code
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":  # since click 8.2
+            error.show()
+            return code
+        line = " ".join(error.format_message().split())
+        if context:
+            line += ("" if line[-1] in ".?!" else ".") + f" `{context.command_path} --help` helps."
+    elif isinstance(error, UsageError):
+        code = 2
+    elif not isinstance(error, ZooError):
+        line = (
+            f"{type(error).__name__}: {line[:300]} (this should not happen: please report it with "
+            "the traceback that ZOO_DEBUG=1 shows)"
+        )
+    click.echo(f"Error: {line}", err=True)
+    return code

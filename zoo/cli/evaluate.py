@@ -12,9 +12,13 @@ from zoo.cli import options
 
 @click.command()
 @options.model
-@click.option("--data", metavar="SOURCE", help="A source's test split, or all rows of a file.")
+@click.option(
+    "--data", metavar="SOURCE", help="A source (its test split is scored), or your file (all rows)."
+)
 @options.column
-@click.option("--baselines/--no-baselines", default=True, show_default=True)
+@click.option(
+    "--baselines/--no-baselines", default=True, show_default=True, help="Score simple methods too."
+)
 @options.json_output
 def evaluate(
     model: str, data: str | None, columns: dict[str, str], baselines: bool, as_json: bool
@@ -23,6 +27,8 @@ def evaluate(
 
     Without --data: on the test split of the data that it was trained on.
     """
+    if columns and data is None:
+        raise click.UsageError("--column names columns of your own file: give it with --data.")
     options.import_tensorflow()
     from zoo.serving import evaluate
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import inspect
-import io
 import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
 
+if TYPE_CHECKING:
+    from zoo.recipe import Recipe
+
 
 @click.command()
-@click.argument("name")
-@click.option("--layers/--no-layers", default=True, help="Build the network and list its layers.")
+@options.recipe
+@click.option(
+    "--layers/--no-layers",
+    default=True,
+    show_default=True,
+    help="Build the network and list its layers (needs TensorFlow).",
+)
 @options.json_output
 def info(name: str, layers: bool, as_json: bool) -> None:
     """Show what the recipe NAME is: its idea, config with defaults, data, score and layers."""
@@ -41,6 +49,7 @@ def info(name: str, layers: bool, as_json: bool) -> None:
                     "licence": recipe.data.licence,
                     "sources": [source.title for source in recipe.data.sources],
                     "pretrained": packed,
+                    **(_network(recipe) if layers else {}),
                 },
                 indent=2,
                 ensure_ascii=False,
@@ -65,26 +74,44 @@ def info(name: str, layers: bool, as_json: bool) -> None:
     else:
         click.echo(f"  no pretrained weights; the field quotes {recipe.metric}")
     if layers:
-        heading("Layers (built with the vocabulary of the pretrained weights or the sample)")
-        click.echo(_layers(recipe))
+        network = _network(recipe)
+        heading(f"Layers, with the vocabulary of {network['built_from']}")
+        rows = [{**row, "weights": f"{row['weights']:,}"} for row in network["layers"]]
+        options.table(rows)
+        click.echo(f"{network['parameters']:,} weights in all")
 
 
 def heading(text: str) -> None:
     click.echo("\n" + click.style(text, bold=True))
 
 
-def _layers(recipe: object) -> str:
+def _network(recipe: Recipe) -> dict[str, Any]:
+    """Returns `built_from`, `layers` and `parameters` of the network."""
     options.import_tensorflow()
-    from zoo.recipe import Recipe
+    from zoo.serving import load
     from zoo.weights import manifest_entry
 
-    assert isinstance(recipe, Recipe)
     if manifest_entry(recipe):
-        from zoo.serving import load
-
-        model = load(recipe.name).model
+        model, origin = load(recipe.name).model, "the pretrained weights"
     else:
-        model = recipe.build(recipe.config, recipe.prepare(recipe.config, recipe.data.sample()))
-    out = io.StringIO()
-    model.summary(print_fn=lambda line: print(line, file=out), line_length=88)
-    return out.getvalue().rstrip()
+        assets = recipe.prepare(recipe.config, recipe.data.sample())
+        model, origin = recipe.build(recipe.config, assets), "the sample"
+    layers = [
+        {
+            "layer": layer.name,
+            "type": type(layer).__name__,
+            "output": _shape(layer.output),
+            "weights": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
+    return {"built_from": origin, "layers": layers, "parameters": model.count_params()}
+
+
+def _shape(output: Any) -> str:
+    """Returns the shape of a layer's output, `(batch, time, 64)`; the first of several."""
+    if isinstance(output, list | tuple | dict):
+        output = next(iter(output.values() if isinstance(output, dict) else output))
+    names = ["batch", "time"]
+    sizes = [names.pop(0) if size is None and names else str(size) for size in output.shape]
+    return f"({', '.join(sizes)})"

@@ -1,18 +1,54 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and how they print."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from zoo.config import parse_settings
+from zoo.errors import UsageError, ZooError
 
-model = click.argument("model", metavar="MODEL")
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
+
+
+def complete_recipe(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completes a recipe's name, or the path of a recipe file."""
+    from zoo.registry import recipes
+
+    if "/" in incomplete or incomplete.startswith("."):
+        return [CompletionItem(incomplete, type="file")]
+    try:
+        return [CompletionItem(name) for name in recipes() if name.startswith(incomplete)]
+    except ZooError:
+        return []
+
+
+def complete_model(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Completes a pretrained model's name, a folder in `runs`, or any folder."""
+    from zoo.weights import pretrained_names
+
+    try:
+        names = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*/"))]
+    except ZooError:
+        names = []
+    found = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="dir")]
+
+
+model = click.argument("model", metavar="MODEL", shell_complete=complete_model)
+recipe = click.argument("name", metavar="NAME", shell_complete=complete_recipe)
 json_output = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 column = click.option(
     "--column",
@@ -26,7 +62,7 @@ column = click.option(
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Sends file descriptor 2 nowhere: TensorFlow's C++ writes there before it can be asked not to."""
+    """Sends file descriptor 2 nowhere: TensorFlow's C++ writes there unasked."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -40,21 +76,57 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def import_tensorflow() -> Any:
-    """Imports TensorFlow without the lines it prints about itself (`ZOO_DEBUG=1` shows them)."""
-    if os.environ.get("ZOO_DEBUG"):
-        import tensorflow as tf
+    """Imports TensorFlow without the lines it prints about itself (`ZOO_DEBUG=1` shows them).
 
-        return tf
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent_stderr():
-        import tensorflow as tf
+    Raises:
+      UsageError: the environment names another backend of Keras.
+      ZooError: TensorFlow is missing or broken.
+    """
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend != "tensorflow":
+        raise UsageError(f"KERAS_BACKEND is {backend!r}, but TensorFlow is needed here. Unset it.")
+    os.environ["KERAS_BACKEND"] = backend  # goes before what ~/.keras/keras.json says
+    try:
+        if os.environ.get("ZOO_DEBUG"):
+            import tensorflow as tf
 
-        tf.config.list_logical_devices()  # looks for GPUs, and complains if there are none
+            return tf
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with transient("loading TensorFlow …"), _silent_stderr():
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for GPUs, and complains if there are none
+    except ImportError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ZooError(
+            f"TensorFlow cannot be loaded ({reason}). `zoo doctor` says more."
+        ) from error
     return tf
 
 
-def table(rows: list[dict[str, str]]) -> None:
-    """Prints rows as aligned columns under their keys."""
-    widths = {key: max(len(key), *(len(str(row[key])) for row in rows)) for key in rows[0]}
-    for row in [{key: key for key in rows[0]}, *rows]:
-        click.echo("  ".join(str(row[key]).ljust(width) for key, width in widths.items()).rstrip())
+@contextlib.contextmanager
+def transient(text: str) -> Iterator[None]:
+    """Shows a text at a terminal's stderr for as long as something takes."""
+    shown = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if shown:
+        click.echo(f"{text}\r", nl=False, err=True)
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write("\x1b[K")
+            sys.stderr.flush()
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints rows as aligned columns under their keys; columns of numbers to the right."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[str(row.get(key, "")) for key in keys] for row in rows]
+    aligned = []
+    for key, *column in zip(keys, *cells, strict=True):
+        width = max(map(len, [key, *column]))
+        number = all(_NUMBER.fullmatch(cell) for cell in column if cell) and any(column)
+        aligned.append([c.rjust(width) if number else c.ljust(width) for c in (key, *column)])
+    for line, *parts in enumerate(zip(*aligned, strict=True)):
+        text = "  ".join(parts[0]).rstrip()
+        click.echo(click.style(text, bold=True) if line == 0 else text)

@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from zoo.cli import options
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError, suggest
+
+Row = dict[str, Any]
 
 
 @click.command()
 @options.model
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
-@click.option("-i", "--input", "source", metavar="FILE", help="CSV/TSV/JSONL, else a text a line.")
-@click.option("-o", "--output", "target", metavar="FILE", help="CSV/TSV/JSONL by its ending.")
+@click.option(
+    "-i",
+    "--input",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
+    help="A .csv, .tsv or .jsonl file (also .gz), or a .txt with a text a line.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write a .csv, .tsv or .jsonl file; `-` is JSON lines on standard output.",
+)
 @options.column
-@options.json_output
+@click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 def predict(
     model: str,
     texts: tuple[str, ...],
@@ -30,92 +48,170 @@ def predict(
     columns: dict[str, str],
     as_json: bool,
 ) -> None:
-    """Answer each TEXT, or each row of FILE, with MODEL (recipe name, run folder or export).
+    """Answer each TEXT with MODEL (recipe name, run folder or export).
 
-    `-` is standard input or output. Rows of a file keep their other columns.
+    `-`, or nothing in a pipe, reads standard input, one text a line.
+
+    Rows of a file keep their other columns; one with the name of an output is
+    written as given_NAME.
     """
-    if bool(texts) == bool(source):
-        raise click.UsageError("Give texts, or a file with -i (`-` is standard input).")
-    if texts == ("-",):
-        source, texts = "-", ()
-    suffix = _suffix(target)
+    source = _source(texts, source)
+    kind = _kind(target, as_json)
+    lines = _lines(source) if source and _is_text(source) else None
+    if columns and (source is None or lines is not None):
+        raise click.UsageError("--column names columns of a .csv, .tsv or .jsonl file (-i).")
     options.import_tensorflow()
     from zoo.serving import load
 
     predictor = load(model)
     names = predictor.input_names
-    rows = _read(source, names, columns) if source else [{names[0]: text} for text in texts]
-    requests = {name: [row[columns.get(name, name)] for row in rows] for name in names}
+    if unknown := sorted(set(columns) - set(names)):
+        raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], names)}")
+    theirs = {name: columns.get(name, name) for name in names}
+    if lines is None and source:
+        from zoo.data.tables import read_rows
+
+        rows = read_rows(Path(source).expanduser(), theirs.values())
+    elif len(names) == 1:
+        rows = [{names[0]: text} for text in (texts if lines is None else lines)]
+    else:
+        raise UsageError(f"This model takes {', '.join(names)}: give a file with these columns.")
+    requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
     answers = predictor.predict(requests)
-    if target in (None, "-") and not as_json and suffix is None:
-        for row, answer in zip(rows, answers, strict=True):
-            click.echo(predictor.recipe.show(row, answer))
+    if kind is None:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for index, answer in enumerate(answers):
+            example = {name: _one_line(values[index]) for name, values in requests.items()}
+            click.echo(_shortened(predictor.recipe.show(example, answer), width))
         return
-    lines = [{**row, **answer} for row, answer in zip(rows, answers, strict=True)]
-    if target in (None, "-"):
-        _write(sys.stdout, lines, suffix or ".jsonl")
+    merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
+    if target is None or target == "-":
+        _write(sys.stdout, merged, kind)
         return
     from zoo.files import writing
 
     with (
-        writing(Path(str(target))) as temporary,
+        writing(Path(target)) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
-        _write(file, lines, suffix or ".jsonl")
+        _write(file, merged, kind)
 
 
-def _suffix(target: str | None) -> str | None:
-    """Returns the format of the output file, None where people read it.
+def _source(texts: Sequence[str], source: str | None) -> str | None:
+    """Returns the file to read, `-` for standard input, None where texts are given.
 
     Raises:
-      UsageError: an ending that says nothing.
+      UsageError: nothing to answer, or two things.
     """
-    if target in (None, "-"):
-        return None
-    suffix = Path(str(target)).suffix.lower()
+    if texts and source:
+        raise click.UsageError("Give texts or a file (-i), not both.")
+    if "-" in texts:
+        if len(texts) > 1:
+            raise click.UsageError("`-` is standard input; it cannot stand beside other texts.")
+        return "-"
+    if texts or source:
+        return source
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("Give texts, a file (-i), or `-` for standard input.")
+    return "-"
+
+
+def _kind(target: str | None, as_json: bool) -> str | None:
+    """Returns the format of the output, None for lines that people read.
+
+    Raises:
+      UsageError: a file name whose ending says nothing, or a folder.
+    """
+    if target is None or target == "-":
+        return ".jsonl" if as_json or target else None
+    if Path(target).is_dir():
+        raise UsageError(f"{target} is a folder. Name a file in it.")
+    suffix = Path(target).suffix.lower()
     if suffix not in (".csv", ".tsv", ".jsonl"):
-        raise UsageError(f"{target}: name the output .csv, .tsv or .jsonl.")
+        raise UsageError(f"{target}: the name of the output must end in .csv, .tsv or .jsonl.")
+    if as_json and suffix != ".jsonl":
+        raise click.UsageError(f"--json contradicts {target}: name the output .jsonl.")
     return suffix
 
 
-def _read(source: str, names: list[str], columns: dict[str, str]) -> list[dict[str, Any]]:
-    """Reads rows with at least the columns that the model takes."""
-    if source != "-" and Path(source).suffixes[-1:] not in ([".txt"], []):
-        from zoo.data.tables import read_rows
+def _is_text(source: str) -> bool:
+    """Whether a file has a text a line; a pipe like /dev/stdin has no ending."""
+    return source == "-" or Path(source).suffix.lower() in (".txt", "")
 
-        return read_rows(Path(source), [columns.get(name, name) for name in names])
-    if len(names) != 1:
-        raise UsageError(f"This model takes {', '.join(names)}: give a CSV or JSONL file.")
-    if source != "-" and not Path(source).is_file():
-        raise UsageError(f"There is no file {source}.")
-    data = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
+
+def _lines(source: str) -> list[str]:
+    """Reads a text a line. Empty lines are texts too, so that answers stay beside their lines.
+
+    Raises:
+      UsageError: no such file.
+      ZooError: it is empty or cannot be read.
+    """
+    try:
+        if source == "-":
+            data = click.get_binary_stream("stdin").read()
+        else:
+            data = Path(source).expanduser().read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {source}.") from None
+    except OSError as error:
+        raise ZooError(f"{source} cannot be read: {error.strerror or error}.") from error
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if not data:
+        name = "Standard input" if source == "-" else source
+        raise ZooError(f"{name} is empty: there is nothing to answer.")
     # Bytes that are not UTF-8 are the model's to answer, as in serving.
-    lines = data.decode("utf-8", errors="surrogateescape").splitlines()
-    return [{columns.get(names[0], names[0]): line} for line in lines]
+    lines = data.decode("utf-8", errors="surrogateescape").removesuffix("\n").split("\n")
+    return [line.removesuffix("\r") for line in lines]
 
 
-def _write(file: TextIO, rows: list[dict[str, Any]], suffix: str) -> None:
-    if suffix == ".jsonl":
+def _merged(row: Row, answer: Row) -> Row:
+    given = {f"given_{name}" if name in answer else name: value for name, value in row.items()}
+    return {**given, **answer}
+
+
+def _printable(text: str) -> str:
+    """Returns text without lone surrogates, which stand for bytes that are not UTF-8."""
+    try:
+        data = text.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", errors="surrogatepass")
+    return data.decode("utf-8", errors="replace")
+
+
+def _one_line(value: Any) -> Any:
+    """Returns a text for a terminal: no line breaks, no control characters."""
+    if not isinstance(value, str):
+        return value
+    plain = "".join(" " if unicodedata.category(c) == "Cc" else c for c in _printable(value))
+    return " ".join(plain.split())
+
+
+def _shortened(line: str, width: int | None) -> str:
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
+
+
+def _write(file: TextIO, rows: list[Row], kind: str) -> None:
+    if kind == ".jsonl":
         for row in rows:
-            text = json.dumps(row, ensure_ascii=False)
-            file.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+            file.write(_printable(json.dumps(row, ensure_ascii=False)) + "\n")
         return
-    flat = [dict(_flat(row)) for row in rows]
+    flat = [dict(_cells(row)) for row in rows]
     writer = csv.DictWriter(
         file,
-        list(flat[0]) if flat else [],
-        delimiter="\t" if suffix == ".tsv" else ",",
+        list(dict.fromkeys(name for row in flat for name in row)),
+        delimiter="\t" if kind == ".tsv" else ",",
         lineterminator="\n",
     )
     writer.writeheader()
     writer.writerows(flat)
 
 
-def _flat(row: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     """Yields cells: a dict of probabilities becomes `probabilities.positive`, …"""
     for name, value in row.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name}.")
+            yield from _cells(value, f"{before}{name}.")
+        elif isinstance(value, str):
+            yield f"{before}{name}", _printable(value)
         else:
-            text = value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-            yield f"{before}{name}", text
+            yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value

@@ -8,35 +8,87 @@ import sys
 import click
 
 from zoo.cli import options
-from zoo.config import parse_settings
+from zoo.config import PRECISIONS, STRATEGIES, override, parse_settings
 from zoo.errors import Interrupted
-
-STRATEGIES = ("auto", "none", "mirrored")
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 @click.command()
-@click.argument("name")
-@click.option("-o", "--output", metavar="RUN", help="Run folder.  [default: runs/NAME]")
-@click.option("--data", metavar="SOURCE", help="tfds, wheel, sample, … or your CSV/TSV/JSONL file.")
+@options.recipe
+@click.option(
+    "-o",
+    "--output",
+    metavar="RUN",
+    type=click.Path(),
+    help="Run folder.  [default: runs/NAME]",
+)
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="tfds, wheel, sample, …, or your .csv, .tsv or .jsonl file.  "
+    "[default: the first source that can be had]",
+)
 @options.column
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the config.")
-@click.option("--epochs", type=click.IntRange(1), help="Short for --set epochs=N.")
-@click.option("--batch-size", type=click.IntRange(1), help="Global; short for --set batch_size=N.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the config that `zoo info NAME` lists. May be repeated.",
+)
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="Short for --set epochs=N.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Over all devices together; short for --set batch_size=N.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of weights, dropout and the order of batches.",
+)
 @click.option("--deterministic", is_flag=True, help="Bit-equal results on the same machine.")
-@click.option("--strategy", type=click.Choice(STRATEGIES), default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True)
-@click.option("--from", "base", metavar="MODEL", help="Go on from these weights, on other data.")
-@click.option("--resume", is_flag=True, help="Demand a run to go on with.")
-@click.option("--overwrite", is_flag=True, help="Delete what the run folder holds.")
-@click.option("--tiny", is_flag=True, help="A small real subset: a few seconds.")
-@click.option("--baselines/--no-baselines", default=True, show_default=True)
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default=STRATEGIES[0],
+    show_default=True,
+    metavar="NAME",
+    help=f"Devices: {', '.join(STRATEGIES)}.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default=PRECISIONS[0],
+    show_default=True,
+    metavar="NAME",
+    help=f"{', '.join(PRECISIONS)}.",
+)
+@click.option(
+    "--from",
+    "base",
+    metavar="MODEL",
+    shell_complete=options.complete_model,
+    help="Go on from the weights of this recipe name, run folder or export.",
+)
+@click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")
+@click.option("--overwrite", is_flag=True, help="Delete what the run folder holds, and start anew.")
+@click.option("--tiny", is_flag=True, help="A small real part of the data: a few seconds.")
+@click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    show_default=True,
+    help="Score simple methods too.",
+)
 @click.option(
     "--checkpoint-seconds",
     type=click.FloatRange(0),
     default=60.0,
     show_default=True,
+    metavar="S",
     help="Time between checkpoints inside an epoch.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
@@ -64,7 +116,7 @@ def train(
             changes[key] = str(value)
     from zoo.registry import get_recipe
 
-    get_recipe(name)  # a wrong name is said before TensorFlow's seconds
+    override(get_recipe(name).config, changes)  # what is wrong is said before TensorFlow's seconds
     options.import_tensorflow()
     from zoo.training import train
 
@@ -77,16 +129,17 @@ def train(
             overwrite=overwrite,
             **kwargs,  # type: ignore[arg-type]
         )
-    except Interrupted as stop:
+    except KeyboardInterrupt as stop:
         again = [argument for argument in sys.argv[1:] if argument != "--overwrite"]
-        click.echo(
-            f"\nStopped in epoch {stop.epoch} after step {stop.step}; nothing is lost. Go on with:"
-            f"\n  zoo {shlex.join(again)}"
-        )
+        where = ""
+        if isinstance(stop, Interrupted):
+            where = f" in epoch {stop.epoch} after step {stop.step}; nothing is lost"
+        click.echo(f"\nStopped{where}. Go on with:\n  zoo {shlex.join(again)}")
         raise
     metrics = run.metrics
     metric = metrics["metric"]
     click.echo(f"{metric} {metrics['test'][metric]:.4f} on the test split")
     for other, scores in metrics["baseline"].items():
         click.echo(f"  {scores[metric]:.4f} {other} (baseline)")
-    click.echo(f'saved in {run.path}; try\n  zoo predict {run.path} "…"')
+    path = shlex.quote(str(run.path))
+    click.echo(f'saved in {path}; try\n  zoo predict {path} "…"')

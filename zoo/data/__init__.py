@@ -8,16 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.dataset import (
-    Dataset,
-    Examples,
-    Source,
-    Splits,
-    Tfds,
-    Url,
-    Wheel,
-    load_examples,
-)
+from zoo.data.dataset import Dataset, Splits, load_examples
+from zoo.data.sources import Examples, Source, Tfds, Url, Wheel, csv_reader
 
 if TYPE_CHECKING:
     from zoo.data.batching import Batches
@@ -31,6 +23,7 @@ __all__ = [
     "Tfds",
     "Url",
     "Wheel",
+    "csv_reader",
     "load_examples",
 ]
 

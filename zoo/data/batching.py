@@ -99,12 +99,19 @@ class Batches:
         """Returns `(x, y)` of the rows `index`, padded on the right with zeros."""
         return _take(self.x, index), _take(self.y, index)
 
-    def dataset(self, order: list[np.ndarray]) -> tf.data.Dataset:
-        """Returns a `tf.data.Dataset` of `(x, y)`, one element a batch of `order`."""
+    def dataset(self, order: list[np.ndarray], replicas: int = 1) -> tf.data.Dataset:
+        """Returns a `tf.data.Dataset` of `(x, y)`, one element a batch of `order`.
+
+        Args:
+          order: row numbers of each batch.
+          replicas: over which a batch is shared out. One whose rows they cannot share evenly is
+            topped up with its own first rows: Keras 3.15 fails on uneven shares, and cuDNN on a
+            replica without a row.
+        """
 
         def generate() -> Iterator[tuple[Any, Any]]:
             for index in order:
-                yield self.take(index)
+                yield self.take(np.resize(index, -(-len(index) // replicas) * replicas))
 
         signature = tf.nest.map_structure(_spec, self.take(np.arange(1)))
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)

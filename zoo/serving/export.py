@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from zoo import files
+from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
 from zoo.errors import UsageError, ZooError, suggest
-from zoo.serving.predictor import EXTRA, Predictor, load
+from zoo.serving.predictor import EXTRA, Predictor, first_line, load
+from zoo.serving.signatures import Served
 
-FORMATS = ("saved_model", "keras")
-MAX_WARMUP = 1000  # TF Serving refuses more records
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
 
 
@@ -54,30 +55,40 @@ def export(
     trained = predictor.model  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # TF Serving looks for integers only, so it does not see this one.
-        scratch = directory / f".export-{os.getpid()}"
+        # TF Serving looks for integers only, so it does not see this one. No process id: in
+        # containers they repeat, and a killed export leaves its folder behind.
+        scratch = directory / f".export-{uuid.uuid4().hex}"
         scratch.mkdir()
     except OSError as error:
-        raise ZooError(f"Cannot write to {directory}: {error.strerror}.") from error
+        raise _cannot_write(directory, error.strerror or str(error)) from error
     try:
         extra = scratch
         if format == "keras":
             trained.save(scratch / "model.keras")
         else:
-            _write_saved_model(predictor, scratch)
+            served = predictor.served()
+            _write_saved_model(served, scratch)
             extra = scratch / EXTRA
             extra.mkdir(exist_ok=True)
             if warmup:
-                _write_warmup(predictor, extra / "tf_serving_warmup_requests", warmup)
+                _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
         for name in ABOUT:
             found = predictor.about / name
             if found.exists():
                 shutil.copy(found, extra / name)
         return _publish(scratch, directory)
     except OSError as error:
-        raise ZooError(f"Cannot write to {directory}: {error.strerror or error}.") from error
+        raise _cannot_write(directory, error.strerror or str(error)) from error
+    except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
+        raise _cannot_write(directory, first_line(error)) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _cannot_write(directory: Path, reason: str) -> ZooError:
+    return ZooError(
+        f"Cannot write to {directory}: {reason}. Free some space or choose another directory."
+    )
 
 
 def _publish(scratch: Path, directory: Path) -> Path:
@@ -94,8 +105,7 @@ def _publish(scratch: Path, directory: Path) -> Path:
                 raise
 
 
-def _write_saved_model(predictor: Predictor, folder: Path) -> None:
-    served = predictor.served()
+def _write_saved_model(served: Served, folder: Path) -> None:
     # Not keras.export.ExportArchive: Keras 3.15's writes every variable twice.
     module = tf.Module()
     module.parts = served.parts
@@ -120,14 +130,14 @@ def ops_of(folder: Path) -> set[str]:
     }
 
 
-def _write_warmup(predictor: Predictor, path: Path, records: int) -> None:
+def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int) -> None:
     """Writes a TFRecord of `PredictionLog`s: single requests and batches, short and long.
 
     The first request to a cold model is many times slower; the server sends itself these.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    specs = predictor.served().functions["serving_default"].input_signature
+    specs = served.functions["serving_default"].input_signature
     sample: Examples = predictor.recipe.data.sample()
     rows = len(next(iter(sample.values())))
     with tf.io.TFRecordWriter(str(path)) as writer:

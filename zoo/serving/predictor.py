@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
+import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,16 +31,16 @@ def load(model: str | Path) -> Predictor:
     """Loads a trained model.
 
     Args:
-      model: the name of a recipe (its pretrained weights), a run folder, an exported version
-        directory, or the directory of such versions (its newest). A folder that bears a
-        recipe's name is meant when written `./name`.
+      model: the name of a recipe or `path/to/file.py:name` (its pretrained weights), a run
+        folder, an exported version directory, or the directory of such versions (its newest).
+        A folder that bears a recipe's name is meant when written `./name`.
 
     Returns:
-      A predictor. Nothing is downloaded.
+      A predictor. Nothing is downloaded. Network and weights are read when first used.
 
     Raises:
       UsageError: there is no such thing.
-      ZooError: the folder is incomplete or damaged.
+      ZooError: the folder is incomplete or damaged; for the weights, when they are first used.
     """
     return Predictor(find(model))
 
@@ -45,17 +48,17 @@ def load(model: str | Path) -> Predictor:
 def find(model: str | Path) -> Path:
     """Returns the folder that `load` reads for `model`."""
     name = str(model)
-    if isinstance(model, str) and name in recipes():
+    if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
         return pretrained(name)
     folder = Path(model)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, also False for what can be no path
         known = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*"))]
         raise UsageError(
             f"{name!r} is no pretrained model, run folder or export.{suggest(name, known)}"
         )
-    versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+    versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
     if versions and not (folder / "config.json").exists():
-        folder = folder / str(max(versions))
+        folder = max(versions, key=lambda path: int(path.name))
     if not (about(folder) / "config.json").exists():
         raise UsageError(
             f"{folder} is no run folder and no export of this package: it has no config.json. "
@@ -85,8 +88,13 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.about = about(folder)
-        self._resolved = files.read_json(self.about / "config.json")
+        self.resolved = files.read_json(self.about / "config.json")
         self.assets: dict[str, Any] = files.read_json(self.about / "assets.json")
+        if not isinstance(self.resolved, dict) or not {"recipe", "config"} <= self.resolved.keys():
+            raise ZooError(
+                f"{self.about / 'config.json'} names no recipe and config: it is not of this "
+                "package, or damaged. Name another folder, or restore the file."
+            )
         if not self._weights and not self._saved_model:
             raise ZooError(
                 f"{folder} has no weights yet: no epoch is complete. Run its `zoo train` again."
@@ -95,15 +103,15 @@ class Predictor:
     @property
     def name(self) -> str:
         """The recipe's name."""
-        return self._resolved["recipe"].rpartition(":")[2]
+        return self.resolved["recipe"].rpartition(":")[2]
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        return get_recipe(self._resolved["recipe"])
+        return get_recipe(self.resolved["recipe"])
 
     @functools.cached_property
     def config(self) -> Config:
-        return override(self.recipe.config, self._resolved["config"])
+        return override(self.recipe.config, self.resolved["config"])
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -118,7 +126,7 @@ class Predictor:
     @property
     def run(self) -> dict[str, Any]:
         """The options of its run: data, seed, precision, …"""
-        return self._resolved["run"]
+        return self.resolved["run"]
 
     @property
     def card(self) -> str:
@@ -142,8 +150,8 @@ class Predictor:
     def model(self) -> keras.Model:
         if self._weights is None:
             raise ZooError(
-                f"{self.folder} holds a SavedModel only, which Keras cannot train. "
-                "Export with --format keras, or use the run folder."
+                f"{self.folder} holds a SavedModel only, which can be served, but neither trained "
+                "nor exported again. Use the run folder, or an export made with --format keras."
             )
         # Built anew in float32 from the recipe, so that precision and devices of the training
         # do not matter, and with Keras' own kernels, which run on any machine.
@@ -151,10 +159,10 @@ class Predictor:
             model = self.recipe.build(self.config, self.assets)
         try:
             model.load_weights(self._weights)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
             raise ZooError(
-                f"{self._weights} is damaged or of another network ({reason}). Train it again."
+                f"{self._weights} is damaged or of another network ({first_line(error)}). "
+                "Restore it, or train it again."
             ) from error
         without_cudnn(model)
         return model
@@ -173,10 +181,9 @@ class Predictor:
             return self._kept.functions
         try:
             self._kept = tf.saved_model.load(str(self.folder))
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except Exception as error:  # what TensorFlow raises depends on which byte is wrong
             raise ZooError(
-                f"{self.folder} is damaged ({reason}). Export or install it again."
+                f"{self.folder} is damaged ({first_line(error)}). Export or install it again."
             ) from error
         return self._kept.signatures
 
@@ -205,8 +212,10 @@ class Predictor:
 
         Raises:
           UsageError: a plain string instead of a list, a value that is no text, an unknown
-            input or signature.
+            input or signature, a batch size below 1.
         """
+        if batch_size < 1:
+            raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
         if signature not in self.signatures:
             raise UsageError(
                 f"{self.name} has no signature {signature!r}.{suggest(signature, self.signatures)}"
@@ -225,7 +234,7 @@ class Predictor:
             index = order[start : start + batch_size]
             outputs = function(
                 **{
-                    name: tf.constant([columns[name][i] for i in index], spec.dtype)
+                    name: _tensor(name, spec, [columns[name][i] for i in index])
                     for name, spec in specs.items()
                 }
             )
@@ -271,6 +280,12 @@ def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, lis
         raise UsageError(
             f"This model takes the inputs {', '.join(specs)}; got {', '.join(examples)}."
         )
+    for name, column in examples.items():
+        if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
+            raise UsageError(
+                f"Input {name!r} must be a list of values, one an example; got a value of type "
+                f"{type(column).__name__}."
+            )
     columns = {name: list(column) for name, column in examples.items()}
     if len({len(column) for column in columns.values()}) > 1:
         raise UsageError("The inputs differ in length; each example needs a value of each.")
@@ -286,6 +301,16 @@ def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, lis
     return columns
 
 
+def _tensor(name: str, spec: tf.TensorSpec, values: list) -> tf.Tensor:
+    try:
+        return tf.constant(values, spec.dtype)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"Input {name!r} takes values of type {spec.dtype.name}, one an example, all of one "
+            f"shape ({first_line(error)})."
+        ) from error
+
+
 def _encoded(value: str | bytes) -> bytes:
     if isinstance(value, bytes):
         return value
@@ -299,6 +324,12 @@ def _decoded(value: Any) -> Any:
     if isinstance(value, list):
         return [_decoded(part) for part in value]
     return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
+
+
+def first_line(error: Exception) -> str:
+    """Returns the first line of a library's error, without TensorFlow's `{{node …}}`."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(error)).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
 
 
 def _size(value: Any) -> int:

@@ -140,11 +140,7 @@ def train(
 
     with replicas.scope(), dtype_policy(precision):
         model = recipe.build(config, assets)
-        model.compile(
-            optimizer=_optimizer(config, training.steps),
-            **recipe.objective(config),
-            jit_compile=False,  # XLA would compile anew for each length of a batch
-        )
+        compile_model(recipe, config, model, training.steps)
         model.optimizer.build(model.trainable_variables)
         if origin:
             for line in _take_weights(model, origin.model):
@@ -189,7 +185,8 @@ def _fit(
             progress.say(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
 
     progress.steps = training.steps
-    held_out = validation.dataset(validation.sorted_order())
+    shares = replicas.num_replicas_in_sync
+    held_out = validation.dataset(validation.sorted_order(), shares)
     with StopSignal() as stop:
         while state.epoch < config.epochs and not _stale(state, config):
             before = state.seconds
@@ -197,7 +194,7 @@ def _fit(
             steps = Steps(folder, state, training.steps, every, stop, progress, metrics)
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
-                training.dataset(order),
+                training.dataset(order, shares),
                 validation_data=held_out,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
@@ -256,7 +253,7 @@ def _finish(
     from zoo.report import card, plots
     from zoo.serving import load
 
-    plots.curves(state.history, run.path / "curves.png")
+    plots.curves(state.history, run.path / "curves.png", recipe.monitor)
     progress.say(f"testing the weights of epoch {state.best_epoch}")
     predictor: Predictor = load(run.path)
     begun = time.perf_counter()
@@ -277,9 +274,20 @@ def _finish(
     if baselines:
         progress.say("fitting the baselines")
         metrics["baseline"] = recipe.baseline(config, splits)
+    if "confusion" in test:
+        plots.confusion(test["confusion"], predictor.labels, run.path / "confusion.png")
     files.write_json(run.path / "metrics.json", metrics)
     card.write(run.path)
     shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
+
+
+def compile_model(recipe: Recipe, config: Config, model: keras.Model, steps: int) -> None:
+    """Compiles a recipe's model for training with `steps` steps an epoch."""
+    model.compile(
+        optimizer=_optimizer(config, steps),
+        **recipe.objective(config),
+        jit_compile=False,  # XLA would compile anew for each length of a batch
+    )
 
 
 def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:

@@ -9,7 +9,7 @@ model-best.keras   weights of the epoch with the best validation score
 model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
 card.md            the model card, made from the above
-curves.png         loss and metric over the epochs
+curves.png         loss and metric over the epochs; confusion.png where there are classes
 logs/              for TensorBoard
 checkpoint/        what is needed to resume; gone when the run is complete
 """

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from zoo.config import PRECISIONS, STRATEGIES
 from zoo.errors import UsageError, suggest
-
-STRATEGIES = ("auto", "none", "mirrored")
-PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
 def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:

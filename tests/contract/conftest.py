@@ -1,0 +1,114 @@
+"""What the contract tests share: every registered recipe, built and trained on its sample."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import filelock
+import pytest
+
+import zoo
+
+NAMES = [row["name"] for row in zoo.list_models()]
+
+# Many steps an epoch out of few rows, and no early end: room for a kill in the middle.
+SETTINGS = {"epochs": 6, "batch_size": 2, "patience": 0}
+
+REFERENCES = """
+import sys, zoo
+folder, settings, *names = sys.argv[1:]
+for name in names:
+    zoo.train(
+        name, f"{folder}/{name}", data="sample", settings=eval(settings),
+        deterministic=True, quiet=True, baselines=False,
+    )
+"""
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def recipe(request):
+    return zoo.get_recipe(request.param)
+
+
+@pytest.fixture(scope="module")
+def trained(recipe):
+    """The recipe's model after two steps on all rows of the sample, and how it got there."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    sample = recipe.data.sample()
+    rows = len(next(iter(sample.values())))
+    config = dataclasses.replace(recipe.config, batch_size=rows)
+    assets = recipe.prepare(config, sample)
+    batches = recipe.batches(config, assets, sample)
+    model = recipe.build(config, assets)
+    model.compile(keras.optimizers.Adam(1e-3), **recipe.objective(config))
+    data = batches.dataset(batches.sorted_order())
+    before = model.evaluate(data, verbose=0, return_dict=True)["loss"]
+    for _ in range(2):
+        model.fit(data, shuffle=False, verbose=0)
+    after = model.evaluate(data, verbose=0, return_dict=True)["loss"]
+    return SimpleNamespace(
+        config=config, assets=assets, batches=batches, model=model, before=before, after=after
+    )
+
+
+@pytest.fixture(scope="session")
+def settings():
+    return SETTINGS
+
+
+@pytest.fixture(scope="session")
+def references(tmp_path_factory, worker_id):
+    """A folder with an undisturbed deterministic run of each recipe, `<folder>/<name>`.
+
+    One process makes them all, because importing TensorFlow takes longer than most of them, and
+    the workers of pytest-xdist share them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "references"
+    with filelock.FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            partial = folder.with_suffix(".part")
+            python([sys.executable, "-c", REFERENCES, partial, repr(SETTINGS), *NAMES])
+            os.rename(partial, folder)
+    return folder
+
+
+def python(command):
+    """Runs a process that has to succeed; its messages are shown if it does not."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session", name="python")
+def python_fixture():
+    return python
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """Takes a `.keras` file; returns every array in it, optimizer and all, by its place."""
+    import io
+    import zipfile
+
+    import h5py
+    import numpy as np
+
+    def read(path):
+        arrays = {}
+        with zipfile.ZipFile(path) as archive:
+            file = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
+            # Layers are numbered over a whole process: their order tells them, not their name.
+            file.visititems(
+                lambda name, item: arrays.update({len(arrays): np.array(item)})
+                if isinstance(item, h5py.Dataset)
+                else None
+            )
+        assert arrays
+        return arrays
+
+    return read

@@ -1,0 +1,234 @@
+"""A run of any recipe can be killed, goes on as if nothing had happened, and can be repeated."""
+
+import contextlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.cli import main
+
+NAMES = [row["name"] for row in zoo.list_models()]
+
+
+def command(name, run, settings, *more):
+    chosen = [f"--set={key}={value}" for key, value in settings.items()]
+    return [
+        *(sys.executable, "-m", "zoo", "train", name, "--data=sample", "--deterministic"),
+        *("--checkpoint-seconds=0", "--no-baselines", "-o", str(run), *chosen, *more),
+    ]
+
+
+def stop(command, run, number, beyond):
+    """Starts a process and signals it when its checkpoint has passed `beyond`.
+
+    Returns:
+      Its exit code and what it printed.
+    """
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        until = time.monotonic() + 240
+        while process.poll() is None and time.monotonic() < until:
+            if any(path.stem > beyond for path in (run / "checkpoint").glob("[0-9]*.npz")):
+                process.send_signal(number)
+                break
+            time.sleep(0.002)
+        out, _ = process.communicate(timeout=240)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    assert not (run / "metrics.json").exists(), f"it was not stopped in the middle:\n{out}"
+    return process.returncode, out
+
+
+def assert_same_run(run, reference, weights):
+    assert (run / "history.csv").read_bytes() == (reference / "history.csv").read_bytes()
+    for file in ("model-last.keras", "model-best.keras"):
+        ours, theirs = weights(run / file), weights(reference / file)
+        assert ours.keys() == theirs.keys()
+        for key, value in theirs.items():
+            np.testing.assert_array_equal(ours[key], value, err_msg=f"{file} {key}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_killed_run_ends_as_if_undisturbed(name, references, settings, weights, python, tmp_path):
+    run = tmp_path / "run"
+    code, _ = stop(command(name, run, settings), run, signal.SIGKILL, "00002-00000001")
+    assert code == -signal.SIGKILL
+    out = python(command(name, run, settings))
+    assert re.search(r"resuming in epoch [3-6] after step \d", out)
+    assert_same_run(run, references / name, weights)
+    assert not (run / "checkpoint").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reference_run_is_whole(name, references, settings):
+    run = references / name
+    present = {path.name for path in run.iterdir()}
+    assert present >= {
+        *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
+        *("metrics.json", "model-best.keras", "model-last.keras", "card.md", "curves.png", "logs"),
+    }
+    recipe = zoo.get_recipe(name)
+    metrics = zoo.training.Run(run).metrics
+    assert np.isfinite(metrics["test"][recipe.metric])
+    history = zoo.training.Run(run).history
+    assert [row["epoch"] for row in history] == list(range(1, settings["epochs"] + 1))
+    assert all(np.isfinite(value) for row in history for value in row.values())
+    assert recipe.monitor in history[0]
+    best = [row[recipe.monitor] for row in history]
+    better = min if recipe.monitor.endswith("loss") else max
+    assert metrics["best_epoch"] == 1 + best.index(better(best))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_answers_its_sample_in_one_line_each(name, references):
+    recipe = zoo.get_recipe(name)
+    sample = recipe.data.sample()
+    predictor = zoo.load(references / name)
+    inputs = {key: sample[key][:2] for key in predictor.input_names}
+    for row, answer in enumerate(predictor.predict(inputs)):
+        line = recipe.show({key: column[row] for key, column in inputs.items()}, answer)
+        assert line.strip()
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", NAMES[:1])  # of the engine, the same for every recipe
+def test_signals_and_a_damaged_checkpoint(
+    name, references, settings, weights, python, tmp_path
+):
+    run = tmp_path / "run"
+    again = command(name, run, settings)
+    code, out = stop(again, run, signal.SIGINT, "00001-00000001")
+    assert code == 130
+    assert "Go on with" in out
+    assert f"zoo train {name} --data=sample" in out
+    assert "Traceback" not in out
+
+    code, out = stop([*again, "--resume"], run, signal.SIGTERM, "00003-00000001")
+    assert code == 143
+    assert "resuming in epoch" in out
+    assert "Go on with" in out
+
+    newest = sorted((run / "checkpoint").glob("[0-9]*.npz"))[-1]
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    # A leftover of a write that was cut short is no checkpoint.
+    (run / "checkpoint" / ".00009-00000001.npz.1.part.npz").write_bytes(b"half")
+    out = python(again)
+    assert f"checkpoint {newest.name} is damaged" in out
+    assert "using the one before it" in out
+    assert "resuming in epoch" in out
+    assert_same_run(run, references / name, weights)
+
+    out = python(again)
+    assert "is complete already" in out
+
+
+REPEAT = """
+import sys, zoo
+folder, settings, *names = sys.argv[1:]
+for name in reversed(names):
+    zoo.train(
+        name, f"{folder}/{name}", data="sample", settings=eval(settings),
+        deterministic=True, quiet=True, baselines=False,
+    )
+"""
+
+
+def test_deterministic_runs_are_equal_whatever_came_before(
+    references, settings, weights, python, tmp_path
+):
+    names = NAMES[:2]  # the killed runs say it of every recipe; here others run first
+    python([sys.executable, "-c", REPEAT, tmp_path, repr(settings), *names])
+    for name in names:
+        assert_same_run(tmp_path / name, references / name, weights)
+
+
+@pytest.fixture
+def copy(references, settings, tmp_path):
+    """A finished run of the first recipe, and the arguments that made it."""
+    run = tmp_path / "copy"
+    shutil.copytree(references / NAMES[0], run)
+    return run, {"data": "sample", "settings": settings, "deterministic": True, "quiet": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"seed": 7}, "seed: 0, now 7"),
+        ({"settings": {"epochs": 9}}, "epochs: 6, now 9"),
+        ({"precision": "mixed_bfloat16"}, "precision: 'float32', now 'mixed_bfloat16'"),
+        ({"data": None}, "data: 'sample', now None"),
+    ],
+)
+def test_a_folder_of_another_run_is_refused_with_the_difference(copy, changes, difference):
+    run, arguments = copy
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    settings = {**arguments["settings"], **changes.pop("settings", {})}
+    with pytest.raises(zoo.UsageError) as caught:
+        zoo.train(NAMES[0], run, **{**arguments, "settings": settings, **changes})
+    assert difference in str(caught.value)
+    assert str(caught.value).count(", now ") == 1
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(len(NAMES) < 2, reason="needs two recipes")
+def test_a_folder_of_another_recipe_is_refused_with_exit_code_2(copy, monkeypatch, capsys):
+    run, _ = copy
+    monkeypatch.setattr(sys, "argv", ["zoo", "train", NAMES[1], "--data=sample", "-o", str(run)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert f"recipe: {NAMES[0]!r}, now {NAMES[1]!r}" in capsys.readouterr().err
+
+
+def test_the_same_call_on_a_complete_run_leaves_it_as_it_is(copy):
+    run, arguments = copy
+    before = (run / "metrics.json").stat().st_mtime_ns
+    assert zoo.train(NAMES[0], run, **arguments).complete
+    assert (run / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_a_run_does_not_go_on_with_other_data(copy):
+    run, arguments = copy
+    (run / "metrics.json").unlink()
+    data = zoo.files.read_json(run / "data.json")
+    zoo.files.write_json(run / "data.json", {**data, "fingerprint": "0" * 64})
+    with pytest.raises(zoo.ZooError, match="have changed since it began"):
+        zoo.train(NAMES[0], run, **{**arguments, "deterministic": True})
+
+
+def test_resume_demands_a_run(tmp_path):
+    with pytest.raises(zoo.UsageError, match="no run to resume"):
+        zoo.train(NAMES[0], tmp_path / "none", data="sample", resume=True, quiet=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_overwrite_deletes_nothing_that_is_no_run(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(zoo.UsageError, match="is no run folder"):
+        zoo.train(NAMES[0], tmp_path, data="sample", overwrite=True, quiet=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    with pytest.raises(zoo.UsageError, match="is no run folder"):
+        zoo.train(NAMES[0], tmp_path / "thesis.tex", data="sample", overwrite=True, quiet=True)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    run = tmp_path / "file" / "run"
+    monkeypatch.setattr(sys, "argv", ["zoo", "train", NAMES[0], "--data=sample", "-o", str(run)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code in (1, 2)
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("Error: ")
+    assert str(run) in error
+    assert len(error.splitlines()) == 1

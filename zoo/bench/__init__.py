@@ -1,0 +1,1 @@
+"""Measurements as JSON files, and the table of results made from them."""

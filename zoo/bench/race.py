@@ -1,0 +1,117 @@
+"""Time to a given score: a recipe against a published example, side by side in one run."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from zoo import files
+from zoo.environment import environment
+from zoo.errors import UsageError, ZooError
+from zoo.registry import get_recipe
+from zoo.training.fit import compile_model
+
+
+def race(
+    name: str,
+    peer: str,
+    target: float,
+    output: str | Path,
+    *,
+    data: str | None = None,
+    seed: int = 0,
+    every: int = 25,
+) -> dict[str, Any]:
+    """Measures how long a recipe trains until it scores `target`, and how long a peer trains.
+
+    The test split is scored between the steps; that time counts for neither. Making the
+    vocabulary and the ids is given apart for both.
+
+    Args:
+      name: of the recipe. Its compiled metric of the name `METRIC` is compared.
+      peer: a module with `run(train, test, seed)`, e.g. of `recipes.peers`.
+      target: score to reach.
+      output: JSON file to write.
+      data: source; the recipe's first if None.
+      every: steps between two scorings.
+
+    Returns:
+      What it writes: `ratio` is the recipe's seconds to the target over all of the peer's
+      training seconds.
+
+    Raises:
+      UsageError: an unknown recipe or peer.
+      ZooError: the recipe did not reach the target.
+    """
+    recipe = get_recipe(name)
+    try:
+        rival = importlib.import_module(peer)
+    except ImportError as error:
+        raise UsageError(f"There is no peer {peer!r} ({error}).") from None
+    splits = recipe.data.load(data)
+    begun = time.perf_counter()
+    ours = _time_to(recipe, splits, target, seed, every)
+    ours["prepare_seconds"] = round(time.perf_counter() - begun - ours.pop("all_seconds"), 1)
+    theirs = rival.run(splits.train, splits.test, seed)
+    last = theirs["epochs"][-1]
+    result = {
+        "kind": "race",
+        "metric": recipe.metric,
+        "target": target,
+        "recipe": ours,
+        "peer": {
+            "name": peer,
+            "source": theirs["source"],
+            "seconds": last["train_seconds"],
+            "score": last["test_accuracy"],
+            "epochs": theirs["epochs"],
+        },
+        "ratio": ours["seconds"] / last["train_seconds"],
+        "seed": seed,
+        "data": splits.describe(),
+        "environment": environment(),
+    }
+    files.write_json(Path(output), result)
+    return result
+
+
+def _time_to(recipe: Any, splits: Any, target: float, seed: int, every: int) -> dict[str, Any]:
+    """Trains until the test score is reached; `seconds` are those within `fit` alone."""
+    keras.utils.set_random_seed(seed)
+    config = recipe.config
+    assets = recipe.prepare(config, splits.train)
+    training = recipe.batches(config, assets, splits.train)
+    test = recipe.batches(dataclasses.replace(config, batch_size=256), assets, splits.test)
+    model = recipe.build(config, assets)
+    compile_model(recipe, config, model, training.steps)
+    begun = time.perf_counter()
+    seconds, steps, trail = 0.0, 0, []
+    held_out = test.dataset(test.sorted_order())
+    for epoch in range(config.epochs):
+        order = training.order(seed, epoch)
+        for start in range(0, len(order), every):
+            part = order[start : start + every]
+            started = time.perf_counter()
+            model.fit(training.dataset(part), shuffle=False, verbose=0)
+            seconds += time.perf_counter() - started
+            steps += len(part)
+            score = model.evaluate(held_out, verbose=0, return_dict=True)[recipe.metric]
+            trail.append({"step": steps, "seconds": seconds, "score": score})
+            if score >= target:
+                return {
+                    "name": recipe.name,
+                    "seconds": seconds,
+                    "score": score,
+                    "steps": steps,
+                    "trail": trail,
+                    "all_seconds": time.perf_counter() - begun,
+                }
+    raise ZooError(
+        f"{recipe.name} reached {max(point['score'] for point in trail):.4f} in "
+        f"{config.epochs} epochs, not {target}."
+    )

@@ -1,0 +1,74 @@
+"""`zoo bench`."""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli import options
+
+
+@click.group()
+def bench() -> None:
+    """Measure, and make the table of results from the measurements."""
+
+
+@bench.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("-o", "--output", default="results", show_default=True, metavar="DIR")
+def collect(models: tuple[str, ...], output: str) -> None:
+    """Write what each MODEL (complete run, pretrained name) measured to DIR/<recipe>.json."""
+    options.import_tensorflow()
+    from zoo.bench.results import collect
+
+    for model in models:
+        click.echo(collect(model, output))
+
+
+@bench.command()
+@click.argument("name")
+@click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")
+@click.option("--target", required=True, type=float, help="Score to reach.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--every", type=click.IntRange(1), default=25, show_default=True, help="Steps between scorings."
+)
+def race(
+    name: str, peer: str, target: float, output: str, data: str | None, seed: int, every: int
+) -> None:
+    """Measure how long the recipe NAME trains to a score, and how long a published example."""
+    options.import_tensorflow()
+    from zoo.bench.race import race
+
+    result = race(name, peer, target, output, data=data, seed=seed, every=every)
+    ours, theirs = result["recipe"], result["peer"]
+    click.echo(f"{name}: {ours['score']:.4f} after {ours['seconds']:.1f} s ({ours['steps']} steps)")
+    click.echo(f"{peer}: {theirs['score']:.4f} after {theirs['seconds']:.1f} s")
+    click.echo(f"ratio {result['ratio']:.3f}")
+
+
+@bench.command()
+@click.argument("readme", default="README.md")
+@click.option("--results", default="results", show_default=True, metavar="DIR")
+def table(readme: str, results: str) -> None:
+    """Write the table of results between the markers of the file README."""
+    from zoo.bench.results import write_table
+
+    click.echo(f"{readme} {'changed' if write_table(readme, results) else 'is up to date'}")
+
+
+@bench.command()
+@click.argument("run")
+@click.argument("folder")
+def pack(run: str, folder: str) -> None:
+    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest."""
+    options.import_tensorflow()
+    from pathlib import Path
+
+    from zoo.weights import pack
+
+    entry = pack(run, Path(folder))
+    click.echo(
+        f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
+    )

