@@ -123,6 +123,7 @@ def describe(config: Config) -> list[tuple[str, Any, str]]:
 def _field_comments(cls: type) -> dict[str, str]:
     import inspect
     import io
+    import itertools
     import tokenize
 
     try:
@@ -132,7 +133,7 @@ def _field_comments(cls: type) -> dict[str, str]:
     comments: dict[str, str] = {}
     name = ""
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in itertools.pairwise(tokens):
         if token.type == tokenize.NAME and following.string == ":":
             name = token.string
         elif token.type == tokenize.COMMENT and name:

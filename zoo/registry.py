@@ -116,10 +116,10 @@ def _registered_modules() -> Iterator[tuple[types.ModuleType, str]]:
                 names = sorted(info.name for info in found if not info.ispkg)
             for name in names:
                 yield importlib.import_module(name), name
-        except ImportError as error:
+        except Exception as error:  # whatever another's module does when it is imported
             raise ZooError(
-                f"The recipes registered as {point.value!r} cannot be imported: {error}. "
-                "Repair or uninstall the package that registers them."
+                f"The recipes registered as {point.value!r} cannot be imported: "
+                f"{type(error).__name__}: {error}. Repair or uninstall what registers them."
             ) from error
 
 

@@ -14,7 +14,7 @@ import zoo
 NAMES = [row["name"] for row in zoo.list_models()]
 
 # Many steps an epoch out of few rows, and no early end: room for a kill in the middle.
-SETTINGS = {"epochs": 6, "batch_size": 2, "patience": 0}
+SETTINGS = {"epochs": 4, "batch_size": 2, "patience": 0}
 
 REFERENCES = """
 import sys, zoo
@@ -104,7 +104,7 @@ def weights():
             file = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
             # Layers are numbered over a whole process: their order tells them, not their name.
             file.visititems(
-                lambda name, item: arrays.update({len(arrays): np.array(item)})
+                lambda name, item: arrays.update({len(arrays): item[()]})
                 if isinstance(item, h5py.Dataset)
                 else None
             )

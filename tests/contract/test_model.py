@@ -93,15 +93,11 @@ def test_half_precision_trains_and_answers_in_float32(recipe, trained, precision
         model = recipe.build(trained.config, trained.assets)
         model.compile(keras.optimizers.Adam(1e-3), **recipe.objective(trained.config))
     assert any(layer.compute_dtype == precision[6:] for layer in model.layers)
-    before = [np.array(weight) for weight in model.trainable_weights]
+    before = [weight.numpy() for weight in model.trainable_weights]
     assert np.isfinite(model.train_on_batch(x, y, return_dict=True)["loss"])
-    assert any(
-        np.any(old != np.array(new))
-        for old, new in zip(before, model.trainable_weights, strict=True)
-    )
-    for weight in model.trainable_weights:
-        assert weight.dtype == "float32"
-        assert np.isfinite(np.array(weight)).all()
+    after = [weight.numpy() for weight in model.trainable_weights]
+    assert any(np.any(old != new) for old, new in zip(before, after, strict=True))
+    assert all(weight.dtype == np.float32 and np.isfinite(weight).all() for weight in after)
     for output in parts(model(x, training=False)):
         assert output.dtype == tf.float32
         assert np.isfinite(np.asarray(output)).all()

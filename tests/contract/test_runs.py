@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import files
 from zoo.cli import main
 
 NAMES = [row["name"] for row in zoo.list_models()]
@@ -64,7 +65,7 @@ def test_a_killed_run_ends_as_if_undisturbed(name, references, settings, weights
     code, _ = stop(command(name, run, settings), run, signal.SIGKILL, "00002-00000001")
     assert code == -signal.SIGKILL
     out = python(command(name, run, settings))
-    assert re.search(r"resuming in epoch [3-6] after step \d", out)
+    assert re.search(r"resuming in epoch [34] after step \d", out)
     assert_same_run(run, references / name, weights)
     assert not (run / "checkpoint").exists()
 
@@ -77,10 +78,12 @@ def test_a_reference_run_is_whole(name, references, settings):
         *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
         *("metrics.json", "model-best.keras", "model-last.keras", "card.md", "curves.png", "logs"),
     }
+    from zoo.training import Run
+
     recipe = zoo.get_recipe(name)
-    metrics = zoo.training.Run(run).metrics
+    metrics = Run(run).metrics
     assert np.isfinite(metrics["test"][recipe.metric])
-    history = zoo.training.Run(run).history
+    history = Run(run).history
     assert [row["epoch"] for row in history] == list(range(1, settings["epochs"] + 1))
     assert all(np.isfinite(value) for row in history for value in row.values())
     assert recipe.monitor in history[0]
@@ -113,7 +116,7 @@ def test_signals_and_a_damaged_checkpoint(
     assert f"zoo train {name} --data=sample" in out
     assert "Traceback" not in out
 
-    code, out = stop([*again, "--resume"], run, signal.SIGTERM, "00003-00000001")
+    code, out = stop([*again, "--resume"], run, signal.SIGTERM, "00002-00000001")
     assert code == 143
     assert "resuming in epoch" in out
     assert "Go on with" in out
@@ -164,7 +167,7 @@ def copy(references, settings, tmp_path):
     ("changes", "difference"),
     [
         ({"seed": 7}, "seed: 0, now 7"),
-        ({"settings": {"epochs": 9}}, "epochs: 6, now 9"),
+        ({"settings": {"epochs": 9}}, "epochs: 4, now 9"),
         ({"precision": "mixed_bfloat16"}, "precision: 'float32', now 'mixed_bfloat16'"),
         ({"data": None}, "data: 'sample', now None"),
     ],
@@ -200,8 +203,8 @@ def test_the_same_call_on_a_complete_run_leaves_it_as_it_is(copy):
 def test_a_run_does_not_go_on_with_other_data(copy):
     run, arguments = copy
     (run / "metrics.json").unlink()
-    data = zoo.files.read_json(run / "data.json")
-    zoo.files.write_json(run / "data.json", {**data, "fingerprint": "0" * 64})
+    data = files.read_json(run / "data.json")
+    files.write_json(run / "data.json", {**data, "fingerprint": "0" * 64})
     with pytest.raises(zoo.ZooError, match="have changed since it began"):
         zoo.train(NAMES[0], run, **{**arguments, "deterministic": True})
 

@@ -79,7 +79,7 @@ def main() -> None:
     try:
         code = zoo.main(prog_name="zoo", standalone_mode=False, color=color)
     except Exception as error:
-        if os.environ.get("ZOO_DEBUG") and not isinstance(error, click.exceptions.Exit):
+        if os.environ.get("ZOO_DEBUG"):
             traceback.print_exc()
         code = _report(error)
     except KeyboardInterrupt:
@@ -110,6 +110,8 @@ def _report(error: Exception) -> int:
             line += ("" if line[-1] in ".?!" else ".") + f" `{context.command_path} --help` helps."
     elif isinstance(error, UsageError):
         code = 2
+    elif isinstance(error, OSError) and error.strerror:
+        line = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     elif not isinstance(error, ZooError):
         line = (
             f"{type(error).__name__}: {line[:300]} (this should not happen: please report it with "

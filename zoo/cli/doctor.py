@@ -18,7 +18,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
     Exits with 1 when something essential is missing. Changes nothing and asks no network.
     """
-    from zoo.doctor import doctor
+    from zoo.diagnosis import doctor
 
     with options.transient("looking …"):
         report = doctor()
@@ -48,7 +48,7 @@ def _show(report: dict[str, Any]) -> None:
         "pip": report["pip"] or _bad("missing"),
         "cache": f"{cache['path']}: {cache['bytes'] / 1e6:,.1f} MB used, "
         f"{cache['free_bytes'] / 1e9:,.1f} GB free",
-        "pretrained": f"{sum(state == 'ok' for state in packed.values())} of {len(packed)} are whole",
+        "pretrained": f"{list(packed.values()).count('ok')} of {len(packed)} packs are whole",
         **{name: value for name, value in report["settings"].items() if value is not None},
     }
     width = max(map(len, facts))

@@ -27,8 +27,6 @@ def evaluate(
 
     Without --data: on the test split of the data that it was trained on.
     """
-    if columns and data is None:
-        raise click.UsageError("--column names columns of your own file: give it with --data.")
     options.import_tensorflow()
     from zoo.serving import evaluate
 

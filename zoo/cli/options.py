@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -95,6 +96,7 @@ def import_tensorflow() -> Any:
         with transient("loading TensorFlow …"), _silent_stderr():
             import tensorflow as tf
 
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
             tf.config.list_physical_devices()  # looks for GPUs, and complains if there are none
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]

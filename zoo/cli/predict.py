@@ -147,10 +147,10 @@ def _lines(source: str) -> list[str]:
       ZooError: it is empty or cannot be read.
     """
     try:
-        if source == "-":
-            data = click.get_binary_stream("stdin").read()
-        else:
+        if source != "-":
             data = Path(source).expanduser().read_bytes()
+        else:  # a process may be started without one
+            data = sys.stdin.buffer.read() if sys.stdin else b""
     except FileNotFoundError:
         raise UsageError(f"There is no file {source}.") from None
     except OSError as error:

@@ -120,6 +120,8 @@ def train(
     options.import_tensorflow()
     from zoo.training import train
 
+    if sys.stdout.isatty() and not kwargs["quiet"]:
+        click.echo("reading the data …\r", nl=False)  # the next line is printed over it
     try:
         run = train(
             name,

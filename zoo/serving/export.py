@@ -106,9 +106,18 @@ def _publish(scratch: Path, directory: Path) -> Path:
 
 
 def _write_saved_model(served: Served, folder: Path) -> None:
-    # Not keras.export.ExportArchive: Keras 3.15's writes every variable twice.
+    # TensorFlow's variables, not the Keras model that holds them: Keras 3 saves a copy of each,
+    # and the C++ loader restores the copy, while the signatures read the original.
+    # keras.export.ExportArchive works around it by writing every variable twice.
+    concrete = [function.get_concrete_function() for function in served.functions.values()]
     module = tf.Module()
-    module.parts = served.parts
+    module.weights = list({id(v): v for function in concrete for v in function.variables}.values())
+    module.resources = [
+        found
+        for part in served.parts
+        for found in tf.train.TrackableView(part).descendants()
+        if isinstance(found, tf.saved_model.experimental.TrackableResource)
+    ]
     tf.saved_model.save(module, str(folder), signatures=served.functions)
     alien = sorted(op for op in ops_of(folder) if "cudnn" in op.lower())
     if alien:

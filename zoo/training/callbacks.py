@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import signal
 import sys
 import threading
@@ -53,7 +55,7 @@ class Steps(keras.callbacks.Callback):
       every: seconds between two checkpoints.
       stop: the signals.
       progress: told each step's logs.
-      metrics: variables of the running metrics to set before the first step, or None.
+      metrics: values of a checkpoint whose running metrics to set before the first step, or None.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class Progress:
 
     def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
         self.epochs, self.steps, self.quiet = epochs, steps, quiet
-        self.terminal = sys.stdout.isatty()
+        self.terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = 0.0
         self._begun: tuple[int, float] | None = None
 
@@ -127,19 +129,26 @@ class Progress:
         self._drawn = now
         since, start = self._begun
         left = (now - start) / (state.step - since) * (self.steps - state.step)
-        filled = 24 * state.step // self.steps
-        print(
-            f"epoch {state.epoch + 1}/{self.epochs}  {'━' * filled}{'┄' * (24 - filled)}  "
-            f"{state.step}/{self.steps}  {_numbers(logs)}  {left:.0f} s left\x1b[K",
-            end="\r",
-            file=sys.stdout,
-            flush=True,
-        )
+        head = f"epoch {state.epoch + 1}/{self.epochs}  "
+        done = str(state.step).rjust(len(str(self.steps)))
+        tail = f"{done}/{self.steps}  {_numbers(logs)}  {left:3.0f} s left"
+        # A line that wraps could not be drawn over.
+        room = shutil.get_terminal_size().columns - 1
+        bar = min(24, room - len(head) - len(tail) - 2)
+        if bar >= 6:
+            filled = bar * state.step // self.steps
+            head += f"{'━' * filled}{'┄' * (bar - filled)}  "
+        print(f"{(head + tail)[:room]}\x1b[K", end="\r", file=sys.stdout, flush=True)
 
     def epoch(self, row: dict[str, float], seconds: float, best: bool) -> None:
-        logs = {key: value for key, value in row.items() if key not in ("epoch", "learning_rate")}
-        mark = "  (best)" if best else ""
-        self.say(f"epoch {row['epoch']}/{self.epochs}  {_numbers(logs)}  {seconds:.0f} s{mark}")
+        scores = [
+            f"{name} {value:.4f}"
+            + (f" (val {row[f'val_{name}']:.4f})" if f"val_{name}" in row else "")
+            for name, value in row.items()
+            if name not in ("epoch", "learning_rate") and not name.startswith("val_")
+        ]
+        mark = "  best" if best else ""
+        self.say(f"epoch {row['epoch']}/{self.epochs}  {'  '.join(scores)}  {seconds:.0f} s{mark}")
 
 
 def _numbers(logs: dict[str, float]) -> str:

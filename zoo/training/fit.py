@@ -171,6 +171,7 @@ def _fit(
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
     folder = run.path / "checkpoint"
+    shares = replicas.num_replicas_in_sync
     state, metrics = checkpoint.State(), None
     found = checkpoint.newest(folder)
     if found is not None:
@@ -181,11 +182,12 @@ def _fit(
             with replicas.scope():
                 checkpoint.restore(model, values, metrics=False)
             if state.step:
-                metrics = values[len(model.variables) + len(model.optimizer.variables) :]
+                # Running metrics have no variables before the first batch.
+                model.test_on_batch(*training.take(np.arange(shares)))
+                metrics = values
             progress.say(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
 
     progress.steps = training.steps
-    shares = replicas.num_replicas_in_sync
     held_out = validation.dataset(validation.sorted_order(), shares)
     with StopSignal() as stop:
         while state.epoch < config.epochs and not _stale(state, config):
@@ -354,7 +356,7 @@ def _count(splits: Splits) -> str:
 
 def _delete(path: Path) -> None:
     """Deletes a run folder, and nothing that is not one."""
-    if not (path / "config.json").exists() and files.visible(path):
+    if not path.is_dir() or (not (path / "config.json").exists() and files.visible(path)):
         raise UsageError(f"{path} is no run folder: it is not deleted. Choose another with -o.")
     shutil.rmtree(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 import keras
@@ -39,7 +40,14 @@ def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
             f"batch_size is the global batch: {batch_size} rows cannot be shared by "
             f"{len(devices)} replicas. Raise --batch-size."
         )
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return _mirrored(tuple(device.name for device in devices))
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    # One object a process: a second one would number its collective operations from the start
+    # again, and TensorFlow 2.21 takes them for those of the first.
+    return tf.distribute.MirroredStrategy(devices)
 
 
 @contextlib.contextmanager

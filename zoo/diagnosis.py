@@ -18,7 +18,7 @@ from zoo.environment import TENSORFLOW, environment
 from zoo.errors import ZooError
 
 DISTRIBUTION = "rnn-zoo"
-SETTINGS = ("ZOO_HOME", "ZOO_OFFLINE", "ZOO_MIRROR", "TFDS_DATA_DIR", "KERAS_BACKEND")
+SETTINGS = ("ZOO_HOME", "ZOO_OFFLINE", "ZOO_MIRROR", "TFDS_DATA_DIR")
 GPU_INSTALL = f"pip install '{DISTRIBUTION}[gpu]'"
 NEEDED_GB = 1.0  # downloads, unpacked weights and a few runs
 TENSORFLOW_SECONDS = 120
@@ -29,7 +29,8 @@ import json, tensorflow as tf, keras
 details = tf.config.experimental.get_device_details
 print(json.dumps({
     "backend": keras.backend.backend(),
-    "gpus": [details(gpu).get("device_name", "GPU") for gpu in tf.config.list_physical_devices("GPU")],
+    "gpus": [details(gpu).get("device_name", "GPU")
+             for gpu in tf.config.list_physical_devices("GPU")],
 }))
 """
 

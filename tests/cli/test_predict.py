@@ -1,0 +1,245 @@
+"""`zoo predict`: texts, files and pipes in; lines, JSON and files out."""
+
+import csv
+import gzip
+import json
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+ANSWER = ["label", "probabilities", "score"]
+
+
+@pytest.fixture(scope="module")
+def answers(own_run):
+    """Texts, and what the function answers to them."""
+    texts = ["a lovely film", "", "a dull mess", "emoji 🎉 <br /> HTML"]
+    return texts, zoo.load(own_run).predict(texts)
+
+
+def rows(text):
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def approximately(answer):
+    """Rows computed beside others differ in the last bits."""
+    return {
+        "label": answer["label"],
+        "score": pytest.approx(answer["score"], abs=1e-6),
+        "probabilities": pytest.approx(answer["probabilities"], abs=1e-6),
+    }
+
+
+def check(found, texts, answers, column="text"):
+    assert [row[column] for row in found] == texts
+    assert [{key: row[key] for key in ANSWER} for row in found] == list(map(approximately, answers))
+
+
+def test_lines_for_people(cli, own_run, answers):
+    texts, expected = answers
+    result = cli("predict", own_run, *texts)
+    assert result.err == ""
+    assert result.out.splitlines() == [
+        f"{answer['label']:>10}  {answer['score']:.3f}  {text}"
+        for text, answer in zip(texts, expected, strict=True)
+    ]
+
+
+def test_lines_for_people_are_one_each(cli, own_run):
+    lines = cli("predict", own_run, "two\nlines", "\x1b[31mred\x07").out.split("\n")
+    assert lines[0].endswith("  two lines")
+    assert lines[1].endswith("  [31mred")
+    assert lines[2:] == [""]
+
+
+def test_lines_fit_a_terminal(cli, own_run, monkeypatch):
+    from zoo.cli.predict import _shortened
+
+    assert _shortened("x" * 80, 80) == "x" * 80
+    assert _shortened("x" * 81, 80) == "x" * 79 + "…"
+    assert _shortened("x" * 81, None) == "x" * 81
+    long = "word " * 100
+    assert cli("predict", own_run, long).out.rstrip().endswith(long.strip())
+
+
+@pytest.mark.parametrize("option", [["--json"], ["-o", "-"], ["--output", "-", "--json"]])
+def test_json_lines(cli, own_run, answers, option):
+    found = rows(cli("predict", own_run, *answers[0], *option).out)
+    check(found, *answers)
+    assert [list(row) for row in found] == [["text", *ANSWER]] * len(found)
+    assert list(found[0]["probabilities"]) == ["bad", "good", "so-so"]
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["-i", "-"], []])
+def test_standard_input(cli, own_run, answers, arguments):
+    texts, expected = answers
+    stdin = "\n".join(texts).encode()
+    for ending in (b"", b"\n"):
+        result = cli("predict", own_run, *arguments, "--json", stdin=stdin + ending)
+        check(rows(result.out), texts, expected)
+    # Line breaks of Windows; a separator that Unicode counts as a line break is none.
+    stdin = "\ufeffone\u2028line\r\n\r\nthree\r\n".encode()
+    found = rows(cli("predict", own_run, *arguments, "--json", stdin=stdin).out)
+    assert [row["text"] for row in found] == ["one\u2028line", "", "three"]
+
+
+def test_bytes_that_are_not_utf8(cli, own_run, tmp_path):
+    expected = zoo.load(own_run).predict([b"caf\xe9"])[0]["score"]
+    found = rows(cli("predict", own_run, "--json", stdin=b"caf\xe9\n").out)
+    argument = rows(cli("predict", own_run, "--json", os.fsdecode(b"caf\xe9")).out)
+    assert found == argument
+    assert found[0]["text"] == "caf\ufffd"
+    assert found[0]["score"] == pytest.approx(expected, abs=1e-6)
+    assert cli("predict", own_run, os.fsdecode(b"caf\xe9")).out.endswith("  caf\ufffd\n")
+    cli("predict", own_run, "-", "-o", "out.csv", stdin=b"caf\xe9")
+    assert (tmp_path / "out.csv").read_text("utf-8").splitlines()[1].startswith("caf\ufffd,")
+    # A lone surrogate, which JSON can say, but UTF-8 cannot.
+    (tmp_path / "in.jsonl").write_text('{"text": "\\ud800"}\n')
+    found = rows(cli("predict", own_run, "-i", "in.jsonl", "--json").out)
+    assert set(found[0]["text"]) == {"\ufffd"}
+
+
+def test_nothing_given_at_a_terminal(cli, own_run):
+    leader, follower = pty.openpty()
+    with open(leader), open(follower) as terminal:
+        result = cli("predict", own_run, stdin=terminal, code=2)
+    assert "Give texts, a file (-i), or `-` for standard input." in result.err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "csv.gz"])
+def test_files_keep_their_columns(cli, own_run, answers, tmp_path, suffix):
+    texts, expected = answers
+    given = [{"id": str(n), "text": text, "label": "old"} for n, text in enumerate(texts)]
+    file = tmp_path / f"in.{suffix}"
+    with (gzip.open if suffix.endswith("gz") else open)(file, "wt", newline="") as out:
+        if suffix == "jsonl":
+            out.writelines(json.dumps(row) + "\n" for row in given)
+        else:
+            delimiter = "\t" if suffix == "tsv" else ","
+            writer = csv.DictWriter(out, ["id", "text", "label"], delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(given)
+    result = cli("predict", own_run, "-i", file, "--json")
+    found = rows(result.out)
+    check(found, texts, expected)
+    assert [row["id"] for row in found] == ["0", "1", "2", "3"]
+    assert {row["given_label"] for row in found} == {"old"}  # the answer's is `label`
+
+
+def test_text_files(cli, own_run, answers, tmp_path):
+    texts, expected = answers
+    for name in ("in.txt", "in"):
+        (tmp_path / name).write_text("\n".join(texts) + "\n", encoding="utf-8")
+        check(rows(cli("predict", own_run, "-i", name, "--json").out), texts, expected)
+
+
+def test_other_column(cli, own_run, own):
+    found = rows(cli("predict", own_run, "-i", own, "--column", "text=review", "--json").out)
+    texts = [row["review"] for row in found]
+    check(found, texts, zoo.load(own_run).predict(texts), column="review")
+    lines = cli("predict", own_run, "-i", own, "--column", "text=review").out.splitlines()
+    assert [line.split("  ")[-1] for line in lines] == texts
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_output_files(cli, own_run, answers, tmp_path, suffix):
+    texts, expected = answers
+    result = cli("predict", own_run, *texts, "-o", f"new/out.{suffix}")
+    assert (result.out, result.err) == ("", "")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"out.{suffix}"]
+    text = (tmp_path / "new" / f"out.{suffix}").read_text("utf-8")
+    if suffix == "jsonl":
+        check(rows(text), texts, expected)
+        return
+    reader = csv.DictReader(text.splitlines(), delimiter="\t" if suffix == "tsv" else ",")
+    found = list(reader)
+    parts = [f"probabilities.{label}" for label in ("bad", "good", "so-so")]
+    assert reader.fieldnames == ["text", "label", *parts, "score"]
+    assert [row["text"] for row in found] == texts
+    assert [row["label"] for row in found] == [answer["label"] for answer in expected]
+    for row, answer in zip(found, expected, strict=True):
+        numbers = [float(row[part]) for part in parts]
+        assert numbers == pytest.approx(list(answer["probabilities"].values()), abs=1e-6)
+
+
+def test_output_of_uneven_rows(cli, own_run, tmp_path):
+    given = [{"text": "a", "n": 1}, {"text": "b", "tags": ["x", "y"], "by": {"name": "z"}}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    cli("predict", own_run, "-i", "in.jsonl", "-o", "out.csv")
+    found = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert [(row["n"], row["tags"], row["by.name"]) for row in found] == [
+        ("1", "", ""),
+        ("", '["x", "y"]', "z"),
+    ]
+
+
+def test_file_over_itself(cli, own_run, tmp_path):
+    (tmp_path / "a.csv").write_text("text\none\n")
+    cli("predict", own_run, "-i", "a.csv", "-o", "a.csv")
+    assert (tmp_path / "a.csv").read_text().startswith("text,label,")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["a", "-i", "b.csv"], "Give texts or a file (-i), not both.", 2),
+        (["a", "-"], "`-` is standard input; it cannot stand beside other texts.", 2),
+        (["-i", "none.csv"], "There is no file none.csv.", 2),
+        (["-i", "none.txt"], "There is no file none.txt.", 2),
+        (["-i", "."], ". cannot be read: Is a directory.", 1),
+        (["-i", "empty.csv"], "empty.csv is empty.", 1),
+        (["-i", "empty.txt"], "empty.txt is empty: there is nothing to answer.", 1),
+        (["-i", "own.xml"], "is of no known kind", 2),
+        (["-i", "own.csv"], "own.csv has no column 'text'.", 1),
+        (["-i", "bytes.csv"], "bytes.csv is not UTF-8: byte 0xff on line 2", 1),
+        (["-i", "own.csv", "--column", "txt=review"], "Did you mean 'text'?", 2),
+        (["a", "--column", "text=b"], "--column names columns of a", 2),
+        (["a", "-o", "out.xlsx"], "must end in .csv, .tsv or .jsonl.", 2),
+        (["a", "-o", "folder"], "folder is a folder.", 2),
+        (["a", "-o", "empty.csv/out.csv"], "Cannot write empty.csv/out.csv", 1),
+        (["a", "-o", "out.csv", "--json"], "--json contradicts out.csv", 2),
+        ([], "Standard input is empty", 1),
+        (["a", "--jsn"], "Did you mean", 2),
+    ],
+)
+def test_wrong_usage(cli, own_run, own, tmp_path, arguments, message, code):
+    (tmp_path / "own.xml").write_text("<a/>")
+    (tmp_path / "bytes.csv").write_bytes(b"text\n\xff\n")
+    (tmp_path / "folder").mkdir()
+    for name in ("empty.csv", "empty.txt"):
+        (tmp_path / name).touch()
+    before = sorted(tmp_path.iterdir())
+    result = cli("predict", own_run, *arguments, code=code)
+    assert message in result.err
+    assert result.out == ""
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_wrong_model(cli, tmp_path):
+    assert "'mine' is no pretrained model" in cli("predict", "mine", "a", code=2).err
+    Path("empty").mkdir()
+    assert "is no run folder and no export" in cli("predict", "./empty", "a", code=2).err
+
+
+def test_process_says_nothing_else(process, own_run, answers):
+    """Neither TensorFlow nor absl on stderr."""
+    done = process("predict", own_run, "a text", "--json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell's pipes")
+def test_named_pipe(cli, own_run, tmp_path):
+    import threading
+
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("one\ntwo\n",))
+    writer.start()
+    found = rows(cli("predict", own_run, "-i", tmp_path / "pipe", "--json").out)
+    writer.join()
+    assert [row["text"] for row in found] == ["one", "two"]

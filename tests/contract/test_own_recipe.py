@@ -1,0 +1,237 @@
+"""A recipe of one's own: from a file by path, or from an installed package, both without us."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import zoo
+
+# The smallest complete recipe: is a sentence about the past or about the future?
+RECIPE = '''
+"""Many-to-one: a sentence goes in, its tense comes out (Elman 1990)."""
+
+import dataclasses
+
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset
+
+TOPOLOGY = "many-to-one"
+TASK = "tense"
+METRIC = "accuracy"
+MONITOR = "val_loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    units: int = 8  # size of the state
+
+
+RECIPES = {"tiny-tense": Config(epochs=12, batch_size=4, learning_rate=0.02, patience=0)}
+
+
+def sample():
+    who = ["I", "you", "we", "they", "the cat", "my friends"]
+    return {
+        "text": [f"{name} {verb}" for verb in ("went home .", "will go home .") for name in who],
+        "label": ["past"] * 6 + ["future"] * 6,
+    }
+
+
+DATA = Dataset(
+    name="tense",
+    title="Twelve sentences",
+    homepage="https://example.org",
+    licence="public domain",
+    columns={"text": "a sentence", "label": "past or future"},
+    sources=(),
+    sample=sample,
+)
+
+
+def prepare(config, train, base=None):
+    from zoo import text
+
+    return {
+        "vocabulary": text.learn_vocabulary(train["text"], 100),
+        "labels": sorted(set(train["label"])),
+    }
+
+
+def encoder(assets):
+    from zoo import text
+
+    return text.WordEncoder(assets["vocabulary"], 20)
+
+
+def batches(config, assets, examples):
+    import numpy as np
+
+    from zoo.data import Batches
+
+    y = np.array([assets["labels"].index(label) for label in examples["label"]])
+    return Batches(encoder(assets).rows(examples["text"]), y, config.batch_size)
+
+
+def build(config, assets):
+    import keras
+
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(len(assets["vocabulary"]) + 2, 8, mask_zero=True)(ids)
+    x = keras.layers.LSTM(config.units)(x)
+    return keras.Model(ids, keras.layers.Dense(2, activation="softmax", dtype="float32")(x))
+
+
+def objective(config):
+    return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+
+
+def serve(config, assets, model):
+    import tensorflow as tf
+
+    from zoo.serving import Served
+
+    encode, labels = encoder(assets), tf.constant(assets["labels"])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def answer(text):
+        probabilities = model(encode(text), training=False)
+        return {
+            "label": tf.gather(labels, tf.argmax(probabilities, -1)),
+            "score": tf.reduce_max(probabilities, -1),
+            "probabilities": probabilities,
+        }
+
+    return Served({"serving_default": answer}, parts=[model, encode])
+
+
+def evaluate(config, assets, predictor, examples):
+    from zoo import metrics
+
+    found = [answer["label"] for answer in predictor.predict(examples["text"])]
+    return metrics.classification(examples["label"], found, assets["labels"])
+
+
+def baseline(config, splits):
+    return {"always future": {"accuracy": splits.test["label"].count("future") / 2}}
+
+
+def show(example, answer):
+    return f"{answer['label']}: {example['text']}"
+'''
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "tense.py"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_a_recipe_in_a_file_is_trained_evaluated_asked_and_exported(file, tmp_path):
+    name, run = f"{file}:tiny-tense", tmp_path / "run"
+    assert zoo.get_recipe(str(file)).name == "tiny-tense"  # the only one in its file
+    metrics = zoo.train(name, run, data="sample", quiet=True).metrics
+    assert metrics["test"]["accuracy"] == 1.0
+    assert metrics["baseline"] == {"always future": {"accuracy": 0.5}}
+
+    result = zoo.evaluate(run)
+    assert result["metric"] == "accuracy"
+    assert result["metrics"]["accuracy"] == 1.0
+
+    texts = ["we went home .", "we will go home ."]
+    predictor = zoo.load(run)  # finds the file again by itself
+    answers = predictor.predict(texts)
+    assert [answer["label"] for answer in answers] == ["past", "future"]
+    assert predictor.recipe.show({"text": texts[0]}, answers[0]) == "past: we went home ."
+
+    version = zoo.export(run, tmp_path / "export")
+    assert version.name == "1"
+    served = zoo.load(version).predict(texts)
+    for ours, theirs in zip(answers, served, strict=True):
+        assert ours["label"] == theirs["label"]
+        assert np.isclose(ours["score"], theirs["score"], atol=1e-5)
+
+
+def test_a_file_says_what_is_wrong_with_it(file, tmp_path):
+    with pytest.raises(zoo.UsageError, match=r"no recipe 'tiny-tens'. Did you mean 'tiny-tense'\?"):
+        zoo.get_recipe(f"{file}:tiny-tens")
+    with pytest.raises(zoo.UsageError, match="no recipe file"):
+        zoo.get_recipe(str(tmp_path / "none.py"))
+    for number, (old, new, message) in enumerate(
+        [
+            ("def serve(", "def _serve(", "lacks serve"),
+            ('"many-to-one"', '"many-to-some"', "TOPOLOGY is 'many-to-some'"),
+            ("Config(epochs=12, batch_size=4, learning_rate=0.02, patience=0)", "{}", "Config"),
+            ("import dataclasses\n", "import dataclasses, nothing_like_it\n", "nothing_like_it"),
+            ("def show(example, answer):", "def show(:", "SyntaxError"),
+        ]
+    ):
+        broken = tmp_path / f"broken{number}.py"
+        broken.write_text(RECIPE.replace(old, new, 1))
+        with pytest.raises(zoo.ZooError, match=message) as caught:
+            zoo.get_recipe(str(broken))
+        assert broken.name in str(caught.value)
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    known = zoo.list_models()[0]["name"]
+    with pytest.raises(zoo.UsageError, match=f"Did you mean {known!r}"):
+        zoo.get_recipe(known[:-1])
+
+
+def installed(folder, modules, points):
+    """Lays out a folder as pip leaves an installed distribution."""
+    for module, source in modules.items():
+        (folder / f"{module}.py").write_text(source)
+    about = folder / "other_recipes-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: other-recipes\nVersion: 1.0\n")
+    lines = "\n".join(f"{point} = {point}" for point in points)
+    (about / "entry_points.txt").write_text(f"[zoo.recipes]\n{lines}\n")
+
+
+def listed(folder, *arguments):
+    """Runs `zoo list` in a process that has the folder on its path."""
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); from zoo.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "list", *arguments], capture_output=True, text=True
+    )
+
+
+def test_an_installed_package_brings_its_recipes_by_entry_point(tmp_path):
+    installed(tmp_path, {"tense": RECIPE}, ["tense"])
+    done = listed(tmp_path, "--task", "tense")
+    assert done.returncode == 0, done.stderr
+    assert "tiny-tense" in done.stdout
+    ours = listed(tmp_path).stdout
+    assert all(row["name"] in ours for row in zoo.list_models())
+
+
+def test_two_recipes_of_one_name_are_an_error_that_names_both(tmp_path):
+    installed(tmp_path, {"tense": RECIPE, "other": RECIPE}, ["tense", "other"])
+    done = listed(tmp_path)
+    assert done.returncode == 1
+    assert "Two recipes are named 'tiny-tense': one from tense, one from other" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nothing_like_it", "nothing_like_it"),
+        ("def f(:", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("TASK = 'tense'", "lacks"),
+    ],
+)
+def test_a_broken_package_is_one_line_that_names_it(tmp_path, source, reason):
+    installed(tmp_path, {"broken_recipes": textwrap.dedent(source)}, ["broken_recipes"])
+    done = listed(tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert "broken_recipes" in line
+    assert reason in line
+    assert "should not happen" not in line

@@ -1,0 +1,111 @@
+"""An export answers odd input in any process, and answers what `predict` does."""
+
+import json
+
+import numpy as np
+import pytest
+
+import zoo
+
+NAMES = [row["name"] for row in zoo.list_models()]
+
+
+def numbers(answers):
+    """Returns all numbers of each answer, (rows, numbers)."""
+    return np.array(
+        [
+            np.hstack(
+                [
+                    np.ravel(list(value.values()) if isinstance(value, dict) else value)
+                    for value in answer.values()
+                    if not isinstance(value, str)
+                ]
+            )
+            for answer in answers
+        ]
+    )
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    return request.param
+
+
+def test_signature(name, plain, predictor_of):
+    found = plain[name]
+    function = predictor_of(name).served().functions["serving_default"]
+    assert "serving_default" in found["signatures"]
+    assert found["inputs"] == {
+        spec.name: [spec.dtype.name, spec.shape.as_list()] for spec in function.input_signature
+    }
+    assert all(shape[0] is None for _, shape in found["inputs"].values())
+    assert not any(output.startswith("output_") for output in found["outputs"])
+
+
+def test_a_classifier_of_texts_returns_label_score_and_probabilities(name, plain, texts_only):
+    predictor = texts_only(name)
+    if not predictor.labels:
+        pytest.skip(f"{name} tells no classes apart")
+    found = plain[name]
+    classes = len(predictor.labels)
+    assert list(found["inputs"].values()) == [["string", [None]]]
+    assert found["outputs"]["label"] == ["string", [None]]
+    assert found["outputs"]["score"] == ["float32", [None]]
+    assert found["outputs"]["probabilities"] == ["float32", [None, classes]]
+
+
+def test_ops_are_those_of_tensorflow_itself(name, plain, export_of):
+    from zoo.serving.export import ops_of
+
+    found = plain[name]
+    assert found["unknown"] == []
+    assert not [op for op in found["ops"] if "cudnn" in op.lower()]
+    assert set(found["ops"]) == ops_of(export_of(name)) & set(found["ops"])
+    assert len(found["ops"]) > 10
+
+
+def test_odd_input_is_answered(name, texts_only, odd):
+    predictor = texts_only(name)
+    given = [text for text, _ in odd]
+    answers = predictor.predict(given)
+    assert np.isfinite(numbers(answers)).all()
+    for answer in answers:
+        json.dumps(answer, ensure_ascii=False).encode()  # no surrogates, no arrays
+        if "probabilities" in answer:
+            probabilities = answer["probabilities"]
+            assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+            assert answer["score"] == max(probabilities.values())
+            assert answer["label"] == max(probabilities, key=probabilities.__getitem__)
+    # The same text as str and as bytes; in any batch.
+    np.testing.assert_array_equal(
+        numbers(predictor.predict([text for _, text in odd])), numbers(answers)
+    )
+    alone = [predictor.predict([text])[0] for text in given]
+    np.testing.assert_allclose(numbers(alone), numbers(answers), rtol=0, atol=1e-5)
+
+
+def test_answers_stay_beside_their_texts(name, texts_only):
+    predictor = texts_only(name)
+    texts = ["a film to love . " * (i % 5) + "dull mess " * (i % 3) for i in range(30)]
+    assert len(np.unique(numbers(predictor.predict(texts)).round(5), axis=0)) > 3
+    alone = [predictor.predict([text])[0] for text in texts]
+    for size in (7, 1000):
+        together = predictor.predict(texts, batch_size=size)
+        np.testing.assert_allclose(numbers(together), numbers(alone), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", ["answers", "session"])
+def test_a_plain_process_answers_what_predict_does(name, way, plain, texts_only, batches, same):
+    predictor = texts_only(name)
+    for batch, answers in zip(batches, plain[name][way], strict=True):
+        same(predictor.predict(batch, batch_size=1000), answers, 1e-6)
+
+
+def test_a_loaded_export_answers_what_its_run_does(name, texts_only, export_of, batches):
+    ours, theirs = texts_only(name), zoo.load(export_of(name))
+    assert theirs.labels == ours.labels
+    assert theirs.input_names == ours.input_names
+    for batch in batches[-2:]:
+        np.testing.assert_allclose(
+            numbers(theirs.predict(batch)), numbers(ours.predict(batch)), rtol=0, atol=1e-6
+        )
