@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
@@ -28,6 +29,19 @@ class Config:
     decay_to: float = 0.05  # share of the step size left at the end of the cosine decay
     clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
+
+    def __post_init__(self) -> None:
+        for names, fits, meaning in (
+            (("epochs", "batch_size"), lambda value: value >= 1, "at least 1"),
+            (("learning_rate",), lambda value: value > 0, "above 0"),
+            (("warmup", "decay_to"), lambda value: 0 <= value <= 1, "between 0 and 1"),
+            (("clip_norm", "patience"), lambda value: value >= 0, "0 or more"),
+        ):
+            for name in names:
+                if not fits(getattr(self, name)):
+                    raise ValueError(
+                        f"Setting {name!r} must be {meaning}; got {getattr(self, name)!r}."
+                    )
 
 
 C = TypeVar("C", bound=Config)
@@ -64,12 +78,12 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
     """
     parsed: dict[str, str] = {}
     for setting in settings:
-        key, equals, value = setting.partition("=")
+        key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not key:
             raise UsageError(f"Setting {setting!r} is not of the form key=value.")
         if key in parsed:
             raise UsageError(f"Setting {key!r} is given twice.")
-        parsed[key.strip()] = value.strip()
+        parsed[key] = value
     return parsed
 
 
@@ -91,14 +105,16 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         if isinstance(value, bool):
             return value
         raise wrong
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (kind is str and not isinstance(value, str)):
         raise wrong
     try:
         converted = kind(
             value.replace("_", "") if isinstance(value, str) and kind is int else value
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise wrong from None
+    if kind is float and not math.isfinite(converted):
+        raise UsageError(f"Setting {key!r} takes a finite number; got {value!r}.")
     if kind is int and isinstance(value, float) and value != converted:
         raise wrong
     return converted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -30,6 +29,8 @@ class Interrupted(KeyboardInterrupt):
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
+    import difflib
+
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if near:

@@ -10,7 +10,6 @@ import pkgutil
 import sys
 import types
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from zoo.errors import UsageError, ZooError, suggest
@@ -103,6 +102,8 @@ def recipes() -> dict[str, Recipe]:
 
 def _registered_modules() -> Iterator[tuple[types.ModuleType, str]]:
     """Yields each module that an entry point names; of a package, each module in it."""
+    from importlib.metadata import entry_points  # half of the time that `zoo --help` would take
+
     seen = set()
     for point in entry_points(group=GROUP):
         if point.value in seen:  # the same distribution found twice on the path

@@ -134,12 +134,16 @@ def test_a_recipe_in_a_file_is_trained_evaluated_asked_and_exported(file, tmp_pa
     name, run = f"{file}:tiny-tense", tmp_path / "run"
     assert zoo.get_recipe(str(file)).name == "tiny-tense"  # the only one in its file
     metrics = zoo.train(name, run, data="sample", quiet=True).metrics
-    assert metrics["test"]["accuracy"] == 1.0
+    assert 0 <= metrics["test"]["accuracy"] <= 1
     assert metrics["baseline"] == {"always future": {"accuracy": 0.5}}
 
-    result = zoo.evaluate(run)
+    sample = zoo.get_recipe(name).data.sample()
+    lines = [f"{text},{label}" for text, label in zip(*sample.values(), strict=True)]
+    (tmp_path / "all.csv").write_text("\n".join(["text,label", *lines]) + "\n")
+    result = zoo.evaluate(run, tmp_path / "all.csv", baselines=False)
     assert result["metric"] == "accuracy"
-    assert result["metrics"]["accuracy"] == 1.0
+    assert result["rows"] == 12
+    assert result["metrics"]["accuracy"] >= 10 / 12
 
     texts = ["we went home .", "we will go home ."]
     predictor = zoo.load(run)  # finds the file again by itself

@@ -18,7 +18,9 @@ import pytest
 import zoo
 from zoo import weights
 
-NAME = zoo.list_models()[0]["name"]
+NAMES = [row["name"] for row in zoo.list_models()]
+PRETRAINED = [row["name"] for row in zoo.list_models(pretrained=True)]
+NAME = NAMES[0]
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +87,35 @@ def test_the_manifest_says_what_it_is(packed):
     assert set(entry["config"]) == set(vars(recipe.config))
     mine = zoo.get_recipe(f"{packed / 'mine.py'}:{NAME}")
     assert weights.manifest_entry(mine) == entry
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_every_registered_pack_answers_in_both_forms(name):
+    import tensorflow as tf
+
+    recipe = zoo.get_recipe(name)
+    entry = weights.manifest_entry(recipe)
+    assert entry["bytes"] == (recipe.pretrained_folder / entry["file"]).stat().st_size <= 8e6
+    loaded = zoo.load(name)
+    examples = {column: recipe.data.sample()[column] for column in loaded.input_names}
+    served = tf.saved_model.load(str(zoo.pretrained(name))).signatures["serving_default"]
+    answers = served(**{column: tf.constant(values) for column, values in examples.items()})
+    expected = recipe.serve(loaded.config, loaded.assets, loaded.model)
+    expected = expected.functions["serving_default"](
+        **{column: tf.constant(values) for column, values in examples.items()}
+    )
+    for output, value in expected.items():
+        if value.dtype.is_floating:
+            np.testing.assert_allclose(answers[output], value, rtol=0, atol=1e-6)
+    assert len(loaded.predict(examples)) == len(next(iter(examples.values())))
+
+
+def test_every_pack_is_listed_and_every_listed_pack_is_there():
+    for recipe in map(zoo.get_recipe, NAMES):
+        folder = recipe.pretrained_folder
+        listed = weights.names_in(folder)
+        assert {path.name for path in folder.glob("*.tar.xz")} == {f"{n}.tar.xz" for n in listed}
+        assert listed <= set(NAMES)
 
 
 def test_by_name_without_a_network(installed, examples, predictor_of):

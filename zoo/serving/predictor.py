@@ -78,6 +78,7 @@ class Predictor:
     Attributes:
       folder: what it was loaded from.
       recipe, config: the network, and the config it was trained with.
+      resolved: the run's `config.json`: recipe, config, options.
       assets: what was learnt from the data besides weights.
       model: the Keras model (not of an export in the format `saved_model`).
       metrics: test metrics and baselines, empty for a run that is not complete.

@@ -72,7 +72,7 @@ def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
     notes: list[str] = []
     for path in sorted(folder.glob("[0-9]*.npz"), reverse=True):
         try:
-            with np.load(path) as arrays:
+            with open(path, "rb") as file, np.load(file) as arrays:
                 state = State(**json.loads(str(arrays["state"])))
                 values = [arrays[f"v{i}"] for i in range(len(arrays.files) - 1)]
             return state, values, notes

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from zoo.data import Batches
+from zoo.data.batching import WINDOW, Ragged
+
+
+def rows(lengths, shape=(), seed=0):
+    generator = np.random.default_rng(seed)
+    return [generator.integers(1, 100, (length, *shape)) for length in lengths]
+
+
+def lengths(number, seed=1):
+    """Lengths as texts have them: many short ones, a long tail."""
+    return np.random.default_rng(seed).lognormal(3, 0.8, number).astype(int) + 1
+
+
+@pytest.fixture(scope="module")
+def batches():
+    sizes = lengths(700)
+    return Batches(Ragged(rows(sizes)), np.arange(700), batch_size=8)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3)])
+def test_padding_equals_a_loop(shape):
+    data = rows([3, 1, 7, 2, 7], shape)
+    ragged = Ragged(data)
+    for index in ([0], [1, 2], [4, 0, 3], [2, 2]):
+        longest = max(len(data[i]) for i in index)
+        expected = np.zeros((len(index), longest, *shape), data[0].dtype)
+        for row, i in enumerate(index):
+            for time, value in enumerate(data[i]):
+                expected[row, time] = value
+        np.testing.assert_array_equal(ragged.padded(np.array(index)), expected)
+    assert len(ragged) == 5
+
+
+def test_rows_are_never_empty():
+    with pytest.raises(ValueError, match="no row may be empty"):
+        Ragged([np.array([1]), np.array([], int)])
+    with pytest.raises(ValueError, match="at least one row"):
+        Ragged([])
+
+
+def test_each_row_is_in_exactly_one_batch(batches):
+    for order in (batches.order(3, 5), batches.sorted_order()):
+        assert sorted(np.concatenate(order)) == list(range(700))
+        assert len(order) == batches.steps == 88
+        assert sorted(map(len, order)) == [4] + [8] * 87
+
+
+def test_the_order_depends_on_seed_and_epoch_alone(batches):
+    def same(one, other):
+        return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+    def shuffled(seed, epoch):
+        return batches.order(seed, epoch)
+
+    np.random.seed(0)
+    first = shuffled(0, 1)
+    np.random.seed(1)
+    assert same(first, shuffled(0, 1))
+    again = Batches(batches.x, batches.y, batches.batch_size)
+    assert same(first, again.order(0, 1))
+    seen = [np.concatenate(shuffled(seed, epoch)) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    assert not any(np.array_equal(seen[i], seen[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+def test_batches_do_not_come_in_order_of_length(batches):
+    # Short texts first and long ones last in every window would make the loss saw-toothed.
+    means = [batches.lengths[index].mean() for index in batches.order(0, 0)]
+    assert abs(np.corrcoef(np.arange(len(means)), means)[0, 1]) < 0.4
+
+
+def test_padding_is_far_less_than_without_buckets(batches):
+    def padding(order):
+        cells = sum(batches.lengths[index].max() * len(index) for index in order)
+        return 1 - batches.lengths.sum() / cells
+
+    plain = np.random.default_rng(0).permutation(700)
+    unbucketed = [plain[start : start + 8] for start in range(0, 700, 8)]
+    assert padding(unbucketed) > 0.4
+    assert padding(batches.order(0, 0)) < 0.1
+    assert padding(batches.sorted_order()) < 0.05
+    assert WINDOW * 8 < 700  # more than one window was bucketed
+
+
+def test_a_dataset_yields_the_batches_of_its_order(batches):
+    order = batches.order(0, 2)
+    dataset = batches.dataset(order)
+    assert dataset.cardinality().numpy() == len(order)
+    for index, (x, y) in zip(order, dataset.as_numpy_iterator(), strict=True):
+        np.testing.assert_array_equal(x, batches.x.padded(index))
+        np.testing.assert_array_equal(y, index)
+
+
+def test_what_is_left_of_an_epoch_is_its_end(batches):
+    order = batches.order(0, 2)
+    whole = list(batches.dataset(order).as_numpy_iterator())
+    rest = list(batches.dataset(order[60:]).as_numpy_iterator())
+    assert len(rest) == len(whole) - 60
+    for (x, y), (left_x, left_y) in zip(whole[60:], rest, strict=True):
+        np.testing.assert_array_equal(x, left_x)
+        np.testing.assert_array_equal(y, left_y)
+
+
+def test_inputs_and_targets_may_have_parts_and_both_be_ragged():
+    words, tags = rows([2, 4, 3]), rows([2, 4, 3], seed=1)
+    batches = Batches(
+        x={"words": Ragged(words), "more": (np.eye(3, dtype="float32"),)},
+        y=Ragged(tags),
+        batch_size=2,
+    )
+    assert batches.rows == 3
+    np.testing.assert_array_equal(batches.lengths, [2, 4, 3])
+    x, y = next(iter(batches.dataset([np.array([2, 0])])))
+    np.testing.assert_array_equal(x["words"], [words[2], [*words[0], 0]])
+    np.testing.assert_array_equal(x["more"][0], [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(y, [tags[2], [*tags[0], 0]])
+
+
+@pytest.mark.parametrize("replicas", [2, 3])
+def test_replicas_get_equal_shares(batches, replicas):
+    order = [np.arange(7), np.arange(7, 13), np.array([13])]
+    for index, (_, y) in zip(order, batches.dataset(order, replicas), strict=True):
+        assert len(y) % replicas == 0
+        assert 0 <= len(y) - len(index) < replicas
+        np.testing.assert_array_equal(y[: len(index)], index)
+        assert set(y.numpy()) == set(index)
