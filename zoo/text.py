@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.batching import Ragged
+from zoo.errors import ZooError
 
 PADDING = 0
 UNKNOWN = 1
@@ -37,9 +38,10 @@ def split_words(text: tf.Tensor) -> tf.RaggedTensor:
       string `(batch, None)`, ragged; a row may be empty.
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    # Control characters go first: TensorFlow 2.21's `lower` drops what follows a NUL.
+    text = tf.strings.regex_replace(text, r"[\pZ\pC]+", " ")
     text = tf.strings.lower(text, encoding="utf-8")
     text = tf.strings.regex_replace(text, r"</?[a-z][^<>]*>", " ")
-    text = tf.strings.regex_replace(text, r"[\pZ\pC]+", " ")
     text = tf.strings.regex_replace(text, r"([^\pL\pM\pN\s'])", r" \1 ")
     return tf.strings.split(text)
 
@@ -48,11 +50,18 @@ def learn_vocabulary(texts: Sequence[str], size: int) -> list[str]:
     """Returns the `size` most frequent words of `texts`, the most frequent first.
 
     Ties are broken by the alphabet, so that the result does not depend on the order of rows.
+
+    Raises:
+      ZooError: there is no word in any of them.
     """
     counts: collections.Counter[bytes] = collections.Counter()
     for start in range(0, len(texts), _CHUNK):
         words = split_words(tf.constant(texts[start : start + _CHUNK]))
         counts.update(words.flat_values.numpy().tolist())
+    if not counts:
+        raise ZooError(
+            "The training texts hold no word. Check that the text column is the right one."
+        )
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [word.decode("utf-8") for word, _ in ranked[:size]]
 

@@ -96,18 +96,19 @@ def weights():
     import zipfile
 
     import h5py
-    import numpy as np
 
     def read(path):
         arrays = {}
-        with zipfile.ZipFile(path) as archive:
-            file = h5py.File(io.BytesIO(archive.read("model.weights.h5")))
-            # Layers are numbered over a whole process: their order tells them, not their name.
-            file.visititems(
-                lambda name, item: arrays.update({len(arrays): item[()]})
-                if isinstance(item, h5py.Dataset)
-                else None
-            )
+
+        def add(name, item):
+            if isinstance(item, h5py.Dataset):
+                arrays[name] = item[()]
+
+        with (
+            zipfile.ZipFile(path) as archive,
+            h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
+        ):
+            file.visititems(add)
         assert arrays
         return arrays
 

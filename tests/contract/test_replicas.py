@@ -1,4 +1,4 @@
-"""Two replicas train what one trains: on two logical CPU devices, because every machine has those."""
+"""Two replicas train what one trains; on two logical CPU devices, which every machine has."""
 
 import sys
 
@@ -62,7 +62,9 @@ def test_two_replicas_equal_one_at_the_same_global_batch(name, runs, weights):
 def test_batches_that_two_replicas_cannot_halve_train_too(name, runs):
     from zoo.training import Run
 
-    alone, shared = (Run(runs / f"{name}-3-{strategy}").history for strategy in ("none", "mirrored"))
+    alone, shared = (
+        Run(runs / f"{name}-3-{strategy}").history for strategy in ("none", "mirrored")
+    )
     for one, two in zip(alone, shared, strict=True):
         assert two["loss"] == pytest.approx(one["loss"], rel=0.2)
         assert two["learning_rate"] == pytest.approx(one["learning_rate"])

@@ -32,9 +32,7 @@ def stop(command, run, number, beyond):
     Returns:
       Its exit code and what it printed.
     """
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         until = time.monotonic() + 240
         while process.poll() is None and time.monotonic() < until:
@@ -105,9 +103,7 @@ def test_a_run_answers_its_sample_in_one_line_each(name, references):
 
 
 @pytest.mark.parametrize("name", NAMES[:1])  # of the engine, the same for every recipe
-def test_signals_and_a_damaged_checkpoint(
-    name, references, settings, weights, python, tmp_path
-):
+def test_signals_and_a_damaged_checkpoint(name, references, settings, weights, python, tmp_path):
     run = tmp_path / "run"
     again = command(name, run, settings)
     code, out = stop(again, run, signal.SIGINT, "00001-00000001")

@@ -98,12 +98,11 @@ def test_every_registered_pack_answers_in_both_forms(name):
     assert entry["bytes"] == (recipe.pretrained_folder / entry["file"]).stat().st_size <= 8e6
     loaded = zoo.load(name)
     examples = {column: recipe.data.sample()[column] for column in loaded.input_names}
-    served = tf.saved_model.load(str(zoo.pretrained(name))).signatures["serving_default"]
-    answers = served(**{column: tf.constant(values) for column, values in examples.items()})
-    expected = recipe.serve(loaded.config, loaded.assets, loaded.model)
-    expected = expected.functions["serving_default"](
-        **{column: tf.constant(values) for column, values in examples.items()}
-    )
+    requests = {column: tf.constant(values) for column, values in examples.items()}
+    module = tf.saved_model.load(str(zoo.pretrained(name)))
+    answers = module.signatures["serving_default"](**requests)
+    served = recipe.serve(loaded.config, loaded.assets, loaded.model)
+    expected = served.functions["serving_default"](**requests)
     for output, value in expected.items():
         if value.dtype.is_floating:
             np.testing.assert_allclose(answers[output], value, rtol=0, atol=1e-6)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoo.errors import ZooError
 from zoo.text import RESERVED, UNKNOWN, WordEncoder, learn_vocabulary, split_words
 
 
@@ -19,6 +20,7 @@ from zoo.text import RESERVED, UNKNOWN, WordEncoder, learn_vocabulary, split_wor
         ("good 😀👍🏽 bad", "good 😀 👍 🏽 bad"),
         ("a\u00a0b\u2003c\u200bd", "a b c d"),  # spaces of all kinds
         ("a\x00b\x07c\td\r\ne", "a b c d e"),
+        ("Dull\x00<BR\x0b/>Good", "dull good"),
         ("日本語 текст", "日本語 текст"),
         ("10/10 50%", "10 / 10 50 %"),
         ("", ""),
@@ -85,7 +87,8 @@ def test_a_vocabulary_holds_the_most_frequent_words_first_and_ties_by_alphabet()
     assert learn_vocabulary(texts, 10) == ["a", "b", "d", "c", "é"]
     assert learn_vocabulary(texts[::-1], 10) == ["a", "b", "d", "c", "é"]
     assert learn_vocabulary(texts, 2) == ["a", "b"]
-    assert learn_vocabulary([""], 5) == []
+    with pytest.raises(ZooError, match="hold no word"):
+        learn_vocabulary(["", "<br />"], 5)
 
 
 def test_a_model_that_takes_text_is_saved_and_loaded(tmp_path):
@@ -97,7 +100,3 @@ def test_a_model_that_takes_text_is_saved_and_loaded(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     texts = tf.constant(["a good film !", "", "é unheard 😀"])
     np.testing.assert_array_equal(model(texts), loaded(texts))
-
-
-def test_an_empty_vocabulary_knows_no_word():
-    assert WordEncoder([], 4)(tf.constant(["a b"])).numpy().tolist() == [[UNKNOWN, UNKNOWN]]
