@@ -55,8 +55,7 @@ def learn_vocabulary(texts: Sequence[str], size: int) -> list[str]:
       ZooError: there is no word in any of them.
     """
     counts: collections.Counter[bytes] = collections.Counter()
-    for start in range(0, len(texts), _CHUNK):
-        words = split_words(tf.constant(texts[start : start + _CHUNK]))
+    for words in _chunks(texts).map(split_words):
         counts.update(words.flat_values.numpy().tolist())
     if not counts:
         raise ZooError(
@@ -64,6 +63,13 @@ def learn_vocabulary(texts: Sequence[str], size: int) -> list[str]:
         )
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [word.decode("utf-8") for word, _ in ranked[:size]]
+
+
+def _chunks(texts: Sequence[str]) -> tf.data.Dataset:
+    """Yields string tensors `(at most _CHUNK,)`."""
+    # A lone surrogate (JSON may hold one) has no UTF-8 form; the graph reads U+FFFD for it.
+    encoded = [text.encode("utf-8", errors="surrogatepass") for text in texts]
+    return tf.data.Dataset.from_tensor_slices(encoded).batch(_CHUNK)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -119,12 +125,8 @@ class WordEncoder(keras.layers.Layer):
 
     def rows(self, texts: Sequence[str]) -> Ragged:
         """Encodes a whole data set, for `Batches`."""
-        encode = tf.function(
-            self.ragged, input_signature=[tf.TensorSpec([None], tf.string, name="text")]
-        )
         rows: list[np.ndarray] = []
-        for start in range(0, len(texts), _CHUNK):
-            ids = encode(tf.constant(texts[start : start + _CHUNK]))
+        for ids in _chunks(texts).map(self.ragged):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
         return Ragged(rows)
 

@@ -16,12 +16,12 @@ NAMES = [row["name"] for row in zoo.list_models()]
 # Many steps an epoch out of few rows, and no early end: room for a kill in the middle.
 SETTINGS = {"epochs": 4, "batch_size": 2, "patience": 0}
 
-REFERENCES = """
+REFERENCES = f"""
 import sys, zoo
-folder, settings, *names = sys.argv[1:]
+folder, *names = sys.argv[1:]
 for name in names:
     zoo.train(
-        name, f"{folder}/{name}", data="sample", settings=eval(settings),
+        name, f"{{folder}}/{{name}}", data="sample", settings={SETTINGS},
         deterministic=True, quiet=True, baselines=False,
     )
 """
@@ -61,20 +61,29 @@ def settings():
 
 
 @pytest.fixture(scope="session")
-def references(tmp_path_factory, worker_id):
-    """A folder with an undisturbed deterministic run of each recipe, `<folder>/<name>`.
+def shared(tmp_path_factory, worker_id):
+    """Takes a name and a script; returns the folder that the script fills, given its path.
 
-    One process makes them all, because importing TensorFlow takes longer than most of them, and
-    the workers of pytest-xdist share them.
+    One process does it for all recipes, because importing TensorFlow takes longer than training
+    one of them on its sample; and once for all workers of pytest-xdist.
     """
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "references"
-    with filelock.FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            partial = folder.with_suffix(".part")
-            python([sys.executable, "-c", REFERENCES, partial, repr(SETTINGS), *NAMES])
-            os.rename(partial, folder)
-    return folder
+    base = base if worker_id == "master" else base.parent
+
+    def make(name, script):
+        with filelock.FileLock(base / f"{name}.lock"):
+            if not (base / name).exists():
+                python([sys.executable, "-c", script, base / f"{name}.part", *NAMES])
+                os.rename(base / f"{name}.part", base / name)
+        return base / name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def references(shared):
+    """A folder with an undisturbed deterministic run of each recipe, `<folder>/<name>`."""
+    return shared("references", REFERENCES)
 
 
 def python(command):

@@ -64,8 +64,8 @@ def render_table(directory: str | Path = "results") -> str:
     if not scores:
         raise ZooError(f"{directory} holds no results. `zoo bench collect RUN` writes one.")
     lines = [
-        "| recipe | data | metric | test | 95 % interval | weights | epochs | training |",
-        "|---|---|---|---:|---|---:|---:|---:|",
+        "| recipe | data | metric | test | 95 % interval | weights | epochs |",
+        "|---|---|---|---:|---|---:|---:|",
         *(_score_row(result) for result in sorted(scores, key=lambda row: row["score"])),
     ]
     baselines: dict[tuple[str, str, str], float] = {}
@@ -73,7 +73,7 @@ def render_table(directory: str | Path = "results") -> str:
         for name, score in result["baseline"].items():
             baselines[name, result["data"]["title"], result["metric"]] = score
     lines += [
-        f"| baseline: {name} | {data} | {metric} | {score:.4f} | | | | |"
+        f"| baseline: {name} | {data} | {metric} | {score:.4f} | | | |"
         for (name, data, metric), score in sorted(baselines.items(), key=lambda item: item[1])
     ]
     machines = sorted({_machine(result["environment"]) for result in scores})
@@ -110,7 +110,7 @@ def _score_row(result: dict[str, Any]) -> str:
     return (
         f"| `{result['recipe']}` | {result['data']['title']} | {result['metric']} "
         f"| **{result['score']:.4f}** | {interval} | {metrics['parameters']:,} "
-        f"| {metrics['epochs']} | {metrics['train_seconds']:.0f} s |"
+        f"| {metrics['best_epoch']} of {metrics['epochs']} |"
     )
 
 

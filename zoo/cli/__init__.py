@@ -59,9 +59,10 @@ def zoo() -> None:
     """Train, trust and serve recurrent networks.
 
     \b
-    zoo train imdb-lstm                      train on real reviews
-    zoo predict imdb-lstm "What a film!"     ask a pretrained model
-    zoo export runs/imdb-lstm serving/imdb   for TF Serving
+    zoo list                    what there is
+    zoo train NAME              train a recipe on real data
+    zoo predict NAME "text"     ask a pretrained model
+    zoo export runs/NAME DIR    for TF Serving
     """
 
 

