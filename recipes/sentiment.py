@@ -20,6 +20,10 @@ al. 2011): a decisive word in the middle needs no long memory, and its gradient 
 A softmax over the classes answers.
 
 Words are dropped at random in training (Iyyer et al. 2015), so that no single one decides.
+
+Accuracy on the official test split of IMDB (results/), in % (each a few minutes on 2 cores):
+
+    imdb-simplernn 86.6   imdb-lstm 88.4   imdb-gru 88.6   imdb-deep-gru 88.8   imdb-bilstm 89.3
 """
 
 import dataclasses
@@ -56,7 +60,9 @@ RECIPES = {
     "imdb-simplernn": Config(cell="simplernn", learning_rate=1e-3, epochs=4),
     "imdb-lstm": Config(cell="lstm"),
     "imdb-gru": Config(cell="gru"),
-    "imdb-bilstm": Config(cell="lstm", bidirectional=True, units=64),
+    "imdb-bilstm": Config(
+        cell="lstm", bidirectional=True, units=64, max_words=800, word_dropout=0.4, epochs=4
+    ),
     "imdb-deep-gru": Config(cell="gru", layers=2),
 }
 
