@@ -21,7 +21,7 @@ def score(name, value):
         "score": value,
         "baseline": {"linear": 0.75},
         "metrics": {
-            "test": {"accuracy": value, "interval": [value - 0.01, value + 0.01]},
+            "test": {"accuracy": value, "rows": 400},
             "parameters": 1234,
             "epochs": 3,
             "best_epoch": 2,
@@ -50,8 +50,8 @@ def measured(tmp_path):
 
 def test_the_table_has_a_row_for_each_score_and_baseline(measured):
     lines = results.render_table(measured).splitlines()
-    assert lines[2] == "| `b` | films | accuracy | **0.7000** | 0.6900–0.7100 | 1,234 | 2 of 3 |"
-    assert lines[3] == "| `a` | films | accuracy | **0.8000** | 0.7900–0.8100 | 1,234 | 2 of 3 |"
+    assert lines[2] == "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428 | 1,234 | 2 of 3 |"
+    assert lines[3] == "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363 | 1,234 | 2 of 3 |"
     assert lines[4] == "| baseline: linear | films | accuracy | 0.7500 | | | |"
     assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
     assert lines[6].endswith("seed 7.")

@@ -105,8 +105,12 @@ def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
 
 def _score_row(result: dict[str, Any]) -> str:
     metrics = result["metrics"]
-    low, high = metrics["test"].get("interval", (None, None))
-    interval = f"{low:.4f}–{high:.4f}" if low is not None else ""
+    interval = ""
+    if result["metric"] == "accuracy":
+        from zoo.metrics import wilson_interval
+
+        low, high = wilson_interval(result["score"], metrics["test"]["rows"])
+        interval = f"{low:.4f}–{high:.4f}"
     return (
         f"| `{result['recipe']}` | {result['data']['title']} | {result['metric']} "
         f"| **{result['score']:.4f}** | {interval} | {metrics['parameters']:,} "
