@@ -226,3 +226,9 @@ def test_table_aligns_numbers_to_the_right(capsys):
     assert capsys.readouterr().out == (
         "name       n    x  y\na          7  0.5\nbcdef  1,234       z\n"
     )
+
+
+def test_help_works_after_the_verb_list_was_used(cli):
+    # `zoo.cli.list`, once imported, is an attribute of `zoo.cli` and hides the builtin there.
+    assert cli("list").code == 0
+    assert cli("--help").code == 0
