@@ -40,7 +40,12 @@ def measured(tmp_path):
         "target": 0.7,
         "data": {"title": "films"},
         "recipe": {"name": "a", "seconds": 10.4},
-        "peer": {"source": "https://example.org", "seconds": 100.2, "score": 0.71},
+        "peer": {
+            "source": "https://example.org",
+            "seconds": 100.2,
+            "score": 0.69,
+            "epochs": [{"test_accuracy": 0.71}, {"test_accuracy": 0.69}],
+        },
         "ratio": 0.1038,
     }
     for name, value in (("a", score("a", 0.8)), ("b", score("b", 0.7)), ("race", race)):
@@ -56,6 +61,7 @@ def test_the_table_has_a_row_for_each_score_and_baseline(measured):
     assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
     assert lines[6].endswith("seed 7.")
     assert "`a` 10 s" in lines[-1]
+    assert "100 s for its 2 epochs (best score with this seed: 0.7100)" in lines[-1]
     assert "ratio **0.10**" in lines[-1]
 
 

@@ -123,7 +123,8 @@ def _race_line(result: dict[str, Any]) -> str:
     return (
         f"\nTime to {result['metric']} {result['target']:.4f} on {result['data']['title']}, in one "
         f"run: `{ours['name']}` {ours['seconds']:.0f} s, [the published example]({peer['source']}) "
-        f"{peer['seconds']:.0f} s of training (to {peer['score']:.4f}): ratio "
+        f"{peer['seconds']:.0f} s for its {len(peer['epochs'])} epochs (best score with this seed: "
+        f"{max(epoch['test_accuracy'] for epoch in peer['epochs']):.4f}): ratio "
         f"**{result['ratio']:.2f}**."
     )
 
