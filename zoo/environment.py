@@ -32,9 +32,9 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "zoo": __version__,
-        "tensorflow": _version(*TENSORFLOW),
-        "keras": _version("keras"),
-        "numpy": _version("numpy"),
+        "tensorflow": installed_version(*TENSORFLOW),
+        "keras": installed_version("keras"),
+        "numpy": installed_version("numpy"),
         "system": platform.system(),
         "machine": platform.machine(),
         "cpu": _general(_cpu_model()),
@@ -44,7 +44,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _version(*distributions: str) -> str | None:
+def installed_version(*distributions: str) -> str | None:
     """Returns the version of the first of these that is installed."""
     for name in distributions:
         try:

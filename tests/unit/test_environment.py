@@ -45,8 +45,8 @@ def test_it_does_not_import_tensorflow():
 
 
 def test_a_missing_distribution_has_no_version():
-    assert module._version("no-such-distribution-here") is None
-    assert module._version("no-such-distribution-here", "numpy") == version("numpy")
+    assert module.installed_version("no-such-distribution-here") is None
+    assert module.installed_version("no-such-distribution-here", "numpy") == version("numpy")
 
 
 @pytest.mark.parametrize(
