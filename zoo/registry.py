@@ -67,7 +67,7 @@ def list_models(
             "name": name,
             "topology": recipe.topology,
             "task": recipe.task,
-            "dataset": recipe.data.name,
+            "dataset": recipe.dataset.name,
             "metric": recipe.metric,
             "pretrained": name in names_in(recipe.pretrained_folder),
         }

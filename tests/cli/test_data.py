@@ -39,7 +39,7 @@ def letters(tmp_path, monkeypatch):
         licence="public domain",
         sample=dict,
     )
-    known = {name: types.SimpleNamespace(name=name, data=dataset) for name in ("one", "two")}
+    known = {name: types.SimpleNamespace(name=name, dataset=dataset) for name in ("one", "two")}
     monkeypatch.setattr("zoo.registry.recipes", lambda: known)
     path = tmp_path / "mirror" / "127.0.0.1" / "letters.csv"
     path.parent.mkdir(parents=True)
@@ -132,7 +132,7 @@ def test_check_a_file_for_one_of_several_datasets(tmp_path, monkeypatch):
     from zoo import registry
 
     known = registry.recipes()
-    other = types.SimpleNamespace(name="three", data=Dataset("more", {}, (), "", dict))
+    other = types.SimpleNamespace(name="three", dataset=Dataset("more", {}, (), "", dict))
     monkeypatch.setattr("zoo.registry.recipes", lambda: {**known, "three": other})
     path = tmp_path / "mine.csv"
     path.write_text("text,label\n" + "".join(f"t{n},{'ab'[n % 2]}\n" for n in range(9)))

@@ -60,7 +60,7 @@ def test_info(cli):
         assert line in text
     assert "  cell = 'gru'" in text
     assert "the recurrent cell" in text  # the comment beside the default
-    assert recipe.data.licence in text
+    assert recipe.dataset.licence in text
     assert "column text: " in text
     assert "Layers" not in text
 
@@ -73,7 +73,7 @@ def test_info_json(cli):
         "topology": recipe.topology,
         "task": recipe.task,
         "metric": recipe.metric,
-        "dataset": recipe.data.name,
+        "dataset": recipe.dataset.name,
     }
     assert {key: value["default"] for key, value in found["config"].items()} == (
         dataclasses.asdict(recipe.config)

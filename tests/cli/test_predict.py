@@ -60,9 +60,12 @@ def test_lines_for_people_are_one_each(cli, own_run):
 def test_lines_fit_a_terminal(cli, own_run, monkeypatch):
     from zoo.cli.predict import _shortened
 
-    assert _shortened("x" * 80, 80) == "x" * 80
-    assert _shortened("x" * 81, 80) == "x" * 79 + "…"
-    assert _shortened("x" * 81, None) == "x" * 81
+    given = {"text": "x" * 70}
+    line = "y" * 11 + "x" * 70
+    assert _shortened(line[1:], given, 80) == line[1:]
+    assert _shortened(line, given, 80) == line[:79] + "…"
+    assert _shortened(line, given, None) == line
+    assert _shortened(line + "y", given, 80) == line + "y"  # an answer is never cut
     long = "word " * 100
     assert cli("predict", own_run, long).out.rstrip().endswith(long.strip())
 

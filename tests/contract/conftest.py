@@ -38,13 +38,13 @@ def trained(recipe):
     import keras
 
     keras.utils.set_random_seed(0)
-    sample = recipe.data.sample()
+    sample = recipe.dataset.sample()
     rows = len(next(iter(sample.values())))
     config = dataclasses.replace(recipe.config, batch_size=rows)
     assets = recipe.prepare(config, sample)
     batches = recipe.batches(config, assets, sample)
     model = recipe.build(config, assets)
-    model.compile(keras.optimizers.Adam(1e-3), **recipe.objective(config))
+    model.compile(keras.optimizers.Adam(1e-3), **recipe.objective(config, assets))
     data = batches.dataset(batches.sorted_order())
     before = model.evaluate(data, verbose=0, return_dict=True)["loss"]
     for _ in range(2):

@@ -91,7 +91,9 @@ def test_half_precision_trains_and_answers_in_float32(recipe, trained, precision
     x, y = trained.batches.take(np.arange(4))
     with dtype_policy(precision):
         model = recipe.build(trained.config, trained.assets)
-        model.compile(keras.optimizers.Adam(1e-3), **recipe.objective(trained.config))
+        model.compile(
+            keras.optimizers.Adam(1e-3), **recipe.objective(trained.config, trained.assets)
+        )
     assert any(layer.compute_dtype == precision[6:] for layer in model.layers)
     before = [weight.numpy() for weight in model.trainable_weights]
     assert np.isfinite(model.train_on_batch(x, y, return_dict=True)["loss"])
@@ -121,8 +123,8 @@ def test_recurrent_layers_are_of_the_kind_that_cudnn_computes(trained):
         assert getattr(layer, "reset_after", True) is True
 
 
-def test_the_objective_is_made_anew_at_each_call(recipe):
+def test_the_objective_is_made_anew_at_each_call(recipe, trained):
     # A metric or loss object that two models share would count for both.
-    first, second = (parts(recipe.objective(recipe.config)) for _ in range(2))
+    first, second = (parts(recipe.objective(trained.config, trained.assets)) for _ in range(2))
     for one, other in zip(first, second, strict=True):
         assert isinstance(one, (str, list)) or one is not other

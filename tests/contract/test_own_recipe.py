@@ -40,7 +40,7 @@ def sample():
     }
 
 
-DATA = Dataset(
+TENSE = Dataset(
     name="tense",
     title="Twelve sentences",
     homepage="https://example.org",
@@ -49,6 +49,10 @@ DATA = Dataset(
     sources=(),
     sample=sample,
 )
+
+
+def data(config):
+    return TENSE
 
 
 def prepare(config, train, base=None):
@@ -84,7 +88,7 @@ def build(config, assets):
     return keras.Model(ids, keras.layers.Dense(2, activation="softmax", dtype="float32")(x))
 
 
-def objective(config):
+def objective(config, assets):
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
@@ -137,7 +141,7 @@ def test_a_recipe_in_a_file_is_trained_evaluated_asked_and_exported(file, tmp_pa
     assert 0 <= metrics["test"]["accuracy"] <= 1
     assert metrics["baseline"] == {"always future": {"accuracy": 0.5}}
 
-    sample = zoo.get_recipe(name).data.sample()
+    sample = zoo.get_recipe(name).dataset.sample()
     lines = [f"{text},{label}" for text, label in zip(*sample.values(), strict=True)]
     (tmp_path / "all.csv").write_text("\n".join(["text,label", *lines]) + "\n")
     result = zoo.evaluate(run, tmp_path / "all.csv", baselines=False)

@@ -93,7 +93,7 @@ def test_a_reference_run_is_whole(name, references, settings):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_answers_its_sample_in_one_line_each(name, references):
     recipe = zoo.get_recipe(name)
-    sample = recipe.data.sample()
+    sample = recipe.dataset.sample()
     predictor = zoo.load(references / name)
     inputs = {key: sample[key][:2] for key in predictor.input_names}
     for row, answer in enumerate(predictor.predict(inputs)):

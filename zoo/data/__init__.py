@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.dataset import Dataset, Splits, load_examples
-from zoo.data.sources import Examples, Source, Tfds, Url, Wheel, csv_reader
+from zoo.data.sources import Examples, File, Source, Tfds, Url, Urls, Wheel, csv_reader
 
 if TYPE_CHECKING:
     from zoo.data.batching import Batches
@@ -18,10 +18,12 @@ __all__ = [
     "Batches",
     "Dataset",
     "Examples",
+    "File",
     "Source",
     "Splits",
     "Tfds",
     "Url",
+    "Urls",
     "Wheel",
     "csv_reader",
     "load_examples",

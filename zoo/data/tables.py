@@ -42,11 +42,6 @@ class Table:
         return len(self.lines)
 
 
-def is_table(path: Path) -> bool:
-    """Whether the file's name ends like one that `read` takes."""
-    return path.name.lower().removesuffix(".gz").endswith(SUFFIXES)
-
-
 def read(
     path: Path, texts: Iterable[str], label: str = "", names: Mapping[str, str] | None = None
 ) -> Table:

@@ -37,9 +37,10 @@ def evaluate(
       UsageError, ZooError: as for `zoo.load`, and data that cannot be had or read.
     """
     predictor = model if isinstance(model, Predictor) else load(model)
-    recipe, dataset = predictor.recipe, predictor.recipe.data
+    recipe = predictor.recipe
+    dataset = recipe.data(predictor.config)
     trained_on, run = predictor.data, predictor.run
-    own_file = data is not None and str(data) not in (*(s.kind for s in dataset.sources), "sample")
+    own_file = data is not None and str(data) not in (*(s.key for s in dataset.sources), "sample")
 
     if columns and not own_file:
         raise UsageError("Column names can be set for one's own files only.")

@@ -147,7 +147,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     specs = served.functions["serving_default"].input_signature
-    sample: Examples = predictor.recipe.data.sample()
+    sample: Examples = predictor.recipe.data(predictor.config).sample()
     rows = len(next(iter(sample.values())))
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in range(records):

@@ -193,27 +193,38 @@ class Predictor:
         """Names of the raw inputs that `predict` takes."""
         return list(_input_specs(self.signatures["serving_default"]))
 
+    def options_of(self, signature: str) -> list[str]:
+        """Names of the options that a signature takes; none where there is no such signature."""
+        if signature not in self.signatures:
+            return []
+        specs = _input_specs(self.signatures[signature])
+        return [name for name, spec in specs.items() if spec.shape.rank == 0]
+
     def predict(
         self,
         examples: Sequence[str | bytes] | Mapping[str, Sequence],
         *,
         batch_size: int = 64,
         signature: str = "serving_default",
+        **options: Any,
     ) -> list[dict[str, Any]]:
         """Answers raw examples.
 
         Args:
           examples: a list of raw inputs, or a dict of equally long lists, input name to values.
+            A value is a text or number, or a list of them where the signature takes sequences.
           batch_size: rows computed together; it does not change the answers.
           signature: which of the model's signatures.
+          **options: the signature's inputs without axes, such as `beam=5`; all are needed.
 
         Returns:
           One dict an example, output name to a str, number or list; `probabilities` is a dict,
-          class name to number, where there are class names.
+          class name to number, where there are class names. Where the signature returns
+          `length`, lists over time have that many values and `length` itself is left out.
 
         Raises:
           UsageError: a plain string instead of a list, a value that is no text, an unknown
-            input or signature, a batch size below 1.
+            input, option or signature, a batch size below 1.
         """
         if batch_size < 1:
             raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
@@ -223,6 +234,15 @@ class Predictor:
             )
         function = self.signatures[signature]
         specs = _input_specs(function)
+        scalars = {name: spec for name, spec in specs.items() if spec.shape.rank == 0}
+        if options.keys() != scalars.keys():
+            raise UsageError(
+                f"The signature {signature!r} of {self.name} takes "
+                f"{'the options ' + ', '.join(scalars) if scalars else 'no options'}; "
+                f"got {', '.join(options) or 'none'}."
+            )
+        fixed = {name: _tensor(name, spec, options[name]) for name, spec in scalars.items()}
+        specs = {name: spec for name, spec in specs.items() if name not in fixed}
         columns = _columns(examples, specs)
         rows = len(next(iter(columns.values())))
         if not rows:
@@ -237,11 +257,21 @@ class Predictor:
                 **{
                     name: _tensor(name, spec, [columns[name][i] for i in index])
                     for name, spec in specs.items()
-                }
+                },
+                **fixed,
             )
             values = {name: output.numpy() for name, output in sorted(outputs.items())}
+            lengths = values.pop("length", None)
             for row, i in enumerate(index):
-                answers[i] = {name: self._plain(name, value[row]) for name, value in values.items()}
+                answers[i] = {
+                    name: self._plain(
+                        name,
+                        value[row]
+                        if lengths is None or value.ndim < 2
+                        else value[row, : lengths[row]],
+                    )
+                    for name, value in values.items()
+                }
         return answers
 
     def _plain(self, name: str, value: Any) -> Any:
@@ -291,19 +321,36 @@ def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, lis
     if len({len(column) for column in columns.values()}) > 1:
         raise UsageError("The inputs differ in length; each example needs a value of each.")
     for name, spec in specs.items():
+        sequences = spec.shape.rank > 1
+        for row, value in enumerate(columns[name]):
+            if sequences and (isinstance(value, (str, bytes)) or not hasattr(value, "__len__")):
+                raise UsageError(
+                    f"Example {row} of input {name!r} is of type {type(value).__name__}; it must "
+                    "be a list."
+                )
+            if spec.dtype == tf.string:
+                for part in value if sequences else [value]:
+                    if not isinstance(part, (str, bytes)):
+                        raise UsageError(
+                            f"Example {row} of input {name!r} is of type {type(part).__name__}; "
+                            "it must be text."
+                        )
         if spec.dtype == tf.string:
-            for row, value in enumerate(columns[name]):
-                if not isinstance(value, (str, bytes)):
-                    raise UsageError(
-                        f"Example {row} of input {name!r} is of type {type(value).__name__}; "
-                        "it must be text."
-                    )
-            columns[name] = [_encoded(value) for value in columns[name]]
+            columns[name] = [
+                [_encoded(part) for part in value] if sequences else _encoded(value)
+                for value in columns[name]
+            ]
     return columns
 
 
-def _tensor(name: str, spec: tf.TensorSpec, values: list) -> tf.Tensor:
+def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
+    """Makes a signature's input; rows of unequal length are padded with "" or 0."""
     try:
+        if spec.shape.rank > 1 and len({len(value) for value in values}) > 1:
+            longest = max(len(value) for value in values)
+            if spec.shape.rank == 2:
+                filler: Any = b"" if spec.dtype == tf.string else 0
+                values = [[*value, *[filler] * (longest - len(value))] for value in values]
         return tf.constant(values, spec.dtype)
     except (TypeError, ValueError) as error:
         raise UsageError(

@@ -117,7 +117,7 @@ def train(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     replicas = make_strategy(strategy, config.batch_size)
-    splits = _load_data(recipe, run, options)
+    splits = _load_data(recipe, config, run, options)
     progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
         progress.say(f"  {note}")
@@ -140,8 +140,9 @@ def train(
 
     with replicas.scope(), dtype_policy(precision):
         model = recipe.build(config, assets)
-        compile_model(recipe, config, model, training.steps)
+        compile_model(recipe, config, assets, model, training.steps)
         model.optimizer.build(model.trainable_variables)
+        recipe.initialise(config, assets, model)
         if origin:
             for line in _take_weights(model, origin.model):
                 progress.say(f"  {line}")
@@ -283,11 +284,13 @@ def _finish(
     shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
 
 
-def compile_model(recipe: Recipe, config: Config, model: keras.Model, steps: int) -> None:
+def compile_model(
+    recipe: Recipe, config: Config, assets: dict, model: keras.Model, steps: int
+) -> None:
     """Compiles a recipe's model for training with `steps` steps an epoch."""
     model.compile(
         optimizer=_optimizer(config, steps),
-        **recipe.objective(config),
+        **recipe.objective(config, assets),
         jit_compile=False,  # XLA would compile anew for each length of a batch
     )
 
@@ -306,7 +309,7 @@ def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
 
 
-def _load_data(recipe: Recipe, run: Run, options: Options) -> Splits:
+def _load_data(recipe: Recipe, config: Config, run: Run, options: Options) -> Splits:
     """Loads the data; a run that goes on uses the very rows it began with."""
     source = options.data
     recorded = None
@@ -314,7 +317,7 @@ def _load_data(recipe: Recipe, run: Run, options: Options) -> Splits:
         recorded = files.read_json(run.path / "data.json")
         if source is None:
             source = recorded["source"]
-    splits = recipe.data.load(source, columns=options.columns, tiny=options.tiny)
+    splits = recipe.data(config).load(source, columns=options.columns, tiny=options.tiny)
     if recorded and recorded["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "
