@@ -134,7 +134,9 @@ def export_of(shared, run_of):
 @pytest.fixture
 def theirs(run_of, tmp_path):
     """A run of somebody else's recipe, and the file of that recipe, which is of no package."""
-    recipe = zoo.get_recipe(NAMES[0])
+    recipe = zoo.get_recipe(
+        next(row["name"] for row in zoo.list_models() if row["topology"] == "many-to-one")
+    )
     file = tmp_path / "theirs.py"
     shutil.copy(recipe.module.__file__, file)
     run = tmp_path / "run"
@@ -268,17 +270,23 @@ def same():
     """Asserts that a predictor's answers are what another process has computed."""
 
     def same(ours, theirs, tolerance):
-        assert theirs.keys() == ours[0].keys()
-        for name, output in theirs.items():
-            values = [answer[name] for answer in ours]
-            values = [list(v.values()) if isinstance(v, dict) else v for v in values]
-            assert output["shape"][0] == len(ours)
-            if isinstance(output["values"][0], str):
-                decoded = [bytes.fromhex(value).decode() for value in output["values"]]
-                assert np.ravel(np.array(values, object)).tolist() == decoded
-            else:
-                other = np.reshape(output["values"], output["shape"])
-                np.testing.assert_allclose(values, other, rtol=0, atol=tolerance)
+        lengths = theirs.get("length", {}).get("values")
+        assert theirs.keys() - {"length"} == ours[0].keys()
+        for name in ours[0]:
+            shape, flat = theirs[name]["shape"], theirs[name]["values"]
+            assert shape[0] == len(ours)
+            other = np.array(flat, object if flat and isinstance(flat[0], str) else None)
+            for i, (answer, row) in enumerate(zip(ours, other.reshape(shape), strict=True)):
+                row = row if lengths is None or row.ndim == 0 else row[: lengths[i]]
+                value = answer[name]
+                value = np.array(list(value.values()) if isinstance(value, dict) else value)
+                assert np.shape(value) == np.shape(row) or value.size == row.size == 0
+                if other.dtype == object:
+                    assert value.ravel().tolist() == [
+                        bytes.fromhex(part).decode() for part in np.ravel(row)
+                    ]
+                else:
+                    np.testing.assert_allclose(value.ravel(), np.ravel(row), rtol=0, atol=tolerance)
 
     return same
 
