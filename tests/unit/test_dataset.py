@@ -364,7 +364,7 @@ url, sha256, size = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 class TinyLetters(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
-    url_infos = {url: checksums.UrlInfo(size=size, checksum=sha256, filename="letters.txt")}
+    url_infos = {url: checksums.UrlInfo(size=size, checksum=sha256, filename="by_tfds.txt")}
 
     def _info(self):
         label = tfds.features.ClassLabel(names=["a", "b", "c"])
@@ -381,10 +381,11 @@ class TinyLetters(tfds.core.GeneratorBasedBuilder):
         for key, line in enumerate(pathlib.Path(path).read_text().splitlines()[start:]):
             label, _, text = line.partition(" ")
             tags = ["a", label] if key % 2 else [label]
-            yield key, {"words": text, "letter": label, "tags": tags, "unused": ""}
+            yield key, {"words": text, "letter": label, "tags": tags, "unused": "!"}
 
 source = Tfds("tiny_letters", "letters (split)", url, sha256, size,
-              columns={"text": "words", "label": "letter", "tags": "tags"}, names={"a": "alpha"})
+              columns={"text": "words", "label": "letter", "tags": "tags",
+                       "both": "words+unused"}, names={"a": "alpha"})
 said = []
 parts, notes = source.load(said.append)
 again, _ = source.load(said.append)
@@ -404,9 +405,10 @@ print(json.dumps(result))
 
 def test_tfds_prepares_from_our_download_and_reads(tmp_path, home):
     """In a process of its own, because TFDS keeps every builder class that it sees."""
-    sha256 = mirrored(tmp_path, URL, CONTENT)
+    url = "http://127.0.0.1/download?id=letters"
+    sha256 = mirrored(tmp_path, url, CONTENT)
     done = subprocess.run(
-        [sys.executable, "-c", TFDS_CODE, URL, sha256, str(len(CONTENT))],
+        [sys.executable, "-c", TFDS_CODE, url, sha256, str(len(CONTENT))],
         capture_output=True,
         text=True,
         check=False,
@@ -423,6 +425,7 @@ def test_tfds_prepares_from_our_download_and_reads(tmp_path, home):
         for tags, label in zip(train["tags"], train["label"], strict=True)
     )
     assert {len(tags) for tags in train["tags"]} == {1, 2}
+    assert train["both"] == [f"{text} !" for text in train["text"]]
     assert result["same"]
     assert result["said"] == ["preparing tiny_letters …"]
     assert result["state"] == "ready"

@@ -281,6 +281,12 @@ def test_no_file_of_a_url(url):
         fetch.cache_path(url)
 
 
+def test_files_of_one_path_are_told_apart_by_the_query():
+    one, other = (fetch.cache_path(f"https://example.org/get?id={n}&from=a/b") for n in (1, 2))
+    assert one.parent == other.parent == fetch.cache_path("https://example.org/x").parent
+    assert (one.name, other.name) == ("get?id=1&from=a%2Fb", "get?id=2&from=a%2Fb")
+
+
 # Wheels, with the real pip.
 
 

@@ -203,6 +203,8 @@ def _relative(url: str) -> Path:
     path = urllib.parse.unquote(parts.path).lstrip("/")
     if not parts.hostname or not path or ".." in path.split("/"):
         raise ValueError(f"{url!r} names no file")
+    if parts.query:  # one path may give many files: ".../download?id=…"
+        path += "?" + parts.query.replace("/", "%2F")
     return Path(parts.hostname, *path.split("/"))
 
 

@@ -103,7 +103,7 @@ class Tfds:
       name: of the builder, with its configuration if it has several: `"glue/sst2"`.
       title: name of the data from here.
       splits: ours to TFDS'.
-      columns: ours to the features of TFDS.
+      columns: ours to the features of TFDS; `"title+text"` joins two with a space.
       names: class names of TFDS to ours, where they differ.
       url, sha256, size: the one file that the builder downloads.
       key, licence: see `Source`.
@@ -182,13 +182,15 @@ class Tfds:
                     builder = tfds.builder(self.name, data_dir=root)
                     # A file that lies in `manual_dir` under this name is not downloaded.
                     expected = (builder.url_infos or {}).get(self.url)
-                    if expected is None or expected.filename != archive.name:
+                    if expected is None:
                         raise ZooError(
                             f"TFDS {tfds.__version__} does not make {self.name} from {self.url}; "
                             "install another version of tensorflow-datasets."
                         )
-                    config = tfds.download.DownloadConfig(manual_dir=archive.parent)
-                    builder.download_and_prepare(download_config=config)
+                    with files.temporary_folder() as manual:
+                        os.symlink(archive, manual / expected.filename)
+                        config = tfds.download.DownloadConfig(manual_dir=manual)
+                        builder.download_and_prepare(download_config=config)
             except ZooError:
                 raise
             except Exception as error:
@@ -201,22 +203,30 @@ class Tfds:
         """Returns a split in the order of its files."""
         import tensorflow_datasets as tfds
 
+        wanted = {column: joined.split("+") for column, joined in self.columns.items()}
+        features = {name: builder.info.features[name] for row in wanted.values() for name in row}
         with _quiet_tfds():
             rows = builder.as_dataset(
                 split=split,
                 shuffle_files=False,
-                decoders=tfds.decode.PartialDecoding(dict.fromkeys(self.columns.values(), True)),
+                decoders=tfds.decode.PartialDecoding(dict.fromkeys(features, True)),
                 # One shard after another: the order is that of the files.
                 read_config=tfds.ReadConfig(interleave_cycle_length=1),
             ).ragged_batch(1000)
-            features = builder.info.features
             columns: Examples = {column: [] for column in self.columns}
             for batch in rows:
-                for column, feature in self.columns.items():
+                plain = {}
+                for feature in features:
                     values = batch[feature]
                     values = values.to_list() if hasattr(values, "to_list") else values.numpy()
                     naming = _naming(features[feature], self.names)
-                    columns[column].extend(_plain(value, naming) for value in values)
+                    plain[feature] = [_plain(value, naming) for value in values]
+                for column, names in wanted.items():
+                    columns[column] += (
+                        plain[names[0]]
+                        if len(names) == 1
+                        else map(" ".join, zip(*(plain[name] for name in names), strict=True))
+                    )
         return columns
 
 
