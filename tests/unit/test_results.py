@@ -1,11 +1,12 @@
 """The table of results says what the JSON files say."""
 
+import dataclasses
 import json
 
 import pytest
 
 from zoo.bench import results
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
 
 ENVIRONMENT = {
     "cores": 2, "cpu": "A CPU", "memory_gib": 24, "gpus": [], "tensorflow": "2.21.0",
@@ -13,10 +14,16 @@ ENVIRONMENT = {
 }  # fmt: skip
 
 
+@dataclasses.dataclass
+class Defaults:
+    units: int = 8
+
+
 def score(name, value):
     return {
         "kind": "score",
         "recipe": name,
+        "task": "films",
         "metric": "accuracy",
         "score": value,
         "baseline": {"linear": 0.75},
@@ -86,3 +93,45 @@ def test_a_readme_without_markers_is_refused(measured):
 def test_no_results_are_no_table(tmp_path):
     with pytest.raises(ZooError, match="no results"):
         results.render_table(tmp_path)
+
+
+def test_the_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(measured, monkeypatch):
+    def fake(model):
+        value, seed, units = model.split()
+        config = {"units": int(units)}
+        row = {**score("a", float(value)), "seed": int(seed), "config": config}
+        return {**row, "topology": "many-to-one"}
+
+    monkeypatch.setattr(results, "_score", fake)
+    recipe = type("Recipe", (), {"config": Defaults()})
+    monkeypatch.setattr("zoo.registry.get_recipe", lambda name: recipe)
+    path = results.collect_seeds(["0.7 0 9", "0.8 1 9", "0.9 2 9"], measured / "seeds.json")
+    written = json.loads(path.read_text())
+    assert written["mean"] == pytest.approx(0.8)
+    assert written["deviation"] == pytest.approx(0.1)
+    assert written["scores"] == {"0": 0.7, "1": 0.8, "2": 0.9}
+    line = next(row for row in results.render_table(measured).splitlines() if "seeds:" in row)
+    assert line == (
+        "`a` with units=9 on films, 3 seeds: accuracy **0.8000** on average (standard deviation "
+        "0.1000)."
+    )
+    with pytest.raises(UsageError, match="each of another seed"):
+        results.collect_seeds(["0.7 0 9", "0.7 0 9"], path)
+    with pytest.raises(UsageError, match="each of another seed"):
+        results.collect_seeds(["0.7 0 9"], path)
+    with pytest.raises(UsageError, match=r"0\.8 1 8 differs from 0\.7 0 9 in more.*config"):
+        results.collect_seeds(["0.7 0 9", "0.8 1 8"], path)
+
+
+def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
+    for name, value, data in [("a", 0.8, "films"), ("b", 31.25, "pairs"), ("c", 0.6, "films")]:
+        row = {**score(name, value), "data": {"title": data}, "task": data}
+        row["metric"] = "bleu" if data == "pairs" else "accuracy"
+        row["baseline"] = {"copy": value / 2}
+        (tmp_path / f"{name}.json").write_text(json.dumps(row))
+    table = [line for line in results.render_table(tmp_path).splitlines() if line[:1] == "|"][2:]
+    assert [line.split("|")[1].strip(" `") for line in table] == [
+        "c", "a", "baseline: copy", "b", "baseline: copy",
+    ]  # fmt: skip
+    assert table[3] == "| `b` | pairs | bleu | **31.25** |  | 1,234 | 2 of 3 |"
+    assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | | | |"

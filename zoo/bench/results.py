@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+import statistics
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
 
 BEGIN, END = "<!-- results: made by `zoo bench table` -->", "<!-- end of results -->"
 
 
-def collect(model: str | Path, directory: str | Path = "results") -> Path:
-    """Writes what a complete run or a pretrained model measured to `directory/<name>.json`.
+def collect(model: str | Path, output: str | Path | None = None) -> Path:
+    """Writes what a complete run or a pretrained model measured to a JSON file.
+
+    Args:
+      model: as for `zoo.load`.
+      output: the file; `results/<recipe>.json` if None.
 
     Returns:
       The file: recipe, score, baselines, times, data, options, config, environment.
@@ -21,35 +27,74 @@ def collect(model: str | Path, directory: str | Path = "results") -> Path:
     Raises:
       ZooError: the run is not complete.
     """
+    result = _score(model)
+    path = Path(output or f"results/{result['recipe']}.json")
+    files.write_json(path, result)
+    return path
+
+
+def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
+    """Writes the mean score of complete runs that differ in their seeds alone to a JSON file.
+
+    Returns:
+      The file: recipe, metric, scores by seed, mean, standard deviation (of the sample, n - 1),
+      the metrics of each run, data, config, environment.
+
+    Raises:
+      UsageError: fewer than two runs, or runs that differ in more than their seeds.
+      ZooError: a run is not complete.
+    """
+    results = [_score(model) for model in models]
+    seeds = [result["seed"] for result in results]
+    if len(set(seeds)) < max(2, len(seeds)):
+        raise UsageError(f"Give two runs or more, each of another seed; got {seeds}.")
+    first, *others = results
+    for model, other in zip(models[1:], others, strict=True):
+        for key in ("recipe", "config", "data", "metric"):
+            if other[key] != first[key]:
+                raise UsageError(f"{model} differs from {models[0]} in more than its seed: {key}.")
+    scores = [result["score"] for result in results]
+    path = Path(output)
+    files.write_json(
+        path,
+        {
+            **{key: first[key] for key in ("recipe", "topology", "task", "metric", "baseline")},
+            "kind": "seeds",
+            "scores": dict(zip(map(str, seeds), scores, strict=True)),
+            "mean": statistics.mean(scores),
+            "deviation": statistics.stdev(scores),
+            "runs": {str(result["seed"]): result["metrics"] for result in results},
+            **{key: first[key] for key in ("data", "config", "environment")},
+        },
+    )
+    return path
+
+
+def _score(model: str | Path) -> dict[str, Any]:
+    """Returns what a complete run or a pretrained model measured."""
     from zoo.serving import load
 
     predictor = load(model)
     metrics = predictor.metrics
     if not metrics:
         raise ZooError(f"{model} is not complete. Run its `zoo train` again.")
-    options = predictor.run
-    path = Path(directory) / f"{predictor.name}.json"
-    files.write_json(
-        path,
-        {
-            "kind": "score",
-            "recipe": predictor.name,
-            "topology": predictor.recipe.topology,
-            "task": predictor.recipe.task,
-            "metric": metrics["metric"],
-            "score": metrics["test"][metrics["metric"]],
-            "baseline": {
-                name: scores[metrics["metric"]] for name, scores in metrics["baseline"].items()
-            },
-            "metrics": metrics,
-            "data": predictor.data,
-            "seed": options["seed"],
-            "options": options,
-            "config": predictor.resolved["config"],
-            "environment": files.read_json(predictor.about / "environment.json"),
+    return {
+        "kind": "score",
+        "recipe": predictor.name,
+        "topology": predictor.recipe.topology,
+        "task": predictor.recipe.task,
+        "metric": metrics["metric"],
+        "score": metrics["test"][metrics["metric"]],
+        "baseline": {
+            name: scores[metrics["metric"]] for name, scores in metrics["baseline"].items()
         },
-    )
-    return path
+        "metrics": metrics,
+        "data": predictor.data,
+        "seed": predictor.run["seed"],
+        "options": predictor.run,
+        "config": predictor.resolved["config"],
+        "environment": files.read_json(predictor.about / "environment.json"),
+    }
 
 
 def render_table(directory: str | Path = "results") -> str:
@@ -66,18 +111,22 @@ def render_table(directory: str | Path = "results") -> str:
     lines = [
         "| recipe | data | metric | test | 95 % interval | weights | epochs |",
         "|---|---|---|---:|---|---:|---:|",
-        *(_score_row(result) for result in sorted(scores, key=lambda row: row["score"])),
     ]
-    baselines: dict[tuple[str, str, str], float] = {}
-    for result in scores:
-        for name, score in result["baseline"].items():
-            baselines[name, result["data"]["title"], result["metric"]] = score
-    lines += [
-        f"| baseline: {name} | {data} | {metric} | {score:.4f} | | | |"
-        for (name, data, metric), score in sorted(baselines.items(), key=lambda item: item[1])
-    ]
+    # The networks of each data set, and below them its baselines.
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for result in sorted(scores, key=lambda row: row["score"]):
+        group = (result["task"], result["data"]["title"], result["metric"])
+        groups.setdefault(group, []).append(result)
+    for (_, data, metric), there in sorted(groups.items()):
+        lines += [_score_row(result) for result in there]
+        baselines = {name: score for row in there for name, score in row["baseline"].items()}
+        lines += [
+            f"| baseline: {name} | {data} | {metric} | {_number(score)} | | | |"
+            for name, score in sorted(baselines.items(), key=lambda item: item[1])
+        ]
     machines = sorted({_machine(result["environment"]) for result in scores})
     lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
+    lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
     lines += [_race_line(result) for result in races]
     return "\n".join(lines) + "\n"
 
@@ -113,8 +162,26 @@ def _score_row(result: dict[str, Any]) -> str:
         interval = f"{low:.4f}–{high:.4f}"
     return (
         f"| `{result['recipe']}` | {result['data']['title']} | {result['metric']} "
-        f"| **{result['score']:.4f}** | {interval} | {metrics['parameters']:,} "
+        f"| **{_number(result['score'])}** | {interval} | {metrics['parameters']:,} "
         f"| {metrics['best_epoch']} of {metrics['epochs']} |"
+    )
+
+
+def _number(score: float) -> str:
+    """Returns a fraction of 1 with four digits, anything on a scale to 100 with two."""
+    return f"{score:.4f}" if score <= 1 else f"{score:.2f}"
+
+
+def _seeds_line(result: dict[str, Any]) -> str:
+    from zoo.registry import get_recipe
+
+    defaults = dataclasses.asdict(get_recipe(result["recipe"]).config)
+    other = [f"{key}={value}" for key, value in result["config"].items() if defaults[key] != value]
+    return (
+        f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
+        f"{result['data']['title']}, {len(result['scores'])} seeds: {result['metric']} "
+        f"**{_number(result['mean'])}** on average (standard deviation "
+        f"{_number(result['deviation'])})."
     )
 
 

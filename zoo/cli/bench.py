@@ -14,12 +14,20 @@ def bench() -> None:
 
 @bench.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@click.option("-o", "--output", default="results", show_default=True, metavar="DIR")
-def collect(models: tuple[str, ...], output: str) -> None:
-    """Write what each MODEL (complete run, pretrained name) measured to DIR/<recipe>.json."""
+@click.option("-o", "--output", metavar="FILE", help="results/<recipe>.json by default.")
+@click.option("--seeds", is_flag=True, help="Write the mean of runs that differ in their seeds.")
+def collect(models: tuple[str, ...], output: str | None, seeds: bool) -> None:
+    """Write what each MODEL (complete run, pretrained name) measured to a JSON file."""
+    if output is None and seeds:
+        raise click.UsageError("--seeds needs -o FILE.")
+    if output is not None and len(models) > 1 and not seeds:
+        raise click.UsageError("-o FILE is for one MODEL, or for several with --seeds.")
     options.import_tensorflow()
-    from zoo.bench.results import collect
+    from zoo.bench.results import collect, collect_seeds
 
+    if seeds and output is not None:
+        click.echo(collect_seeds(models, output))
+        return
     for model in models:
         click.echo(collect(model, output))
 
