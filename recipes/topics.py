@@ -1,0 +1,66 @@
+"""Many-to-one with many classes: a news text goes in, its topic comes out.
+
+The network is that of the sentiment recipes, word for word the same code: an embedding, a
+recurrent layer, pooling over time, a softmax. Only the last layer knows how many classes
+there are:
+
+    p(class k | text) = exp(w_k · v + b_k) / sum over j of exp(w_j · v + b_j)
+
+with v the pooled states. Two classes or twenty make no other difference; what differs is the
+scoring: besides accuracy, macro-F1 weighs each topic alike, however rare, and the confusion
+matrix (confusion.png in the run folder) shows which topics are taken for one another.
+
+A topic is told by single words wherever they stand ("goal", "shares"), more than an opinion is.
+So the order of words, which a recurrent network reads and a bag of words does not, gains little:
+on AG News, n-gram TF-IDF with a linear classifier scores 92.4 % where LSTMs score 92.0 to 92.2 %
+when trained on all 120,000 rows (X. Zhang, J. Zhao, Y. LeCun 2015). The baselines beside each
+run show the same.
+
+Accuracy in % (results/; each a few minutes on 2 cores):
+
+    AG News, official test split, trained on a 20,000-row part of it (--data ag-part):
+        news-gru 89.8   news-bilstm 90.0
+"""
+
+import dataclasses
+
+from recipes import sentiment
+from recipes.datasets.news import NEWS
+from recipes.sentiment import (
+    baseline,
+    batches,
+    build,
+    evaluate,
+    objective,
+    prepare,
+    serve,
+    show,
+)
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset
+
+__all__ = ["baseline", "batches", "build", "evaluate", "objective", "prepare", "serve", "show"]
+
+TOPOLOGY = "many-to-one"
+TASK = "topics"
+METRIC = "accuracy"
+MONITOR = "val_accuracy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(sentiment.Config):
+    epochs: int = 10  # passes over the training split, at most
+    batch_size: int = 16  # rows in a step; small, because some of the data are
+    patience: int = 4  # epochs without a better validation score before training stops (0: never)
+    vocabulary: int = 20_000  # most frequent words; names of people and places tell topics
+    max_words: int = 400  # longer texts keep their first quarter and last three of this
+
+
+RECIPES = {
+    "news-gru": Config(cell="gru"),
+    "news-bilstm": Config(cell="lstm", bidirectional=True, units=64),
+}
+
+
+def data(config: BaseConfig) -> Dataset:
+    return NEWS
