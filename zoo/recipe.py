@@ -40,8 +40,6 @@ Some names mean something to the engine:
 - `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
   time as their second one, and `predict` cuts each row to its length.
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
-- `attention` `(batch, answers, pieces, source pieces)`, with `pieces` `(batch, answers, pieces)`
-  and `source_pieces` `(batch, source pieces)`: `zoo predict --attention` draws them.
 """
 
 from __future__ import annotations
