@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from zoo.errors import UsageError, ZooError, suggest
 from zoo.recipe import Recipe, recipes_of
 
 GROUP = "zoo.recipes"
+
+_LOADING = threading.RLock()  # a file that one thread is running is half a module to another
 
 
 def get_recipe(name: str) -> Recipe:
@@ -130,18 +133,19 @@ def _from_file(path: Path) -> dict[str, Recipe]:
     if not path.is_file():
         raise UsageError(f"There is no recipe file {path}.")
     name = f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"
-    module = sys.modules.get(name)
-    if module is None:
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise UsageError(f"{path} is not a Python file.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # dataclasses look their module up
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise ZooError(
-                f"{path} cannot be imported: {type(error).__name__}: {error}."
-            ) from error
+    with _LOADING:
+        module = sys.modules.get(name)
+        if module is None:
+            spec = importlib.util.spec_from_file_location(name, path)
+            if spec is None or spec.loader is None:
+                raise UsageError(f"{path} is not a Python file.")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module  # dataclasses look their module up
+            try:
+                spec.loader.exec_module(module)
+            except Exception as error:
+                del sys.modules[name]
+                raise ZooError(
+                    f"{path} cannot be imported: {type(error).__name__}: {error}."
+                ) from error
     return {recipe.name: recipe for recipe in recipes_of(module, str(path))}

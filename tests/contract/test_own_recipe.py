@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -243,3 +244,13 @@ def test_a_broken_package_is_one_line_that_names_it(tmp_path, source, reason):
     assert "broken_recipes" in line
     assert reason in line
     assert "should not happen" not in line
+
+
+def test_threads_that_ask_for_a_file_at_once_get_all_of_it(tmp_path):
+    file = tmp_path / "slow.py"
+    slow = "import dataclasses, time\ntime.sleep(0.3)"
+    file.write_text(RECIPE.replace("import dataclasses", slow))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(zoo.get_recipe, [f"{file}:tiny-tense"] * 4))
+    assert len({id(recipe.module) for recipe in found}) == 1
+    assert {recipe.name for recipe in found} == {"tiny-tense"}
