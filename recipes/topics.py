@@ -12,9 +12,8 @@ matrix (confusion.png in the run folder) shows which topics are taken for one an
 
 A topic is told by single words wherever they stand ("goal", "shares"), more than an opinion is.
 So the order of words, which a recurrent network reads and a bag of words does not, gains little:
-on AG News, n-gram TF-IDF with a linear classifier scores 92.4 % where LSTMs score 92.0 to 92.2 %
-when trained on all 120,000 rows (X. Zhang, J. Zhao, Y. LeCun 2015). The baselines beside each
-run show the same.
+trained on all 120,000 rows of AG News, n-gram TF-IDF with a linear classifier scores 92.4 % (X.
+Zhang, J. Zhao, Y. LeCun 2015). The baselines beside each run say the same.
 
 Accuracy in % (results/; each a few minutes on 2 cores):
 

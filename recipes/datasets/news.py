@@ -76,8 +76,7 @@ NEWS = Dataset(
             key="ag",
             title="AG News (official split)",
             columns={"text": "title+description", "label": "label"},
-            names={"World": "world", "Sports": "sports", "Business": "business"}
-            | {"Sci/Tech": "sci/tech"},
+            names={name: name.lower() for name in ("World", "Sports", "Business", "Sci/Tech")},
             url="https://drive.google.com/uc?export=download&id=0Bz8a_Dbh9QhbUDNpeUdjb0wxRms",
             sha256="4e2fc37d369e6e317a8b62d0d2f11d379f8c3dde60c07c35a46b069a246498ad",
             size=11_784_327,

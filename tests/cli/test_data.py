@@ -9,14 +9,15 @@ import pytest
 from click.testing import CliRunner
 
 from zoo.cli.data import data
-from zoo.data import Dataset, Url
+from zoo.data import Dataset, File, Urls
 from zoo.errors import UsageError, ZooError
 
 URL = "http://127.0.0.1/letters.csv"
 CONTENT = b"".join(b"%s text %d\n" % (b"ab"[n % 2 : n % 2 + 1], n) for n in range(40))
 
 
-def read(path):
+def read(paths):
+    (path,) = paths
     rows = [line.partition(" ")[::2] for line in path.read_text().splitlines()]
     examples = {"text": [text for _, text in rows], "label": [label for label, _ in rows]}
     return {"train": examples}, ["read by the recipe"]
@@ -33,8 +34,17 @@ def letters(tmp_path, monkeypatch):
         title="Letters of the alphabet",
         columns={"text": "a text", "label": "its letter"},
         sources=(
-            Url("http://nowhere.invalid/x", "letters (official)", "0" * 64, 12_345_678, read),
-            Url(URL, "letters (part)", hashlib.sha256(CONTENT).hexdigest(), 480, read),
+            Urls(
+                (File("http://nowhere.invalid/x", "0" * 64, 12_345_678),),
+                "letters (official)",
+                read,
+            ),
+            Urls(
+                (File(URL, hashlib.sha256(CONTENT).hexdigest(), 480),),
+                "letters (part)",
+                read,
+                licence="CC0",
+            ),
         ),
         licence="public domain",
         sample=dict,
@@ -60,6 +70,7 @@ def test_list():
     assert tuple(re.split("  +", lines[1])) == cells
     assert lines[2].endswith("ready")
     assert "  licence: public domain" in lines
+    assert "  licence of letters (part): CC0" in lines
     assert "  recipes: one, two" in lines
     assert "  url is unavailable: ZOO_OFFLINE is set" in lines
 

@@ -14,7 +14,7 @@ from collections import Counter
 
 import pytest
 
-from zoo.data import Dataset, File, Tfds, Url, Urls, Wheel, dataset, load_examples
+from zoo.data import Dataset, File, Tfds, Urls, Wheel, dataset, load_examples
 from zoo.data.sources import Status
 from zoo.errors import UsageError, ZooError
 
@@ -76,24 +76,16 @@ URL = "http://127.0.0.1/letters.txt"
 CONTENT = "".join(f"{label} {text}\n" for text, label in ROWS).encode()
 
 
-def url_source(folder, content=CONTENT, **options):
-    return Url(
-        url=URL,
-        title="letters (from a page)",
-        sha256=mirrored(folder, URL, content),
-        size=len(content),
-        read=read_file,
-        **options,
-    )
+def page(url, title, sha256, size, read=read_file):
+    """A source of one file."""
+    return Urls((File(url, sha256, size),), title, lambda paths: read(*paths))
 
 
-NOWHERE = Url(
-    url="http://nowhere.invalid/letters.txt",
-    title="letters (official)",
-    sha256="0" * 64,
-    size=5,
-    read=read_file,
-)
+def url_source(folder, content=CONTENT, read=read_file):
+    return page(URL, "letters (from a page)", mirrored(folder, URL, content), len(content), read)
+
+
+NOWHERE = page("http://nowhere.invalid/letters.txt", "letters (official)", "0" * 64, 5)
 
 
 def test_light_at_import():
@@ -156,8 +148,7 @@ def test_an_official_test_split_stays_whole(tmp_path):
     def read(path):
         return {"train": examples(ROWS[:200]), "test": examples(ROWS[200:])}, []
 
-    source = url_source(tmp_path)
-    source = dataclasses.replace(source, read=read)
+    source = url_source(tmp_path, read=read)
     splits = make(source).load(validation=0.2)
     assert rows_of(splits.test) == ROWS[200:]
     # Of classes of 67, 67 and 66 rows, 20 % are 13.4, 13.4 and 13.2.
@@ -235,7 +226,7 @@ def test_no_source_is_one_line_within_seconds(monkeypatch):
     tfds = Tfds(
         "letters",
         title="letters (split)",
-        url=NOWHERE.url,
+        url=NOWHERE.files[0].url,
         sha256="0" * 64,
         size=1,
         columns={"text": "text"},
@@ -284,7 +275,7 @@ def test_a_wrong_file_is_not_passed_over(tmp_path):
 
 def url_source_elsewhere(folder):
     url = "http://127.0.0.1/elsewhere.txt"
-    return Url(url, "elsewhere", mirrored(folder, url, CONTENT), 1, read_file)
+    return page(url, "elsewhere", mirrored(folder, url, CONTENT), 1)
 
 
 def test_wheel_source(tmp_path):
@@ -311,7 +302,7 @@ def test_status(tmp_path, monkeypatch):
     assert NOWHERE.status(probe=True).state == "unavailable"
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
-        assert Url(url, "x", "0", 1, read_file).status(probe=True).state == "reachable"
+        assert page(url, "x", "0", 1).status(probe=True).state == "reachable"
 
 
 def test_fetch_brings_it_into_the_cache(tmp_path, home):
@@ -341,7 +332,7 @@ def test_tfds_finds_what_is_prepared(tmp_path):
         return folder
 
     def find(name):
-        return Tfds(name, "x", NOWHERE.url, "0", 1, {"text": "text"})._prepared()
+        return Tfds(name, "x", NOWHERE.files[0].url, "0", 1, {"text": "text"})._prepared()
 
     assert find("one") is None
     prepared("one", "1.9.0")

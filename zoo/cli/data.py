@@ -50,6 +50,9 @@ def list_(probe: bool, as_json: bool) -> None:
     for row in rows:
         click.echo(f"\n{row['name']}: {row['title']}")
         click.echo(f"  licence: {row['licence']}")
+        for source in row["sources"]:
+            if source["licence"] != row["licence"]:
+                click.echo(f"  licence of {source['title']}: {source['licence']}")
         click.echo(f"  recipes: {', '.join(row['recipes'])}")
         for source in row["sources"]:
             if source["reason"]:

@@ -30,6 +30,7 @@ def info(name: str, layers: bool, as_json: bool) -> None:
     from zoo.weights import manifest_entry
 
     recipe = get_recipe(name)
+    dataset = recipe.dataset
     packed = manifest_entry(recipe)
     settings = describe(recipe.config)
     if as_json:
@@ -45,9 +46,9 @@ def info(name: str, layers: bool, as_json: bool) -> None:
                         key: {"default": value, "comment": comment}
                         for key, value, comment in settings
                     },
-                    "dataset": recipe.dataset.name,
-                    "licence": recipe.dataset.licence,
-                    "sources": [source.title for source in recipe.dataset.sources],
+                    "dataset": dataset.name,
+                    "licence": dataset.licence,
+                    "sources": [source.title for source in dataset.sources],
                     "pretrained": packed,
                     **(_network(recipe) if layers else {}),
                 },
@@ -62,11 +63,14 @@ def info(name: str, layers: bool, as_json: bool) -> None:
     width = max(len(f"{key} = {value!r}") for key, value, _ in settings)
     for key, value, comment in settings:
         click.echo(f"  {f'{key} = {value!r}'.ljust(width)}  {comment}")
-    heading(f"Data: {recipe.dataset.name}")
-    for source in recipe.dataset.sources:
+    heading(f"Data: {dataset.name}")
+    for source in dataset.sources:
         click.echo(f"  {source.key}: {source.title}")
-    click.echo(f"  licence: {recipe.dataset.licence}")
-    for column, meaning in recipe.dataset.columns.items():
+    click.echo(f"  licence: {dataset.licence}")
+    for source in dataset.sources:
+        if source.licence:
+            click.echo(f"  licence of {source.title}: {source.licence}")
+    for column, meaning in dataset.columns.items():
         click.echo(f"  column {column}: {meaning}")
     heading("Score")
     if packed:

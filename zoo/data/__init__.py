@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.dataset import Dataset, Splits, load_examples
-from zoo.data.sources import Examples, File, Source, Tfds, Url, Urls, Wheel, csv_reader
+from zoo.data.sources import Examples, File, Source, Tfds, Urls, Wheel, csv_reader
 
 if TYPE_CHECKING:
     from zoo.data.batching import Batches
@@ -22,7 +22,6 @@ __all__ = [
     "Source",
     "Splits",
     "Tfds",
-    "Url",
     "Urls",
     "Wheel",
     "csv_reader",

@@ -82,7 +82,8 @@ class Dataset:
       group: a column; rows that are equal in it never go to different splits. `""` for none.
       reader: reads one's own file where it need not be a table: its path, and our column to the
         file's name of it, to examples.
-      suffixes: what names of one's own files end in, in a folder of splits.
+      suffixes: what names of one's own files end in, in a folder of splits; those of tables by
+        default.
     """
 
     name: str
@@ -96,7 +97,12 @@ class Dataset:
     unique: str = "text"
     group: str = ""
     reader: Callable[[Path, Mapping[str, str] | None], Examples] | None = None
-    suffixes: tuple[str, ...] = (".csv", ".tsv", ".jsonl")
+    suffixes: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """What `--data` takes besides paths: the keys of the sources, and `"sample"`."""
+        return [*dict.fromkeys(each.key for each in self.sources), "sample"]
 
     def load(
         self,
@@ -130,19 +136,15 @@ class Dataset:
         from zoo.data import fetch
 
         say = say or fetch.say
-        keys = [each.key for each in self.sources]
-        if columns and (source is None or source in (*keys, "sample")):
-            raise UsageError("Column names can be set for one's own files only.")
-        if unknown := sorted(set(columns or ()) - set(self.columns)):
-            raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
+        self.check_columns(source, columns)
         name, licence = self.name, self.licence
-        if source is None or source in keys:
+        if source == "sample":
+            parts, notes = {"train": self.sample()}, []
+            key, title = "sample", f"{self.name} (sample of {count(parts['train'])} rows)"
+        elif source is None or not self.is_own(source):
             chosen, (parts, more), failures = self._had(source, lambda each: each.load(say))
             key, title, notes = chosen.key, chosen.title, [*failures, *more]
             licence = chosen.licence or licence
-        elif source == "sample":
-            parts, notes = {"train": self.sample()}, []
-            key, title = "sample", f"{self.name} (sample of {count(parts['train'])} rows)"
         else:
             path = self._own(source)
             parts, notes = self._own_parts(path, columns)
@@ -165,6 +167,21 @@ class Dataset:
             notes=tuple(notes),
             licence=licence,
         )
+
+    def is_own(self, source: str | Path | None) -> bool:
+        """Whether `source` names one's own file or folder."""
+        return source is not None and source not in self.keys
+
+    def check_columns(self, source: str | Path | None, columns: Mapping[str, str] | None) -> None:
+        """Checks that columns are renamed only where there are names to choose.
+
+        Raises:
+          UsageError: the source is not one's own, or we have no such column.
+        """
+        if columns and not self.is_own(source):
+            raise UsageError("Column names can be set for one's own files only.")
+        if unknown := sorted(set(columns or ()) - set(self.columns)):
+            raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
 
     def fetch(self, key: str | None = None, *, say: Say | None = None) -> tuple[Source, Path]:
         """Brings one source into the cache.
@@ -223,21 +240,23 @@ class Dataset:
         text = str(source)
         if path.suffix or os.sep in text:
             raise UsageError(f"There is no file or folder {text}.")
-        names = [*dict.fromkeys(each.key for each in self.sources), "sample"]
         raise UsageError(
-            f"Unknown source {text!r}; files and folders are sources too.{suggest(text, names)}"
+            f"Unknown source {text!r}; files and folders are sources too.{suggest(text, self.keys)}"
         )
 
     def _own_parts(self, path: Path, columns: Mapping[str, str] | None) -> tuple[Parts, list[str]]:
         """Reads one's own file or folder; returns its splits and notes."""
         if path.is_file():
             return {"train": load_examples(self, path, columns)}, []
+        from zoo.data import tables
+
+        suffixes = self.suffixes or tables.SUFFIXES
         found = {}
         for name in SPLITS:
             there = [
                 file
                 for file in sorted(path.glob(f"{name}.*"))
-                if file.name.lower().removesuffix(".gz").endswith(self.suffixes)
+                if file.name.lower().removesuffix(".gz").endswith(suffixes)
             ]
             if len(there) > 1:
                 raise UsageError(f"{path} has both {there[0].name} and {there[1].name}.")
@@ -245,7 +264,7 @@ class Dataset:
                 found[name] = there[0]
         if "train" not in found:
             raise UsageError(
-                f"{path} has no train file: a folder needs train{' or '.join(self.suffixes)}, and "
+                f"{path} has no train file: a folder needs train{' or '.join(suffixes)}, and "
                 "may have validation.* and test.*."
             )
         parts: Parts = {}

@@ -334,49 +334,8 @@ class Wheel:
 
 
 @dataclasses.dataclass(frozen=True)
-class Url:
-    """A file at a fixed address.
-
-    Attributes:
-      url: http(s) address.
-      title: name of the data from here.
-      sha256, size: of the file.
-      read: takes the path of the file; returns the splits and notes.
-      key, licence: see `Source`.
-    """
-
-    kind: ClassVar[str] = "url"
-
-    url: str
-    title: str
-    sha256: str
-    size: int
-    read: Callable[[Path], tuple[Parts, Sequence[str]]]
-    key: str = "url"
-    licence: str = ""
-
-    @property
-    def files(self) -> tuple[File, ...]:
-        return (File(self.url, self.sha256, self.size),)
-
-    def status(self, probe: bool = False) -> Status:
-        return _status(self.url, probe)
-
-    def fetch(self, say: Say) -> Path:
-        from zoo.data import fetch
-
-        return fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=say)
-
-    def verify(self) -> Path:
-        return _verify(self)
-
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        return self.read(self.fetch(say))
-
-
-@dataclasses.dataclass(frozen=True)
 class Urls:
-    """Several files at fixed addresses, all of which are needed.
+    """Files at fixed addresses, all of which are needed.
 
     Attributes:
       files: the files.
@@ -418,7 +377,7 @@ class Urls:
         ]
 
 
-def _verify(source: Tfds | Wheel | Url) -> Path:
+def _verify(source: Tfds | Wheel) -> Path:
     from zoo.data import fetch
 
     return fetch.verify(source.url, source.sha256)

@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.data import Splits
 from zoo.data.dataset import load_examples
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import ZooError
 from zoo.serving.predictor import Predictor, load
 
 
@@ -40,18 +40,13 @@ def evaluate(
     recipe = predictor.recipe
     dataset = recipe.data(predictor.config)
     trained_on, run = predictor.data, predictor.run
-    own_file = data is not None and str(data) not in (*(s.key for s in dataset.sources), "sample")
-
-    if columns and not own_file:
-        raise UsageError("Column names can be set for one's own files only.")
-    if unknown := sorted(set(columns or ()) - set(dataset.columns)):
-        raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], dataset.columns)}")
+    dataset.check_columns(data, columns)
 
     def training_splits() -> Splits:
         return dataset.load(trained_on["source"], columns=run["columns"], tiny=run["tiny"])
 
     notes: list[str] = []
-    if own_file:
+    if dataset.is_own(data):
         labels = predictor.labels or None
         examples = load_examples(dataset, Path(str(data)), columns, labels=labels)
         title, same = Path(str(data)).name, False

@@ -195,10 +195,7 @@ class Predictor:
 
     def options_of(self, signature: str) -> list[str]:
         """Names of the options that a signature takes; none where there is no such signature."""
-        if signature not in self.signatures:
-            return []
-        specs = _input_specs(self.signatures[signature])
-        return [name for name, spec in specs.items() if spec.shape.rank == 0]
+        return list(_scalars(self.signatures[signature])) if signature in self.signatures else []
 
     def predict(
         self,
@@ -233,8 +230,7 @@ class Predictor:
                 f"{self.name} has no signature {signature!r}.{suggest(signature, self.signatures)}"
             )
         function = self.signatures[signature]
-        specs = _input_specs(function)
-        scalars = {name: spec for name, spec in specs.items() if spec.shape.rank == 0}
+        scalars = _scalars(function)
         if options.keys() != scalars.keys():
             raise UsageError(
                 f"The signature {signature!r} of {self.name} takes "
@@ -242,7 +238,7 @@ class Predictor:
                 f"got {', '.join(options) or 'none'}."
             )
         fixed = {name: _tensor(name, spec, options[name]) for name, spec in scalars.items()}
-        specs = {name: spec for name, spec in specs.items() if name not in fixed}
+        specs = {k: spec for k, spec in _input_specs(function).items() if k not in scalars}
         columns = _columns(examples, specs)
         rows = len(next(iter(columns.values())))
         if not rows:
@@ -299,6 +295,10 @@ def _input_specs(function: Any) -> dict[str, tf.TensorSpec]:
     return dict(function.structured_input_signature[1])
 
 
+def _scalars(function: Any) -> dict[str, tf.TensorSpec]:
+    return {name: spec for name, spec in _input_specs(function).items() if spec.shape.rank == 0}
+
+
 def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, list]:
     """Checks raw examples against a signature's inputs and returns them as columns."""
     if isinstance(examples, (str, bytes)):
@@ -346,11 +346,10 @@ def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, lis
 def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
     """Makes a signature's input; rows of unequal length are padded with "" or 0."""
     try:
-        if spec.shape.rank > 1 and len({len(value) for value in values}) > 1:
+        if spec.shape.rank == 2:
             longest = max(len(value) for value in values)
-            if spec.shape.rank == 2:
-                filler: Any = b"" if spec.dtype == tf.string else 0
-                values = [[*value, *[filler] * (longest - len(value))] for value in values]
+            filler: Any = b"" if spec.dtype == tf.string else 0
+            values = [[*value, *[filler] * (longest - len(value))] for value in values]
         return tf.constant(values, spec.dtype)
     except (TypeError, ValueError) as error:
         raise UsageError(
