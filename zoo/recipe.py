@@ -25,7 +25,7 @@ Functions:
 - `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a dict
   that JSON can hold.
 - `baseline(config, splits)`: name to the same metrics, for the honest simple methods.
-- `show(example, answer)`: one answer as a line for people.
+- `show(example, answer)`: one answer for people, on a line if it can be; also one of `nbest`.
 - `initialise(config, assets, model)`, only where there is something to do: gives a new model values
   to start from besides Keras' own, such as pretrained word vectors. Not called when a trained
   model is loaded.
@@ -40,6 +40,10 @@ Some names mean something to the engine:
 - `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
   time as their second one, and `predict` cuts each row to its length.
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
+- `nbest`, a signature with the options `beam` and `n_best`: the outputs of `serving_default` with
+  an axis of answers, best first: `zoo predict --beam --n-best`.
+- `attention` `(batch, answers, pieces, source pieces)`, an output of it, with `pieces`
+  `(batch, answers, pieces)` and `source_pieces` `(batch, source pieces)`: `--attention` draws them.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def test_lines_for_people(cli, own_run, answers):
 def test_lines_for_people_are_one_each(cli, own_run):
     lines = cli("predict", own_run, "two\nlines", "\x1b[31mred\x07").out.split("\n")
     assert lines[0].endswith("  two lines")
-    assert lines[1].endswith("  [31mred")
+    assert lines[1].endswith("   [31mred ")  # a space for each character that is left out
     assert lines[2:] == [""]
 
 

@@ -62,14 +62,13 @@ def test_batches_are_padded_on_the_right_and_rows_begin_with_real_steps(trained)
 
 def test_further_padding_changes_nothing(trained):
     x, _ = trained.batches.take(np.arange(4))
-    flat = parts(trained.batches.x)
-    padded = [
-        np.pad(array, [(0, 0), (0, 7)] + [(0, 0)] * (array.ndim - 2))
-        if isinstance(leaf, Ragged)
-        else array
-        for leaf, array in zip(flat, parts(x), strict=True)
-    ]
-    longer = tf.nest.pack_sequence_as(x, padded) if isinstance(x, (dict, tuple)) else padded[0]
+
+    def further(leaf, array):
+        if not isinstance(leaf, Ragged):
+            return array
+        return np.pad(array, [(0, 0), (0, 7)] + [(0, 0)] * (array.ndim - 2))
+
+    longer = tf.nest.map_structure(further, trained.batches.x, x)
     for short, long in zip(answer(trained.model, x), answer(trained.model, longer), strict=True):
         if long.ndim > 2:  # one answer a step: those of the real steps
             long = long[:, : short.shape[1]]

@@ -26,10 +26,11 @@ for name in names:
     still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
     # Of 8 rows: 6 + 2; and 3 + 3 + 2, which two replicas cannot halve. Keras clips what each
     # replica has, before it adds up, so that clipping differs.
-    for batch_size, strategy in ((6, "none"), (6, "mirrored"), (3, "mirrored")):
+    ways = ((6, "none", 2), (6, "mirrored", 2), (3, "none", 1), (3, "mirrored", 1))
+    for batch_size, strategy, epochs in ways:
         zoo.train(
             name, f"{folder}/{name}-{batch_size}-{strategy}", data="sample",
-            settings={"epochs": 2, "batch_size": batch_size, "clip_norm": 0, **still},
+            settings={"epochs": epochs, "batch_size": batch_size, "clip_norm": 0, **still},
             strategy=strategy, quiet=True,
         )
 """
@@ -62,7 +63,9 @@ def test_two_replicas_equal_one_at_the_same_global_batch(name, runs, weights):
 def test_batches_that_two_replicas_cannot_halve_train_too(name, runs):
     from zoo.training import Run
 
-    even, odd = (Run(runs / f"{name}-{rows}-mirrored").history for rows in (6, 3))
-    for one, other in zip(even, odd, strict=True):
-        assert other["loss"] == pytest.approx(one["loss"], rel=0.3)
-        assert other["val_loss"] == pytest.approx(one["val_loss"], rel=0.3)
+    alone, shared = (
+        Run(runs / f"{name}-3-{strategy}").history for strategy in ("none", "mirrored")
+    )
+    for one, other in zip(alone, shared, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], rel=0.2)
+        assert other["val_loss"] == pytest.approx(one["val_loss"], rel=0.2)

@@ -29,7 +29,7 @@ _ODD = [
     ("👩‍👩‍👧‍👦 🏳️‍🌈 🇩🇪🇫🇷 👍🏽 ❤️ love!", "👩‍👩‍👧‍👦 🏳️‍🌈 🇩🇪🇫🇷 👍🏽 ❤️ love!".encode()),
     (b"\xff\xfe caf\xe9 \xc3( film \xf0\x9f", b"\xff\xfe caf\xe9 \xc3( film \xf0\x9f"),
     ("caf\udce9 film", b"caf\xe9 film"),  # how Python reads bytes that are not UTF-8
-    ("bad \ud83d film \udcff", b"bad \xed\xa0\xbd film \xed\xb3\xbf"),  # half of a pair
+    ("bad \ud83d film \udcff", "bad \ufffd film \ufffd".encode()),  # half of a pair
     ("a\0film\0to\0love", b"a\0film\0to\0love"),
     ("<p class='x'>A <b>film</b> to love<br />&amp; <script>a<b</script>", None),
     ("это хороший фильм, 映画はいい。 فيلم رائع फ़िल्म ภาพยนตร์ 영화", None),

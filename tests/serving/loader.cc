@@ -53,6 +53,8 @@ std::string Value(const Tensor& tensor, int64_t i) {
       return text;
     case tensorflow::DT_INT32:
       return std::to_string(tensor.flat<int32_t>()(i));
+    case tensorflow::DT_BOOL:
+      return tensor.flat<bool>()(i) ? "true" : "false";
     case tensorflow::DT_INT64:
       return std::to_string(tensor.flat<int64_t>()(i));
     default:

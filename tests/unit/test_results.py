@@ -72,6 +72,36 @@ def test_the_table_has_a_row_for_each_score_and_baseline(measured):
     assert "ratio **0.10**" in lines[-1]
 
 
+def test_scores_of_one_table_have_one_scale(measured):
+    (measured / "b.json").write_text(
+        json.dumps(score("b", 52.81) | {"metric": "bleu", "baseline": {"copy": 0.584}})
+    )
+    table = results.render_table(measured)
+    assert "| `b` | films | bleu | **52.81** |" in table
+    assert "| baseline: copy | films | bleu | 0.58 |" in table
+
+
+def test_the_speed_of_decoding_has_a_line(measured):
+    speeds = {"loop": 0.5, "single": 20.0, "greedy": 1000.4, "beam": 250.0}
+    result = {
+        "kind": "decoding",
+        "recipe": "b",
+        "source": "https://example.org",
+        "searched": 5,
+        "batch_size": 64,
+        **{way: {"per_second": speed} for way, speed in speeds.items()},
+        "single_ratio": 40.0,
+        "ratio": 2000.8,
+        "beam_ratio": 500.0,
+    }
+    (measured / "z.json").write_text(json.dumps(result))
+    assert results.render_table(measured).splitlines()[-1] == (
+        "Sentences a second that `b` translates greedily, in one run: by [a loop over `predict`]"
+        "(https://example.org) 0.50; by one graph 20 one by one (**40** times as many) and 1,000 "
+        "in batches of 64 (2,001 times), with a beam of 5 250."
+    )
+
+
 def test_the_table_replaces_what_stands_between_the_markers(measured):
     readme = measured / "README.md"
     readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")

@@ -105,7 +105,6 @@ def render_table(directory: str | Path = "results") -> str:
     """
     results = [files.read_json(path) for path in sorted(Path(directory).glob("*.json"))]
     scores = [result for result in results if result["kind"] == "score"]
-    races = [result for result in results if result["kind"] == "race"]
     if not scores:
         raise ZooError(f"{directory} holds no results. `zoo bench collect RUN` writes one.")
     lines = [
@@ -118,16 +117,19 @@ def render_table(directory: str | Path = "results") -> str:
         group = (result["task"], result["data"]["title"], result["metric"])
         groups.setdefault(group, []).append(result)
     for (_, data, metric), there in sorted(groups.items()):
-        lines += [_score_row(result) for result in there]
         baselines = {name: score for row in there for name, score in row["baseline"].items()}
+        # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
+        best = max([*(row["score"] for row in there), *baselines.values()])
+        lines += [_score_row(result, best) for result in there]
         lines += [
-            f"| baseline: {name} | {data} | {metric} | {_number(score)} | | | |"
+            f"| baseline: {name} | {data} | {metric} | {_number(score, best)} | | | |"
             for name, score in sorted(baselines.items(), key=lambda item: item[1])
         ]
     machines = sorted({_machine(result["environment"]) for result in scores})
     lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
     lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
-    lines += [_race_line(result) for result in races]
+    lines += [_race_line(result) for result in results if result["kind"] == "race"]
+    lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     return "\n".join(lines) + "\n"
 
 
@@ -152,7 +154,7 @@ def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
     return new != text
 
 
-def _score_row(result: dict[str, Any]) -> str:
+def _score_row(result: dict[str, Any], best: float) -> str:
     metrics = result["metrics"]
     interval = ""
     if result["metric"] == "accuracy":
@@ -162,26 +164,30 @@ def _score_row(result: dict[str, Any]) -> str:
         interval = f"{low:.4f}–{high:.4f}"
     return (
         f"| `{result['recipe']}` | {result['data']['title']} | {result['metric']} "
-        f"| **{_number(result['score'])}** | {interval} | {metrics['parameters']:,} "
+        f"| **{_number(result['score'], best)}** | {interval} | {metrics['parameters']:,} "
         f"| {metrics['best_epoch']} of {metrics['epochs']} |"
     )
 
 
-def _number(score: float) -> str:
-    """Returns a fraction of 1 with four digits, anything on a scale to 100 with two."""
-    return f"{score:.4f}" if score <= 1 else f"{score:.2f}"
+def _number(score: float, best: float) -> str:
+    """Returns a fraction of 1 with four digits, anything on a scale to 100 with two.
+
+    `best` is the highest score on that scale.
+    """
+    return f"{score:.4f}" if best <= 1 else f"{score:.2f}"
 
 
 def _seeds_line(result: dict[str, Any]) -> str:
     from zoo.registry import get_recipe
 
     defaults = dataclasses.asdict(get_recipe(result["recipe"]).config)
+    best = result["mean"]
     other = [f"{key}={value}" for key, value in result["config"].items() if defaults[key] != value]
     return (
         f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {result['metric']} "
-        f"**{_number(result['mean'])}** on average (standard deviation "
-        f"{_number(result['deviation'])})."
+        f"**{_number(result['mean'], best)}** on average (standard deviation "
+        f"{_number(result['deviation'], best)})."
     )
 
 
@@ -196,9 +202,24 @@ def _race_line(result: dict[str, Any]) -> str:
     )
 
 
-def _machine(environment: dict[str, Any]) -> str:
+def _decoding_line(result: dict[str, Any]) -> str:
+    loop, single, greedy, beam = (
+        result[way]["per_second"] for way in ("loop", "single", "greedy", "beam")
+    )
     return (
-        f"{environment['cores']} cores of {environment['cpu']}, {environment['memory_gib']} GiB, "
+        f"\nSentences a second that `{result['recipe']}` translates greedily, in one run: by "
+        f"[a loop over `predict`]({result['source']}) {loop:.2f}; by one graph {single:.0f} one by "
+        f"one (**{result['single_ratio']:.0f}** times as many) and {greedy:,.0f} in batches of "
+        f"{result['batch_size']} ({result['ratio']:,.0f} times), with a beam of "
+        f"{result['searched']} {beam:,.0f}."
+    )
+
+
+def _machine(environment: dict[str, Any]) -> str:
+    cores = environment["cores"]
+    return (
+        f"{cores} core{'s' * (cores > 1)} of {environment['cpu']}, "
+        f"{environment['memory_gib']} GiB, "
         f"{', '.join(environment['gpus'] or []) or 'no GPU'}, TensorFlow "
         f"{environment['tensorflow']}, Keras {environment['keras']}"
     )

@@ -57,6 +57,24 @@ def race(
 
 
 @bench.command()
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--data", metavar="SOURCE", help="A source of the model's dataset.")
+def decoding(model: str, output: str, data: str | None) -> None:
+    """Measure how many sentences a second MODEL translates, and a loop in Python over it."""
+    options.import_tensorflow()
+    from zoo.bench.decoding import decoding_race
+
+    result = decoding_race(model, output, data=data)
+    for way in ("loop", "single", "greedy", "beam"):
+        click.echo(f"{way}: {result[way]['per_second']:.2f} sentences a second")
+    click.echo(
+        f"ratio {result['single_ratio']:.1f} one by one, {result['ratio']:.1f} in batches, "
+        f"{result['beam_ratio']:.1f} with the beam"
+    )
+
+
+@bench.command()
 @click.argument("readme", default="README.md")
 @click.option("--results", default="results", show_default=True, metavar="DIR")
 def table(readme: str, results: str) -> None:

@@ -39,6 +39,8 @@ def evaluate(
         click.echo(f"  note: {note}")
     rows = [("network", result["metrics"]), *result["baseline"].items()]
     options.table([{"": name, **_numbers(scores)} for name, scores in rows])
+    for name, signature in result["metrics"].get("signature", {}).items():
+        click.echo(f"{name}: {signature}")
     per_class = result["metrics"].get("per_class", {})
     if per_class:
         click.echo()

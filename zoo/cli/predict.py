@@ -9,14 +9,21 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from zoo.cli import options
 from zoo.errors import UsageError, ZooError, suggest
+from zoo.utf8 import plain
+
+if TYPE_CHECKING:
+    from zoo.serving import Predictor
 
 Row = dict[str, Any]
+
+NBEST = "nbest"  # the signature of models that search
+INSIDE = ("attention", "pieces", "source_pieces")  # its outputs that are there to be drawn
 
 
 @click.command()
@@ -40,6 +47,19 @@ Row = dict[str, Any]
 )
 @options.column
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
+@click.option(
+    "--beam", type=click.IntRange(1, 100), metavar="N", help="Hypotheses kept by the beam search."
+)
+@click.option(
+    "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
+)
+@click.option(
+    "--attention",
+    "picture",
+    metavar="PNG",
+    type=click.Path(),
+    help="Draw where each best answer looked; NAME-2.png for the second text, and so on.",
+)
 def predict(
     model: str,
     texts: tuple[str, ...],
@@ -47,6 +67,9 @@ def predict(
     target: str | None,
     columns: dict[str, str],
     as_json: bool,
+    beam: int | None,
+    n_best: int | None,
+    picture: str | None,
 ) -> None:
     """Answer each TEXT with MODEL (recipe name, run folder or export).
 
@@ -54,7 +77,13 @@ def predict(
 
     Rows of a file keep their other columns; one with the name of an output is
     written as given_NAME.
+
+    --beam, --n-best and --attention are for models that search, such as translation.
     """
+    if picture is not None and Path(picture).suffix.lower() != ".png":
+        raise UsageError(f"{picture}: the name of the picture must end in .png.")
+    if beam is not None and n_best is not None and n_best > beam:
+        raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
     source = _source(texts, source)
     kind = _kind(target, as_json)
     lines = _lines(source) if source and _is_text(source) else None
@@ -77,7 +106,11 @@ def predict(
     else:
         raise UsageError(f"This model takes {', '.join(names)}: give a file with these columns.")
     requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
-    answers = predictor.predict(requests)
+    searching = any(option is not None for option in (beam, n_best, picture))
+    if searching:
+        answers = _search(predictor, requests, beam, n_best, picture)
+    else:
+        answers = predictor.predict(requests)
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
@@ -95,6 +128,49 @@ def predict(
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         _write(file, merged, kind)
+
+
+def _search(
+    predictor: Predictor,
+    requests: dict[str, list],
+    beam: int | None,
+    n_best: int | None,
+    picture: str | None,
+) -> list[Row]:
+    """Answers through the signature `nbest`; what it returns has an axis of answers.
+
+    Raises:
+      UsageError: the model does not search, or has no attention to draw.
+    """
+    if set(predictor.options_of(NBEST)) != {"beam", "n_best"}:
+        raise UsageError(
+            f"{predictor.name} does not search: --beam, --n-best and --attention are for models "
+            f"with a signature {NBEST!r}, such as translation."
+        )
+    several = n_best is not None  # else an answer looks as it does without options
+    n_best = n_best or 1
+    beam = beam or max(n_best, getattr(predictor.config, "beam", n_best))
+    answers = predictor.predict(requests, signature=NBEST, beam=beam, n_best=n_best)
+    if picture is not None:
+        if answers and "attention" not in answers[0]:
+            raise UsageError(f"{predictor.name} has no attention to draw.")
+        from zoo.report import plots
+
+        for number, answer in enumerate(answers, start=1):
+            path = Path(picture)
+            path = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+            source = [piece for piece in answer["source_pieces"] if piece]
+            pieces = [piece for piece in answer["pieces"][0] if piece]
+            if not pieces:  # an empty text has an empty answer
+                click.echo(f"note: no {path}: there is nothing to draw", err=True)
+                continue
+            weights = [row[: len(source)] for row in answer["attention"][0][: len(pieces)]]
+            plots.attention(source, pieces, weights, path)
+    # How an answer was made is for drawing; what was answered is for reading.
+    answers = [{k: v for k, v in answer.items() if k not in INSIDE} for answer in answers]
+    if several:
+        return answers
+    return [{k: v[0] for k, v in answer.items()} for answer in answers]
 
 
 def _source(texts: Sequence[str], source: str | None) -> str | None:
@@ -169,21 +245,16 @@ def _merged(row: Row, answer: Row) -> Row:
     return {**given, **answer}
 
 
-def _printable(text: str) -> str:
-    """Returns text without lone surrogates, which stand for bytes that are not UTF-8."""
-    try:
-        data = text.encode("utf-8", errors="surrogateescape")
-    except UnicodeEncodeError:
-        data = text.encode("utf-8", errors="surrogatepass")
-    return data.decode("utf-8", errors="replace")
-
-
 def _one_line(value: Any) -> Any:
-    """Returns a text for a terminal: no line breaks, no control characters."""
+    """Returns a text for a terminal: no line breaks, no control characters.
+
+    Each character stays one, because answers may point at characters by their positions.
+    """
     if not isinstance(value, str):
         return value
-    plain = "".join(" " if unicodedata.category(c) == "Cc" else c for c in _printable(value))
-    return " ".join(plain.split())
+    return "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in plain(value)
+    )
 
 
 def _shortened(line: str, example: Row, width: int | None) -> str:
@@ -197,7 +268,7 @@ def _shortened(line: str, example: Row, width: int | None) -> str:
 def _write(file: TextIO, rows: list[Row], kind: str) -> None:
     if kind == ".jsonl":
         for row in rows:
-            file.write(_printable(json.dumps(row, ensure_ascii=False)) + "\n")
+            file.write(plain(json.dumps(row, ensure_ascii=False)) + "\n")
         return
     flat = [dict(_cells(row)) for row in rows]
     writer = csv.DictWriter(
@@ -216,6 +287,6 @@ def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
         if isinstance(value, dict):
             yield from _cells(value, f"{before}{name}.")
         elif isinstance(value, str):
-            yield f"{before}{name}", _printable(value)
+            yield f"{before}{name}", plain(value)
         else:
             yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value

@@ -275,10 +275,11 @@ class Dataset:
                 known = sorted(set(parts[name][self.label]))
         notes = []
         for name in list(parts)[1:]:
-            seen = set(parts["train"][self.unique]) if self.unique else set()
-            both = sum(value in seen for value in parts[name][self.unique]) if seen else 0
+            key = self.unique or self.group
+            seen = set(parts["train"][key]) if key else set()
+            both = sum(value in seen for value in parts[name][key]) if seen else 0
             if both:
-                notes.append(f"{both:,} {self.unique}s of {name} are also in train")
+                notes.append(f"{both:,} {key}s of {name} are also in train")
         return parts, notes
 
     def _split(self, parts: Parts, validation: float, where: str, notes: list[str]) -> Parts:
@@ -299,8 +300,12 @@ class Dataset:
         shares = {name: share for name, share in shares.items() if name not in parts}
         if self.label:
             self._check_classes(train, len(shares) + 1, where)
-        elif count(train) <= len(shares):
-            raise ZooError(f"{where}: {count(train)} rows are too few to be split.")
+        else:
+            # Rows of one group go to one split.
+            groups = len(set(train[self.group])) if self.group else count(train)
+            if groups <= len(shares):
+                what = f"different {self.group}s" if self.group else "rows"
+                raise ZooError(f"{where}: {groups} {what} are too few to be split.")
         cut = cut_off(train, shares, self.label, self.group)
         for name in shares:
             notes.append(f"{count(cut[name]):,} {name} rows drawn from train by a fixed seed")

@@ -136,7 +136,7 @@ def _records(
 
     Each row has the columns of `wanted`: the file's name, and ours that `--column` can set.
     """
-    kind, text = _kind(path), _content(path)
+    kind, text = _kind(path), content(path)
     if kind == ".jsonl":
         present, lines, records = _json_rows(path, text)
     else:
@@ -166,7 +166,7 @@ def _kind(path: Path) -> str:
     )
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
     """Returns the file's text, decoded."""
     try:
         data = path.read_bytes()

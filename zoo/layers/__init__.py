@@ -1,5 +1,9 @@
 """Layers that Keras does not have, each of `keras.ops` and registered under package `zoo`."""
 
+from zoo.layers.attention import Attention
+from zoo.layers.crf import CRF
+from zoo.layers.decoder import Decoder
+from zoo.layers.embedding import JoinFeatures, WordEmbedding
 from zoo.layers.pooling import MaskedPooling
 
-__all__ = ["MaskedPooling"]
+__all__ = ["CRF", "Attention", "Decoder", "JoinFeatures", "MaskedPooling", "WordEmbedding"]

@@ -1,5 +1,15 @@
 """The scores that the field quotes, each by the library that the field takes for its reference."""
 
 from zoo.metrics.classification import classification, wilson_interval
+from zoo.metrics.entities import entities, entity_scores
+from zoo.metrics.translation import detokenised, moses, translation
 
-__all__ = ["classification", "wilson_interval"]
+__all__ = [
+    "classification",
+    "detokenised",
+    "entities",
+    "entity_scores",
+    "moses",
+    "translation",
+    "wilson_interval",
+]

@@ -51,6 +51,7 @@ def render(folder: Path) -> str:
             for name, values in scores.items()
         ),
         "",
+        *_signatures(metrics["test"]),
         *_per_class(metrics["test"]),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
         f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes {metric}."
@@ -73,6 +74,12 @@ def render(folder: Path) -> str:
         "input expect less, and measure with `zoo evaluate MODEL --data your.csv`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _signatures(scores: dict[str, Any]) -> list[str]:
+    """How sacrebleu and its like computed each score, in their own words."""
+    lines = [f"- `{key}`: `{text}`" for key, text in scores.get("signature", {}).items()]
+    return [*lines, ""] if lines else []
 
 
 def _per_class(scores: dict[str, Any]) -> list[str]:

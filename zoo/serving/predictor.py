@@ -21,10 +21,12 @@ from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes
 from zoo.serving.signatures import Served
 from zoo.training.strategy import dtype_policy
+from zoo.utf8 import utf8
 from zoo.weights import pretrained, pretrained_names
 
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
 WEIGHTS = ("model-best.keras", "model.keras")
+_ASSERTED = re.compile(r"assertion failed: \[([^\]]*)\] \[(.*)\]")
 
 
 def load(model: str | Path) -> Predictor:
@@ -210,7 +212,8 @@ class Predictor:
         Args:
           examples: a list of raw inputs, or a dict of equally long lists, input name to values.
             A value is a text or number, or a list of them where the signature takes sequences.
-          batch_size: rows computed together; it does not change the answers.
+          batch_size: rows computed together; it does not change the answers, except for the
+            padding of outputs without a `length`.
           signature: which of the model's signatures.
           **options: the signature's inputs without axes, such as `beam=5`; all are needed.
 
@@ -221,7 +224,8 @@ class Predictor:
 
         Raises:
           UsageError: a plain string instead of a list, a value that is no text, an unknown
-            input, option or signature, a batch size below 1.
+            input, option or signature, a batch size below 1, an option's value that the model
+            does not allow.
         """
         if batch_size < 1:
             raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
@@ -249,13 +253,18 @@ class Predictor:
         answers: list[dict[str, Any]] = [{}] * rows
         for start in range(0, rows, batch_size):
             index = order[start : start + batch_size]
-            outputs = function(
-                **{
-                    name: _tensor(name, spec, [columns[name][i] for i in index])
-                    for name, spec in specs.items()
-                },
-                **fixed,
-            )
+            inputs = {
+                name: _tensor(name, spec, [columns[name][i] for i in index])
+                for name, spec in specs.items()
+            }
+            try:
+                outputs = function(**inputs, **fixed)
+            except tf.errors.InvalidArgumentError as error:
+                # A graph can check its options by an assertion only.
+                said = _ASSERTED.search(error.message)
+                if not options or said is None:
+                    raise
+                raise UsageError(f"{said[1]} {said[2].replace('] [', ', ')}.") from None
             values = {name: output.numpy() for name, output in sorted(outputs.items())}
             lengths = values.pop("length", None)
             for row, i in enumerate(index):
@@ -350,7 +359,10 @@ def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
             longest = max(len(value) for value in values)
             filler: Any = b"" if spec.dtype == tf.string else 0
             values = [[*value, *[filler] * (longest - len(value))] for value in values]
-        return tf.constant(values, spec.dtype)
+        tensor = tf.constant(values, spec.dtype)
+        if tensor.shape.rank != spec.shape.rank:
+            raise ValueError(f"it has {tensor.shape.rank} axes, not {spec.shape.rank}")
+        return tensor
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"Input {name!r} takes values of type {spec.dtype.name}, one an example, all of one "
@@ -359,12 +371,7 @@ def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
 
 
 def _encoded(value: str | bytes) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    try:  # bytes that a shell or file could not decode become themselves again
-        return value.encode("utf-8", errors="surrogateescape")
-    except UnicodeEncodeError:  # other lone surrogates: the graph reads U+FFFD for them
-        return value.encode("utf-8", errors="surrogatepass")
+    return value if isinstance(value, bytes) else utf8(value)
 
 
 def _decoded(value: Any) -> Any:

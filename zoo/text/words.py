@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
+from zoo.utf8 import utf8
 
 PADDING = 0
 UNKNOWN = 1
@@ -67,8 +68,7 @@ def learn_vocabulary(texts: Sequence[str], size: int) -> list[str]:
 
 def _chunks(texts: Sequence[str]) -> tf.data.Dataset:
     """Yields string tensors `(at most _CHUNK,)`."""
-    # A lone surrogate (JSON may hold one) has no UTF-8 form; the graph reads U+FFFD for it.
-    encoded = [text.encode("utf-8", errors="surrogatepass") for text in texts]
+    encoded = [utf8(text) for text in texts]
     return tf.data.Dataset.from_tensor_slices(encoded).batch(_CHUNK)
 
 

@@ -345,7 +345,7 @@ def _take_weights(model: keras.Model, origin: keras.Model) -> list[str]:
     for new, old in zip(model.layers, origin.layers, strict=True):
         shapes = [weight.shape for weight in new.weights]
         if shapes == [weight.shape for weight in old.weights]:
-            for target, value in zip(new.trainable_variables, old.trainable_variables, strict=True):
+            for target, value in zip(new.weights, old.weights, strict=True):
                 target.assign(np.asarray(value))
         else:
             lines.append(f"layer {new.name} begins anew: {shapes[0]} instead of its old shape")

@@ -1,0 +1,227 @@
+"""Many-to-many, input and output of one length: each word of a sentence gets a tag.
+
+A tag says where names of persons, organisations, places and others are. `B-PER` begins a
+person's name, `I-PER` continues it, `O` is outside of any:
+
+    Peter   Blackburn  flew  to  Brussels
+    B-PER   I-PER      O     O   B-LOC
+
+A word is what three layers make of it, joined (Huang et al. 2015, Chiu & Nichols 2016): a
+vector of its own, in lower case; what a convolution finds in its characters, the strongest
+value of each filter, which also says something about words that were never seen (Ma & Hovy
+2016); and a vector of its casing. Two LSTMs read the sentence from both ends, so that the
+state at each word knows all that stands before and after it. A Dense layer gives a score
+u_t(j) to each tag j at word t.
+
+`conll-bilstm` makes a softmax of the scores: one decision a word. `conll-bilstm-crf` adds a
+score a(i, j) for tag j after tag i, and so decides about the whole sentence at once (Lafferty
+et al. 2001):
+
+    p(y | text) = exp(sum_t u_t(y_t) + a(y_{t-1}, y_t)) / Z
+
+Z sums over all sequences of tags. There are exponentially many, but the forward algorithm
+needs one step a word: alpha_t(j) = u_t(j) + log sum_i exp(alpha_{t-1}(i) + a(i, j)). With max
+instead of log-sum-exp it finds the best sequence (Viterbi). Both networks are decoded under
+the constraint that names begin before they go on.
+
+Inside of the network the end of a name has a tag of its own too, `E-PER`, and so has a name of one
+word, `S-LOC` (BIOES; Ratinov & Roth 2009).
+
+Words that were seen only once are hidden half of the time in training, so that the unknown
+word gets a vector that means something (Lample et al. 2016). `--set vectors=glove-50` begins
+with the vectors of GloVe (Pennington et al. 2014). Those of rare words stay as they are, so that
+they go on looking like words that the training text lacks: of the most frequent `vector_words`,
+the model takes along the vectors too.
+
+F1 of entities on CoNLL-2003's test set (results/; one seed, 7 to 9 minutes on one core):
+
+    conll-bilstm      85.0   (without pretrained vectors)
+    conll-bilstm-crf  89.8   (with --set vectors=glove-50)
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+from recipes.datasets.conll import CONLL
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits
+from zoo.errors import UsageError
+
+TOPOLOGY = "many-to-many"
+TASK = "entities"
+METRIC = "f1"
+MONITOR = "val_f1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 20  # passes over the training split, at most
+    batch_size: int = 20  # sentences in one step, over all replicas together
+    learning_rate: float = 2e-3  # Adam's step size at its highest
+    decay_to: float = 0.02  # share of the step size left at the end of the cosine decay
+    clip_norm: float = 5.0  # gradients are scaled down to this global norm (0: never)
+    patience: int = 0  # epochs without a better validation score before training stops (0: never)
+    crf: bool = True  # score neighbouring tags too; without it each word is decided alone
+    vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors to begin with
+    vector_words: int = 150_000  # of their most frequent words, these are known to the model
+    embedding: int = 50  # size of a word vector that is not pretrained
+    rare: int = 2  # a word seen fewer times is hidden at random or keeps its pretrained vector
+    word_dropout: float = 0.5  # share of rare words without a pretrained vector hidden in training
+    max_characters: int = 20  # of a word and its two edges; longer ones lose their middle
+    character: int = 25  # size of a character's vector
+    filters: int = 50  # of the convolution over three characters
+    casing: int = 10  # size of the vector of a casing
+    layers: int = 1  # bidirectional LSTMs on top of each other
+    units: int = 200  # size of the LSTM's state in each direction
+    dropout_in: float = 0.5  # share of a word's features hidden in training
+    dropout: float = 0.5  # share of the LSTMs' states hidden in training
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_characters < 3:
+            raise ValueError(
+                f"Setting 'max_characters' must be at least 3; got {self.max_characters}."
+            )
+
+
+RECIPES = {"conll-bilstm": Config(crf=False), "conll-bilstm-crf": Config()}
+
+
+def data(config: Config) -> Dataset:
+    return CONLL
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    from zoo.data import vectors
+    from zoo.data.tags import bioes_tags, to_bio
+    from zoo.text import tokens
+
+    tags = list(
+        dict.fromkeys(to_bio(bioes_tags(set().union(*train["tags"]))))
+    )  # O, B-LOC, I-LOC, …
+    if base:
+        had = "glove-50" if base["fixed"] else "none"
+        if config.vectors != had:
+            raise UsageError(f"The base has its own word vectors: --set vectors={had} keeps them.")
+        return {**base, "tags": tags}
+    given = vectors.glove_words() if config.vectors == "glove-50" else ()
+    return {
+        **tokens.learn_words(train["tokens"], config.rare, given, config.vector_words),
+        "characters": tokens.count_characters(train["tokens"]),
+        "tags": tags,
+    }
+
+
+def encoder(config: Config, assets: dict) -> Any:
+    from zoo.text import tokens
+
+    words = assets["common"] + assets["rare"] + assets["fixed"]
+    return tokens.TokenEncoder(words, assets["characters"], config.max_characters, name="encoder")
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    from zoo.data import Batches
+    from zoo.text.tokens import tag_rows
+
+    return Batches(
+        x=encoder(config, assets).rows(examples["tokens"]),  # ids, (rows, time) each
+        y=tag_rows(examples["tags"], assets["tags"]),  # number of a BIOES tag + 1, (rows, time)
+        batch_size=config.batch_size,
+    )
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    from zoo.data.tags import bioes_tags
+    from zoo.layers import CRF, JoinFeatures, WordEmbedding
+    from zoo.text.tokens import CASINGS, RESERVED, RESERVED_CHARACTERS
+
+    words = keras.Input((None,), dtype="int32", name="words")  # (batch, time)
+    characters = keras.Input((None, config.max_characters), dtype="int32", name="characters")
+    casing = keras.Input((None,), dtype="int32", name="casing")
+    word = WordEmbedding(
+        len(assets["common"]) + RESERVED,
+        len(assets["rare"]),
+        len(assets["fixed"]),
+        config.embedding if config.vectors == "none" else 50,
+        config.word_dropout,
+        name="word",
+    )(words)
+    letters = len(assets["characters"]) + RESERVED_CHARACTERS
+    spelling = layers.Embedding(letters, config.character)(characters)  # (…, characters, size)
+    spelling = layers.Conv2D(config.filters, (1, 3), padding="same", activation="relu")(spelling)
+    spelling = keras.ops.max(spelling, axis=2)  # (batch, time, filters)
+    case = layers.Embedding(len(CASINGS) + 1, config.casing)(casing)
+    x = JoinFeatures()([word, spelling, case])
+    x = layers.Dropout(config.dropout_in)(x)
+    for _ in range(config.layers):
+        x = layers.Bidirectional(layers.LSTM(config.units, return_sequences=True))(x)
+        x = layers.Dropout(config.dropout)(x)
+    tags = len(bioes_tags(assets["tags"]))
+    if config.crf:
+        scores = layers.Dense(tags, dtype="float32", name="scores")(x)
+        answer = CRF(name="crf")(scores)  # (batch, time, tags, tags)
+    else:
+        answer = layers.Dense(tags, activation="softmax", dtype="float32")(x)
+    return keras.Model({"words": words, "characters": characters, "casing": casing}, answer)
+
+
+def initialise(config: Config, assets: dict, model: Any) -> None:
+    if config.vectors == "none":
+        return
+    from zoo.data import vectors
+    from zoo.text.tokens import RESERVED
+
+    given = frozenset(vectors.glove_words())
+    words = assets["common"] + assets["rare"] + assets["fixed"]
+    known = {number: word for number, word in enumerate(words, RESERVED) if word in given}
+    # In steps of 1/8, a tenth of their spread: a packed model is a third of the size.
+    rounded = (8 * vectors.glove_vectors(list(known.values()))).round() / 8
+    model.get_layer("word").give(list(known), rounded)
+
+
+def objective(config: Config, assets: dict) -> dict[str, Any]:
+    from zoo.data.tags import bioes_tags
+    from zoo.losses import CRFLoss, TagLoss
+    from zoo.metrics.running import EntityF1
+
+    f1 = EntityF1(bioes_tags(assets["tags"]))
+    return {"loss": CRFLoss() if config.crf else TagLoss(), "metrics": [f1]}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    from zoo.decoding import taggings
+    from zoo.serving import Served
+
+    encode = encoder(config, assets)
+    return Served(taggings(model, encode, assets["tags"]), parts=[model, encode])
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo import metrics
+
+    answers = predictor.predict({"tokens": examples["tokens"]}, signature="tokens")
+    return metrics.entity_scores(examples["tags"], [answer["tags"] for answer in answers])
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    from zoo.baselines import entities
+
+    return entities.entity_baselines(splits.train, splits.test)
+
+
+def show(example: dict, answer: dict) -> str:
+    import click
+
+    from zoo.metrics import entities
+
+    colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
+    text, line, done = example["text"], "", 0
+    for first, after, kind in entities(answer["tags"]):
+        start, end = answer["start"][first], answer["end"][after - 1]
+        colour = colours[(len(kind) + sum(kind.encode())) % len(colours)]
+        name = click.style(f"[{text[start:end]} {kind}]", fg=colour)
+        line, done = line + text[done:start] + name, end
+    return line + text[done:]

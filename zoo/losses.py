@@ -1,0 +1,129 @@
+"""Losses of sequences, a term a step: the mean over the real steps of the global batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from zoo.layers.crf import forward
+
+
+class StepLoss(keras.losses.Loss):
+    """The mean of a term over all real steps of a batch, in nats.
+
+    Keras takes the mean over the steps of each replica, and of these means the mean, which counts
+    a step of a replica with short rows for more. Here replicas agree on how many steps there are,
+    so that two train what one trains.
+
+    Call arguments:
+      y_true: int `(batch, time)`, 0 at padding.
+      y_pred: `(batch, time, ...)`.
+    """
+
+    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
+        # Of a sum, Keras 3.15 takes what replicas have as it is; a mean it would divide once more.
+        super().__init__(name=name, **{**kwargs, "reduction": "sum"})
+
+    def terms(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns float32 `(batch, time)`; padding may have any."""
+        raise NotImplementedError
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true = ops.cast(y_true, "int32")
+        real = ops.not_equal(y_true, 0)
+        count = _over_replicas(ops.sum(ops.cast(real, "float32")))
+        return ops.where(real, self.terms(y_true, y_pred), 0.0) / ops.maximum(count, 1.0)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SmoothedCrossEntropy(StepLoss):
+    """Cross-entropy of ids against logits, with label smoothing.
+
+    The true id has the share 1 - s of the target, and all ids, it too, have s in equal parts
+    (Szegedy et al.: Rethinking the Inception Architecture, CVPR 2016). Keras smooths one-hot
+    targets only, which take the memory of the logits once more.
+
+    Args:
+      smoothing: s, from 0 (plain cross-entropy) to below 1.
+
+    Call arguments:
+      y_true: ids `(batch, time)`, 0 at padding.
+      y_pred: float logits `(batch, time, ids)`.
+
+    Raises:
+      ValueError: `smoothing` is not in this range.
+    """
+
+    def __init__(
+        self, smoothing: float = 0.1, name: str = "smoothed_cross_entropy", **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing must be at least 0 and below 1; got {smoothing!r}.")
+        self.smoothing = smoothing
+
+    def terms(self, y_true: Any, y_pred: Any) -> Any:
+        true = ops.squeeze(ops.take_along_axis(y_pred, ops.expand_dims(y_true, -1), axis=-1), -1)
+        share = (1 - self.smoothing) * true + self.smoothing * ops.mean(y_pred, axis=-1)
+        return ops.logsumexp(y_pred, axis=-1) - share
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "smoothing": self.smoothing}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class CRFLoss(StepLoss):
+    """Negative log-likelihood of the true tags under a `zoo.layers.CRF`.
+
+    The term of step t is log Z_t - log Z_{t-1} - scores[t, y_{t-1}, y_t], where Z_t sums over
+    the sequences up to t: the terms of a row add up to -log p(y).
+
+    Call arguments:
+      y_true: int `(batch, time)`: tag + 1; 0 at padding, on the right.
+      y_pred: float `(batch, time, tags, tags)`: scores of a `CRF`.
+    """
+
+    def __init__(self, name: str = "crf_loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def terms(self, y_true: Any, y_pred: Any) -> Any:
+        scores = ops.cast(y_pred, "float32")
+        tags = scores.shape[-1]
+        _, steps = forward(scores)
+        tag = ops.maximum(y_true - 1, 0)
+        before = ops.pad(tag[:, :-1], [[0, 0], [1, 0]])  # at step 0 any will do
+        chosen = ops.one_hot(before * tags + tag, tags * tags, dtype="float32")
+        flat = ops.reshape(scores, (*ops.shape(scores)[:2], tags * tags))
+        return steps - ops.sum(flat * chosen, axis=-1)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TagLoss(StepLoss):
+    """Negative log-likelihood of each true tag alone.
+
+    Call arguments:
+      y_true: int `(batch, time)`: tag + 1; 0 at padding.
+      y_pred: float `(batch, time, tags)`: probabilities.
+    """
+
+    def __init__(self, name: str = "tag_loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def terms(self, y_true: Any, y_pred: Any) -> Any:
+        return keras.losses.sparse_categorical_crossentropy(
+            ops.maximum(y_true - 1, 0), ops.cast(y_pred, "float32")
+        )
+
+
+def _over_replicas(value: Any) -> Any:
+    """Returns the sum of a scalar over the replicas of `tf.distribute`."""
+    if keras.backend.backend() != "tensorflow":
+        return value
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
