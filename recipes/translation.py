@@ -192,6 +192,6 @@ def baseline(config: Config, splits: Splits) -> dict[str, dict]:
 def show(example: dict, answer: dict) -> str:
     found, scores = answer["translation"], answer["score"]
     if isinstance(found, str):
-        found, scores = [found], [scores]
+        return f"{scores:>8.3f}  {example['text']} → {found}"
     lines = [f"{score:>8.3f}  {text}" for score, text in zip(scores, found, strict=True)]
-    return "\n".join([example["text"], *lines])
+    return "\n".join([example["text"], *lines])  # several answers

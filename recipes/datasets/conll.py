@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.data import Dataset, Examples, File, Tfds, Urls, Wheel, conll
+from zoo.data import Dataset, Examples, File, Tfds, Urls, Wheel
 from zoo.data.sources import Parts, Status
 
 _EMERGING = (
@@ -53,6 +53,8 @@ def _with_text(rows: Examples) -> Examples:
 
 def read_members(members: Mapping[str, bytes]) -> tuple[Parts, Sequence[str]]:
     """Reads the files `train.txt`, `valid.txt` and `test.txt`."""
+    from zoo.data import conll
+
     texts = {Path(path).stem: content.decode("utf-8") for path, content in members.items()}
     names = {"train": "train", "validation": "valid", "test": "test"}
     return {split: conll.parse(texts[name], name) for split, name in names.items()}, ()
@@ -60,7 +62,14 @@ def read_members(members: Mapping[str, bytes]) -> tuple[Parts, Sequence[str]]:
 
 def read_paths(paths: Sequence[Path]) -> tuple[Parts, Sequence[str]]:
     """Reads the files of train, validation and test."""
-    return dict(zip(("train", "validation", "test"), map(conll.read, paths), strict=True)), ()
+    return dict(zip(("train", "validation", "test"), map(read, paths), strict=True)), ()
+
+
+def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+    """Reads one's own file; see `zoo.data.conll`."""
+    from zoo.data import conll
+
+    return conll.read(path, columns)
 
 
 def sample() -> Examples:
@@ -99,8 +108,8 @@ CONLL = Dataset(
         "tags": "a tag for each token: O, B-class or I-class",
     },
     label="",
-    reader=conll.read,
-    suffixes=conll.SUFFIXES,
+    reader=read,
+    suffixes=(".conll", ".bio", ".iob", ".txt", ".tsv"),
     sources=(
         PreparedConll(
             "conll2003",

@@ -288,7 +288,7 @@ def test_a_recipe_of_another_party_is_served_without_its_file(theirs, refused, t
     expected = predictor.predict(examples)
     file.unlink()
     loaded = zoo.load(version)
-    assert loaded.name == NAME
+    assert loaded.name == predictor.name
     assert loaded.card == predictor.card
     answers = loaded.predict(examples)
     assert [answer.keys() for answer in answers] == [answer.keys() for answer in expected]

@@ -198,11 +198,12 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["none", "multiplicative"])
+@pytest.fixture(scope="module", params=["gru-none", "gru-multiplicative", "lstm-additive"])
 def network(request):
     """A small network of each kind, whose random weights are large enough for clear answers."""
     keras.utils.set_random_seed(0)
-    config = recipe.Config(attention=request.param, **SETTINGS)
+    cell, attention = request.param.split("-")
+    config = recipe.Config(cell=cell, attention=attention, **SETTINGS)
     sample = recipe.data(config).sample()
     assets = recipe.prepare(config, sample)
     model = recipe.build(config, assets)
@@ -299,7 +300,7 @@ def test_a_beam_that_cannot_be_is_refused(network, beam, n_best):
 
 def test_one_answer_as_lines_for_people():
     line = recipe.show({"text": "A dog"}, {"translation": "Un chien", "score": -0.25})
-    assert line == "A dog\n  -0.250  Un chien"
+    assert line == "  -0.250  A dog → Un chien"
     lines = recipe.show({"text": "A"}, {"translation": ["x", "y"], "score": [-1.0, -2.0]})
     assert lines.splitlines() == ["A", "  -1.000  x", "  -2.000  y"]
 
@@ -327,3 +328,11 @@ def test_an_attention_map_is_drawn(tmp_path):
     assert 0.01 < dark.mean() < 0.3
     with pytest.raises(ZooError, match="no attention to draw"):
         plots.attention([], [], [], path)
+
+
+def test_a_text_whose_end_was_not_read_is_not_complete(network):
+    words = "dog " * network.config.max_pieces
+    whole, cut = ask(network, ["A dog runs .", words + words])
+    assert not cut["complete"]
+    assert ask(network, [words + words], beam=2, n_best=2)[0]["complete"] == [False, False]
+    assert whole["translation"] == ask(network, ["A dog runs ."])[0]["translation"]

@@ -29,8 +29,6 @@ from zoo.errors import UsageError, ZooError
 if TYPE_CHECKING:
     from zoo.data.sources import Examples
 
-SUFFIXES = (".conll", ".bio", ".iob", ".txt", ".tsv")
-
 _TAG = re.compile(r"O|[BIESLU]-\S+")
 
 
