@@ -93,12 +93,10 @@ def data(config: Config) -> Dataset:
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
     from zoo.data import vectors
-    from zoo.data.tags import bioes_tags, to_bio
+    from zoo.data.tags import bio_tags
     from zoo.text import tokens
 
-    tags = list(
-        dict.fromkeys(to_bio(bioes_tags(set().union(*train["tags"]))))
-    )  # O, B-LOC, I-LOC, …
+    tags = bio_tags(set().union(*train["tags"]))  # O, B-LOC, I-LOC, …
     if base:
         had = "glove-50" if base["fixed"] else "none"
         if config.vectors != had:

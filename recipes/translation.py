@@ -131,10 +131,10 @@ def build(config: Config, assets: dict) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import Decoder
+    from zoo.layers.decoder import CELLS, Decoder
 
     source, target = codecs(config, assets)
-    cell = {"gru": layers.GRU, "lstm": layers.LSTM}[config.cell]
+    cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="source")  # (batch, source)
     before = keras.Input((None,), dtype="int32", name="target")  # (batch, target)
     scale = keras.initializers.RandomNormal(stddev=0.1)

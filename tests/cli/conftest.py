@@ -107,14 +107,23 @@ def own(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def sample_run(once):
-    """A complete run on the sample."""
+def run_on_sample(once):
+    """Takes a recipe's name, and settings and options; returns a complete run on its sample."""
     import zoo
 
-    def make(folder):
-        zoo.train("imdb-lstm", folder, data="sample", settings=SMALL, quiet=True)
+    def run_on_sample(name, settings, **options):
+        def make(folder):
+            zoo.train(name, folder, data="sample", settings=settings, quiet=True, **options)
 
-    return once("sample", make)
+        return once(f"sample-{name}", make)
+
+    return run_on_sample
+
+
+@pytest.fixture(scope="session")
+def sample_run(run_on_sample):
+    """A complete run on the sample."""
+    return run_on_sample("imdb-lstm", SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,9 @@ TEXT = "  Anna   Berg flew\tto  Oslo on Monday ."
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def tagging(request, tmp_path_factory):
-    run = tmp_path_factory.mktemp("tag") / "run"
+def tagging(request, run_on_sample):
     small = {"epochs": 40, "batch_size": 4, "units": 16, "filters": 16, "learning_rate": 0.01}
-    zoo.train(request.param, run, data="sample", settings=small, baselines=False, quiet=True)
-    return run
+    return run_on_sample(request.param, small, baselines=False)
 
 
 def test_names_are_marked_where_they_stand(cli, tagging):

@@ -12,11 +12,9 @@ TEXTS = ["A dog runs .", "", "Two women drink tea."]
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def searching(request, tmp_path_factory):
-    run = tmp_path_factory.mktemp("search") / "run"
+def searching(request, run_on_sample):
     small = {"epochs": 2, "batch_size": 8, "units": 16, "encoder_units": 16, "embedding": 8}
-    zoo.train(request.param, run, data="sample", settings=small, baselines=False, quiet=True)
-    return run
+    return run_on_sample(request.param, small, baselines=False)
 
 
 def test_n_best_answers_are_in_order_and_the_first_is_that_of_predict(cli, searching):

@@ -19,10 +19,10 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.decoding.search import greedy
-from zoo.decoding.translator import limits
+from zoo.decoding.translator import NEVER, encoding, limits
 from zoo.environment import environment
 from zoo.errors import UsageError
-from zoo.text.subwords import BEGIN, END, PADDING, UNKNOWN, Subwords
+from zoo.text.subwords import BEGIN, END, PADDING, Subwords
 
 SOURCE = "https://keras.io/examples/nlp/lstm_seq2seq/"
 
@@ -38,13 +38,11 @@ class PythonLoop:
     """
 
     def __init__(self, model: keras.Model, source: Subwords, target: Subwords, length: int) -> None:
-        decoder = model.get_layer("decoder")
-        _, *encoded = decoder.input
-        encoder = keras.Model(model.input["source"], encoded)
+        decoder, encode = model.get_layer("decoder"), encoding(model)
 
         class Encoder(keras.Model):
             def call(self, ids: Any) -> Any:
-                return decoder.begin(*encoder(ids, training=False), states_mask=ids != PADDING)
+                return encode(ids)
 
         class Step(keras.Model):
             def call(self, inputs: Any) -> Any:
@@ -65,7 +63,7 @@ class PythonLoop:
         while len(written) < limit:
             inputs = (np.array([previous]), state, memory)
             logits, state = self.step.predict(inputs, verbose=0)
-            logits[:, [PADDING, UNKNOWN, BEGIN]] = -np.inf
+            logits[:, [PADDING, *NEVER]] = -np.inf
             previous = int(logits[0].argmax())
             written.append(previous)
             if previous == END:
@@ -75,21 +73,19 @@ class PythonLoop:
 
 def greedy_graph(model: keras.Model, source: Subwords, target: Subwords) -> Any:
     """Returns a `tf.function` of texts, string `(batch,)`, to translations by greedy search."""
-    decoder = model.get_layer("decoder")
-    _, *encoded = decoder.input
-    encoder = keras.Model(model.input["source"], encoded)
+    decoder, encode = model.get_layer("decoder"), encoding(model)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def translate(text: tf.Tensor) -> tf.Tensor:
         ids = source(text)
-        state, memory = decoder.begin(*encoder(ids, training=False), states_mask=ids != PADDING)
+        state, memory = encode(ids)
         found = greedy(
             lambda previous, state: decoder.step(previous, state, memory),
             state,
             limits(ids),
             begin=BEGIN,
             end=END,
-            never=(UNKNOWN, BEGIN),
+            never=NEVER,
         )
         return target.join(found.ids[:, 0])
 
@@ -128,6 +124,7 @@ def decoding_race(
       UsageError: the model is no translation model, or there are no texts.
     """
     from zoo.serving import load
+    from zoo.serving.evaluation import splits_of
 
     predictor = load(model)
     codecs = [part for part in predictor.served().parts if isinstance(part, Subwords)]
@@ -135,9 +132,7 @@ def decoding_race(
         raise UsageError(f"{predictor.name} does not translate; name a translation model.")
     source, target = codecs
     if texts is None:
-        dataset = predictor.recipe.module.data(predictor.config)
-        own = {} if data else {key: predictor.run[key] for key in ("columns", "tiny")}
-        texts = dataset.load(data or predictor.data["source"], **own).test["text"]
+        texts = splits_of(predictor, data).test["text"]
     if not texts:
         raise UsageError("There are no texts to translate; give at least one.")
     texts = sorted(texts, key=len)

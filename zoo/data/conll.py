@@ -8,7 +8,7 @@
 Columns are parted by tabs or spaces; the token is the first. Tags of any set of classes in
 the schemes IOB1 (CoNLL-2003 as published: `B-X` only where an entity touches one of its own
 class), BIO (also called IOB2) and BIOES (also BILOU) are recognised and become BIO. Lines that
-begin with `-DOCSTART-` and comments (`# …` without a tag) are left out.
+begin with `-DOCSTART-` and comments (`# …`, unless it has the columns of a token) are left out.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -129,8 +129,8 @@ def _scheme(sentences: list[_Sentence], name: str) -> Callable[[list[str]], list
     iob1 = True  # whether each B-X touches an entity of its class
     for sentence in sentences:
         before = "O"
-        last = [*sentence.tags[1:], "O"]
-        for line, tag, after in zip(sentence.lines, sentence.tags, last, strict=True):
+        following = [*sentence.tags[1:], "O"]
+        for line, tag, after in zip(sentence.lines, sentence.tags, following, strict=True):
             ended = bioes and before[0] in "ESLU"
             touches = tag[1:] == before[1:]
             if bioes and tag[0] in "BI" and (after[0] not in "IEL" or after[1:] != tag[1:]):

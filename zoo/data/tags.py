@@ -29,7 +29,16 @@ def to_bioes(tags: Sequence[str]) -> list[str]:
     ]
 
 
+def bio_tags(tags: Iterable[str]) -> list[str]:
+    """Returns all BIO tags of the classes that some tags, of either scheme, have; `O` first."""
+    return _all_tags(tags, "BI")
+
+
 def bioes_tags(tags: Iterable[str]) -> list[str]:
     """Returns all BIOES tags of the classes that some tags, of either scheme, have; `O` first."""
+    return _all_tags(tags, "BIES")
+
+
+def _all_tags(tags: Iterable[str], edges: str) -> list[str]:
     classes = sorted({tag[2:] for tag in tags if tag != "O"})
-    return ["O", *(f"{edge}-{name}" for name in classes for edge in "BIES")]
+    return ["O", *(f"{edge}-{name}" for name in classes for edge in edges)]

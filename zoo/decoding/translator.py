@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import tensorflow as tf
 from zoo.decoding.search import Hypotheses, beam_search
 from zoo.text.subwords import BEGIN, END, PADDING, UNKNOWN, Subwords
 
+NEVER = (UNKNOWN, BEGIN)  # ids that no translation has
 MAX_BEAM = 100  # hypotheses: bounds the memory that a request can take
 
 
@@ -28,6 +30,20 @@ def limits(ids: tf.Tensor) -> tf.Tensor:
     inside = (ids != PADDING) & (ids != END)
     pieces = tf.math.count_nonzero(inside, axis=1, dtype=tf.int32)
     return tf.where(pieces > 0, 2 * pieces + 10, 0)
+
+
+def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[dict[str, Any], dict[str, Any]]]:
+    """Returns a function of source ids `(batch, source)` to what the decoder's first step takes.
+
+    See `zoo.layers.Decoder.begin`.
+
+    Args:
+      model: with an input `source` and a `zoo.layers.Decoder` named `decoder`.
+    """
+    decoder = model.get_layer("decoder")
+    _, *encoded = decoder.input
+    encoder = keras.Model(model.input["source"], encoded)
+    return lambda ids: decoder.begin(*encoder(ids, training=False), states_mask=ids != PADDING)
 
 
 def translations(
@@ -53,16 +69,14 @@ def translations(
       `(batch, n_best, target, source)`, and `source_pieces`, string `(batch, source)`. Padding
       of pieces is `""`, of attention 0.
     """
-    decoder = model.get_layer("decoder")
-    _, *encoded = decoder.input
-    encoder = keras.Model(model.input["source"], encoded)
+    decoder, encode = model.get_layer("decoder"), encoding(model)
 
     def search(
         text: tf.Tensor, beam: Any, n_best: Any, keep: bool
     ) -> tuple[Hypotheses, tf.RaggedTensor]:
         ragged, pieces = source.cut(text)
         ids = ragged.to_tensor(PADDING)
-        state, memory = decoder.begin(*encoder(ids, training=False), states_mask=ids != PADDING)
+        state, memory = encode(ids)
         found = beam_search(
             lambda previous, state: decoder.step(previous, state, memory),
             state,
@@ -71,7 +85,7 @@ def translations(
             end=END,
             beam=beam,
             n_best=n_best,
-            never=(UNKNOWN, BEGIN),
+            never=NEVER,
             penalty=penalty,
             keep=tf.shape(ids)[1] if keep else None,
         )

@@ -39,11 +39,8 @@ def evaluate(
     predictor = model if isinstance(model, Predictor) else load(model)
     recipe = predictor.recipe
     dataset = recipe.data(predictor.config)
-    trained_on, run = predictor.data, predictor.run
+    trained_on = predictor.data
     dataset.check_columns(data, columns)
-
-    def training_splits() -> Splits:
-        return dataset.load(trained_on["source"], columns=run["columns"], tiny=run["tiny"])
 
     notes: list[str] = []
     if dataset.is_own(data):
@@ -51,7 +48,7 @@ def evaluate(
         examples = load_examples(dataset, Path(str(data)), columns, labels=labels)
         title, same = Path(str(data)).name, False
     else:
-        splits = training_splits() if data is None else dataset.load(data)
+        splits = splits_of(predictor, data)
         examples, title = splits.test, splits.title
         same = splits.fingerprint == trained_on["fingerprint"]
         if not same:
@@ -65,7 +62,7 @@ def evaluate(
         baseline = predictor.metrics["baseline"]
     elif baselines:
         try:
-            fitted = dataclasses.replace(training_splits(), test=examples)
+            fitted = dataclasses.replace(splits_of(predictor), test=examples)
         except ZooError as error:
             notes.append(f"no baseline: the model's training data cannot be had ({error})")
         else:
@@ -79,3 +76,12 @@ def evaluate(
         "baseline": baseline,
         "notes": notes,
     }
+
+
+def splits_of(predictor: Predictor, data: str | Path | None = None) -> Splits:
+    """Loads a source of a model's dataset; if None, the data that it was trained on."""
+    dataset = predictor.recipe.data(predictor.config)
+    if data is not None:
+        return dataset.load(data)
+    run = predictor.run
+    return dataset.load(predictor.data["source"], columns=run["columns"], tiny=run["tiny"])
