@@ -47,7 +47,9 @@ class Config(BaseConfig):
     layers: int = 1  # recurrent layers on top of each other
     units: int = 256  # size of the state h_t
     embedding: int = 128  # size of x_t
-    head: Literal["bernoulli", "nade"] = "nade"  # keys of a frame: independent, or each on those below
+    head: Literal["bernoulli", "nade"] = (
+        "nade"  # keys of a frame: independent, or each on those below
+    )
     hidden: int = 100  # size of the NADE's hidden layer
     dropout: float = 0.5  # share of h_t hidden in training
     input_dropout: float = 0.2  # share of x_t hidden in training
@@ -88,8 +90,8 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
 
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.decoding.frames import roll
     from zoo.music import KEYS
+    from zoo.music.roll import roll
 
     notes = [roll(frames) for frames in examples["frames"]]  # (time, 88) each
     numbers = {"": 0, **{key: number for number, key in enumerate(KEYS, 1)}}
@@ -148,6 +150,20 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     options = {name: getattr(config, name) for name in ("steps", "temperature", "top_k", "top_p")}
     functions = pieces(model, encoder, voices=config.voices, **options)
     return Served(functions, parts=[model, encoder])
+
+
+def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+    from zoo.music import parse_chord, parse_key
+
+    checks = {"key": parse_key, "chord": lambda text: " ".join(map(str, parse_chord(text)))}
+    inputs = {
+        name: checks[name](value) if name in checks else value for name, value in given.items()
+    }
+    if "prime" in given:
+        from zoo.music.read import read_midi
+
+        inputs["prime"] = read_midi(given["prime"], config.quarter_length)
+    return inputs
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:

@@ -17,28 +17,13 @@ A condition begins a piece: 0 if nothing is known about it, or the number of its
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from zoo.decoding.sampling import IMPOSSIBLE, PADDING, State, Step
 from zoo.losses import frame_nats
-
-PADDING = 0
-NEVER = -1e9  # log-probability of what cannot come next; finite, so that it can be scaled
-
-State: TypeAlias = dict[str, Any]
-Step: TypeAlias = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
-
-
-def roll(frames: Any, keys: int = 88, lowest: int = 21) -> np.ndarray:
-    """Returns a piece, a list of lists of MIDI numbers, as float32 `(time, keys)` of 0 and 1."""
-    values = np.zeros((len(frames), keys), "float32")
-    steps = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
-    values[steps, [note - lowest for frame in frames for note in frame]] = 1
-    return values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,10 +74,10 @@ class FrameChain:
         rows = tf.shape(logits)[0]
         return tf.concat(
             [
-                tf.fill([rows, 1], NEVER),
-                tf.where(silent, note, NEVER),
+                tf.fill([rows, 1], IMPOSSIBLE),
+                tf.where(silent, note, IMPOSSIBLE),
                 tf.reduce_sum(off, axis=1, keepdims=True),
-                tf.fill([rows, self.conditions], NEVER),
+                tf.fill([rows, self.conditions], IMPOSSIBLE),
             ],
             axis=1,
         )
@@ -113,9 +98,7 @@ class FrameChain:
           state is; padding changes nothing.
         """
         rnns = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
-        given = keras.Model(
-            {name: model.input[name] for name in ("before", "key")}, rnns[0].input
-        )
+        given = keras.Model({name: model.input[name] for name in ("before", "key")}, rnns[0].input)
         head = model.get_layer("head")
         sizes = {
             f"{rnn.name}_{part}": size
@@ -138,18 +121,18 @@ class FrameChain:
             is_note = (ids > PADDING) & (ids <= self.keys)
             note = tf.one_hot(tf.where(is_note, ids - 1, -1), self.keys)
             frame = tf.maximum(state["frame"], note)
-            key = tf.where(begins, ids - self.first, state["key"])
+            condition = tf.where(begins, ids - self.first, state["condition"])
             # The recurrent layers take a step where a frame has ended, or where a piece begins:
             # then after silence, from the first state.
             fresh = begins[:, tf.newaxis]
             output, states = advance(
                 tf.where(fresh, 0.0, frame),
-                key,
+                condition,
                 {name: tf.where(fresh, 0.0, state[name]) for name in sizes},
             )
             moves = (begins | (ids == self.end))[:, tf.newaxis]
             new = {
-                "key": key,
+                "condition": condition,
                 "frame": tf.where(moves, 0.0, frame),
                 "output": tf.where(moves, output, state["output"]),
                 **{name: tf.where(moves, states[name], state[name]) for name in sizes},
@@ -158,7 +141,7 @@ class FrameChain:
 
         units = {"frame": self.keys, "output": rnns[-1].units, **sizes}
         specs = {name: tf.TensorSpec([None, size], tf.float32) for name, size in units.items()}
-        return step, {"key": tf.TensorSpec([None], tf.int32), **specs}
+        return step, {"condition": tf.TensorSpec([None], tf.int32), **specs}
 
     def score(
         self, model: keras.Model, key: tf.Tensor, frames: tf.Tensor, length: tf.Tensor

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.music.roll import padded
 
 
 def likelihood(
@@ -46,14 +47,3 @@ def likelihood(
     if not count:
         raise ZooError("No piece has two frames or more: there is nothing to predict.")
     return {"nats_per_frame": total / count, "frames": count}
-
-
-def padded(pieces: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
-    """Returns pieces as int32 `(pieces, longest, most notes)`, 0 on the right of each."""
-    time = max(len(piece) for piece in pieces)
-    voices = max(1, max(len(frame) for piece in pieces for frame in piece))
-    values = np.zeros((len(pieces), time, voices), "int32")
-    for row, piece in enumerate(pieces):
-        for step, frame in enumerate(piece):
-            values[row, step, : len(frame)] = frame
-    return values

@@ -52,7 +52,9 @@ class MusicEncoder(keras.layers.Layer):
         keys = self._keys.lookup(words)
         message = "key must be a note and its mode, such as G major or Bb minor; got"
         wrong = tf.boolean_mask(text, keys < 0)
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(keys >= 0), [message, wrong])]):
+        with tf.control_dependencies(
+            [tf.debugging.Assert(tf.reduce_all(keys >= 0), [message, wrong])]
+        ):
             return tf.cast(keys, tf.int32)
 
     def chord(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -68,7 +70,9 @@ class MusicEncoder(keras.layers.Layer):
         notes = self._notes.lookup(words.flat_values)
         message = "chord must be notes from A0 to C8 with their octaves, such as G2 D3 B3; got"
         wrong = tf.boolean_mask(words.flat_values, notes == 0)
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(notes > 0), [message, wrong])]):
+        with tf.control_dependencies(
+            [tf.debugging.Assert(tf.reduce_all(notes > 0), [message, wrong])]
+        ):
             return words.with_flat_values(tf.cast(notes, tf.int32))
 
 
