@@ -3,7 +3,7 @@
 A frame v_t says which of a piano's 88 keys sound at an eighth. The recurrent network reads what
 has sounded so far, and the key and mode k of the piece at each step:
 
-    x_t = relu(E v_{t-1} + K k),   h_t = RNN(x_t, h_{t-1})          (cells: see recipes/sentiment.py)
+    x_t = relu(E v_{t-1} + K k),   h_t = RNN(x_t, h_{t-1})   (cells: see recipes/sentiment.py)
 
 Two heads say how probable each next frame is. The keys of a frame are independent, given the past
 (`head=bernoulli`, the set-up of most published tables), or each depends on those below it, so

@@ -54,7 +54,7 @@ def baselines(train: Examples, test: Examples) -> dict[str, dict]:
 
 
 def transitions(pieces: Sequence[Sequence[Sequence[int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns all frames that have one before, and that one, float32 `(frames, keys)` of 0 and 1."""
+    """Returns the frame before each frame that has one, and that frame, `(frames, keys)`."""
     rolls = [roll(piece) for piece in pieces]
     before, after = (np.concatenate([r[a:b] for r in rolls]) for a, b in ((0, -1), (1, None)))
     return before, after

@@ -17,7 +17,6 @@ A condition begins a piece: 0 if nothing is known about it, or the number of its
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -109,7 +108,7 @@ class FrameChain:
         def advance(before: tf.Tensor, key: tf.Tensor, states: State) -> tuple[tf.Tensor, State]:
             """Returns the head's input `(rows, units)` for the frame after `before`."""
             output = given({"before": before[:, tf.newaxis], "key": key}, training=False)[:, 0]
-            new = {}
+            new: State = {}
             for rnn in rnns:
                 names = [name for name in sizes if name.rpartition("_")[0] == rnn.name]
                 output, after = rnn.cell(output, [states[name] for name in names], training=False)

@@ -42,7 +42,7 @@ class NADE(layers.Layer):
         self,
         hidden: int = 100,
         keys: int = 88,
-        notes: int = 8,
+        notes: int = 6,
         activation: str = "tanh",
         **kwargs: Any,
     ) -> None:
