@@ -91,7 +91,7 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
     from zoo.music import KEYS
-    from zoo.music.roll import roll
+    from zoo.music.arrays import roll
 
     notes = [roll(frames) for frames in examples["frames"]]  # (time, 88) each
     numbers = {"": 0, **{key: number for number, key in enumerate(KEYS, 1)}}

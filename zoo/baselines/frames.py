@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data import Examples
-from zoo.music.roll import roll
+from zoo.music.arrays import roll
 
 MOST = 20_000  # frames that a regression learns from: evenly chosen, for time
 STRENGTH = 1.0  # of scikit-learn's L2 penalty, its default

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
-from zoo.music.roll import padded
+from zoo.music.arrays import padded
 
 
 def likelihood(
