@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.errors import ZooError
 from zoo.music.keys import HIGHEST, KEYS, LOWEST
-from zoo.music.libraries import quiet, require
+from zoo.music.libraries import line, quiet, require
 from zoo.music.piece import FOUR_VOICES, NEAR, Note, Piece
 
 
@@ -30,7 +30,7 @@ def musicxml(score: Any) -> bytes:
                 part.insert(0, player)
             document = musicxml.m21ToXml.GeneralObjectExporter(score).parse()
         except Exception as error:
-            raise ZooError(f"The piece cannot be notated as MusicXML ({_line(error)}).") from error
+            raise ZooError(f"The piece cannot be notated as MusicXML ({line(error)}).") from error
     # The date, and the composer and title that the library makes up.
     made_up = (
         rb"<encoding-date>[^<]*</encoding-date>|<creator[^>]*>Music21</creator>|"
@@ -92,7 +92,7 @@ def parse_abc(text: str) -> Any:
             result = converter.parseData(text, format="abc")
         except Exception as error:
             raise ZooError(
-                f"This is not an ABC tune that music21 reads ({_line(error)}): it needs the lines "
+                f"This is not an ABC tune that music21 reads ({line(error)}): it needs the lines "
                 "X:, M:, L: and K:, and notes after them."
             ) from error
         if isinstance(result, stream.Opus):
@@ -181,9 +181,3 @@ def _name(sign: Any) -> str:
     """Returns the name of a key of any mode, such as `"E dorian"`; none of a bare signature."""
     mode = getattr(sign, "mode", None)
     return f"{sign.tonic.name.replace('-', '♭').replace('#', '♯')} {mode}" if mode else ""
-
-
-def _line(error: BaseException) -> str:
-    """Returns an error as one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 else f"{text[:119]}…"
