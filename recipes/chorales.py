@@ -63,6 +63,8 @@ class Config(BaseConfig):
     top_p: float = 1.0  # draw from the most probable ids that together reach this probability
 
 
+OPTIONS = ("steps", "temperature", "top_k", "top_p")  # settings of what is generated
+
 RECIPES = {
     "chorales-simplernn": Config(cell="simplernn", learning_rate=1e-3),
     "chorales-gru": Config(cell="gru"),
@@ -147,7 +149,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     from zoo.serving import Served
 
     encoder = MusicEncoder(name="encoder")
-    options = {name: getattr(config, name) for name in ("steps", "temperature", "top_k", "top_p")}
+    options = {name: getattr(config, name) for name in OPTIONS}
     functions = pieces(model, encoder, voices=config.voices, **options)
     return Served(functions, parts=[model, encoder])
 
@@ -160,16 +162,47 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
         name: checks[name](value) if name in checks else value for name, value in given.items()
     }
     if "prime" in given:
-        from zoo.music.read import read_midi
+        from zoo.music.read import read_score
 
-        inputs["prime"] = read_midi(given["prime"], config.quarter_length)
+        inputs["prime"] = read_score(given["prime"], config.quarter_length)
     return inputs
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo.metrics.frames import likelihood
+    from zoo.metrics.generation import nats_per_step
 
-    return likelihood(predictor.signatures["score"], examples["key"], examples["frames"])
+    lengths = [len(frames) for frames in examples["frames"]]
+    pieces = {**examples, "length": lengths}
+    scores = predictor.predict(pieces, signature="score", batch_size=16)
+    return {
+        "nats_per_frame": nats_per_step(scores),
+        "frames": sum(score["count"] for score in scores),
+        "pieces": checks(config, predictor, examples),
+    }
+
+
+def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
+    """Compares new pieces, in the keys of the held-out ones, with these."""
+    from zoo.errors import ZooError
+    from zoo.metrics.music import frame_checks
+    from zoo.serving.evaluation import splits_of
+
+    try:
+        train = splits_of(predictor).train
+    except ZooError:  # a model that came without its data: nothing to compare with
+        return {}
+    keys, count = examples["key"], len(examples["key"])
+    seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
+    options = {name: getattr(config, name) for name in OPTIONS}
+    answers = predictor.predict(seeds, signature="generate", **options)
+    made = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
+    bar = max(1, round(4 / config.quarter_length))  # frames
+    known = keys if all(keys) else None
+    return {
+        name: frame_checks(pieces, known, train["frames"], train["key"] if known else None, bar=bar)
+        for name, pieces in (("made", made), ("held out", examples["frames"]))
+        if any(map(any, pieces))
+    }
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, dict]:

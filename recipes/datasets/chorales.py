@@ -68,14 +68,11 @@ def parse_scores(members: Mapping[str, bytes]) -> dict[str, Any]:
     import time
 
     from zoo.data import fetch
+    from zoo.music.libraries import quiet, require
 
-    try:
-        from music21 import converter
-    except ImportError:
-        raise ZooError(
-            "Bach's scores are read by music21. Install it with pip install 'rnn-zoo[music]', or "
-            "use --data jsb."
-        ) from None
+    require("music21")
+    from music21 import converter
+
     examples: Examples = {"key": [], "frames": []}
     seen: set[Any] = set()
     other = repeated = 0
@@ -85,7 +82,8 @@ def parse_scores(members: Mapping[str, bytes]) -> dict[str, Any]:
             fetch.say(f"reading scores, once: {number} of {len(members)} …")
             said = time.monotonic()
         try:
-            score = converter.parseData(music_xml(content), format="musicxml")
+            with quiet():
+                score = converter.parseData(music_xml(content), format="musicxml")
         except Exception as error:  # whatever a parser meets in a damaged file
             raise ZooError(f"music21 cannot read {name} ({error}).") from error
         if len(score.parts) != PARTS:

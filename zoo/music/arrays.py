@@ -15,14 +15,3 @@ def roll(frames: Sequence[Sequence[int]]) -> np.ndarray:
     steps = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     values[steps, [note - LOWEST for frame in frames for note in frame]] = 1
     return values
-
-
-def padded(pieces: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
-    """Returns pieces as int32 `(pieces, longest, most notes)`: MIDI numbers, then 0."""
-    time = max(len(piece) for piece in pieces)
-    voices = max(1, max(len(frame) for piece in pieces for frame in piece))
-    values = np.zeros((len(pieces), time, voices), "int32")
-    for row, piece in enumerate(pieces):
-        for step, frame in enumerate(piece):
-            values[row, step, : len(frame)] = frame
-    return values
