@@ -169,4 +169,4 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(example: dict, answer: dict) -> str:
-    return f"{example['text']}{answer['continuation']}"
+    return " ".join(f"{example['text']}{answer['continuation']}".split())  # on one line
