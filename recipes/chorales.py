@@ -57,7 +57,7 @@ class Config(BaseConfig):
     transpose: int = 6  # semitones by which training pieces are transposed, at most
     quarter_length: float = 0.5  # of a frame, in quarter notes: for files that are written
     voices: int = 4  # notes that a generated frame has at most
-    steps: int = 128  # frames to generate
+    steps: int = 64  # frames to generate
     temperature: float = 0.9  # below 1, what is probable is drawn more often
     top_k: int = 0  # draw from the k most probable ids (0: from all)
     top_p: float = 1.0  # draw from the most probable ids that together reach this probability
@@ -214,16 +214,18 @@ def baseline(config: Config, splits: Splits) -> dict[str, dict]:
 def show(example: dict, answer: dict) -> str:
     from zoo.music import note_name
 
-    key = example.get("key", "")
+    key = answer["key"]
     chords = [
         " ".join(note_name(note, key or None) for note in frame if note) or "-"
         for frame in answer["frames"]
     ]
-    return f"{key or 'unknown key':>11}  {len(chords)} frames: {' | '.join(chords[:8])} …"
+    return f"{key or 'no key':>11}  {len(chords)} frames: {' | '.join(chords[:8])} …"
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
     from zoo.music.write import write_frames
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
-    return write_frames(frames, stem, quarter_length=config.quarter_length)
+    return write_frames(
+        frames, stem, quarter_length=config.quarter_length, key=answer["key"] or None
+    )

@@ -41,8 +41,9 @@ def pieces(
     Returns:
       Those of `zoo.decoding.generations`. The seed is `key`, string `(batch,)`, `""` if it does
       not matter; `chord`, string `(batch,)`, a first frame, `""` for none; and `prime`, int32
-      `(batch, frames, notes)`, frames to go on from. `serving_default` takes `key` alone. The
-      answer is `frames`, int32 `(batch, frames, voices)`: MIDI numbers, ascending, 0 for none,
+      `(batch, frames, notes)`, frames to go on from. `serving_default` takes `key` alone. What
+      cannot be read counts as not given. The answer is `key`, string `(batch,)`, the key that was
+      read; `frames`, int32 `(batch, frames, voices)`: MIDI numbers, ascending, 0 for none,
       those of the seed first; and `length`, int32 `(batch,)`, their number.
 
       `score`: `key`, `frames` int32 `(batch, frames, notes)` and `length` int32 `(batch,)` to
@@ -55,7 +56,7 @@ def pieces(
         begin = encoder.key(key)[:, tf.newaxis] + chain.first
         first = encoder.chord(chord)
         one = tf.cast(first.row_lengths() > 0, tf.int32)
-        sounds = tf.reduce_any(prime > 0, axis=2)
+        sounds = tf.reduce_any(chain.is_note(prime), axis=2)
         frames = tf.range(1, tf.shape(prime)[1] + 1)
         length = tf.reduce_max(tf.where(sounds, frames, 0), axis=1)
         length = tf.maximum(length, 0)  # of no frames at all, the maximum is the lowest number
@@ -69,8 +70,10 @@ def pieces(
         )
 
     def answer(ids: tf.Tensor, prefix: tf.RaggedTensor) -> dict[str, tf.Tensor]:
-        frames, length = chain.to_frames(tf.concat([prefix.to_tensor(0), ids], axis=1))
-        return {"frames": frames, "length": length}
+        seed = prefix.to_tensor(0)
+        frames, length = chain.to_frames(tf.concat([seed, ids], axis=1))
+        key = encoder.key_name(seed[:, 0] - chain.first)
+        return {"key": key, "frames": frames, "length": length}
 
     @tf.function(
         input_signature=[
