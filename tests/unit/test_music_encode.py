@@ -26,9 +26,7 @@ def test_other_spellings_are_the_key_that_python_reads(encoder, text):
     assert KEYS[number - 1] == parse_key(text.lower().strip())
 
 
-@pytest.mark.parametrize(
-    "text", ["H major", "C", "major", "C dorian", b"\xff", ""]
-)
+@pytest.mark.parametrize("text", ["H major", "C", "major", "C dorian", b"\xff", ""])
 def test_what_is_no_key_counts_as_none_and_leaves_others_alone(encoder, text):
     numbers = encoder.key(tf.constant(["C major", text, "B minor"]))
     assert numbers.numpy().tolist() == [1, 0, 24]

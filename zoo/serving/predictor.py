@@ -478,7 +478,8 @@ def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
         if spec.shape.rank > 1:
             array = _padded(values, spec.shape.rank, b"" if spec.dtype == tf.string else 0)
             # Of a list, TensorFlow refuses values of another type; an empty one has no shape.
-            tensor = tf.reshape(tf.constant(array.tolist(), spec.dtype), array.shape)
+            tensor = tf.constant(array.tolist(), spec.dtype)
+            tensor = tensor if array.size else tf.reshape(tensor, array.shape)
         else:
             tensor = tf.constant(values, spec.dtype)
         if tensor.shape.rank != spec.shape.rank:
