@@ -227,5 +227,9 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
     return write_frames(
-        frames, stem, quarter_length=config.quarter_length, key=answer["key"] or None
+        frames,
+        stem,
+        quarter_length=config.quarter_length,
+        key=answer["key"] or None,
+        voices=config.voices,
     )
