@@ -145,6 +145,12 @@ def test_musicxml_holds_voices_and_bars(tmp_path):
     assert score.find(".//fifths").text == "-2"
     assert score.find(".//sound").get("tempo") == "90"
     assert [clef.text for clef in score.iterfind(".//clef/sign")] == ["G", "G", "F", "F"]
+    spelt = {
+        (note.findtext("pitch/step"), int(note.findtext("pitch/alter") or 0))
+        for note in score.iterfind(".//note")
+        if note.find("pitch") is not None
+    }
+    assert spelt == {*((step, 0) for step in "GAD"), *((step, -1) for step in "GEBD")}
     text = (tmp_path / "x.musicxml").read_text()
     for made_up in ("encoding-date", "Music21<", "Fragment"):
         assert made_up not in text

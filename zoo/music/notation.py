@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.music.keys import HIGHEST, KEYS, LOWEST
+from zoo.music.keys import HIGHEST, KEYS, LOWEST, note_name
 from zoo.music.libraries import line, quiet, require
 from zoo.music.piece import FOUR_VOICES, NEAR, Note, Piece
 
@@ -69,7 +69,8 @@ def score(piece: Piece) -> Any:
             for each in notes:
                 if each.start > place + NEAR:
                     part.insert(opFrac(place), note.Rest(opFrac(each.start - place)))
-                tone = note.Note(each.pitch, quarterLength=opFrac(each.end - each.start))
+                spelt = each.pitch if piece.key is None else note_name(each.pitch, piece.key)
+                tone = note.Note(spelt, quarterLength=opFrac(each.end - each.start))
                 part.insert(opFrac(each.start), tone)
                 place = each.end
             if piece.length > place + NEAR:

@@ -19,7 +19,7 @@ from zoo.music.piece import NEAR
 MIDI = (".mid", ".midi")
 MUSICXML = (".musicxml", ".xml", ".mxl")
 
-# Far beyond any piece, and read within a minute.
+# Far beyond any piece.
 MOST_BYTES = 10_000_000
 MOST_QUARTERS = 10_000
 
