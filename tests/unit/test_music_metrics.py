@@ -15,11 +15,11 @@ from zoo.metrics.music import (
     frame_checks,
     in_key,
     longest_frame_overlaps,
-    longest_overlaps,
     pitch_class_distance,
     repeated_share,
     voice_ranges,
 )
+from zoo.metrics.overlap import longest_overlaps
 
 
 def overlap(piece, training, same=lambda one, other: one == other):

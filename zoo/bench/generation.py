@@ -72,7 +72,9 @@ def generation_race(
             shares = np.exp(logits - logits.max())
             drawn = generator.choice(len(shares), p=shares / shares.sum())
             drawn = min(int(drawn), size - 1)
-            found = network.predict({"input": np.array([drawn]), "state": found}, verbose=0)
+            found = network.predict(
+                {"input": np.array([drawn], "int32"), "state": found}, verbose=0
+            )
         return count
 
     def graph(count: int, length: int) -> int:

@@ -2,7 +2,8 @@
 
 from zoo.metrics.classification import classification, wilson_interval
 from zoo.metrics.entities import entities, entity_scores
-from zoo.metrics.music import frame_checks, longest_overlaps, repeated_share
+from zoo.metrics.music import frame_checks, repeated_share
+from zoo.metrics.overlap import longest_overlaps
 from zoo.metrics.translation import detokenised, moses, translation
 
 __all__ = [

@@ -13,12 +13,13 @@ from xml.etree import ElementTree
 from zoo.errors import UsageError, ZooError
 from zoo.music.keys import HIGHEST, LOWEST
 from zoo.music.libraries import line, quiet, require
+from zoo.music.notation import midi_number
 from zoo.music.piece import NEAR
 
 MIDI = (".mid", ".midi")
 MUSICXML = (".musicxml", ".xml", ".mxl")
 
-# Far beyond any piece, and read within a minute.
+# Far beyond any piece.
 MOST_BYTES = 10_000_000
 MOST_QUARTERS = 10_000
 
@@ -160,11 +161,16 @@ def _musicxml(path: Path, data: bytes) -> list[tuple[float, float, int]]:
 
     try:
         document = _unpacked(path, data) if zipfile.is_zipfile(io.BytesIO(data)) else data
-        ElementTree.fromstring(document)  # its errors say line and column
+        # The library reads UTF-8 only, and its errors do not say line and column.
+        text = ElementTree.tostring(ElementTree.fromstring(document), encoding="unicode")
         with quiet():
-            score = converter.parseData(document, format="musicxml")
+            score = converter.parseData(text, format="musicxml")
             return [
-                (float(element.offset), float(element.offset + element.quarterLength), pitch.midi)
+                (
+                    float(element.offset),
+                    float(element.offset + element.quarterLength),
+                    midi_number(pitch),
+                )
                 for element in score.flatten().notes
                 if not isinstance(element, harmony.Harmony)
                 for pitch in element.pitches
