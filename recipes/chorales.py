@@ -22,10 +22,10 @@ Nats a frame on the test split, summed over keys, the first frame of a piece not
 
     chorales-lstm, Bach (eighths)             NADE 3.74
     chorales-lstm, JSB piano rolls            NADE 5.19   Bernoulli 8.21
-    chorales-lstm, Nottingham                 NADE ?.??   Bernoulli ?.??
+    chorales-lstm, Nottingham                 NADE 2.34   Bernoulli ?.??
 
 Those of the published tables are JSB and Nottingham, in one key altogether, so without transposing:
-`--data jsb --set transpose=0 --set batch_size=8 --set epochs=60 --set dropout=0.5`. For them are
+`--data jsb --set transpose=0 --set batch_size=8 --set epochs=60 --set dropout=0.5`. For these are
 reported, on JSB and Nottingham: LSTM 8.45 and 3.29, RNN-RBM 6.27 and 2.39, RNN-NADE 5.56 and 2.31.
 """
 
