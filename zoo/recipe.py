@@ -26,9 +26,17 @@ Functions:
   that JSON can hold.
 - `baseline(config, splits)`: name to the same metrics, for the honest simple methods.
 - `show(example, answer)`: one answer for people, on a line if it can be; also one of `nbest`.
-- `initialise(config, assets, model)`, only where there is something to do: gives a new model values
-  to start from besides Keras' own, such as pretrained word vectors. Not called when a trained
-  model is loaded.
+
+Functions that a module has only where there is something to do:
+
+- `augment(config, train)`: more training rows made of those of the training split, such as pieces
+  of music in other keys. What `prepare` learns, it learns from these.
+- `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
+  such as pretrained word vectors. Not called when a trained model is loaded.
+- `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
+  `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
+- `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
+  each; returns their paths.
 
 `examples` are columns: a dict of equally long lists. A served input bears the name of the
 column that it takes, so that a sample of the data is also a sample of requests.
@@ -42,6 +50,10 @@ Some names mean something to the engine:
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
 - `nbest`, a signature with the options `beam` and `n_best`: the outputs of `serving_default` with
   an axis of answers, best first: `zoo predict --beam --n-best`.
+- `generate`, a signature of `zoo.decoding.generations`: `predictor.generate`, `zoo generate`.
+- `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
+- `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
+  it comes.
 - `attention` `(batch, answers, pieces, source pieces)`, an output of it, with `pieces`
   `(batch, answers, pieces)` and `source_pieces` `(batch, source pieces)`: `--attention` draws them.
 """
@@ -141,6 +153,21 @@ class Recipe:
 
     def objective(self, config: Config, assets: dict) -> dict[str, Any]:
         return self.module.objective(config, assets)
+
+    def augment(self, config: Config, train: Examples) -> Examples:
+        if hasattr(self.module, "augment"):
+            return self.module.augment(config, train)
+        return train
+
+    def seed(self, config: Config, given: dict[str, Any]) -> dict[str, Any]:
+        if hasattr(self.module, "seed"):
+            return self.module.seed(config, given)
+        return given
+
+    def render(self, config: Config, answer: dict, stem: Path) -> list[Path]:
+        if hasattr(self.module, "render"):
+            return self.module.render(config, answer, stem)
+        return []
 
     def initialise(self, config: Config, assets: dict, model: Any) -> None:
         if hasattr(self.module, "initialise"):

@@ -105,6 +105,7 @@ class Tfds:
       splits: ours to TFDS'.
       columns: ours to the features of TFDS; `"title+text"` joins two with a space.
       names: class names of TFDS to ours, where they differ.
+      rows: makes our rows of those of TFDS, where they are not the same.
       url, sha256, size: the one file that the builder downloads.
       key, licence: see `Source`.
     """
@@ -121,6 +122,7 @@ class Tfds:
         default_factory=lambda: {"train": "train", "test": "test"}
     )
     names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    rows: Callable[[Examples], Examples] | None = None
     key: str = "tfds"
     licence: str = ""
 
@@ -151,7 +153,7 @@ class Tfds:
                 f"TFDS cannot read {folder} ({_first_line(error)}). Delete that folder and "
                 "fetch it again."
             ) from error
-        return parts, ()
+        return {name: self.rows(part) if self.rows else part for name, part in parts.items()}, ()
 
     def _prepared(self) -> Path | None:
         """Returns the folder of the newest prepared version, found without TFDS."""

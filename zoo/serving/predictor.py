@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +278,123 @@ class Predictor:
                     for name, value in values.items()
                 }
         return answers
+
+    def generate(
+        self,
+        count: int = 1,
+        *,
+        steps: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        **given: Any,
+    ) -> list[dict[str, Any]]:
+        """Makes new sequences from one seed, such as a key or the first words.
+
+        Args:
+          count: how many; they differ in their random numbers.
+          steps: length, in the recipe's steps (characters, frames, …).
+          temperature: 0 takes the most probable, 1 draws from the network's own distribution.
+          top_k: only this many of the most probable; 0: all.
+          top_p: only the most probable that have this share together; 1: all.
+          seed: of the random numbers. The same seed gives the same sequences; sequence i of
+            several is the one that `seed + i` gives alone.
+          **given: what the sequence begins with, by the names that the recipe knows: `key`,
+            `type`, `chord`, `prompt`, or `prime`, a file to go on from.
+
+        Returns:
+          One dict a sequence: the recipe's outputs, `log_probability` (nats; of what was drawn,
+          at temperature 1, nothing cut off) and `complete` (whether it ended by itself). What
+          is None has the value of the model's config.
+
+        Raises:
+          UsageError: the model generates nothing, or a value is out of its range.
+        """
+        options = self._sampling(steps, temperature, top_k, top_p)
+        if count < 1:
+            raise UsageError(f"count must be at least 1; got {count}.")
+        if not 0 <= seed <= 2**31 - 1 - count:
+            raise UsageError(f"seed must be from 0 to {2**31 - 1 - count}; got {seed}.")
+        inputs = self.seed_inputs(given)
+        examples = {name: [value] * count for name, value in inputs.items()}
+        examples["random_seed"] = [seed + number for number in range(count)]
+        return self.predict(examples, signature="generate", **options)
+
+    def stream(
+        self,
+        *,
+        steps: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        **given: Any,
+    ) -> Iterator[str]:
+        """Yields the text of each id of `generate(...)[0]` as it is drawn.
+
+        Args as of `generate`.
+
+        Raises:
+          UsageError: as `generate`, or the model's ids are no text.
+        """
+        from zoo.decoding.sampling import choose, random_numbers, restricted
+
+        options = self._sampling(steps, temperature, top_k, top_p)
+        symbols = self.assets.get("symbols")
+        if symbols is None:
+            raise UsageError(f"What {self.name} generates is no text that could be streamed.")
+        begin, step = self.signatures["begin"], self.signatures["step"]
+        specs = _input_specs(begin)
+        inputs = {
+            name: _tensor(name, specs[name], [column[0]])
+            for name, column in _columns(
+                {name: [value] for name, value in self.seed_inputs(given).items()}, specs
+            ).items()
+        }
+        state = dict(begin(**inputs))
+        numbers = random_numbers(tf.constant([seed]), tf.constant(options["steps"]))
+        for number in numbers[0, : options["steps"]]:
+            shares, ids = restricted(
+                state.pop("logits"),
+                *(tf.constant(options[name]) for name in ("temperature", "top_k", "top_p")),
+            )
+            chosen = choose(shares, ids, number[tf.newaxis])
+            symbol = int(chosen[0])
+            if symbol > len(symbols):  # the end
+                return
+            yield symbols[symbol - 1]
+            state = dict(step(input=chosen, **state))
+
+    def _sampling(self, *values: Any) -> dict[str, Any]:
+        """Returns the options of `generate`; those that are None from the config."""
+        if "generate" not in self.signatures:
+            raise UsageError(
+                f"{self.name} generates nothing: it has no signature 'generate'. Name a model "
+                "of music or text (`zoo list --topology one-to-many`)."
+            )
+        names = ("steps", "temperature", "top_k", "top_p")
+        config = self.resolved["config"]
+        return {
+            name: config.get(name) if value is None else value
+            for name, value in zip(names, values, strict=True)
+        }
+
+    def seed_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what `generate` begins with: what was given, and nothing for the rest.
+
+        Raises:
+          UsageError: the model knows no such seed, or not that value of it.
+        """
+        specs = _input_specs(self.signatures["begin"])
+        inputs = self.recipe.seed(self.config, dict(given))
+        if unknown := sorted(inputs.keys() - specs.keys()):
+            raise UsageError(
+                f"{self.name} takes no {unknown[0]!r} to begin with; it takes {', '.join(specs)}."
+                f"{suggest(unknown[0], specs)}"
+            )
+        nothing = {n: "" if spec.shape.rank == 1 else [] for n, spec in specs.items()}
+        return {name: inputs.get(name, nothing[name]) for name in specs}
 
     def _plain(self, name: str, value: Any) -> Any:
         """Turns one row of an output into plain Python values."""

@@ -122,11 +122,12 @@ def train(
     for note in splits.notes:
         progress.say(f"  {note}")
 
+    train = recipe.augment(config, splits.train)
     if (run.path / "assets.json").exists():
         assets = files.read_json(run.path / "assets.json")
     else:
-        assets = recipe.prepare(config, splits.train, origin.assets if origin else None)
-    training = recipe.batches(config, assets, splits.train)
+        assets = recipe.prepare(config, train, origin.assets if origin else None)
+    training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     for file, value in (

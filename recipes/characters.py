@@ -1,0 +1,172 @@
+"""One-to-many: a few characters go in, a text comes out, character by character.
+
+A recurrent network reads a text and gives, at each character x_t, the distribution of the next:
+
+    h_t = GRU(E x_t, h_{t-1})                         (or LSTM)
+    p(x_{t+1} | x_1 … x_t) = softmax(V h_t + b)
+
+Training lowers the mean of -log p(x_{t+1} | …), in nats a character; e to this power is how many
+characters the network hesitates between. Training cuts the text into windows, each of which
+begins with an empty memory (backpropagation through time, truncated; Williams & Peng 1990).
+
+Nobody tells it of words, verse or speakers. What it has learnt shows when it writes: a character
+is drawn from the distribution, goes in as the next x, and so on (Graves 2013; Karpathy: The
+Unreasonable Effectiveness of Recurrent Neural Networks, 2015). `temperature` sharpens the
+distribution before it is drawn from, `top_p` leaves its improbable tail out (Holtzman et al. 2020).
+
+Nats a character on the validation and test text of Tiny Shakespeare (results/):
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits
+
+TOPOLOGY = "one-to-many"
+TASK = "text generation"
+METRIC = "nats_per_character"
+MONITOR = "val_loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 24  # passes over the training split, at most
+    batch_size: int = 32  # windows in a step
+    learning_rate: float = 3e-3  # Adam's step size at its highest
+    patience: int = 4  # epochs without a better validation score before training stops (0: never)
+    cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
+    layers: int = 1  # recurrent layers on top of each other
+    units: int = 512  # size of the state h_t
+    embedding: int = 64  # size of the vector E x_t of a character
+    window: int = 128  # characters that are learnt from together
+    characters: int = 1_000  # different ones that are kept, at most
+    dropout: float = 0.4  # share of each layer's states hidden in training
+    steps: int = 300  # characters that are written if nothing else is asked for
+    temperature: float = 0.8  # below 1: more of what is probable
+    top_k: int = 0  # the most probable characters to draw from (0: all)
+    top_p: float = 0.95  # the share of probability to draw from
+
+
+RECIPES = {
+    "shakespeare-gru": Config(),
+    "shakespeare-lstm": Config(cell="lstm"),
+}
+
+
+def data(config: Config) -> Dataset:
+    from recipes.datasets.books import BOOKS
+
+    return BOOKS
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    from zoo.text import learn_characters
+
+    if base:
+        return base
+    return {"symbols": learn_characters(train["text"], config.characters)}
+
+
+def codec(assets: dict) -> Any:
+    from zoo.text import Characters
+
+    return Characters(assets["symbols"])
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    from zoo.data import Batches
+    from zoo.data.batching import Ragged
+
+    # A text begins as if behind a line break, so that the first character can be predicted too.
+    ids = codec(assets).rows(["\n" + text for text in examples["text"]])
+    before, after = [], []
+    for row in ids:
+        for start in range(0, len(row) - 1, config.window):
+            part = row[start : start + config.window + 1]
+            before.append(part[:-1])
+            after.append(part[1:])
+    return Batches(Ragged(before), Ragged(after), config.batch_size)  # (rows, time) both
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    cell = {"gru": layers.GRU, "lstm": layers.LSTM}[config.cell]
+    size = codec(assets).size
+    x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
+    x = layers.Embedding(size, config.embedding)(x)
+    for _ in range(config.layers):
+        x = cell(config.units, return_sequences=True)(x)  # (batch, time, units)
+        x = layers.Dropout(config.dropout)(x)
+    logits = layers.Dense(size, dtype="float32")(x)  # (batch, time, ids)
+    return keras.Model(ids, logits)
+
+
+def objective(config: Config, assets: dict) -> dict[str, Any]:
+    from zoo.losses import SmoothedCrossEntropy
+
+    return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    import tensorflow as tf
+
+    from zoo.decoding import chain, generations, scored
+    from zoo.serving import Served
+
+    characters = codec(assets)
+    text = tf.TensorSpec([None], tf.string, name="text")
+
+    def encode(text: Any) -> Any:
+        return characters(tf.strings.join(["\n", text]))
+
+    functions = generations(
+        *chain(model),
+        inputs=[text],
+        encode=encode,
+        answer=lambda ids, seed: {"continuation": characters.join(ids)},
+        steps=config.steps,
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+    )
+    functions["score"] = tf.function(
+        lambda text: scored(model, encode(text)), input_signature=[text]
+    )
+    return Served(functions, parts=[model])
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo.metrics.generation import nats_per_step
+
+    scores = predictor.predict(examples["text"], signature="score", batch_size=8)
+    return {
+        "nats_per_character": nats_per_step(scores),
+        "characters": sum(score["count"] for score in scores),
+    }
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    from zoo.baselines.ngram import NGram
+
+    assets = prepare(config, splits.train)
+    train, test = (codec(assets).rows(part["text"]) for part in (splits.train, splits.test))
+    nats, count = NGram(5, len(assets["symbols"])).fit(train).nats(test)
+    return {"5-gram": {"nats_per_character": nats / count}}
+
+
+def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+    from recipes.datasets.books import read_text
+
+    rest = dict(given)
+    prompt = rest.pop("prompt", "")
+    if "prime" in rest:
+        prompt = "".join(read_text(Path(rest.pop("prime")))["text"]) + prompt
+    return {"text": prompt, **rest}
+
+
+def show(example: dict, answer: dict) -> str:
+    return f"{example['text']}{answer['continuation']}"

@@ -1,0 +1,120 @@
+"""`zoo generate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli import options
+from zoo.errors import UsageError, ZooError
+
+
+@click.command()
+@options.model
+@click.option("--prompt", metavar="TEXT", help="First words of a text.")
+@click.option("--key", metavar="KEY", help='Key of a piece of music, such as "G major".')
+@click.option("--type", "kind", metavar="TYPE", help="Type of a tune, such as reel.")
+@click.option("--seed-chord", "chord", metavar="NOTES", help='First chord, such as "G2 D3 B3 G4".')
+@click.option(
+    "--prime",
+    metavar="FILE",
+    type=click.Path(),
+    help="Go on from this file (text, ABC, MIDI, as the model has it).",
+)
+@click.option("--steps", type=int, metavar="N", help="Length, in the recipe's steps.")
+@click.option("--temperature", type=float, metavar="T", help="0: the most probable; 1: as learnt.")
+@click.option("--top-k", type=int, metavar="K", help="Draw from the K most probable; 0: all.")
+@click.option("--top-p", type=float, metavar="P", help="Draw from the share P; 1: all.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 2), default=0, show_default=True)
+@click.option(
+    "-n", "--count", type=click.IntRange(1, 10_000), default=1, show_default=True, metavar="COUNT"
+)
+@click.option("-o", "--output", metavar="DIR", type=click.Path(), help="Folder for the files.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
+def generate(
+    model: str,
+    prompt: str | None,
+    key: str | None,
+    kind: str | None,
+    chord: str | None,
+    prime: str | None,
+    steps: int | None,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    seed: int,
+    count: int,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Make COUNT new pieces with MODEL (recipe name, run folder or export).
+
+    Text comes to the terminal as it is written; music becomes files in DIR
+    (MIDI, MusicXML, WAV, a picture, and ABC of tunes). The same --seed gives
+    the same pieces.
+
+    Lengths, temperature and shares that are not given are the model's own.
+    """
+    if output is not None and Path(output).exists() and not Path(output).is_dir():
+        raise UsageError(f"{output} is a file. Name a folder.")
+    if prime is not None and not Path(prime).expanduser().is_file():
+        raise UsageError(f"There is no file {prime}.")
+    given: dict[str, Any] = {
+        "prompt": prompt,
+        "key": key,
+        "type": kind,
+        "chord": chord,
+        "prime": None if prime is None else str(Path(prime).expanduser()),
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    chosen: dict[str, Any] = {
+        "steps": steps,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+    }
+    options.import_tensorflow()
+    from zoo.serving import load
+
+    predictor = load(model)
+    streamed = output is None and not as_json and "symbols" in predictor.assets
+    if streamed:
+        for number in range(count):
+            if number:
+                click.echo("\n")
+            click.echo(prompt or "", nl=False)
+            for piece in predictor.stream(seed=seed + number, **chosen, **given):
+                click.echo(piece, nl=False)
+        click.echo()
+        return
+    answers = predictor.generate(count, seed=seed, **chosen, **given)
+    if as_json:
+        for answer in answers:
+            click.echo(json.dumps(answer, ensure_ascii=False))
+    if output is None:
+        if not as_json:
+            raise UsageError(f"What {predictor.name} makes are files: name a folder with -o.")
+        return
+    folder = Path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZooError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+    for number, answer in enumerate(answers):
+        stem = folder / f"{predictor.name}-{seed + number}"
+        paths = predictor.recipe.render(predictor.config, answer, stem)
+        for path in paths or [_text(answer, stem)]:
+            click.echo(path, err=as_json)
+
+
+def _text(answer: dict[str, Any], stem: Path) -> Path:
+    """Writes the text of an answer."""
+    from zoo import files
+
+    texts = [value for value in answer.values() if isinstance(value, str)]
+    path = stem.with_name(f"{stem.name}.txt")
+    files.write_text(path, "".join(texts))
+    return path

@@ -1,0 +1,192 @@
+"""Signatures of a network that goes on from a seed, id after id, whatever the ids stand for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.decoding.sampling import MAX_STEPS, State, Step, consume, log_probabilities, sample
+
+OPTIONS = (  # of the signature `generate`
+    tf.TensorSpec([], tf.int32, name="steps"),
+    tf.TensorSpec([], tf.float32, name="temperature"),
+    tf.TensorSpec([], tf.int32, name="top_k"),
+    tf.TensorSpec([], tf.float32, name="top_p"),
+)
+
+
+def generations(
+    step: Step,
+    state: dict[str, tf.TensorSpec],
+    inputs: Sequence[tf.TensorSpec],
+    encode: Callable[..., tf.RaggedTensor],
+    answer: Callable[[tf.Tensor, tf.RaggedTensor], dict[str, tf.Tensor]],
+    *,
+    steps: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    end: int | None = None,
+    unit: int | None = None,
+    per_step: int = 1,
+    default: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Makes the signatures of a model that unfolds a seed into a sequence.
+
+    Args:
+      step: one step of the network.
+      state: what it hands from step to step; it begins as zeros.
+      inputs: the seed: named specs whose first axis is the batch, such as `prompt`.
+      encode: takes them by name; returns the ids that the sequence begins with, int32
+        `(batch, (ids))`, at least one a row.
+      answer: takes the ids that were drawn, int32 `(batch, time)`, 0 behind the last, and those
+        of the seed; returns named outputs.
+      steps, temperature, top_k, top_p: what `serving_default` uses.
+      end, unit, per_step: see `zoo.decoding.sampling.sample`.
+      default: the inputs that `serving_default` takes; the others are empty text or have no
+        steps. All of them if None.
+
+    Returns:
+      `generate`: the seed, `random_seed` int32 `(batch,)`, and the options `steps`,
+      `temperature`, `top_k`, `top_p`, to the outputs of `answer`, `log_probability` float32
+      `(batch,)` (of the drawn ids, in nats, at temperature 1 and with nothing cut off) and
+      `complete` bool `(batch,)` (whether it ended by itself). `serving_default`: the same with
+      fixed options and the random seed 0. `begin`: the seed to `logits` float32 `(batch, ids)`
+      of the next id, and the state. `step`: `input` int32 `(batch,)`, the id before, and the
+      state, to the same: nothing is kept between two calls.
+    """
+    seeds = {spec.name: spec for spec in inputs}
+    names = list(seeds) if default is None else list(default)
+
+    def begin(seed: dict[str, tf.Tensor]) -> tuple[tf.Tensor, State, tf.RaggedTensor]:
+        prefix = encode(**seed)
+        rows = prefix.nrows(out_type=tf.int32)
+        zeros = {
+            name: tf.zeros([rows, *spec.shape[1:]], spec.dtype) for name, spec in state.items()
+        }
+        lengths = tf.cast(prefix.row_lengths(), tf.int32)
+        logits, values = consume(step, zeros, prefix.to_tensor(0), lengths)
+        return logits, values, prefix
+
+    def made(seed: dict[str, tf.Tensor], random_seed: tf.Tensor, options: Any) -> dict[str, Any]:
+        logits, values, prefix = begin(seed)
+        found = sample(
+            step,
+            values,
+            logits,
+            random_seed,
+            **options,
+            end=end,
+            unit=unit,
+            per_step=per_step,
+        )
+        return {
+            **answer(found.ids, prefix),
+            "log_probability": found.log_probability,
+            "complete": found.complete,
+        }
+
+    @_signature([*inputs, tf.TensorSpec([None], tf.int32, name="random_seed"), *OPTIONS])
+    def generate(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        *seed, random_seed, steps, temperature, top_k, top_p = values
+        checks = [
+            _within("steps", steps, 0, MAX_STEPS),
+            _within("temperature", temperature, 0.0, 100.0),
+            _within("top_k", top_k, 0, 2**31 - 1),
+            _within("top_p", top_p, 1e-6, 1.0),
+        ]
+        with tf.control_dependencies(checks):
+            options = {
+                "steps": tf.identity(steps),
+                "temperature": tf.identity(temperature),
+                "top_k": tf.identity(top_k),
+                "top_p": tf.identity(top_p),
+            }
+        return made(dict(zip(seeds, seed, strict=True)), random_seed, options)
+
+    fixed = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+
+    @_signature([seeds[name] for name in names])
+    def serving_default(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        given = dict(zip(names, values, strict=True))
+        rows = tf.shape(values[0])[0]
+        seed = {name: given.get(name, _nothing(spec, rows)) for name, spec in seeds.items()}
+        options = {spec.name: tf.constant(fixed[spec.name], spec.dtype) for spec in OPTIONS}
+        return made(seed, tf.zeros([rows], tf.int32), options)
+
+    @_signature(inputs)
+    def begin_signature(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits, state_values, _ = begin(dict(zip(seeds, values, strict=True)))
+        return {"logits": logits, **state_values}
+
+    previous = tf.TensorSpec([None], tf.int32, name="input")
+
+    @_signature(
+        [previous, *(tf.TensorSpec(s.shape, s.dtype, name=name) for name, s in state.items())]
+    )
+    def step_signature(previous: tf.Tensor, *values: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits, new = step(previous, dict(zip(state, values, strict=True)))
+        return {"logits": logits, **new}
+
+    return {
+        "serving_default": serving_default,
+        "generate": generate,
+        "begin": begin_signature,
+        "step": step_signature,
+    }
+
+
+def scored(model: Any, ids: tf.RaggedTensor, given: int = 1) -> dict[str, tf.Tensor]:
+    """Returns what a network thinks of whole sequences.
+
+    Args:
+      model: ids `(batch, time)` to the logits of the ids after them, `(batch, time, ids)`.
+      ids: int32 `(batch, (time))`.
+      given: first ids of each row that are not scored, at least 1.
+
+    Returns:
+      `log_probability` float32 `(batch,)`, in nats, and `count` int32 `(batch,)`: ids scored.
+    """
+    dense = ids.to_tensor(0)
+    dense = tf.pad(dense, [[0, 0], [0, tf.maximum(0, 2 - tf.shape(dense)[1])]])
+    logs = log_probabilities(model(dense[:, :-1], training=False))
+    true = dense[:, 1:]
+    place = tf.range(1, tf.shape(dense)[1])
+    inside = (true != 0) & (place >= given)
+    chosen = tf.where(inside, tf.gather(logs, true, batch_dims=2), 0.0)
+    return {
+        "log_probability": tf.reduce_sum(chosen, axis=1),
+        "count": tf.math.count_nonzero(inside, axis=1, dtype=tf.int32),
+    }
+
+
+def _signature(specs: Sequence[tf.TensorSpec]) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a `tf.function` whose parameters bear the names of the specs.
+
+    The function takes their values in order: which there are depends on the recipe.
+    """
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+    def wrap(function: Callable[..., Any]) -> Any:
+        parameters = [inspect.Parameter(spec.name, kind) for spec in specs]
+        function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return tf.function(function, input_signature=list(specs))
+
+    return wrap
+
+
+def _nothing(spec: tf.TensorSpec, rows: tf.Tensor) -> tf.Tensor:
+    """Returns an empty seed: "", or a sequence without steps."""
+    open_axes = [0 if size is None else size for size in spec.shape[1:]]
+    if spec.dtype == tf.string:
+        return tf.fill([rows, *open_axes], "")
+    return tf.zeros([rows, *open_axes], spec.dtype)
+
+
+def _within(name: str, value: tf.Tensor, low: Any, high: Any) -> tf.Operation:
+    """Asserts that an option is in its range; `predict` makes one line of it."""
+    message = f"{name} must be from {low} to {high}; got"
+    return tf.debugging.Assert((value >= low) & (value <= high), [message, value])

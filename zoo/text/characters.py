@@ -1,0 +1,79 @@
+"""Text to ids of characters and back, inside the graph, in TensorFlow's core ops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import ZooError
+from zoo.utf8 import utf8
+
+PADDING = 0
+
+
+def learn_characters(texts: Iterable[str], size: int) -> list[str]:
+    """Returns the `size` most frequent characters of the texts, in the order of Unicode.
+
+    The line break is one of them whether it occurs or not.
+
+    Raises:
+      ZooError: the texts have no character.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(utf8(text).decode("utf-8", errors="ignore"))
+    if not counts:
+        raise ZooError("The texts are empty: there is no character to learn. Give other data.")
+    counts["\n"] += 1
+    frequent = sorted(counts, key=lambda character: (-counts[character], character))[:size]
+    return sorted({*frequent[: size - 1], "\n"})
+
+
+class Characters:
+    """Characters to ids 1, 2, …, and back.
+
+    Characters that are not among them, and bytes that are not UTF-8, are left out.
+
+    Args:
+      characters: in the order of Unicode, as of `learn_characters`.
+    """
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = list(characters)
+        self._codes = np.array([ord(character) for character in characters], "int32")
+
+    @property
+    def size(self) -> int:
+        """Number of ids, padding included."""
+        return len(self.characters) + 1
+
+    def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Returns the ids of texts, string `(batch,)`, as int32 `(batch, (characters))`."""
+        codes = tf.strings.unicode_decode(text, "UTF-8", errors="ignore")
+        known = tf.constant(self._codes)
+        place = tf.searchsorted(known, codes.flat_values)
+        place = tf.minimum(place, len(self._codes) - 1)
+        found = tf.gather(known, place) == codes.flat_values
+        ids = codes.with_flat_values(tf.where(found, place + 1, PADDING))
+        return tf.ragged.boolean_mask(ids, codes.with_flat_values(found))
+
+    def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Returns the ids of each text, int32 `(characters,)`, by the same rule."""
+        rows = []
+        for text in texts:
+            data = utf8(text).decode("utf-8", errors="ignore").encode("utf-32-le")
+            codes = np.frombuffer(data, "<u4").astype("int32")
+            place = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
+            rows.append((place + 1)[self._codes[place] == codes].astype("int32"))
+        return rows
+
+    def join(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the texts of ids, int `(batch, time)`, 0 behind the last: string `(batch,)`."""
+        ragged = tf.RaggedTensor.from_tensor(ids, padding=PADDING)
+        codes = ragged.with_flat_values(
+            tf.gather(tf.constant(self._codes), tf.maximum(ragged.flat_values - 1, 0))
+        )
+        return tf.strings.unicode_encode(codes, "UTF-8")
