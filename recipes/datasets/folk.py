@@ -53,7 +53,9 @@ def sample() -> Examples:
         for key in ("G major", "D major"):
             for turn in range(1, len(bars)):
                 first = [*bars[turn:], *bars[:turn]]
-                text = f"{meter} |: {' | '.join(first)} :| {' | '.join(first[::-1])} |]"
+                halves = [first, first[::-1]] if key == "G major" else [first[::-1], first]
+                one, other = (" | ".join(part) for part in halves)
+                text = f"{meter} |: {one} :| {other} |]"
                 rows.append((kind, key, abc.join(abc.tokens(text)), f"{kind} in {key}, {turn}"))
     return dict(zip(("type", "key", "tune", "title"), map(list, zip(*rows, strict=True)),
                     strict=True))  # fmt: skip
@@ -88,11 +90,7 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     Raises:
       ZooError: it cannot be read, or holds no tune of one voice, key and metre.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({error}).") from error
-    tunes = abc.split_tunes(text)
+    tunes = abc.split_tunes(read_text(path))
     rows, _ = read_tunes(("", tune) for tune in tunes)
     if not rows:
         raise ZooError(
@@ -100,6 +98,38 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
             "tune needs the fields X:, M:, L: and K:, then its notes."
         )
     return examples(rows)
+
+
+def read_prime(path: Path) -> dict[str, str]:
+    """Reads an ABC file that a new tune is to go on from.
+
+    Returns:
+      `prime`: the notes of its first tune in canonical form, without the bar line that ends it;
+      and `type` and `key`, where it says them.
+
+    Raises:
+      ZooError: it cannot be read.
+    """
+    text = read_text(path)
+    try:
+        tunes = abc.split_tunes(text if re.search(r"(?m)^X:", text) else f"X:1\n{text}")
+        if tunes:
+            key, tokens = abc.read_tune(tunes[0])
+            said = {"key": key, "type": type_of(tunes[0])}
+        else:  # notes without any field
+            tokens, said = abc.canonical(text.split("\n"), allowed=abc.PASSED), {}
+    except ZooError as error:
+        raise ZooError(f"{path} is not a tune in one voice, key and metre: {error}") from error
+    if tokens[-1] in ("|]", ":|"):
+        tokens = [*tokens[:-1], "|"]
+    return {"prime": abc.join(tokens), **said}
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({error}).") from error
 
 
 def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:

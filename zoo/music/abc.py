@@ -27,6 +27,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from zoo.errors import ZooError
+from zoo.music.modes import key_field, parse_key, signature
 
 UNIT = Fraction(1, 8)  # the length of a note without a length, of a whole note
 
@@ -47,24 +48,8 @@ _LENGTH = re.compile(r"[0-9]*/?[0-9]*")
 _TUPLET = re.compile(r"\(([2-9])(?::([1-9]):([1-9]))?")
 BARS = frozenset(("|", "||", "|]", "|:", ":|"))
 SECTIONS = BARS - {"|"}  # bar lines at which a part of the tune begins or ends
-
-_SEMITONES = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
+_LETTERS = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
 _ACCIDENTALS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
-_FIFTHS = {letter: place for place, letter in enumerate("FCGDAEB")}
-# A mode's scale is that of the major key so many fifths above its tonic.
-MODES = {
-    "major": 0,
-    "mixolydian": -1,
-    "dorian": -2,
-    "minor": -3,
-    "phrygian": -4,
-    "locrian": -5,
-    "lydian": 1,
-}
-_MODE_WORDS = {
-    "": "major", "maj": "major", "ion": "major", "m": "minor", "min": "minor", "aeo": "minor",
-    "mix": "mixolydian", "dor": "dorian", "phr": "phrygian", "loc": "locrian", "lyd": "lydian",
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,61 +166,6 @@ def bar_length(meter: str) -> Fraction:
     return Fraction(int(above), int(below))
 
 
-def parse_key(text: str) -> str:
-    """Returns a key by its name: `"Ador"` and `"A Dorian"` give `"A dorian"`.
-
-    A flat is written `-`: `"Bb"` gives `"B- major"`.
-
-    Raises:
-      ZooError: it is no key, or one with accidentals of its own.
-    """
-    found = re.fullmatch(r"([A-Ga-g])\s*([#♯b♭-]?)\s*([A-Za-z]*)", text.strip())
-    word = found[3] if found else ""
-    mode = "?" if word == "M" else _MODE_WORDS.get(word.lower()[:3], "?")
-    if found is None or (mode == "?") or len(word) == 2:
-        raise ZooError(f"{text!r} is no key; write it as G, Em, A dorian or Bb major.")
-    sign = {"": "", "#": "#", "♯": "#"}.get(found[2], "-")
-    name = f"{found[1].upper()}{sign} {mode}"
-    if not -7 <= sharps(name) <= 7:
-        raise ZooError(f"{text!r} has more than seven sharps or flats.")
-    return name
-
-
-def sharps(key: str) -> int:
-    """Returns the sharps of a key's signature, flats as a negative number."""
-    tonic, _, mode = key.partition(" ")
-    return _FIFTHS[tonic[0]] - 1 + 7 * ((tonic[1:] == "#") - (tonic[1:] == "-")) + MODES[mode]
-
-
-def signature(key: str) -> dict[str, int]:
-    """Returns the altered letters of a key: `"D major"` gives `{"F": 1, "C": 1}`."""
-    count = sharps(key)
-    letters = "FCGDAEB"[:count] if count >= 0 else "BEADGCF"[:-count]
-    return dict.fromkeys(letters, 1 if count > 0 else -1)
-
-
-def tonic(key: str) -> int:
-    """Returns the pitch class of a key's first note, 0 being C."""
-    name = key.partition(" ")[0]
-    return (_SEMITONES[name[0]] + (name[1:] == "#") - (name[1:] == "-")) % 12
-
-
-def scale(key: str) -> frozenset[int]:
-    """Returns the pitch classes of a key, in minor also those of the raised sixth and seventh."""
-    altered = signature(key)
-    classes = {(value + altered.get(letter, 0)) % 12 for letter, value in _SEMITONES.items()}
-    if key.endswith(" minor"):
-        classes |= {(tonic(key) + 9) % 12, (tonic(key) + 11) % 12}
-    return frozenset(classes)
-
-
-def key_field(key: str) -> str:
-    """Returns what a `K:` field says of a key: `"B- major"` gives `"Bb"`."""
-    name, _, mode = key.partition(" ")
-    ending = {"major": "", "minor": "m"}.get(mode, mode[:3])
-    return name.replace("-", "b") + ending
-
-
 # Tokens.
 
 
@@ -265,6 +195,35 @@ def join(found: Iterable[str]) -> str:
         f" {token} " if token in BARS or token.startswith("[") else token for token in found
     )
     return re.sub(r" +", " ", text).strip()
+
+
+def tune_text(kind: str, key: str, found: Sequence[str]) -> str:
+    """Returns a whole tune, with its fields and four bars a line.
+
+    Args:
+      kind: its type, which makes its title too.
+      key: as of `zoo.music.modes`.
+      found: tokens, perhaps with the metre.
+    """
+    meter = meter_of(found) or "none"
+    body = join(found[1:] if found and _METER.fullmatch(found[0]) else found)
+    body = re.sub(r"(:\||\|\||\|\]) ", r"\1\n", body)
+    body = re.sub(r"((?:[^|\n]*\| ){3}[^|\n]*\|) ", r"\1\n", body)
+    title = f"{kind.capitalize()} in {key.replace('-', 'b')}"
+    return f"X:1\nT:{title}\nR:{kind}\nM:{meter}\nL:1/8\nK:{key_field(key)}\n{body}\n"
+
+
+def tokens_of(text: str) -> list[str]:
+    """Returns the tokens of a whole tune whose body is in canonical form, as of `tune_text`.
+
+    Raises:
+      ZooError: it is no tune, or its body has something else in it.
+    """
+    found = split_tunes(text)
+    if len(found) != 1:
+        raise ZooError("a text with one tune is needed, from X: on.")
+    meter = found[0].first("M")
+    return [f"[M:{meter}]"] * (meter != "none") + tokens("\n".join(found[0].body))
 
 
 def canonical(
@@ -603,7 +562,7 @@ def pitches(found: Sequence[Bar], key: str) -> list[int]:
             if match[1]:
                 local[letter] = _ACCIDENTALS[match[1]]
             octave = match[2].islower() + match[3].count("'") - match[3].count(",")
-            pitch = 60 + _SEMITONES[letter] + 12 * octave
+            pitch = 60 + _LETTERS[letter] + 12 * octave
             if not tied:
                 result.append(pitch + local.get(letter, altered.get(letter, 0)))
             tied = note.tied

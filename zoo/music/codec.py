@@ -10,34 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.data.batching import Ragged
-from zoo.music import abc
+from zoo.metrics.tunes import meters_of
+from zoo.music import abc, modes
 
 PADDING, END = 0, 1
 RESERVED = 2  # ids below this are neither a type, a key nor a token
 
 _CHUNK = 1_000  # tunes encoded in one call
-
-# How ABC as people write it becomes the canonical form. `zoo.music.abc.canonical` knows more.
-_CLEANING = (
-    (r"(?m)^M:\s*C\|.*$", "[M:2/2]"),
-    (r"(?m)^M:\s*C\b.*$", "[M:4/4]"),
-    (r"(?m)^M:\s*([0-9]+/[0-9]+).*$", r"[M:\1]"),
-    (r"(?m)^[A-Za-z]:[^|:\n].*$", ""),  # other fields
-    (r'%[^\n]*|"[^"\n]*"|\{[^}]*\}|![A-Za-z0-9.:()<>+^]*!', ""),
-    (r"[!`\\y.~HLOPSTuvk]", ""),  # ornaments
-    (r"\(([2-9])", "\x01\\1"),  # tuplets are no slurs
-    (r"[()]", ""),
-    ("\x01", "("),
-    (r"::|:\|+:", ":| |:"),
-    (r"(\|)([1-9])", r"\1 [\2"),
-    (r"//", "/4"),
-    (r"/([^0-9]|$)", r"/2\1"),
-    (r"([A-Ga-gxz,'])1/", r"\1/"),
-    (r"x", "z"),
-    (r"(\||:)\|\]?\s*$|\|\]\s*$", "|"),  # what is to be continued does not end
-)
-
 
 def learn_tunes(
     types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]
@@ -48,19 +27,15 @@ def learn_tunes(
         return [value for value, _ in sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))]
 
     found = [abc.tokens(tune) for tune in tunes]
-    usual: dict[str, list[str]] = {}
-    kinds = ranked(Counter(types))
-    for kind in kinds:
-        mine = [row for row, other in enumerate(types) if other == kind]
-        usual[kind] = [
-            ranked(Counter(keys[row] for row in mine))[0],
-            ranked(Counter(found[row][0] for row in mine))[0],
-        ]
+    by_type: dict[str, Counter[str]] = {}
+    for kind, key in zip(types, keys, strict=True):
+        by_type.setdefault(kind, Counter())[key] += 1
     return {
-        "types": kinds,
+        "types": ranked(Counter(types)),
         "keys": ranked(Counter(keys)),
         "tokens": ranked(Counter(token for tokens in found for token in tokens)),
-        "usual": usual,
+        "usual_keys": {kind: ranked(counts)[0] for kind, counts in by_type.items()},
+        "meters": meters_of(types, found),
     }
 
 
@@ -71,7 +46,8 @@ class TuneCodec(keras.layers.Layer):
     Args:
       types, keys: their names, the most frequent first.
       tokens: the tokens that there are.
-      usual: type to its most frequent key and its most frequent token of a metre.
+      usual_keys: type to its most frequent key.
+      meters: type to its metres, the most frequent first.
 
     Call arguments:
       kind, key, tune: string `(batch,)`.
@@ -85,36 +61,33 @@ class TuneCodec(keras.layers.Layer):
         types: Sequence[str],
         keys: Sequence[str],
         tokens: Sequence[str],
-        usual: Mapping[str, Sequence[str]],
+        usual_keys: Mapping[str, str],
+        meters: Mapping[str, Sequence[str]],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.types, self.keys, self.tokens = list(types), list(keys), list(tokens)
-        self.usual = {kind: list(values) for kind, values in usual.items()}
+        self.usual_keys = dict(usual_keys)
+        self.meters = {kind: list(found) for kind, found in meters.items()}
+        self.end = END
         self.built = True  # no weights to build
         self.first_key = RESERVED + len(self.types)
         self.first_token = self.first_key + len(self.keys)
         self.size = self.first_token + len(self.tokens)
-        spellings = {
-            text: self.first_key + place
-            for place, key in enumerate(self.keys)
-            for text in _spellings(key)
-        }
+        names = {key: self.first_key + place for place, key in enumerate(self.keys)}
         kinds = {kind: RESERVED + place for place, kind in enumerate(self.types)}
         places = {token: self.first_token + place for place, token in enumerate(self.tokens)}
-        usual_keys = [spellings[self.usual[kind][0]] for kind in self.types]
-        usual_meters = [places[self.usual[kind][1]] for kind in self.types]
-        self._kinds, self._keys, self._places = map(_table, (kinds, spellings, places))
+        self._kinds, self._keys, self._places = map(_table, (kinds, names, places))
         # By id: the key, and the metre, that a type has where none is given.
-        self._usual_key = [0] * RESERVED + usual_keys
-        self._usual_meter = [0] * RESERVED + usual_meters
+        self._usual_key = [0] * RESERVED + [names[usual_keys[kind]] for kind in self.types]
+        self._usual_meter = [0] * RESERVED + [places[f"[M:{meters[k][0]}]"] for k in self.types]
         self._is_meter = [token.startswith("[M:") for token in self.tokens]
 
     def conditions(self, kind: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Returns the ids of type and key, int32 `(batch, 2)`.
 
-        `""` is the most frequent type, and the most frequent key of the type. Keys may be written
-        as in a `K:` field too. Another type or key fails, with a line that names those there are.
+        `""` is the most frequent type, and the most frequent key of the type. Another type or key
+        fails, with a line that names those there are.
         """
         kind, key = tf.strings.strip(kind), tf.strings.strip(key)
         kinds = self._kinds.lookup(tf.where(kind == "", self.types[0], kind))
@@ -133,22 +106,18 @@ class TuneCodec(keras.layers.Layer):
         return parts.with_flat_values(self._places.lookup(parts.flat_values))
 
     def prefix(self, kind: tf.Tensor, key: tf.Tensor, prime: tf.Tensor) -> tf.RaggedTensor:
-        """Returns what a tune begins with: type, key, and the tokens of `prime`, ABC in eighths.
+        """Returns what a tune begins with: type, key, and the tokens of `prime`.
 
-        Fields, comments, ornaments and slurs are passed over; a prime without a metre (`M:6/8`
-        or `[M:6/8]`) is in the most frequent one of the type. A prime with other signs fails.
+        A prime without a metre is in the most frequent one of the type; an empty one leaves the
+        metre open. A token that is not known fails.
 
         Returns:
           int32 `(batch, None)`.
         """
         conditions = self.conditions(kind, key)
-        unit = tf.strings.regex_full_match(prime, r"(?s)(?:.*\n)?L:\s*1/(?:4|16|2|32)\b.*")
-        checks = [_none(prime, unit, "The prime must have the unit L:1/8; its beginning is")]
-        for pattern, rewrite in _CLEANING:
-            prime = tf.strings.regex_replace(prime, pattern, rewrite)
         ids = self.split(prime)
         unknown = tf.reduce_any(ids < 0, axis=1)
-        checks.append(_none(prime, unknown, "The prime has signs that no training tune has:"))
+        checks = [_none(prime, unknown, "The prime has signs that no training tune has; got")]
         with tf.control_dependencies(checks):
             first = ids[:, :1].to_tensor(0, shape=[None, 1])[:, 0]  # 0 where there is none
         place = tf.clip_by_value(first - self.first_token, 0, len(self.tokens) - 1)
@@ -167,13 +136,15 @@ class TuneCodec(keras.layers.Layer):
     def call(self, kind: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> tf.Tensor:
         return self.ragged(kind, key, tune).to_tensor(PADDING)
 
-    def rows(self, types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> Ragged:
-        """Encodes a whole data set, for `Batches`."""
+    def rows(
+        self, types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]
+    ) -> list[np.ndarray]:
+        """Returns the ids of a whole data set, int32 `(time,)` a row."""
         rows: list[np.ndarray] = []
         data = tf.data.Dataset.from_tensor_slices((list(types), list(keys), list(tunes)))
         for ids in data.batch(_CHUNK).map(self.ragged):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
-        return Ragged(rows)
+        return rows
 
     def text(self, ids: tf.Tensor, prefix: tf.RaggedTensor) -> tf.Tensor:
         """Returns whole ABC tunes, string `(batch,)`: fields and four bars a line.
@@ -185,7 +156,7 @@ class TuneCodec(keras.layers.Layer):
         kinds = [f"T:{kind.capitalize()} in " for kind in self.types]
         keys = [f"{key.replace('-', 'b')}\n" for key in self.keys]
         fields = [f"R:{kind}\n" for kind in self.types]
-        signatures = [f"L:1/8\nK:{abc.key_field(key)}\n" for key in self.keys]
+        signatures = [f"L:1/8\nK:{modes.key_field(key)}\n" for key in self.keys]
         signs = ["", "", *[""] * (self.first_token - RESERVED)]
         signs += [f" {t} " if t in abc.BARS or t[0] == "[" else t for t in self.tokens]
         conditions = prefix[:, :2].to_tensor(shape=[None, 2])
@@ -217,17 +188,8 @@ class TuneCodec(keras.layers.Layer):
         return (input_shape[0], None)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("types", "keys", "tokens", "usual")
+        names = ("types", "keys", "tokens", "usual_keys", "meters")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def _spellings(key: str) -> list[str]:
-    """Returns how a key may be written: `A dorian`, `Ador`, `A Dorian`; `B- major`, `Bb`."""
-    name, _, mode = key.partition(" ")
-    names = {name, name.replace("-", "b"), name.replace("-", "♭")}
-    endings = {f" {mode}", f" {mode.capitalize()}", mode[:3], mode[:3].capitalize()}
-    endings |= {"major": {"", "M"}, "minor": {"m"}}.get(mode, set())
-    return sorted(one + ending for one in names for ending in endings)
 
 
 def _table(places: Mapping[str, int]) -> tf.lookup.StaticHashTable:

@@ -1,0 +1,244 @@
+"""One-to-many: the type of a tune and its key go in, a folk tune comes out.
+
+A tune is a sequence of signs of ABC notation: a pitch (`^f`), a length (`3/2`), a bar line, a
+repeat. The type, the key, and then each sign x_t go into the network, which answers with the
+distribution of the next one:
+
+    h_t = GRU(E x_t, h_{t-1})
+    p(x_{t+1} | type, key, x_1 … x_t) = softmax(V h_t + b)
+
+Training lowers the mean of -log p(x_{t+1} | …), in nats a token. A new tune is drawn sign by sign
+(Graves 2013), the metre first, until the sign for the end is drawn. This is folk-rnn, with types
+besides keys (Sturm, Santos, Ben-Tal & Korshunova: Music transcription modelling and composition
+using deep learning, 2016, whose LSTM has three layers of 512 and six times as many tunes).
+
+That the notes of a bar fill it, that both endings of a repeat are there, that a reel goes home to
+its tonic: nobody tells the network. `evaluate` draws tunes for the types and keys of the test
+split and counts how often it is so, also among the test tunes themselves (`corpus`).
+
+On the test split (results/):
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits
+
+TOPOLOGY = "one-to-many"
+TASK = "music"
+METRIC = "nats_per_token"
+MONITOR = "val_loss"
+
+ORDER = 6  # of the n-grams that the network is compared with
+
+TEMPO = {  # quarter notes a minute at which a type is danced to, or played
+    "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
+    "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 20  # passes over the training split, at most
+    batch_size: int = 16  # tunes in a step
+    learning_rate: float = 2e-3  # Adam's step size at its highest
+    patience: int = 4  # epochs without a better validation score before training stops (0: never)
+    cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
+    layers: int = 1  # recurrent layers on top of each other
+    units: int = 512  # size of the state h_t
+    embedding: int = 64  # size of the vector E x_t of a sign
+    dropout: float = 0.3  # share of embeddings and states hidden in training
+    steps: int = 600  # signs that a tune has at most
+    temperature: float = 1.0  # below 1: more of what is probable
+    top_k: int = 0  # the most probable signs to draw from (0: all)
+    top_p: float = 1.0  # the share of probability to draw from
+    drawn: int = 200  # tunes that `evaluate` draws
+
+
+RECIPES = {"folk-gru": Config()}
+
+
+def data(config: Config) -> Dataset:
+    from recipes.datasets.folk import FOLK
+
+    return FOLK
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    from zoo.music.codec import learn_tunes
+
+    return base or learn_tunes(train["type"], train["key"], train["tune"])
+
+
+def codec(assets: dict) -> Any:
+    from zoo.music.codec import TuneCodec
+
+    return TuneCodec(**assets, name="codec")
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.data.batching import Ragged
+
+    rows = codec(assets).rows(examples["type"], examples["key"], examples["tune"])
+    return Batches(
+        Ragged([row[:-1] for row in rows]),  # type, key, signs, (rows, time)
+        Ragged([np.concatenate([[0], row[2:]]) for row in rows]),  # the key is not predicted
+        config.batch_size,
+    )
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    cell = {"gru": layers.GRU, "lstm": layers.LSTM}[config.cell]
+    size = codec(assets).size
+    x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
+    x = layers.Embedding(size, config.embedding)(x)
+    x = layers.Dropout(config.dropout)(x)
+    for _ in range(config.layers):
+        x = cell(config.units, return_sequences=True)(x)  # (batch, time, units)
+        x = layers.Dropout(config.dropout)(x)
+    logits = layers.Dense(size, dtype="float32")(x)  # (batch, time, ids)
+    return keras.Model(ids, logits)
+
+
+def objective(config: Config, assets: dict) -> dict[str, Any]:
+    from zoo.losses import SmoothedCrossEntropy
+
+    return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    import tensorflow as tf
+
+    from zoo.decoding import chain, generations, scored
+    from zoo.serving import Served
+
+    tunes = codec(assets)
+    kind, key, prime, tune = (
+        tf.TensorSpec([None], tf.string, name=name) for name in ("type", "key", "prime", "tune")
+    )
+    functions = generations(
+        *chain(model),
+        inputs=[kind, key, prime],
+        encode=lambda type, key, prime: tunes.prefix(type, key, prime),
+        answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
+        steps=config.steps,
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        end=tunes.end,
+        default=["type", "key"],
+    )
+
+    @tf.function(input_signature=[kind, key, tune])
+    def score(type: Any, key: Any, tune: Any) -> dict[str, Any]:
+        return scored(model, tunes.ragged(type, key, tune), given=2)
+
+    return Served({**functions, "score": score}, parts=[model, tunes])
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo.metrics.generation import nats_per_step
+    from zoo.metrics.tunes import spread
+    from zoo.music import abc
+    from zoo.serving.evaluation import splits_of
+
+    scores = predictor.predict(
+        {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
+    )
+    rows = spread(len(scores), config.drawn)
+    asked = {name: [examples[name][row] for row in rows] for name in ("type", "key")}
+    options = {name: getattr(config, name) for name in ("steps", "temperature", "top_k", "top_p")}
+    made = predictor.predict(
+        {**asked, "prime": [""] * len(rows), "random_seed": rows}, signature="generate", **options
+    )
+    train = splits_of(predictor).train
+    real = [abc.tune_text(*row) for row in rows_of(examples)]
+    return {
+        "nats_per_token": nats_per_step(scores),
+        "tokens": sum(score["count"] for score in scores),
+        **checks(assets, asked, [each["tune"] for each in made], train),
+        "ended": sum(each["complete"] for each in made) / len(made),
+        "corpus": checks(assets, examples, real, train),
+    }
+
+
+def rows_of(examples: Examples) -> list[tuple[str, str, list[str]]]:
+    """Returns type, key and tokens of each row."""
+    from zoo.music import abc
+
+    tunes = map(abc.tokens, examples["tune"])
+    return list(zip(examples["type"], examples["key"], tunes, strict=True))
+
+
+def checks(assets: dict, asked: Examples, tunes: list[str], train: Examples) -> dict[str, float]:
+    """Checks tunes against the type and key that they were to have."""
+    from zoo.metrics.tunes import tune_checks
+    from zoo.music.notation import parse_abc
+
+    return tune_checks(
+        asked["type"],
+        asked["key"],
+        tunes,
+        meters=assets["meters"],
+        training=[tokens for *_, tokens in rows_of(train)],
+        training_types=train["type"],
+        other=parse_abc,
+    )
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    import numpy as np
+
+    from zoo.baselines.ngram import NGram
+    from zoo.metrics.tunes import spread
+    from zoo.music import abc
+
+    assets = prepare(config, splits.train)
+    tunes, test = codec(assets), splits.test
+    known, held_out = (
+        [row.tolist() for row in tunes.rows(part["type"], part["key"], part["tune"])]
+        for part in (splits.train, test)
+    )
+    model = NGram(ORDER, tunes.size - 1).fit(known)
+    nats, count = model.nats(held_out, skip=2)
+    rows = spread(len(held_out), config.drawn)
+    asked = {name: [test[name][row] for row in rows] for name in ("type", "key")}
+    made = []
+    for row in rows:
+        ids = model.sample(held_out[row][:2], config.steps, np.random.default_rng(row), tunes.end)
+        found = [tunes.tokens[each] for each in (id - tunes.first_token for id in ids) if each >= 0]
+        made.append(abc.tune_text(test["type"][row], test["key"][row], found))
+    scores = checks(assets, asked, made, splits.train)
+    return {f"{ORDER}-gram": {"nats_per_token": nats / count, **scores}}
+
+
+def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+    from recipes.datasets.folk import read_prime
+    from zoo.music import modes
+
+    rest = dict(given)
+    if "prime" in rest:
+        rest = {**read_prime(Path(rest.pop("prime"))), **rest}
+    if "key" in rest:
+        rest["key"] = modes.parse_key(rest["key"])
+    return rest
+
+
+def render(config: Config, answer: dict, stem: Path) -> list[Path]:
+    from zoo.music.abc import split_tunes
+    from zoo.music.write import write_abc
+
+    (tune,) = split_tunes(answer["tune"])
+    return write_abc(answer["tune"], stem, bpm=TEMPO.get(tune.first("R"), TEMPO["tune"]))
+
+
+def show(example: dict, answer: dict) -> str:
+    return answer["tune"]
