@@ -31,7 +31,7 @@ TASK = "music"
 METRIC = "nats_per_token"
 MONITOR = "val_loss"
 
-ORDER = 6  # of the n-grams that the network is compared with
+ORDER = 10  # of the n-grams that the network is compared with
 
 TEMPO = {  # quarter notes a minute at which a type is danced to, or played
     "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
@@ -41,7 +41,7 @@ TEMPO = {  # quarter notes a minute at which a type is danced to, or played
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 20  # passes over the training split, at most
+    epochs: int = 16  # passes over the training split, at most
     batch_size: int = 16  # tunes in a step
     learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)

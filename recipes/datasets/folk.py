@@ -8,12 +8,16 @@ Campin transcribed them. All three lie in the wheel of music21 (M. S. Cuthbert, 
 A tune's type is what its field `R:` says; else, in O'Neill's, the part of the book that it stands
 in; else what its title says ("Quick Step" is a march); else `tune`. So are types of which there
 are only a few. Its key is that of `K:`.
+
+Many tunes are there in several settings, under one name or several. Those that have a title in
+common, or 16 steps of their melody in a row, are in the same split.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from zoo.data import Dataset, Examples, Wheel
 from zoo.errors import ZooError
@@ -40,7 +44,7 @@ ONEILL = {
 LEAST_OF_A_KEY = 10  # tunes; those in rarer keys are left out
 LEAST_OF_A_TOKEN = 5  # tunes; those with a rarer note, length or sign are left out
 LEAST_FULL = 0.75  # share of a tune's bars that fill its metre; below, the metre is another one
-OPENING = 20  # notes, equal in two variants of one tune
+RUN = 16  # steps in a row, equal in two variants of one tune
 
 
 def sample() -> Examples:
@@ -144,7 +148,7 @@ def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:
         except ZooError:
             failed += 1
             continue
-        title = plain_title(tune.first("T")) or abc.join(tokens[:OPENING])
+        title = plain_title(tune.first("T")) or abc.join(tokens)
         rows.append(
             {"type": type_of(tune, collection), "key": key, "title": title, "tokens": tokens}
         )
@@ -153,7 +157,7 @@ def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:
 
 def examples(rows: list[dict]) -> Examples:
     """Makes the columns; variants of one tune get one title."""
-    titles = families([(row["title"], opening(row["tokens"])) for row in rows])
+    titles = families([(row["title"], runs(row["tokens"])) for row in rows])
     return {
         "type": [row["type"] for row in rows],
         "key": [row["key"] for row in rows],
@@ -187,27 +191,34 @@ def plain_title(title: str) -> str:
     return re.sub(rf" ({'|'.join([*TYPES, *SAME_TYPE])})$", "", words)
 
 
-def opening(tokens: list[str]) -> tuple[int, ...]:
-    """Returns the first steps of a tune in its scale, the same in each key and rhythm."""
-    heights = abc.heights(tokens)[:OPENING]
-    return tuple(after - before for before, after in zip(heights, heights[1:], strict=False))
+def runs(tokens: list[str]) -> list[tuple[int, ...]]:
+    """Returns each `RUN` steps of a melody, in degrees of its scale: the same in any key and rhythm.
+
+    Those of fewer than three different steps, such as scales, are in too many tunes.
+    """
+    heights = abc.heights(tokens)
+    steps = [after - before for before, after in zip(heights, heights[1:], strict=False)]
+    found = (tuple(steps[start : start + RUN]) for start in range(len(steps) - RUN + 1))
+    return [run for run in found if len(set(run)) >= 3]
 
 
-def families(pairs: list[tuple[str, tuple[int, ...]]]) -> list[str]:
-    """Returns for each title and opening the first title that is connected to them by equals."""
-    above: dict = {}
+def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
+    """Returns one title for all tunes that are connected by an equal title or run."""
+    above: dict[Any, Any] = {}
 
-    def root(node: object) -> object:
+    def root(node: Any) -> Any:
         while above.setdefault(node, node) != node:
+            above[node] = above[above[node]]
             node = above[node]
         return node
 
-    first: dict = {}
-    for title, steps in pairs:
-        above[root(steps)] = root(title)
-    for title, _ in pairs:
+    for title, found in tunes:
+        for run in found:
+            above[root(run)] = root(title)
+    first: dict[Any, str] = {}
+    for title, _ in tunes:
         first.setdefault(root(title), title)
-    return [first[root(title)] for title, _ in pairs]
+    return [first[root(title)] for title, _ in tunes]
 
 
 def share_full(tokens: list[str]) -> float:

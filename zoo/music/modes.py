@@ -19,10 +19,8 @@ MODES = {  # to the fifths from its first note up to that of the major key with 
     "locrian": -5,
     "lydian": 1,
 }
-_WORDS = {
-    "": "major", "maj": "major", "ion": "major", "m": "minor", "min": "minor", "aeo": "minor",
-    "mix": "mixolydian", "dor": "dorian", "phr": "phrygian", "loc": "locrian", "lyd": "lydian",
-}  # fmt: skip
+# "M" is left out: the standard ignores case, by which it would be minor; people mean major.
+_SAME = {"": "major", "m": "minor", "ionian": "major", "aeolian": "minor"}
 _LETTERS = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
 _FIFTHS = {letter: place for place, letter in enumerate("FCGDAEB")}
 
@@ -36,15 +34,22 @@ def parse_key(text: str) -> str:
       UsageError: it is no key, or one with accidentals of its own.
     """
     found = re.fullmatch(r"([A-Ga-g])\s*([#♯b♭-]?)\s*([A-Za-z]*)", text.strip())
-    word = found[3] if found else ""
-    mode = "?" if word == "M" else _WORDS.get(word.lower()[:3], "?")
-    if found is None or (mode == "?") or len(word) == 2:
-        raise UsageError(f"{text!r} is no key; write it as G, Em, A dorian or Bb major.")
+    mode = _mode(found[3]) if found else ""
+    if found is None or not mode:
+        raise UsageError(f"{text!r} is no key; write it as G major, Em, A dorian or Bb major.")
     sign = {"": "", "#": "#", "♯": "#"}.get(found[2], "-")
     name = f"{found[1].upper()}{sign} {mode}"
     if not -7 <= sharps(name) <= 7:
-        raise UsageError(f"{text!r} has more than seven sharps or flats.")
+        raise UsageError(f"{text!r} is a key with more than seven sharps or flats.")
     return name
+
+
+def _mode(word: str) -> str:
+    """Returns the mode that a word means, three letters of it being enough; `""` for none."""
+    if word in _SAME:
+        return _SAME[word]
+    names = [name for name in (*MODES, *_SAME) if name.startswith(word.lower())]
+    return _SAME.get(names[0], names[0]) if names and len(word) >= 3 else ""
 
 
 def sharps(key: str) -> int:
