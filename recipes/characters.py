@@ -140,13 +140,21 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo.metrics.generation import nats_per_step
+    from zoo.metrics import generation
 
-    scores = predictor.predict(examples["text"], signature="score", batch_size=8)
-    return {
-        "nats_per_character": nats_per_step(scores),
+    scores = predictor.predict(examples["text"], signature="score")
+    found = {
+        "nats_per_character": generation.nats_per_step(scores),
         "characters": sum(score["count"] for score in scores),
     }
+    if splits := generation.training_splits(predictor):
+        # As many texts as people's, of about their length, each with dice of its own.
+        texts = examples["text"][:50]
+        steps = sum(map(len, texts)) // len(texts)
+        answers = predictor.generate(len(texts), steps=steps)
+        made = [answer["continuation"] for answer in answers]
+        found["checks"] = generation.text_checks(made, texts, splits.train["text"])
+    return found
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, dict]:
@@ -169,4 +177,4 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def show(example: dict, answer: dict) -> str:
-    return f"{example['text']}{answer['continuation']}"
+    return " ".join(f"{example['text']}{answer['continuation']}".split())  # on one line

@@ -51,6 +51,7 @@ Some names mean something to the engine:
 - `nbest`, a signature with the options `beam` and `n_best`: the outputs of `serving_default` with
   an axis of answers, best first: `zoo predict --beam --n-best`.
 - `generate`, a signature of `zoo.decoding.generations`: `predictor.generate`, `zoo generate`.
+- `checks` in what `evaluate` returns: what was made, and the corpus' own, to the same numbers.
 - `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
 - `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
   it comes.

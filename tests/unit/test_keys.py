@@ -119,6 +119,8 @@ def test_note_names():
     assert [note_name(pitch) for pitch in (21, 60, 70, 108)] == ["A0", "C4", "A#4", "C8"]
     assert note_name(70, "F major") == "B-4"
     assert note_name(70, "C major") == "A#4"
+    assert [note_name(pitch, "G minor") for pitch in (66, 63)] == ["F#4", "E-4"]
+    assert note_name(59, "C minor") == "B3"
     for pitch in range(21, 109):
         assert parse_chord(note_name(pitch)) == parse_chord(note_name(pitch, "F minor")) == (pitch,)
 

@@ -102,6 +102,30 @@ def test_the_speed_of_decoding_has_a_line(measured):
     )
 
 
+def test_nats_have_three_digits_and_the_speed_of_generation_a_line(measured):
+    nats = {"metric": "nats_per_character", "baseline": {"5-gram": 1.64}}
+    (measured / "b.json").write_text(json.dumps(score("b", 1.43219) | nats))
+    speeds = {"loop": 20.0, "single": 1500.0, "batch": 30_000.4}
+    result = {
+        "kind": "generation",
+        "recipe": "b",
+        "source": "https://example.org",
+        "rows": 64,
+        **{way: {"per_second": speed} for way, speed in speeds.items()},
+        "single_ratio": 75.0,
+        "ratio": 1500.02,
+    }
+    (measured / "z.json").write_text(json.dumps(result))
+    table = results.render_table(measured)
+    assert "| `b` | films | nats_per_character | **1.432** |" in table
+    assert "| baseline: 5-gram | films | nats_per_character | 1.640 |" in table
+    assert table.splitlines()[-1] == (
+        "Ids a second that `b` draws, in one run: by [a loop over `predict`](https://example.org) "
+        "20; by one graph 1,500 (**75** times as many), and 30,000 with 64 sequences at once "
+        "(1,500 times)."
+    )
+
+
 def test_the_table_replaces_what_stands_between_the_markers(measured):
     readme = measured / "README.md"
     readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")

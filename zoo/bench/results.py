@@ -122,7 +122,7 @@ def render_table(directory: str | Path = "results") -> str:
         best = max([*(row["score"] for row in there), *baselines.values()])
         lines += [_score_row(result, best) for result in there]
         lines += [
-            f"| baseline: {name} | {data} | {metric} | {_number(score, best)} | | | |"
+            f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} | | | |"
             for name, score in sorted(baselines.items(), key=lambda item: item[1])
         ]
     machines = sorted({_machine(result["environment"]) for result in scores})
@@ -130,6 +130,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
     lines += [_race_line(result) for result in results if result["kind"] == "race"]
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
+    lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
     return "\n".join(lines) + "\n"
 
 
@@ -162,32 +163,33 @@ def _score_row(result: dict[str, Any], best: float) -> str:
 
         low, high = wilson_interval(result["score"], metrics["test"]["rows"])
         interval = f"{low:.4f}–{high:.4f}"
+    metric = result["metric"]
     return (
-        f"| `{result['recipe']}` | {result['data']['title']} | {result['metric']} "
-        f"| **{_number(result['score'], best)}** | {interval} | {metrics['parameters']:,} "
+        f"| `{result['recipe']}` | {result['data']['title']} | {metric} "
+        f"| **{_number(result['score'], best, metric)}** | {interval} | {metrics['parameters']:,} "
         f"| {metrics['best_epoch']} of {metrics['epochs']} |"
     )
 
 
-def _number(score: float, best: float) -> str:
-    """Returns a fraction of 1 with four digits, anything on a scale to 100 with two.
+def _number(score: float, best: float, metric: str) -> str:
+    """Returns a fraction of 1 with four digits, nats with three, a scale to 100 with two.
 
     `best` is the highest score on that scale.
     """
-    return f"{score:.4f}" if best <= 1 else f"{score:.2f}"
+    return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
 
 
 def _seeds_line(result: dict[str, Any]) -> str:
     from zoo.registry import get_recipe
 
     defaults = dataclasses.asdict(get_recipe(result["recipe"]).config)
-    best = result["mean"]
+    best, metric = result["mean"], result["metric"]
     other = [f"{key}={value}" for key, value in result["config"].items() if defaults[key] != value]
     return (
         f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
-        f"{result['data']['title']}, {len(result['scores'])} seeds: {result['metric']} "
-        f"**{_number(result['mean'], best)}** on average (standard deviation "
-        f"{_number(result['deviation'], best)})."
+        f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
+        f"**{_number(result['mean'], best, metric)}** on average (standard deviation "
+        f"{_number(result['deviation'], best, metric)})."
     )
 
 
@@ -212,6 +214,16 @@ def _decoding_line(result: dict[str, Any]) -> str:
         f"one (**{result['single_ratio']:.0f}** times as many) and {greedy:,.0f} in batches of "
         f"{result['batch_size']} ({result['ratio']:,.0f} times), with a beam of "
         f"{result['searched']} {beam:,.0f}."
+    )
+
+
+def _generation_line(result: dict[str, Any]) -> str:
+    loop, single, batch = (result[way]["per_second"] for way in ("loop", "single", "batch"))
+    return (
+        f"\nIds a second that `{result['recipe']}` draws, in one run: by "
+        f"[a loop over `predict`]({result['source']}) {loop:.0f}; by one graph {single:,.0f} "
+        f"(**{result['single_ratio']:.0f}** times as many), and {batch:,.0f} with "
+        f"{result['rows']} sequences at once ({result['ratio']:,.0f} times)."
     )
 
 

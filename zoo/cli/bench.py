@@ -75,6 +75,20 @@ def decoding(model: str, output: str, data: str | None) -> None:
 
 
 @bench.command()
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+def generation(model: str, output: str) -> None:
+    """Measure how many ids a second MODEL draws, and a loop in Python over it."""
+    options.import_tensorflow()
+    from zoo.bench.generation import generation_race
+
+    result = generation_race(model, output)
+    for way in ("loop", "single", "batch"):
+        click.echo(f"{way}: {result[way]['per_second']:.1f} ids a second")
+    click.echo(f"ratio {result['single_ratio']:.1f} one by one, {result['ratio']:.1f} in a batch")
+
+
+@bench.command()
 @click.argument("readme", default="README.md")
 @click.option("--results", default="results", show_default=True, metavar="DIR")
 def table(readme: str, results: str) -> None:

@@ -41,10 +41,10 @@ def evaluate(
     options.table([{"": name, **_numbers(scores)} for name, scores in rows])
     for name, signature in result["metrics"].get("signature", {}).items():
         click.echo(f"{name}: {signature}")
-    per_class = result["metrics"].get("per_class", {})
-    if per_class:
-        click.echo()
-        options.table([{"class": name, **_numbers(scores)} for name, scores in per_class.items()])
+    for part, title in (("per_class", "class"), ("checks", "")):
+        if rows := result["metrics"].get(part):
+            click.echo()
+            options.table([{title: name, **_numbers(scores)} for name, scores in rows.items()])
 
 
 def _numbers(scores: dict[str, Any]) -> dict[str, str]:

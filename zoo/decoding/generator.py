@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.decoding.sampling import MAX_STEPS, State, Step, consume, log_probabilities, sample
+from zoo.decoding.sampling import RANGES, State, Step, consume, log_probabilities, sample
 
 OPTIONS = (  # of the signature `generate`
     tf.TensorSpec([], tf.int32, name="steps"),
@@ -91,21 +91,12 @@ def generations(
 
     @_signature([*inputs, tf.TensorSpec([None], tf.int32, name="random_seed"), *OPTIONS])
     def generate(*values: tf.Tensor) -> dict[str, tf.Tensor]:
-        *seed, random_seed, steps, temperature, top_k, top_p = values
-        checks = [
-            _within("steps", steps, 0, MAX_STEPS),
-            _within("temperature", temperature, 0.0, 100.0),
-            _within("top_k", top_k, 0, 2**31 - 1),
-            _within("top_p", top_p, 1e-6, 1.0),
-        ]
+        seed, random_seed, options = values[: len(seeds)], values[len(seeds)], values[-4:]
+        given = dict(zip((name for name, *_ in RANGES), options, strict=True))
+        checks = [_within(name, low, high, given[name]) for name, low, high in RANGES]
         with tf.control_dependencies(checks):
-            options = {
-                "steps": tf.identity(steps),
-                "temperature": tf.identity(temperature),
-                "top_k": tf.identity(top_k),
-                "top_p": tf.identity(top_p),
-            }
-        return made(dict(zip(seeds, seed, strict=True)), random_seed, options)
+            checked = {name: tf.identity(value) for name, value in given.items()}
+        return made(dict(zip(seeds, seed, strict=True)), random_seed, checked)
 
     fixed = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p}
 
@@ -186,7 +177,7 @@ def _nothing(spec: tf.TensorSpec, rows: tf.Tensor) -> tf.Tensor:
     return tf.zeros([rows, *open_axes], spec.dtype)
 
 
-def _within(name: str, value: tf.Tensor, low: Any, high: Any) -> tf.Operation:
+def _within(name: str, low: Any, high: Any, value: tf.Tensor) -> tf.Operation:
     """Asserts that an option is in its range; `predict` makes one line of it."""
-    message = f"{name} must be from {low} to {high}; got"
+    message = f"{name} must be from {low:g} to {high:g}; got"
     return tf.debugging.Assert((value >= low) & (value <= high), [message, value])

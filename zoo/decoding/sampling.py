@@ -23,7 +23,12 @@ import tensorflow as tf
 
 PADDING = 0
 IMPOSSIBLE = -1e9  # a log-probability: finite, so that no difference of two is undefined
-MAX_STEPS = 100_000  # bounds the time that a request can take
+RANGES = (  # of the options, from and to; that of `steps` bounds the time a request can take
+    ("steps", 0, 100_000),
+    ("temperature", 0.0, 100.0),
+    ("top_k", 0, 2**31 - 1),
+    ("top_p", 1e-6, 1.0),
+)
 
 State: TypeAlias = dict[str, tf.Tensor]
 """Tensors `(rows, ...)` by name."""

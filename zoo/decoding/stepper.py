@@ -40,6 +40,8 @@ def chain(model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
                 f"Layer {layer.name!r} does not take what the layer before it returns."
             )
         tensor = layer.output
+        if isinstance(layer, layers.Bidirectional):
+            raise ValueError(f"Layer {layer.name!r} reads what is still to come.")
         if not isinstance(layer, layers.RNN):
             continue
         if not layer.return_sequences or layer.go_backwards or layer.return_state:

@@ -2,6 +2,8 @@
 
 from zoo.metrics.classification import classification, wilson_interval
 from zoo.metrics.entities import entities, entity_scores
+from zoo.metrics.music import frame_checks, repeated_share
+from zoo.metrics.overlap import longest_overlaps
 from zoo.metrics.translation import detokenised, moses, translation
 
 __all__ = [
@@ -9,7 +11,10 @@ __all__ = [
     "detokenised",
     "entities",
     "entity_scores",
+    "frame_checks",
+    "longest_overlaps",
     "moses",
+    "repeated_share",
     "translation",
     "wilson_interval",
 ]

@@ -90,9 +90,11 @@ def note_name(pitch: int, key: str | None = None) -> str:
 
     Args:
       pitch: the MIDI number.
-      key: where its signature has flats, so have the notes.
+      key: where its signature has flats, so have the notes, but for the raised seventh of minor:
+        that of G minor is F sharp.
     """
-    names = _FLATS if key is not None and sharps(key) < 0 else _SHARPS
+    flats = key is not None and sharps(key) < 0 and (pitch + 1 - tonic(key)) % 12
+    names = _FLATS if flats else _SHARPS
     return f"{names[pitch % 12]}{pitch // 12 - 1}"
 
 

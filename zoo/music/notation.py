@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.music.keys import HIGHEST, KEYS, LOWEST
-from zoo.music.libraries import quiet, require
+from zoo.music.keys import HIGHEST, KEYS, LOWEST, note_name
+from zoo.music.libraries import line, quiet, require
 from zoo.music.piece import FOUR_VOICES, NEAR, Note, Piece
 
 
@@ -30,7 +30,7 @@ def musicxml(score: Any) -> bytes:
                 part.insert(0, player)
             document = musicxml.m21ToXml.GeneralObjectExporter(score).parse()
         except Exception as error:
-            raise ZooError(f"The piece cannot be notated as MusicXML ({_line(error)}).") from error
+            raise ZooError(f"The piece cannot be notated as MusicXML ({line(error)}).") from error
     # The date, and the composer and title that the library makes up.
     made_up = (
         rb"<encoding-date>[^<]*</encoding-date>|<creator[^>]*>Music21</creator>|"
@@ -69,7 +69,8 @@ def score(piece: Piece) -> Any:
             for each in notes:
                 if each.start > place + NEAR:
                     part.insert(opFrac(place), note.Rest(opFrac(each.start - place)))
-                tone = note.Note(each.pitch, quarterLength=opFrac(each.end - each.start))
+                spelt = each.pitch if piece.key is None else note_name(each.pitch, piece.key)
+                tone = note.Note(spelt, quarterLength=opFrac(each.end - each.start))
                 part.insert(opFrac(each.start), tone)
                 place = each.end
             if piece.length > place + NEAR:
@@ -82,17 +83,21 @@ def parse_abc(text: str) -> Any:
     """Returns the music21 score of one ABC tune.
 
     Raises:
-      ZooError: music21 is not installed, the text is no ABC, holds several tunes, or no note.
+      ZooError: music21 is not installed, the text is no ABC, holds several tunes or no note, or
+        a note lies below all octaves.
     """
     require("music21")
     from music21 import converter, stream
 
+    # The library would read the octave -1 of such a note as a flat.
+    if low := re.search(r"[A-G],{5,}|[a-g],{6,}", text):
+        raise ZooError(f"The note {low[0]!r} of the ABC tune is not on a piano.")
     with quiet():
         try:
             result = converter.parseData(text, format="abc")
         except Exception as error:
             raise ZooError(
-                f"This is not an ABC tune that music21 reads ({_line(error)}): it needs the lines "
+                f"This is not an ABC tune that music21 reads ({line(error)}): it needs the lines "
                 "X:, M:, L: and K:, and notes after them."
             ) from error
         if isinstance(result, stream.Opus):
@@ -132,9 +137,10 @@ def from_score(score: Any, bpm: float = 120.0) -> Piece:
                     continue
                 start, length = float(element.offset), float(element.quarterLength)
                 for pitch in element.pitches:
-                    if not LOWEST <= pitch.midi <= HIGHEST:
+                    number = midi_number(pitch)
+                    if not LOWEST <= number <= HIGHEST:
                         raise ZooError(f"The note {pitch.nameWithOctave} is not on a piano.")
-                    notes.append(Note(start, start + length, pitch.midi, voice))
+                    notes.append(Note(start, start + length, number, voice))
         flat = played[0].flatten()
         signatures = flat.getElementsByClass(meter.TimeSignature)
         time = signatures[0] if signatures else meter.TimeSignature("4/4")
@@ -154,6 +160,14 @@ def from_score(score: Any, bpm: float = 120.0) -> Piece:
             key=_signature(signs[0]) if signs else None,
             title=", ".join(filter(None, [_title(score), *map(_name, signs[:1])])),
         )
+
+
+def midi_number(pitch: Any) -> int:
+    """Returns the MIDI number of a music21 pitch, of a quarter tone the next one's.
+
+    The library's own moves what is below 0 or above 127 by octaves until it fits.
+    """
+    return round(pitch.ps)
 
 
 def _sounds(element: Any) -> bool:
@@ -181,9 +195,3 @@ def _name(sign: Any) -> str:
     """Returns the name of a key of any mode, such as `"E dorian"`; none of a bare signature."""
     mode = getattr(sign, "mode", None)
     return f"{sign.tonic.name.replace('-', '♭').replace('#', '♯')} {mode}" if mode else ""
-
-
-def _line(error: BaseException) -> str:
-    """Returns an error as one short line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 else f"{text[:119]}…"

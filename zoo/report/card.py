@@ -52,7 +52,8 @@ def render(folder: Path) -> str:
         ),
         "",
         *_signatures(metrics["test"]),
-        *_per_class(metrics["test"]),
+        *_table("class", metrics["test"].get("per_class", {})),
+        *_table("what was made, and people's", metrics["test"].get("checks", {})),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
         f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes {metric}."
         + (f" Weights: {metrics['weights']}." if "weights" in metrics else ""),
@@ -82,15 +83,14 @@ def _signatures(scores: dict[str, Any]) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _per_class(scores: dict[str, Any]) -> list[str]:
-    classes = scores.get("per_class", {})
-    if not classes:
+def _table(title: str, rows: dict[str, dict[str, Any]]) -> list[str]:
+    if not rows:
         return []
-    keys = list(next(iter(classes.values())))
+    keys = list(dict.fromkeys(key for row in rows.values() for key in row))
     return [
-        _row(["class", *keys]),
+        _row([title, *keys]),
         _row(["---", *["---:"] * len(keys)]),
-        *(_row([name, *(_number(row[key]) for key in keys)]) for name, row in classes.items()),
+        *(_row([name, *(_number(row.get(key)) for key in keys)]) for name, row in rows.items()),
         "",
     ]
 

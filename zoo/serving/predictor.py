@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.config import Config, override
+from zoo.decoding.sampling import RANGES, choose, random_numbers, restricted
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes
@@ -331,40 +332,41 @@ class Predictor:
         seed: int = 0,
         **given: Any,
     ) -> Iterator[str]:
-        """Yields the text of each id of `generate(...)[0]` as it is drawn.
+        """Returns an iterator over the texts of the ids of `generate(...)[0]`, as they are drawn.
 
         Args as of `generate`.
 
         Raises:
           UsageError: as `generate`, or the model's ids are no text.
         """
-        from zoo.decoding.sampling import choose, random_numbers, restricted
-
         options = self._sampling(steps, temperature, top_k, top_p)
         symbols = self.assets.get("symbols")
         if symbols is None:
             raise UsageError(f"What {self.name} generates is no text that could be streamed.")
-        begin, step = self.signatures["begin"], self.signatures["step"]
-        specs = _input_specs(begin)
+        step, specs = self.signatures["step"], _input_specs(self.signatures["begin"])
+        columns = {name: [value] for name, value in self.seed_inputs(given).items()}
         inputs = {
-            name: _tensor(name, specs[name], [column[0]])
-            for name, column in _columns(
-                {name: [value] for name, value in self.seed_inputs(given).items()}, specs
-            ).items()
+            name: _tensor(name, specs[name], column)
+            for name, column in _columns(columns, specs).items()
         }
-        state = dict(begin(**inputs))
+        begun = dict(self.signatures["begin"](**inputs))
+        how = (
+            tf.constant(options["temperature"], tf.float32),
+            tf.constant(options["top_k"]),
+            tf.constant(options["top_p"], tf.float32),
+        )
         numbers = random_numbers(tf.constant([seed]), tf.constant(options["steps"]))
-        for number in numbers[0, : options["steps"]]:
-            shares, ids = restricted(
-                state.pop("logits"),
-                *(tf.constant(options[name]) for name in ("temperature", "top_k", "top_p")),
-            )
-            chosen = choose(shares, ids, number[tf.newaxis])
-            symbol = int(chosen[0])
-            if symbol > len(symbols):  # the end
-                return
-            yield symbols[symbol - 1]
-            state = dict(step(input=chosen, **state))
+
+        def pieces(state: dict[str, tf.Tensor]) -> Iterator[str]:
+            for number in numbers[0, : options["steps"]]:
+                shares, ids = restricted(state.pop("logits"), *how)
+                chosen = choose(shares, ids, number[tf.newaxis])
+                if int(chosen[0]) > len(symbols):  # the end
+                    return
+                yield symbols[int(chosen[0]) - 1]
+                state = dict(step(input=chosen, **state))
+
+        return pieces(begun)  # whatever may be wrong has been found before the first piece
 
     def _sampling(self, *values: Any) -> dict[str, Any]:
         """Returns the options of `generate`; those that are None from the config."""
@@ -373,12 +375,13 @@ class Predictor:
                 f"{self.name} generates nothing: it has no signature 'generate'. Name a model "
                 "of music or text (`zoo list --topology one-to-many`)."
             )
-        names = ("steps", "temperature", "top_k", "top_p")
         config = self.resolved["config"]
-        return {
-            name: config.get(name) if value is None else value
-            for name, value in zip(names, values, strict=True)
-        }
+        found = {}
+        for (name, low, high), value in zip(RANGES, values, strict=True):
+            found[name] = config.get(name) if value is None else value
+            if not low <= found[name] <= high:
+                raise UsageError(f"{name} must be from {low:g} to {high:g}; got {found[name]}.")
+        return found
 
     def seed_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Returns what `generate` begins with: what was given, and nothing for the rest.
