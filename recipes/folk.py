@@ -14,7 +14,7 @@ using deep learning, 2016, whose LSTM has three layers of 512 and six times as m
 
 That the notes of a bar fill it, that both endings of a repeat are there, that a reel goes home to
 its tonic: nobody tells the network. `evaluate` draws tunes for the types and keys of the test
-split and counts how often it is so, also among the test tunes themselves (`corpus`).
+split and counts how often it is so, beside the test tunes themselves and an n-gram model's.
 
 On the test split (results/):
 """
@@ -145,42 +145,45 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo.metrics.generation import nats_per_step
+    from zoo.metrics import generation
     from zoo.metrics.tunes import spread
     from zoo.music import abc
-    from zoo.serving.evaluation import splits_of
 
     scores = predictor.predict(
         {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
     )
+    # Tunes of the types and keys of held-out ones, each with random numbers of its own.
     rows = spread(len(scores), config.drawn)
-    asked = {name: [examples[name][row] for row in rows] for name in ("type", "key")}
+    asked = {name: [examples[name][row] for row in rows] for name in ("type", "key", "tune")}
     options = {name: getattr(config, name) for name in ("steps", "temperature", "top_k", "top_p")}
-    made = predictor.predict(
-        {**asked, "prime": [""] * len(rows), "random_seed": rows}, signature="generate", **options
+    seeds = {"type": asked["type"], "key": asked["key"], "random_seed": rows}
+    answers = predictor.predict(
+        {**seeds, "prime": [""] * len(rows)}, signature="generate", **options
     )
-    train = splits_of(predictor).train
-    real = [abc.tune_text(*row) for row in rows_of(examples)]
+    tunes = zip(asked["type"], asked["key"], map(abc.tokens, asked["tune"]), strict=True)
+    texts = {
+        "made": [answer["tune"] for answer in answers],
+        "held out": [abc.tune_text(*tune) for tune in tunes],
+    }
+    splits = generation.training_splits(predictor)
+    if splits:
+        from zoo.baselines.tunes import draw_tunes, fit_tunes
+
+        encode = codec(assets)
+        model = fit_tunes(encode, splits.train, ORDER)
+        texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
     return {
-        "nats_per_token": nats_per_step(scores),
+        "nats_per_token": generation.nats_per_step(scores),
         "tokens": sum(score["count"] for score in scores),
-        **checks(assets, asked, [each["tune"] for each in made], train),
-        "ended": sum(each["complete"] for each in made) / len(made),
-        "corpus": checks(assets, examples, real, train),
+        "ended": sum(answer["complete"] for answer in answers) / len(answers),
+        "checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()},
     }
 
 
-def rows_of(examples: Examples) -> list[tuple[str, str, list[str]]]:
-    """Returns type, key and tokens of each row."""
-    from zoo.music import abc
-
-    tunes = map(abc.tokens, examples["tune"])
-    return list(zip(examples["type"], examples["key"], tunes, strict=True))
-
-
-def checks(assets: dict, asked: Examples, tunes: list[str], train: Examples) -> dict[str, float]:
+def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
     """Checks tunes against the type and key that they were to have."""
     from zoo.metrics.tunes import tune_checks
+    from zoo.music import abc
     from zoo.music.notation import parse_abc
 
     return tune_checks(
@@ -188,36 +191,19 @@ def checks(assets: dict, asked: Examples, tunes: list[str], train: Examples) -> 
         asked["key"],
         tunes,
         meters=assets["meters"],
-        training=[tokens for *_, tokens in rows_of(train)],
-        training_types=train["type"],
+        training=[abc.tokens(tune) for tune in splits.train["tune"]] if splits else (),
+        training_types=splits.train["type"] if splits else (),
         other=parse_abc,
     )
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    import numpy as np
+    from zoo.baselines.tunes import encoded, fit_tunes
 
-    from zoo.baselines.ngram import NGram
-    from zoo.metrics.tunes import spread
-    from zoo.music import abc
-
-    assets = prepare(config, splits.train)
-    tunes, test = codec(assets), splits.test
-    known, held_out = (
-        [row.tolist() for row in tunes.rows(part["type"], part["key"], part["tune"])]
-        for part in (splits.train, test)
-    )
-    model = NGram(ORDER, tunes.size - 1).fit(known)
-    nats, count = model.nats(held_out, skip=2)
-    rows = spread(len(held_out), config.drawn)
-    asked = {name: [test[name][row] for row in rows] for name in ("type", "key")}
-    made = []
-    for row in rows:
-        ids = model.sample(held_out[row][:2], config.steps, np.random.default_rng(row), tunes.end)
-        found = [tunes.tokens[each] for each in (id - tunes.first_token for id in ids) if each >= 0]
-        made.append(abc.tune_text(test["type"][row], test["key"][row], found))
-    scores = checks(assets, asked, made, splits.train)
-    return {f"{ORDER}-gram": {"nats_per_token": nats / count, **scores}}
+    encode = codec(prepare(config, splits.train))
+    model = fit_tunes(encode, splits.train, ORDER)
+    nats, count = model.nats(encoded(encode, splits.test), skip=2)
+    return {f"{ORDER}-gram": {"nats_per_token": nats / count}}
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Many tunes are there in several settings, under one name or several. Those that 
 common, or 16 steps of their melody in a row, are in the same split.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -192,12 +193,13 @@ def plain_title(title: str) -> str:
 
 
 def runs(tokens: list[str]) -> list[tuple[int, ...]]:
-    """Returns each `RUN` steps of a melody, in degrees of its scale: the same in any key and rhythm.
+    """Returns each `RUN` steps of a melody, in degrees of its scale.
 
-    Those of fewer than three different steps, such as scales, are in too many tunes.
+    They are the same in any key and rhythm. Those of fewer than three different steps, such as
+    scales, are in too many tunes.
     """
     heights = abc.heights(tokens)
-    steps = [after - before for before, after in zip(heights, heights[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(heights)]
     found = (tuple(steps[start : start + RUN]) for start in range(len(steps) - RUN + 1))
     return [run for run in found if len(set(run)) >= 3]
 

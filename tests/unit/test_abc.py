@@ -262,7 +262,9 @@ def test_signatures_name_the_altered_letters():
     assert modes.signature("A minor") == {}
 
 
-@pytest.mark.parametrize("text", ["", "H", "Hp", "Bn", "EM", "Em7", "Dmixm", "Dmix=c", "G# major", "Am x"])
+@pytest.mark.parametrize(
+    "text", ["", "H", "Hp", "Bn", "EM", "Em7", "Dmixm", "Dmix=c", "G# major", "Am x"]
+)
 def test_what_is_no_key_is_refused(text):
     with pytest.raises(UsageError, match="key"):
         modes.parse_key(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -100,7 +101,7 @@ def tune_checks(
         "length": _mean([len(tokens) for _, _, tokens, *_ in read]),
     }
     if training:
-        from zoo.metrics.music import longest_overlaps
+        from zoo.metrics.overlap import longest_overlaps
 
         made = [tokens for _, _, tokens, *_ in read]
         told = _classified(made, training, training_types) if made else []
@@ -151,7 +152,7 @@ def _classified(
     from sklearn.naive_bayes import MultinomialNB
 
     def pairs(tokens: Sequence[str]) -> list[tuple[str, ...]]:
-        return [(token,) for token in tokens] + list(zip(tokens, tokens[1:], strict=False))
+        return [(token,) for token in tokens] + list(itertools.pairwise(tokens))
 
     counts = CountVectorizer(analyzer=pairs)
     model = MultinomialNB().fit(counts.fit_transform(training), list(types))

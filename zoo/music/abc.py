@@ -362,7 +362,7 @@ def _highest(chord: str) -> tuple[str, Fraction]:
 
 
 def heights(found: Iterable[str]) -> list[int]:
-    """Returns the height of each note in steps of the scale, C being 0; accidentals do not count."""
+    """Returns the height of each note in steps of the scale, C being 0, without accidentals."""
     return [_height(token) for token in found if _PITCH.fullmatch(token)]
 
 

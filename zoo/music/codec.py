@@ -18,9 +18,8 @@ RESERVED = 2  # ids below this are neither a type, a key nor a token
 
 _CHUNK = 1_000  # tunes encoded in one call
 
-def learn_tunes(
-    types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]
-) -> dict[str, Any]:
+
+def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Any]:
     """Returns what a `TuneCodec` has to know of the training tunes; see its arguments."""
 
     def ranked(values: Counter[str]) -> list[str]:
