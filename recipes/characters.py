@@ -32,7 +32,7 @@ MONITOR = "val_loss"
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 24  # passes over the training split, at most
+    epochs: int = 14  # passes over the training split, at most
     batch_size: int = 32  # windows in a step
     learning_rate: float = 3e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
@@ -42,7 +42,8 @@ class Config(BaseConfig):
     embedding: int = 64  # size of the vector E x_t of a character
     window: int = 128  # characters that are learnt from together
     characters: int = 1_000  # different ones that are kept, at most
-    dropout: float = 0.4  # share of each layer's states hidden in training
+    dropout: float = 0.5  # share of each layer's states hidden in training
+    max_prompt: int = 1_000  # of a longer prompt, only its last characters are read
     steps: int = 300  # characters that are written if nothing else is asked for
     temperature: float = 0.8  # below 1: more of what is probable
     top_k: int = 0  # the most probable characters to draw from (0: all)
@@ -123,10 +124,13 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     def encode(text: Any) -> Any:
         return characters(tf.strings.join(["\n", text]))
 
+    def encode_prompt(text: Any) -> Any:
+        return encode(text)[:, -config.max_prompt :]
+
     functions = generations(
         *chain(model),
         inputs=[text],
-        encode=encode,
+        encode=encode_prompt,
         answer=lambda ids, seed: {"continuation": characters.join(ids)},
         steps=config.steps,
         temperature=config.temperature,

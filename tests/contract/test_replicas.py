@@ -30,7 +30,7 @@ for name in names:
     for batch_size, strategy, epochs in ways:
         zoo.train(
             name, f"{folder}/{name}-{batch_size}-{strategy}", data="sample",
-            settings={"epochs": epochs, "batch_size": batch_size, "clip_norm": 0, **still},
+            settings={"epochs": epochs, "batch_size": batch_size, "clip_norm": 0, "units": 32, **still},
             strategy=strategy, quiet=True,
         )
 """

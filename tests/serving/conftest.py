@@ -18,7 +18,7 @@ import zoo
 NAMES = [row["name"] for row in zoo.list_models()]
 
 # Enough for answers that differ from text to text.
-SETTINGS = {"epochs": 2, "learning_rate": 0.01}
+SETTINGS = {"epochs": 2, "learning_rate": 0.01, "units": 32}
 
 # What a caller gives to `predict`, and the bytes that a client of the server sends for the same.
 _ODD = [
