@@ -204,5 +204,6 @@ def _known(ids: tf.Tensor, given: tf.Tensor, name: str, known: Sequence[str]) ->
 
 def _none(given: tf.Tensor, wrong: tf.Tensor, message: str) -> tf.Operation:
     """Asserts that no row is wrong; the message ends with the first one that is."""
-    first = tf.strings.substr(tf.boolean_mask(given, wrong)[:1], 0, 40)
+    first = tf.strings.substr(tf.boolean_mask(given, wrong)[:1], 0, 40, unit="UTF8_CHAR")
+    first = tf.strings.regex_replace(first, r"[\s\]]+", " ")  # on one line
     return tf.debugging.Assert(~tf.reduce_any(wrong), [message, tf.strings.reduce_join(first)])
