@@ -41,9 +41,9 @@ TEMPO = {  # quarter notes a minute at which a type is danced to, or played
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 16  # passes over the training split, at most
+    epochs: int = 30  # passes over the training split, at most
     batch_size: int = 16  # tunes in a step
-    learning_rate: float = 2e-3  # Adam's step size at its highest
+    learning_rate: float = 3e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
     cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
     layers: int = 1  # recurrent layers on top of each other
@@ -51,7 +51,7 @@ class Config(BaseConfig):
     embedding: int = 64  # size of the vector E x_t of a sign
     dropout: float = 0.3  # share of embeddings and states hidden in training
     steps: int = 600  # signs that a tune has at most
-    temperature: float = 1.0  # below 1: more of what is probable
+    temperature: float = 0.8  # below 1: more of what is probable
     top_k: int = 0  # the most probable signs to draw from (0: all)
     top_p: float = 1.0  # the share of probability to draw from
     drawn: int = 200  # tunes that `evaluate` draws

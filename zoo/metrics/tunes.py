@@ -62,8 +62,9 @@ def tune_checks(
       `bars_full`: bars whose notes fill the metre (`zoo.music.abc.full_bars`); `all_bars_full`:
       tunes all of whose bars do.
       `in_key`: notes in the scale of the key; `ends_on_tonic`: tunes whose last note is the
-      key's first; `meter_fits`: tunes in a metre that fits the type; `type_follows`: tunes that
-      naive Bayes on pairs of tokens, fitted to the training tunes, takes for the type.
+      key's first; `meter_fits`: tunes in a metre that fits the type; `type_follows`: tunes that a
+      linear classifier of tokens and pairs of them, fitted to the training tunes, takes for the
+      type.
       `repeated_bars`: bars that were there before in the same tune.
       And, in tokens: `length`, the mean; `longest_overlap`, the mean of the longest run of a tune
       that is in a training tune too, letter for letter.
@@ -147,13 +148,13 @@ def _mean(values: Sequence[float]) -> float:
 def _classified(
     tunes: Sequence[Sequence[str]], training: Sequence[Sequence[str]], types: Sequence[str]
 ) -> list[str]:
-    """Returns the type that naive Bayes takes each tune for."""
-    from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.naive_bayes import MultinomialNB
+    """Returns the type that a linear classifier of pairs of tokens takes each tune for."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.svm import LinearSVC
 
-    def pairs(tokens: Sequence[str]) -> list[tuple[str, ...]]:
+    def grams(tokens: Sequence[str]) -> list[tuple[str, ...]]:
         return [(token,) for token in tokens] + list(itertools.pairwise(tokens))
 
-    counts = CountVectorizer(analyzer=pairs)
-    model = MultinomialNB().fit(counts.fit_transform(training), list(types))
-    return model.predict(counts.transform(tunes)).tolist()
+    features = TfidfVectorizer(analyzer=grams, sublinear_tf=True)
+    model = LinearSVC(random_state=0).fit(features.fit_transform(training), list(types))
+    return model.predict(features.transform(tunes)).tolist()
