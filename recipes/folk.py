@@ -219,11 +219,12 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
-    from zoo.music.abc import split_tunes
+    from zoo.music import abc
     from zoo.music.write import write_abc
 
-    (tune,) = split_tunes(answer["tune"])
-    return write_abc(answer["tune"], stem, bpm=TEMPO.get(tune.first("R"), TEMPO["tune"]))
+    kind = abc.split_tunes(answer["tune"])[0].first("R")
+    tempo = f"Q:1/4={TEMPO.get(kind, TEMPO['tune'])}\nK:"
+    return write_abc(abc.with_beams(answer["tune"]).replace("K:", tempo, 1), stem)
 
 
 def show(example: dict, answer: dict) -> str:

@@ -276,3 +276,29 @@ def test_metres():
     for text in ("none", "", "6", "0/4", "4/5", "2+3/8"):
         with pytest.raises(ZooError, match="no metre"):
             abc.parse_meter(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[M:6/8] D | GABc2d | G3A3 |]", "D | GAB c2d | G3 A3 |]"),
+        ("[M:2/2] GABcdefg | (3GAB(3cdeA>BB<A |]", "GABc defg | (3GAB(3cde A>BB<A |]"),
+        ("[M:2/4] G/2A/2B/2c/2de | (3G/2A/2B/2c(3d/2e/2f/2g |]",
+         "G/2A/2B/2c/2 de | (3G/2A/2B/2c (3d/2e/2f/2g |]"),
+        ("[M:3/4] GABcde | G3/2A/2c>dz2 |]", "GA Bc de | G3/2A/2 c>d z2 |]"),
+        ("[M:4/4] G3A2B3 |]", "G3A2B3 |]"),  # no note begins with the second half
+    ],
+)  # fmt: skip
+def test_notes_are_beamed_by_the_beat(text, expected):
+    tokens = abc.tokens(text)
+    spaced = abc.beamed(tokens)
+    assert [token for token in spaced if token != " "] == tokens
+    assert abc.join(spaced[1:]) == expected
+    written = abc.tune_text("reel", "G major", tokens)
+    assert abc.with_beams(written) == abc.tune_text("reel", "G major", spaced)
+    assert abc.tokens_of(abc.with_beams(written)) == tokens
+
+
+def test_a_damaged_rhythm_has_no_beams():
+    text = abc.tune_text("reel", "G major", abc.tokens("[M:2/4] GAB> | GABc |]"))
+    assert abc.with_beams(text) == text

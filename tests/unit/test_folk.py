@@ -302,6 +302,8 @@ def test_files_of_a_tune(tmp_path):
     paths = folk.render(folk.Config(), {"tune": text}, tmp_path / "tune")
     assert {path.suffix for path in paths} == {".abc", ".mid", ".musicxml", ".wav", ".png"}
     assert all(path.stat().st_size for path in paths)
+    written = (tmp_path / "tune.abc").read_text()
+    assert "M:9/8\nL:1/8\nQ:1/4=170\nK:Em\n|: GAB c3 d3 :|\ne3 d3 E3 |]\n" in written
 
 
 def test_every_type_has_a_tempo():

@@ -22,6 +22,7 @@ under a beam are left out; of notes that sound together the highest is kept.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -46,6 +47,7 @@ _METER = re.compile(r"\[M:([0-9]+)/([0-9]+)\]")
 _PITCH = re.compile(r"(\^\^|__|\^|_|=)?([A-Ga-g])([,']*)")
 _LENGTH = re.compile(r"[0-9]*/?[0-9]*")
 _TUPLET = re.compile(r"\(([2-9])(?::([1-9]):([1-9]))?")
+_COMPOUND = frozenset(("3/8", "6/8", "9/8", "12/8", "6/4", "9/4"))  # three notes to a beat
 BARS = frozenset(("|", "||", "|]", "|:", ":|"))
 SECTIONS = BARS - {"|"}  # bar lines at which a part of the tune begins or ends
 _LETTERS = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
@@ -197,20 +199,64 @@ def join(found: Iterable[str]) -> str:
     return re.sub(r" +", " ", text).strip()
 
 
+def beamed(found: Sequence[str]) -> list[str]:
+    """Puts a space before each beat: notes without one between them are written under one beam.
+
+    Args:
+      found: tokens, the metre first.
+
+    Raises:
+      ZooError: they do not make up bars.
+    """
+    read = bars(found)
+    meter = meter_of(found)
+    beat = Fraction(3, 8) if meter in _COMPOUND else Fraction(1, 4)
+    if meter in ("2/2", "4/4"):
+        beat = Fraction(1, 2)
+    starts = [
+        place
+        for bar in read
+        for place in itertools.accumulate((n.length for n in bar.notes[:-1]), initial=Fraction(0))
+    ]
+    result: list[str] = []
+    for token in found:
+        sounds = token == "z" or _PITCH.fullmatch(token)
+        if sounds and (place := starts.pop(0)) and place % beat == 0:
+            tuplet = bool(result) and result[-1][0] == "("
+            result.insert(len(result) - tuplet, " ")
+        result.append(token)
+    return result
+
+
 def tune_text(kind: str, key: str, found: Sequence[str]) -> str:
     """Returns a whole tune, with its fields and four bars a line.
 
     Args:
       kind: its type, which makes its title too.
       key: as of `zoo.music.modes`.
-      found: tokens, perhaps with the metre.
+      found: tokens, perhaps with the metre, or those of `beamed`.
     """
     meter = meter_of(found) or "none"
+    title = f"{kind.capitalize()} in {key.replace('-', 'b')}"
+    return f"X:1\nT:{title}\nR:{kind}\nM:{meter}\nL:1/8\nK:{key_field(key)}\n{_lines(found)}\n"
+
+
+def _lines(found: Sequence[str]) -> str:
+    """Returns the text of tokens but the metre, four bars a line."""
     body = join(found[1:] if found and _METER.fullmatch(found[0]) else found)
     body = re.sub(r"(:\||\|\||\|\]) ", r"\1\n", body)
-    body = re.sub(r"((?:[^|\n]*\| ){3}[^|\n]*\|) ", r"\1\n", body)
-    title = f"{kind.capitalize()} in {key.replace('-', 'b')}"
-    return f"X:1\nT:{title}\nR:{kind}\nM:{meter}\nL:1/8\nK:{key_field(key)}\n{body}\n"
+    return re.sub(r"((?:[^|\n]*\| ){3}[^|\n]*\|) ", r"\1\n", body)
+
+
+def with_beams(text: str) -> str:
+    """Returns a whole tune with spaces between its beats; one with a damaged rhythm as it is."""
+    head, field, body = text.partition("\nK:")
+    try:
+        found = beamed(tokens_of(text))
+    except ZooError:
+        return text
+    key, _, _ = body.partition("\n")
+    return f"{head}{field}{key}\n{_lines(found)}\n"
 
 
 def tokens_of(text: str) -> list[str]:
@@ -461,7 +507,7 @@ def bars(found: Sequence[str]) -> list[Bar]:
       ZooError: a token stands where it has no meaning.
     """
     meter = meter_of(found)
-    compound = meter in ("6/8", "9/8", "12/8", "6/4", "9/4", "3/8")
+    compound = meter in _COMPOUND
     result: list[Bar] = []
     notes: list[Note] = []
     opening = ""
