@@ -183,21 +183,19 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return {
         "nats_per_frame": nats_per_step(scores),
         "frames": sum(score["count"] for score in scores),
-        "pieces": checks(config, predictor, examples),
+        "checks": checks(config, predictor, examples),
     }
 
 
 def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
     """Compares new pieces, in the keys of the held-out ones, with these."""
-    from zoo.errors import ZooError
+    from zoo.metrics.generation import training_splits
     from zoo.metrics.music import frame_checks
-    from zoo.serving.evaluation import splits_of
 
-    try:
-        train = splits_of(predictor).train
-    except ZooError:  # a model that came without its data: nothing to compare with
+    splits = training_splits(predictor)
+    if splits is None:  # a model that came without its data: nothing to compare with
         return {}
-    keys, count = examples["key"], len(examples["key"])
+    train, keys, count = splits.train, examples["key"], len(examples["key"])
     seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
     options = {name: getattr(config, name) for name in OPTIONS}
     answers = predictor.predict(seeds, signature="generate", **options)

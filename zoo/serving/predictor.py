@@ -261,9 +261,9 @@ class Predictor:
             try:
                 outputs = function(**inputs, **fixed)
             except tf.errors.InvalidArgumentError as error:
-                # A graph can check its options by an assertion only.
+                # A graph can check what it is given by an assertion only.
                 said = _ASSERTED.search(error.message)
-                if not options or said is None:
+                if said is None:
                     raise
                 raise UsageError(f"{said[1]} {said[2].replace('] [', ', ')}.") from None
             values = {name: output.numpy() for name, output in sorted(outputs.items())}

@@ -1,0 +1,231 @@
+"""One-to-many: the type of a tune and its key go in, a folk tune comes out.
+
+A tune is a sequence of signs of ABC notation: a pitch (`^f`), a length (`3/2`), a bar line, a
+repeat. The type, the key, and then each sign x_t go into the network, which answers with the
+distribution of the next one:
+
+    h_t = GRU(E x_t, h_{t-1})
+    p(x_{t+1} | type, key, x_1 … x_t) = softmax(V h_t + b)
+
+Training lowers the mean of -log p(x_{t+1} | …), in nats a token. A new tune is drawn sign by sign
+(Graves 2013), the metre first, until the sign for the end is drawn. This is folk-rnn, with types
+besides keys (Sturm, Santos, Ben-Tal & Korshunova: Music transcription modelling and composition
+using deep learning, 2016, whose LSTM has three layers of 512 and six times as many tunes).
+
+That the notes of a bar fill it, that both endings of a repeat are there, that a reel goes home to
+its tonic: nobody tells the network. `evaluate` draws tunes for the types and keys of the test
+split and counts how often it is so, beside the test tunes themselves and an n-gram model's.
+
+On the test split (results/):
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits
+
+TOPOLOGY = "one-to-many"
+TASK = "music"
+METRIC = "nats_per_token"
+MONITOR = "val_loss"
+
+ORDER = 10  # of the n-grams that the network is compared with
+
+TEMPO = {  # quarter notes a minute at which a type is danced to, or played
+    "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
+    "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 30  # passes over the training split, at most
+    batch_size: int = 16  # tunes in a step
+    learning_rate: float = 3e-3  # Adam's step size at its highest
+    patience: int = 4  # epochs without a better validation score before training stops (0: never)
+    cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
+    layers: int = 1  # recurrent layers on top of each other
+    units: int = 512  # size of the state h_t
+    embedding: int = 64  # size of the vector E x_t of a sign
+    dropout: float = 0.3  # share of embeddings and states hidden in training
+    steps: int = 600  # signs that a tune has at most
+    temperature: float = 0.8  # below 1: more of what is probable
+    top_k: int = 0  # the most probable signs to draw from (0: all)
+    top_p: float = 1.0  # the share of probability to draw from
+    drawn: int = 200  # tunes that `evaluate` draws
+
+
+RECIPES = {"folk-gru": Config()}
+
+
+def data(config: Config) -> Dataset:
+    from recipes.datasets.folk import FOLK
+
+    return FOLK
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    from zoo.music.codec import learn_tunes
+
+    return base or learn_tunes(train["type"], train["key"], train["tune"])
+
+
+def codec(assets: dict) -> Any:
+    from zoo.music.codec import TuneCodec
+
+    return TuneCodec(**assets, name="codec")
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.data.batching import Ragged
+
+    rows = codec(assets).rows(examples["type"], examples["key"], examples["tune"])
+    return Batches(
+        Ragged([row[:-1] for row in rows]),  # type, key, signs, (rows, time)
+        Ragged([np.concatenate([[0], row[2:]]) for row in rows]),  # the key is not predicted
+        config.batch_size,
+    )
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    cell = {"gru": layers.GRU, "lstm": layers.LSTM}[config.cell]
+    size = codec(assets).size
+    x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
+    x = layers.Embedding(size, config.embedding)(x)
+    x = layers.Dropout(config.dropout)(x)
+    for _ in range(config.layers):
+        x = cell(config.units, return_sequences=True)(x)  # (batch, time, units)
+        x = layers.Dropout(config.dropout)(x)
+    logits = layers.Dense(size, dtype="float32")(x)  # (batch, time, ids)
+    return keras.Model(ids, logits)
+
+
+def objective(config: Config, assets: dict) -> dict[str, Any]:
+    from zoo.losses import SmoothedCrossEntropy
+
+    return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    import tensorflow as tf
+
+    from zoo.decoding import chain, generations, scored
+    from zoo.serving import Served
+
+    tunes = codec(assets)
+    kind, key, prime, tune = (
+        tf.TensorSpec([None], tf.string, name=name) for name in ("type", "key", "prime", "tune")
+    )
+    functions = generations(
+        *chain(model),
+        inputs=[kind, key, prime],
+        encode=lambda type, key, prime: tunes.prefix(type, key, prime),
+        answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
+        steps=config.steps,
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        end=tunes.end,
+        default=["type", "key"],
+    )
+
+    @tf.function(input_signature=[kind, key, tune])
+    def score(type: Any, key: Any, tune: Any) -> dict[str, Any]:
+        return scored(model, tunes.ragged(type, key, tune), given=2)
+
+    return Served({**functions, "score": score}, parts=[model, tunes])
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo.metrics import generation
+    from zoo.metrics.tunes import spread
+    from zoo.music import abc
+
+    scores = predictor.predict(
+        {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
+    )
+    # Tunes of the types and keys of held-out ones, each with random numbers of its own.
+    rows = spread(len(scores), config.drawn)
+    asked = {name: [examples[name][row] for row in rows] for name in ("type", "key", "tune")}
+    options = {name: getattr(config, name) for name in ("steps", "temperature", "top_k", "top_p")}
+    seeds = {"type": asked["type"], "key": asked["key"], "random_seed": rows}
+    answers = predictor.predict(
+        {**seeds, "prime": [""] * len(rows)}, signature="generate", **options
+    )
+    tunes = zip(asked["type"], asked["key"], map(abc.tokens, asked["tune"]), strict=True)
+    texts = {
+        "made": [answer["tune"] for answer in answers],
+        "held out": [abc.tune_text(*tune) for tune in tunes],
+    }
+    splits = generation.training_splits(predictor)
+    if splits:
+        from zoo.baselines.tunes import draw_tunes, fit_tunes
+
+        encode = codec(assets)
+        model = fit_tunes(encode, splits.train, ORDER)
+        texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
+    return {
+        "nats_per_token": generation.nats_per_step(scores),
+        "tokens": sum(score["count"] for score in scores),
+        "ended": sum(answer["complete"] for answer in answers) / len(answers),
+        "checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()},
+    }
+
+
+def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
+    """Checks tunes against the type and key that they were to have."""
+    from zoo.metrics.tunes import tune_checks
+    from zoo.music import abc
+    from zoo.music.notation import parse_abc
+
+    return tune_checks(
+        asked["type"],
+        asked["key"],
+        tunes,
+        meters=assets["meters"],
+        training=[abc.tokens(tune) for tune in splits.train["tune"]] if splits else (),
+        training_types=splits.train["type"] if splits else (),
+        other=parse_abc,
+    )
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    from zoo.baselines.tunes import encoded, fit_tunes
+
+    encode = codec(prepare(config, splits.train))
+    model = fit_tunes(encode, splits.train, ORDER)
+    nats, count = model.nats(encoded(encode, splits.test), skip=2)
+    return {f"{ORDER}-gram": {"nats_per_token": nats / count}}
+
+
+def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+    from recipes.datasets.folk import read_prime
+    from zoo.music import modes
+
+    rest = dict(given)
+    if "prime" in rest:
+        rest = {**read_prime(Path(rest.pop("prime"))), **rest}
+    if "key" in rest:
+        rest["key"] = modes.parse_key(rest["key"])
+    return rest
+
+
+def render(config: Config, answer: dict, stem: Path) -> list[Path]:
+    from zoo.music import abc
+    from zoo.music.write import write_abc
+
+    kind = abc.split_tunes(answer["tune"])[0].first("R")
+    tempo = f"Q:1/4={TEMPO.get(kind, TEMPO['tune'])}\nK:"
+    return write_abc(abc.with_beams(answer["tune"]).replace("K:", tempo, 1), stem)
+
+
+def show(example: dict, answer: dict) -> str:
+    return answer["tune"]
