@@ -41,9 +41,9 @@ TEMPO = {  # quarter notes a minute at which a type is danced to, or played
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 30  # passes over the training split, at most
+    epochs: int = 16  # passes over the training split, at most
     batch_size: int = 16  # tunes in a step
-    learning_rate: float = 3e-3  # Adam's step size at its highest
+    learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
     cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
     layers: int = 1  # recurrent layers on top of each other
