@@ -45,7 +45,7 @@ MONITOR = "val_loss"
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 20  # passes over the training split, at most
+    epochs: int = 12  # passes over the training split, at most
     batch_size: int = 16  # pieces in one step, over all replicas together
     learning_rate: float = 3e-3  # Adam's step size at its highest
     patience: int = 3  # epochs without a better validation score before training stops (0: never)
@@ -56,8 +56,8 @@ class Config(BaseConfig):
     head: Literal["bernoulli", "nade"] = (
         "nade"  # keys of a frame: independent, or each on those below
     )
-    hidden: int = 128  # size of the NADE's hidden layer
-    dropout: float = 0.3  # share of h_t hidden in training
+    hidden: int = 100  # size of the NADE's hidden layer
+    dropout: float = 0.4  # share of h_t hidden in training
     input_dropout: float = 0.1  # share of x_t hidden in training
     key_dropout: float = 0.1  # share of pieces whose key is hidden in training
     transpose: int = 6  # semitones by which training pieces are transposed, at most

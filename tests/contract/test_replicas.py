@@ -7,9 +7,6 @@ import zoo
 
 NAMES = [row["name"] for row in zoo.list_models()]
 
-# In one process of pytest-xdist: the others need not wait for what these share.
-pytestmark = pytest.mark.xdist_group("replicas")
-
 # Logical devices have to be made before TensorFlow does anything else.
 TRAIN = """
 import dataclasses, sys

@@ -17,9 +17,6 @@ from zoo.cli import main
 
 NAMES = [row["name"] for row in zoo.list_models()]
 
-# In one process of pytest-xdist: the others need not wait for what these share.
-pytestmark = pytest.mark.xdist_group("runs")
-
 
 def command(name, run, settings, *more):
     chosen = [f"--set={key}={value}" for key, value in settings.items()]
