@@ -14,7 +14,12 @@ is drawn from the distribution, goes in as the next x, and so on (Graves 2013; K
 Unreasonable Effectiveness of Recurrent Neural Networks, 2015). `temperature` sharpens the
 distribution before it is drawn from, `top_p` leaves its improbable tail out (Holtzman et al. 2020).
 
-Nats a character on the validation and test text of Tiny Shakespeare (results/):
+Nats a character on the test text of Tiny Shakespeare (results/; 20 minutes on one core):
+
+    shakespeare-gru 1.57   shakespeare-lstm LL.LL   (5-grams 1.64)
+
+Its validation text is easier: 1.43 and VV.VV there (`zoo evaluate --split validation`; passages of a
+thousand characters, each read from an empty memory), 5-grams 1.52.
 """
 
 import dataclasses

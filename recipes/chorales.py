@@ -20,13 +20,16 @@ begin with a chord or with frames of one's own.
 
 Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
 
-    chorales-lstm, Bach (eighths)             NADE 3.74
-    chorales-lstm, JSB piano rolls            NADE 5.19   Bernoulli 8.21
-    chorales-lstm, Nottingham                 NADE 2.34   Bernoulli ?.??
+    Bach's chorales, eighths:
+        chorales-lstm 3.74   chorales-gru GG.GG   chorales-simplernn SS.SS
+    chorales-lstm on the piano rolls of the published tables:
+        JSB          NADE 5.19   Bernoulli 8.21      (RNN-NADE 5.56, RNN-RBM 6.27; LSTM 8.45)
+        Nottingham   NADE 2.34   Bernoulli 4.15      (RNN-NADE 2.31, RNN-RBM 2.39; LSTM 3.29)
 
-Those of the published tables are JSB and Nottingham, in one key altogether, so without transposing:
-`--data jsb --set transpose=0 --set batch_size=8 --set epochs=60 --set dropout=0.5`. For these are
-reported, on JSB and Nottingham: LSTM 8.45 and 3.29, RNN-RBM 6.27 and 2.39, RNN-NADE 5.56 and 2.31.
+In brackets, what is reported for others. The rolls are all in one key, so without transposing: JSB
+by `--data jsb --set transpose=0 --set batch_size=8 --set epochs=60 --set patience=8 --set
+dropout=0.5 --set input_dropout=0.2`, Nottingham by `--data nottingham --set transpose=0 --set
+batch_size=4 --set epochs=14 --set dropout=0.3`; with Bernoulli, Nottingham needs longer than that.
 """
 
 import dataclasses

@@ -16,7 +16,11 @@ That the notes of a bar fill it, that both endings of a repeat are there, that a
 its tonic: nobody tells the network. `evaluate` draws tunes for the types and keys of the test
 split and counts how often it is so, beside the test tunes themselves and an n-gram model's.
 
-On the test split (results/):
+Nats a token on the test split (results/; 20 minutes on one core):
+
+    folk-gru 1.25   (10-grams 1.78)
+
+Of the bars that it makes, 97 % fill their metre (people's 99 %, 10-grams' 21 %).
 """
 
 import dataclasses

@@ -35,6 +35,7 @@ def score(name, value):
         },
         "data": {"title": "films"},
         "seed": 7,
+        "config": {"units": 8},
         "environment": ENVIRONMENT,
     }
 
@@ -79,6 +80,16 @@ def test_scores_of_one_table_have_one_scale(measured):
     table = results.render_table(measured)
     assert "| `b` | films | bleu | **52.81** |" in table
     assert "| baseline: copy | films | bleu | 0.58 |" in table
+
+
+def test_runs_of_one_recipe_say_in_what_they_differ(measured):
+    for name, units in (("b", 8), ("c", 16)):
+        result = score("b", units / 100)
+        result["config"] = {**result["config"], "units": units}
+        (measured / f"{name}.json").write_text(json.dumps(result))
+    table = results.render_table(measured)
+    assert "| `b`, units=8 | films | accuracy | **0.0800** |" in table
+    assert "| `b`, units=16 | films | accuracy | **0.1600** |" in table
 
 
 def test_the_speed_of_decoding_has_a_line(measured):

@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from zoo import files
 from zoo.environment import environment
@@ -51,12 +50,7 @@ def generation_race(
         raise UsageError(f"{predictor.name} has no symbols: name a model of text or tunes.")
     size = len(predictor.assets["symbols"]) + 2
     step = predictor.signatures["step"]
-    begun = predictor.signatures["begin"](
-        **{
-            spec.name: tf.fill([1, *[0] * (len(spec.shape) - 1)], "")
-            for spec in predictor.signatures["begin"].input_signature
-        }
-    )
+    begun = predictor.begin({})
 
     class Step(keras.Model):
         def call(self, inputs: Any) -> Any:

@@ -120,7 +120,7 @@ def render_table(directory: str | Path = "results") -> str:
         baselines = {name: score for row in there for name, score in row["baseline"].items()}
         # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
         best = max([*(row["score"] for row in there), *baselines.values()])
-        lines += [_score_row(result, best) for result in there]
+        lines += [_score_row(result, best, _differences(result, there)) for result in there]
         lines += [
             f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} | | | |"
             for name, score in sorted(baselines.items(), key=lambda item: item[1])
@@ -155,7 +155,17 @@ def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
     return new != text
 
 
-def _score_row(result: dict[str, Any], best: float) -> str:
+def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
+    """Returns the settings by which runs of the same recipe differ, as `, key=value`."""
+    configs = [other["config"] for other in others if other["recipe"] == result["recipe"]]
+    return "".join(
+        f", {key}={value}"
+        for key, value in result["config"].items()
+        if any(config.get(key) != value for config in configs)
+    )
+
+
+def _score_row(result: dict[str, Any], best: float, different: str) -> str:
     metrics = result["metrics"]
     interval = ""
     if result["metric"] == "accuracy":
@@ -165,7 +175,7 @@ def _score_row(result: dict[str, Any], best: float) -> str:
         interval = f"{low:.4f}–{high:.4f}"
     metric = result["metric"]
     return (
-        f"| `{result['recipe']}` | {result['data']['title']} | {metric} "
+        f"| `{result['recipe']}`{different} | {result['data']['title']} | {metric} "
         f"| **{_number(result['score'], best, metric)}** | {interval} | {metrics['parameters']:,} "
         f"| {metrics['best_epoch']} of {metrics['epochs']} |"
     )

@@ -343,13 +343,7 @@ class Predictor:
         symbols = self.assets.get("symbols")
         if symbols is None:
             raise UsageError(f"What {self.name} generates is no text that could be streamed.")
-        step, specs = self.signatures["step"], _input_specs(self.signatures["begin"])
-        columns = {name: [value] for name, value in self.seed_inputs(given).items()}
-        inputs = {
-            name: _tensor(name, specs[name], column)
-            for name, column in _columns(columns, specs).items()
-        }
-        begun = dict(self.signatures["begin"](**inputs))
+        step, begun = self.signatures["step"], self.begin(given)
         how = (
             tf.constant(options["temperature"], tf.float32),
             tf.constant(options["top_k"]),
@@ -367,6 +361,18 @@ class Predictor:
                 state = dict(step(input=chosen, **state))
 
         return pieces(begun)  # whatever may be wrong has been found before the first piece
+
+    def begin(self, given: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Returns `logits` of the first id after a seed, and the state there, of one row.
+
+        Args as of `generate`'s `given`; raises as `generate`.
+        """
+        specs = _input_specs(self.signatures["begin"])
+        columns = {name: [value] for name, value in self.seed_inputs(given).items()}
+        inputs = _columns(columns, specs).items()
+        return dict(
+            self.signatures["begin"](**{n: _tensor(n, specs[n], column) for n, column in inputs})
+        )
 
     def _sampling(self, *values: Any) -> dict[str, Any]:
         """Returns the options of `generate`; those that are None from the config."""
