@@ -172,9 +172,11 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
         encode = codec(assets)
         model = fit_tunes(encode, splits.train, ORDER)
         texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
+    tokens = sum(score["count"] for score in scores)
     return {
         "nats_per_token": generation.nats_per_step(scores),
-        "tokens": sum(score["count"] for score in scores),
+        "tokens": tokens,
+        "unknown": sum(len(abc.tokens(tune)) + 1 for tune in examples["tune"]) - tokens,
         "ended": sum(answer["complete"] for answer in answers) / len(answers),
         "checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()},
     }

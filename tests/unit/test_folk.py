@@ -116,13 +116,14 @@ def test_the_splits_have_no_variants_of_each_other():
     assert sum(map(len, titles)) == len(set.union(*titles))
 
 
-def test_ones_own_file_is_read_and_a_wrong_one_said_to_be(tmp_path):
+def test_ones_own_file_is_read_and_a_wrong_one_said_to_be(tmp_path, capsys):
     path = tmp_path / "my.abc"
     path.write_text(tune(1, "My Jig") + tune(2, "Other", key="Edor") + tune(3, "Bad", "hello"))
     rows = data.FOLK.reader(path, None)
     assert rows["type"] == ["jig", "tune"]
     assert rows["key"] == ["G major", "E dorian"]
     assert list(rows) == list(data.FOLK.columns)
+    assert "1 of 3 tunes of my.abc left out" in capsys.readouterr().err
     path.write_text("X:1\nK:G\nhello\n")
     with pytest.raises(ZooError, match="1 ABC tunes, none of which"):
         data.read_file(path)
