@@ -41,15 +41,16 @@ TEMPO = {  # quarter notes a minute at which a type is danced to, or played
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 30  # passes over the training split, at most
+    epochs: int = 12  # passes over the training split, at most
     batch_size: int = 16  # tunes in a step
-    learning_rate: float = 3e-3  # Adam's step size at its highest
+    learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
     cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
     layers: int = 1  # recurrent layers on top of each other
     units: int = 512  # size of the state h_t
     embedding: int = 64  # size of the vector E x_t of a sign
-    dropout: float = 0.3  # share of embeddings and states hidden in training
+    dropout: float = 0.4  # share of embeddings and states hidden in training
+    transposed: int = 1  # copies of each training tune in other keys of its mode
     steps: int = 600  # signs that a tune has at most
     temperature: float = 0.8  # below 1: more of what is probable
     top_k: int = 0  # the most probable signs to draw from (0: all)
@@ -64,6 +65,12 @@ def data(config: Config) -> Dataset:
     from recipes.datasets.folk import FOLK
 
     return FOLK
+
+
+def augment(config: Config, train: Examples) -> Examples:
+    from zoo.music.transpose import with_copies
+
+    return with_copies(train, config.transposed)
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
@@ -156,10 +163,8 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     rows = spread(len(scores), config.drawn)
     asked = {name: [examples[name][row] for row in rows] for name in ("type", "key", "tune")}
     options = {name: getattr(config, name) for name in ("steps", "temperature", "top_k", "top_p")}
-    seeds = {"type": asked["type"], "key": asked["key"], "random_seed": rows}
-    answers = predictor.predict(
-        {**seeds, "prime": [""] * len(rows)}, signature="generate", **options
-    )
+    given = {"type": asked["type"], "key": asked["key"], "prime": [""] * len(rows)}
+    answers = predictor.predict({**given, "random_seed": rows}, signature="generate", **options)
     tunes = zip(asked["type"], asked["key"], map(abc.tokens, asked["tune"]), strict=True)
     texts = {
         "made": [answer["tune"] for answer in answers],

@@ -15,6 +15,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.metrics import tunes as metrics
 from zoo.music import abc
 from zoo.music.codec import TuneCodec, learn_tunes
+from zoo.music.transpose import with_copies
 
 BODY = "GAB c2d | e2c d2B | cBA B2G | A2F G3 |"
 
@@ -390,6 +391,36 @@ def test_an_n_gram_model_draws_tunes_of_what_it_has_counted(codec):
     assert made[0].startswith("X:1\nT:Jig in G major\nR:jig\nM:")
     assert made[1].startswith("X:1\nT:Reel in Bb major\nR:reel\nM:")
     assert len(abc.tokens_of(draw_tunes(model, codec, asked, [1, 2], 3)[0])) <= 3
+
+
+def test_copies_of_tunes_are_in_other_keys_of_their_mode():
+    train = {
+        "type": ["jig", "reel", "air", "air"],
+        "key": ["G major", "D major", "A minor", "D major"],
+        "tune": ["[M:6/8] GAB |]", "[M:6/8] DEFGAB |]", "[M:6/8] A3 |]", "[M:6/8] d6 |]"],
+        "title": list("abcd"),
+    }
+    more = with_copies(train, 2)
+    assert more == with_copies(train, 2)
+    assert {name: values[:4] for name, values in more.items()} == train
+    # A minor has no other key; d6 would need g6, and D major's lowest note a lower one: those
+    # signs are in no tune.
+    assert {name: values[4:] for name, values in more.items()} == {
+        "type": ["jig"], "key": ["D major"], "tune": ["[M:6/8] DEF |]"], "title": ["a"],
+    }  # fmt: skip
+    assert with_copies(train, 0) == train
+    config = dataclasses.replace(folk.Config(), transposed=0)
+    assert folk.augment(config, train) == train
+
+
+def test_keys_of_copies_are_drawn_by_their_share():
+    keys = ["A minor"] + ["G major"] * 200 + ["D major"] * 150 + ["C major"] * 50
+    tunes = ["[M:4/4] CDEFGABcdefgabc'4 |]"] + ["[M:4/4] GABcd4 |]"] * 400
+    drawn = with_copies({"key": keys, "tune": tunes}, 1)["key"][401:]
+    assert len(drawn) == 400
+    assert abs(drawn[:200].count("D major") / 200 - 150 / 200) < 0.1
+    assert abs(drawn[200:350].count("G major") / 150 - 200 / 250) < 0.1
+    assert "D major" not in drawn[200:350]
 
 
 def test_spread_rows():
