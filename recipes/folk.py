@@ -205,12 +205,11 @@ def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | Non
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.tunes import encoded, fit_tunes
+    from zoo.baselines.tunes import fit_tunes, nats
 
     encode = codec(prepare(config, splits.train))
-    model = fit_tunes(encode, splits.train, ORDER)
-    nats, count = model.nats(encoded(encode, splits.test), skip=2)
-    return {f"{ORDER}-gram": {"nats_per_token": nats / count}}
+    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
+    return {f"{ORDER}-gram": {"nats_per_token": total / count}}
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
