@@ -41,7 +41,7 @@ TEMPO = {  # quarter notes a minute at which a type is danced to, or played
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 12  # passes over the training split, at most
+    epochs: int = 16  # passes over the training split, at most
     batch_size: int = 16  # tunes in a step
     learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
@@ -49,8 +49,8 @@ class Config(BaseConfig):
     layers: int = 1  # recurrent layers on top of each other
     units: int = 512  # size of the state h_t
     embedding: int = 64  # size of the vector E x_t of a sign
-    dropout: float = 0.4  # share of embeddings and states hidden in training
-    transposed: int = 1  # copies of each training tune in other keys of its mode
+    dropout: float = 0.3  # share of embeddings and states hidden in training
+    transposed: int = 0  # copies of each training tune in other keys of its mode
     steps: int = 600  # signs that a tune has at most
     temperature: float = 0.8  # below 1: more of what is probable
     top_k: int = 0  # the most probable signs to draw from (0: all)
@@ -68,7 +68,7 @@ def data(config: Config) -> Dataset:
 
 
 def augment(config: Config, train: Examples) -> Examples:
-    from zoo.music.transpose import with_copies
+    from zoo.music.copies import with_copies
 
     return with_copies(train, config.transposed)
 

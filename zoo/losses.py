@@ -18,7 +18,7 @@ class StepLoss(keras.losses.Loss):
     so that two train what one trains.
 
     Call arguments:
-      y_true: int `(batch, time)`, 0 at padding.
+      y_true: `(batch, time, ...)`; int `(batch, time)`, 0 at padding, unless `real` is redefined.
       y_pred: `(batch, time, ...)`.
     """
 
@@ -30,9 +30,12 @@ class StepLoss(keras.losses.Loss):
         """Returns float32 `(batch, time)`; padding may have any."""
         raise NotImplementedError
 
+    def real(self, y_true: Any) -> Any:
+        """Returns bool `(batch, time)`: which steps count."""
+        return ops.not_equal(_ids(y_true), 0)
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        y_true = ops.cast(y_true, "int32")
-        real = ops.not_equal(y_true, 0)
+        real = self.real(y_true)
         count = _over_replicas(ops.sum(ops.cast(real, "float32")))
         return ops.where(real, self.terms(y_true, y_pred), 0.0) / ops.maximum(count, 1.0)
 
@@ -65,7 +68,8 @@ class SmoothedCrossEntropy(StepLoss):
         self.smoothing = smoothing
 
     def terms(self, y_true: Any, y_pred: Any) -> Any:
-        true = ops.squeeze(ops.take_along_axis(y_pred, ops.expand_dims(y_true, -1), axis=-1), -1)
+        true = ops.take_along_axis(y_pred, ops.expand_dims(_ids(y_true), -1), axis=-1)
+        true = ops.squeeze(true, -1)
         share = (1 - self.smoothing) * true + self.smoothing * ops.mean(y_pred, axis=-1)
         return ops.logsumexp(y_pred, axis=-1) - share
 
@@ -92,7 +96,7 @@ class CRFLoss(StepLoss):
         scores = ops.cast(y_pred, "float32")
         tags = scores.shape[-1]
         _, steps = forward(scores)
-        tag = ops.maximum(y_true - 1, 0)
+        tag = ops.maximum(_ids(y_true) - 1, 0)
         before = ops.pad(tag[:, :-1], [[0, 0], [1, 0]])  # at step 0 any will do
         chosen = ops.one_hot(before * tags + tag, tags * tags, dtype="float32")
         flat = ops.reshape(scores, (*ops.shape(scores)[:2], tags * tags))
@@ -113,8 +117,43 @@ class TagLoss(StepLoss):
 
     def terms(self, y_true: Any, y_pred: Any) -> Any:
         return keras.losses.sparse_categorical_crossentropy(
-            ops.maximum(y_true - 1, 0), ops.cast(y_pred, "float32")
+            ops.maximum(_ids(y_true) - 1, 0), ops.cast(y_pred, "float32")
         )
+
+
+@keras.saving.register_keras_serializable("zoo")
+class FrameLoss(StepLoss):
+    """Negative log-likelihood of frames: binary cross-entropy, summed over the keys of a frame.
+
+    Call arguments:
+      y_true: float `(batch, time, keys + 1)`: 1 for each key that sounds; the last column is 1
+        for a frame and 0 for padding, because a silent frame counts like any other.
+      y_pred: float logits `(batch, time, keys)`.
+    """
+
+    def __init__(self, name: str = "frame_loss", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def real(self, y_true: Any) -> Any:
+        return y_true[..., -1] > 0
+
+    def terms(self, y_true: Any, y_pred: Any) -> Any:
+        return frame_nats(y_true[..., :-1], y_pred)
+
+
+def frame_nats(frame: Any, logits: Any) -> Any:
+    """Returns -log p of frames, float32 `(...,)`.
+
+    Args:
+      frame: `(..., keys)`: 1 for each key that sounds.
+      logits: float `(..., keys)`; they may depend on keys of the frame.
+    """
+    logits = ops.cast(logits, "float32")
+    return ops.sum(ops.softplus(logits) - ops.cast(frame, "float32") * logits, axis=-1)
+
+
+def _ids(y_true: Any) -> Any:
+    return ops.cast(y_true, "int32")  # Keras hands ids over as floats
 
 
 def _over_replicas(value: Any) -> Any:

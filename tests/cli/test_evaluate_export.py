@@ -20,6 +20,19 @@ def test_evaluate_where_it_was_trained(cli, sample_run):
     assert result == zoo.evaluate(sample_run)
 
 
+def test_evaluate_the_split_that_chose_the_epoch(cli, sample_run, own_run, own):
+    arguments = ["evaluate", sample_run, "--split", "validation", "--json"]
+    result = json.loads(cli(*arguments).out)
+    metrics = json.loads((sample_run / "metrics.json").read_text())
+    assert result["metrics"]["accuracy"] == pytest.approx(metrics["validation"])
+    assert result["data"].endswith("validation split")
+    assert result["baseline"]  # fitted anew: those of the run are of its test split
+    done = cli("evaluate", own_run, "--data", own, "--split", "validation", code=2)
+    assert "no splits" in done.err
+    with pytest.raises(zoo.UsageError, match="Unknown split 'train'"):
+        zoo.evaluate(sample_run, split="train")
+
+
 def test_evaluate_table(cli, sample_run):
     metrics = json.loads((sample_run / "metrics.json").read_text())
     lines = cli("evaluate", sample_run).out.splitlines()

@@ -24,13 +24,14 @@ folder, *names = sys.argv[1:]
 for name in names:
     config = zoo.get_recipe(name).config
     still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
+    still |= {"clip_norm": 0, "units": 32}
     # Of 8 rows: 6 + 2; and 3 + 3 + 2, which two replicas cannot halve. Keras clips what each
     # replica has, before it adds up, so that clipping differs.
     ways = ((6, "none", 2), (6, "mirrored", 2), (3, "none", 1), (3, "mirrored", 1))
     for batch_size, strategy, epochs in ways:
         zoo.train(
             name, f"{folder}/{name}-{batch_size}-{strategy}", data="sample",
-            settings={"epochs": epochs, "batch_size": batch_size, "clip_norm": 0, "units": 32, **still},
+            settings={"epochs": epochs, "batch_size": batch_size, **still},
             strategy=strategy, quiet=True,
         )
 """

@@ -90,6 +90,8 @@ def test_odd_input_is_answered(name, texts_only, odd):
 
 def test_answers_stay_beside_their_texts(name, texts_only):
     predictor = texts_only(name)
+    if predictor.input_names != ["text"]:
+        pytest.skip(f"{name} takes no free text")
     texts = ["a film to love . " * (i % 5) + "dull mess " * (i % 3) for i in range(30)]
     assert len({str(answer) for answer in predictor.predict(texts)}) > 3
     alone = [predictor.predict([text])[0] for text in texts]

@@ -15,7 +15,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.metrics import tunes as metrics
 from zoo.music import abc
 from zoo.music.codec import TuneCodec, learn_tunes
-from zoo.music.transpose import with_copies
+from zoo.music.copies import with_copies
 
 BODY = "GAB c2d | e2c d2B | cBA B2G | A2F G3 |"
 

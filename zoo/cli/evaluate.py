@@ -17,11 +17,23 @@ from zoo.cli import options
 )
 @options.column
 @click.option(
+    "--split",
+    type=click.Choice(["test", "validation"]),
+    default="test",
+    show_default=True,
+    help="Rows to score.",
+)
+@click.option(
     "--baselines/--no-baselines", default=True, show_default=True, help="Score simple methods too."
 )
 @options.json_output
 def evaluate(
-    model: str, data: str | None, columns: dict[str, str], baselines: bool, as_json: bool
+    model: str,
+    data: str | None,
+    columns: dict[str, str],
+    split: str,
+    baselines: bool,
+    as_json: bool,
 ) -> None:
     """Score MODEL (recipe name, run folder or export) with the field's metric.
 
@@ -30,7 +42,7 @@ def evaluate(
     options.import_tensorflow()
     from zoo.serving import evaluate
 
-    result = evaluate(model, data, columns=columns, baselines=baselines)
+    result = evaluate(model, data, columns=columns, split=split, baselines=baselines)
     if as_json:
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
         return

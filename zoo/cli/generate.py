@@ -28,9 +28,21 @@ from zoo.errors import UsageError, ZooError
 @click.option("--temperature", type=float, metavar="T", help="0: the most probable; 1: as learnt.")
 @click.option("--top-k", type=int, metavar="K", help="Draw from the K most probable; 0: all.")
 @click.option("--top-p", type=float, metavar="P", help="Draw from the share P; 1: all.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 2), default=0, show_default=True)
 @click.option(
-    "-n", "--count", type=click.IntRange(1, 10_000), default=1, show_default=True, metavar="COUNT"
+    "--seed",
+    type=click.IntRange(0, 2**31 - 2),
+    default=0,
+    show_default=True,
+    help="Of the random numbers; piece i of several has this plus i.",
+)
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(1, 10_000),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    help="How many pieces.",
 )
 @click.option("-o", "--output", metavar="DIR", type=click.Path(), help="Folder for the files.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")

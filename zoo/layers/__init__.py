@@ -4,6 +4,16 @@ from zoo.layers.attention import Attention
 from zoo.layers.crf import CRF
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
+from zoo.layers.nade import NADE, Bernoulli
 from zoo.layers.pooling import MaskedPooling
 
-__all__ = ["CRF", "Attention", "Decoder", "JoinFeatures", "MaskedPooling", "WordEmbedding"]
+__all__ = [
+    "CRF",
+    "NADE",
+    "Attention",
+    "Bernoulli",
+    "Decoder",
+    "JoinFeatures",
+    "MaskedPooling",
+    "WordEmbedding",
+]

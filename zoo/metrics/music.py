@@ -6,6 +6,7 @@ corpus that the model has not seen; `frame_checks` is meant to be called for bot
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Hashable, Iterable, Sequence
@@ -49,7 +50,8 @@ def frame_checks(
       `in_key`, share of the notes that are in the scale, only with `keys`;
       `repeated_bars`, share of the bars that occurred before in their piece, only where a piece
       is a bar long;
-      `pitch_class_distance` to the training pieces, in bits, from 0 to 1;
+      `pitch_class_distance` to the training pieces, in bits, from 0 to 1, only where both have
+      notes in the same modes;
       `longest_overlap` and `mean_overlap`, in frames: the greatest and the mean, over the pieces,
       of the longest run of frames that occurs in a training piece, in whatever transposition;
       `copied`, the mean share that this run is of its piece;
@@ -68,7 +70,6 @@ def frame_checks(
     whole = [bars(piece, bar) for piece in pieces]
     checks = {
         "voice_ranges": voice_ranges(pieces),
-        "pitch_class_distance": pitch_class_distance(pieces, training, keys, training_keys),
         "longest_overlap": float(max(overlaps)),
         "mean_overlap": sum(overlaps) / len(overlaps),
         "copied": sum(
@@ -78,6 +79,8 @@ def frame_checks(
         "pieces": float(len(pieces)),
         "frames": float(sum(lengths)),
     }
+    with contextlib.suppress(ZooError):  # where only one side has pieces in minor, say
+        checks["pitch_class_distance"] = pitch_class_distance(pieces, training, keys, training_keys)
     if keys is not None:
         checks["in_key"] = in_key(pieces, keys)
     if any(whole):

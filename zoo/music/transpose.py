@@ -1,53 +1,41 @@
-"""Tunes in other keys: more of them to learn from."""
+"""Pieces in other keys."""
 
 from __future__ import annotations
 
-import random
-from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from zoo.data import Examples
-from zoo.data.dataset import SEED
 from zoo.errors import ZooError
-from zoo.music import abc
+from zoo.music.keys import transpose_key
 
 
-def with_copies(train: Examples, copies: int) -> Examples:
-    """Adds copies of tunes in other keys of the same mode, drawn by how many tunes are in each.
-
-    The draws are the same each time. A copy that needs a sign that no tune has, such as a note
-    above or below all others, is left out.
+def transposed(
+    keys: Sequence[str], pieces: Sequence[Sequence[Sequence[int]]], shifts: Iterable[int]
+) -> dict[str, list]:
+    """Returns each piece by all `shifts` that leave it in the range of all pieces together.
 
     Args:
-      train: columns `type`, `key`, `tune` (tokens as text), perhaps others.
-      copies: of each tune, in different keys, at most.
+      keys: name of each piece's key, or `""`.
+      pieces: lists of frames.
+      shifts: in semitones.
 
     Returns:
-      The rows as they are, and the copies behind them.
+      Columns `key` and `frames`; each piece itself is among them if 0 is among `shifts`.
     """
-    read = [abc.tokens(tune) for tune in train["tune"]]
-    known = {token for tokens in read for token in tokens}
-    counts = Counter(train["key"])
-    generator = random.Random(SEED)
-    result = {name: list(values) for name, values in train.items()}
-    for row, tokens in enumerate(read):
-        key = train["key"][row]
-        mode = key.partition(" ")[2]
-        others = sorted(other for other in counts if other.endswith(f" {mode}") and other != key)
-        for _ in range(min(copies, len(others))):
-            # `random()` is the one method whose sequence Python promises to keep.
-            place = generator.random() * sum(counts[other] for other in others)
-            for other in others:
-                place -= counts[other]
-                if place < 0:
-                    break
-            others.remove(other)
-            try:
-                moved = abc.transposed(tokens, key, other)
-            except ZooError:
-                continue
-            if known.issuperset(moved):
-                for name, values in train.items():
-                    result[name].append(values[row])
-                result["key"][-1] = other
-                result["tune"][-1] = abc.join(moved)
-    return result
+    spans = [_span(piece) for piece in pieces]
+    sounding = [span for span in spans if span]
+    if not sounding:
+        raise ZooError("No piece has a note.")
+    low, high = min(low for low, _ in sounding), max(high for _, high in sounding)
+    columns: dict[str, list] = {"key": [], "frames": []}
+    shifts = sorted(shifts, key=lambda shift: (abs(shift), shift))
+    for key, piece, span in zip(keys, pieces, spans, strict=True):
+        for shift in shifts:
+            if shift == 0 or (span and low <= span[0] + shift and span[1] + shift <= high):
+                columns["key"].append(transpose_key(key, shift) if key else "")
+                columns["frames"].append([[note + shift for note in frame] for frame in piece])
+    return columns
+
+
+def _span(piece: Sequence[Sequence[int]]) -> tuple[int, int] | None:
+    notes = [note for frame in piece for note in frame]
+    return (min(notes), max(notes)) if notes else None

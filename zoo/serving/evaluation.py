@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.data import Splits
 from zoo.data.dataset import load_examples
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
 from zoo.serving.predictor import Predictor, load
 
 
@@ -18,6 +18,7 @@ def evaluate(
     data: str | Path | None = None,
     *,
     columns: Mapping[str, str] | None = None,
+    split: str = "test",
     baselines: bool = True,
 ) -> dict[str, Any]:
     """Scores what a model serves.
@@ -27,6 +28,7 @@ def evaluate(
       data: a source of the dataset (its test split is scored), or a file all rows of which are
         scored; None for the test split of the data that the model was trained on.
       columns: our column name to the file's.
+      split: `"validation"` scores that split instead: the one that chose the epoch.
       baselines: whether to put the baselines beside. They are those that the run has measured
         where the rows are the same; else they are fitted on the model's training split.
 
@@ -34,6 +36,7 @@ def evaluate(
       `model, data, rows, metric, metrics, baseline, notes`.
 
     Raises:
+      UsageError: no such split, or a split of a file of one's own.
       UsageError, ZooError: as for `zoo.load`, and data that cannot be had or read.
     """
     predictor = model if isinstance(model, Predictor) else load(model)
@@ -41,17 +44,24 @@ def evaluate(
     dataset = recipe.data(predictor.config)
     trained_on = predictor.data
     dataset.check_columns(data, columns)
+    if split not in ("test", "validation"):
+        raise UsageError(f"Unknown split {split!r}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
     if dataset.is_own(data):
+        if split != "test":
+            raise UsageError("A file of your own has no splits: all of its rows are scored.")
         labels = predictor.labels or None
         examples = load_examples(dataset, Path(str(data)), columns, labels=labels)
         title, same = Path(str(data)).name, False
     else:
         splits = splits_of(predictor, data)
-        examples, title = splits.test, splits.title
-        same = splits.fingerprint == trained_on["fingerprint"]
-        if not same:
+        examples, title = getattr(splits, split), splits.title
+        known = splits.fingerprint == trained_on["fingerprint"]
+        same = known and split == "test"
+        if split != "test":
+            title += f", {split} split"
+        if not known:
             notes.append(
                 f"trained on {trained_on['title']}, which differs: some of the rows scored here "
                 "may have been among its training data"

@@ -475,11 +475,13 @@ def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, lis
 def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
     """Makes a signature's input; rows of unequal length are padded with "" or 0."""
     try:
-        if spec.shape.rank == 2:
-            longest = max(len(value) for value in values)
-            filler: Any = b"" if spec.dtype == tf.string else 0
-            values = [[*value, *[filler] * (longest - len(value))] for value in values]
-        tensor = tf.constant(values, spec.dtype)
+        if spec.shape.rank > 1:
+            array = _padded(values, spec.shape.rank, b"" if spec.dtype == tf.string else 0)
+            # Of a list, TensorFlow refuses values of another type; an empty one has no shape.
+            tensor = tf.constant(array.tolist(), spec.dtype)
+            tensor = tensor if array.size else tf.reshape(tensor, array.shape)
+        else:
+            tensor = tf.constant(values, spec.dtype)
         if tensor.shape.rank != spec.shape.rank:
             raise ValueError(f"it has {tensor.shape.rank} axes, not {spec.shape.rank}")
         return tensor
@@ -488,6 +490,21 @@ def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
             f"Input {name!r} takes values of type {spec.dtype.name}, one an example, all of one "
             f"shape ({first_line(error)})."
         ) from error
+
+
+def _padded(values: Any, rank: int, filler: Any) -> np.ndarray:
+    """Makes nested lists of unequal length an array of `rank` axes, filled up on the right."""
+    if rank == 1:
+        row = np.empty(len(values), object)
+        for place, value in enumerate(values):
+            row[place] = value
+        return row
+    rows = [_padded(value, rank - 1, filler) for value in values]
+    shape = np.max([row.shape for row in rows], axis=0) if rows else [0] * (rank - 1)
+    array = np.full((len(rows), *shape), filler, object)
+    for row, value in zip(array, rows, strict=True):
+        row[tuple(slice(size) for size in value.shape)] = value
+    return array
 
 
 def _encoded(value: str | bytes) -> bytes:

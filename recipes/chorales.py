@@ -1,0 +1,239 @@
+"""One-to-many: a key goes in, a chorale of four voices comes out, frame by frame.
+
+A frame v_t says which of a piano's 88 keys sound at an eighth. The recurrent network reads what
+has sounded so far, and the key and mode k of the piece at each step:
+
+    x_t = relu(E v_{t-1} + K k),   h_t = RNN(x_t, h_{t-1})   (cells: see recipes/sentiment.py)
+
+Two heads say how probable each next frame is. The keys of a frame are independent, given the past
+(`head=bernoulli`, the set-up of most published tables), or each depends on those below it, so
+that a chord is consistent (`head=nade`; Larochelle & Murray 2011, on top of an RNN as in
+Boulanger-Lewandowski, Bengio & Vincent 2012):
+
+    p(v_ti = 1) = sigmoid(b_i + B_i h_t)
+    p(v_ti = 1) = sigmoid(b_i + B_i h_t + U_i tanh(c + A h_t + sum_{j<i} v_tj W_j))
+
+In training each piece is heard in every key to which it can be transposed within the range of the
+training pieces. A piece is made by drawing one note after another, from the bass upwards, until
+the frame is over, and so on: the same probabilities, as a chain (`zoo/decoding/frames.py`). It can
+begin with a chord or with frames of one's own.
+
+Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
+
+    chorales-lstm, Bach (eighths)             NADE 3.74
+    chorales-lstm, JSB piano rolls            NADE 5.19   Bernoulli 8.21
+    chorales-lstm, Nottingham                 NADE 2.34   Bernoulli ?.??
+
+Those of the published tables are JSB and Nottingham, in one key altogether, so without transposing:
+`--data jsb --set transpose=0 --set batch_size=8 --set epochs=60 --set dropout=0.5`. For these are
+reported, on JSB and Nottingham: LSTM 8.45 and 3.29, RNN-RBM 6.27 and 2.39, RNN-NADE 5.56 and 2.31.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from recipes.datasets.chorales import CHORALES
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits
+
+TOPOLOGY = "one-to-many"
+TASK = "music"
+METRIC = "nats_per_frame"
+MONITOR = "val_loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 12  # passes over the training split, at most
+    batch_size: int = 16  # pieces in one step, over all replicas together
+    learning_rate: float = 3e-3  # Adam's step size at its highest
+    patience: int = 3  # epochs without a better validation score before training stops (0: never)
+    cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
+    layers: int = 1  # recurrent layers on top of each other
+    units: int = 256  # size of the state h_t
+    embedding: int = 128  # size of x_t
+    head: Literal["bernoulli", "nade"] = (
+        "nade"  # keys of a frame: independent, or each on those below
+    )
+    hidden: int = 100  # size of the NADE's hidden layer
+    dropout: float = 0.4  # share of h_t hidden in training
+    input_dropout: float = 0.1  # share of x_t hidden in training
+    key_dropout: float = 0.1  # share of pieces whose key is hidden in training
+    transpose: int = 6  # semitones by which training pieces are transposed, at most
+    quarter_length: float = 0.5  # of a frame, in quarter notes: for files that are written
+    voices: int = 4  # notes that a generated frame has at most
+    steps: int = 64  # frames to generate
+    temperature: float = 0.9  # below 1, what is probable is drawn more often
+    top_k: int = 0  # draw from the k most probable ids (0: from all)
+    top_p: float = 1.0  # draw from the most probable ids that together reach this probability
+
+
+OPTIONS = ("steps", "temperature", "top_k", "top_p")  # settings of what is generated
+
+RECIPES = {
+    "chorales-simplernn": Config(cell="simplernn", learning_rate=1e-3),
+    "chorales-gru": Config(cell="gru"),
+    "chorales-lstm": Config(cell="lstm"),
+}
+
+
+def data(config: Config) -> Dataset:
+    return CHORALES
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    return {}  # keys of a piano and of music are the same everywhere
+
+
+def augment(config: Config, train: Examples) -> Examples:
+    from zoo.music.transpose import transposed
+
+    shifts = range(-min(config.transpose, 5), min(config.transpose, 6) + 1)
+    return transposed(train["key"], train["frames"], shifts)
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.data.batching import Ragged
+    from zoo.music import KEYS
+    from zoo.music.arrays import roll
+
+    notes = [roll(frames) for frames in examples["frames"]]  # (time, 88) each
+    numbers = {"": 0, **{key: number for number, key in enumerate(KEYS, 1)}}
+    return Batches(
+        x={
+            # The frame before each one: silence before the first.
+            "before": Ragged([np.pad(piece[:-1], ((1, 0), (0, 0))) for piece in notes]),
+            "notes": Ragged(notes),
+            "key": np.array([numbers[key] for key in examples["key"]], "int32"),  # (rows,)
+        },
+        # A last column of ones, so that silence is not padding.
+        y=Ragged([np.pad(piece, ((0, 0), (0, 1)), constant_values=1) for piece in notes]),
+        batch_size=config.batch_size,
+    )
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    from zoo.layers import NADE, Bernoulli
+    from zoo.music import KEYS
+
+    cell = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+    before = keras.Input((None, 88), name="before")  # (batch, time, keys)
+    notes = keras.Input((None, 88), name="notes")
+    key = keras.Input((), dtype="int32", name="key")  # (batch,)
+    # An unknown key adds nothing, like one that is hidden.
+    given = layers.Embedding(len(KEYS) + 1, config.embedding, "zeros")(key)
+    given = layers.Dropout(config.key_dropout, noise_shape=(None, 1))(given)
+    x = layers.Dense(config.embedding)(before)
+    x = layers.Add()([x, layers.Reshape((1, config.embedding))(given)])
+    x = layers.Dropout(config.input_dropout)(layers.ReLU()(x))
+    for number in range(config.layers):
+        x = cell(config.units, return_sequences=True, name=f"rnn{number}")(x)
+        x = layers.Dropout(config.dropout)(x)
+    if config.head == "nade":
+        head = NADE(config.hidden, dtype="float32", name="head")
+    else:
+        head = Bernoulli(dtype="float32", name="head")
+    return keras.Model({"before": before, "notes": notes, "key": key}, head(x, notes))
+
+
+def objective(config: Config, assets: dict) -> dict[str, Any]:
+    from zoo.losses import FrameLoss
+
+    return {"loss": FrameLoss()}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    from zoo.decoding.pieces import pieces
+    from zoo.music.encode import MusicEncoder
+    from zoo.serving import Served
+
+    encoder = MusicEncoder(name="encoder")
+    options = {name: getattr(config, name) for name in OPTIONS}
+    functions = pieces(model, encoder, voices=config.voices, **options)
+    return Served(functions, parts=[model, encoder])
+
+
+def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+    from zoo.music import parse_chord, parse_key
+
+    checks = {"key": parse_key, "chord": lambda text: " ".join(map(str, parse_chord(text)))}
+    inputs = {
+        name: checks[name](value) if name in checks else value for name, value in given.items()
+    }
+    if "prime" in given:
+        from zoo.music.read import read_score
+
+        inputs["prime"] = read_score(given["prime"], config.quarter_length)
+    return inputs
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo.metrics.generation import nats_per_step
+
+    lengths = [len(frames) for frames in examples["frames"]]
+    pieces = {**examples, "length": lengths}
+    scores = predictor.predict(pieces, signature="score", batch_size=16)
+    return {
+        "nats_per_frame": nats_per_step(scores),
+        "frames": sum(score["count"] for score in scores),
+        "checks": checks(config, predictor, examples),
+    }
+
+
+def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
+    """Compares new pieces, in the keys of the held-out ones, with these."""
+    from zoo.metrics.generation import training_splits
+    from zoo.metrics.music import frame_checks
+
+    splits = training_splits(predictor)
+    if splits is None:  # a model that came without its data: nothing to compare with
+        return {}
+    train, keys, count = splits.train, examples["key"], len(examples["key"])
+    seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
+    options = {name: getattr(config, name) for name in OPTIONS}
+    answers = predictor.predict(seeds, signature="generate", **options)
+    made = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
+    bar = max(1, round(4 / config.quarter_length))  # frames
+    known = keys if all(keys) else None
+    return {
+        name: frame_checks(pieces, known, train["frames"], train["key"] if known else None, bar=bar)
+        for name, pieces in (("made", made), ("held out", examples["frames"]))
+        if any(map(any, pieces))
+    }
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    from zoo.baselines.frames import baselines
+
+    return baselines(splits.train, splits.test)
+
+
+def show(example: dict, answer: dict) -> str:
+    from zoo.music import note_name
+
+    key = answer["key"]
+    chords = [
+        " ".join(note_name(note, key or None) for note in frame if note) or "-"
+        for frame in answer["frames"]
+    ]
+    return f"{key or 'no key':>11}  {len(chords)} frames: {' | '.join(chords[:8])} …"
+
+
+def render(config: Config, answer: dict, stem: Path) -> list[Path]:
+    from zoo.music.write import write_frames
+
+    frames = [[note for note in frame if note] for frame in answer["frames"]]
+    return write_frames(
+        frames,
+        stem,
+        quarter_length=config.quarter_length,
+        key=answer["key"] or None,
+        voices=config.voices,
+    )
