@@ -95,12 +95,19 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     Raises:
       ZooError: it cannot be read, or holds no tune of one voice, key and metre.
     """
+    from zoo.data import fetch
+
     tunes = abc.split_tunes(read_text(path))
-    rows, _ = read_tunes(("", tune) for tune in tunes)
+    rows, failed = read_tunes(("", tune) for tune in tunes)
     if not rows:
         raise ZooError(
             f"{path} has {len(tunes):,} ABC tunes, none of which has one voice, key and metre. A "
             "tune needs the fields X:, M:, L: and K:, then its notes."
+        )
+    if failed:
+        fetch.say(
+            f"{failed:,} of {len(tunes):,} tunes of {path.name} left out: they cannot be written "
+            "with one voice, key and metre"
         )
     return examples(rows)
 

@@ -302,3 +302,29 @@ def test_notes_are_beamed_by_the_beat(text, expected):
 def test_a_damaged_rhythm_has_no_beams():
     text = abc.tune_text("reel", "G major", abc.tokens("[M:2/4] GAB> | GABc |]"))
     assert abc.with_beams(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "other", "expected", "semitones"),
+    [
+        ("G,2A ^c =f f c' | z |]", "G major", "D major", "D,2E^G=ccg | z |]", -5),
+        ("d ^g =c c a", "D major", "G major", "g^c'=ffd'", 5),
+        ("G _B ^F =F", "G major", "B- major", "B_d=A_A", 3),
+        ("A ^F ^^G =g", "B minor", "A minor", "G=E^^F=f", -2),
+        ("C B, c B c'", "C major", "B- major", "B,A,BAb", -2),
+        ("(3DEF D>E", "D dorian", "E dorian", "(3EFGE>F", 2),
+        ("[M:6/8] G3 | [1 A2- A :|", "G major", "A major", "[M:6/8] A3 | [1 B2-B :|", 2),
+    ],
+)
+def test_a_tune_is_transposed_by_degrees_of_its_scale(text, key, other, expected, semitones):
+    tokens = abc.tokens(text)
+    moved = abc.transposed(tokens, key, other)
+    assert abc.join(moved) == expected
+    before, after = (abc.pitches(abc.bars(t), k) for t, k in ((tokens, key), (moved, other)))
+    assert [new - old for old, new in zip(before, after, strict=True)] == [semitones] * len(before)
+    assert abc.pitches(abc.bars(abc.transposed(moved, other, key)), key) == before
+
+
+def test_a_triple_accidental_is_refused():
+    with pytest.raises(ZooError, match=r"'\^\^E' cannot be written in D major"):
+        abc.transposed(["^^E"], "C major", "D major")

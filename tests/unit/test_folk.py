@@ -10,11 +10,12 @@ import tensorflow as tf
 import zoo
 from recipes import folk
 from recipes.datasets import folk as data
-from zoo.baselines.tunes import draw_tunes, encoded, fit_tunes
+from zoo.baselines.tunes import draw_tunes, fit_tunes, nats
 from zoo.errors import UsageError, ZooError
 from zoo.metrics import tunes as metrics
 from zoo.music import abc
 from zoo.music.codec import TuneCodec, learn_tunes
+from zoo.music.copies import with_copies
 
 BODY = "GAB c2d | e2c d2B | cBA B2G | A2F G3 |"
 
@@ -116,13 +117,14 @@ def test_the_splits_have_no_variants_of_each_other():
     assert sum(map(len, titles)) == len(set.union(*titles))
 
 
-def test_ones_own_file_is_read_and_a_wrong_one_said_to_be(tmp_path):
+def test_ones_own_file_is_read_and_a_wrong_one_said_to_be(tmp_path, capsys):
     path = tmp_path / "my.abc"
     path.write_text(tune(1, "My Jig") + tune(2, "Other", key="Edor") + tune(3, "Bad", "hello"))
     rows = data.FOLK.reader(path, None)
     assert rows["type"] == ["jig", "tune"]
     assert rows["key"] == ["G major", "E dorian"]
     assert list(rows) == list(data.FOLK.columns)
+    assert "1 of 3 tunes of my.abc left out" in capsys.readouterr().err
     path.write_text("X:1\nK:G\nhello\n")
     with pytest.raises(ZooError, match="1 ABC tunes, none of which"):
         data.read_file(path)
@@ -380,15 +382,53 @@ def test_nothing_to_check_is_an_error():
 def test_an_n_gram_model_draws_tunes_of_what_it_has_counted(codec):
     train = {**ROWS, "tune": [*TUNES, TUNES[1]]}
     model = fit_tunes(codec, train, 8)
-    nats, count = model.nats(encoded(codec, train), skip=2)
+    total, count = nats(model, codec, train)
     assert count == sum(len(abc.tokens(text)) + 1 for text in train["tune"])
-    assert nats / count < 1.0
+    assert total / count < 1.0
+    # The first token is as frequent as it was after the type and key, whatever its discount.
+    rare = {**train, "tune": [TUNES[0], *TUNES]}
+    rare = {name: [values[0]] * 98 + [values[0], values[1]] for name, values in rare.items()}
+    rare["type"][-1], rare["tune"][-1] = "jig", TUNES[1]
+    rare["key"] = ["G major"] * 100
+    asked = {"type": ["jig"] * 100, "key": ["G major"] * 100}
+    first = draw_tunes(fit_tunes(codec, rare, 8), codec, asked, range(100), 1)
+    assert sum("M:6/8" in text for text in first) >= 95
     asked = {"type": ["jig", "reel"], "key": ["G major", "B- major"]}
     made = draw_tunes(model, codec, asked, [1, 2], 60)
     assert made == draw_tunes(model, codec, asked, [1, 2], 60)
     assert made[0].startswith("X:1\nT:Jig in G major\nR:jig\nM:")
     assert made[1].startswith("X:1\nT:Reel in Bb major\nR:reel\nM:")
     assert len(abc.tokens_of(draw_tunes(model, codec, asked, [1, 2], 3)[0])) <= 3
+
+
+def test_copies_of_tunes_are_in_other_keys_of_their_mode():
+    train = {
+        "type": ["jig", "reel", "air", "air"],
+        "key": ["G major", "D major", "A minor", "D major"],
+        "tune": ["[M:6/8] GAB |]", "[M:6/8] DEFGAB |]", "[M:6/8] A3 |]", "[M:6/8] d6 |]"],
+        "title": list("abcd"),
+    }
+    more = with_copies(train, 2)
+    assert more == with_copies(train, 2)
+    assert {name: values[:4] for name, values in more.items()} == train
+    # A minor has no other key; d6 would need g6, and D major's lowest note a lower one: those
+    # signs are in no tune.
+    assert {name: values[4:] for name, values in more.items()} == {
+        "type": ["jig"], "key": ["D major"], "tune": ["[M:6/8] DEF |]"], "title": ["a"],
+    }  # fmt: skip
+    assert with_copies(train, 0) == train
+    config = dataclasses.replace(folk.Config(), transposed=0)
+    assert folk.augment(config, train) == train
+
+
+def test_keys_of_copies_are_drawn_by_their_share():
+    keys = ["A minor"] + ["G major"] * 200 + ["D major"] * 150 + ["C major"] * 50
+    tunes = ["[M:4/4] CDEFGABcdefgabc'4 |]"] + ["[M:4/4] GABcd4 |]"] * 400
+    drawn = with_copies({"key": keys, "tune": tunes}, 1)["key"][401:]
+    assert len(drawn) == 400
+    assert abs(drawn[:200].count("D major") / 200 - 150 / 200) < 0.1
+    assert abs(drawn[200:350].count("G major") / 150 - 200 / 250) < 0.1
+    assert "D major" not in drawn[200:350]
 
 
 def test_spread_rows():

@@ -20,12 +20,22 @@ def fit_tunes(codec: TuneCodec, train: Examples, order: int) -> NGram:
       train: columns `type`, `key` and `tune`.
       order: ids of an n-gram.
     """
-    return NGram(order, codec.size - 1).fit(encoded(codec, train))
+    rows = codec.rows(train["type"], train["key"], train["tune"])
+    front = _front(codec, order)
+    return NGram(order, codec.size - 1).fit([front + row.tolist() for row in rows])
 
 
-def encoded(codec: TuneCodec, examples: Examples) -> list[list[int]]:
+def nats(model: NGram, codec: TuneCodec, examples: Examples) -> tuple[float, int]:
+    """Returns the sum of -log p over the tokens of tunes and their ends, and how many they are.
+
+    Args:
+      model: of `fit_tunes`.
+      codec: tunes to ids.
+      examples: columns `type`, `key` and `tune`.
+    """
     rows = codec.rows(examples["type"], examples["key"], examples["tune"])
-    return [row.tolist() for row in rows]
+    front = _front(codec, model.order)
+    return model.nats([front + row.tolist() for row in rows], skip=len(front) + 2)
 
 
 def draw_tunes(
@@ -43,9 +53,16 @@ def draw_tunes(
     made = []
     for kind, key, seed in zip(asked["type"], asked["key"], seeds, strict=True):
         given = codec.conditions([kind], [key]).numpy()[0].tolist()
-        ids = model.sample(given, steps, np.random.default_rng(seed), codec.end)
-        tokens = [
-            codec.tokens[each - codec.first_token] for each in ids if each >= codec.first_token
-        ]
-        made.append(abc.tune_text(kind, key, tokens))
+        generator = np.random.default_rng(seed)
+        ids = model.sample([*_front(codec, model.order), *given], steps, generator, codec.end)
+        places = [each - codec.first_token for each in ids]
+        made.append(abc.tune_text(kind, key, [codec.tokens[each] for each in places if each >= 0]))
     return made
+
+
+def _front(codec: TuneCodec, order: int) -> list[int]:
+    """Returns what is put before a tune, so that its first tokens have whole contexts too.
+
+    Shorter contexts are smoothed by what may stand before them, and nothing may here.
+    """
+    return [codec.end] * (order - 1)

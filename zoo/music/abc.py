@@ -491,6 +491,42 @@ def _bare(pitch: str) -> str:
     return pitch.lstrip("^_=")
 
 
+def transposed(found: Sequence[str], key: str, other: str) -> list[str]:
+    """Returns a tune in another key, the nearer way up or down.
+
+    Each note keeps its degree of the scale, and an accidental how far it alters it.
+
+    Args:
+      found: tokens.
+      key: that they are in.
+      other: the new key, of the same mode.
+
+    Raises:
+      ZooError: an accidental would have to be a triple one.
+    """
+    steps = ("CDEFGAB".index(other[0]) - "CDEFGAB".index(key[0]) + 3) % 7 - 3
+    before, after = signature(key), signature(other)
+    names = {value: sign for sign, value in _ACCIDENTALS.items()}
+    result = []
+    for token in found:
+        match = _PITCH.fullmatch(token)
+        if match is None:
+            result.append(token)
+            continue
+        octave, degree = divmod(_height(token) + steps, 7)
+        letter = "CDEFGAB"[degree]
+        sign = ""
+        if match[1]:
+            old = match[2].upper()
+            altered = _ACCIDENTALS[match[1]] - before.get(old, 0) + after.get(letter, 0)
+            if altered not in names:
+                raise ZooError(f"{token!r} cannot be written in {other}.")
+            sign = names[altered]
+        name = letter if octave < 1 else letter.lower()
+        result.append(sign + name + "'" * (octave - 1) + "," * -octave)
+    return result
+
+
 # Bars.
 
 
