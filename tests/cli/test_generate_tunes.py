@@ -68,3 +68,10 @@ def test_a_prime_with_signs_that_were_never_seen_is_one_line(run):
 def test_a_type_that_is_none_is_one_line_without_options_too(run):
     with pytest.raises(zoo.UsageError, match="Known types are jig, reel; got polska"):
         zoo.load(run).predict({"type": ["polska"], "key": ["G major"]})
+
+
+def test_without_a_folder_the_tunes_come_to_the_terminal(cli, run):
+    done = cli("generate", run, "--type", "jig", "--key", "G", "--steps", "9", "-n", "2")
+    answers = zoo.load(run).generate(2, type="jig", key="G major", steps=9)
+    assert done.out == "".join(f"{answer['tune']}\n" for answer in answers)
+    assert done.err == "note: -o DIR writes files\n"

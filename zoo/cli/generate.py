@@ -65,8 +65,8 @@ def generate(
     """Make COUNT new pieces with MODEL (recipe name, run folder or export).
 
     Text comes to the terminal as it is written; music becomes files in DIR
-    (MIDI, MusicXML, WAV, a picture, and ABC of tunes). The same --seed gives
-    the same pieces.
+    (MIDI, MusicXML, WAV, a picture, and ABC of tunes), or a line or a tune in
+    the terminal. The same --seed gives the same pieces.
 
     Lengths, temperature and shares that are not given are the model's own.
     """
@@ -108,7 +108,9 @@ def generate(
             click.echo(json.dumps(answer, ensure_ascii=False))
     if output is None:
         if not as_json:
-            raise UsageError(f"What {predictor.name} makes are files: name a folder with -o.")
+            for answer in answers:
+                click.echo(predictor.recipe.show(given, answer))
+            click.echo("note: -o DIR writes files", err=True)
         return
     folder = Path(output)
     try:
