@@ -6,9 +6,13 @@ import pytest
 import zoo
 
 NAMES = [row["name"] for row in zoo.list_models()]
+# What uneven batches do depends on the loss, which recipes of one module have in common.
+FIRST = list({zoo.get_recipe(name).module: name for name in reversed(NAMES)}.values())
 
 # Logical devices have to be made before TensorFlow does anything else.
-TRAIN = """
+TRAIN = f"""
+first = {FIRST}
+
 import dataclasses, sys
 import tensorflow as tf
 
@@ -23,15 +27,15 @@ fit._finish = lambda *_: None  # what comes after training is the same on one re
 folder, *names = sys.argv[1:]
 for name in names:
     config = zoo.get_recipe(name).config
-    still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
-    still |= {"clip_norm": 0, "units": 32}
+    still = {{f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}}
+    still |= {{"clip_norm": 0, "units": 32}}
     # Of 8 rows: 6 + 2; and 3 + 3 + 2, which two replicas cannot halve. Keras clips what each
     # replica has, before it adds up, so that clipping differs.
     ways = ((6, "none", 2), (6, "mirrored", 2), (3, "none", 1), (3, "mirrored", 1))
-    for batch_size, strategy, epochs in ways:
+    for batch_size, strategy, epochs in ways if name in first else ways[:2]:
         zoo.train(
-            name, f"{folder}/{name}-{batch_size}-{strategy}", data="sample",
-            settings={"epochs": epochs, "batch_size": batch_size, **still},
+            name, f"{{folder}}/{{name}}-{{batch_size}}-{{strategy}}", data="sample",
+            settings={{"epochs": epochs, "batch_size": batch_size, **still}},
             strategy=strategy, quiet=True,
         )
 """
@@ -60,7 +64,7 @@ def test_two_replicas_equal_one_at_the_same_global_batch(name, runs, weights):
         assert distance <= 0.02 * np.linalg.norm(alone[key]) + 1e-6, key
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIRST)
 def test_batches_that_two_replicas_cannot_halve_train_too(name, runs):
     from zoo.training import Run
 
