@@ -241,4 +241,4 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
 
 
 def show(example: dict, answer: dict) -> str:
-    return answer["tune"]
+    return " ".join(answer["tune"].split())  # on one line

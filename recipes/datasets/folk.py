@@ -13,16 +13,20 @@ Many tunes are there in several settings, under one name or several. Those that 
 common, or 16 steps of their melody in a row, are in the same split.
 """
 
+from __future__ import annotations
+
 import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.data import Dataset, Examples, Wheel
 from zoo.errors import ZooError
-from zoo.music import abc
+
+if TYPE_CHECKING:
+    from zoo.music import abc
 
 OTHER = "tune"  # the type of tunes that say none
 TYPES = (
@@ -49,6 +53,8 @@ RUN = 16  # steps in a row, equal in two variants of one tune
 
 
 def sample() -> Examples:
+    from zoo.music import abc
+
     parts = {
         ("jig", "[M:6/8]"): ["GAB c2d", "e2c d2B", "cBA B2G", "A2F G3", "dBG AFD", "B2B A2A"],
         ("reel", "[M:2/2]"): ["G2BG dGBG", "c2ec g2fe", "dBGB AFDF", "G2B2 G4", "e>def g2fe"],
@@ -68,6 +74,8 @@ def sample() -> Examples:
 
 def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[str]]:
     """Reads the files of the three collections; says in notes what was left out and why."""
+    from zoo.music import abc
+
     tunes = []
     for name, content in members.items():
         collection = PurePosixPath(name).parent.name
@@ -96,6 +104,7 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
       ZooError: it cannot be read, or holds no tune of one voice, key and metre.
     """
     from zoo.data import fetch
+    from zoo.music import abc
 
     tunes = abc.split_tunes(read_text(path))
     rows, failed = read_tunes(("", tune) for tune in tunes)
@@ -122,6 +131,8 @@ def read_prime(path: Path) -> dict[str, str]:
     Raises:
       ZooError: it cannot be read.
     """
+    from zoo.music import abc
+
     text = read_text(path)
     try:
         tunes = abc.split_tunes(text if re.search(r"(?m)^X:", text) else f"X:1\n{text}")
@@ -149,6 +160,8 @@ def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:
 
     A row has `type`, `key`, `title` and `tokens`.
     """
+    from zoo.music import abc
+
     rows, failed = [], 0
     for collection, tune in tunes:
         try:
@@ -165,6 +178,8 @@ def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:
 
 def examples(rows: list[dict]) -> Examples:
     """Makes the columns; variants of one tune get one title."""
+    from zoo.music import abc
+
     titles = families([(row["title"], runs(row["tokens"])) for row in rows])
     return {
         "type": [row["type"] for row in rows],
@@ -205,6 +220,8 @@ def runs(tokens: list[str]) -> list[tuple[int, ...]]:
     They are the same in any key and rhythm. Those of fewer than three different steps, such as
     scales, are in too many tunes.
     """
+    from zoo.music import abc
+
     heights = abc.heights(tokens)
     steps = [after - before for before, after in itertools.pairwise(heights)]
     found = (tuple(steps[start : start + RUN]) for start in range(len(steps) - RUN + 1))
@@ -231,6 +248,8 @@ def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
 
 
 def share_full(tokens: list[str]) -> float:
+    from zoo.music import abc
+
     full = abc.full_bars(abc.bars(tokens), abc.meter_of(tokens))
     return sum(full) / len(full)
 

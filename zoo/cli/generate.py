@@ -109,7 +109,8 @@ def generate(
     if output is None:
         if not as_json:
             for answer in answers:
-                click.echo(predictor.recipe.show(given, answer))
+                whole = [text for text in answer.values() if isinstance(text, str) and "\n" in text]
+                click.echo(whole[0] if whole else predictor.recipe.show(given, answer))
             click.echo("note: -o DIR writes files", err=True)
         return
     folder = Path(output)

@@ -110,7 +110,8 @@ def check_characters(texts: Sequence[str], vocabulary: Sequence[str]) -> None:
         return
     affected = sum(not strange.keys().isdisjoint(text) for text in texts)
     if affected * 50 >= len(texts):
-        shown = " ".join(character for character, _ in strange.most_common(8))
+        common = sorted(strange, key=lambda character: (-strange[character], character))
+        shown = " ".join(common[:8])
         raise ZooError(
             f"{affected:,} of {len(texts):,} training texts have characters that the pieces of "
             f"the base lack ({shown}): it could not write them. Train without --from."
