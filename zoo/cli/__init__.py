@@ -10,7 +10,6 @@ import io
 import os
 import signal
 import sys
-import traceback
 
 import click
 
@@ -82,6 +81,8 @@ def main() -> None:
         code = zoo.main(prog_name="zoo", standalone_mode=False, color=color)
     except Exception as error:
         if os.environ.get("ZOO_DEBUG"):
+            import traceback  # only here: it takes its share of `zoo --help`
+
             traceback.print_exc()
         code = _report(error)
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import sys
@@ -94,6 +93,8 @@ def import_tensorflow() -> Any:
             return tf
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with transient("loading TensorFlow …"), _silent_stderr():
+            import logging
+
             import tensorflow as tf
 
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
