@@ -121,6 +121,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     import tensorflow as tf
 
     from zoo.decoding import chain, generations, scored
+    from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
     characters = codec(assets)
@@ -137,10 +138,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
         inputs=[text],
         encode=encode_prompt,
         answer=lambda ids, seed: {"continuation": characters.join(ids)},
-        steps=config.steps,
-        temperature=config.temperature,
-        top_k=config.top_k,
-        top_p=config.top_p,
+        **settings(config),
     )
     functions["score"] = tf.function(
         lambda text: scored(model, encode(text)), input_signature=[text]

@@ -72,8 +72,6 @@ class Config(BaseConfig):
     top_p: float = 1.0  # draw from the most probable ids that together reach this probability
 
 
-OPTIONS = ("steps", "temperature", "top_k", "top_p")  # settings of what is generated
-
 RECIPES = {
     "chorales-simplernn": Config(cell="simplernn", learning_rate=1e-3),
     "chorales-gru": Config(cell="gru"),
@@ -154,12 +152,12 @@ def objective(config: Config, assets: dict) -> dict[str, Any]:
 
 def serve(config: Config, assets: dict, model: Any) -> Any:
     from zoo.decoding.pieces import pieces
+    from zoo.decoding.sampling import settings
     from zoo.music.encode import MusicEncoder
     from zoo.serving import Served
 
     encoder = MusicEncoder(name="encoder")
-    options = {name: getattr(config, name) for name in OPTIONS}
-    functions = pieces(model, encoder, voices=config.voices, **options)
+    functions = pieces(model, encoder, voices=config.voices, **settings(config))
     return Served(functions, parts=[model, encoder])
 
 
@@ -192,6 +190,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
     """Compares new pieces, in the keys of the held-out ones, with these."""
+    from zoo.decoding.sampling import settings
     from zoo.metrics.generation import training_splits
     from zoo.metrics.music import frame_checks
 
@@ -200,8 +199,7 @@ def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict
         return {}
     train, keys, count = splits.train, examples["key"], len(examples["key"])
     seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
-    options = {name: getattr(config, name) for name in OPTIONS}
-    answers = predictor.predict(seeds, signature="generate", **options)
+    answers = predictor.predict(seeds, signature="generate", **settings(config))
     made = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
     bar = max(1, round(4 / config.quarter_length))  # frames
     known = keys if all(keys) else None

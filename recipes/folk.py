@@ -132,6 +132,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     import tensorflow as tf
 
     from zoo.decoding import chain, generations, scored
+    from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
     tunes = codec(assets)
@@ -143,10 +144,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
         inputs=[kind, key, prime],
         encode=lambda type, key, prime: tunes.prefix(type, key, prime),
         answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
-        steps=config.steps,
-        temperature=config.temperature,
-        top_k=config.top_k,
-        top_p=config.top_p,
+        **settings(config),
         end=tunes.end,
         default=["type", "key"],
     )
@@ -159,6 +157,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo.decoding.sampling import settings
     from zoo.metrics import generation
     from zoo.metrics.tunes import spread
     from zoo.music import abc
@@ -169,9 +168,10 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     # Tunes of the types and keys of held-out ones, each with random numbers of its own.
     rows = spread(len(scores), config.drawn)
     asked = {name: [examples[name][row] for row in rows] for name in ("type", "key", "tune")}
-    options = {name: getattr(config, name) for name in ("steps", "temperature", "top_k", "top_p")}
     given = {"type": asked["type"], "key": asked["key"], "prime": [""] * len(rows)}
-    answers = predictor.predict({**given, "random_seed": rows}, signature="generate", **options)
+    answers = predictor.predict(
+        {**given, "random_seed": rows}, signature="generate", **settings(config)
+    )
     tunes = zip(asked["type"], asked["key"], map(abc.tokens, asked["tune"]), strict=True)
     texts = {
         "made": [answer["tune"] for answer in answers],

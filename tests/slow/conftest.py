@@ -15,3 +15,16 @@ def user_environment(monkeypatch):
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def ready(user_environment):
+    """Takes a dataset and the key of a source; loads it, where it is on this machine."""
+
+    def load(dataset, key):
+        source = next(source for source in dataset.sources if source.key == key)
+        if source.status().state != "ready":
+            pytest.skip(f"{source.title} ({key}) is not on this machine")
+        return dataset.load(key)
+
+    return load

@@ -1,5 +1,7 @@
 """The lookup baseline on the official CoNLL-2003 splits, and WNUT-17 as it is published."""
 
+import functools
+
 import pytest
 
 from recipes.datasets.conll import CONLL
@@ -8,20 +10,17 @@ from zoo.baselines.entities import entity_baselines
 pytestmark = pytest.mark.slow
 
 
-def load(key):
-    source = next(source for source in CONLL.sources if source.key == key)
-    if source.status().state != "ready":
-        pytest.skip(f"{source.title} ({key}) is not on this machine")
-    return CONLL.load(key)
+@pytest.fixture
+def load(ready):
+    return functools.partial(ready, CONLL)
 
 
 def percent(scores):
     return [round(100 * scores[name], 2) for name in ("precision", "recall", "f1")]
 
 
-@pytest.mark.usefixtures("user_environment")
 @pytest.mark.parametrize("key", ["tfds", "wheel"])
-def test_the_baseline_is_the_published_one(key):
+def test_the_baseline_is_the_published_one(load, key):
     splits = load(key)
     assert [len(rows["tags"]) for rows in (splits.train, splits.validation, splits.test)] == [
         14_041,
@@ -40,8 +39,7 @@ def test_the_baseline_is_the_published_one(key):
     assert percent(found) == [78.33, 65.23, 71.18]
 
 
-@pytest.mark.usefixtures("user_environment")
-def test_wnut_17_has_its_sentences():
+def test_wnut_17_has_its_sentences(load):
     splits = load("wnut17")
     assert [len(rows["tags"]) for rows in (splits.train, splits.validation, splits.test)] == [
         3_394,

@@ -1,5 +1,6 @@
 """Bach's chorales and the piano rolls of the published tables, as they are."""
 
+import functools
 from collections import Counter
 
 import numpy as np
@@ -9,21 +10,19 @@ from recipes.datasets.chorales import CHORALES
 from zoo.baselines.frames import baselines
 from zoo.data.dataset import SPLITS
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("user_environment")]
+pytestmark = pytest.mark.slow
 
 
-def load(key):
-    source = next(source for source in CHORALES.sources if source.key == key)
-    if source.status().state != "ready":
-        pytest.skip(f"{source.title} ({key}) is not on this machine")
-    return CHORALES.load(key)
+@pytest.fixture
+def load(ready):
+    return functools.partial(ready, CHORALES)
 
 
 def pieces_of(splits):
     return [piece for name in SPLITS for piece in getattr(splits, name)["frames"]]
 
 
-def test_bach_has_four_voices_and_no_chorale_twice():
+def test_bach_has_four_voices_and_no_chorale_twice(load):
     pytest.importorskip("music21")
     splits = load("bach")
     pieces = pieces_of(splits)
@@ -47,17 +46,17 @@ def test_bach_has_four_voices_and_no_chorale_twice():
     ("key", "rows", "frames"),
     [("jsb", (229, 76, 77), 23_134), ("nottingham", (694, 173, 170), 266_537)],
 )
-def test_piano_rolls_are_those_of_the_published_tables(key, rows, frames):
+def test_piano_rolls_are_those_of_the_published_tables(load, key, rows, frames):
     splits = load(key)
     assert tuple(len(getattr(splits, name)["frames"]) for name in SPLITS) == rows
     assert sum(map(len, pieces_of(splits))) == frames
 
 
-def test_the_quarters_in_json_are_the_same_chorales():
+def test_the_quarters_in_json_are_the_same_chorales(load):
     assert load("jsb").fingerprint == load("jsb-json").fingerprint
 
 
-def test_baselines_of_jsb():
+def test_baselines_of_jsb(load):
     splits = load("jsb")
     found = baselines(splits.train, splits.test)
     scores = [found[name]["nats_per_frame"] for name in found]

@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 from scipy.io import wavfile
 
@@ -236,20 +235,6 @@ def test_the_same_piece_gives_the_same_bytes(tmp_path):
         made.append(digests(folder))
     assert len(made[0]) == 9
     assert made[0] == made[1]
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are saved."""
-    saved = []
-    savefig = Figure.savefig
-
-    def keep(self, *args, **kwargs):
-        saved.append(self)
-        return savefig(self, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
 
 
 def test_the_picture_shows_each_note_at_its_place(tmp_path, figures):

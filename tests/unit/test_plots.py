@@ -3,7 +3,6 @@ import sys
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from zoo import ZooError
@@ -14,20 +13,6 @@ HISTORY = [
     {"epoch": 2, "loss": 0.4, "val_loss": 0.3, "accuracy": 0.8, "val_accuracy": 0.9, "lr": 1e-3},
     {"epoch": 3, "loss": 0.2, "val_loss": 0.4, "accuracy": 0.9, "val_accuracy": 0.9, "lr": 1e-3},
 ]
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that are saved."""
-    saved = []
-    savefig = Figure.savefig
-
-    def keep(self, *args, **kwargs):
-        saved.append(self)
-        return savefig(self, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
 
 
 def test_curves_show_each_value_and_mark_the_best_epoch(tmp_path, figures):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,19 +64,21 @@ class NGram:
             self._discounts.append(once / (once + 2 * twice) if once else 0.5)
         return self
 
-    def probability(self, context: Sequence[int], following: int) -> float:
-        """Returns p(following | context)."""
-        found = 1 / self.size
-        for length in range(self.order):
-            if length > len(context):
-                break
+    def _levels(self, context: Sequence[int]) -> Iterator[tuple[Counter[int], float, int]]:
+        """Yields the counts after ever longer ends of a context, their discount, their sum."""
+        for length in range(min(self.order, len(context) + 1)):
             key = tuple(context[len(context) - length :])
             after = self._after[length].get(key)
             if after is None:
-                break
-            discount = self._discounts[length]
+                return
+            yield after, self._discounts[length], self._totals[length][key]
+
+    def probability(self, context: Sequence[int], following: int) -> float:
+        """Returns p(following | context)."""
+        found = 1 / self.size
+        for after, discount, total in self._levels(context):
             seen = max(after[following] - discount, 0.0) if following in after else 0.0
-            found = (seen + discount * len(after) * found) / self._totals[length][key]
+            found = (seen + discount * len(after) * found) / total
         return found
 
     def distribution(self, context: Sequence[int]) -> np.ndarray:
@@ -85,14 +87,7 @@ class NGram:
 
         found = np.full(self.size + 1, 1 / self.size)
         found[0] = 0.0
-        for length in range(self.order):
-            if length > len(context):
-                break
-            key = tuple(context[len(context) - length :])
-            after = self._after[length].get(key)
-            if after is None:
-                break
-            discount, total = self._discounts[length], self._totals[length][key]
+        for after, discount, total in self._levels(context):
             found *= discount * len(after) / total
             found[list(after)] += np.maximum(np.array([*after.values()]) - discount, 0.0) / total
         return found

@@ -48,7 +48,6 @@ def generation_race(
     predictor = load(model)
     if "symbols" not in predictor.assets:
         raise UsageError(f"{predictor.name} has no symbols: name a model of text or tunes.")
-    size = len(predictor.assets["symbols"]) + 2
     step = predictor.signatures["step"]
     begun = predictor.begin({})
 
@@ -65,7 +64,6 @@ def generation_race(
             logits[0] = -np.inf
             shares = np.exp(logits - logits.max())
             drawn = generator.choice(len(shares), p=shares / shares.sum())
-            drawn = min(int(drawn), size - 1)
             found = network.predict(
                 {"input": np.array([drawn], "int32"), "state": found}, verbose=0
             )

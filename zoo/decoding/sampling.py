@@ -21,8 +21,9 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-PADDING = 0
-IMPOSSIBLE = -1e9  # a log-probability: finite, so that no difference of two is undefined
+from zoo.config import Config
+from zoo.decoding.search import IMPOSSIBLE, PADDING, log_probabilities
+
 RANGES = (  # of the options, from and to; that of `steps` bounds the time a request can take
     ("steps", 0, 100_000),
     ("temperature", 0.0, 100.0),
@@ -36,6 +37,11 @@ State: TypeAlias = dict[str, tf.Tensor]
 Step: TypeAlias = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 """Takes ids, int32 `(rows,)`, and the state before them; returns the logits of the ids after them,
 float32 `(rows, ids)`, and the new state."""
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Returns the options of `sample` that a recipe's config has: `steps`, `temperature`, …"""
+    return {name: getattr(config, name) for name, *_ in RANGES}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +58,6 @@ class Samples:
     ids: tf.Tensor
     log_probability: tf.Tensor
     complete: tf.Tensor
-
-
-def log_probabilities(logits: tf.Tensor) -> tf.Tensor:
-    """Returns log-probabilities `(rows, ids)` of logits; padding is none of the ids."""
-    padding = tf.range(tf.shape(logits)[-1]) == PADDING
-    return tf.nn.log_softmax(tf.where(padding, IMPOSSIBLE, logits))
 
 
 def restricted(

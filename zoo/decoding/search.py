@@ -80,7 +80,7 @@ def greedy(
 
     def body(time: Any, previous: Any, state: Any, done: Any, total: Any, kept: Any) -> Any:
         logits, state, _ = step(previous, state)
-        logs = _log_probabilities(logits, never)
+        logs = log_probabilities(logits, never)
         chosen = tf.where(done, PADDING, tf.argmax(logs, axis=-1, output_type=tf.int32))
         total += tf.where(done, 0.0, tf.gather(logs, chosen, batch_dims=1))
         done |= (chosen == end) | (time + 1 >= limits)
@@ -128,7 +128,7 @@ def beam_search(
 
     def body(time: Any, previous: Any, state: Any, done: Any, total: Any, kept: Any) -> Any:
         logits, state, weights = step(tf.reshape(previous, [-1]), state)
-        logs = _log_probabilities(logits, never)
+        logs = log_probabilities(logits, never)
         vocabulary = tf.shape(logs)[-1]
         logs = tf.reshape(logs, [batch, beam, vocabulary])
         # What has ended goes on in one way: with padding, which costs nothing.
@@ -170,7 +170,7 @@ def beam_search(
     return Hypotheses(take(found.ids), take(found.scores), take(found.complete), weights)
 
 
-def _log_probabilities(logits: tf.Tensor, never: Sequence[int]) -> tf.Tensor:
+def log_probabilities(logits: tf.Tensor, never: Sequence[int] = ()) -> tf.Tensor:
     """Returns log-probabilities over the ids that may be chosen; padding is none of them."""
     size = tf.shape(logits)[-1]
     barred = tf.reduce_any(tf.range(size)[:, tf.newaxis] == tf.constant([PADDING, *never]), axis=1)

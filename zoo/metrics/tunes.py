@@ -6,9 +6,9 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 from zoo.errors import ZooError
+from zoo.metrics.music import repeated_share
 from zoo.music import abc, modes
 
 # Of a type's tunes in the training split have a metre at least; rarer ones do not fit the type.
@@ -96,9 +96,7 @@ def tune_checks(
             bool(tune) and tune[-1] % 12 == modes.tonic(key) for tune, key in named
         ),
         "meter_fits": _share(meter in meters.get(kind, ()) for kind, *_, meter in read),
-        "repeated_bars": _share(
-            again for *_, bars, _ in read for again in _repeated([bar.notes for bar in bars])
-        ),
+        "repeated_bars": _zero(repeated_share([bar.notes for bar in bars] for *_, bars, _ in read)),
         "length": _mean([len(tokens) for _, _, tokens, *_ in read]),
     }
     if training:
@@ -127,22 +125,17 @@ def _reads(other: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _repeated(items: Iterable[Any]) -> list[bool]:
-    seen: set[Any] = set()
-    result = []
-    for item in items:
-        result.append(item in seen)
-        seen.add(item)
-    return result
-
-
 def _share(found: Iterable[bool]) -> float:
     return _mean([float(each) for each in found])
 
 
 def _mean(values: Sequence[float]) -> float:
-    # JSON has no NaN; where nothing can be counted, nothing is right.
     return math.fsum(values) / len(values) if values else 0.0
+
+
+def _zero(share: float) -> float:
+    # JSON has no NaN; where nothing can be counted, nothing is right.
+    return 0.0 if math.isnan(share) else share
 
 
 def _classified(

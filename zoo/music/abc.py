@@ -28,6 +28,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from zoo.errors import ZooError
+from zoo.music.keys import LETTERS
 from zoo.music.modes import key_field, parse_key, signature
 
 UNIT = Fraction(1, 8)  # the length of a note without a length, of a whole note
@@ -50,7 +51,6 @@ _TUPLET = re.compile(r"\(([2-9])(?::([1-9]):([1-9]))?")
 _COMPOUND = frozenset(("3/8", "6/8", "9/8", "12/8", "6/4", "9/4"))  # three notes to a beat
 BARS = frozenset(("|", "||", "|]", "|:", ":|"))
 SECTIONS = BARS - {"|"}  # bar lines at which a part of the tune begins or ends
-_LETTERS = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
 _ACCIDENTALS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 
 
@@ -644,7 +644,7 @@ def pitches(found: Sequence[Bar], key: str) -> list[int]:
             if match[1]:
                 local[letter] = _ACCIDENTALS[match[1]]
             octave = match[2].islower() + match[3].count("'") - match[3].count(",")
-            pitch = 60 + _LETTERS[letter] + 12 * octave
+            pitch = 60 + LETTERS[letter] + 12 * octave
             if not tied:
                 result.append(pitch + local.get(letter, altered.get(letter, 0)))
             tied = note.tied

@@ -20,7 +20,8 @@ KEYS: tuple[str, ...] = (
 
 _SHARPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _FLATS = ("C", "D-", "D", "E-", "E", "F", "G-", "G", "A-", "A", "B-", "B")
-_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+# Pitch classes of the letters.
+LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NOTE = r"([A-Ga-g])\s*(#|♯|-flat|-sharp|-|b|♭|flat|sharp)?"
 _MODES = {"major": "major", "maj": "major", "minor": "minor", "min": "minor", "m": "minor"}
 
@@ -43,7 +44,7 @@ def parse_key(text: str) -> str:
             f"{text!r} may be {letter} or {letter} flat: write '{letter} minor' or "
             f"'{letter}b minor', or major."
         )
-    note = (_LETTERS[match[1].upper()] + _accidental(match[2])) % 12
+    note = (LETTERS[match[1].upper()] + _accidental(match[2])) % 12
     mode = _MODES.get("major" if match[3] == "M" else match[3].lower())
     if mode is None:
         said = f"has {match[3]!r} for its mode" if match[3] else "has no mode"
@@ -115,7 +116,7 @@ def parse_chord(text: str) -> tuple[int, ...]:
         elif match := re.fullmatch(rf"{_NOTE}([0-9])", word):
             # Not by pitch class: C flat of octave 4 lies below C4, B sharp above B4.
             shift = _accidental(match[2])
-            pitch = 12 * (int(match[3]) + 1) + _LETTERS[match[1].upper()] + shift
+            pitch = 12 * (int(match[3]) + 1) + LETTERS[match[1].upper()] + shift
         else:
             raise UsageError(
                 f"{word!r} in the chord {text!r} is not a note. Write names with octaves, such as "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from zoo.errors import UsageError
+from zoo.music.keys import LETTERS
 
 MODES = {  # to the fifths from its first note up to that of the major key with its notes
     "major": 0,
@@ -21,7 +22,6 @@ MODES = {  # to the fifths from its first note up to that of the major key with 
 }
 # "M" is left out: the standard ignores case, by which it would be minor; people mean major.
 _SAME = {"": "major", "m": "minor", "ionian": "major", "aeolian": "minor"}
-_LETTERS = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
 _FIFTHS = {letter: place for place, letter in enumerate("FCGDAEB")}
 
 
@@ -68,13 +68,13 @@ def signature(key: str) -> dict[str, int]:
 def tonic(key: str) -> int:
     """Returns the pitch class of a key's first note, 0 being C."""
     name = key.partition(" ")[0]
-    return (_LETTERS[name[0]] + (name[1:] == "#") - (name[1:] == "-")) % 12
+    return (LETTERS[name[0]] + (name[1:] == "#") - (name[1:] == "-")) % 12
 
 
 def scale(key: str) -> frozenset[int]:
     """Returns the pitch classes of a key, in minor also those of the raised sixth and seventh."""
     altered = signature(key)
-    classes = {(value + altered.get(letter, 0)) % 12 for letter, value in _LETTERS.items()}
+    classes = {(value + altered.get(letter, 0)) % 12 for letter, value in LETTERS.items()}
     if key.endswith(" minor"):
         classes |= {(tonic(key) + 9) % 12, (tonic(key) + 11) % 12}
     return frozenset(classes)
