@@ -38,7 +38,9 @@ def sample() -> Examples:
         examples["audio"].append(
             [
                 round(
-                    (0.3 - 0.02 * number) * math.sin(math.pi * t / length) * (
+                    (0.3 - 0.02 * number)
+                    * math.sin(math.pi * t / length)
+                    * (
                         math.sin(2 * math.pi * first * higher * t / 8000)
                         + 0.5 * math.sin(2 * math.pi * second * higher * t / 8000)
                     ),

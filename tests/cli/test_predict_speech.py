@@ -36,7 +36,10 @@ def wavs(tmp_path):
 def test_files_are_answered_one_a_line(cli, classifier, wavs):
     lines = cli("predict", classifier, *wavs).out.splitlines()
     assert [line.split()[-1] for line in lines] == wavs
-    rows = [json.loads(line) for line in cli("predict", classifier, *wavs, "--json").out.split("\n")[:-1]]
+    rows = [
+        json.loads(line)
+        for line in cli("predict", classifier, *wavs, "--json").out.split("\n")[:-1]
+    ]
     assert [row["file"] for row in rows] == wavs
     assert set(rows[0]) == {"file", "label", "score", "probabilities"}
     predictor = zoo.load(classifier)
@@ -45,7 +48,9 @@ def test_files_are_answered_one_a_line(cli, classifier, wavs):
     assert rows[0]["score"] == pytest.approx(alone["score"], abs=1e-3)  # 16 bits
 
 
-def test_paths_in_a_table_are_seen_from_it_and_other_columns_are_kept(cli, classifier, wavs, tmp_path):
+def test_paths_in_a_table_are_seen_from_it_and_other_columns_are_kept(
+    cli, classifier, wavs, tmp_path
+):
     (tmp_path / "sound" / "list.csv").write_text("audio,id\na.wav,1\nb.wav,2\n")
     cli("predict", classifier, "-i", "sound/list.csv", "-o", "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()

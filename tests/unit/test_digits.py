@@ -69,7 +69,11 @@ def test_folders_that_are_not_right_are_named(folder, tmp_path):
 
 
 def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
-    rows = ["audio,text,speaker", "mine/0_ada_1.wav, zero ,ada", f"{folder}/3_bob_2.wav,three zero,"]
+    rows = [
+        "audio,text,speaker",
+        "mine/0_ada_1.wav, zero ,ada",
+        f"{folder}/3_bob_2.wav,three zero,",
+    ]
     (tmp_path / "own.csv").write_text("\n".join(rows) + "\n")
     found = digits(label="").reader(tmp_path / "own.csv", None)
     assert found["text"] == ["zero", "three zero"]

@@ -87,8 +87,8 @@ def sequences(
         rows.setdefault(speaker, []).append(row)
     decks: dict[str, list[int]] = {speaker: [] for speaker in rows}
     drawn = []
-    for row in np.resize(generator.permutation(len(texts)), count):
-        speaker = speakers[row]
+    for first in np.resize(generator.permutation(len(texts)), count).tolist():
+        speaker = speakers[first]
         chosen = []
         for _ in range(generator.integers(lengths[0], lengths[1] + 1)):
             if not decks[speaker]:
@@ -148,7 +148,7 @@ def spoken(
 
 
 def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> list[np.ndarray]:
-    """Returns the features of rows, float32 `(frames, width)` each; partly hidden if `disturbed`."""
+    """Returns the features of rows, `(frames, width)` each; partly hidden if `disturbed`."""
     rows = encoder.rows(examples[encoder.inputs[0].name])
     if "disturbed" not in examples:
         return rows

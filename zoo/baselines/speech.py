@@ -41,6 +41,7 @@ def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary)
 
 def word_baselines(train: Examples, test: Examples) -> dict[str, list[str]]:
     """Returns the words that the nearest recordings say, by name of the method."""
+    ways: dict[str, Summary]
     if "audio" in train:
         rows, other = (LogMel().rows(part["audio"]) for part in (train, test))
         ways = {

@@ -116,7 +116,9 @@ def predict(
     else:
         raise UsageError(f"This model takes {', '.join(names)}: give a file with these columns.")
     if asks:
-        rows, requests, examples = _asked(predictor, rows, theirs[names[0]], source if lines is None else None)
+        rows, requests, examples = _asked(
+            predictor, rows, theirs[names[0]], source if lines is None else None
+        )
     else:
         requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
         examples = requests

@@ -92,9 +92,7 @@ def prefix_beam_search(
         stay_other = _added(stay_other, merged)
         there = tf.reduce_any(same[..., tf.newaxis] & again[:, tf.newaxis], axis=2)
         grown = tf.where(there, IMPOSSIBLE, grown)
-        sums = tf.concat(
-            [_added(stay_blank, stay_other), tf.reshape(grown, [batch, -1])], axis=1
-        )
+        sums = tf.concat([_added(stay_blank, stay_other), tf.reshape(grown, [batch, -1])], axis=1)
         _, index = tf.math.top_k(sums, beam)
         stays = index < beam
         parent = tf.where(stays, index, (index - beam) // (ids - 1))
@@ -232,9 +230,7 @@ def hearing(
     return functions
 
 
-def word_ids(
-    texts: Sequence[str], words: Sequence[str], steps: Sequence[int]
-) -> list[np.ndarray]:
+def word_ids(texts: Sequence[str], words: Sequence[str], steps: Sequence[int]) -> list[np.ndarray]:
     """Returns the ids of texts, int32 `(length,)` each: the place of a word in `words`, from 1 on.
 
     Args:

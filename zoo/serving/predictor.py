@@ -464,7 +464,11 @@ def _with_lengths(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> Any:
         return examples
     others = {name: spec for name, spec in specs.items() if name != LENGTH}
     if not isinstance(examples, Mapping):
-        if len(others) > 1 or isinstance(examples, (str, bytes)) or not hasattr(examples, "__iter__"):
+        if (
+            len(others) > 1
+            or isinstance(examples, (str, bytes))
+            or not hasattr(examples, "__iter__")
+        ):
             return examples
         examples = {next(iter(others)): list(examples)}
     sequences = [name for name, spec in others.items() if spec.shape.rank > 1 and name in examples]
