@@ -110,7 +110,8 @@ def predict(
     if lines is None and source:
         from zoo.data.tables import read_rows
 
-        rows = read_rows(Path(source).expanduser(), theirs.values())
+        needed = [theirs[names[0]]] if asks else theirs.values()
+        rows = read_rows(Path(source).expanduser(), needed)
     elif len(names) == 1 or asks:
         rows = [{names[0]: text} for text in (texts if lines is None else lines)]
     else:
