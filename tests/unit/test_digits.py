@@ -1,12 +1,13 @@
 """Recordings of digits: folders, tables, MFCCs and TFDS' rows, and what is wrong with them."""
 
 import io
+import tarfile
 
 import numpy as np
 import pytest
 import scipy.io.wavfile
 
-from recipes.datasets.digits import digits, read_mfccs, read_tfds
+from recipes.datasets.digits import digits, read_archive, read_mfccs
 from zoo.errors import UsageError, ZooError
 
 
@@ -100,13 +101,15 @@ def test_mfccs_are_cut_by_their_lengths():
         read_mfccs({"digits.npz": file.getvalue()}, speaker="theo")
 
 
-def test_rows_of_tfds_are_split_by_their_names():
-    rows = {
-        "audio": [[-32768, 16384], [0, 8192]],
-        "text": ["7", "7"],
-        "file": ["7_theo_4.wav", "7_theo_5.wav"],
-    }
-    parts, _ = read_tfds(rows, speaker="")
-    assert parts["test"]["audio"][0].tolist() == [-1, 0.5]
-    assert parts["train"]["audio"][0].tolist() == [0, 0.25]
-    assert parts["train"]["speaker"] == ["theo"]
+def test_an_archive_of_the_repository_is_read_like_a_folder(folder, tmp_path):
+    (folder / "README.wav").write_text("no recording")
+    with tarfile.open(tmp_path / "v.tar.gz", "w:gz") as archive:
+        archive.add(folder, "fsdd-1.0.9/recordings")
+        archive.add(folder / "0_ada_0.wav", "fsdd-1.0.9/spectrograms/9_ada_0.wav")
+    parts, _ = read_archive([tmp_path / "v.tar.gz"], speaker="")
+    (folder / "README.wav").unlink()
+    theirs, *_ = digits().folder(folder)
+    for name in ("train", "test"):
+        assert parts[name]["text"] == theirs[name]["text"]
+        for one, other in zip(parts[name]["audio"], theirs[name]["audio"], strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -106,7 +106,6 @@ class Tfds:
       columns: ours to the features of TFDS; `"title+text"` joins two with a space.
       names: class names of TFDS to ours, where they differ.
       rows: makes our rows of those of TFDS, where they are not the same.
-      split: makes splits of the training rows, where TFDS has no others; and notes.
       url, sha256, size: the one file that the builder downloads.
       key, licence: see `Source`.
     """
@@ -124,7 +123,6 @@ class Tfds:
     )
     names: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rows: Callable[[Examples], Examples] | None = None
-    split: Callable[[Examples], tuple[Parts, Sequence[str]]] | None = None
     key: str = "tfds"
     licence: str = ""
 
@@ -155,8 +153,7 @@ class Tfds:
                 f"TFDS cannot read {folder} ({_first_line(error)}). Delete that folder and "
                 "fetch it again."
             ) from error
-        parts = {name: self.rows(part) if self.rows else part for name, part in parts.items()}
-        return self.split(parts["train"]) if self.split else (parts, ())
+        return {name: self.rows(part) if self.rows else part for name, part in parts.items()}, ()
 
     def _prepared(self) -> Path | None:
         """Returns the folder of the newest prepared version, found without TFDS."""
