@@ -45,7 +45,7 @@ Cell = Literal["simplernn", "lstm", "gru"]
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 16  # passes over as many sequences as `sequences`, at most
+    epochs: int = 24  # passes over as many sequences as `sequences`, at most
     batch_size: int = 16  # sequences in one step, over all replicas together
     learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
@@ -56,7 +56,7 @@ class Config(BaseConfig):
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
     dropout: float = 0.2  # share of states hidden in training
-    sequences: int = 800  # joined for an epoch; no more than there are recordings
+    sequences: int = 1_200  # joined for an epoch; no more than there are recordings
     shortest: int = 3  # recordings in a joined sequence, at least
     longest: int = 10  # and at most
     beam: int = 8  # prefixes that the search goes on with, where it is asked for
