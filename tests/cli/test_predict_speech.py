@@ -93,6 +93,20 @@ def test_only_what_aligns_has_an_alignment(cli, classifier, wavs, sample_run):
         assert "aligns nothing" in cli("predict", run, given, "--alignment", "a.png", code=2).err
 
 
+def test_the_test_split_of_a_folder_is_scored(cli, classifier, tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "mine").mkdir()
+    for digit in "01":
+        for number in (0, 1, 7, 8, 9):
+            sound = (rng.standard_normal(900) * 3000).astype("i2")
+            scipy.io.wavfile.write(tmp_path / "mine" / f"{digit}_ada_{number}.wav", 8000, sound)
+    args = ("evaluate", classifier, "--data", "mine", "--no-baselines", "--json")
+    result = json.loads(cli(*args).out)
+    assert result["rows"] == 4  # numbers 0 and 1 of each digit
+    assert result["data"] == "spoken digits (mine, numbers 0–4 held out)"
+    assert result["metrics"]["per_speaker"]["ada"]["rows"] == 4
+
+
 def test_silence_long_sound_and_any_padding(classifier, writer):
     sample = zoo.get_recipe("digits-gru").dataset.sample()["audio"]
     silence, long = np.zeros(8000, "f4"), np.tile(np.array(sample[1], "f4"), 60)
