@@ -35,6 +35,9 @@ Functions that a module has only where there is something to do:
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
+- `ask(config, text)`: what a person names on the command line, such as the path of a recording,
+  to examples: columns of the model's inputs, and others that say which rows these are. One row or
+  several. Where there is none, a text is what the model takes.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
   each; returns their paths.
 
@@ -45,12 +48,16 @@ Some names mean something to the engine:
 
 - `labels` in the assets: the class names in the order of the last axis of the output
   `probabilities`.
+- `length`, an input `(batch,)`: how long each row of the sequences beside it is, where padding
+  cannot be told by its values. `predict` fills it in where it is not given.
 - `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
   time as their second one, and `predict` cuts each row to its length.
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
 - `nbest`, a signature with the options `beam` and `n_best`: the outputs of `serving_default` with
   an axis of answers, best first: `zoo predict --beam --n-best`.
 - `generate`, a signature of `zoo.decoding.generations`: `predictor.generate`, `zoo generate`.
+- `alignment`, a signature of `features` `(batch, frames, bands)` and `posteriors` `(batch, frames,
+  ids)`, the blank first; `seconds` `(batch,)`, of a frame; `length`: `zoo predict --alignment`.
 - `checks` in what `evaluate` returns: what was made, and the corpus' own, to the same numbers.
 - `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
 - `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
@@ -164,6 +171,14 @@ class Recipe:
         if hasattr(self.module, "seed"):
             return self.module.seed(config, given)
         return given
+
+    @property
+    def asks(self) -> bool:
+        """Whether people name what the model takes, such as a file, and do not write it."""
+        return hasattr(self.module, "ask")
+
+    def ask(self, config: Config, text: str) -> Examples:
+        return self.module.ask(config, text)
 
     def render(self, config: Config, answer: dict, stem: Path) -> list[Path]:
         if hasattr(self.module, "render"):

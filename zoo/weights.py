@@ -13,6 +13,7 @@ file and changes no answer that matters: the metrics are those of the rounded we
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,6 +126,7 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
         metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
         metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
         files.write_json(rounded / "metrics.json", metrics)
+        _forget_places(rounded)
         from zoo.report import card
 
         card.write(rounded)
@@ -152,6 +154,16 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
     manifest = {**_manifest(folder), name: entry}
     files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
     return entry
+
+
+def _forget_places(folder: Path) -> None:
+    """Leaves of the path of one's own data its last part: the rest is nobody else's business."""
+    data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
+    for part, key in ((data, "source"), (config["run"], "data")):
+        if part[key] is not None and os.path.isabs(part[key]):
+            part[key] = os.path.basename(part[key])
+    files.write_json(folder / "data.json", data)
+    files.write_json(folder / "config.json", config)
 
 
 def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 
 import pytest
 
@@ -11,7 +12,7 @@ from zoo.config import override
 from zoo.serving import predictor as module
 
 NAMES = [row["name"] for row in zoo.list_models()]
-NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "many-to-one")
+NAME = next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
 
 
 @pytest.fixture
@@ -219,10 +220,24 @@ def served():
     def repeated(text, times):
         return {"text": tf.strings.reduce_join(tf.repeat(text[:, None], times, axis=1), axis=1)}
 
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.float32, name="audio"),
+            tf.TensorSpec([None], tf.int32, name="length"),
+        ]
+    )
+    def heard(audio, length):
+        inside = tf.sequence_mask(length, tf.shape(audio)[1])
+        return {"sum": tf.reduce_sum(tf.where(inside, audio, 0), axis=1), "samples": length}
+
     predictor = module.Predictor.__new__(module.Predictor)
     predictor.resolved = {"recipe": "echo"}
     predictor.assets = {}
-    predictor.signatures = {"serving_default": sequences, "repeated": repeated}
+    predictor.signatures = {
+        "serving_default": sequences,
+        "repeated": repeated,
+        "heard": heard,
+    }
     return predictor
 
 
@@ -240,6 +255,27 @@ def test_sequences_are_padded_for_the_graph_and_cut_for_the_caller(served):
         served.predict({"tokens": ["a b"], "numbers": [[1.0]]})
     with pytest.raises(zoo.UsageError, match="Example 1 of input 'tokens' is of type int; it must"):
         served.predict({"tokens": [["a"], ["b", 2]], "numbers": [[1.0], [1.0]]})
+
+
+def test_the_length_of_rows_is_filled_in_where_it_is_not_given(served):
+    import numpy as np
+
+    rows = [[1.0, 0.0], np.ones(3, "f4"), [], (2, 2)]
+    expected = [
+        {"samples": n, "sum": s} for n, s in zip([2, 3, 0, 2], [1.0, 3.0, 0.0, 4.0], strict=True)
+    ]
+    for given in (rows, iter(rows), {"audio": rows}, {"audio": iter(rows)}):
+        assert served.predict(given, signature="heard") == expected
+    given = {"audio": rows, "length": [1, 2, 0, 1]}
+    assert [row["sum"] for row in served.predict(given, signature="heard")] == [1, 2, 0, 2]
+    long = np.random.default_rng(0).random((2, 300_000)).astype("f4")
+    begun = time.process_time()
+    found = served.predict(list(long), signature="heard")
+    assert time.process_time() - begun < 2  # as objects of Python it would be many times that
+    np.testing.assert_allclose([row["sum"] for row in found], long.sum(axis=1), rtol=1e-5)
+    for wrong in ("abc", {"audio": "abc"}, {"audio": ["abc"]}, [3.0], 7, {"length": [1]}):
+        with pytest.raises(zoo.UsageError):
+            served.predict(wrong, signature="heard")
 
 
 def test_inputs_without_axes_are_options(served):

@@ -20,7 +20,7 @@ from zoo import weights
 
 NAMES = [row["name"] for row in zoo.list_models()]
 PRETRAINED = [row["name"] for row in zoo.list_models(pretrained=True)]
-NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "many-to-one")
+NAME = next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +98,7 @@ def test_every_registered_pack_answers_in_both_forms(name):
     assert entry["bytes"] == (recipe.pretrained_folder / entry["file"]).stat().st_size <= 8e6
     loaded = zoo.load(name)
     examples = {column: recipe.dataset.sample()[column] for column in loaded.input_names}
-    requests = {column: tf.constant(values) for column, values in examples.items()}
+    requests = loaded.tensors(examples)
     module = tf.saved_model.load(str(zoo.pretrained(name)))
     answers = module.signatures["serving_default"](**requests)
     served = recipe.serve(loaded.config, loaded.assets, loaded.model)

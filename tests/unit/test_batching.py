@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,17 @@ def test_replicas_get_equal_shares(batches, replicas):
         assert 0 <= len(y) - len(index) < replicas
         np.testing.assert_array_equal(y[: len(index)], index)
         assert set(y.numpy()) == set(index)
+
+
+def test_rows_that_are_drawn_anew_depend_on_seed_and_epoch_alone():
+    def drawn(seed, epoch):
+        values = np.random.default_rng([seed, epoch]).random((4, 2))
+        return Batches(values, np.arange(4), batch_size=3)
+
+    first = dataclasses.replace(drawn(0, 0), renew=drawn)
+    np.testing.assert_array_equal(first.renewed(3, 2).x, drawn(3, 2).x)
+    assert not np.array_equal(first.renewed(3, 2).x, first.renewed(3, 3).x)
+    assert first.renewed(3, 2).steps == first.steps == 2
+    assert drawn(0, 0).renewed(3, 2).renew is None
+    same = drawn(0, 0)
+    assert same.renewed(3, 2) is same

@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from zoo.data import Dataset, File, Tfds, Urls, Wheel, dataset, load_examples
@@ -187,6 +188,19 @@ def test_fingerprint_is_of_every_row_in_order():
     moved = parts(validation=examples(ROWS[3:4]), test=examples(ROWS[4:7]))
     swapped = parts(test=examples([ROWS[6], ROWS[5]]))
     assert len({by_hand, dataset.fingerprint(moved), dataset.fingerprint(swapped)}) == 3
+
+
+def test_fingerprint_is_of_every_number_of_an_array_and_of_its_shape():
+    def of(array):
+        return dataset.fingerprint({name: {"audio": [array]} for name in dataset.SPLITS})
+
+    sound = np.zeros(2000, np.float32)
+    other = sound.copy()
+    other[1234] = 1e-6
+    given = [sound, other, sound[:1999], sound.reshape(2, 1000), sound.astype("f8"), sound[:5]]
+    assert len({of(array) for array in given}) == len(given)
+    assert of(sound) == of(sound.copy())
+    assert of(sound[:5]) == of([0.0] * 5)
 
 
 def test_sample_and_what_a_run_records():

@@ -200,3 +200,34 @@ def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
     ]  # fmt: skip
     assert table[3] == "| `b` | pairs | bleu | **31.25** |  | 1,234 | 2 of 3 |"
     assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | | | |"
+
+
+def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, monkeypatch):
+    def found(model):
+        value, units, seed = model.split()
+        return score("a", float(value)) | {
+            "config": {"units": int(units), "epochs": 3},
+            "seed": int(seed),
+            "topology": "many-to-one",
+            "baseline": {"linear": 0.5 + int(units) / 100},
+        }
+
+    monkeypatch.setattr(results, "_score", found)
+    path = measured / "units.json"
+    result = results.collect_settings(["0.7 4 0", "0.9 8 0"], "units", path)
+    assert json.loads(path.read_text()) == result
+    assert result["scores"] == {"4": 0.7, "8": 0.9}
+    assert result["mean"] == pytest.approx(0.8)
+    line = next(row for row in results.render_table(measured).splitlines() if "by units" in row)
+    assert line == (
+        "`a` by units (4 0.7000, 8 0.9000): accuracy **0.8000** on average; baselines on "
+        "average: linear 0.5600."
+    )
+    for models, setting, says in [
+        (["0.7 4 0"], "units", "two runs or more"),
+        (["0.7 4 0", "0.8 4 0"], "units", "each of another units"),
+        (["0.7 4 0", "0.8 8 1"], "units", "more than units: seed"),
+        (["0.7 4 0", "0.8 8 0"], "unit", "Did you mean 'units'"),
+    ]:
+        with pytest.raises(UsageError, match=says):
+            results.collect_settings(models, setting, path)

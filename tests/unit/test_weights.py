@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import weights
+from zoo.files import read_json, write_json
 from zoo.weights import round_mantissa
 
 MAX = 0x7F7FFFFF  # the largest finite float32
@@ -78,3 +80,17 @@ def test_shapes_and_order_are_kept():
 def test_bits_of_a_mantissa(bits):
     with pytest.raises(zoo.UsageError, match="between 0 and 23"):
         round_mantissa(np.ones(1, np.float32), bits)
+
+
+def test_of_ones_own_data_a_pack_keeps_the_name_alone(tmp_path):
+    for source, data, kept in [
+        ("/home/me/fsdd", "../fsdd", ("fsdd", "../fsdd")),
+        ("/home/me/a.csv", "/home/me/a.csv", ("a.csv", "a.csv")),
+        ("wheel", None, ("wheel", None)),
+    ]:
+        write_json(tmp_path / "data.json", {"source": source, "title": "t"})
+        write_json(tmp_path / "config.json", {"recipe": "r", "run": {"data": data, "seed": 3}})
+        weights._forget_places(tmp_path)
+        run = read_json(tmp_path / "config.json")["run"]
+        assert (read_json(tmp_path / "data.json")["source"], run["data"]) == kept
+        assert run["seed"] == 3

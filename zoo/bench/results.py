@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `zoo bench table` -->", "<!-- end of results -->"
 
@@ -70,6 +70,55 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
     return path
 
 
+def collect_settings(
+    models: Sequence[str | Path], setting: str, output: str | Path
+) -> dict[str, Any]:
+    """Writes the scores of complete runs that differ in one setting alone to a JSON file.
+
+    Such as who is held out for the test: the test rows may differ too.
+
+    Args:
+      models: as for `zoo.load`, two or more.
+      setting: the field of the config in which they differ.
+      output: the file.
+
+    Returns:
+      What it writes: recipe, metric, setting, scores and metrics by its value, mean, baselines'
+      scores by its value, config of the first run, environment.
+
+    Raises:
+      UsageError: fewer than two runs, or runs that differ in more, or not in that.
+      ZooError: a run is not complete.
+    """
+    results = [_score(model) for model in models]
+    first, *others = results
+    if setting not in first["config"]:
+        raise UsageError(f"Unknown setting {setting!r}.{suggest(setting, first['config'])}")
+    values = [str(result["config"][setting]) for result in results]
+    if len(set(values)) < max(2, len(values)):
+        raise UsageError(f"Give two runs or more, each of another {setting}; got {values}.")
+    for model, other in zip(models[1:], others, strict=True):
+        same = {**other["config"], setting: first["config"][setting]} == first["config"]
+        wrong = [key for key in ("recipe", "metric", "seed") if other[key] != first[key]]
+        if wrong or not same:
+            key = wrong[0] if wrong else "config"
+            raise UsageError(f"{model} differs from {models[0]} in more than {setting}: {key}.")
+    scores = [result["score"] for result in results]
+    found = {
+        **{key: first[key] for key in ("recipe", "topology", "task", "metric", "seed")},
+        "kind": "settings",
+        "setting": setting,
+        "scores": dict(zip(values, scores, strict=True)),
+        "mean": statistics.mean(scores),
+        "baseline": {v: result["baseline"] for v, result in zip(values, results, strict=True)},
+        "runs": {v: result["metrics"] for v, result in zip(values, results, strict=True)},
+        "data": {v: result["data"] for v, result in zip(values, results, strict=True)},
+        **{key: first[key] for key in ("config", "environment")},
+    }
+    files.write_json(Path(output), found)
+    return found
+
+
 def _score(model: str | Path) -> dict[str, Any]:
     """Returns what a complete run or a pretrained model measured."""
     from zoo.serving import load
@@ -128,6 +177,7 @@ def render_table(directory: str | Path = "results") -> str:
     machines = sorted({_machine(result["environment"]) for result in scores})
     lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
     lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
+    lines += [_settings_line(result) for result in results if result["kind"] == "settings"]
     lines += [_race_line(result) for result in results if result["kind"] == "race"]
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
@@ -200,6 +250,23 @@ def _seeds_line(result: dict[str, Any]) -> str:
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
         f"**{_number(result['mean'], best, metric)}** on average (standard deviation "
         f"{_number(result['deviation'], best, metric)})."
+    )
+
+
+def _settings_line(result: dict[str, Any]) -> str:
+    best, metric = max(result["scores"].values()), result["metric"]
+    each = ", ".join(f"{v} {_number(s, best, metric)}" for v, s in result["scores"].items())
+    names = dict.fromkeys(name for scores in result["baseline"].values() for name in scores)
+    means = {
+        name: statistics.mean(scores[name] for scores in result["baseline"].values())
+        for name in names
+        if all(name in scores for scores in result["baseline"].values())
+    }
+    beside = ", ".join(f"{name} {_number(mean, best, metric)}" for name, mean in means.items())
+    return (
+        f"\n`{result['recipe']}` by {result['setting']} ({each}): {metric} "
+        f"**{_number(result['mean'], best, metric)}** on average"
+        + (f"; baselines on average: {beside}." if beside else ".")
     )
 
 

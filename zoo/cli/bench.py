@@ -16,15 +16,23 @@ def bench() -> None:
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", help="results/<recipe>.json by default.")
 @click.option("--seeds", is_flag=True, help="Write the mean of runs that differ in their seeds.")
-def collect(models: tuple[str, ...], output: str | None, seeds: bool) -> None:
+@click.option("--by", metavar="SETTING", help="Write scores of runs that differ in it alone.")
+def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | None) -> None:
     """Write what each MODEL (complete run, pretrained name) measured to a JSON file."""
-    if output is None and seeds:
-        raise click.UsageError("--seeds needs -o FILE.")
-    if output is not None and len(models) > 1 and not seeds:
-        raise click.UsageError("-o FILE is for one MODEL, or for several with --seeds.")
+    together = seeds or by is not None
+    if output is None and together:
+        raise click.UsageError("--seeds and --by need -o FILE.")
+    if output is not None and len(models) > 1 and not together:
+        raise click.UsageError("-o FILE is for one MODEL, or for several with --seeds or --by.")
     options.import_tensorflow()
-    from zoo.bench.results import collect, collect_seeds
+    from zoo.bench.results import collect, collect_seeds, collect_settings
 
+    if by is not None and output is not None:
+        found = collect_settings(models, by, output)
+        for value, score in found["scores"].items():
+            click.echo(f"{value}: {found['metric']} {score:.4f}")
+        click.echo(f"mean {found['mean']:.4f}: {output}")
+        return
     if seeds and output is not None:
         click.echo(collect_seeds(models, output))
         return

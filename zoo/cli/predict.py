@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+ALIGNMENT = "alignment"  # the signature of models that write down what they hear
 NBEST = "nbest"  # the signature of models that search
 INSIDE = ("attention", "pieces", "source_pieces")  # its outputs that are there to be drawn
 
 
 @click.command()
 @options.model
-@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.argument("texts", metavar="[TEXT|FILE]...", nargs=-1)
 @click.option(
     "-i",
     "--input",
@@ -60,6 +61,13 @@ INSIDE = ("attention", "pieces", "source_pieces")  # its outputs that are there 
     type=click.Path(),
     help="Draw where each best answer looked; NAME-2.png for the second text, and so on.",
 )
+@click.option(
+    "--alignment",
+    "aligned",
+    metavar="PNG",
+    type=click.Path(),
+    help="Draw where in the sound each word was heard; NAME-2.png for the second, and so on.",
+)
 def predict(
     model: str,
     texts: tuple[str, ...],
@@ -70,18 +78,20 @@ def predict(
     beam: int | None,
     n_best: int | None,
     picture: str | None,
+    aligned: str | None,
 ) -> None:
-    """Answer each TEXT with MODEL (recipe name, run folder or export).
+    """Answer each TEXT, or each FILE of sound, with MODEL (recipe name, run folder or export).
 
-    `-`, or nothing in a pipe, reads standard input, one text a line.
+    `-`, or nothing in a pipe, reads standard input, one text or name a line.
 
     Rows of a file keep their other columns; one with the name of an output is
     written as given_NAME.
 
     --beam, --n-best and --attention are for models that search, such as translation.
     """
-    if picture is not None and Path(picture).suffix.lower() != ".png":
-        raise UsageError(f"{picture}: the name of the picture must end in .png.")
+    for drawn in (picture, aligned):
+        if drawn is not None and Path(drawn).suffix.lower() != ".png":
+            raise UsageError(f"{drawn}: the name of the picture must end in .png.")
     if beam is not None and n_best is not None and n_best > beam:
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
     source = _source(texts, source)
@@ -93,28 +103,37 @@ def predict(
     from zoo.serving import load
 
     predictor = load(model)
-    names = predictor.input_names
+    names, asks = predictor.input_names, predictor.recipe.asks
     if unknown := sorted(set(columns) - set(names)):
         raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], names)}")
     theirs = {name: columns.get(name, name) for name in names}
     if lines is None and source:
         from zoo.data.tables import read_rows
 
-        rows = read_rows(Path(source).expanduser(), theirs.values())
-    elif len(names) == 1:
+        needed = [theirs[names[0]]] if asks else theirs.values()
+        rows = read_rows(Path(source).expanduser(), needed)
+    elif len(names) == 1 or asks:
         rows = [{names[0]: text} for text in (texts if lines is None else lines)]
     else:
         raise UsageError(f"This model takes {', '.join(names)}: give a file with these columns.")
-    requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
+    if asks:
+        rows, requests, examples = _asked(
+            predictor, rows, theirs[names[0]], source if lines is None else None
+        )
+    else:
+        requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
+        examples = requests
     searching = any(option is not None for option in (beam, n_best, picture))
     if searching:
         answers = _search(predictor, requests, beam, n_best, picture)
     else:
         answers = predictor.predict(requests)
+    if aligned is not None:
+        _draw_alignments(predictor, requests, aligned)
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
-            example = {name: _one_line(values[index]) for name, values in requests.items()}
+            example = {name: _one_line(values[index]) for name, values in examples.items()}
             click.echo(_shortened(predictor.recipe.show(example, answer), example, width))
         return
     merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
@@ -128,6 +147,67 @@ def predict(
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         _write(file, merged, kind)
+
+
+def _asked(
+    predictor: Predictor, rows: list[Row], column: str, source: str | None
+) -> tuple[list[Row], dict[str, list], dict[str, list]]:
+    """Reads what people have named, by the recipe's `ask`: the rows, inputs and other columns.
+
+    A row becomes as many as were read of what it names. A path in a file is seen from that file.
+
+    Raises:
+      UsageError: what is read is not what the model takes.
+      UsageError, ZooError: as `ask`.
+    """
+    given, names = [], predictor.input_names
+    examples: dict[str, list] = {}
+    for row in rows:
+        named = row[column]
+        if source is not None:
+            named = str(Path(source).expanduser().parent / Path(named).expanduser())
+        asked = predictor.recipe.ask(predictor.config, named)
+        if missing := [name for name in names if name not in asked]:
+            raise UsageError(
+                f"{predictor.name} takes {missing[0]!r}, which {named} does not hold: it was "
+                "trained on other data. Train it on data of that kind, or call "
+                "zoo.load(...).predict."
+            )
+        others = {name: values for name, values in asked.items() if name not in names}
+        for index in range(len(asked[names[0]])):
+            more = {name: values[index] for name, values in others.items()}
+            given.append({**{name: row[name] for name in row if name not in names}, **more})
+        for name, values in asked.items():
+            examples.setdefault(name, []).extend(values)
+    return given, {name: examples[name] for name in names}, examples
+
+
+def _draw_alignments(predictor: Predictor, requests: dict[str, list], picture: str) -> None:
+    """Draws what was heard at which time, a picture a row.
+
+    Raises:
+      UsageError: the model aligns nothing.
+    """
+    if ALIGNMENT not in predictor.signatures:
+        raise UsageError(
+            f"{predictor.name} aligns nothing: --alignment is for models with a signature "
+            f"{ALIGNMENT!r}, which write down what they hear."
+        )
+    from zoo.report import plots
+
+    for number, answer in enumerate(predictor.predict(requests, signature=ALIGNMENT), start=1):
+        plots.alignment(
+            answer["features"],
+            answer["posteriors"],
+            predictor.assets["symbols"],
+            answer["seconds"],
+            _numbered(picture, number),
+        )
+
+
+def _numbered(picture: str, number: int) -> Path:
+    path = Path(picture)
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
 
 
 def _search(
@@ -157,8 +237,7 @@ def _search(
         from zoo.report import plots
 
         for number, answer in enumerate(answers, start=1):
-            path = Path(picture)
-            path = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+            path = _numbered(picture, number)
             source = [piece for piece in answer["source_pieces"] if piece]
             pieces = [piece for piece in answer["pieces"][0] if piece]
             if not pieces:  # an empty text has an empty answer

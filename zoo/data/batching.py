@@ -8,7 +8,7 @@ nearly equal length are therefore put together. The order of an epoch is drawn f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,11 +56,14 @@ class Batches:
       x: the model's input: a `Ragged`, an array `(rows, ...)`, or a dict of these.
       y: the target, likewise.
       batch_size: rows in a batch, over all replicas together.
+      renew: makes the rows of an epoch from (seed, epoch) alone, as many as there are here, where
+        training rows are drawn anew each epoch; None where they stay the same.
     """
 
     x: Any
     y: Any
     batch_size: int
+    renew: Callable[[int, int], Batches] | None = None
 
     @property
     def rows(self) -> int:
@@ -76,6 +79,10 @@ class Batches:
         """Length of each row, `(rows,)`: its longest ragged part, or 1."""
         ragged = [leaf.lengths for leaf in _leaves((self.x, self.y)) if isinstance(leaf, Ragged)]
         return np.max(ragged, axis=0) if ragged else np.ones(self.rows, np.int64)
+
+    def renewed(self, seed: int, epoch: int) -> Batches:
+        """Returns the rows of one epoch. The same (seed, epoch) gives the same ones."""
+        return self.renew(seed, epoch) if self.renew else self
 
     def order(self, seed: int, epoch: int) -> list[np.ndarray]:
         """Returns the row numbers of each batch of one epoch, `(batch,)` each.

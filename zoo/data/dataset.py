@@ -85,6 +85,8 @@ class Dataset:
         file's name of it, to examples.
       suffixes: what names of one's own files end in, in a folder of splits; those of tables by
         default.
+      folder: reads one's own folder that is none of splits, such as one of recordings; returns
+        its splits, notes, title, and licence.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Dataset:
     group: str = ""
     reader: Callable[[Path, Mapping[str, str] | None], Examples] | None = None
     suffixes: tuple[str, ...] = ()
+    folder: Callable[[Path], tuple[Parts, list[str], str, str]] | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -148,9 +151,8 @@ class Dataset:
             licence = chosen.licence or licence
         else:
             path = self._own(source)
-            parts, notes = self._own_parts(path, columns)
-            key, title = str(path), f"{path.name} (own data)"
-            name, licence = path.name, ""
+            parts, notes, title, licence = self._own_parts(path, columns)
+            key, name = str(path), path.name
         parts = self._split(parts, validation, title, notes)
         if tiny:
             parts = self._tiny(parts)
@@ -245,10 +247,15 @@ class Dataset:
             f"Unknown source {text!r}; files and folders are sources too.{suggest(text, self.keys)}"
         )
 
-    def _own_parts(self, path: Path, columns: Mapping[str, str] | None) -> tuple[Parts, list[str]]:
-        """Reads one's own file or folder; returns its splits and notes."""
+    def _own_parts(
+        self, path: Path, columns: Mapping[str, str] | None
+    ) -> tuple[Parts, list[str], str, str]:
+        """Reads one's own file or folder; returns its splits, notes, title and licence."""
+        title = f"{path.name} (own data)"
         if path.is_file():
-            return {"train": load_examples(self, path, columns)}, []
+            return {"train": load_examples(self, path, columns)}, [], title, ""
+        if self.folder and not list(path.glob("train.*")):
+            return self.folder(path)
         from zoo.data import tables
 
         suffixes = self.suffixes or tables.SUFFIXES
@@ -281,7 +288,7 @@ class Dataset:
             both = sum(value in seen for value in parts[name][key]) if seen else 0
             if both:
                 notes.append(f"{both:,} {key}s of {name} are also in train")
-        return parts, notes
+        return parts, notes, title, ""
 
     def _split(self, parts: Parts, validation: float, where: str, notes: list[str]) -> Parts:
         """Makes all three splits from those that there are; adds to `notes`."""
@@ -446,5 +453,14 @@ def fingerprint(parts: Parts) -> str:
         columns = sorted(parts[name])
         digest.update(json.dumps([name, columns]).encode() + b"\n")
         for row in zip(*(parts[name][column] for column in columns), strict=True):
-            digest.update(json.dumps(row, default=lambda value: value.tolist()).encode() + b"\n")
+            digest.update(json.dumps(row, default=_plain).encode() + b"\n")
     return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Returns an array as what JSON can hold: a long one, such as sound, by its SHA-256."""
+    if value.size < 1000:
+        return value.tolist()
+    import hashlib
+
+    return [*value.shape, str(value.dtype), hashlib.sha256(value.tobytes()).hexdigest()]

@@ -6,14 +6,17 @@ from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
 from zoo.layers.nade import NADE, Bernoulli
 from zoo.layers.pooling import MaskedPooling
+from zoo.layers.speech import BlankPadding, StackFrames
 
 __all__ = [
     "CRF",
     "NADE",
     "Attention",
     "Bernoulli",
+    "BlankPadding",
     "Decoder",
     "JoinFeatures",
     "MaskedPooling",
+    "StackFrames",
     "WordEmbedding",
 ]

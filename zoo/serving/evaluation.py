@@ -25,8 +25,8 @@ def evaluate(
 
     Args:
       model: as for `zoo.load`, or a predictor.
-      data: a source of the dataset (its test split is scored), or a file all rows of which are
-        scored; None for the test split of the data that the model was trained on.
+      data: a source of the dataset or a folder (its test split is scored), or a file all rows of
+        which are scored; None for the test split of the data that the model was trained on.
       columns: our column name to the file's.
       split: `"validation"` scores that split instead: the one that chose the epoch.
       baselines: whether to put the baselines beside. They are those that the run has measured
@@ -48,7 +48,7 @@ def evaluate(
         raise UsageError(f"Unknown split {split!r}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
-    if dataset.is_own(data):
+    if dataset.is_own(data) and not Path(str(data)).expanduser().is_dir():
         if split != "test":
             raise UsageError("A file of your own has no splits: all of its rows are scored.")
         labels = predictor.labels or None
@@ -93,5 +93,10 @@ def splits_of(predictor: Predictor, data: str | Path | None = None) -> Splits:
     dataset = predictor.recipe.data(predictor.config)
     if data is not None:
         return dataset.load(data)
-    run = predictor.run
-    return dataset.load(predictor.data["source"], columns=run["columns"], tiny=run["tiny"])
+    run, source = predictor.run, predictor.data["source"]
+    if dataset.is_own(source) and not Path(source).exists():
+        raise ZooError(
+            f"{predictor.name} was trained on data of its maker's own, {source}, which are not "
+            "here: name them, or other ones, with --data."
+        )
+    return dataset.load(source, columns=run["columns"], tiny=run["tiny"])

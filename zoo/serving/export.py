@@ -14,7 +14,7 @@ from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
 from zoo.errors import UsageError, ZooError, suggest
-from zoo.serving.predictor import EXTRA, Predictor, first_line, load
+from zoo.serving.predictor import EXTRA, Predictor, first_line, load, tensors
 from zoo.serving.signatures import Served
 
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
@@ -146,7 +146,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    specs = served.functions["serving_default"].input_signature
+    specs = {s.name: s for s in served.functions["serving_default"].input_signature}
     sample: Examples = predictor.recipe.data(predictor.config).sample()
     rows = len(next(iter(sample.values())))
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -155,9 +155,9 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
             request = predict_pb2.PredictRequest()
             request.model_spec.name = predictor.name
             request.model_spec.signature_name = "serving_default"
-            for spec in specs:
-                values = tf.constant([sample[spec.name][i] for i in index], spec.dtype)
-                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values))
+            rows_of = {name: [values[i] for i in index] for name, values in sample.items()}
+            for name, values in tensors(rows_of, specs).items():
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )

@@ -26,6 +26,7 @@ from zoo.utf8 import utf8
 from zoo.weights import pretrained, pretrained_names
 
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
+LENGTH = "length"  # the input or output that says how long rows are
 WEIGHTS = ("model-best.keras", "model.keras")
 _ASSERTED = re.compile(r"assertion failed: \[([^\]]*)\] \[(.*)\]")
 
@@ -193,8 +194,9 @@ class Predictor:
 
     @property
     def input_names(self) -> list[str]:
-        """Names of the raw inputs that `predict` takes."""
-        return list(_input_specs(self.signatures["serving_default"]))
+        """Names of the raw inputs that `predict` needs: `length` is none of them."""
+        specs = _input_specs(self.signatures["serving_default"])
+        return [name for name in specs if name != LENGTH or len(specs) == 1]
 
     def options_of(self, signature: str) -> list[str]:
         """Names of the options that a signature takes; none where there is no such signature."""
@@ -213,6 +215,7 @@ class Predictor:
         Args:
           examples: a list of raw inputs, or a dict of equally long lists, input name to values.
             A value is a text or number, or a list of them where the signature takes sequences.
+            An input `length` may be left away: it is then the length of each row's sequence.
           batch_size: rows computed together; it does not change the answers, except for the
             padding of outputs without a `length`.
           signature: which of the model's signatures.
@@ -244,7 +247,7 @@ class Predictor:
             )
         fixed = {name: _tensor(name, spec, options[name]) for name, spec in scalars.items()}
         specs = {k: spec for k, spec in _input_specs(function).items() if k not in scalars}
-        columns = _columns(examples, specs)
+        columns = _columns(_with_lengths(examples, specs), specs)
         rows = len(next(iter(columns.values())))
         if not rows:
             return []
@@ -267,7 +270,7 @@ class Predictor:
                     raise
                 raise UsageError(f"{said[1]} {said[2].replace('] [', ', ')}.") from None
             values = {name: output.numpy() for name, output in sorted(outputs.items())}
-            lengths = values.pop("length", None)
+            lengths = values.pop(LENGTH, None)
             for row, i in enumerate(index):
                 answers[i] = {
                     name: self._plain(
@@ -279,6 +282,10 @@ class Predictor:
                     for name, value in values.items()
                 }
         return answers
+
+    def tensors(self, examples: Mapping[str, Sequence]) -> dict[str, tf.Tensor]:
+        """Returns examples as `serving_default` takes them, in one batch; see `tensors`."""
+        return tensors(examples, _input_specs(self.signatures["serving_default"]))
 
     def generate(
         self,
@@ -434,6 +441,46 @@ def _scalars(function: Any) -> dict[str, tf.TensorSpec]:
     return {name: spec for name, spec in _input_specs(function).items() if spec.shape.rank == 0}
 
 
+def tensors(
+    examples: Mapping[str, Sequence], specs: Mapping[str, tf.TensorSpec]
+) -> dict[str, tf.Tensor]:
+    """Returns examples as a signature takes them, in one batch.
+
+    Args:
+      examples: columns, as of `Predictor.predict`; those that are no inputs are left out.
+      specs: of the signature's inputs, by name.
+
+    Raises:
+      UsageError: as of `Predictor.predict`.
+    """
+    given = {name: examples[name] for name in specs if name in examples}
+    columns = _columns(_with_lengths(given, specs), specs)
+    return {name: _tensor(name, spec, columns[name]) for name, spec in specs.items()}
+
+
+def _with_lengths(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> Any:
+    """Returns examples with the `length` of each row, where the signature takes it."""
+    if LENGTH not in specs or len(specs) == 1:
+        return examples
+    others = {name: spec for name, spec in specs.items() if name != LENGTH}
+    if not isinstance(examples, Mapping):
+        if (
+            len(others) > 1
+            or isinstance(examples, (str, bytes))
+            or not hasattr(examples, "__iter__")
+        ):
+            return examples
+        examples = {next(iter(others)): list(examples)}
+    sequences = [name for name, spec in others.items() if spec.shape.rank > 1 and name in examples]
+    if LENGTH in examples or not sequences:
+        return examples
+    column = examples[sequences[0]]
+    if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
+        return examples  # which is refused for that
+    column = list(column)
+    return {**examples, sequences[0]: column, LENGTH: [_size(value) for value in column]}
+
+
 def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, list]:
     """Checks raw examples against a signature's inputs and returns them as columns."""
     if isinstance(examples, (str, bytes)):
@@ -482,10 +529,14 @@ def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
     """Makes a signature's input; rows of unequal length are padded with "" or 0."""
     try:
         if spec.shape.rank > 1:
-            array = _padded(values, spec.shape.rank, b"" if spec.dtype == tf.string else 0)
-            # Of a list, TensorFlow refuses values of another type; an empty one has no shape.
-            tensor = tf.constant(array.tolist(), spec.dtype)
-            tensor = tensor if array.size else tf.reshape(tensor, array.shape)
+            array = _padded_floats(values, spec) if spec.dtype.is_floating else None
+            if array is None:
+                array = _padded(values, spec.shape.rank, b"" if spec.dtype == tf.string else 0)
+                # Of a list, TensorFlow refuses values of another type; an empty one has no shape.
+                tensor = tf.constant(array.tolist(), spec.dtype)
+                tensor = tensor if array.size else tf.reshape(tensor, array.shape)
+            else:
+                tensor = tf.constant(array)
         else:
             tensor = tf.constant(values, spec.dtype)
         if tensor.shape.rank != spec.shape.rank:
@@ -496,6 +547,26 @@ def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
             f"Input {name!r} takes values of type {spec.dtype.name}, one an example, all of one "
             f"shape ({first_line(error)})."
         ) from error
+
+
+def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:
+    """Makes rows of numbers one array, filled up with 0: fast, as sound and long series need.
+
+    Returns None where that takes more care: rows that are no arrays of the rank of the signature.
+    """
+    try:
+        rows = [np.asarray(value) for value in values]
+    except ValueError:  # lists of unequal length within a row
+        return None
+    rank = spec.shape.rank - 1
+    numbers = all(row.ndim == rank and (row.dtype.kind in "fiu" or not row.size) for row in rows)
+    if not rows or not numbers:
+        return None
+    shape = np.max([row.shape for row in rows], axis=0)
+    array = np.zeros((len(rows), *shape), spec.dtype.as_numpy_dtype)
+    for place, row in zip(array, rows, strict=True):
+        place[tuple(slice(size) for size in row.shape)] = row
+    return array
 
 
 def _padded(values: Any, rank: int, filler: Any) -> np.ndarray:

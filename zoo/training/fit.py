@@ -194,11 +194,12 @@ def _fit(
     with StopSignal() as stop:
         while state.epoch < config.epochs and not _stale(state, config):
             before = state.seconds
-            order = training.order(seed, state.epoch)[state.step :]
+            fresh = training.renewed(seed, state.epoch)
+            order = fresh.order(seed, state.epoch)[state.step :]
             steps = Steps(folder, state, training.steps, every, stop, progress, metrics)
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
-                training.dataset(order, shares),
+                fresh.dataset(order, shares),
                 validation_data=held_out,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,

@@ -1,0 +1,185 @@
+"""Many-to-many, of unequal length: a recording goes in, the words that are said come out.
+
+Each 10 ms of sound become a frame x_t, the logarithm of the power in bands of the mel scale; three
+neighbouring frames make one step. Recurrent layers read the steps from both ends (GRU: see
+recipes/sentiment.py), and at each step a softmax says how probable each word is, or a blank:
+
+    h_t = [GRU(x_t, forwards), GRU(x_t, backwards)],   p(a_t | x) = softmax(W h_t + b)
+
+There are many more steps than words, and nobody says which step belongs to which word. An
+alignment a_1 … a_T stands for the text that is left of it without repetitions and then without
+blanks, and a text has the probability of all alignments that stand for it (connectionist temporal
+classification; Graves et al. 2006):
+
+    p(y | x) = sum over a of text y of prod_t p(a_t | x)
+
+The sum is one pass over the steps, forwards, and -log p(y | x) is the loss. What is heard is the
+text of the most probable alignment, or, with a beam, the most probable text (`--beam 8`).
+
+Training sequences are joined from recordings of one speaker, anew in each epoch: 3 to 10 of them,
+with pauses, at other speeds, louder and softer, through other microphones, with noise, and some
+bands and frames hidden (SpecAugment; Park et al. 2019). Test sequences are joined once, of test
+recordings, with pauses, loudness and noise drawn alike. A table of recordings of several words
+each is taken as it is.
+
+Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %:
+
+    digits-ctc 0.0   (a digit; energy and nearest neighbour: 0.0)
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+from recipes.datasets.digits import ask as recording
+from recipes.datasets.digits import digits
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits
+
+TOPOLOGY = "many-to-many"
+TASK = "speech"
+METRIC = "word_error_rate"
+MONITOR = "val_loss"
+
+Cell = Literal["simplernn", "lstm", "gru"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 24  # passes over as many sequences as `sequences`, at most
+    batch_size: int = 16  # sequences in one step, over all replicas together
+    learning_rate: float = 2e-3  # Adam's step size at its highest
+    patience: int = 0  # epochs without a better validation score before training stops (0: never)
+    speaker: str = ""  # whose recordings are held out for the test; of all, some if empty
+    bands: int = 40  # of the mel scale, of which a frame has the power
+    stack: int = 3  # frames of 10 ms in one step
+    cell: Cell = "gru"  # the recurrent cell
+    layers: int = 2  # recurrent layers on top of each other
+    units: int = 96  # size of the state h_t, in each direction
+    dropout: float = 0.2  # share of states hidden in training
+    sequences: int = 1_200  # joined for an epoch; no more than there are recordings
+    shortest: int = 3  # recordings in a joined sequence, at least
+    longest: int = 10  # and at most
+    beam: int = 8  # prefixes that the search goes on with, where it is asked for
+
+
+RECIPES = {"digits-ctc": Config()}
+
+
+def data(config: Config) -> Dataset:
+    return digits(config.speaker, label="")
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    from zoo.audio.features import learn_features
+
+    words = {word for text in train["text"] for word in text.split()}
+    return base or {"symbols": sorted(words), **learn_features(train)}
+
+
+def encoder(config: Config, assets: dict) -> Any:
+    from zoo.audio.features import features_of
+
+    return features_of(assets, config.bands)
+
+
+def augment(config: Config, train: Examples) -> Examples:
+    return {**train, "disturbed": [True] * len(train["text"])}  # in `batches`, anew each epoch
+
+
+def spoken(config: Config, examples: Examples, seed: tuple[int, ...] = (0,)) -> Examples:
+    """Joins recordings of a word each to sequences; others are taken as they are."""
+    from zoo.audio.mixing import spoken
+
+    return spoken(examples, config.sequences, (config.shortest, config.longest), seed)
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    from zoo.audio.mixing import frames_of
+    from zoo.data import Batches
+    from zoo.data.batching import Ragged
+    from zoo.decoding.ctc import word_ids
+
+    hear = encoder(config, assets)
+
+    def drawn(seed: int, epoch: int) -> Any:
+        heard = spoken(config, examples, (seed, epoch))
+        frames = frames_of(hear, heard, (seed, epoch))
+        steps = [-(-len(row) // config.stack) for row in frames]
+        words = word_ids(heard["text"], assets["symbols"], steps)
+        return Batches(Ragged(frames), Ragged(words), config.batch_size)
+
+    return dataclasses.replace(drawn(0, 0), renew=drawn if "disturbed" in examples else None)
+
+
+def states(config: Config, width: int) -> Any:
+    """Returns the input, frames `(batch, frames, width)`, and states `(batch, time, units)`."""
+    import keras
+    from keras import layers
+
+    from zoo.layers import StackFrames
+
+    cell = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+    frames = keras.Input((None, width), name="frames")
+    x = StackFrames(config.stack)(frames)
+    for _ in range(config.layers):
+        x = layers.Bidirectional(cell(config.units, return_sequences=True))(x)
+        x = layers.Dropout(config.dropout)(x)
+    return frames, x
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    from zoo.layers import BlankPadding
+
+    frames, x = states(config, encoder(config, assets).width)
+    logits = layers.Dense(len(assets["symbols"]) + 1, dtype="float32")(x)
+    return keras.Model(frames, BlankPadding(dtype="float32")(logits))
+
+
+def objective(config: Config, assets: dict) -> dict[str, Any]:
+    from zoo.losses import CTCLoss
+
+    return {"loss": CTCLoss()}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    from zoo.decoding.ctc import transcriptions
+    from zoo.serving import Served
+
+    hear = encoder(config, assets)
+    return Served(transcriptions(model, hear, assets["symbols"]), parts=[model, hear])
+
+
+def ask(config: Config, text: str) -> Examples:
+    return recording(text)
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    from zoo.metrics.speech import transcription
+
+    said = spoken(config, examples)
+    answers = predictor.predict({name: said[name] for name in predictor.input_names})
+    heard = [answer["text"] for answer in answers]
+    return transcription(said["text"], heard, said["speaker"])
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    from zoo.baselines.speech import segmented
+    from zoo.metrics.speech import transcription
+
+    train, held_out, test = splits.train, splits.validation, splits.test
+    if "audio" not in train or any(" " in text for text in train["text"]):
+        return {}  # it learns words from recordings of words
+    said = spoken(config, test)
+    heard = segmented(train, spoken(config, held_out), said)
+    return {"segments-nearest": transcription(said["text"], heard, said["speaker"])}
+
+
+def show(example: dict, answer: dict) -> str:
+    found, scores, file = answer["text"], answer["score"], example.get("file", "")
+    if isinstance(found, str):
+        return f"{scores:>8.3f}  {found or '(nothing)'}  {file}".rstrip()
+    lines = [f"{score:>8.3f}  {text}" for score, text in zip(scores, found, strict=True)]
+    return "\n".join([file, *lines])  # several answers

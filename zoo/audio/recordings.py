@@ -1,0 +1,104 @@
+"""WAV files as arrays of one channel at one rate.
+
+Light: importing this module imports neither TensorFlow nor NumPy.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from math import gcd
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RATE = 8000  # samples a second of everything that a network hears
+LOWEST, HIGHEST = 1000, 192_000  # rates of files
+
+
+def read_recording(path: str | Path, rate: int = RATE) -> np.ndarray:
+    """Reads a WAV file: its channels' mean, at `rate`.
+
+    Args:
+      path: PCM of 8 to 32 bits or floating point, of any number of channels.
+      rate: samples a second of what is returned; that of the file if it is 0.
+
+    Returns:
+      float32 `(samples,)`, full scale at -1 and 1; louder parts of files in floating point are cut.
+
+    Raises:
+      UsageError: there is no such file.
+      ZooError: it is no WAV file, damaged, or empty.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a recording.")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {path}.") from None
+    except (OSError, ValueError) as error:
+        raise ZooError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
+        ) from None
+    return decode_wav(data, str(path), rate)
+
+
+def decode_wav(data: bytes, name: str, rate: int = RATE) -> np.ndarray:
+    """Decodes the bytes of a WAV file; `name` is for messages. See `read_recording`."""
+    import numpy as np
+    from scipy.io import wavfile
+
+    if not data:
+        raise ZooError(f"{name} is empty.")
+    if data[:4] not in (b"RIFF", b"RIFX", b"RF64") or data[8:12] != b"WAVE":
+        raise ZooError(
+            f"{name} is no WAV file (it begins with {data[:4]!r}). Convert it: "
+            "ffmpeg -i FILE file.wav."
+        )
+    try:
+        with warnings.catch_warnings():
+            # Chunks of other programs, and a file that ends before its header says so.
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)
+            given, samples = wavfile.read(io.BytesIO(data))
+    except Exception as error:  # whatever a parser meets in a damaged file
+        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise ZooError(f"{name} is a damaged WAV file, or of an unknown kind ({said}).") from None
+    if not LOWEST <= given <= HIGHEST:
+        raise ZooError(
+            f"{name} has {given:,} samples a second; it must be {LOWEST:,} to {HIGHEST:,}."
+        )
+    if not samples.size:
+        raise ZooError(f"{name} has no sound: its length is 0.")
+    scaled = _scaled(samples)
+    audio = scaled.mean(axis=1) if scaled.ndim > 1 else scaled
+    if not np.isfinite(audio).all():
+        raise ZooError(f"{name} has samples that are no finite numbers.")
+    return resampled(audio.astype(np.float32), given, rate or given)
+
+
+def _scaled(samples: Any) -> Any:
+    """Returns PCM of any width as float32 of -1 … 1."""
+    import numpy as np
+
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128) / 128
+    if np.issubdtype(samples.dtype, np.integer):
+        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    return np.clip(samples.astype(np.float32), -1, 1)
+
+
+def resampled(audio: np.ndarray, given: int, wanted: int) -> np.ndarray:
+    """Returns audio `(samples,)` of the rate `given` at the rate `wanted`, by SciPy's filter."""
+    import numpy as np
+    from scipy.signal import resample_poly
+
+    if given == wanted:
+        return audio
+    common = gcd(given, wanted)
+    changed = resample_poly(audio, wanted // common, given // common)
+    return changed.astype(np.float32)

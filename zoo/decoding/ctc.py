@@ -1,0 +1,273 @@
+"""From the logits of a CTC network to text: the best alignment, or a search over texts.
+
+Ids are 0, the blank, and one for each word from 1 on. Both ways are one graph of core ops, and
+nothing in a row depends on the rows beside it: behind a `zoo.layers.BlankPadding`, padding is
+blanks that are certain. (`tf.nn.ctc_beam_search_decoder` fixes its beam when the graph is made.)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.audio.features import Features, LogMel, halved
+from zoo.decoding.translator import MAX_BEAM
+from zoo.errors import ZooError
+
+BLANK = 0
+IMPOSSIBLE = -1e9
+# Odd, so that nothing is lost of a prefix's number when it is multiplied by it (modulo 2^64).
+_FACTOR = 6364136223846793005
+
+
+def best_alignment(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Takes the most probable id of each step, and merges repetitions.
+
+    Args:
+      logits: float32 `(batch, time, ids)`.
+
+    Returns:
+      int32 `(batch, length)`: ids without blanks, 0 behind the last; and float32 `(batch,)`: the
+      log-probability of the alignment.
+    """
+    logs = tf.nn.log_softmax(logits)
+    chosen = tf.argmax(logs, axis=-1, output_type=tf.int32)  # (batch, time)
+    before = tf.pad(chosen[:, :-1], [[0, 0], [1, 0]])
+    kept = tf.where(chosen == before, BLANK, chosen)
+    return _to_the_left(kept), tf.reduce_sum(tf.reduce_max(logs, axis=-1), axis=1)
+
+
+def prefix_beam_search(
+    logits: tf.Tensor, beam: int | tf.Tensor, n_best: int | tf.Tensor = 1
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Goes on with the `beam` most probable prefixes of texts at each step.
+
+    The probability of a prefix is the sum over its alignments so far (A. Graves, N. Jaitly:
+    Towards End-to-End Speech Recognition with Recurrent Neural Networks, ICML 2014), of those
+    that end in a blank and of the others apart. Equal prefixes are recognised by a number of 64
+    bits that is made of their ids.
+
+    Args:
+      logits: float32 `(batch, time, ids)`.
+      beam: prefixes a row, at least 1.
+      n_best: how many to return, from 1 to `beam`.
+
+    Returns:
+      int32 `(batch, n_best, length)`: ids, the most probable text first, 0 behind the last; and
+      float32 `(batch, n_best)`: log-probabilities. Where there are fewer texts than `n_best`, the
+      others are empty, with -1e9 or less.
+    """
+    logs = tf.transpose(tf.nn.log_softmax(logits), [1, 0, 2])  # (time, batch, ids)
+    time, batch, ids = tf.unstack(tf.shape(logs))
+    beam = tf.convert_to_tensor(beam, tf.int32)
+    first = tf.where(tf.range(beam) == 0, 0.0, IMPOSSIBLE) + tf.zeros([batch, beam])
+    # Prefixes that are not there must not seem to be equal to the empty one, 0.
+    number = -tf.range(tf.cast(beam, tf.int64)) + tf.zeros([batch, beam], tf.int64)
+    words = tf.range(1, ids)  # (words,)
+
+    def step(t: Any, number: Any, last: Any, blank: Any, other: Any, kept: Any) -> Any:
+        log = logs[t]  # (batch, ids)
+        both = _added(blank, other)
+        of_last = tf.gather(log, last, batch_dims=1)  # (batch, beam)
+        stay_blank = both + log[:, :1]
+        stay_other = tf.where(last > 0, other + of_last, IMPOSSIBLE)
+        # A word again is the same word, unless there was a blank between.
+        again = words == last[..., tf.newaxis]  # (batch, beam, words)
+        grown = tf.where(again, blank[..., tf.newaxis], both[..., tf.newaxis])
+        grown += log[:, tf.newaxis, 1:]
+        # Prefix j may be prefix i and its own last word: then they are one.
+        extended = number[:, :, tf.newaxis] * _FACTOR + tf.cast(last[:, tf.newaxis], tf.int64)
+        same = (extended == number[:, tf.newaxis]) & (last > 0)[:, tf.newaxis]  # (batch, i, j)
+        of_word = tf.gather(
+            tf.pad(grown, [[0, 0], [0, 0], [1, 0]], constant_values=IMPOSSIBLE),
+            tf.repeat(last[:, tf.newaxis], beam, axis=1),
+            batch_dims=2,
+        )  # (batch, i, j): of i with the last word of j
+        merged = tf.reduce_logsumexp(tf.where(same, of_word, IMPOSSIBLE), axis=1)
+        stay_other = _added(stay_other, merged)
+        there = tf.reduce_any(same[..., tf.newaxis] & again[:, tf.newaxis], axis=2)
+        grown = tf.where(there, IMPOSSIBLE, grown)
+        sums = tf.concat([_added(stay_blank, stay_other), tf.reshape(grown, [batch, -1])], axis=1)
+        _, index = tf.math.top_k(sums, beam)
+        stays = index < beam
+        parent = tf.where(stays, index, (index - beam) // (ids - 1))
+        word = tf.where(stays, 0, (index - beam) % (ids - 1) + 1)
+        number = tf.gather(number, parent, batch_dims=1)
+        number = tf.where(stays, number, number * _FACTOR + tf.cast(word, tf.int64))
+        last = tf.where(stays, tf.gather(last, parent, batch_dims=1), word)
+        grown = tf.gather(tf.reshape(grown, [batch, -1]), tf.maximum(index - beam, 0), batch_dims=1)
+        blank = tf.where(stays, tf.gather(stay_blank, parent, batch_dims=1), IMPOSSIBLE)
+        other = tf.where(stays, tf.gather(stay_other, parent, batch_dims=1), grown)
+        kept = kept.write(t, tf.stack([parent, word]))
+        return t + 1, number, last, blank, other, kept
+
+    shape = tf.TensorShape([None, None])
+    array = tf.TensorArray(tf.int32, time, element_shape=[2, None, None])
+    begin = (
+        tf.constant(0),
+        number,
+        tf.zeros([batch, beam], tf.int32),
+        first,
+        tf.fill([batch, beam], IMPOSSIBLE),
+        array,
+    )
+    *_, blank, other, kept = tf.while_loop(
+        lambda t, *_: t < time,
+        step,
+        begin,
+        shape_invariants=(tf.TensorShape([]), shape, shape, shape, shape, tf.TensorShape(None)),
+    )
+    scores, place = tf.math.top_k(_added(blank, other), n_best)  # (batch, n_best)
+    steps = kept.stack()  # (time, 2, batch, beam)
+
+    def back(t: Any, place: Any, found: Any) -> Any:
+        word = tf.gather(steps[t, 1], place, batch_dims=1)
+        return t - 1, tf.gather(steps[t, 0], place, batch_dims=1), found.write(t, word)
+
+    found = tf.TensorArray(tf.int32, time, element_shape=[None, None])
+    *_, found = tf.while_loop(
+        lambda t, *_: t >= 0,
+        back,
+        (time - 1, place, found),
+        shape_invariants=(tf.TensorShape([]), shape, tf.TensorShape(None)),
+    )
+    written = tf.transpose(found.stack(), [1, 2, 0])  # (batch, n_best, time)
+    flat = _to_the_left(tf.reshape(written, [batch * tf.shape(place)[1], time]))
+    texts = tf.reshape(flat, [batch, tf.shape(place)[1], -1])
+    return tf.where(scores[..., tf.newaxis] > IMPOSSIBLE / 2, texts, 0), scores
+
+
+def transcriptions(model: keras.Model, encoder: Features, words: Sequence[str]) -> dict[str, Any]:
+    """Makes the signatures of a network that writes down what it hears.
+
+    Args:
+      model: features to logits, of a `zoo.layers.BlankPadding`.
+      encoder: samples to features; or features that are given, scaled.
+      words: the text of each id from 1 on.
+
+    Returns:
+      `serving_default`: `audio`, float32 `(batch, samples)`, -1 … 1 at 8 kHz, and `length`, int32
+      `(batch,)`, the samples of each row, to `text`, string `(batch,)`: words with spaces between,
+      and `score`, float32 `(batch,)`: the log-probability of the best alignment, whose text it is.
+
+      `audio_16khz`: the same of 16,000 samples a second.
+
+      `nbest`: `audio`, `length`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤
+      100), to `text` and `score` `(batch, n_best)`: the log-probability of each text.
+
+      `alignment`: `audio` and `length` to `features`, float32 `(batch, frames, bands)`;
+      `posteriors`, float32 `(batch, frames, ids)`, the blank first; `seconds`, float32 `(batch,)`,
+      of a frame; and `length`, int32 `(batch,)`, in frames.
+
+      Where features are given, all take these for `audio`, and `audio_16khz` and `alignment` are
+      missing.
+    """
+    names = tf.constant(["", *words])
+
+    def heard(audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        features, _ = encoder(audio, length)
+        return features, model(features, training=False)
+
+    def written(ids: tf.Tensor) -> tf.Tensor:
+        text = tf.strings.reduce_join(tf.gather(names, ids), axis=-1, separator=" ")
+        return tf.strings.strip(text)
+
+    def best(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        ids, score = best_alignment(heard(audio, length)[1])
+        return {"text": written(ids), "score": score}
+
+    def nbest(
+        audio: tf.Tensor, length: tf.Tensor, beam: tf.Tensor, n_best: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        allowed = (n_best >= 1) & (n_best <= beam) & (beam <= MAX_BEAM)
+        message = f"beam must be from 1 to {MAX_BEAM}, and n_best from 1 to beam; got"
+        with tf.control_dependencies([tf.debugging.Assert(allowed, [message, beam, n_best])]):
+            beam, n_best = tf.identity(beam), tf.identity(n_best)
+        ids, score = prefix_beam_search(heard(audio, length)[1], beam, n_best)
+        return {"text": written(ids), "score": score}
+
+    def alignment(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        features, logits = heard(audio, length)
+        frames = tf.shape(features)[1]
+        steps = tf.shape(logits)[1]
+        size = (frames + steps - 1) // steps  # frames in a step
+        posteriors = tf.repeat(tf.nn.softmax(logits), size, axis=1)[:, :frames]
+        real = tf.reduce_any(features != 0, axis=2)
+        return {
+            "features": features,
+            "posteriors": posteriors,
+            "seconds": tf.fill([tf.shape(audio)[0]], encoder.seconds),
+            "length": tf.math.count_nonzero(real, axis=1, dtype=tf.int32),
+        }
+
+    options = [tf.TensorSpec([], tf.int32, name=name) for name in ("beam", "n_best")]
+    functions = hearing(best, encoder)
+    functions["nbest"] = tf.function(nbest, input_signature=[*encoder.inputs, *options])
+    if isinstance(encoder, LogMel):
+        functions["alignment"] = tf.function(alignment, input_signature=encoder.inputs)
+    return functions
+
+
+def hearing(
+    answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]], encoder: Features
+) -> dict[str, Any]:
+    """Makes `serving_default` of a function of an encoder's two inputs.
+
+    Of sound, which it takes at 8 kHz, also `audio_16khz`, for 16,000 samples a second.
+    """
+
+    def halve(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(*halved(audio, length))
+
+    functions = {"serving_default": tf.function(answer, input_signature=encoder.inputs)}
+    if isinstance(encoder, LogMel):
+        functions["audio_16khz"] = tf.function(halve, input_signature=encoder.inputs)
+    return functions
+
+
+def word_ids(texts: Sequence[str], words: Sequence[str], steps: Sequence[int]) -> list[np.ndarray]:
+    """Returns the ids of texts, int32 `(length,)` each: the place of a word in `words`, from 1 on.
+
+    Args:
+      texts: words with spaces between.
+      words: all of them.
+      steps: that the network makes of each row.
+
+    Raises:
+      ZooError: a word is not among `words`, a text has no word, or a row has fewer steps than an
+        alignment needs: one for each word, and one between two that are equal.
+    """
+    numbers = {word: number for number, word in enumerate(words, 1)}
+    rows = []
+    for row, (text, there) in enumerate(zip(texts, steps, strict=True), 1):
+        said = text.split()
+        unknown = [word for word in said if word not in numbers]
+        if unknown or not said:
+            what = f"the word {unknown[0]!r}, which no training row has" if unknown else "no word"
+            raise ZooError(f"Row {row} has {what}. Correct or leave out such rows.")
+        needed = len(said) + sum(a == b for a, b in itertools.pairwise(said))
+        if needed > there:
+            raise ZooError(
+                f"Row {row} is too short for its {len(said)} words: it makes {there} steps, and "
+                f"{needed} are needed. Check that sound and text belong together."
+            )
+        rows.append(np.array([numbers[word] for word in said], np.int32))
+    return rows
+
+
+def _to_the_left(ids: tf.Tensor) -> tf.Tensor:
+    """Moves ids `(rows, time)` to the left over zeros; returns `(rows, longest)`."""
+    return tf.RaggedTensor.from_row_lengths(
+        tf.boolean_mask(ids, ids > 0), tf.math.count_nonzero(ids, axis=1)
+    ).to_tensor(0)
+
+
+def _added(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Returns log(exp(one) + exp(other))."""
+    high = tf.maximum(one, other)
+    return high + tf.math.log1p(tf.exp(-tf.abs(one - other)))

@@ -1,0 +1,88 @@
+"""Scores of texts that were heard: the word error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from zoo.errors import ZooError
+
+
+def word_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> tuple[int, ...]:
+    """Returns substitutions, deletions and insertions of a shortest edit (Levenshtein 1966).
+
+    Of several shortest edits, one with the most substitutions.
+    """
+    # Of each prefix of the hypothesis: edits, and how many of them are deletions and insertions.
+    row = [(n, 0, n) for n in range(len(hypothesis) + 1)]
+    for number, word in enumerate(reference, 1):
+        above, row = row, [(number, number, 0)]
+        for place, other in enumerate(hypothesis, 1):
+            edits, deleted, inserted = above[place - 1]
+            stay = (edits + (word != other), deleted, inserted)
+            edits, deleted, inserted = above[place]
+            without = (edits + 1, deleted + 1, inserted)
+            edits, deleted, inserted = row[place - 1]
+            more = (edits + 1, deleted, inserted + 1)
+            row.append(min(stay, without, more, key=lambda way: (way[0], way[1] + way[2])))
+    edits, deleted, inserted = row[-1]
+    return edits - deleted - inserted, deleted, inserted
+
+
+def transcription(
+    references: Sequence[str], hypotheses: Sequence[str], speakers: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Scores texts that were heard against what was said.
+
+    Args:
+      references: what was said: words with spaces between.
+      hypotheses: what was heard, as many.
+      speakers: who said it; none where nobody knows.
+
+    Returns:
+      A dict that JSON can hold: `word_error_rate`, the substitutions, deletions and insertions
+      over the words that were said, as a fraction of 1 (it may be above 1); `sequence_accuracy`,
+      the share of texts without an error; `substitutions`, `deletions`, `insertions`, `words`,
+      `rows`; and `per_class`, speaker to `word_error_rate` and `words`, if there are several.
+
+    Raises:
+      ZooError: no rows, no words, or unequal lengths.
+    """
+    if len(references) != len(hypotheses):
+        raise ZooError(
+            f"There are {len(hypotheses)} texts for {len(references)} rows; "
+            "write down each row once, in order."
+        )
+    said, heard = ([text.split() for text in texts] for texts in (references, hypotheses))
+    if not any(said):
+        raise ZooError("There are no words to score; give at least one row with a text.")
+    found = [word_errors(*pair) for pair in zip(said, heard, strict=True)]
+    sums = [sum(counts) for counts in zip(*found, strict=True)]
+    names = ("substitutions", "deletions", "insertions")
+    words = sum(map(len, said))
+    per_speaker = {}
+    for speaker in sorted(set(speakers)):
+        rows = [row for row, name in enumerate(speakers) if name == speaker]
+        count = sum(len(said[row]) for row in rows)
+        errors = sum(sum(found[row]) for row in rows)
+        per_speaker[speaker] = {"word_error_rate": errors / max(1, count), "words": count}
+    return {
+        "word_error_rate": sum(sums) / words,
+        "sequence_accuracy": sum(not any(counts) for counts in found) / len(found),
+        **dict(zip(names, sums, strict=True)),
+        "words": words,
+        "rows": len(said),
+        **({"per_class": per_speaker} if len(per_speaker) > 1 else {}),
+    }
+
+
+def accuracy_by_speaker(
+    truth: Sequence[str], predicted: Sequence[str], speakers: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Returns `accuracy` and `rows` of each speaker, fractions of 1."""
+    found = {}
+    for speaker in sorted(set(speakers)):
+        rows = [row for row, name in enumerate(speakers) if name == speaker]
+        right = sum(truth[row] == predicted[row] for row in rows)
+        found[speaker] = {"accuracy": right / len(rows), "rows": len(rows)}
+    return found
