@@ -4,6 +4,7 @@ from zoo.layers.attention import Attention
 from zoo.layers.crf import CRF
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
+from zoo.layers.forecast import ForecastHead
 from zoo.layers.nade import NADE, Bernoulli
 from zoo.layers.pooling import MaskedPooling
 
@@ -13,6 +14,7 @@ __all__ = [
     "Attention",
     "Bernoulli",
     "Decoder",
+    "ForecastHead",
     "JoinFeatures",
     "MaskedPooling",
     "WordEmbedding",
