@@ -21,6 +21,7 @@ from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
+    from zoo.backtest import backtest as backtest
     from zoo.diagnosis import doctor as doctor
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
@@ -36,6 +37,7 @@ __all__ = [
     "UsageError",
     "ZooError",
     "__version__",
+    "backtest",
     "doctor",
     "evaluate",
     "export",
@@ -48,6 +50,7 @@ __all__ = [
 
 _LAZY = {
     "Predictor": "zoo.serving",
+    "backtest": "zoo.backtest",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving",

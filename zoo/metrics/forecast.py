@@ -14,8 +14,10 @@ NORMAL = math.inf  # degrees of freedom of a Student's t that is a normal distri
 BANDS = (0.5, 0.8, 0.95)
 LEAST = 1e-10  # of a variance: a price that did not change has a logarithm too
 
+Array = np.ndarray
 
-def crps(value: np.ndarray, location: np.ndarray, scale: np.ndarray, freedom: np.ndarray):
+
+def crps(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
     """Returns the continuous ranked probability score of Student's t; less is better.
 
     In the unit of `value`; of a point forecast it would be the absolute error. Closed forms:
@@ -44,34 +46,34 @@ def crps(value: np.ndarray, location: np.ndarray, scale: np.ndarray, freedom: np
     return score * scale
 
 
-def nats(value: np.ndarray, location: np.ndarray, scale: np.ndarray, freedom: np.ndarray):
+def nats(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
     """Returns -log p of Student's t, or of the normal distribution."""
     freedom = np.minimum(freedom, 1e10)
     return -stats.t.logpdf(value, freedom, location, scale)
 
 
-def probability_below(value, location, scale, freedom) -> np.ndarray:
+def probability_below(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
     """Returns the distribution function of Student's t at `value`."""
     return special.stdtr(np.minimum(freedom, 1e10), (value - location) / scale)
 
 
-def quantile(level: float, location, scale, freedom) -> np.ndarray:
+def quantile(level: float, location: Array, scale: Array, freedom: Array) -> Array:
     """Returns the value below which a share `level` of Student's t lies."""
     return location + scale * special.stdtrit(np.minimum(freedom, 1e10), level)
 
 
-def pinball(value: np.ndarray, quantile: np.ndarray, level: float) -> np.ndarray:
+def pinball(value: Array, quantile: Array, level: float) -> Array:
     """Returns the loss of a quantile; twice its mean over all levels is the CRPS."""
     error = value - quantile
     return np.maximum(level * error, (level - 1) * error)
 
 
-def coverage(below: np.ndarray, band: float) -> np.ndarray:
+def coverage(below: Array, band: float) -> Array:
     """Returns whether a value lay in the central band: `below` is its `probability_below`."""
     return np.abs(below - 0.5) <= band / 2
 
 
-def qlike(proxy: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def qlike(proxy: Array, variance: Array) -> Array:
     """Returns v / f - log(v / f) - 1 of a variance forecast f; 0 is perfect.
 
     v is a proxy of the variance, such as a squared return; an unbiased one ranks forecasts as the
@@ -81,7 +83,7 @@ def qlike(proxy: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return ratio - np.log(ratio) - 1
 
 
-def rse(value: np.ndarray, forecast: np.ndarray) -> float:
+def rse(value: Array, forecast: Array) -> float:
     """Returns the root relative squared error over all values together.
 
     The error beside that of the mean of the values (G. Lai et al.: Modeling Long- and Short-Term
@@ -92,7 +94,7 @@ def rse(value: np.ndarray, forecast: np.ndarray) -> float:
     return math.sqrt(float(np.sum((value - forecast) ** 2)) / spread) if spread else math.nan
 
 
-def long_run_variance(values: np.ndarray, lags: int) -> float:
+def long_run_variance(values: Array, lags: int) -> float:
     """Returns the variance of a series for the error of its mean (Newey & West 1987).
 
     Args:
@@ -112,7 +114,7 @@ def lags_of(size: int, horizon: int) -> int:
     return max(horizon - 1, math.floor(size ** (1 / 3)))
 
 
-def mean_interval(values: np.ndarray, horizon: int = 1) -> tuple[float, float]:
+def mean_interval(values: Array, horizon: int = 1) -> tuple[float, float]:
     """Returns the 95 % interval of the mean of a series whose terms may hang together."""
     size = len(values)
     if size < 2:
@@ -122,7 +124,7 @@ def mean_interval(values: np.ndarray, horizon: int = 1) -> tuple[float, float]:
     return float(values.mean()) - reach, float(values.mean()) + reach
 
 
-def diebold_mariano(ours: np.ndarray, theirs: np.ndarray, horizon: int = 1) -> tuple[float, float]:
+def diebold_mariano(ours: Array, theirs: Array, horizon: int = 1) -> tuple[float, float]:
     """Tests whether two forecasts of the same days are equally good.
 
     F. Diebold, R. Mariano: Comparing Predictive Accuracy, Journal of Business & Economic Statistics
