@@ -39,6 +39,11 @@ TOPOLOGY = "many-to-many"
 TASK = "forecasting"
 METRIC = "qlike"
 MONITOR = "val_loss"
+WARNING = (
+    "This is no advice: volatility can be forecast, the direction of prices hardly. What "
+    "`zoo backtest` shows of a strategy after costs leaves out taxes, slippage, and that these "
+    "series were chosen because they have survived."
+)
 
 BARS = ("open", "high", "low", "close")
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)  # of the quantiles that are served:

@@ -30,12 +30,11 @@ from zoo.serving.predictor import Predictor, load
 SIGNATURE = "walk"
 NETWORK = "network"
 YEAR = 252  # trading days
-LEAST_PAST = 120  # days that the simple methods are fitted on
+LEAST = 22  # days that the simple methods are fitted on
 WARNING = (
     "This is no advice. The strategy is there to show what a forecast of direction is worth after "
     "costs; it leaves out taxes, slippage and that these stocks were chosen because they are known."
 )
-HIDDEN = ("rse", "forecasts", "qlike_squared")  # of the table; they are in the JSON
 
 __all__ = ["backtest", "network", "observe", "simple", "summary"]
 
@@ -174,7 +173,7 @@ def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
         ):
             begin = next((i for i, each in enumerate(dates) if each >= day), len(dates))
             end = begin - panel.horizon + 1  # what is known when the first of them is made
-            if end < max(30, 2 * panel.horizon):
+            if end < max(LEAST, 2 * panel.horizon):
                 raise ZooError(
                     f"{ticker or 'The series'} has {begin} days before {day}: too few to fit "
                     f"{name} on. Give a longer series, or other baselines."
@@ -234,9 +233,7 @@ def _examples(
     if dataset.is_own(data) and not Path(str(data)).is_dir():
         examples = dict(load_examples(dataset, Path(str(data)), columns))
         title = Path(str(data)).name
-        examples["begin"] = [
-            max(len(row) // 2, min(LEAST_PAST, len(row) - 2)) for row in examples["close"]
-        ]
+        examples["begin"] = [len(row) // 2 for row in examples["close"]]
         notes = ["the second half of each series; the first is the past of the simple methods"]
     else:
         splits = splits_of(predictor, data)

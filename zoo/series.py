@@ -277,5 +277,5 @@ def student_quantiles(location: Any, scale: Any, freedom: Any, levels: Sequence[
 def student_above(location: Any, scale: Any, freedom: Any) -> Any:
     """Returns the probability that a Student's t is above 0, `(...)`."""
     z = location / scale
-    tail = 0.5 * tf.math.betainc(0.5 * freedom, 0.5, freedom / (freedom + z**2))
-    return tf.where(z > 0, 1 - tail, tail)
+    inside = tf.math.betainc(0.5, 0.5 * freedom, z**2 / (freedom + z**2))
+    return 0.5 + 0.5 * tf.sign(z) * inside

@@ -77,7 +77,8 @@ def sample() -> Examples:
         close, bars, spread = 20.0 + 10 * number, [], 0.01
         for _ in range(150):
             shock = sum(draw() for _ in range(6)) - 3  # nearly normal, of variance 1/2
-            opened, spread = close, math.sqrt(4e-6 + 0.9 * spread**2 + 0.15 * (spread * shock) ** 2)
+            opened = close * math.exp(spread * (draw() - 0.5) / 2)
+            spread = math.sqrt(4e-6 + 0.9 * spread**2 + 0.15 * (spread * shock) ** 2)
             close = opened * math.exp(spread * shock)
             high = max(opened, close) * math.exp(spread * draw() / 2)
             low = min(opened, close) * math.exp(-spread * draw() / 2)

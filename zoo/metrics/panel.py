@@ -14,6 +14,7 @@ from zoo.errors import ZooError
 from zoo.metrics import forecast as scores_of
 from zoo.series import ahead, describe_days, prices_of, scored_days
 
+PAST = 120  # days before the first forecast that is scored
 MEASURES = ("qlike", "qlike_squared", "crps", "mae")  # losses that are tested against each other
 
 
@@ -68,28 +69,30 @@ class Panel:
 
 
 def observe(examples: Mapping[str, Sequence], horizon: int) -> Panel:
-    """Returns what happened from each series' `begin` on.
+    """Returns what happened from each series' `begin` on, its first `PAST` days left out.
+
+    Of a series shorter than two times that, the first half is left out: simple methods need a past.
 
     Raises:
       ZooError: there is no day to score.
     """
+    begins = [
+        max(begin, min(PAST, len(row) // 2))
+        for begin, row in zip(examples["begin"], examples["close"], strict=True)
+    ]
     described = describe_days(**prices_of(examples))
     returns, proxies, known = (
         described[name].numpy().astype(float) for name in ("returns", "proxy", "known")
     )
     days, masks = [], []
-    for row, (closes, begin) in enumerate(zip(examples["close"], examples["begin"], strict=True)):
+    for row, (closes, begin) in enumerate(zip(examples["close"], begins, strict=True)):
         size = len(closes)
         days.append(
             Days(returns[row, :size], np.where(known[row, :size] > 0, proxies[row, :size], np.nan))
         )
         masks.append(scored_days(size, horizon, begin))
     dates = sorted(
-        {
-            day
-            for row, begin in zip(examples["date"], examples["begin"], strict=True)
-            for day in row[begin:]
-        }
+        {day for row, begin in zip(examples["date"], begins, strict=True) for day in row[begin:]}
     )
     if not dates:
         raise ZooError("There is no day to score: every series ends before its first forecast.")
@@ -106,14 +109,14 @@ def observe(examples: Mapping[str, Sequence], horizon: int) -> Panel:
     values = [ahead(each.returns, horizon) for each in days]
     usual = [
         np.nanmean(np.abs(value[: max(begin - horizon, 1)]), axis=0)
-        for value, begin in zip(values, examples["begin"], strict=True)
+        for value, begin in zip(values, begins, strict=True)
     ]
     return Panel(
         tickers=list(examples["ticker"]),
         dates=dates,
         columns=examples,
         days=days,
-        begins=list(examples["begin"]),
+        begins=begins,
         horizon=horizon,
         places=places,
         value=line_up(values),

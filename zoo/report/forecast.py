@@ -17,11 +17,14 @@ from zoo.report.plots import GREY, TRAIN, VALIDATION, save
 
 # Okabe and Ito's colours, distinct for colour-blind readers.
 COLOURS = (TRAIN, VALIDATION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-SHOWN = 120  # days of the fan
+SHOWN = 60  # days of the fans
 
 
 def fan(panel: Panel, forecast: Forecast, path: Path, series: int = 0) -> None:
-    """Draws the last prices of a series and the bands that were forecast for each of them.
+    """Draws the last prices of a series and what was forecast for them.
+
+    Above, the bands of each day as they were the day before; below, fans of the whole horizon, each
+    from where the one before it ends.
 
     Args:
       panel: what happened.
@@ -29,40 +32,61 @@ def fan(panel: Panel, forecast: Forecast, path: Path, series: int = 0) -> None:
       path: the PNG to write.
       series: which one.
     """
-    horizon = panel.horizon
-    figure = Figure(figsize=(9, 3.6 * min(horizon, 2)), layout="constrained")
-    steps = [0] if horizon == 1 else [0, horizon - 1]
-    for axes, step in zip(figure.subplots(len(steps), 1, squeeze=False)[:, 0], steps, strict=True):
-        there = np.flatnonzero(np.isfinite(panel.value[series, :, step]))[-SHOWN:]
-        price = panel.price[series, there, step]
-        days = np.arange(len(there))
-        student = [
-            getattr(forecast, name)[series, there, step]
-            for name in ("location", "scale", "freedom")
-        ]
-        for band, shade in zip(scores.BANDS[::-1], (0.15, 0.3, 0.5), strict=True):
-            low, high = (
-                price * np.exp(scores.quantile(0.5 + sign * band / 2, *student)) for sign in (-1, 1)
-            )
-            axes.fill_between(
-                days, low, high, color=TRAIN, alpha=shade, lw=0, label=f"{band:.0%} band"
-            )
-        axes.plot(
-            days,
-            price * np.exp(panel.value[series, there, step]),
-            color="black",
-            lw=1.2,
-            label="what happened",
-        )
-        ticks = days[:: max(1, len(days) // 6)]
-        axes.set_xticks(ticks, [panel.dates[there[tick]] for tick in ticks])
-        name = panel.tickers[series] or "price"
-        ahead = "the day before" if step == 0 else f"{step + 1} days before"
-        axes.set_ylabel(name, parse_math=False)
-        axes.set_title(f"{name}, forecast {ahead}", loc="left", fontsize=10, parse_math=False)
+    places = np.flatnonzero(np.isfinite(panel.value[series, :, 0]))[-SHOWN:]
+    days = np.arange(len(places))
+    happened = panel.price[series, places, 0] * np.exp(panel.value[series, places, 0])
+    name = panel.tickers[series] or "price"
+    figure = Figure(figsize=(9, 7), layout="constrained")
+    daily, fans = figure.subplots(2, 1, sharex=True)
+    _bands(daily, days, panel, forecast, series, places, np.zeros(len(places), int))
+    for start in range(0, len(places) - panel.horizon + 1, panel.horizon):
+        steps = np.arange(panel.horizon)
+        ahead = places[start + steps]
+        if np.isfinite(panel.value[series, ahead, steps]).all():
+            _bands(fans, days[start + steps], panel, forecast, series, ahead, steps, start == 0)
+    for axes, title in (
+        (daily, "forecast the day before"),
+        (fans, f"forecast at once for {panel.horizon} days"),
+    ):
+        axes.plot(days, happened, color="black", lw=1.2, label="what happened")
+        axes.set_title(f"{name}, {title}", loc="left", fontsize=10, parse_math=False)
         _dress(axes)
         axes.legend(frameon=False, fontsize=8, loc="best")
+    ticks = days[:: max(1, len(days) // 6)]
+    fans.set_xticks(ticks, [panel.dates[places[tick]] for tick in ticks])
     save(figure, path)
+
+
+def _bands(
+    axes: Axes,
+    days: np.ndarray,
+    panel: Panel,
+    forecast: Forecast,
+    series: int,
+    places: np.ndarray,
+    steps: np.ndarray,
+    labelled: bool = True,
+) -> None:
+    """Draws the bands of the forecasts of `places`, made `steps + 1` days before, over `days`."""
+    price = panel.price[series, places, steps]
+    location, scale, freedom = (
+        getattr(forecast, part)[series, places, steps] for part in ("location", "scale", "freedom")
+    )
+    if len(set(steps)) > 1:  # a fan opens at the price that was known
+        days = np.concatenate([days[:1] - 1, days])
+        price, location = (
+            np.concatenate([part[:1] * f, part]) for part, f in ((price, 1), (location, 0))
+        )
+        scale, freedom = (
+            np.concatenate([part[:1] * f, part]) for part, f in ((scale, 0), (freedom, 1))
+        )
+    for band, shade in zip(scores.BANDS[::-1], (0.15, 0.3, 0.5), strict=True):
+        low, high = (
+            price * np.exp(scores.quantile(0.5 + sign * band / 2, location, scale, freedom))
+            for sign in (-1, 1)
+        )
+        label = f"{100 * band:.0f} % band" if labelled else None
+        axes.fill_between(days, low, high, color=TRAIN, alpha=shade, lw=0, label=label)
 
 
 def calibration(panel: Panel, forecasts: Mapping[str, Forecast], path: Path) -> None:
@@ -101,7 +125,7 @@ def calibration(panel: Panel, forecasts: Mapping[str, Forecast], path: Path) -> 
     left.set_ylabel("share below it, less the quantile")
     left.legend(frameon=False, fontsize=8)
     right.axhline(1, color=GREY, lw=1, ls="--")
-    right.set_xlabel("probability forecast of what lies below what happened")
+    right.set_xlabel("forecast probability of less than what happened")
     right.set_ylabel(f"density ({next(iter(forecasts))})")
     for axes in (left, right):
         _dress(axes)
