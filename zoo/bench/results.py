@@ -255,8 +255,8 @@ def _backtest_line(result: dict[str, Any]) -> str:
     return (
         f"\n`{result['recipe']}` walked through {days} days of {len(result['series'])} series, "
         f"{first} to {last} ({result['data']['title']}), a day ahead: QLIKE {beside('qlike')}; "
-        f"CRPS in % {beside('crps')}; mean absolute error in % {beside('mae')}; its bands of 50, 80 and "
-        f"95 % held {bands} %."
+        f"CRPS in % {beside('crps')}; mean absolute error in % {beside('mae')}; its bands of "
+        f"50, 80 and 95 % held {bands} %."
     )
 
 
