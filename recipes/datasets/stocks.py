@@ -27,6 +27,7 @@ EXCHANGE = (
     "exchange_rate/exchange_rate.txt.gz"
 )
 CURRENCIES = ("AUD", "GBP", "CAD", "CHF", "CNY", "JPY", "NZD", "SGD")
+THREE = ("AAPL,", "IBM,", "MSFT,")
 VALIDATION, TEST = "2014-01-01", "2015-01-01"  # first days of these splits of the 31 stocks
 
 TICKERS = (  # name, SHA-256 and bytes of the file
@@ -120,8 +121,12 @@ def read_bokeh(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[
     import gzip
 
     (content,) = members.values()
+    header, *lines = gzip.decompress(content).decode("utf-8").splitlines()
+    # The others of the file began later.
+    lines = [line for line in lines if line.startswith(THREE)]
+    # Apple's share lost half of its price on 29 September 2000; that was no split.
     examples, notes = parse_prices(
-        gzip.decompress(content).decode("utf-8"), "stocks.csv.gz", mend=("bars",)
+        "\n".join([header, *lines]), "stocks.csv.gz", mend=("bars", "jumps")
     )
     return {"train": examples}, notes
 

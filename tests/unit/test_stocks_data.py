@@ -47,14 +47,14 @@ def test_the_exchange_rates_are_split_as_published(tmp_path):
 
 def test_the_wheel_holds_adjusted_prices():
     text = "Ticker,Date,Open,High,Low,Close,Volume,Adj Close"
-    for name in "AB":
+    for name in ("AAPL", "FB", "MSFT"):
         text += lines(
             datetime.date(2020, 1, 1), 70, "",
             lambda day, p, name=name: f"{name},{day},{p},{p},{p},{p},1,{p / 2}",
         )  # fmt: skip
     parts, _ = stocks.read_bokeh({"stocks.csv.gz": gzip.compress(text.encode())})
     assert list(parts) == ["train"]
-    assert parts["train"]["ticker"] == ["A", "B"]
+    assert parts["train"]["ticker"] == ["AAPL", "MSFT"]
     assert parts["train"]["close"][0][0] == parts["train"]["open"][0][0] == 25
 
 

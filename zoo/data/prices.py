@@ -34,8 +34,8 @@ MEND = {  # in the order in which it is done
     "duplicates": "keeps the last row of a day",
     "bars": "leaves away open, high and low where they contradict each other",
     "gaps": "takes the days beside a gap as neighbours",
-    "splits": "divides the prices before a split",
-    "jumps": "takes jumps that no split explains as they are",
+    "splits": "divides the prices before what looks like a split",
+    "jumps": "takes all other jumps as what has happened",
 }
 NAMES = {  # what files call our columns, lower case
     "date": ("date", "datetime", "timestamp", "time", "day"),
@@ -166,15 +166,17 @@ def check(
     notes: list[str] = []
     who = f"{where}: {ticker}" if ticker else where
 
-    def wrong(rows: Any, what: str, how: str) -> bool:
-        """Whether rows are to be mended by `how`."""
+    def wrong(rows: Any, what: str, *ways: str) -> bool:
+        """Whether there are such rows, to be mended by one of the `ways`."""
         if not rows.any():
             return False
         found = days[rows]
-        if how not in mend:
+        how = next((way for way in ways if way in mend), None)
+        if how is None:
             raise ZooError(
-                f"{who} {what} ({_places(found)}). Correct the file, or add {how!r} to the setting "
-                f"mend, which {MEND[how]}."
+                f"{who} {what} ({_places(found)}). Correct the file, or add "
+                + " or ".join(f"{way!r} (which {MEND[way]})" for way in ways)
+                + " to the setting mend."
             )
         notes.append(f"{ticker or where} {what} ({_places(found)}); mended by {how!r}")
         return True
@@ -219,23 +221,18 @@ def check(
     between = days["date"].diff().dt.total_seconds() / 86_400
     rows = between > max(GAP, 5 * float(between.median())) if len(days) > 2 else between > math.inf
     wrong(rows, f"has gaps of up to {between.max():.0f} days", "gaps")
-    return _jumps(days, wrong), notes
-
-
-def _jumps(days: pd.DataFrame, wrong: Any) -> pd.DataFrame:
-    """Mends what jumps like a split, and refuses what else jumps."""
-    import numpy as np
-
     ratio = days["close"] / days["close"].shift()
     jumped = np.abs(np.log(ratio)) > JUMP
     factor = ratio.map(_split_of).where(jumped, 0.0)
-    if wrong(factor > 0, "jumps as at a split that prices are not adjusted for", "splits"):
+    rows = factor > 0
+    like = "jumps as at a split that prices are not adjusted for"
+    if wrong(rows, like, "splits", "jumps") and "splits" in mend:
         days = days.copy()
         prices = [name for name in (*BAR, "close") if name in days]
-        for place in np.flatnonzero(factor > 0):
+        for place in np.flatnonzero(rows):
             days.loc[np.arange(len(days)) < place, prices] *= float(factor.iloc[place])
-    wrong(jumped & (factor == 0), f"jumps by more than {math.expm1(-JUMP):.0%}", "jumps")
-    return days
+    wrong(jumped & ~rows, "jumps by more than -39 % or 65 % in a day", "jumps")
+    return days, notes
 
 
 def _split_of(ratio: float) -> float:
