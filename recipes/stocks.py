@@ -63,6 +63,11 @@ class Config(BaseConfig):
     horizon: int = 5  # H, days ahead
     mend: str = ""  # what to mend in one's own file: drop,sort,duplicates,bars,gaps,splits,jumps
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.horizon, self.window) < 1:
+            raise ValueError("Settings 'horizon' and 'window' must be at least 1.")
+
 
 RECIPES = {
     "stocks-lstm": Config(cell="lstm"),
@@ -166,18 +171,19 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo import backtest
+    from zoo.serving import backtesting
 
-    panel = backtest.observe(examples, config.horizon)
-    return backtest.summary(panel, backtest.network(panel, predictor))
+    panel = backtesting.observe(examples, config.horizon)
+    return backtesting.summary(panel, backtesting.network(panel, predictor))
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo import backtest
     from zoo.baselines.series import BASELINES
+    from zoo.serving import backtesting
 
-    panel = backtest.observe(splits.test, config.horizon)
-    return {name: backtest.summary(panel, backtest.simple(panel, name, 4)) for name in BASELINES}
+    panel = backtesting.observe(splits.test, config.horizon)
+    found = {name: backtesting.simple(panel, name, windows=6) for name in BASELINES}
+    return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 
 def ask(config: Config, text: str) -> Examples:

@@ -21,11 +21,11 @@ from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
-    from zoo.backtest import backtest as backtest
     from zoo.diagnosis import doctor as doctor
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
+    from zoo.serving.backtesting import backtest as backtest
     from zoo.serving.export import export as export
     from zoo.training import train
     from zoo.weights import pretrained
@@ -50,7 +50,7 @@ __all__ = [
 
 _LAZY = {
     "Predictor": "zoo.serving",
-    "backtest": "zoo.backtest",
+    "backtest": "zoo.serving.backtesting",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving",

@@ -6,6 +6,7 @@ padded on the right with 0, which no price is; where a day lacks its open, high 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,34 @@ FEATURES = (
     *("variance 1", "variance 5", "variance 22", "variance 66", "variance long"),
     *("losses", "level", "bars"),
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Days:
+    """One series as its days show it, `(time,)` each.
+
+    Attributes:
+      returns: log returns; 0 on the first day.
+      proxy: of the variance of each day; NaN where there is none.
+    """
+
+    returns: np.ndarray
+    proxy: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Forecasts from the close of each day, `(time, horizon)` each.
+
+    Attributes:
+      location, scale, freedom: Student's t of the log return over the next h days.
+      variance: of the return over these days, in the measure of the proxy.
+    """
+
+    location: np.ndarray
+    scale: np.ndarray
+    freedom: np.ndarray
+    variance: np.ndarray
 
 
 def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = None) -> dict:

@@ -9,9 +9,10 @@ from matplotlib.image import imread
 from scipy import stats
 
 import zoo
-from zoo import backtest
-from zoo.baselines.series import BASELINES, Forecast
+from zoo.baselines.series import BASELINES
 from zoo.metrics import panel as panels
+from zoo.series import Forecast
+from zoo.serving import backtesting
 
 NAME = "stocks-gru"
 
@@ -100,23 +101,23 @@ def test_a_panel_lines_up_by_the_day_that_was_forecast(panel, test_split):
 
 
 def test_baselines_are_fitted_anew_at_each_window_and_on_its_past(panel, test_split):
-    whole = backtest.simple(panel, "log HAR", 3)
+    whole = backtesting.simple(panel, "log HAR", 3)
     changed = {name: [*rows] for name, rows in test_split.items()}
     changed["close"] = [
         row[:140] + [price * 1.1 for price in row[140:]] for row in changed["close"]
     ]
-    other = backtest.simple(panels.observe(changed, 3), "log HAR", 3)
+    other = backtesting.simple(panels.observe(changed, 3), "log HAR", 3)
     same = whole.variance == other.variance
     # The second window begins on day 140, which is forecast from the days before it.
     assert same[:, :6].all()
     assert not same[:, 10:].any()
-    once = backtest.simple(panel, "log HAR", 1)
+    once = backtesting.simple(panel, "log HAR", 1)
     np.testing.assert_array_equal(once.variance[:, :5], whole.variance[:, :5])
     assert not (once.variance[:, 5:] == whole.variance[:, 5:]).any()
 
 
 def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path):
-    found = backtest.backtest(predictor, windows=2, baselines="zero-return,EWMA", output=tmp_path)
+    found = zoo.backtest(predictor, windows=2, baselines="zero-return,EWMA", output=tmp_path)
     assert json.loads((tmp_path / "backtest.json").read_text()) == found
     assert found["kind"] == "backtest"
     assert list(found["scores"]) == ["network", "zero return", "EWMA"]
@@ -143,8 +144,8 @@ def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path)
 def test_costs_are_taken_from_what_is_traded(panel):
     up = Forecast(*(np.ones((150, 3)) for _ in range(4)))
     forecasts = {"up": panel.forecasts([up] * 8)}
-    free = backtest._strategies(panel, forecasts, 0.0)
-    dear = backtest._strategies(panel, forecasts, 10.0)
+    free = backtesting._strategies(panel, forecasts, 0.0)
+    dear = backtesting._strategies(panel, forecasts, 10.0)
     # Long of everything is to hold, and is bought once.
     np.testing.assert_allclose(free["up"][1], free["hold"][1])
     np.testing.assert_allclose(free["hold"][1], np.cumprod(1 + panel_mean(panel)), rtol=1e-9)
@@ -161,7 +162,7 @@ def test_a_model_of_other_things_is_refused():
     other = next(row["name"] for row in zoo.list_models(pretrained=True)
                  if row["task"] != "forecasting")  # fmt: skip
     with pytest.raises(zoo.UsageError, match="forecasts no series"):
-        backtest.backtest(other)
+        zoo.backtest(other)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_a_model_of_other_things_is_refused():
 )
 def test_options_that_cannot_be(predictor, options, message):
     with pytest.raises(zoo.UsageError, match=message):
-        backtest.backtest(predictor, **options)
+        zoo.backtest(predictor, **options)
 
 
 def test_the_command_on_ones_own_file(run, tmp_path, monkeypatch, capsys):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from zoo.baselines.series import BASELINES, Days
-from zoo.series import DECAY
+from zoo.baselines.series import BASELINES
+from zoo.series import DECAY, Days
 
 END, HORIZON = 400, 4
 

@@ -13,44 +13,15 @@ All but the GARCH forecast a normal distribution.
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 
 import numpy as np
 
 from zoo.metrics.forecast import LEAST, NORMAL
-from zoo.series import DECAY, ahead
+from zoo.series import DECAY, Days, Forecast, ahead
 
 LAGS = 5  # of the autoregression
 SPANS = (1, 5, 22)
-
-
-@dataclasses.dataclass(frozen=True)
-class Days:
-    """One series as its days show it, `(time,)` each.
-
-    Attributes:
-      returns: log returns; 0 on the first day.
-      proxy: of the variance of each day; NaN where there is none.
-    """
-
-    returns: np.ndarray
-    proxy: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class Forecast:
-    """Forecasts from the close of each day, `(time, horizon)` each.
-
-    Attributes:
-      location, scale, freedom: Student's t of the log return over the next h days.
-      variance: of the return over these days, in the measure of the proxy.
-    """
-
-    location: np.ndarray
-    scale: np.ndarray
-    freedom: np.ndarray
-    variance: np.ndarray
 
 
 def zero_return(days: Days, end: int, horizon: int) -> Forecast:

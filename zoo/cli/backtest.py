@@ -62,7 +62,7 @@ def backtest(
     data that it was trained on.
     """
     options.import_tensorflow()
-    from zoo.backtest import backtest
+    from zoo.serving.backtesting import backtest
 
     found = backtest(
         model,

@@ -46,12 +46,6 @@ def crps(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
     return score * scale
 
 
-def nats(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
-    """Returns -log p of Student's t, or of the normal distribution."""
-    freedom = np.minimum(freedom, 1e10)
-    return -stats.t.logpdf(value, freedom, location, scale)
-
-
 def probability_below(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
     """Returns the distribution function of Student's t at `value`."""
     return special.stdtr(np.minimum(freedom, 1e10), (value - location) / scale)

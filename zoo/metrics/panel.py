@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.baselines.series import Days, Forecast
 from zoo.errors import ZooError
 from zoo.metrics import forecast as scores_of
-from zoo.series import ahead, describe_days, prices_of, scored_days
+from zoo.series import Days, Forecast, ahead, describe_days, prices_of, scored_days
 
 PAST = 120  # days before the first forecast that is scored
 MEASURES = ("qlike", "qlike_squared", "crps", "mae")  # losses that are tested against each other
@@ -171,18 +170,19 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, Any]]:
     """Returns the scores of each horizon, 1 day first; None where there is none.
 
     Besides the means of `losses`: `mase` (mean absolute error beside that of no change before the
-    test; R. Hyndman & A. Koehler 2006), `coverage_50` …, `direction` (share of days whose sign was
+    test; R. Hyndman & A. Koehler 2006), `pinball_5` (of the quantile of 5 %, the value at risk, in
+    %), `coverage_50` …, `direction` (share of days whose sign was
     right, of those with a forecast of one) with `direction_low` and `direction_high`, its 95 %
     interval over days, and `rse` of the prices.
     """
     means = losses(panel, forecast)
-    below = scores_of.probability_below(
-        panel.value, forecast.location, forecast.scale, forecast.freedom
-    )
     # A forecast of no change has no direction, and neither has a day without one.
     signs = np.sign(forecast.location) * np.sign(panel.value)
     hits = np.where((signs == 0) | np.isnan(signs), np.nan, signs > 0)
     prices = panel.price * np.exp(panel.value), panel.price * np.exp(forecast.location)
+    student = (forecast.location, forecast.scale, forecast.freedom)
+    below = scores_of.probability_below(panel.value, *student)
+    losses_of_tail = 100 * scores_of.pinball(panel.value, scores_of.quantile(0.05, *student), 0.05)
     found = []
     for step in range(panel.horizon):
         there = np.isfinite(panel.value[..., step]) & np.isfinite(forecast.location[..., step])
@@ -190,6 +190,7 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, Any]]:
         row["mase"] = _mean(
             means["mae"][..., step] / 100 / np.maximum(panel.usual[..., step], 1e-12)
         )
+        row["pinball_5"] = _mean(losses_of_tail[..., step])
         for band in scores_of.BANDS:
             inside = scores_of.coverage(below[..., step][there], band)
             row[f"coverage_{round(100 * band)}"] = float(inside.mean()) if inside.size else None

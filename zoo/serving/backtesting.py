@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from zoo import files
-from zoo.baselines.series import BASELINES, Forecast
+from zoo.baselines.series import BASELINES
 from zoo.data import Examples
 from zoo.data.dataset import load_examples
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.metrics import panel as panels
 from zoo.metrics.panel import Panel, observe
+from zoo.series import Forecast
 from zoo.serving.evaluation import splits_of
 from zoo.serving.predictor import Predictor, load
 
