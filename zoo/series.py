@@ -67,6 +67,7 @@ def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = Non
 
     Returns:
       - `real`: bool `(batch, time)`: which days are no padding.
+      - `close`: as given, 0 at padding and where it is no price.
       - `returns`: log return since the close before, `(batch, time)`; 0 on the first day.
       - `proxy`: what the variance of the day was, as far as its prices show it. With a whole bar,
         that between the closes plus that of the day by M. Garman and M. Klass (On the Estimation
@@ -74,13 +75,20 @@ def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = Non
       - `known`: bool: on which days there is a proxy (not on the first one without its bar).
       - `variance`: EWMA of `proxy` up to this day, which is what forecasts are multiples of.
       - `features`: `(batch, time, len(FEATURES))`, none of which changes with the currency.
+
+    Raises:
+      InvalidArgumentError: a series has no price.
     """
     close = tf.convert_to_tensor(close)
     real = (close > 0) & tf.math.is_finite(close)
-    close = tf.where(real, close, 0.0)
+    bare = tf.reduce_sum(tf.cast(~tf.reduce_any(real, axis=1), tf.int32))
+    message = "Each series needs a price above 0; series without one:"
+    with tf.control_dependencies([tf.debugging.Assert(bare == 0, [message, bare])]):
+        close, real = tf.where(real, close, 0.0), tf.identity(real)
     before = tf.concat([close[:, :1], close[:, :-1]], axis=1)
     # The logarithm of a ratio near 1, without the rounding of the logarithm of either price.
-    returns = tf.where(real, tf.math.log1p(_ratio(close - before, before)), 0.0)
+    ratio = tf.math.divide_no_nan(close - before, before)
+    returns = tf.where(real, tf.math.log1p(tf.clip_by_value(ratio, -1 + 1e-6, 1e6)), 0.0)
     first = tf.range(tf.shape(close)[1])[tf.newaxis] == 0
     if open is None:
         whole = tf.zeros_like(real)
@@ -100,9 +108,9 @@ def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = Non
         opened, highest, lowest = (tf.where(whole, part, one) for part in (open, high, low))
         highest = tf.maximum(highest, tf.maximum(opened, tf.where(whole, close, one)))
         lowest = tf.minimum(lowest, tf.minimum(opened, tf.where(whole, close, one)))
-        overnight = tf.where(whole & ~first, tf.math.log(opened / tf.where(whole, before, one)), 0)
-        day = tf.math.log(tf.where(whole, close, one) / opened)
-        inside = 0.5 * tf.math.log(highest / lowest) ** 2 - GK * day**2
+        overnight = _log(opened, tf.where(whole & ~first & (before > 0), before, opened))
+        day = _log(tf.where(whole, close, one), opened)
+        inside = 0.5 * _log(highest, lowest) ** 2 - GK * day**2
         proxy = tf.where(whole, overnight**2 + inside, returns**2)
     known = real & (whole | ~first)
     seen = tf.cast(known, close.dtype)
@@ -140,12 +148,18 @@ def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = Non
     )
     return {
         "real": real,
+        "close": close,
         "returns": returns,
         "proxy": proxy,
         "known": known,
         "variance": variance,
         "features": tf.where(real[..., tf.newaxis], features, 0.0),
     }
+
+
+def _log(above: Any, below: Any) -> Any:
+    """Returns the logarithm of a ratio, of prices that nobody has seen too."""
+    return tf.math.log(tf.clip_by_value(above / below, 1e-6, 1e6))
 
 
 def powers(decay: float) -> np.ndarray:
@@ -190,10 +204,6 @@ def scored_days(days: int, horizon: int, begin: int, end: int | None = None) -> 
     """
     target = np.arange(days)[:, None] + np.arange(1, horizon + 1)
     return (target >= begin) & (target < (days if end is None else end))
-
-
-def _ratio(above: Any, below: Any) -> Any:
-    return tf.math.divide_no_nan(above, below)
 
 
 def prices_of(examples: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
