@@ -176,6 +176,7 @@ def test_a_model_of_other_things_is_refused():
     [
         ({"horizon": 4}, "forecasts 1 to 3 days ahead; got 4"),
         ({"windows": 0}, "at least 1"),
+        ({"output": __file__}, "is a file. Name a folder"),
         ({"baselines": "garh"}, r"Unknown baseline 'garh'. Did you mean 'garch'\?"),
     ],
 )

@@ -88,6 +88,8 @@ def backtest(
         raise UsageError(f"{predictor.name} forecasts 1 to {longest} days ahead; got {horizon}.")
     if windows < 1:
         raise UsageError(f"windows must be at least 1; got {windows}.")
+    if output is not None and Path(output).exists() and not Path(output).is_dir():
+        raise UsageError(f"{output} is a file. Name a folder.")
     tell = say or (lambda line: None)
     examples, title, notes = _examples(predictor, data, columns)
     panel = observe(examples, horizon)
@@ -126,8 +128,6 @@ def backtest(
         from zoo.report import forecast as pictures
 
         folder = Path(output)
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder} is a file. Name a folder.")
         files.write_json(folder / "backtest.json", found)
         pictures.fan(panel, forecasts[NETWORK], folder / "fan.png")
         pictures.calibration(panel, forecasts, folder / "calibration.png")
