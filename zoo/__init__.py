@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
+    from zoo.serving.backtesting import backtest as backtest
     from zoo.serving.export import export as export
     from zoo.training import train
     from zoo.weights import pretrained
@@ -36,6 +37,7 @@ __all__ = [
     "UsageError",
     "ZooError",
     "__version__",
+    "backtest",
     "doctor",
     "evaluate",
     "export",
@@ -48,6 +50,7 @@ __all__ = [
 
 _LAZY = {
     "Predictor": "zoo.serving",
+    "backtest": "zoo.serving.backtesting",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving",

@@ -9,6 +9,8 @@ Constants:
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
+- `WARNING`, where a module has it: a line for the card, on what its answers are not for.
+
 Functions:
 
 - `data(config)`: a `zoo.data.Dataset`: sources in order, columns, licence, a sample. Those of one
@@ -60,6 +62,10 @@ Some names mean something to the engine:
   ids)`, the blank first; `seconds` `(batch,)`, of a frame; `length`: `zoo predict --alignment`.
 - `checks` in what `evaluate` returns: what was made, and the corpus' own, to the same numbers.
 - `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
+- `walk`, a signature of what forecasts prices: `open`, `high`, `low` and `close`, 0 where unknown,
+  to the forecasts of each day, `(batch, time, horizon)`: `location`, `scale` and `freedom` of a
+  Student's t of the log return over the next 1 … days, and its `variance`; with `length`:
+  `zoo backtest`. `until` in the assets: the last day that was trained on.
 - `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
   it comes.
 - `attention` `(batch, answers, pieces, source pieces)`, an output of it, with `pieces`

@@ -21,6 +21,7 @@ VERBS = {  # in the order in which people meet them
     "info": "Show a recipe: idea, config, data, layers.",
     "train": "Train a recipe, or go on with a run.",
     "evaluate": "Score a model beside its baselines.",
+    "backtest": "Walk a forecaster through unseen days.",
     "predict": "Answer texts or a file of them.",
     "generate": "Make new music or text from a seed.",
     "export": "Write a version directory for TF Serving.",

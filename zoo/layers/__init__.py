@@ -4,6 +4,7 @@ from zoo.layers.attention import Attention
 from zoo.layers.crf import CRF
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
+from zoo.layers.forecast import ForecastHead
 from zoo.layers.nade import NADE, Bernoulli
 from zoo.layers.pooling import MaskedPooling
 from zoo.layers.speech import BlankPadding, StackFrames
@@ -15,6 +16,7 @@ __all__ = [
     "Bernoulli",
     "BlankPadding",
     "Decoder",
+    "ForecastHead",
     "JoinFeatures",
     "MaskedPooling",
     "StackFrames",
