@@ -135,7 +135,7 @@ def export_of(shared, run_of):
 def theirs(run_of, tmp_path):
     """A run of somebody else's recipe, and the file of that recipe, which is of no package."""
     recipe = zoo.get_recipe(
-        next(row["name"] for row in zoo.list_models() if row["topology"] == "many-to-one")
+        next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
     )
     file = tmp_path / "theirs.py"
     shutil.copy(recipe.module.__file__, file)

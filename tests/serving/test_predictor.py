@@ -11,7 +11,7 @@ from zoo.config import override
 from zoo.serving import predictor as module
 
 NAMES = [row["name"] for row in zoo.list_models()]
-NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "many-to-one")
+NAME = next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
 
 
 @pytest.fixture

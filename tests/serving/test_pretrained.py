@@ -20,7 +20,7 @@ from zoo import weights
 
 NAMES = [row["name"] for row in zoo.list_models()]
 PRETRAINED = [row["name"] for row in zoo.list_models(pretrained=True)]
-NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "many-to-one")
+NAME = next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
 
 
 @pytest.fixture(scope="session")

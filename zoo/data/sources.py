@@ -379,6 +379,42 @@ class Urls:
         ]
 
 
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """Rows that a program makes, the same at each call: nothing is fetched.
+
+    Attributes:
+      make: returns the splits and notes.
+      title: name of the data; it has to say that they are made.
+      key, licence: see `Source`.
+    """
+
+    kind: ClassVar[str] = "made"
+
+    make: Callable[[], tuple[Parts, Sequence[str]]]
+    title: str
+    key: str = "made"
+    licence: str = ""
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return ()
+
+    def status(self, probe: bool = False) -> Status:
+        return Status("ready")
+
+    def fetch(self, say: Say) -> Path:
+        """Returns the file of the program that makes them."""
+        function = getattr(self.make, "func", self.make)  # inside a functools.partial
+        return Path(function.__code__.co_filename)
+
+    def verify(self) -> Path:
+        return self.fetch(lambda _: None)
+
+    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        return self.make()
+
+
 def _verify(source: Tfds | Wheel) -> Path:
     from zoo.data import fetch
 

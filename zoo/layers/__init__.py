@@ -5,6 +5,7 @@ from zoo.layers.crf import CRF
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
 from zoo.layers.nade import NADE, Bernoulli
+from zoo.layers.normalised import LayerNormCell
 from zoo.layers.pooling import MaskedPooling
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Bernoulli",
     "Decoder",
     "JoinFeatures",
+    "LayerNormCell",
     "MaskedPooling",
     "WordEmbedding",
 ]

@@ -14,7 +14,7 @@ from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
 from zoo.errors import UsageError, ZooError, suggest
-from zoo.serving.predictor import EXTRA, Predictor, first_line, load
+from zoo.serving.predictor import EXTRA, Predictor, as_tensor, first_line, load
 from zoo.serving.signatures import Served
 
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
@@ -156,7 +156,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
             request.model_spec.name = predictor.name
             request.model_spec.signature_name = "serving_default"
             for spec in specs:
-                values = tf.constant([sample[spec.name][i] for i in index], spec.dtype)
+                values = as_tensor(spec.name, spec, [sample[spec.name][i] for i in index])
                 request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values))
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)

@@ -242,7 +242,7 @@ class Predictor:
                 f"{'the options ' + ', '.join(scalars) if scalars else 'no options'}; "
                 f"got {', '.join(options) or 'none'}."
             )
-        fixed = {name: _tensor(name, spec, options[name]) for name, spec in scalars.items()}
+        fixed = {name: as_tensor(name, spec, options[name]) for name, spec in scalars.items()}
         specs = {k: spec for k, spec in _input_specs(function).items() if k not in scalars}
         columns = _columns(examples, specs)
         rows = len(next(iter(columns.values())))
@@ -255,7 +255,7 @@ class Predictor:
         for start in range(0, rows, batch_size):
             index = order[start : start + batch_size]
             inputs = {
-                name: _tensor(name, spec, [columns[name][i] for i in index])
+                name: as_tensor(name, spec, [columns[name][i] for i in index])
                 for name, spec in specs.items()
             }
             try:
@@ -371,7 +371,7 @@ class Predictor:
         columns = {name: [value] for name, value in self.seed_inputs(given).items()}
         inputs = _columns(columns, specs).items()
         return dict(
-            self.signatures["begin"](**{n: _tensor(n, specs[n], column) for n, column in inputs})
+            self.signatures["begin"](**{n: as_tensor(n, specs[n], column) for n, column in inputs})
         )
 
     def _sampling(self, *values: Any) -> dict[str, Any]:
@@ -478,7 +478,7 @@ def _columns(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, lis
     return columns
 
 
-def _tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
+def as_tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
     """Makes a signature's input; rows of unequal length are padded with "" or 0."""
     try:
         if spec.shape.rank > 1:
