@@ -6,6 +6,7 @@ from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
 from zoo.layers.forecast import ForecastHead
 from zoo.layers.nade import NADE, Bernoulli
+from zoo.layers.normalised import LayerNormCell
 from zoo.layers.pooling import MaskedPooling
 from zoo.layers.speech import BlankPadding, StackFrames
 
@@ -18,6 +19,7 @@ __all__ = [
     "Decoder",
     "ForecastHead",
     "JoinFeatures",
+    "LayerNormCell",
     "MaskedPooling",
     "StackFrames",
     "WordEmbedding",

@@ -229,7 +229,7 @@ def alignment(
     below.set_ylabel("band (mel)")
     below.set_xlabel("seconds")
     below.set_xlim(0, end)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _gaps(inside: np.ndarray) -> np.ndarray:
