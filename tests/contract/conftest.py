@@ -13,6 +13,18 @@ import zoo
 
 NAMES = [row["name"] for row in zoo.list_models()]
 
+
+def pytest_generate_tests(metafunc):
+    """Gives tests that take `chosen` one recipe of each module, and the others as slow tests.
+
+    What takes long is of the engine, the loss and the data, which a module's recipes share.
+    """
+    if "chosen" in metafunc.fixturenames:
+        last = {zoo.get_recipe(name).module: name for name in NAMES}.values()
+        others = [pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name not in last]
+        metafunc.parametrize("chosen", [*last, *others])
+
+
 # Many steps an epoch out of few rows, and no early end: room for a kill in the middle. A small
 # network behaves as a large one does.
 SETTINGS = {"epochs": 4, "batch_size": 2, "patience": 0, "units": 32}
@@ -63,7 +75,7 @@ def settings():
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory, worker_id):
-    """Takes a name and a script; returns the folder that the script fills, given its path.
+    """Takes a name, a script and recipes; returns the folder that the script fills, given its path.
 
     One process does it for all recipes, because importing TensorFlow takes longer than training
     one of them on its sample; and once for all workers of pytest-xdist.
@@ -71,10 +83,10 @@ def shared(tmp_path_factory, worker_id):
     base = tmp_path_factory.getbasetemp()
     base = base if worker_id == "master" else base.parent
 
-    def make(name, script):
+    def make(name, script, recipes=NAMES):
         with filelock.FileLock(base / f"{name}.lock"):
             if not (base / name).exists():
-                python([sys.executable, "-c", script, base / f"{name}.part", *NAMES])
+                python([sys.executable, "-c", script, base / f"{name}.part", *recipes])
                 os.rename(base / f"{name}.part", base / name)
         return base / name
 

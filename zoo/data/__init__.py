@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.dataset import Dataset, Splits, load_examples
-from zoo.data.sources import Examples, File, Source, Tfds, Urls, Wheel, csv_reader
+from zoo.data.sources import Examples, File, Made, Source, Tfds, Urls, Wheel, csv_reader
 
 if TYPE_CHECKING:
     from zoo.data.batching import Batches
@@ -19,6 +19,7 @@ __all__ = [
     "Dataset",
     "Examples",
     "File",
+    "Made",
     "Source",
     "Splits",
     "Tfds",

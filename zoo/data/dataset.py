@@ -34,7 +34,8 @@ class Splits:
     Attributes:
       train, validation, test: columns of equal length.
       dataset: name of the declaration; of one's own data, the name of the file or folder.
-      source: `"tfds"`, `"wheel"`, `"url"`, `"sample"` or the path of one's own data.
+      source: the key of a source (`"tfds"`, `"wheel"`, …), `"sample"`, or the path of one's own
+        data.
       title: the name that is printed and recorded; says so when the test split is not the
         official one.
       fingerprint: SHA-256 over every row of every split, in order.

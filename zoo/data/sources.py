@@ -1,4 +1,4 @@
-"""Where a dataset can be had: TensorFlow Datasets, a wheel, or a fixed address.
+"""Where a dataset can be had: TensorFlow Datasets, a wheel, a fixed address, or a function.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -377,6 +377,38 @@ class Urls:
             fetch.fetch(file.url, sha256=file.sha256, size=file.size, say=say)
             for file in self.files
         ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """Rows that a function makes on this machine: synthetic ones, or those of an installed package.
+
+    Attributes:
+      make: returns the splits and notes; the same at each call and on every machine.
+      title: name of the data from here; says so where they are synthetic.
+      key, licence: see `Source`.
+    """
+
+    kind: ClassVar[str] = "made"
+
+    make: Callable[[], tuple[Parts, Sequence[str]]]
+    title: str
+    key: str = "made"
+    licence: str = ""
+    files: tuple[File, ...] = ()
+
+    def status(self, probe: bool = False) -> Status:
+        return Status("ready")
+
+    def fetch(self, say: Say) -> Path:
+        """Returns the file of the function: there is nothing to bring."""
+        return Path(self.make.__code__.co_filename)
+
+    def verify(self) -> Path:
+        return Path(self.make.__code__.co_filename)
+
+    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+        return self.make()
 
 
 def _verify(source: Tfds | Wheel) -> Path:

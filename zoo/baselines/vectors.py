@@ -1,0 +1,54 @@
+"""Classifiers of vectors without hidden layers: the most frequent class, a linear one, neighbours.
+
+What a network has to beat on small inputs of fixed size, such as 8×8 images.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from zoo import metrics
+from zoo.data import Examples
+
+
+def vector_baselines(
+    train: Examples, validation: Examples, test: Examples, vector: str, label: str = "label"
+) -> dict[str, dict]:
+    """Scores classifiers of vectors on the test split; they are fitted on train and validation.
+
+    Args:
+      train, validation, test: columns `vector` (numbers, in nested lists of one shape) and `label`
+        (class names).
+      vector, label: names of these columns.
+
+    Returns:
+      `majority`, `linear` (logistic regression of the standardised numbers) and
+      `nearest-neighbour` (the class of the row with the least Euclidean distance), each to a
+      `zoo.metrics.classification`.
+    """
+    known = [*train[label], *validation[label]]
+    x = _flat([*train[vector], *validation[vector]])
+    seen = _flat(test[vector])
+    labels = sorted(set(train[label]))
+    found = {"majority": [Counter(known).most_common(1)[0][0]] * len(test[label])}
+    methods = {
+        "linear": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
+        "nearest-neighbour": KNeighborsClassifier(n_neighbors=1),
+    }
+    for name, method in methods.items():
+        found[name] = method.fit(x, known).predict(seen).tolist()
+    return {
+        name: metrics.classification(test[label], predicted, labels)
+        for name, predicted in found.items()
+    }
+
+
+def _flat(rows: list) -> np.ndarray:
+    """Returns `(rows, numbers)`."""
+    return np.array(rows, float).reshape(len(rows), -1)
