@@ -35,6 +35,8 @@ Functions that a module has only where there is something to do:
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
+- `steps(config, assets, x)`: one row of model input to labels of its time steps, for people: a dict
+  from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
   each; returns their paths.
 
@@ -169,6 +171,14 @@ class Recipe:
         if hasattr(self.module, "render"):
             return self.module.render(config, answer, stem)
         return []
+
+    def steps(self, config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+        if hasattr(self.module, "steps"):
+            return self.module.steps(config, assets, x)
+        symbols = assets.get("symbols")
+        if symbols is None or isinstance(x, dict) or x.ndim != 1:
+            return {}
+        return {"": [symbols[number - 1] if number <= len(symbols) else "" for number in x]}
 
     def initialise(self, config: Config, assets: dict, model: Any) -> None:
         if hasattr(self.module, "initialise"):

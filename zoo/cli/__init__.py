@@ -22,6 +22,7 @@ VERBS = {  # in the order in which people meet them
     "train": "Train a recipe, or go on with a run.",
     "evaluate": "Score a model beside its baselines.",
     "predict": "Answer texts or a file of them.",
+    "inspect": "Look into a model's recurrent layers.",
     "generate": "Make new music or text from a seed.",
     "export": "Write a version directory for TF Serving.",
     "data": "List, fetch and check datasets.",
