@@ -74,9 +74,9 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
       twice as many rows.
     """
     recurrent = recurrent_layers(model)
-    names = _names(recurrent)
+    names = _names(model, recurrent)
     calls: list[tuple] = []
-    with tf.GradientTape(persistent=True) as tape, _recorded(recurrent, calls):
+    with tf.GradientTape(persistent=True) as tape, _recorded(recurrent, calls, tape):
         answer = model(x, training=False)
         loss = model.compute_loss(x, y, answer, training=False)
     rows = len(calls[0][1]) if calls else 1
@@ -125,7 +125,7 @@ def _reached(d_output: np.ndarray, d_states: list[np.ndarray]) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _recorded(found: list[Any], calls: list[tuple]) -> Iterator[None]:
+def _recorded(found: list[Any], calls: list[tuple], tape: tf.GradientTape) -> Iterator[None]:
     """While active, each call of one of these layers is appended to `calls`."""
 
     def recording(layer: Any) -> Any:
@@ -134,6 +134,7 @@ def _recorded(found: list[Any], calls: list[tuple]) -> Iterator[None]:
         def record(
             sequence: Any, initial_state: Any = None, mask: Any = None, training: Any = False
         ) -> Any:
+            tape.watch(sequence)  # it may be the input itself, behind which nothing is trained
             outputs = call(sequence, initial_state=initial_state, mask=mask, training=training)
             calls.append((layer, sequence, initial_state, mask, outputs))
             return outputs
@@ -149,14 +150,14 @@ def _recorded(found: list[Any], calls: list[tuple]) -> Iterator[None]:
             del vars(layer)["call"]
 
 
-def _names(found: list[Any]) -> dict[int, str]:
+def _names(model: keras.Model, found: list[Any]) -> dict[int, str]:
     """Returns the id of each layer to a name that says where it is; the same in each process."""
     names: dict[int, str] = {}
     seen: Counter[str] = Counter()
     for layer in found:
         # Keras numbers the names of a process's layers, so that the second model has others.
-        parts = [re.sub(r"_\d+$", "", part) for part in layer.path.split("/")]
-        name = "/".join(parts[1:] if len(parts) > 1 and parts[0] == "functional" else parts)
+        parts = layer.path.removeprefix(f"{model.name}/").split("/")
+        name = "/".join(re.sub(r"_\d+$", "", part) for part in parts)
         seen[name] += 1
         names[id(layer)] = name if seen[name] == 1 else f"{name}-{seen[name]}"
     return names

@@ -63,8 +63,11 @@ def unroll(layer_call: Capture, seed: int = 0) -> Unrolled:
                 tf.where(real, one, other)
                 for one, other in zip(tf.nest.flatten(new), states, strict=True)
             ]
-            output = tf.where(real, new_output, output)
             hidden.append(states[0])
+            # What a cell of Keras puts out is its first state; then the loss must see that very
+            # tensor.
+            shown = new_output is tf.nest.flatten(new)[0]
+            output = states[0] if shown else tf.where(real, new_output, output)
             # A loss with the very gradients that arrive from outside.
             total += tf.reduce_sum(output * layer_call.d_outputs[:, t])
         for state, d_state in zip(states, layer_call.d_states, strict=False):
