@@ -34,9 +34,8 @@ for name in names:
 
 
 @pytest.fixture(scope="module")
-def runs(request, shared):
-    here = [item for item in request.session.items if item.module is request.module]
-    return shared("replicas", TRAIN, sorted({item.callspec.params["chosen"] for item in here}))
+def runs(shared, chosen_names):
+    return shared("replicas", TRAIN, chosen_names)
 
 
 def test_two_replicas_equal_one_at_the_same_global_batch(chosen, runs, weights):
