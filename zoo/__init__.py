@@ -22,6 +22,7 @@ from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
     from zoo.diagnosis import doctor as doctor
+    from zoo.inspection import inspect as inspect
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
@@ -42,6 +43,7 @@ __all__ = [
     "evaluate",
     "export",
     "get_recipe",
+    "inspect",
     "list_models",
     "load",
     "pretrained",
@@ -54,6 +56,7 @@ _LAZY = {
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving",
+    "inspect": "zoo.inspection",
     "load": "zoo.serving",
     "pretrained": "zoo.weights",
     "train": "zoo.training",

@@ -40,6 +40,8 @@ Functions that a module has only where there is something to do:
 - `ask(config, text)`: what a person names on the command line, such as the path of a recording,
   to examples: columns of the model's inputs, and others that say which rows these are. One row or
   several. Where there is none, a text is what the model takes.
+- `steps(config, assets, x)`: one row of model input to labels of its time steps, for people: a dict
+  from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
   each; returns their paths.
 
@@ -190,6 +192,14 @@ class Recipe:
         if hasattr(self.module, "render"):
             return self.module.render(config, answer, stem)
         return []
+
+    def steps(self, config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+        if hasattr(self.module, "steps"):
+            return self.module.steps(config, assets, x)
+        symbols = assets.get("symbols")
+        if symbols is None or isinstance(x, dict) or x.ndim != 1:
+            return {}
+        return {"": [symbols[number - 1] if number <= len(symbols) else "" for number in x]}
 
     def initialise(self, config: Config, assets: dict, model: Any) -> None:
         if hasattr(self.module, "initialise"):

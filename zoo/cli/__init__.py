@@ -23,6 +23,7 @@ VERBS = {  # in the order in which people meet them
     "evaluate": "Score a model beside its baselines.",
     "backtest": "Walk a forecaster through unseen days.",
     "predict": "Answer texts or a file of them.",
+    "inspect": "Look into a model's recurrent layers.",
     "generate": "Make new music or text from a seed.",
     "export": "Write a version directory for TF Serving.",
     "data": "List, fetch and check datasets.",

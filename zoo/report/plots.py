@@ -261,7 +261,11 @@ def _best(history: Sequence[dict[str, Any]], monitor: str) -> int | None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as a PNG file."""
+    """Writes a figure as a PNG, whole or not at all.
+
+    Raises:
+      ZooError: it cannot be written.
+    """
     with writing(Path(path)) as temporary, warnings.catch_warnings():
         # The bundled font lacks some scripts. A name in one of them is drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
