@@ -132,7 +132,8 @@ def _examples(
         raise UsageError("Give texts or a file, not both.")
     if texts is not None:
         given = _asked(predictor, texts[:rows])
-        answers = predictor.predict(given)
+        named = {name: given[name] for name in predictor.input_names if name in given}
+        answers = predictor.predict(named)
         for column in dataset.columns:
             if column not in given:
                 if column not in answers[0]:
@@ -154,8 +155,15 @@ def _examples(
 
 
 def _asked(predictor: Predictor, texts: Sequence[str]) -> Examples:
+    """Returns the columns that the texts, or what they name, hold."""
     if not texts:
         raise UsageError("There is no text to look at.")
+    if predictor.recipe.asks:
+        found: Examples = {}
+        for text in texts:
+            for name, values in predictor.recipe.ask(predictor.config, text).items():
+                found.setdefault(name, []).extend(values)
+        return found
     names = predictor.input_names
     if len(names) != 1:
         raise UsageError(
