@@ -169,6 +169,7 @@ class CTCLoss(keras.losses.Loss):
         return nats / _over_replicas(ops.cast(rows, "float32"))
 
 
+@keras.saving.register_keras_serializable("zoo")
 class ForecastLoss(StepLoss):
     """Negative log-likelihood of Student's t, plus QLIKE of the variance.
 
