@@ -4,6 +4,8 @@ import datetime
 import gzip
 import math
 
+import numpy as np
+
 from recipes.datasets import stocks
 
 
@@ -62,3 +64,27 @@ def test_a_tiny_part_has_the_same_series_in_every_split():
     splits = stocks.stocks(5, "").load("sample", tiny=True)
     for part in (splits.train, splits.validation, splits.test):
         assert part["ticker"] == ["MADE0", "MADE1", "MADE2", "MADE3"]
+
+
+def test_what_is_learnt_is_of_the_past_alone():
+    from recipes.stocks import RECIPES, batches, prepare
+    from zoo.data.prices import TimeSplit
+
+    config = RECIPES["stocks-gru"]
+    learnt = []
+    for factor in (1.0, 3.0):
+        examples = stocks.sample()
+        for name in ("open", "high", "low", "close"):
+            # Of 150 days, validation begins with the 120th and the embargo with the 115th.
+            examples[name] = [row[:115] + [p * factor for p in row[115:]] for row in examples[name]]
+        parts = TimeSplit(config.horizon)(examples, {"validation": 0.1, "test": 0.1})
+        assets = prepare(config, parts["train"])
+        rows = batches(config, assets, parts["train"])
+        later = batches(config, assets, parts["validation"])
+        learnt.append((assets, rows.x.values, rows.y.values, later.y.values))
+    (assets, *train, later), (other, *others, changed) = learnt
+    assert assets == other
+    assert assets["until"] == "2020-04-24"
+    for ours, theirs in zip(train, others, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(later, changed)
