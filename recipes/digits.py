@@ -60,7 +60,7 @@ def data(config: Config) -> Dataset:
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
     from zoo.audio.features import learn_features
 
-    return base or {"labels": sorted(set(train["text"])), **learn_features(train)}
+    return {"labels": sorted(set(train["text"])), **learn_features(train)}
 
 
 def batches(config: Config, assets: dict, examples: Examples) -> Any:

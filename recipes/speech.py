@@ -73,7 +73,7 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     from zoo.audio.features import learn_features
 
     words = {word for text in train["text"] for word in text.split()}
-    return base or {"symbols": sorted(words), **learn_features(train)}
+    return {"symbols": sorted(words), **learn_features(train)}
 
 
 def encoder(config: Config, assets: dict) -> Any:

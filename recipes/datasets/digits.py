@@ -228,7 +228,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
     """
     bound: Callable[..., Any] = functools.partial
     return Dataset(
-        name="digits",
+        name="spoken-digits",
         title="Spoken digits: the Free Spoken Digit Dataset (Jackson et al. 2018)",
         homepage=REPOSITORY,
         licence=LICENCE,

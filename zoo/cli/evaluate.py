@@ -53,7 +53,7 @@ def evaluate(
     options.table([{"": name, **_numbers(scores)} for name, scores in rows])
     for name, signature in result["metrics"].get("signature", {}).items():
         click.echo(f"{name}: {signature}")
-    for part, title in (("per_class", "class"), ("checks", "")):
+    for part, title in (("per_class", "class"), ("per_speaker", "speaker"), ("checks", "")):
         if rows := result["metrics"].get(part):
             click.echo()
             options.table([{title: name, **_numbers(scores)} for name, scores in rows.items()])

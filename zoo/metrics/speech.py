@@ -37,13 +37,13 @@ def transcription(
     Args:
       references: what was said: words with spaces between.
       hypotheses: what was heard, as many.
-      speakers: who said it; none where nobody knows.
+      speakers: who said it; "", or none at all, where nobody knows.
 
     Returns:
       A dict that JSON can hold: `word_error_rate`, the substitutions, deletions and insertions
       over the words that were said, as a fraction of 1 (it may be above 1); `sequence_accuracy`,
       the share of texts without an error; `substitutions`, `deletions`, `insertions`, `words`,
-      `rows`; and `per_class`, speaker to `word_error_rate` and `words`, if there are several.
+      `rows`; and `per_speaker`, speaker to `word_error_rate` and `words`.
 
     Raises:
       ZooError: no rows, no words, or unequal lengths.
@@ -61,7 +61,7 @@ def transcription(
     names = ("substitutions", "deletions", "insertions")
     words = sum(map(len, said))
     per_speaker = {}
-    for speaker in sorted(set(speakers)):
+    for speaker in sorted(set(speakers) - {""}):
         rows = [row for row, name in enumerate(speakers) if name == speaker]
         count = sum(len(said[row]) for row in rows)
         errors = sum(sum(found[row]) for row in rows)
@@ -72,16 +72,16 @@ def transcription(
         **dict(zip(names, sums, strict=True)),
         "words": words,
         "rows": len(said),
-        **({"per_class": per_speaker} if len(per_speaker) > 1 else {}),
+        "per_speaker": per_speaker,
     }
 
 
 def accuracy_by_speaker(
     truth: Sequence[str], predicted: Sequence[str], speakers: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Returns `accuracy` and `rows` of each speaker, fractions of 1."""
+    """Returns `accuracy`, a fraction of 1, and `rows` of each speaker whose name is known."""
     found = {}
-    for speaker in sorted(set(speakers)):
+    for speaker in sorted(set(speakers) - {""}):
         rows = [row for row, name in enumerate(speakers) if name == speaker]
         right = sum(truth[row] == predicted[row] for row in rows)
         found[speaker] = {"accuracy": right / len(rows), "rows": len(rows)}

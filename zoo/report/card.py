@@ -53,6 +53,7 @@ def render(folder: Path) -> str:
         "",
         *_signatures(metrics["test"]),
         *_table("class", metrics["test"].get("per_class", {})),
+        *_table("speaker", metrics["test"].get("per_speaker", {})),
         *_table("what was made, and people's", metrics["test"].get("checks", {})),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
         f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes {metric}."
