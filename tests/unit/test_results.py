@@ -263,3 +263,17 @@ def test_backtests_are_a_table_with_their_doubts(measured):
         "Relative squared error 3, 6, 12, 24 days ahead: `a` 0.0200, 0.0200, 0.0200, 0.0200; "
         "HAR 0.0300, 0.0300, 0.0300, 0.0300."
     )
+
+
+@pytest.mark.parametrize(
+    ("score", "best", "metric", "shown"),
+    [
+        (0.88641, 0.9, "accuracy", "0.8864"),
+        (35.704, 40, "bleu", "35.70"),
+        (1.2544, 2, "nats_per_token", "1.254"),
+        (0.0000703, 0.16, "mse", "7.0e-05"),
+        (0.0, 0.16, "f1", "0.0000"),
+    ],
+)
+def test_numbers_have_the_digits_that_count(score, best, metric, shown):
+    assert results._number(score, best, metric) == shown

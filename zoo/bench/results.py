@@ -235,8 +235,10 @@ def _score_row(result: dict[str, Any], best: float, different: str) -> str:
 def _number(score: float, best: float, metric: str) -> str:
     """Returns a fraction of 1 with four digits, nats with three, a scale to 100 with two.
 
-    `best` is the highest score on that scale.
+    `best` is the highest score on that scale. Of what is below a thousandth, two digits that count.
     """
+    if 0 < score < 1e-3:
+        return f"{score:.1e}"
     return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
 
 
