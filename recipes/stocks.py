@@ -194,15 +194,17 @@ def ask(config: Config, text: str) -> Examples:
     """Returns the closes of each series in a CSV file that a person names."""
     from zoo.data.prices import parse_mend, read_prices
 
-    examples, _ = read_prices(Path(text).expanduser(), mend=parse_mend(config.mend), least=2)
-    return {"close": examples["close"]}
+    mend = {*parse_mend(config.mend), "bars"}  # of which nothing but the close is read
+    examples, _ = read_prices(Path(text).expanduser(), mend=mend, least=2)
+    return {"close": examples["close"], "ticker": examples["ticker"]}
 
 
 def show(example: dict, answer: dict) -> str:
     days, last = len(answer["median"]), example["close"][-1]
     low, high = (100 * (answer[name][-1] / last - 1) for name in ("low_80", "high_80"))
+    name = f"{example['ticker']}  " if example.get("ticker") else ""
     return (
-        f"{last:.6g} → {answer['median'][-1]:.6g} in {days} days, 80 % between "
+        f"{name}{last:.6g} → {answer['median'][-1]:.6g} in {days} days, 80 % between "
         f"{answer['low_80'][-1]:.6g} ({low:+.1f} %) and {answer['high_80'][-1]:.6g} ({high:+.1f} %)"
         f"; volatility {100 * answer['volatility'][0]:.2f} % a day"
     )
