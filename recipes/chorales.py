@@ -238,3 +238,11 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
         key=answer["key"] or None,
         voices=config.voices,
     )
+
+
+def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+    from zoo.music import note_name
+    from zoo.music.keys import LOWEST
+
+    frames = [[note_name(LOWEST + int(key)) for key in row.nonzero()[0]] for row in x["before"]]
+    return {"": [" ".join(names) or "-" for names in frames]}

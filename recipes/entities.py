@@ -223,3 +223,9 @@ def show(example: dict, answer: dict) -> str:
         name = click.style(f"[{text[start:end]} {kind}]", fg=colour)
         line, done = line + text[done:start] + name, end
     return line + text[done:]
+
+
+def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+    # By their characters, because rare words have no id: padding, none, unknown, edge, known ones.
+    letters = ["", "", "�", "", *assets["characters"]]
+    return {"": ["".join(letters[number] for number in word) for word in x["characters"]]}

@@ -125,7 +125,7 @@ def ask(config: Config, text: str) -> Examples:
 
     from recipes.datasets.images import read_picture
 
-    return {"pixels": [read_picture(Path(text).expanduser())]}
+    return {"pixels": [read_picture(Path(text).expanduser())], "file": [text]}
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
@@ -143,4 +143,4 @@ def baseline(config: Config, splits: Splits) -> dict[str, dict]:
 
 
 def show(example: dict, answer: dict) -> str:
-    return f"{answer['label']:>10}  {answer['score']:.3f}"
+    return f"{answer['label']:>10}  {answer['score']:.3f}  {example.get('file', '')}".rstrip()

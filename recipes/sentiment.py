@@ -158,3 +158,8 @@ def baseline(config: Config, splits: Splits) -> dict[str, dict]:
 
 def show(example: dict, answer: dict) -> str:
     return f"{answer['label']:>10}  {answer['score']:.3f}  {example['text']}"
+
+
+def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+    words = ["", "[UNK]", *assets["vocabulary"]]  # padding, an unknown word, those that are known
+    return {"": [words[number] for number in x]}

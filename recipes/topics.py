@@ -34,11 +34,22 @@ from recipes.sentiment import (
     prepare,
     serve,
     show,
+    steps,
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
 
-__all__ = ["baseline", "batches", "build", "evaluate", "objective", "prepare", "serve", "show"]
+__all__ = [
+    "baseline",
+    "batches",
+    "build",
+    "evaluate",
+    "objective",
+    "prepare",
+    "serve",
+    "show",
+    "steps",
+]
 
 TOPOLOGY = "many-to-one"
 TASK = "topics"

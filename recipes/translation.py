@@ -195,3 +195,12 @@ def show(example: dict, answer: dict) -> str:
         return f"{scores:>8.3f}  {example['text']} → {found}"
     lines = [f"{score:>8.3f}  {text}" for score, text in zip(scores, found, strict=True)]
     return "\n".join([example["text"], *lines])  # several answers
+
+
+def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+    reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
+    source, target = (
+        [[*reserved, *assets[f"{side}_pieces"]][number] for number in x[side]]
+        for side in ("source", "target")
+    )
+    return {"encoder": source, "decoder": target}

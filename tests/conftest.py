@@ -2,6 +2,8 @@
 
 import pytest
 
+import zoo
+
 
 @pytest.fixture(scope="session", autouse=True)
 def sealed(tmp_path_factory):
@@ -17,3 +19,24 @@ def sealed(tmp_path_factory):
         for name in ("TFDS_DATA_DIR", "ZOO_MIRROR", "ZOO_DEBUG"):
             environment.delenv(name, raising=False)
         yield
+
+
+def pytest_generate_tests(metafunc):
+    """Gives tests that take `chosen` one recipe of each module, and the others as slow tests.
+
+    What takes long is of the engine, the loss and the data, which a module's recipes share.
+    """
+    if "chosen" in metafunc.fixturenames:
+        names = [row["name"] for row in zoo.list_models()]
+        last = {zoo.get_recipe(name).module: name for name in names}.values()
+        others = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in last]
+        metafunc.parametrize("chosen", [*last, *others], scope="module")
+
+
+@pytest.fixture(scope="session")
+def chosen_names(request):
+    """Every recipe that a test of this session takes as `chosen`."""
+    parameters = [getattr(item, "callspec", None) for item in request.session.items]
+    return sorted(
+        {each.params["chosen"] for each in parameters if each and "chosen" in each.params}
+    )

@@ -22,9 +22,11 @@ from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
     from zoo.diagnosis import doctor as doctor
+    from zoo.inspection import inspect as inspect
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
+    from zoo.serving.backtesting import backtest as backtest
     from zoo.serving.export import export as export
     from zoo.training import train
     from zoo.weights import pretrained
@@ -36,10 +38,12 @@ __all__ = [
     "UsageError",
     "ZooError",
     "__version__",
+    "backtest",
     "doctor",
     "evaluate",
     "export",
     "get_recipe",
+    "inspect",
     "list_models",
     "load",
     "pretrained",
@@ -48,9 +52,11 @@ __all__ = [
 
 _LAZY = {
     "Predictor": "zoo.serving",
+    "backtest": "zoo.serving.backtesting",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving",
+    "inspect": "zoo.inspection",
     "load": "zoo.serving",
     "pretrained": "zoo.weights",
     "train": "zoo.training",

@@ -9,6 +9,8 @@ Constants:
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
+- `WARNING`, where a module has it: a line for the card, on what its answers are not for.
+
 Functions:
 
 - `data(config)`: a `zoo.data.Dataset`: sources in order, columns, licence, a sample. Those of one
@@ -38,6 +40,8 @@ Functions that a module has only where there is something to do:
 - `ask(config, text)`: what a person names on the command line, such as the path of a recording,
   to examples: columns of the model's inputs, and others that say which rows these are. One row or
   several. Where there is none, a text is what the model takes.
+- `steps(config, assets, x)`: one row of model input to labels of its time steps, for people: a dict
+  from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
   each; returns their paths.
 
@@ -60,6 +64,10 @@ Some names mean something to the engine:
   ids)`, the blank first; `seconds` `(batch,)`, of a frame; `length`: `zoo predict --alignment`.
 - `checks` in what `evaluate` returns: what was made, and the corpus' own, to the same numbers.
 - `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
+- `walk`, a signature of what forecasts prices: `open`, `high`, `low` and `close`, 0 where unknown,
+  to the forecasts of each day, `(batch, time, horizon)`: `location`, `scale` and `freedom` of a
+  Student's t of the log return over the next 1 … days, and its `variance`; with `length`:
+  `zoo backtest`. `until` in the assets: the last day that was trained on.
 - `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
   it comes.
 - `attention` `(batch, answers, pieces, source pieces)`, an output of it, with `pieces`
@@ -184,6 +192,14 @@ class Recipe:
         if hasattr(self.module, "render"):
             return self.module.render(config, answer, stem)
         return []
+
+    def steps(self, config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+        if hasattr(self.module, "steps"):
+            return self.module.steps(config, assets, x)
+        symbols = assets.get("symbols")
+        if symbols is None or isinstance(x, dict) or x.ndim != 1:
+            return {}
+        return {"": [symbols[number - 1] if number <= len(symbols) else "" for number in x]}
 
     def initialise(self, config: Config, assets: dict, model: Any) -> None:
         if hasattr(self.module, "initialise"):

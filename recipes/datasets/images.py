@@ -16,10 +16,11 @@ INK = 16  # of a black pixel
 
 
 def sample() -> Examples:
-    """Bars and boxes: 1, 7 and 0, as one would draw them on squared paper."""
+    """Digits as one would draw them on squared paper."""
     shapes = {
         "0": ["00000000", "000BB000", "00B00B00", "0B0000B0", "0B0000B0", "00B00B00", "000BB000"],
         "1": ["00000000", "0000B000", "000BB000", "0000B000", "0000B000", "0000B000", "000BBB00"],
+        "4": ["00000000", "0000BB00", "000B0B00", "00B00B00", "00BBBBB0", "00000B00", "00000B00"],
         "7": ["00000000", "0BBBBB00", "0000B000", "0000B000", "000B0000", "000B0000", "00B00000"],
     }
     pixels, labels = [], []

@@ -13,18 +13,6 @@ import zoo
 
 NAMES = [row["name"] for row in zoo.list_models()]
 
-
-def pytest_generate_tests(metafunc):
-    """Gives tests that take `chosen` one recipe of each module, and the others as slow tests.
-
-    What takes long is of the engine, the loss and the data, which a module's recipes share.
-    """
-    if "chosen" in metafunc.fixturenames:
-        last = {zoo.get_recipe(name).module: name for name in NAMES}.values()
-        others = [pytest.param(name, marks=pytest.mark.slow) for name in NAMES if name not in last]
-        metafunc.parametrize("chosen", [*last, *others])
-
-
 # Many steps an epoch out of few rows, and no early end: room for a kill in the middle. A small
 # network behaves as a large one does.
 SETTINGS = {"epochs": 4, "batch_size": 2, "patience": 0, "units": 32}

@@ -20,9 +20,9 @@ folder, *names = sys.argv[1:]
 for name in names:
     config = zoo.get_recipe(name).config
     still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
+    # Clipped gradients are the smaller, and rounding the larger: unit/test_health.py clips.
     still |= {"clip_norm": 0, "units": 32}
-    # Of 8 rows: 6 + 2; and 3 + 3 + 2, which two replicas cannot halve. Keras clips what each
-    # replica has, before it adds up, so that clipping differs.
+    # Of 8 rows: 6 + 2; and 3 + 3 + 2, which two replicas cannot halve.
     ways = ((6, "none", 2), (6, "mirrored", 2), (3, "none", 1), (3, "mirrored", 1))
     for batch_size, strategy, epochs in ways:
         zoo.train(
@@ -34,9 +34,8 @@ for name in names:
 
 
 @pytest.fixture(scope="module")
-def runs(request, shared):
-    here = [item for item in request.session.items if item.module is request.module]
-    return shared("replicas", TRAIN, sorted({item.callspec.params["chosen"] for item in here}))
+def runs(shared, chosen_names):
+    return shared("replicas", TRAIN, chosen_names)
 
 
 def test_two_replicas_equal_one_at_the_same_global_batch(chosen, runs, weights):
@@ -46,11 +45,13 @@ def test_two_replicas_equal_one_at_the_same_global_batch(chosen, runs, weights):
     for alone, shared in zip(Run(one).history, Run(two).history, strict=True):
         assert alone.keys() == shared.keys()
         for key in alone:
-            assert shared[key] == pytest.approx(alone[key], rel=1e-3), key
+            # Adam blows the rounding of the tiniest gradients up to a whole step.
+            close = 0.02 if key.startswith("update/") else 1e-3
+            assert shared[key] == pytest.approx(alone[key], rel=close), key
     alone, shared = weights(one / "model-last.keras"), weights(two / "model-last.keras")
     assert alone.keys() == shared.keys()
-    # By their norms, because Adam blows the rounding of the tiniest gradients up to a whole step;
-    # its moments are among the arrays and tell a gradient of another size.
+    # By their norms, for the same reason; Adam's moments are among the arrays and tell a gradient
+    # of another size.
     for key in alone:
         distance = np.linalg.norm(shared[key].astype(float) - alone[key])
         assert distance <= 0.02 * np.linalg.norm(alone[key]) + 1e-6, key

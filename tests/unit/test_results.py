@@ -231,3 +231,30 @@ def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, mon
     ]:
         with pytest.raises(UsageError, match=says):
             results.collect_settings(models, setting, path)
+
+
+def test_a_backtest_is_a_line_with_its_doubts(measured):
+    one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87}
+    bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
+    row = {
+        "kind": "backtest",
+        "recipe": "a",
+        "data": {"title": "stocks"},
+        "series": ["X", "Y"],
+        "days": ["2015-01-02", "2017-12-29", 755],
+        "scores": {"network": [{**one, **bands}], "HAR": [{**one, "qlike": 0.6, "crps": 0.7}]},
+        "tests": {
+            "HAR": {
+                "qlike": [{"p": 0.0004}], "crps": [{"p": 0.03}], "mae": [{"p": None}],
+            }
+        },
+    }  # fmt: skip
+    (measured / "backtest.json").write_text(json.dumps(row))
+    table = results.render_table(measured)
+    assert "QLIKE **0.5000** (HAR 0.6000, p 0.0004); CRPS in % **0.6400** (HAR 0.7000, p 0.03)" in (
+        table
+    )
+    assert (
+        "error in % **0.8700** (HAR 0.8700); its bands of 50, 80 and 95 % held 50.1, 79.6, 94.7"
+        in table
+    )

@@ -25,7 +25,8 @@ print("imported:", *(name for name in {heavy!r} if name in sys.modules))
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], ["list"], ["list", "--json"], ["train", "--help"],
-     ["predict", "--help"], ["export", "--help"], ["evaluate", "--help"]],
+     ["predict", "--help"], ["export", "--help"], ["evaluate", "--help"],
+     ["backtest", "--help"]],
 )  # fmt: skip
 def test_the_command_line_imports_nothing_heavy_to_answer(arguments):
     code = RUN.format(arguments=arguments, heavy=HEAVY)

@@ -182,6 +182,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_race_line(result) for result in results if result["kind"] == "race"]
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
+    lines += [_backtest_line(result) for result in results if result["kind"] == "backtest"]
     return "\n".join(lines) + "\n"
 
 
@@ -302,6 +303,28 @@ def _generation_line(result: dict[str, Any]) -> str:
         f"[a loop over `predict`]({result['source']}) {loop:.0f}; by one graph {single:,.0f} "
         f"(**{result['single_ratio']:.0f}** times as many), and {batch:,.0f} with "
         f"{result['rows']} sequences at once ({result['ratio']:,.0f} times)."
+    )
+
+
+def _backtest_line(result: dict[str, Any]) -> str:
+    def beside(measure: str) -> str:
+        ours = result["scores"]["network"][0][measure]
+        others = [
+            f"{name} {result['scores'][name][0][measure]:.4f}"
+            + ("" if tests[measure][0]["p"] is None else f", p {tests[measure][0]['p']:.1g}")
+            for name, tests in result["tests"].items()
+        ]
+        return f"**{ours:.4f}** ({'; '.join(others)})"
+
+    first, last, days = result["days"]
+    bands = ", ".join(
+        f"{100 * result['scores']['network'][0][f'coverage_{band}']:.1f}" for band in (50, 80, 95)
+    )
+    return (
+        f"\n`{result['recipe']}` walked through {days} days of {len(result['series'])} series, "
+        f"{first} to {last} ({result['data']['title']}), a day ahead: QLIKE {beside('qlike')}; "
+        f"CRPS in % {beside('crps')}; mean absolute error in % {beside('mae')}; its bands of "
+        f"50, 80 and 95 % held {bands} %."
     )
 
 

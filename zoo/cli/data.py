@@ -144,6 +144,9 @@ def _report(name: str, examples: Examples, dataset: Dataset) -> None:
                 f"  {column}: {words[0]:,} to {words[-1]:,} words, "
                 f"median {middle:,}, 90 % have at most {most:,}"
             )
+        elif all(isinstance(value, list) for value in values):
+            sizes_of = sorted(map(len, values))
+            click.echo(f"  {column}: {sizes_of[0]:,} to {sizes_of[-1]:,} steps")
 
 
 def _describe(dataset: Dataset, recipes: list[str], probe: bool) -> dict[str, Any]:

@@ -87,6 +87,9 @@ class Dataset:
         default.
       folder: reads one's own folder that is none of splits, such as one of recordings; returns
         its splits, notes, title, and licence.
+      splitter: how rows that have an order in time are split, where a split is missing: the
+        training rows, and name to share of each split that is to be cut off, to all of these
+        splits and the rest, `"train"`. Rows are drawn by a fixed seed when it is `None`.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Dataset:
     reader: Callable[[Path, Mapping[str, str] | None], Examples] | None = None
     suffixes: tuple[str, ...] = ()
     folder: Callable[[Path], tuple[Parts, list[str], str, str]] | None = None
+    splitter: Callable[[Examples, Mapping[str, float]], Parts] | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -306,6 +310,11 @@ class Dataset:
                 notes.append(note)
         shares = {"validation": validation, "test": SHARE}
         shares = {name: share for name, share in shares.items() if name not in parts}
+        if self.splitter:
+            cut = self.splitter(train, shares) if shares else {}
+            if shares:
+                notes.append(f"{' and '.join(shares)}: the last days of the training rows")
+            return {name: cut.get(name) or parts[name] for name in SPLITS}
         if self.label:
             self._check_classes(train, len(shares) + 1, where)
         else:
@@ -339,6 +348,8 @@ class Dataset:
         """Returns a few rows of each split; every class of it stays in the training rows."""
         tiny = {}
         known: set[str] = set()
+        if self.splitter:  # rows are few and long; those of all splits belong together
+            return {name: take(rows, range(min(4, count(rows)))) for name, rows in parts.items()}
         for name in SPLITS:
             order = permutation(count(parts[name]), f"tiny {name}")
             if self.label:

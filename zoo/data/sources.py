@@ -395,17 +395,21 @@ class Made:
     title: str
     key: str = "made"
     licence: str = ""
-    files: tuple[File, ...] = ()
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        return ()
 
     def status(self, probe: bool = False) -> Status:
         return Status("ready")
 
     def fetch(self, say: Say) -> Path:
         """Returns the file of the function: there is nothing to bring."""
-        return Path(self.make.__code__.co_filename)
+        function = getattr(self.make, "func", self.make)  # inside a functools.partial
+        return Path(function.__code__.co_filename)
 
     def verify(self) -> Path:
-        return Path(self.make.__code__.co_filename)
+        return self.fetch(lambda _: None)
 
     def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
         return self.make()

@@ -4,7 +4,9 @@ from zoo.layers.attention import Attention
 from zoo.layers.crf import CRF
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
+from zoo.layers.forecast import ForecastHead
 from zoo.layers.nade import NADE, Bernoulli
+from zoo.layers.normalised import LayerNormCell
 from zoo.layers.pooling import MaskedPooling
 from zoo.layers.speech import BlankPadding, StackFrames
 
@@ -15,7 +17,9 @@ __all__ = [
     "Bernoulli",
     "BlankPadding",
     "Decoder",
+    "ForecastHead",
     "JoinFeatures",
+    "LayerNormCell",
     "MaskedPooling",
     "StackFrames",
     "WordEmbedding",

@@ -74,6 +74,7 @@ def render(folder: Path) -> str:
         "",
         "Trained on the data above and measured on their test split alone: on other kinds of "
         "input expect less, and measure with `zoo evaluate MODEL --data your.csv`.",
+        *(["", warning] if (warning := getattr(recipe.module, "WARNING", "")) else []),
     ]
     return "\n".join(lines) + "\n"
 

@@ -74,7 +74,7 @@ def curves(history: Sequence[dict[str, Any]], path: Path, monitor: str = "val_lo
         _dress(axes, key)
         margin = max(0.4, 0.04 * (epochs[-1] - epochs[0]))
         axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
-    _save(figure, path)
+    save(figure, path)
 
 
 def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
@@ -131,7 +131,7 @@ def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path
                 fontsize=size if count < 1000 else 0.9 * size,
                 color="white" if share > 0.55 else "black" if count else "#999999",
             )
-    _save(figure, path)
+    save(figure, path)
 
 
 def attention(
@@ -170,7 +170,7 @@ def attention(
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    _save(figure, path)
+    save(figure, path)
 
 
 # Okabe and Ito's others, for words; they come again after ten, with another line.
@@ -229,7 +229,7 @@ def alignment(
     below.set_ylabel("band (mel)")
     below.set_xlabel("seconds")
     below.set_xlim(0, end)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _gaps(inside: np.ndarray) -> np.ndarray:
@@ -260,7 +260,12 @@ def _best(history: Sequence[dict[str, Any]], monitor: str) -> int | None:
     return int(np.nanargmin(values) if monitor.endswith("loss") else np.nanargmax(values))
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as a PNG, whole or not at all.
+
+    Raises:
+      ZooError: it cannot be written.
+    """
     with writing(Path(path)) as temporary, warnings.catch_warnings():
         # The bundled font lacks some scripts. A name in one of them is drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")

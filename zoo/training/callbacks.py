@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from zoo.errors import Interrupted, ZooError
-from zoo.training import checkpoint
+from zoo.training import checkpoint, health
 
 
 class StopSignal:
@@ -52,6 +52,7 @@ class Steps(keras.callbacks.Callback):
       folder: of the checkpoints.
       state: updated at each step.
       steps: of a whole epoch.
+      order: numbers of the training rows of each batch that is still to come in this epoch.
       every: seconds between two checkpoints.
       stop: the signals.
       progress: told each step's logs.
@@ -63,6 +64,7 @@ class Steps(keras.callbacks.Callback):
         folder: Path,
         state: checkpoint.State,
         steps: int,
+        order: Sequence[np.ndarray],
         every: float,
         stop: StopSignal,
         progress: Progress,
@@ -70,6 +72,7 @@ class Steps(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.folder, self.state, self.steps, self.every = folder, state, steps, every
+        self.order = order
         self.stop, self.progress, self.metrics = stop, progress, metrics
         self._saved = time.monotonic()
 
@@ -84,12 +87,8 @@ class Steps(keras.callbacks.Callback):
         self.state.seconds += now - self._clock
         self._clock = now
         self.state.step += 1
-        if logs and not math.isfinite(logs["loss"]):
-            raise ZooError(
-                f"The loss is {logs['loss']} in epoch {self.state.epoch + 1}, step "
-                f"{self.state.step}. Lower learning_rate or clip_norm; the last good "
-                f"checkpoint is kept."
-            )
+        if wrong := health.broken(self.model, (logs or {}).get("loss", 0.0)):
+            raise ZooError(self._lost(wrong, self.order[batch]))
         self.progress.step(self.state, logs or {})
         if self.stop.received is not None:
             if self.state.step < self.steps:
@@ -99,6 +98,26 @@ class Steps(keras.callbacks.Callback):
             checkpoint.save(self.folder, self.model, self.state)
             self._saved = time.monotonic()
         self._clock = time.perf_counter()
+
+    def _lost(self, wrong: str, rows: np.ndarray) -> str:
+        """Says where training fell apart, what is left of it, and what to try."""
+        shown = ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} more" * (len(rows) > 5))
+        kept = sorted(self.folder.glob("[0-9]*.npz"))
+        if kept:
+            epochs, steps = map(int, kept[-1].stem.split("-"))
+            place = (
+                f"epoch {epochs + 1} after step {steps}" if steps else f"the end of epoch {epochs}"
+            )
+            left = f"The last good checkpoint, of {place}, is kept in {self.folder}."
+        else:
+            left = "There is no checkpoint yet."
+        if (self.folder.parent / "model-best.keras").exists():
+            left += f" `--from {self.folder.parent} -o OTHER` goes on from the best weights."
+        return (
+            f"{wrong} in epoch {self.state.epoch + 1}, step {self.state.step}, whose batch is rows "
+            f"{shown} of the training data (the first is 0). {left} Try a lower learning_rate or "
+            "clip_norm, and look in these rows for values that are not finite or far too large."
+        )
 
 
 class Progress:
@@ -145,7 +164,8 @@ class Progress:
             f"{name} {value:.4f}"
             + (f" (val {row[f'val_{name}']:.4f})" if f"val_{name}" in row else "")
             for name, value in row.items()
-            if name not in ("epoch", "learning_rate") and not name.startswith("val_")
+            if name not in ("epoch", "learning_rate", "gradient_norm", "clipped")
+            and not name.startswith(("val_", health.UPDATE))
         ]
         mark = "  best" if best else ""
         self.say(f"epoch {row['epoch']}/{self.epochs}  {'  '.join(scores)}  {seconds:.0f} s{mark}")

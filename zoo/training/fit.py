@@ -22,7 +22,7 @@ from zoo.environment import environment
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
-from zoo.training import checkpoint
+from zoo.training import checkpoint, health
 from zoo.training.callbacks import Progress, Steps, StopSignal
 from zoo.training.run import Options, Run, check_same
 from zoo.training.strategy import dtype_policy, make_strategy
@@ -196,7 +196,7 @@ def _fit(
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
-            steps = Steps(folder, state, training.steps, every, stop, progress, metrics)
+            steps = Steps(folder, state, training.steps, order, every, stop, progress, metrics)
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
                 fresh.dataset(order, shares),
@@ -224,7 +224,7 @@ def _end_epoch(
 ) -> None:
     """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
     rate = float(np.asarray(model.optimizer.learning_rate))
-    row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs}
+    row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **health.end_epoch(model)}
     score = logs[recipe.monitor]
     better = state.best is None or (
         score < state.best if recipe.monitor.endswith("loss") else score > state.best
@@ -258,6 +258,7 @@ def _finish(
     from zoo.report import card, plots
     from zoo.serving import load
 
+    progress.say(health.summary(state.history[-1]))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)
     progress.say(f"testing the weights of epoch {state.best_epoch}")
     predictor: Predictor = load(run.path)
@@ -291,14 +292,18 @@ def compile_model(
 ) -> None:
     """Compiles a recipe's model for training with `steps` steps an epoch."""
     model.compile(
-        optimizer=_optimizer(config, steps),
+        optimizer=_optimizer(config, steps, health.layer_names(model)),
         **recipe.objective(config, assets),
         jit_compile=False,  # XLA would compile anew for each length of a batch
     )
 
 
-def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
-    """Adam with global-norm clipping, a linear warm-up and a cosine decay."""
+def _optimizer(config: Config, steps: int, layers: list[str]) -> keras.optimizers.Optimizer:
+    """Adam with global-norm clipping, a linear warm-up and a cosine decay.
+
+    Args:
+      layers: the layer of each trainable variable.
+    """
     total = steps * config.epochs
     warmup = math.ceil(config.warmup * total)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -308,7 +313,7 @@ def _optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    return keras.optimizers.Adam(rate, global_clipnorm=config.clip_norm or None)
+    return health.WatchedAdam(rate, global_clipnorm=config.clip_norm or None, groups=layers)
 
 
 def _load_data(recipe: Recipe, config: Config, run: Run, options: Options) -> Splits:

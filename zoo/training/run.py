@@ -4,7 +4,9 @@ config.json        recipe, resolved config, options of the run, version
 environment.json   versions, platform, hardware class
 data.json          which data was used, rows, fingerprint
 assets.json        what was learnt from the data besides weights
-history.csv        one row an epoch; nothing in it depends on the clock
+history.csv        one row an epoch; nothing in it depends on the clock. After losses and metrics:
+                   gradient_norm (before clipping, mean of the steps), clipped (share of steps),
+                   update/LAYER (norm of a step / norm of the weights, mean of the steps)
 model-best.keras   weights of the epoch with the best validation score
 model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
@@ -64,7 +66,7 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """One dict an epoch: `epoch, learning_rate, loss, …, val_loss, …`."""
+        """One dict an epoch: `epoch, learning_rate, loss, …, val_loss, …, gradient_norm, …`."""
         with open(self.path / "history.csv", encoding="utf-8", newline="") as file:
             return [
                 {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}

@@ -16,8 +16,8 @@ from zoo.errors import UsageError, suggest
 def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
     """Returns the strategy of that name.
 
-    Replicas train what one device trains at the same global batch, but for clipping: Keras clips
-    the gradients of each replica, before it adds them up.
+    Replicas train what one device trains at the same global batch: `zoo.training.health` adds up
+    their gradients before they are clipped.
 
     Args:
       name: `"auto"` mirrors over every visible GPU when there are several; `"none"` uses one

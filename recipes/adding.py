@@ -1,0 +1,169 @@
+"""Many-to-one: the adding problem, which asks how far back a network can remember.
+
+Each step brings a number, uniform between 0 and 1, and a marker; at the end the network shall tell
+the sum of the two numbers whose marker was 1 (Hochreiter & Schmidhuber 1997). One of them stands in
+the first half, so that the error has to be carried back over T/2 steps or more to be learnt from.
+Who always answers 1 has a mean squared error of 1/6: the guess to beat.
+
+    SimpleRNN  h_t = tanh(W x_t + U h_{t-1} + b)
+
+    dL/dh_t = U' diag(1 - h_{t+1}^2) dL/dh_{t+1}: after k steps, k such factors. They shrink it or
+    blow it up exponentially (Hochreiter 1991; Bengio, Simard & Frasconi 1994).
+
+    LSTM       c_t = f c_{t-1} + i tanh(..)            the factor is f, near 1 where it is open
+    GRU        h_t = z h_{t-1} + (1 - z) tanh(..)      the factor is z
+
+Equations in full: `recipes/sentiment.py`; the same in NumPy, with every gradient: `zoo.anatomy`.
+
+Remedies, each a setting:
+
+    recurrent=orthogonal    U keeps lengths (Saxe, McClelland & Ganguli 2014); Keras' default
+    forget_bias=true        f starts near 1 (Gers, Schmidhuber & Cummins 2000)
+    clip_norm               steps of exploded gradients are cut (Pascanu, Mikolov & Bengio 2013)
+    layer_norm=true         states keep their size (Ba, Kiros & Hinton 2016)
+    recurrent=identity activation=relu   the IRNN: a SimpleRNN that starts as a plain sum of its
+                            inputs (Le, Jaitly & Hinton 2015)
+
+The sequences are made by a fixed seed, as long as `length` says.
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+from recipes.datasets.adding import adding
+from zoo.config import Config as BaseConfig
+from zoo.data import Dataset, Examples, Splits
+
+TOPOLOGY = "many-to-one"
+TASK = "adding"
+METRIC = "mse"
+MONITOR = "val_loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 20  # passes over the training split, at most
+    batch_size: int = 50  # examples in one step, over all replicas together
+    learning_rate: float = 2e-3  # Adam's step size at its highest
+    patience: int = 0  # epochs without a better score before training stops (0: never)
+    length: int = 100  # steps T of a sequence
+    cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
+    units: int = 64  # size of the state h_t
+    recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # U at the start
+    activation: Literal["tanh", "relu"] = "tanh"  # of a SimpleRNN's state
+    forget_bias: bool = True  # start the bias of an LSTM's forget gate at 1, else at 0
+    layer_norm: bool = False  # normalise inside the cell at every step
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length < 2 or self.units < 1:
+            raise ValueError("Setting 'length' must be at least 2, and 'units' at least 1.")
+        if self.activation != "tanh" and self.cell != "simplernn":
+            raise ValueError("Setting 'activation' is a SimpleRNN's; gated cells have tanh.")
+
+
+RECIPES = {
+    "adding-simplernn": Config(cell="simplernn"),
+    "adding-lstm": Config(cell="lstm"),
+    "adding-gru": Config(cell="gru"),
+}
+
+
+def data(config: Config) -> Dataset:
+    return adding(config.length)
+
+
+def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+    return {}  # there is nothing to learn but the weights
+
+
+def batches(config: Config, assets: dict, examples: Examples) -> Any:
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.data.batching import Ragged
+
+    pairs = zip(examples["numbers"], examples["markers"], strict=True)
+    return Batches(
+        x=Ragged([np.stack(pair, axis=-1).astype("float32") for pair in pairs]),  # (time, 2) each
+        y=np.array(examples["sum"], "float32")[:, None],  # (rows, 1)
+        batch_size=config.batch_size,
+    )
+
+
+def build(config: Config, assets: dict) -> Any:
+    import keras
+    from keras import layers
+
+    from zoo.layers import LayerNormCell
+
+    options: dict[str, Any] = {"recurrent_initializer": config.recurrent}
+    if config.cell == "lstm":
+        options["unit_forget_bias"] = config.forget_bias
+    if config.cell == "simplernn":
+        options["activation"] = config.activation
+    if config.layer_norm:
+        rnn = layers.RNN(LayerNormCell(config.units, config.cell, **options))
+    else:
+        cells = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
+        rnn = cells[config.cell](config.units, **options)
+    inputs = keras.Input((None, 2), name="steps")  # (batch, time, 2)
+    real = layers.Masking()(inputs)  # a step whose number and marker are 0 is padding
+    return keras.Model(inputs, layers.Dense(1, dtype="float32", name="sum")(rnn(real)))
+
+
+def objective(config: Config, assets: dict) -> dict[str, Any]:
+    return {"loss": "mse", "metrics": []}
+
+
+def serve(config: Config, assets: dict, model: Any) -> Any:
+    import tensorflow as tf
+
+    from zoo.serving import Served
+
+    def sequence(name: str) -> Any:
+        return tf.TensorSpec([None, None], tf.float32, name=name)
+
+    @tf.function(input_signature=[sequence("numbers"), sequence("markers")])
+    def answer(numbers: Any, markers: Any) -> dict[str, Any]:
+        sizes = tf.shape(numbers)[1], tf.shape(markers)[1]
+        alike = tf.debugging.Assert(
+            sizes[0] == sizes[1], ["numbers and markers must be equally long; got", *sizes]
+        )
+        with tf.control_dependencies([alike]):
+            steps = tf.stack([numbers, markers], axis=-1)  # (batch, time, 2)
+        # One padded step more: an empty sequence has a step then, too.
+        return {"sum": model(tf.pad(steps, [[0, 0], [0, 1], [0, 0]]), training=False)[:, 0]}
+
+    return Served({"serving_default": answer}, parts=[model])
+
+
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+    import numpy as np
+
+    given = {
+        name: [[*map(float, row)] for row in examples[name]] for name in ("numbers", "markers")
+    }
+    answers = predictor.predict(given, batch_size=250)
+    return scores(examples, np.array([answer["sum"] for answer in answers]))
+
+
+def scores(examples: Examples, answers: Any) -> dict[str, Any]:
+    import numpy as np
+
+    errors = np.abs(answers - np.array(examples["sum"]))
+    return {
+        "mse": float(np.mean(errors**2)),
+        "right": float(np.mean(errors < 0.04)),  # Hochreiter & Schmidhuber's measure
+        "rows": len(errors),
+    }
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+    return {"always 1": scores(splits.test, 1.0)}
+
+
+def show(example: dict, answer: dict) -> str:
+    numbers, markers = example["numbers"], example["markers"]
+    marked = [number for number, marker in zip(numbers, markers, strict=True) if marker]
+    return f"{answer['sum']:.4f}  {' + '.join(f'{n:.4f}' for n in marked)} among {len(numbers)}"

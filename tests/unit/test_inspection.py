@@ -1,0 +1,133 @@
+"""Gradients, gates and influence inside recurrent layers, against NumPy and hand computations."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from zoo import anatomy
+from zoo.inspection.capture import capture
+from zoo.inspection.gates import gates
+from zoo.inspection.look import Layer, labels_of, reach, verdict
+from zoo.inspection.unroll import unroll
+
+CELLS = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
+NUMPY = {"simplernn": anatomy.simple_rnn, "lstm": anatomy.lstm, "gru": anatomy.gru}
+
+
+@pytest.fixture
+def batch():
+    keras.utils.set_random_seed(1)
+    x = np.random.default_rng(1).normal(size=(3, 7, 4)).astype("float32")
+    for row, length in enumerate((7, 4, 1)):
+        x[row, length:] = 0
+    return x, np.array([[1.0], [-1.0], [0.5]], "float32")
+
+
+def compiled(*stack, loss="mse"):
+    model = keras.Sequential([keras.Input((None, 4)), *stack])
+    model.compile(loss=loss)
+    return model
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_are_those_of_backpropagation_through_time(cell, batch):
+    kind = CELLS[cell]
+    below, above = kind(5, return_sequences=True), layers.Bidirectional(kind(3))
+    model = compiled(layers.Masking(), below, above, layers.Dense(1))
+    loss, (first, there, back) = capture(model, *batch)
+    assert loss == pytest.approx(model.evaluate(*batch, verbose=0), rel=1e-5)
+    assert first.lengths.tolist() == there.lengths.tolist() == back.lengths.tolist() == [7, 4, 1]
+    assert [each.backwards for each in (first, there, back)] == [False, False, True]
+    for each in (first, there, back):
+        numbers = NUMPY[cell]
+        weights = numbers.from_keras(each.layer.get_weights())
+        _, _, cache = numbers.forward(each.x, weights, each.mask)
+        expected = numbers.backward(each.d_outputs, cache)
+        unrolled = unroll(each)
+        np.testing.assert_allclose(
+            unrolled.gradients[each.mask], expected.through_time[each.mask], rtol=1e-4, atol=1e-6
+        )
+        states = np.stack([step["a"] for step in cache["steps"]], axis=1)
+        np.testing.assert_allclose(unrolled.states[each.mask], states[each.mask], atol=1e-6)
+    # Both directions have read the same: what comes down from it goes into the layer below.
+    for d_x in (there.d_x, back.in_order(back.d_x)):
+        np.testing.assert_allclose(first.d_outputs, d_x, rtol=1e-4, atol=1e-6)
+
+
+def linear(recurrent, batch, loss="mse"):
+    """Captures a layer h_t = recurrent · h_{t-1} + x_t with four units."""
+    layer = layers.SimpleRNN(4, activation="linear", return_sequences=True)
+    model = compiled(layer, layers.Lambda(lambda states: states[:, -1, :1]), loss=loss)
+    layer.set_weights([np.eye(4), recurrent * np.eye(4), np.zeros(4)])
+    _, (found,) = capture(model, *batch)
+    return found
+
+
+@pytest.mark.parametrize("recurrent", [0.5, 1.5])
+def test_a_known_factor_a_step(recurrent, batch):
+    x = np.ones((2, 12, 4), "float32")
+    found = unroll(linear(recurrent, (x, np.zeros((2, 1), "float32"))))
+    np.testing.assert_allclose(found.jacobians, recurrent, rtol=1e-5)
+    np.testing.assert_allclose(found.memory[0], recurrent ** np.arange(11.0, -1, -1), rtol=1e-5)
+
+
+def test_verdicts(batch):
+    x, y = np.ones((2, 12, 4), "float32"), np.zeros((2, 1), "float32")
+    lines = []
+    for recurrent in (0.5, 1.0, 1.5):
+        found = linear(recurrent, (x, y))
+        lines.append(verdict(Layer(found, unroll(found), {})))
+    # 0.5^6 > 0.01 > 0.5^7: seven steps, the last one included; 1.5^11 = 86.5
+    assert "reaches 7 of 12 steps back before it falls below 1 %" in lines[0]
+    assert "reaches all 12 steps back" in lines[1]
+    assert "grows 86-fold on its way back: it explodes" in lines[2]
+
+
+def test_reach_counts_from_the_end():
+    assert reach([1.0, 0.5, 0.02, 0.009, 0.0]) == 3
+    assert reach([0.0, 0.0, 2.0, 0.001]) == 3  # the loss may not see the last step
+    assert reach([0.0, 0.0]) == 0
+
+
+def test_influence_of_a_sum_is_each_number(batch):
+    def minus(y, answer):
+        return -keras.ops.sum(answer, axis=-1)
+
+    found = linear(1.0, batch, loss=minus)
+    influence = -(found.x * found.d_x).sum(axis=-1)
+    np.testing.assert_allclose(influence, batch[0][:, :, 0], atol=1e-6)
+
+
+def test_gates_without_weights_are_at_their_bias(batch):
+    model = compiled(layers.LSTM(2), layers.Dense(1))
+    model.layers[0].set_weights([np.zeros((4, 8)), np.zeros((2, 8)), np.repeat([0, 1, 0, -9], 2)])
+    _, (found,) = capture(model, *batch)
+    opened = {name: values.mean() for name, values in gates(found).items()}
+    assert opened == pytest.approx({"input": 0.5, "forget": 0.7310586, "output": 0.0001234}, 1e-3)
+
+
+def test_cells_of_other_kinds_have_no_gates_but_gradients(batch):
+    model = compiled(layers.LSTM(2, activation="relu"), layers.Dense(1))
+    _, (found,) = capture(model, *batch)
+    assert gates(found) == {}
+    assert np.isfinite(unroll(found).gradients).all()
+
+
+def test_names_do_not_depend_on_what_the_process_has_built_before(batch):
+    names = []
+    for _ in range(2):
+        stack = [layers.GRU(2, return_sequences=True), layers.GRU(2, return_sequences=True)]
+        model = compiled(*stack, layers.Bidirectional(layers.GRU(2)), layers.Dense(1))
+        names.append([each.name for each in capture(model, *batch)[1]])
+    assert names[0] == names[1]
+    assert len(set(names[0])) == 4
+
+
+def test_labels_are_those_of_the_layer_and_of_real_steps(batch):
+    model = compiled(layers.Masking(), layers.LSTM(2, name="decoder"), layers.Dense(1))
+    _, (found,) = capture(model, *batch)
+    labels = {"": list("abcdefgh"), "dec": list("ABCDEFGH"), "encoder": list("xyz")}
+    assert labels_of(found, 1, labels) == ["A", "B", "C", "D"]
+    assert labels_of(found, 1, {}) == ["1", "2", "3", "4"]
+    assert labels_of(found, 1, {"": ["a", "b"]}) == ["a", "b", "3", "4"]

@@ -1,0 +1,79 @@
+"""What the cells have in common: their form, and the sigmoid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from zoo.errors import ZooError
+
+Array: TypeAlias = np.ndarray
+Weights: TypeAlias = Any
+"""A dict of arrays by name; of a cell made of cells, a list with the weights of each."""
+
+
+class Gradients(NamedTuple):
+    """What `backward` returns: the derivatives of a scalar loss L.
+
+    Attributes:
+      x: ∂L/∂x, `(batch, time, features)`.
+      initial: ∂L/∂(initial states), `(batch, units)` each, in the order of the states;
+        of cells on top of each other, one tuple a cell.
+      weights: ∂L/∂weights, named and shaped as the weights.
+      through_time: ∂L/∂a<t> along every way that a<t> has to the loss, `(batch, time, units)`:
+        what vanishes or explodes towards the first steps. Of cells side by side, joined on the
+        last axis; of cells on top of each other, a list.
+    """
+
+    x: Array
+    initial: tuple[Any, ...]
+    weights: Weights
+    through_time: Any
+
+
+class Cell(Protocol):
+    """The four functions of a cell; the modules `simple_rnn`, `lstm` and `gru` have them."""
+
+    def from_keras(self, arrays: Sequence[Array], /) -> Weights:
+        """Names the arrays of `layer.get_weights()`."""
+
+    def to_keras(self, weights: Weights, /) -> list[Array]:
+        """The inverse, for weights and for their gradients."""
+
+    def forward(
+        self,
+        x: Array,
+        weights: Weights,
+        mask: Array | None = None,
+        initial: Sequence[Array] | None = None,
+    ) -> tuple[Array, tuple[Array, ...], Any]:
+        """Returns outputs `(batch, time, units)`, the last states, and what `backward` needs."""
+
+    def backward(
+        self, d_outputs: Array, cache: Any, d_states: Sequence[Array] | None = None
+    ) -> Gradients:
+        """Takes ∂L/∂outputs, and ∂L/∂(last states) if the loss depends on these too."""
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + e^-z), which maps onto the range from 0 to 1: how far a gate is open.
+
+    By tanh, because e^-z is too large for a float at z = -1000.
+    """
+    return 0.5 * (1 + np.tanh(0.5 * z))
+
+
+def three(arrays: Sequence[Array]) -> Sequence[Array]:
+    """Returns kernel, recurrent kernel and bias.
+
+    Raises:
+      ZooError: there are more or fewer arrays.
+    """
+    if len(arrays) != 3:
+        raise ZooError(
+            "A recurrent layer of Keras with a bias has 3 weights (kernel, recurrent kernel, "
+            f"bias); got {len(arrays)}. Give `layer.get_weights()` of one such layer."
+        )
+    return arrays

@@ -1,0 +1,104 @@
+"""`zoo inspect`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from zoo.cli import options
+from zoo.errors import UsageError, suggest
+
+WHAT = ("gradients", "gates", "saliency", "states")
+
+
+def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
+    parts = [part.strip() for part in value.split(",")] if value else [*WHAT]
+    for part in parts:
+        if part not in WHAT:
+            raise UsageError(f"Unknown part {part!r} of --what.{suggest(part, WHAT)}")
+    return parts
+
+
+@click.command()
+@options.model
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option(
+    "-i",
+    "--input",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
+    help="A file of examples with their targets, as for `zoo train --data`.",
+)
+@options.column
+@click.option(
+    "--what",
+    callback=_parts,
+    metavar="PART,…",
+    help=f"Any of {', '.join(WHAT)}; all by default.",
+)
+@click.option("--rows", type=click.IntRange(1, 1000), default=8, show_default=True, metavar="N")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(),
+    default="inspection",
+    show_default=True,
+    help="Folder for inspection.json and the pictures.",
+)
+@options.json_output
+def inspect(
+    model: str,
+    texts: tuple[str, ...],
+    source: str | None,
+    columns: dict[str, str],
+    what: list[str],
+    rows: int,
+    output: str,
+    as_json: bool,
+) -> None:
+    """Look into the recurrent layers of MODEL while it reads TEXT, a file, or test rows.
+
+    \b
+    gradients  how far back they reach before they vanish or explode
+    gates      how far LSTM and GRU open theirs at each step
+    saliency   what each step contributes to the answer
+    states     what the layer remembers
+
+    A gradient counts as gone below 1 % of its largest value, as exploding if it
+    grows 10-fold on its way back; a gate is closed below 0.05 and open above 0.95;
+    a state is saturated beyond 0.95.
+    """
+    if columns and source is None:
+        raise click.UsageError("--column names columns of a file (-i).")
+    options.import_tensorflow()
+    from zoo.inspection import inspect
+
+    found = inspect(
+        model,
+        list(texts) or None,
+        data=source,
+        columns=columns,
+        output=output,
+        what=what,
+        rows=rows,
+    )
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    click.echo(f"{found['model']} on {found['rows']} rows ({found['data']})")
+    for line in found["verdicts"]:
+        click.echo(line)
+    for layer in found["layers"]:
+        for gate, values in layer.get("gates", {}).items():
+            click.echo(
+                f"{layer['name']}: {gate} gate open {values['mean']:.0%} on average, "
+                f"{values['closed']:.0%} of the time closed, {values['open']:.0%} wide open"
+            )
+        if "states" in layer:
+            click.echo(f"{layer['name']}: {layer['states']['saturated']:.0%} of states saturated")
+    for path in sorted(Path(output).glob("*.png")):
+        click.echo(path)

@@ -1,0 +1,424 @@
+"""Tables of prices: read, checked, mended where that is asked for, and split in time.
+
+Light: importing this module imports neither pandas nor NumPy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.data.sources import Examples, Parts
+from zoo.errors import UsageError, ZooError, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = {
+    "ticker": "name of the series",
+    "date": "list of days, in order, ISO 8601",
+    "open": "list of opening prices, NaN where unknown; empty if there are none",
+    "high": "likewise, highest prices",
+    "low": "likewise, lowest prices",
+    "close": "list of closing prices, adjusted for splits",
+    "volume": "likewise, what was traded; it is not used",
+    "begin": "index of the first day that this split forecasts; the days before it are known",
+}
+MEND = {  # in the order in which it is done
+    "drop": "leaves out rows without a date or a price above 0",
+    "sort": "sorts the days",
+    "duplicates": "keeps the last row of a day",
+    "bars": "leaves away open, high and low where they contradict each other",
+    "gaps": "takes the days beside a gap as neighbours",
+    "splits": "divides the prices before what looks like a split",
+    "jumps": "takes all other jumps as what has happened",
+}
+NAMES = {  # what files call our columns, lower case
+    "date": ("date", "datetime", "timestamp", "time", "day"),
+    "ticker": ("ticker", "symbol", "name"),
+    "close": ("close", "price", "last"),
+    "adjusted": ("adj close", "adj_close", "adjclose", "adjusted close"),
+}
+BAR = ("open", "high", "low")
+LEAST = 60  # days that a series needs to be learnt from
+WARM = 22  # days of a series that are read before the first one is forecast
+SHOWN = 3  # dates in a message before "and N more"
+JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
+GAP = 10  # calendar days between two days beyond which some are missing
+SPLITS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
+
+
+def parse_mend(text: str) -> tuple[str, ...]:
+    """Reads "sort,drop" to the names of what is to be mended.
+
+    Raises:
+      UsageError: there is nothing of that name.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in MEND:
+            raise UsageError(f"Nothing is mended by {name!r}.{suggest(name, MEND)}")
+    return tuple(name for name in MEND if name in names)
+
+
+def read_prices(
+    path: Path,
+    names: Mapping[str, str] | None = None,
+    *,
+    mend: Collection[str] = (),
+    least: int = LEAST,
+) -> tuple[Examples, list[str]]:
+    """Reads a CSV or TSV file of prices, long or wide.
+
+    Long: a row for each day (and ticker), with a date and a close, perhaps a ticker, open, high,
+    low and volume. Wide: a column of closes for each ticker beside the date. Columns are known by
+    their usual names in any case; where there is an adjusted close, all prices are brought to it.
+
+    Args:
+      path: the file, perhaps gzipped.
+      names: our column to the file's name of it.
+      mend: names of `MEND`.
+      least: days that a series must have.
+
+    Returns:
+      The examples, a row for each series, and notes on what was mended.
+
+    Raises:
+      UsageError: no such file, or another kind of file.
+      ZooError: the table is not right; one line with dates and line numbers.
+    """
+    from zoo.data import tables
+
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, not a file.")
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    if not path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".txt")):
+        raise UsageError(f"{path} is of no known kind: prices are read from .csv and .tsv (.gz).")
+    return parse_prices(tables.content(path), path.name, names, mend=mend, least=least)
+
+
+def parse_prices(
+    text: str,
+    where: str,
+    names: Mapping[str, str] | None = None,
+    *,
+    mend: Collection[str] = (),
+    least: int = LEAST,
+) -> tuple[Examples, list[str]]:
+    """Reads the text of a table; `where` names it in messages. Else as `read_prices`."""
+    import pandas as pd
+
+    header = text.split("\n", 1)[0]
+    separator = "\t" if "\t" in header else ";" if ";" in header else ","
+    try:
+        frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True)
+    except (ValueError, pd.errors.ParserError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ZooError(f"{where} is no table that pandas reads ({reason}).") from None
+    if frame.empty:
+        raise ZooError(f"{where} has a header but no rows.")
+    series = _series(frame, where, dict(names or {}))
+    examples: Examples = {column: [] for column in COLUMNS}
+    notes: list[str] = []
+    for ticker, days in series:
+        days, more = check(days, ticker, where, mend, least)
+        notes += more
+        add(examples, ticker, days)
+    return examples, notes
+
+
+def add(examples: Examples, ticker: str, days: pd.DataFrame) -> None:
+    """Adds one checked series to the examples."""
+    examples["ticker"].append(ticker)
+    midnight = (days["date"] == days["date"].dt.normalize()).all()
+    form = "%Y-%m-%d" if midnight else "%Y-%m-%dT%H:%M:%S"
+    examples["date"].append(days["date"].dt.strftime(form).tolist())
+    for column in (*BAR, "close", "volume"):
+        known = column in days and days[column].notna().any()
+        examples[column].append(days[column].astype(float).tolist() if known else [])
+    examples["begin"].append(min(WARM, len(days) - 1))
+
+
+def check(
+    days: pd.DataFrame, ticker: str, where: str, mend: Collection[str] = (), least: int = LEAST
+) -> tuple[pd.DataFrame, list[str]]:
+    """Checks the days of one series, and mends what is to be mended.
+
+    Args:
+      days: columns `line`, `date` (timestamps), `close`, and what there is of the others.
+      ticker, where: names of the series and its file, for messages.
+      mend: names of `MEND`.
+      least: days that there must be.
+
+    Returns:
+      The days in order, and notes on what was mended.
+
+    Raises:
+      ZooError: something is wrong that was not to be mended.
+    """
+    import numpy as np
+
+    notes: list[str] = []
+    who = f"{where}: {ticker}" if ticker else where
+
+    def wrong(rows: Any, what: str, *ways: str) -> bool:
+        """Whether there are such rows, to be mended by one of the `ways`."""
+        if not rows.any():
+            return False
+        found = days[rows]
+        how = next((way for way in ways if way in mend), None)
+        if how is None:
+            raise ZooError(
+                f"{who} {what} ({_places(found)}). Correct the file, or add "
+                + " or ".join(f"{way!r} (which {MEND[way]})" for way in ways)
+                + " to the setting mend."
+            )
+        notes.append(f"{ticker or where} {what} ({_places(found)}); mended by {how!r}")
+        return True
+
+    rows = days["date"].isna()
+    if wrong(rows, "has rows whose date cannot be read", "drop"):
+        days = days[~rows]
+    rows = ~np.isfinite(days["close"])
+    if wrong(rows, "has days without a price", "drop"):
+        days = days[~rows]
+    rows = days["close"] <= 0
+    if wrong(rows, "has prices that are 0 or negative", "drop"):
+        days = days[~rows]
+    rows = days["date"].diff().dt.total_seconds() < 0
+    if wrong(rows, "is not sorted by date", "sort"):
+        days = days.sort_values("date", kind="stable")
+    rows = days["date"].duplicated(keep="last")
+    if wrong(rows, "has a date more than once", "duplicates"):
+        days = days[~rows]
+    if len(days) < least:
+        raise ZooError(
+            f"{who} has {len(days)} day{'s' * (len(days) != 1)} ({_places(days)}); at least "
+            f"{least} are needed. Give a longer series."
+        )
+    if days["close"].nunique() == 1 and len(days) > 1:
+        raise ZooError(
+            f"{who} is constant: every close from {_day(days.iloc[0])} to {_day(days.iloc[-1])} is "
+            f"{days['close'].iloc[0]:g}. There is nothing to forecast; leave it out."
+        )
+    if set(BAR) <= set(days):
+        opened, high, low, close = (days[name] for name in (*BAR, "close"))
+        rows = (
+            (high < np.maximum(opened, close) * 0.995)
+            | (low > np.minimum(opened, close) * 1.005)
+            | (low <= 0)
+            | (low < 0.6 * np.minimum(opened, close))
+            | (0.6 * high > np.maximum(opened, close))
+        )
+        if wrong(rows, "has bars that contradict themselves", "bars"):
+            days = days.copy()
+            days.loc[rows, list(BAR)] = np.nan
+    between = days["date"].diff().dt.total_seconds() / 86_400
+    rows = between > max(GAP, 5 * float(between.median())) if len(days) > 2 else between > math.inf
+    wrong(rows, f"has gaps of up to {between.max():.0f} days", "gaps")
+    ratio = days["close"] / days["close"].shift()
+    jumped = np.abs(np.log(ratio)) > JUMP
+    factor = ratio.map(_split_of).where(jumped, 0.0)
+    rows = factor > 0
+    like = "jumps as at a split that prices are not adjusted for"
+    if wrong(rows, like, "splits", "jumps") and "splits" in mend:
+        days = days.copy()
+        prices = [name for name in (*BAR, "close") if name in days]
+        for place in np.flatnonzero(rows):
+            days.loc[np.arange(len(days)) < place, prices] *= float(factor.iloc[place])
+    wrong(jumped & ~rows, "jumps by more than -39 % or 65 % in a day", "jumps")
+    return days, notes
+
+
+def _split_of(ratio: float) -> float:
+    """Returns what a split multiplies the earlier prices with to explain a ratio; 0 for none."""
+    for parts in SPLITS:
+        for factor in (1 / parts, float(parts)):
+            if abs(math.log(ratio / factor)) < 0.1:
+                return factor
+    return 0.0
+
+
+def _series(
+    frame: pd.DataFrame, where: str, names: Mapping[str, str]
+) -> list[tuple[str, pd.DataFrame]]:
+    """Returns ticker and days of each series of a table, long or wide."""
+    import pandas as pd
+
+    there = {str(column).strip().lower(): column for column in frame.columns}
+
+    def find(ours: str, *usual: str) -> Any:
+        if ours in names:
+            if names[ours] not in frame.columns:
+                raise ZooError(
+                    f"{where} has no column {names[ours]!r}."
+                    f"{suggest(names[ours], map(str, frame.columns))}"
+                )
+            return names[ours]
+        return next((there[name] for name in usual if name in there), None)
+
+    date = find("date", *NAMES["date"])
+    if date is None:
+        first = frame.columns[0]
+        if str(first).startswith("Unnamed") and _timestamps(frame[first]).notna().all():
+            date = first  # an index that pandas has written
+        else:
+            raise ZooError(
+                f"{where} has no column of dates: there is {_list(frame.columns)}. Name it with "
+                "--column date=NAME."
+            )
+    close, adjusted = find("close", *NAMES["close"]), find("adjusted", *NAMES["adjusted"])
+    ticker = find("ticker", *NAMES["ticker"])
+    table = pd.DataFrame({"line": range(2, len(frame) + 2), "date": _timestamps(frame[date])})
+    if close is None and adjusted is not None:
+        close, adjusted = adjusted, None
+    if close is not None:
+        table["close"] = _numbers(frame[close], table, where, str(close))
+        for name in (*BAR, "volume"):
+            column = find(name, name)
+            if column is not None:
+                table[name] = _numbers(frame[column], table, where, str(column))
+        if adjusted is not None:
+            factor = _numbers(frame[adjusted], table, where, str(adjusted)) / table["close"]
+            for name in (*BAR, "close"):
+                if name in table:
+                    table[name] *= factor
+        if ticker is None:
+            return [("", table)]
+        groups = frame[ticker].fillna("").astype(str)
+        return [(name, table[groups == name]) for name in dict.fromkeys(groups)]
+    if set(there) & {*BAR, "volume"}:
+        raise ZooError(
+            f"{where} has no column of closing prices: there is {_list(frame.columns)}. Name it "
+            "with --column close=NAME."
+        )
+    wide = [column for column in frame.columns if column not in (date, ticker)]
+    if not wide:
+        raise ZooError(f"{where} has no column of prices beside {date!r}.")
+    return [
+        (str(column), table.assign(close=_numbers(frame[column], table, where, str(column))))
+        for column in wide
+    ]
+
+
+def _timestamps(column: pd.Series) -> pd.Series:
+    """Returns timestamps without a zone; NaT where a date cannot be read."""
+    import warnings
+
+    import pandas as pd
+
+    text = column.astype(str)
+    found = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
+    if found.isna().any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a form that pandas has to guess
+            other = pd.to_datetime(text, errors="coerce", utc=True)
+        found = other if other.notna().sum() > found.notna().sum() else found
+    return found.dt.tz_localize(None)
+
+
+def _numbers(column: pd.Series, table: pd.DataFrame, where: str, name: str) -> pd.Series:
+    """Returns floats, NaN where a cell is empty.
+
+    Raises:
+      ZooError: a cell holds something else.
+    """
+    import pandas as pd
+
+    found = pd.to_numeric(column, errors="coerce").astype(float)
+    text = column.astype(str).str.strip().str.lower()
+    odd = found.isna() & column.notna() & ~text.isin(["", "nan", "null", "none", "-", "n/a"])
+    if odd.any():
+        raise ZooError(
+            f"{where}: column {name!r} holds {str(column[odd].iloc[0])!r}, which is no number "
+            f"({_places(table[odd])})."
+        )
+    return found
+
+
+def _places(found: pd.DataFrame) -> str:
+    """Returns the first few dates and lines of rows, and how many more there are."""
+    shown = [f"{_day(row)} on line {row['line']}" for _, row in found.head(SHOWN).iterrows()]
+    more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+    return ", ".join(shown) + more
+
+
+def _day(row: Any) -> str:
+    return "no date" if row["date"] != row["date"] else row["date"].strftime("%Y-%m-%d")
+
+
+def _list(names: Any) -> str:
+    shown = [str(name) for name in list(names)[:8]]
+    return ", ".join(shown) + (" …" if len(names) > 8 else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeSplit:
+    """Splits series in time: the past to train on, what follows to choose and to test.
+
+    A row of a later split holds the days before it too, for networks to look back at; `begin` is
+    the first day that it forecasts. A split ends `embargo` days before the next one begins, so
+    that no target of one reaches into the next.
+
+    Attributes:
+      embargo: days, at least the longest horizon.
+    """
+
+    embargo: int
+
+    def __call__(self, examples: Examples, shares: Mapping[str, float]) -> Parts:
+        """Cuts shares of the days off the end, in the order of `shares`.
+
+        Raises:
+          ZooError: a series is too short.
+        """
+        begins = []
+        for dates in examples["date"]:
+            rest = 1 - sum(shares.values())
+            places = []
+            for share in shares.values():
+                places.append(round(rest * len(dates)))
+                rest += share
+            begins.append(places)
+        return self.at(examples, dict(zip(shares, zip(*begins, strict=True), strict=True)))
+
+    def at(self, examples: Examples, begins: Mapping[str, Sequence[int]]) -> Parts:
+        """Cuts at given days.
+
+        Args:
+          examples: whole series.
+          begins: name of a split, in the order of time, to its first day in each series.
+
+        Raises:
+          ZooError: a split would have no day to forecast.
+        """
+        names = ["train", *begins]
+        firsts = [list(examples["begin"]), *map(list, begins.values())]
+        ends = [[begin - self.embargo for begin in following] for following in firsts[1:]]
+        ends.append([len(dates) for dates in examples["date"]])
+        parts = {}
+        for name, first, end in zip(names, firsts, ends, strict=True):
+            for ticker, begin, stop in zip(examples["ticker"], first, end, strict=True):
+                if stop - begin < 2:
+                    raise ZooError(
+                        f"{ticker or 'The series'} is too short to be split: {name} would have "
+                        f"{max(stop - begin, 0)} days to forecast, {self.embargo} days before the "
+                        "next split being left out. Give a longer series."
+                    )
+            parts[name] = {
+                column: [values[:stop] for values, stop in zip(rows, end, strict=True)]
+                for column, rows in examples.items()
+                if column not in ("ticker", "begin")
+            }
+            parts[name] = {
+                column: {"ticker": list(examples["ticker"]), "begin": first}.get(
+                    column, parts[name].get(column, [])
+                )
+                for column in COLUMNS
+            }
+        return parts

@@ -1,0 +1,156 @@
+"""Pictures of an inspection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from zoo.report.plots import GREY, TRAIN, VALIDATION, save
+
+if TYPE_CHECKING:
+    from zoo.inspection.look import Layer
+
+Labels = Sequence[Mapping[str, Sequence[str]]]
+
+
+def pictures(
+    found: dict[str, Any],
+    layers: Sequence[Layer],
+    labels: Labels,
+    what: Sequence[str],
+    folder: Path,
+) -> list[Path]:
+    """Writes `gradients.png`, `saliency.png`, and `gates-LAYER.png` and `states-LAYER.png`.
+
+    Heat maps show the first row, its last 80 steps at most.
+
+    Returns:
+      Their paths.
+    """
+    paths = []
+    if "gradients" in what:
+        paths.append(folder / "gradients.png")
+        gradients(found["layers"], paths[-1])
+    if "saliency" in what:
+        paths.append(folder / "saliency.png")
+        saliency(found["saliency"], paths[-1])
+    for layer in layers:
+        place = layer.capture.name.replace("/", "-")
+        if "gates" in what and layer.gates:
+            paths.append(folder / f"gates-{place}.png")
+            heat_maps(layer, layer.gates, labels[0], paths[-1], (0, 1), "viridis", "open")
+        if "states" in what:
+            paths.append(folder / f"states-{place}.png")
+            states = {"state": layer.unrolled.states}
+            size = float(np.abs(layer.unrolled.states[0]).max())
+            heat_maps(layer, states, labels[0], paths[-1], (-size, size), "RdBu", "$h_t$")
+    return paths
+
+
+def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draws the profiles of each layer: what arrives of gradients at earlier steps."""
+    figure = Figure(figsize=(9.6, 2.9 * len(layers)), layout="constrained")
+    for panels, layer in zip(figure.subplots(len(layers), 2, squeeze=False), layers, strict=True):
+        left, right = panels
+        profiles = (
+            ("loss", TRAIN, "$\\|\\partial L/\\partial h_t\\|$, of the loss"),
+            (
+                "memory",
+                VALIDATION,
+                "$\\|\\partial (v\\cdot h_T)/\\partial h_t\\|$, of the last state",
+            ),
+        )
+        for name, colour, label in profiles:
+            values = {key: np.array(each) for key, each in layer["gradients"][name].items()}
+            largest = values["median"].max()
+            if not largest > 0:
+                continue
+            back = np.arange(len(values["median"]))
+            left.semilogy(back, values["median"] / largest, color=colour, label=label, lw=1.8)
+            left.fill_between(
+                back, values["lower"] / largest, values["upper"] / largest, color=colour, alpha=0.2
+            )
+        left.axhline(0.01, color=GREY, lw=1, ls="--")
+        left.text(0.01, 0.012, "1 %", color=GREY, transform=left.get_yaxis_transform())
+        left.set_ylim(1e-5, None)
+        left.set_xlabel("steps before the last one read")
+        left.set_ylabel("share of its largest value")
+        left.set_title(f"{layer['name']} ({layer['kind']}, {layer['units']} units)", fontsize=10)
+        left.legend(fontsize=8, loc="lower left")
+        steps = np.array(layer["gradients"]["jacobian_steps"]) + 1
+        right.semilogy(steps, layer["gradients"]["jacobian_norms"], ".-", color=TRAIN)
+        right.axhline(1, color=GREY, lw=1, ls="--")
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_formatter("{x:g}")
+        right.set_xlabel("step read, first row")
+        right.set_title(r"$\|\partial h_t/\partial h_{t-1}\|_2$", fontsize=10)
+    save(figure, path)
+
+
+def heat_maps(
+    layer: Layer,
+    values: Mapping[str, np.ndarray],
+    labels: Mapping[str, Sequence[str]],
+    path: Path,
+    limits: tuple[float, float],
+    colours: str,
+    meaning: str,
+) -> None:
+    """Draws units by steps of the first row, a panel each of `values` `(batch, time, units)`."""
+    from zoo.inspection.look import SHOWN, labels_of, real
+
+    names = labels_of(layer.capture, 0, labels)[-SHOWN:]
+    figure = Figure(figsize=(max(4.8, 1.5 + 0.19 * len(names)), 2.1 * len(values) + 0.9))
+    figure.set_layout_engine("constrained")
+    panels = figure.subplots(len(values), 1, squeeze=False, sharex=True)[:, 0]
+    for axes, (name, each) in zip(panels, values.items(), strict=True):
+        shown = real(layer.capture, each, 0)[-SHOWN:].T  # (units, steps)
+        # Units that do alike lie together: by their mean.
+        shown = shown[np.argsort(shown.mean(axis=1))]
+        image = axes.imshow(
+            shown,
+            aspect="auto",
+            cmap=colours,
+            vmin=limits[0],
+            vmax=limits[1],
+            interpolation="nearest",
+        )
+        axes.set_ylabel(f"{name}\n({len(shown)} units)", fontsize=9)
+        axes.set_yticks([])
+        figure.colorbar(image, label=meaning)
+    label_steps(panels[-1], names)
+    panels[0].set_title(layer.capture.name, fontsize=10)
+    save(figure, path)
+
+
+def saliency(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draws the influence of each step on the answer, a panel a row."""
+    from zoo.inspection.look import SHOWN
+
+    rows = rows[:4]
+    widest = max(min(SHOWN, len(row["steps"])) for row in rows)
+    figure = Figure(figsize=(max(4.8, 1.2 + 0.19 * widest), 2.2 * len(rows)))
+    figure.set_layout_engine("constrained")
+    for axes, row in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
+        names, influence = row["steps"][-SHOWN:], np.array(row["influence"][-SHOWN:])
+        colours = [TRAIN if value > 0 else VALIDATION for value in influence]
+        axes.bar(range(len(names)), influence, color=colours)
+        axes.axhline(0, color=GREY, lw=0.8)
+        axes.set_ylabel("influence", fontsize=9)
+        axes.set_xlim(-0.6, len(names) - 0.4)
+        label_steps(axes, names)
+    save(figure, path)
+
+
+def label_steps(axes: Any, names: Sequence[str]) -> None:
+    """Writes the label of each step below its column; plain text, whatever is in it."""
+    axes.set_xticks(
+        range(len(names)),
+        [name.replace("$", r"\$").replace("\n", "⏎").replace(" ", "␣") for name in names],
+        rotation=90,
+        fontsize=7,
+    )

@@ -1,0 +1,56 @@
+"""The head of a network that forecasts distributions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+PARAMETERS = 4  # location, scale, degrees of freedom, variance
+LEAST_FREEDOM = 2.1  # a Student's t with 2 or fewer has no variance
+
+
+@keras.saving.register_keras_serializable("zoo")
+class ForecastHead(layers.Layer):
+    """Student's t distributions of sums over the next 1 … H steps, as multiples of a base.
+
+    With weights of 0, as it begins, the forecast is the base itself: location 0, and a variance
+    that grows with the number of steps.
+
+    Args:
+      horizon: H.
+
+    Call arguments:
+      x: `(batch, time, units)`.
+
+    Returns:
+      float32 `(batch, time, H, 4)`: location, scale and degrees of freedom of the sum, and its
+      variance, in units of the base's deviation and variance of one step.
+    """
+
+    def __init__(self, horizon: int, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.horizon = horizon
+        self.dense = layers.Dense(PARAMETERS * horizon, kernel_initializer="zeros", dtype="float32")
+
+    def build(self, shape: tuple) -> None:
+        self.dense.build(shape)
+        super().build(shape)
+
+    def call(self, x: Any) -> Any:
+        raw = self.dense(ops.cast(x, "float32"))
+        raw = ops.reshape(raw, (*ops.shape(raw)[:2], self.horizon, PARAMETERS))
+        steps = ops.arange(1, self.horizon + 1, dtype="float32")
+        # Returns are all but unpredictable: a tenth keeps the location from learning noise.
+        location = 0.1 * raw[..., 0] * ops.sqrt(steps)
+        scale = ops.exp(ops.clip(raw[..., 1] - 0.2, -5.0, 5.0)) * ops.sqrt(steps)
+        freedom = LEAST_FREEDOM + ops.softplus(raw[..., 2] + 3.0)
+        variance = ops.exp(ops.clip(raw[..., 3], -5.0, 5.0)) * steps
+        return ops.stack([location, scale, freedom, variance], axis=-1)
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        return (*shape[:2], self.horizon, PARAMETERS)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "horizon": self.horizon}
