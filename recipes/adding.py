@@ -24,7 +24,10 @@ Remedies, each a setting:
     recurrent=identity activation=relu   the IRNN: a SimpleRNN that starts as a plain sum of its
                             inputs (Le, Jaitly & Hinton 2015)
 
-The sequences are made by a fixed seed, as long as `length` says.
+The sequences are made by a fixed seed, as long as `length` says. Mean squared error on the test
+split at T = 100 (results/; the guess has 0.1649; a few minutes on 2 cores):
+
+    adding-simplernn 0.1656   adding-lstm 0.0001   adding-gru 0.0001
 """
 
 import dataclasses
@@ -42,9 +45,9 @@ MONITOR = "val_loss"
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 20  # passes over the training split, at most
+    epochs: int = 10  # passes over the training split, at most
     batch_size: int = 50  # examples in one step, over all replicas together
-    learning_rate: float = 2e-3  # Adam's step size at its highest
+    learning_rate: float = 5e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better score before training stops (0: never)
     length: int = 100  # steps T of a sequence
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell

@@ -65,13 +65,13 @@ def settings():
 def shared(tmp_path_factory, worker_id):
     """Takes a name, a script and recipes; returns the folder that the script fills, given its path.
 
-    One process does it for all recipes, because importing TensorFlow takes longer than training
+    One process does it for all of them, because importing TensorFlow takes longer than training
     one of them on its sample; and once for all workers of pytest-xdist.
     """
     base = tmp_path_factory.getbasetemp()
     base = base if worker_id == "master" else base.parent
 
-    def make(name, script, recipes=NAMES):
+    def make(name, script, recipes):
         with filelock.FileLock(base / f"{name}.lock"):
             if not (base / name).exists():
                 python([sys.executable, "-c", script, base / f"{name}.part", *recipes])
@@ -82,9 +82,9 @@ def shared(tmp_path_factory, worker_id):
 
 
 @pytest.fixture(scope="session")
-def references(shared):
-    """A folder with an undisturbed deterministic run of each recipe, `<folder>/<name>`."""
-    return shared("references", REFERENCES)
+def references(shared, chosen_names):
+    """A folder with undisturbed deterministic runs of the chosen recipes, `<folder>/<name>`."""
+    return shared("references", REFERENCES, chosen_names)
 
 
 def python(command):

@@ -149,3 +149,34 @@ def test_what_is_served_says_what_it_cannot_answer_and_skips_padding():
 def test_an_answer_is_a_line_with_what_was_marked():
     example = {"numbers": [0.5, 0.25, 1], "markers": [1, 0, 1]}
     assert adding.show(example, {"sum": 1.51}) == "1.5100  0.5000 + 1.0000 among 3"
+
+
+def test_sequences_of_a_file_are_answered_on_the_command_line(tmp_path, monkeypatch, capsys):
+    from zoo.cli import main
+
+    run = zoo.train(
+        "adding-simplernn", tmp_path / "run", data="sample", baselines=False, quiet=True,
+        settings={"epochs": 1, "units": 4},
+    )  # fmt: skip
+    path = tmp_path / "mine.jsonl"
+
+    def predict(row):
+        path.write_text(json.dumps(row) + "\n")
+        monkeypatch.setattr("sys.argv", ["zoo", "predict", str(run.path), "-i", str(path)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code, capsys.readouterr()
+
+    code, said = predict({"numbers": [0.5, 0.25, 1], "markers": [1, 0, 1]})
+    assert code == 0, said.err
+    assert said.out.endswith("  0.5000 + 1.0000 among 3\n")
+    for wrong, reason in (
+        ({"numbers": [0.5], "markers": [1, 0]}, "must be equally long; got"),
+        ({"numbers": "0.5 1", "markers": [1, 0]}, "it must be a list"),
+        ({"numbers": 0.5, "markers": [1]}, "'numbers' that is not text"),
+        ({"numbers": ["a"], "markers": [1]}, "takes values of type float32"),
+    ):
+        code, said = predict(wrong)
+        assert code in (1, 2)
+        assert reason in said.err
+        assert said.err.count("\n") == 1

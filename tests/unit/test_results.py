@@ -233,28 +233,47 @@ def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, mon
             results.collect_settings(models, setting, path)
 
 
-def test_a_backtest_is_a_line_with_its_doubts(measured):
-    one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87}
+def test_backtests_are_a_table_with_their_doubts(measured):
     bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
+    one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87, "rse": 0.02, **bands}
+    test = {"qlike": [{"p": 0.0004}], "crps": [{"p": 0.03}], "mae": [{"p": None}]}
     row = {
         "kind": "backtest",
         "recipe": "a",
         "data": {"title": "stocks"},
         "series": ["X", "Y"],
         "days": ["2015-01-02", "2017-12-29", 755],
-        "scores": {"network": [{**one, **bands}], "HAR": [{**one, "qlike": 0.6, "crps": 0.7}]},
-        "tests": {
-            "HAR": {
-                "qlike": [{"p": 0.0004}], "crps": [{"p": 0.03}], "mae": [{"p": None}],
-            }
-        },
-    }  # fmt: skip
-    (measured / "backtest.json").write_text(json.dumps(row))
-    table = results.render_table(measured)
-    assert "QLIKE **0.5000** (HAR 0.6000, p 0.0004); CRPS in % **0.6400** (HAR 0.7000, p 0.03)" in (
-        table
+        "horizon": 24,
+        "scores": {"network": [one] * 24, "HAR": [{**one, "qlike": 0.6, "rse": 0.03}] * 24},
+        "tests": {"HAR": test},
+    }
+    better = {**row, "recipe": "b", "scores": {**row["scores"], "network": [{**one, "qlike": 0.4}]}}
+    (measured / "one.json").write_text(json.dumps(row))
+    (measured / "two.json").write_text(json.dumps({**better, "horizon": 1}))
+    lines = results.render_table(measured).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("A day ahead"))
+    assert "755 days of 2 series, 2015-01-02 to 2017-12-29 (stocks); p against `b`" in lines[start]
+    assert lines[start + 4 : start + 7] == [
+        "| `b` | **0.4000** |  | **0.6400** |  | **0.8700** |  | 50.1, 79.6, 94.7 |",
+        "| `a` | **0.5000** |  | **0.6400** |  | **0.8700** |  | 50.1, 79.6, 94.7 |",
+        "| HAR | 0.6000 | 0.0004 | 0.6400 | 0.03 | 0.8700 |  | 50.1, 79.6, 94.7 |",
+    ]
+    (measured / "two.json").unlink()
+    assert results.render_table(measured).splitlines()[-1] == (
+        "Relative squared error 3, 6, 12, 24 days ahead: `a` 0.0200, 0.0200, 0.0200, 0.0200; "
+        "HAR 0.0300, 0.0300, 0.0300, 0.0300."
     )
-    assert (
-        "error in % **0.8700** (HAR 0.8700); its bands of 50, 80 and 95 % held 50.1, 79.6, 94.7"
-        in table
-    )
+
+
+@pytest.mark.parametrize(
+    ("score", "best", "metric", "shown"),
+    [
+        (0.88641, 0.9, "accuracy", "0.8864"),
+        (35.704, 40, "bleu", "35.70"),
+        (1.2544, 2, "nats_per_token", "1.254"),
+        (0.0000703, 0.16, "mse", "7.0e-05"),
+        (0.0, 0.16, "f1", "0.0000"),
+    ],
+)
+def test_numbers_have_the_digits_that_count(score, best, metric, shown):
+    assert results._number(score, best, metric) == shown

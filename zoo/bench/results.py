@@ -182,7 +182,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_race_line(result) for result in results if result["kind"] == "race"]
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
-    lines += [_backtest_line(result) for result in results if result["kind"] == "backtest"]
+    lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     return "\n".join(lines) + "\n"
 
 
@@ -236,8 +236,10 @@ def _score_row(result: dict[str, Any], best: float, different: str) -> str:
 def _number(score: float, best: float, metric: str) -> str:
     """Returns a fraction of 1 with four digits, nats with three, a scale to 100 with two.
 
-    `best` is the highest score on that scale.
+    `best` is the highest score on that scale. Of what is below a thousandth, two digits that count.
     """
+    if 0 < score < 1e-3:
+        return f"{score:.1e}"
     return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
 
 
@@ -306,26 +308,48 @@ def _generation_line(result: dict[str, Any]) -> str:
     )
 
 
-def _backtest_line(result: dict[str, Any]) -> str:
-    def beside(measure: str) -> str:
-        ours = result["scores"]["network"][0][measure]
-        others = [
-            f"{name} {result['scores'][name][0][measure]:.4f}"
-            + ("" if tests[measure][0]["p"] is None else f", p {tests[measure][0]['p']:.1g}")
-            for name, tests in result["tests"].items()
-        ]
-        return f"**{ours:.4f}** ({'; '.join(others)})"
+RSE_AT = (3, 6, 12, 24)  # days ahead, at which the tables of exchange rates tell it
 
-    first, last, days = result["days"]
-    bands = ", ".join(
-        f"{100 * result['scores']['network'][0][f'coverage_{band}']:.1f}" for band in (50, 80, 95)
-    )
-    return (
-        f"\n`{result['recipe']}` walked through {days} days of {len(result['series'])} series, "
-        f"{first} to {last} ({result['data']['title']}), a day ahead: QLIKE {beside('qlike')}; "
-        f"CRPS in % {beside('crps')}; mean absolute error in % {beside('mae')}; its bands of "
-        f"50, 80 and 95 % held {bands} %."
-    )
+
+def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Returns a table for each of the data: networks, then the simple methods beside them."""
+    lines = []
+    for title in dict.fromkeys(result["data"]["title"] for result in results):
+        group = [result for result in results if result["data"]["title"] == title]
+        group.sort(key=lambda result: result["scores"]["network"][0]["qlike"])
+        best = group[0]
+        first, last, days = best["days"]
+        lines += [
+            f"\nA day ahead, on {days} days of {len(best['series'])} series, {first} to {last} "
+            f"({title}); p against `{best['recipe']}`, of Diebold and Mariano's test:\n",
+            "| method | QLIKE | p | CRPS, % | p | mean error, % | p | in bands of 50, 80, 95 % |",
+            "|---|---:|---:|---:|---:|---:|---:|---|",
+            *(_backtest_row(f"`{each['recipe']}`", each["scores"]["network"]) for each in group),
+            *(
+                _backtest_row(name, best["scores"][name], tests)
+                for name, tests in best["tests"].items()
+            ),
+        ]
+        if best["horizon"] >= RSE_AT[-1]:
+            rows = {f"`{best['recipe']}`": "network", **{name: name for name in best["tests"]}}
+            told = "; ".join(
+                f"{name} " + ", ".join(f"{best['scores'][key][at - 1]['rse']:.4f}" for at in RSE_AT)
+                for name, key in rows.items()
+            )
+            lines.append(
+                f"\nRelative squared error {', '.join(map(str, RSE_AT))} days ahead: {told}."
+            )
+    return lines
+
+
+def _backtest_row(name: str, scores: Sequence[dict], tests: dict[str, Any] | None = None) -> str:
+    ahead, cells = scores[0], []
+    for measure in ("qlike", "crps", "mae"):
+        value = f"{ahead[measure]:.4f}"
+        p = tests[measure][0]["p"] if tests else None
+        cells += [value if tests else f"**{value}**", "" if p is None else f"{p:.1g}"]
+    held = ", ".join(f"{100 * ahead[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
+    return f"| {name} | {' | '.join(cells)} | {held} |"
 
 
 def _machine(environment: dict[str, Any]) -> str:

@@ -120,3 +120,19 @@ def pack(run: str, folder: str) -> None:
     click.echo(
         f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
     )
+
+
+@bench.command()
+@click.argument("models", metavar="RUN...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="PNG", help="Picture; its JSON goes beside.")
+@click.option(
+    "--rows", type=click.IntRange(1, 1000), default=16, show_default=True, help="Test rows read."
+)
+def profiles(models: tuple[str, ...], output: str, rows: int) -> None:
+    """Draw how each RUN learnt, and how far back its gradients reach."""
+    if not output.lower().endswith(".png"):
+        raise click.UsageError("The name of the picture (-o) must end in .png.")
+    options.import_tensorflow()
+    from zoo.bench.profiles import profiles
+
+    click.echo(profiles(models, output, rows=rows))

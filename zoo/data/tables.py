@@ -79,7 +79,8 @@ def read_rows(path: Path, texts: Iterable[str]) -> list[dict[str, Any]]:
 
     Args:
       path: the file; its name says which of them it is.
-      texts: columns that must be there and hold text, which may be empty.
+      texts: columns that must be there and hold text, which may be empty, or lists (JSONL only),
+        which are the model's to check.
 
     Raises:
       UsageError, ZooError: as `read`.
@@ -87,7 +88,8 @@ def read_rows(path: Path, texts: Iterable[str]) -> list[dict[str, Any]]:
     texts = list(texts)
     lines, records = _records(path, [(name, "") for name in texts])
     for name in texts:
-        _refuse_not_text(path, name, [row[name] for row in records], lines)
+        values = [row[name] for row in records]
+        _refuse_not_text(path, name, ["" if isinstance(v, list) else v for v in values], lines)
     return records
 
 

@@ -116,7 +116,8 @@ class Steps(keras.callbacks.Callback):
         return (
             f"{wrong} in epoch {self.state.epoch + 1}, step {self.state.step}, whose batch is rows "
             f"{shown} of the training data (the first is 0). {left} Try a lower learning_rate or "
-            "clip_norm, and look in these rows for values that are not finite or far too large."
+            "clip_norm (0 clips nothing), and look in these rows for values that are not finite or "
+            "far too large."
         )
 
 
