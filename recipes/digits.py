@@ -13,9 +13,10 @@ frames hidden (SpecAugment; Park et al. 2019). Any words will do, not digits alo
 
 Accuracy on FSDD (results/), in %:
 
-    digits-gru 00.0   (recordings 0 to 4 of each digit and speaker; MFCC mean, nearest neighbour: 0)
+    digits-gru 99.0   (recordings 0 to 4 of each digit and speaker; 6 minutes on a shared core)
 
-Of a speaker who is not heard in training (`--set speaker=theo`): see results/.
+MFCC means and the nearest neighbour reach 96.7 there. Of a speaker who is not heard in training
+(`--set speaker=theo`), much less is known: see results/.
 """
 
 import dataclasses
@@ -37,7 +38,7 @@ MONITOR = "val_loss"
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 30  # passes over the training split, at most
+    epochs: int = 20  # passes over the training split, at most
     batch_size: int = 32  # recordings in one step, over all replicas together
     learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better validation score before training stops (0: never)

@@ -13,7 +13,6 @@ file and changes no answer that matters: the metrics are those of the rounded we
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,8 +159,7 @@ def _forget_places(folder: Path) -> None:
     """Leaves of the path of one's own data its last part: the rest is nobody else's business."""
     data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
     for part, key in ((data, "source"), (config["run"], "data")):
-        if part[key] is not None and os.path.isabs(part[key]):
-            part[key] = os.path.basename(part[key])
+        part[key] = files.without_folders(part[key])
     files.write_json(folder / "data.json", data)
     files.write_json(folder / "config.json", config)
 

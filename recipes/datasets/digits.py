@@ -247,7 +247,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
                         11_975_353,
                     ),
                 ),
-                key="fsdd",
+                key="fsdd-1.0.9",
                 title=f"spoken digits (FSDD 1.0.9, {_held_out(speaker)})",
                 read=bound(read_archive, speaker=speaker),
             ),

@@ -101,6 +101,29 @@ def test_mfccs_are_cut_by_their_lengths():
         read_mfccs({"digits.npz": file.getvalue()}, speaker="theo")
 
 
+@pytest.mark.parametrize("name", ["digits-gru", "digits-ctc"])
+def test_where_there_are_mfccs_alone_they_are_served(name):
+    import dataclasses
+
+    from zoo.registry import get_recipe
+    from zoo.serving.predictor import tensors
+
+    recipe = get_recipe(name)
+    config = dataclasses.replace(recipe.config, units=4, layers=1)
+    rows = recipe.dataset.sample()
+    train = recipe.augment(config, {key: rows[key] for key in ("features", "text", "speaker")})
+    assets = recipe.prepare(config, train)
+    assert recipe.batches(config, assets, train).take(np.arange(2))[0].shape[2] == 13
+    functions = recipe.serve(config, assets, recipe.build(config, assets)).functions
+    assert "audio_16khz" not in functions
+    for signature, options in (("serving_default", {}), ("nbest", {"beam": 2, "n_best": 1})):
+        if signature in functions:
+            specs = {spec.name: spec for spec in functions["serving_default"].input_signature}
+            assert list(specs) == ["features", "length"]
+            answer = functions[signature](**tensors(rows, specs), **options)
+            assert all(len(value) == 12 for value in answer.values())
+
+
 def test_an_archive_of_the_repository_is_read_like_a_folder(folder, tmp_path):
     (folder / "README.wav").write_text("no recording")
     with tarfile.open(tmp_path / "v.tar.gz", "w:gz") as archive:

@@ -127,6 +127,7 @@ def _score(model: str | Path) -> dict[str, Any]:
     metrics = predictor.metrics
     if not metrics:
         raise ZooError(f"{model} is not complete. Run its `zoo train` again.")
+    data = predictor.data
     return {
         "kind": "score",
         "recipe": predictor.name,
@@ -138,9 +139,9 @@ def _score(model: str | Path) -> dict[str, Any]:
             name: scores[metrics["metric"]] for name, scores in metrics["baseline"].items()
         },
         "metrics": metrics,
-        "data": predictor.data,
+        "data": {**data, "source": files.without_folders(data["source"])},
         "seed": predictor.run["seed"],
-        "options": predictor.run,
+        "options": {**predictor.run, "data": files.without_folders(predictor.run["data"])},
         "config": predictor.resolved["config"],
         "environment": files.read_json(predictor.about / "environment.json"),
     }

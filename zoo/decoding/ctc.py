@@ -207,7 +207,15 @@ def transcriptions(model: keras.Model, encoder: Features, words: Sequence[str]) 
 
     options = [tf.TensorSpec([], tf.int32, name=name) for name in ("beam", "n_best")]
     functions = hearing(best, encoder)
-    functions["nbest"] = tf.function(nbest, input_signature=[*encoder.inputs, *options])
+
+    # TensorFlow names the inputs by the parameters.
+    def nbest_given(
+        features: tf.Tensor, length: tf.Tensor, beam: tf.Tensor, n_best: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return nbest(features, length, beam, n_best)
+
+    search = nbest if isinstance(encoder, LogMel) else nbest_given
+    functions["nbest"] = tf.function(search, input_signature=[*encoder.inputs, *options])
     if isinstance(encoder, LogMel):
         functions["alignment"] = tf.function(alignment, input_signature=encoder.inputs)
     return functions
@@ -224,10 +232,16 @@ def hearing(
     def halve(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
         return answer(*halved(audio, length))
 
-    functions = {"serving_default": tf.function(answer, input_signature=encoder.inputs)}
-    if isinstance(encoder, LogMel):
-        functions["audio_16khz"] = tf.function(halve, input_signature=encoder.inputs)
-    return functions
+    def given(features: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(features, length)
+
+    inputs = encoder.inputs
+    if not isinstance(encoder, LogMel):
+        return {"serving_default": tf.function(given, input_signature=inputs)}
+    return {
+        "serving_default": tf.function(answer, input_signature=inputs),
+        "audio_16khz": tf.function(halve, input_signature=inputs),
+    }
 
 
 def word_ids(texts: Sequence[str], words: Sequence[str], steps: Sequence[int]) -> list[np.ndarray]:
