@@ -63,6 +63,10 @@ class Config(BaseConfig):
             raise ValueError("Setting 'length' must be at least 2, and 'units' at least 1.")
         if self.activation != "tanh" and self.cell != "simplernn":
             raise ValueError("Setting 'activation' is a SimpleRNN's; gated cells have tanh.")
+        if self.recurrent == "identity" and self.cell != "simplernn":
+            raise ValueError("Setting 'recurrent' is 'identity' for a SimpleRNN alone.")
+        if not self.forget_bias and self.cell != "lstm":
+            raise ValueError("Setting 'forget_bias' is an LSTM's.")
 
 
 RECIPES = {

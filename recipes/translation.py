@@ -199,8 +199,8 @@ def show(example: dict, answer: dict) -> str:
 
 def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
     reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
-    source, target = (
-        [[*reserved, *assets[f"{side}_pieces"]][number] for number in x[side]]
-        for side in ("source", "target")
-    )
-    return {"encoder": source, "decoder": target}
+    named = {}
+    for layer, side in (("encoder", "source"), ("decoder", "target")):
+        pieces = reserved + assets[f"{side}_pieces"]
+        named[layer] = [pieces[number] for number in x[side]]
+    return named

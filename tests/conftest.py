@@ -28,15 +28,20 @@ def pytest_generate_tests(metafunc):
     """
     if "chosen" in metafunc.fixturenames:
         names = [row["name"] for row in zoo.list_models()]
-        last = {zoo.get_recipe(name).module: name for name in names}.values()
+        last = last_of_each_module()
         others = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in last]
         metafunc.parametrize("chosen", [*last, *others], scope="module")
 
 
+def last_of_each_module():
+    """Returns the names of the recipes that stand for those of their modules."""
+    recipes = [zoo.get_recipe(row["name"]) for row in zoo.list_models()]
+    return sorted({recipe.module: recipe.name for recipe in recipes}.values())
+
+
 @pytest.fixture(scope="session")
 def chosen_names(request):
-    """Every recipe that a test of this session takes as `chosen`."""
+    """Every recipe that a test of this session takes as `chosen`; if none, one of each module."""
     parameters = [getattr(item, "callspec", None) for item in request.session.items]
-    return sorted(
-        {each.params["chosen"] for each in parameters if each and "chosen" in each.params}
-    )
+    asked = {each.params["chosen"] for each in parameters if each and "chosen" in each.params}
+    return sorted(asked) or last_of_each_module()

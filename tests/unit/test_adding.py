@@ -99,6 +99,8 @@ def test_a_remedy_reaches_the_network(changes):
     [
         ({"length": 1}, "'length' must be at least 2"),
         ({"cell": "gru", "activation": "relu"}, "gated cells have tanh"),
+        ({"cell": "lstm", "recurrent": "identity"}, "'identity' for a SimpleRNN alone"),
+        ({"cell": "gru", "forget_bias": False}, "'forget_bias' is an LSTM's"),
         ({"recurrent": "zeros"}, "must be one of orthogonal, glorot_uniform, identity"),
     ],
 )

@@ -228,7 +228,7 @@ def test_a_run_that_falls_apart_names_layer_step_and_batch_and_keeps_what_was_go
     order = training.order(0, 0)
     (place,) = [number for number, rows in enumerate(order) if 5 in rows]
     rows = ", ".join(map(str, order[place]))
-    assert f"step {place + 1}, whose batch is rows {rows} of the training data" in message
+    assert f"step {place + 1}, whose batch is rows {rows} of what it trains on" in message
     assert "Try a lower learning_rate or clip_norm" in message
     # Nothing that is not finite was written.
     kept = sorted((run / "checkpoint").glob("[0-9]*.npz"))

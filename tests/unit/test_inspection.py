@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from zoo import anatomy
+from zoo import UsageError, anatomy
 from zoo.inspection.capture import capture
 from zoo.inspection.gates import gates
-from zoo.inspection.look import Layer, labels_of, reach, verdict
+from zoo.inspection.look import Layer, felt, labels_of, reach, verdict
 from zoo.inspection.unroll import unroll
 
 CELLS = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
@@ -86,8 +86,10 @@ def test_verdicts(batch):
 
 def test_reach_counts_from_the_end():
     assert reach([1.0, 0.5, 0.02, 0.009, 0.0]) == 3
+    assert reach([1.0, 0.001, 0.5]) == 1  # what has fallen has not reached further
     assert reach([0.0, 0.0, 2.0, 0.001]) == 3  # the loss may not see the last step
-    assert reach([0.0, 0.0]) == 0
+    assert reach([0.0, 0.0]) == felt([0.0, 0.0]) == 0
+    assert felt([1.0, 0.001, 0.5]) == 2
 
 
 def test_influence_of_a_sum_is_each_number(batch):
@@ -105,6 +107,22 @@ def test_gates_without_weights_are_at_their_bias(batch):
     _, (found,) = capture(model, *batch)
     opened = {name: values.mean() for name, values in gates(found).items()}
     assert opened == pytest.approx({"input": 0.5, "forget": 0.7310586, "output": 0.0001234}, 1e-3)
+
+
+def test_a_layer_without_a_mask_is_read_to_the_last_step_that_counts(batch):
+    """Backwards, these are the first steps that it reads."""
+    layer = layers.GRU(2, return_sequences=True, go_backwards=True)
+    model = compiled(layer, layers.Lambda(lambda states: states[:, 2]), layers.Dense(1))
+    _, (found,) = capture(model, *batch)
+    assert found.backwards
+    assert found.mask.tolist() == [[True] * 3 + [False] * 4] * 3
+    assert found.in_order(found.mask)[0].tolist() == [False] * 4 + [True] * 3
+
+
+def test_several_cells_in_one_layer_are_refused(batch):
+    model = compiled(layers.RNN([layers.GRUCell(2), layers.GRUCell(2)]), layers.Dense(1))
+    with pytest.raises(UsageError, match="several cells in one"):
+        capture(model, *batch)
 
 
 def test_cells_of_other_kinds_have_no_gates_but_gradients(batch):

@@ -60,6 +60,8 @@ def test_only_the_forget_gate_of_an_lstm_starts_open():
         cell = LayerNormCell(UNITS, kind)
         cell.build((None, 2))
         np.testing.assert_array_equal(cell.bias, np.repeat(expected, UNITS))
+        if kind == "lstm":
+            assert not np.any(cell.cell_bias)
 
 
 def test_half_precision_does_not_overflow():

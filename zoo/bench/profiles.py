@@ -38,9 +38,10 @@ def profiles(models: Sequence[str | Path], picture: str | Path, *, rows: int = 1
     """
     found = []
     for folder in models:
-        run, predictor = Run(Path(folder)), load(Path(folder))
+        run = Run(Path(folder))
         if not (run.path / "history.csv").exists() or not run.complete:
             raise UsageError(f"{folder} is no complete run folder, which has a history to draw.")
+        predictor = load(run.path)
         inside = inspect(predictor, what=["gradients"], rows=rows)
         found.append(
             {

@@ -39,7 +39,14 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     metavar="PART,…",
     help=f"Any of {', '.join(WHAT)}; all by default.",
 )
-@click.option("--rows", type=click.IntRange(1, 1000), default=8, show_default=True, metavar="N")
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 1000),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Rows of a file or of the test split to read.",
+)
 @click.option(
     "-o",
     "--output",
@@ -100,5 +107,7 @@ def inspect(
             )
         if "states" in layer:
             click.echo(f"{layer['name']}: {layer['states']['saturated']:.0%} of states saturated")
-    for path in sorted(Path(output).glob("*.png")):
+    from zoo.inspection.draw import NAMES
+
+    for path in sorted(path for name in NAMES for path in Path(output).glob(name)):
         click.echo(path)

@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from zoo.errors import UsageError
+
 
 @dataclasses.dataclass(frozen=True)
 class Capture:
@@ -57,7 +59,7 @@ def recurrent_layers(model: keras.Model) -> list[Any]:
     return [
         layer
         for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, layers.RNN) and not isinstance(layer, layers.StackedRNNCells)
+        if isinstance(layer, layers.RNN)
     ]
 
 
@@ -93,20 +95,25 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
             whole = np.zeros((batch, time, d_output.shape[-1]), np.float32)
             whole[:, -1] = d_output
             d_output = whole
-        real = _reached(d_output, d_states) if mask is None else np.array(mask, bool)
         if initial is None:
             initial = layer.get_initial_state(batch)
+        if isinstance(layer.cell, layers.StackedRNNCells):
+            raise UsageError(
+                f"The layer {names[id(layer)]} has several cells in one; give each an RNN layer of "
+                "its own to look into it."
+            )
         backwards = layer.go_backwards
         steps = slice(None, None, -1 if backwards else 1)
+        # Keras puts out the steps in the order in which the layer has read them.
+        real = _reached(d_output, d_states) if mask is None else np.array(mask, bool)[:, steps]
         found.append(
             Capture(
                 name=names[id(layer)],
                 layer=layer,
                 backwards=backwards,
                 x=np.array(sequence)[:, steps],
-                mask=real[:, steps],
+                mask=real,
                 initial=[np.array(state) for state in tf.nest.flatten(initial)],
-                # Keras puts out the steps in the order in which the layer has read them.
                 d_outputs=d_output,
                 d_states=d_states,
                 d_x=d_x[:, steps],

@@ -14,6 +14,8 @@ from zoo.report.plots import GREY, TRAIN, VALIDATION, save
 if TYPE_CHECKING:
     from zoo.inspection.look import Layer
 
+NAMES = ("gradients.png", "saliency.png", "gates-*.png", "states-*.png")
+
 Labels = Sequence[Mapping[str, Sequence[str]]]
 
 

@@ -17,7 +17,7 @@ from zoo.inspection.capture import Capture, capture
 from zoo.inspection.gates import gates
 from zoo.inspection.unroll import Unrolled, unroll
 from zoo.serving.evaluation import splits_of
-from zoo.serving.predictor import Predictor, load
+from zoo.serving.predictor import Predictor, first_line, load
 
 WHAT = ("gradients", "gates", "saliency", "states")
 
@@ -60,7 +60,7 @@ def inspect(
       columns: our column name to the file's.
       output: folder for `inspection.json` and the pictures; nothing is written if None.
       what: which of `WHAT`.
-      rows: examples at most.
+      rows: examples at most; all of the texts, if there are.
 
     Returns:
       What `inspection.json` holds: `model, data, rows, loss, verdicts` (one line a layer) and
@@ -68,7 +68,8 @@ def inspect(
 
       - `gradients`: by steps before the last (0: the last), median and quartiles over the rows of
         ‖∂L/∂h_t‖ (`loss`) and ‖∂(v·h_T)/∂h_t‖ (`memory`, v a random unit vector: what is left of
-        a gradient that begins at the last state); spectral norms ‖∂h_t/∂h_{t-1}‖₂ of the first row;
+        a gradient that begins at the last state); spectral norms ‖∂h_t/∂h_{t-1}‖₂ of the first
+        row, an LSTM's cell held as it is;
       - `gates`: of each gate the mean, the share that is closed (< 0.05) and open (> 0.95), and the
         mean over units at each step of the first row;
       - `states`: share of saturated states (beyond ±0.95), norm at each step of the first row;
@@ -87,16 +88,24 @@ def inspect(
             raise UsageError(f"Unknown part {part!r}.{suggest(part, WHAT)}")
     predictor = model if isinstance(model, Predictor) else load(model)
     recipe, config, assets = predictor.recipe, predictor.config, predictor.assets
+    if rows < 1:
+        raise UsageError(f"rows must be at least 1; got {rows}.")
+    rows = rows if texts is None else len(texts)
     examples, title = _examples(predictor, texts, data, columns, rows)
-    batches = recipe.batches(config, assets, examples)
-    index = np.arange(min(rows, batches.rows))
-    x, y = batches.take(index)
+    try:
+        batches = recipe.batches(config, assets, examples)
+        index = np.arange(min(rows, batches.rows))
+        x, y = batches.take(index)
+    except ValueError as error:  # of rows without a step, of which no batch can be made
+        raise UsageError(f"There is nothing to read in {title} ({first_line(error)}).") from error
     predictor.model.compile(**recipe.objective(config, assets))
     loss, captures = capture(predictor.model, x, y)
     if not captures:
         raise UsageError(
             f"{predictor.name} has no recurrent layer to look into. `zoo list` shows others."
         )
+    if any(not each.lengths.all() for each in captures):
+        raise UsageError(f"There is a row without a real step in {title}.")
     labels = [recipe.steps(config, assets, _row(x, row)) for row in range(len(index))]
     layers = [Layer(each, unroll(each), gates(each)) for each in captures]
     found = {
@@ -113,6 +122,9 @@ def inspect(
         from zoo.inspection import draw
 
         folder = Path(output)
+        for pattern in draw.NAMES:  # what another model left here is not of this one
+            for picture in folder.glob(pattern):
+                picture.unlink()
         files.write_json(folder / "inspection.json", found)
         draw.pictures(found, layers, labels, what, folder)
     return found
@@ -131,17 +143,15 @@ def _examples(
     if texts is not None and data is not None:
         raise UsageError("Give texts or a file, not both.")
     if texts is not None:
-        given = _asked(predictor, texts[:rows])
-        named = {name: given[name] for name in predictor.input_names if name in given}
-        answers = predictor.predict(named)
-        for column in dataset.columns:
-            if column not in given:
-                if column not in answers[0]:
-                    raise UsageError(
-                        f"{predictor.name} learns from {', '.join(dataset.columns)}: give a file "
-                        "with these columns (-i), or neither file nor text."
-                    )
-                given[column] = [answer[column] for answer in answers]
+        given = _asked(predictor, texts)
+        missing = [column for column in dataset.columns if column not in given]
+        if not missing:
+            return given, "texts"
+        answers = predictor.predict(given)
+        for column in missing:
+            if column not in answers[0]:
+                raise _needs_a_file(predictor)
+            given[column] = [answer[column] for answer in answers]
         return given, "texts, with the model's own answers as targets"
     if data is not None:
         path = Path(data)
@@ -155,21 +165,21 @@ def _examples(
 
 
 def _asked(predictor: Predictor, texts: Sequence[str]) -> Examples:
-    """Returns the columns that the texts, or what they name, hold."""
+    """Returns the column that the texts are."""
     if not texts:
         raise UsageError("There is no text to look at.")
-    if predictor.recipe.asks:
-        found: Examples = {}
-        for text in texts:
-            for name, values in predictor.recipe.ask(predictor.config, text).items():
-                found.setdefault(name, []).extend(values)
-        return found
     names = predictor.input_names
-    if len(names) != 1:
-        raise UsageError(
-            f"{predictor.name} takes {', '.join(names)}: give a file with these columns (-i)."
-        )
+    if len(names) != 1 or predictor.recipe.asks:
+        raise _needs_a_file(predictor)
     return {names[0]: list(texts)}
+
+
+def _needs_a_file(predictor: Predictor) -> UsageError:
+    columns = predictor.recipe.data(predictor.config).columns
+    return UsageError(
+        f"{predictor.name} is no model of texts alone: give a file with the columns "
+        f"{', '.join(columns)} (-i), or nothing, which takes rows of its test split."
+    )
 
 
 def _row(x: Any, row: int) -> Any:
@@ -208,7 +218,7 @@ def _back(layer_call: Capture, values: np.ndarray) -> dict[str, list[float]]:
 
 
 def reach(values: Sequence[float]) -> int:
-    """Returns how many steps back a gradient stays above 1 % of its largest value.
+    """Returns how many steps back a gradient goes before it falls below 1 % of its largest value.
 
     Args:
       values: its norm by steps before the last: the first one belongs to the last step.
@@ -216,7 +226,15 @@ def reach(values: Sequence[float]) -> int:
     largest = max(values)
     if not largest > 0:
         return 0
-    return max(back for back, value in enumerate(values, 1) if value >= VANISHED * largest)
+    peak = values.index(largest)
+    fallen = (back for back in range(peak, len(values)) if values[back] < VANISHED * largest)
+    return next(fallen, len(values))
+
+
+def felt(values: Sequence[float]) -> int:
+    """Returns at how many steps a gradient is at least 1 % of its largest value."""
+    largest = max(values)
+    return sum(value >= VANISHED * largest for value in values) if largest > 0 else 0
 
 
 def verdict(layer: Layer) -> str:
@@ -226,13 +244,13 @@ def verdict(layer: Layer) -> str:
     memory = _back(each, layer.unrolled.memory)["median"]
     of_loss = _back(each, np.linalg.norm(layer.unrolled.gradients, axis=-1))["median"]
     far = reach(memory)
-    if max(memory) > EXPLODED:
+    if max(memory) >= EXPLODED:
         text = f"a gradient grows {max(memory):.0f}-fold on its way back: it explodes"
     elif far < steps:
         text = f"a gradient reaches {far} of {steps} steps back before it falls below 1 %"
     else:
         text = f"a gradient reaches all {steps} steps back"
-    return f"{each.name}: {text}; that of the loss is felt at {reach(of_loss)} of them"
+    return f"{each.name}: {text}; that of the loss is felt at {felt(of_loss)} of them"
 
 
 def _describe(layer: Layer, what: Sequence[str]) -> dict[str, Any]:

@@ -27,8 +27,9 @@ class Unrolled:
       memory: ‖∂(v·h_T)/∂h_t‖ `(batch, time)`, of the last real step T and a random unit vector v:
         how much of a state arrives at the end through the recurrence alone. 1 at T.
       jacobian_steps: the steps of the first row that were chosen for `jacobians`.
-      jacobians: spectral norms ‖∂h_t/∂h_{t-1}‖₂ there: by how much a small change can grow at
-        most in one step.
+      jacobians: spectral norms ‖∂h_t/∂h_{t-1}‖₂ there: by how much a small change of h can grow
+        at most in one step. Other states, such as an LSTM's cell, are held: the way through them
+        is not in it.
     """
 
     states: np.ndarray

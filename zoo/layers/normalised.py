@@ -15,8 +15,8 @@ class LayerNormCell(keras.layers.Layer):
     """One step of a recurrent network with layer normalisation inside (Ba, Kiros & Hinton 2016).
 
     What a gate or candidate gets, W x_t + U h_{t-1}, is brought to mean 0 and variance 1 over its
-    units, then scaled and shifted by learnt gains g and biases b. States can so neither shrink nor
-    grow from step to step, whatever U does. With N for that normalisation:
+    units, then scaled and shifted by learnt gains g and biases b. It can so neither shrink nor grow
+    from step to step, whatever U does. With N for that normalisation:
 
         SimpleRNN  h_t = tanh(N(W x_t + U h_{t-1}))
 
@@ -80,7 +80,9 @@ class LayerNormCell(keras.layers.Layer):
         self.bias = self.add_weight(shape=(size,), initializer=self._biases, name="bias")
         self.gain = self.add_weight(shape=(size,), initializer="ones", name="gain")
         if self.kind == "lstm":
-            self.cell_bias = self.add_weight(shape=(self.units,), name="cell_bias")
+            self.cell_bias = self.add_weight(
+                shape=(self.units,), initializer="zeros", name="cell_bias"
+            )
             self.cell_gain = self.add_weight(
                 shape=(self.units,), initializer="ones", name="cell_gain"
             )

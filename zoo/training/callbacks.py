@@ -115,7 +115,7 @@ class Steps(keras.callbacks.Callback):
             left += f" `--from {self.folder.parent} -o OTHER` goes on from the best weights."
         return (
             f"{wrong} in epoch {self.state.epoch + 1}, step {self.state.step}, whose batch is rows "
-            f"{shown} of the training data (the first is 0). {left} Try a lower learning_rate or "
+            f"{shown} of what it trains on (the first is 0). {left} Try a lower learning_rate or "
             "clip_norm (0 clips nothing), and look in these rows for values that are not finite or "
             "far too large."
         )
