@@ -156,9 +156,9 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
 
 
 def _forget_places(folder: Path) -> None:
-    """Leaves of the path of one's own data its last part: the rest is nobody else's business."""
+    """Leaves of paths of one's own their last part: the rest is nobody else's business."""
     data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
-    for part, key in ((data, "source"), (config["run"], "data")):
+    for part, key in ((data, "source"), (config["run"], "data"), (config["run"], "base")):
         part[key] = files.without_folders(part[key])
     files.write_json(folder / "data.json", data)
     files.write_json(folder / "config.json", config)

@@ -141,7 +141,10 @@ def _score(model: str | Path) -> dict[str, Any]:
         "metrics": metrics,
         "data": {**data, "source": files.without_folders(data["source"])},
         "seed": predictor.run["seed"],
-        "options": {**predictor.run, "data": files.without_folders(predictor.run["data"])},
+        "options": {
+            **predictor.run,
+            **{key: files.without_folders(predictor.run[key]) for key in ("data", "base")},
+        },
         "config": predictor.resolved["config"],
         "environment": files.read_json(predictor.about / "environment.json"),
     }
