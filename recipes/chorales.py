@@ -29,9 +29,9 @@ Nats a frame on the test split, summed over keys, the first frame of a piece not
 In brackets, what is reported for others. The rolls are all in one key, so without transposing: JSB
 by `--data jsb --set transpose=0 --set batch_size=8 --set epochs=60 --set patience=8 --set
 dropout=0.5 --set input_dropout=0.2`, Nottingham by `--data nottingham --set transpose=0 --set
-batch_size=4 --set epochs=14 --set dropout=0.3`. With Bernoulli, Nottingham needs much longer, in two
-runs: one with `--set units=384 --set batch_size=2 --set dropout=0.2 --set input_dropout=0`, ended
-after 24 of 40 epochs, and one `--from` it with `--set dropout=0.5 --set input_dropout=0.15`.
+batch_size=4 --set epochs=14 --set dropout=0.3`. With Bernoulli, Nottingham needs much longer, in
+two runs: one with `--set units=384 --set batch_size=2 --set dropout=0.2 --set input_dropout=0`,
+ended after 24 of 40 epochs, and one `--from` it with `--set dropout=0.5 --set input_dropout=0.15`.
 """
 
 import dataclasses
