@@ -10,9 +10,9 @@ from zoo import UsageError, ZooError
 from zoo.data import prices
 
 
-def rows(count=80, start=100.0):
+def rows(count=80, start=100.0, year=2020):
     """Returns a header and lines of a restless series, a day each."""
-    first = datetime.date(2020, 1, 1)
+    first = datetime.date(year, 1, 1)
     lines = ["Date,Open,High,Low,Close,Volume"]
     for day in range(count):
         close = start * (1 + 0.02 * math.sin(day * day))
@@ -188,3 +188,24 @@ def test_splits_are_cut_in_time_with_an_embargo():
         }
     with pytest.raises(ZooError, match="too short to be split: validation would have 0 days"):
         prices.TimeSplit(20)(examples, {"validation": 0.1, "test": 0.2})
+
+
+def test_series_of_different_years_are_cut_on_the_same_day():
+    (old, _), (new, _), (long, _) = (
+        prices.parse_prices("\n".join(lines), "own")
+        for lines in (rows(200), rows(200, year=2023), rows(280))
+    )
+    examples = {name: old[name] + new[name] + long[name] for name in old}
+    examples["ticker"] = ["old", "new", "long"]
+    # Of 280 days of 2020 and 200 of 2023, the splits begin with the 337th and the 385th.
+    parts = prices.TimeSplit(5)(examples, {"validation": 0.1, "test": 0.2})
+    assert [part["ticker"] for part in parts.values()] == [["old", "new", "long"], ["new"], ["new"]]
+    assert [parts[name]["begin"] for name in ("validation", "test")] == [[56], [104]]
+    assert [len(dates) for dates in parts["train"]["close"]] == [200, 51, 280]
+    assert len(parts["validation"]["close"][0]) == 99
+    # A series that is younger than a split is forecast there as soon as it has a past.
+    parts = prices.TimeSplit(5)(examples, {"validation": 1 / 12, "test": 5 / 12})
+    assert [part["ticker"] for part in parts.values()] == [["old", "long"], ["long"], ["new"]]
+    assert [len(dates) for dates in parts["train"]["close"]] == [200, 235]
+    assert parts["validation"]["begin"] == [240]
+    assert parts["test"]["begin"] == [27]

@@ -314,6 +314,12 @@ class Dataset:
             cut = self.splitter(train, shares) if shares else {}
             if shares:
                 notes.append(f"{' and '.join(shares)}: the last days of the training rows")
+            for name, rows in cut.items():
+                if count(rows) < count(train):
+                    notes.append(
+                        f"{name} has {count(rows)} of {count(train)} series: the others "
+                        "have too few days in it"
+                    )
             return {name: cut.get(name) or parts[name] for name in SPLITS}
         if self.label:
             self._check_classes(train, len(shares) + 1, where)

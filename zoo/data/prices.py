@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -374,21 +375,23 @@ class TimeSplit:
     def __call__(self, examples: Examples, shares: Mapping[str, float]) -> Parts:
         """Cuts shares of the days off the end, in the order of `shares`.
 
+        All series are cut on the same day, of the days of all of them, so that nothing is learnt
+        from what another series has yet to see.
+
         Raises:
-          ZooError: a series is too short.
+          ZooError: all series are too short, or have no day there.
         """
-        begins = []
-        for dates in examples["date"]:
-            rest = 1 - sum(shares.values())
-            places = []
-            for share in shares.values():
-                places.append(round(rest * len(dates)))
-                rest += share
-            begins.append(places)
-        return self.at(examples, dict(zip(shares, zip(*begins, strict=True), strict=True)))
+        rest, begins = 1 - sum(shares.values()), {}
+        for name, share in shares.items():
+            begins[name] = begins_at(examples, rest)
+            rest += share
+        return self.at(examples, begins)
 
     def at(self, examples: Examples, begins: Mapping[str, Sequence[int]]) -> Parts:
         """Cuts at given days.
+
+        A series that has fewer than two days to forecast in a split is left out of it. Days that
+        follow too few others of their series for a simple method to be fitted are not forecast.
 
         Args:
           examples: whole series.
@@ -399,26 +402,55 @@ class TimeSplit:
         """
         names = ["train", *begins]
         firsts = [list(examples["begin"]), *map(list, begins.values())]
-        ends = [[begin - self.embargo for begin in following] for following in firsts[1:]]
-        ends.append([len(dates) for dates in examples["date"]])
+        sizes = [len(dates) for dates in examples["date"]]
+        ends = [  # a series that ends before the next split has no target in it
+            [
+                begin - self.embargo if begin < size else size
+                for begin, size in zip(following, sizes, strict=True)
+            ]
+            for following in firsts[1:]
+        ]
+        ends.append(sizes)
+        needed = past_of(self.embargo)
         parts = {}
         for name, first, end in zip(names, firsts, ends, strict=True):
-            for ticker, begin, stop in zip(examples["ticker"], first, end, strict=True):
-                if stop - begin < 2:
-                    raise ZooError(
-                        f"{ticker or 'The series'} is too short to be split: {name} would have "
-                        f"{max(stop - begin, 0)} days to forecast, {self.embargo} days before the "
-                        "next split being left out. Give a longer series."
-                    )
+            if name != "train":
+                first = [max(begin, needed) for begin in first]
+            days = [max(stop - begin, 0) for begin, stop in zip(first, end, strict=True)]
+            rows = [row for row, left in enumerate(days) if left >= 2]
+            if not rows:
+                longest = max(range(len(days)), key=days.__getitem__)
+                raise ZooError(
+                    f"{examples['ticker'][longest] or 'The series'} is too short to be split: "
+                    f"{name} would have {days[longest]} days to forecast, {self.embargo} days "
+                    "before the next split being left out. Give a longer series."
+                )
             parts[name] = {
-                column: [values[:stop] for values, stop in zip(rows, end, strict=True)]
-                for column, rows in examples.items()
+                column: [examples[column][row][: end[row]] for row in rows]
+                for column in COLUMNS
                 if column not in ("ticker", "begin")
             }
-            parts[name] = {
-                column: {"ticker": list(examples["ticker"]), "begin": first}.get(
-                    column, parts[name].get(column, [])
-                )
-                for column in COLUMNS
+            more = {
+                "ticker": [examples["ticker"][row] for row in rows],
+                "begin": [first[row] for row in rows],
             }
+            parts[name] = {column: {**parts[name], **more}[column] for column in COLUMNS}
         return parts
+
+
+def begins_at(examples: Examples, share: float) -> list[int]:
+    """Returns where in each series the day lies that ends a share of the days of all series.
+
+    That is the length of a series which ends before.
+    """
+    every = sorted(set().union(*examples["date"]))
+    day = every[min(round(share * len(every)), len(every) - 1)]
+    return [bisect_left(dates, day) for dates in examples["date"]]
+
+
+def past_of(horizon: int) -> int:
+    """Returns how many days a series needs before the first one that is scored.
+
+    Simple methods are fitted on those of them whose targets, `horizon` days later, are known.
+    """
+    return max(WARM + horizon, 3 * horizon)
