@@ -395,7 +395,16 @@ def load_examples(
     from zoo.data import tables
 
     if dataset.reader:
-        return dataset.reader(Path(path).expanduser(), columns)
+        examples = dataset.reader(Path(path).expanduser(), columns)
+        if labels is not None and dataset.label:
+            strange = sorted(set(examples[dataset.label]) - set(labels))
+            if strange:
+                raise ZooError(
+                    f"{path} has the {dataset.label} {strange[0]!r}, which is not one of "
+                    f"{', '.join(map(repr, labels[:10]))}{' …' * (len(labels) > 10)}. Correct or "
+                    "leave out such rows."
+                )
+        return examples
     texts = [column for column in dataset.columns if column != dataset.label]
     table = tables.read(Path(path).expanduser(), texts, dataset.label, columns)
     if labels is not None and dataset.label:
