@@ -160,7 +160,8 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     from zoo.serving import Served
 
     hear = encoder(config, assets)
-    return Served(transcriptions(model, hear, assets["symbols"]), parts=[model, hear])
+    functions = transcriptions(model, hear, assets["symbols"], config.stack)
+    return Served(functions, parts=[model, hear])
 
 
 def ask(config: Config, text: str) -> Examples:

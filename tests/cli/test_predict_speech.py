@@ -114,3 +114,5 @@ def test_silence_long_sound_and_any_padding(name, request):
         for answer in together[2:]:
             assert answer["label"] == ""
             assert set(answer["probabilities"].values()) == {answer["score"]}
+    else:
+        assert [(answer["text"], answer["score"]) for answer in together[2:]] == [("", 0.0)] * 2
