@@ -133,10 +133,13 @@ def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path)
     for name in ("fan", "calibration", "equity"):
         assert imread(tmp_path / f"{name}.png").std() > 0
     for name, tests in found["tests"].items():
+        for measure, what in (("qlike", "QLIKE)"), ("qlike_squared", "QLIKE of squared returns)")):
+            test = tests[measure][0]
+            word = "better" if test["statistic"] < 0 else "worse"
+            word = word if test["p"] < 0.05 else "no better"
+            (line,) = [line for line in found["verdicts"] if what in line and name in line]
+            assert f": {word} than {name} (p {test['p']:.2g})" in line
         test = tests["qlike"][0]
-        word = ("better" if test["statistic"] < 0 else "worse") if test["p"] < 0.05 else "no better"
-        (line,) = [line for line in found["verdicts"] if "QLIKE" in line and name in line]
-        assert f": {word} than {name} (p" in line
         means = [found["scores"][each][0]["qlike"] for each in ("network", name)]
         assert (test["statistic"] < 0) == (means[0] < means[1])
     # What the recipe's own evaluation says of one day ahead is the same.
@@ -195,7 +198,10 @@ def test_the_command_on_ones_own_file(run, tmp_path, monkeypatch, capsys):
         f"{day},{price}" for day, price in zip(rows["date"][0], rows["close"][0], strict=True)
     ]
     file = tmp_path / "own.csv"
-    file.write_text("\n".join(lines))
+    # The days have a time of day, those of the training have none.
+    file.write_text(
+        "\n".join([lines[0], *(line.replace(",", " 16:00+01:00,") for line in lines[1:])])
+    )
     command = ["zoo", "backtest", str(run), "--data", str(file), "--baselines", "ewma,garch"]
     monkeypatch.setattr("sys.argv", [*command, "--windows", "2", "-o", str(tmp_path / "out")])
     with pytest.raises(SystemExit) as stop:

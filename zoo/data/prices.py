@@ -44,13 +44,16 @@ NAMES = {  # what files call our columns, lower case
     "close": ("close", "price", "last"),
     "adjusted": ("adj close", "adj_close", "adjclose", "adjusted close"),
 }
+# Z, UTC or +01:00 behind a time of day, or behind a day.
+ZONE = r"(:\d\d(?:\.\d+)?|^\d{4}-\d\d-\d\d)\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 BAR = ("open", "high", "low")
 LEAST = 60  # days that a series needs to be learnt from
 WARM = 22  # days of a series that are read before the first one is forecast
 SHOWN = 3  # dates in a message before "and N more"
 JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
 GAP = 10  # calendar days between two days beyond which some are missing
-SPLITS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
+# 3:2 is not among them: on news, prices do that too (Yahoo rose by 48 % on 1 February 2008).
+SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 
 
 def parse_mend(text: str) -> tuple[str, ...]:
@@ -174,10 +177,12 @@ def check(
         found = days[rows]
         how = next((way for way in ways if way in mend), None)
         if how is None:
+            told = []
+            for way in ways:  # beside what is mended already
+                names = ",".join(name for name in MEND if name in (*mend, way))
+                told.append(f"`zoo train … --set mend={names}` ({way!r} {MEND[way]})")
             raise ZooError(
-                f"{who} {what} ({_places(found)}). Correct the file, or add "
-                + " or ".join(f"{way!r} (which {MEND[way]})" for way in ways)
-                + " to the setting mend."
+                f"{who} {what} ({_places(found)}). Correct the file, or use {' or '.join(told)}."
             )
         notes.append(f"{ticker or where} {what} ({_places(found)}); mended by {how!r}")
         return True
@@ -237,12 +242,13 @@ def check(
 
 
 def _split_of(ratio: float) -> float:
-    """Returns what a split multiplies the earlier prices with to explain a ratio; 0 for none."""
-    for parts in SPLITS:
-        for factor in (1 / parts, float(parts)):
-            if abs(math.log(ratio / factor)) < 0.1:
-                return factor
-    return 0.0
+    """Returns what a split multiplies the earlier prices with to explain a ratio; 0 for none.
+
+    It is the nearest one, if that is within 10 %, what a price may do on the day of a split.
+    """
+    factors = [factor for parts in SPLITS for factor in (1 / parts, float(parts))]
+    off, factor = min((abs(math.log(ratio / factor)), factor) for factor in factors)
+    return factor if off < 0.1 else 0.0
 
 
 def _series(
@@ -308,12 +314,15 @@ def _series(
 
 
 def _timestamps(column: pd.Series) -> pd.Series:
-    """Returns timestamps without a zone; NaT where a date cannot be read."""
+    """Returns timestamps as they are written, without their zone; NaT where one cannot be read.
+
+    A day is that of the exchange: in another zone, midnight would be of the day before.
+    """
     import warnings
 
     import pandas as pd
 
-    text = column.astype(str)
+    text = column.astype(str).str.replace(ZONE, r"\1", regex=True)
     found = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
     if found.isna().any():
         with warnings.catch_warnings():

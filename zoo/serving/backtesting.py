@@ -106,6 +106,7 @@ def backtest(
         forecasts[name] = simple(panel, name, windows)
     losses = {name: panels.losses(panel, each) for name, each in forecasts.items()}
     scores = {name: panels.scores(panel, each) for name, each in forecasts.items()}
+    strategies = _strategies(panel, forecasts, cost)
     found = {
         "kind": "backtest",
         "recipe": predictor.name,
@@ -117,10 +118,7 @@ def backtest(
         "scores": scores,
         "tests": {name: panels.tests(losses[NETWORK], losses[name]) for name in names},
         "windows": _windows(panel, losses, windows),
-        "strategy": {
-            "cost": cost,
-            **{name: row for name, (row, _) in _strategies(panel, forecasts, cost).items()},
-        },
+        "strategy": {"cost": cost, **{name: row for name, (row, _) in strategies.items()}},
         "warning": WARNING,
         "config": predictor.resolved["config"],
         "environment": environment(),
@@ -133,7 +131,7 @@ def backtest(
         files.write_json(folder / "backtest.json", found)
         pictures.fan(panel, forecasts[NETWORK], folder / "fan.png")
         pictures.calibration(panel, forecasts, folder / "calibration.png")
-        curves = {name: path for name, (_, path) in _strategies(panel, forecasts, cost).items()}
+        curves = {name: path for name, (_, path) in strategies.items()}
         pictures.equity(panel.dates, curves, cost, folder / "equity.png")
     return found
 
@@ -255,11 +253,12 @@ def _examples(
     else:
         splits = splits_of(predictor, data)
         examples, title, notes = splits.test, splits.title, []
-    until = predictor.assets.get("until", "")
+    until = predictor.assets.get("until", "")[:10]  # the day, where there is a time of day too
     firsts = [row[at] for row, at in zip(examples["date"], examples["begin"], strict=True)]
-    if len(until) == len(min(firsts)) and min(firsts) <= until:
+    first = min(firsts)[:10]
+    if len(until) == len(first) and first <= until:
         notes.append(
-            f"the network was trained on days up to {until}; these begin on {min(firsts)}: what it "
+            f"the network was trained on days up to {until}; these begin on {first}: what it "
             "has learnt may be of their future"
         )
     return examples, title, notes
@@ -326,6 +325,7 @@ def _verdicts(found: dict[str, Any]) -> list[str]:
     lines = []
     for measure, what in (
         ("qlike", "variance (QLIKE)"),
+        ("qlike_squared", "variance (QLIKE of squared returns)"),
         ("crps", "distribution of returns (CRPS)"),
         ("mae", "return itself (MAE)"),
     ):
