@@ -26,6 +26,7 @@ from recipes import speech
 from recipes.datasets.digits import digits
 from recipes.speech import ask, augment, encoder, states
 from zoo.config import Config as BaseConfig
+from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
 
 __all__ = ["ask", "augment"]
@@ -49,6 +50,10 @@ class Config(BaseConfig):
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
     dropout: float = 0.3  # share of states hidden in training
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self, 1, "bands", "stack", "layers", "units")
 
 
 RECIPES = {"digits-gru": Config()}

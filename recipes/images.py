@@ -23,6 +23,7 @@ from typing import Any
 
 from recipes.datasets.images import IMAGES, INK, SIDE
 from zoo.config import Config as BaseConfig
+from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
 
 TOPOLOGY = "one-to-one"
@@ -41,6 +42,11 @@ class Config(BaseConfig):
     units: int = 128  # size of a
     dropout: float = 0.3  # share of a hidden in training
     move: int = 1  # pixels by which training images are moved, at most
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self, 1, "layers", "units")
+        check_at_least(self, 0, "move")
 
 
 RECIPES = {"digits-mlp": Config()}

@@ -33,6 +33,7 @@ from typing import Any, Literal
 from recipes.datasets.digits import ask as recording
 from recipes.datasets.digits import digits
 from zoo.config import Config as BaseConfig
+from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
 
 TOPOLOGY = "many-to-many"
@@ -60,6 +61,16 @@ class Config(BaseConfig):
     shortest: int = 3  # recordings in a joined sequence, at least
     longest: int = 10  # and at most
     beam: int = 8  # prefixes that the search goes on with, where it is asked for
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = ("bands", "stack", "layers", "units", "sequences", "shortest", "beam")
+        check_at_least(self, 1, *least)
+        if self.longest < self.shortest:
+            raise ValueError(
+                f"Setting 'longest' must be at least 'shortest', {self.shortest}; "
+                f"got {self.longest}."
+            )
 
 
 RECIPES = {"digits-ctc": Config()}
@@ -149,7 +160,8 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     from zoo.serving import Served
 
     hear = encoder(config, assets)
-    return Served(transcriptions(model, hear, assets["symbols"]), parts=[model, hear])
+    functions = transcriptions(model, hear, assets["symbols"], config.stack)
+    return Served(functions, parts=[model, hear])
 
 
 def ask(config: Config, text: str) -> Examples:

@@ -47,6 +47,19 @@ class Config:
 C = TypeVar("C", bound=Config)
 
 
+def check_at_least(config: Config, least: int, *names: str) -> None:
+    """Checks settings, for a `__post_init__`.
+
+    Raises:
+      ValueError: one of them is less than `least`.
+    """
+    for name in names:
+        if getattr(config, name) < least:
+            raise ValueError(
+                f"Setting {name!r} must be at least {least}; got {getattr(config, name)!r}."
+            )
+
+
 def override(config: C, changes: Mapping[str, Any]) -> C:
     """Returns `config` with `changes`; strings are converted to the field's type.
 

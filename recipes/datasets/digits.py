@@ -93,6 +93,30 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
     return {"train": take(recordings, train), "test": take(recordings, test)}, [note]
 
 
+def hold_out(parts: Parts, *, speaker: str) -> tuple[Parts, list[str]]:
+    """Holds a speaker out of one's own table for the test, where there is no test split yet.
+
+    Raises:
+      UsageError: there is one, and the speaker is in the training split; or the table does not
+        say who speaks, or nobody is called that, or nobody else is there.
+    """
+    train = parts["train"]
+    if "test" in parts:
+        if speaker not in train["speaker"]:
+            return parts, []
+        raise UsageError(
+            f"There is a test file, but {speaker!r}, who is to be held out, is in the train file: "
+            "leave `speaker` empty, or name the train file alone."
+        )
+    if not any(train["speaker"]):
+        raise UsageError(
+            f"The table does not say who speaks, so that {speaker!r} cannot be held out: leave "
+            "`speaker` empty, or give the table a column 'speaker'."
+        )
+    found, notes = split(train, [], speaker)
+    return {**parts, **found}, notes
+
+
 def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]:
     """Reads the recordings in an archive of the repository, `.tar.gz`."""
     import tarfile
@@ -150,7 +174,7 @@ def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
     return parts, notes, f"{title})", LICENCE if known else ""
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None, speaker: str) -> Examples:
+def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
 
     The last may be left away. Of a folder, it reads all recordings, as `read_folder`.
@@ -264,6 +288,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         sample=sample,
         label=label,
         unique="",
-        reader=bound(read_own, speaker=speaker),
+        reader=read_own,
         folder=bound(read_folder, speaker=speaker),
+        divide=bound(hold_out, speaker=speaker) if speaker else None,
     )

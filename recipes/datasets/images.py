@@ -55,8 +55,9 @@ def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     examples: Examples = {"pixels": [], "label": []}
     for number, row in enumerate(read_rows(path, [label]), 1):
         values = [value for name, value in row.items() if name != label]
-        if len(values) == 1 and isinstance(values[0], list):  # JSONL: eight lists of eight
-            values = [pixel for line in values[0] for pixel in line]
+        if len(values) == 1 and isinstance(values[0], list):  # JSONL: eight lists of eight, or 64
+            lines = [line if isinstance(line, list) else [line] for line in values[0]]
+            values = [pixel for line in lines for pixel in line]
         try:
             numbers = [float(value) for value in values]
         except (TypeError, ValueError):

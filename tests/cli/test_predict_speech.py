@@ -53,6 +53,10 @@ def test_paths_in_a_table_are_seen_from_it_and_other_columns_are_kept(
     (tmp_path / "sound" / "list.csv").write_text("audio\nc.wav\n")
     said = cli("predict", classifier, "-i", "sound/list.csv", code=2).err
     assert "There is no file sound/c.wav." in said
+    (tmp_path / "list.jsonl").write_text('{"audio": "sound/a.wav"}\n{"audio": [0.1, 0.2]}\n')
+    said = cli("predict", classifier, "-i", "list.jsonl", code=2).err
+    assert "list.jsonl: 'audio' must be the path of a file; got a list." in said
+    assert said.count("\n") == 1
 
 
 def test_the_best_texts_and_where_they_were_heard(cli, writer, wavs, tmp_path):
@@ -110,3 +114,5 @@ def test_silence_long_sound_and_any_padding(name, request):
         for answer in together[2:]:
             assert answer["label"] == ""
             assert set(answer["probabilities"].values()) == {answer["score"]}
+    else:
+        assert [(answer["text"], answer["score"]) for answer in together[2:]] == [("", 0.0)] * 2

@@ -133,10 +133,13 @@ def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path)
     for name in ("fan", "calibration", "equity"):
         assert imread(tmp_path / f"{name}.png").std() > 0
     for name, tests in found["tests"].items():
+        for measure, what in (("qlike", "QLIKE)"), ("qlike_squared", "QLIKE of squared returns)")):
+            test = tests[measure][0]
+            word = "better" if test["statistic"] < 0 else "worse"
+            word = word if test["p"] < 0.05 else "no better"
+            (line,) = [line for line in found["verdicts"] if what in line and name in line]
+            assert f": {word} than {name} (p {test['p']:.2g})" in line
         test = tests["qlike"][0]
-        word = ("better" if test["statistic"] < 0 else "worse") if test["p"] < 0.05 else "no better"
-        (line,) = [line for line in found["verdicts"] if "QLIKE" in line and name in line]
-        assert f": {word} than {name} (p" in line
         means = [found["scores"][each][0]["qlike"] for each in ("network", name)]
         assert (test["statistic"] < 0) == (means[0] < means[1])
     # What the recipe's own evaluation says of one day ahead is the same.
@@ -195,7 +198,10 @@ def test_the_command_on_ones_own_file(run, tmp_path, monkeypatch, capsys):
         f"{day},{price}" for day, price in zip(rows["date"][0], rows["close"][0], strict=True)
     ]
     file = tmp_path / "own.csv"
-    file.write_text("\n".join(lines))
+    # The days have a time of day, those of the training have none.
+    file.write_text(
+        "\n".join([lines[0], *(line.replace(",", " 16:00+01:00,") for line in lines[1:])])
+    )
     command = ["zoo", "backtest", str(run), "--data", str(file), "--baselines", "ewma,garch"]
     monkeypatch.setattr("sys.argv", [*command, "--windows", "2", "-o", str(tmp_path / "out")])
     with pytest.raises(SystemExit) as stop:
@@ -230,3 +236,40 @@ def test_what_is_wrong_with_the_file_is_one_line_and_mend_is_a_setting(predictor
     splits = predictor.recipe.data(config).load(tmp_path / "own.csv", say=lambda line: None)
     assert splits.test["begin"] == [77]
     assert "validation and test: the last days of the training rows" in splits.notes
+
+
+def test_series_of_different_years_are_trained_on_and_tested(tmp_path, predictor):
+    from recipes.datasets.stocks import sample
+
+    rows = sample()
+    lines = ["date,ticker,close"]
+    for ticker, year in (("OLD", "2020"), ("NEW", "2024")):  # two leap years
+        lines += [
+            f"{year}{day[4:]},{ticker},{price}"
+            for day, price in zip(rows["date"][0], rows["close"][0], strict=True)
+        ]
+    file = tmp_path / "own.csv"
+    file.write_text("\n".join(lines))
+    settings = {"epochs": 1, "units": 4, "batch_size": 8, "horizon": 3}
+    run = zoo.train(NAME, tmp_path / "run", data=file, settings=settings, quiet=True)
+    assert run is not None
+    notes = zoo.load(tmp_path / "run").data["notes"]
+    assert "test has 1 of 2 series: the others have too few days in it" in notes
+    found = zoo.backtest(predictor, file, windows=2, baselines="ewma,har")
+    assert found["series"] == ["NEW"]
+    assert found["days"][0] == "2024-03-16"  # half of a short series is its past
+    assert "1 series left out, which have too few days in that half" in found["data"]["notes"]
+
+
+def test_a_series_that_begins_late_is_fitted_on_its_own_past(test_split):
+    late = {name: [*rows] for name, rows in test_split.items()}
+    for name in ("date", "open", "high", "low", "close", "volume"):
+        late[name][0] = late[name][0][90:]  # 60 days, of which the first 45 are before the split
+    late["begin"] = [20, *[100] * 7]
+    panel = panels.observe(late, 3)
+    assert panel.begins[:2] == [30, 100]
+    whole = backtesting.simple(panel, "zero return", 2)
+    # It is scored from its 30th day on, which is in the first window.
+    days = panel.days[0]
+    expected = 3 * np.mean(days.returns[1:28] ** 2)
+    np.testing.assert_allclose(whole.scale[0, 22, 2] ** 2, expected, rtol=1e-6)

@@ -5,6 +5,7 @@ import pytest
 
 from zoo.config import Config, describe, override, parse_settings
 from zoo.errors import UsageError
+from zoo.registry import get_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,3 +119,22 @@ def test_comments_beside_the_defaults_are_described():
 def test_describing_needs_no_source():
     made = dataclasses.make_dataclass("Made", [("width", int, 3)], bases=(Config,), frozen=True)
     assert describe(made())[-1] == ("width", 3, "")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "message"),
+    [
+        ("digits-ctc", {"longest": 2}, "'longest' must be at least 'shortest', 3; got 2"),
+        ("digits-ctc", {"shortest": 0}, "'shortest' must be at least 1; got 0"),
+        ("digits-ctc", {"beam": 0}, "'beam' must be at least 1"),
+        ("digits-ctc", {"sequences": -1}, "'sequences' must be at least 1"),
+        ("digits-gru", {"stack": 0}, "'stack' must be at least 1"),
+        ("digits-gru", {"bands": 0}, "'bands' must be at least 1"),
+        ("digits-gru", {"epochs": 0}, "'epochs' must be at least 1"),  # what every recipe checks
+        ("digits-mlp", {"units": 0}, "'units' must be at least 1"),
+        ("digits-mlp", {"move": -1}, "'move' must be at least 0; got -1"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(recipe, settings, message):
+    with pytest.raises(UsageError, match=message):
+        override(get_recipe(recipe).config, settings)

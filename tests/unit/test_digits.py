@@ -8,6 +8,7 @@ import pytest
 import scipy.io.wavfile
 
 from recipes.datasets.digits import digits, read_archive, read_mfccs
+from zoo.data.dataset import load_examples
 from zoo.errors import UsageError, ZooError
 
 
@@ -86,6 +87,30 @@ def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
     (tmp_path / "own.csv").write_text("file,text\nmine/0_ada_1.wav,zero\nmine/x.wav,one\n")
     with pytest.raises(UsageError, match=r"own\.csv: line 3: There is no file .*x\.wav"):
         digits().reader(tmp_path / "own.csv", {"audio": "file"})
+
+
+def test_a_speaker_of_a_table_is_held_out_or_it_is_an_error(folder, tmp_path):
+    names = [path.name for path in sorted(folder.glob("*.wav"))]
+    table = ["audio,text,speaker", *(f"{name},{name[0]},{name.split('_')[1]}" for name in names)]
+    (folder / "own.csv").write_text("\n".join(table))
+    splits = digits("bob").load(folder / "own.csv")
+    assert set(splits.train["speaker"]) == set(splits.validation["speaker"]) == {"ada"}
+    assert splits.test["speaker"] == ["bob"] * 36
+    assert "tested on all recordings of bob, whom the network has not heard" in splits.notes
+    with pytest.raises(UsageError, match=r"no recording of 'bib'\. Did you mean 'bob'"):
+        digits("bib").load(folder / "own.csv")
+    # All of another table is scored, whoever speaks.
+    assert len(load_examples(digits("bib"), folder / "own.csv")["text"]) == 72
+    (folder / "train.csv").write_text("\n".join(table))
+    assert digits("bob").load(folder).test["speaker"] == ["bob"] * 36
+    (folder / "test.csv").write_text("\n".join(table[:9]))
+    assert len(digits().load(folder).test["text"]) == 8
+    with pytest.raises(UsageError, match="There is a test file, but 'bob', who"):
+        digits("bob").load(folder)
+    assert len(digits("eve").load(folder).test["text"]) == 8  # who is in none of them
+    (folder / "own.csv").write_text("\n".join(line.rpartition(",")[0] for line in table))
+    with pytest.raises(UsageError, match="does not say who speaks, so that 'bob'"):
+        digits("bob").load(folder / "own.csv")
 
 
 def test_mfccs_are_cut_by_their_lengths():

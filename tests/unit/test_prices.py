@@ -10,9 +10,9 @@ from zoo import UsageError, ZooError
 from zoo.data import prices
 
 
-def rows(count=80, start=100.0):
+def rows(count=80, start=100.0, year=2020):
     """Returns a header and lines of a restless series, a day each."""
-    first = datetime.date(2020, 1, 1)
+    first = datetime.date(year, 1, 1)
     lines = ["Date,Open,High,Low,Close,Volume"]
     for day in range(count):
         close = start * (1 + 0.02 * math.sin(day * day))
@@ -81,11 +81,14 @@ def test_what_is_wrong_is_named_and_mended_on_request(tmp_path, damage, message,
         prices.read_prices(path)
     assert message in str(caught.value)
     assert "own.csv" in str(caught.value)
-    assert f"add {mend!r} (which {prices.MEND[mend]})" in str(caught.value)
+    way = f"`zoo train … --set mend={mend}` ({mend!r} {prices.MEND[mend]})"
+    assert way in str(caught.value)
     assert "\n" not in str(caught.value)
     others = [name for name in prices.MEND if name not in (mend, "jumps")]
-    with pytest.raises(ZooError, match="to the setting mend"):  # nothing else mends it
+    with pytest.raises(ZooError, match="--set mend=") as caught:  # nothing else mends it
         prices.read_prices(path, mend=others)
+    all_of_them = [name for name in prices.MEND if name in (mend, *others)]
+    assert f"mend={','.join(all_of_them)}`" in str(caught.value)  # what was mended stays so
     examples, notes = prices.read_prices(path, mend=(mend,))
     assert len(examples["close"][0]) == len(examples["date"][0]) == left
     assert examples["date"][0] == sorted(set(examples["date"][0]))
@@ -188,3 +191,53 @@ def test_splits_are_cut_in_time_with_an_embargo():
         }
     with pytest.raises(ZooError, match="too short to be split: validation would have 0 days"):
         prices.TimeSplit(20)(examples, {"validation": 0.1, "test": 0.2})
+
+
+def test_series_of_different_years_are_cut_on_the_same_day():
+    (old, _), (new, _), (long, _) = (
+        prices.parse_prices("\n".join(lines), "own")
+        for lines in (rows(200), rows(200, year=2023), rows(280))
+    )
+    examples = {name: old[name] + new[name] + long[name] for name in old}
+    examples["ticker"] = ["old", "new", "long"]
+    # Of 280 days of 2020 and 200 of 2023, the splits begin with the 337th and the 385th.
+    parts = prices.TimeSplit(5)(examples, {"validation": 0.1, "test": 0.2})
+    assert [part["ticker"] for part in parts.values()] == [["old", "new", "long"], ["new"], ["new"]]
+    assert [parts[name]["begin"] for name in ("validation", "test")] == [[56], [104]]
+    assert [len(dates) for dates in parts["train"]["close"]] == [200, 51, 280]
+    assert len(parts["validation"]["close"][0]) == 99
+    # A series that is younger than a split is forecast there as soon as it has a past.
+    parts = prices.TimeSplit(5)(examples, {"validation": 1 / 12, "test": 5 / 12})
+    assert [part["ticker"] for part in parts.values()] == [["old", "long"], ["long"], ["new"]]
+    assert [len(dates) for dates in parts["train"]["close"]] == [200, 235]
+    assert parts["validation"]["begin"] == [240]
+    assert parts["test"]["begin"] == [27]
+
+
+@pytest.mark.parametrize("zone", ["Z", "+01:00", "-05:00", "-0500", " UTC", "+09"])
+def test_a_day_is_that_of_the_exchange(zone):
+    def written(time):
+        lines = [line.split(",", 1) for line in rows()[1:]]
+        lines = [f"{day}{time if place else time.replace('0:00', '0:30')},{rest}"
+                 for place, (day, rest) in enumerate(lines)]  # fmt: skip
+        return prices.parse_prices("\n".join([rows()[0], *lines]), "own")[0]["date"][0]
+
+    plain = prices.parse_prices("\n".join(rows()), "own")[0]["date"][0]
+    midnight = written(f"T00:00:00{zone}")
+    assert [day[:10] for day in midnight] == plain
+    assert written(f" 16:00:00{zone}")[1:3] == ["2020-01-02T16:00:00", "2020-01-03T16:00:00"]
+    assert (
+        prices.parse_prices(
+            "\n".join([rows()[0], *(line.replace(",", f"{zone},", 1) for line in rows()[1:])]),
+            "own",
+        )[0]["date"][0]
+        == plain
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "factor"),
+    [(1 / 7.7, 1 / 8), (1 / 7.2, 1 / 7), (7.7, 8), (5.4, 5), (0.5, 0.5), (1 / 1.5, 0), (12.3, 0)],
+)
+def test_a_split_is_the_nearest_one(ratio, factor):
+    assert prices._split_of(ratio) == factor

@@ -20,12 +20,11 @@ RATE = 8000  # samples a second of everything that a network hears
 LOWEST, HIGHEST = 1000, 192_000  # rates of files
 
 
-def read_recording(path: str | Path, rate: int = RATE) -> np.ndarray:
-    """Reads a WAV file: its channels' mean, at `rate`.
+def read_recording(path: str | Path) -> np.ndarray:
+    """Reads a WAV file: its channels' mean, at 8 kHz.
 
     Args:
       path: PCM of 8 to 32 bits or floating point, of any number of channels.
-      rate: samples a second of what is returned; that of the file if it is 0.
 
     Returns:
       float32 `(samples,)`, full scale at -1 and 1; louder parts of files in floating point are cut.
@@ -45,10 +44,10 @@ def read_recording(path: str | Path, rate: int = RATE) -> np.ndarray:
         raise ZooError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
         ) from None
-    return decode_wav(data, str(path), rate)
+    return decode_wav(data, str(path))
 
 
-def decode_wav(data: bytes, name: str, rate: int = RATE) -> np.ndarray:
+def decode_wav(data: bytes, name: str) -> np.ndarray:
     """Decodes the bytes of a WAV file; `name` is for messages. See `read_recording`."""
     import numpy as np
     from scipy.io import wavfile
@@ -78,7 +77,7 @@ def decode_wav(data: bytes, name: str, rate: int = RATE) -> np.ndarray:
     audio = scaled.mean(axis=1) if scaled.ndim > 1 else scaled
     if not np.isfinite(audio).all():
         raise ZooError(f"{name} has samples that are no finite numbers.")
-    return resampled(audio.astype(np.float32), given, rate or given)
+    return resampled(audio.astype(np.float32), given, RATE)
 
 
 def _scaled(samples: Any) -> Any:

@@ -80,7 +80,8 @@ def predict(
     picture: str | None,
     aligned: str | None,
 ) -> None:
-    """Answer each TEXT, or each FILE of sound, with MODEL (recipe name, run folder or export).
+    """Answer each TEXT, or each FILE of sound, a picture or prices, with MODEL (recipe name, run
+    folder or export).
 
     `-`, or nothing in a pipe, reads standard input, one text or name a line.
 
@@ -164,6 +165,11 @@ def _asked(
     examples: dict[str, list] = {}
     for row in rows:
         named = row[column]
+        if not isinstance(named, str):
+            raise UsageError(
+                f"{source}: {column!r} must be the path of a file; got a list. Name a file, or "
+                "call zoo.load(...).predict."
+            )
         if source is not None:
             named = str(Path(source).expanduser().parent / Path(named).expanduser())
         asked = predictor.recipe.ask(predictor.config, named)

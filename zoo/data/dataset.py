@@ -90,6 +90,8 @@ class Dataset:
       splitter: how rows that have an order in time are split, where a split is missing: the
         training rows, and name to share of each split that is to be cut off, to all of these
         splits and the rest, `"train"`. Rows are drawn by a fixed seed when it is `None`.
+      divide: holds out rows of one's own files where it says which: their splits so far, to all
+        that there are then, and notes. Nothing is held out by it when it is `None`.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Dataset:
     suffixes: tuple[str, ...] = ()
     folder: Callable[[Path], tuple[Parts, list[str], str, str]] | None = None
     splitter: Callable[[Examples, Mapping[str, float]], Parts] | None = None
+    divide: Callable[[Parts], tuple[Parts, list[str]]] | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -257,7 +260,8 @@ class Dataset:
         """Reads one's own file or folder; returns its splits, notes, title and licence."""
         title = f"{path.name} (own data)"
         if path.is_file():
-            return {"train": load_examples(self, path, columns)}, [], title, ""
+            parts: Parts = {"train": load_examples(self, path, columns)}
+            return *(self.divide(parts) if self.divide else (parts, [])), title, ""
         if self.folder and not list(path.glob("train.*")):
             return self.folder(path)
         from zoo.data import tables
@@ -279,13 +283,13 @@ class Dataset:
                 f"{path} has no train file: a folder needs train{' or '.join(suffixes)}, and "
                 "may have validation.* and test.*."
             )
-        parts: Parts = {}
+        parts = {}
         known = None
         for name, file in found.items():
             parts[name] = load_examples(self, file, columns, labels=known)
             if name == "train" and self.label:
                 known = sorted(set(parts[name][self.label]))
-        notes = []
+        parts, notes = self.divide(parts) if self.divide else (parts, [])
         for name in list(parts)[1:]:
             key = self.unique or self.group
             seen = set(parts["train"][key]) if key else set()
@@ -314,6 +318,12 @@ class Dataset:
             cut = self.splitter(train, shares) if shares else {}
             if shares:
                 notes.append(f"{' and '.join(shares)}: the last days of the training rows")
+            for name, rows in cut.items():
+                if count(rows) < count(train):
+                    notes.append(
+                        f"{name} has {count(rows)} of {count(train)} series: the others "
+                        "have too few days in it"
+                    )
             return {name: cut.get(name) or parts[name] for name in SPLITS}
         if self.label:
             self._check_classes(train, len(shares) + 1, where)
@@ -389,7 +399,16 @@ def load_examples(
     from zoo.data import tables
 
     if dataset.reader:
-        return dataset.reader(Path(path).expanduser(), columns)
+        examples = dataset.reader(Path(path).expanduser(), columns)
+        if labels is not None and dataset.label:
+            strange = sorted(set(examples[dataset.label]) - set(labels))
+            if strange:
+                raise ZooError(
+                    f"{path} has the {dataset.label} {strange[0]!r}, which is not one of "
+                    f"{', '.join(map(repr, labels[:10]))}{' …' * (len(labels) > 10)}. Correct or "
+                    "leave out such rows."
+                )
+        return examples
     texts = [column for column in dataset.columns if column != dataset.label]
     table = tables.read(Path(path).expanduser(), texts, dataset.label, columns)
     if labels is not None and dataset.label:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,13 +44,16 @@ NAMES = {  # what files call our columns, lower case
     "close": ("close", "price", "last"),
     "adjusted": ("adj close", "adj_close", "adjclose", "adjusted close"),
 }
+# Z, UTC or +01:00 behind a time of day, or behind a day.
+ZONE = r"(:\d\d(?:\.\d+)?|^\d{4}-\d\d-\d\d)\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 BAR = ("open", "high", "low")
 LEAST = 60  # days that a series needs to be learnt from
 WARM = 22  # days of a series that are read before the first one is forecast
 SHOWN = 3  # dates in a message before "and N more"
 JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
 GAP = 10  # calendar days between two days beyond which some are missing
-SPLITS = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
+# 3:2 is not among them: on news, prices do that too (Yahoo rose by 48 % on 1 February 2008).
+SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 
 
 def parse_mend(text: str) -> tuple[str, ...]:
@@ -173,10 +177,12 @@ def check(
         found = days[rows]
         how = next((way for way in ways if way in mend), None)
         if how is None:
+            told = []
+            for way in ways:  # beside what is mended already
+                names = ",".join(name for name in MEND if name in (*mend, way))
+                told.append(f"`zoo train … --set mend={names}` ({way!r} {MEND[way]})")
             raise ZooError(
-                f"{who} {what} ({_places(found)}). Correct the file, or add "
-                + " or ".join(f"{way!r} (which {MEND[way]})" for way in ways)
-                + " to the setting mend."
+                f"{who} {what} ({_places(found)}). Correct the file, or use {' or '.join(told)}."
             )
         notes.append(f"{ticker or where} {what} ({_places(found)}); mended by {how!r}")
         return True
@@ -236,12 +242,13 @@ def check(
 
 
 def _split_of(ratio: float) -> float:
-    """Returns what a split multiplies the earlier prices with to explain a ratio; 0 for none."""
-    for parts in SPLITS:
-        for factor in (1 / parts, float(parts)):
-            if abs(math.log(ratio / factor)) < 0.1:
-                return factor
-    return 0.0
+    """Returns what a split multiplies the earlier prices with to explain a ratio; 0 for none.
+
+    It is the nearest one, if that is within 10 %, what a price may do on the day of a split.
+    """
+    factors = [factor for parts in SPLITS for factor in (1 / parts, float(parts))]
+    off, factor = min((abs(math.log(ratio / factor)), factor) for factor in factors)
+    return factor if off < 0.1 else 0.0
 
 
 def _series(
@@ -307,12 +314,15 @@ def _series(
 
 
 def _timestamps(column: pd.Series) -> pd.Series:
-    """Returns timestamps without a zone; NaT where a date cannot be read."""
+    """Returns timestamps as they are written, without their zone; NaT where one cannot be read.
+
+    A day is that of the exchange: in another zone, midnight would be of the day before.
+    """
     import warnings
 
     import pandas as pd
 
-    text = column.astype(str)
+    text = column.astype(str).str.replace(ZONE, r"\1", regex=True)
     found = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
     if found.isna().any():
         with warnings.catch_warnings():
@@ -374,21 +384,23 @@ class TimeSplit:
     def __call__(self, examples: Examples, shares: Mapping[str, float]) -> Parts:
         """Cuts shares of the days off the end, in the order of `shares`.
 
+        All series are cut on the same day, of the days of all of them, so that nothing is learnt
+        from what another series has yet to see.
+
         Raises:
-          ZooError: a series is too short.
+          ZooError: all series are too short, or have no day there.
         """
-        begins = []
-        for dates in examples["date"]:
-            rest = 1 - sum(shares.values())
-            places = []
-            for share in shares.values():
-                places.append(round(rest * len(dates)))
-                rest += share
-            begins.append(places)
-        return self.at(examples, dict(zip(shares, zip(*begins, strict=True), strict=True)))
+        rest, begins = 1 - sum(shares.values()), {}
+        for name, share in shares.items():
+            begins[name] = begins_at(examples, rest)
+            rest += share
+        return self.at(examples, begins)
 
     def at(self, examples: Examples, begins: Mapping[str, Sequence[int]]) -> Parts:
         """Cuts at given days.
+
+        A series that has fewer than two days to forecast in a split is left out of it. Days that
+        follow too few others of their series for a simple method to be fitted are not forecast.
 
         Args:
           examples: whole series.
@@ -399,26 +411,55 @@ class TimeSplit:
         """
         names = ["train", *begins]
         firsts = [list(examples["begin"]), *map(list, begins.values())]
-        ends = [[begin - self.embargo for begin in following] for following in firsts[1:]]
-        ends.append([len(dates) for dates in examples["date"]])
+        sizes = [len(dates) for dates in examples["date"]]
+        ends = [  # a series that ends before the next split has no target in it
+            [
+                begin - self.embargo if begin < size else size
+                for begin, size in zip(following, sizes, strict=True)
+            ]
+            for following in firsts[1:]
+        ]
+        ends.append(sizes)
+        needed = past_of(self.embargo)
         parts = {}
         for name, first, end in zip(names, firsts, ends, strict=True):
-            for ticker, begin, stop in zip(examples["ticker"], first, end, strict=True):
-                if stop - begin < 2:
-                    raise ZooError(
-                        f"{ticker or 'The series'} is too short to be split: {name} would have "
-                        f"{max(stop - begin, 0)} days to forecast, {self.embargo} days before the "
-                        "next split being left out. Give a longer series."
-                    )
+            if name != "train":
+                first = [max(begin, needed) for begin in first]
+            days = [max(stop - begin, 0) for begin, stop in zip(first, end, strict=True)]
+            rows = [row for row, left in enumerate(days) if left >= 2]
+            if not rows:
+                longest = max(range(len(days)), key=days.__getitem__)
+                raise ZooError(
+                    f"{examples['ticker'][longest] or 'The series'} is too short to be split: "
+                    f"{name} would have {days[longest]} days to forecast, {self.embargo} days "
+                    "before the next split being left out. Give a longer series."
+                )
             parts[name] = {
-                column: [values[:stop] for values, stop in zip(rows, end, strict=True)]
-                for column, rows in examples.items()
+                column: [examples[column][row][: end[row]] for row in rows]
+                for column in COLUMNS
                 if column not in ("ticker", "begin")
             }
-            parts[name] = {
-                column: {"ticker": list(examples["ticker"]), "begin": first}.get(
-                    column, parts[name].get(column, [])
-                )
-                for column in COLUMNS
+            more = {
+                "ticker": [examples["ticker"][row] for row in rows],
+                "begin": [first[row] for row in rows],
             }
+            parts[name] = {column: {**parts[name], **more}[column] for column in COLUMNS}
         return parts
+
+
+def begins_at(examples: Examples, share: float) -> list[int]:
+    """Returns where in each series the day lies that ends a share of the days of all series.
+
+    That is the length of a series which ends before.
+    """
+    every = sorted(set().union(*examples["date"]))
+    day = every[min(round(share * len(every)), len(every) - 1)]
+    return [bisect_left(dates, day) for dates in examples["date"]]
+
+
+def past_of(horizon: int) -> int:
+    """Returns how many days a series needs before the first one that is scored.
+
+    Simple methods are fitted on those of them whose targets, `horizon` days later, are known.
+    """
+    return max(WARM + horizon, 3 * horizon)

@@ -142,13 +142,16 @@ def prefix_beam_search(
     return tf.where(scores[..., tf.newaxis] > IMPOSSIBLE / 2, texts, 0), scores
 
 
-def transcriptions(model: keras.Model, encoder: Features, words: Sequence[str]) -> dict[str, Any]:
+def transcriptions(
+    model: keras.Model, encoder: Features, words: Sequence[str], stack: int
+) -> dict[str, Any]:
     """Makes the signatures of a network that writes down what it hears.
 
     Args:
       model: features to logits, of a `zoo.layers.BlankPadding`.
       encoder: samples to features; or features that are given, scaled.
       words: the text of each id from 1 on.
+      stack: frames in a step of the network.
 
     Returns:
       `serving_default`: `audio`, float32 `(batch, samples)`, -1 … 1 at 8 kHz, and `length`, int32
@@ -170,8 +173,11 @@ def transcriptions(model: keras.Model, encoder: Features, words: Sequence[str]) 
     names = tf.constant(["", *words])
 
     def heard(audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        features, _ = encoder(audio, length)
-        return features, model(features, training=False)
+        features, silent = encoder(audio, length)
+        logits = model(features, training=False)
+        # In silence, the blank is certain.
+        blank = tf.where(tf.range(tf.shape(logits)[2]) == BLANK, 0.0, IMPOSSIBLE)
+        return features, tf.where(silent[:, tf.newaxis, tf.newaxis], blank, logits)
 
     def written(ids: tf.Tensor) -> tf.Tensor:
         text = tf.strings.reduce_join(tf.gather(names, ids), axis=-1, separator=" ")
@@ -194,9 +200,7 @@ def transcriptions(model: keras.Model, encoder: Features, words: Sequence[str]) 
     def alignment(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
         features, logits = heard(audio, length)
         frames = tf.shape(features)[1]
-        steps = tf.shape(logits)[1]
-        size = (frames + steps - 1) // steps  # frames in a step
-        posteriors = tf.repeat(tf.nn.softmax(logits), size, axis=1)[:, :frames]
+        posteriors = tf.repeat(tf.nn.softmax(logits), stack, axis=1)[:, :frames]
         real = tf.reduce_any(features != 0, axis=2)
         return {
             "features": features,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import numpy as np
 from zoo import files
 from zoo.baselines.series import BASELINES
 from zoo.data import Examples
-from zoo.data.dataset import load_examples
+from zoo.data.dataset import load_examples, take
+from zoo.data.prices import begins_at, past_of
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.metrics import panel as panels
@@ -56,8 +58,8 @@ def backtest(
 
     Args:
       model: as for `zoo.load`, or a predictor; of prices, with the signature `walk`.
-      data: a source of its dataset (the test split is walked through), or a file of one's own (its
-        second half is); None for the data that it was trained on.
+      data: a source of its dataset (the test split is walked through), or a file of one's own (the
+        second half of its days is); None for the data that it was trained on.
       columns: our column name to the file's.
       windows: parts of the test, at the start of each of which the simple methods are fitted anew.
       horizon: days ahead; the model's own if None, or fewer.
@@ -104,6 +106,7 @@ def backtest(
         forecasts[name] = simple(panel, name, windows)
     losses = {name: panels.losses(panel, each) for name, each in forecasts.items()}
     scores = {name: panels.scores(panel, each) for name, each in forecasts.items()}
+    strategies = _strategies(panel, forecasts, cost)
     found = {
         "kind": "backtest",
         "recipe": predictor.name,
@@ -115,10 +118,7 @@ def backtest(
         "scores": scores,
         "tests": {name: panels.tests(losses[NETWORK], losses[name]) for name in names},
         "windows": _windows(panel, losses, windows),
-        "strategy": {
-            "cost": cost,
-            **{name: row for name, (row, _) in _strategies(panel, forecasts, cost).items()},
-        },
+        "strategy": {"cost": cost, **{name: row for name, (row, _) in strategies.items()}},
         "warning": WARNING,
         "config": predictor.resolved["config"],
         "environment": environment(),
@@ -131,7 +131,7 @@ def backtest(
         files.write_json(folder / "backtest.json", found)
         pictures.fan(panel, forecasts[NETWORK], folder / "fan.png")
         pictures.calibration(panel, forecasts, folder / "calibration.png")
-        curves = {name: path for name, (_, path) in _strategies(panel, forecasts, cost).items()}
+        curves = {name: path for name, (_, path) in strategies.items()}
         pictures.equity(panel.dates, curves, cost, folder / "equity.png")
     return found
 
@@ -169,15 +169,16 @@ def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
     for first, last in _spans(len(panel.dates), windows):
         day = panel.dates[first]
         found = []
-        for ticker, days, dates in zip(
-            panel.tickers, panel.days, panel.columns["date"], strict=True
+        for ticker, days, dates, own in zip(
+            panel.tickers, panel.days, panel.columns["date"], panel.begins, strict=True
         ):
-            begin = next((i for i, each in enumerate(dates) if each >= day), len(dates))
+            # A series that begins later is fitted on what lies before its own first scored day.
+            begin = max(bisect_left(dates, day), own)
             end = begin - panel.horizon + 1  # what is known when the first of them is made
             if end < max(LEAST, 2 * panel.horizon):
                 raise ZooError(
-                    f"{ticker or 'The series'} has {begin} days before {day}: too few to fit "
-                    f"{name} on. Give a longer series, or other baselines."
+                    f"{ticker or 'The series'} has {begin} days before the first that is "
+                    f"scored: too few to fit {name} on. Give a longer series."
                 )
             found.append(method(days, end, panel.horizon))
         inside = np.zeros((1, len(panel.dates), 1), bool)
@@ -234,16 +235,30 @@ def _examples(
     if dataset.is_own(data) and not Path(str(data)).is_dir():
         examples = dict(load_examples(dataset, Path(str(data)), columns))
         title = Path(str(data)).name
-        examples["begin"] = [len(row) // 2 for row in examples["close"]]
-        notes = ["the second half of each series; the first is the past of the simple methods"]
+        notes = ["the second half of the days; the first is the past of the simple methods"]
+        least = past_of(int(getattr(predictor.config, "horizon", 1)))
+        examples["begin"] = [max(begin, least) for begin in begins_at(examples, 0.5)]
+        rows = [
+            row
+            for row, (begin, dates) in enumerate(
+                zip(examples["begin"], examples["date"], strict=True)
+            )
+            if len(dates) - begin >= 2
+        ]
+        if not rows:
+            raise ZooError(f"{title} has too few days for a backtest. Give longer series.")
+        if others := len(examples["date"]) - len(rows):
+            notes.append(f"{others} series left out, which have too few days in that half")
+        examples = take(examples, rows)
     else:
         splits = splits_of(predictor, data)
         examples, title, notes = splits.test, splits.title, []
-    until = predictor.assets.get("until", "")
+    until = predictor.assets.get("until", "")[:10]  # the day, where there is a time of day too
     firsts = [row[at] for row, at in zip(examples["date"], examples["begin"], strict=True)]
-    if len(until) == len(min(firsts)) and min(firsts) <= until:
+    first = min(firsts)[:10]
+    if len(until) == len(first) and first <= until:
         notes.append(
-            f"the network was trained on days up to {until}; these begin on {min(firsts)}: what it "
+            f"the network was trained on days up to {until}; these begin on {first}: what it "
             "has learnt may be of their future"
         )
     return examples, title, notes
@@ -310,6 +325,7 @@ def _verdicts(found: dict[str, Any]) -> list[str]:
     lines = []
     for measure, what in (
         ("qlike", "variance (QLIKE)"),
+        ("qlike_squared", "variance (QLIKE of squared returns)"),
         ("crps", "distribution of returns (CRPS)"),
         ("mae", "return itself (MAE)"),
     ):
