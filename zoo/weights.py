@@ -159,7 +159,7 @@ def _forget_places(folder: Path) -> None:
     """Leaves of paths of one's own their last part: the rest is nobody else's business."""
     data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
     for part, key in ((data, "source"), (config["run"], "data"), (config["run"], "base")):
-        part[key] = files.without_folders(part[key])
+        part[key] = files.without_folders(part.get(key))
     files.write_json(folder / "data.json", data)
     files.write_json(folder / "config.json", config)
 
