@@ -139,7 +139,7 @@ def watch(
         for file in (out, err):
             file.seek(0)
             texts.append(file.read())
-    return Outcome(process.returncode, *texts, seconds, events, names(folder))
+    return Outcome(process.returncode, texts[0], texts[1], seconds, events, names(folder))
 
 
 def mountable() -> bool:

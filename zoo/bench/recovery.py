@@ -371,4 +371,4 @@ def _refused(outcome: Outcome, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-CASES = (single_kills, kills_in_a_row, full_disks, read_only, damages)
+CASES = (damages, full_disks, read_only, kills_in_a_row, single_kills)

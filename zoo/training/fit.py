@@ -110,6 +110,7 @@ def train(
     if resume and not (run.path / "config.json").exists():
         raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
     if run.complete:
+        _wrap_up(run)
         progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
         return run
 
@@ -124,20 +125,23 @@ def train(
 
     train = recipe.augment(config, splits.train)
     if (run.path / "assets.json").exists():
-        assets = files.read_json(run.path / "assets.json")
+        assets = run.read_assets()
     else:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
+    for folder in (run.path, run.path / "checkpoint"):
+        files.clean(folder)
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
         ("data.json", splits.describe()),
-        ("assets.json", assets),
     ):
         if not (run.path / file).exists():
             files.write_json(run.path / file, value)
+    if not (run.path / "assets.json").exists():
+        run.write_assets(assets)
 
     with replicas.scope(), dtype_policy(precision):
         model = recipe.build(config, assets)
@@ -183,6 +187,8 @@ def _fit(
         if values:
             with replicas.scope():
                 checkpoint.restore(model, values, metrics=False)
+            for note in checkpoint.mend(run.path, model, state):
+                progress.say(f"  {note}")
             if state.step:
                 # Running metrics have no variables before the first batch.
                 model.test_on_batch(*training.take(np.arange(shares)))
@@ -255,7 +261,7 @@ def _finish(
     progress: Progress,
 ) -> None:
     """Evaluates the best weights on the test split, by what would be served."""
-    from zoo.report import card, plots
+    from zoo.report import plots
     from zoo.serving import load
 
     progress.say(health.summary(state.history[-1]))
@@ -283,7 +289,17 @@ def _finish(
     if "confusion" in test:
         plots.confusion(test["confusion"], predictor.labels, run.path / "confusion.png")
     files.write_json(run.path / "metrics.json", metrics)
-    card.write(run.path)
+    _wrap_up(run)
+
+
+def _wrap_up(run: Run) -> None:
+    """Does what comes after the metrics, unless it is done: a kill may come in between."""
+    from zoo.report import card
+
+    if not (run.path / "card.md").exists():
+        card.write(run.path)
+    for folder in (run.path, run.path / "checkpoint"):
+        files.clean(folder)
     shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
 
 
