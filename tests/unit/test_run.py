@@ -34,3 +34,14 @@ def test_a_damaged_config_says_what_helps(tmp_path, content):
         check_same(tmp_path, {"recipe": "a", "config": {}, "run": {}})
     assert "\n" not in str(caught.value)
     assert "delete" not in str(caught.value)  # it would make the folder one of no run
+
+
+def test_logs_that_cannot_be_written_are_one_line(tmp_path):
+    from zoo.training.fit import _log_for_tensorboard
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        ZooError, match=r"^Cannot write .*logs: /.* is not a directory\. "
+    ) as caught:
+        _log_for_tensorboard(tmp_path / "file" / "logs", {"epoch": 1, "loss": 0.5})
+    assert "\n" not in str(caught.value)

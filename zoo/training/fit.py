@@ -388,8 +388,16 @@ def _delete(path: Path) -> None:
 
 
 def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:
-    for split in ("train", "validation"):
-        with tf.summary.create_file_writer(str(folder / split)).as_default():
-            for key, value in row.items():
-                if key.startswith("val_") == (split == "validation") and key != "epoch":
-                    tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))
+    try:
+        for split in ("train", "validation"):
+            with tf.summary.create_file_writer(str(folder / split)).as_default():
+                for key, value in row.items():
+                    if key.startswith("val_") == (split == "validation") and key != "epoch":
+                        tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))
+    except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
+        from zoo.serving.predictor import first_line
+
+        reason = first_line(error).split(" [Op:")[0].rpartition("; ")[2]
+        raise ZooError(
+            f"Cannot write {folder}: {reason}. Free some space or choose another folder."
+        ) from error
