@@ -12,7 +12,7 @@ from zoo.errors import UsageError, suggest
 
 # What options of `train` and `export` take; here, so that the command line can list it without
 # importing TensorFlow.
-STRATEGIES = ("auto", "none", "mirrored")
+STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 FORMATS = ("saved_model", "keras")
 MAX_WARMUP = 1000  # TF Serving refuses more records

@@ -37,7 +37,7 @@ class Options:
       columns: our column name to the file's.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
-      strategy: `"auto"`, `"none"`, `"mirrored"`.
+      strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
