@@ -60,7 +60,7 @@ def test_what_cannot_work_is_said(devices, numbers, name, message):
 def test_every_replica_needs_a_row():
     strategy = SimpleNamespace(num_replicas_in_sync=4)
     check_batch_size(4, strategy)
-    with pytest.raises(UsageError, match="3 rows cannot be shared by 4 replicas. Raise --batch"):
+    with pytest.raises(UsageError, match=r"3 rows cannot be shared by 4 replicas\. Raise --batch"):
         check_batch_size(3, strategy)
 
 
