@@ -102,7 +102,7 @@ def build(config: Config, assets: dict) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import LayerNormCell
+    from zoo.layers import CELLS, LayerNormCell
 
     options: dict[str, Any] = {"recurrent_initializer": config.recurrent}
     if config.cell == "lstm":
@@ -112,8 +112,7 @@ def build(config: Config, assets: dict) -> Any:
     if config.layer_norm:
         rnn = layers.RNN(LayerNormCell(config.units, config.cell, **options))
     else:
-        cells = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
-        rnn = cells[config.cell](config.units, **options)
+        rnn = CELLS[config.cell](config.units, **options)
     inputs = keras.Input((None, 2), name="steps")  # (batch, time, 2)
     real = layers.Masking()(inputs)  # a step whose number and marker are 0 is padding
     return keras.Model(inputs, layers.Dense(1, dtype="float32", name="sum")(rnn(real)))

@@ -123,10 +123,10 @@ def build(config: Config, assets: dict) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import NADE, Bernoulli
+    from zoo.layers import CELLS, NADE, Bernoulli
     from zoo.music import KEYS
 
-    cell = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+    cell = CELLS[config.cell]
     before = keras.Input((None, 88), name="before")  # (batch, time, keys)
     notes = keras.Input((None, 88), name="notes")
     key = keras.Input((), dtype="int32", name="key")  # (batch,)

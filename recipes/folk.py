@@ -110,7 +110,9 @@ def build(config: Config, assets: dict) -> Any:
     import keras
     from keras import layers
 
-    cell = {"gru": layers.GRU, "lstm": layers.LSTM}[config.cell]
+    from zoo.layers import CELLS
+
+    cell = CELLS[config.cell]
     size = codec(assets).size
     x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     x = layers.Embedding(size, config.embedding)(x)

@@ -100,10 +100,10 @@ def build(config: Config, assets: dict) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import MaskedPooling
+    from zoo.layers import CELLS, MaskedPooling
     from zoo.text import RESERVED
 
-    cell = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+    cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, config.embedding, mask_zero=True)(
         ids

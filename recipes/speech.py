@@ -127,9 +127,9 @@ def states(config: Config, width: int) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import StackFrames
+    from zoo.layers import CELLS, StackFrames
 
-    cell = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[config.cell]
+    cell = CELLS[config.cell]
     frames = keras.Input((None, width), name="frames")
     x = StackFrames(config.stack)(frames)
     for _ in range(config.layers):

@@ -104,9 +104,9 @@ def build(config: Config, assets: dict) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import ForecastHead
+    from zoo.layers import CELLS, ForecastHead
 
-    cell = {"lstm": layers.LSTM, "gru": layers.GRU, "simplernn": layers.SimpleRNN}[config.cell]
+    cell = CELLS[config.cell]
     features = keras.Input((None, len(assets["mean"])), name="features")  # (batch, time, features)
     x = cell(config.units, return_sequences=True)(features)  # (batch, time, units)
     x = layers.Dropout(config.dropout)(x)

@@ -131,7 +131,7 @@ def build(config: Config, assets: dict) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers.decoder import CELLS, Decoder
+    from zoo.layers import CELLS, Decoder
 
     source, target = codecs(config, assets)
     cell = CELLS[config.cell]

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from zoo.errors import UsageError, suggest
 
-# What options of `train` and `export` take; here, so that the command line can list it without
-# importing TensorFlow.
-STRATEGIES = ("auto", "none", "mirrored")
+# What options of `train`, `export` and `inspect` take; here, so that the command line can list it
+# without importing TensorFlow.
+STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 FORMATS = ("saved_model", "keras")
+INSPECTED = ("gradients", "gates", "saliency", "states")
 MAX_WARMUP = 1000  # TF Serving refuses more records
 
 
@@ -58,6 +59,17 @@ def check_at_least(config: Config, least: int, *names: str) -> None:
             raise ValueError(
                 f"Setting {name!r} must be at least {least}; got {getattr(config, name)!r}."
             )
+
+
+def check_inspected(what: Iterable[str]) -> None:
+    """Checks what is to be inspected.
+
+    Raises:
+      UsageError: a part is none of `INSPECTED`.
+    """
+    for part in what:
+        if part not in INSPECTED:
+            raise UsageError(f"Unknown part {part!r}.{suggest(part, INSPECTED)}")
 
 
 def override(config: C, changes: Mapping[str, Any]) -> C:

@@ -164,9 +164,11 @@ class CTCLoss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         target, logits = _ids(y_true), ops.cast(y_pred, "float32")
         rows, steps = ops.shape(logits)[:2]
+        # One more row, because TensorFlow fails without any, and a replica may have none.
+        target, logits = _one_more(target), _one_more(logits)
         lengths = ops.sum(ops.cast(ops.not_equal(target, 0), "int32"), axis=-1)
-        nats = ops.ctc_loss(target, logits, lengths, ops.full((rows,), steps, dtype="int32"))
-        return nats / _over_replicas(ops.cast(rows, "float32"))
+        nats = ops.ctc_loss(target, logits, lengths, ops.full((rows + 1,), steps, dtype="int32"))
+        return nats[:rows] / _over_replicas(ops.cast(rows, "float32"))
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -238,6 +240,11 @@ def frame_nats(frame: Any, logits: Any) -> Any:
     """
     logits = ops.cast(logits, "float32")
     return ops.sum(ops.softplus(logits) - ops.cast(frame, "float32") * logits, axis=-1)
+
+
+def _one_more(rows: Any) -> Any:
+    """Returns `(batch, ...)` with a row of zeros at the end."""
+    return ops.pad(rows, [[0, 1], *([[0, 0]] * (len(rows.shape) - 1))])
 
 
 def _ids(y_true: Any) -> Any:

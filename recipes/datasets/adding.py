@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zoo.data import Dataset, Examples, Made
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ZooError
 
 ROWS = {"train": 20_000, "validation": 1_000, "test": 2_000}
 SEED = 1997
@@ -64,19 +64,13 @@ def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
 
     The sum is computed. Raises a UsageError or ZooError with the number of the first wrong line.
     """
-    import json
-
     from zoo.data import tables
 
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
     keys = [(columns or {}).get(name, name) for name in ("numbers", "markers")]
     examples: Examples = {"numbers": [], "markers": [], "sum": []}
-    for number, line in enumerate(tables.content(path).split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, row in tables.json_lines(path):
         try:
-            numbers, markers = (_floats(json.loads(line)[key]) for key in keys)
+            numbers, markers = (_floats(row[key]) for key in keys)
             right = 0 < len(numbers) == len(markers) and {*markers} <= {0, 1}
         except (ValueError, KeyError, TypeError):
             right = False

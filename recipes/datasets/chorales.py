@@ -192,25 +192,18 @@ def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     `key` may be left away. Raises a UsageError or ZooError with the number of the first line that
     is not right.
     """
-    import json
-
     from zoo.data import tables
     from zoo.music import parse_key
 
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
     key, frames = ((columns or {}).get(name, name) for name in ("key", "frames"))
     examples: Examples = {"key": [], "frames": []}
-    for number, line in enumerate(tables.content(path).split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, row in tables.json_lines(path):
         try:
-            row = json.loads(line)
             piece = [sorted({*frame}) for frame in row[frames]]
             right = piece and all(
                 type(note) is int and LOWEST <= note <= HIGHEST for frame in piece for note in frame
             )
-        except (ValueError, KeyError, TypeError):
+        except (KeyError, TypeError):
             right = False
         if not right:
             raise ZooError(

@@ -184,13 +184,11 @@ def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
 
     if path.is_dir():
         return _recordings(path)[0]
-    names = {name: (columns or {}).get(name, name) for name in ("audio", "text", "speaker")}
-    table = tables.read(path, ["audio", "text"], "", columns)
-    rows = tables.read_rows(path, [names["audio"], names["text"]])
+    table = tables.read(path, ["audio", "text"], "", columns, optional=["speaker"])
     examples: Examples = {
         "audio": [],
         "text": [" ".join(text.split()) for text in table.columns["text"]],
-        "speaker": [str(row.get(names["speaker"]) or "") for row in rows],
+        "speaker": table.columns["speaker"],
     }
     for line, name in zip(table.lines, table.columns["audio"], strict=True):
         try:

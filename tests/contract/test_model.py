@@ -1,4 +1,4 @@
-"""Every recipe's network: trains, saves, ignores padding, and fits cuDNN and half precision."""
+"""Every recipe's network: trains, saves, ignores padding, and fits half precision."""
 
 import math
 
@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import layers
 
 from zoo.data.batching import Ragged
 from zoo.training.strategy import dtype_policy
@@ -102,24 +101,6 @@ def test_half_precision_trains_and_answers_in_float32(recipe, trained, precision
     for output in parts(model(x, training=False)):
         assert output.dtype == tf.float32
         assert np.isfinite(np.asarray(output)).all()
-
-
-def test_recurrent_layers_are_of_the_kind_that_cudnn_computes(recipe, trained):
-    found = [
-        layer
-        for layer in trained.model._flatten_layers()
-        if isinstance(layer, (layers.LSTM, layers.GRU, layers.SimpleRNN))
-    ]
-    assert bool(found) == (recipe.topology != "one-to-one")
-    for layer in found:
-        if isinstance(layer, layers.SimpleRNN):
-            continue  # cuDNN's own has another form; Keras never uses it
-        assert layer.activation is keras.activations.tanh
-        assert layer.recurrent_activation is keras.activations.sigmoid
-        assert layer.recurrent_dropout == 0
-        assert layer.unroll is False
-        assert layer.use_bias is True
-        assert getattr(layer, "reset_after", True) is True
 
 
 def test_the_objective_is_made_anew_at_each_call(recipe, trained):

@@ -1,4 +1,7 @@
-"""Two replicas train what one trains; on two logical CPU devices, which every machine has."""
+"""Replicas and workers train what one device trains, and take each row once.
+
+On two logical CPU devices, and in two processes on loopback, which every machine has.
+"""
 
 import numpy as np
 import pytest
@@ -8,61 +11,107 @@ TRAIN = """
 import dataclasses, sys
 import tensorflow as tf
 
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+kind, folder, *names = sys.argv[1:]
+if kind == "mirrored":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.set_visible_devices([], "GPU")
 
 import zoo
 from zoo.training import fit
 
 fit._finish = lambda *_: None  # what comes after training is the same on one replica
-folder, *names = sys.argv[1:]
 for name in names:
     config = zoo.get_recipe(name).config
     still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
     # Clipped gradients are the smaller, and rounding the larger: unit/test_health.py clips.
-    still |= {"clip_norm": 0, "units": 32}
-    # Of 8 rows: 6 + 2; and 3 + 3 + 2, which two replicas cannot halve.
-    ways = ((6, "none", 2), (6, "mirrored", 2), (3, "none", 1), (3, "mirrored", 1))
-    for batch_size, strategy, epochs in ways:
-        zoo.train(
-            name, f"{folder}/{name}-{batch_size}-{strategy}", data="sample",
-            settings={"epochs": epochs, "batch_size": batch_size, **still},
-            strategy=strategy, quiet=True,
-        )
+    # Of 8 rows: 7, which two cannot halve; and 1, which leaves none for the other.
+    still |= {"clip_norm": 0, "units": 32, "epochs": 2, "batch_size": 7}
+    zoo.train(name, f"{folder}/{name}", data="sample", settings=still, strategy=kind, quiet=True)
+"""
+
+# The other worker writes what it ends with: the chief alone writes runs.
+WORKER = f"""
+import numpy as np
+from zoo.training import fit
+import os, sys
+
+kept = fit._fit
+
+def keep(recipe, config, run, model, *rest):
+    state = kept(recipe, config, run, model, *rest)
+    if os.environ["TF_CONFIG"].endswith('1}}}}'):
+        np.savez(f"{{run.path}}-other.npz", *model.get_weights())
+    return state
+
+fit._fit = keep
+{TRAIN}
+"""
+
+LAUNCH = """
+import json, os, subprocess, sys
+from zoo.launcher import _free_addresses
+
+script, folder, *names = sys.argv[1:]
+addresses = _free_addresses(2)
+processes = []
+for index in range(2):
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
+    command = [sys.executable, "-c", script, "multiworker", folder, *names]
+    processes.append(subprocess.Popen(command, env=environment))
+codes = [process.wait() for process in processes]
+assert codes == [0, 0], codes
 """
 
 
 @pytest.fixture(scope="module")
-def runs(shared, chosen_names):
-    return shared("replicas", TRAIN, chosen_names)
+def alone(shared, chosen_names):
+    return shared("alone", _with("none"), chosen_names)
 
 
-def test_two_replicas_equal_one_at_the_same_global_batch(chosen, runs, weights):
+@pytest.fixture(scope="module")
+def mirrored(shared, chosen_names):
+    return shared("mirrored", _with("mirrored"), chosen_names)
+
+
+@pytest.fixture(scope="module")
+def workers(shared, chosen_names):
+    script = f"import sys\nsys.argv.insert(1, {WORKER!r})\n{LAUNCH}"
+    return shared("workers", script, chosen_names)
+
+
+def _with(kind):
+    return f"import sys\nsys.argv.insert(1, {kind!r})\n{TRAIN}"
+
+
+@pytest.mark.parametrize("kind", ["mirrored", "workers"])
+def test_two_train_what_one_trains(kind, chosen, alone, weights, request):
     from zoo.training import Run
 
-    one, two = (runs / f"{chosen}-6-{strategy}" for strategy in ("none", "mirrored"))
-    for alone, shared in zip(Run(one).history, Run(two).history, strict=True):
-        assert alone.keys() == shared.keys()
-        for key in alone:
+    one = alone / chosen
+    two = request.getfixturevalue(kind) / chosen
+    for mine, theirs in zip(Run(one).history, Run(two).history, strict=True):
+        assert mine.keys() == theirs.keys()
+        for key in mine:
             # Adam blows the rounding of the tiniest gradients up to a whole step.
             close = 0.02 if key.startswith(("update/", "gradient_norm")) else 1e-3
-            assert shared[key] == pytest.approx(alone[key], rel=close), key
-    alone, shared = weights(one / "model-last.keras"), weights(two / "model-last.keras")
-    assert alone.keys() == shared.keys()
+            assert theirs[key] == pytest.approx(mine[key], rel=close, abs=1e-6), key
+    mine, theirs = weights(one / "model-last.keras"), weights(two / "model-last.keras")
+    assert mine.keys() == theirs.keys()
     # By their norms, for the same reason; Adam's moments are among the arrays and tell a gradient
     # of another size.
-    for key in alone:
-        distance = np.linalg.norm(shared[key].astype(float) - alone[key])
-        assert distance <= 0.02 * np.linalg.norm(alone[key]) + 1e-6, key
+    for key in mine:
+        distance = np.linalg.norm(theirs[key].astype(float) - mine[key])
+        assert distance <= 0.02 * np.linalg.norm(mine[key]) + 1e-6, key
 
 
-def test_batches_that_two_replicas_cannot_halve_train_too(chosen, runs):
-    from zoo.training import Run
+def test_workers_end_with_the_same_weights(chosen, workers):
+    import keras
 
-    alone, shared = (
-        Run(runs / f"{chosen}-3-{strategy}").history for strategy in ("none", "mirrored")
-    )
-    for one, other in zip(alone, shared, strict=True):
-        assert other["loss"] == pytest.approx(one["loss"], rel=0.2)
-        assert other["val_loss"] == pytest.approx(one["val_loss"], rel=0.2)
+    folder = workers / chosen
+    chief = keras.models.load_model(folder / "model-last.keras", compile=False).get_weights()
+    with np.load(f"{folder}-other.npz") as other:
+        assert len(chief) == len(other.files) > 0
+        for mine, theirs in zip(chief, other.values(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)

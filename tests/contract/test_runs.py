@@ -15,8 +15,11 @@ import zoo
 from zoo import files
 from zoo.cli import main
 
-_ALL = [zoo.get_recipe(row["name"]) for row in zoo.list_models()]
-NAMES = sorted({recipe.module: recipe.name for recipe in _ALL}.values())  # as `chosen` gives them
+
+@pytest.fixture
+def name(chosen_names):
+    """One recipe that has a reference run: what is of the engine is the same for every recipe."""
+    return chosen_names[0]
 
 
 def command(name, run, settings, *more):
@@ -102,7 +105,6 @@ def test_a_run_answers_its_sample_in_one_line_each(chosen, references):
         assert "\n" not in line
 
 
-@pytest.mark.parametrize("name", NAMES[:1])  # of the engine, the same for every recipe
 def test_signals_and_a_damaged_checkpoint(name, references, settings, weights, python, tmp_path):
     run = tmp_path / "run"
     again = command(name, run, settings)
@@ -143,20 +145,20 @@ for name in names:
 
 
 def test_deterministic_runs_are_equal_whatever_came_before(
-    references, settings, weights, python, tmp_path
+    references, chosen_names, settings, weights, python, tmp_path
 ):
     # The killed runs say it of every recipe; here others have run before in the process.
-    names = NAMES[-1:] + NAMES[:1]
+    names = chosen_names[-1:] + chosen_names[:1]
     python([sys.executable, "-c", REPEAT, tmp_path, repr(settings), *names])
     for name in names:
         assert_same_run(tmp_path / name, references / name, weights)
 
 
 @pytest.fixture
-def copy(references, settings, tmp_path):
-    """A finished run of the first recipe, and the arguments that made it."""
+def copy(name, references, settings, tmp_path):
+    """A finished run of that recipe, and the arguments that made it."""
     run = tmp_path / "copy"
-    shutil.copytree(references / NAMES[0], run)
+    shutil.copytree(references / name, run)
     return run, {"data": "sample", "settings": settings, "deterministic": True, "quiet": True}
 
 
@@ -169,75 +171,75 @@ def copy(references, settings, tmp_path):
         ({"data": None}, "data: 'sample', now None"),
     ],
 )
-def test_a_folder_of_another_run_is_refused_with_the_difference(copy, changes, difference):
+def test_a_folder_of_another_run_is_refused_with_the_difference(copy, name, changes, difference):
     run, arguments = copy
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     settings = {**arguments["settings"], **changes.pop("settings", {})}
     with pytest.raises(zoo.UsageError) as caught:
-        zoo.train(NAMES[0], run, **{**arguments, "settings": settings, **changes})
+        zoo.train(name, run, **{**arguments, "settings": settings, **changes})
     assert difference in str(caught.value)
     assert str(caught.value).count(", now ") == 1
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.skipif(len(NAMES) < 2, reason="needs two recipes")
-def test_a_folder_of_another_recipe_is_refused_with_exit_code_2(copy, monkeypatch, capsys):
+def test_a_folder_of_another_recipe_is_refused_with_exit_code_2(copy, name, monkeypatch, capsys):
     run, _ = copy
-    monkeypatch.setattr(sys, "argv", ["zoo", "train", NAMES[1], "--data=sample", "-o", str(run)])
+    other = next(row["name"] for row in zoo.list_models() if row["name"] != name)
+    monkeypatch.setattr(sys, "argv", ["zoo", "train", other, "--data=sample", "-o", str(run)])
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 2
-    assert f"recipe: {NAMES[0]!r}, now {NAMES[1]!r}" in capsys.readouterr().err
+    assert f"recipe: {name!r}, now {other!r}" in capsys.readouterr().err
 
 
-def test_the_same_call_on_a_complete_run_leaves_it_as_it_is(copy):
+def test_the_same_call_on_a_complete_run_leaves_it_as_it_is(copy, name):
     run, arguments = copy
     before = (run / "metrics.json").stat().st_mtime_ns
-    assert zoo.train(NAMES[0], run, **arguments).complete
+    assert zoo.train(name, run, **arguments).complete
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
-def test_what_a_kill_after_the_metrics_left_undone_is_done(copy):
+def test_what_a_kill_after_the_metrics_left_undone_is_done(copy, name):
     run, arguments = copy
     card = (run / "card.md").read_text()
     (run / "card.md").unlink()
     (run / ".card.md.77.part.md").write_text("half")
     (run / "checkpoint").mkdir()
     (run / "checkpoint" / "00004-00000000.npz").write_text("of no use any more")
-    zoo.train(NAMES[0], run, **arguments)
+    zoo.train(name, run, **arguments)
     assert (run / "card.md").read_text() == card
     assert not list(run.glob("checkpoint"))
     assert not list(run.glob(".*"))
 
 
-def test_a_run_does_not_go_on_with_other_data(copy):
+def test_a_run_does_not_go_on_with_other_data(copy, name):
     run, arguments = copy
     (run / "metrics.json").unlink()
     data = files.read_json(run / "data.json")
     files.write_json(run / "data.json", {**data, "fingerprint": "0" * 64})
     with pytest.raises(zoo.ZooError, match="have changed since it began"):
-        zoo.train(NAMES[0], run, **{**arguments, "deterministic": True})
+        zoo.train(name, run, **{**arguments, "deterministic": True})
 
 
-def test_resume_demands_a_run(tmp_path):
+def test_resume_demands_a_run(name, tmp_path):
     with pytest.raises(zoo.UsageError, match="no run to resume"):
-        zoo.train(NAMES[0], tmp_path / "none", data="sample", resume=True, quiet=True)
+        zoo.train(name, tmp_path / "none", data="sample", resume=True, quiet=True)
     assert not (tmp_path / "none").exists()
 
 
-def test_overwrite_deletes_nothing_that_is_no_run(tmp_path):
+def test_overwrite_deletes_nothing_that_is_no_run(name, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(zoo.UsageError, match="is no run folder"):
-        zoo.train(NAMES[0], tmp_path, data="sample", overwrite=True, quiet=True)
+        zoo.train(name, tmp_path, data="sample", overwrite=True, quiet=True)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
     with pytest.raises(zoo.UsageError, match="is no run folder"):
-        zoo.train(NAMES[0], tmp_path / "thesis.tex", data="sample", overwrite=True, quiet=True)
+        zoo.train(name, tmp_path / "thesis.tex", data="sample", overwrite=True, quiet=True)
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_is_one_line(name, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     run = tmp_path / "file" / "run"
-    monkeypatch.setattr(sys, "argv", ["zoo", "train", NAMES[0], "--data=sample", "-o", str(run)])
+    monkeypatch.setattr(sys, "argv", ["zoo", "train", name, "--data=sample", "-o", str(run)])
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code in (1, 2)

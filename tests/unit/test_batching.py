@@ -122,13 +122,33 @@ def test_inputs_and_targets_may_have_parts_and_both_be_ragged():
 
 
 @pytest.mark.parametrize("replicas", [2, 3])
-def test_replicas_get_equal_shares(batches, replicas):
+def test_replicas_share_every_row_once(batches, replicas):
     order = [np.arange(7), np.arange(7, 13), np.array([13])]
-    for index, (_, y) in zip(order, batches.dataset(order, replicas), strict=True):
-        assert len(y) % replicas == 0
-        assert 0 <= len(y) - len(index) < replicas
-        np.testing.assert_array_equal(y[: len(index)], index)
-        assert set(y.numpy()) == set(index)
+    elements = [
+        list(batches.shares(order, replicas, [mine]).as_numpy_iterator())
+        for mine in range(replicas)
+    ]
+    for step, index in enumerate(order):
+        parts = [one[step] for one in elements]
+        longest = batches.lengths[index].max()
+        for x, y, _ in parts:
+            assert len(x) == len(y) >= 1
+            assert x.shape[1] == longest
+        counted = [(x[: counts[0]], y[: counts[0]]) for x, y, counts in parts]
+        np.testing.assert_array_equal(np.concatenate([y for _, y in counted]), index)
+        x = np.concatenate([x for x, _ in counted])
+        np.testing.assert_array_equal(x, batches.x.padded(index))
+        assert {counts[1] for _, _, counts in parts} == {len(index)}
+        sizes = [counts[0] for _, _, counts in parts]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_worker_with_two_replicas_gets_their_shares_in_turn(batches):
+    order = [np.arange(8), np.arange(8, 12)]
+    together = batches.shares(order, 4, [2, 3])
+    assert together.cardinality().numpy() == 4
+    rows = [y.tolist() for _, y, _ in together.as_numpy_iterator()]
+    assert rows == [[4, 5], [6, 7], [10], [11]]
 
 
 def test_rows_that_are_drawn_anew_depend_on_seed_and_epoch_alone():

@@ -477,6 +477,16 @@ def test_own_folder(tmp_path):
         make(NOWHERE).load(folder)
 
 
+def test_a_file_of_ones_own_is_told_from_sources_and_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "folder").mkdir()
+    own = make()
+    assert own.is_own_file("rows.csv")
+    assert own.is_own_file(tmp_path / "rows.csv")
+    for source in (None, "sample", tmp_path / "folder", "~/folder"):
+        assert not own.is_own_file(source), source
+
+
 def test_own_folder_that_is_not_clear(tmp_path):
     folder = tmp_path / "mine"
     table(folder / "test.csv", ROWS)

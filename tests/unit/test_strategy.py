@@ -1,9 +1,13 @@
+import json
+from types import SimpleNamespace
+
 import keras
 import pytest
 import tensorflow as tf
 
 from zoo.errors import UsageError
-from zoo.training.strategy import dtype_policy, make_strategy
+from zoo.training import workers
+from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
 
 
 @pytest.fixture
@@ -22,36 +26,101 @@ def devices(monkeypatch):
 
 def test_one_device_needs_no_strategy(devices):
     devices(CPU=2, GPU=1)
-    assert make_strategy("auto", 8) is tf.distribute.get_strategy()
-    assert make_strategy("none", 8) is tf.distribute.get_strategy()
+    assert make_strategy("auto") is tf.distribute.get_strategy()
+    assert make_strategy("none") is tf.distribute.get_strategy()
 
 
 def test_several_gpus_are_mirrored_over_unless_told_not_to(devices):
     devices(CPU=1, GPU=3)
-    assert make_strategy("auto", 8) == ["/GPU:0", "/GPU:1", "/GPU:2"]
-    assert make_strategy("mirrored", 8) == ["/GPU:0", "/GPU:1", "/GPU:2"]
-    assert make_strategy("none", 8) is tf.distribute.get_strategy()
+    assert make_strategy("auto") == ["/GPU:0", "/GPU:1", "/GPU:2"]
+    assert make_strategy("mirrored") == ["/GPU:0", "/GPU:1", "/GPU:2"]
+    assert make_strategy("none") is tf.distribute.get_strategy()
 
 
 def test_logical_cpus_stand_in_for_gpus(devices):
     devices(CPU=2)
-    assert make_strategy("mirrored", 8) == ["/CPU:0", "/CPU:1"]
+    assert make_strategy("mirrored") == ["/CPU:0", "/CPU:1"]
 
 
 @pytest.mark.parametrize(
-    ("numbers", "name", "batch_size", "message"),
+    ("numbers", "name", "message"),
     [
-        ({"CPU": 1}, "mirrored", 8, "needs at least two devices; this machine shows 1"),
-        ({"GPU": 1}, "mirrored", 8, "needs at least two devices"),
-        ({"CPU": 2}, "mirrored", 1, "1 rows cannot be shared by 2 replicas"),
-        ({"GPU": 4}, "auto", 3, "Raise --batch-size"),
-        ({"CPU": 1}, "miror", 8, r"Unknown strategy 'miror'. Did you mean 'mirrored'\?"),
+        ({"CPU": 1}, "mirrored", "needs at least two devices; this machine shows 1"),
+        ({"GPU": 1}, "mirrored", "needs at least two devices"),
+        ({"CPU": 1}, "miror", r"Unknown strategy 'miror'. Did you mean 'mirrored'\?"),
+        ({"CPU": 1}, "multiworker", "finds neither TF_CONFIG nor Slurm's variables"),
     ],
 )
-def test_what_cannot_work_is_said(devices, numbers, name, batch_size, message):
+def test_what_cannot_work_is_said(devices, numbers, name, message):
     devices(**numbers)
     with pytest.raises(UsageError, match=message):
-        make_strategy(name, batch_size)
+        make_strategy(name)
+
+
+def test_every_replica_needs_a_row():
+    strategy = SimpleNamespace(num_replicas_in_sync=4)
+    check_batch_size(4, strategy)
+    with pytest.raises(UsageError, match=r"3 rows cannot be shared by 4 replicas\. Raise --batch"):
+        check_batch_size(3, strategy)
+
+
+CLUSTER = {"worker": ["a:1", "b:1"]}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "TF_CONFIG cannot be read"),
+        ("[]", "TF_CONFIG cannot be read"),
+        ({"cluster": CLUSTER}, "TF_CONFIG cannot be read"),
+        ({"cluster": CLUSTER, "task": {"type": "worker", "index": 2}}, "task worker 2 of"),
+        ({"cluster": CLUSTER, "task": {"type": "chief", "index": 0}}, "task chief 0 of"),
+        (
+            {"cluster": {**CLUSTER, "ps": ["c:1"]}, "task": {"type": "ps", "index": 0}},
+            "only chief and worker train",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["auto", "multiworker"])
+def test_a_cluster_that_is_none_is_said(monkeypatch, config, message, name):
+    monkeypatch.setenv("TF_CONFIG", config if isinstance(config, str) else json.dumps(config))
+    with pytest.raises(UsageError, match=message):
+        make_strategy(name)
+
+
+def test_auto_follows_a_cluster_of_several(monkeypatch):
+    monkeypatch.setattr("zoo.training.strategy._join", lambda: "joined")
+    for number, expected in ((1, tf.distribute.get_strategy()), (2, "joined")):
+        task = {"type": "worker", "index": 0}
+        config = {"cluster": {"worker": ["a:1", "b:1"][:number]}, "task": task}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+        assert make_strategy("auto") == expected
+        assert make_strategy("multiworker") == "joined"
+        assert make_strategy("none") is tf.distribute.get_strategy()
+
+
+def test_slurm_says_who_a_worker_is(monkeypatch):
+    for name, value in {
+        "SLURM_STEP_NODELIST": "node[1-2]",
+        "SLURM_STEP_NUM_TASKS": "4",
+        "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
+        "SLURM_PROCID": "3",
+    }.items():
+        monkeypatch.setenv(name, value)
+    found = workers.resolver()
+    assert workers.size(found) == 4
+    addresses = found.cluster_spec().as_dict()["worker"]
+    assert [address.split(":")[0] for address in addresses] == ["node1"] * 2 + ["node2"] * 2
+    assert len(set(addresses)) == 4
+    assert (found.task_type, found.task_id) == ("worker", 3)
+
+
+def test_one_process_agrees_with_itself():
+    alone = workers.Workers(tf.distribute.get_strategy())
+    assert alone.chief
+    assert alone.agree(True, False) == [True, False]
+    alone.wait()
+    alone.check_same("anything", "data")
 
 
 def test_a_precision_holds_inside_only():

@@ -62,6 +62,23 @@ def test_columns_can_be_renamed(tmp_path):
     assert tables.read(path, ["text"], "label", names).columns == {"text": ["fine"], "label": ["5"]}
 
 
+def test_columns_that_need_not_be_there(tmp_path):
+    content = '{"text": "a", "by": "Ann"}\n\n{"text": "b"}\n{"text": "c", "by": 3}\n'
+    path = write(tmp_path, "x.jsonl", content)
+    table = tables.read(path, ["text"], names={"who": "by"}, optional=["who", "when"])
+    assert table.lines == [1, 3, 4]
+    assert table.columns == {
+        "text": ["a", "b", "c"],
+        "who": ["Ann", "", "3"],
+        "when": ["", "", ""],
+    }
+
+
+def test_lines_of_json_have_their_numbers(tmp_path):
+    path = write(tmp_path, "x.jsonl", '[1]\n\n{"a": \n ' + "[" * 100_000 + "\n2")
+    assert list(tables.json_lines(path)) == [(1, [1]), (3, None), (4, None), (5, 2)]
+
+
 def test_huge_field(tmp_path):
     text = "word " * 100_000  # the csv module stops at 131,072 characters unless told
     table = tables.read(write(tmp_path, "x.csv", f"text,label\n{text},a\n"), ["text"], "label")

@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from zoo import files
 from zoo.environment import environment
 from zoo.errors import UsageError
 from zoo.inspection import inspect
-from zoo.report.plots import GREY, save
+from zoo.inspection.draw import profile
+from zoo.report.plots import COLOURS, GREY, save
 from zoo.serving.predictor import load
 from zoo.training.run import Run
-
-# Okabe and Ito's, distinct for colour-blind readers.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
 def profiles(models: Sequence[str | Path], picture: str | Path, *, rows: int = 16) -> Path:
@@ -79,14 +76,7 @@ def _draw(found: Sequence[dict[str, Any]], path: Path) -> None:
     for colour, label, each in zip(COLOURS * len(found), labels, found, strict=False):
         epochs = range(1, len(each["curve"]) + 1)
         left.plot(epochs, each["curve"], "o-", ms=3, lw=1.8, color=colour, label=label)
-        values = {name: np.array(row) for name, row in each["gradients"].items()}
-        largest = values["median"].max()
-        if largest > 0:
-            back = np.arange(len(values["median"]))
-            right.semilogy(back, values["median"] / largest, lw=1.8, color=colour, label=label)
-            right.fill_between(
-                back, values["lower"] / largest, values["upper"] / largest, color=colour, alpha=0.15
-            )
+        profile(right, each["gradients"], colour, label)
     if found[0]["monitor"].endswith("loss"):
         left.set_yscale("log")
         if found[0]["metric"] == "mse":  # the loss is the metric, so baselines can stand beside

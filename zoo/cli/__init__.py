@@ -20,6 +20,7 @@ VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",
     "info": "Show a recipe: idea, config, data, layers.",
     "train": "Train a recipe, or go on with a run.",
+    "launch": "Train in several processes at once.",
     "evaluate": "Score a model beside its baselines.",
     "backtest": "Walk a forecaster through unseen days.",
     "predict": "Answer texts or a file of them.",

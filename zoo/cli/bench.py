@@ -97,6 +97,21 @@ def generation(model: str, output: str) -> None:
     click.echo(f"ratio {result['single_ratio']:.1f} one by one, {result['ratio']:.1f} in a batch")
 
 
+@bench.command("options")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipes' datasets.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Passes of each way."
+)
+def training_options(names: tuple[str, ...], output: str, data: str | None, rounds: int) -> None:
+    """Measure training steps of each recipe NAME with XLA, several at once, in half precision."""
+    options.import_tensorflow()
+    from zoo.bench.options import measure_options
+
+    measure_options(names, output, data=data, rounds=rounds, say=click.echo)
+
+
 @bench.command()
 @click.argument("name")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")

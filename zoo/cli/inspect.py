@@ -8,16 +8,12 @@ from pathlib import Path
 import click
 
 from zoo.cli import options
-from zoo.errors import UsageError, suggest
-
-WHAT = ("gradients", "gates", "saliency", "states")
+from zoo.config import INSPECTED, check_inspected
 
 
 def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
-    parts = [part.strip() for part in value.split(",")] if value else [*WHAT]
-    for part in parts:
-        if part not in WHAT:
-            raise UsageError(f"Unknown part {part!r} of --what.{suggest(part, WHAT)}")
+    parts = [part.strip() for part in value.split(",")] if value else [*INSPECTED]
+    check_inspected(parts)
     return parts
 
 
@@ -37,7 +33,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     "--what",
     callback=_parts,
     metavar="PART,…",
-    help=f"Any of {', '.join(WHAT)}; all by default.",
+    help=f"Any of {', '.join(INSPECTED)}; all by default.",
 )
 @click.option(
     "--rows",

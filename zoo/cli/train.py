@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 
@@ -132,7 +133,8 @@ def train(
             **kwargs,  # type: ignore[arg-type]
         )
     except KeyboardInterrupt as stop:
-        again = [argument for argument in sys.argv[1:] if argument != "--overwrite"]
+        again = shlex.split(os.environ.get("ZOO_COMMAND", "")) or sys.argv[1:]
+        again = [argument for argument in again if argument != "--overwrite"]
         where = ""
         if isinstance(stop, Interrupted):
             where = f" in epoch {stop.epoch} after step {stop.step}; nothing is lost"

@@ -8,7 +8,7 @@ nearly equal length are therefore put together. The order of an epoch is drawn f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,23 +106,50 @@ class Batches:
         """Returns `(x, y)` of the rows `index`, padded on the right with zeros."""
         return _take(self.x, index), _take(self.y, index)
 
-    def dataset(self, order: list[np.ndarray], replicas: int = 1) -> tf.data.Dataset:
+    def dataset(self, order: list[np.ndarray]) -> tf.data.Dataset:
         """Returns a `tf.data.Dataset` of `(x, y)`, one element a batch of `order`.
 
         Args:
           order: row numbers of each batch.
-          replicas: over which a batch is shared out. One whose rows they cannot share evenly is
-            topped up with its own first rows: Keras 3.15 fails on uneven shares, and cuDNN on a
-            replica without a row.
+        """
+        return self._generated(lambda: map(self.take, order), len(order))
+
+    def shares(
+        self, order: list[np.ndarray], replicas: int, mine: Sequence[int]
+    ) -> tf.data.Dataset:
+        """Returns what some of several replicas take of each batch.
+
+        The rows of a batch go to the replicas in equal parts, the first of which have one row more
+        where they cannot be equal; all are as long as the longest of the batch. A replica that no
+        row is left for takes the first one, which does not count: cuDNN fails without a row.
+
+        Args:
+          order: row numbers of each batch.
+          replicas: over which the batches are shared out.
+          mine: the replicas to return the rows of, from 0.
+
+        Returns:
+          Elements `(x, y, counts)`, one for each of `mine`, batch after batch; `counts` is int32
+          `(2,)`: how many of these rows count, and how many the batch has.
         """
 
-        def generate() -> Iterator[tuple[Any, Any]]:
+        def generate() -> Iterator[tuple[Any, Any, np.ndarray]]:
             for index in order:
-                yield self.take(np.resize(index, -(-len(index) // replicas) * replicas))
+                x, y = self.take(index)
+                parts = np.array_split(np.arange(len(index)), replicas)
+                for part in (parts[replica] for replica in mine):
+                    rows = part if len(part) else np.array([0])
+                    counts = np.array([len(part), len(index)], np.int32)
+                    yield _rows(x, rows), _rows(y, rows), counts
 
-        signature = tf.nest.map_structure(_spec, self.take(np.arange(1)))
+        return self._generated(generate, len(order) * len(mine), tf.TensorSpec([2], tf.int32))
+
+    def _generated(
+        self, generate: Callable[[], Iterable], elements: int, *more: tf.TensorSpec
+    ) -> tf.data.Dataset:
+        signature = (*tf.nest.map_structure(_spec, self.take(np.arange(1))), *more)
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-        return dataset.apply(tf.data.experimental.assert_cardinality(len(order))).prefetch(4)
+        return dataset.apply(tf.data.experimental.assert_cardinality(elements)).prefetch(4)
 
 
 def _leaves(structure: Any) -> list[Any]:
@@ -131,6 +158,10 @@ def _leaves(structure: Any) -> list[Any]:
     if isinstance(structure, tuple):
         return [leaf for part in structure for leaf in _leaves(part)]
     return [structure]
+
+
+def _rows(batch: Any, index: np.ndarray) -> Any:
+    return tf.nest.map_structure(lambda array: array[index], batch)
 
 
 def _take(structure: Any, index: np.ndarray) -> Any:

@@ -182,6 +182,10 @@ class Dataset:
         """Whether `source` names one's own file or folder."""
         return source is not None and source not in self.keys
 
+    def is_own_file(self, source: str | Path | None) -> bool:
+        """Whether `source` names a file of one's own, which has no splits; it may be missing."""
+        return self.is_own(source) and not Path(str(source)).expanduser().is_dir()
+
     def check_columns(self, source: str | Path | None, columns: Mapping[str, str] | None) -> None:
         """Checks that columns are renamed only where there are names to choose.
 

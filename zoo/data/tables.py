@@ -43,7 +43,11 @@ class Table:
 
 
 def read(
-    path: Path, texts: Iterable[str], label: str = "", names: Mapping[str, str] | None = None
+    path: Path,
+    texts: Iterable[str],
+    label: str = "",
+    names: Mapping[str, str] | None = None,
+    optional: Iterable[str] = (),
 ) -> Table:
     """Reads the columns that are needed from a CSV, TSV or JSONL file.
 
@@ -52,6 +56,7 @@ def read(
       texts: columns that hold text.
       label: the column that holds class names; `""` for none.
       names: our column to the file's name of it, where they differ.
+      optional: further columns of text, `""` where the file has nothing.
 
     Returns:
       The columns under our names.
@@ -71,6 +76,9 @@ def read(
             _refuse_not_text(path, name, columns[column], lines)
             empty = [n for n, text in zip(lines, columns[column], strict=True) if not text.strip()]
             _refuse(path, f"has an empty {name!r}", empty)
+    for column in optional:
+        name = (names or {}).get(column, column)
+        columns[column] = [str(row.get(name) or "") for row in records]
     return Table(columns, lines, path)
 
 
@@ -91,6 +99,20 @@ def read_rows(path: Path, texts: Iterable[str]) -> list[dict[str, Any]]:
         values = [row[name] for row in records]
         _refuse_not_text(path, name, ["" if isinstance(v, list) else v for v in values], lines)
     return records
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yields (line number, value) for each line of a JSONL file that is not blank.
+
+    The value is None where the line is no JSON: what else is wrong is the caller's to find, too.
+
+    Raises:
+      UsageError: no such file.
+      ZooError: it is empty or not UTF-8.
+    """
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    yield from _json_lines(content(path))
 
 
 def check_labels(table: Table, label: str, known: Sequence[str]) -> None:
@@ -238,13 +260,7 @@ def _height(row: list[str]) -> int:
 
 def _json_rows(path: Path, text: str) -> Rows:
     lines, records, wrong = [], [], []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
+    for number, record in _json_lines(text):
         if isinstance(record, dict):
             lines.append(number)
             records.append(record)
@@ -252,6 +268,16 @@ def _json_rows(path: Path, text: str) -> Rows:
             wrong.append(number)
     _refuse(path, "is no JSON object", wrong)
     return list(dict.fromkeys(name for record in records for name in record)), lines, records
+
+
+def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError):
+                value = None
+            yield number, value
 
 
 def _missing(path: Path, name: str, column: str, present: list[str]) -> str:

@@ -1,5 +1,5 @@
 """What happens inside the recurrent layers of a trained model: gradients, gates, states."""
 
-from zoo.inspection.look import WHAT, inspect
+from zoo.inspection.look import inspect
 
-__all__ = ["WHAT", "inspect"]
+__all__ = ["inspect"]

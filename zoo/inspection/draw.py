@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zoo.report.plots import GREY, TRAIN, VALIDATION, save
@@ -25,32 +26,25 @@ def pictures(
     labels: Labels,
     what: Sequence[str],
     folder: Path,
-) -> list[Path]:
+) -> None:
     """Writes `gradients.png`, `saliency.png`, and `gates-LAYER.png` and `states-LAYER.png`.
 
     Heat maps show the first row, its last 80 steps at most.
-
-    Returns:
-      Their paths.
     """
-    paths = []
     if "gradients" in what:
-        paths.append(folder / "gradients.png")
-        gradients(found["layers"], paths[-1])
+        gradients(found["layers"], folder / "gradients.png")
     if "saliency" in what:
-        paths.append(folder / "saliency.png")
-        saliency(found["saliency"], paths[-1])
+        saliency(found["saliency"], folder / "saliency.png")
     for layer in layers:
         place = layer.capture.name.replace("/", "-")
         if "gates" in what and layer.gates:
-            paths.append(folder / f"gates-{place}.png")
-            heat_maps(layer, layer.gates, labels[0], paths[-1], (0, 1), "viridis", "open")
+            path = folder / f"gates-{place}.png"
+            heat_maps(layer, layer.gates, labels[0], path, (0, 1), "viridis", "open")
         if "states" in what:
-            paths.append(folder / f"states-{place}.png")
+            path = folder / f"states-{place}.png"
             states = {"state": layer.unrolled.states}
             size = float(np.abs(layer.unrolled.states[0]).max())
-            heat_maps(layer, states, labels[0], paths[-1], (-size, size), "RdBu", "$h_t$")
-    return paths
+            heat_maps(layer, states, labels[0], path, (-size, size), "RdBu", "$h_t$")
 
 
 def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
@@ -67,15 +61,7 @@ def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
             ),
         )
         for name, colour, label in profiles:
-            values = {key: np.array(each) for key, each in layer["gradients"][name].items()}
-            largest = values["median"].max()
-            if not largest > 0:
-                continue
-            back = np.arange(len(values["median"]))
-            left.semilogy(back, values["median"] / largest, color=colour, label=label, lw=1.8)
-            left.fill_between(
-                back, values["lower"] / largest, values["upper"] / largest, color=colour, alpha=0.2
-            )
+            profile(left, layer["gradients"][name], colour, label)
         left.axhline(0.01, color=GREY, lw=1, ls="--")
         left.text(0.01, 0.012, "1 %", color=GREY, transform=left.get_yaxis_transform())
         left.set_ylim(1e-5, None)
@@ -91,6 +77,20 @@ def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
         right.set_xlabel("step read, first row")
         right.set_title(r"$\|\partial h_t/\partial h_{t-1}\|_2$", fontsize=10)
     save(figure, path)
+
+
+def profile(axes: Axes, values: Mapping[str, Sequence[float]], colour: str, label: str) -> None:
+    """Draws one profile of gradients as shares of its largest median; nothing if that is 0.
+
+    Args:
+      values: `median`, `lower` and `upper`, by steps before the last one, `(steps,)` each.
+    """
+    median, lower, upper = (np.array(values[name]) for name in ("median", "lower", "upper"))
+    largest = median.max()
+    if largest > 0:
+        back = np.arange(len(median))
+        axes.semilogy(back, median / largest, color=colour, label=label, lw=1.8)
+        axes.fill_between(back, lower / largest, upper / largest, color=colour, alpha=0.2)
 
 
 def heat_maps(

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 
 from zoo import files
+from zoo.config import INSPECTED, check_inspected
 from zoo.data import Examples
 from zoo.data.dataset import load_examples, take
-from zoo.errors import UsageError, suggest
+from zoo.errors import UsageError
 from zoo.inspection.capture import Capture, capture
 from zoo.inspection.gates import gates
 from zoo.inspection.unroll import Unrolled, unroll
 from zoo.serving.evaluation import splits_of
 from zoo.serving.predictor import Predictor, first_line, load
-
-WHAT = ("gradients", "gates", "saliency", "states")
 
 VANISHED = 0.01  # share of its largest value below which a gradient counts as gone
 EXPLODED = 10.0  # a gradient that has grown by this factor on its way back counts as exploding
@@ -44,7 +43,7 @@ def inspect(
     data: str | Path | None = None,
     columns: Mapping[str, str] | None = None,
     output: str | Path | None = None,
-    what: Sequence[str] = WHAT,
+    what: Sequence[str] = INSPECTED,
     rows: int = 8,
 ) -> dict[str, Any]:
     """Looks inside a trained model while it reads a few examples.
@@ -59,7 +58,7 @@ def inspect(
         test split of the data that the model was trained on.
       columns: our column name to the file's.
       output: folder for `inspection.json` and the pictures; nothing is written if None.
-      what: which of `WHAT`.
+      what: which of `zoo.config.INSPECTED`.
       rows: examples at most; all of the texts, if there are.
 
     Returns:
@@ -83,9 +82,7 @@ def inspect(
         or as for `zoo.load`.
       ZooError: the file is not right, or the data cannot be had.
     """
-    for part in what:
-        if part not in WHAT:
-            raise UsageError(f"Unknown part {part!r}.{suggest(part, WHAT)}")
+    check_inspected(what)
     predictor = model if isinstance(model, Predictor) else load(model)
     recipe, config, assets = predictor.recipe, predictor.config, predictor.assets
     if rows < 1:

@@ -1,6 +1,7 @@
 """Layers that Keras does not have, each of `keras.ops` and registered under package `zoo`."""
 
 from zoo.layers.attention import Attention
+from zoo.layers.cells import CELLS
 from zoo.layers.crf import CRF
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
@@ -11,6 +12,7 @@ from zoo.layers.pooling import MaskedPooling
 from zoo.layers.speech import BlankPadding, StackFrames
 
 __all__ = [
+    "CELLS",
     "CRF",
     "NADE",
     "Attention",

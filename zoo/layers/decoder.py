@@ -8,8 +8,7 @@ import keras
 from keras import layers, ops
 
 from zoo.layers.attention import Attention
-
-CELLS = {"gru": layers.GRU, "lstm": layers.LSTM}
+from zoo.layers.cells import CELLS
 
 
 @keras.saving.register_keras_serializable("zoo")

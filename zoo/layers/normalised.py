@@ -48,6 +48,8 @@ class LayerNormCell(keras.layers.Layer):
       ValueError: an unknown kind.
     """
 
+    no_cudnn = "cuDNN's kernels do not normalise inside the cell"  # a GPU computes it in a loop
+
     def __init__(
         self,
         units: int,

@@ -13,9 +13,9 @@ from matplotlib.patches import Patch, Rectangle
 
 from zoo.music.keys import note_name, scale
 from zoo.music.piece import NEAR, Note, Piece
+from zoo.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
-# Okabe and Ito's colours, distinct for colour-blind readers: vermilion, blue, green, orange, …
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#555555")
+VOICES = (VERMILION, BLUE, GREEN, ORANGE, PURPLE, SKY, GREY)  # the highest one first
 # Quarter notes in a row of the picture, and rows that it has at most.
 ROW, MOST_ROWS = 64, 12
 
@@ -55,10 +55,10 @@ def piano_roll(piece: Piece) -> bytes:
         parts.append(f"bars 1 to {last} of {len(numbers)}")
     title = ", ".join(part for part in parts if part)
     figure.suptitle(title, fontsize=10, parse_math=False)
-    if 1 < len(piece.voices) <= len(COLOURS):
+    if 1 < len(piece.voices) <= len(VOICES):
         handles = [
             Patch(color=colour, label=name)
-            for name, colour in zip(piece.voices, COLOURS, strict=False)
+            for name, colour in zip(piece.voices, VOICES, strict=False)
         ]
         figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=8)
     file = io.BytesIO()
@@ -122,7 +122,7 @@ def _boxes(piece: Piece) -> list[_Box]:
         # A gap before the next note: a note that is struck anew is another note.
         right = max(0.5 * (note.start + note.end), note.end - 0.06)
         height = _HEIGHT * 0.5 ** len(others)
-        colour = COLOURS[note.voice % len(COLOURS)]
+        colour = VOICES[note.voice % len(VOICES)]
         boxes.append(_Box(note.start, right, note.pitch, height, colour))
     return boxes
 

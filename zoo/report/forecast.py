@@ -12,11 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from zoo.metrics import forecast as scores
 from zoo.metrics.panel import Panel
-from zoo.report.plots import GREY, TRAIN, VALIDATION, save
+from zoo.report.plots import COLOURS, GREY, TRAIN, save
 from zoo.series import Forecast
 
-# Okabe and Ito's colours, distinct for colour-blind readers.
-COLOURS = (TRAIN, VALIDATION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SHOWN = 60  # days of the fans
 
 

@@ -19,9 +19,11 @@ from matplotlib.ticker import MaxNLocator
 from zoo.errors import ZooError
 from zoo.files import writing
 
-# Okabe and Ito's blue and vermilion: distinct for colour-blind readers, and in grey.
-TRAIN, VALIDATION = "#0072B2", "#D55E00"
+# Okabe and Ito's colours, distinct for colour-blind readers, and the first two also in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS
 GREY = "#555555"
+TRAIN, VALIDATION = BLUE, VERMILION
 # Beyond this many classes the cells are too small for numbers.
 MOST_NUMBERED = 25
 
@@ -173,8 +175,8 @@ def attention(
     save(figure, path)
 
 
-# Okabe and Ito's others, for words; they come again after ten, with another line.
-WORDS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C564B", "#555555")
+# Of words; they come again after these, with another line.
+WORDS = (*COLOURS[:-1], "#8C564B", GREY)
 
 
 def alignment(

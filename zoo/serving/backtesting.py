@@ -232,7 +232,7 @@ def _examples(
     """Returns the series to walk through, their title, and notes."""
     dataset = predictor.recipe.data(predictor.config)
     dataset.check_columns(data, columns)
-    if dataset.is_own(data) and not Path(str(data)).is_dir():
+    if dataset.is_own_file(data):
         examples = dict(load_examples(dataset, Path(str(data)), columns))
         title = Path(str(data)).name
         notes = ["the second half of the days; the first is the past of the simple methods"]

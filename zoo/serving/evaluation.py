@@ -48,7 +48,7 @@ def evaluate(
         raise UsageError(f"Unknown split {split!r}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
-    if dataset.is_own(data) and not Path(str(data)).expanduser().is_dir():
+    if dataset.is_own_file(data):
         if split != "test":
             raise UsageError("A file of your own has no splits: all of its rows are scored.")
         labels = predictor.labels or None

@@ -17,6 +17,7 @@ import numpy as np
 
 from zoo.errors import Interrupted, ZooError
 from zoo.training import checkpoint, health
+from zoo.training.workers import Workers
 
 
 class StopSignal:
@@ -39,6 +40,11 @@ class StopSignal:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @property
+    def number(self) -> int:
+        """The signal; SIGTERM if it was another worker that received one."""
+        return signal.SIGTERM if self.received is None else self.received
+
     def _handle(self, number: int, _: Any) -> None:
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -57,6 +63,7 @@ class Steps(keras.callbacks.Callback):
       stop: the signals.
       progress: told each step's logs.
       metrics: values of a checkpoint whose running metrics to set before the first step, or None.
+      workers: the processes that train together, of which the chief writes.
     """
 
     def __init__(
@@ -69,11 +76,13 @@ class Steps(keras.callbacks.Callback):
         stop: StopSignal,
         progress: Progress,
         metrics: list[np.ndarray] | None,
+        workers: Workers,
     ) -> None:
         super().__init__()
         self.folder, self.state, self.steps, self.every = folder, state, steps, every
         self.order = order
         self.stop, self.progress, self.metrics = stop, progress, metrics
+        self.workers = workers
         self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -90,14 +99,20 @@ class Steps(keras.callbacks.Callback):
         if wrong := health.broken(self.model, (logs or {}).get("loss", 0.0)):
             raise ZooError(self._lost(wrong, self.order[batch]))
         self.progress.step(self.state, logs or {})
-        if self.stop.received is not None:
-            if self.state.step < self.steps:
-                checkpoint.save(self.folder, self.model, self.state)
-                raise Interrupted(self.state.epoch + 1, self.state.step, self.stop.received)
-        elif self.state.step < self.steps and time.monotonic() - self._saved >= self.every:
-            checkpoint.save(self.folder, self.model, self.state)
-            self._saved = time.monotonic()
+        self.workers.beat()
+        if self.state.step < self.steps:
+            due = self.workers.chief and time.monotonic() - self._saved >= self.every
+            # Whoever is asked to stop or to write, all do, after the same step.
+            stopped, due = self.workers.agree(self.stop.received is not None, due)
+            if stopped or due:
+                checkpoint.save(self.folder, self.model, self.state, write=self.workers.chief)
+                self._saved = time.monotonic()
+            if stopped:
+                raise Interrupted(self.state.epoch + 1, self.state.step, self.stop.number)
         self._clock = time.perf_counter()
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.workers.beat()
 
     def _lost(self, wrong: str, rows: np.ndarray) -> str:
         """Says where training fell apart, what is left of it, and what to try."""

@@ -50,9 +50,16 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
-def save(folder: Path, model: keras.Model, state: State) -> None:
-    """Writes a checkpoint and deletes those that are no longer needed."""
+def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) -> None:
+    """Writes a checkpoint and deletes those that are no longer needed.
+
+    Args:
+      write: whether this process does so. All workers have to call this, because a running metric
+        is read by adding up what each of them has.
+    """
     arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
+    if not write:
+        return
     kept = folder / f"{state.epoch:05d}-{state.step:08d}.npz"
     with (
         files.writing(kept) as temporary,

@@ -24,8 +24,10 @@ from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.training import checkpoint, health
 from zoo.training.callbacks import Progress, Steps, StopSignal
+from zoo.training.replicas import distribute, prepare
 from zoo.training.run import Options, Run, check_same
-from zoo.training.strategy import dtype_policy, make_strategy
+from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
+from zoo.training.workers import Workers
 
 if TYPE_CHECKING:
     from zoo.serving import Predictor
@@ -62,7 +64,7 @@ def train(
       seed: of weights, dropout and the order of batches.
       deterministic: bit-equal results on the same machine. TensorFlow cannot take this back
         in a process.
-      strategy: `"auto"`, `"none"` or `"mirrored"`.
+      strategy: of `zoo.training.strategy.make_strategy`.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
       base: model to go on from: its vocabulary and every weight that fits.
       overwrite: delete what the folder holds.
@@ -91,11 +93,39 @@ def train(
         tiny=tiny,
         base=None if base is None else str(base),
     )
-    origin = _load_base(recipe, options.base)
     settings = dict(settings or {})
     if tiny:
         settings = {"epochs": 2, **settings}
+    override(recipe.config, settings)  # says what is wrong before workers wait for each other
+    # Workers have to be joined before TensorFlow does anything else.
+    replicas = make_strategy(strategy)
+    workers = Workers(replicas)
+    with workers.watched():
+        return _train(
+            recipe, output, options, settings, replicas, workers,
+            overwrite=overwrite, resume=resume, baselines=baselines,
+            checkpoint_seconds=checkpoint_seconds, quiet=quiet,
+        )  # fmt: skip
+
+
+def _train(
+    recipe: Recipe,
+    output: str | Path | None,
+    options: Options,
+    settings: dict[str, Any],
+    replicas: tf.distribute.Strategy,
+    workers: Workers,
+    *,
+    overwrite: bool,
+    resume: bool,
+    baselines: bool,
+    checkpoint_seconds: float,
+    quiet: bool,
+) -> Run:
+    """Does what `train` says, as one of the workers."""
+    origin = _load_base(recipe, options.base)
     config = override(origin.config if origin else recipe.config, settings)
+    check_batch_size(config.batch_size, replicas)
     run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     resolved = {
         "recipe": recipe.reference,
@@ -103,47 +133,55 @@ def train(
         "run": dataclasses.asdict(options),
         "zoo": __version__,
     }
-    progress = Progress(config.epochs, 0, quiet)
-    if overwrite and run.path.exists():
+    progress = Progress(config.epochs, 0, quiet or not workers.chief)
+    if overwrite and workers.chief and run.path.exists():
         _delete(run.path)
+    workers.wait()
     check_same(run.path, resolved)
     if resume and not (run.path / "config.json").exists():
         raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
     if run.complete:
-        _wrap_up(run)
+        if workers.chief:
+            _wrap_up(run)
         progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
         return run
 
-    keras.utils.set_random_seed(seed)
-    if deterministic:
+    keras.utils.set_random_seed(options.seed)
+    if options.deterministic:
         tf.config.experimental.enable_op_determinism()
-    replicas = make_strategy(strategy, config.batch_size)
     splits = _load_data(recipe, config, run, options)
+    workers.check_same(splits.fingerprint, "data")
     progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
         progress.say(f"  {note}")
 
     train = recipe.augment(config, splits.train)
+    if not workers.chief:
+        workers.wait()  # until the chief has written what training needs
     if (run.path / "assets.json").exists():
         assets = run.read_assets()
-    else:
+    elif workers.chief:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
+    else:
+        raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
-    for folder in (run.path, run.path / "checkpoint"):
-        files.clean(folder)
+    if workers.chief:
+        run.clean()
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
         ("data.json", splits.describe()),
     ):
-        if not (run.path / file).exists():
+        if workers.chief and not (run.path / file).exists():
             files.write_json(run.path / file, value)
-    if not (run.path / "assets.json").exists():
-        run.write_assets(assets)
+    if workers.chief:
+        if not (run.path / "assets.json").exists():
+            run.write_assets(assets)
+        workers.wait()
 
-    with replicas.scope(), dtype_policy(precision):
+    with replicas.scope(), dtype_policy(options.precision):
         model = recipe.build(config, assets)
         compile_model(recipe, config, assets, model, training.steps)
         model.optimizer.build(model.trainable_variables)
@@ -151,15 +189,20 @@ def train(
         if origin:
             for line in _take_weights(model, origin.model):
                 progress.say(f"  {line}")
+    prepare(model, training.take(np.arange(1)))
+    shares = replicas.num_replicas_in_sync
     progress.say(
-        f"  {model.count_params():,} weights, {training.steps} steps of "
-        f"{config.batch_size} an epoch, {replicas.num_replicas_in_sync} replica(s), {precision}"
+        f"  {model.count_params():,} weights, {training.steps} steps of {config.batch_size} an "
+        f"epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
-        recipe, config, run, model, replicas, training, validation, seed, checkpoint_seconds,
-        progress,
+        recipe, config, run, model, workers, training, validation, options.seed,
+        checkpoint_seconds, progress,
     )  # fmt: skip
-    _finish(recipe, config, run, splits, state, training, baselines, progress)
+    workers.rest()
+    if workers.chief:
+        _finish(recipe, config, run, splits, state, training, baselines, progress)
+    workers.wait()
     return run
 
 
@@ -168,7 +211,7 @@ def _fit(
     config: Config,
     run: Run,
     model: keras.Model,
-    replicas: tf.distribute.Strategy,
+    workers: Workers,
     training: Batches,
     validation: Batches,
     seed: int,
@@ -177,36 +220,43 @@ def _fit(
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
     folder = run.path / "checkpoint"
-    shares = replicas.num_replicas_in_sync
+    strategy = model.distribute_strategy
+    several = strategy.num_replicas_in_sync > 1
     state, metrics = checkpoint.State(), None
     found = checkpoint.newest(folder)
+    workers.check_same(f"{found[0].epoch} {found[0].step}" if found else "", "checkpoint")
     if found is not None:
         state, values, notes = found
         for note in notes:
             progress.say(f"  {note}")
         if values:
-            with replicas.scope():
+            with strategy.scope():
                 checkpoint.restore(model, values, metrics=False)
-            for note in checkpoint.mend(run.path, model, state):
+            for note in checkpoint.mend(run.path, model, state) if workers.chief else []:
                 progress.say(f"  {note}")
             if state.step:
-                # Running metrics have no variables before the first batch.
-                model.test_on_batch(*training.take(np.arange(shares)))
+                if not several:
+                    # Running metrics have no variables before the first batch.
+                    model.test_on_batch(*training.take(np.arange(1)))
                 metrics = values
             progress.say(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
 
     progress.steps = training.steps
-    held_out = validation.dataset(validation.sorted_order(), shares)
+    held_out = distribute(validation, validation.sorted_order(), strategy)
     with StopSignal() as stop:
         while state.epoch < config.epochs and not _stale(state, config):
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
-            steps = Steps(folder, state, training.steps, order, every, stop, progress, metrics)
+            steps = Steps(
+                folder, state, training.steps, order, every, stop, progress, metrics, workers
+            )
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
-                fresh.dataset(order, shares),
+                distribute(fresh, order, strategy),
+                steps_per_epoch=len(order) if several else None,
                 validation_data=held_out,
+                validation_steps=validation.steps if several else None,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
                 callbacks=[steps],
@@ -214,10 +264,11 @@ def _fit(
                 verbose=0,
             ).history
             metrics = None
-            _end_epoch(recipe, run, model, state, {key: value[-1] for key, value in logs.items()})
+            last = {key: value[-1] for key, value in logs.items()}
+            _end_epoch(recipe, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
-            if stop.received is not None and state.epoch < config.epochs:
-                raise Interrupted(state.epoch, training.steps, stop.received)
+            if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
+                raise Interrupted(state.epoch, training.steps, stop.number)
     return state
 
 
@@ -226,7 +277,12 @@ def _stale(state: checkpoint.State, config: Config) -> bool:
 
 
 def _end_epoch(
-    recipe: Recipe, run: Run, model: keras.Model, state: checkpoint.State, logs: dict[str, float]
+    recipe: Recipe,
+    run: Run,
+    model: keras.Model,
+    state: checkpoint.State,
+    logs: dict[str, float],
+    write: bool,
 ) -> None:
     """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
     rate = float(np.asarray(model.optimizer.learning_rate))
@@ -237,17 +293,19 @@ def _end_epoch(
     )
     if better:
         state.best, state.best_epoch, state.stale = score, state.epoch + 1, 0
-        with files.writing(run.path / "model-best.keras") as temporary:
-            model.save(temporary)
     else:
         state.stale += 1
-    with files.writing(run.path / "model-last.keras") as temporary:
-        model.save(temporary)
     state.history.append(row)
     state.epoch, state.step = state.epoch + 1, 0
-    run.write_history(state.history)
-    _log_for_tensorboard(run.path / "logs", row)
-    checkpoint.save(run.path / "checkpoint", model, state)
+    if write:
+        if better:
+            with files.writing(run.path / "model-best.keras") as temporary:
+                model.save(temporary)
+        with files.writing(run.path / "model-last.keras") as temporary:
+            model.save(temporary)
+        run.write_history(state.history)
+        _log_for_tensorboard(run.path / "logs", row)
+    checkpoint.save(run.path / "checkpoint", model, state, write=write)
 
 
 def _finish(
@@ -298,8 +356,7 @@ def _wrap_up(run: Run) -> None:
 
     if not (run.path / "card.md").exists():
         card.write(run.path)
-    for folder in (run.path, run.path / "checkpoint"):
-        files.clean(folder)
+    run.clean()
     shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
 
 

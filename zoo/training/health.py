@@ -27,8 +27,8 @@ class WatchedAdam(keras.optimizers.Adam):
     Being variables of the optimizer, they are in every checkpoint, so that the numbers of an epoch
     that was interrupted are those of an undisturbed one.
 
-    Gradients of replicas are added up before they are measured and clipped: several replicas clip
-    what one would.
+    Replicas have to give it the sums of their gradients, as `zoo.training.replicas` does, so that
+    several measure and clip what one would.
 
     Args:
       *args: of `keras.optimizers.Adam`.
@@ -65,7 +65,6 @@ class WatchedAdam(keras.optimizers.Adam):
         if not self.built:
             self.build(list(trainable_variables))
         variables = list(trainable_variables or self._trainable_variables)
-        grads = _summed(list(grads))
         places = [
             self.layers.index(self.groups[self._get_variable_index(variable)])
             for variable in variables
@@ -91,22 +90,10 @@ class WatchedAdam(keras.optimizers.Adam):
         self.last.assign(tf.sqrt(gradient))
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list:
-        return list(grads_and_vars)  # `apply` has done it
+        return list(grads_and_vars)  # they are sums already
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "groups": self.groups}
-
-
-def _summed(grads: list[Any]) -> list[Any]:
-    """Adds up the gradients of all replicas."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return grads
-    there = [place for place, gradient in enumerate(grads) if gradient is not None]
-    sums = context.all_reduce(tf.distribute.ReduceOp.SUM, [grads[place] for place in there])
-    for place, total in zip(there, sums, strict=True):
-        grads[place] = total
-    return grads
 
 
 def _square(values: Any) -> Any:

@@ -37,7 +37,7 @@ class Options:
       columns: our column name to the file's.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
-      strategy: `"auto"`, `"none"`, `"mirrored"`.
+      strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
@@ -101,6 +101,11 @@ class Run:
         with files.writing(path) as temporary:
             files.write_json(temporary, assets)
             files.write_text(self._digest, files.sha256(temporary))
+
+    def clean(self) -> None:
+        """Deletes what a killed process has left half written."""
+        for folder in (self.path, self.path / "checkpoint"):
+            files.clean(folder)
 
     def write_history(self, history: list[dict[str, float]]) -> None:
         text = io.StringIO()

@@ -4,31 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import sys
+import threading
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
 from zoo.config import PRECISIONS, STRATEGIES
-from zoo.errors import UsageError, suggest
+from zoo.errors import UsageError, ZooError, suggest
+from zoo.training import workers
 
 
-def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
+def make_strategy(name: str) -> tf.distribute.Strategy:
     """Returns the strategy of that name.
 
-    Replicas train what one device trains at the same global batch: `zoo.training.health` adds up
-    their gradients before they are clipped.
+    Replicas train what one device trains at the same global batch: see `zoo.training.replicas`.
 
     Args:
-      name: `"auto"` mirrors over every visible GPU when there are several; `"none"` uses one
-        device; `"mirrored"` mirrors over every GPU, or else over every logical CPU.
-      batch_size: the global batch, of which each replica needs at least one row.
+      name: `"auto"` uses every GPU: of this machine, or of all workers where `TF_CONFIG` names
+        several; `"none"` uses one device; `"mirrored"` mirrors over every GPU, or else over every
+        logical CPU, of this machine; `"multiworker"` over all workers that `TF_CONFIG` or Slurm
+        names, and their GPUs.
 
     Raises:
-      UsageError: an unknown name, or a strategy that cannot work on this machine.
+      UsageError: an unknown name, or a strategy that cannot work here.
+      ZooError: other workers cannot be reached, or TensorFlow has been at work already.
     """
     if name not in STRATEGIES:
         raise UsageError(f"Unknown strategy {name!r}.{suggest(name, STRATEGIES)}")
+    if name == "multiworker" or (name == "auto" and os.environ.get("TF_CONFIG")):
+        found = workers.resolver()
+        if name == "multiworker" and found is None:
+            raise UsageError(
+                "Strategy 'multiworker' finds neither TF_CONFIG nor Slurm's variables. On this "
+                "machine, `zoo launch --workers 2 -- train …` starts workers that have them."
+            )
+        if name == "multiworker" or workers.size(found) > 1:
+            return _join()
     gpus = tf.config.list_logical_devices("GPU")
     if name == "none" or (name == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
@@ -38,12 +52,47 @@ def make_strategy(name: str, batch_size: int) -> tf.distribute.Strategy:
             f"Strategy 'mirrored' needs at least two devices; this machine shows {len(devices)} "
             f"({devices[0].name}). Use --strategy auto."
         )
-    if batch_size < len(devices):
-        raise UsageError(
-            f"batch_size is the global batch: {batch_size} rows cannot be shared by "
-            f"{len(devices)} replicas. Raise --batch-size."
-        )
     return _mirrored(tuple(device.name for device in devices))
+
+
+def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    """Makes sure that there is at least one row of a global batch for each replica.
+
+    Raises:
+      UsageError: there is not.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size < replicas:
+        raise UsageError(
+            f"batch_size is the global batch: {batch_size} rows cannot be shared by {replicas} "
+            "replicas. Raise --batch-size."
+        )
+
+
+@functools.cache
+def _join() -> tf.distribute.Strategy:
+    # Once a process, as TensorFlow demands.
+    limit = workers.patience()
+    over = threading.Event()
+
+    def give_up() -> None:
+        if not over.wait(limit):
+            print(
+                f"Error: Not all workers of the cluster have come within {limit:.0f} s. Start "
+                "all of them with the same command, and check the addresses in TF_CONFIG.",
+                file=sys.stderr,
+                flush=True,
+            )
+            os._exit(1)  # no exception reaches a thread that waits in TensorFlow
+
+    threading.Thread(target=give_up, daemon=True).start()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=workers.resolver())
+    except (RuntimeError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ZooError(f"The workers cannot be joined: {reason}") from error
+    finally:
+        over.set()
 
 
 @functools.cache

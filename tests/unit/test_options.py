@@ -1,0 +1,42 @@
+"""Options of training are compared round by round, and XLA's time to compile counts."""
+
+import json
+
+import pytest
+
+import zoo
+from zoo.bench import options
+from zoo.bench.options import compared, measure_options, training_ratio
+
+NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "one-to-one")
+
+
+def test_ways_are_compared_by_the_median_of_their_rounds():
+    # A machine that is twice as slow in the second round, and a pause in one pass of the third.
+    found = compared({"default": [1.0, 2.0, 1.0], "other": [0.5, 1.0, 9.0]}, steps=10)
+    assert found["default"] == {"step_seconds": 0.1, "ratio": 1.0}
+    assert found["other"] == {"step_seconds": 0.1, "ratio": 0.5}
+
+
+def test_a_training_pays_for_each_new_shape():
+    # 100 steps of 0.2 s become 100 of 0.1 s, and 4 shapes take 5 s each to compile.
+    assert training_ratio(0.5, 5.0, 4, 0.2, 100) == pytest.approx((100 * 0.1 + 4 * 5) / (100 * 0.2))
+
+
+def test_a_short_measurement_is_written_whole(tmp_path, monkeypatch):
+    few = {name: options.WAYS[name] for name in ("default", "steps_per_execution=8")}
+    monkeypatch.setattr(options, "WAYS", few)  # each takes a second to trace
+    monkeypatch.setattr(options, "LEAST", 0.0)
+    lines = []
+    result = measure_options(
+        [NAME], tmp_path / "o.json", data="sample", steps=2, rounds=1, say=lines.append
+    )
+    assert json.loads((tmp_path / "o.json").read_text()) == result
+    assert result["kind"] == "options"
+    found = result["recipes"][NAME]
+    assert found["ways"].keys() == options.WAYS.keys()
+    assert found["ways"]["default"]["ratio"] == 1.0
+    assert all(way["step_seconds"] > 0 for way in found["ways"].values())
+    assert found["xla"]["training_ratio"] >= found["xla"]["ratio"] > 0
+    assert found["shapes"] == 1  # images are all of one size, and the sample is one batch
+    assert any("jit_compile" in line for line in lines)

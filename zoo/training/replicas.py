@@ -1,0 +1,132 @@
+"""Several replicas train what one would: the same steps, losses and metrics, each row once.
+
+Keras 3.15 cannot do it by itself, in two ways:
+
+- It takes the mean of the replicas' means, which is another number where they have unequal shares
+  of a batch; and to build metrics it averages what the replicas are given, which must then be of
+  one shape.
+- `fit` fails under `MultiWorkerMirroredStrategy` (https://github.com/keras-team/keras/issues/20585):
+  in that same average of what the replicas are given, and in the reduction of the logs, of which
+  it takes the mean over an axis that a scalar lacks. `tests/unit/test_workers.py` fails once Keras
+  has mended this.
+
+So metrics are built beforehand from one plain batch and Keras' own building is left out; each
+replica says how many of its rows count; and a step's logs get the axis.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.data import Batches
+
+
+def distribute(
+    batches: Batches, order: list[np.ndarray], strategy: tf.distribute.Strategy
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Returns batches for `fit` and `evaluate` under a strategy.
+
+    Every process names the whole batches, and takes only what its replicas need. They have to be
+    told how many steps there are: Keras takes the number of shares for it, and of a step at the
+    end of the data replicas do what needs no data, such as counting it.
+
+    Args:
+      batches: encoded examples.
+      order: row numbers of each global batch.
+      strategy: one device, replicas, or workers.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return batches.dataset(order)
+
+    def mine(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        here = replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * here
+        return batches.shares(order, replicas, range(first, first + here))
+
+    return strategy.distribute_datasets_from_function(mine)
+
+
+def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
+    """Makes a compiled model's steps those of several replicas, if it was built for several.
+
+    Args:
+      model: built and compiled under a strategy's scope, its optimizer a `health.WatchedAdam`.
+      batch: `(x, y)` of any rows, from which metrics and losses are built.
+
+    Raises:
+      ValueError: the model adds up a mean over rows and another kind of loss.
+    """
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        return
+    losses = [keras.losses.get(loss) for loss in tf.nest.flatten(model.loss)]
+    means = {getattr(loss, "reduction", "mean") != "sum" for loss in losses}
+    if len(means) != 1:
+        raise ValueError("Losses that are means cannot be added to losses that are sums here.")
+    with strategy.scope():
+        model._symbolic_build(data_batch=tf.nest.map_structure(tf.convert_to_tensor, batch))
+    model._maybe_symbolic_build = lambda **_: None
+    workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def loss_of(x: Any, y: Any, y_pred: Any, counts: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns this replica's part of the loss of the global batch, and counts it."""
+        loss = model.compute_loss(x=x, y=y, y_pred=y_pred, training=training)
+        here, everywhere = tf.unstack(tf.cast(counts, loss.dtype), num=2)
+        if means == {True}:
+            # Keras has divided the mean over these rows by the number of replicas.
+            loss *= here * strategy.num_replicas_in_sync / everywhere
+        # So that the sum over replicas is what one would add up.
+        value = tf.math.divide_no_nan(loss * everywhere, here)
+        model._loss_tracker.update_state(value, sample_weight=here)
+        return loss
+
+    def logs_of(x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
+        logs = model.compute_metrics(x, y, y_pred)
+        return {name: value[None] for name, value in logs.items()} if workers else logs
+
+    def train_step(self: keras.Model, data: tuple[Any, Any, tf.Tensor]) -> dict[str, Any]:
+        x, y, counts = data
+        with tf.GradientTape() as tape:
+            y_pred = _first(self(x, training=True), counts[0])
+            y = _first(y, counts[0])
+            loss = self.optimizer.scale_loss(loss_of(x, y, y_pred, counts, training=True))
+        variables = self.trainable_variables
+        self.optimizer.apply(_summed(tape.gradient(loss, variables)), variables)
+        return logs_of(x, y, y_pred)
+
+    def test_step(self: keras.Model, data: tuple[Any, Any, tf.Tensor]) -> dict[str, Any]:
+        x, y, counts = data
+        y, y_pred = _first(y, counts[0]), _first(self(x, training=False), counts[0])
+        loss_of(x, y, y_pred, counts, training=False)
+        return logs_of(x, y, y_pred)
+
+    model.train_step = types.MethodType(train_step, model)
+    model.test_step = types.MethodType(test_step, model)
+
+
+def _first(structure: Any, rows: tf.Tensor) -> Any:
+    """Returns the first rows of every tensor, and of the mask that it carries."""
+
+    def cut(tensor: tf.Tensor) -> tf.Tensor:
+        part = tensor[:rows]
+        if getattr(tensor, "_keras_mask", None) is not None:
+            part._keras_mask = tensor._keras_mask[:rows]
+        return part
+
+    return tf.nest.map_structure(cut, structure)
+
+
+def _summed(gradients: list[Any]) -> list[Any]:
+    """Adds up the gradients of all replicas, before anything measures or clips them."""
+    there = [place for place, gradient in enumerate(gradients) if gradient is not None]
+    context = tf.distribute.get_replica_context()
+    sums = context.all_reduce(tf.distribute.ReduceOp.SUM, [gradients[place] for place in there])
+    for place, total in zip(there, sums, strict=True):
+        gradients[place] = total
+    return gradients
