@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import random
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +28,7 @@ from zoo.bench.moments import Kill, aim, plan
 from zoo.errors import ZooError
 
 IN_A_ROW = 3  # kills of one run
+BOUND = 60.0  # seconds within which a run ends that has lost a worker
 FULL = 3  # disks that fill up at three different times
 CHECKPOINT = r"checkpoint/(\d{5})-(\d{8})\.npz"
 INSIDE = r"checkpoint/00001-(?!0{8})\d{8}\.npz"  # a checkpoint inside the second epoch
@@ -54,19 +57,6 @@ class Bench:
     @property
     def reference(self) -> Path:
         return self.folder / "reference"
-
-    def again(self, run: Path) -> dict[str, Any]:
-        """Gives the command again and compares the run with the reference."""
-        outcome = watch(train(self.arguments, run), run)
-        if outcome.code:
-            return {"equal": False, "differences": [outcome.err.strip() or str(outcome.code)]}
-        said = [line.strip() for line in outcome.out.splitlines()]
-        found = differences(run, self.reference)
-        return {
-            "said": [line for line in said if re.search("resum|damage", line)],
-            "equal": not found,
-            "differences": found,
-        }
 
 
 Case = Callable[[Bench], dict[str, Any]]
@@ -248,6 +238,47 @@ def _damaged(
     return {"case": case, **found, "equal": not found["differences"]}
 
 
+def killed_workers(bench: Bench, kills: int) -> list[Case]:
+    """Runs of two workers of which one is killed: the chief, and the other."""
+    whole = watch(_launch(bench, bench.folder / "workers"), bench.folder / "workers")
+    if whole.code:
+        raise ZooError(f"The undisturbed run of two workers failed: {whole.err.strip()}")
+    return [functools.partial(_killed_worker, worker) for worker in (0, 1)]
+
+
+def _launch(bench: Bench, run: Path) -> list[str]:
+    python, *command = train(bench.arguments, run)
+    return [python, "-m", "zoo", "launch", "--workers=2", "--", *command[2:]]
+
+
+def _killed_worker(worker: int, bench: Bench) -> dict[str, Any]:
+    run = bench.folder / f"worker-{worker}"
+    started: list[int] = []
+
+    def strike(process: subprocess.Popen) -> None:
+        started.extend(disturb.children(process))
+        os.kill(started[worker], signal.SIGKILL)
+
+    outcome = watch(_launch(bench, run), run, Aim(INSIDE, 1, 0.0), strike=strike)
+    if outcome.struck is None:
+        raise ZooError("The run of two workers was over too soon. Make it last longer.")
+    stopped = outcome.seconds - outcome.struck
+    found = _ended(bench, run, _launch(bench, run))
+    if outcome.code <= 0 or stopped > BOUND:
+        found["differences"].append(f"it ended with {outcome.code} after {stopped:.0f} s")
+    if any(Path(f"/proc/{number}").exists() for number in started):
+        found["differences"].append("a worker was left alone")
+    return {
+        "case": f"killed worker, {'the other' if worker else 'the chief'} of two",
+        "kills": [_seen(outcome)],
+        "stopped_after_seconds": round(stopped, 1),
+        "code": outcome.code,
+        "line": outcome.err.strip(),
+        **found,
+        "equal": not found["differences"],
+    }
+
+
 def _kill(command: list[str], folder: Path, chosen: Aim) -> Outcome:
     """Kills a process; where it ended before, another one in a new folder, and earlier."""
     for attempt in range(4):
@@ -264,17 +295,26 @@ def _seen(outcome: Outcome) -> dict[str, Any]:
     found = [re.fullmatch(CHECKPOINT, name) for name in outcome.left]
     newest = [(int(there[1]), int(there[2])) for there in found if there]
     return {
-        "seconds": round(outcome.seconds, 3),
+        "seconds": round(outcome.struck or outcome.seconds, 3),
         "checkpoint": dict(zip(("epochs", "steps"), max(newest), strict=True)) if newest else None,
         "folder": outcome.left,
     }
 
 
-def _ended(bench: Bench, run: Path) -> dict[str, Any]:
-    found = bench.again(run)
-    if found["equal"] and run.parent == bench.folder:
+def _ended(bench: Bench, run: Path, command: list[str] | None = None) -> dict[str, Any]:
+    """Gives a run's command again, and compares what it came to with the reference."""
+    outcome = watch(command or train(bench.arguments, run), run)
+    if outcome.code:
+        return {"equal": False, "differences": [outcome.err.strip() or str(outcome.code)]}
+    said = [line.strip() for line in outcome.out.splitlines()]
+    found = differences(run, bench.folder / "workers" if command else bench.reference)
+    if not found and run.parent == bench.folder:
         shutil.rmtree(run)
-    return found
+    return {
+        "said": [line for line in said if re.search("resum|damage", line)],
+        "equal": not found,
+        "differences": found,
+    }
 
 
 def _refused(outcome: Outcome, found: dict[str, Any]) -> dict[str, Any]:
@@ -293,4 +333,4 @@ def _refused(outcome: Outcome, found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-CASES = (damages, full_disks, read_only, kills_in_a_row, single_kills)
+CASES = (killed_workers, damages, full_disks, read_only, kills_in_a_row, single_kills)

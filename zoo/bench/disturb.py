@@ -50,6 +50,7 @@ class Outcome:
       code: its exit code; negative: the signal that ended it.
       out, err: what it printed.
       seconds: how long it lasted.
+      struck: when the moment came, in seconds after its begin; None: it never did.
       events: what came and went in the folder, as far as it was seen.
       left: the names in the folder after its end.
     """
@@ -58,6 +59,7 @@ class Outcome:
     out: str
     err: str
     seconds: float
+    struck: float | None
     events: list[Event]
     left: list[str]
 
@@ -92,14 +94,18 @@ def watch(
     folder: Path,
     aim: Aim | None = None,
     begun: Callable[[subprocess.Popen], None] | None = None,
+    strike: Callable[[subprocess.Popen], None] = subprocess.Popen.kill,
 ) -> Outcome:
     """Runs a process, looks at a folder meanwhile, and kills the process when `aim` says so.
+
+    However it ends, this returns when it has ended.
 
     Args:
       command: the program and its arguments.
       folder: the run folder, or where an export goes.
       aim: None: let it end by itself.
       begun: called with the process as soon as it runs.
+      strike: called with the process when the moment has come.
 
     Raises:
       ZooError: it did not end within `LIMIT` seconds.
@@ -107,6 +113,7 @@ def watch(
     pattern = re.compile(aim.pattern) if aim and aim.pattern else None
     before, events, count = set(names(folder)), [], 0
     deadline = aim.delay if aim and not pattern else None
+    struck = None
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.monotonic()
         process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
@@ -124,9 +131,9 @@ def watch(
                         if aim and count == aim.nth:
                             deadline = seconds + aim.delay
                 before = now
-                if deadline is not None and seconds >= deadline:
-                    process.kill()
-                    process.wait()
+                if struck is None and deadline is not None and seconds >= deadline:
+                    strike(process)
+                    struck = time.monotonic() - start
                 elif seconds > LIMIT:
                     raise ZooError(f"`{' '.join(command)}` did not end within {LIMIT:.0f} s.")
                 else:
@@ -139,7 +146,16 @@ def watch(
         for file in (out, err):
             file.seek(0)
             texts.append(file.read())
-    return Outcome(process.returncode, texts[0], texts[1], seconds, events, names(folder))
+    return Outcome(process.returncode, texts[0], texts[1], seconds, struck, events, names(folder))
+
+
+def children(process: subprocess.Popen) -> list[int]:
+    """Returns the ids of the processes that a process has started, in their order (Linux)."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        return [int(number) for number in listed.read_text().split()]
+    except OSError as error:
+        raise ZooError(f"The system does not say which workers there are ({error}).") from error
 
 
 def mountable() -> bool:
