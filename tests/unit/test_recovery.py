@@ -166,12 +166,13 @@ def test_damage_damages(reference, damage):
 
 
 @pytest.mark.slow
-def test_every_run_recovers(tmp_path):
+def test_every_run_recovers(tmp_path, monkeypatch):
     """All cases, on the sample of a recipe; some minutes."""
+    monkeypatch.setattr(recovery, "EVERY", 0)  # a checkpoint after each step: there are few
     settings = {"epochs": "6", "batch_size": "1", "units": "8", "embedding": "8"}
     result = recovery.recovery(
         "imdb-gru", tmp_path / "r.json", kills=6, data="sample", settings=settings, jobs=2
     )
     assert [case["differences"] for case in result["cases"] if case["equal"] is False] == []
-    assert result["equal"] == result["all"] >= 16
+    assert result["equal"] == result["all"] >= 18
     assert json.loads((tmp_path / "r.json").read_text()) == result

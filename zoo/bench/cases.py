@@ -97,7 +97,7 @@ def _killed_export(number: int, kill: Kill, bench: Bench) -> dict[str, Any]:
         wrong.append("the version that the kill left is not whole")
     again = watch(command, folder)
     if again.code or len(files.visible(folder)) != len(versions) + 1:
-        wrong.append(again.err.strip() or "there is no new version")
+        wrong.append(_said(again) or "there is no new version")
     elif _answers(folder) != expected:
         wrong.append("the version written afterwards is not whole")
     record = {"seconds": round(seen.seconds, 3), "folder": seen.left}
@@ -273,7 +273,7 @@ def _killed_worker(worker: int, bench: Bench) -> dict[str, Any]:
         "kills": [_seen(outcome)],
         "stopped_after_seconds": round(stopped, 1),
         "code": outcome.code,
-        "line": outcome.err.strip(),
+        "line": _said(outcome),
         **found,
         "equal": not found["differences"],
     }
@@ -305,7 +305,7 @@ def _ended(bench: Bench, run: Path, command: list[str] | None = None) -> dict[st
     """Gives a run's command again, and compares what it came to with the reference."""
     outcome = watch(command or train(bench.arguments, run), run)
     if outcome.code:
-        return {"equal": False, "differences": [outcome.err.strip() or str(outcome.code)]}
+        return {"equal": False, "differences": [_said(outcome) or str(outcome.code)]}
     said = [line.strip() for line in outcome.out.splitlines()]
     found = differences(run, bench.folder / "workers" if command else bench.reference)
     if not found and run.parent == bench.folder:
@@ -317,16 +317,18 @@ def _ended(bench: Bench, run: Path, command: list[str] | None = None) -> dict[st
     }
 
 
+def _said(outcome: Outcome) -> str:
+    """Returns the errors that were printed, without the folders of this machine."""
+    return re.sub(r"/\S*/(?=[^/\s]+/)", "…/", outcome.err.strip()[-2000:])
+
+
 def _refused(outcome: Outcome, found: dict[str, Any]) -> dict[str, Any]:
     """Adds to what came in the end how the command failed before; it must be one clear line."""
     if not outcome.failed_well:
         found["differences"].append("it did not fail with exit code 1 and one line")
-    line = outcome.err.strip()[-2000:]
-    for path in re.findall(r"/\S*/(?=[^/\s]+/)", line):
-        line = line.replace(path, "…/")
     return {
         "code": outcome.code,
-        "line": line,
+        "line": _said(outcome),
         "left": outcome.left,
         **found,
         "equal": not found["differences"],

@@ -20,7 +20,7 @@ from zoo.environment import environment
 from zoo.errors import ZooError
 
 # Many steps an epoch out of few rows, several epochs, no early end; `--set` changes it.
-SETTINGS = {"epochs": "5", "batch_size": "4", "patience": "0"}
+SETTINGS = {"epochs": "4", "batch_size": "4", "patience": "0"}
 EVERY = 0.5  # seconds between checkpoints inside an epoch
 
 
@@ -92,8 +92,8 @@ def recovery(
         "undisturbed_seconds": round(trained.seconds, 1),
         "cases": found,
         "seed": seed,
-        "arguments": arguments,
-        "data": data_used,
+        "settings": {**SETTINGS, **(settings or {})},
+        "data": {**data_used, "source": files.without_folders(data_used["source"])},
         "environment": environment(),
     }
     files.write_json(Path(output), result)
