@@ -50,10 +50,10 @@ fit._fit = keep
 
 LAUNCH = """
 import json, os, subprocess, sys
-from zoo.launcher import _free_addresses
+from zoo.launcher import free_addresses
 
 script, folder, *names = sys.argv[1:]
-addresses = _free_addresses(2)
+addresses = free_addresses(2)
 processes = []
 for index in range(2):
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}

@@ -233,6 +233,27 @@ def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, mon
             results.collect_settings(models, setting, path)
 
 
+def test_scores_by_an_option_of_the_run_are_of_the_same_config(measured, monkeypatch):
+    def found(model):
+        value, precision, units = model.split()
+        return score("a", float(value)) | {
+            "config": {"units": int(units)},
+            "options": {"precision": precision, "tiny": False},
+            "seed": 0,
+            "topology": "many-to-one",
+            "baseline": {},
+        }
+
+    monkeypatch.setattr(results, "_score", found)
+    path = measured / "precision.json"
+    result = results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precision", path)
+    assert result["scores"] == {"float32": 0.7, "half": 0.8}
+    with pytest.raises(UsageError, match=r"differs .* in more than precision: config"):
+        results.collect_settings(["0.7 float32 4", "0.8 half 8"], "precision", path)
+    with pytest.raises(UsageError, match="Did you mean 'precision'"):
+        results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precisio", path)
+
+
 def test_backtests_are_a_table_with_their_doubts(measured):
     bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
     one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87, "rse": 0.02, **bands}

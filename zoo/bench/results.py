@@ -79,7 +79,7 @@ def collect_settings(
 
     Args:
       models: as for `zoo.load`, two or more.
-      setting: the field of the config in which they differ.
+      setting: the field of the config, or the option of the run, in which they differ.
       output: the file.
 
     Returns:
@@ -92,13 +92,18 @@ def collect_settings(
     """
     results = [_score(model) for model in models]
     first, *others = results
-    if setting not in first["config"]:
-        raise UsageError(f"Unknown setting {setting!r}.{suggest(setting, first['config'])}")
-    values = [str(result["config"][setting]) for result in results]
+    place = "config" if setting in first["config"] else "options"
+    if setting not in first.get(place, {}):
+        known = [*first["config"], *first.get("options", {})]
+        raise UsageError(f"Unknown setting {setting!r}.{suggest(setting, known)}")
+    values = [str(result[place][setting]) for result in results]
     if len(set(values)) < max(2, len(values)):
         raise UsageError(f"Give two runs or more, each of another {setting}; got {values}.")
     for model, other in zip(models[1:], others, strict=True):
-        same = {**other["config"], setting: first["config"][setting]} == first["config"]
+        changed = {setting: first[place][setting]}
+        same = {**other[place], **changed} == first[place] and (
+            place == "config" or other["config"] == first["config"]
+        )
         wrong = [key for key in ("recipe", "metric", "seed") if other[key] != first[key]]
         if wrong or not same:
             key = wrong[0] if wrong else "config"
