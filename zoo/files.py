@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `writing` gives
 
 
 def home() -> Path:
@@ -67,6 +70,36 @@ def flush(path: Path) -> None:
 def visible(folder: Path) -> list[Path]:
     """Returns what a folder holds, but for what an interrupted `writing` has left."""
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+def clean(folder: Path) -> None:
+    """Deletes what a `writing` into this folder has left when its process was killed."""
+    for path in folder.glob(".*.part*"):
+        if _TEMPORARY.fullmatch(path.name):
+            if path.is_dir():
+                import shutil
+
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def damage(path: Path) -> str | None:
+    """Says what is wrong with a ZIP (such as a `.npz` or `.keras`), None if nothing is.
+
+    Every byte of every part is read and held against its checksum. Those who read ZIPs do not
+    always: not a part that they read up to a wrong end, nor one in which they jump about.
+    """
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            part = archive.testzip()
+    except FileNotFoundError:
+        return "it is missing"
+    except Exception as error:  # what `zipfile` raises depends on which byte is wrong
+        return str(error) or type(error).__name__
+    return f"the checksum of {part} is wrong" if part else None
 
 
 @contextlib.contextmanager

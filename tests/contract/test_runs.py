@@ -199,6 +199,19 @@ def test_the_same_call_on_a_complete_run_leaves_it_as_it_is(copy, name):
     assert (run / "metrics.json").stat().st_mtime_ns == before
 
 
+def test_what_a_kill_after_the_metrics_left_undone_is_done(copy, name):
+    run, arguments = copy
+    card = (run / "card.md").read_text()
+    (run / "card.md").unlink()
+    (run / ".card.md.77.part.md").write_text("half")
+    (run / "checkpoint").mkdir()
+    (run / "checkpoint" / "00004-00000000.npz").write_text("of no use any more")
+    zoo.train(name, run, **arguments)
+    assert (run / "card.md").read_text() == card
+    assert not list(run.glob("checkpoint"))
+    assert not list(run.glob(".*"))
+
+
 def test_a_run_does_not_go_on_with_other_data(copy, name):
     run, arguments = copy
     (run / "metrics.json").unlink()

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from zoo.bench.compare import arrays
 from zoo.errors import ZooError
 from zoo.training import checkpoint
 
@@ -98,6 +99,77 @@ def test_a_damaged_one_is_passed_over_and_said(tmp_path, damage):
     assert read == []
     assert len(notes) == 2
     assert "starting from the beginning" in notes[-1]
+
+
+def test_no_flipped_bit_changes_a_value_unnoticed(tmp_path):
+    checkpoint.save(tmp_path, model(), STATE)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    _, whole, _ = checkpoint.newest(tmp_path)
+    noticed = 0
+    for place in range(0, len(content), 23):  # headers, names, states, arrays, directory
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        state, read, notes = checkpoint.newest(tmp_path)
+        noticed += bool(notes)
+        if not notes:  # a date, for example
+            assert state == STATE
+            for ours, theirs in zip(read, whole, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+    assert noticed > len(content) / 23 / 2
+
+
+def test_damaged_ones_of_later_do_not_displace_new_ones(tmp_path):
+    made = model()
+    for step in (5, 6):
+        checkpoint.save(tmp_path, made, dataclasses.replace(STATE, step=step))
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"damaged")
+    checkpoint.save(tmp_path, made, dataclasses.replace(STATE, epoch=0, step=2))
+    state, _, notes = checkpoint.newest(tmp_path)
+    assert (state.epoch, state.step, notes) == (0, 2, [])
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A model after an epoch that was the best, and its files."""
+    made = model()
+    made.train_on_batch(X, Y)
+    for name in ("model-last.keras", "model-best.keras"):
+        made.save(tmp_path / name)
+    return made, dataclasses.replace(STATE, step=0, stale=0), tmp_path
+
+
+def test_whole_models_are_left_alone(written):
+    made, state, folder = written
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert checkpoint.mend(folder, made, state) == []
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", [cut, flip])
+def test_damaged_models_are_written_again(written, damage):
+    made, state, folder = written
+    last, best = folder / "model-last.keras", folder / "model-best.keras"
+    whole = arrays(last)
+    for path in (last, best):
+        path.write_bytes(damage(path.read_bytes()))
+    notes = checkpoint.mend(folder, made, state)
+    assert [note.split()[0] for note in notes] == [last.name, best.name]
+    assert arrays(last) == arrays(best) == whole
+
+
+def test_best_weights_that_nothing_else_holds_are_not_made_up(written):
+    made, state, folder = written
+    (folder / "model-best.keras").unlink()
+    later = dataclasses.replace(state, stale=1)
+    with pytest.raises(ZooError, match=r"model-best.keras is damaged \(it is missing\).* epoch 2"):
+        checkpoint.mend(folder, made, later)
+    (folder / "model-last.keras").write_bytes(b"")
+    with pytest.raises(ZooError, match="start anew with --overwrite"):
+        checkpoint.mend(folder, made, dataclasses.replace(state, step=3))
+    assert checkpoint.mend(folder, made, checkpoint.State()) == []  # no epoch is complete yet
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_last(tmp_path, monkeypatch):

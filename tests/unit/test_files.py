@@ -79,6 +79,21 @@ def test_leftovers_are_not_visible(tmp_path):
     assert files.visible(tmp_path) == [tmp_path / "file"]
 
 
+def test_only_leftovers_are_cleaned_away(tmp_path):
+    keep = ["file", ".hidden", ".git.part", "a.1.part"]
+    for name in (*keep, ".model.keras.77.part.keras", ".history.csv.1.part.csv", ".x.9.part"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".folder.12.part" / "deep").mkdir(parents=True)
+    files.clean(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(keep)
+    with files.writing(tmp_path / "new.npz") as temporary:
+        temporary.write_text("")
+        files.clean(tmp_path)
+        assert not temporary.exists()  # the names that `writing` gives are known
+        temporary.write_text("")
+    files.clean(tmp_path / "none")
+
+
 def test_sha256_is_that_of_the_standard_example(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     # FIPS 180-2, appendix B.1

@@ -137,6 +137,24 @@ def test_nats_have_three_digits_and_the_speed_of_generation_a_line(measured):
     )
 
 
+def test_what_recovered_has_a_line_without_what_could_not_be_tried(measured):
+    result = {
+        "kind": "recovery", "recipe": "a", "equal": 2, "all": 3, "kills": 2, "seed": 5,
+        "data": {"title": "films"},
+        "cases": [
+            {"case": "SIGKILL, steps", "equal": True},
+            {"case": "SIGKILL, export", "equal": True},
+            {"case": "disk full", "equal": False},
+            {"case": "read-only disk, from the beginning", "equal": None},
+        ],
+    }  # fmt: skip
+    (measured / "recovery.json").write_text(json.dumps(result))
+    line = results.render_table(measured).splitlines()[-1]
+    assert line.startswith("Runs of `a` on films that were disturbed")
+    assert "**2 of 3**" in line
+    assert "(SIGKILL 2 of 2, disk full 0 of 1; 2 kills at moments drawn from seed 5)" in line
+
+
 def test_the_table_replaces_what_stands_between_the_markers(measured):
     readme = measured / "README.md"
     readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")

@@ -190,6 +190,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_race_line(result) for result in results if result["kind"] == "race"]
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
+    lines += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     return "\n".join(lines) + "\n"
 
@@ -313,6 +314,20 @@ def _generation_line(result: dict[str, Any]) -> str:
         f"[a loop over `predict`]({result['source']}) {loop:.0f}; by one graph {single:,.0f} "
         f"(**{result['single_ratio']:.0f}** times as many), and {batch:,.0f} with "
         f"{result['rows']} sequences at once ({result['ratio']:,.0f} times)."
+    )
+
+
+def _recovery_line(result: dict[str, Any]) -> str:
+    groups: dict[str, list[bool]] = {}
+    for case in result["cases"]:
+        if case["equal"] is not None:  # else it could not be tried there
+            groups.setdefault(case["case"].split(",")[0], []).append(case["equal"])
+    each = ", ".join(f"{name} {sum(equal)} of {len(equal)}" for name, equal in groups.items())
+    return (
+        f"\nRuns of `{result['recipe']}` on {result['data']['title']} that were disturbed and then "
+        f"given their command again: **{result['equal']} of {result['all']}** ended with the "
+        f"weights, history and scores of an undisturbed run, bit for bit ({each}; "
+        f"{result['kills']} kills at moments drawn from seed {result['seed']})."
     )
 
 

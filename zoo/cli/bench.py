@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli import options
+from zoo.errors import ZooError
 
 
 @click.group()
@@ -109,6 +110,54 @@ def training_options(names: tuple[str, ...], output: str, data: str | None, roun
     from zoo.bench.options import measure_options
 
     measure_options(names, output, data=data, rounds=rounds, say=click.echo)
+
+
+@bench.command()
+@click.argument("name")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--kills", type=click.IntRange(1), default=20, show_default=True, metavar="N")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
+)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="At a time.  [default: cores]")
+def recovery(
+    name: str,
+    output: str,
+    kills: int,
+    seed: int,
+    data: str | None,
+    settings: tuple[str, ...],
+    jobs: int | None,
+) -> None:
+    """Kill and starve runs of the recipe NAME, damage their files, and see if they recover."""
+    from zoo.config import override, parse_settings
+    from zoo.registry import get_recipe
+
+    changes = parse_settings(settings)
+    override(get_recipe(name).config, changes)
+    options.import_tensorflow()
+    from joblib import cpu_count  # type: ignore[import-untyped]
+
+    from zoo.bench.recovery import recovery
+
+    result = recovery(
+        name,
+        output,
+        kills=kills,
+        seed=seed,
+        data=data,
+        settings=changes,
+        jobs=jobs or cpu_count(),
+        say=click.echo,
+    )
+    for case in result["cases"]:
+        for line in case.get("differences", []):
+            click.echo(f"{case['case']}: {line}")
+    click.echo(f"{result['equal']} of {result['all']} equal: {output}")
+    if result["equal"] < result["all"]:
+        raise ZooError(f"Not every run recovered; {output} says which did not, and why.")
 
 
 @bench.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -162,13 +161,18 @@ class Predictor:
         # do not matter, and with Keras' own kernels, which run on any machine.
         with dtype_policy("float32"):
             model = self.recipe.build(self.config, self.assets)
+        # Keras reads on where a checksum is wrong, and jumps about in the file, unchecked.
+        wrong = files.damage(self._weights)
         try:
-            model.load_weights(self._weights)
-        except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+            if wrong is None:
+                model.load_weights(self._weights)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            wrong = first_line(error)
+        if wrong is not None:
             raise ZooError(
-                f"{self._weights} is damaged or of another network ({first_line(error)}). "
+                f"{self._weights} is damaged or of another network ({wrong}). "
                 "Restore it, or train it again."
-            ) from error
+            )
         without_cudnn(model)
         return model
 

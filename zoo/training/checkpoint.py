@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from zoo import files
+from zoo.errors import ZooError
 
 KEEP = 2  # the newest, and the one before it in case the newest is damaged
 
@@ -65,14 +66,19 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
     arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
     if not write:
         return
+    kept = folder / f"{state.epoch:05d}-{state.step:08d}.npz"
     with (
-        files.writing(folder / f"{state.epoch:05d}-{state.step:08d}.npz") as temporary,
+        files.writing(kept) as temporary,
         open(temporary, "wb") as file,
     ):
         arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
         np.savez(file, allow_pickle=False, **arrays)
-    for old in sorted(folder.glob("[0-9]*.npz"))[:-KEEP]:
-        old.unlink(missing_ok=True)
+    written = sorted(folder.glob("[0-9]*.npz"))
+    # One from later than this is damaged, or training would have gone on from it.
+    good = [path for path in written if path <= kept]
+    for path in written:
+        if path not in good[-KEEP:]:
+            path.unlink(missing_ok=True)
 
 
 def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
@@ -84,13 +90,16 @@ def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
     """
     notes: list[str] = []
     for path in sorted(folder.glob("[0-9]*.npz"), reverse=True):
-        try:
-            with open(path, "rb") as file, np.load(file) as arrays:
-                state = State(**json.loads(str(arrays["state"])))
-                values = [arrays[f"v{i}"] for i in range(len(arrays.files) - 1)]
-            return state, values, notes
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            notes.append(f"checkpoint {path.name} is damaged ({error}); using the one before it")
+        wrong = files.damage(path)
+        if wrong is None:
+            try:
+                with open(path, "rb") as file, np.load(file) as arrays:
+                    state = State(**json.loads(str(arrays["state"])))
+                    values = [arrays[f"v{i}"] for i in range(len(arrays.files) - 1)]
+                return state, values, notes
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                wrong = str(error)
+        notes.append(f"checkpoint {path.name} is damaged ({wrong}); using the one before it")
     if notes:
         notes[-1] = notes[-1].replace("using the one before it", "starting from the beginning")
         return State(), [], notes
@@ -111,3 +120,41 @@ def restore(model: keras.Model, values: list[np.ndarray], *, metrics: bool) -> N
         chosen, values = inner, values[: len(inner)]
     for variable, value in zip(chosen, values, strict=True):
         variable.assign(value)
+
+
+def mend(run: Path, model: keras.Model, state: State) -> list[str]:
+    """Writes the weights of a run that goes on anew where they are damaged.
+
+    Args:
+      run: folder of `model-last.keras` and `model-best.keras`.
+      model: with the values of the checkpoint.
+      state: of the checkpoint.
+
+    Returns:
+      One line for each file that was damaged.
+
+    Raises:
+      ZooError: the best weights are lost.
+    """
+    if not state.epoch:
+        return []
+    notes = []
+    last, best = run / "model-last.keras", run / "model-best.keras"
+    wrong = files.damage(last)
+    if wrong:
+        notes.append(f"{last.name} is damaged ({wrong}); writing it anew")
+        if not state.step:  # else the weights of that epoch are gone, and this one's come soon
+            with files.writing(last) as temporary:
+                model.save(temporary)
+            wrong = None
+    lost = files.damage(best)
+    if lost:
+        if wrong or state.stale:
+            raise ZooError(
+                f"{best} is damaged ({lost}), and nothing else holds the weights of epoch "
+                f"{state.best_epoch}, the best. Restore it, or start anew with --overwrite."
+            )
+        notes.append(f"{best.name} is damaged ({lost}); copying {last.name}, of the same epoch")
+        with files.writing(best) as temporary:
+            shutil.copyfile(last, temporary)
+    return notes

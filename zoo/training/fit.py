@@ -141,6 +141,8 @@ def _train(
     if resume and not (run.path / "config.json").exists():
         raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
     if run.complete:
+        if workers.chief:
+            _wrap_up(run)
         progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
         return run
 
@@ -157,7 +159,7 @@ def _train(
     if not workers.chief:
         workers.wait()  # until the chief has written what training needs
     if (run.path / "assets.json").exists():
-        assets = files.read_json(run.path / "assets.json")
+        assets = run.read_assets()
     elif workers.chief:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
     else:
@@ -165,15 +167,18 @@ def _train(
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
+    if workers.chief:
+        run.clean()
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
         ("data.json", splits.describe()),
-        ("assets.json", assets),
     ):
         if workers.chief and not (run.path / file).exists():
             files.write_json(run.path / file, value)
     if workers.chief:
+        if not (run.path / "assets.json").exists():
+            run.write_assets(assets)
         workers.wait()
 
     with replicas.scope(), dtype_policy(options.precision):
@@ -227,6 +232,8 @@ def _fit(
         if values:
             with strategy.scope():
                 checkpoint.restore(model, values, metrics=False)
+            for note in checkpoint.mend(run.path, model, state) if workers.chief else []:
+                progress.say(f"  {note}")
             if state.step:
                 if not several:
                     # Running metrics have no variables before the first batch.
@@ -312,7 +319,7 @@ def _finish(
     progress: Progress,
 ) -> None:
     """Evaluates the best weights on the test split, by what would be served."""
-    from zoo.report import card, plots
+    from zoo.report import plots
     from zoo.serving import load
 
     progress.say(health.summary(state.history[-1]))
@@ -341,7 +348,16 @@ def _finish(
     if "confusion" in test:
         plots.confusion(test["confusion"], predictor.labels, run.path / "confusion.png")
     files.write_json(run.path / "metrics.json", metrics)
-    card.write(run.path)
+    _wrap_up(run)
+
+
+def _wrap_up(run: Run) -> None:
+    """Does what comes after the metrics, unless it is done: a kill may come in between."""
+    from zoo.report import card
+
+    if not (run.path / "card.md").exists():
+        card.write(run.path)
+    run.clean()
     shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
 
 
@@ -430,8 +446,16 @@ def _delete(path: Path) -> None:
 
 
 def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:
-    for split in ("train", "validation"):
-        with tf.summary.create_file_writer(str(folder / split)).as_default():
-            for key, value in row.items():
-                if key.startswith("val_") == (split == "validation") and key != "epoch":
-                    tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))
+    try:
+        for split in ("train", "validation"):
+            with tf.summary.create_file_writer(str(folder / split)).as_default():
+                for key, value in row.items():
+                    if key.startswith("val_") == (split == "validation") and key != "epoch":
+                        tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))
+    except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
+        from zoo.serving.predictor import first_line
+
+        reason = first_line(error).split(" [Op:")[0].rpartition("; ")[2]
+        raise ZooError(
+            f"Cannot write {folder}: {reason}. Free some space or choose another folder."
+        ) from error

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +77,36 @@ class Run:
     def complete(self) -> bool:
         return (self.path / "metrics.json").exists()
 
+    @property
+    def _digest(self) -> Path:
+        return self.path / "checkpoint" / "assets.sha256"
+
+    def read_assets(self) -> dict[str, Any]:
+        """Reads `assets.json`; a run that goes on must find it as it was.
+
+        Raises:
+          ZooError: it is damaged.
+        """
+        path = self.path / "assets.json"
+        if self._digest.exists() and self._digest.read_text(encoding="utf-8") != files.sha256(path):
+            raise ZooError(
+                f"{path} is not what this run began with: it is damaged, or was changed. "
+                "Delete it: the same command then learns it again from the data."
+            )
+        return files.read_json(path)
+
+    def write_assets(self, assets: dict[str, Any]) -> None:
+        """Writes `assets.json`, and beside the checkpoints what it is checked against."""
+        path = self.path / "assets.json"
+        with files.writing(path) as temporary:
+            files.write_json(temporary, assets)
+            files.write_text(self._digest, files.sha256(temporary))
+
+    def clean(self) -> None:
+        """Deletes what a killed process has left half written."""
+        for folder in (self.path, self.path / "checkpoint"):
+            files.clean(folder)
+
     def write_history(self, history: list[dict[str, float]]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
@@ -104,7 +134,13 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         if path.exists() and (not path.is_dir() or files.visible(path)):
             raise UsageError(f"{path} exists and is no run folder. Choose another folder with -o.")
         return
-    found = files.read_json(path / "config.json")
+    try:
+        found = files.read_json(path / "config.json")
+        if not isinstance(found, dict):
+            raise ZooError(f"{path / 'config.json'} holds no settings.")
+    except ZooError as error:
+        said = str(error).removesuffix(" Restore or delete it.")
+        raise ZooError(f"{said} Restore it, or start anew with --overwrite.") from error
     wrong = differences(
         {key: found.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},

@@ -1,0 +1,336 @@
+"""What is done to runs to see whether they recover.
+
+A case is a function that disturbs a run of its own, gives the same command again and returns what
+it saw; it may run at the same time as others. A function of `CASES` makes some of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.bench import disturb
+from zoo.bench.compare import differences
+from zoo.bench.disturb import Aim, Outcome, watch
+from zoo.bench.moments import Kill, aim, plan
+from zoo.errors import ZooError
+
+IN_A_ROW = 3  # kills of one run
+BOUND = 60.0  # seconds within which a run ends that has lost a worker
+FULL = 3  # disks that fill up at three different times
+CHECKPOINT = r"checkpoint/(\d{5})-(\d{8})\.npz"
+INSIDE = r"checkpoint/00001-(?!0{8})\d{8}\.npz"  # a checkpoint inside the second epoch
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """What the cases share.
+
+    Attributes:
+      arguments: of `zoo train`, but for the folder.
+      folder: to work in.
+      seed: of the moments.
+      mountable: whether small disks can be mounted.
+      trained: how the undisturbed run went, which is in `reference`.
+      exported: how its export went, which is in `version`.
+    """
+
+    arguments: list[str]
+    folder: Path
+    seed: int
+    mountable: bool
+    trained: Outcome
+    exported: Outcome
+
+    @property
+    def reference(self) -> Path:
+        return self.folder / "reference"
+
+
+Case = Callable[[Bench], dict[str, Any]]
+
+
+def train(arguments: Sequence[str], run: Path) -> list[str]:
+    return [sys.executable, "-m", "zoo", "train", *arguments, "-o", str(run)]
+
+
+def export(run: Path, folder: Path) -> list[str]:
+    return [sys.executable, "-m", "zoo", "export", str(run), str(folder)]
+
+
+def single_kills(bench: Bench, kills: int) -> list[Case]:
+    """One SIGKILL a run or an export, at the moments of the plan."""
+    return [
+        functools.partial(_killed_export if kill.phase == "export" else _killed_run, number, kill)
+        for number, kill in enumerate(plan(kills, bench.seed))
+    ]
+
+
+def _killed_run(number: int, kill: Kill, bench: Bench) -> dict[str, Any]:
+    run = bench.folder / f"kill-{number}"
+    chosen = aim(kill, bench.trained.events, bench.trained.seconds)
+    seen = _seen(_kill(train(bench.arguments, run), run, chosen))
+    return {"case": f"SIGKILL, {kill.phase}", "kills": [seen], **_ended(bench, run)}
+
+
+def _killed_export(number: int, kill: Kill, bench: Bench) -> dict[str, Any]:
+    """Kills `zoo export`: no version may be there, or a whole one; then the next one is whole."""
+    folder = bench.folder / f"export-{number}"
+    command = export(bench.reference, folder)
+    expected = _answers(bench.folder / "export")
+    seen = _kill(command, folder, aim(kill, bench.exported.events, bench.exported.seconds))
+    wrong = []
+    versions = files.visible(folder) if folder.exists() else []
+    if versions and _answers(folder) != expected:
+        wrong.append("the version that the kill left is not whole")
+    again = watch(command, folder)
+    if again.code or len(files.visible(folder)) != len(versions) + 1:
+        wrong.append(again.err.strip() or "there is no new version")
+    elif _answers(folder) != expected:
+        wrong.append("the version written afterwards is not whole")
+    record = {"seconds": round(seen.seconds, 3), "folder": seen.left}
+    shutil.rmtree(folder)
+    return {
+        "case": "SIGKILL, export",
+        "kills": [record],
+        "equal": not wrong,
+        "differences": wrong,
+    }
+
+
+def _answers(model: Path) -> list[dict[str, Any]] | str:
+    """Returns what the newest version of an export answers to the recipe's sample, or its error."""
+    import zoo
+
+    try:
+        predictor = zoo.load(model)
+        sample = predictor.recipe.data(predictor.config).sample()
+        return predictor.predict({name: sample[name] for name in predictor.input_names})
+    except ZooError as error:
+        return str(error)
+
+
+def kills_in_a_row(bench: Bench, kills: int) -> list[Case]:
+    """One run that is killed again and again."""
+    return [_killed_in_a_row]
+
+
+def _killed_in_a_row(bench: Bench) -> dict[str, Any]:
+    run, draw, seen = bench.folder / "row", random.Random(bench.seed), []
+    for _ in range(IN_A_ROW):
+        chosen = Aim(CHECKPOINT, draw.randint(1, 3), draw.random())
+        outcome = watch(train(bench.arguments, run), run, chosen)
+        if not outcome.killed:
+            raise ZooError(f"The run was over before {chosen}. Make it last longer.")
+        seen.append(_seen(outcome))
+    return {"case": f"SIGKILL, {IN_A_ROW} times in a row", "kills": seen, **_ended(bench, run)}
+
+
+def full_disks(bench: Bench, kills: int) -> list[Case]:
+    """Disks on which there is room for a part of the run only."""
+    draw = random.Random(bench.seed)
+    shares = [0.1 + 0.7 * (number + draw.random()) / FULL for number in range(FULL)]
+    return [functools.partial(_full_disk, number, share) for number, share in enumerate(shares)]
+
+
+def _full_disk(number: int, share: float, bench: Bench) -> dict[str, Any]:
+    run = bench.folder / f"full-{number}" / "run"
+    command = train(bench.arguments, run)
+    if bench.mountable:
+        # Two models and two checkpoints, which are as large, at least.
+        size = 4 * share * (bench.reference / "model-last.keras").stat().st_size
+        with disturb.small_disk(run.parent, int(size / 1024)) as remount:
+            outcome = watch(command, run)
+            remount("size=90%")
+            found = _ended(bench, run)
+        return {
+            "case": "disk full",
+            "how": f"a disk in memory of {size / 1e6:.1f} MB, then a larger one",
+            **_refused(outcome, found),
+        }
+    size = share * (bench.reference / "model-last.keras").stat().st_size
+
+    def limit(process: subprocess.Popen) -> None:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (int(size), int(size)))
+
+    outcome = watch(command, run, begun=limit)
+    return {
+        "case": "disk full",
+        "how": f"no disk can be mounted here: no file may be larger than {size / 1e6:.1f} MB, "
+        "then any",
+        **_refused(outcome, _ended(bench, run)),
+    }
+
+
+def read_only(bench: Bench, kills: int) -> list[Case]:
+    """A read-only disk on which a run is to begin, and one on which it is to go on."""
+    return [functools.partial(_read_only, begun) for begun in (False, True)]
+
+
+def _read_only(begun: bool, bench: Bench) -> dict[str, Any]:
+    case = f"read-only disk, {'in the middle of a run' if begun else 'from the beginning'}"
+    if not bench.mountable:
+        return {"case": case, "how": "not tried: no disk can be mounted here", "equal": None}
+    folder = bench.folder / f"read-only-{begun}"
+    run = folder / "run"
+    with disturb.small_disk(folder, 1 << 20) as remount:
+        if begun:
+            _kill(train(bench.arguments, run), run, Aim(INSIDE, 1, 0.0))
+        remount("ro")
+        outcome = watch(train(bench.arguments, run), run)
+        remount("rw")
+        found = _ended(bench, run)
+    return {"case": case, "how": "a disk in memory", **_refused(outcome, found)}
+
+
+def damages(bench: Bench, kills: int) -> list[Case]:
+    """Copies of a run that was killed in its second epoch, each with a file damaged."""
+    killed = bench.folder / "killed"
+    _kill(train(bench.arguments, killed), killed, Aim(INSIDE, 1, 0.0))
+    newest, before = sorted((killed / "checkpoint").glob("[0-9]*.npz"), reverse=True)[:2]
+    checkpoints = [str(path.relative_to(killed)) for path in (newest, before)]
+    return [
+        functools.partial(_damaged, number, *chosen)
+        for number, chosen in enumerate((
+            ("newest checkpoint cut short", disturb.cut, checkpoints[:1], "one before"),
+            ("bit flipped in the newest checkpoint", disturb.flip, checkpoints[:1], "one before"),
+            ("bit flipped in both checkpoints", disturb.flip, checkpoints, "from the beginning"),
+            ("bit flipped in model-best.keras", disturb.flip, ["model-best.keras"], "damaged"),
+            ("model-last.keras cut short", disturb.cut, ["model-last.keras"], "resuming"),
+            ("bit flipped in assets.json", disturb.flip, ["assets.json"], None),
+        ))
+    ]  # fmt: skip
+
+
+def _damaged(
+    number: int,
+    case: str,
+    damage: Callable[[Path], None],
+    names: Sequence[str],
+    expected: str | None,
+    bench: Bench,
+) -> dict[str, Any]:
+    """Damages files; a message with `expected` in it must come, or if None, a refusal."""
+    run, case = bench.folder / f"damaged-{number}", f"damaged file, {case}"
+    shutil.copytree(bench.folder / "killed", run)
+    for name in names:
+        damage(run / name)
+    if expected is None:
+        outcome = watch(train(bench.arguments, run), run)
+        for name in names:
+            (run / name).unlink()
+        return {"case": case, **_refused(outcome, _ended(bench, run))}
+    found = _ended(bench, run)
+    if not any(expected in line for line in found.get("said", [])):
+        found["differences"].append(f"it did not say {expected!r}")
+    return {"case": case, **found, "equal": not found["differences"]}
+
+
+def killed_workers(bench: Bench, kills: int) -> list[Case]:
+    """Runs of two workers of which one is killed: the chief, and the other."""
+    whole = watch(_launch(bench, bench.folder / "workers"), bench.folder / "workers")
+    if whole.code:
+        raise ZooError(f"The undisturbed run of two workers failed: {whole.err.strip()}")
+    return [functools.partial(_killed_worker, worker) for worker in (0, 1)]
+
+
+def _launch(bench: Bench, run: Path) -> list[str]:
+    python, *command = train(bench.arguments, run)
+    return [python, "-m", "zoo", "launch", "--workers=2", "--", *command[2:]]
+
+
+def _killed_worker(worker: int, bench: Bench) -> dict[str, Any]:
+    run = bench.folder / f"worker-{worker}"
+    started: list[int] = []
+
+    def strike(process: subprocess.Popen) -> None:
+        started.extend(disturb.children(process))
+        os.kill(started[worker], signal.SIGKILL)
+
+    outcome = watch(_launch(bench, run), run, Aim(INSIDE, 1, 0.0), strike=strike)
+    if outcome.struck is None:
+        raise ZooError("The run of two workers was over too soon. Make it last longer.")
+    stopped = outcome.seconds - outcome.struck
+    found = _ended(bench, run, _launch(bench, run))
+    if outcome.code <= 0 or stopped > BOUND:
+        found["differences"].append(f"it ended with {outcome.code} after {stopped:.0f} s")
+    if any(Path(f"/proc/{number}").exists() for number in started):
+        found["differences"].append("a worker was left alone")
+    return {
+        "case": f"killed worker, {'the other' if worker else 'the chief'} of two",
+        "kills": [_seen(outcome)],
+        "stopped_after_seconds": round(stopped, 1),
+        "code": outcome.code,
+        "line": outcome.err.strip(),
+        **found,
+        "equal": not found["differences"],
+    }
+
+
+def _kill(command: list[str], folder: Path, chosen: Aim) -> Outcome:
+    """Kills a process; where it ended before, another one in a new folder, and earlier."""
+    for attempt in range(4):
+        nth, delay = max(1, chosen.nth - attempt), chosen.delay / 2**attempt
+        outcome = watch(command, folder, Aim(chosen.pattern, nth, delay))
+        if outcome.killed:
+            return outcome
+        shutil.rmtree(folder)
+    raise ZooError(f"No kill came in time ({chosen}). Make the run last longer.")
+
+
+def _seen(outcome: Outcome) -> dict[str, Any]:
+    """Returns what is recorded of a kill: when it came, how far the run was, what lay there."""
+    found = [re.fullmatch(CHECKPOINT, name) for name in outcome.left]
+    newest = [(int(there[1]), int(there[2])) for there in found if there]
+    return {
+        "seconds": round(outcome.struck or outcome.seconds, 3),
+        "checkpoint": dict(zip(("epochs", "steps"), max(newest), strict=True)) if newest else None,
+        "folder": outcome.left,
+    }
+
+
+def _ended(bench: Bench, run: Path, command: list[str] | None = None) -> dict[str, Any]:
+    """Gives a run's command again, and compares what it came to with the reference."""
+    outcome = watch(command or train(bench.arguments, run), run)
+    if outcome.code:
+        return {"equal": False, "differences": [outcome.err.strip() or str(outcome.code)]}
+    said = [line.strip() for line in outcome.out.splitlines()]
+    found = differences(run, bench.folder / "workers" if command else bench.reference)
+    if not found and run.parent == bench.folder:
+        shutil.rmtree(run)
+    return {
+        "said": [line for line in said if re.search("resum|damage", line)],
+        "equal": not found,
+        "differences": found,
+    }
+
+
+def _refused(outcome: Outcome, found: dict[str, Any]) -> dict[str, Any]:
+    """Adds to what came in the end how the command failed before; it must be one clear line."""
+    if not outcome.failed_well:
+        found["differences"].append("it did not fail with exit code 1 and one line")
+    line = outcome.err.strip()[-2000:]
+    for path in re.findall(r"/\S*/(?=[^/\s]+/)", line):
+        line = line.replace(path, "…/")
+    return {
+        "code": outcome.code,
+        "line": line,
+        "left": outcome.left,
+        **found,
+        "equal": not found["differences"],
+    }
+
+
+CASES = (killed_workers, damages, full_disks, read_only, kills_in_a_row, single_kills)

@@ -1,0 +1,100 @@
+"""Recovery: runs that are killed, run out of room or find damage, and what they come to.
+
+An undisturbed run is the reference. Each case disturbs a run of its own, gives the same command
+again, and compares every array, the history and the test scores with the reference's, bit for
+bit. What is done to them is in `zoo.bench.cases`.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.bench import disturb
+from zoo.bench.cases import CASES, Bench, Case, export, train
+from zoo.bench.disturb import watch
+from zoo.environment import environment
+from zoo.errors import ZooError
+
+# Many steps an epoch out of few rows, several epochs, no early end; `--set` changes it.
+SETTINGS = {"epochs": "5", "batch_size": "4", "patience": "0"}
+EVERY = 0.5  # seconds between checkpoints inside an epoch
+
+
+def recovery(
+    name: str,
+    output: str | Path,
+    *,
+    kills: int = 20,
+    seed: int = 0,
+    data: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    jobs: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Disturbs runs of a recipe on a small real part of its data, and says which recover.
+
+    Args:
+      name: of the recipe.
+      output: JSON file to write.
+      kills: how many runs and exports are killed once, beside the other cases.
+      seed: of the moments, and of the training.
+      data: source; the recipe's first if None.
+      settings: fields of the config to change, over `SETTINGS`.
+      jobs: runs at the same time.
+      say: takes a line for each case as it ends.
+
+    Returns:
+      What it writes: the cases with what was seen of each, and how many are equal of how many.
+
+    Raises:
+      ZooError: the undisturbed run failed, is too short, or a process did not end.
+    """
+    chosen = [f"--set={key}={value}" for key, value in {**SETTINGS, **(settings or {})}.items()]
+    arguments = [
+        *(name, "--tiny", "--deterministic", "--no-baselines", f"--seed={seed}"),
+        *(f"--checkpoint-seconds={EVERY}", *chosen, *([f"--data={data}"] if data else [])),
+    ]
+    with files.temporary_folder() as folder:
+        reference = folder / "reference"
+        trained = watch(train(arguments, reference), reference)
+        exported = watch(export(reference, folder / "export"), folder / "export")
+        for outcome in (trained, exported):
+            if outcome.code:
+                raise ZooError(f"The undisturbed run failed: {outcome.err.strip()}")
+        say(f"undisturbed: {trained.seconds:.0f} s, export {exported.seconds:.0f} s")
+        bench = Bench(arguments, folder, seed, disturb.mountable(), trained, exported)
+
+        def run(case: Case) -> dict[str, Any]:
+            found = case(bench)
+            result = {None: "not tried", True: "equal", False: "NOT EQUAL"}[found["equal"]]
+            say(f"{found['case']}: {result}")
+            return found
+
+        cases = [case for make in CASES for case in make(bench, kills)]
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            try:
+                found = [*pool.map(run, cases)]
+            except BaseException:  # Ctrl-C, too: no other case is to begin
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        data_used = files.read_json(reference / "data.json")
+    tried = [case for case in found if case["equal"] is not None]
+    result = {
+        "kind": "recovery",
+        "recipe": name,
+        "equal": sum(case["equal"] for case in tried),
+        "all": len(tried),
+        "kills": sum(len(case.get("kills", [])) for case in tried),
+        "undisturbed_seconds": round(trained.seconds, 1),
+        "cases": found,
+        "seed": seed,
+        "arguments": arguments,
+        "data": data_used,
+        "environment": environment(),
+    }
+    files.write_json(Path(output), result)
+    return result
