@@ -68,21 +68,24 @@ def test_another_network_is_no_peer(torch_peer):
 
 
 def test_the_steps_are_the_same_without_dropout(torch_peer):
-    """Loss, clipping and Adam: one step leads both networks to the same answers."""
+    """Loss, clipping and Adam: a step leads both networks to the same answers."""
     # A GRU: of the others' two biases in PyTorch each takes a step of its own.
-    model, config, ids = a_recipe(cell="gru", dropout=0.0, word_dropout=0.0, clip_norm=0.01)
+    model, config, ids = a_recipe(cell="gru", dropout=0.0, word_dropout=0.0, clip_norm=0.05)
     twin = torch_peer.Twin(config, model)
-    labels = np.array([0, 1, 2, 1], "int32")
     model.compile(
-        keras.optimizers.Adam(config.learning_rate, global_clipnorm=0.01, epsilon=1e-8),
+        # Keras adds epsilon before it corrects the bias of the second moment.
+        keras.optimizers.Adam(config.learning_rate, global_clipnorm=0.05, epsilon=1e-8 * 1e-3**0.5),
         "sparse_categorical_crossentropy",
     )
     before = model.predict_on_batch(ids)
-    loss = model.train_on_batch(ids, labels)
-    assert twin.step(ids, labels, "padded") == pytest.approx(float(loss), abs=1e-5)
+    labels = np.array([0, 1, 2, 1], "int32")
+    loss = float(model.train_on_batch(ids, labels))
+    assert twin.step(ids, labels, "padded") == pytest.approx(loss, abs=1e-5)
+    gradients = [weight.grad.norm() for weight in twin.network.parameters()]
+    assert np.linalg.norm(gradients) == pytest.approx(0.05, rel=1e-3)
     after = model.predict_on_batch(ids)
-    assert np.abs(after - before).max() > 1e-3
-    np.testing.assert_allclose(twin.predict(ids, "packed"), after, atol=1e-5)
+    assert np.abs(after - before).max() > 3e-3
+    np.testing.assert_allclose(twin.predict(ids, "packed"), after, atol=1e-4)
 
 
 def test_the_plain_script_stops_at_the_target(torch_peer, monkeypatch):
@@ -90,7 +93,7 @@ def test_the_plain_script_stops_at_the_target(torch_peer, monkeypatch):
 
     monkeypatch.setattr(torch_peer, "FIXED", 12)
     monkeypatch.setattr(torch_peer, "EPOCHS", 60)
-    _, config, _ = a_recipe(dropout=0.0, batch_size=8)
+    _, config, _ = a_recipe(units=32, embedding=16, dropout=0.0, batch_size=8)
     assets = {"vocabulary": list("abcdefgh"), "labels": ["bad", "good"]}
     generator = np.random.default_rng(0)
     y = generator.integers(0, 2, 40).astype("int32")
