@@ -204,7 +204,7 @@ def test_all_of_it_is_written_and_drawn(monkeypatch, tmp_path):
         SOURCE="https://example.org",
         LAYOUTS=("packed",),
         FIXED=6,
-        setup=lambda threads, seed: {"threads": threads},
+        setup=lambda threads, seed: {"title": "A peer", "threads": threads},
     )
     monkeypatch.setitem(sys.modules, "a_peer", module)
     monkeypatch.setattr(peers, "ANSWERED", {1: 2, 3: 2})
@@ -224,8 +224,14 @@ def test_all_of_it_is_written_and_drawn(monkeypatch, tmp_path):
 def test_without_the_framework_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, PEER, raising=False)
-    with pytest.raises(ZooError, match=r"needs 'torch'.*rnn-zoo\[bench\]"):
+    with pytest.raises(ZooError, match=r"torch.*rnn-zoo\[bench\]"):
         peers.load_peer(PEER)
+
+
+def test_only_a_recipe_that_is_measured_races(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "a_peer", types.ModuleType("a_peer"))
+    with pytest.raises(UsageError, match=r"imdb-gru.*imdb-lstm"):
+        peers.compare(["imdb-lstm"], "a_peer", tmp_path / "a", tmp_path / "b", race="imdb-gru")
 
 
 @pytest.mark.parametrize("name", ["nobody", "recipes.peers.nobody"])

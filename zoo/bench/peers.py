@@ -9,7 +9,8 @@ A peer is a module, e.g. of `recipes.peers`, with
 - `LAYOUTS`: names of the ways in which it takes sequences of several lengths. They are tried, and
   the fastest stands for the peer.
 - `FIXED`: the length to which its users cut and pad.
-- `setup(threads, seed)`: sets both; returns its versions and settings, a dict that JSON can hold.
+- `setup(threads, seed)`: sets both; returns the framework's `title`, with its version, and the
+  `threads` that it takes.
 - `Twin(config, model)`: the same network with the same weights as a Keras model: `exact(layout)`,
   whether it is the same when sequences come so; `step(x, y, layout)` trains on a batch;
   `predict(x, layout)` returns the model's output.
@@ -34,7 +35,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from zoo import files
-from zoo.bench.race import time_to
+from zoo.bench.race import NEAR, time_to
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
@@ -54,17 +55,17 @@ def load_peer(name: str) -> Any:
 
     Raises:
       UsageError: there is no such module.
-      ZooError: it needs a package that is not installed.
+      ZooError: it needs something that is not installed, or is broken.
     """
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
+    except ImportError as error:
+        missing = error.name or "?"
         if name == missing or name.startswith(f"{missing}."):
             raise UsageError(f"There is no peer {name!r} ({error}).") from None
         raise ZooError(
-            f"The peer {name!r} needs {missing!r}, which is not installed: "
-            "pip install 'rnn-zoo[bench]' brings it."
+            f"The peer {name!r} cannot be loaded ({error}). pip install 'rnn-zoo[bench]' brings "
+            "what it needs."
         ) from None
 
 
@@ -107,6 +108,8 @@ def compare(
     from zoo.serving import load
 
     rival = load_peer(peer)
+    if race not in (None, *names):
+        raise UsageError(f"{race!r} is not among the recipes to measure: {', '.join(names)}.")
     recipes = [get_recipe(name) for name in names]
     racer = get_recipe(race or names[0])
     predictor = load(racer.name)
@@ -136,7 +139,7 @@ def compare(
         "kind": "peers",
         "metric": racer.metric,
         "recipe": racer.name,
-        "peer": {"name": peer, "source": rival.SOURCE, **theirs},
+        "peer": {"name": peer, "source": rival.SOURCE, "fixed": rival.FIXED, **theirs},
         "steps": steps,
         "to_target": _to_target(racer, rival, splits, target, seed, every),
         "answers": answers(predictor, rival, splits.test, seed),
@@ -283,7 +286,7 @@ def _to_target(
     recipe: Any, rival: Any, splits: Any, target: float, seed: int, every: int
 ) -> dict[str, Any]:
     """Trains the recipe, and the peer's plain script, to a score."""
-    ours = time_to(recipe, splits, target, seed, every, near=0.02)
+    ours = time_to(recipe, splits, target, seed, every, near=NEAR)
     config = recipe.config
     assets = recipe.prepare(config, splits.train)
     train, test = (

@@ -17,7 +17,8 @@ from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 from zoo.training.fit import compile_model
 
-PROBE = 2_500  # rows that tell whether all of them are worth scoring
+PROBE = 2_500  # rows that tell whether all of them are worth scoring,
+NEAR = 0.005  # when they come within this of the target
 
 
 def race(
