@@ -28,7 +28,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from zoo.bench.race import NEAR, PROBE
 
-SOURCE = "https://pytorch.org"
+SOURCE = "https://pytorch.org/"
 FIXED = 400  # words to which the plain script cuts and pads
 EPOCHS = 4  # after which the script gives up
 LAYOUTS = ("packed", "padded")
@@ -93,8 +93,10 @@ class Twin:
 
     def __init__(self, config: Any, model: Any) -> None:
         self.clip_norm = config.clip_norm
-        self.network = Network(config, model.layers[1].input_dim, model.output_shape[-1])
-        self.network.load_state_dict(_weights(config, model))
+        weights = _weights(config, model)
+        ids, classes = len(weights["embedding.weight"]), len(weights["linear.bias"])
+        self.network = Network(config, ids, classes)
+        self.network.load_state_dict(weights)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate)
 
     def exact(self, layout: str) -> bool:
@@ -219,7 +221,7 @@ def _accuracy(network: Network, test: Any, rows: np.ndarray) -> float:
 
 def _weights(config: Any, model: Any) -> dict[str, torch.Tensor]:
     """Returns a Keras model's weights under PyTorch's names."""
-    _, embedding, _, *rnns, _, _, linear = model.layers
+    embedding, *rnns, linear = [layer for layer in model.layers if layer.weights]
     found = {"embedding.weight": embedding.get_weights()[0]}
     for number, layer in enumerate(rnns):
         both = [layer.forward_layer, layer.backward_layer] if config.bidirectional else [layer]

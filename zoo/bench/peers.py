@@ -135,13 +135,15 @@ def compare(
         }
         if recipe.name == racer.name:
             grown = growth(model, twin, steps[recipe.name]["layout"], batches[0], seed)
+            test = recipe.batches(config, assets, splits.test)
+            plain = functools.partial(rival.run, config, assets, training, test)
     result = {
         "kind": "peers",
         "metric": racer.metric,
         "recipe": racer.name,
         "peer": {"name": peer, "source": rival.SOURCE, "fixed": rival.FIXED, **theirs},
         "steps": steps,
-        "to_target": _to_target(racer, rival, splits, target, seed, every),
+        "to_target": _to_target(racer, plain, splits, target, seed, every),
         "answers": answers(predictor, rival, splits.test, seed),
         "growth": grown,
         "seed": seed,
@@ -283,16 +285,11 @@ def growth(
 
 
 def _to_target(
-    recipe: Any, rival: Any, splits: Any, target: float, seed: int, every: int
+    recipe: Any, plain: Callable, splits: Any, target: float, seed: int, every: int
 ) -> dict[str, Any]:
     """Trains the recipe, and the peer's plain script, to a score."""
     ours = time_to(recipe, splits, target, seed, every, near=NEAR)
-    config = recipe.config
-    assets = recipe.prepare(config, splits.train)
-    train, test = (
-        recipe.batches(config, assets, examples) for examples in (splits.train, splits.test)
-    )
-    theirs = rival.run(config, assets, train, test, target, seed, every)
+    theirs = plain(target, seed, every)
     return {
         "target": target,
         "ours": ours,
@@ -319,18 +316,20 @@ def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, A
         lambda ids: model(ids, training=False),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
     )
-    shuffled = np.random.default_rng(seed).permutation(len(next(iter(test.values()))))
+    rows = np.random.default_rng(seed).permutation(len(next(iter(test.values()))))
+    rows = np.resize(rows, max(size * number for size, number in ANSWERED.items()))
+    chosen = {name: [column[row] for row in rows] for name, column in test.items()}
+    coded = recipe.batches(config, predictor.assets, chosen)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         served = tf.saved_model.load(str(export(predictor, folder, warmup=0)))
         signature = served.signatures["serving_default"]
         for size, number in ANSWERED.items():
             rounds = []
-            for start in range(number):
-                rows = np.resize(np.roll(shuffled, -start * size), size)
-                part = {name: [column[row] for row in rows] for name, column in test.items()}
-                ids = recipe.batches(config, predictor.assets, part).take(np.arange(size))[0]
-                rounds.append((predictor.tensors(part), ids))
+            for start in range(0, size * number, size):
+                raw = {name: column[start : start + size] for name, column in chosen.items()}
+                ids, _ = coded.take(np.arange(start, start + size))
+                rounds.append((predictor.tensors(raw), ids))
             works = {
                 "raw": lambda raw, ids: signature(**raw),
                 "ids": lambda raw, ids: network(ids).numpy(),
