@@ -45,3 +45,29 @@ def chosen_names(request):
     parameters = [getattr(item, "callspec", None) for item in request.session.items]
     asked = {each.params["chosen"] for each in parameters if each and "chosen" in each.params}
     return sorted(asked) or last_of_each_module()
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """Takes a `.keras` file; returns every array in it, optimizer and all, by its place."""
+    import io
+    import zipfile
+
+    import h5py
+
+    def read(path):
+        arrays = {}
+
+        def add(name, item):
+            if isinstance(item, h5py.Dataset):
+                arrays[name] = item[()]
+
+        with (
+            zipfile.ZipFile(path) as archive,
+            h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
+        ):
+            file.visititems(add)
+        assert arrays
+        return arrays
+
+    return read

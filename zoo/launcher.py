@@ -49,7 +49,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
         raise UsageError("Workers need --strategy multiworker, which need not be given.")
     command = [sys.executable, "-m", "zoo", *arguments]
     command += [] if given else ["--strategy", "multiworker"]
-    addresses = _free_addresses(workers)
+    addresses = free_addresses(workers)
     cores = os.cpu_count() or 1
     with ExitStack() as stack:
         errors: list[IO[str]] = []
@@ -154,7 +154,8 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-def _free_addresses(number: int) -> list[str]:
+def free_addresses(number: int) -> list[str]:
+    """Returns addresses on this machine that nobody listens at yet, `127.0.0.1:port`."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

@@ -97,29 +97,3 @@ def python(command):
 @pytest.fixture(scope="session", name="python")
 def python_fixture():
     return python
-
-
-@pytest.fixture(scope="session")
-def weights():
-    """Takes a `.keras` file; returns every array in it, optimizer and all, by its place."""
-    import io
-    import zipfile
-
-    import h5py
-
-    def read(path):
-        arrays = {}
-
-        def add(name, item):
-            if isinstance(item, h5py.Dataset):
-                arrays[name] = item[()]
-
-        with (
-            zipfile.ZipFile(path) as archive,
-            h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
-        ):
-            file.visititems(add)
-        assert arrays
-        return arrays
-
-    return read

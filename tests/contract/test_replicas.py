@@ -3,6 +3,8 @@
 On two logical CPU devices, and in two processes on loopback, which every machine has.
 """
 
+import json
+
 import numpy as np
 import pytest
 
@@ -50,10 +52,10 @@ fit._fit = keep
 
 LAUNCH = """
 import json, os, subprocess, sys
-from zoo.launcher import _free_addresses
+from zoo.launcher import free_addresses
 
 script, folder, *names = sys.argv[1:]
-addresses = _free_addresses(2)
+addresses = free_addresses(2)
 processes = []
 for index in range(2):
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
@@ -63,6 +65,63 @@ for index in range(2):
 codes = [process.wait() for process in processes]
 assert codes == [0, 0], codes
 """
+
+
+# Row i is worth 2^i: the sum over an epoch tells how often each row was there.
+COUNT = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+
+kind, folder, name = sys.argv[1:]
+if kind == "mirrored":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+import keras
+from zoo.data import Batches
+from zoo.training import health, replicas
+from zoo.training.strategy import make_strategy
+from zoo.training.workers import Workers
+
+
+class Worth(keras.metrics.Sum):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(y_true)
+
+
+strategy = make_strategy(kind)
+with strategy.scope():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(health.WatchedAdam(1e-3, groups=["dense"] * 2), "mae", metrics=[Worth("worth")])
+    model.optimizer.build(model.trainable_variables)
+rows = 2.0 ** np.arange(22, dtype="float32")[:, None]
+batches = Batches(rows, rows, batch_size=7)  # 7 + 7 + 7 + 1
+replicas.prepare(model, batches.take(np.arange(1)))
+found = []
+for epoch in range(2):
+    logs = model.fit(
+        replicas.distribute(batches, batches.order(0, epoch), strategy), steps_per_epoch=4,
+        validation_data=replicas.distribute(batches, batches.sorted_order(), strategy),
+        validation_steps=4, verbose=0, shuffle=False,
+    ).history
+    found += [logs["worth"][-1], logs["val_worth"][-1]]
+if Workers(strategy).chief:
+    import os
+    os.makedirs(folder)
+    with open(f"{folder}/{name}", "w") as file:
+        json.dump(found, file)
+"""
+
+
+@pytest.mark.parametrize("kind", ["mirrored", "multiworker"])
+def test_each_row_of_an_epoch_counts_once(kind, shared):
+    if kind == "mirrored":
+        folder = shared("count-mirrored", _with(kind, COUNT), ["worth"])
+    else:
+        script = f"import sys\nsys.argv.insert(1, {COUNT!r})\n{LAUNCH}"
+        folder = shared("count-workers", script, ["worth"])
+    assert json.loads((folder / "worth").read_text()) == [2**22 - 1] * 4
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +140,8 @@ def workers(shared, chosen_names):
     return shared("workers", script, chosen_names)
 
 
-def _with(kind):
-    return f"import sys\nsys.argv.insert(1, {kind!r})\n{TRAIN}"
+def _with(kind, script=TRAIN):
+    return f"import sys\nsys.argv.insert(1, {kind!r})\n{script}"
 
 
 @pytest.mark.parametrize("kind", ["mirrored", "workers"])

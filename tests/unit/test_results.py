@@ -113,6 +113,43 @@ def test_the_speed_of_decoding_has_a_line(measured):
     )
 
 
+def test_a_peer_has_a_line(measured):
+    def over(ratio, total):
+        return {"ratio": ratio, "total_ratio": total}
+
+    trained = {"seconds": 62.4, "score": 0.881, "reached": True}
+    result = {
+        "kind": "peers",
+        "metric": "accuracy",
+        "recipe": "a",
+        "peer": {"title": "Another 1.0", "source": "https://example.org", "fixed": 400},
+        "steps": {
+            "a": {
+                "same_batches": over(0.91, 2),
+                "batching": over(3, 0.52),
+                "whole": over(4, 0.68),
+            }
+        },
+        "to_target": {
+            "target": 0.88,
+            "ours": trained,
+            "theirs": {"seconds": 208.0, "score": 0.8693, "reached": False, "epochs": 4},
+            "ratio": 0.3,
+        },
+        "answers": {"32": {"ids": over(1.25, 5), "raw": over(1.5, 6)}},
+        "threads": 2,
+        "environment": ENVIRONMENT,
+    }
+    (measured / "peers.json").write_text(json.dumps(result))
+    line = results.render_table(measured).splitlines()[-1]
+    assert "[Another 1.0](https://example.org), in one run, 2 threads each" in line
+    assert "on the same batches `a` 0.91; batched by length over padded to 400" in line
+    assert "cut to that in both, 0.52; with ours whole, 0.68." in line
+    assert "accuracy 0.8800: `a` 62 s, a plain script 208 s for its 4 epochs, best score" in line
+    assert "best score 0.8693: ratio **0.30**." in line
+    assert "1.25 (1.50 with its raw input made into ids) for 32 at once." in line
+
+
 def test_nats_have_three_digits_and_the_speed_of_generation_a_line(measured):
     nats = {"metric": "nats_per_character", "baseline": {"5-gram": 1.64}}
     (measured / "b.json").write_text(json.dumps(score("b", 1.43219) | nats))
@@ -249,6 +286,27 @@ def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, mon
     ]:
         with pytest.raises(UsageError, match=says):
             results.collect_settings(models, setting, path)
+
+
+def test_scores_by_an_option_of_the_run_are_of_the_same_config(measured, monkeypatch):
+    def found(model):
+        value, precision, units = model.split()
+        return score("a", float(value)) | {
+            "config": {"units": int(units)},
+            "options": {"precision": precision, "tiny": False},
+            "seed": 0,
+            "topology": "many-to-one",
+            "baseline": {},
+        }
+
+    monkeypatch.setattr(results, "_score", found)
+    path = measured / "precision.json"
+    result = results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precision", path)
+    assert result["scores"] == {"float32": 0.7, "half": 0.8}
+    with pytest.raises(UsageError, match=r"differs .* in more than precision: config"):
+        results.collect_settings(["0.7 float32 4", "0.8 half 8"], "precision", path)
+    with pytest.raises(UsageError, match="Did you mean 'precision'"):
+        results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precisio", path)
 
 
 def test_backtests_are_a_table_with_their_doubts(measured):

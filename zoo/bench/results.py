@@ -79,7 +79,7 @@ def collect_settings(
 
     Args:
       models: as for `zoo.load`, two or more.
-      setting: the field of the config in which they differ.
+      setting: the field of the config, or the option of the run, in which they differ.
       output: the file.
 
     Returns:
@@ -92,13 +92,18 @@ def collect_settings(
     """
     results = [_score(model) for model in models]
     first, *others = results
-    if setting not in first["config"]:
-        raise UsageError(f"Unknown setting {setting!r}.{suggest(setting, first['config'])}")
-    values = [str(result["config"][setting]) for result in results]
+    place = "config" if setting in first["config"] else "options"
+    if setting not in first.get(place, {}):
+        known = [*first["config"], *first.get("options", {})]
+        raise UsageError(f"Unknown setting {setting!r}.{suggest(setting, known)}")
+    values = [str(result[place][setting]) for result in results]
     if len(set(values)) < max(2, len(values)):
         raise UsageError(f"Give two runs or more, each of another {setting}; got {values}.")
     for model, other in zip(models[1:], others, strict=True):
-        same = {**other["config"], setting: first["config"][setting]} == first["config"]
+        changed = {setting: first[place][setting]}
+        same = {**other[place], **changed} == first[place] and (
+            place == "config" or other["config"] == first["config"]
+        )
         wrong = [key for key in ("recipe", "metric", "seed") if other[key] != first[key]]
         if wrong or not same:
             key = wrong[0] if wrong else "config"
@@ -186,6 +191,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
     lines += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
+    lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     return "\n".join(lines) + "\n"
 
@@ -323,6 +329,33 @@ def _recovery_line(result: dict[str, Any]) -> str:
         f"given their command again: **{result['equal']} of {result['all']}** ended with the "
         f"weights, history and scores of an undisturbed run, bit for bit ({each}; "
         f"{result['kills']} kills at moments drawn from seed {result['seed']})."
+    )
+
+
+def _peers_line(result: dict[str, Any]) -> str:
+    steps, race, peer = result["steps"], result["to_target"], result["peer"]
+    same = ", ".join(
+        f"`{name}` {each['same_batches']['ratio']:.2f}" for name, each in steps.items()
+    )
+    batched, whole = (
+        ", ".join(f"{each[kind]['total_ratio']:.2f}" for each in steps.values())
+        for kind in ("batching", "whole")
+    )
+    answered = ", ".join(
+        f"{each['ids']['ratio']:.2f} ({each['raw']['ratio']:.2f} with its raw input made into ids) "
+        f"for {size} at once"
+        for size, each in result["answers"].items()
+    )
+    theirs = race["theirs"]
+    gave_up = f" for its {theirs['epochs']} epochs, best score {theirs['score']:.4f}"
+    return (
+        f"\nBeside the same networks in [{peer['title']}]({peer['source']}), in one run, "
+        f"{result['threads']} threads each. Time of a training step, ours over theirs: on the same "
+        f"batches {same}; batched by length over padded to {peer['fixed']}, rows cut to that in "
+        f"both, {batched}; with ours whole, {whole}. Time to {result['metric']} "
+        f"{race['target']:.4f}: `{result['recipe']}` {race['ours']['seconds']:.0f} s, a plain "
+        f"script {theirs['seconds']:.0f} s{'' if theirs['reached'] else gave_up}: ratio "
+        f"**{race['ratio']:.2f}**. Time of an answer of the trained network: {answered}."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from zoo.cli import options
@@ -63,6 +65,56 @@ def race(
     click.echo(f"{name}: {ours['score']:.4f} after {ours['seconds']:.1f} s ({ours['steps']} steps)")
     click.echo(f"{peer}: {theirs['score']:.4f} after {theirs['seconds']:.1f} s")
     click.echo(f"ratio {result['ratio']:.3f}")
+
+
+@bench.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--peer", required=True, metavar="MODULE", help="The same networks elsewhere.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--picture", metavar="PNG", help="The JSON's name, ending in .png, by default.")
+@click.option("--race", metavar="NAME", help="The recipe that trains to a score; the first NAME.")
+@click.option("--target", type=float, default=0.88, show_default=True, help="Score to reach.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipes' dataset.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--pairs", type=click.IntRange(3), default=30, show_default=True, help="Batches of each recipe."
+)
+@click.option(
+    "--every", type=click.IntRange(1), default=50, show_default=True, help="Steps between scorings."
+)
+def peers(
+    names: tuple[str, ...], peer: str, output: str, picture: str | None, **settings: Any
+) -> None:
+    """Measure the recipes NAME beside the same networks of another framework.
+
+    Training steps of each; of one of them, time to a score, answers of its export, and how a step
+    grows with length and batch.
+    """
+    from pathlib import Path
+
+    picture = picture or str(Path(output).with_suffix(".png"))
+    if not picture.lower().endswith(".png"):
+        raise click.UsageError("The name of the picture (--picture) must end in .png.")
+    options.import_tensorflow()
+    from zoo.bench.peers import compare
+
+    result = compare(names, peer, output, picture, **settings)
+    for name, each in result["steps"].items():
+        click.echo(
+            f"{name}: step on the same batches {each['same_batches']['ratio']:.2f} of theirs, "
+            f"{each['batching']['total_ratio']:.2f} batched by length, "
+            f"{each['whole']['total_ratio']:.2f} with whole rows"
+        )
+    race, metric = result["to_target"], result["metric"]
+    for who in ("ours", "theirs"):
+        one = race[who]
+        click.echo(f"{who}: {metric} {one['score']:.4f} after {one['seconds']:.1f} s")
+    click.echo(f"ratio {race['ratio']:.2f}")
+    for size, each in result["answers"].items():
+        click.echo(
+            f"answers to {size}: {each['ids']['ratio']:.2f} of theirs, "
+            f"{each['raw']['ratio']:.2f} from raw input"
+        )
 
 
 @bench.command()

@@ -106,16 +106,47 @@ class Batches:
         """Returns `(x, y)` of the rows `index`, padded on the right with zeros."""
         return _take(self.x, index), _take(self.y, index)
 
-    def dataset(self, order: list[np.ndarray]) -> tf.data.Dataset:
+    def sizes(self, order: list[np.ndarray]) -> np.ndarray:
+        """Returns, for each batch, its rows, its tokens and the places they are padded to.
+
+        Returns:
+          int64 `(len(order), 3)`. Tokens are the time steps of all ragged inputs; an array has
+          neither tokens nor places.
+        """
+        ragged = [leaf.lengths for leaf in _leaves(self.x) if isinstance(leaf, Ragged)]
+        lengths = np.stack(ragged) if ragged else np.zeros((1, self.rows), np.int64)
+        rows = [
+            (len(index), found.sum(), found.max(axis=1).sum() * len(index))
+            for index in order
+            for found in [lengths[:, index]]
+        ]
+        return np.array(rows, np.int64).reshape(-1, 3)
+
+    def dataset(
+        self, order: list[np.ndarray], made: Callable[[], None] | None = None
+    ) -> tf.data.Dataset:
         """Returns a `tf.data.Dataset` of `(x, y)`, one element a batch of `order`.
 
         Args:
           order: row numbers of each batch.
+          made: called when a batch has been made.
         """
-        return self._generated(lambda: map(self.take, order), len(order))
+
+        def generate() -> Iterator[tuple[Any, Any]]:
+            for index in order:
+                batch = self.take(index)
+                if made:
+                    made()
+                yield batch
+
+        return self._generated(generate, len(order))
 
     def shares(
-        self, order: list[np.ndarray], replicas: int, mine: Sequence[int]
+        self,
+        order: list[np.ndarray],
+        replicas: int,
+        mine: Sequence[int],
+        made: Callable[[], None] | None = None,
     ) -> tf.data.Dataset:
         """Returns what some of several replicas take of each batch.
 
@@ -127,6 +158,7 @@ class Batches:
           order: row numbers of each batch.
           replicas: over which the batches are shared out.
           mine: the replicas to return the rows of, from 0.
+          made: called when a batch has been made.
 
         Returns:
           Elements `(x, y, counts)`, one for each of `mine`, batch after batch; `counts` is int32
@@ -136,6 +168,8 @@ class Batches:
         def generate() -> Iterator[tuple[Any, Any, np.ndarray]]:
             for index in order:
                 x, y = self.take(index)
+                if made:
+                    made()
                 parts = np.array_split(np.arange(len(index)), replicas)
                 for part in (parts[replica] for replica in mine):
                     rows = part if len(part) else np.array([0])

@@ -17,6 +17,7 @@ import numpy as np
 
 from zoo.errors import Interrupted, ZooError
 from zoo.training import checkpoint, health
+from zoo.training.pace import Pace
 from zoo.training.workers import Workers
 
 
@@ -64,6 +65,7 @@ class Steps(keras.callbacks.Callback):
       progress: told each step's logs.
       metrics: values of a checkpoint whose running metrics to set before the first step, or None.
       workers: the processes that train together, of which the chief writes.
+      pace: counts what the steps read.
     """
 
     def __init__(
@@ -77,12 +79,13 @@ class Steps(keras.callbacks.Callback):
         progress: Progress,
         metrics: list[np.ndarray] | None,
         workers: Workers,
+        pace: Pace,
     ) -> None:
         super().__init__()
         self.folder, self.state, self.steps, self.every = folder, state, steps, every
         self.order = order
         self.stop, self.progress, self.metrics = stop, progress, metrics
-        self.workers = workers
+        self.workers, self.pace = workers, pace
         self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -91,11 +94,15 @@ class Steps(keras.callbacks.Callback):
             self.metrics = None
         self._clock = time.perf_counter()
 
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self.pace.begin()
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         now = time.perf_counter()
         self.state.seconds += now - self._clock
         self._clock = now
         self.state.step += 1
+        self.pace.end(self.state)
         if wrong := health.broken(self.model, (logs or {}).get("loss", 0.0)):
             raise ZooError(self._lost(wrong, self.order[batch]))
         self.progress.step(self.state, logs or {})

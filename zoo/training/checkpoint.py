@@ -33,6 +33,8 @@ class State:
       best_epoch: its epoch, from 1.
       stale: epochs since then.
       seconds: time spent in training steps, over all sessions of the run.
+      waited: seconds of them in which a step waited for its batch.
+      rows, tokens, places: what the steps have read (see `zoo.data.Batches.sizes`).
       history: one dict an epoch.
     """
 
@@ -42,6 +44,10 @@ class State:
     best_epoch: int = 0
     stale: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
+    rows: int = 0
+    tokens: int = 0
+    places: int = 0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
 

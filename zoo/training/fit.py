@@ -22,7 +22,7 @@ from zoo.environment import environment
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
-from zoo.training import checkpoint, health
+from zoo.training import checkpoint, health, pace
 from zoo.training.callbacks import Progress, Steps, StopSignal
 from zoo.training.replicas import distribute, prepare
 from zoo.training.run import Options, Run, check_same
@@ -201,7 +201,7 @@ def _train(
     )  # fmt: skip
     workers.rest()
     if workers.chief:
-        _finish(recipe, config, run, splits, state, training, baselines, progress)
+        _finish(recipe, config, run, splits, state, baselines, progress)
     workers.wait()
     return run
 
@@ -248,12 +248,13 @@ def _fit(
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
+            speed = pace.Pace(fresh, order)
             steps = Steps(
-                folder, state, training.steps, order, every, stop, progress, metrics, workers
+                folder, state, training.steps, order, every, stop, progress, metrics, workers, speed
             )
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
-                distribute(fresh, order, strategy),
+                distribute(fresh, order, strategy, speed.made),
                 steps_per_epoch=len(order) if several else None,
                 validation_data=held_out,
                 validation_steps=validation.steps if several else None,
@@ -314,7 +315,6 @@ def _finish(
     run: Run,
     splits: Splits,
     state: checkpoint.State,
-    training: Batches,
     baselines: bool,
     progress: Progress,
 ) -> None:
@@ -323,6 +323,7 @@ def _finish(
     from zoo.serving import load
 
     progress.say(health.summary(state.history[-1]))
+    progress.say(pace.summary(state))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)
     progress.say(f"testing the weights of epoch {state.best_epoch}")
     predictor: Predictor = load(run.path)
@@ -337,7 +338,7 @@ def _finish(
         "epochs": state.epoch,
         "parameters": predictor.model.count_params(),
         "train_seconds": round(state.seconds, 1),
-        "train_examples_per_second": round(training.rows * state.epoch / state.seconds, 1),
+        **pace.measured(state),
         "test_seconds": round(time.perf_counter() - begun, 1),
         "baseline": {},
     }

@@ -17,6 +17,7 @@ replica says how many of its rows count; and a step's logs get the axis.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -27,7 +28,10 @@ from zoo.data import Batches
 
 
 def distribute(
-    batches: Batches, order: list[np.ndarray], strategy: tf.distribute.Strategy
+    batches: Batches,
+    order: list[np.ndarray],
+    strategy: tf.distribute.Strategy,
+    made: Callable[[], None] | None = None,
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Returns batches for `fit` and `evaluate` under a strategy.
 
@@ -39,15 +43,16 @@ def distribute(
       batches: encoded examples.
       order: row numbers of each global batch.
       strategy: one device, replicas, or workers.
+      made: called when a batch has been made.
     """
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
-        return batches.dataset(order)
+        return batches.dataset(order, made)
 
     def mine(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * here
-        return batches.shares(order, replicas, range(first, first + here))
+        return batches.shares(order, replicas, range(first, first + here), made)
 
     return strategy.distribute_datasets_from_function(mine)
 
