@@ -28,7 +28,7 @@ def reference(tmp_path):
         model.save(run / name)
     for name in ("config.json", "data.json", "assets.json", "history.csv", "card.md"):
         (run / name).write_text("{}")
-    metrics = {"test": {"f1": 0.5}, "train_seconds": 3.0, "train_examples_per_second": 1.0}
+    metrics = {"test": {"f1": 0.5}, "train_seconds": 3.0, "input_wait": 0.1, "padding": 0.2}
     (run / "metrics.json").write_text(json.dumps(metrics))
     return run
 
@@ -57,7 +57,9 @@ def test_each_difference_is_found(reference, tmp_path, change, line):
     run = tmp_path / "run"
     shutil.copytree(reference, run)
     metrics = json.loads((run / "metrics.json").read_text())
-    (run / "metrics.json").write_text(json.dumps(metrics | {"train_seconds": 9.0}))
+    (run / "metrics.json").write_text(
+        json.dumps(metrics | {"train_seconds": 9.0, "input_wait": 0.3})
+    )
     assert differences(run, reference) == []  # the clock is none of them
     change(run)
     (found,) = differences(run, reference)

@@ -51,4 +51,6 @@ def arrays(path: Path) -> dict[str, tuple]:
 
 def _scores(run: Path) -> dict[str, Any]:
     metrics = files.read_json(run / "metrics.json")
-    return {key: value for key, value in metrics.items() if "second" not in key}
+    # Times, and shares of times, are of the clock.
+    timed = [key for key in metrics if "second" in key or key == "input_wait"]
+    return {key: value for key, value in metrics.items() if key not in timed}
