@@ -8,7 +8,7 @@ as it reads from the left only (a backward one then reads the padding first).
 
 `run` is a script as tutorials have it: each review cut or padded to its first 400 words, batches
 in random order, Adam at its default step size, no schedule, no clipping, PyTorch's own initial
-weights. It has the recipe's network, without words dropped; the pooling makes it good enough.
+weights. It has the recipe's network, pooling included, but drops no words.
 
 Weights of a gate stand in other places: Keras' GRU has z, r, h where PyTorch has r, z, n, and
 PyTorch's LSTM and RNN add two biases where Keras has one.
