@@ -41,7 +41,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 from zoo.training.fit import compile_model
 
-TRIALS = 3  # batches on which every layout of the peer is tried
+TRIALS = 3  # batches on which each layout of the peer is tried
 TOLERANCE = 1e-4  # between the outputs of networks that are the same, in float32
 ANSWERED = {1: 60, 32: 20, 256: 6}  # rows in a batch of requests: how many such batches
 LENGTHS, BATCHES = (50, 100, 200, 400, 800), (8, 32, 128)
@@ -78,6 +78,7 @@ def compare(
     seed: int = 0,
     pairs: int = 30,
     every: int = 50,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Measures recipes beside a peer, writes the numbers, and draws them.
 
@@ -93,6 +94,7 @@ def compare(
       seed: of weights, dropout and order.
       pairs: batches that both train on.
       every: steps between two scorings on the way to the target.
+      say: takes a line on what is measured next; minutes pass.
 
     Returns:
       What it writes: `steps` by recipe, `to_target`, `answers` by size of batch, `growth` by size
@@ -115,6 +117,7 @@ def compare(
     splits = racer.dataset.load(data)
     steps = {}
     for recipe in recipes:
+        say(f"steps of {recipe.name} …")
         keras.utils.set_random_seed(seed)
         config = recipe.config
         assets = recipe.prepare(config, splits.train)
@@ -131,6 +134,7 @@ def compare(
             **step_times(model, twin, rival.LAYOUTS, rival.FIXED, batches),
         }
         if recipe.name == racer.name:
+            say(f"growth of {recipe.name} …")
             grown = growth(model, twin, steps[recipe.name]["layout"], batches[0], seed)
             test = recipe.batches(config, assets, splits.test)
             plain = functools.partial(rival.run, config, assets, training, test)
@@ -140,7 +144,7 @@ def compare(
         "recipe": racer.name,
         "peer": {"name": peer, "source": rival.SOURCE, "fixed": rival.FIXED, **theirs},
         "steps": steps,
-        "to_target": _to_target(racer, plain, splits, target, seed, every),
+        "to_target": _to_target(racer, plain, splits, target, seed, every, say),
         "answers": answers(predictor, rival, splits.test, seed),
         "growth": grown,
         "seed": seed,
@@ -204,17 +208,20 @@ def step_times(
       fixed: length of the batches of a peer that does not batch by length.
 
     Returns:
-      `tried`: seconds of each layout on the first batches; `layout`: the fastest. `ours` and
+      `tried`: seconds of each layout on a few batches; `layout`: the fastest. `ours` and
       `theirs`: seconds on the same batches; `cut`: ours on rows cut to `fixed`; `fixed`: theirs on
       these, padded to `fixed`. `same_batches` is ours over theirs, `batching` cut over fixed,
       `whole` ours over fixed, of which only ours reads the rows to their end. `lengths` of the
       batches; `exact`: whether the fastest layout is the same network.
     """
+    by_length = sorted(batches, key=lambda batch: batch[0].shape[1])
+    # Of middling length: a layout may take minutes for a long batch.
+    start = max(0, len(batches) - TRIALS) // 2
     tried = {}
     for layout in layouts:
-        twin.step(*batches[0], layout)
         work = functools.partial(twin.step, layout=layout)
-        tried[layout] = interleaved({layout: work}, batches[:TRIALS])[layout]
+        work(*by_length[0])
+        tried[layout] = interleaved({layout: work}, by_length[start : start + TRIALS])[layout]
     layout = min(layouts, key=lambda each: sum(tried[each]))
 
     def padded(x: np.ndarray) -> np.ndarray:
@@ -282,10 +289,18 @@ def growth(
 
 
 def _to_target(
-    recipe: Any, plain: Callable, splits: Any, target: float, seed: int, every: int
+    recipe: Any,
+    plain: Callable,
+    splits: Any,
+    target: float,
+    seed: int,
+    every: int,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Trains the recipe, and the peer's plain script, to a score."""
+    say(f"{recipe.name} to {target:.4f} …")
     ours = time_to(recipe, splits, target, seed, every, near=NEAR)
+    say(f"{ours['seconds']:.0f} s; the peer's script to {target:.4f} …")
     theirs = plain(target, seed, every)
     return {
         "target": target,

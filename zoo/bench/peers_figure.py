@@ -75,7 +75,6 @@ def _draw_answers(axes: Any, found: Mapping[str, Any]) -> None:
         ]
         bars = axes.bar(places + 0.27 * (number - 1), values, 0.25, color=colour, label=label)
         axes.bar_label(bars, fmt="%.3g", fontsize=8)
-    axes.set_yscale("log")
     axes.set_xticks(places, list(found))
     axes.set_xlabel("rows answered together")
     axes.set_ylabel("ms a row")
