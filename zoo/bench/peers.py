@@ -32,19 +32,16 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 
 from zoo import files
+from zoo.bench.peers_figure import draw
 from zoo.bench.race import NEAR, time_to
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
-from zoo.report.plots import GREY, save
 from zoo.training.fit import compile_model
 
-OURS, THEIRS = "#0072B2", "#D55E00"  # Okabe and Ito's, distinct for colour-blind readers
-
-TRIALS = 3  # batches on which every layout of the peer is tried
+TRIALS = 3  # batches on which each layout of the peer is tried
 TOLERANCE = 1e-4  # between the outputs of networks that are the same, in float32
 ANSWERED = {1: 60, 32: 20, 256: 6}  # rows in a batch of requests: how many such batches
 LENGTHS, BATCHES = (50, 100, 200, 400, 800), (8, 32, 128)
@@ -81,6 +78,7 @@ def compare(
     seed: int = 0,
     pairs: int = 30,
     every: int = 50,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Measures recipes beside a peer, writes the numbers, and draws them.
 
@@ -96,6 +94,7 @@ def compare(
       seed: of weights, dropout and order.
       pairs: batches that both train on.
       every: steps between two scorings on the way to the target.
+      say: takes a line on what is measured next; minutes pass.
 
     Returns:
       What it writes: `steps` by recipe, `to_target`, `answers` by size of batch, `growth` by size
@@ -118,6 +117,7 @@ def compare(
     splits = racer.dataset.load(data)
     steps = {}
     for recipe in recipes:
+        say(f"steps of {recipe.name} …")
         keras.utils.set_random_seed(seed)
         config = recipe.config
         assets = recipe.prepare(config, splits.train)
@@ -134,6 +134,7 @@ def compare(
             **step_times(model, twin, rival.LAYOUTS, rival.FIXED, batches),
         }
         if recipe.name == racer.name:
+            say(f"growth of {recipe.name} …")
             grown = growth(model, twin, steps[recipe.name]["layout"], batches[0], seed)
             test = recipe.batches(config, assets, splits.test)
             plain = functools.partial(rival.run, config, assets, training, test)
@@ -143,7 +144,7 @@ def compare(
         "recipe": racer.name,
         "peer": {"name": peer, "source": rival.SOURCE, "fixed": rival.FIXED, **theirs},
         "steps": steps,
-        "to_target": _to_target(racer, plain, splits, target, seed, every),
+        "to_target": _to_target(racer, plain, splits, target, seed, every, say),
         "answers": answers(predictor, rival, splits.test, seed),
         "growth": grown,
         "seed": seed,
@@ -207,17 +208,20 @@ def step_times(
       fixed: length of the batches of a peer that does not batch by length.
 
     Returns:
-      `tried`: seconds of each layout on the first batches; `layout`: the fastest. `ours` and
+      `tried`: seconds of each layout on a few batches; `layout`: the fastest. `ours` and
       `theirs`: seconds on the same batches; `cut`: ours on rows cut to `fixed`; `fixed`: theirs on
       these, padded to `fixed`. `same_batches` is ours over theirs, `batching` cut over fixed,
       `whole` ours over fixed, of which only ours reads the rows to their end. `lengths` of the
       batches; `exact`: whether the fastest layout is the same network.
     """
+    by_length = sorted(batches, key=lambda batch: batch[0].shape[1])
+    # Of middling length: a layout may take minutes for a long batch.
+    start = max(0, len(batches) - TRIALS) // 2
     tried = {}
     for layout in layouts:
-        twin.step(*batches[0], layout)
         work = functools.partial(twin.step, layout=layout)
-        tried[layout] = interleaved({layout: work}, batches[:TRIALS])[layout]
+        work(*by_length[0])
+        tried[layout] = interleaved({layout: work}, by_length[start : start + TRIALS])[layout]
     layout = min(layouts, key=lambda each: sum(tried[each]))
 
     def padded(x: np.ndarray) -> np.ndarray:
@@ -285,10 +289,18 @@ def growth(
 
 
 def _to_target(
-    recipe: Any, plain: Callable, splits: Any, target: float, seed: int, every: int
+    recipe: Any,
+    plain: Callable,
+    splits: Any,
+    target: float,
+    seed: int,
+    every: int,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Trains the recipe, and the peer's plain script, to a score."""
+    say(f"{recipe.name} to {target:.4f} …")
     ours = time_to(recipe, splits, target, seed, every, near=NEAR)
+    say(f"{ours['seconds']:.0f} s; the peer's script to {target:.4f} …")
     theirs = plain(target, seed, every)
     return {
         "target": target,
@@ -351,86 +363,3 @@ def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, A
 
 def _predicts(twin: Any, layout: str) -> Callable[..., Any]:
     return lambda raw, ids: twin.predict(ids, layout)
-
-
-def draw(result: Mapping[str, Any], path: Path) -> None:
-    """Draws what `compare` measured as four panels of a PNG file."""
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    (steps, race), (answered, grown) = figure.subplots(2, 2)
-    _draw_steps(steps, result["steps"])
-    _draw_race(race, result["to_target"], result["metric"], result["recipe"])
-    _draw_answers(answered, result["answers"])
-    _draw_growth(grown, result["growth"])
-    for axes in (steps, race, answered, grown):
-        axes.grid(alpha=0.3, lw=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
-    save(figure, path)
-
-
-def _draw_steps(axes: Any, steps: Mapping[str, Any]) -> None:
-    places = np.arange(len(steps))
-    for number, (key, label, colour) in enumerate(
-        (
-            ("same_batches", "the same batches (median)", OURS),
-            ("batching", "batches by length against fixed length (sum)", "#009E73"),
-        )
-    ):
-        kind = "ratio" if key == "same_batches" else "total_ratio"
-        values = [each[key][kind] for each in steps.values()]
-        bars = axes.bar(places + 0.4 * number - 0.2, values, 0.38, color=colour, label=label)
-        axes.bar_label(bars, fmt="%.2f", fontsize=8)
-    axes.axhline(1, color=GREY, lw=1, ls="--")
-    axes.set_xticks(places, list(steps), fontsize=8)
-    axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
-    axes.set_ylabel("time of a training step, ours / theirs")
-
-
-def _draw_race(axes: Any, race: Mapping[str, Any], metric: str, name: str) -> None:
-    for key, label, colour in (("ours", name, OURS), ("theirs", "the peer's script", THEIRS)):
-        trail = race[key]["trail"]
-        rows = {row["seconds"]: row["score"] for row in trail}  # of the most rows, which come last
-        label = f"{label}: {race[key]['seconds']:.0f} s"
-        axes.plot(list(rows), list(rows.values()), "o-", ms=3, lw=1.6, color=colour, label=label)
-    axes.axhline(race["target"], color=GREY, lw=1, ls="--")
-    axes.set_xlabel("seconds of training")
-    axes.set_ylabel(metric)
-
-
-def _draw_answers(axes: Any, found: Mapping[str, Any]) -> None:
-    places = np.arange(len(found))
-    for number, (key, label, colour) in enumerate(
-        (
-            ("raw", "SavedModel, raw text", "#56B4E9"),
-            ("ids", "our network, ids", OURS),
-            ("theirs", "theirs, ids", THEIRS),
-        )
-    ):
-        values = [
-            1e3 * each["medians"][each["layout"] if key == "theirs" else key] / int(size)
-            for size, each in found.items()
-        ]
-        bars = axes.bar(places + 0.27 * (number - 1), values, 0.25, color=colour, label=label)
-        axes.bar_label(bars, fmt="%.3g", fontsize=8)
-    axes.set_yscale("log")
-    axes.set_xticks(places, list(found))
-    axes.set_xlabel("rows answered together")
-    axes.set_ylabel("ms a row")
-
-
-def _draw_growth(axes: Any, grown: Sequence[Mapping[str, Any]]) -> None:
-    sizes = dict.fromkeys(each["batch_size"] for each in grown)
-    for size, style in zip(sizes, (":", "--", "-", "-."), strict=False):
-        rows = [each for each in grown if each["batch_size"] == size]
-        for key, colour in (("ours", OURS), ("theirs", THEIRS)):
-            axes.loglog(
-                [each["length"] for each in rows],
-                [1e3 * each["medians"][key] for each in rows],
-                "o" + style, ms=3, color=colour, label=f"{key}, {size} rows",
-            )  # fmt: skip
-    axes.set_xlabel("length of the rows")
-    axes.set_ylabel("ms a training step")
-    ticks = [each["length"] for each in grown if each["batch_size"] == grown[0]["batch_size"]]
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.minorticks_off()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import click
@@ -98,7 +99,8 @@ def peers(
     options.import_tensorflow()
     from zoo.bench.peers import compare
 
-    result = compare(names, peer, output, picture, **settings)
+    say = functools.partial(click.echo, err=True)
+    result = compare(names, peer, output, picture, say=say, **settings)
     for name, each in result["steps"].items():
         click.echo(
             f"{name}: step on the same batches {each['same_batches']['ratio']:.2f} of theirs, "
