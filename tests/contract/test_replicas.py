@@ -32,18 +32,18 @@ for name in names:
     zoo.train(name, f"{folder}/{name}", data="sample", settings=still, strategy=kind, quiet=True)
 """
 
-# The other worker writes what it ends with: the chief alone writes runs.
+# Every worker writes what it ends with; runs are written by the chief alone.
 WORKER = f"""
+import json, os
 import numpy as np
 from zoo.training import fit
-import os, sys
 
 kept = fit._fit
 
 def keep(recipe, config, run, model, *rest):
     state = kept(recipe, config, run, model, *rest)
-    if os.environ["TF_CONFIG"].endswith('1}}}}'):
-        np.savez(f"{{run.path}}-other.npz", *model.get_weights())
+    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    np.savez(f"{{run.path}}-{{index}}.npz", *model.get_weights())
     return state
 
 fit._fit = keep
@@ -166,11 +166,8 @@ def test_two_train_what_one_trains(kind, chosen, alone, weights, request):
 
 
 def test_workers_end_with_the_same_weights(chosen, workers):
-    import keras
-
-    folder = workers / chosen
-    chief = keras.models.load_model(folder / "model-last.keras", compile=False).get_weights()
-    with np.load(f"{folder}-other.npz") as other:
-        assert len(chief) == len(other.files) > 0
-        for mine, theirs in zip(chief, other.values(), strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+    with np.load(workers / f"{chosen}-0.npz") as one, np.load(workers / f"{chosen}-1.npz") as other:
+        assert one.files == other.files
+        assert one.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])

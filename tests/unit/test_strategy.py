@@ -1,11 +1,14 @@
 import json
+import socket
+import threading
 from types import SimpleNamespace
 
 import keras
 import pytest
 import tensorflow as tf
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.launcher import free_addresses
 from zoo.training import workers
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
 
@@ -113,6 +116,43 @@ def test_slurm_says_who_a_worker_is(monkeypatch):
     assert [address.split(":")[0] for address in addresses] == ["node1"] * 2 + ["node2"] * 2
     assert len(set(addresses)) == 4
     assert (found.task_type, found.task_id) == ("worker", 3)
+
+
+def test_workers_that_do_not_come_are_named(monkeypatch):
+    mine, other = free_addresses(2)
+    task = {"type": "worker", "index": 0}
+    config = {"cluster": {"worker": [mine, other]}, "task": task}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    monkeypatch.setenv("ZOO_WORKER_TIMEOUT", "0.5")
+    with pytest.raises(ZooError, match=f"within 0.5 s: nobody listens at {other}"):
+        make_strategy("multiworker")
+    port = int(mine.partition(":")[2])
+    with (
+        socket.create_server(("", port)),
+        pytest.raises(ZooError, match=f"cannot listen at {mine}"),
+    ):
+        make_strategy("multiworker")
+
+
+def test_workers_that_come_late_are_waited_for(monkeypatch):
+    mine, other = free_addresses(2)
+    config = {"cluster": {"worker": [mine, other]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    come = threading.Timer(
+        0.5, lambda: late.append(socket.create_server(("", int(other.partition(":")[2]))))
+    )
+    late = []
+    come.start()
+    workers.meet(workers.resolver(), 10.0)
+    come.join()
+    late[0].close()
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1"])
+def test_a_time_limit_is_a_positive_number(monkeypatch, text):
+    monkeypatch.setenv("ZOO_WORKER_TIMEOUT", text)
+    with pytest.raises(UsageError, match=f"ZOO_WORKER_TIMEOUT is '{text}'"):
+        workers.patience()
 
 
 def test_one_process_agrees_with_itself():

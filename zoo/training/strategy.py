@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import functools
 import os
-import sys
-import threading
 from collections.abc import Iterator
 
 import keras
@@ -72,27 +71,19 @@ def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
 @functools.cache
 def _join() -> tf.distribute.Strategy:
     # Once a process, as TensorFlow demands.
-    limit = workers.patience()
-    over = threading.Event()
-
-    def give_up() -> None:
-        if not over.wait(limit):
-            print(
-                f"Error: Not all workers of the cluster have come within {limit:.0f} s. Start "
-                "all of them with the same command, and check the addresses in TF_CONFIG.",
-                file=sys.stderr,
-                flush=True,
-            )
-            os._exit(1)  # no exception reaches a thread that waits in TensorFlow
-
-    threading.Thread(target=give_up, daemon=True).start()
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=workers.resolver())
-    except (RuntimeError, tf.errors.OpError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ZooError(f"The workers cannot be joined: {reason}") from error
-    finally:
-        over.set()
+    found = workers.resolver()
+    if workers.size(found) > 1:
+        workers.meet(found, workers.patience())
+    # Should somebody be lost just now, only this ends the call.
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(workers.patience(), exit=True, file=nowhere)
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=found)
+        except (RuntimeError, tf.errors.OpError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ZooError(f"The workers cannot be joined: {reason}") from error
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import socket
 import sys
 import threading
 import time
@@ -65,6 +66,44 @@ def resolver() -> tf.distribute.cluster_resolver.ClusterResolver | None:
 def size(found: tf.distribute.cluster_resolver.ClusterResolver | None) -> int:
     """Returns how many workers there are."""
     return sum(map(len, found.cluster_spec().as_dict().values())) if found else 1
+
+
+def meet(found: tf.distribute.cluster_resolver.ClusterResolver, limit: float) -> None:
+    """Waits until every worker listens at its address.
+
+    TensorFlow waits for them too, for an hour and in a call that neither a signal nor a thread of
+    Python ends. So each listens first, and goes on when it has reached all others once.
+
+    Raises:
+      ZooError: somebody did not come in `limit` seconds, or this worker's port is taken.
+    """
+    jobs = found.cluster_spec().as_dict()
+    own = jobs[found.task_type][found.task_id]
+    missing = [address for addresses in jobs.values() for address in addresses if address != own]
+    port = int(own.rpartition(":")[2])
+    begun = time.monotonic()
+    try:
+        listener = socket.create_server(("", port), reuse_port=hasattr(socket, "SO_REUSEPORT"))
+    except OSError as error:
+        raise ZooError(
+            f"This worker cannot listen at {own} ({error.strerror}). Give it a free port."
+        ) from error
+    with listener:
+        while missing:
+            for address in list(missing):
+                host, _, number = address.rpartition(":")
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection((host.strip("[]"), int(number)), timeout=2),
+                ):
+                    missing.remove(address)
+            if missing and time.monotonic() - begun > limit:
+                raise ZooError(
+                    f"Not all workers have come within {limit:g} s: nobody listens at "
+                    f"{', '.join(missing)}. Start all of them with the same command, and check "
+                    "addresses and firewalls."
+                )
+            time.sleep(0.2 if missing else 0)
 
 
 class Workers:
