@@ -309,6 +309,25 @@ def test_scores_by_an_option_of_the_run_are_of_the_same_config(measured, monkeyp
         results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precisio", path)
 
 
+def test_options_are_a_table(measured):
+    ways = {"default": {"ratio": 1.0}, "half": {"ratio": 1.254}}
+    row = {
+        "kind": "options",
+        "recipes": {
+            "a": {"ways": ways, "xla": {"ratio": 2.0, "training_ratio": 9.81}, "shapes": 368},
+            "b": {"ways": ways, "xla": {"error": "it cannot"}, "shapes": 2},
+        },
+    }
+    (measured / "options.json").write_text(json.dumps(row))
+    lines = results.render_table(measured).splitlines()
+    assert lines[-4:] == [
+        "| recipe | half | XLA | XLA, whole training | shapes |",
+        "|---|---:|---:|---:|---:|",
+        "| `a` | 1.25 | 2.00 | 9.81 | 368 |",
+        "| `b` | 1.25 | – | – | 2 |",
+    ]
+
+
 def test_backtests_are_a_table_with_their_doubts(measured):
     bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
     one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87, "rse": 0.02, **bands}

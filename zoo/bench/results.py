@@ -192,6 +192,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
     lines += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
     lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
+    lines += [_options_table(result) for result in results if result["kind"] == "options"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     return "\n".join(lines) + "\n"
 
@@ -316,6 +317,23 @@ def _generation_line(result: dict[str, Any]) -> str:
         f"(**{result['single_ratio']:.0f}** times as many), and {batch:,.0f} with "
         f"{result['rows']} sequences at once ({result['ratio']:,.0f} times)."
     )
+
+
+def _options_table(result: dict[str, Any]) -> str:
+    recipes = result["recipes"]
+    ways = [way for way in next(iter(recipes.values()))["ways"] if way != "default"]
+    lines = [
+        "\nTime of a training step with an option over that without, in one run; XLA's once it has "
+        "compiled, and of a whole training, in which it compiles each shape of a batch:\n",
+        f"| recipe | {' | '.join(ways)} | XLA | XLA, whole training | shapes |",
+        f"|---|{'---:|' * (len(ways) + 3)}",
+    ]
+    for name, found in recipes.items():
+        xla = found["xla"]
+        compiled = [f"{xla[key]:.2f}" if key in xla else "–" for key in ("ratio", "training_ratio")]
+        cells = [f"{found['ways'][way]['ratio']:.2f}" for way in ways]
+        lines.append(f"| `{name}` | {' | '.join([*cells, *compiled, str(found['shapes'])])} |")
+    return "\n".join(lines)
 
 
 def _recovery_line(result: dict[str, Any]) -> str:
