@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.bench import disturb, moments, recovery
+from zoo.bench import cases, disturb, moments, recovery
 from zoo.bench.compare import differences
 from zoo.bench.disturb import Aim, Event
 from zoo.errors import ZooError
@@ -165,6 +165,20 @@ def test_damage_damages(reference, damage):
     damage(path)
     assert files.damage(path)
     assert "missing" in files.damage(reference / "none")
+
+
+def test_a_run_with_fewer_checkpoints_is_killed_earlier(tmp_path, monkeypatch):
+    tried = []
+
+    def watch(command, folder, aim):
+        tried.append((aim.nth, aim.delay))
+        folder.mkdir(exist_ok=True)
+        code = -9 if aim.nth <= 8 else 0  # it makes eight checkpoints
+        return disturb.Outcome(code, "", "", 1.0, None, [], [])
+
+    monkeypatch.setattr(cases, "watch", watch)
+    assert cases._kill([], tmp_path / "run", Aim("x", 33, 0.8)).killed
+    assert tried == [(33, 0.8), (16, 0.4), (8, 0.2)]
 
 
 @pytest.mark.slow

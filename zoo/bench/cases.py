@@ -282,7 +282,8 @@ def _killed_worker(worker: int, bench: Bench) -> dict[str, Any]:
 def _kill(command: list[str], folder: Path, chosen: Aim) -> Outcome:
     """Kills a process; where it ended before, another one in a new folder, and earlier."""
     for attempt in range(4):
-        nth, delay = max(1, chosen.nth - attempt), chosen.delay / 2**attempt
+        # Checkpoints come by the clock: of a faster run there may be far fewer.
+        nth, delay = max(1, chosen.nth // 2**attempt), chosen.delay / 2**attempt
         outcome = watch(command, folder, Aim(chosen.pattern, nth, delay))
         if outcome.killed:
             return outcome
