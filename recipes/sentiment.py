@@ -105,14 +105,14 @@ def build(config: Config, assets: dict) -> Any:
 
     cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
-    x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, config.embedding, mask_zero=True)(
-        ids
-    )
+    real = keras.ops.not_equal(ids, 0)  # the rest is padding, on the right
+    x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, config.embedding)(ids)
     x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(x)
     for _ in range(config.layers):
         rnn = cell(config.units, return_sequences=True)  # (batch, time, units)
-        x = (layers.Bidirectional(rnn) if config.bidirectional else rnn)(x)
-    x = MaskedPooling(config.pooling)(x)  # (batch, units)
+        # Who reads forwards has read all words before padding comes, and is faster without a mask.
+        x = layers.Bidirectional(rnn)(x, mask=real) if config.bidirectional else rnn(x)
+    x = MaskedPooling(config.pooling)(x, mask=real)  # (batch, units)
     x = layers.Dropout(config.dropout)(x)
     classes = layers.Dense(len(assets["labels"]), activation="softmax", dtype="float32")
     return keras.Model(ids, classes(x))
