@@ -126,6 +126,7 @@ def test_a_peer_has_a_line(measured):
         "steps": {
             "a": {
                 "same_batches": over(0.91, 2),
+                "same_network": {"layout": "packed", **over(0.125, 1)},
                 "batching": over(3, 0.52),
                 "whole": over(4, 0.68),
             }
@@ -143,7 +144,8 @@ def test_a_peer_has_a_line(measured):
     (measured / "peers.json").write_text(json.dumps(result))
     line = results.render_table(measured).splitlines()[-1]
     assert "[Another 1.0](https://example.org), in one run, 2 threads each" in line
-    assert "on the same batches `a` 0.91; batched by length over padded to 400" in line
+    assert "on the same batches `a` 0.91 (of a network that reads padding too; 0.12 of the" in line
+    assert "same one, packed); batched by length over padded to 400" in line
     assert "cut to that in both, 0.52; with ours whole, 0.68." in line
     assert "accuracy 0.8800: `a` 62 s, a plain script 208 s for its 4 epochs, best score" in line
     assert "best score 0.8693: ratio **0.30**." in line

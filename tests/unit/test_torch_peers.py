@@ -140,6 +140,9 @@ def test_ratios_of_steps_come_from_the_times_of_the_same_batches(monkeypatch):
     found = peers.step_times(model, twin, ("slow", "fast"), 10, batches)
     assert found["layout"] == "fast"
     assert found["exact"] is False
+    assert found["same_network"]["layout"] == "slow"  # the fast one is another network
+    assert found["same_network"]["ratio"] == 3 / 50
+    assert found["same_network"]["seconds"]["theirs"] == [250.0, 500.0, 1000.0]
     assert found["tried"]["slow"] == [250.0, 500.0, 1000.0]
     assert found["lengths"] == [5, 10, 20, 40]
     assert found["seconds"]["cut"] == [15.0, 30.0, 30.0, 30.0]

@@ -353,7 +353,14 @@ def _recovery_line(result: dict[str, Any]) -> str:
 def _peers_line(result: dict[str, Any]) -> str:
     steps, race, peer = result["steps"], result["to_target"], result["peer"]
     same = ", ".join(
-        f"`{name}` {each['same_batches']['ratio']:.2f}" for name, each in steps.items()
+        f"`{name}` {each['same_batches']['ratio']:.2f}"
+        + (
+            f" (of a network that reads padding too; {each['same_network']['ratio']:.2f} of the "
+            f"same one, {each['same_network']['layout']})"
+            if each.get("same_network")
+            else ""
+        )
+        for name, each in steps.items()
     )
     batched, whole = (
         ", ".join(f"{each[kind]['total_ratio']:.2f}" for each in steps.values())
