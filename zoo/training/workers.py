@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import socket
 import sys
 import threading
@@ -23,6 +24,8 @@ import tensorflow as tf
 from zoo.errors import UsageError, ZooError
 
 PATIENCE = 600.0  # seconds that nothing may happen before workers are given up
+# What TensorFlow says of a worker that it does not hear of any more.
+_GONE = re.compile(r"collective|coordination|heartbeat|connection|socket closed", re.IGNORECASE)
 SLURM = ("SLURM_STEP_NODELIST", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
 
 
@@ -179,8 +182,9 @@ class Workers:
         threading.Thread(target=self._watch, args=(patience(), over), daemon=True).start()
         try:
             yield
-        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError,
-                tf.errors.CancelledError, tf.errors.DeadlineExceededError) as error:  # fmt: skip
+        except tf.errors.OpError as error:
+            if not _GONE.search(str(error)):
+                raise
             raise ZooError(_lost("another worker is gone")) from error
         finally:
             over.set()
