@@ -80,6 +80,7 @@ if kind == "mirrored":
 
 import keras
 from zoo.data import Batches
+from zoo.errors import ZooError
 from zoo.training import health, replicas
 from zoo.training.strategy import make_strategy
 from zoo.training.workers import Workers
@@ -106,7 +107,17 @@ for epoch in range(2):
         validation_steps=4, verbose=0, shuffle=False,
     ).history
     found += [logs["worth"][-1], logs["val_worth"][-1]]
-if Workers(strategy).chief:
+crew = Workers(strategy)
+crew.check_same("the same", "data")
+if crew.number > 1:
+    assert crew.agree(crew.index == 1, False) == [True, False]
+    try:
+        crew.check_same(f"data of {crew.index}", "data")
+    except ZooError:
+        pass
+    else:
+        raise SystemExit("nobody noticed that workers have other data")
+if crew.chief:
     import os
     os.makedirs(folder)
     with open(f"{folder}/{name}", "w") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import shutil
 import time
@@ -136,7 +137,7 @@ def _train(
     progress = Progress(config.epochs, 0, quiet or not workers.chief)
     if overwrite and workers.chief and run.path.exists():
         _delete(run.path)
-    workers.wait()
+    workers.check_same(json.dumps(resolved, sort_keys=True), "command")
     check_same(run.path, resolved)
     if resume and not (run.path / "config.json").exists():
         raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
