@@ -312,7 +312,7 @@ def _ended(bench: Bench, run: Path, command: list[str] | None = None) -> dict[st
     if not found and run.parent == bench.folder:
         shutil.rmtree(run)
     return {
-        "said": [line for line in said if re.search("resum|damage", line)],
+        "said": [line for line in said if re.search("resuming|is damaged", line)],
         "equal": not found,
         "differences": found,
     }
