@@ -86,7 +86,7 @@ def meet(found: tf.distribute.cluster_resolver.ClusterResolver, limit: float) ->
     port = int(own.rpartition(":")[2])
     begun = time.monotonic()
     try:
-        listener = socket.create_server(("", port), reuse_port=hasattr(socket, "SO_REUSEPORT"))
+        listener = socket.create_server(("", port))
     except OSError as error:
         raise ZooError(
             f"This worker cannot listen at {own} ({error.strerror}). Give it a free port."
