@@ -44,30 +44,25 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     arguments = list(arguments)
     if not arguments or arguments[0] != "train":
         raise UsageError("Workers can only train: zoo launch --workers 2 -- train NAME …")
-    given = [part for part in arguments if part.split("=")[0] == "--strategy"]
-    if given and "multiworker" not in " ".join(arguments):
+    given = _given("--strategy", arguments)
+    if given not in (None, "multiworker"):
         raise UsageError("Workers need --strategy multiworker, which need not be given.")
     command = [sys.executable, "-m", "zoo", *arguments]
     command += [] if given else ["--strategy", "multiworker"]
-    addresses = free_addresses(workers)
     cores = os.cpu_count() or 1
     with ExitStack() as stack:
         errors: list[IO[str]] = []
         processes: list[subprocess.Popen] = []
         stack.callback(_end, processes)
         _forward(processes, stack)
-        for index in range(workers):
+        for index, config in enumerate(configurations(workers)):
             error = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
             errors.append(error)
-            config = {
-                "cluster": {"worker": addresses},
-                "task": {"type": "worker", "index": index},
-            }
             environment = {
                 "TF_NUM_INTRAOP_THREADS": str(max(1, cores // workers)),
                 COMMAND: f"launch --workers {workers} -- {shlex.join(arguments)}",
                 **os.environ,
-                "TF_CONFIG": json.dumps(config),
+                "TF_CONFIG": config,
             }
             processes.append(
                 subprocess.Popen(
@@ -84,6 +79,15 @@ def launch(arguments: Sequence[str], workers: int) -> int:
         if failed is None:
             return 0
         return _tell(failed, processes, errors)
+
+
+def _given(option: str, arguments: Sequence[str]) -> str | None:
+    """Returns the value of an option among arguments, as `--x value` or `--x=value`."""
+    for place, part in enumerate(arguments):
+        name, equals, value = part.partition("=")
+        if name == option:
+            return value if equals else "".join(arguments[place + 1 : place + 2])
+    return None
 
 
 def _wait(processes: list[subprocess.Popen]) -> int | None:
@@ -152,6 +156,15 @@ def _die_with_parent() -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def configurations(workers: int) -> list[str]:
+    """Returns the `TF_CONFIG` of each of some workers on this machine, the chief's first."""
+    cluster = {"worker": free_addresses(workers)}
+    return [
+        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        for index in range(workers)
+    ]
 
 
 def free_addresses(number: int) -> list[str]:

@@ -120,6 +120,7 @@ def test_what_was_killed_goes_on_to_the_same_result(tmp_path, weights):
     [
         (["predict", "imdb-gru"], 2, "Error: Workers can only train"),
         (["train", "imdb-gru", "--strategy", "mirrored"], 2, "Error: Workers need --strategy"),
+        (["train", "imdb-gru", "--strategy=none", "-o", "multiworker"], 2, "Error: Workers need"),
         (["train", "imdb-gro"], 2, "worker 0: Error: Unknown recipe 'imdb-gro'."),
     ],
 )

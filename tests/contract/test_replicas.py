@@ -51,15 +51,13 @@ fit._fit = keep
 """
 
 LAUNCH = """
-import json, os, subprocess, sys
-from zoo.launcher import free_addresses
+import os, subprocess, sys
+from zoo.launcher import configurations
 
 script, folder, *names = sys.argv[1:]
-addresses = free_addresses(2)
 processes = []
-for index in range(2):
-    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-    environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
+for config in configurations(2):
+    environment = {**os.environ, "TF_CONFIG": config}
     command = [sys.executable, "-c", script, "multiworker", folder, *names]
     processes.append(subprocess.Popen(command, env=environment))
 codes = [process.wait() for process in processes]

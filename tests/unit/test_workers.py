@@ -1,11 +1,10 @@
 """What Keras cannot do yet under workers; when this fails, replicas.py can become smaller."""
 
-import json
 import os
 import subprocess
 import sys
 
-from zoo.launcher import free_addresses
+from zoo.launcher import configurations
 
 # Plain Keras under two workers, as its own guide has it.
 PLAIN = """
@@ -34,14 +33,12 @@ else:
 
 
 def plain(build):
-    addresses = free_addresses(2)
     processes = []
-    for index in range(2):
-        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    for config in configurations(2):
         processes.append(
             subprocess.Popen(
                 [sys.executable, "-c", PLAIN.format(build=build)],
-                env={**os.environ, "TF_CONFIG": json.dumps(config)},
+                env={**os.environ, "TF_CONFIG": config},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,

@@ -21,7 +21,6 @@ A peer is a module, e.g. of `recipes.peers`, with
 from __future__ import annotations
 
 import functools
-import importlib
 import statistics
 import tempfile
 import time
@@ -35,7 +34,7 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.bench.peers_figure import draw
-from zoo.bench.race import NEAR, time_to
+from zoo.bench.race import NEAR, load_peer, time_to
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
@@ -45,25 +44,6 @@ TRIALS = 3  # batches on which each layout of the peer is tried
 TOLERANCE = 1e-4  # between the outputs of networks that are the same, in float32
 ANSWERED = {1: 60, 32: 20, 256: 6}  # rows in a batch of requests: how many such batches
 LENGTHS, BATCHES = (50, 100, 200, 400, 800), (8, 32, 128)
-
-
-def load_peer(name: str) -> Any:
-    """Imports a peer.
-
-    Raises:
-      UsageError: there is no such module.
-      ZooError: it needs something that is not installed, or is broken.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        missing = error.name or "?"
-        if name == missing or name.startswith(f"{missing}."):
-            raise UsageError(f"There is no peer {name!r} ({error}).") from None
-        raise ZooError(
-            f"The peer {name!r} cannot be loaded ({error}). pip install 'rnn-zoo[bench]' brings "
-            "what it needs."
-        ) from None
 
 
 def compare(
@@ -218,17 +198,17 @@ def step_times(
     by_length = sorted(batches, key=lambda batch: batch[0].shape[1])
     # Of middling length: a layout may take minutes for a long batch.
     start = max(0, len(batches) - TRIALS) // 2
+    part = by_length[start : start + TRIALS]
     tried = {}
     for layout in layouts:
         work = functools.partial(twin.step, layout=layout)
         work(*by_length[0])
-        tried[layout] = interleaved({layout: work}, by_length[start : start + TRIALS])[layout]
+        tried[layout] = interleaved({layout: work}, part)[layout]
     layout = min(layouts, key=lambda each: sum(tried[each]))
     same_network: dict[str, Any] = {}
     if not twin.exact(layout):
         exact = min(filter(twin.exact, layouts), key=lambda each: sum(tried[each]))
         works = {"ours": model.train_on_batch, "theirs": functools.partial(twin.step, layout=exact)}
-        part = by_length[start : start + TRIALS]
         interleaved(works, part[:1])  # traced before the clock runs
         raced = interleaved(works, part)
         same_network = {"layout": exact, "seconds": raced, **ratios(raced["ours"], raced["theirs"])}

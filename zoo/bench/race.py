@@ -21,6 +21,25 @@ PROBE = 2_500  # rows that tell whether all of them are worth scoring,
 NEAR = 0.005  # when they come within this of the target
 
 
+def load_peer(name: str) -> Any:
+    """Imports a peer.
+
+    Raises:
+      UsageError: there is no such module.
+      ZooError: it needs something that is not installed, or is broken.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        missing = error.name or "?"
+        if name == missing or name.startswith(f"{missing}."):
+            raise UsageError(f"There is no peer {name!r} ({error}).") from None
+        raise ZooError(
+            f"The peer {name!r} cannot be loaded ({error}). pip install 'rnn-zoo[bench]' brings "
+            "what it needs."
+        ) from None
+
+
 def race(
     name: str,
     peer: str,
@@ -53,10 +72,7 @@ def race(
       ZooError: the recipe did not reach the target.
     """
     recipe = get_recipe(name)
-    try:
-        rival = importlib.import_module(peer)
-    except ImportError as error:
-        raise UsageError(f"There is no peer {peer!r} ({error}).") from None
+    rival = load_peer(peer)
     splits = recipe.dataset.load(data)
     begun = time.perf_counter()
     ours = time_to(recipe, splits, target, seed, every)
@@ -116,7 +132,8 @@ def time_to(
     seconds, steps, trail = 0.0, 0, []
     parts = [test.sorted_order()]
     if near is not None:
-        parts.insert(0, _sorted_part(test, np.random.default_rng(0).permutation(test.rows)[:PROBE]))
+        probe = np.random.default_rng(0).permutation(test.rows)[:PROBE]
+        parts.insert(0, test.sorted_order(probe))
     for epoch in range(config.epochs):
         order = training.order(seed, epoch)
         for start in range(0, len(order), every):
@@ -152,9 +169,3 @@ def time_to(
         f"{recipe.name} reached {max(point['score'] for point in trail):.4f} in "
         f"{config.epochs} epochs, not {target}."
     )
-
-
-def _sorted_part(test: Any, rows: np.ndarray) -> list[np.ndarray]:
-    """Returns some rows as batches by length."""
-    rows = rows[np.argsort(test.lengths[rows], kind="stable")]
-    return [rows[i : i + test.batch_size] for i in range(0, len(rows), test.batch_size)]

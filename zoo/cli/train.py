@@ -133,7 +133,9 @@ def train(
             **kwargs,  # type: ignore[arg-type]
         )
     except KeyboardInterrupt as stop:
-        again = shlex.split(os.environ.get("ZOO_COMMAND", "")) or sys.argv[1:]
+        from zoo.launcher import COMMAND
+
+        again = shlex.split(os.environ.get(COMMAND, "")) or sys.argv[1:]
         again = [argument for argument in again if argument != "--overwrite"]
         where = ""
         if isinstance(stop, Interrupted):

@@ -98,9 +98,10 @@ class Batches:
             batches += _chunks(by_length, self.batch_size)
         return [batches[i] for i in generator.permutation(len(batches))]
 
-    def sorted_order(self) -> list[np.ndarray]:
-        """Returns the batches for evaluation: by length, the same each time."""
-        return _chunks(np.argsort(self.lengths, kind="stable"), self.batch_size)
+    def sorted_order(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
+        """Returns the batches for evaluation, of all or some rows: by length, the same each time."""
+        rows = np.arange(self.rows) if rows is None else rows
+        return _chunks(rows[np.argsort(self.lengths[rows], kind="stable")], self.batch_size)
 
     def take(self, index: np.ndarray) -> tuple[Any, Any]:
         """Returns `(x, y)` of the rows `index`, padded on the right with zeros."""
