@@ -99,7 +99,7 @@ class Batches:
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def sorted_order(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
-        """Returns the batches for evaluation, of all or some rows: by length, the same each time."""
+        """Returns the batches for evaluation, of all or some rows: by length, always the same."""
         rows = np.arange(self.rows) if rows is None else rows
         return _chunks(rows[np.argsort(self.lengths[rows], kind="stable")], self.batch_size)
 
