@@ -14,7 +14,7 @@ import sys
 import click
 
 from zoo._version import __version__
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import ZooError, exit_code, suggest
 
 VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",
@@ -72,7 +72,8 @@ def zoo() -> None:
 def main() -> None:
     """Runs the command line; every failure is one line, never a traceback.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C and SIGTERM, 203
+    other workers are lost: try again.
     Set `ZOO_DEBUG=1` to see tracebacks.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -103,7 +104,7 @@ def _report(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # `zoo train … | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    code = 1
+    code = exit_code(error)
     line = " ".join(str(error).split())
     if isinstance(error, click.ClickException):
         code = error.exit_code
@@ -114,8 +115,6 @@ def _report(error: Exception) -> int:
         line = " ".join(error.format_message().split())
         if context:
             line += ("" if line[-1] in ".?!" else ".") + f" `{context.command_path} --help` helps."
-    elif isinstance(error, UsageError):
-        code = 2
     elif isinstance(error, OSError) and error.strerror:
         line = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     elif not isinstance(error, ZooError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import shutil
 import time
@@ -17,18 +16,20 @@ import tensorflow as tf
 
 from zoo import files
 from zoo._version import __version__
+from zoo.cluster import find_cluster
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.environment import environment
 from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.handshake import telling
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.training import checkpoint, health, pace
 from zoo.training.callbacks import Progress, Steps, StopSignal
 from zoo.training.replicas import distribute, prepare
-from zoo.training.run import Options, Run, check_same
-from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
-from zoo.training.workers import Workers
+from zoo.training.run import Options, Run, check_same, differences
+from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
+from zoo.training.workers import FOLDER_PATIENCE, Workers, facts, look, until, wait_for
 
 if TYPE_CHECKING:
     from zoo.serving import Predictor
@@ -81,29 +82,40 @@ def train(
     Raises:
       UsageError: an unknown name or setting, or a folder that holds something else.
       ZooError: data that cannot be had or read, a diverging loss, a full disk.
+      WorkersLost: other workers are gone or do not come; the same call on all goes on.
       Interrupted: SIGINT or SIGTERM came; the same call goes on.
     """
-    recipe = get_recipe(name)
-    options = Options(
-        data=None if data is None else str(data),
-        columns=dict(columns or {}),
-        seed=seed,
-        deterministic=deterministic,
-        strategy=strategy,
-        precision=precision,
-        tiny=tiny,
-        base=None if base is None else str(base),
-    )
-    settings = dict(settings or {})
-    if tiny:
-        settings = {"epochs": 2, **settings}
-    override(recipe.config, settings)  # says what is wrong before workers wait for each other
+    with telling(lambda: find_cluster(strategy)):
+        recipe = get_recipe(name)
+        options = Options(
+            data=None if data is None else str(data),
+            columns=dict(columns or {}),
+            seed=seed,
+            deterministic=deterministic,
+            strategy=strategy,
+            precision=precision,
+            tiny=tiny,
+            base=None if base is None else str(base),
+        )
+        settings = dict(settings or {})
+        if tiny:
+            settings = {"epochs": 2, **settings}
+        override(recipe.config, settings)  # says what is wrong before workers wait for each other
+    run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
+    cluster = find_cluster(strategy)
+
+    def done() -> bool:
+        return not overwrite and _holds(run, recipe, options, settings)
+
     # Workers have to be joined before TensorFlow does anything else.
+    link = meet(strategy, facts(recipe, options, settings), done, quiet=quiet) if cluster else None
+    if cluster and len(cluster.addresses) > 1 and link is None:
+        return _complete_already(run, cluster.index == 0, quiet)
     replicas = make_strategy(strategy)
-    workers = Workers(replicas)
+    workers = Workers(replicas, link)
     with workers.watched():
         return _train(
-            recipe, output, options, settings, replicas, workers,
+            recipe, run, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
             checkpoint_seconds=checkpoint_seconds, quiet=quiet,
         )  # fmt: skip
@@ -111,7 +123,7 @@ def train(
 
 def _train(
     recipe: Recipe,
-    output: str | Path | None,
+    run: Run,
     options: Options,
     settings: dict[str, Any],
     replicas: tf.distribute.Strategy,
@@ -127,7 +139,6 @@ def _train(
     origin = _load_base(recipe, options.base)
     config = override(origin.config if origin else recipe.config, settings)
     check_batch_size(config.batch_size, replicas)
-    run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     resolved = {
         "recipe": recipe.reference,
         "config": dataclasses.asdict(config),
@@ -137,21 +148,19 @@ def _train(
     progress = Progress(config.epochs, 0, quiet or not workers.chief)
     if overwrite and workers.chief and run.path.exists():
         _delete(run.path)
-    workers.check_same(json.dumps(resolved, sort_keys=True), "command")
+    workers.check_same(dataclasses.asdict(config))
+    workers.share_folder(run.path)
     check_same(run.path, resolved)
     if resume and not (run.path / "config.json").exists():
         raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
-    if run.complete:
-        if workers.chief:
-            _wrap_up(run)
-        progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
-        return run
+    if workers.of_chief(run.complete):
+        return _complete_already(run, workers.chief, quiet)
 
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     splits = _load_data(recipe, config, run, options)
-    workers.check_same(splits.fingerprint, "data")
+    workers.check_same({"data": splits.fingerprint})
     progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
         progress.say(f"  {note}")
@@ -159,7 +168,9 @@ def _train(
     train = recipe.augment(config, splits.train)
     if not workers.chief:
         workers.wait()  # until the chief has written what training needs
-    if (run.path / "assets.json").exists():
+    if (run.path / "assets.json").exists() or (
+        not workers.chief and wait_for(run.path / "assets.json")
+    ):
         assets = run.read_assets()
     elif workers.chief:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
@@ -200,11 +211,33 @@ def _train(
         recipe, config, run, model, workers, training, validation, options.seed,
         checkpoint_seconds, progress,
     )  # fmt: skip
-    workers.rest()
+    workers.finish()
     if workers.chief:
         _finish(recipe, config, run, splits, state, baselines, progress)
-    workers.wait()
+    workers.part()
     return run
+
+
+def _complete_already(run: Run, chief: bool, quiet: bool) -> Run:
+    if chief:
+        _wrap_up(run)
+    if chief and not quiet:
+        print(f"{run.path} is complete already; --overwrite starts it anew.", flush=True)
+    return run
+
+
+def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any]) -> bool:
+    """Whether a folder holds this very run, complete: then there is no worker to wait for."""
+    if not look(run.path / "metrics.json"):
+        return False
+    try:
+        found = files.read_json(run.path / "config.json")
+        origin = override(recipe.config, found["config"] if options.base else {})
+        config = dataclasses.asdict(override(origin, settings))
+    except (ZooError, KeyError, TypeError):
+        return False
+    resolved = {"recipe": recipe.reference, "config": config, "run": dataclasses.asdict(options)}
+    return not differences({key: found.get(key) for key in resolved}, resolved)
 
 
 def _fit(
@@ -224,8 +257,7 @@ def _fit(
     strategy = model.distribute_strategy
     several = strategy.num_replicas_in_sync > 1
     state, metrics = checkpoint.State(), None
-    found = checkpoint.newest(folder)
-    workers.check_same(f"{found[0].epoch} {found[0].step}" if found else "", "checkpoint")
+    found = _newest(folder, workers)
     if found is not None:
         state, values, notes = found
         for note in notes:
@@ -267,11 +299,35 @@ def _fit(
             ).history
             metrics = None
             last = {key: value[-1] for key, value in logs.items()}
+            workers.check_weights(model)
             _end_epoch(recipe, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
             if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps, stop.number)
     return state
+
+
+def _newest(
+    folder: Path, workers: Workers
+) -> tuple[checkpoint.State, list[np.ndarray], list[str]] | None:
+    """Returns the newest checkpoint, which has to be the chief's."""
+
+    found = checkpoint.newest(folder)
+
+    def place() -> str:
+        return f"epoch {found[0].epoch + 1} step {found[0].step}" if found else "none"
+
+    def same() -> bool:  # a network file system may be late
+        nonlocal found
+        if place() != theirs:
+            look(folder / "any")
+            found = checkpoint.newest(folder)
+        return place() == theirs
+
+    theirs = workers.of_chief(place())
+    until(same, FOLDER_PATIENCE, f"Waiting for the checkpoint of {theirs} in {folder}")
+    workers.check_same({"checkpoint": place()})
+    return found
 
 
 def _stale(state: checkpoint.State, config: Config) -> bool:

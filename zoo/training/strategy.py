@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import functools
 import os
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from zoo import handshake
+from zoo.cluster import Cluster, find_cluster, patience
 from zoo.config import PRECISIONS, STRATEGIES
-from zoo.errors import UsageError, ZooError, suggest
-from zoo.training import workers
+from zoo.errors import UsageError, WorkersLost, ZooError, suggest
+from zoo.handshake import Link
+
+JOINING = 120.0  # seconds that TensorFlow has to join workers that have met
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
@@ -22,26 +29,21 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     Replicas train what one device trains at the same global batch: see `zoo.training.replicas`.
 
     Args:
-      name: `"auto"` uses every GPU: of this machine, or of all workers where `TF_CONFIG` names
-        several; `"none"` uses one device; `"mirrored"` mirrors over every GPU, or else over every
-        logical CPU, of this machine; `"multiworker"` over all workers that `TF_CONFIG` or Slurm
-        names, and their GPUs.
+      name: `"auto"` uses every GPU: of this machine, or of all workers where the environment names
+        several (`zoo.cluster`); `"none"` uses one device; `"mirrored"` mirrors over every GPU, or
+        else over every logical CPU, of this machine; `"multiworker"` over all workers that the
+        environment names, and their GPUs. Workers must have met: see `meet`.
 
     Raises:
       UsageError: an unknown name, or a strategy that cannot work here.
-      ZooError: other workers cannot be reached, or TensorFlow has been at work already.
+      WorkersLost: other workers cannot be reached.
+      ZooError: TensorFlow has been at work already.
     """
     if name not in STRATEGIES:
         raise UsageError(f"Unknown strategy {name!r}.{suggest(name, STRATEGIES)}")
-    if name == "multiworker" or (name == "auto" and os.environ.get("TF_CONFIG")):
-        found = workers.resolver()
-        if name == "multiworker" and found is None:
-            raise UsageError(
-                "Strategy 'multiworker' finds neither TF_CONFIG nor Slurm's variables. On this "
-                "machine, `zoo launch --workers 2 -- train …` starts workers that have them."
-            )
-        if name == "multiworker" or workers.size(found) > 1:
-            return _join()
+    cluster = find_cluster(name)
+    if cluster:
+        return _join(cluster)
     gpus = tf.config.list_logical_devices("GPU")
     if name == "none" or (name == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
@@ -68,22 +70,98 @@ def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
         )
 
 
+_LINKS: dict[Cluster, Link] = {}  # of this process, whose workers TensorFlow joins once
+
+
+def meet(
+    name: str, facts: Mapping[str, Any], done: Callable[[], bool], *, quiet: bool = False
+) -> Link | None:
+    """Waits until all workers of a strategy are there; see `zoo.handshake.meet`.
+
+    Workers that have met before compare the facts again.
+
+    Args:
+      name: of the strategy.
+      facts: what all workers must have alike.
+      done: asked while waiting; True if there is nothing left to train.
+      quiet: print nothing while waiting.
+
+    Returns:
+      What links the workers; None if there is one only, or if `done` says so.
+    """
+    cluster = find_cluster(name)
+    if cluster is None or len(cluster.addresses) == 1:
+        return None
+    link = _LINKS.get(cluster)
+    if link is None:
+
+        def say(line: str) -> None:
+            if not quiet:
+                print(line, file=sys.stderr, flush=True)
+
+        link = handshake.meet(cluster, facts, patience(), say=say, done=done)
+        if link:
+            _LINKS[cluster] = link
+        return link
+    for address, theirs in zip(cluster.addresses, link.exchange(facts), strict=True):
+        if wrong := handshake.differences(address, theirs, facts):
+            raise UsageError(f"{wrong}. All workers need the same command.")
+    return link
+
+
 @functools.cache
-def _join() -> tf.distribute.Strategy:
+def _join(cluster: Cluster) -> tf.distribute.Strategy:
     # Once a process, as TensorFlow demands.
-    found = workers.resolver()
-    if workers.size(found) > 1:
-        workers.meet(found, workers.patience())
-    # Should somebody be lost just now, only this ends the call.
-    with open(os.devnull, "w") as nowhere:
-        faulthandler.dump_traceback_later(workers.patience(), exit=True, file=nowhere)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
+        task_type="worker",
+        task_id=cluster.index,
+        rpc_layer="grpc",
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+    )
+    with _telling(cluster), _ended_after(min(patience(), JOINING)):
         try:
-            return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=found)
-        except (RuntimeError, tf.errors.OpError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ZooError(f"The workers cannot be joined: {reason}") from error
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+            return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        except tf.errors.OpError as error:
+            raise WorkersLost(
+                f"TensorFlow cannot join the workers: {_reason(error)}. Run the same command "
+                "on all workers again."
+            ) from error
+        except RuntimeError as error:
+            raise ZooError(f"The workers cannot be joined: {_reason(error)}.") from error
+
+
+@contextlib.contextmanager
+def _telling(cluster: Cluster) -> Iterator[None]:
+    try:
+        yield
+    except ZooError as error:
+        if cluster in _LINKS:
+            _LINKS[cluster].tell(error)
+        raise
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """Ends this process with a line should TensorFlow wait for somebody who has just been lost.
+
+    Its call ends neither by a signal nor by a thread of Python, so that another process ends it:
+    with SIGKILL, which is 137 for a shell.
+    """
+    line = f"Error: Another worker is gone: TensorFlow has waited for it for {seconds:g} s."
+    script = f"sleep {seconds:g}; echo '{line}' >&2; kill -9 {os.getpid()}"
+    try:
+        watch = subprocess.Popen(
+            ["sh", "-c", script], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError:  # a system without a shell
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.killpg(watch.pid, signal.SIGKILL)  # the shell and its `sleep`
+        watch.wait()
 
 
 @functools.cache
@@ -108,3 +186,7 @@ def dtype_policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200].rstrip(".")

@@ -1,133 +1,83 @@
 """Processes that train together: who writes, what they agree on, and how long they wait.
 
-Each is started with the same command and says where it stands in the environment: `TF_CONFIG`, as
-TensorFlow documents it, or Slurm's variables. The first of them, the chief, writes the run folder,
-which all of them must see.
+Each is started with the same command and finds in its environment where it stands
+(`zoo.cluster`). They meet before TensorFlow joins them (`zoo.handshake`). The first of them, the
+chief, writes the run folder, which all of them must see.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import dataclasses
+import hashlib
 import math
 import os
 import re
-import socket
 import sys
 import threading
 import time
-import zlib
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
-from zoo.errors import UsageError, ZooError
+from zoo import files
+from zoo.cluster import patience
+from zoo.environment import TENSORFLOW, installed_version
+from zoo.errors import WorkersLost, ZooError, exit_code
+from zoo.handshake import Link, differences, digest
 
-PATIENCE = 600.0  # seconds that nothing may happen before workers are given up
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.recipe import Recipe
+    from zoo.training.run import Options
+
+FOLDER_PATIENCE = 60.0  # seconds: as long as an NFS client may remember that a file was absent
+GRACE = 5.0  # seconds that TensorFlow has to notice a worker that is gone
 # What TensorFlow says of a worker that it does not hear of any more.
 _GONE = re.compile(r"collective|coordination|heartbeat|connection|socket closed", re.IGNORECASE)
-SLURM = ("SLURM_STEP_NODELIST", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
 
 
-def resolver() -> tf.distribute.cluster_resolver.ClusterResolver | None:
-    """Returns where this process stands among its workers, or None if nothing says so.
-
-    Raises:
-      UsageError: `TF_CONFIG` is not what TensorFlow documents.
-    """
-    text = os.environ.get("TF_CONFIG", "").strip()
-    if text:
-        example = (
-            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}'
-        )
-        try:
-            told = json.loads(text)
-            cluster, task = told["cluster"], told["task"]
-            kind, index = task["type"], int(task["index"])
-            there = {name: len(list(addresses)) for name, addresses in cluster.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(
-                f"TF_CONFIG cannot be read ({error}). It has to be {example}."
-            ) from None
-        if not set(there) <= {"chief", "worker"} or not 0 <= index < there.get(kind, 0):
-            raise UsageError(
-                f"TF_CONFIG says task {kind} {index} of {there}; only chief and worker train, "
-                f"counted from 0. It has to be like {example}."
-            )
-        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    if all(name in os.environ for name in SLURM):
-        # Which GPUs a task has is Slurm's to say (`srun --gpus-per-task=1`). TensorFlow's resolver
-        # would share them out anew, and fails where there are none: it is told of one a task.
-        return tf.distribute.cluster_resolver.SlurmClusterResolver(
-            gpus_per_node=int(os.environ["SLURM_STEP_NUM_TASKS"]),
-            gpus_per_task=1,
-            auto_set_gpu=False,
-        )
-    return None
-
-
-def size(found: tf.distribute.cluster_resolver.ClusterResolver | None) -> int:
-    """Returns how many workers there are."""
-    return sum(map(len, found.cluster_spec().as_dict().values())) if found else 1
-
-
-def meet(found: tf.distribute.cluster_resolver.ClusterResolver, limit: float) -> None:
-    """Waits until every worker listens at its address.
-
-    TensorFlow waits for them too, for an hour and in a call that neither a signal nor a thread of
-    Python ends. So each listens first, and goes on when it has reached all others once.
-
-    Raises:
-      ZooError: somebody did not come in `limit` seconds, or this worker's port is taken.
-    """
-    jobs = found.cluster_spec().as_dict()
-    own = jobs[found.task_type][found.task_id]
-    missing = [address for addresses in jobs.values() for address in addresses if address != own]
-    port = int(own.rpartition(":")[2])
-    begun = time.monotonic()
-    try:
-        listener = socket.create_server(("", port))
-    except OSError as error:
-        raise ZooError(
-            f"This worker cannot listen at {own} ({error.strerror}). Give it a free port."
-        ) from error
-    with listener:
-        while missing:
-            for address in list(missing):
-                host, _, number = address.rpartition(":")
-                with (
-                    contextlib.suppress(OSError),
-                    socket.create_connection((host.strip("[]"), int(number)), timeout=2),
-                ):
-                    missing.remove(address)
-            if missing and time.monotonic() - begun > limit:
-                raise ZooError(
-                    f"Not all workers have come within {limit:g} s: nobody listens at "
-                    f"{', '.join(missing)}. Start all of them with the same command, and check "
-                    "addresses and firewalls."
-                )
-            time.sleep(0.2 if missing else 0)
+def facts(recipe: Recipe, options: Options, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what all workers must have alike, by the name that a message gives it."""
+    module = Path(recipe.module.__file__ or "")
+    # A recipe of a package may use all of it.
+    package = recipe.module.__package__
+    root = sys.modules[package.partition(".")[0]].__path__[0] if package else module
+    return {
+        "recipe": recipe.name,
+        **dataclasses.asdict(options),
+        **{f"setting {key}": str(value) for key, value in sorted(settings.items())},
+        "sources of zoo": digest(Path(files.__file__).parent),
+        "sources of the recipe": digest(Path(root)),
+        "TensorFlow": installed_version(*TENSORFLOW),
+        "Keras": installed_version("keras"),
+        "NumPy": installed_version("numpy"),
+    }
 
 
 class Workers:
     """The processes of a strategy; one that is alone agrees with itself.
+
+    Args:
+      strategy: of `make_strategy`.
+      link: of the workers, None where there is one.
 
     Attributes:
       number: how many there are.
       index: which of them this one is, from 0; the chief is 0.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
-        self._strategy = strategy
-        self.number, self.index = 1, 0
-        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            found = strategy.cluster_resolver
-            jobs = found.cluster_spec().as_dict()
-            self.number = size(found)
-            self.index = found.task_id + (
-                len(jobs.get("chief", [])) if found.task_type == "worker" else 0
-            )
+    def __init__(self, strategy: tf.distribute.Strategy, link: Link | None = None) -> None:
+        self._strategy, self._link = strategy, link
+        self.number = len(link.cluster.addresses) if link else 1
+        self.index = link.cluster.index if link else 0
         self._beaten = time.monotonic()
+        self._finishing = False
 
     @property
     def chief(self) -> bool:
@@ -141,21 +91,75 @@ class Workers:
 
     def wait(self) -> None:
         """Waits until every worker is here."""
-        self.agree(True)
+        self._exchange(None)
 
-    def check_same(self, text: str, what: str) -> None:
-        """Makes sure that every worker has the same text.
+    def of_chief(self, value: Any) -> Any:
+        """Returns the chief's value, which JSON can hold. All have to ask."""
+        return self._exchange(value)[0]
+
+    def check_same(self, facts: Mapping[str, Any]) -> None:
+        """Makes sure that every worker has the same values, which JSON can hold, by their names.
+
+        Raises:
+          ZooError: they do not; it says who has what.
+        """
+        values = self._exchange(facts)
+        for index, theirs in enumerate(values):
+            if self._link and index != self.index:
+                address = self._link.cluster.addresses[index]
+                if wrong := differences(address, theirs, facts):
+                    raise ZooError(
+                        f"{wrong}. Give all workers the same command, the same data and a run "
+                        "folder that all can see."
+                    )
+
+    def check_weights(self, model: keras.Model) -> None:
+        """Makes sure that every worker has the same weights to the last bit.
 
         Raises:
           ZooError: they do not.
         """
-        value = float(zlib.crc32(text.encode()) % 2**20)  # a float32 holds its sum exactly
-        mean = self._sum([value])[0] / self.number if self.number > 1 else value
-        if mean != value:
-            raise ZooError(
-                f"The workers do not have the same {what}. Give all of them the same command, the "
-                "same data and a run folder that all can see."
-            )
+        if self.number > 1:
+            found = hashlib.sha256()
+            for variable in model.trainable_variables:
+                found.update(np.asarray(variable).tobytes())
+            self.check_same({"weights of digest": found.hexdigest()[:12]})
+
+    def share_folder(self, path: Path) -> None:
+        """Makes a folder, as the chief, and waits until all workers see it.
+
+        Others look only when the chief has made it: an NFS client that has looked before remembers
+        for a while that it was absent.
+
+        Raises:
+          ZooError: it cannot be made, or another worker does not see what the chief has written.
+        """
+        if self.number == 1:
+            return
+        name = f".shared-{uuid.uuid4().hex}.{os.getpid()}.part"
+        if self.chief:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                (path / name).touch()
+            except OSError as error:
+                raise ZooError(
+                    f"Cannot write {path}: {error.strerror}. Choose another folder."
+                ) from error
+        try:
+            name = self.of_chief(name)
+            if not self.chief and not wait_for(path / name):
+                assert self._link is not None
+                state = "is there, but holds nothing of it" if path.exists() else "is not there"
+                raise ZooError(
+                    f"{path} is not shared: {self._link.cluster.chief} has written to it, and "
+                    f"after {FOLDER_PATIENCE:g} s it {state} for {self._link.cluster.address}. "
+                    "Workers need a run folder that all can see."
+                )
+            self.wait()
+        finally:
+            if self.chief:
+                with contextlib.suppress(OSError):
+                    (path / name).unlink(missing_ok=True)
 
     def beat(self) -> None:
         """Says that something has happened: see `watched`."""
@@ -165,6 +169,19 @@ class Workers:
         """Says that it may take any time now until something happens."""
         self._beaten = math.inf
 
+    def finish(self) -> None:
+        """Says that training is over: the chief goes on alone, whoever is gone."""
+        self.rest()
+        self._finishing = self.chief
+
+    def part(self) -> None:
+        """Ends the work of all. Whoever is gone by now does not matter to the chief."""
+        try:
+            self.wait()
+        except ZooError:
+            if not self._finishing:
+                raise
+
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Ends this process when nothing happens for too long, and explains lost workers.
@@ -172,32 +189,70 @@ class Workers:
         A worker that dies leaves the others in a collective operation that no exception leaves.
 
         Raises:
-          ZooError: TensorFlow says that another worker is gone.
+          WorkersLost: another worker is gone.
         """
-        if self.number == 1:
+        if self._link is None:
             yield
             return
         self.beat()
         over = threading.Event()
-        threading.Thread(target=self._watch, args=(patience(), over), daemon=True).start()
+        watch = threading.Thread(
+            target=self._watch, args=(self._link, patience(), over), daemon=True
+        )
+        watch.start()
         try:
             yield
         except tf.errors.OpError as error:
             if not _GONE.search(str(error)):
+                self._link.tell(error)
                 raise
-            raise ZooError(_lost("another worker is gone")) from error
+            lost = self._why(self._link)
+            self._link.tell(lost)
+            raise lost from error
+        except KeyboardInterrupt as stop:
+            # After a step all stop together; before, the others do not know of it.
+            if not getattr(stop, "epoch", 0):
+                self._link.tell(stop)
+            raise
+        except BaseException as error:
+            self._link.tell(error)
+            raise
         finally:
             over.set()
 
-    def _watch(self, limit: float, over: threading.Event) -> None:
+    def _why(self, link: Link) -> ZooError:
+        """Returns the error for what TensorFlow says of the others: the link knows more, soon."""
+        until = time.monotonic() + GRACE
+        while link.failure is None and time.monotonic() < until:
+            time.sleep(0.1)
+        return link.failure.error() if link.failure else WorkersLost(_lost("a worker is gone"))
+
+    def _watch(self, link: Link, limit: float, over: threading.Event) -> None:
+        gone = 0.0
         while not over.wait(min(1.0, limit / 4)):
-            if time.monotonic() - self._beaten > limit:
-                print(
-                    "Error: " + _lost(f"nothing has happened for {limit:.0f} s"),
-                    file=sys.stderr,
-                    flush=True,
-                )
-                os._exit(1)  # no exception reaches a thread that waits in TensorFlow
+            now = time.monotonic()
+            error: ZooError | None = None
+            if now - self._beaten > limit:
+                error = WorkersLost(_lost(f"nothing has happened for {limit:.0f} s"))
+            elif link.failure and not self._finishing:
+                gone = gone or now
+                if now - gone > GRACE:  # TensorFlow would wait longer
+                    error = link.failure.error()
+            if error:
+                link.tell(error)
+                print(f"Error: {error}", file=sys.stderr, flush=True)
+                os._exit(exit_code(error))  # no exception reaches a thread that waits there
+
+    def _exchange(self, value: Any) -> list[Any]:
+        if self._link is None:
+            return [value]
+
+        def alive(heard: float) -> None:
+            # Others may have long work to do; the chief's signs of life say that it is there.
+            if not self.chief:
+                self._beaten = max(self._beaten, heard) if self._beaten < math.inf else heard
+
+        return self._link.exchange(value, alive)
 
     def _sum(self, values: list[float]) -> list[float]:
         if not hasattr(self, "_summing"):
@@ -219,20 +274,40 @@ class Workers:
         return self._strategy.experimental_local_results(found)[0].numpy().tolist()
 
 
-def patience() -> float:
-    """Returns the seconds that workers wait for each other (`ZOO_WORKER_TIMEOUT`).
+def wait_for(path: Path, limit: float | None = None) -> bool:
+    """Waits until a file that another machine has written is seen here; returns whether it is.
 
-    Raises:
-      UsageError: the variable is no positive number.
+    Args:
+      limit: seconds; `FOLDER_PATIENCE` if None.
     """
-    text = os.environ.get("ZOO_WORKER_TIMEOUT", "")
-    try:
-        seconds = float(text or PATIENCE)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise UsageError(f"ZOO_WORKER_TIMEOUT is {text!r}; it must be a number of seconds above 0.")
-    return seconds
+    limit = FOLDER_PATIENCE if limit is None else limit
+    return until(lambda: look(path), limit, f"Waiting for {path}, which the chief has written")
+
+
+def until(check: Callable[[], bool], limit: float, line: str) -> bool:
+    """Checks twice a second until it is true or time is over; says a line where it takes long."""
+    begun, said = time.monotonic(), False
+    while not check():
+        waited = time.monotonic() - begun
+        if waited > limit:
+            return False
+        if waited > 2 and not said:
+            print(f"{line} (up to {limit:g} s).", file=sys.stderr, flush=True)
+            said = True
+        time.sleep(min(0.5, limit / 4))
+    return True
+
+
+def look(path: Path) -> bool:
+    """Returns whether a file is there now, for a network file system too.
+
+    An NFS client remembers what was absent until it asks again for the folder that it is in, which
+    it does when the folder is opened.
+    """
+    for folder in reversed(path.parents):
+        with contextlib.suppress(OSError):
+            os.close(os.open(folder, os.O_RDONLY))
+    return path.exists()
 
 
 def _lost(what: str) -> str:
