@@ -46,7 +46,7 @@ def exit_code(error: BaseException) -> int:
         return 128 + error.signum
     if isinstance(error, WorkersLost):
         return WORKERS_LOST
-    return 2 if isinstance(error, UsageError) else 1
+    return 2 if isinstance(error, UsageError) else getattr(error, "exit_code", 1)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

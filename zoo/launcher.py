@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import IO, Any
 
-from zoo.errors import UsageError
+from zoo import files
+from zoo.errors import WORKERS_LOST, UsageError
 
 GRACE = 10.0  # seconds that workers have to end by themselves when one has failed
 COMMAND = "ZOO_COMMAND"  # tells workers what to print for going on
@@ -44,7 +46,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     arguments = list(arguments)
     if not arguments or arguments[0] != "train":
         raise UsageError("Workers can only train: zoo launch --workers 2 -- train NAME …")
-    given = _given("--strategy", arguments)
+    given = option_of("--strategy", arguments)
     if given not in (None, "multiworker"):
         raise UsageError("Workers need --strategy multiworker, which need not be given.")
     command = [sys.executable, "-m", "zoo", *arguments]
@@ -81,7 +83,101 @@ def launch(arguments: Sequence[str], workers: int) -> int:
         return _tell(failed, processes, errors)
 
 
-def _given(option: str, arguments: Sequence[str]) -> str | None:
+def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
+    """Moves this process, and those that it will start, into a network of their own.
+
+    TensorFlow listens on all interfaces and does what anybody asks it. In a network namespace of
+    Linux only the workers reach each other, and nothing reaches them; neither do they reach a
+    network to fetch data from.
+
+    Args:
+      arguments: of `zoo`, the first is `train`.
+      demanded: fail where it is not possible.
+
+    Returns:
+      "", or a line on why this process has stayed where it is.
+
+    Raises:
+      UsageError: it is demanded and not possible.
+    """
+    missing = "" if demanded else _to_fetch(arguments)
+    if not missing and _try(_enter_network):
+        _enter_network()
+        return ""
+    reason = missing or "this system allows no network namespace"
+    if demanded:
+        raise UsageError(f"Workers cannot be isolated: {reason}.")
+    return (
+        "while they train, the workers listen on all interfaces of this machine without "
+        f"authentication ({reason}). Use a firewall."
+    )
+
+
+def _to_fetch(arguments: Sequence[str]) -> str:
+    """Returns what a training may have to fetch from a network, "" if nothing."""
+    from zoo.errors import ZooError
+    from zoo.registry import get_recipe
+
+    if files.offline():
+        return ""
+    try:
+        recipe = get_recipe(next(iter(arguments[1:]), ""))
+        if hasattr(recipe.module, "initialise"):
+            return "the recipe may fetch weights; --isolate isolates them if it has them"
+        dataset, source = recipe.dataset, option_of("--data", arguments)
+        if source == "sample" or dataset.is_own(source):
+            return ""
+        ready = [s.status().state == "ready" for s in dataset.sources if source in (None, s.key)]
+        if any(ready):
+            return ""
+        return f"the data have to be fetched; run `zoo data fetch {dataset.name}` first"
+    except ZooError:  # which workers say better
+        return ""
+
+
+def _try(action: Callable[[], None]) -> bool:
+    """Returns whether an action succeeds, in a process that ends with it."""
+    if not hasattr(os, "fork"):
+        return False
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            action()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _enter_network() -> None:
+    """Enters a new network namespace and sets up its loopback.
+
+    Raises:
+      OSError: the system does not allow it.
+    """
+    if sys.platform != "linux":
+        raise OSError("only Linux has network namespaces")
+    import ctypes
+    import fcntl
+    import struct
+
+    network, user = 0x40000000, 0x10000000  # CLONE_NEWNET, CLONE_NEWUSER
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(network):
+        # Root of another user namespace could not write others' files any more.
+        number, group = os.geteuid(), os.getegid()
+        if number == 0 or libc.unshare(network | user):
+            raise OSError(ctypes.get_errno(), "unshare")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{number} {number} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        up = struct.pack("16sh22x", b"lo", 1)  # IFF_UP
+        fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
+
+
+def option_of(option: str, arguments: Sequence[str]) -> str | None:
     """Returns the value of an option among arguments, as `--x value` or `--x=value`."""
     for place, part in enumerate(arguments):
         name, equals, value = part.partition("=")
@@ -94,17 +190,33 @@ def _wait(processes: list[subprocess.Popen]) -> int | None:
     """Waits until all have ended, or one has failed; returns which, or None."""
     while True:
         codes = [process.poll() for process in processes]
-        wrong = [index for index, code in enumerate(codes) if code]
-        if wrong:
-            _end(processes)
-            return wrong[0]
+        if any(codes):
+            _end(processes, by_themselves=True)
+            # Who says that another is lost is not the one that failed.
+            codes = [process.returncode for process in processes]
+            return min(range(len(codes)), key=lambda index: _rank(codes[index]))
         if all(code == 0 for code in codes):
             return None
         time.sleep(0.1)
 
 
-def _end(processes: list[subprocess.Popen]) -> None:
-    """Ends what still runs: politely, then by force."""
+def _rank(code: int) -> int:
+    """Orders exit codes: errors first, then signals, then those who have lost others, then 0."""
+    if code == WORKERS_LOST:
+        return 2
+    return 3 if code in (0, -signal.SIGTERM, 128 + signal.SIGTERM) else 1 if code < 0 else 0
+
+
+def _end(processes: list[subprocess.Popen], by_themselves: bool = False) -> None:
+    """Ends what still runs: politely, then by force.
+
+    Args:
+      by_themselves: give them time to hear of each other's failure first.
+    """
+    until = time.monotonic() + GRACE
+    while by_themselves and time.monotonic() < until:
+        by_themselves = any(process.poll() is None for process in processes)
+        time.sleep(0.1)
     for process in processes:
         if process.poll() is None:
             process.terminate()
@@ -131,7 +243,9 @@ def _tell(failed: int, processes: list[subprocess.Popen], errors: list[IO[str]])
                 print(f"worker {index}: {line}", file=sys.stderr)
         told.update(said)
     code = processes[failed].returncode
-    return code if code > 0 else 1
+    if code in (-signal.SIGINT, -signal.SIGTERM):  # asked for, before training had begun
+        return 128 - code
+    return code if code > 0 else WORKERS_LOST
 
 
 def _ours(line: str) -> bool:

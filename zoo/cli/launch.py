@@ -13,14 +13,26 @@ import click
     metavar="N",
     help="Processes on this machine that train one model.",
 )
+@click.option(
+    "--isolate/--no-isolate",
+    default=None,
+    help="In a network of their own, which no other machine reaches.  [default: where the system "
+    "allows it and the data are here]",
+)
 @click.argument("arguments", nargs=-1, required=True, metavar="-- train NAME …")
 @click.pass_context
-def launch(ctx: click.Context, workers: int, arguments: tuple[str, ...]) -> None:
+def launch(
+    ctx: click.Context, workers: int, isolate: bool | None, arguments: tuple[str, ...]
+) -> None:
     """Train in several processes of this machine.
 
-    What follows `--` is a `zoo train` command. On several machines, start `zoo train … --strategy
-    multiworker` on each instead, with TF_CONFIG or by Slurm.
+    What follows `--` is a `zoo train` command. On several machines, start `zoo train … --hosts
+    a:2222,b:2222 --index N` on each instead, with TF_CONFIG or by Slurm.
     """
-    from zoo.launcher import launch
+    from zoo import launcher
 
-    ctx.exit(launch(arguments, workers))
+    if isolate is not False:
+        reason = launcher.isolate(arguments, demanded=isolate is True)
+        if reason:
+            click.echo(f"Note: {reason}", err=True)
+    ctx.exit(launcher.launch(arguments, workers))

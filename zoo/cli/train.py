@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
+from typing import Any
 
 import click
 
+from zoo import cluster
 from zoo.cli import options
 from zoo.config import PRECISIONS, STRATEGIES, override, parse_settings
-from zoo.errors import Interrupted
+from zoo.errors import Interrupted, ZooError
 
 
-@click.command()
+class WorkerCommand(click.Command):
+    """A command whose process may be one of several: a wrong option is told to the others."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        given = list(args)
+        try:
+            return super().make_context(info_name, args, *rest, **extra)
+        except (click.ClickException, ZooError) as error:
+            from zoo.handshake import farewell
+
+            with contextlib.suppress(ZooError):
+                farewell(_cluster_of(given), error)
+            raise
+
+
+def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
+    """Returns where this process stands, by options that could not be parsed."""
+    from zoo.launcher import option_of
+
+    for option, name in (
+        ("--hosts", cluster.HOSTS),
+        ("--index", cluster.INDEX),
+        ("--port", cluster.PORT),
+    ):
+        if value := option_of(option, arguments):
+            os.environ[name] = value
+    return cluster.find_cluster(option_of("--strategy", arguments) or STRATEGIES[0])
+
+
+@click.command(cls=WorkerCommand)
 @options.recipe
 @click.option(
     "-o",
@@ -61,6 +93,19 @@ from zoo.errors import Interrupted
     help=f"Devices: {', '.join(STRATEGIES)}.",
 )
 @click.option(
+    "--hosts",
+    metavar="HOST:PORT,…",
+    help="All workers that train together, the chief first.  [default: ZOO_HOSTS]",
+)
+@click.option(
+    "--index", metavar="N", help="Which of the hosts this one is, from 0.  [default: ZOO_INDEX]"
+)
+@click.option(
+    "--port",
+    metavar="N",
+    help="Of hosts without one, and the first of Slurm's tasks.  [default: ZOO_PORT]",
+)
+@click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default=PRECISIONS[0],
@@ -101,24 +146,41 @@ def train(
     batch_size: int | None,
     resume: bool,
     overwrite: bool,
+    hosts: str | None,
+    index: str | None,
+    port: str | None,
     **kwargs: object,
 ) -> None:
     """Train the recipe NAME (or `path/to/file.py:name`), test it, and write its run folder.
 
     The same command run again goes on where it was stopped.
     """
-    if resume and overwrite:
-        raise click.UsageError("--resume and --overwrite exclude each other.")
-    changes = parse_settings(settings)
-    for key, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if value is not None:
-            if key in changes:
-                raise click.UsageError(f"{key} is given twice.")
-            changes[key] = str(value)
+    from zoo.handshake import telling
     from zoo.registry import get_recipe
 
-    override(get_recipe(name).config, changes)  # what is wrong is said before TensorFlow's seconds
-    options.import_tensorflow()
+    strategy = str(kwargs["strategy"])
+    for variable, text in (
+        (cluster.HOSTS, hosts), (cluster.INDEX, index), (cluster.PORT, port)
+    ):  # fmt: skip
+        if text is not None:
+            if strategy not in cluster.STRATEGIES:
+                raise click.UsageError(f"--strategy {strategy} trains without other hosts.")
+            os.environ[variable] = text
+    # What is wrong is said before TensorFlow's seconds.
+    found = cluster.find_cluster(strategy)
+    with telling(lambda: found):
+        if resume and overwrite:
+            raise click.UsageError("--resume and --overwrite exclude each other.")
+        changes = parse_settings(settings)
+        for key, value in (("epochs", epochs), ("batch_size", batch_size)):
+            if value is not None:
+                if key in changes:
+                    raise click.UsageError(f"{key} is given twice.")
+                changes[key] = str(value)
+        override(get_recipe(name).config, changes)
+        if found:
+            cluster.patience()
+        options.import_tensorflow()
     from zoo.training import train
 
     if sys.stdout.isatty() and not kwargs["quiet"]:
@@ -139,7 +201,7 @@ def train(
         again = [argument for argument in again if argument != "--overwrite"]
         where = ""
         if isinstance(stop, Interrupted):
-            where = f" in epoch {stop.epoch} after step {stop.step}; nothing is lost"
+            where = f" {stop.place}; nothing is lost"
         click.echo(f"\nStopped{where}. Go on with:\n  zoo {shlex.join(again)}")
         raise
     metrics = run.metrics
