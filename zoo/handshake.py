@@ -195,7 +195,7 @@ class _Door:
         self.missing: set[int] = set(cluster.others)  # not met yet
         self.strangers: set[int] = set()  # something else listens at their addresses
         self.joined: dict[int, socket.socket] = {}
-        self._failures: dict[int, Failure] = {}
+        self._errors: dict[int, ZooError] = {}
         self._told: set[int] = set()
         self._greeting: dict[str, Any] = {
             "zoo": PROTOCOL,
@@ -260,11 +260,26 @@ class _Door:
         index = said["index"]
         if said["cluster"] != list(self.cluster.addresses) or index not in self.cluster.others:
             return False
-        if said["failed"] and not self._greeting["failed"]:
-            self._failures.setdefault(index, Failure(**said["failed"]))
+        if not self._greeting["failed"]:
+            # What differs tells more than that the other has noticed it first.
+            if error := self._difference(index, said):
+                self._errors.setdefault(index, error)
+            elif said["failed"]:
+                self._errors.setdefault(index, Failure(**said["failed"]).error())
         if self._greeting["failed"]:
             self._told.add(index)
         return True
+
+    def _difference(self, index: int, said: dict[str, Any]) -> UsageError | None:
+        if said["failed"] and not said["facts"]:  # it has ended before it knew them
+            return None
+        wrong = differences(self.cluster.addresses[index], said["facts"], self._greeting["facts"])
+        if not wrong:
+            return None
+        return UsageError(
+            f"{wrong}. All workers need the same command and the same software; "
+            "--strategy none trains alone."
+        )
 
     def waiting_for(self) -> str:
         return ", ".join(
@@ -274,9 +289,9 @@ class _Door:
         )
 
     def check(self) -> None:
-        """Raises the error of another worker that has said that it ends."""
-        for failure in self._failures.values():
-            raise failure.error()
+        """Raises the error that another worker's greeting gives reason for."""
+        for error in list(self._errors.values()):
+            raise error
 
     def ask(self, index: int, join: bool = False) -> tuple[dict[str, Any], socket.socket] | None:
         """Asks another worker who it is; None if none answers.
@@ -329,13 +344,6 @@ class _Door:
                 f"{address} says that it is worker {said['index']}, but it is number {index} of "
                 f"the cluster (the first is 0). Give each worker its own index."
             )
-        if said["facts"] or not said["failed"]:
-            wrong = differences(address, said["facts"], self._greeting["facts"])
-            if wrong:
-                raise UsageError(
-                    f"{wrong}. All workers need the same command and the same software; "
-                    "--strategy none trains alone."
-                )
         self._note(said)
         self.check()
         self.missing.discard(index)

@@ -18,6 +18,7 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import ZooError
+from zoo.training.replicas import read_metrics, write_metrics
 
 KEEP = 2  # the newest, and the one before it in case the newest is damaged
 
@@ -53,7 +54,7 @@ class State:
 
 def _variables(model: keras.Model) -> list[Any]:
     # Weights come with the states of the random generators of dropout.
-    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    return [*model.variables, *model.optimizer.variables]
 
 
 def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) -> None:
@@ -63,7 +64,7 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
       write: whether this process does so. All workers have to call this, because a running metric
         is read by adding up what each of them has.
     """
-    arrays = {f"v{i}": np.asarray(variable) for i, variable in enumerate(_variables(model))}
+    values = [*map(np.asarray, _variables(model)), *read_metrics(model)]
     if not write:
         return
     kept = folder / f"{state.epoch:05d}-{state.step:08d}.npz"
@@ -71,6 +72,7 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
         files.writing(kept) as temporary,
         open(temporary, "wb") as file,
     ):
+        arrays = {f"v{i}": value for i, value in enumerate(values)}
         arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
         np.savez(file, allow_pickle=False, **arrays)
     written = sorted(folder.glob("[0-9]*.npz"))
@@ -113,12 +115,11 @@ def restore(model: keras.Model, values: list[np.ndarray], *, metrics: bool) -> N
       metrics: whether to set only the running metrics (which exist once `fit` has begun), or
         only the others.
     """
-    inner = [*model.variables, *model.optimizer.variables]
+    chosen = _variables(model)
     if metrics:
-        chosen, values = model.metrics_variables, values[len(inner) :]
-    else:
-        chosen, values = inner, values[: len(inner)]
-    for variable, value in zip(chosen, values, strict=True):
+        write_metrics(model, values[len(chosen) :])
+        return
+    for variable, value in zip(chosen, values[: len(chosen)], strict=True):
         variable.assign(value)
 
 

@@ -17,6 +17,7 @@ replica says how many of its rows count; and a step's logs get the axis.
 from __future__ import annotations
 
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -113,6 +114,66 @@ def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
 
     model.train_step = types.MethodType(train_step, model)
     model.test_step = types.MethodType(test_step, model)
+
+
+def read_metrics(model: keras.Model) -> list[np.ndarray]:
+    """Returns the variables of the running metrics, those of each replica.
+
+    A metric of several replicas is the sum of theirs. Of the sum alone training could not go on to
+    the last bit: floating-point numbers would be added up in another order.
+
+    Returns:
+      An array `(replicas, ...)` for each variable; of one replica, `(...)`. All workers have to
+      call this.
+    """
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return [np.asarray(variable) for variable in model.metrics_variables]
+    if model not in _READERS:
+
+        def read(variable: Any) -> tf.Tensor:
+            value = tf.convert_to_tensor(variable)
+            place = tf.distribute.get_replica_context().replica_id_in_sync_group
+            mine = tf.reshape(tf.range(replicas) == place, [replicas] + [1] * len(value.shape))
+            return tf.where(mine, value[None], tf.zeros_like(value)[None])
+
+        variables = list(model.metrics_variables)
+
+        def read_all() -> list[tf.Tensor]:
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, [read(v) for v in variables])
+
+        _READERS[model] = tf.function(lambda: strategy.run(read_all))
+    found = _READERS[model]()
+    return [strategy.experimental_local_results(value)[0].numpy() for value in found]
+
+
+_READERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # by model: tracing takes long
+
+
+def write_metrics(model: keras.Model, values: list[np.ndarray]) -> None:
+    """Sets the variables of the running metrics to what `read_metrics` has returned.
+
+    Values of another number of replicas are added up.
+    """
+    strategy = model.distribute_strategy
+    replicas = strategy.num_replicas_in_sync
+
+    def own() -> None:
+        place = tf.distribute.get_replica_context().replica_id_in_sync_group
+        for variable, value in each:
+            variable.assign(tf.gather(value, place))
+
+    each = []
+    for variable, value in zip(model.metrics_variables, values, strict=True):
+        several = value.ndim > len(variable.shape)
+        if several and replicas > 1 and len(value) == replicas:
+            each.append((variable, tf.constant(value)))
+        else:
+            variable.assign(value.sum(axis=0, dtype=value.dtype) if several else value)
+    if each:
+        strategy.run(tf.function(own))
 
 
 def _first(structure: Any, rows: tf.Tensor) -> Any:
