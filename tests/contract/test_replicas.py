@@ -80,7 +80,7 @@ import keras
 from zoo.data import Batches
 from zoo.errors import ZooError
 from zoo.training import health, replicas
-from zoo.training.strategy import make_strategy
+from zoo.training.strategy import make_strategy, meet
 from zoo.training.workers import Workers
 
 
@@ -89,6 +89,7 @@ class Worth(keras.metrics.Sum):
         super().update_state(y_true)
 
 
+link = meet(kind, {}, lambda: False)
 strategy = make_strategy(kind)
 with strategy.scope():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -105,16 +106,29 @@ for epoch in range(2):
         validation_steps=4, verbose=0, shuffle=False,
     ).history
     found += [logs["worth"][-1], logs["val_worth"][-1]]
-crew = Workers(strategy)
-crew.check_same("the same", "data")
+crew = Workers(strategy, link)
+crew.check_same({"data": "the same"})
+crew.check_weights(model)
+assert crew.of_chief(crew.index) == 0
 if crew.number > 1:
+    address = link.cluster.addresses
     assert crew.agree(crew.index == 1, False) == [True, False]
     try:
-        crew.check_same(f"data of {crew.index}", "data")
-    except ZooError:
-        pass
+        crew.check_same({"data": f"of {crew.index}"})
+    except ZooError as error:
+        expected = f"{address[1 - crew.index]} has data of {1 - crew.index}, this worker of"
+        assert str(error).startswith(expected), error
     else:
         raise SystemExit("nobody noticed that workers have other data")
+    if crew.index:
+        kernel = model.trainable_variables[0]
+        kernel.value.values[0].assign_add(tf.ones_like(kernel.value.values[0]) * 1e-6)
+    try:
+        crew.check_weights(model)
+    except ZooError as error:
+        assert "has weights of digest" in str(error), error
+    else:
+        raise SystemExit("nobody noticed that workers have other weights")
 if crew.chief:
     import os
     os.makedirs(folder)

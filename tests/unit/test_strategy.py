@@ -1,16 +1,16 @@
-import json
-import socket
-import threading
+import signal
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import keras
 import pytest
 import tensorflow as tf
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, WorkersLost
 from zoo.launcher import free_addresses
 from zoo.training import workers
-from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
+from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_logical_cpus_stand_in_for_gpus(devices):
         ({"CPU": 1}, "mirrored", "needs at least two devices; this machine shows 1"),
         ({"GPU": 1}, "mirrored", "needs at least two devices"),
         ({"CPU": 1}, "miror", r"Unknown strategy 'miror'. Did you mean 'mirrored'\?"),
-        ({"CPU": 1}, "multiworker", "finds neither TF_CONFIG nor Slurm's variables"),
+        ({"CPU": 1}, "multiworker", "finds neither hosts"),
     ],
 )
 def test_what_cannot_work_is_said(devices, numbers, name, message):
@@ -67,92 +67,46 @@ def test_every_replica_needs_a_row():
         check_batch_size(3, strategy)
 
 
-CLUSTER = {"worker": ["a:1", "b:1"]}
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ("{", "TF_CONFIG cannot be read"),
-        ("[]", "TF_CONFIG cannot be read"),
-        ({"cluster": CLUSTER}, "TF_CONFIG cannot be read"),
-        ({"cluster": CLUSTER, "task": {"type": "worker", "index": 2}}, "task worker 2 of"),
-        ({"cluster": CLUSTER, "task": {"type": "chief", "index": 0}}, "task chief 0 of"),
-        (
-            {"cluster": {**CLUSTER, "ps": ["c:1"]}, "task": {"type": "ps", "index": 0}},
-            "only chief and worker train",
-        ),
-    ],
-)
-@pytest.mark.parametrize("name", ["auto", "multiworker"])
-def test_a_cluster_that_is_none_is_said(monkeypatch, config, message, name):
-    monkeypatch.setenv("TF_CONFIG", config if isinstance(config, str) else json.dumps(config))
-    with pytest.raises(UsageError, match=message):
-        make_strategy(name)
-
-
 def test_auto_follows_a_cluster_of_several(monkeypatch):
-    monkeypatch.setattr("zoo.training.strategy._join", lambda: "joined")
-    for number, expected in ((1, tf.distribute.get_strategy()), (2, "joined")):
-        task = {"type": "worker", "index": 0}
-        config = {"cluster": {"worker": ["a:1", "b:1"][:number]}, "task": task}
-        monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    monkeypatch.setattr("zoo.training.strategy._join", lambda cluster: cluster.addresses)
+    for number, expected in ((1, tf.distribute.get_strategy()), (2, ("a:1", "b:1"))):
+        monkeypatch.setenv("ZOO_HOSTS", "a:1,b:1"[: 4 * number - 1])
+        monkeypatch.setenv("ZOO_INDEX", "0")
         assert make_strategy("auto") == expected
-        assert make_strategy("multiworker") == "joined"
+        assert make_strategy("multiworker") == ("a:1", "b:1")[:number]
         assert make_strategy("none") is tf.distribute.get_strategy()
 
 
-def test_slurm_says_who_a_worker_is(monkeypatch):
-    for name, value in {
-        "SLURM_STEP_NODELIST": "node[1-2]",
-        "SLURM_STEP_NUM_TASKS": "4",
-        "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
-        "SLURM_PROCID": "3",
-    }.items():
-        monkeypatch.setenv(name, value)
-    found = workers.resolver()
-    assert workers.size(found) == 4
-    addresses = found.cluster_spec().as_dict()["worker"]
-    assert [address.split(":")[0] for address in addresses] == ["node1"] * 2 + ["node2"] * 2
-    assert len(set(addresses)) == 4
-    assert (found.task_type, found.task_id) == ("worker", 3)
+def test_who_trains_alone_meets_nobody(monkeypatch):
+    monkeypatch.setenv("ZOO_HOSTS", "a:1")
+    monkeypatch.setenv("ZOO_INDEX", "0")
+    assert meet("multiworker", {}, lambda: False) is None
+    assert meet("none", {}, lambda: False) is None
 
 
-def test_workers_that_do_not_come_are_named(monkeypatch):
+def test_while_waiting_a_line_says_for_whom(monkeypatch, capsys):
     mine, other = free_addresses(2)
-    task = {"type": "worker", "index": 0}
-    config = {"cluster": {"worker": [mine, other]}, "task": task}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    monkeypatch.setenv("ZOO_WORKER_TIMEOUT", "0.5")
-    with pytest.raises(ZooError, match=f"within 0.5 s: nobody listens at {other}"):
-        make_strategy("multiworker")
-    port = int(mine.partition(":")[2])
-    with (
-        socket.create_server(("", port)),
-        pytest.raises(ZooError, match=f"cannot listen at {mine}"),
-    ):
-        make_strategy("multiworker")
+    monkeypatch.setenv("ZOO_HOSTS", f"{mine},{other}")
+    monkeypatch.setenv("ZOO_INDEX", "0")
+    monkeypatch.setenv("ZOO_WORKER_TIMEOUT", "3")
+    monkeypatch.setattr("zoo.handshake.LINGER", 0.1)
+    with pytest.raises(WorkersLost, match=f"within 3 s: nobody answers at {other}"):
+        meet("multiworker", {}, lambda: False)
+    assert f"Waiting for {other} until " in capsys.readouterr().err
 
 
-def test_workers_that_come_late_are_waited_for(monkeypatch):
-    mine, other = free_addresses(2)
-    config = {"cluster": {"worker": [mine, other]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    come = threading.Timer(
-        0.5, lambda: late.append(socket.create_server(("", int(other.partition(":")[2]))))
+def test_what_joining_waits_too_long_for_ends_the_process():
+    code = (
+        "import time\nfrom zoo.training.strategy import _ended_after\n"
+        "with _ended_after(0.1):\n    pass\n"
+        "time.sleep(0.5)\nprint('goes on', flush=True)\n"
+        "with _ended_after(0.5):\n    time.sleep(30)\n"
     )
-    late = []
-    come.start()
-    workers.meet(workers.resolver(), 10.0)
-    come.join()
-    late[0].close()
-
-
-@pytest.mark.parametrize("text", ["soon", "0", "-1"])
-def test_a_time_limit_is_a_positive_number(monkeypatch, text):
-    monkeypatch.setenv("ZOO_WORKER_TIMEOUT", text)
-    with pytest.raises(UsageError, match=f"ZOO_WORKER_TIMEOUT is '{text}'"):
-        workers.patience()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout == "goes on\n"
+    line = "Error: Another worker is gone: TensorFlow has waited for it for 0.5 s."
+    assert line in done.stderr.splitlines()
 
 
 def test_one_process_agrees_with_itself():
@@ -160,7 +114,8 @@ def test_one_process_agrees_with_itself():
     assert alone.chief
     assert alone.agree(True, False) == [True, False]
     alone.wait()
-    alone.check_same("anything", "data")
+    alone.check_same({"data": "anything"})
+    assert alone.of_chief("mine") == "mine"
 
 
 def test_a_precision_holds_inside_only():
