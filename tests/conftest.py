@@ -16,7 +16,14 @@ def sealed(tmp_path_factory):
         environment.setenv("ZOO_HOME", str(tmp_path_factory.mktemp("zoo-home")))
         environment.setenv("ZOO_OFFLINE", "1")
         environment.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-        for name in ("TFDS_DATA_DIR", "ZOO_MIRROR", "ZOO_DEBUG"):
+        for name in (
+            "TFDS_DATA_DIR",
+            "ZOO_MIRROR",
+            "ZOO_DEBUG",
+            "ZOO_HOSTS",
+            "ZOO_INDEX",
+            "ZOO_PORT",
+        ):
             environment.delenv(name, raising=False)
         yield
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from zoo import files
+from zoo.cluster import HOSTS, INDEX, PORT
 from zoo.errors import WORKERS_LOST, UsageError
 
 GRACE = 10.0  # seconds that workers have to end by themselves when one has failed
@@ -49,6 +50,8 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     given = option_of("--strategy", arguments)
     if given not in (None, "multiworker"):
         raise UsageError("Workers need --strategy multiworker, which need not be given.")
+    if option_of("--hosts", arguments) is not None:
+        raise UsageError("`zoo launch` gives its workers their addresses; leave --hosts out.")
     command = [sys.executable, "-m", "zoo", *arguments]
     command += [] if given else ["--strategy", "multiworker"]
     cores = os.cpu_count() or 1
@@ -66,6 +69,8 @@ def launch(arguments: Sequence[str], workers: int) -> int:
                 **os.environ,
                 "TF_CONFIG": config,
             }
+            for name in (HOSTS, INDEX, PORT):  # which would go first
+                environment.pop(name, None)
             processes.append(
                 subprocess.Popen(
                     command,
@@ -193,8 +198,8 @@ def _wait(processes: list[subprocess.Popen]) -> int | None:
         if any(codes):
             _end(processes, by_themselves=True)
             # Who says that another is lost is not the one that failed.
-            codes = [process.returncode for process in processes]
-            return min(range(len(codes)), key=lambda index: _rank(codes[index]))
+            ended = [process.returncode for process in processes]
+            return min(range(len(ended)), key=lambda index: _rank(ended[index]))
         if all(code == 0 for code in codes):
             return None
         time.sleep(0.1)

@@ -29,7 +29,7 @@ def config(cluster, kind="worker", index=0):
 
 def test_a_process_without_others_is_alone():
     assert find_cluster() is None
-    with pytest.raises(UsageError, match="'multiworker' finds neither hosts .* nor TF_CONFIG"):
+    with pytest.raises(UsageError, match=r"'multiworker' finds neither hosts .* nor TF_CONFIG"):
         find_cluster("multiworker")
 
 

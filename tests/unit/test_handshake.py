@@ -148,7 +148,11 @@ def test_a_taken_port_is_said():
 @pytest.mark.parametrize("chief", [True, False])
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UsageError("Unknown setting 'x'."), 2), (ZooError("no disk"), 1), (Interrupted(0, 0, 15), 203)],
+    [
+        (UsageError("Unknown setting 'x'."), 2),
+        (ZooError("no disk"), 1),
+        (Interrupted(0, 0, 15), 203),
+    ],
 )
 def test_a_worker_that_ends_early_tells_the_others(chief, error, code):
     addresses = tuple(free_addresses(2))

@@ -13,7 +13,7 @@ import click
 from zoo import cluster
 from zoo.cli import options
 from zoo.config import PRECISIONS, STRATEGIES, override, parse_settings
-from zoo.errors import Interrupted, ZooError
+from zoo.errors import Interrupted, UsageError, ZooError
 
 
 class WorkerCommand(click.Command):
@@ -26,8 +26,11 @@ class WorkerCommand(click.Command):
         except (click.ClickException, ZooError) as error:
             from zoo.handshake import farewell
 
+            said = error
+            if isinstance(error, click.ClickException):
+                said = UsageError(error.format_message())  # with the option's name
             with contextlib.suppress(ZooError):
-                farewell(_cluster_of(given), error)
+                farewell(_cluster_of(given), said)
             raise
 
 

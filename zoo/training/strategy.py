@@ -117,7 +117,7 @@ def _join(cluster: Cluster) -> tf.distribute.Strategy:
         task_type="worker",
         task_id=cluster.index,
         rpc_layer="grpc",
-        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        num_accelerators={"GPU": len(tf.config.get_visible_devices("GPU"))},
     )
     with _telling(cluster), _ended_after(min(patience(), JOINING)):
         try:
