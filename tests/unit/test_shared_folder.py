@@ -83,6 +83,7 @@ def test_a_folder_that_is_not_shared_is_told_from_one_that_is_late(crew, tmp_pat
     )
     assert f"{addresses[1]} has ended: {folders[1]} is not shared" in str(errors[0])
     assert not isinstance(errors[0], WorkersLost)  # it would fail again
+    assert not folders[0].exists()
 
 
 def test_a_folder_that_cannot_be_made_is_said_to_all(crew, tmp_path):

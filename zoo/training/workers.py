@@ -147,7 +147,7 @@ class Workers:
                 ) from error
         try:
             name = self.of_chief(name)
-            if not self.chief and not wait_for(path / name):
+            if not self.chief and not wait_for(path / name, shown=path):
                 assert self._link is not None
                 state = "is there, but holds nothing of it" if path.exists() else "is not there"
                 raise ZooError(
@@ -156,10 +156,15 @@ class Workers:
                     "Workers need a run folder that all can see."
                 )
             self.wait()
-        finally:
+        except BaseException:
             if self.chief:
                 with contextlib.suppress(OSError):
                     (path / name).unlink(missing_ok=True)
+                    path.rmdir()  # if it is empty
+            raise
+        if self.chief:
+            with contextlib.suppress(OSError):
+                (path / name).unlink(missing_ok=True)
 
     def beat(self) -> None:
         """Says that something has happened: see `watched`."""
@@ -203,7 +208,7 @@ class Workers:
         try:
             yield
         except tf.errors.OpError as error:
-            if not _GONE.search(str(error)):
+            if self._link.failure is None and not _GONE.search(str(error)):
                 self._link.tell(error)
                 raise
             lost = self._why(self._link)
@@ -274,14 +279,16 @@ class Workers:
         return self._strategy.experimental_local_results(found)[0].numpy().tolist()
 
 
-def wait_for(path: Path, limit: float | None = None) -> bool:
+def wait_for(path: Path, limit: float | None = None, shown: Path | None = None) -> bool:
     """Waits until a file that another machine has written is seen here; returns whether it is.
 
     Args:
       limit: seconds; `FOLDER_PATIENCE` if None.
+      shown: what a line names instead of the file.
     """
     limit = FOLDER_PATIENCE if limit is None else limit
-    return until(lambda: look(path), limit, f"Waiting for {path}, which the chief has written")
+    line = f"Waiting for {shown or path}, which the chief has written"
+    return until(lambda: look(path), limit, line)
 
 
 def until(check: Callable[[], bool], limit: float, line: str) -> bool:
