@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._version import __version__
 from zoo.config import Config
-from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.errors import Interrupted, UsageError, WorkersLost, ZooError
 from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
     "Interrupted",
     "Predictor",
     "UsageError",
+    "WorkersLost",
     "ZooError",
     "__version__",
     "backtest",

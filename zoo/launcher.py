@@ -39,7 +39,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
       workers: how many processes.
 
     Returns:
-      The exit code: that of the first that failed, or 0.
+      The exit code: 0, that of a worker that failed, or 203 if one was killed.
 
     Raises:
       UsageError: arguments that workers cannot train with.
