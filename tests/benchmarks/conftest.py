@@ -9,6 +9,8 @@ import pytest
 
 import zoo
 
+SMALL = {"units": 4, "embedding": 4, "epochs": 2}
+
 
 @pytest.fixture
 def cli(tmp_path, monkeypatch, capsys):
@@ -33,14 +35,14 @@ def cli(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture(scope="session")
 def run_on_sample(tmp_path_factory, worker_id):
-    """Takes a recipe's name and settings; returns a complete run on its sample.
+    """Takes a recipe's name; returns a complete run on its sample.
 
-    It is made once for all workers of pytest-xdist, and must not be changed.
+    Each name has to be used with the same settings everywhere. The run is made once for all workers of pytest-xdist, and must not be changed.
     """
     base = tmp_path_factory.getbasetemp()
     base = base if worker_id == "master" else base.parent
 
-    def run_on_sample(name, settings):
+    def run_on_sample(name, settings=SMALL):
         folder = base / "benchmarks" / name
         folder.parent.mkdir(exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):

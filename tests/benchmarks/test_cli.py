@@ -31,8 +31,8 @@ def test_the_commands():
 def test_each_command_says_what_it_does(cli, name):
     text = cli(name, "--help").out
     assert text.startswith(f"Usage: python -m benchmarks {name} ")
-    assert click.Context(benchmarks.commands[name]).get_help()
-    assert "Traceback" not in text
+    for param in benchmarks.commands[name].params:
+        assert not isinstance(param, click.Option) or param.help or param.metavar or param.default
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_each_command_says_what_it_does(cli, name):
         (["collect", "a", "--seeds"], 2, "need -o FILE"),
         (["peers", "a", "--peer", "p", "-o", "x.json", "--picture", "x.pdf"], 2, "end in .png"),
         (["profiles", "a", "-o", "x.pdf"], 2, "must end in .png"),
-        (["table", "README.md", "--results", "none"], 1, "holds no results"),
+        (["table", ROOT / "README.md", "--results", "none"], 1, "holds no results"),
         (["answers", "compare", "missing.json"], 1, "missing.json"),
         (["pack", "missing", "folder"], 2, "no pretrained model, run folder or export"),
     ],
@@ -68,7 +68,6 @@ def test_it_runs_from_the_root_of_the_repository(tmp_path):
 def test_its_help_imports_nothing_heavy():
     code = (
         "import sys; from benchmarks.cli import benchmarks\n"
-        "benchmarks.get_help\n"
         "print(sorted({'tensorflow', 'keras', 'numpy', 'pandas'} & set(sys.modules)))"
     )
     done = python("-c", code)

@@ -12,7 +12,6 @@ from benchmarks import pack as packing
 from benchmarks.pack import pack, round_mantissa
 from zoo.files import read_json, write_json
 
-SMALL = {"units": 4, "embedding": 4, "epochs": 1}
 MAX = 0x7F7FFFFF  # the largest finite float32
 
 
@@ -102,7 +101,7 @@ def test_of_ones_own_data_a_pack_keeps_the_name_alone(tmp_path):
 
 
 def test_only_complete_runs_are_packed(run_on_sample, tmp_path):
-    complete = run_on_sample("imdb-lstm", SMALL)
+    complete = run_on_sample("imdb-lstm")
     run = shutil.copytree(complete, tmp_path / "run", ignore=shutil.ignore_patterns("logs"))
     (run / "metrics.json").unlink()
     with pytest.raises(zoo.ZooError, match="is not complete"):

@@ -52,7 +52,6 @@ def test_attention_is_drawn_for_each_text_that_has_an_answer(cli, searching, tmp
         assert "has no attention to draw" in result.err
 
 
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [

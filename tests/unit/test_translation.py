@@ -305,7 +305,6 @@ def test_one_answer_as_lines_for_people():
     assert lines.splitlines() == ["A", "  -1.000  x", "  -2.000  y"]
 
 
-
 def test_an_attention_map_is_drawn(tmp_path):
     from matplotlib.image import imread
 
