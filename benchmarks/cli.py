@@ -50,7 +50,9 @@ def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | 
 @click.option("--target", required=True, type=float, help="Score to reach.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 @click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
 @click.option(
     "--every", type=click.IntRange(1), default=25, show_default=True, help="Steps between scorings."
 )
@@ -76,7 +78,9 @@ def race(
 @click.option("--race", metavar="NAME", help="The recipe that trains to a score; the first NAME.")
 @click.option("--target", type=float, default=0.88, show_default=True, help="Score to reach.")
 @click.option("--data", metavar="SOURCE", help="A source of the recipes' dataset.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
 @click.option(
     "--pairs", type=click.IntRange(3), default=30, show_default=True, help="Batches of each recipe."
 )
@@ -169,8 +173,12 @@ def training_options(names: tuple[str, ...], output: str, data: str | None, roun
 @benchmarks.command()
 @click.argument("name")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
-@click.option("--kills", type=click.IntRange(1), default=20, show_default=True, metavar="N")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--kills", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
 @click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
@@ -216,7 +224,9 @@ def recovery(
 
 @benchmarks.command()
 @click.argument("readme", default="README.md")
-@click.option("--results", default="results", show_default=True, metavar="DIR")
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
 def table(readme: str, results: str) -> None:
     """Write the table of results between the markers of the file README."""
     from benchmarks.results import write_table
@@ -260,7 +270,9 @@ def profiles(models: tuple[str, ...], output: str, rows: int) -> None:
 @click.argument("action", type=click.Choice(["store", "compare"]))
 @click.argument("file")
 @click.option("--model", "names", multiple=True, metavar="NAME", help="Only this; repeatable.")
-@click.option("--results", default="results", show_default=True, metavar="DIR")
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
 def answers(action: str, file: str, names: tuple[str, ...], results: str) -> None:
     """Store checksums of packed models' answers and of all scores in FILE, or compare with it.
 

@@ -8,6 +8,7 @@ A pack is a `tar.xz` of one folder that is a SavedModel for serving, `model.kera
 training, and config, assets, metrics and card in `assets.extra/`. Both hold the same weights;
 xz stores once what repeats. The low bits of their mantissas are rounded away, which halves the
 file and changes no answer that matters: the metrics are those of the rounded weights.
+`python -m benchmarks pack`, in the root of this package's repository, makes packs.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def cli(tmp_path, monkeypatch, capsys):
 def run_on_sample(tmp_path_factory, worker_id):
     """Takes a recipe's name; returns a complete run on its sample.
 
-    Each name has to be used with the same settings everywhere. The run is made once for all workers of pytest-xdist, and must not be changed.
+    Each name has to be used with the same settings everywhere. The run is made once for all
+    workers of pytest-xdist, and must not be changed.
     """
     base = tmp_path_factory.getbasetemp()
     base = base if worker_id == "master" else base.parent
