@@ -1,8 +1,30 @@
 """What every test gets: a cache folder of its own, and no network."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import pytest
 
 import zoo
+
+ROOT = Path(__file__).parents[1]
+
+
+def import_benchmarks():
+    """Makes the package `benchmarks` importable, which lies in the repository's root only.
+
+    The root itself does not come onto `sys.path`: the `zoo` under test is the one that is
+    installed, and not the checkout's. Only processes that tests start in the root
+    (`python -m benchmarks`) see the checkout's `zoo`.
+    """
+    spec = importlib.util.spec_from_file_location("benchmarks", ROOT / "benchmarks" / "__init__.py")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["benchmarks"] = package
+    spec.loader.exec_module(package)
+
+
+import_benchmarks()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import zoo
+from benchmarks import results
 from zoo import weights
-from zoo.bench import results
 
 ROOT = Path(__file__).parents[1]
 

@@ -52,22 +52,6 @@ def test_attention_is_drawn_for_each_text_that_has_an_answer(cli, searching, tmp
         assert "has no attention to draw" in result.err
 
 
-def test_the_speed_of_decoding_is_measured(searching, tmp_path):
-    from zoo.bench.decoding import decoding_race
-
-    result = decoding_race(searching, tmp_path / "d.json", texts=["a", "A dog ."], loop_texts=1)
-    assert json.loads((tmp_path / "d.json").read_text()) == result
-    assert result["equal"] == result["loop"]["texts"] == 1
-    speeds = {way: result[way]["per_second"] for way in ("loop", "greedy", "beam")}
-    assert result["ratio"] == speeds["greedy"] / speeds["loop"] > 1
-    assert result["beam_ratio"] == speeds["beam"] / speeds["loop"]
-
-
-def test_what_does_not_translate_has_no_such_speed(cli, own_run):
-    result = cli("bench", "decoding", own_run, "-o", "d.json", code=2)
-    assert "does not translate" in result.err
-
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -85,26 +85,3 @@ def test_wrong_usage_is_one_line(run, arguments, message, tmp_path, monkeypatch,
     assert caught.value.code == 2
     assert message in error
     assert len(error.splitlines()) == 1
-
-
-def test_profiles_stand_side_by_side(references, tmp_path):
-    from zoo.bench.profiles import profiles
-
-    rows = zoo.list_models()
-    names = [
-        [row["name"] for row in rows if row["task"] == task][-1] for task in ("sentiment", "topics")
-    ]
-    runs = [references / name for name in names]
-    profiles(runs, tmp_path / "new" / "two.png", rows=2)
-    found = json.loads((tmp_path / "new" / "two.json").read_text())["runs"]
-    assert [each["recipe"] for each in found] == names
-    for each in found:
-        assert len(each["curve"]) == 4  # epochs
-        assert len(each["gradients"]["median"]) == len(each["memory"]["median"]) > 1
-    assert (tmp_path / "new" / "two.png").stat().st_size > 10_000
-
-    other = [row["name"] for row in rows if row["task"] == "entities"][-1]
-    with pytest.raises(zoo.UsageError, match="measure other things"):
-        profiles([runs[0], references / other], tmp_path / "x.png", rows=2)
-    with pytest.raises(zoo.UsageError, match="no complete run"):
-        profiles([names[0]], tmp_path / "x.png")

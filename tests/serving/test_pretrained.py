@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 
 import zoo
+from benchmarks.pack import pack
 from zoo import weights
 
 NAMES = [row["name"] for row in zoo.list_models()]
@@ -33,7 +33,7 @@ def packed(shared, run_of):
             partial = shared / "packed.part"
             partial.mkdir()
             shutil.copy(recipe.module.__file__, partial / "mine.py")
-            weights.pack(run_of(NAME), partial / "pretrained")
+            pack(run_of(NAME), partial / "pretrained")
             os.rename(partial, folder)
     return folder
 
@@ -351,27 +351,3 @@ def test_a_cache_that_cannot_be_written(installed, monkeypatch, tmp_path, refuse
     with pytest.raises(zoo.ZooError) as raised:
         zoo.pretrained(installed.name)
     assert "ZOO_HOME" in refused(raised)
-
-
-def test_only_complete_runs_are_packed(run_of, tmp_path, refused):
-    run = shutil.copytree(run_of(NAME), tmp_path / "run", ignore=shutil.ignore_patterns("logs"))
-    (run / "metrics.json").unlink()
-    with pytest.raises(zoo.ZooError) as raised:
-        weights.pack(run, tmp_path / "pretrained")
-    assert "is not complete" in refused(raised)
-    assert not (tmp_path / "pretrained").exists()
-
-
-def test_the_same_content_is_packed_to_the_same_bytes(tmp_path):
-    packs = []
-    for place in ("a", "b"):
-        folder = tmp_path / place
-        for name in ("x", "y", "z")[:: 1 if place == "a" else -1]:
-            (folder / name).mkdir(parents=True)
-            (folder / name / "file").write_text(name * 100)
-        os.utime(folder / "x" / "file", (1, len(packs)))
-        packs.append(tmp_path / f"{place}.tar.xz")
-        weights._tar(folder, packs[-1])
-    assert packs[0].read_bytes() == packs[1].read_bytes()
-    with tarfile.open(packs[0]) as archive:
-        assert {member.mtime for member in archive} == {0}

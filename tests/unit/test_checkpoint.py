@@ -5,7 +5,6 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.bench.compare import arrays
 from zoo.errors import ZooError
 from zoo.training import checkpoint
 
@@ -149,15 +148,18 @@ def test_whole_models_are_left_alone(written):
 
 
 @pytest.mark.parametrize("damage", [cut, flip])
-def test_damaged_models_are_written_again(written, damage):
+def test_damaged_models_are_written_again(written, damage, weights):
+    def content(path):
+        return {place: (str(x.dtype), x.shape, x.tobytes()) for place, x in weights(path).items()}
+
     made, state, folder = written
     last, best = folder / "model-last.keras", folder / "model-best.keras"
-    whole = arrays(last)
+    whole = content(last)
     for path in (last, best):
         path.write_bytes(damage(path.read_bytes()))
     notes = checkpoint.mend(folder, made, state)
     assert [note.split()[0] for note in notes] == [last.name, best.name]
-    assert arrays(last) == arrays(best) == whole
+    assert content(last) == content(best) == whole
 
 
 def test_best_weights_that_nothing_else_holds_are_not_made_up(written):

@@ -305,16 +305,6 @@ def test_one_answer_as_lines_for_people():
     assert lines.splitlines() == ["A", "  -1.000  x", "  -2.000  y"]
 
 
-def test_the_python_loop_translates_as_the_graph_does(network):
-    from zoo.bench.decoding import PythonLoop, greedy_graph
-
-    source, target = recipe.codecs(network.config, network.assets)
-    loop = PythonLoop(network.model, source, target, length=40)
-    texts = ["A dog runs .", "", "The old man's hat is blue!"]
-    together = greedy_graph(network.model, source, target)(tf.constant(texts))
-    assert [text.decode() for text in together.numpy()] == [loop.translate(text) for text in texts]
-
-
 def test_an_attention_map_is_drawn(tmp_path):
     from matplotlib.image import imread
 

@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -28,7 +29,6 @@ VERBS = {  # in the order in which people meet them
     "generate": "Make new music or text from a seed.",
     "export": "Write a version directory for TF Serving.",
     "data": "List, fetch and check datasets.",
-    "bench": "Measure, and make the table of results.",
     "doctor": "Show versions, devices, and what is missing.",
 }
 
@@ -70,7 +70,16 @@ def zoo() -> None:
 
 
 def main() -> None:
-    """Runs the command line; every failure is one line, never a traceback.
+    """Runs `zoo` and exits; see `run`."""
+    run(zoo, "zoo")
+
+
+def run(command: click.Command, name: str) -> NoReturn:
+    """Runs a command line and exits; every failure is one line, never a traceback.
+
+    Args:
+      command: reads the arguments in `sys.argv`.
+      name: of the program, in its help and its errors.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
     Set `ZOO_DEBUG=1` to see tracebacks.
@@ -81,7 +90,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows "?"
     color = False if os.environ.get("NO_COLOR") else None  # None: in a terminal only
     try:
-        code = zoo.main(prog_name="zoo", standalone_mode=False, color=color)
+        code = command.main(prog_name=name, standalone_mode=False, color=color)
     except Exception as error:
         if os.environ.get("ZOO_DEBUG"):
             import traceback  # only here: it takes its share of `zoo --help`

@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from zoo.bench.disturb import Aim, Event
+from benchmarks.disturb import Aim, Event
 from zoo.errors import ZooError
 
 EPOCH_ENDS = r"checkpoint/\d{5}-0{8}\.npz"

@@ -3,7 +3,7 @@
 Everything is measured in one process and interleaved (ours, theirs, ours, theirs, …), with as many
 threads for both, so that what else the machine does meets both alike. Only ratios are quoted.
 
-A peer is a module, e.g. of `recipes.peers`, with
+A peer is a module, e.g. of `benchmarks.peers`, with
 
 - `SOURCE`: where the framework is described, a URL.
 - `LAYOUTS`: names of the ways in which it takes sequences of several lengths. They are tried, and
@@ -32,9 +32,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.peer_figure import draw
+from benchmarks.race import NEAR, load_peer, time_to
 from zoo import files
-from zoo.bench.peers_figure import draw
-from zoo.bench.race import NEAR, load_peer, time_to
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recipes.peers import keras_io_bidirectional as peer
+from benchmarks.peers import keras_io_bidirectional as peer
 from zoo import ZooError
 
 

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.bench import peers
+from benchmarks import peer_comparison as peers
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 
-PEER = "recipes.peers.pytorch_imdb"
+PEER = "benchmarks.peers.pytorch_imdb"
 CELLS = {
     "simplernn": {"cell": "simplernn"},
     "lstm": {"cell": "lstm"},
@@ -237,7 +237,7 @@ def test_only_a_recipe_that_is_measured_races(monkeypatch, tmp_path):
         peers.compare(["imdb-lstm"], "a_peer", tmp_path / "a", tmp_path / "b", race="imdb-gru")
 
 
-@pytest.mark.parametrize("name", ["nobody", "recipes.peers.nobody"])
+@pytest.mark.parametrize("name", ["nobody", "benchmarks.peers.nobody"])
 def test_an_unknown_peer_is_said(name):
     with pytest.raises(UsageError, match="no peer"):
         peers.load_peer(name)

@@ -2,7 +2,7 @@
 
 An undisturbed run is the reference. Each case disturbs a run of its own, gives the same command
 again, and compares every array, the history and the test scores with the reference's, bit for
-bit. What is done to them is in `zoo.bench.cases`.
+bit. What is done to them is in `benchmarks.cases`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import disturb
+from benchmarks.cases import CASES, Bench, Case, export, train
+from benchmarks.disturb import watch
 from zoo import files
-from zoo.bench import disturb
-from zoo.bench.cases import CASES, Bench, Case, export, train
-from zoo.bench.disturb import watch
 from zoo.environment import environment
 from zoo.errors import ZooError
 

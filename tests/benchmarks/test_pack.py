@@ -1,12 +1,16 @@
-"""Rounding of weights, against values worked out by hand (see tests/serving for the packs)."""
+"""What packing does to weights and paths; tests of serving show that packs can be used."""
+
+import os
+import shutil
+import tarfile
 
 import numpy as np
 import pytest
 
 import zoo
-from zoo import weights
+from benchmarks import pack as packing
+from benchmarks.pack import pack, round_mantissa
 from zoo.files import read_json, write_json
-from zoo.weights import round_mantissa
 
 MAX = 0x7F7FFFFF  # the largest finite float32
 
@@ -90,7 +94,31 @@ def test_of_ones_own_data_a_pack_keeps_the_name_alone(tmp_path):
     ]:
         write_json(tmp_path / "data.json", {"source": source, "title": "t"})
         write_json(tmp_path / "config.json", {"recipe": "r", "run": {"data": data, "seed": 3}})
-        weights._forget_places(tmp_path)
+        packing._forget_places(tmp_path)
         run = read_json(tmp_path / "config.json")["run"]
         assert (read_json(tmp_path / "data.json")["source"], run["data"]) == kept
         assert run["seed"] == 3
+
+
+def test_only_complete_runs_are_packed(run_on_sample, tmp_path):
+    complete = run_on_sample("imdb-lstm")
+    run = shutil.copytree(complete, tmp_path / "run", ignore=shutil.ignore_patterns("logs"))
+    (run / "metrics.json").unlink()
+    with pytest.raises(zoo.ZooError, match="is not complete"):
+        pack(run, tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained").exists()
+
+
+def test_the_same_content_is_packed_to_the_same_bytes(tmp_path):
+    packs = []
+    for place in ("a", "b"):
+        folder = tmp_path / place
+        for name in ("x", "y", "z")[:: 1 if place == "a" else -1]:
+            (folder / name).mkdir(parents=True)
+            (folder / name / "file").write_text(name * 100)
+        os.utime(folder / "x" / "file", (1, len(packs)))
+        packs.append(tmp_path / f"{place}.tar.xz")
+        packing._tar(folder, packs[-1])
+    assert packs[0].read_bytes() == packs[1].read_bytes()
+    with tarfile.open(packs[0]) as archive:
+        assert {member.mtime for member in archive} == {0}

@@ -1,4 +1,4 @@
-"""`zoo bench`."""
+"""The command line of the benchmarks: `python -m benchmarks`, from the repository's root."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from zoo.cli import options
 from zoo.errors import ZooError
 
 
-@click.group()
-def bench() -> None:
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def benchmarks() -> None:
     """Measure, and make the table of results from the measurements."""
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option("-o", "--output", metavar="FILE", help="results/<recipe>.json by default.")
 @click.option("--seeds", is_flag=True, help="Write the mean of runs that differ in their seeds.")
@@ -29,7 +29,7 @@ def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | 
     if output is not None and len(models) > 1 and not together:
         raise click.UsageError("-o FILE is for one MODEL, or for several with --seeds or --by.")
     options.import_tensorflow()
-    from zoo.bench.results import collect, collect_seeds, collect_settings
+    from benchmarks.results import collect, collect_seeds, collect_settings
 
     if by is not None and output is not None:
         found = collect_settings(models, by, output)
@@ -44,13 +44,15 @@ def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | 
         click.echo(collect(model, output))
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("name")
 @click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")
 @click.option("--target", required=True, type=float, help="Score to reach.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 @click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
 @click.option(
     "--every", type=click.IntRange(1), default=25, show_default=True, help="Steps between scorings."
 )
@@ -59,7 +61,7 @@ def race(
 ) -> None:
     """Measure how long the recipe NAME trains to a score, and how long a published example."""
     options.import_tensorflow()
-    from zoo.bench.race import race
+    from benchmarks.race import race
 
     result = race(name, peer, target, output, data=data, seed=seed, every=every)
     ours, theirs = result["recipe"], result["peer"]
@@ -68,7 +70,7 @@ def race(
     click.echo(f"ratio {result['ratio']:.3f}")
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--peer", required=True, metavar="MODULE", help="The same networks elsewhere.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
@@ -76,7 +78,9 @@ def race(
 @click.option("--race", metavar="NAME", help="The recipe that trains to a score; the first NAME.")
 @click.option("--target", type=float, default=0.88, show_default=True, help="Score to reach.")
 @click.option("--data", metavar="SOURCE", help="A source of the recipes' dataset.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
 @click.option(
     "--pairs", type=click.IntRange(3), default=30, show_default=True, help="Batches of each recipe."
 )
@@ -97,7 +101,7 @@ def peers(
     if not picture.lower().endswith(".png"):
         raise click.UsageError("The name of the picture (--picture) must end in .png.")
     options.import_tensorflow()
-    from zoo.bench.peers import compare
+    from benchmarks.peer_comparison import compare
 
     say = functools.partial(click.echo, err=True)
     result = compare(names, peer, output, picture, say=say, **settings)
@@ -119,14 +123,14 @@ def peers(
         )
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 @click.option("--data", metavar="SOURCE", help="A source of the model's dataset.")
 def decoding(model: str, output: str, data: str | None) -> None:
     """Measure how many sentences a second MODEL translates, and a loop in Python over it."""
     options.import_tensorflow()
-    from zoo.bench.decoding import decoding_race
+    from benchmarks.decoding import decoding_race
 
     result = decoding_race(model, output, data=data)
     for way in ("loop", "single", "greedy", "beam"):
@@ -137,13 +141,13 @@ def decoding(model: str, output: str, data: str | None) -> None:
     )
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 def generation(model: str, output: str) -> None:
     """Measure how many ids a second MODEL draws, and a loop in Python over it."""
     options.import_tensorflow()
-    from zoo.bench.generation import generation_race
+    from benchmarks.generation import generation_race
 
     result = generation_race(model, output)
     for way in ("loop", "single", "batch"):
@@ -151,7 +155,7 @@ def generation(model: str, output: str) -> None:
     click.echo(f"ratio {result['single_ratio']:.1f} one by one, {result['ratio']:.1f} in a batch")
 
 
-@bench.command("options")
+@benchmarks.command("options")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 @click.option("--data", metavar="SOURCE", help="A source of the recipes' datasets.")
@@ -161,16 +165,20 @@ def generation(model: str, output: str) -> None:
 def training_options(names: tuple[str, ...], output: str, data: str | None, rounds: int) -> None:
     """Measure training steps of each recipe NAME with XLA, several at once, in half precision."""
     options.import_tensorflow()
-    from zoo.bench.options import measure_options
+    from benchmarks.options import measure_options
 
     measure_options(names, output, data=data, rounds=rounds, say=click.echo)
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("name")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
-@click.option("--kills", type=click.IntRange(1), default=20, show_default=True, metavar="N")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--kills", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
 @click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
@@ -194,7 +202,7 @@ def recovery(
     options.import_tensorflow()
     from joblib import cpu_count  # type: ignore[import-untyped]
 
-    from zoo.bench.recovery import recovery
+    from benchmarks.recovery import recovery
 
     result = recovery(
         name,
@@ -214,17 +222,19 @@ def recovery(
         raise ZooError(f"Not every run recovered; {output} says which did not, and why.")
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("readme", default="README.md")
-@click.option("--results", default="results", show_default=True, metavar="DIR")
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
 def table(readme: str, results: str) -> None:
     """Write the table of results between the markers of the file README."""
-    from zoo.bench.results import write_table
+    from benchmarks.results import write_table
 
     click.echo(f"{readme} {'changed' if write_table(readme, results) else 'is up to date'}")
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("run")
 @click.argument("folder")
 def pack(run: str, folder: str) -> None:
@@ -232,7 +242,7 @@ def pack(run: str, folder: str) -> None:
     options.import_tensorflow()
     from pathlib import Path
 
-    from zoo.weights import pack
+    from benchmarks.pack import pack
 
     entry = pack(run, Path(folder))
     click.echo(
@@ -240,7 +250,7 @@ def pack(run: str, folder: str) -> None:
     )
 
 
-@bench.command()
+@benchmarks.command()
 @click.argument("models", metavar="RUN...", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="PNG", help="Picture; its JSON goes beside.")
 @click.option(
@@ -251,6 +261,33 @@ def profiles(models: tuple[str, ...], output: str, rows: int) -> None:
     if not output.lower().endswith(".png"):
         raise click.UsageError("The name of the picture (-o) must end in .png.")
     options.import_tensorflow()
-    from zoo.bench.profiles import profiles
+    from benchmarks.profiles import profiles
 
     click.echo(profiles(models, output, rows=rows))
+
+
+@benchmarks.command()
+@click.argument("action", type=click.Choice(["store", "compare"]))
+@click.argument("file")
+@click.option("--model", "names", multiple=True, metavar="NAME", help="Only this; repeatable.")
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
+def answers(action: str, file: str, names: tuple[str, ...], results: str) -> None:
+    """Store checksums of packed models' answers and of all scores in FILE, or compare with it.
+
+    Each line of output of `compare` is a difference; without one, the exit code is 0.
+    """
+    options.import_tensorflow()
+    from benchmarks.answers import compare, store, use_one_thread
+
+    use_one_thread()
+    log = functools.partial(click.echo, err=True)
+    if action == "store":
+        click.echo(f"{store(file, names, results=results, log=log)} outputs: {file}")
+        return
+    differences = compare(file, names, results=results, log=log)
+    for line in differences:
+        click.echo(line)
+    if differences:
+        raise ZooError(f"{len(differences)} checksums differ from those in {file}.")

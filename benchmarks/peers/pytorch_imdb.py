@@ -27,7 +27,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from zoo.bench.race import NEAR, PROBE
+from benchmarks.race import NEAR, PROBE
 
 SOURCE = "https://pytorch.org/"
 FIXED = 400  # words to which the plain script cuts and pads

@@ -20,11 +20,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import disturb
+from benchmarks.compare import differences
+from benchmarks.disturb import Aim, Outcome, watch
+from benchmarks.moments import Kill, aim, plan
 from zoo import files
-from zoo.bench import disturb
-from zoo.bench.compare import differences
-from zoo.bench.disturb import Aim, Outcome, watch
-from zoo.bench.moments import Kill, aim, plan
 from zoo.errors import ZooError
 
 IN_A_ROW = 3  # kills of one run

@@ -57,7 +57,7 @@ def race(
 
     Args:
       name: of the recipe. Its compiled metric of the name `METRIC` is compared.
-      peer: a module with `run(train, test, seed)`, e.g. of `recipes.peers`.
+      peer: a module with `run(train, test, seed)`, e.g. of `benchmarks.peers`.
       target: score to reach.
       output: JSON file to write.
       data: source; the recipe's first if None.

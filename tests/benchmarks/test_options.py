@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import zoo
-from zoo.bench.options import compared, training_ratio
+from benchmarks.options import compared, training_ratio
 
+ROOT = Path(__file__).parents[2]
 NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "one-to-one")
 
 
@@ -27,7 +29,7 @@ def test_a_training_pays_for_each_new_shape():
 # In a process of its own: XLA is refused where another test has asked for determinism.
 SHORT = """
 import sys
-from zoo.bench import options
+from benchmarks import options
 
 # Each way takes a second to trace.
 options.WAYS = {name: options.WAYS[name] for name in ("default", "steps_per_execution=8")}
@@ -39,7 +41,7 @@ options.measure_options([sys.argv[1]], sys.argv[2], data="sample", steps=2, roun
 def test_a_short_measurement_is_written_whole(tmp_path):
     path = tmp_path / "o.json"
     done = subprocess.run(
-        [sys.executable, "-c", SHORT, NAME, str(path)], capture_output=True, text=True
+        [sys.executable, "-c", SHORT, NAME, str(path)], capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(path.read_text())

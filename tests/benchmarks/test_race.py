@@ -7,7 +7,7 @@ import types
 import pytest
 
 import zoo
-from zoo.bench.race import race
+from benchmarks.race import race
 from zoo.errors import UsageError, ZooError
 
 NAME = next(row["name"] for row in zoo.list_models() if row["metric"] == "accuracy")

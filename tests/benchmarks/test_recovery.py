@@ -1,4 +1,4 @@
-"""What `zoo bench recovery` measures with: moments, kills, comparison."""
+"""What `python -m benchmarks recovery` measures with: moments, kills, comparison."""
 
 import json
 import shutil
@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.bench import cases, disturb, moments, recovery
-from zoo.bench.compare import differences
-from zoo.bench.disturb import Aim, Event
+from benchmarks import cases, disturb, moments, recovery
+from benchmarks.compare import differences
+from benchmarks.disturb import Aim, Event
 from zoo.errors import ZooError
 
 

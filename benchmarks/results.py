@@ -11,7 +11,7 @@ from typing import Any
 from zoo import files
 from zoo.errors import UsageError, ZooError, suggest
 
-BEGIN, END = "<!-- results: made by `zoo bench table` -->", "<!-- end of results -->"
+BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
 
 
 def collect(model: str | Path, output: str | Path | None = None) -> Path:
@@ -164,7 +164,9 @@ def render_table(directory: str | Path = "results") -> str:
     results = [files.read_json(path) for path in sorted(Path(directory).glob("*.json"))]
     scores = [result for result in results if result["kind"] == "score"]
     if not scores:
-        raise ZooError(f"{directory} holds no results. `zoo bench collect RUN` writes one.")
+        raise ZooError(
+            f"{directory} holds no results. `python -m benchmarks collect RUN` writes one."
+        )
     lines = [
         "| recipe | data | metric | test | 95 % interval | weights | epochs |",
         "|---|---|---|---:|---|---:|---:|",

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from zoo.bench import results
+from benchmarks import results
 from zoo.errors import UsageError, ZooError
 
 ENVIRONMENT = {
