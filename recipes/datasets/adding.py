@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zoo.data import Dataset, Examples, Made
+from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
 
 ROWS = {"train": 20_000, "validation": 1_000, "test": 2_000}
@@ -106,14 +106,14 @@ def adding(length: int) -> Dataset:
             "sum": "of the two numbers whose marker is 1",
         },
         sources=(
-            Made(
+            GeneratedSource(
                 functools.partial(make, length),
                 title=f"adding problem, T = {length} (made by a fixed seed)",
             ),
         ),
         sample=sample,
         label="",
-        unique="",
+        deduplicate_by="",
         reader=read_own,
         suffixes=(".jsonl",),
     )

@@ -295,7 +295,7 @@ CHORALES = Dataset(
     sources=(BACH, JSB, NOTTINGHAM, JSB_JSON, JSB_16TH),
     sample=sample,
     label="",
-    unique="",
+    deduplicate_by="",
     reader=read_own,
     suffixes=(".jsonl",),
 )

@@ -8,7 +8,7 @@ the original; who wrote which digit is not known, so that one hand may be in sev
 from collections.abc import Mapping
 from pathlib import Path
 
-from zoo.data import Dataset, Examples, Made
+from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
 
 SIDE = 8  # pixels
@@ -104,8 +104,8 @@ IMAGES = Dataset(
     homepage="https://archive.ics.uci.edu/dataset/80",
     licence="CC BY 4.0",
     columns={"pixels": "eight rows of eight pixels, ink from 0 to 16", "label": "the digit"},
-    sources=(Made(make, title="digits 8×8 (scikit-learn)", key="sklearn"),),
+    sources=(GeneratedSource(make, title="digits 8×8 (scikit-learn)", key="sklearn"),),
     sample=sample,
-    unique="",
+    deduplicate_by="",
     reader=read_own,
 )

@@ -152,7 +152,7 @@ def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Exampl
 
 
 def read_own(path: Path, columns: Mapping[str, str] | None = None, *, mend: str) -> Examples:
-    """Reads a table of one's own."""
+    """Reads a custom table."""
     from zoo.data import fetch
 
     examples, notes = read_prices(path, columns, mend=parse_mend(mend))
@@ -162,7 +162,7 @@ def read_own(path: Path, columns: Mapping[str, str] | None = None, *, mend: str)
 
 
 def stocks(horizon: int, mend: str) -> Dataset:
-    """Returns the data, split for forecasts of `horizon` days, one's own mended by `mend`."""
+    """Returns the data, split for forecasts of `horizon` days, custom tables mended by `mend`."""
     parse_mend(mend)
     return Dataset(
         name="stocks",
@@ -203,7 +203,7 @@ def stocks(horizon: int, mend: str) -> Dataset:
         ),
         sample=sample,
         label="",
-        unique="",
+        deduplicate_by="",
         reader=functools.partial(read_own, mend=mend),
         suffixes=(".csv", ".tsv"),
         splitter=TimeSplit(horizon),

@@ -79,7 +79,7 @@ def test_evaluate_wrong_usage(cli, own_run):
     assert "no file" in cli("evaluate", own_run, "--data", "none.csv", code=2).err
     for data in ([], ["--data", "sample"]):
         arguments = ["evaluate", own_run, *data, "--column", "text=review"]
-        assert "for one's own files only" in cli(*arguments, code=2).err
+        assert "for custom data only" in cli(*arguments, code=2).err
     assert "no pretrained model" in cli("evaluate", "none", code=2).err
 
 

@@ -15,7 +15,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from zoo.data import Dataset, File, Tfds, Urls, Wheel, dataset, load_examples
+from zoo.data import Dataset, File, Tfds, Urls, Wheel, load_examples
+from zoo.data import splits as splitting
 from zoo.data.sources import Status
 from zoo.errors import UsageError, ZooError
 
@@ -121,14 +122,16 @@ def test_train_only_is_split_80_10_10_with_the_classes_kept(tmp_path):
 
 def test_the_split_is_the_same_everywhere_and_not_that_of_sorted_classes():
     # Fixed numbers: a change of them would change every published score.
-    assert dataset.permutation(8) == [0, 6, 4, 7, 1, 2, 5, 3]
-    parts = dataset.cut_off(examples(sorted(ROWS, key=lambda row: row[1])), {"test": 0.1}, "label")
+    assert splitting.permutation(8) == [0, 6, 4, 7, 1, 2, 5, 3]
+    parts = splitting.cut_off(
+        examples(sorted(ROWS, key=lambda row: row[1])), {"test": 0.1}, "label"
+    )
     assert Counter(parts["test"]["label"]) == {"a": 10, "b": 10, "c": 10}
     assert len(set(parts["train"]["label"][:10])) > 1
 
 
 def test_cut_off_without_labels():
-    parts = dataset.cut_off({"x": list(range(50))}, {"validation": 0.2, "test": 0.1})
+    parts = splitting.cut_off({"x": list(range(50))}, {"validation": 0.2, "test": 0.1})
     assert [len(parts[name]["x"]) for name in ("train", "validation", "test")] == [35, 10, 5]
     assert sorted(itertools.chain(*(part["x"] for part in parts.values()))) == list(range(50))
 
@@ -141,7 +144,7 @@ def test_duplicates_are_dropped_before_splitting(tmp_path):
     assert "2 duplicate texts dropped, 1 of them with another label" in splits.notes
     label = dict(rows_of(splits.train) + rows_of(splits.validation) + rows_of(splits.test))
     assert label["text 0"] == "a"  # the first one stays
-    kept = make(url_source(tmp_path, twice), unique="").load()
+    kept = make(url_source(tmp_path, twice), deduplicate_by="").load()
     assert sum(kept.describe()["rows"].values()) == 302
 
 
@@ -184,15 +187,15 @@ def test_fingerprint_is_of_every_row_in_order():
         lines.append(json.dumps([name, ["label", "text"]]))
         lines += [json.dumps([label, text]) for text, label in rows_of(part)]
     by_hand = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-    assert dataset.fingerprint(parts()) == by_hand
+    assert splitting.fingerprint(parts()) == by_hand
     moved = parts(validation=examples(ROWS[3:4]), test=examples(ROWS[4:7]))
     swapped = parts(test=examples([ROWS[6], ROWS[5]]))
-    assert len({by_hand, dataset.fingerprint(moved), dataset.fingerprint(swapped)}) == 3
+    assert len({by_hand, splitting.fingerprint(moved), splitting.fingerprint(swapped)}) == 3
 
 
 def test_fingerprint_is_of_every_number_of_an_array_and_of_its_shape():
     def of(array):
-        return dataset.fingerprint({name: {"audio": [array]} for name in dataset.SPLITS})
+        return splitting.fingerprint({name: {"audio": [array]} for name in splitting.SPLITS})
 
     sound = np.zeros(2000, np.float32)
     other = sound.copy()
@@ -223,7 +226,7 @@ def test_sample_and_what_a_run_records():
 # Sources.
 
 
-def test_the_first_source_that_can_be_had_is_used_and_the_others_are_noted(tmp_path, monkeypatch):
+def test_the_first_available_source_is_used_and_the_others_are_noted(tmp_path, monkeypatch):
     monkeypatch.delenv("ZOO_OFFLINE")
     splits = make(NOWHERE, url_source(tmp_path)).load()
     assert splits.title == "letters (from a page)"
@@ -320,7 +323,7 @@ def test_status(tmp_path, monkeypatch):
 
 
 def test_fetch_brings_it_into_the_cache(tmp_path, home):
-    source, path = make(NOWHERE, url_source(tmp_path)).fetch(say=lambda line: None)
+    source, path = make(NOWHERE, url_source(tmp_path)).fetch(log=lambda line: None)
     assert source.title == "letters (from a page)"
     assert path == home / "data" / "127.0.0.1" / "letters.txt"
     assert path.read_bytes() == CONTENT
@@ -334,7 +337,7 @@ def test_unknown_source_and_columns():
         make(NOWHERE).load("urll")
     with pytest.raises(UsageError, match=r"There is no file or folder reviews\.csv"):
         make(NOWHERE).load("reviews.csv")
-    with pytest.raises(UsageError, match="own files only"):
+    with pytest.raises(UsageError, match="custom data only"):
         make(NOWHERE).load("sample", columns={"text": "review"})
 
 
@@ -438,7 +441,7 @@ def test_tfds_prepares_from_our_download_and_reads(tmp_path, home):
     assert result["error"].startswith(f"ZooError: TFDS cannot read {result['folder']}")
 
 
-# One's own data.
+# Custom data.
 
 
 def table(path, rows, header="text,label"):
@@ -475,16 +478,6 @@ def test_own_folder(tmp_path):
     table(folder / "test.csv", [("x", "a"), ("y", "z")])
     with pytest.raises(ZooError, match=r"test\.csv: line 3 has a label that is not one of"):
         make(NOWHERE).load(folder)
-
-
-def test_a_file_of_ones_own_is_told_from_sources_and_folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "folder").mkdir()
-    own = make()
-    assert own.is_own_file("rows.csv")
-    assert own.is_own_file(tmp_path / "rows.csv")
-    for source in (None, "sample", tmp_path / "folder", "~/folder"):
-        assert not own.is_own_file(source), source
 
 
 def test_own_folder_that_is_not_clear(tmp_path):
@@ -529,7 +522,7 @@ def test_nothing_is_written_for_a_refused_file(tmp_path, home):
 
 def test_rows_of_one_group_stay_together():
     rows = {"text": [f"t{n % 30}" for n in range(90)], "other": list(range(90))}
-    parts = dataset.cut_off(rows, {"validation": 0.1, "test": 0.2}, group="text")
+    parts = splitting.cut_off(rows, {"validation": 0.1, "test": 0.2}, group="text")
     sizes = {name: len(part["other"]) for name, part in parts.items()}
     assert sizes == {"train": 63, "validation": 9, "test": 18}  # 21, 3 and 6 groups of 3
     texts = [set(part["text"]) for part in parts.values()]
