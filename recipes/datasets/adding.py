@@ -59,7 +59,7 @@ def sample() -> Examples:
     return examples
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a JSONL file: `{"numbers": [0.5, …], "markers": [0, 1, …]}` on each line.
 
     The sum is computed. Raises a UsageError or ZooError with the number of the first wrong line.
@@ -114,6 +114,6 @@ def adding(length: int) -> Dataset:
         sample=sample,
         label="",
         deduplicate_by="",
-        reader=read_own,
+        reader=read_custom,
         suffixes=(".jsonl",),
     )

@@ -174,7 +174,7 @@ def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
     return parts, notes, f"{title})", LICENCE if known else ""
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
 
     The last may be left away. Of a folder, it reads all recordings, as `read_folder`.
@@ -286,7 +286,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         sample=sample,
         label=label,
         deduplicate_by="",
-        reader=read_own,
+        reader=read_custom,
         folder=bound(read_folder, speaker=speaker),
         hold_out=bound(hold_out, speaker=speaker) if speaker else None,
     )

@@ -43,7 +43,7 @@ def make() -> tuple[dict[str, Examples], list[str]]:
     }, []
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a table with a label and 64 columns of pixels, row by row of the image.
 
     Raises:
@@ -107,5 +107,5 @@ IMAGES = Dataset(
     sources=(GeneratedSource(make, title="digits 8×8 (scikit-learn)", key="sklearn"),),
     sample=sample,
     deduplicate_by="",
-    reader=read_own,
+    reader=read_custom,
 )

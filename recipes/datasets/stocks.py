@@ -151,7 +151,7 @@ def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Exampl
     return TimeSplit(horizon).at(examples, begins), []
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None, *, mend: str) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None, *, mend: str) -> Examples:
     """Reads a custom table."""
     from zoo.data import fetch
 
@@ -204,7 +204,7 @@ def stocks(horizon: int, mend: str) -> Dataset:
         sample=sample,
         label="",
         deduplicate_by="",
-        reader=functools.partial(read_own, mend=mend),
+        reader=functools.partial(read_custom, mend=mend),
         suffixes=(".csv", ".tsv"),
         splitter=TimeSplit(horizon),
     )

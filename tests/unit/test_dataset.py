@@ -504,6 +504,84 @@ def test_own_classes(tmp_path):
         assert Counter(part["label"])["d"] == 1
 
 
+def test_columns_in_memory(tmp_path):
+    letters = make(NOWHERE)
+    frame = {"review": np.array([text for text, _ in ROWS]), "label": [n % 3 for n in range(300)]}
+    splits = letters.load({**frame, "stars": [5]}, columns={"text": "review"})
+    assert (splits.source, splits.dataset, splits.licence) == ("in memory", "in memory", "")
+    assert splits.describe()["rows"] == {"train": 240, "validation": 30, "test": 30}
+    assert set(splits.train["label"]) == {"0", "1", "2"}
+    # The very rows that a file gives, and the same split of them.
+    path = table(tmp_path / "mine.csv", [(text, n % 3) for n, (text, _) in enumerate(ROWS)])
+    assert splits.fingerprint == letters.load(path).fingerprint
+
+
+def test_splits_of_columns_in_memory():
+    given = {"test": examples([*ROWS[200:230], ROWS[5]]), "train": examples(ROWS[:100])}
+    splits = make(NOWHERE).load(given)
+    assert rows_of(splits.test) == [*ROWS[200:230], ROWS[5]]
+    assert sorted(rows_of(splits.train) + rows_of(splits.validation)) == sorted(ROWS[:100])
+    assert "1 texts of test are also in train" in splits.notes
+    with pytest.raises(UsageError, match="no split 'train'"):
+        make(NOWHERE).load({"test": given["test"]})
+    with pytest.raises(ZooError, match="has the label 'q', which is not one of 'a', 'b', 'c'"):
+        make(NOWHERE).load({**given, "test": examples([("x", "q")])})
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"txt": ["x"], "label": ["a"]}, "have no column 'text'; 'letters' needs .* mean 'txt'"),
+        ({"text": ["x"]}, "have no column 'label'"),
+        ({"text": ["x", "y"], "label": ["a"]}, "must have one length; they have 'text' 2"),
+        ({"text": [], "label": []}, "have no rows"),
+        ({"text": "xyz", "label": ["a"]}, "'text' must be a list of values, one a row; got str"),
+        ({"text": ["x", 5], "label": ["a", "b"]}, "Row 1 of the data: 'text' is not text"),
+        ({"text": [" "], "label": ["a"]}, "Row 0 of the data: 'text' is empty"),
+        ({"text": ["x"], "label": [0.5]}, "Row 0 .* 'label' is neither text nor a whole number"),
+    ],
+)
+def test_columns_in_memory_that_are_not_right(data, message):
+    with pytest.raises(ZooError, match=message) as caught:
+        make(NOWHERE).load(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_in_memory_of_a_dataset_with_a_reader():
+    """The columns are those of its sample; another declared column may stand for one of them."""
+    numbers = Dataset(
+        name="numbers",
+        columns={"x": "a list", "features": "in place of x", "sum": "of x"},
+        sources=(),
+        licence="",
+        sample=lambda: {"x": [[1]], "sum": [1]},
+        label="",
+        deduplicate_by="",
+        reader=lambda path, columns: {},
+    )
+    rows = {"x": [[1, n] for n in range(10)], "sum": list(range(1, 11))}
+    splits = numbers.load(rows)
+    assert sorted(splits.train["x"] + splits.validation["x"] + splits.test["x"]) == rows["x"]
+    assert numbers.load({"features": rows["x"], "sum": rows["sum"]}).test.keys() == {
+        "features",
+        "sum",
+    }
+    with pytest.raises(ZooError, match="have no column 'sum'"):
+        numbers.load({"x": rows["x"]})
+
+
+def test_a_splitter_gives_the_words_of_its_notes():
+    def in_time(train, fractions):
+        size = len(train["text"])
+        parts = {"train": {name: rows[: size // 2] for name, rows in train.items()}}
+        parts |= {name: {key: rows[-2:] for key, rows in train.items()} for name in fractions}
+        return parts, [f"{', '.join(fractions)}: the last two rows"]
+
+    splits = make(NOWHERE, splitter=in_time).load("sample")
+    assert rows_of(splits.test) == rows_of(splits.validation) == ROWS[10:12]
+    assert splits.notes == ("validation, test: the last two rows",)
+
+
 def test_load_examples_reads_a_whole_file(tmp_path):
     path = table(tmp_path / "mine.csv", [("x", "a"), ("x", "a"), ("y", "q")])
     data = make(NOWHERE)

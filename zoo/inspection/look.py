@@ -153,6 +153,7 @@ def _examples(
             given[column] = [answer[column] for answer in answers]
         return given, "texts, with the model's own answers as targets"
     origin = parse_origin(data, dataset.keys)
+    dataset.check_columns(origin, columns)
     if isinstance(origin, Unsplit):
         examples = load_rows(dataset, origin, columns, labels=predictor.labels or None)
         title = origin.name
