@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zoo.data import Dataset, Examples, Made
+from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
 
 ROWS = {"train": 20_000, "validation": 1_000, "test": 2_000}
@@ -59,7 +59,7 @@ def sample() -> Examples:
     return examples
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a JSONL file: `{"numbers": [0.5, …], "markers": [0, 1, …]}` on each line.
 
     The sum is computed. Raises a UsageError or ZooError with the number of the first wrong line.
@@ -106,14 +106,14 @@ def adding(length: int) -> Dataset:
             "sum": "of the two numbers whose marker is 1",
         },
         sources=(
-            Made(
+            GeneratedSource(
                 functools.partial(make, length),
                 title=f"adding problem, T = {length} (made by a fixed seed)",
             ),
         ),
         sample=sample,
         label="",
-        unique="",
-        reader=read_own,
+        deduplicate_by="",
+        reader=read_custom,
         suffixes=(".jsonl",),
     )

@@ -32,7 +32,7 @@ def passages(text: str) -> list[str]:
 
 
 def read_text(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads a text file of one's own."""
+    """Reads a custom text file."""
     if columns:
         raise UsageError("A text file has no columns to be named.")
     try:
@@ -92,7 +92,7 @@ BOOKS = Dataset(
     ),
     sample=sample,
     label="",
-    unique="",
+    deduplicate_by="",
     reader=read_text,
     suffixes=(".txt",),
 )

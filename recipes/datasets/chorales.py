@@ -186,7 +186,7 @@ def read_json(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     return parts, []
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a JSONL file: `{"key": "G major", "frames": [[43, 50, 59, 67], …]}` on each line.
 
     `key` may be left away. Raises a UsageError or ZooError with the number of the first line that
@@ -295,7 +295,7 @@ CHORALES = Dataset(
     sources=(BACH, JSB, NOTTINGHAM, JSB_JSON, JSB_16TH),
     sample=sample,
     label="",
-    unique="",
-    reader=read_own,
+    deduplicate_by="",
+    reader=read_custom,
     suffixes=(".jsonl",),
 )

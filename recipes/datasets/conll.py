@@ -11,10 +11,9 @@ test entities are rare and were never seen in training.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from zoo.data import Dataset, Examples, File, Tfds, Urls, Wheel
-from zoo.data.sources import Parts, Status
+from zoo.data.sources import Log, Parts, Status
 
 _EMERGING = (
     "https://raw.githubusercontent.com/leondz/emerging_entities_17/"
@@ -34,13 +33,13 @@ class PreparedConll(Tfds):
             return Status("ready")
         return Status("unavailable", "it is not prepared on this machine")
 
-    def _prepare(self, say: Any) -> Path:
+    def _prepare(self, log: Log) -> Path:
         from zoo.data.fetch import Unavailable
 
         raise Unavailable("it is not prepared on this machine")
 
-    def load(self, say: Any) -> tuple[Parts, Sequence[str]]:
-        parts, notes = super().load(say)
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        parts, notes = super().load(log)
         return {split: _with_text(rows) for split, rows in parts.items()}, notes
 
 
@@ -66,7 +65,7 @@ def read_paths(paths: Sequence[Path]) -> tuple[Parts, Sequence[str]]:
 
 
 def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads one's own file; see `zoo.data.conll`."""
+    """Reads a custom file; see `zoo.data.conll`."""
     from zoo.data import conll
 
     return conll.read(path, columns)

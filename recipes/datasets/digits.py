@@ -1,4 +1,4 @@
-"""Spoken digits: the Free Spoken Digit Dataset (FSDD), as sound or as MFCCs, and one's own sound.
+"""Spoken digits: the Free Spoken Digit Dataset (FSDD), as sound or as MFCCs, and custom recordings.
 
 Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite: Jakobovski/free-spoken-digit-dataset,
 2018. English digits, 50 times each by every speaker, 8 kHz; those with the numbers 0 to 4 are the
@@ -71,7 +71,7 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
     Raises:
       UsageError: nobody is called that, or nobody else is there.
     """
-    from zoo.data.dataset import take
+    from zoo.data.splits import take
     from zoo.errors import suggest
 
     speakers = recordings["speaker"]
@@ -94,7 +94,7 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
 
 
 def hold_out(parts: Parts, *, speaker: str) -> tuple[Parts, list[str]]:
-    """Holds a speaker out of one's own table for the test, where there is no test split yet.
+    """Holds a speaker out of a custom table for the test, where there is no test split yet.
 
     Raises:
       UsageError: there is one, and the speaker is in the training split; or the table does not
@@ -174,7 +174,7 @@ def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
     return parts, notes, f"{title})", LICENCE if known else ""
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
 
     The last may be left away. Of a folder, it reads all recordings, as `read_folder`.
@@ -255,7 +255,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         homepage=REPOSITORY,
         licence=LICENCE,
         columns={
-            "audio": "samples of -1 … 1 at 8 kHz; in one's own table, the path of a WAV file",
+            "audio": "samples of -1 … 1 at 8 kHz; in a custom table, the path of a WAV file",
             "features": "13 MFCCs a frame, where that is all there is, in place of audio",
             "text": "the words that are said, with spaces between",
             "speaker": "who speaks; '' if unknown",
@@ -285,8 +285,8 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         ),
         sample=sample,
         label=label,
-        unique="",
-        reader=read_own,
+        deduplicate_by="",
+        reader=read_custom,
         folder=bound(read_folder, speaker=speaker),
-        divide=bound(hold_out, speaker=speaker) if speaker else None,
+        hold_out=bound(hold_out, speaker=speaker) if speaker else None,
     )

@@ -98,7 +98,7 @@ def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
 
 
 def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads one's own ABC file.
+    """Reads a custom ABC file.
 
     Raises:
       ZooError: it cannot be read, or holds no tune of one voice, key and metre.
@@ -277,7 +277,7 @@ FOLK = Dataset(
     ),
     sample=sample,
     label="",
-    unique="tune",
+    deduplicate_by="tune",
     group="title",
     reader=read_file,
     suffixes=(".abc",),

@@ -8,7 +8,7 @@ the original; who wrote which digit is not known, so that one hand may be in sev
 from collections.abc import Mapping
 from pathlib import Path
 
-from zoo.data import Dataset, Examples, Made
+from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
 
 SIDE = 8  # pixels
@@ -43,7 +43,7 @@ def make() -> tuple[dict[str, Examples], list[str]]:
     }, []
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a table with a label and 64 columns of pixels, row by row of the image.
 
     Raises:
@@ -104,8 +104,8 @@ IMAGES = Dataset(
     homepage="https://archive.ics.uci.edu/dataset/80",
     licence="CC BY 4.0",
     columns={"pixels": "eight rows of eight pixels, ink from 0 to 16", "label": "the digit"},
-    sources=(Made(make, title="digits 8×8 (scikit-learn)", key="sklearn"),),
+    sources=(GeneratedSource(make, title="digits 8×8 (scikit-learn)", key="sklearn"),),
     sample=sample,
-    unique="",
-    reader=read_own,
+    deduplicate_by="",
+    reader=read_custom,
 )

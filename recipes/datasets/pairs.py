@@ -195,6 +195,6 @@ def pairs(source: str, target: str) -> Dataset:
         sources=tuple(sources),
         sample=sample,
         label="",
-        unique="",  # a sentence may have several translations, all in the same split
+        deduplicate_by="",  # a sentence may have several translations, all in the same split
         group="text",
     )

@@ -151,8 +151,8 @@ def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Exampl
     return TimeSplit(horizon).at(examples, begins), []
 
 
-def read_own(path: Path, columns: Mapping[str, str] | None = None, *, mend: str) -> Examples:
-    """Reads a table of one's own."""
+def read_custom(path: Path, columns: Mapping[str, str] | None = None, *, mend: str) -> Examples:
+    """Reads a custom table."""
     from zoo.data import fetch
 
     examples, notes = read_prices(path, columns, mend=parse_mend(mend))
@@ -162,7 +162,7 @@ def read_own(path: Path, columns: Mapping[str, str] | None = None, *, mend: str)
 
 
 def stocks(horizon: int, mend: str) -> Dataset:
-    """Returns the data, split for forecasts of `horizon` days, one's own mended by `mend`."""
+    """Returns the data, split for forecasts of `horizon` days, custom tables mended by `mend`."""
     parse_mend(mend)
     return Dataset(
         name="stocks",
@@ -203,8 +203,8 @@ def stocks(horizon: int, mend: str) -> Dataset:
         ),
         sample=sample,
         label="",
-        unique="",
-        reader=functools.partial(read_own, mend=mend),
+        deduplicate_by="",
+        reader=functools.partial(read_custom, mend=mend),
         suffixes=(".csv", ".tsv"),
         splitter=TimeSplit(horizon),
     )

@@ -47,6 +47,16 @@ def test_evaluate_table(cli, sample_run):
     assert lines[3] == ""
 
 
+def test_evaluate_custom_folder_with_names_of_its_own_for_columns(cli, own_run, own):
+    folder = Path("mine")
+    folder.mkdir()
+    for name in ("train", "test"):
+        (folder / f"{name}.csv").write_text(Path(own).read_text())
+    arguments = ["evaluate", own_run, "--data", "mine", "--column", "text=review", "--json"]
+    result = json.loads(cli(*arguments, "--no-baselines").out)
+    assert (result["data"], result["rows"]) == ("mine (own data)", 18)
+
+
 def test_evaluate_own_file(cli, own_run, own):
     arguments = ["evaluate", own_run, "--data", own, "--column", "text=review", "--json"]
     result = json.loads(cli(*arguments).out)
@@ -79,7 +89,7 @@ def test_evaluate_wrong_usage(cli, own_run):
     assert "no file" in cli("evaluate", own_run, "--data", "none.csv", code=2).err
     for data in ([], ["--data", "sample"]):
         arguments = ["evaluate", own_run, *data, "--column", "text=review"]
-        assert "for one's own files only" in cli(*arguments, code=2).err
+        assert "for custom data only" in cli(*arguments, code=2).err
     assert "no pretrained model" in cli("evaluate", "none", code=2).err
 
 

@@ -87,7 +87,7 @@ def test_result(cli, called, sample_run):
         (["--resume", "-o", "nowhere"], "There is no run to resume in nowhere."),
         (["--data", "nowhere.csv"], "There is no file or folder nowhere.csv."),
         (["--data", "whel"], "Did you mean 'wheel'?"),
-        (["--data", "sample", "--column", "text=a"], "for one's own files only"),
+        (["--data", "sample", "--column", "text=a"], "for custom data only"),
         (["--from", "nowhere"], "'nowhere' is no pretrained model, run folder or export."),
         (["--data", "sample", "--strategy", "mirrored"], "needs at least two devices"),
     ],

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo import files
 
 # The smallest complete recipe: is a sentence about the past or about the future?
 RECIPE = '''
@@ -162,6 +163,35 @@ def test_a_recipe_in_a_file_is_trained_evaluated_asked_and_exported(file, tmp_pa
     for ours, theirs in zip(answers, served, strict=True):
         assert ours["label"] == theirs["label"]
         assert np.isclose(ours["score"], theirs["score"], atol=1e-5)
+
+
+def test_training_from_columns_in_memory(file, tmp_path):
+    name, run = f"{file}:tiny-tense", tmp_path / "run"
+    columns = zoo.get_recipe(name).dataset.sample()
+    arguments = {"settings": {"epochs": 1}, "quiet": True}
+    zoo.train(name, run, data=columns, **arguments)
+    data, config = (files.read_json(run / f"{part}.json") for part in ("data", "config"))
+    assert (data["source"], config["run"]["data"]) == ("in memory", "in memory")
+    assert data["rows"] == {"train": 8, "validation": 2, "test": 2}
+    assert zoo.train(name, run, data=columns, **arguments).complete
+
+    # It is scored on columns; what it was trained on is not there, and that is said.
+    result = zoo.evaluate(run, columns)
+    assert (result["rows"], result["data"]) == (12, "in memory")
+    assert "was trained on custom data (in memory), which are not available" in result["notes"][0]
+    with pytest.raises(zoo.ZooError, match=r"custom data \(in memory\)"):
+        zoo.evaluate(run)
+    splits = dict.fromkeys(("train", "validation", "test"), columns)
+    assert zoo.evaluate(run, splits)["rows"] == 12
+
+    # A run that goes on must get the same rows again.
+    (run / "metrics.json").unlink()
+    other = {**columns, "text": [f"{text} !" for text in columns["text"]]}
+    with pytest.raises(zoo.ZooError, match="have changed since it began"):
+        zoo.train(name, run, data=other, **arguments)
+    with pytest.raises(zoo.UsageError, match=r"holds another run \(data: 'in memory', now None"):
+        zoo.train(name, run, **arguments)
+    assert zoo.train(name, run, data=columns, **arguments).complete
 
 
 def test_a_file_says_what_is_wrong_with_it(file, tmp_path):

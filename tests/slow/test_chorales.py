@@ -8,7 +8,7 @@ import pytest
 
 from recipes.datasets.chorales import CHORALES
 from zoo.baselines.frames import baselines
-from zoo.data.dataset import SPLITS
+from zoo.data.splits import SPLITS
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 import zoo
 from recipes import adding
 from recipes.datasets.adding import adding as dataset
-from recipes.datasets.adding import make, read_own
+from recipes.datasets.adding import make, read_custom
 from zoo.config import override
 from zoo.errors import UsageError, ZooError
 
@@ -113,7 +113,7 @@ def test_ones_own_sequences_are_read(tmp_path):
     path = tmp_path / "mine.jsonl"
     rows = [{"x": [0.5, 0.25, 1], "markers": [1, 0, 1]}, {"x": [0.5], "markers": [0]}]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
-    assert read_own(path, {"numbers": "x"}) == {
+    assert read_custom(path, {"numbers": "x"}) == {
         "numbers": [[0.5, 0.25, 1.0], [0.5]],
         "markers": [[1.0, 0.0, 1.0], [0.0]],
         "sum": [1.5, 0.0],
@@ -128,12 +128,12 @@ def test_ones_own_sequences_are_read(tmp_path):
     ):
         path.write_text('{"numbers": [1], "markers": [1]}\n' + line + "\n")
         with pytest.raises(ZooError, match=r"line 2 is not an object with 'numbers'"):
-            read_own(path)
+            read_custom(path)
     path.write_text("\n")
     with pytest.raises(ZooError, match="is empty"):
-        read_own(path)
+        read_custom(path)
     with pytest.raises(UsageError, match="There is no file"):
-        read_own(tmp_path / "none.jsonl")
+        read_custom(tmp_path / "none.jsonl")
 
 
 def test_what_is_served_says_what_it_cannot_answer_and_skips_padding():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from recipes.datasets import chorales
-from recipes.datasets.chorales import CHORALES, read_json, read_own, read_rolls, read_scores
+from recipes.datasets.chorales import CHORALES, read_custom, read_json, read_rolls, read_scores
 from zoo.data.derived import derived_path
 from zoo.errors import UsageError, ZooError
 
@@ -191,9 +191,9 @@ def test_own_pieces_are_read_with_or_without_a_key(tmp_path):
     path = tmp_path / "own.jsonl"
     rows = [{"key": "bb minor", "frames": [[60, 48], []]}, {"frames": [[21, 108]]}]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
-    assert read_own(path) == {"key": ["B- minor", ""], "frames": [[[48, 60], []], [[21, 108]]]}
+    assert read_custom(path) == {"key": ["B- minor", ""], "frames": [[[48, 60], []], [[21, 108]]]}
     path.write_text(json.dumps({"chords": [[60]]}))
-    assert read_own(path, {"frames": "chords"})["frames"] == [[[60]]]
+    assert read_custom(path, {"frames": "chords"})["frames"] == [[[60]]]
 
 
 @pytest.mark.parametrize(
@@ -213,16 +213,16 @@ def test_a_wrong_line_of_ones_own_is_named(tmp_path, line, message):
     path = tmp_path / "own.jsonl"
     path.write_text('{"frames": [[60]]}\n' + line)
     with pytest.raises(ZooError, match=message) as caught:
-        read_own(path)
+        read_custom(path)
     assert "\n" not in str(caught.value)
 
 
 def test_own_files_without_pieces_or_that_are_not_there(tmp_path):
     (tmp_path / "own.jsonl").write_text("\n")
     with pytest.raises(ZooError, match="is empty"):
-        read_own(tmp_path / "own.jsonl")
+        read_custom(tmp_path / "own.jsonl")
     with pytest.raises(UsageError, match="There is no file"):
-        read_own(tmp_path / "none.jsonl")
+        read_custom(tmp_path / "none.jsonl")
 
 
 def test_ones_own_folder_is_split(tmp_path):

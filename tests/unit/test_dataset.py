@@ -15,7 +15,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from zoo.data import Dataset, File, Tfds, Urls, Wheel, dataset, load_examples
+from zoo.data import Dataset, File, Tfds, Urls, Wheel, load_examples
+from zoo.data import splits as splitting
 from zoo.data.sources import Status
 from zoo.errors import UsageError, ZooError
 
@@ -121,14 +122,16 @@ def test_train_only_is_split_80_10_10_with_the_classes_kept(tmp_path):
 
 def test_the_split_is_the_same_everywhere_and_not_that_of_sorted_classes():
     # Fixed numbers: a change of them would change every published score.
-    assert dataset.permutation(8) == [0, 6, 4, 7, 1, 2, 5, 3]
-    parts = dataset.cut_off(examples(sorted(ROWS, key=lambda row: row[1])), {"test": 0.1}, "label")
+    assert splitting.permutation(8) == [0, 6, 4, 7, 1, 2, 5, 3]
+    parts = splitting.cut_off(
+        examples(sorted(ROWS, key=lambda row: row[1])), {"test": 0.1}, "label"
+    )
     assert Counter(parts["test"]["label"]) == {"a": 10, "b": 10, "c": 10}
     assert len(set(parts["train"]["label"][:10])) > 1
 
 
 def test_cut_off_without_labels():
-    parts = dataset.cut_off({"x": list(range(50))}, {"validation": 0.2, "test": 0.1})
+    parts = splitting.cut_off({"x": list(range(50))}, {"validation": 0.2, "test": 0.1})
     assert [len(parts[name]["x"]) for name in ("train", "validation", "test")] == [35, 10, 5]
     assert sorted(itertools.chain(*(part["x"] for part in parts.values()))) == list(range(50))
 
@@ -141,7 +144,7 @@ def test_duplicates_are_dropped_before_splitting(tmp_path):
     assert "2 duplicate texts dropped, 1 of them with another label" in splits.notes
     label = dict(rows_of(splits.train) + rows_of(splits.validation) + rows_of(splits.test))
     assert label["text 0"] == "a"  # the first one stays
-    kept = make(url_source(tmp_path, twice), unique="").load()
+    kept = make(url_source(tmp_path, twice), deduplicate_by="").load()
     assert sum(kept.describe()["rows"].values()) == 302
 
 
@@ -184,15 +187,15 @@ def test_fingerprint_is_of_every_row_in_order():
         lines.append(json.dumps([name, ["label", "text"]]))
         lines += [json.dumps([label, text]) for text, label in rows_of(part)]
     by_hand = hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-    assert dataset.fingerprint(parts()) == by_hand
+    assert splitting.fingerprint(parts()) == by_hand
     moved = parts(validation=examples(ROWS[3:4]), test=examples(ROWS[4:7]))
     swapped = parts(test=examples([ROWS[6], ROWS[5]]))
-    assert len({by_hand, dataset.fingerprint(moved), dataset.fingerprint(swapped)}) == 3
+    assert len({by_hand, splitting.fingerprint(moved), splitting.fingerprint(swapped)}) == 3
 
 
 def test_fingerprint_is_of_every_number_of_an_array_and_of_its_shape():
     def of(array):
-        return dataset.fingerprint({name: {"audio": [array]} for name in dataset.SPLITS})
+        return splitting.fingerprint({name: {"audio": [array]} for name in splitting.SPLITS})
 
     sound = np.zeros(2000, np.float32)
     other = sound.copy()
@@ -223,7 +226,7 @@ def test_sample_and_what_a_run_records():
 # Sources.
 
 
-def test_the_first_source_that_can_be_had_is_used_and_the_others_are_noted(tmp_path, monkeypatch):
+def test_the_first_available_source_is_used_and_the_others_are_noted(tmp_path, monkeypatch):
     monkeypatch.delenv("ZOO_OFFLINE")
     splits = make(NOWHERE, url_source(tmp_path)).load()
     assert splits.title == "letters (from a page)"
@@ -320,7 +323,7 @@ def test_status(tmp_path, monkeypatch):
 
 
 def test_fetch_brings_it_into_the_cache(tmp_path, home):
-    source, path = make(NOWHERE, url_source(tmp_path)).fetch(say=lambda line: None)
+    source, path = make(NOWHERE, url_source(tmp_path)).fetch(log=lambda line: None)
     assert source.title == "letters (from a page)"
     assert path == home / "data" / "127.0.0.1" / "letters.txt"
     assert path.read_bytes() == CONTENT
@@ -334,7 +337,7 @@ def test_unknown_source_and_columns():
         make(NOWHERE).load("urll")
     with pytest.raises(UsageError, match=r"There is no file or folder reviews\.csv"):
         make(NOWHERE).load("reviews.csv")
-    with pytest.raises(UsageError, match="own files only"):
+    with pytest.raises(UsageError, match="custom data only"):
         make(NOWHERE).load("sample", columns={"text": "review"})
 
 
@@ -438,7 +441,7 @@ def test_tfds_prepares_from_our_download_and_reads(tmp_path, home):
     assert result["error"].startswith(f"ZooError: TFDS cannot read {result['folder']}")
 
 
-# One's own data.
+# Custom data.
 
 
 def table(path, rows, header="text,label"):
@@ -477,16 +480,6 @@ def test_own_folder(tmp_path):
         make(NOWHERE).load(folder)
 
 
-def test_a_file_of_ones_own_is_told_from_sources_and_folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "folder").mkdir()
-    own = make()
-    assert own.is_own_file("rows.csv")
-    assert own.is_own_file(tmp_path / "rows.csv")
-    for source in (None, "sample", tmp_path / "folder", "~/folder"):
-        assert not own.is_own_file(source), source
-
-
 def test_own_folder_that_is_not_clear(tmp_path):
     folder = tmp_path / "mine"
     table(folder / "test.csv", ROWS)
@@ -511,6 +504,84 @@ def test_own_classes(tmp_path):
         assert Counter(part["label"])["d"] == 1
 
 
+def test_columns_in_memory(tmp_path):
+    letters = make(NOWHERE)
+    frame = {"review": np.array([text for text, _ in ROWS]), "label": [n % 3 for n in range(300)]}
+    splits = letters.load({**frame, "stars": [5]}, columns={"text": "review"})
+    assert (splits.source, splits.dataset, splits.licence) == ("in memory", "in memory", "")
+    assert splits.describe()["rows"] == {"train": 240, "validation": 30, "test": 30}
+    assert set(splits.train["label"]) == {"0", "1", "2"}
+    # The very rows that a file gives, and the same split of them.
+    path = table(tmp_path / "mine.csv", [(text, n % 3) for n, (text, _) in enumerate(ROWS)])
+    assert splits.fingerprint == letters.load(path).fingerprint
+
+
+def test_splits_of_columns_in_memory():
+    given = {"test": examples([*ROWS[200:230], ROWS[5]]), "train": examples(ROWS[:100])}
+    splits = make(NOWHERE).load(given)
+    assert rows_of(splits.test) == [*ROWS[200:230], ROWS[5]]
+    assert sorted(rows_of(splits.train) + rows_of(splits.validation)) == sorted(ROWS[:100])
+    assert "1 texts of test are also in train" in splits.notes
+    with pytest.raises(UsageError, match="no split 'train'"):
+        make(NOWHERE).load({"test": given["test"]})
+    with pytest.raises(ZooError, match="has the label 'q', which is not one of 'a', 'b', 'c'"):
+        make(NOWHERE).load({**given, "test": examples([("x", "q")])})
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"txt": ["x"], "label": ["a"]}, "have no column 'text'; 'letters' needs .* mean 'txt'"),
+        ({"text": ["x"]}, "have no column 'label'"),
+        ({"text": ["x", "y"], "label": ["a"]}, "must have one length; they have 'text' 2"),
+        ({"text": [], "label": []}, "have no rows"),
+        ({"text": "xyz", "label": ["a"]}, "'text' must be a list of values, one a row; got str"),
+        ({"text": ["x", 5], "label": ["a", "b"]}, "Row 1 of the data: 'text' is not text"),
+        ({"text": [" "], "label": ["a"]}, "Row 0 of the data: 'text' is empty"),
+        ({"text": ["x"], "label": [0.5]}, "Row 0 .* 'label' is neither text nor a whole number"),
+    ],
+)
+def test_columns_in_memory_that_are_not_right(data, message):
+    with pytest.raises(ZooError, match=message) as caught:
+        make(NOWHERE).load(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_in_memory_of_a_dataset_with_a_reader():
+    """The columns are those of its sample; another declared column may stand for one of them."""
+    numbers = Dataset(
+        name="numbers",
+        columns={"x": "a list", "features": "in place of x", "sum": "of x"},
+        sources=(),
+        licence="",
+        sample=lambda: {"x": [[1]], "sum": [1]},
+        label="",
+        deduplicate_by="",
+        reader=lambda path, columns: {},
+    )
+    rows = {"x": [[1, n] for n in range(10)], "sum": list(range(1, 11))}
+    splits = numbers.load(rows)
+    assert sorted(splits.train["x"] + splits.validation["x"] + splits.test["x"]) == rows["x"]
+    assert numbers.load({"features": rows["x"], "sum": rows["sum"]}).test.keys() == {
+        "features",
+        "sum",
+    }
+    with pytest.raises(ZooError, match="have no column 'sum'"):
+        numbers.load({"x": rows["x"]})
+
+
+def test_a_splitter_gives_the_words_of_its_notes():
+    def in_time(train, fractions):
+        size = len(train["text"])
+        parts = {"train": {name: rows[: size // 2] for name, rows in train.items()}}
+        parts |= {name: {key: rows[-2:] for key, rows in train.items()} for name in fractions}
+        return parts, [f"{', '.join(fractions)}: the last two rows"]
+
+    splits = make(NOWHERE, splitter=in_time).load("sample")
+    assert rows_of(splits.test) == rows_of(splits.validation) == ROWS[10:12]
+    assert splits.notes == ("validation, test: the last two rows",)
+
+
 def test_load_examples_reads_a_whole_file(tmp_path):
     path = table(tmp_path / "mine.csv", [("x", "a"), ("x", "a"), ("y", "q")])
     data = make(NOWHERE)
@@ -529,7 +600,7 @@ def test_nothing_is_written_for_a_refused_file(tmp_path, home):
 
 def test_rows_of_one_group_stay_together():
     rows = {"text": [f"t{n % 30}" for n in range(90)], "other": list(range(90))}
-    parts = dataset.cut_off(rows, {"validation": 0.1, "test": 0.2}, group="text")
+    parts = splitting.cut_off(rows, {"validation": 0.1, "test": 0.2}, group="text")
     sizes = {name: len(part["other"]) for name, part in parts.items()}
     assert sizes == {"train": 63, "validation": 9, "test": 18}  # 21, 3 and 6 groups of 3
     texts = [set(part["text"]) for part in parts.values()]

@@ -8,7 +8,7 @@ import pytest
 import scipy.io.wavfile
 
 from recipes.datasets.digits import digits, read_archive, read_mfccs
-from zoo.data.dataset import load_examples
+from zoo.data import load_examples
 from zoo.errors import UsageError, ZooError
 
 

@@ -10,7 +10,7 @@ from recipes import images
 from recipes.datasets.images import IMAGES, read_picture
 from zoo import ZooError
 from zoo.baselines.vectors import vector_baselines
-from zoo.data.dataset import load_examples
+from zoo.data import load_examples
 
 
 def test_images_are_moved_by_one_pixel_and_ink_that_leaves_is_gone():

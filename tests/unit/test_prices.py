@@ -180,7 +180,7 @@ def test_an_adjusted_close_adjusts_the_whole_bar():
 
 def test_splits_are_cut_in_time_with_an_embargo():
     examples, _ = prices.parse_prices("\n".join(rows(200)), "own")
-    parts = prices.TimeSplit(5)(examples, {"validation": 0.1, "test": 0.2})
+    parts, _ = prices.TimeSplit(5)(examples, {"validation": 0.1, "test": 0.2})
     (train,), (validation,), (test,) = (parts[name]["date"] for name in parts)
     days = examples["date"][0]
     assert [parts[name]["begin"] for name in parts] == [[prices.WARM], [140], [160]]
@@ -201,13 +201,13 @@ def test_series_of_different_years_are_cut_on_the_same_day():
     examples = {name: old[name] + new[name] + long[name] for name in old}
     examples["ticker"] = ["old", "new", "long"]
     # Of 280 days of 2020 and 200 of 2023, the splits begin with the 337th and the 385th.
-    parts = prices.TimeSplit(5)(examples, {"validation": 0.1, "test": 0.2})
+    parts, _ = prices.TimeSplit(5)(examples, {"validation": 0.1, "test": 0.2})
     assert [part["ticker"] for part in parts.values()] == [["old", "new", "long"], ["new"], ["new"]]
     assert [parts[name]["begin"] for name in ("validation", "test")] == [[56], [104]]
     assert [len(dates) for dates in parts["train"]["close"]] == [200, 51, 280]
     assert len(parts["validation"]["close"][0]) == 99
     # A series that is younger than a split is forecast there as soon as it has a past.
-    parts = prices.TimeSplit(5)(examples, {"validation": 1 / 12, "test": 5 / 12})
+    parts, _ = prices.TimeSplit(5)(examples, {"validation": 1 / 12, "test": 5 / 12})
     assert [part["ticker"] for part in parts.values()] == [["old", "long"], ["long"], ["new"]]
     assert [len(dates) for dates in parts["train"]["close"]] == [200, 235]
     assert parts["validation"]["begin"] == [240]

@@ -77,7 +77,7 @@ def test_what_is_learnt_is_of_the_past_alone():
         for name in ("open", "high", "low", "close"):
             # Of 150 days, validation begins with the 120th and the embargo with the 115th.
             examples[name] = [row[:115] + [p * factor for p in row[115:]] for row in examples[name]]
-        parts = TimeSplit(config.horizon)(examples, {"validation": 0.1, "test": 0.1})
+        parts, _ = TimeSplit(config.horizon)(examples, {"validation": 0.1, "test": 0.1})
         assets = prepare(config, parts["train"])
         rows = batches(config, assets, parts["train"])
         later = batches(config, assets, parts["validation"])

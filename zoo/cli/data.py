@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,7 +60,7 @@ def list_(probe: bool, as_json: bool) -> None:
 
 @data.command()
 @click.argument("name")
-@click.option("--source", help="Key of a source; the first that can be had by default.")
+@click.option("--source", help="Key of a source; the first available one by default.")
 def fetch(name: str, source: str | None) -> None:
     """Fetch the dataset NAME (or that of the recipe NAME) into the cache."""
     dataset = _dataset(name)
@@ -82,19 +81,21 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
 
     Your own file is checked as `zoo train --data FILE` would: nothing is written.
     """
+    from zoo.data.origin import find_custom
+
     if name_or_file in _datasets() or _is_recipe(name_or_file):
         if columns:
-            raise UsageError("Column names can be set for one's own files only.")
+            raise UsageError("Column names can be set for custom data only.")
         _check_cache(_dataset(name_or_file))
         return
-    path = Path(name_or_file)
-    if not path.exists():
+    origin = find_custom(name_or_file)
+    if origin is None:
         raise UsageError(
             f"There is no dataset, file or folder {name_or_file!r}."
             f"{suggest(name_or_file, _datasets())}"
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
-    splits = dataset.load(path, columns=columns)
+    splits = dataset.load(origin, columns=columns)
     click.echo(splits.title)
     for name in ("train", "validation", "test"):
         _report(name, getattr(splits, name), dataset)

@@ -83,7 +83,7 @@ def inspect(
     found = inspect(
         model,
         list(texts) or None,
-        data=source,
+        data=None if source is None else Path(source),  # never the key of a source
         columns=columns,
         output=output,
         what=what,

@@ -26,7 +26,7 @@ from zoo.errors import Interrupted
     "--data",
     metavar="SOURCE",
     help="tfds, wheel, sample, …, or your .csv, .tsv or .jsonl file.  "
-    "[default: the first source that can be had]",
+    "[default: the first available source]",
 )
 @options.column
 @click.option(

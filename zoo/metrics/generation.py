@@ -63,7 +63,7 @@ def _words(text: str) -> list[str]:
 
 
 def training_splits(predictor: Predictor) -> Splits | None:
-    """Returns the data that a model was trained on, None where they cannot be had."""
+    """Returns the data that a model was trained on, None where they are not available."""
     from zoo.serving.evaluation import splits_of
 
     try:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 from zoo.data import Examples
-from zoo.data.dataset import SEED
+from zoo.data.splits import SEED
 from zoo.errors import ZooError
 from zoo.music import abc
 

@@ -20,8 +20,10 @@ import numpy as np
 from zoo import files
 from zoo.baselines.series import BASELINES
 from zoo.data import Examples
-from zoo.data.dataset import load_examples, take
+from zoo.data.custom import load_rows
+from zoo.data.origin import DataLike, Unsplit, parse_origin
 from zoo.data.prices import begins_at, past_of
+from zoo.data.splits import take
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.metrics import panel as panels
@@ -44,7 +46,7 @@ __all__ = ["backtest", "network", "observe", "simple", "summary"]
 
 def backtest(
     model: str | Path | Predictor,
-    data: str | Path | None = None,
+    data: DataLike = None,
     *,
     columns: Mapping[str, str] | None = None,
     windows: int = 6,
@@ -58,8 +60,8 @@ def backtest(
 
     Args:
       model: as for `zoo.load`, or a predictor; of prices, with the signature `walk`.
-      data: a source of its dataset (the test split is walked through), or a file of one's own (the
-        second half of its days is); None for the data that it was trained on.
+      data: a source of its dataset (the test split is walked through), or a custom file or columns
+        (the second half of their days is); None for the data that it was trained on.
       columns: our column name to the file's.
       windows: parts of the test, at the start of each of which the simple methods are fitted anew.
       horizon: days ahead; the model's own if None, or fewer.
@@ -75,7 +77,7 @@ def backtest(
 
     Raises:
       UsageError: the model forecasts no prices, or an option that it has not.
-      UsageError, ZooError: as for `zoo.load`, and data that cannot be had or read.
+      UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
     """
     predictor = model if isinstance(model, Predictor) else load(model)
     if SIGNATURE not in predictor.signatures:
@@ -227,14 +229,15 @@ def _chosen(baselines: str | Sequence[str]) -> list[str]:
 
 
 def _examples(
-    predictor: Predictor, data: str | Path | None, columns: Mapping[str, str] | None
+    predictor: Predictor, data: DataLike, columns: Mapping[str, str] | None
 ) -> tuple[Examples, str, list[str]]:
     """Returns the series to walk through, their title, and notes."""
     dataset = predictor.recipe.data(predictor.config)
-    dataset.check_columns(data, columns)
-    if dataset.is_own_file(data):
-        examples = dict(load_examples(dataset, Path(str(data)), columns))
-        title = Path(str(data)).name
+    origin = parse_origin(data, dataset.keys)
+    dataset.check_columns(origin, columns)
+    if isinstance(origin, Unsplit):
+        examples = dict(load_rows(dataset, origin, columns))
+        title = origin.name
         notes = ["the second half of the days; the first is the past of the simple methods"]
         least = past_of(int(getattr(predictor.config, "horizon", 1)))
         examples["begin"] = [max(begin, least) for begin in begins_at(examples, 0.5)]
@@ -251,7 +254,7 @@ def _examples(
             notes.append(f"{others} series left out, which have too few days in that half")
         examples = take(examples, rows)
     else:
-        splits = splits_of(predictor, data)
+        splits = splits_of(predictor, origin, columns)
         examples, title, notes = splits.test, splits.title, []
     until = predictor.assets.get("until", "")[:10]  # the day, where there is a time of day too
     firsts = [row[at] for row, at in zip(examples["date"], examples["begin"], strict=True)]

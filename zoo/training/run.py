@@ -33,7 +33,7 @@ class Options:
     """How a run is made, besides the recipe's config; part of what a resumed run must share.
 
     Attributes:
-      data: source or file, or None for the first source there is.
+      data: source, path or `"in memory"`, or None for the first available source.
       columns: our column name to the file's.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
