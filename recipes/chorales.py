@@ -184,13 +184,9 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     lengths = [len(frames) for frames in examples["frames"]]
     pieces = {**examples, "length": lengths}
     scores = predictor.predict(pieces, signature="score", batch_size=16)
-    return Scores(
-        {
-            "nats_per_frame": nats_per_step(scores),
-            "frames": sum(score["count"] for score in scores),
-        },
-        {"checks": checks(config, predictor, examples)},
-    )
+    frames = sum(score["count"] for score in scores)
+    values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
+    return Scores(values, {"checks": checks(config, predictor, examples)})
 
 
 def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:

@@ -196,7 +196,7 @@ def brier_recipe(path, monitor='Monitor("val_brier", better="lower")'):
         'Metric("accuracy", better="higher")', 'Metric("brier", better="lower")'
     )
     path.write_text(source.replace('Monitor("val_loss", better="lower")', monitor) + BRIER)
-    return path
+    return str(path)
 
 
 def test_the_best_epoch_is_kept_where_lower_is_better_under_any_name(tmp_path, capsys):
