@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.cli.evaluate import evaluate
 from zoo.scores import Scores
 
 # The smallest complete recipe: is a sentence about the past or about the future?
@@ -183,7 +184,11 @@ def evaluate(config, assets, predictor, examples):
         sum((p - (label == truth)) ** 2 for label, p in answer["probabilities"].items())
         for answer, truth in zip(predictor.predict(examples["text"]), examples["label"])
     ]
-    return Scores({"brier": sum(errors) / len(errors)})
+    return Scores(
+        {"brier": sum(errors) / len(errors)},
+        tables={"per_tense": {"any": {"brier": max(errors), "rows": len(errors)}}},
+        signatures={"brier": "Brier 1950"},
+    )
 
 
 def baseline(config, splits):
@@ -207,9 +212,21 @@ def test_the_best_epoch_is_kept_where_lower_is_better_under_any_name(tmp_path, c
     assert metrics["best_epoch"] == 1 + curve.index(min(curve)) > 1
     assert metrics["validation"] == min(curve)
     assert (metrics["metric"], metrics["monitor"]) == ("brier", "val_brier")
-    assert "brier; lower is better" in (run.path / "card.md").read_text()
+    card = (run.path / "card.md").read_text()
+    assert "brier; lower is better" in card
     marked = [line.endswith("best") for line in capsys.readouterr().out.splitlines() if "s" in line]
     assert sum(marked) == sum(value < min([9, *curve[:i]]) for i, value in enumerate(curve))
+    # Tables and signatures are shown under whatever name.
+    assert "\n| tense | brier | rows |\n" in card
+    assert "\n- `brier`: `Brier 1950`\n" in card
+    evaluate.callback(str(run.path), None, {}, "test", True, False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["network", f"{metrics['test']['brier']:.4f}"]
+    assert lines[4:6] == ["brier: Brier 1950", ""]
+    assert [line.split() for line in lines[6:]] == [
+        ["tense", "brier", "rows"],
+        ["any", f"{metrics['test']['per_tense']['any']['brier']:.4f}", "2"],
+    ]
     # The weights are those of that epoch.
     result = zoo.evaluate(run.path, split="validation", baselines=False)
     assert result["metrics"]["brier"] == pytest.approx(min(curve), rel=1e-4)
