@@ -120,7 +120,7 @@ def compare(
             plain = functools.partial(rival.run, config, assets, training, test)
     result = {
         "kind": "peers",
-        "metric": racer.metric,
+        "metric": racer.metric.name,
         "recipe": racer.name,
         "peer": {"name": peer, "source": rival.SOURCE, "fixed": rival.FIXED, **theirs},
         "steps": steps,

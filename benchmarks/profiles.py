@@ -43,14 +43,15 @@ def profiles(models: Sequence[str | Path], picture: str | Path, *, rows: int = 1
         found.append(
             {
                 "recipe": predictor.name,
-                "monitor": predictor.recipe.monitor,
-                "metric": predictor.recipe.metric,
-                "score": run.metrics["test"][predictor.recipe.metric],
+                "monitor": predictor.recipe.monitor.name,
+                "better": predictor.recipe.monitor.better,
+                "metric": predictor.recipe.metric.name,
+                "score": run.metrics["test"][predictor.recipe.metric.name],
                 "baseline": {
-                    name: row[predictor.recipe.metric]
+                    name: row[predictor.recipe.metric.name]
                     for name, row in run.metrics["baseline"].items()
                 },
-                "curve": [row[predictor.recipe.monitor] for row in run.history],
+                "curve": [row[predictor.recipe.monitor.name] for row in run.history],
                 "layer": inside["layers"][0]["name"],
                 "gradients": inside["layers"][0]["gradients"]["loss"],
                 "memory": inside["layers"][0]["gradients"]["memory"],
@@ -77,7 +78,7 @@ def _draw(found: Sequence[dict[str, Any]], path: Path) -> None:
         epochs = range(1, len(each["curve"]) + 1)
         left.plot(epochs, each["curve"], "o-", ms=3, lw=1.8, color=colour, label=label)
         profile(right, each["gradients"], colour, label)
-    if found[0]["monitor"].endswith("loss"):
+    if found[0]["better"] == "lower":
         left.set_yscale("log")
         if found[0]["metric"] == "mse":  # the loss is the metric, so baselines can stand beside
             for name, value in found[0]["baseline"].items():

@@ -81,7 +81,7 @@ def race(
     last = theirs["epochs"][-1]
     result = {
         "kind": "race",
-        "metric": recipe.metric,
+        "metric": recipe.metric.name,
         "target": target,
         "recipe": ours,
         "peer": {
@@ -122,7 +122,7 @@ def time_to(
       ZooError: it is not reached in the recipe's epochs.
     """
     keras.utils.set_random_seed(seed)
-    config = recipe.config
+    config, metric = recipe.config, recipe.metric
     assets = recipe.prepare(config, splits.train)
     training = recipe.batches(config, assets, splits.train)
     test = recipe.batches(dataclasses.replace(config, batch_size=256), assets, splits.test)
@@ -144,7 +144,7 @@ def time_to(
             steps += len(part)
             for rows in parts:
                 held_out = test.dataset(rows)
-                score = model.evaluate(held_out, verbose=0, return_dict=True)[recipe.metric]
+                score = model.evaluate(held_out, verbose=0, return_dict=True)[recipe.metric.name]
                 trail.append(
                     {
                         "step": steps,
@@ -153,10 +153,10 @@ def time_to(
                         "rows": sum(map(len, rows)),
                     }
                 )
-                if near is not None and score < target - near:
+                if near is not None and metric.sort_key(score) > metric.sort_key(target) + near:
                     break
             else:
-                if score >= target:
+                if not metric.improved(target, score):
                     return {
                         "name": recipe.name,
                         "seconds": seconds,
@@ -166,6 +166,6 @@ def time_to(
                         "all_seconds": time.perf_counter() - begun,
                     }
     raise ZooError(
-        f"{recipe.name} reached {max(point['score'] for point in trail):.4f} in "
+        f"{recipe.name} reached {min((p['score'] for p in trail), key=metric.sort_key):.4f} in "
         f"{config.epochs} epochs, not {target}."
     )

@@ -139,9 +139,12 @@ def _score(model: str | Path) -> dict[str, Any]:
         "topology": predictor.recipe.topology,
         "task": predictor.recipe.task,
         "metric": metrics["metric"],
+        "better": predictor.recipe.metric.better,
         "score": metrics["test"][metrics["metric"]],
         "baseline": {
-            name: scores[metrics["metric"]] for name, scores in metrics["baseline"].items()
+            name: scores[metrics["metric"]]
+            for name, scores in metrics["baseline"].items()
+            if metrics["metric"] in scores
         },
         "metrics": metrics,
         "data": {**data, "source": files.without_folders(data["source"])},
@@ -173,17 +176,19 @@ def render_table(directory: str | Path = "results") -> str:
     ]
     # The networks of each data set, and below them its baselines.
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for result in sorted(scores, key=lambda row: row["score"]):
+    for result in scores:
         group = (result["task"], result["data"]["title"], result["metric"])
         groups.setdefault(group, []).append(result)
     for (_, data, metric), there in sorted(groups.items()):
+        first = -1 if _better(there[0]) == "higher" else 1  # the best stands first
+        there.sort(key=lambda row: first * row["score"])
         baselines = {name: score for row in there for name, score in row["baseline"].items()}
         # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
         best = max([*(row["score"] for row in there), *baselines.values()])
         lines += [_score_row(result, best, _differences(result, there)) for result in there]
         lines += [
             f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} | | | |"
-            for name, score in sorted(baselines.items(), key=lambda item: item[1])
+            for name, score in sorted(baselines.items(), key=lambda item: first * item[1])
         ]
     machines = sorted({_machine(result["environment"]) for result in scores})
     lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
@@ -218,6 +223,13 @@ def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
     if new != text:
         files.write_text(path, new)
     return new != text
+
+
+def _better(result: dict[str, Any]) -> str:
+    """Returns in which direction the metric improves; earlier files leave it to the recipe."""
+    from zoo.registry import get_recipe
+
+    return result.get("better") or get_recipe(result["recipe"]).metric.better
 
 
 def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:

@@ -36,11 +36,12 @@ from typing import Any, Literal
 from recipes.datasets.adding import adding
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "many-to-one"
 TASK = "adding"
-METRIC = "mse"
-MONITOR = "val_loss"
+METRIC = Metric("mse", better="lower")
+MONITOR = Monitor("val_loss", better="lower")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +145,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served({"serving_default": answer}, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     import numpy as np
 
     given = {
@@ -154,18 +155,20 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return scores(examples, np.array([answer["sum"] for answer in answers]))
 
 
-def scores(examples: Examples, answers: Any) -> dict[str, Any]:
+def scores(examples: Examples, answers: Any) -> Scores:
     import numpy as np
 
     errors = np.abs(answers - np.array(examples["sum"]))
-    return {
-        "mse": float(np.mean(errors**2)),
-        "right": float(np.mean(errors < 0.04)),  # Hochreiter & Schmidhuber's measure
-        "rows": len(errors),
-    }
+    return Scores(
+        {
+            "mse": float(np.mean(errors**2)),
+            "right": float(np.mean(errors < 0.04)),  # Hochreiter & Schmidhuber's measure
+            "rows": len(errors),
+        }
+    )
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return {"always 1": scores(splits.test, 1.0)}
 
 

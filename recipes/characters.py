@@ -28,11 +28,12 @@ from typing import Any, Literal
 
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "one-to-many"
 TASK = "text generation"
-METRIC = "nats_per_character"
-MONITOR = "val_loss"
+METRIC = Metric("nats_per_character", better="lower", format=".3f")
+MONITOR = Monitor("val_loss", better="lower")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,31 +149,32 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served(functions, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo.metrics import generation
 
     scores = predictor.predict(examples["text"], signature="score")
-    found = {
+    values = {
         "nats_per_character": generation.nats_per_step(scores),
         "characters": sum(score["count"] for score in scores),
     }
+    tables = {}
     if splits := generation.training_splits(predictor):
         # As many texts as people's, of about their length, each with dice of its own.
         texts = examples["text"][:50]
         steps = sum(map(len, texts)) // len(texts)
         answers = predictor.generate(len(texts), steps=steps)
         made = [answer["continuation"] for answer in answers]
-        found["checks"] = generation.text_checks(made, texts, splits.train["text"])
-    return found
+        tables["checks"] = generation.text_checks(made, texts, splits.train["text"])
+    return Scores(values, tables)
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.ngram import NGram
 
     assets = prepare(config, splits.train)
     train, test = (codec(assets).rows(part["text"]) for part in (splits.train, splits.test))
     nats, count = NGram(5, len(assets["symbols"])).fit(train).nats(test)
-    return {"5-gram": {"nats_per_character": nats / count}}
+    return {"5-gram": Scores({"nats_per_character": nats / count})}
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:

@@ -41,11 +41,12 @@ from typing import Any, Literal
 from recipes.datasets.chorales import CHORALES
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
-METRIC = "nats_per_frame"
-MONITOR = "val_loss"
+METRIC = Metric("nats_per_frame", better="lower", format=".3f")
+MONITOR = Monitor("val_loss", better="lower")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,17 +178,15 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo.metrics.generation import nats_per_step
 
     lengths = [len(frames) for frames in examples["frames"]]
     pieces = {**examples, "length": lengths}
     scores = predictor.predict(pieces, signature="score", batch_size=16)
-    return {
-        "nats_per_frame": nats_per_step(scores),
-        "frames": sum(score["count"] for score in scores),
-        "checks": checks(config, predictor, examples),
-    }
+    frames = sum(score["count"] for score in scores)
+    values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
+    return Scores(values, {"checks": checks(config, predictor, examples)})
 
 
 def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
@@ -212,7 +211,7 @@ def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict
     }
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.frames import baselines
 
     return baselines(splits.train, splits.test)

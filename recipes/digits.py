@@ -28,13 +28,14 @@ from recipes.speech import ask, augment, encoder, states
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 __all__ = ["ask", "augment"]
 
 TOPOLOGY = "many-to-one"
 TASK = "speech"
-METRIC = "accuracy"
-MONITOR = "val_loss"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_loss", better="lower")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,19 +131,18 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served(hearing(answer, hear), parts=[model, hear])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo import metrics
     from zoo.metrics.speech import accuracy_by_speaker
 
     answers = predictor.predict({name: examples[name] for name in predictor.input_names})
     found = [max(answer["probabilities"], key=answer["probabilities"].get) for answer in answers]
-    return {
-        **metrics.classification(examples["text"], found, assets["labels"]),
-        "per_speaker": accuracy_by_speaker(examples["text"], found, examples["speaker"]),
-    }
+    scores = metrics.classification(examples["text"], found, assets["labels"])
+    speakers = accuracy_by_speaker(examples["text"], found, examples["speaker"])
+    return dataclasses.replace(scores, tables={**scores.tables, "per_speaker": speakers})
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo import metrics
     from zoo.baselines.speech import word_baselines
 

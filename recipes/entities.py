@@ -46,11 +46,12 @@ from recipes.datasets.conll import CONLL
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.errors import UsageError
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "many-to-many"
 TASK = "entities"
-METRIC = "f1"
-MONITOR = "val_f1"
+METRIC = Metric("f1", better="higher")
+MONITOR = Monitor("val_f1", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,14 +198,14 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served(taggings(model, encode, assets["tags"]), parts=[model, encode])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo import metrics
 
     answers = predictor.predict({"tokens": examples["tokens"]}, signature="tokens")
     return metrics.entity_scores(examples["tags"], [answer["tags"] for answer in answers])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines import entities
 
     return entities.entity_baselines(splits.train, splits.test)

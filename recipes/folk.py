@@ -32,11 +32,12 @@ from typing import Any, Literal
 
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
-METRIC = "nats_per_token"
-MONITOR = "val_loss"
+METRIC = Metric("nats_per_token", better="lower", format=".3f")
+MONITOR = Monitor("val_loss", better="lower")
 
 ORDER = 10  # of the n-grams that the network is compared with
 
@@ -158,7 +159,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served({**functions, "score": score}, parts=[model, tunes])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
     from zoo.metrics.tunes import spread
@@ -187,13 +188,15 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
         model = fit_tunes(encode, splits.train, ORDER)
         texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
     tokens = sum(score["count"] for score in scores)
-    return {
-        "nats_per_token": generation.nats_per_step(scores),
-        "tokens": tokens,
-        "unknown": sum(len(abc.tokens(tune)) + 1 for tune in examples["tune"]) - tokens,
-        "ended": sum(answer["complete"] for answer in answers) / len(answers),
-        "checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()},
-    }
+    return Scores(
+        {
+            "nats_per_token": generation.nats_per_step(scores),
+            "tokens": tokens,
+            "unknown": sum(len(abc.tokens(tune)) + 1 for tune in examples["tune"]) - tokens,
+            "ended": sum(answer["complete"] for answer in answers) / len(answers),
+        },
+        {"checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()}},
+    )
 
 
 def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
@@ -213,12 +216,12 @@ def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | Non
     )
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.tunes import fit_tunes, nats
 
     encode = codec(prepare(config, splits.train))
     total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
-    return {f"{ORDER}-gram": {"nats_per_token": total / count}}
+    return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:

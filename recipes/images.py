@@ -25,11 +25,12 @@ from recipes.datasets.images import IMAGES, INK, SIDE
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "one-to-one"
 TASK = "images"
-METRIC = "accuracy"
-MONITOR = "val_accuracy"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_accuracy", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +135,7 @@ def ask(config: Config, text: str) -> Examples:
     return {"pixels": [read_picture(Path(text).expanduser())], "file": [text]}
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo import metrics
 
     answers = predictor.predict(examples["pixels"])
@@ -142,7 +143,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return metrics.classification(examples["label"], predicted, assets["labels"])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.vectors import vector_baselines
 
     return vector_baselines(splits.train, splits.validation, splits.test, "pixels")

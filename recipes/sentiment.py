@@ -32,11 +32,12 @@ from typing import Any, Literal
 from recipes.datasets.imdb import IMDB
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "many-to-one"
 TASK = "sentiment"
-METRIC = "accuracy"
-MONITOR = "val_accuracy"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_accuracy", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +143,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served({"serving_default": answer}, parts=[model, encode])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo import metrics
 
     answers = predictor.predict(examples["text"])
@@ -150,7 +151,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return metrics.classification(examples["label"], predicted, assets["labels"])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines import text
 
     return text.linear_baselines(splits.train, splits.validation, splits.test)

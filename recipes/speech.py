@@ -35,11 +35,12 @@ from recipes.datasets.digits import digits
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "many-to-many"
 TASK = "speech"
-METRIC = "word_error_rate"
-MONITOR = "val_loss"
+METRIC = Metric("word_error_rate", better="lower")
+MONITOR = Monitor("val_loss", better="lower")
 
 Cell = Literal["simplernn", "lstm", "gru"]
 
@@ -168,7 +169,7 @@ def ask(config: Config, text: str) -> Examples:
     return recording(text)
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo.metrics.speech import transcription
 
     said = spoken(config, examples)
@@ -177,7 +178,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return transcription(said["text"], heard, said["speaker"])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.speech import segmented
     from zoo.metrics.speech import transcription
 

@@ -35,11 +35,12 @@ from typing import Any, Literal
 
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "many-to-many"
 TASK = "forecasting"
-METRIC = "qlike"
-MONITOR = "val_loss"
+METRIC = Metric("qlike", better="lower")
+MONITOR = Monitor("val_loss", better="lower")
 WARNING = (
     "This is no advice: volatility can be forecast, the direction of prices hardly. What "
     "`zoo backtest` shows of a strategy after costs leaves out taxes, slippage, and that these "
@@ -174,14 +175,14 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served({"serving_default": closes, "bars": bars, "walk": walk}, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo.serving import backtesting
 
     panel = backtesting.observe(examples, config.horizon)
     return backtesting.summary(panel, backtesting.network(panel, predictor))
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.series import BASELINES
     from zoo.serving import backtesting
 

@@ -38,6 +38,7 @@ from recipes.sentiment import (
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
+from zoo.scores import Metric, Monitor
 
 __all__ = [
     "baseline",
@@ -53,8 +54,8 @@ __all__ = [
 
 TOPOLOGY = "many-to-one"
 TASK = "topics"
-METRIC = "accuracy"
-MONITOR = "val_accuracy"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_accuracy", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)

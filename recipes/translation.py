@@ -35,11 +35,12 @@ from typing import Any, Literal
 
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "encoder-decoder"
 TASK = "translation"
-METRIC = "bleu"
-MONITOR = "val_accuracy"
+METRIC = Metric("bleu", better="higher", format=".2f")
+MONITOR = Monitor("val_accuracy", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +172,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     return Served(functions, parts=[model, source, target])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
     from zoo.metrics import translation
 
     answers = predictor.predict(examples["text"])
@@ -183,7 +184,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     )
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.translation import baselines
 
     return baselines(splits.train, splits.test, config.source, config.target)

@@ -4,8 +4,10 @@ Constants:
 
 - docstring: the idea of the network: equations, reference, expected score and time.
 - `TOPOLOGY`, `TASK`: `"many-to-one"`, … and `"sentiment"`, …
-- `METRIC`: the key of `evaluate`'s result that the field quotes.
-- `MONITOR`: the validation log that picks the best epoch, `"val_accuracy"` or `"val_loss"`.
+- `METRIC`: the score that the field quotes, `zoo.scores.Metric("accuracy", better="higher")`: a
+  value of what `evaluate` returns.
+- `MONITOR`: the validation log that picks the best epoch, of any name:
+  `zoo.scores.Monitor("val_loss", better="lower")`.
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
@@ -24,9 +26,9 @@ Functions:
 - `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made anew at each call.
 - `serve(config, assets, model)`: a `zoo.serving.Served`: signatures from raw input to named
   outputs.
-- `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a dict
-  that JSON can hold.
-- `baseline(config, splits)`: name to the same metrics, for the honest simple methods.
+- `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a
+  `zoo.scores.Scores`: values, tables by name, a confusion matrix.
+- `baseline(config, splits)`: name to the `Scores` of an honest simple method, by the same names.
 - `show(example, answer)`: one answer for people, on a line if it can be; also one of `nbest`.
 
 Functions that a module has only where there is something to do:
@@ -62,7 +64,6 @@ Some names mean something to the engine:
 - `generate`, a signature of `zoo.decoding.generations`: `predictor.generate`, `zoo generate`.
 - `alignment`, a signature of `features` `(batch, frames, bands)` and `posteriors` `(batch, frames,
   ids)`, the blank first; `seconds` `(batch,)`, of a frame; `length`: `zoo predict --alignment`.
-- `checks` in what `evaluate` returns: what was made, and the corpus' own, to the same numbers.
 - `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
 - `walk`, a signature of what forecasts prices: `open`, `high`, `low` and `close`, 0 where unknown,
   to the forecasts of each day, `(batch, time, horizon)`: `location`, `scale` and `freedom` of a
@@ -82,7 +83,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.config import Config
-from zoo.errors import ZooError
+from zoo.errors import ZooError, suggest
+from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     from zoo.data import Batches, Dataset, Examples, Splits
@@ -129,11 +131,11 @@ class Recipe:
         return self.module.TASK
 
     @property
-    def metric(self) -> str:
+    def metric(self) -> Metric:
         return self.module.METRIC
 
     @property
-    def monitor(self) -> str:
+    def monitor(self) -> Monitor:
         return self.module.MONITOR
 
     @property
@@ -214,11 +216,28 @@ class Recipe:
         assets: dict,
         predictor: Predictor,
         examples: Examples,
-    ) -> dict[str, Any]:
-        return self.module.evaluate(config, assets, predictor, examples)
+    ) -> Scores:
+        scores = self._checked(
+            self.module.evaluate(config, assets, predictor, examples), "evaluate"
+        )
+        if self.metric.name not in scores.values:
+            raise ZooError(
+                f"{self.name}: evaluate gives no value {self.metric.name!r}, which METRIC names."
+                f"{suggest(self.metric.name, scores.values)}"
+            )
+        return scores
 
-    def baseline(self, config: Config, splits: Splits) -> dict[str, dict]:
-        return self.module.baseline(config, splits)
+    def baseline(self, config: Config, splits: Splits) -> dict[str, Scores]:
+        found = self.module.baseline(config, splits)
+        return {name: self._checked(scores, f"baseline {name!r}") for name, scores in found.items()}
+
+    def _checked(self, scores: Any, source: str) -> Scores:
+        if not isinstance(scores, Scores):
+            raise ZooError(
+                f"{self.name}: {source} gives a {type(scores).__name__}; it must give a "
+                f'zoo.scores.Scores, such as Scores({{"{self.metric.name}": 0.5}}).'
+            )
+        return scores
 
     def show(self, example: dict, answer: dict) -> str:
         return self.module.show(example, answer)
@@ -240,6 +259,17 @@ def recipes_of(module: types.ModuleType, origin: str) -> list[Recipe]:
         raise ZooError(
             f"{origin}: TOPOLOGY is {module.TOPOLOGY!r}; it must be one of {', '.join(TOPOLOGIES)}."
         )
+    for name, kind, value in (
+        ("METRIC", Metric, module.METRIC),
+        ("MONITOR", Monitor, module.MONITOR),
+    ):
+        if not isinstance(value, kind):
+            known = value if isinstance(value, str) else "name"
+            raise ZooError(
+                f"{origin}: {name} is {value!r}, which does not say whether higher or lower is "
+                f'better. Write {name} = {kind.__name__}("{known}", better="higher") or '
+                'better="lower", with zoo.scores.'
+            )
     for name, config in module.RECIPES.items():
         if not isinstance(config, Config):
             raise ZooError(f"{origin}: the configuration of {name!r} does not derive from Config.")

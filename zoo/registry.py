@@ -71,7 +71,7 @@ def list_models(
             "topology": recipe.topology,
             "task": recipe.task,
             "dataset": recipe.dataset.name,
-            "metric": recipe.metric,
+            "metric": recipe.metric.name,
             "pretrained": name in names_in(recipe.pretrained_folder),
         }
         if (

@@ -25,6 +25,7 @@ def score(name, value):
         "recipe": name,
         "task": "films",
         "metric": "accuracy",
+        "better": "higher",
         "score": value,
         "baseline": {"linear": 0.75},
         "metrics": {
@@ -63,14 +64,30 @@ def measured(tmp_path):
 
 def test_the_table_has_a_row_for_each_score_and_baseline(measured):
     lines = results.render_table(measured).splitlines()
-    assert lines[2] == "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428 | 1,234 | 2 of 3 |"
-    assert lines[3] == "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363 | 1,234 | 2 of 3 |"
+    assert lines[2] == "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363 | 1,234 | 2 of 3 |"
+    assert lines[3] == "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428 | 1,234 | 2 of 3 |"
     assert lines[4] == "| baseline: linear | films | accuracy | 0.7500 | | | |"
     assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
     assert lines[6].endswith("seed 7.")
     assert "`a` 10 s" in lines[-1]
     assert "100 s for its 2 epochs (best score with this seed: 0.7100)" in lines[-1]
     assert "ratio **0.10**" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("better", "expected"),
+    [
+        ("higher", ["b", "a", "baseline: good", "baseline: poor"]),
+        ("lower", ["a", "b", "baseline: poor", "baseline: good"]),
+    ],
+)
+def test_the_best_of_each_table_stands_first(tmp_path, better, expected):
+    for name, value in (("a", 0.2), ("b", 0.3)):
+        row = {**score(name, value), "metric": "anything", "better": better}
+        row["baseline"] = {"good": 0.6, "poor": 0.5}
+        (tmp_path / f"{name}.json").write_text(json.dumps(row))
+    table = [line for line in results.render_table(tmp_path).splitlines() if line[:1] == "|"][2:]
+    assert [line.split("|")[1].strip(" `") for line in table] == expected
 
 
 def test_scores_of_one_table_have_one_scale(measured):
@@ -253,7 +270,7 @@ def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
         (tmp_path / f"{name}.json").write_text(json.dumps(row))
     table = [line for line in results.render_table(tmp_path).splitlines() if line[:1] == "|"][2:]
     assert [line.split("|")[1].strip(" `") for line in table] == [
-        "c", "a", "baseline: copy", "b", "baseline: copy",
+        "a", "c", "baseline: copy", "b", "baseline: copy",
     ]  # fmt: skip
     assert table[3] == "| `b` | pairs | bleu | **31.25** |  | 1,234 | 2 of 3 |"
     assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | | | |"

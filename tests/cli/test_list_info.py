@@ -72,7 +72,7 @@ def test_info_json(cli):
         "name": "imdb-deep-gru",
         "topology": recipe.topology,
         "task": recipe.task,
-        "metric": recipe.metric,
+        "metric": recipe.metric.name,
         "dataset": recipe.dataset.name,
     }
     assert {key: value["default"] for key, value in found["config"].items()} == (

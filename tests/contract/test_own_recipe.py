@@ -10,6 +10,8 @@ import pytest
 
 import zoo
 from zoo import files
+from zoo.cli.evaluate import evaluate
+from zoo.scores import Scores
 
 # The smallest complete recipe: is a sentence about the past or about the future?
 RECIPE = '''
@@ -19,11 +21,12 @@ import dataclasses
 
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
+from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "many-to-one"
 TASK = "tense"
-METRIC = "accuracy"
-MONITOR = "val_loss"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_loss", better="lower")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +124,7 @@ def evaluate(config, assets, predictor, examples):
 
 
 def baseline(config, splits):
-    return {"always future": {"accuracy": splits.test["label"].count("future") / 2}}
+    return {"always future": Scores({"accuracy": splits.test["label"].count("future") / 2})}
 
 
 def show(example, answer):
@@ -194,6 +197,90 @@ def test_training_from_columns_in_memory(file, tmp_path):
     assert zoo.train(name, run, data=columns, **arguments).complete
 
 
+# A proper score, less is better; its name says nothing of that.
+BRIER = """
+def objective(config, assets):
+    from keras import ops
+
+    def brier(y, probabilities):
+        truth = ops.one_hot(ops.cast(ops.reshape(y, (-1,)), "int32"), 2)
+        return ops.sum(ops.square(probabilities - truth), axis=-1)
+
+    return {"loss": "sparse_categorical_crossentropy", "metrics": [brier]}
+
+
+def evaluate(config, assets, predictor, examples):
+    errors = [
+        sum((p - (label == truth)) ** 2 for label, p in answer["probabilities"].items())
+        for answer, truth in zip(predictor.predict(examples["text"]), examples["label"])
+    ]
+    return Scores(
+        {"brier": sum(errors) / len(errors)},
+        tables={"per_tense": {"any": {"brier": max(errors), "rows": len(errors)}}},
+        signatures={"brier": "Brier 1950"},
+    )
+
+
+def baseline(config, splits):
+    return {"always a half": Scores({"brier": 0.5})}
+"""
+
+
+def brier_recipe(path, monitor='Monitor("val_brier", better="lower")'):
+    source = RECIPE.replace(
+        'Metric("accuracy", better="higher")', 'Metric("brier", better="lower")'
+    )
+    path.write_text(source.replace('Monitor("val_loss", better="lower")', monitor) + BRIER)
+    return str(path)
+
+
+def test_the_best_epoch_is_kept_where_lower_is_better_under_any_name(tmp_path, capsys):
+    run = zoo.train(brier_recipe(tmp_path / "brier.py"), tmp_path / "run", data="sample")
+    curve = [row["val_brier"] for row in run.history]
+    assert min(curve) < curve[0]
+    metrics = run.metrics
+    assert metrics["best_epoch"] == 1 + curve.index(min(curve)) > 1
+    assert metrics["validation"] == min(curve)
+    assert (metrics["metric"], metrics["monitor"]) == ("brier", "val_brier")
+    card = (run.path / "card.md").read_text()
+    assert "brier; lower is better" in card
+    marked = [line.endswith("best") for line in capsys.readouterr().out.splitlines() if "s" in line]
+    assert sum(marked) == sum(value < min([9, *curve[:i]]) for i, value in enumerate(curve))
+    # Tables and signatures are shown under whatever name.
+    assert "\n| tense | brier | rows |\n" in card
+    assert "\n- `brier`: `Brier 1950`\n" in card
+    evaluate.callback(str(run.path), None, {}, "test", True, False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split() == ["network", f"{metrics['test']['brier']:.4f}"]
+    assert lines[4:6] == ["brier: Brier 1950", ""]
+    assert [line.split() for line in lines[6:]] == [
+        ["tense", "brier", "rows"],
+        ["any", f"{metrics['test']['per_tense']['any']['brier']:.4f}", "2"],
+    ]
+    # The weights are those of that epoch.
+    result = zoo.evaluate(run.path, split="validation", baselines=False)
+    assert result["metrics"]["brier"] == pytest.approx(min(curve), rel=1e-4)
+
+
+def test_a_monitor_that_is_not_measured_is_said_after_the_first_epoch(tmp_path):
+    file = brier_recipe(tmp_path / "typo.py", 'Monitor("val_briar", better="lower")')
+    with pytest.raises(zoo.ZooError, match=r"'val_briar' is not .* Did you mean 'val_brier'\?"):
+        zoo.train(file, tmp_path / "run", data="sample", settings={"epochs": 1}, quiet=True)
+
+
+def test_scores_of_another_type_or_without_the_metric_are_refused(file):
+    recipe = zoo.get_recipe(str(file))
+    recipe.module.evaluate = lambda *arguments: {"accuracy": 1.0}
+    with pytest.raises(zoo.ZooError, match=r"evaluate gives a dict; it must give a zoo\.scores"):
+        recipe.evaluate(None, {}, None, {})
+    recipe.module.evaluate = lambda *arguments: Scores({"acuracy": 1.0})
+    with pytest.raises(zoo.ZooError, match=r"no value 'accuracy'.* Did you mean 'acuracy'\?"):
+        recipe.evaluate(None, {}, None, {})
+    recipe.module.baseline = lambda *arguments: {"half": {"accuracy": 0.5}}
+    with pytest.raises(zoo.ZooError, match="baseline 'half' gives a dict"):
+        recipe.baseline(None, None)
+
+
 def test_a_file_says_what_is_wrong_with_it(file, tmp_path):
     with pytest.raises(zoo.UsageError, match=r"no recipe 'tiny-tens'. Did you mean 'tiny-tense'\?"):
         zoo.get_recipe(f"{file}:tiny-tens")
@@ -206,6 +293,18 @@ def test_a_file_says_what_is_wrong_with_it(file, tmp_path):
             ("Config(epochs=12, batch_size=4, learning_rate=0.02, patience=0)", "{}", "Config"),
             ("import dataclasses\n", "import dataclasses, nothing_like_it\n", "nothing_like_it"),
             ("def show(example, answer):", "def show(:", "SyntaxError"),
+            (
+                'Metric("accuracy", better="higher")',
+                '"accuracy"',
+                r"METRIC is 'accuracy', which .*Write METRIC = Metric\(\"accuracy\", better=",
+            ),
+            (
+                'Monitor("val_loss", better="lower")',
+                '"val_loss"',
+                r"MONITOR is 'val_loss', which .*Write MONITOR = Monitor\(\"val_loss\", better=",
+            ),
+            ('better="lower"', 'better="less"', r"better='less'; write better=\"higher\" or"),
+            (', better="lower"', "", "better"),
         ]
     ):
         broken = tmp_path / f"broken{number}.py"

@@ -84,13 +84,13 @@ def test_a_reference_run_is_whole(chosen, references, settings):
 
     recipe = zoo.get_recipe(chosen)
     metrics = Run(run).metrics
-    assert np.isfinite(metrics["test"][recipe.metric])
+    assert np.isfinite(metrics["test"][recipe.metric.name])
     history = Run(run).history
     assert [row["epoch"] for row in history] == list(range(1, settings["epochs"] + 1))
     assert all(np.isfinite(value) for row in history for value in row.values())
-    assert recipe.monitor in history[0]
-    best = [row[recipe.monitor] for row in history]
-    better = min if recipe.monitor.endswith("loss") else max
+    assert recipe.monitor.name in history[0]
+    best = [row[recipe.monitor.name] for row in history]
+    better = min if recipe.monitor.better == "lower" else max
     assert metrics["best_epoch"] == 1 + best.index(better(best))
 
 

@@ -29,7 +29,7 @@ def test_the_constants_are_in_the_order_of_the_contract(recipe):
     ]
     assert assigned[:4] == ["TOPOLOGY", "TASK", "METRIC", "MONITOR"]
     assert recipe.topology in TOPOLOGIES
-    assert recipe.monitor.startswith("val_")
+    assert recipe.monitor.name.startswith("val_")
 
 
 def test_the_docstring_teaches_and_names_its_sources(recipe):

@@ -79,7 +79,7 @@ def test_the_manifest_says_what_it_is(packed):
     recipe, entry = zoo.get_recipe(NAME), manifest[NAME]
     pack = packed / "pretrained" / entry["file"]
     assert entry["bytes"] == pack.stat().st_size < 8e6
-    assert entry["metric"] == recipe.metric
+    assert entry["metric"] == recipe.metric.name
     assert 0 <= entry["score"] <= 1
     assert "sample" in entry["data"]
     assert entry["licence"] == recipe.dataset.licence

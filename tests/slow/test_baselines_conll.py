@@ -29,7 +29,7 @@ def test_the_baseline_is_the_published_one(load, key):
     ]
     found = entity_baselines(splits.train, splits.test)["seen-entities"]
     assert percent(found) == [71.91, 50.90, 59.61]
-    assert {kind: row["support"] for kind, row in found["per_class"].items()} == {
+    assert {kind: row["support"] for kind, row in found.tables["per_class"].items()} == {
         "LOC": 1668,
         "MISC": 702,
         "ORG": 1661,

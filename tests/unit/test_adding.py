@@ -45,7 +45,7 @@ def test_the_constant_guess_errs_by_a_sixth(splits):
     assert guess["mse"] == pytest.approx(1 / 6, rel=0.05)
     assert guess["right"] < 0.1
     perfect = adding.scores(splits.test, np.array(splits.test["sum"]) + 0.03)
-    assert perfect == {"mse": pytest.approx(9e-4), "right": 1.0, "rows": 2000}
+    assert perfect.values == {"mse": pytest.approx(9e-4), "right": 1.0, "rows": 2000}
 
 
 def test_they_are_made_by_a_fixed_seed_and_said_to_be():

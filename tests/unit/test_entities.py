@@ -83,7 +83,7 @@ def test_scores_are_conllevals_also_of_tags_that_no_entity_has(seed):
     assert scores["recall"] == right / true
     assert scores["f1"] == pytest.approx(2 * right / (guessed + true))
     assert scores["tokens"] == sum(map(len, truth))
-    for kind, row in scores["per_class"].items():
+    for kind, row in scores.tables["per_class"].items():
 
         def only(rows, kind=kind):
             return [[tag if tag.endswith(kind) else "O" for tag in tags] for tags in rows]
@@ -103,7 +103,7 @@ def test_scores_by_hand():
     scores = entity_scores(truth, predicted)
     assert (scores["precision"], scores["recall"], scores["f1"]) == (1 / 3, 1 / 2, 2 / 5)
     assert scores["token_accuracy"] == 4 / 6
-    assert scores["per_class"]["LOC"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1}
+    assert scores.tables["per_class"]["LOC"] == {"precision": 0, "recall": 0, "f1": 0, "support": 1}
 
 
 def test_nothing_to_find_and_nothing_found_is_zero_and_no_warning():

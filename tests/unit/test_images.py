@@ -99,7 +99,7 @@ def test_baselines_of_vectors():
     test = {"v": [[[0, 2]], [[7, 7]], [[5, 5]]], "label": ["a", "b", "a"]}
     found = vector_baselines(near, one, test, "v")
     # (5, 5) is nearer to (8, 9), by 25, than to (1, 1), by 32.
-    assert found["nearest-neighbour"]["confusion"] == [[1, 1], [0, 1]]
+    assert found["nearest-neighbour"].confusion.matrix == [[1, 1], [0, 1]]
     # The most frequent class of train alone is b.
     assert found["majority"]["accuracy"] == pytest.approx(2 / 3)
     assert found["linear"]["accuracy"] >= 2 / 3

@@ -5,6 +5,7 @@ import pytest
 
 from zoo import ZooError
 from zoo.metrics import classification, wilson_interval
+from zoo.scores import Scores
 
 
 def test_classification_against_a_hand_computation():
@@ -14,37 +15,43 @@ def test_classification_against_a_hand_computation():
     assert result["accuracy"] == pytest.approx(4 / 6)
     assert result["rows"] == 6
     # a: 2 of 2 found right, 2 of 3 found; b: 1 of 2, 1 of 2; c: 1 of 2, 1 of 1.
-    assert result["per_class"]["a"] == pytest.approx(
+    assert result.tables["per_class"]["a"] == pytest.approx(
         {"precision": 1.0, "recall": 2 / 3, "f1": 0.8, "support": 3}
     )
-    assert result["per_class"]["b"] == pytest.approx(
+    assert result.tables["per_class"]["b"] == pytest.approx(
         {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
     )
-    assert result["per_class"]["c"] == pytest.approx(
+    assert result.tables["per_class"]["c"] == pytest.approx(
         {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "support": 1}
     )
     assert result["macro_f1"] == pytest.approx((0.8 + 0.5 + 2 / 3) / 3)
     # Rows are true classes, in the order given: c, b, a.
-    assert result["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 1, 2]]
-    assert json.loads(json.dumps(result)) == result
+    assert result.confusion.matrix == [[1, 0, 0], [1, 1, 0], [0, 1, 2]]
+    assert result.confusion.labels == ["c", "b", "a"]
+    assert Scores.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 def test_a_class_that_is_never_predicted_scores_zero_and_counts():
     result = classification(["a", "b"], ["a", "a"], ["a", "b"])
-    assert result["per_class"]["b"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert result.tables["per_class"]["b"] == {
+        "precision": 0.0,
+        "recall": 0.0,
+        "f1": 0.0,
+        "support": 1,
+    }
     assert result["macro_f1"] == pytest.approx((2 / 3) / 2)
 
 
 def test_a_class_that_does_not_occur_leaves_the_macro_mean_alone():
     result = classification(["a", "b"], ["a", "b"], ["a", "b", "absent"])
     assert result["macro_f1"] == 1.0
-    assert result["per_class"]["absent"]["support"] == 0
-    assert result["confusion"][2] == [0, 0, 0]
+    assert result.tables["per_class"]["absent"]["support"] == 0
+    assert result.confusion.matrix[2] == [0, 0, 0]
 
 
 def test_one_class_only():
     result = classification(["a"], ["a"], ["a"])
-    assert (result["accuracy"], result["confusion"]) == (1.0, [[1]])
+    assert (result["accuracy"], result.confusion.matrix) == (1.0, [[1]])
 
 
 def test_unknown_labels_are_named_with_their_rows():

@@ -7,6 +7,7 @@ from matplotlib.image import imread
 
 from zoo import ZooError
 from zoo.report import plots
+from zoo.scores import ConfusionMatrix, Monitor
 
 HISTORY = [
     {"epoch": 1, "loss": 0.6, "val_loss": 0.5, "accuracy": 0.7, "val_accuracy": 0.8, "lr": 1e-3},
@@ -16,7 +17,7 @@ HISTORY = [
 
 
 def test_curves_show_each_value_and_mark_the_best_epoch(tmp_path, figures):
-    plots.curves(HISTORY, tmp_path / "new" / "curves.png", monitor="val_accuracy")
+    plots.curves(HISTORY, tmp_path / "new" / "curves.png", Monitor("val_accuracy", better="higher"))
     loss, accuracy = figures[0].axes
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "accuracy")
     assert loss.get_xlabel() == accuracy.get_xlabel() == "epoch"
@@ -29,10 +30,15 @@ def test_curves_show_each_value_and_mark_the_best_epoch(tmp_path, figures):
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["curves.png"]
 
 
-def test_the_best_loss_is_the_least(tmp_path, figures):
-    plots.curves(HISTORY, tmp_path / "curves.png", monitor="val_loss")
-    labels = [line.get_label() for line in figures[0].axes[0].lines]
-    assert "best epoch (2): 0.3000" in labels
+@pytest.mark.parametrize("name", ["val_loss", "val_brier", "val_perplexity"])
+def test_the_best_epoch_follows_the_direction_and_no_name(tmp_path, figures, name):
+    history = [{**row, name: row["val_loss"]} for row in HISTORY]
+    for better, label in (
+        ("lower", "best epoch (2): 0.3000"),
+        ("higher", "best epoch (1): 0.5000"),
+    ):
+        plots.curves(history, tmp_path / "curves.png", Monitor(name, better))
+        assert label in [line.get_label() for line in figures[-1].axes[0].lines]
 
 
 def test_curves_take_a_history_as_csv_gives_it(tmp_path, figures):
@@ -56,7 +62,7 @@ def test_no_epoch_is_an_error_that_writes_nothing(tmp_path):
 
 
 def test_confusion_shows_counts_and_shares(tmp_path, figures):
-    plots.confusion([[3, 1], [0, 0]], ["no", "yes"], tmp_path / "confusion.png")
+    plots.confusion(ConfusionMatrix(["no", "yes"], [[3, 1], [0, 0]]), tmp_path / "confusion.png")
     axes = figures[0].axes[0]
     assert [text.get_text() for text in axes.texts] == [
         "3\n75.0%",
@@ -72,21 +78,23 @@ def test_confusion_shows_counts_and_shares(tmp_path, figures):
 @pytest.mark.parametrize("classes", [1, 5, 26, 200])
 def test_confusion_of_any_size(tmp_path, classes):
     labels = [f"$x_{i}" for i in range(classes)]  # not a formula, and no broken one
-    plots.confusion(np.eye(classes, dtype=int).tolist(), labels, tmp_path / "confusion.png")
+    matrix = np.eye(classes, dtype=int).tolist()
+    plots.confusion(ConfusionMatrix(labels, matrix), tmp_path / "confusion.png")
     height, width = imread(tmp_path / "confusion.png").shape[:2]
     assert 300 < height < 2500
     assert 300 < width < 2500
 
 
 def test_names_that_the_font_lacks_do_not_warn(tmp_path):
-    plots.confusion([[1, 0], [0, 1]], ["科技", "体育"], tmp_path / "confusion.png")
+    names = ["科技", "体育"]
+    plots.confusion(ConfusionMatrix(names, [[1, 0], [0, 1]]), tmp_path / "confusion.png")
     assert (tmp_path / "confusion.png").stat().st_size > 0
 
 
 def test_no_backend_is_chosen_for_the_process(tmp_path):
     code = (
-        "import sys, pathlib; from zoo.report import plots;"
-        "plots.confusion([[1]], ['a'], pathlib.Path(sys.argv[1]));"
+        "import sys, pathlib; from zoo.report import plots; from zoo.scores import ConfusionMatrix;"
+        "plots.confusion(ConfusionMatrix(['a'], [[1]]), pathlib.Path(sys.argv[1]));"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "confusion.png")]

@@ -213,7 +213,7 @@ def test_word_error_rate_is_that_of_jiwer():
     assert ours["word_error_rate"] == pytest.approx(jiwer.wer(*texts))
     errors = ours["substitutions"] + ours["deletions"] + ours["insertions"]
     assert errors / ours["words"] == ours["word_error_rate"]
-    parts = ours["per_speaker"].values()
+    parts = ours.tables["per_speaker"].values()
     assert sum(p["word_error_rate"] * p["words"] for p in parts) == pytest.approx(errors)
     with pytest.raises(ZooError, match="no words"):
         transcription([""], ["1"])

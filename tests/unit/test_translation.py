@@ -38,13 +38,13 @@ def test_scores_of_a_perfect_translation_and_of_none():
     none = metrics.translation(texts, ["", " ", "x"], language="fr", complete=[True, True, False])
     assert none["bleu"] == 0
     assert (none["empty"], none["runaway"]) == (2, 1)
-    assert "runaway" not in metrics.translation(texts, texts)
+    assert "runaway" not in metrics.translation(texts, texts).values
 
 
 def test_signatures_say_how():
     from importlib.metadata import version
 
-    found = metrics.translation(["a"], ["a"], language="de")["signature"]
+    found = metrics.translation(["a"], ["a"], language="de").signatures
     moses = f"tok:moses.{version('sacremoses')}-de"
     assert {"case:lc", moses, "nrefs:1"} <= set(found["bleu"].split("|"))
     assert {"case:mixed", "tok:13a"} <= set(found["bleu_cased"].split("|"))

@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 
 from zoo.data import Examples
 from zoo.metrics import entities, entity_scores
+from zoo.scores import Scores
 
 
-def entity_baselines(train: Examples, test: Examples) -> dict[str, dict]:
+def entity_baselines(train: Examples, test: Examples) -> dict[str, Scores]:
     """Scores the lookup of training entities on the test split.
 
     Args:

@@ -17,12 +17,13 @@ import numpy as np
 
 from zoo.data import Examples
 from zoo.music.arrays import roll
+from zoo.scores import Scores
 
 MOST = 20_000  # frames that a regression learns from: evenly chosen, for time
 STRENGTH = 1.0  # of scikit-learn's L2 penalty, its default
 
 
-def baselines(train: Examples, test: Examples) -> dict[str, dict]:
+def baselines(train: Examples, test: Examples) -> dict[str, Scores]:
     """Fits all methods and scores them on the test pieces.
 
     Args:
@@ -50,7 +51,7 @@ def baselines(train: Examples, test: Examples) -> dict[str, dict]:
             return np.concatenate([a, b[:, :key]], axis=1) if below else a
 
         found[name] = _regression(features, (before, frames), (test_before, test_frames))
-    return {name: {"nats_per_frame": value} for name, value in found.items()}
+    return {name: Scores({"nats_per_frame": value}) for name, value in found.items()}
 
 
 def transitions(pieces: Sequence[Sequence[Sequence[int]]]) -> tuple[np.ndarray, np.ndarray]:

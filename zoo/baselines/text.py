@@ -21,6 +21,7 @@ from sklearn.svm import LinearSVC
 from zoo import metrics
 from zoo.data import Examples
 from zoo.errors import ZooError
+from zoo.scores import Scores
 
 _TAG = re.compile(r"</?[a-z][^<>]*>")
 # Scripts that put no spaces between words: each sign is a token, so that pairs tell words apart.
@@ -44,7 +45,7 @@ def linear_baselines(
     test: Examples,
     text: str = "text",
     label: str = "label",
-) -> dict[str, dict]:
+) -> dict[str, Scores]:
     """Scores the linear baselines, and the most frequent class, on the test split.
 
     Args:

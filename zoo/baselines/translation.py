@@ -8,13 +8,13 @@ a probability t(target | source) that does not depend on the places of the two.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from zoo import metrics
 from zoo.data import Examples
 from zoo.errors import ZooError
+from zoo.scores import Scores
 
 EPOCHS = 8  # of the EM algorithm; the dictionary changes little from then on
 MAX_WORDS = 100  # longer sentences are left out: memory grows with the product of both lengths
@@ -23,7 +23,7 @@ NOTHING = 0  # the source word that writes what no source word does
 
 def baselines(
     train: Examples, test: Examples, source: str = "en", target: str = "fr"
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Scores]:
     """Scores both on the test split.
 
     Args:

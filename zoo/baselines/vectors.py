@@ -15,11 +15,12 @@ from sklearn.preprocessing import StandardScaler
 
 from zoo import metrics
 from zoo.data import Examples
+from zoo.scores import Scores
 
 
 def vector_baselines(
     train: Examples, validation: Examples, test: Examples, vector: str, label: str = "label"
-) -> dict[str, dict]:
+) -> dict[str, Scores]:
     """Scores classifiers of vectors on the test split; they are fitted on train and validation.
 
     Args:

@@ -40,7 +40,7 @@ def info(name: str, layers: bool, as_json: bool) -> None:
                     "name": recipe.name,
                     "topology": recipe.topology,
                     "task": recipe.task,
-                    "metric": recipe.metric,
+                    "metric": recipe.metric.name,
                     "doc": inspect.cleandoc(recipe.doc),
                     "config": {
                         key: {"default": value, "comment": comment}
@@ -74,9 +74,10 @@ def info(name: str, layers: bool, as_json: bool) -> None:
         click.echo(f"  column {column}: {meaning}")
     heading("Score")
     if packed:
-        click.echo(f"  {recipe.metric} {packed['score']:.4f} on the test split of {packed['data']}")
+        score = recipe.metric.text(packed["score"])
+        click.echo(f"  {recipe.metric.name} {score} on the test split of {packed['data']}")
     else:
-        click.echo(f"  no pretrained weights; the field quotes {recipe.metric}")
+        click.echo(f"  no pretrained weights; the field quotes {recipe.metric.name}")
     if layers:
         network = _network(recipe)
         heading(f"Layers, with the vocabulary of {network['built_from']}")

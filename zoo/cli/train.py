@@ -117,7 +117,8 @@ def train(
             changes[key] = str(value)
     from zoo.registry import get_recipe
 
-    override(get_recipe(name).config, changes)  # what is wrong is said before TensorFlow's seconds
+    recipe = get_recipe(name)
+    override(recipe.config, changes)  # what is wrong is said before TensorFlow's seconds
     options.import_tensorflow()
     from zoo.training import train
 
@@ -143,9 +144,9 @@ def train(
         click.echo(f"\nStopped{where}. Go on with:\n  zoo {shlex.join(again)}")
         raise
     metrics = run.metrics
-    metric = metrics["metric"]
-    click.echo(f"{metric} {metrics['test'][metric]:.4f} on the test split")
+    metric, text = metrics["metric"], recipe.metric.text
+    click.echo(f"{metric} {text(metrics['test'][metric])} on the test split")
     for other, scores in metrics["baseline"].items():
-        click.echo(f"  {scores[metric]:.4f} {other} (baseline)")
+        click.echo(f"  {text(scores[metric]) if metric in scores else '–'} {other} (baseline)")
     path = shlex.quote(str(run.path))
     click.echo(f'saved in {path}; try\n  zoo predict {path} "…"')

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
 from zoo.errors import ZooError
+from zoo.scores import ConfusionMatrix, Scores
 
 
-def classification(
-    truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
-) -> dict[str, Any]:
+def classification(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Scores:
     """Scores predicted class names against the true ones.
 
     Args:
@@ -23,11 +21,10 @@ def classification(
       labels: every class name, in the order that the result keeps.
 
     Returns:
-      A dict that JSON can hold, all scores as fractions of 1:
-      `accuracy`; `macro_f1`, the mean F1 of the classes that occur in `truth` or `predicted`
-      (scikit-learn's default); `rows`; `per_class`, label to `precision`, `recall`, `f1` (0
-      where undefined) and `support` (rows of that class); `confusion`, counts with a row for
-      each true class and a column for each predicted class.
+      The values `accuracy`; `macro_f1`, the mean F1 of the classes that occur in `truth` or
+      `predicted` (scikit-learn's default), both fractions of 1; and `rows`. The table
+      `per_class`: label to `precision`, `recall`, `f1` (0 where undefined) and `support` (rows of
+      that class). The confusion matrix of all `labels`.
 
     Raises:
       ZooError: no rows, unequal lengths, or a class name that is not in `labels`.
@@ -48,21 +45,24 @@ def classification(
     confusion = np.zeros((len(labels), len(labels)), int)
     np.add.at(confusion, (true, guess), 1)
     occurring = np.union1d(true, guess)
-    return {
-        "accuracy": float(np.mean(true == guess)),
-        "macro_f1": float(np.mean(f1[occurring])),
-        "rows": len(truth),
-        "per_class": {
-            label: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, label in enumerate(labels)
-        },
-        "confusion": confusion.tolist(),
+    classes = {
+        label: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(f1[i]),
+            "support": int(support[i]),
+        }
+        for i, label in enumerate(labels)
     }
+    return Scores(
+        values={
+            "accuracy": float(np.mean(true == guess)),
+            "macro_f1": float(np.mean(f1[occurring])),
+            "rows": len(truth),
+        },
+        tables={"per_class": classes},
+        confusion=ConfusionMatrix([*labels], confusion.tolist()),
+    )
 
 
 def wilson_interval(accuracy: float, rows: int) -> tuple[float, float]:

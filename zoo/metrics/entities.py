@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from zoo.errors import ZooError
+from zoo.scores import Scores
 
 
 def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -33,9 +33,7 @@ def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     return found
 
 
-def entity_scores(
-    truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> dict[str, Any]:
+def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
     """Scores predicted tags against the true ones.
 
     Args:
@@ -43,9 +41,9 @@ def entity_scores(
       predicted: as many tags for each.
 
     Returns:
-      A dict that JSON can hold, all scores as fractions of 1, 0 where undefined: `precision`,
-      `recall` and `f1` of entities; `token_accuracy`; `rows`, sentences; `tokens`; `per_class`,
-      class to `precision`, `recall`, `f1` and `support` (true entities).
+      The values `precision`, `recall` and `f1` of entities, and `token_accuracy`: fractions of 1,
+      0 where undefined; `rows`, sentences; `tokens`. The table `per_class`: class to `precision`,
+      `recall`, `f1` and `support` (true entities).
 
     Raises:
       ZooError: no sentences, or unequal numbers of sentences or tags.
@@ -73,16 +71,19 @@ def entity_scores(
         true.update(kind for _, _, kind in gold)
         guessed.update(kind for _, _, kind in found)
         right.update(kind for _, _, kind in set(gold) & set(found))
-    return {
-        **_scores(right.total(), guessed.total(), true.total()),
-        "token_accuracy": same / tokens if tokens else 0.0,
-        "rows": len(truth),
-        "tokens": tokens,
-        "per_class": {
-            kind: {**_scores(right[kind], guessed[kind], true[kind]), "support": true[kind]}
-            for kind in sorted(true | guessed)
-        },
+    classes = {
+        kind: {**_scores(right[kind], guessed[kind], true[kind]), "support": true[kind]}
+        for kind in sorted(true | guessed)
     }
+    return Scores(
+        values={
+            **_scores(right.total(), guessed.total(), true.total()),
+            "token_accuracy": same / tokens if tokens else 0.0,
+            "rows": len(truth),
+            "tokens": tokens,
+        },
+        tables={"per_class": classes},
+    )
 
 
 def _scores(right: int, guessed: int, true: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.metrics.overlap import longest_overlaps
+from zoo.scores import Table
 
 if TYPE_CHECKING:
     from zoo.data import Splits
@@ -25,9 +26,7 @@ def nats_per_step(scores: Sequence[dict[str, Any]]) -> float:
     return -sum(score["log_probability"] for score in scores) / max(1, steps)
 
 
-def text_checks(
-    made: Sequence[str], held_out: Sequence[str], training: Sequence[str]
-) -> dict[str, dict[str, float]]:
+def text_checks(made: Sequence[str], held_out: Sequence[str], training: Sequence[str]) -> Table:
     """Compares texts that a network made with texts that it has not seen.
 
     Args:
@@ -43,7 +42,7 @@ def text_checks(
       `characters`, their numbers. Texts without words are left out of the shares.
     """
     known = {word for text in training for word in _words(text)}
-    found = {}
+    found: Table = {}
     for name, texts in (("made", made), ("held out", held_out)):
         words = [word for text in texts for word in _words(text)]
         overlaps = longest_overlaps(texts, training)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 from zoo.errors import ZooError
+from zoo.scores import Scores, Table
 
 
 def word_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> tuple[int, ...]:
@@ -31,7 +31,7 @@ def word_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -
 
 def transcription(
     references: Sequence[str], hypotheses: Sequence[str], speakers: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> Scores:
     """Scores texts that were heard against what was said.
 
     Args:
@@ -40,10 +40,10 @@ def transcription(
       speakers: who said it; "", or none at all, where nobody knows.
 
     Returns:
-      A dict that JSON can hold: `word_error_rate`, the substitutions, deletions and insertions
-      over the words that were said, as a fraction of 1 (it may be above 1); `sequence_accuracy`,
-      the share of texts without an error; `substitutions`, `deletions`, `insertions`, `words`,
-      `rows`; and `per_speaker`, speaker to `word_error_rate` and `words`.
+      The values `word_error_rate`, the substitutions, deletions and insertions over the words that
+      were said, as a fraction of 1 (it may be above 1); `sequence_accuracy`, the share of texts
+      without an error; `substitutions`, `deletions`, `insertions`, `words`, `rows`. The table
+      `per_speaker`: speaker to `word_error_rate` and `words`.
 
     Raises:
       ZooError: no rows, no words, or unequal lengths.
@@ -60,27 +60,29 @@ def transcription(
     sums = [sum(counts) for counts in zip(*found, strict=True)]
     names = ("substitutions", "deletions", "insertions")
     words = sum(map(len, said))
-    per_speaker = {}
+    per_speaker: Table = {}
     for speaker in sorted(set(speakers) - {""}):
         rows = [row for row, name in enumerate(speakers) if name == speaker]
         count = sum(len(said[row]) for row in rows)
         errors = sum(sum(found[row]) for row in rows)
         per_speaker[speaker] = {"word_error_rate": errors / max(1, count), "words": count}
-    return {
-        "word_error_rate": sum(sums) / words,
-        "sequence_accuracy": sum(not any(counts) for counts in found) / len(found),
-        **dict(zip(names, sums, strict=True)),
-        "words": words,
-        "rows": len(said),
-        "per_speaker": per_speaker,
-    }
+    return Scores(
+        values={
+            "word_error_rate": sum(sums) / words,
+            "sequence_accuracy": sum(not any(counts) for counts in found) / len(found),
+            **dict(zip(names, sums, strict=True)),
+            "words": words,
+            "rows": len(said),
+        },
+        tables={"per_speaker": per_speaker},
+    )
 
 
 def accuracy_by_speaker(
     truth: Sequence[str], predicted: Sequence[str], speakers: Sequence[str]
-) -> dict[str, dict[str, Any]]:
+) -> Table:
     """Returns `accuracy`, a fraction of 1, and `rows` of each speaker whose name is known."""
-    found = {}
+    found: Table = {}
     for speaker in sorted(set(speakers) - {""}):
         rows = [row for row, name in enumerate(speakers) if name == speaker]
         right = sum(truth[row] == predicted[row] for row in rows)

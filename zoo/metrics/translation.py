@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from zoo.errors import ZooError
+from zoo.scores import Number, Scores
 
 
 def translation(
@@ -14,7 +14,7 @@ def translation(
     *,
     language: str = "en",
     complete: Sequence[bool] | None = None,
-) -> dict[str, Any]:
+) -> Scores:
     """Scores translations against one reference each.
 
     Args:
@@ -24,12 +24,12 @@ def translation(
       complete: whether each one ended by itself; without it, `runaway` is not counted.
 
     Returns:
-      A dict that JSON can hold, BLEU and chrF in points of 100:
+      Values, BLEU and chrF in points of 100:
       `bleu`, of texts that are tokenised by Moses' rules and lower-cased, as papers on Multi30k
       quote it; `bleu_cased`, of the texts as they are, tokenised by sacrebleu (Post 2018);
       `chrf`, the F2-score of character n-grams (Popović 2015), of the texts as they are;
       `empty`, translations without a sign; `runaway`, those that did not end by themselves;
-      `rows`; and `signature`, what says exactly how each of the three was computed.
+      `rows`. And signatures, which say exactly how each of the first three was computed.
 
     Raises:
       ZooError: no rows, or unequal lengths.
@@ -45,7 +45,7 @@ def translation(
         raise ZooError("There are no rows to score; give at least one pair.")
     tokenised = BLEU(lowercase=True, tokenize="none", force=True)
     cased, chrf = BLEU(), CHRF()
-    scores = {
+    values: dict[str, Number] = {
         "bleu": tokenised.corpus_score(
             moses(hypotheses, language), [moses(references, language)]
         ).score,
@@ -54,17 +54,16 @@ def translation(
         "empty": sum(not text.strip() for text in hypotheses),
     }
     if complete is not None:
-        scores["runaway"] = sum(not each for each in complete)
+        values["runaway"] = sum(not each for each in complete)
     tokenizer = f"moses.{_version('sacremoses')}-{language}"
-    return {
-        **scores,
-        "rows": len(references),
-        "signature": {
+    return Scores(
+        values={**values, "rows": len(references)},
+        signatures={
             "bleu": str(tokenised.get_signature()).replace("tok:none", f"tok:{tokenizer}"),
             "bleu_cased": str(cased.get_signature()),
             "chrf": str(chrf.get_signature()),
         },
-    }
+    )
 
 
 def moses(texts: Sequence[str], language: str = "en") -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.scores import Scores, Table, heading
 
 
 def write(folder: Path) -> None:
@@ -27,9 +28,9 @@ def render(folder: Path) -> str:
     )
     recipe = get_recipe(config["recipe"])
     idea = inspect.cleandoc(recipe.doc).split("\n\n")[0].replace("\n", " ")
-    metric = metrics["metric"]
-    scores = {f"**{recipe.name}**": metrics["test"], **metrics["baseline"]}
-    numbers = [key for key, value in metrics["test"].items() if isinstance(value, float)]
+    test = Scores.from_json(metrics["test"])
+    baselines = {name: Scores.from_json(each) for name, each in metrics["baseline"].items()}
+    numbers = [key for key, value in test.values.items() if isinstance(value, float)]
     options = {key: value for key, value in config["run"].items() if value not in (None, {}, False)}
     lines = [
         f"# {recipe.name}",
@@ -47,16 +48,15 @@ def render(folder: Path) -> str:
         _row(["", *numbers]),
         _row(["---", *["---:"] * len(numbers)]),
         *(
-            _row([name, *(_number(values.get(key)) for key in numbers)])
-            for name, values in scores.items()
+            _row([name, *(_number(scores.values.get(key)) for key in numbers)])
+            for name, scores in {f"**{recipe.name}**": test, **baselines}.items()
         ),
         "",
-        *_signatures(metrics["test"]),
-        *_table("class", metrics["test"].get("per_class", {})),
-        *_table("speaker", metrics["test"].get("per_speaker", {})),
-        *_table("what was made, and people's", metrics["test"].get("checks", {})),
+        *_signatures(test),
+        *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
-        f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes {metric}."
+        f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes "
+        f"{metrics['metric']}; {recipe.metric.better} is better."
         + (f" Weights: {metrics['weights']}." if "weights" in metrics else ""),
         "",
         "## How it was made",
@@ -79,13 +79,13 @@ def render(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _signatures(scores: dict[str, Any]) -> list[str]:
+def _signatures(scores: Scores) -> list[str]:
     """How sacrebleu and its like computed each score, in their own words."""
-    lines = [f"- `{key}`: `{text}`" for key, text in scores.get("signature", {}).items()]
+    lines = [f"- `{key}`: `{text}`" for key, text in scores.signatures.items()]
     return [*lines, ""] if lines else []
 
 
-def _table(title: str, rows: dict[str, dict[str, Any]]) -> list[str]:
+def _table(title: str, rows: Table) -> list[str]:
     if not rows:
         return []
     keys = list(dict.fromkeys(key for row in rows.values() for key in row))

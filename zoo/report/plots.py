@@ -18,25 +18,27 @@ from matplotlib.ticker import MaxNLocator
 
 from zoo.errors import ZooError
 from zoo.files import writing
+from zoo.scores import ConfusionMatrix, Monitor
 
 # Okabe and Ito's colours, distinct for colour-blind readers, and the first two also in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS
 GREY = "#555555"
 TRAIN, VALIDATION = BLUE, VERMILION
+VAL_LOSS = Monitor("val_loss", better="lower")
 # Beyond this many classes the cells are too small for numbers.
 MOST_NUMBERED = 25
 
 
-def curves(history: Sequence[dict[str, Any]], path: Path, monitor: str = "val_loss") -> None:
+def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL_LOSS) -> None:
     """Draws the loss and the metrics of a run against the epoch, and marks the best epoch.
 
     Args:
       history: one dict an epoch, as `history.csv` has them (strings will do): `epoch`, `loss`,
         and each further value that has a validation value `val_…` beside it.
       path: the PNG to write.
-      monitor: the value that picks the best epoch: the least of a loss, the highest of
-        anything else, the first of equals. Nothing is marked where no epoch has it.
+      monitor: the value that picks the best epoch, the first of equals. Nothing is marked where no
+        epoch has it.
 
     Raises:
       ZooError: there is no epoch, or the file cannot be written.
@@ -79,18 +81,17 @@ def curves(history: Sequence[dict[str, Any]], path: Path, monitor: str = "val_lo
     save(figure, path)
 
 
-def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
+def confusion(confusion: ConfusionMatrix, path: Path) -> None:
     """Draws a confusion matrix: counts, coloured by their share of the true class.
 
     Args:
-      matrix: counts of shape (classes, classes), a row for each true class.
-      labels: the class names, in the order of the rows and columns.
+      confusion: the counts and class names.
       path: the PNG to write.
 
     Raises:
       ZooError: the file cannot be written.
     """
-    counts = np.asarray(matrix)
+    counts, labels = np.asarray(confusion.matrix), confusion.labels
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     classes = len(labels)
@@ -255,11 +256,9 @@ def _column(history: Sequence[dict[str, Any]], key: str) -> np.ndarray:
     return np.array([math.nan if value in (None, "") else float(value) for value in values])
 
 
-def _best(history: Sequence[dict[str, Any]], monitor: str) -> int | None:
-    values = _column(history, monitor)
-    if not np.isfinite(values).any():
-        return None
-    return int(np.nanargmin(values) if monitor.endswith("loss") else np.nanargmax(values))
+def _best(history: Sequence[dict[str, Any]], monitor: Monitor) -> int | None:
+    values = _column(history, monitor.name)
+    return monitor.best(values.tolist()) if np.isfinite(values).any() else None
 
 
 def save(figure: Figure, path: Path) -> None:

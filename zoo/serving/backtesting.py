@@ -28,6 +28,7 @@ from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.metrics import panel as panels
 from zoo.metrics.panel import Panel, observe
+from zoo.scores import Scores
 from zoo.series import Forecast
 from zoo.serving.evaluation import splits_of
 from zoo.serving.predictor import Predictor, load
@@ -197,7 +198,7 @@ def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
     return whole
 
 
-def summary(panel: Panel, forecast: Forecast) -> dict[str, Any]:
+def summary(panel: Panel, forecast: Forecast) -> Scores:
     """Returns the scores of 1 day ahead, and `…_H` of the longest horizon where it is another."""
     rows = panels.scores(panel, forecast)
     first, last = rows[0], rows[-1]
@@ -207,10 +208,8 @@ def summary(panel: Panel, forecast: Forecast) -> dict[str, Any]:
     }
     if len(rows) > 1:
         found |= {f"{name}_{len(rows)}": last[name] for name in ("qlike", "crps", "coverage_80")}
-    return {name: value for name, value in found.items() if value is not None} | {
-        "series": len(panel.tickers),
-        "days": len(panel.dates),
-    }
+    values = {name: value for name, value in found.items() if value is not None}
+    return Scores({**values, "series": len(panel.tickers), "days": len(panel.dates)})
 
 
 def _chosen(baselines: str | Sequence[str]) -> list[str]:

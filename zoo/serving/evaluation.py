@@ -35,7 +35,8 @@ def evaluate(
         where the rows are the same; else they are fitted on the model's training split.
 
     Returns:
-      `model, data, rows, metric, metrics, baseline, notes`.
+      `model, data, rows, metric, metrics, baseline, notes`, which JSON can hold: `metrics`, and
+      each of `baseline` by name, are `zoo.scores.Scores` as their `to_json` gives them.
 
     Raises:
       UsageError: no such split, or a split of data without splits.
@@ -68,7 +69,7 @@ def evaluate(
                 f"trained on {trained_on['title']}, which differs: some of the rows scored here "
                 "may have been among its training data"
             )
-    metrics = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
+    scores = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
     baseline: dict[str, Any] = {}
     if baselines and same and predictor.metrics.get("baseline"):
         baseline = predictor.metrics["baseline"]
@@ -78,13 +79,14 @@ def evaluate(
         except ZooError as error:
             notes.append(f"no baseline: the model's training data are not available ({error})")
         else:
-            baseline = recipe.baseline(predictor.config, fitted)
+            others = recipe.baseline(predictor.config, fitted)
+            baseline = {name: each.to_json() for name, each in others.items()}
     return {
         "model": predictor.name,
         "data": title,
         "rows": len(next(iter(examples.values()))),
-        "metric": recipe.metric,
-        "metrics": metrics,
+        "metric": recipe.metric.name,
+        "metrics": scores.to_json(),
         "baseline": baseline,
         "notes": notes,
     }

@@ -21,7 +21,7 @@ from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.environment import environment
-from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.errors import Interrupted, UsageError, ZooError, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.training import checkpoint, health, pace
@@ -292,10 +292,13 @@ def _end_epoch(
     """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
     rate = float(np.asarray(model.optimizer.learning_rate))
     row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **health.end_epoch(model)}
-    score = logs[recipe.monitor]
-    better = state.best is None or (
-        score < state.best if recipe.monitor.endswith("loss") else score > state.best
-    )
+    if recipe.monitor.name not in logs:
+        raise ZooError(
+            f"{recipe.name}: MONITOR {recipe.monitor.name!r} is not measured after an epoch."
+            f"{suggest(recipe.monitor.name, logs)}"
+        )
+    score = logs[recipe.monitor.name]
+    better = recipe.monitor.improved(score, state.best)
     if better:
         state.best, state.best_epoch, state.stale = score, state.epoch + 1, 0
     else:
@@ -332,11 +335,11 @@ def _finish(
     progress.say(f"testing the weights of epoch {state.best_epoch}")
     predictor: Predictor = load(run.path)
     begun = time.perf_counter()
-    test = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
+    scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
     metrics: dict[str, Any] = {
-        "metric": recipe.metric,
-        "test": test,
-        "monitor": recipe.monitor,
+        "metric": recipe.metric.name,
+        "test": scores.to_json(),
+        "monitor": recipe.monitor.name,
         "validation": state.best,
         "best_epoch": state.best_epoch,
         "epochs": state.epoch,
@@ -348,9 +351,10 @@ def _finish(
     }
     if baselines:
         progress.say("fitting the baselines")
-        metrics["baseline"] = recipe.baseline(config, splits)
-    if "confusion" in test:
-        plots.confusion(test["confusion"], predictor.labels, run.path / "confusion.png")
+        others = recipe.baseline(config, splits)
+        metrics["baseline"] = {name: each.to_json() for name, each in others.items()}
+    if scores.confusion:
+        plots.confusion(scores.confusion, run.path / "confusion.png")
     files.write_json(run.path / "metrics.json", metrics)
     _wrap_up(run)
 
