@@ -44,7 +44,8 @@ class Preprocessor:
 
         Returns:
           `x` and `y`: an array `(rows, …)` or a dict of arrays, as the network takes and the
-          recipe's objective expects them; sequences are padded with 0 on the right.
+          recipe's objective expects them; sequences are padded with 0 on the right. Recipes that
+          cut series or texts into windows make several rows of an example.
 
         Raises:
           ValueError, ZooError: a row cannot be encoded.

@@ -249,7 +249,7 @@ SGD = """
 def optimizer(config, steps):
     import keras
 
-    assert steps == 4 * 3  # epochs times batches
+    assert steps == 4 * 2  # epochs times batches
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
     return keras.optimizers.SGD(rate, momentum=0.9, clipnorm=config.clip_norm)
 """
