@@ -34,6 +34,7 @@ import dataclasses
 from typing import Any, Literal
 
 from recipes.datasets.adding import adding
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
@@ -85,7 +86,7 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {}  # there is nothing to learn but the weights
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
     from zoo.data import Batches
@@ -99,7 +100,7 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
@@ -119,11 +120,11 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(inputs, layers.Dense(1, dtype="float32", name="sum")(rnn(real)))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     return {"loss": "mse", "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
     from zoo.serving import Served
@@ -142,7 +143,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
         # One padded step more: an empty sequence has a step then, too.
         return {"sum": model(tf.pad(steps, [[0, 0], [0, 1], [0, 0]]), training=False)[:, 0]}
 
-    return Served({"serving_default": answer}, parts=[model])
+    return Served(answer=answer, parts=[model])
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:

@@ -26,6 +26,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
@@ -76,18 +77,18 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {"symbols": learn_characters(train["text"], config.characters)}
 
 
-def codec(assets: dict) -> Any:
+def encoder(config: Config, assets: dict) -> Any:
     from zoo.text import Characters
 
     return Characters(assets["symbols"])
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
     # A text begins as if behind a line break, so that the first character can be predicted too.
-    ids = codec(assets).rows(["\n" + text for text in examples["text"]])
+    ids = assets.encoder.rows(["\n" + text for text in examples["text"]])
     before, after = [], []
     for row in ids:
         for start in range(0, len(row) - 1, config.window):
@@ -97,14 +98,14 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     return Batches(Ragged(before), Ragged(after), config.batch_size)  # (rows, time) both
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
     from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
-    size = codec(assets).size
+    size = assets.encoder.size
     x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     x = layers.Embedding(size, config.embedding)(x)
     for _ in range(config.layers):
@@ -114,20 +115,20 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
-    from zoo.decoding import chain, generations, scored
+    from zoo.decoding import generation_signatures, scored, step_function
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    characters = codec(assets)
+    characters = assets.encoder
     text = tf.TensorSpec([None], tf.string, name="text")
 
     def encode(text: Any) -> Any:
@@ -136,17 +137,15 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     def encode_prompt(text: Any) -> Any:
         return encode(text)[:, -config.max_prompt :]
 
-    functions = generations(
-        *chain(model),
+    generation = generation_signatures(
+        *step_function(model),
         inputs=[text],
         encode=encode_prompt,
         answer=lambda ids, seed: {"continuation": characters.join(ids)},
         **settings(config),
     )
-    functions["score"] = tf.function(
-        lambda text: scored(model, encode(text)), input_signature=[text]
-    )
-    return Served(functions, parts=[model])
+    score = tf.function(lambda text: scored(model, encode(text)), input_signature=[text])
+    return Served(generation=generation, score=score, parts=[model])
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
@@ -172,7 +171,8 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.ngram import NGram
 
     assets = prepare(config, splits.train)
-    train, test = (codec(assets).rows(part["text"]) for part in (splits.train, splits.test))
+    encode = encoder(config, assets)
+    train, test = (encode.rows(part["text"]) for part in (splits.train, splits.test))
     nats, count = NGram(5, len(assets["symbols"])).fit(train).nats(test)
     return {"5-gram": Scores({"nats_per_character": nats / count})}
 

@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from recipes.datasets.chorales import CHORALES
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
@@ -90,6 +91,12 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {}  # keys of a piano and of music are the same everywhere
 
 
+def encoder(config: Config, assets: dict) -> Any:
+    from zoo.music.encode import MusicEncoder
+
+    return MusicEncoder(name="encoder")
+
+
 def augment(config: Config, train: Examples) -> Examples:
     from zoo.music.transpose import transposed
 
@@ -97,7 +104,7 @@ def augment(config: Config, train: Examples) -> Examples:
     return transposed(train["key"], train["frames"], shifts)
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
     from zoo.data import Batches
@@ -120,7 +127,7 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
@@ -147,21 +154,20 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model({"before": before, "notes": notes, "key": key}, head(x, notes))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     from zoo.losses import FrameLoss
 
     return {"loss": FrameLoss()}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding.pieces import pieces
+def serve(config: Config, assets: Assets, model: Any) -> Any:
+    from zoo.decoding.pieces import frame_signatures
     from zoo.decoding.sampling import settings
-    from zoo.music.encode import MusicEncoder
     from zoo.serving import Served
 
-    encoder = MusicEncoder(name="encoder")
-    functions = pieces(model, encoder, voices=config.voices, **settings(config))
-    return Served(functions, parts=[model, encoder])
+    options = {"voices": config.voices, **settings(config)}
+    functions = frame_signatures(model, assets.encoder, **options)
+    return Served(**functions, parts=[model, assets.encoder])
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
@@ -241,7 +247,7 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
     )
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
     from zoo.music import note_name
     from zoo.music.keys import LOWEST
 

@@ -25,12 +25,13 @@ from typing import Any
 from recipes import speech
 from recipes.datasets.digits import digits
 from recipes.speech import ask, augment, encoder, states
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
 
-__all__ = ["ask", "augment"]
+__all__ = ["ask", "augment", "encoder"]
 
 TOPOLOGY = "many-to-one"
 TASK = "speech"
@@ -70,20 +71,19 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {"labels": sorted(set(train["text"])), **learn_features(train)}
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
     from zoo.audio.mixing import frames_of, spoken
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
-    hear = encoder(config, assets)
     classes = {label: number for number, label in enumerate(assets["labels"])}
 
     def drawn(seed: int, epoch: int) -> Any:
         heard = spoken(examples, len(examples["text"]), (1, 1), (seed, epoch))
         return Batches(
-            x=Ragged(frames_of(hear, heard, (seed, epoch))),  # (rows, frames, bands)
+            x=Ragged(frames_of(assets.encoder, heard, (seed, epoch))),  # (rows, frames, bands)
             y=np.array([classes[text] for text in heard["text"]], "int32"),  # (rows,)
             batch_size=config.batch_size,
         )
@@ -91,33 +91,33 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     return dataclasses.replace(drawn(0, 0), renew=drawn if "disturbed" in examples else None)
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
     from zoo.layers import MaskedPooling
 
-    frames, x = states(config, encoder(config, assets).width)
+    frames, x = states(config, assets.encoder.width)
     x = MaskedPooling("mean+max")(x)  # (batch, 4 * units)
     x = layers.Dropout(config.dropout)(x)
     classes = layers.Dense(len(assets["labels"]), activation="softmax", dtype="float32")
     return keras.Model(frames, classes(x))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
-    from zoo.decoding.ctc import hearing
+    from zoo.decoding.ctc import audio_signatures
     from zoo.serving import Served
 
-    hear, labels = encoder(config, assets), tf.constant(assets["labels"])
+    labels = tf.constant(assets["labels"])
 
     def answer(audio: Any, length: Any) -> dict[str, Any]:
-        features, silent = hear(audio, length)
+        features, silent = assets.encoder(audio, length)
         probabilities = model(features, training=False)  # (batch, classes)
         # Of silence, no word is more probable than another.
         probabilities = tf.where(silent[:, tf.newaxis], 1 / len(assets["labels"]), probabilities)
@@ -128,7 +128,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
             "probabilities": probabilities,
         }
 
-    return Served(hearing(answer, hear), parts=[model, hear])
+    return Served(**audio_signatures(answer, assets.encoder), parts=[model, assets.encoder])
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:

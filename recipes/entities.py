@@ -43,6 +43,7 @@ import dataclasses
 from typing import Any, Literal
 
 from recipes.datasets.conll import CONLL
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.errors import UsageError
@@ -118,18 +119,18 @@ def encoder(config: Config, assets: dict) -> Any:
     return tokens.TokenEncoder(words, assets["characters"], config.max_characters, name="encoder")
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     from zoo.data import Batches
     from zoo.text.tokens import tag_rows
 
     return Batches(
-        x=encoder(config, assets).rows(examples["tokens"]),  # ids, (rows, time) each
+        x=assets.encoder.rows(examples["tokens"]),  # ids, (rows, time) each
         y=tag_rows(examples["tags"], assets["tags"]),  # number of a BIOES tag + 1, (rows, time)
         batch_size=config.batch_size,
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
@@ -167,7 +168,7 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model({"words": words, "characters": characters, "casing": casing}, answer)
 
 
-def initialise(config: Config, assets: dict, model: Any) -> None:
+def initialise(config: Config, assets: Assets, model: Any) -> None:
     if config.vectors == "none":
         return
     from zoo.data import vectors
@@ -181,7 +182,7 @@ def initialise(config: Config, assets: dict, model: Any) -> None:
     model.get_layer("word").give(list(known), rounded)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     from zoo.data.tags import bioes_tags
     from zoo.losses import CRFLoss, TagLoss
     from zoo.metrics.running import EntityF1
@@ -190,12 +191,12 @@ def objective(config: Config, assets: dict) -> dict[str, Any]:
     return {"loss": CRFLoss() if config.crf else TagLoss(), "metrics": [f1]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding import taggings
+def serve(config: Config, assets: Assets, model: Any) -> Any:
+    from zoo.decoding import tagging_signatures
     from zoo.serving import Served
 
-    encode = encoder(config, assets)
-    return Served(taggings(model, encode, assets["tags"]), parts=[model, encode])
+    functions = tagging_signatures(model, assets.encoder, assets["tags"])
+    return Served(**functions, parts=[model, assets.encoder])
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
@@ -226,7 +227,7 @@ def show(example: dict, answer: dict) -> str:
     return line + text[done:]
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
     # By their characters, because rare words have no id: padding, none, unknown, edge, known ones.
     letters = ["", "", "�", "", *assets["characters"]]
     return {"": ["".join(letters[number] for number in word) for word in x["characters"]]}

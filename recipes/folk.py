@@ -30,6 +30,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
@@ -87,19 +88,19 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return base or learn_tunes(train["type"], train["key"], train["tune"])
 
 
-def codec(assets: dict) -> Any:
+def encoder(config: Config, assets: dict) -> Any:
     from zoo.music.codec import TuneCodec
 
     return TuneCodec(**assets, name="codec")
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
-    rows = codec(assets).rows(examples["type"], examples["key"], examples["tune"])
+    rows = assets.encoder.rows(examples["type"], examples["key"], examples["tune"])
     return Batches(
         Ragged([row[:-1] for row in rows]),  # type, key, signs, (rows, time)
         Ragged([np.concatenate([[0], row[2:]]) for row in rows]),  # the key is not predicted
@@ -107,14 +108,14 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
     from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
-    size = codec(assets).size
+    size = assets.encoder.size
     x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     x = layers.Embedding(size, config.embedding)(x)
     x = layers.Dropout(config.dropout)(x)
@@ -125,25 +126,25 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
-    from zoo.decoding import chain, generations, scored
+    from zoo.decoding import generation_signatures, scored, step_function
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    tunes = codec(assets)
+    tunes = assets.encoder
     kind, key, prime, tune = (
         tf.TensorSpec([None], tf.string, name=name) for name in ("type", "key", "prime", "tune")
     )
-    functions = generations(
-        *chain(model),
+    generation = generation_signatures(
+        *step_function(model),
         inputs=[kind, key, prime],
         encode=lambda type, key, prime: tunes.prefix(type, key, prime),
         answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
@@ -156,10 +157,10 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
     def score(type: Any, key: Any, tune: Any) -> dict[str, Any]:
         return scored(model, tunes.ragged(type, key, tune), given=2)
 
-    return Served({**functions, "score": score}, parts=[model, tunes])
+    return Served(generation=generation, score=score, parts=[model, tunes])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples) -> Scores:
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
     from zoo.metrics.tunes import spread
@@ -184,7 +185,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     if splits:
         from zoo.baselines.tunes import draw_tunes, fit_tunes
 
-        encode = codec(assets)
+        encode = assets.encoder
         model = fit_tunes(encode, splits.train, ORDER)
         texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
     tokens = sum(score["count"] for score in scores)
@@ -219,7 +220,7 @@ def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | Non
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.baselines.tunes import fit_tunes, nats
 
-    encode = codec(prepare(config, splits.train))
+    encode = encoder(config, prepare(config, splits.train))
     total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
     return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 

@@ -22,6 +22,7 @@ import dataclasses
 from typing import Any
 
 from recipes.datasets.images import IMAGES, INK, SIDE
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
@@ -78,7 +79,7 @@ def augment(config: Config, train: Examples) -> Examples:
     }
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
     from zoo.data import Batches
@@ -91,7 +92,7 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
@@ -104,11 +105,11 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(pixels, classes(a))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
     from zoo.serving import Served
@@ -124,7 +125,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
             "probabilities": probabilities,
         }
 
-    return Served({"serving_default": answer}, parts=[model])
+    return Served(answer=answer, parts=[model])
 
 
 def ask(config: Config, text: str) -> Examples:

@@ -30,6 +30,7 @@ import dataclasses
 from typing import Any, Literal
 
 from recipes.datasets.imdb import IMDB
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
@@ -84,20 +85,20 @@ def encoder(config: Config, assets: dict) -> Any:
     return text.WordEncoder(assets["vocabulary"], config.max_words, name="encoder")
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
     from zoo.data import Batches
 
     classes = {label: number for number, label in enumerate(assets["labels"])}
     return Batches(
-        x=encoder(config, assets).rows(examples["text"]),  # word ids, (rows, time)
+        x=assets.encoder.rows(examples["text"]),  # word ids, (rows, time)
         y=np.array([classes[label] for label in examples["label"]], "int32"),  # (rows,)
         batch_size=config.batch_size,
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
@@ -119,28 +120,27 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(ids, classes(x))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
     from zoo.serving import Served
 
-    encode = encoder(config, assets)
     labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def answer(text: Any) -> dict[str, Any]:
-        probabilities = model(encode(text), training=False)  # (batch, classes)
+        probabilities = model(assets.encoder(text), training=False)  # (batch, classes)
         return {
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
             "score": tf.reduce_max(probabilities, axis=-1),  # (batch,)
             "probabilities": probabilities,
         }
 
-    return Served({"serving_default": answer}, parts=[model, encode])
+    return Served(answer=answer, parts=[model, assets.encoder])
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
@@ -161,6 +161,6 @@ def show(example: dict, answer: dict) -> str:
     return f"{answer['label']:>10}  {answer['score']:.3f}  {example['text']}"
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
     words = ["", "[UNK]", *assets["vocabulary"]]  # padding, an unknown word, those that are known
     return {"": [words[number] for number in x]}

@@ -32,6 +32,7 @@ from typing import Any, Literal
 
 from recipes.datasets.digits import ask as recording
 from recipes.datasets.digits import digits
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
@@ -105,17 +106,15 @@ def spoken(config: Config, examples: Examples, seed: tuple[int, ...] = (0,)) -> 
     return spoken(examples, config.sequences, (config.shortest, config.longest), seed)
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     from zoo.audio.mixing import frames_of
     from zoo.data import Batches
     from zoo.data.batching import Ragged
     from zoo.decoding.ctc import word_ids
 
-    hear = encoder(config, assets)
-
     def drawn(seed: int, epoch: int) -> Any:
         heard = spoken(config, examples, (seed, epoch))
-        frames = frames_of(hear, heard, (seed, epoch))
+        frames = frames_of(assets.encoder, heard, (seed, epoch))
         steps = [-(-len(row) // config.stack) for row in frames]
         words = word_ids(heard["text"], assets["symbols"], steps)
         return Batches(Ragged(frames), Ragged(words), config.batch_size)
@@ -139,30 +138,30 @@ def states(config: Config, width: int) -> Any:
     return frames, x
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
     from zoo.layers import BlankPadding
 
-    frames, x = states(config, encoder(config, assets).width)
+    frames, x = states(config, assets.encoder.width)
     logits = layers.Dense(len(assets["symbols"]) + 1, dtype="float32")(x)
     return keras.Model(frames, BlankPadding(dtype="float32")(logits))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     from zoo.losses import CTCLoss
 
     return {"loss": CTCLoss()}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding.ctc import transcriptions
+def serve(config: Config, assets: Assets, model: Any) -> Any:
+    from zoo.decoding.ctc import transcription_signatures
     from zoo.serving import Served
 
-    hear = encoder(config, assets)
-    functions = transcriptions(model, hear, assets["symbols"], config.stack)
-    return Served(functions, parts=[model, hear])
+    words, encode = assets["symbols"], assets.encoder
+    functions = transcription_signatures(model, encode, words, config.stack)
+    return Served(**functions, parts=[model, encode])
 
 
 def ask(config: Config, text: str) -> Examples:

@@ -33,6 +33,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
@@ -92,7 +93,7 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {**(base or scaling(train)), "until": until}
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
     from zoo.series import windows
@@ -101,7 +102,7 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     return Batches(Ragged(x), Ragged(y), config.batch_size)
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
@@ -115,13 +116,13 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(features, ForecastHead(config.horizon)(x))  # (batch, time, H, 4)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     from zoo.losses import ForecastLoss
 
     return {"loss": ForecastLoss(), "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
     from zoo import series
@@ -172,7 +173,7 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
         found, days = forecasts(close, open, high, low)
         return {**found, "length": tf.reduce_sum(tf.cast(days["real"], tf.int32), axis=1)}
 
-    return Served({"serving_default": closes, "bars": bars, "walk": walk}, parts=[model])
+    return Served(answer=closes, forecast=walk, others={"bars": bars}, parts=[model])
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:

@@ -31,8 +31,9 @@ One seed each; Caglayan et al. 2017 report 52.5 for a network with attention.
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.scores import Metric, Monitor, Scores
@@ -101,22 +102,28 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     }
 
 
-def codecs(config: Config, assets: dict) -> tuple[Any, Any]:
-    """Returns what turns source and target text into ids and back."""
+class Encoder(NamedTuple):
+    """What turns source and target text into ids and back, `zoo.text.Subwords` each."""
+
+    source: Any
+    target: Any
+
+
+def encoder(config: Config, assets: dict) -> Encoder:
     from zoo.text import Subwords
 
-    return (
+    return Encoder(
         Subwords(assets["source_pieces"], config.max_pieces, lower=True, name="source_codec"),
         Subwords(assets["target_pieces"], config.max_pieces, name="target_codec"),
     )
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
     from zoo.text.subwords import shifted
 
-    source, target = codecs(config, assets)
+    source, target = assets.encoder
     written = target.rows(examples["translation"])
     return Batches(
         x={
@@ -128,13 +135,13 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
     from zoo.layers import CELLS, Decoder
 
-    source, target = codecs(config, assets)
+    source, target = assets.encoder
     cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="source")  # (batch, source)
     before = keras.Input((None,), dtype="int32", name="target")  # (batch, target)
@@ -157,19 +164,19 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model({"source": ids, "target": before}, decoder(before, states, last))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> dict[str, Any]:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(config.label_smoothing), "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding import translations
+def serve(config: Config, assets: Assets, model: Any) -> Any:
+    from zoo.decoding import translation_signatures
     from zoo.serving import Served
 
-    source, target = codecs(config, assets)
-    functions = translations(model, source, target, config.beam, config.length_penalty)
-    return Served(functions, parts=[model, source, target])
+    source, target = assets.encoder
+    functions = translation_signatures(model, source, target, config.beam, config.length_penalty)
+    return Served(**functions, parts=[model, source, target])
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
@@ -198,7 +205,7 @@ def show(example: dict, answer: dict) -> str:
     return "\n".join([example["text"], *lines])  # several answers
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
     reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
     named = {}
     for layer, side in (("encoder", "source"), ("decoder", "target")):

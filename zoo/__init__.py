@@ -6,6 +6,7 @@
     zoo.load("imdb-bilstm").predict(["What a film!"])   # raw text in, answers out
     zoo.train("imdb-lstm", "runs/mine", data="reviews.csv")
     zoo.export("runs/mine", "serving/mine")             # for TF Serving
+    model, preprocessor = zoo.create("imdb-lstm")       # untrained, for a training loop of yours
 
 Everything here is imported when it is first used: `import zoo` itself imports no TensorFlow.
 """
@@ -23,6 +24,7 @@ from zoo.registry import get_recipe, list_models
 if TYPE_CHECKING:
     from zoo.diagnosis import doctor as doctor
     from zoo.inspection import inspect as inspect
+    from zoo.preprocessing import create as create
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
@@ -39,6 +41,7 @@ __all__ = [
     "ZooError",
     "__version__",
     "backtest",
+    "create",
     "doctor",
     "evaluate",
     "export",
@@ -53,6 +56,7 @@ __all__ = [
 _LAZY = {
     "Predictor": "zoo.serving",
     "backtest": "zoo.serving.backtesting",
+    "create": "zoo.preprocessing",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving",

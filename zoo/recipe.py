@@ -19,13 +19,16 @@ Functions:
   module may differ with its configuration, by the pair of languages for example.
 - `prepare(config, train, base=None)`: what is learnt from the training split besides weights
   (vocabulary, labels, …), a dict that JSON can hold: the assets. `base` is that dict of the
-  model to go on from.
+  model to go on from. The engine makes a `zoo.assets.Assets` of it, a dict too, which the
+  functions below take as `assets`.
 - `batches(config, assets, examples)`: raw examples to a `zoo.data.Batches` of model input and
   target.
 - `build(config, assets)`: the Keras model, of backend-neutral layers, not compiled.
 - `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made anew at each call.
-- `serve(config, assets, model)`: a `zoo.serving.Served`: signatures from raw input to named
-  outputs.
+- `serve(config, assets, model)`: a `zoo.serving.Served`: functions from raw input to named
+  outputs, by what they can do: `answer`, `search`, `generation`, `score`, `alignment`, `forecast`.
+  The table in `zoo.serving.capabilities` says which inputs, options and outputs each has; it is
+  checked before the first training step and before an export.
 - `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a
   `zoo.scores.Scores`: values, tables by name, a confusion matrix.
 - `baseline(config, splits)`: name to the `Scores` of an honest simple method, by the same names.
@@ -33,6 +36,13 @@ Functions:
 
 Functions that a module has only where there is something to do:
 
+- `encoder(config, assets)`: what turns raw examples into ids or features, and back. It is called
+  once for each `Assets`; `batches`, `build` and `serve` use what it returned as `assets.encoder`.
+- `optimizer(config, steps)`: the Keras optimizer, where it is not Adam with clipping, warm-up and
+  cosine decay. `steps` are those of all epochs: batches of the training split times
+  `config.epochs`; early stopping may end training before. It is made anew at each call. Gradients
+  of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
+  `update/…`, and `config.clip_norm` does nothing unless it is used here.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
@@ -59,29 +69,20 @@ Some names mean something to the engine:
 - `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
   time as their second one, and `predict` cuts each row to its length.
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
-- `nbest`, a signature with the options `beam` and `n_best`: the outputs of `serving_default` with
-  an axis of answers, best first: `zoo predict --beam --n-best`.
-- `generate`, a signature of `zoo.decoding.generations`: `predictor.generate`, `zoo generate`.
-- `alignment`, a signature of `features` `(batch, frames, bands)` and `posteriors` `(batch, frames,
-  ids)`, the blank first; `seconds` `(batch,)`, of a frame; `length`: `zoo predict --alignment`.
-- `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
-- `walk`, a signature of what forecasts prices: `open`, `high`, `low` and `close`, 0 where unknown,
-  to the forecasts of each day, `(batch, time, horizon)`: `location`, `scale` and `freedom` of a
-  Student's t of the log return over the next 1 … days, and its `variance`; with `length`:
-  `zoo backtest`. `until` in the assets: the last day that was trained on.
+- `until` in the assets: the last day that was trained on, of what forecasts prices.
 - `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
   it comes.
-- `attention` `(batch, answers, pieces, source pieces)`, an output of it, with `pieces`
-  `(batch, answers, pieces)` and `source_pieces` `(batch, source pieces)`: `--attention` draws them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.assets import Assets
 from zoo.config import Config
 from zoo.errors import ZooError, suggest
 from zoo.scores import Metric, Monitor, Scores
@@ -160,17 +161,37 @@ class Recipe:
     def data(self, config: Config) -> Dataset:
         return self.module.data(config)
 
-    def prepare(self, config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-        return self.module.prepare(config, train, base)
+    def assets(self, config: Config, values: Mapping[str, Any]) -> Assets:
+        """Returns what `prepare` has learnt, with the encoder that is made of it."""
+        return Assets(values, lambda assets: self.encoder(config, assets))
 
-    def batches(self, config: Config, assets: dict, examples: Examples) -> Batches:
+    def encoder(self, config: Config, assets: dict) -> Any:
+        """Makes the encoder; None where the module has none. `Assets` calls this once."""
+        if hasattr(self.module, "encoder"):
+            return self.module.encoder(config, assets)
+        return None
+
+    def prepare(self, config: Config, train: Examples, base: dict | None = None) -> Assets:
+        return self.assets(config, self.module.prepare(config, train, base))
+
+    def batches(self, config: Config, assets: Assets, examples: Examples) -> Batches:
         return self.module.batches(config, assets, examples)
 
-    def build(self, config: Config, assets: dict) -> Any:
+    def build(self, config: Config, assets: Assets) -> Any:
         return self.module.build(config, assets)
 
-    def objective(self, config: Config, assets: dict) -> dict[str, Any]:
+    def objective(self, config: Config, assets: Assets) -> dict[str, Any]:
         return self.module.objective(config, assets)
+
+    def optimizer(self, config: Config, steps: int) -> Any:
+        """Returns the module's own optimizer; None where it has none.
+
+        Args:
+          steps: of all epochs.
+        """
+        if hasattr(self.module, "optimizer"):
+            return self.module.optimizer(config, steps)
+        return None
 
     def augment(self, config: Config, train: Examples) -> Examples:
         if hasattr(self.module, "augment"):
@@ -195,7 +216,7 @@ class Recipe:
             return self.module.render(config, answer, stem)
         return []
 
-    def steps(self, config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+    def steps(self, config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
         if hasattr(self.module, "steps"):
             return self.module.steps(config, assets, x)
         symbols = assets.get("symbols")
@@ -203,11 +224,11 @@ class Recipe:
             return {}
         return {"": [symbols[number - 1] if number <= len(symbols) else "" for number in x]}
 
-    def initialise(self, config: Config, assets: dict, model: Any) -> None:
+    def initialise(self, config: Config, assets: Assets, model: Any) -> None:
         if hasattr(self.module, "initialise"):
             self.module.initialise(config, assets, model)
 
-    def serve(self, config: Config, assets: dict, model: Any) -> Served:
+    def serve(self, config: Config, assets: Assets, model: Any) -> Served:
         return self.module.serve(config, assets, model)
 
     def evaluate(

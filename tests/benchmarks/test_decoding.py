@@ -1,6 +1,7 @@
 """The speed of translating, and the loop in Python that it is compared with."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from benchmarks.decoding import PythonLoop, decoding_race, greedy_graph
 from recipes import translation as recipe
+from zoo.assets import Assets
 
 SETTINGS = {
     "epochs": 2, "batch_size": 8, "units": 16, "encoder_units": 16, "embedding": 8, "pieces": 200,
@@ -21,7 +23,8 @@ def network(request):
     keras.utils.set_random_seed(0)
     cell, attention = request.param.split("-")
     config = recipe.Config(cell=cell, attention=attention, **SETTINGS)
-    assets = recipe.prepare(config, recipe.data(config).sample())
+    sample = recipe.data(config).sample()
+    assets = Assets(recipe.prepare(config, sample), partial(recipe.encoder, config))
     model = recipe.build(config, assets)
     for weight in model.trainable_variables:
         weight.assign(2.0 * weight)
@@ -29,7 +32,7 @@ def network(request):
 
 
 def test_the_python_loop_translates_as_the_graph_does(network):
-    source, target = recipe.codecs(network.config, network.assets)
+    source, target = network.assets.encoder
     loop = PythonLoop(network.model, source, target, length=40)
     texts = ["A dog runs .", "", "The old man's hat is blue!"]
     together = greedy_graph(network.model, source, target)(tf.constant(texts))

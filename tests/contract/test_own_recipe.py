@@ -1,5 +1,7 @@
 """A recipe of one's own: from a file by path, or from an installed package, both without us."""
 
+import json
+import signal
 import subprocess
 import sys
 import textwrap
@@ -12,6 +14,7 @@ import zoo
 from zoo import files
 from zoo.cli.evaluate import evaluate
 from zoo.scores import Scores
+from zoo.training import Run
 
 # The smallest complete recipe: is a sentence about the past or about the future?
 RECIPE = '''
@@ -69,7 +72,7 @@ def prepare(config, train, base=None):
     }
 
 
-def encoder(assets):
+def encoder(config, assets):
     from zoo import text
 
     return text.WordEncoder(assets["vocabulary"], 20)
@@ -81,7 +84,7 @@ def batches(config, assets, examples):
     from zoo.data import Batches
 
     y = np.array([assets["labels"].index(label) for label in examples["label"]])
-    return Batches(encoder(assets).rows(examples["text"]), y, config.batch_size)
+    return Batches(assets.encoder.rows(examples["text"]), y, config.batch_size)
 
 
 def build(config, assets):
@@ -102,7 +105,7 @@ def serve(config, assets, model):
 
     from zoo.serving import Served
 
-    encode, labels = encoder(assets), tf.constant(assets["labels"])
+    encode, labels = assets.encoder, tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def answer(text):
@@ -113,7 +116,7 @@ def serve(config, assets, model):
             "probabilities": probabilities,
         }
 
-    return Served({"serving_default": answer}, parts=[model, encode])
+    return Served(answer=answer, parts=[model, encode])
 
 
 def evaluate(config, assets, predictor, examples):
@@ -312,6 +315,129 @@ def test_a_file_says_what_is_wrong_with_it(file, tmp_path):
         with pytest.raises(zoo.ZooError, match=message) as caught:
             zoo.get_recipe(str(broken))
         assert broken.name in str(caught.value)
+
+
+SEARCH = """
+    @tf.function(input_signature=[
+        tf.TensorSpec([None], tf.string, name="text"),
+        tf.TensorSpec([], tf.int32, name="beam"),
+        tf.TensorSpec([], tf.int32, name="n_bests"),
+    ])
+    def search(text, beam, n_bests):
+        return {name: value[:, None] for name, value in answer(text).items()}
+
+    return Served(answer=answer, search=search, parts=[model, encode])
+"""
+
+
+def test_a_misspelt_option_is_refused_before_the_first_step_and_at_export(
+    file, tmp_path, monkeypatch
+):
+    plain = "    return Served(answer=answer, parts=[model, encode])\n"
+    (tmp_path / "wrong.py").write_text(RECIPE.replace(plain, SEARCH))
+    said = (
+        r"tiny-tense: the signature 'nbest' \(search\) has an unknown option 'n_bests'; the "
+        r"options 'beam' \(int32\), 'n_best' \(int32\) are due. Did you mean 'n_best'\?"
+    )
+    wrong = zoo.get_recipe(str(tmp_path / "wrong.py"))
+    run = tmp_path / "run"
+    with pytest.raises(zoo.ZooError, match=said):
+        zoo.train(wrong.reference, run, data="sample", quiet=True)
+    assert not run.exists()
+
+    zoo.train(str(file), run, data="sample", settings={"epochs": 1}, quiet=True)
+    assert zoo.load(run).capabilities == {"answer"}
+    monkeypatch.setattr(zoo.get_recipe(str(file)).module, "serve", wrong.module.serve)
+    with pytest.raises(zoo.ZooError, match=said):
+        zoo.export(run, tmp_path / "export")
+    assert not list((tmp_path / "export").iterdir())
+    # A run that was trained before this was checked: the message says what it is.
+    with pytest.raises(zoo.UsageError, match=r"tiny-tense does not search: .*'n_bests'.* Try"):
+        zoo.load(run).require("search", "does not search", "Try another.")
+
+
+def test_the_encoder_is_made_once(file, monkeypatch):
+    recipe = zoo.get_recipe(str(file))
+    made, make = [], recipe.module.encoder
+    monkeypatch.setattr(
+        recipe.module, "encoder", lambda *given: made.append(make(*given)) or made[-1]
+    )
+    sample = recipe.dataset.sample()
+    assets = recipe.prepare(recipe.config, sample)
+    assert not made
+    assert json.loads(json.dumps(assets)) == assets == dict(assets)
+    recipe.batches(recipe.config, assets, sample)
+    model = recipe.build(recipe.config, assets)
+    assert recipe.serve(recipe.config, assets, model).parts[1] is assets.encoder is made[0]
+    assert len(made) == 1
+    monkeypatch.delattr(recipe.module, "encoder")
+    assert recipe.assets(recipe.config, assets).encoder is None
+
+
+SGD = """
+def optimizer(config, steps):
+    import keras
+
+    assert steps == 4 * 2  # epochs times batches
+    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
+    return keras.optimizers.SGD(rate, momentum=0.9, clipnorm=config.clip_norm)
+"""
+
+RUN = """
+import os, signal, sys, zoo
+from zoo.training import callbacks
+
+name, folder, kill = sys.argv[1:]
+step = callbacks.Progress.step
+
+def dying(self, state, logs):
+    step(self, state, logs)
+    if state.epoch == 1 and state.step == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def train(run):
+    zoo.train(
+        name, f"{folder}/{run}", data="sample", settings={"epochs": 4, "patience": 0},
+        deterministic=True, checkpoint_seconds=0, baselines=False,
+    )
+
+if kill == "yes":
+    callbacks.Progress.step = dying
+else:
+    train("reference")
+train("killed")
+"""
+
+
+def test_a_recipe_chooses_its_optimizer_and_goes_on_with_it_bit_equal(tmp_path, weights):
+    file = tmp_path / "tense.py"
+    file.write_text(RECIPE + SGD)
+
+    def run(kill):
+        command = [sys.executable, "-c", RUN, str(file), str(tmp_path), kill]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    killed = run("yes")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    done = run("no")
+    assert done.returncode == 0, done.stderr
+    assert "resuming in epoch 2 after step 1" in done.stdout
+    reference, again = tmp_path / "reference", tmp_path / "killed"
+    assert (again / "history.csv").read_bytes() == (reference / "history.csv").read_bytes()
+    ours, theirs = (weights(folder / "model-last.keras") for folder in (again, reference))
+    for key, value in theirs.items():
+        np.testing.assert_array_equal(ours[key], value, err_msg=key)
+    assert any(key.startswith("optimizer/vars/") for key in theirs)  # the momenta, too
+    row = Run(reference).history[-1]
+    assert row.keys() == {"epoch", "learning_rate", "loss", "val_loss", "accuracy", "val_accuracy"}
+    assert row["learning_rate"] == pytest.approx(0, abs=1e-6)  # the schedule has come to its end
+
+
+def test_what_is_no_optimizer_is_refused(tmp_path):
+    file = tmp_path / "tense.py"
+    file.write_text(RECIPE + "\n\ndef optimizer(config, steps):\n    return 'sgd'\n")
+    with pytest.raises(zoo.ZooError, match=r"must return a Keras optimizer; got .* type str"):
+        zoo.train(str(file), tmp_path / "run", data="sample", quiet=True)
 
 
 def test_an_unknown_name_suggests_the_nearest():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.serving import capabilities
 
 
 def leaves(answer):
@@ -45,6 +46,14 @@ def test_signature(name, plain, predictor_of):
     }
     assert all(shape[0] is None for _, shape in found["inputs"].values())
     assert not any(output.startswith("output_") for output in found["outputs"])
+
+
+def test_an_export_can_do_what_the_recipe_says_that_it_serves(name, predictor_of, export_of):
+    run = predictor_of(name)
+    served = run.served()
+    capabilities.check(served, name)
+    assert zoo.load(export_of(name)).capabilities == run.capabilities == served.capabilities
+    assert run.assets.encoder is run.assets.encoder
 
 
 def test_a_classifier_of_texts_returns_label_score_and_probabilities(name, plain, texts_only):

@@ -279,8 +279,6 @@ def test_the_length_of_rows_is_filled_in_where_it_is_not_given(served):
 
 
 def test_inputs_without_axes_are_options(served):
-    assert served.options_of("repeated") == ["times"]
-    assert served.options_of("serving_default") == served.options_of("other") == []
     ask = {"examples": ["ab", "c"], "signature": "repeated"}
     assert served.predict(**ask, times=2) == [{"text": "abab"}, {"text": "cc"}]
     assert served.predict(**ask, times=3, batch_size=1)[1] == {"text": "ccc"}

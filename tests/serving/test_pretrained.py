@@ -106,6 +106,8 @@ def test_every_registered_pack_answers_in_both_forms(name):
     for output, value in expected.items():
         if value.dtype.is_floating:
             np.testing.assert_allclose(answers[output], value, rtol=0, atol=1e-6)
+    # What the SavedModel can do is what the recipe says that it serves.
+    assert loaded.capabilities == served.capabilities
     assert len(loaded.predict(examples)) == len(next(iter(examples.values())))
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.audio.features import LogMel
-from zoo.decoding.ctc import best_alignment, prefix_beam_search, transcriptions, word_ids
+from zoo.decoding.ctc import best_alignment, prefix_beam_search, transcription_signatures, word_ids
 from zoo.errors import ZooError
 from zoo.layers import BlankPadding, StackFrames
 from zoo.losses import CTCLoss
@@ -156,14 +156,14 @@ def test_silence_is_no_text_and_an_alignment_has_the_steps_of_the_network():
     model = keras.Model(frames, BlankPadding()(dense(StackFrames(3)(frames))))
     # Whatever there is, it hears "one", a little less surely where it is soft.
     dense.set_weights([np.array([[0.0, 0.01]] * 60), np.array([0.0, 3.0])])
-    functions = transcriptions(model, LogMel(20), ["one"], 3)
+    functions = transcription_signatures(model, LogMel(20), ["one"], 3)
     tone = 0.5 * np.sin(np.arange(320) * (1 + np.arange(320) / 400))
     audio = tf.constant(np.stack([tone, 0 * tone]), tf.float32)  # 4 frames: 2 steps, of 3 and 1
     length = tf.constant([320, 320])
-    found = functions["serving_default"](audio, length)
+    found = functions["answer"](audio, length)
     assert found["text"].numpy().tolist() == [b"one", b""]
     assert found["score"].numpy()[1] == 0
-    several = functions["nbest"](audio, length, tf.constant(2), tf.constant(2))
+    several = functions["search"](audio, length, tf.constant(2), tf.constant(2))
     assert several["text"].numpy()[:, 0].tolist() == [b"one", b""]
     aligned = functions["alignment"](audio, length)
     shares = tf.nn.softmax(model(aligned["features"])).numpy()[0]  # (2, 2)

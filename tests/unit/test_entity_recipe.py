@@ -1,6 +1,7 @@
 """What the entity recipes serve, of any text; and what they begin with."""
 
 import dataclasses
+from functools import partial
 
 import click
 import numpy as np
@@ -9,15 +10,20 @@ import tensorflow as tf
 
 from recipes import entities
 from recipes.datasets.conll import CONLL
+from zoo.assets import Assets
 from zoo.data import vectors
 from zoo.decoding.tagger import WINDOW
 from zoo.errors import UsageError, ZooError
 
 
+def assets_of(config, train):
+    return Assets(entities.prepare(config, train), partial(entities.encoder, config))
+
+
 @pytest.fixture(scope="module", params=["conll-bilstm", "conll-bilstm-crf"])
 def served(request):
     config = dataclasses.replace(entities.RECIPES[request.param], units=6, filters=4)
-    assets = entities.prepare(config, CONLL.sample())
+    assets = assets_of(config, CONLL.sample())
     model = entities.build(config, assets)
     kept = entities.serve(config, assets, model)
     return kept, assets
@@ -107,7 +113,7 @@ def test_no_columns_at_all(served):
 
 def test_foreign_tags_are_refused():
     config = entities.RECIPES["conll-bilstm"]
-    assets = entities.prepare(config, CONLL.sample())
+    assets = assets_of(config, CONLL.sample())
     with pytest.raises(ZooError, match=r"'B-DRUG' is not one of .*O, B-LOC, I-LOC"):
         entities.batches(config, assets, {"tokens": [["x"]], "tags": [["B-DRUG"]]})
 

@@ -1,6 +1,7 @@
 """folk-gru: its data as volunteers typed them, ids and back, and what is served."""
 
 import dataclasses
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 import zoo
 from recipes import folk
 from recipes.datasets import folk as data
+from zoo.assets import Assets
 from zoo.baselines.tunes import draw_tunes, fit_tunes, nats
 from zoo.errors import UsageError, ZooError
 from zoo.metrics import tunes as metrics
@@ -257,7 +259,7 @@ def served():
     keras.utils.set_random_seed(0)
     config = dataclasses.replace(folk.Config(), units=16, embedding=8, steps=40)
     sample = data.sample()
-    assets = folk.prepare(config, sample)
+    assets = Assets(folk.prepare(config, sample), partial(folk.encoder, config))
     model = folk.build(config, assets)
     return config, assets, model, folk.serve(config, assets, model).functions, sample
 

@@ -9,11 +9,12 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.decoding.frames import FrameChain
-from zoo.decoding.pieces import pieces
+from zoo.decoding.pieces import frame_signatures
 from zoo.layers import NADE, Bernoulli
 from zoo.losses import frame_nats
 from zoo.music.arrays import roll
 from zoo.music.encode import MusicEncoder
+from zoo.serving import Served
 
 KEYS = 5
 CHAIN = FrameChain(voices=KEYS, conditions=3, keys=KEYS, lowest=21)
@@ -191,11 +192,16 @@ def test_multi_hot_takes_any_order_and_repetition():
     assert found.numpy().tolist() == [[[1, 0, 0, 0, 1], [0] * 5]]
 
 
+def functions_of(model, **options):
+    signatures = frame_signatures(model, MusicEncoder(), **options)
+    return Served(**signatures, parts=[model]).functions
+
+
 @pytest.fixture(scope="module")
 def served():
     model = network("gru", keys=88, conditions=25)
     options = {"steps": 5, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-    return model, pieces(model, MusicEncoder(), voices=4, **options)
+    return model, functions_of(model, voices=4, **options)
 
 
 def generate(served, key, chord, prime, seed, **options):
@@ -230,7 +236,7 @@ def test_what_was_drawn_has_the_log_probability_that_score_gives():
     model = network("gru", keys=88, conditions=25)
     options = {"steps": 5, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     # Of few voices, the chain would be certain of the end of a full frame; the network is not.
-    functions = pieces(model, MusicEncoder(), voices=88, **options)
+    functions = functions_of(model, voices=88, **options)
     keys = ["", "F major", "b minor"]
     empty = np.zeros((3, 0, 0), "int32")
     found = generate((model, functions), keys, [""] * 3, empty, [4, 5, 6], steps=4)

@@ -7,8 +7,9 @@ import tensorflow as tf
 from keras import layers
 from scipy.stats import chisquare
 
-from zoo.decoding import chain, generations, sampling, scored
+from zoo.decoding import generation_signatures, sampling, scored, step_function
 from zoo.decoding.sampling import choose, restricted
+from zoo.serving import Served
 
 SIZE = 12
 random_numbers = tf.function(sampling.random_numbers)  # row by row would take minutes
@@ -134,8 +135,8 @@ def encode(prompt):
 
 @pytest.fixture(scope="module", params=[None, END])
 def functions(model, request):
-    return generations(
-        *chain(model),
+    generation = generation_signatures(
+        *step_function(model),
         [tf.TensorSpec([None], tf.string, name="prompt")],
         encode,
         lambda ids, seed: {
@@ -148,6 +149,7 @@ def functions(model, request):
         top_p=1.0,
         end=request.param,
     )
+    return Served(generation=generation, parts=[model]).functions
 
 
 def generate(functions, prompts, seeds, steps=25, temperature=1.0, top_k=0, top_p=1.0):
@@ -163,7 +165,7 @@ def generate(functions, prompts, seeds, steps=25, temperature=1.0, top_k=0, top_
 
 
 def test_the_chain_of_steps_is_the_network(model):
-    step, specs = chain(model)
+    step, specs = step_function(model)
     assert list(specs) == ["state_0", "state_1", "state_2"]
     ids = np.random.default_rng(0).integers(1, SIZE, (3, 10)).astype("int32")
     state = {name: tf.zeros([3, spec.shape[1]]) for name, spec in specs.items()}
@@ -180,7 +182,7 @@ def test_what_is_no_chain_is_refused():
     split = keras.Model(a, layers.Concatenate()([x, layers.GRU(3, return_sequences=True)(x)]))
     for model in (last, split, bidirectional):
         with pytest.raises(ValueError, match="Layer"):
-            chain(model)
+            step_function(model)
 
 
 def test_a_batch_is_its_rows_and_the_same_seed_the_same_sequence(functions):
@@ -303,7 +305,7 @@ def test_a_step_of_several_ids_ends_with_its_last():
         logits = tf.where(full, only, tf.zeros([6]))
         return logits, {"notes": notes}
 
-    functions = generations(
+    generation = generation_signatures(
         step,
         {"notes": tf.TensorSpec([None], tf.int32)},
         [tf.TensorSpec([None], tf.string, name="key")],
@@ -316,7 +318,7 @@ def test_a_step_of_several_ids_ends_with_its_last():
         unit=unit,
         per_step=4,
     )
-    found = functions["generate"](
+    found = generation.generate(
         key=tf.constant(["", "", ""]),
         random_seed=tf.constant([1, 2, 3]),
         steps=tf.constant(40),

@@ -6,6 +6,7 @@ import hashlib
 import math
 import sqlite3
 import zipfile
+from functools import partial
 from types import SimpleNamespace
 
 import keras
@@ -16,6 +17,7 @@ import tensorflow as tf
 from recipes import translation as recipe
 from recipes.datasets import pairs as data
 from zoo import metrics
+from zoo.assets import Assets
 from zoo.baselines.translation import baselines, dictionary, model_1
 from zoo.errors import UsageError, ZooError
 
@@ -205,7 +207,7 @@ def network(request):
     cell, attention = request.param.split("-")
     config = recipe.Config(cell=cell, attention=attention, **SETTINGS)
     sample = recipe.data(config).sample()
-    assets = recipe.prepare(config, sample)
+    assets = Assets(recipe.prepare(config, sample), partial(recipe.encoder, config))
     model = recipe.build(config, assets)
     for weight in model.trainable_variables:
         weight.assign(2.0 * weight)
@@ -277,7 +279,7 @@ def test_scores_are_those_of_the_whole_network(network):
     from zoo.text.subwords import BEGIN, END, UNKNOWN
 
     text = "The old man's hat is blue!"
-    source, target = recipe.codecs(network.config, network.assets)
+    source, target = network.assets.encoder
     (found,) = ask(network, [text], beam=5, n_best=5)
     numbers = {piece: number for number, piece in enumerate(target.vocabulary, start=4)}
     for pieces, score, complete in zip(

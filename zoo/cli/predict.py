@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-ALIGNMENT = "alignment"  # the signature of models that write down what they hear
-NBEST = "nbest"  # the signature of models that search
-INSIDE = ("attention", "pieces", "source_pieces")  # its outputs that are there to be drawn
+INSIDE = ("attention", "pieces", "source_pieces")  # outputs of a search that are to be drawn
 
 
 @click.command()
@@ -194,12 +192,13 @@ def _draw_alignments(predictor: Predictor, requests: dict[str, list], picture: s
     Raises:
       UsageError: the model aligns nothing.
     """
-    if ALIGNMENT not in predictor.signatures:
-        raise UsageError(
-            f"{predictor.name} aligns nothing: --alignment is for models with a signature "
-            f"{ALIGNMENT!r}, which write down what they hear."
-        )
+    predictor.require(
+        "alignment",
+        "aligns nothing",
+        "--alignment is for models that write down what they hear.",
+    )
     from zoo.report import plots
+    from zoo.serving.capabilities import ALIGNMENT
 
     for number, answer in enumerate(predictor.predict(requests, signature=ALIGNMENT), start=1):
         plots.alignment(
@@ -228,18 +227,23 @@ def _search(
     Raises:
       UsageError: the model does not search, or has no attention to draw.
     """
-    if set(predictor.options_of(NBEST)) != {"beam", "n_best"}:
-        raise UsageError(
-            f"{predictor.name} does not search: --beam, --n-best and --attention are for models "
-            f"with a signature {NBEST!r}, such as translation."
-        )
+    predictor.require(
+        "search",
+        "does not search",
+        "--beam, --n-best and --attention are for models that search, such as translation.",
+    )
+    from zoo.serving.capabilities import SEARCH
+
     several = n_best is not None  # else an answer looks as it does without options
     n_best = n_best or 1
     beam = beam or max(n_best, getattr(predictor.config, "beam", n_best))
-    answers = predictor.predict(requests, signature=NBEST, beam=beam, n_best=n_best)
+    answers = predictor.predict(requests, signature=SEARCH, beam=beam, n_best=n_best)
     if picture is not None:
         if answers and "attention" not in answers[0]:
-            raise UsageError(f"{predictor.name} has no attention to draw.")
+            raise UsageError(
+                f"{predictor.name} has no attention to draw: its search returns no output "
+                "'attention'."
+            )
         from zoo.report import plots
 
         for number, answer in enumerate(answers, start=1):

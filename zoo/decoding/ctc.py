@@ -142,10 +142,10 @@ def prefix_beam_search(
     return tf.where(scores[..., tf.newaxis] > IMPOSSIBLE / 2, texts, 0), scores
 
 
-def transcriptions(
+def transcription_signatures(
     model: keras.Model, encoder: Features, words: Sequence[str], stack: int
 ) -> dict[str, Any]:
-    """Makes the signatures of a network that writes down what it hears.
+    """Makes what a network serves that writes down what it hears: arguments of `Served`.
 
     Args:
       model: features to logits, of a `zoo.layers.BlankPadding`.
@@ -154,20 +154,20 @@ def transcriptions(
       stack: frames in a step of the network.
 
     Returns:
-      `serving_default`: `audio`, float32 `(batch, samples)`, -1 … 1 at 8 kHz, and `length`, int32
+      `answer`: `audio`, float32 `(batch, samples)`, -1 … 1 at 8 kHz, and `length`, int32
       `(batch,)`, the samples of each row, to `text`, string `(batch,)`: words with spaces between,
       and `score`, float32 `(batch,)`: the log-probability of the best alignment, whose text it is.
 
-      `audio_16khz`: the same of 16,000 samples a second.
+      `others`: `audio_16khz`, the same of 16,000 samples a second.
 
-      `nbest`: `audio`, `length`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤
+      `search`: `audio`, `length`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤
       100), to `text` and `score` `(batch, n_best)`: the log-probability of each text.
 
       `alignment`: `audio` and `length` to `features`, float32 `(batch, frames, bands)`;
       `posteriors`, float32 `(batch, frames, ids)`, the blank first; `seconds`, float32 `(batch,)`,
       of a frame; and `length`, int32 `(batch,)`, in frames.
 
-      Where features are given, all take these for `audio`, and `audio_16khz` and `alignment` are
+      Where features are given, all take these for `audio`, and `others` and `alignment` are
       missing.
     """
     names = tf.constant(["", *words])
@@ -210,7 +210,7 @@ def transcriptions(
         }
 
     options = [tf.TensorSpec([], tf.int32, name=name) for name in ("beam", "n_best")]
-    functions = hearing(best, encoder)
+    functions = audio_signatures(best, encoder)
 
     # TensorFlow names the inputs by the parameters.
     def nbest_given(
@@ -219,18 +219,18 @@ def transcriptions(
         return nbest(features, length, beam, n_best)
 
     search = nbest if isinstance(encoder, LogMel) else nbest_given
-    functions["nbest"] = tf.function(search, input_signature=[*encoder.inputs, *options])
+    functions["search"] = tf.function(search, input_signature=[*encoder.inputs, *options])
     if isinstance(encoder, LogMel):
         functions["alignment"] = tf.function(alignment, input_signature=encoder.inputs)
     return functions
 
 
-def hearing(
+def audio_signatures(
     answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]], encoder: Features
 ) -> dict[str, Any]:
-    """Makes `serving_default` of a function of an encoder's two inputs.
+    """Makes `answer`, an argument of `Served`, of a function of an encoder's two inputs.
 
-    Of sound, which it takes at 8 kHz, also `audio_16khz`, for 16,000 samples a second.
+    Of sound, which it takes at 8 kHz, also `others`: `audio_16khz`, for 16,000 samples a second.
     """
 
     def halve(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -241,10 +241,10 @@ def hearing(
 
     inputs = encoder.inputs
     if not isinstance(encoder, LogMel):
-        return {"serving_default": tf.function(given, input_signature=inputs)}
+        return {"answer": tf.function(given, input_signature=inputs)}
     return {
-        "serving_default": tf.function(answer, input_signature=inputs),
-        "audio_16khz": tf.function(halve, input_signature=inputs),
+        "answer": tf.function(answer, input_signature=inputs),
+        "others": {"audio_16khz": tf.function(halve, input_signature=inputs)},
     }
 
 

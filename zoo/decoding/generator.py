@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +19,25 @@ OPTIONS = (  # of the signature `generate`
 )
 
 
-def generations(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Generation:
+    """The functions of a model that makes new sequences.
+
+    Attributes:
+      generate: a seed, random seeds and the options of sampling, to sequences.
+      begin: a seed to the logits of the first id after it, and a state.
+      step: an id and a state to the logits of the next id, and the next state.
+      default: a seed to sequences, all options fixed; it is the model's answer. None where
+        `zoo.serving.Served` is given another `answer`.
+    """
+
+    generate: Any
+    begin: Any
+    step: Any
+    default: Any = None
+
+
+def generation_signatures(
     step: Step,
     state: dict[str, tf.TensorSpec],
     inputs: Sequence[tf.TensorSpec],
@@ -33,8 +52,8 @@ def generations(
     unit: int | None = None,
     per_step: int = 1,
     default: Sequence[str] | None = None,
-) -> dict[str, Any]:
-    """Makes the signatures of a model that unfolds a seed into a sequence.
+) -> Generation:
+    """Makes the functions of a model that unfolds a seed into a sequence.
 
     Args:
       step: one step of the network.
@@ -44,16 +63,16 @@ def generations(
         `(batch, (ids))`, at least one a row.
       answer: takes the ids that were drawn, int32 `(batch, time)`, 0 behind the last, and those
         of the seed; returns named outputs.
-      steps, temperature, top_k, top_p: what `serving_default` uses.
+      steps, temperature, top_k, top_p: what the default uses.
       end, unit, per_step: see `zoo.decoding.sampling.sample`.
-      default: the inputs that `serving_default` takes; the others are empty text or have no
+      default: the inputs that the default takes; the others are empty text or have no
         steps. All of them if None.
 
     Returns:
       `generate`: the seed, `random_seed` int32 `(batch,)`, and the options `steps`,
       `temperature`, `top_k`, `top_p`, to the outputs of `answer`, `log_probability` float32
       `(batch,)` (of the drawn ids, in nats, at temperature 1 and with nothing cut off) and
-      `complete` bool `(batch,)` (whether it ended by itself). `serving_default`: the same with
+      `complete` bool `(batch,)` (whether it ended by itself). `default`: the same with
       fixed options and the random seed 0. `begin`: the seed to `logits` float32 `(batch, ids)`
       of the next id, and the state. `step`: `input` int32 `(batch,)`, the id before, and the
       state, to the same: nothing is kept between two calls.
@@ -101,7 +120,7 @@ def generations(
     fixed = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p}
 
     @_signature([seeds[name] for name in names])
-    def serving_default(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+    def default_signature(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         given = dict(zip(names, values, strict=True))
         rows = tf.shape(values[0])[0]
         seed = {name: given.get(name, _nothing(spec, rows)) for name, spec in seeds.items()}
@@ -122,12 +141,12 @@ def generations(
         logits, new = step(previous, dict(zip(state, values, strict=True)))
         return {"logits": logits, **new}
 
-    return {
-        "serving_default": serving_default,
-        "generate": generate,
-        "begin": begin_signature,
-        "step": step_signature,
-    }
+    return Generation(
+        default=default_signature,
+        generate=generate,
+        begin=begin_signature,
+        step=step_signature,
+    )
 
 
 def scored(model: Any, ids: tf.RaggedTensor, given: int = 1) -> dict[str, tf.Tensor]:

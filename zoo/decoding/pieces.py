@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from zoo.decoding.frames import FrameChain
-from zoo.decoding.generator import generations
+from zoo.decoding.generator import generation_signatures
 from zoo.music.encode import MusicEncoder
 from zoo.music.keys import KEYS
 
@@ -20,7 +20,7 @@ INPUTS = (
 )
 
 
-def pieces(
+def frame_signatures(
     model: keras.Model,
     encoder: MusicEncoder,
     *,
@@ -30,21 +30,21 @@ def pieces(
     top_k: int,
     top_p: float,
 ) -> dict[str, Any]:
-    """Makes the signatures of a model of frames.
+    """Makes what a model of frames serves: keyword arguments of `zoo.serving.Served`.
 
     Args:
       model: as `zoo.decoding.frames.FrameChain.step` takes it.
       encoder: names of keys and chords to numbers.
       voices: notes that a generated frame has at most.
-      steps, temperature, top_k, top_p: what `serving_default` uses.
+      steps, temperature, top_k, top_p: what the default uses.
 
     Returns:
-      Those of `zoo.decoding.generations`. The seed is `key`, string `(batch,)`, `""` if it does
-      not matter; `chord`, string `(batch,)`, a first frame, `""` for none; and `prime`, int32
-      `(batch, frames, notes)`, frames to go on from. `serving_default` takes `key` alone. What
-      cannot be read counts as not given. The answer is `key`, string `(batch,)`, the key that was
-      read; `frames`, int32 `(batch, frames, voices)`: MIDI numbers, ascending, 0 for none,
-      those of the seed first; and `length`, int32 `(batch,)`, their number.
+      `generation`, as of `zoo.decoding.generation_signatures`. The seed is `key`, string
+      `(batch,)`, `""` if it does not matter; `chord`, string `(batch,)`, a first frame, `""` for
+      none; and `prime`, int32 `(batch, frames, notes)`, frames to go on from. The default takes
+      `key` alone. What cannot be read counts as not given. The answer is `key`, string
+      `(batch,)`, the key that was read; `frames`, int32 `(batch, frames, voices)`: MIDI numbers,
+      ascending, 0 for none, those of the seed first; and `length`, int32 `(batch,)`, their number.
 
       `score`: `key`, `frames` int32 `(batch, frames, notes)` and `length` int32 `(batch,)` to
       `log_probability` and `count`, as `zoo.decoding.frames.FrameChain.score` has them.
@@ -85,7 +85,7 @@ def pieces(
     def score(key: tf.Tensor, frames: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
         return chain.score(model, encoder.key(key), frames, length)
 
-    functions = generations(
+    generation = generation_signatures(
         step,
         state,
         INPUTS,
@@ -99,4 +99,4 @@ def pieces(
         per_step=voices + 1,
         default=["key"],
     )
-    return {**functions, "score": score}
+    return {"generation": generation, "score": score}

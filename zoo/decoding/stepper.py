@@ -11,7 +11,7 @@ from keras import layers
 from zoo.decoding.sampling import State, Step
 
 
-def chain(model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
+def step_function(model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
     """Returns one step of a model that is a chain of layers, and the state that it takes.
 
     A recurrent layer computes `outputs[:, t]` from `inputs[:, t]` and its state; all other layers

@@ -15,8 +15,10 @@ from zoo.text.tokens import TokenEncoder, joined, row_lengths, tokenise, windows
 WINDOW = 512  # tokens that are read together: texts beside a long one are not padded to it
 
 
-def taggings(model: keras.Model, encoder: TokenEncoder, tags: Sequence[str]) -> dict[str, Any]:
-    """Makes the signatures of a tagging network.
+def tagging_signatures(
+    model: keras.Model, encoder: TokenEncoder, tags: Sequence[str]
+) -> dict[str, Any]:
+    """Makes what a tagging network serves: keyword arguments of `zoo.serving.Served`.
 
     A text of more than 512 tokens, longer than any sentence, is read window by window.
 
@@ -27,13 +29,13 @@ def taggings(model: keras.Model, encoder: TokenEncoder, tags: Sequence[str]) -> 
       tags: BIO, `O` first.
 
     Returns:
-      `serving_default`: `text`, string `(batch,)`, to `tokens`, string `(batch, time)`; `start`
+      `answer`: `text`, string `(batch,)`, to `tokens`, string `(batch, time)`; `start`
       and `end` (exclusive) of each in the text, int32, in characters; `tags`, string; `scores`,
       float32: the probability of the tag; all `(batch, time)`, `""` or 0 at padding; and
       `length`, int32 `(batch,)`.
 
-      `tokens`: `tokens`, string `(batch, time)`, padded with `""` on the right, to the same
-      without `start` and `end`.
+      `others`: `tokens`, which takes `tokens`, string `(batch, time)`, padded with `""` on the
+      right, to the same without `start` and `end`.
     """
     inside = bioes_tags(tags)
     names = tf.constant(["", *tags])
@@ -66,4 +68,4 @@ def taggings(model: keras.Model, encoder: TokenEncoder, tags: Sequence[str]) -> 
 
     rows = tf.TensorSpec([None, None], tf.string, name="tokens")
     of_tokens = tf.function(answer, input_signature=[rows])
-    return {"serving_default": of_text, "tokens": of_tokens}
+    return {"answer": of_text, "others": {"tokens": of_tokens}}

@@ -46,24 +46,24 @@ def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[dict[str, Any], 
     return lambda ids: decoder.begin(*encoder(ids, training=False), states_mask=ids != PADDING)
 
 
-def translations(
+def translation_signatures(
     model: keras.Model, source: Subwords, target: Subwords, beam: int, penalty: float
 ) -> dict[str, Any]:
-    """Makes the signatures of a translating network.
+    """Makes what a translating network serves: keyword arguments of `zoo.serving.Served`.
 
     Args:
       model: with an input `source` and a `zoo.layers.Decoder` named `decoder`.
       source, target: texts to ids and back.
-      beam: hypotheses that `serving_default` goes on with.
+      beam: hypotheses that `answer` goes on with.
       penalty: of the scores, as in `zoo.decoding.search`.
 
     Returns:
-      `serving_default`: `text`, string `(batch,)`, to `translation`, string `(batch,)`, `score`,
+      `answer`: `text`, string `(batch,)`, to `translation`, string `(batch,)`, `score`,
       float32 `(batch,)`, the mean log-probability of a piece if the penalty is 1, and
       `complete`, bool `(batch,)`: False where the text was too long and its end was not read, or
       where the translation was cut off at its maximum length.
 
-      `nbest`: `text`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤ 100), to
+      `search`: `text`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤ 100), to
       `translation`, `score`, `complete` `(batch, n_best)` and `pieces`, string
       `(batch, n_best, target)`; with attention also `attention`, float32
       `(batch, n_best, target, source)`, and `source_pieces`, string `(batch, source)`. Padding
@@ -122,4 +122,4 @@ def translations(
             answer |= {"attention": found.weights, "source_pieces": pieces.to_tensor("")}
         return answer
 
-    return {"serving_default": best, "nbest": nbest}
+    return {"answer": best, "search": nbest}

@@ -30,10 +30,10 @@ from zoo.metrics import panel as panels
 from zoo.metrics.panel import Panel, observe
 from zoo.scores import Scores
 from zoo.series import Forecast
+from zoo.serving.capabilities import FORECAST
 from zoo.serving.evaluation import splits_of
 from zoo.serving.predictor import Predictor, load
 
-SIGNATURE = "walk"
 NETWORK = "network"
 YEAR = 252  # trading days
 LEAST = 22  # days that the simple methods are fitted on
@@ -60,7 +60,7 @@ def backtest(
     """Tests a forecaster beside simple methods, day by day.
 
     Args:
-      model: as for `zoo.load`, or a predictor; of prices, with the signature `walk`.
+      model: as for `zoo.load`, or a predictor; of prices, with the capability `forecast`.
       data: a source of its dataset (the test split is walked through), or a custom file or columns
         (the second half of their days is); None for the data that it was trained on.
       columns: our column name to the file's.
@@ -81,11 +81,11 @@ def backtest(
       UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
     """
     predictor = model if isinstance(model, Predictor) else load(model)
-    if SIGNATURE not in predictor.signatures:
-        raise UsageError(
-            f"{predictor.name} forecasts no series: a backtest needs a model with a signature "
-            f"{SIGNATURE!r}, of the task 'forecasting' (`zoo list`)."
-        )
+    predictor.require(
+        "forecast",
+        "forecasts no series",
+        "A backtest needs a model that forecasts series (`zoo list --task forecasting`).",
+    )
     names = _chosen(baselines)
     longest = int(getattr(predictor.config, "horizon", 1))
     horizon = longest if horizon is None else horizon
@@ -149,7 +149,7 @@ def network(panel: Panel, predictor: Predictor) -> Forecast:
         ]
         for name in ("open", "high", "low", "close")
     }
-    answers = predictor.predict(inputs, signature=SIGNATURE, batch_size=16)
+    answers = predictor.predict(inputs, signature=FORECAST, batch_size=16)
     arrays = {
         name: [np.asarray(answer[name])[:, : panel.horizon] for answer in answers]
         for name in ("location", "scale", "freedom", "variance")

@@ -14,6 +14,8 @@ from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
 from zoo.errors import UsageError, ZooError, suggest
+from zoo.serving import capabilities
+from zoo.serving.capabilities import ANSWER
 from zoo.serving.predictor import EXTRA, Predictor, first_line, load, tensors
 from zoo.serving.signatures import Served
 
@@ -42,7 +44,8 @@ def export(
 
     Raises:
       UsageError: an unknown format, a warm-up out of range.
-      ZooError: the model cannot be read or the directory not be written.
+      ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
+        it, or the directory cannot be written.
     """
     if format not in FORMATS:
         raise UsageError(f"Unknown format {format!r}.{suggest(format, FORMATS)}")
@@ -67,6 +70,7 @@ def export(
             trained.save(scratch / "model.keras")
         else:
             served = predictor.served()
+            capabilities.check(served, predictor.name)
             _write_saved_model(served, scratch)
             extra = scratch / EXTRA
             extra.mkdir(exist_ok=True)
@@ -146,7 +150,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    specs = {s.name: s for s in served.functions["serving_default"].input_signature}
+    specs = {s.name: s for s in served.functions[ANSWER].input_signature}
     sample: Examples = predictor.recipe.data(predictor.config).sample()
     rows = len(next(iter(sample.values())))
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -154,7 +158,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
             index = [(record + i) % rows for i in range(1 if record % 2 == 0 else rows)]
             request = predict_pb2.PredictRequest()
             request.model_spec.name = predictor.name
-            request.model_spec.signature_name = "serving_default"
+            request.model_spec.signature_name = ANSWER
             rows_of = {name: [values[i] for i in index] for name, values in sample.items()}
             for name, values in tensors(rows_of, specs).items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(values))

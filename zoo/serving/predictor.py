@@ -14,11 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import files
+from zoo.assets import Assets
 from zoo.config import Config, override
 from zoo.decoding.sampling import RANGES, choose, random_numbers, restricted
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes
+from zoo.serving import capabilities
+from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, STEP, Specs
 from zoo.serving.signatures import Served
 from zoo.training.strategy import dtype_policy
 from zoo.utf8 import utf8
@@ -82,7 +85,7 @@ class Predictor:
       folder: what it was loaded from.
       recipe, config: the network, and the config it was trained with.
       resolved: the run's `config.json`: recipe, config, options.
-      assets: what was learnt from the data besides weights.
+      assets: what was learnt from the data besides weights, and the encoder made of it.
       model: the Keras model (not of an export in the format `saved_model`).
       metrics: test metrics and baselines, empty for a run that is not complete.
       card: the model card, Markdown.
@@ -93,7 +96,10 @@ class Predictor:
         self.folder = folder
         self.about = about(folder)
         self.resolved = files.read_json(self.about / "config.json")
-        self.assets: dict[str, Any] = files.read_json(self.about / "assets.json")
+        self.assets = Assets(
+            files.read_json(self.about / "assets.json"),
+            lambda assets: self.recipe.encoder(self.config, assets),
+        )
         if not isinstance(self.resolved, dict) or not {"recipe", "config"} <= self.resolved.keys():
             raise ZooError(
                 f"{self.about / 'config.json'} names no recipe and config: it is not of this "
@@ -199,19 +205,50 @@ class Predictor:
     @property
     def input_names(self) -> list[str]:
         """Names of the raw inputs that `predict` needs: `length` is none of them."""
-        specs = _input_specs(self.signatures["serving_default"])
+        specs = _input_specs(self.signatures[ANSWER])
         return [name for name in specs if name != LENGTH or len(specs) == 1]
 
-    def options_of(self, signature: str) -> list[str]:
-        """Names of the options that a signature takes; none where there is no such signature."""
-        return list(_scalars(self.signatures[signature])) if signature in self.signatures else []
+    @functools.cached_property
+    def capabilities(self) -> frozenset[str]:
+        """What the model can do besides answering: names of `zoo.serving.capabilities`.
+
+        They are read from the inputs of its signatures, and from the outputs of a SavedModel.
+        """
+        return capabilities.read(self._specs)
+
+    def require(self, capability: str, lacking: str, hint: str) -> None:
+        """Makes sure that the model has a capability.
+
+        Args:
+          capability: one of `zoo.serving.capabilities.CAPABILITIES`.
+          lacking: what a model without it does not do: `"does not search"`.
+          hint: a sentence that says which models do.
+
+        Raises:
+          UsageError: the model has it not. The message says what its signatures lack.
+        """
+        if capability not in self.capabilities:
+            problem = capabilities.find_problem(capability, self._specs)
+            raise UsageError(f"{self.name} {lacking}: {problem} {hint}")
+
+    @property
+    def _specs(self) -> dict[str, Specs]:
+        """The inputs of each signature, and the outputs of those that are traced."""
+        specs = {}
+        for name, function in self.signatures.items():
+            outputs = getattr(function, "structured_outputs", None)
+            specs[name] = Specs(
+                capabilities.tensors_of(_input_specs(function)),
+                None if outputs is None else capabilities.tensors_of(outputs),
+            )
+        return specs
 
     def predict(
         self,
         examples: Sequence[str | bytes] | Mapping[str, Sequence],
         *,
         batch_size: int = 64,
-        signature: str = "serving_default",
+        signature: str = ANSWER,
         **options: Any,
     ) -> list[dict[str, Any]]:
         """Answers raw examples.
@@ -289,7 +326,7 @@ class Predictor:
 
     def tensors(self, examples: Mapping[str, Sequence]) -> dict[str, tf.Tensor]:
         """Returns examples as `serving_default` takes them, in one batch; see `tensors`."""
-        return tensors(examples, _input_specs(self.signatures["serving_default"]))
+        return tensors(examples, _input_specs(self.signatures[ANSWER]))
 
     def generate(
         self,
@@ -331,7 +368,7 @@ class Predictor:
         inputs = self.seed_inputs(given)
         examples = {name: [value] * count for name, value in inputs.items()}
         examples["random_seed"] = [seed + number for number in range(count)]
-        return self.predict(examples, signature="generate", **options)
+        return self.predict(examples, signature=GENERATE, **options)
 
     def stream(
         self,
@@ -354,7 +391,7 @@ class Predictor:
         symbols = self.assets.get("symbols")
         if symbols is None:
             raise UsageError(f"What {self.name} generates is no text that could be streamed.")
-        step, begun = self.signatures["step"], self.begin(given)
+        step, begun = self.signatures[STEP], self.begin(given)
         how = (
             tf.constant(options["temperature"], tf.float32),
             tf.constant(options["top_k"]),
@@ -378,20 +415,20 @@ class Predictor:
 
         Args as of `generate`'s `given`; raises as `generate`.
         """
-        specs = _input_specs(self.signatures["begin"])
+        specs = _input_specs(self.signatures[BEGIN])
         columns = {name: [value] for name, value in self.seed_inputs(given).items()}
         inputs = _columns(columns, specs).items()
         return dict(
-            self.signatures["begin"](**{n: _tensor(n, specs[n], column) for n, column in inputs})
+            self.signatures[BEGIN](**{n: _tensor(n, specs[n], column) for n, column in inputs})
         )
 
     def _sampling(self, *values: Any) -> dict[str, Any]:
         """Returns the options of `generate`; those that are None from the config."""
-        if "generate" not in self.signatures:
-            raise UsageError(
-                f"{self.name} generates nothing: it has no signature 'generate'. Name a model "
-                "of music or text (`zoo list --topology one-to-many`)."
-            )
+        self.require(
+            "generation",
+            "generates nothing",
+            "Name a model that generates sequences (`zoo list --topology one-to-many`).",
+        )
         config = self.resolved["config"]
         found = {}
         for (name, low, high), value in zip(RANGES, values, strict=True):
@@ -406,7 +443,7 @@ class Predictor:
         Raises:
           UsageError: the model knows no such seed, or not that value of it.
         """
-        specs = _input_specs(self.signatures["begin"])
+        specs = _input_specs(self.signatures[BEGIN])
         inputs = self.recipe.seed(self.config, dict(given))
         if unknown := sorted(inputs.keys() - specs.keys()):
             raise UsageError(

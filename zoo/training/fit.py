@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import random
 import shutil
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from zoo import files
 from zoo._version import __version__
+from zoo.assets import Assets
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
@@ -163,13 +165,14 @@ def _train(
     if not workers.chief:
         workers.wait()  # until the chief has written what training needs
     if (run.path / "assets.json").exists():
-        assets = run.read_assets()
+        assets = recipe.assets(config, run.read_assets())
     elif workers.chief:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
     else:
         raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
+    check_served(recipe, config, assets)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()
@@ -329,7 +332,8 @@ def _finish(
     from zoo.report import plots
     from zoo.serving import load
 
-    progress.say(health.summary(state.history[-1]))
+    if summary := health.summary(state.history[-1]):
+        progress.say(summary)
     progress.say(pace.summary(state))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)
     progress.say(f"testing the weights of epoch {state.best_epoch}")
@@ -369,12 +373,45 @@ def _wrap_up(run: Run) -> None:
     shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
 
 
+def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
+    """Compares what a recipe would serve with the table of capabilities, before it is trained.
+
+    The functions are traced over a model of their own, in float32 and outside of a strategy, as
+    it will be served. The random numbers that training draws afterwards do not depend on it.
+
+    Raises:
+      ZooError: a signature is not as the table has it.
+    """
+    from zoo.serving import capabilities
+
+    states = random.getstate(), np.random.get_state()
+    try:
+        with dtype_policy("float32"):
+            model = recipe.build(config, assets)
+            capabilities.check(recipe.serve(config, assets, model), recipe.name)
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
 def compile_model(
-    recipe: Recipe, config: Config, assets: dict, model: keras.Model, steps: int
+    recipe: Recipe, config: Config, assets: Assets, model: keras.Model, steps: int
 ) -> None:
-    """Compiles a recipe's model for training with `steps` steps an epoch."""
+    """Compiles a recipe's model for training with `steps` steps an epoch.
+
+    Raises:
+      ZooError: the recipe's `optimizer` returns something else.
+    """
+    optimizer = recipe.optimizer(config, steps * config.epochs)
+    if optimizer is None:
+        optimizer = _optimizer(config, steps, health.layer_names(model))
+    elif not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ZooError(
+            f"{recipe.name}: `optimizer` must return a Keras optimizer; got a value of type "
+            f"{type(optimizer).__name__}."
+        )
     model.compile(
-        optimizer=_optimizer(config, steps, health.layer_names(model)),
+        optimizer=optimizer,
         **recipe.objective(config, assets),
         jit_compile=False,  # XLA would compile anew for each length of a batch
     )

@@ -89,9 +89,6 @@ class WatchedAdam(keras.optimizers.Adam):
         self.totals.assign_add(tf.concat([counted, ratio], axis=0))
         self.last.assign(tf.sqrt(gradient))
 
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list:
-        return list(grads_and_vars)  # they are sums already
-
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "groups": self.groups}
 
@@ -120,9 +117,15 @@ def layer_names(model: keras.Model) -> list[str]:
     return [owner.get(id(variable), "model") for variable in model.trainable_variables]
 
 
-def watched(model: keras.Model) -> WatchedAdam:
+def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     """Returns a compiled model's optimizer, out of the wrapper that half precision puts it in."""
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def watched(model: keras.Model) -> WatchedAdam | None:
+    """Returns a compiled model's optimizer; None if it is a recipe's own, which counts nothing."""
+    optimizer = inner_optimizer(model)
+    return optimizer if isinstance(optimizer, WatchedAdam) else None
 
 
 def end_epoch(model: keras.Model) -> dict[str, float]:
@@ -131,8 +134,11 @@ def end_epoch(model: keras.Model) -> dict[str, float]:
     Returns:
       `gradient_norm`, before clipping, of all layers together; `clipped`, the share of steps that
       were; and `update/LAYER`, the ratio of the norms of a step and of the weights it changed.
+      Nothing of all this where the optimizer is a recipe's own.
     """
     optimizer = watched(model)
+    if optimizer is None:
+        return {}
     steps, norm, clipped, *ratios = (float(total) for total in np.asarray(optimizer.totals))
     steps = max(1.0, steps)  # half precision leaves out steps that overflow
     with model.distribute_strategy.scope():
@@ -147,8 +153,10 @@ def end_epoch(model: keras.Model) -> dict[str, float]:
 
 
 def summary(row: dict[str, float]) -> str:
-    """Returns the line about the last epoch of a run."""
+    """Returns the line about the last epoch of a run; empty where gradients are not monitored."""
     ratios = {key.removeprefix(UPDATE): row[key] for key in row if key.startswith(UPDATE)}
+    if not ratios:
+        return ""
     least, most = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
     moved = f"{ratios[most]:.1e} of their size ({most})"
     if least != most:
@@ -166,6 +174,8 @@ def broken(model: keras.Model, loss: float) -> str | None:
       loss: the epoch's up to this step.
     """
     optimizer = watched(model)
+    if optimizer is None:
+        return _broken_weight(model, loss)
     finite = np.isfinite(np.asarray(optimizer.last))  # (layers,)
     if np.isfinite(loss) and finite.all():
         return None
@@ -176,7 +186,14 @@ def broken(model: keras.Model, loss: float) -> str | None:
         value = float(np.asarray(optimizer.last)[last])
         return f"The gradient of layer {optimizer.layers[last]} is {value} {also}"
     # Half precision leaves such steps out, so that only the loss shows it.
-    for name, variable in zip(optimizer.groups, model.trainable_variables, strict=True):
+    return _broken_weight(model, loss)
+
+
+def _broken_weight(model: keras.Model, loss: float) -> str | None:
+    """Says what is not finite where only loss and weights can show it; None if the loss is."""
+    if np.isfinite(loss):
+        return None
+    for name, variable in zip(layer_names(model), model.trainable_variables, strict=True):
         if not np.isfinite(np.asarray(variable)).all():
-            return f"A weight of layer {name} is not finite {also}"
+            return f"A weight of layer {name} is not finite and the loss is {loss}"
     return f"The loss is {loss} though all weights and gradients are finite"

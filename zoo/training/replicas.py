@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data import Batches
+from zoo.training import health
 
 
 def distribute(
@@ -61,7 +62,7 @@ def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
     """Makes a compiled model's steps those of several replicas, if it was built for several.
 
     Args:
-      model: built and compiled under a strategy's scope, its optimizer a `health.WatchedAdam`.
+      model: built and compiled under a strategy's scope, with any optimizer of Keras.
       batch: `(x, y)` of any rows, from which metrics and losses are built.
 
     Raises:
@@ -77,6 +78,8 @@ def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
     with strategy.scope():
         model._symbolic_build(data_batch=tf.nest.map_structure(tf.convert_to_tensor, batch))
     model._maybe_symbolic_build = lambda **_: None
+    # The optimizer is given the sums of the replicas' gradients: it must not add them up again.
+    health.inner_optimizer(model)._all_reduce_sum_gradients = list
     workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def loss_of(x: Any, y: Any, y_pred: Any, counts: tf.Tensor, training: bool) -> tf.Tensor:

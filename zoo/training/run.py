@@ -6,7 +6,8 @@ data.json          which data was used, rows, fingerprint
 assets.json        what was learnt from the data besides weights
 history.csv        one row an epoch; nothing in it depends on the clock. After losses and metrics:
                    gradient_norm (before clipping, mean of the steps), clipped (share of steps),
-                   update/LAYER (norm of a step / norm of the weights, mean of the steps)
+                   update/LAYER (norm of a step / norm of the weights, mean of the steps), where
+                   the recipe has no optimizer of its own
 model-best.keras   weights of the epoch with the best validation score
 model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
