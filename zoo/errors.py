@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+QUOTED = 200  # characters of what was given that a message quotes
+
 
 class ZooError(Exception):
     """Something failed. The command line prints its message and exits with 1."""
@@ -27,12 +29,31 @@ class Interrupted(KeyboardInterrupt):
         self.epoch, self.step, self.signum = epoch, step, signum
 
 
+def shortened(text: str, limit: int = QUOTED) -> str:
+    """Returns a text for a message: at most `limit` characters, the end of a longer one cut."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def quoted(value: object, limit: int = QUOTED) -> str:
+    """Returns `repr(value)` for a message: at most `limit` characters between the quotes.
+
+    >>> quoted("x" * 1000, limit=5)
+    "'xxxx…'"
+    """
+    cut = value[: limit + 1] if isinstance(value, (str, bytes)) else value  # it may be huge
+    shown = repr(cut)
+    if isinstance(value, (str, bytes)):
+        head = shown.index(shown[-1]) + 1
+        return shown[:head] + shortened(shown[head:-1], limit) + shown[-1]
+    return shortened(shown, limit)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
     import difflib
 
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    known = sorted(shortened(each) for each in known)
+    near = difflib.get_close_matches(shortened(name), known, n=1, cutoff=0.5)
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" There is: {', '.join(known)}." if known else ""

@@ -13,7 +13,7 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, quoted, suggest
 from zoo.recipe import Recipe, recipes_of
 
 GROUP = "zoo.recipes"
@@ -36,10 +36,10 @@ def get_recipe(name: str) -> Recipe:
             return next(iter(found.values()))
         if inner in found:
             return found[inner]
-        raise UsageError(f"{path} has no recipe {inner!r}.{suggest(inner, found)}")
+        raise UsageError(f"{path} has no recipe {quoted(inner)}.{suggest(inner, found)}")
     known = recipes()
     if name not in known:
-        raise UsageError(f"Unknown recipe {name!r}.{suggest(name, known)}")
+        raise UsageError(f"Unknown recipe {quoted(name)}.{suggest(name, known)}")
     return known[name]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import options
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data import Dataset, Examples, Source
@@ -29,7 +28,7 @@ def list_(probe: bool, as_json: bool) -> None:
     """List the datasets of all recipes, with their sources in the order of preference."""
     rows = [_describe(each, names, probe) for each, names in _datasets().values()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(rows, indent=2))
         return
     if not rows:
         click.echo("No recipe is registered.", err=True)
@@ -61,7 +60,7 @@ def list_(probe: bool, as_json: bool) -> None:
 
 @data.command()
 @click.argument("name")
-@click.option("--source", help="Key of a source; the first that can be had by default.")
+@click.option("--source", help="Key of a source; the first available one by default.")
 def fetch(name: str, source: str | None) -> None:
     """Fetch the dataset NAME (or that of the recipe NAME) into the cache."""
     dataset = _dataset(name)
@@ -84,13 +83,13 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
     """
     if name_or_file in _datasets() or _is_recipe(name_or_file):
         if columns:
-            raise UsageError("Column names can be set for one's own files only.")
+            raise UsageError("Column names can be set for custom data only.")
         _check_cache(_dataset(name_or_file))
         return
     path = Path(name_or_file)
     if not path.exists():
         raise UsageError(
-            f"There is no dataset, file or folder {name_or_file!r}."
+            f"There is no dataset, file or folder {quoted(name_or_file)}."
             f"{suggest(name_or_file, _datasets())}"
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
@@ -201,7 +200,7 @@ def _dataset(name: str) -> Dataset:
         return datasets[name][0]
     if _is_recipe(name) or ".py" in name:
         return get_recipe(name).dataset
-    raise UsageError(f"Unknown dataset {name!r}.{suggest(name, datasets)}")
+    raise UsageError(f"Unknown dataset {quoted(name)}.{suggest(name, datasets)}")
 
 
 def _only_dataset() -> Dataset:

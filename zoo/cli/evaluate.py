@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -44,7 +43,7 @@ def evaluate(
 
     result = evaluate(model, data, columns=columns, split=split, baselines=baselines)
     if as_json:
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(result, indent=2))
         return
     click.echo(f"{result['model']} on {result['data']}: {result['rows']:,} rows")
     for note in result["notes"]:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import tables
 from zoo.data.tags import to_bio
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, shortened
 
 if TYPE_CHECKING:
     from zoo.data.sources import Examples
@@ -53,7 +53,7 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     if columns:
         raise UsageError("Column names can be set for tables only; a CoNLL file has none.")
     if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+        raise UsageError(f"There is no file {shortened(str(path))}.")
     return parse(tables.content(path), str(path))
 
 
