@@ -204,7 +204,7 @@ def _settings(problems: list[Problem]) -> dict[str, str | None]:
             what = mirror_problem(value)
         if what is not None:
             what = f"{name}: {what}"
-        elif value and "://" not in value and not Path(os.path.expanduser(value)).is_dir():
+        elif value and "://" not in value and not os.path.isdir(os.path.expanduser(value)):
             what = f"{name} names {shortened(value)}, which is no folder"
         if what is not None:
             problems.append(Problem(what, f"correct or unset {name}", False))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 QUOTED = 200  # characters of what was given that a message quotes
 
@@ -30,8 +33,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 def shortened(text: str, limit: int = QUOTED) -> str:
-    """Returns a text for a message: at most `limit` characters, the end of a longer one cut."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """Returns a text for a message: one line of at most `limit` characters.
+
+    The end of a longer text is cut; control characters, which a terminal may obey, are spaces.
+    """
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return _CONTROL.sub(" ", cut)
 
 
 def quoted(value: object, limit: int = QUOTED) -> str:

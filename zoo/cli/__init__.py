@@ -167,7 +167,7 @@ def _brief(line: str) -> str:
                     line = line.replace(form, shortened(form))
     if len(line) > LONGEST:
         line = f"{line[: LONGEST * 2 // 3]} … {line[-LONGEST // 3 :]}"
-    return line
+    return shortened(line, 2 * LONGEST)  # without control characters
 
 
 def _described(error: Exception) -> tuple[int, str]:

@@ -229,7 +229,7 @@ def cached(url: str) -> bool:
     """Whether the file of a URL is in the cache or in a mirror that is a folder."""
     mirror = os.environ.get("ZOO_MIRROR", "")
     return cache_path(url).is_file() or (
-        bool(mirror) and not _is_url(mirror) and _in_folder(mirror, url).is_file()
+        bool(mirror) and not _is_url(mirror) and os.path.isfile(_in_folder(mirror, url))
     )
 
 
@@ -349,7 +349,7 @@ def _from_mirror(url: str, path: Path, sha256: str, size: int, say: Say) -> bool
 
 def _from_folder(folder: Path, url: str, path: Path, sha256: str, size: int) -> bool:
     original = folder / _relative(url)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike `Path`, this takes names that are too long
         raise Unavailable(f"ZOO_MIRROR names {shortened(str(folder))}, which is no folder")
     if not original.is_file():
         return False
@@ -598,7 +598,14 @@ def _failure(url: str, start: int, error: Exception) -> Unavailable:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects to http(s) only; 308, which Python 3.10 does not know, too."""
 
-    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
     def redirect_request(
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -606,7 +613,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if not _is_url(newurl):
             raise urllib.error.HTTPError(req.full_url, code, msg, headers, fp)
         # Only GET is asked here, for which all codes mean the same.
-        return super().redirect_request(req, fp, 302, msg, headers, newurl)
+        new = super().redirect_request(req, fp, 302, msg, headers, newurl)
+        fp.close()  # else its body would be read, which may have no end
+        return new
 
 
 def _starts_at(response: http.client.HTTPResponse, start: int, size: int) -> bool:
