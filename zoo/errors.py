@@ -48,7 +48,10 @@ def quoted(value: object, limit: int = QUOTED) -> str:
     "'xxxx…'"
     """
     cut = value[: limit + 1] if isinstance(value, (str, bytes)) else value  # it may be huge
-    shown = repr(cut)
+    try:
+        shown = repr(cut)
+    except ValueError:  # an integer of more digits than Python writes
+        shown = f"an object of type {type(value).__name__}"
     if isinstance(value, (str, bytes)):
         head = shown.index(shown[-1]) + 1
         return shown[:head] + shortened(shown[head:-1], limit) + shown[-1]

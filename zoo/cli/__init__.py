@@ -99,7 +99,7 @@ def main() -> None:
 
 
 class _Closed(io.TextIOWrapper):
-    """Stands for a standard output that was closed before the start.
+    """Stands for a standard output or error that was closed before the start.
 
     Attributes:
       lost: whether anything was written.
@@ -123,11 +123,10 @@ def _prepare_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
-    nowhere = io.BufferedWriter(io.FileIO(os.devnull, "w"))
     if sys.stdout is None:
-        sys.stdout = _Closed(nowhere, encoding="utf-8")
+        sys.stdout = _Closed(io.BufferedWriter(io.FileIO(os.devnull, "w")), encoding="utf-8")
     if sys.stderr is None:
-        sys.stderr = io.TextIOWrapper(nowhere, encoding="utf-8")
+        sys.stderr = _Closed(io.BufferedWriter(io.FileIO(os.devnull, "w")), encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows "?"
@@ -160,9 +159,9 @@ def _report(error: Exception) -> int:
 def _brief(line: str) -> str:
     """Shortens what a line quotes of the command line, and the line itself in its middle."""
     for argument in sys.argv[1:]:
-        for given in (argument, argument.partition("=")[2]):
-            given = " ".join(given.split())
+        for given in (argument, *argument.lstrip("-").partition("=")):
             for form in (given, repr(given)[1:-1]):
+                form = " ".join(form.split())
                 if len(form) > QUOTED:
                     line = line.replace(form, shortened(form))
     if len(line) > LONGEST:
@@ -193,7 +192,8 @@ def _described(error: Exception) -> tuple[int, str]:
     elif isinstance(error, UsageError):
         code = 2
     elif isinstance(error, OSError) and error.strerror:
-        line = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        line = error.strerror
+        line += f": {shortened(str(error.filename))}" if error.filename else ""
     elif not isinstance(error, ZooError):
         line = (
             f"{type(error).__name__}: {shortened(line)} (this should not happen: please report it "

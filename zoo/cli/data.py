@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
         _check_cache(_dataset(name_or_file))
         return
     path = Path(name_or_file)
-    if not path.exists():
+    if not os.path.exists(path):  # unlike `Path`, this takes names that are too long
         raise UsageError(
             f"There is no dataset, file or folder {quoted(name_or_file)}."
             f"{suggest(name_or_file, _datasets())}"

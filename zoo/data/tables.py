@@ -12,6 +12,7 @@ import dataclasses
 import gzip
 import io
 import json
+import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,7 +114,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
       UsageError: no such file.
       ZooError: it is empty or not UTF-8.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"There is no file {shortened(str(path))}.")
     yield from _json_lines(content(path))
 
@@ -179,9 +180,9 @@ def _records(
 
 
 def _kind(path: Path) -> str:
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike `Path`, this takes names that are too long
         raise UsageError(f"{path} is a folder, not a file.")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"There is no file {shortened(str(path))}.")
     name = path.name.lower().removesuffix(".gz")
     for suffix in SUFFIXES:
@@ -228,15 +229,18 @@ def content(path: Path) -> str:
 
 
 def _unpacked(path: Path) -> bytes:
-    limit = int(files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED))
+    limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
+    blocks, size = [], 0
     with gzip.open(path) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise ZooError(
-            f"{path} unpacks to more than {limit:,} bytes. If it is to be that large, set "
-            "ZOO_MAX_UNPACKED to more bytes."
-        )
-    return data
+        while block := file.read(1 << 20):
+            blocks.append(block)
+            size += len(block)
+            if size > limit:
+                raise ZooError(
+                    f"{path} unpacks to more than {limit:,.0f} bytes. If it is to be that large, "
+                    "set ZOO_MAX_UNPACKED to more bytes."
+                )
+    return b"".join(blocks)
 
 
 def _decodes(line: bytes) -> bool:
