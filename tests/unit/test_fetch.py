@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -359,7 +358,6 @@ def test_a_server_that_stalls_is_given_up(server, monkeypatch):
 
 def test_probe_asks_the_proxy_where_there_is_one(server, monkeypatch):
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies it began with
     fetch.check_network("http://no-such-host.invalid/x")
     assert get("http://no-such-host.invalid/x").read_bytes() == CONTENT
 
@@ -478,6 +476,23 @@ def test_a_least_speed_that_is_no_number(server, monkeypatch, setting):
     with pytest.raises(UsageError, match="ZOO_MIN_SPEED must be a number") as caught:
         get(server.url)
     one_line(caught)
+
+
+def test_a_pause_of_ours_is_not_the_fault_of_the_server(monkeypatch):
+    seconds = [0.0]
+    monkeypatch.setattr(fetch.time, "monotonic", lambda: seconds[0])
+    progress = fetch._Progress("x", 10_000_000, quiet, slowest=1000, window=20)
+
+    def check(now, have):
+        seconds[0], progress.have = now, have
+        progress.check()
+
+    check(1.0, 5000)
+    check(4000.0, 6000)  # Ctrl-Z at 1, and `fg` long after
+    for second in range(0, 20, 2):
+        check(4000.0 + second, 6000 + 100 * second)
+    with pytest.raises(fetch.Unavailable, match="x comes with 100 bytes a second"):
+        check(4020.0, 8000)
 
 
 def test_a_head_that_drips_is_given_up(server, monkeypatch):

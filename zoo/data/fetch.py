@@ -471,15 +471,20 @@ class _Progress:
     def begin(self, have: int) -> None:
         """Starts the clocks."""
         self.have = have
-        self._measured = self._said = (time.monotonic(), have)
+        self._checked = time.monotonic()
+        self._measured = self._said = (self._checked, have)
 
     def check(self) -> None:
-        """Is to be called about once a second, whether or not anything came.
+        """Is to be called several times in a window, whether or not anything came.
 
         Raises:
           _TooSlow: too little came within the window.
         """
         now = time.monotonic()
+        paused, self._checked = now - self._checked > self.window / 2, now
+        if paused:  # this process was stopped, or its disk was busy: the server is not to blame
+            self.begin(self.have)
+            return
         seconds = now - self._said[0]
         if seconds >= PROGRESS_SECONDS:
             whole = f" of {megabytes(self.size)}" if self.size else ""
