@@ -15,10 +15,18 @@ from typing import Any
 
 from zoo import files
 from zoo.environment import TENSORFLOW, environment, installed_version
-from zoo.errors import ZooError
+from zoo.errors import ZooError, quoted, shortened
+from zoo.processes import python_command
 
 DISTRIBUTION = "rnn-zoo"
-SETTINGS = ("ZOO_HOME", "ZOO_OFFLINE", "ZOO_MIRROR", "TFDS_DATA_DIR")
+SETTINGS = (
+    "ZOO_HOME",
+    "ZOO_OFFLINE",
+    "ZOO_MIRROR",
+    "ZOO_MIN_SPEED",
+    "ZOO_MAX_UNPACKED",
+    "TFDS_DATA_DIR",
+)
 GPU_INSTALL = f"pip install '{DISTRIBUTION}[gpu]'"
 NEEDED_GB = 1.0  # downloads, unpacked weights and a few runs
 TENSORFLOW_SECONDS = 120
@@ -124,14 +132,14 @@ def _devices(
     """Loads TensorFlow in a process of its own; returns Keras' backend and the GPUs' names."""
     wanted = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if wanted != "tensorflow":
-        what = f"KERAS_BACKEND is {wanted!r}, but training and serving need TensorFlow"
+        what = f"KERAS_BACKEND is {quoted(wanted)}, but training and serving need TensorFlow"
         problems.append(Problem(what, "unset KERAS_BACKEND", True))
         return wanted, []
     if packages.get(TENSORFLOW[0], "") is None:
         return None, []
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _DEVICES],
+            python_command(_DEVICES),
             env={**os.environ, "KERAS_BACKEND": wanted, "TF_CPP_MIN_LOG_LEVEL": "2"},
             capture_output=True,
             text=True,
@@ -144,7 +152,7 @@ def _devices(
             found = json.loads(lines[-1])
         else:
             said = done.stderr.strip().splitlines()
-            reason = said[-1][:300] if said else f"exit status {done.returncode}"
+            reason = shortened(said[-1]) if said else f"exit status {done.returncode}"
             raise ZooError(reason)
     except (ZooError, subprocess.TimeoutExpired, ValueError) as error:
         problems.append(
@@ -186,11 +194,19 @@ def _cache(problems: list[Problem]) -> dict[str, Any]:
 
 
 def _settings(problems: list[Problem]) -> dict[str, str | None]:
+    from zoo.data.fetch import mirror_problem
+
     found = {name: os.environ.get(name) for name in SETTINGS}
     for name in ("ZOO_MIRROR", "TFDS_DATA_DIR"):
         value = found[name]
-        if value and "://" not in value and not Path(value).expanduser().is_dir():
-            what = f"{name} names {value}, which is no folder"
+        what = None
+        if value and name == "ZOO_MIRROR":
+            what = mirror_problem(value)
+        if what is not None:
+            what = f"{name}: {what}"
+        elif value and "://" not in value and not os.path.isdir(os.path.expanduser(value)):
+            what = f"{name} names {shortened(value)}, which is no folder"
+        if what is not None:
             problems.append(Problem(what, f"correct or unset {name}", False))
     return found
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+QUOTED = 200  # characters of what was given that a message quotes
 
 
 class ZooError(Exception):
@@ -27,12 +32,38 @@ class Interrupted(KeyboardInterrupt):
         self.epoch, self.step, self.signum = epoch, step, signum
 
 
+def shortened(text: str, limit: int = QUOTED) -> str:
+    """Returns a text for a message: one line of at most `limit` characters.
+
+    The end of a longer text is cut; control characters, which a terminal may obey, are spaces.
+    """
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return _CONTROL.sub(" ", cut)
+
+
+def quoted(value: object, limit: int = QUOTED) -> str:
+    """Returns `repr(value)` for a message: at most `limit` characters between the quotes.
+
+    >>> quoted("x" * 1000, limit=5)
+    "'xxxx…'"
+    """
+    cut = value[: limit + 1] if isinstance(value, (str, bytes)) else value  # it may be huge
+    try:
+        shown = repr(cut)
+    except ValueError:  # an integer of more digits than Python writes
+        shown = f"an object of type {type(value).__name__}"
+    if isinstance(value, (str, bytes)):
+        head = shown.index(shown[-1]) + 1
+        return shown[:head] + shortened(shown[head:-1], limit) + shown[-1]
+    return shortened(shown, limit)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
     import difflib
 
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    known = sorted(shortened(each) for each in known)
+    near = difflib.get_close_matches(shortened(name), known, n=1, cutoff=0.5)
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" There is: {', '.join(known)}." if known else ""

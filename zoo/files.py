@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError, quoted
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `writing` gives
 
@@ -18,7 +18,12 @@ _TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `writing` give
 def home() -> Path:
     """Returns the cache folder: `ZOO_HOME`, or the user's cache directory."""
     if os.environ.get("ZOO_HOME"):
-        return Path(os.environ["ZOO_HOME"]).expanduser()
+        try:
+            return Path(os.environ["ZOO_HOME"]).expanduser()
+        except RuntimeError:  # ~name, but no such user
+            raise UsageError(
+                f"ZOO_HOME is {quoted(os.environ['ZOO_HOME'])}, which is no folder of a user here."
+            ) from None
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("rnn-zoo"))
@@ -27,6 +32,22 @@ def home() -> Path:
 def offline() -> bool:
     """Whether `ZOO_OFFLINE` forbids the network."""
     return os.environ.get("ZOO_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+def number_setting(name: str, default: float) -> float:
+    """Returns the number that an environment variable holds, such as `5e8`.
+
+    Raises:
+      UsageError: it is no finite number, or below 0.
+    """
+    text = os.environ.get(name, "").strip()
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"{name} must be a number, 0 or more; got {quoted(text)}.")
+    return value
 
 
 @contextlib.contextmanager

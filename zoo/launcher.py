@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from typing import IO, Any
 
 from zoo.errors import UsageError
+from zoo.processes import module_command
 
 GRACE = 10.0  # seconds that workers have to end by themselves when one has failed
 COMMAND = "ZOO_COMMAND"  # tells workers what to print for going on
@@ -47,7 +48,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     given = _given("--strategy", arguments)
     if given not in (None, "multiworker"):
         raise UsageError("Workers need --strategy multiworker, which need not be given.")
-    command = [sys.executable, "-m", "zoo", *arguments]
+    command = module_command("zoo", *arguments)
     command += [] if given else ["--strategy", "multiworker"]
     cores = os.cpu_count() or 1
     with ExitStack() as stack:

@@ -6,6 +6,7 @@ import fnmatch
 import functools
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 import threading
@@ -13,7 +14,7 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
 from zoo.recipe import Recipe, recipes_of
 
 GROUP = "zoo.recipes"
@@ -36,10 +37,10 @@ def get_recipe(name: str) -> Recipe:
             return next(iter(found.values()))
         if inner in found:
             return found[inner]
-        raise UsageError(f"{path} has no recipe {inner!r}.{suggest(inner, found)}")
+        raise UsageError(f"{path} has no recipe {quoted(inner)}.{suggest(inner, found)}")
     known = recipes()
     if name not in known:
-        raise UsageError(f"Unknown recipe {name!r}.{suggest(name, known)}")
+        raise UsageError(f"Unknown recipe {quoted(name)}.{suggest(name, known)}")
     return known[name]
 
 
@@ -129,9 +130,9 @@ def _registered_modules() -> Iterator[tuple[types.ModuleType, str]]:
 
 def _from_file(path: Path) -> dict[str, Recipe]:
     """Imports a recipe file under a name of its own, once."""
+    if not os.path.isfile(path):  # unlike `Path`, this takes names that are too long
+        raise UsageError(f"There is no recipe file {shortened(str(path))}.")
     path = path.resolve()
-    if not path.is_file():
-        raise UsageError(f"There is no recipe file {path}.")
     name = f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"
     with _LOADING:
         module = sys.modules.get(name)

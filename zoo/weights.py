@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import files
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
+    import tarfile
+
     from zoo.recipe import Recipe
 
 MANIFEST = "manifest.json"
@@ -65,7 +67,7 @@ def pretrained(name: str) -> Path:
     manifest = read_manifest(folder)
     if recipe.name not in manifest:
         raise UsageError(
-            f"{name!r} has no pretrained weights. `zoo train {name}` makes your own."
+            f"{quoted(name)} has no pretrained weights. `zoo train {name}` makes your own."
             + (suggest(name, pretrained_names()) if pretrained_names() else "")
         )
     entry = manifest[recipe.name]
@@ -78,7 +80,7 @@ def pretrained(name: str) -> Path:
     damaged = _damaged(target)
     if damaged:
         raise ZooError(
-            f"{target / damaged} is damaged. Delete {target}: it is unpacked anew when needed."
+            f"{target / damaged} is damaged. Delete {target}: it is unpacked again when needed."
         )
     return target
 
@@ -103,12 +105,37 @@ def _unpack(pack: Path, target: Path) -> None:
                 # What a killed process with this process's id has left, as happens in containers.
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
-                archive.extractall(temporary, filter="data")
+                _extract(archive, temporary)
         except ZooError as error:
             if not target.is_dir():
                 raise ZooError(f"{error} ZOO_HOME names the folder of the cache.") from error
         except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
             raise ZooError(f"{pack} is damaged ({error}). Install its package again.") from error
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Extracts plain files and folders, which is all that a pack has.
+
+    `extractall` has no `filter` in the first releases of Python 3.10 and 3.11.
+
+    Raises:
+      tarfile.TarError: a member is something else, or lies outside the folder.
+    """
+    import shutil
+    import tarfile
+
+    root = folder.resolve()
+    for member in archive:
+        path = (root / member.name).resolve()
+        content = archive.extractfile(member) if member.isfile() else None
+        if not path.is_relative_to(root) or (content is None and not member.isdir()):
+            raise tarfile.TarError(f"{quoted(member.name)} is no file or folder inside it")
+        if content is None:
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with content, open(path, "wb") as file:
+            shutil.copyfileobj(content, file)
 
 
 def _damaged(folder: Path) -> str | None:

@@ -171,3 +171,23 @@ def test_damaged_pack(quick, monkeypatch, tmp_path):
     report = zoo.doctor()
     assert report["pretrained"] == {"a": f"{tmp_path / 'a.tar.xz'} is missing or damaged"}
     assert "reinstall" in next(iter(problems(report, essential=True).values()))
+
+
+def test_nothing_of_the_current_folder_is_run(tmp_path):
+    for name in ("tensorflow", "keras", "pip", "numpy", "json"):
+        (tmp_path / f"{name}.py").write_text("open('run', 'a').write(__name__)\n")
+    # As the installed command: `python -m zoo` itself puts the current folder on the path.
+    code = "import sys; del sys.path[0]; import zoo.cli; zoo.cli.main()"
+    command = [sys.executable, "-c", code, "doctor", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=300)
+    assert json.loads(done.stdout)["backend"] == "tensorflow"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_mirror_that_is_no_url(quick, monkeypatch):
+    monkeypatch.setenv("ZOO_MIRROR", "ftp://host/x")
+    assert problems(zoo.doctor(), essential=False) == {
+        "ZOO_MIRROR: 'ftp://host/x' is neither a folder nor an http(s) URL": (
+            "correct or unset ZOO_MIRROR"
+        )
+    }

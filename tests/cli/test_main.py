@@ -1,5 +1,6 @@
 """What all verbs have in common: help, errors, exit codes, signals, completion."""
 
+import json
 import os
 import signal
 import subprocess
@@ -116,6 +117,109 @@ def test_closed_pipe_is_silent():
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def run_in_shell(line, **environment):
+    """Runs a line of a shell in which `$ZOO` is our command."""
+    return subprocess.run(
+        ["sh", "-c", line],
+        env={**os.environ, "ZOO": f"{sys.executable} -m zoo", **environment},
+        capture_output=True,
+        timeout=100,
+    )
+
+
+def test_pipe_that_is_closed_before_the_end_is_silent(tmp_path):
+    """What was written directly, and is flushed at the end only."""
+    code = "import sys, zoo.cli; sys.argv[1:] = ['list']; zoo.cli.main()"
+    line = f'{sys.executable} -c "{code}" | true'
+    assert run_in_shell(f"({line}); echo $?").stderr == b""
+
+
+def test_closed_standard_output_is_one_line():
+    for line in ("$ZOO list --json >&-", "$ZOO list >&-", "$ZOO --help >&-"):
+        done = run_in_shell(line)
+        assert done.returncode == 1
+        assert done.stderr == b"Error: Standard output is closed: what belongs there is lost.\n"
+
+
+def test_closed_standard_output_does_not_matter_where_nothing_is_written(tmp_path):
+    """Nor do files get its number, into which a library would print."""
+    code = (
+        "import os, sys, zoo.cli, zoo.registry\n"
+        "def list_models(*_, **__):\n"
+        "    file = open('result', 'w')\n"
+        "    os.write(1, b'noise'); os.write(2, b'noise')\n"
+        "    file.write(str(file.fileno() > 2))\n"
+        "    file.close(); sys.exit(0)\n"
+        "zoo.registry.list_models = list_models\n"
+        "sys.argv[1:] = ['list']\n"
+        "zoo.cli.main()"
+    )
+    (tmp_path / "code.py").write_text(code)
+    for closed in ("<&- >&- 2>&-", ">&- 2>&-", "<&- >&-", "2>&-"):
+        done = run_in_shell(f"cd {tmp_path}; {sys.executable} code.py {closed}; echo $?")
+        assert done.stdout.endswith(b"0\n")
+        assert (tmp_path / "result").read_text() == "True"
+
+
+def test_closed_standard_error_changes_neither_output_nor_exit_code():
+    open_, closed = (run_in_shell(f"$ZOO list --json {end}") for end in ("", "2>&-"))
+    assert (closed.returncode, closed.stdout) == (0, open_.stdout)
+    done = run_in_shell("$ZOO info nothing-of-this-name 2>&-")
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_full_standard_output_is_one_line():
+    done = run_in_shell("$ZOO list >/dev/full")
+    assert (done.returncode, done.stderr) == (1, b"Error: No space left on device\n")
+    assert run_in_shell("$ZOO info nothing-of-this-name 2>/dev/full").returncode == 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_json_loses_nothing_in_any_encoding(encoding):
+    code = (
+        "import sys, zoo.registry, zoo.cli, zoo.cli.predict as predict\n"
+        "row = {'name': 'é … 𝄞 中', 'lone': chr(0xd800)}\n"
+        "zoo.registry.list_models = lambda *_, **__: [row]\n"
+        "predict._write(sys.stdout, [row], '.jsonl')\n"
+        "sys.argv[1:] = ['list', '--json']\n"
+        "zoo.cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+    first, _, second = done.stdout.decode(encoding).partition("\n")
+    row = {"name": "é … 𝄞 中", "lone": "\ufffd"}
+    assert json.loads(first) == row, done.stderr
+    assert json.loads(second) == [row]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{}"],
+        ["info", "{}"],
+        ["info", "{}.py:x"],
+        ["train", "imdb-lstm", "--epochs", "{}"],
+        ["train", "imdb-lstm", "--{}"],
+        ["train", "imdb-lstm", "--set", "epochs={}"],
+        ["train", "imdb-lstm", "--set={}=1"],
+        ["train", "imdb-lstm", "--strategy", "{}"],
+        ["data", "check", "{}"],
+        ["data", "check", "/tmp/{}/x.csv"],
+        ["data", "fetch", "{}"],
+        ["list", "{}", "{}"],
+    ],
+)
+@pytest.mark.parametrize("word", ["x", "it's \x1b[31m\n"])
+def test_errors_quote_at_most_200_characters(cli, arguments, word):
+    long = word * 20_000
+    result = cli(*(argument.format(long) for argument in arguments), code=2)
+    assert len(result.err) < 1000
+    assert "\x1b" not in result.err
 
 
 def test_interrupted_training_says_how_to_go_on(cli, monkeypatch):

@@ -138,3 +138,16 @@ def test_describing_needs_no_source():
 def test_settings_that_cannot_be_are_named(recipe, settings, message):
     with pytest.raises(UsageError, match=message):
         override(get_recipe(recipe).config, settings)
+
+
+@pytest.mark.parametrize("field", ["epochs", "learning_rate", "nothing"])
+def test_messages_quote_little(field):
+    long = "x" * 1_000_000
+    for changes in ({field: long}, {field + long: "1"}, {field: "-" + "9" * 4000}):
+        with pytest.raises(UsageError) as caught:
+            override(Config(), changes)
+        assert len(str(caught.value)) < 500
+    for settings in ([long], [f"{long}=1", f"{long}=2"]):
+        with pytest.raises(UsageError) as caught:
+            parse_settings(settings)
+        assert len(str(caught.value)) < 500

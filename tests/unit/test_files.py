@@ -116,3 +116,9 @@ def test_a_temporary_folder_is_gone_afterwards():
         (folder / "file").write_text("x")
         assert files.home() in folder.parents
     assert not folder.exists()
+
+
+def test_the_home_of_no_user(monkeypatch):
+    monkeypatch.setenv("ZOO_HOME", "~no-such-user-here/zoo")
+    with pytest.raises(ZooError, match="ZOO_HOME is '~no-such-user-here/zoo'"):
+        files.home()

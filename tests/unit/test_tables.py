@@ -1,6 +1,8 @@
 """Tables of people's own: what is read, and the line numbers of what is wrong."""
 
 import gzip
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -143,6 +145,54 @@ def test_undecodable_bytes(tmp_path):
 def test_utf16_and_nul_bytes(tmp_path):
     assert "UTF-16" in refused(tmp_path, "x.csv", "text,label\na,b\n".encode("utf-16"))
     assert "NUL byte (line 2)" in refused(tmp_path, "x.csv", "text,label\na\0,b\n")
+
+
+def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    content = CSV.encode()
+    bomb = content + b"x" * 1_000_000
+    monkeypatch.setenv("ZOO_MAX_UNPACKED", "1e5")
+    message = refused(tmp_path, "x.csv.gz", gzip.compress(bomb))
+    assert "unpacks to more than 100,000 bytes" in message
+    assert "ZOO_MAX_UNPACKED" in message
+    # Several members, and what is behind the last, count together.
+    message = refused(tmp_path, "x.jsonl.gz", gzip.compress(bytes(60_000)) * 2)
+    assert "unpacks to more than 100,000 bytes" in message
+    for limit in (len(content), 1e300):
+        monkeypatch.setenv("ZOO_MAX_UNPACKED", str(limit))
+        (tmp_path / "x.csv.gz").write_bytes(gzip.compress(content))
+        assert tables.content(tmp_path / "x.csv.gz") == CSV
+    monkeypatch.setenv("ZOO_MAX_UNPACKED", "much")
+    with pytest.raises(UsageError, match="ZOO_MAX_UNPACKED must be a number, 0 or more"):
+        tables.content(tmp_path / "x.csv.gz")
+
+
+def test_a_bomb_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_UNPACKED", 1e6)  # where nothing is set
+    path = write(tmp_path, "x.csv.gz", gzip.compress(bytes(10_000_000)) * 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ZooError, match="unpacks to more than 1,000,000 bytes"):
+            tables.content(path)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_messages_quote_little_of_a_file(tmp_path):
+    long = "x" * 100_000
+    path = tmp_path / "x.csv"
+    for content in (f"{long},label\na,b\n", f"text,{long}\na,b\n", f"{long},{long}\na,b\n"):
+        path.write_text(content)
+        with pytest.raises(ZooError) as caught:
+            tables.read(path, ["text"], "label")
+        assert len(str(caught.value)) < 1000
+    path.write_text(f"text,label\na,{long}\nb,good\n")
+    with pytest.raises(ZooError, match="x…") as caught:
+        tables.check_labels(tables.read(path, ["text"], "label"), "label", [long + "y", "good"])
+    assert len(str(caught.value)) < 1000
+    with pytest.raises(UsageError, match="There is no file") as caught:
+        tables.read(Path("/".join(["x" * 100] * 20) + ".csv"), ["text"])
+    assert len(str(caught.value)) < 300
 
 
 def test_broken_gzip(tmp_path):

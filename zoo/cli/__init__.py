@@ -5,17 +5,20 @@ Importing this imports no TensorFlow, so that `zoo --help` and `zoo list` answer
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
 from zoo._version import __version__
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import QUOTED, UsageError, ZooError, quoted, shortened, suggest
+
+LONGEST = 2000  # characters of a line about an error
 
 VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",
@@ -52,7 +55,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in VERBS and not args[0].startswith("-"):
-            ctx.fail(f"No such command {args[0]!r}.{suggest(args[0], VERBS)}")
+            ctx.fail(f"No such command {quoted(args[0])}.{suggest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
 
@@ -85,12 +88,13 @@ def run(command: click.Command, name: str) -> NoReturn:
     Set `ZOO_DEBUG=1` to see tracebacks.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows "?"
+    _prepare_streams()
     color = False if os.environ.get("NO_COLOR") else None  # None: in a terminal only
     try:
         code = command.main(prog_name=name, standalone_mode=False, color=color)
+        sys.stdout.flush()  # what is wrong with it shows here, not after the exit code is known
+        if isinstance(sys.stdout, _Closed) and sys.stdout.lost:
+            raise ZooError("Standard output is closed: what belongs there is lost.")
     except Exception as error:
         if os.environ.get("ZOO_DEBUG"):
             import traceback  # only here: it takes its share of `zoo --help`
@@ -102,16 +106,86 @@ def run(command: click.Command, name: str) -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+class _Closed(io.TextIOWrapper):
+    """Stands for a standard output or error that was closed before the start.
+
+    Attributes:
+      lost: whether anything was written.
+    """
+
+    lost = False
+
+    def write(self, text: str) -> int:
+        self.lost = self.lost or bool(text)
+        return super().write(text)
+
+
+def _prepare_streams() -> None:
+    """Makes standard output and error something that can be written to, whatever they are.
+
+    The files that are opened next must not get the numbers of closed ones: what C++ libraries
+    print would be written into them.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = _Closed(io.BufferedWriter(io.FileIO(os.devnull, "w")), encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = _Closed(io.BufferedWriter(io.FileIO(os.devnull, "w")), encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 shows "?"
+
+
+def _discard(stream: TextIO) -> None:
+    """Sends what a stream still holds, and gets, nowhere: Python flushes it at the end."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: it has no file descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 def _report(error: Exception) -> int:
     """Prints one line about an error and returns the exit code."""
+    code, line = _described(error)
+    if isinstance(error, OSError):  # perhaps that of standard output
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _discard(sys.stdout)
+    if line:
+        try:
+            click.echo(f"Error: {_brief(line)}", err=True)
+        except OSError:
+            _discard(sys.stderr)
+    return code
+
+
+def _brief(line: str) -> str:
+    """Shortens what a line quotes of the command line, and the line itself in its middle."""
+    for argument in sys.argv[1:]:
+        for given in (argument, *argument.lstrip("-").partition("=")):
+            for form in (given, repr(given)[1:-1]):
+                form = " ".join(form.split())
+                if len(form) > QUOTED:
+                    line = line.replace(form, shortened(form))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST * 2 // 3]} … {line[-LONGEST // 3 :]}"
+    return shortened(line, 2 * LONGEST)  # without control characters
+
+
+def _described(error: Exception) -> tuple[int, str]:
+    """Returns the exit code and one line about an error, which is empty where none is due."""
     if isinstance(error, click.Abort):  # click makes it of KeyboardInterrupt and of EOFError
         cause = error.__cause__
         if not isinstance(cause, EOFError):
-            return 128 + getattr(cause, "signum", signal.SIGINT)
+            return 128 + getattr(cause, "signum", signal.SIGINT), ""
         error = cause
     if isinstance(error, BrokenPipeError):  # `zoo train … | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1, ""
     code = 1
     line = " ".join(str(error).split())
     if isinstance(error, click.ClickException):
@@ -119,18 +193,18 @@ def _report(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         if type(error).__name__ == "NoArgsIsHelpError":  # since click 8.2
             error.show()
-            return code
+            return code, ""
         line = " ".join(error.format_message().split())
         if context:
             line += ("" if line[-1] in ".?!" else ".") + f" `{context.command_path} --help` helps."
     elif isinstance(error, UsageError):
         code = 2
     elif isinstance(error, OSError) and error.strerror:
-        line = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        line = error.strerror
+        line += f": {shortened(str(error.filename))}" if error.filename else ""
     elif not isinstance(error, ZooError):
         line = (
-            f"{type(error).__name__}: {line[:300]} (this should not happen: please report it with "
-            "the traceback that ZOO_DEBUG=1 shows)"
+            f"{type(error).__name__}: {shortened(line)} (this should not happen: please report it "
+            "with the traceback that ZOO_DEBUG=1 shows)"
         )
-    click.echo(f"Error: {line}", err=True)
-    return code
+    return code, line

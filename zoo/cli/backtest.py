@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -76,7 +75,7 @@ def backtest(
         say=lambda line: click.echo(line, err=True),
     )
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(found, indent=2))
         return
     for note in found["data"]["notes"]:
         click.echo(f"note: {note}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data import Dataset, Examples, Source
@@ -28,7 +27,7 @@ def list_(probe: bool, as_json: bool) -> None:
     """List the datasets of all recipes, with their sources in the order of preference."""
     rows = [_describe(each, names, probe) for each, names in _datasets().values()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(rows, indent=2))
         return
     if not rows:
         click.echo("No recipe is registered.", err=True)
@@ -91,7 +90,7 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
     origin = find_custom(name_or_file)
     if origin is None:
         raise UsageError(
-            f"There is no dataset, file or folder {name_or_file!r}."
+            f"There is no dataset, file or folder {quoted(name_or_file)}."
             f"{suggest(name_or_file, _datasets())}"
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
@@ -202,7 +201,7 @@ def _dataset(name: str) -> Dataset:
         return datasets[name][0]
     if _is_recipe(name) or ".py" in name:
         return get_recipe(name).dataset
-    raise UsageError(f"Unknown dataset {name!r}.{suggest(name, datasets)}")
+    raise UsageError(f"Unknown dataset {quoted(name)}.{suggest(name, datasets)}")
 
 
 def _only_dataset() -> Dataset:

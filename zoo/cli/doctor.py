@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -23,7 +22,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     with options.transient("looking …"):
         report = doctor()
     if as_json:
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(report, indent=2))
     else:
         _show(report)
     ctx.exit(0 if report["ok"] else 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from zoo.cli import options
@@ -44,7 +42,7 @@ def evaluate(
 
     result = evaluate(model, data, columns=columns, split=split, baselines=baselines)
     if as_json:
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(result, indent=2))
         return
     click.echo(f"{result['model']} on {result['data']}: {result['rows']:,} rows")
     for note in result["notes"]:

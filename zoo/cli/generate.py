@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,7 @@ def generate(
     answers = predictor.generate(count, seed=seed, **chosen, **given)
     if as_json:
         for answer in answers:
-            click.echo(json.dumps(answer, ensure_ascii=False))
+            click.echo(options.json_text(answer))
     if output is None:
         if not as_json:
             for answer in answers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +34,7 @@ def info(name: str, layers: bool, as_json: bool) -> None:
     settings = describe(recipe.config)
     if as_json:
         click.echo(
-            json.dumps(
+            options.json_text(
                 {
                     "name": recipe.name,
                     "topology": recipe.topology,
@@ -53,7 +52,6 @@ def info(name: str, layers: bool, as_json: bool) -> None:
                     **(_network(recipe) if layers else {}),
                 },
                 indent=2,
-                ensure_ascii=False,
             )
         )
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -90,7 +89,7 @@ def inspect(
         rows=rows,
     )
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        click.echo(options.json_text(found))
         return
     click.echo(f"{found['model']} on {found['rows']} rows ({found['data']})")
     for line in found["verdicts"]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import json
 import os
 import re
 import sys
@@ -14,7 +16,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from zoo.config import parse_settings
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, quoted
+from zoo.utf8 import plain
 
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
 
@@ -84,7 +87,9 @@ def import_tensorflow() -> Any:
     """
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
-        raise UsageError(f"KERAS_BACKEND is {backend!r}, but TensorFlow is needed here. Unset it.")
+        raise UsageError(
+            f"KERAS_BACKEND is {quoted(backend)}, but TensorFlow is needed here. Unset it."
+        )
     os.environ["KERAS_BACKEND"] = backend  # goes before what ~/.keras/keras.json says
     try:
         if os.environ.get("ZOO_DEBUG"):
@@ -119,6 +124,22 @@ def transient(text: str) -> Iterator[None]:
         if shown:
             sys.stderr.write("\x1b[K")
             sys.stderr.flush()
+
+
+def json_text(value: Any, indent: int | None = None, encoding: str | None = None) -> str:
+    """Returns JSON for a stream: only ASCII where its encoding cannot hold every character.
+
+    Args:
+      value: what JSON can hold.
+      indent: as of `json.dumps`.
+      encoding: of the stream; None: that of standard output.
+    """
+    encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = plain(json.dumps(value, indent=indent, ensure_ascii=False))
+    if codecs.lookup(encoding).name.startswith("utf-"):
+        return text
+    # Characters that are not ASCII stand in strings only, so that an escape means the same.
+    return re.sub("[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:

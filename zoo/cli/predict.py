@@ -357,7 +357,7 @@ def _shortened(line: str, example: Row, width: int | None) -> str:
 def _write(file: TextIO, rows: list[Row], kind: str) -> None:
     if kind == ".jsonl":
         for row in rows:
-            file.write(plain(json.dumps(row, ensure_ascii=False)) + "\n")
+            file.write(options.json_text(row, encoding=file.encoding) + "\n")
         return
     flat = [dict(_cells(row)) for row in rows]
     writer = csv.DictWriter(

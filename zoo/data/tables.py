@@ -2,7 +2,7 @@
 
 Texts are kept exactly as they are. Labels lose the spaces around them, and whole numbers
 among them become strings. Files are UTF-8, with or without a byte-order mark, and may be
-gzipped (`.csv.gz`).
+gzipped (`.csv.gz`). `ZOO_MAX_UNPACKED` is how many bytes a gzipped one may have unpacked (1e9).
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import dataclasses
 import gzip
 import io
 import json
+import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError, ZooError, suggest
+from zoo import files
+from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
+SOME = 40  # characters that a list of names quotes of each
+MAX_UNPACKED = 1e9  # bytes of a gzipped file, unpacked
 SHOWN = 5  # line numbers in a message before "and N more"
 
 
@@ -75,7 +79,7 @@ def read(
         else:
             _refuse_not_text(path, name, columns[column], lines)
             empty = [n for n, text in zip(lines, columns[column], strict=True) if not text.strip()]
-            _refuse(path, f"has an empty {name!r}", empty)
+            _refuse(path, f"has an empty {quoted(name)}", empty)
     for column in optional:
         name = (names or {}).get(column, column)
         columns[column] = [str(row.get(name) or "") for row in records]
@@ -110,8 +114,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
       UsageError: no such file.
       ZooError: it is empty or not UTF-8.
     """
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+    if not os.path.isfile(path):
+        raise UsageError(f"There is no file {shortened(str(path))}.")
     yield from _json_lines(content(path))
 
 
@@ -169,17 +173,17 @@ def _records(
         if name not in present:
             raise ZooError(_missing(path, name, column, present))
         lacking = [line for line, row in zip(lines, records, strict=True) if name not in row]
-        _refuse(path, f"lacks {name!r}", lacking)
+        _refuse(path, f"lacks {quoted(name)}", lacking)
     if not records:
         raise ZooError(f"{path} has a header but no rows.")
     return lines, records
 
 
 def _kind(path: Path) -> str:
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike `Path`, this takes names that are too long
         raise UsageError(f"{path} is a folder, not a file.")
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+    if not os.path.isfile(path):
+        raise UsageError(f"There is no file {shortened(str(path))}.")
     name = path.name.lower().removesuffix(".gz")
     for suffix in SUFFIXES:
         if name.endswith(suffix):
@@ -191,11 +195,15 @@ def _kind(path: Path) -> str:
 
 
 def content(path: Path) -> str:
-    """Returns the file's text, decoded."""
+    """Returns the file's text, decoded.
+
+    Raises:
+      UsageError: `ZOO_MAX_UNPACKED` is no number.
+      ZooError: the file cannot be read, is empty, is no text in UTF-8, or unpacks to more than
+        `ZOO_MAX_UNPACKED` bytes.
+    """
     try:
-        data = path.read_bytes()
-        if path.name.lower().endswith(".gz"):
-            data = gzip.decompress(data)
+        data = _unpacked(path) if path.name.lower().endswith(".gz") else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ZooError(f"{path} is no complete gzip file ({error}).") from error
     except OSError as error:
@@ -218,6 +226,21 @@ def content(path: Path) -> str:
         wrong = [number for number, line in enumerate(text.split("\n"), 1) if "\0" in line]
         raise ZooError(f"{path} has a NUL byte ({numbers(wrong)}); is it a text file in UTF-8?")
     return text
+
+
+def _unpacked(path: Path) -> bytes:
+    limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
+    blocks, size = [], 0
+    with gzip.open(path) as file:
+        while block := file.read(1 << 20):
+            blocks.append(block)
+            size += len(block)
+            if size > limit:
+                raise ZooError(
+                    f"{path} unpacks to more than {limit:,.0f} bytes. If it is to be that large, "
+                    "set ZOO_MAX_UNPACKED to more bytes."
+                )
+    return b"".join(blocks)
 
 
 def _decodes(line: bytes) -> bool:
@@ -246,7 +269,7 @@ def _csv_rows(path: Path, text: str, delimiter: str) -> Rows:
     header = [name.strip() for name in parsed[0][1]]
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise ZooError(f"{path} has the column {twice[0]!r} twice.")
+        raise ZooError(f"{path} has the column {quoted(twice[0])} twice.")
     ragged = [line for line, row in parsed[1:] if len(row) != len(header)]
     _refuse(path, f"has another number of fields than the header's {len(header)}", ragged)
     records = [dict(zip(header, row, strict=True)) for _, row in parsed[1:]]
@@ -281,7 +304,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _missing(path: Path, name: str, column: str, present: list[str]) -> str:
-    message = f"{path} has no column {name!r}"
+    message = f"{path} has no column {quoted(name)}"
     if len(present) == 1:
         for sign, what in [(";", "semicolons"), ("\t", "tabs"), (",", "commas")]:
             if sign in present[0]:
@@ -297,7 +320,7 @@ def _missing(path: Path, name: str, column: str, present: list[str]) -> str:
 
 def _refuse_not_text(path: Path, name: str, values: list, lines: list[int]) -> None:
     wrong = [n for n, value in zip(lines, values, strict=True) if not isinstance(value, str)]
-    _refuse(path, f"has a {name!r} that is not text", wrong)
+    _refuse(path, f"has a {quoted(name)} that is not text", wrong)
 
 
 def _labels(path: Path, name: str, values: list, lines: list[int]) -> list[str]:
@@ -306,10 +329,10 @@ def _labels(path: Path, name: str, values: list, lines: list[int]) -> list[str]:
         for line, value in zip(lines, values, strict=True)
         if not isinstance(value, (str, int)) or isinstance(value, bool)
     ]
-    _refuse(path, f"has a {name!r} that is neither text nor a whole number", wrong)
+    _refuse(path, f"has a {quoted(name)} that is neither text nor a whole number", wrong)
     labels = [str(value).strip() for value in values]
     empty = [line for line, label in zip(lines, labels, strict=True) if not label]
-    _refuse(path, f"has an empty {name!r}", empty)
+    _refuse(path, f"has an empty {quoted(name)}", empty)
     return labels
 
 
@@ -327,4 +350,4 @@ def _plural(what: str) -> str:
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(repr(name) for name in names[:10]) + more
+    return ", ".join(quoted(name, SOME) for name in names[:10]) + more
