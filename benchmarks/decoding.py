@@ -17,9 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from recipes.translating.signatures import NEVER, encoding, limits
 from zoo import files
 from zoo.decoding.search import greedy
-from zoo.decoding.translator import NEVER, encoding, limits
 from zoo.environment import environment
 from zoo.errors import UsageError
 from zoo.text.subwords import BEGIN, END, PADDING, Subwords

@@ -33,7 +33,7 @@ split at T = 100 (results/; the guess has 0.1649; a few minutes on 2 cores):
 import dataclasses
 from typing import Any, Literal
 
-from recipes.datasets.adding import adding
+from recipes.toys.adding import adding
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits

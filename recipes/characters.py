@@ -64,7 +64,7 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.books import BOOKS
+    from recipes.writing.books import BOOKS
 
     return BOOKS
 
@@ -168,7 +168,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines.ngram import NGram
+    from zoo.metrics.ngram import NGram
 
     assets = prepare(config, splits.train)
     encode = encoder(config, assets)
@@ -178,7 +178,7 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
-    from recipes.datasets.books import read_text
+    from recipes.writing.books import read_text
 
     rest = dict(given)
     prompt = rest.pop("prompt", "")

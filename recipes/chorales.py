@@ -15,7 +15,7 @@ Boulanger-Lewandowski, Bengio & Vincent 2012):
 
 In training each piece is heard in every key to which it can be transposed within the range of the
 training pieces. A piece is made by drawing one note after another, from the bass upwards, until
-the frame is over, and so on: the same probabilities, as a chain (`zoo/decoding/frames.py`). It can
+the frame is over, and so on: the same probabilities, as a chain (`recipes/music/frames.py`). It can
 begin with a chord or with frames of one's own.
 
 Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
@@ -38,7 +38,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from recipes.datasets.chorales import CHORALES
+from recipes.music.chorales import CHORALES
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
@@ -92,13 +92,13 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
 
 
 def encoder(config: Config, assets: dict) -> Any:
-    from zoo.music.encode import MusicEncoder
+    from recipes.music.encode import MusicEncoder
 
     return MusicEncoder(name="encoder")
 
 
 def augment(config: Config, train: Examples) -> Examples:
-    from zoo.music.transpose import transposed
+    from recipes.music.transpose import transposed
 
     shifts = range(-min(config.transpose, 5), min(config.transpose, 6) + 1)
     return transposed(train["key"], train["frames"], shifts)
@@ -107,10 +107,10 @@ def augment(config: Config, train: Examples) -> Examples:
 def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
+    from recipes.music import KEYS
+    from recipes.music.arrays import roll
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.music import KEYS
-    from zoo.music.arrays import roll
 
     notes = [roll(frames) for frames in examples["frames"]]  # (time, 88) each
     numbers = {"": 0, **{key: number for number, key in enumerate(KEYS, 1)}}
@@ -131,8 +131,8 @@ def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
+    from recipes.music import KEYS
     from zoo.layers import CELLS, NADE, Bernoulli
-    from zoo.music import KEYS
 
     cell = CELLS[config.cell]
     before = keras.Input((None, 88), name="before")  # (batch, time, keys)
@@ -155,13 +155,13 @@ def build(config: Config, assets: Assets) -> Any:
 
 
 def objective(config: Config, assets: Assets) -> dict[str, Any]:
-    from zoo.losses import FrameLoss
+    from recipes.music.losses import FrameLoss
 
     return {"loss": FrameLoss()}
 
 
 def serve(config: Config, assets: Assets, model: Any) -> Any:
-    from zoo.decoding.pieces import frame_signatures
+    from recipes.music.signatures import frame_signatures
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
@@ -171,14 +171,14 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
-    from zoo.music import parse_chord, parse_key
+    from recipes.music import parse_chord, parse_key
 
     checks = {"key": parse_key, "chord": lambda text: " ".join(map(str, parse_chord(text)))}
     inputs = {
         name: checks[name](value) if name in checks else value for name, value in given.items()
     }
     if "prime" in given:
-        from zoo.music.read import read_score
+        from recipes.music.read import read_score
 
         inputs["prime"] = read_score(given["prime"], config.quarter_length)
     return inputs
@@ -197,9 +197,9 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
     """Compares new pieces, in the keys of the held-out ones, with these."""
+    from recipes.music.frame_checks import frame_checks
     from zoo.decoding.sampling import settings
-    from zoo.metrics.generation import training_splits
-    from zoo.metrics.music import frame_checks
+    from zoo.serving.evaluation import training_splits
 
     splits = training_splits(predictor)
     if splits is None:  # a model that came without its data: nothing to compare with
@@ -218,13 +218,13 @@ def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines.frames import baselines
+    from recipes.music.frame_baselines import baselines
 
     return baselines(splits.train, splits.test)
 
 
 def show(example: dict, answer: dict) -> str:
-    from zoo.music import note_name
+    from recipes.music import note_name
 
     key = answer["key"]
     chords = [
@@ -235,7 +235,7 @@ def show(example: dict, answer: dict) -> str:
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
-    from zoo.music.write import write_frames
+    from recipes.music.write import write_frames
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
     return write_frames(
@@ -248,8 +248,8 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
 
 
 def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
-    from zoo.music import note_name
-    from zoo.music.keys import LOWEST
+    from recipes.music import note_name
+    from recipes.music.keys import LOWEST
 
     frames = [[note_name(LOWEST + int(key)) for key in row.nonzero()[0]] for row in x["before"]]
     return {"": [" ".join(names) or "-" for names in frames]}

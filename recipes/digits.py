@@ -23,7 +23,7 @@ import dataclasses
 from typing import Any
 
 from recipes import speech
-from recipes.datasets.digits import digits
+from recipes.audio.digits import digits
 from recipes.speech import ask, augment, encoder, states
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
@@ -66,7 +66,7 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.audio.features import learn_features
+    from recipes.audio.features import learn_features
 
     return {"labels": sorted(set(train["text"])), **learn_features(train)}
 
@@ -74,7 +74,7 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
 def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     import numpy as np
 
-    from zoo.audio.mixing import frames_of, spoken
+    from recipes.audio.mixing import frames_of, spoken
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
@@ -111,7 +111,7 @@ def objective(config: Config, assets: Assets) -> dict[str, Any]:
 def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
-    from zoo.decoding.ctc import audio_signatures
+    from recipes.audio.signatures import audio_signatures
     from zoo.serving import Served
 
     labels = tf.constant(assets["labels"])
@@ -132,8 +132,8 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+    from recipes.audio.metrics import accuracy_by_speaker
     from zoo import metrics
-    from zoo.metrics.speech import accuracy_by_speaker
 
     answers = predictor.predict({name: examples[name] for name in predictor.input_names})
     found = [max(answer["probabilities"], key=answer["probabilities"].get) for answer in answers]
@@ -143,8 +143,8 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.audio.baselines import word_baselines
     from zoo import metrics
-    from zoo.baselines.speech import word_baselines
 
     labels, truth = sorted(set(splits.train["text"])), splits.test["text"]
     found = word_baselines(splits.train, splits.test)

@@ -42,7 +42,7 @@ F1 of entities on CoNLL-2003's test set (results/; one seed, 7 to 9 minutes on o
 import dataclasses
 from typing import Any, Literal
 
-from recipes.datasets.conll import CONLL
+from recipes.tagging.conll import CONLL
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
@@ -94,8 +94,8 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.data import vectors
-    from zoo.data.tags import bio_tags
+    from recipes.tagging import vectors
+    from recipes.tagging.tags import bio_tags
     from zoo.text import tokens
 
     tags = bio_tags(set().union(*train["tags"]))  # O, B-LOC, I-LOC, …
@@ -120,8 +120,8 @@ def encoder(config: Config, assets: dict) -> Any:
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+    from recipes.tagging.rows import tag_rows
     from zoo.data import Batches
-    from zoo.text.tokens import tag_rows
 
     return Batches(
         x=assets.encoder.rows(examples["tokens"]),  # ids, (rows, time) each
@@ -134,7 +134,7 @@ def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
-    from zoo.data.tags import bioes_tags
+    from recipes.tagging.tags import bioes_tags
     from zoo.layers import CRF, JoinFeatures, WordEmbedding
     from zoo.text.tokens import CASINGS, RESERVED, RESERVED_CHARACTERS
 
@@ -171,7 +171,7 @@ def build(config: Config, assets: Assets) -> Any:
 def initialise(config: Config, assets: Assets, model: Any) -> None:
     if config.vectors == "none":
         return
-    from zoo.data import vectors
+    from recipes.tagging import vectors
     from zoo.text.tokens import RESERVED
 
     given = frozenset(vectors.glove_words())
@@ -183,16 +183,16 @@ def initialise(config: Config, assets: Assets, model: Any) -> None:
 
 
 def objective(config: Config, assets: Assets) -> dict[str, Any]:
-    from zoo.data.tags import bioes_tags
-    from zoo.losses import CRFLoss, TagLoss
-    from zoo.metrics.running import EntityF1
+    from recipes.tagging.losses import CRFLoss, TagLoss
+    from recipes.tagging.running import EntityF1
+    from recipes.tagging.tags import bioes_tags
 
     f1 = EntityF1(bioes_tags(assets["tags"]))
     return {"loss": CRFLoss() if config.crf else TagLoss(), "metrics": [f1]}
 
 
 def serve(config: Config, assets: Assets, model: Any) -> Any:
-    from zoo.decoding import tagging_signatures
+    from recipes.tagging.signatures import tagging_signatures
     from zoo.serving import Served
 
     functions = tagging_signatures(model, assets.encoder, assets["tags"])
@@ -207,7 +207,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines import entities
+    from recipes.tagging import baselines as entities
 
     return entities.entity_baselines(splits.train, splits.test)
 
@@ -215,7 +215,7 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
 def show(example: dict, answer: dict) -> str:
     import click
 
-    from zoo.metrics import entities
+    from recipes.tagging import metrics as entities
 
     colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
     text, line, done = example["text"], "", 0

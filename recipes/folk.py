@@ -71,25 +71,25 @@ RECIPES = {"folk-gru": Config()}
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.folk import FOLK
+    from recipes.music.folk import FOLK
 
     return FOLK
 
 
 def augment(config: Config, train: Examples) -> Examples:
-    from zoo.music.copies import with_copies
+    from recipes.music.copies import with_copies
 
     return with_copies(train, config.transposed)
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.music.codec import learn_tunes
+    from recipes.music.codec import learn_tunes
 
     return base or learn_tunes(train["type"], train["key"], train["tune"])
 
 
 def encoder(config: Config, assets: dict) -> Any:
-    from zoo.music.codec import TuneCodec
+    from recipes.music.codec import TuneCodec
 
     return TuneCodec(**assets, name="codec")
 
@@ -161,10 +161,10 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples) -> Scores:
+    from recipes.music import abc
+    from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
-    from zoo.metrics.tunes import spread
-    from zoo.music import abc
 
     scores = predictor.predict(
         {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
@@ -183,7 +183,7 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
     }
     splits = generation.training_splits(predictor)
     if splits:
-        from zoo.baselines.tunes import draw_tunes, fit_tunes
+        from recipes.music.tune_baselines import draw_tunes, fit_tunes
 
         encode = assets.encoder
         model = fit_tunes(encode, splits.train, ORDER)
@@ -202,9 +202,9 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
 
 def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
     """Checks tunes against the type and key that they were to have."""
-    from zoo.metrics.tunes import tune_checks
-    from zoo.music import abc
-    from zoo.music.notation import parse_abc
+    from recipes.music import abc
+    from recipes.music.notation import parse_abc
+    from recipes.music.tune_checks import tune_checks
 
     return tune_checks(
         asked["type"],
@@ -218,7 +218,7 @@ def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | Non
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines.tunes import fit_tunes, nats
+    from recipes.music.tune_baselines import fit_tunes, nats
 
     encode = encoder(config, prepare(config, splits.train))
     total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
@@ -226,8 +226,8 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
 
 
 def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
-    from recipes.datasets.folk import read_prime
-    from zoo.music import modes
+    from recipes.music import modes
+    from recipes.music.folk import read_prime
 
     rest = dict(given)
     if "prime" in rest:
@@ -238,8 +238,8 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
-    from zoo.music import abc
-    from zoo.music.write import write_abc
+    from recipes.music import abc
+    from recipes.music.write import write_abc
 
     kind = abc.split_tunes(answer["tune"])[0].first("R")
     tempo = f"Q:1/4={TEMPO.get(kind, TEMPO['tune'])}\nK:"

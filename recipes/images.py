@@ -21,7 +21,7 @@ Accuracy on a tenth of the images, drawn by a fixed seed, in % (results/; second
 import dataclasses
 from typing import Any
 
-from recipes.datasets.images import IMAGES, INK, SIDE
+from recipes.toys.images import IMAGES, INK, SIDE
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
@@ -131,7 +131,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 def ask(config: Config, text: str) -> Examples:
     from pathlib import Path
 
-    from recipes.datasets.images import read_picture
+    from recipes.toys.images import read_picture
 
     return {"pixels": [read_picture(Path(text).expanduser())], "file": [text]}
 
@@ -145,7 +145,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines.vectors import vector_baselines
+    from recipes.toys.baselines import vector_baselines
 
     return vector_baselines(splits.train, splits.validation, splits.test, "pixels")
 

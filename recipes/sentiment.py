@@ -29,7 +29,7 @@ Accuracy on the official test split of IMDB (results/), in % (each a few minutes
 import dataclasses
 from typing import Any, Literal
 
-from recipes.datasets.imdb import IMDB
+from recipes.classifying.imdb import IMDB
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
@@ -152,7 +152,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines import text
+    from recipes.classifying import baselines as text
 
     return text.linear_baselines(splits.train, splits.validation, splits.test)
 

@@ -30,8 +30,8 @@ Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %
 import dataclasses
 from typing import Any, Literal
 
-from recipes.datasets.digits import ask as recording
-from recipes.datasets.digits import digits
+from recipes.audio.digits import ask as recording
+from recipes.audio.digits import digits
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
@@ -83,14 +83,14 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.audio.features import learn_features
+    from recipes.audio.features import learn_features
 
     words = {word for text in train["text"] for word in text.split()}
     return {"symbols": sorted(words), **learn_features(train)}
 
 
 def encoder(config: Config, assets: dict) -> Any:
-    from zoo.audio.features import features_of
+    from recipes.audio.features import features_of
 
     return features_of(assets, config.bands)
 
@@ -101,16 +101,16 @@ def augment(config: Config, train: Examples) -> Examples:
 
 def spoken(config: Config, examples: Examples, seed: tuple[int, ...] = (0,)) -> Examples:
     """Joins recordings of a word each to sequences; others are taken as they are."""
-    from zoo.audio.mixing import spoken
+    from recipes.audio.mixing import spoken
 
     return spoken(examples, config.sequences, (config.shortest, config.longest), seed)
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Any:
-    from zoo.audio.mixing import frames_of
+    from recipes.audio.mixing import frames_of
+    from recipes.audio.signatures import word_ids
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.decoding.ctc import word_ids
 
     def drawn(seed: int, epoch: int) -> Any:
         heard = spoken(config, examples, (seed, epoch))
@@ -127,7 +127,8 @@ def states(config: Config, width: int) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, StackFrames
+    from recipes.audio.layers import StackFrames
+    from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
     frames = keras.Input((None, width), name="frames")
@@ -142,7 +143,7 @@ def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import BlankPadding
+    from recipes.audio.layers import BlankPadding
 
     frames, x = states(config, assets.encoder.width)
     logits = layers.Dense(len(assets["symbols"]) + 1, dtype="float32")(x)
@@ -150,13 +151,13 @@ def build(config: Config, assets: Assets) -> Any:
 
 
 def objective(config: Config, assets: Assets) -> dict[str, Any]:
-    from zoo.losses import CTCLoss
+    from recipes.audio.losses import CTCLoss
 
     return {"loss": CTCLoss()}
 
 
 def serve(config: Config, assets: Assets, model: Any) -> Any:
-    from zoo.decoding.ctc import transcription_signatures
+    from recipes.audio.signatures import transcription_signatures
     from zoo.serving import Served
 
     words, encode = assets["symbols"], assets.encoder
@@ -169,7 +170,7 @@ def ask(config: Config, text: str) -> Examples:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
-    from zoo.metrics.speech import transcription
+    from recipes.audio.metrics import transcription
 
     said = spoken(config, examples)
     answers = predictor.predict({name: said[name] for name in predictor.input_names})
@@ -178,8 +179,8 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines.speech import segmented
-    from zoo.metrics.speech import transcription
+    from recipes.audio.baselines import segmented
+    from recipes.audio.metrics import transcription
 
     train, held_out, test = splits.train, splits.validation, splits.test
     if "audio" not in train or any(" " in text for text in train["text"]):

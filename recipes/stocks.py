@@ -81,22 +81,22 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.stocks import stocks
+    from recipes.prices.stocks import stocks
 
     return stocks(config.horizon, config.mend)
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.series import scaling
+    from recipes.prices.series import scaling
 
     until = max(dates[-1] for dates in train["date"])
     return {**(base or scaling(train)), "until": until}
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+    from recipes.prices.series import windows
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.series import windows
 
     x, y = windows(examples, assets, config.horizon, config.window)
     return Batches(Ragged(x), Ragged(y), config.batch_size)
@@ -106,7 +106,8 @@ def build(config: Config, assets: Assets) -> Any:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, ForecastHead
+    from recipes.prices.layers import ForecastHead
+    from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
     features = keras.Input((None, len(assets["mean"])), name="features")  # (batch, time, features)
@@ -117,7 +118,7 @@ def build(config: Config, assets: Assets) -> Any:
 
 
 def objective(config: Config, assets: Assets) -> dict[str, Any]:
-    from zoo.losses import ForecastLoss
+    from recipes.prices.losses import ForecastLoss
 
     return {"loss": ForecastLoss(), "metrics": []}
 
@@ -125,7 +126,7 @@ def objective(config: Config, assets: Assets) -> dict[str, Any]:
 def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
-    from zoo import series
+    from recipes.prices import series
     from zoo.serving import Served
 
     def forecasts(close: Any, *bars: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -177,15 +178,15 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
-    from zoo.serving import backtesting
+    from recipes.prices import backtesting
 
     panel = backtesting.observe(examples, config.horizon)
     return backtesting.summary(panel, backtesting.network(panel, predictor))
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines.series import BASELINES
-    from zoo.serving import backtesting
+    from recipes.prices import backtesting
+    from recipes.prices.baselines import BASELINES
 
     panel = backtesting.observe(splits.test, config.horizon)
     found = {name: backtesting.simple(panel, name, windows=6) for name in BASELINES}
@@ -194,7 +195,7 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
 
 def ask(config: Config, text: str) -> Examples:
     """Returns the closes of each series in a CSV file that a person names."""
-    from zoo.data.prices import parse_mend, read_prices
+    from recipes.prices.reader import parse_mend, read_prices
 
     mend = {*parse_mend(config.mend), "bars"}  # of which nothing but the close is read
     examples, _ = read_prices(Path(text).expanduser(), mend=mend, least=2)

@@ -24,7 +24,7 @@ Accuracy in % (results/; each a few minutes on 2 cores):
 import dataclasses
 
 from recipes import sentiment
-from recipes.datasets.news import NEWS
+from recipes.classifying.news import NEWS
 from recipes.sentiment import (
     baseline,
     batches,

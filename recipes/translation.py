@@ -83,7 +83,7 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.pairs import pairs
+    from recipes.translating.pairs import pairs
 
     return pairs(config.source, config.target)
 
@@ -171,7 +171,7 @@ def objective(config: Config, assets: Assets) -> dict[str, Any]:
 
 
 def serve(config: Config, assets: Assets, model: Any) -> Any:
-    from zoo.decoding import translation_signatures
+    from recipes.translating.signatures import translation_signatures
     from zoo.serving import Served
 
     source, target = assets.encoder
@@ -180,7 +180,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
-    from zoo.metrics import translation
+    from recipes.translating import metrics as translation
 
     answers = predictor.predict(examples["text"])
     return translation(
@@ -192,7 +192,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.baselines.translation import baselines
+    from recipes.translating.baselines import baselines
 
     return baselines(splits.train, splits.test, config.source, config.target)
 

@@ -9,6 +9,7 @@
     model, preprocessor = zoo.create("imdb-lstm")       # untrained, for a training loop of yours
 
 Everything here is imported when it is first used: `import zoo` itself imports no TensorFlow.
+Installed recipes may add functions, such as `zoo.backtest`: see `zoo.plugins`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
-    from zoo.serving.backtesting import backtest as backtest
     from zoo.serving.export import export as export
     from zoo.training import train
     from zoo.weights import pretrained
@@ -40,7 +40,6 @@ __all__ = [
     "UsageError",
     "ZooError",
     "__version__",
-    "backtest",
     "create",
     "doctor",
     "evaluate",
@@ -55,7 +54,6 @@ __all__ = [
 
 _LAZY = {
     "Predictor": "zoo.serving",
-    "backtest": "zoo.serving.backtesting",
     "create": "zoo.preprocessing",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
@@ -70,8 +68,15 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
+    if not name.startswith("_"):
+        from zoo import plugins
+
+        if name in (points := plugins.registered(plugins.FUNCTIONS)):
+            return plugins.load(points[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    from zoo import plugins
+
+    return [*__all__, *plugins.registered(plugins.FUNCTIONS)]

@@ -14,10 +14,9 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo import plugins
 from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
 from zoo.recipe import Recipe, recipes_of
-
-GROUP = "zoo.recipes"
 
 _LOADING = threading.RLock()  # a file that one thread is running is half a module to another
 
@@ -106,13 +105,7 @@ def recipes() -> dict[str, Recipe]:
 
 def _registered_modules() -> Iterator[tuple[types.ModuleType, str]]:
     """Yields each module that an entry point names; of a package, each module in it."""
-    from importlib.metadata import entry_points  # half of the time that `zoo --help` would take
-
-    seen = set()
-    for point in entry_points(group=GROUP):
-        if point.value in seen:  # the same distribution found twice on the path
-            continue
-        seen.add(point.value)
+    for point in plugins.registered(plugins.RECIPES).values():
         try:
             module = importlib.import_module(point.value)
             names = [point.value]

@@ -11,12 +11,16 @@ import io
 import os
 import signal
 import sys
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
+from zoo import plugins
 from zoo._version import __version__
 from zoo.errors import QUOTED, UsageError, ZooError, quoted, shortened, suggest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 LONGEST = 2000  # characters of a line about an error
 
@@ -26,7 +30,6 @@ VERBS = {  # in the order in which people meet them
     "train": "Train a recipe, or go on with a run.",
     "launch": "Train in several processes at once.",
     "evaluate": "Score a model beside its baselines.",
-    "backtest": "Walk a forecaster through unseen days.",
     "predict": "Answer texts or a file of them.",
     "inspect": "Look into a model's recurrent layers.",
     "generate": "Make new music or text from a seed.",
@@ -37,26 +40,43 @@ VERBS = {  # in the order in which people meet them
 
 
 class LazyGroup(click.Group):
-    """Imports a verb's module when the verb is used, not to list the verbs."""
+    """Imports a verb's module when the verb is used, not to list the verbs.
+
+    Installed packages add verbs by entry points: see `zoo.plugins`.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*VERBS]  # the submodule `list` hides the builtin here
+        return [*VERBS, *_added()]  # the submodule `list` hides the builtin here
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        return getattr(importlib.import_module(f"zoo.cli.{cmd_name}"), cmd_name)
+        if cmd_name in VERBS:
+            return getattr(importlib.import_module(f"zoo.cli.{cmd_name}"), cmd_name)
+        added = _added()
+        return plugins.load(added[cmd_name]) if cmd_name in added else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        added = []
+        for name, point in _added().items():
+            try:
+                added.append((name, plugins.load(point).get_short_help_str(60)))
+            except ZooError:  # said in full when the verb is used
+                added.append((name, f"(not available: {point.value} cannot be imported)"))
         with formatter.section("Commands"):
-            formatter.write_dl([*VERBS.items()])
+            formatter.write_dl([*VERBS.items(), *added])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in VERBS and not args[0].startswith("-"):
-            ctx.fail(f"No such command {quoted(args[0])}.{suggest(args[0], VERBS)}")
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            ctx.fail(f"No such command {quoted(args[0])}.{suggest(args[0], known)}")
         return super().resolve_command(ctx, args)
+
+
+def _added() -> dict[str, EntryPoint]:
+    """Returns the verbs of installed packages, in the order of their names."""
+    points = plugins.registered(plugins.COMMANDS)
+    return {name: points[name] for name in sorted(points) if name not in VERBS}
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

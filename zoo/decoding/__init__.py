@@ -3,8 +3,6 @@
 from zoo.decoding.generator import Generation, generation_signatures, scored
 from zoo.decoding.search import Hypotheses, beam_search, greedy
 from zoo.decoding.stepper import step_function
-from zoo.decoding.tagger import tagging_signatures
-from zoo.decoding.translator import translation_signatures
 
 __all__ = [
     "Generation",
@@ -14,6 +12,4 @@ __all__ = [
     "greedy",
     "scored",
     "step_function",
-    "tagging_signatures",
-    "translation_signatures",
 ]

@@ -227,3 +227,6 @@ def _loop(
         shape_invariants=tuple(invariants),
     )
     return total, kept
+
+
+MAX_BEAM = 100  # hypotheses: bounds the memory that a request can take

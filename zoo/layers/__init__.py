@@ -5,11 +5,9 @@ from zoo.layers.cells import CELLS
 from zoo.layers.crf import CRF
 from zoo.layers.decoder import Decoder
 from zoo.layers.embedding import JoinFeatures, WordEmbedding
-from zoo.layers.forecast import ForecastHead
 from zoo.layers.nade import NADE, Bernoulli
 from zoo.layers.normalised import LayerNormCell
 from zoo.layers.pooling import MaskedPooling
-from zoo.layers.speech import BlankPadding, StackFrames
 
 __all__ = [
     "CELLS",
@@ -17,12 +15,9 @@ __all__ = [
     "NADE",
     "Attention",
     "Bernoulli",
-    "BlankPadding",
     "Decoder",
-    "ForecastHead",
     "JoinFeatures",
     "LayerNormCell",
     "MaskedPooling",
-    "StackFrames",
     "WordEmbedding",
 ]

@@ -118,3 +118,13 @@ def splits_of(
             "here: name them, or other data, with --data."
         ) from error
     return dataset.load(origin, columns=run["columns"], tiny=run["tiny"])
+
+
+def training_splits(predictor: Predictor) -> Splits | None:
+    """Returns the data that a model was trained on, None where they are not available."""
+    from zoo.serving.evaluation import splits_of
+
+    try:
+        return splits_of(predictor)
+    except ZooError:
+        return None

@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data.batching import Ragged
-from zoo.data.tags import bioes_tags, to_bioes
 from zoo.errors import ZooError
 from zoo.utf8 import utf8
 
@@ -357,32 +356,6 @@ def joined(values: tf.Tensor, parts: tf.RaggedTensor, tokens: tf.Tensor) -> tf.T
     """
     flat = tf.RaggedTensor.from_tensor(values, parts.row_lengths()).flat_values
     return _real(tokens).with_flat_values(flat).to_tensor(shape=tf.shape(tokens))
-
-
-def tag_rows(rows: Sequence[Sequence[str]], tags: Sequence[str]) -> Ragged:
-    """Numbers the tags of each sentence, in BIOES.
-
-    Args:
-      rows: BIO tags.
-      tags: those that the model knows, BIO.
-
-    Returns:
-      The position of each tag in `bioes_tags(tags)`, plus 1: int32 `(time,)`, one a row. A row
-      without tokens becomes one step of padding.
-
-    Raises:
-      ZooError: a tag that is not in `tags`.
-    """
-    number = {tag: position for position, tag in enumerate(bioes_tags(tags), 1)}
-    strange = sorted({tag for row in rows for tag in row} - set(tags))
-    if strange:
-        raise ZooError(
-            f"The tag {strange[0]!r} is not one of the training sentences': {', '.join(tags)}. "
-            "Give them more sentences with it, or correct these ones, or leave them out."
-        )
-    return Ragged(
-        [np.array([number[tag] for tag in to_bioes(row)] or [PADDING], "int32") for row in rows]
-    )
 
 
 def row_lengths(tokens: tf.Tensor) -> tf.Tensor:

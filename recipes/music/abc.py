@@ -1,0 +1,651 @@
+"""ABC notation of tunes of one voice: fields, tokens, keys, and the arithmetic of bars.
+
+A tune is a text of fields (`M:6/8`, `K:Ador`) and a body of notes. A note is a letter that stands
+for a pitch of the key (`C` is middle C, `c` the octave above, `,` and `'` go further), with an
+accidental before it and its length behind it, as a multiple of the unit `L:`. Chris Walshaw: The
+abc music standard 2.1, 2011, https://abcnotation.com/wiki/abc:standard:v2.1.
+
+Here a body is a list of tokens in one canonical form, the unit being always an eighth:
+
+- `[M:6/8]`: the metre, first of all, where it is part of the tune;
+- `^f`, `=c'`, `G,`, `z`: a pitch or a rest, an eighth long;
+- `2`, `3/2`, `/2`: behind a pitch, its length in eighths;
+- `>`, `<`, `>>`, …: broken rhythm: the dot goes to the left or to the right note;
+- `(3`: a triplet; `(3:2:4`: so many notes (the last number) in the time of fewer;
+- `-`: a tie to the next note, of the same pitch;
+- `|`, `||`, `|]`, `|:`, `:|`: bar lines; `[1`, `[2`: endings of a repeat.
+
+Grace notes, slurs, ornaments, fingerings, chord names, lyrics and the spaces that group notes
+under a beam are left out; of notes that sound together the highest is kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from recipes.music.keys import LETTERS
+from recipes.music.modes import key_field, parse_key, signature
+from zoo.errors import ZooError
+
+UNIT = Fraction(1, 8)  # the length of a note without a length, of a whole note
+
+# One token of the canonical form, the longest first. RE2, which TensorFlow uses, reads it alike.
+TOKEN = (
+    r"\[M:[0-9]+/[0-9]+\]"
+    r"|\([2-9](?::[1-9]:[1-9])?"
+    r"|(?:\^\^|__|\^|_|=)?[A-Ga-g][,']*"
+    r"|z"
+    r"|[0-9]+/[0-9]+|/[0-9]+|[0-9]+"
+    r"|>+|<+|-"
+    r"|\[[1-9]|\|\]|\|\||\|:|:\||\|"
+)
+_TOKEN = re.compile(TOKEN)
+_METER = re.compile(r"\[M:([0-9]+)/([0-9]+)\]")
+_PITCH = re.compile(r"(\^\^|__|\^|_|=)?([A-Ga-g])([,']*)")
+_LENGTH = re.compile(r"[0-9]*/?[0-9]*")
+_TUPLET = re.compile(r"\(([2-9])(?::([1-9]):([1-9]))?")
+_COMPOUND = frozenset(("3/8", "6/8", "9/8", "12/8", "6/4", "9/4"))  # three notes to a beat
+BARS = frozenset(("|", "||", "|]", "|:", ":|"))
+SECTIONS = BARS - {"|"}  # bar lines at which a part of the tune begins or ends
+_ACCIDENTALS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tune:
+    """One tune of an ABC file, as it is written.
+
+    Attributes:
+      fields: letter to the values of the fields above the body, in their order; `K` ends them.
+      body: the lines below, comments and fields too.
+    """
+
+    fields: dict[str, list[str]]
+    body: tuple[str, ...]
+
+    def first(self, letter: str) -> str:
+        """Returns the first value of a field, `""` where there is none."""
+        return next(iter(self.fields.get(letter, ())), "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """A note or rest.
+
+    Attributes:
+      pitch: its token without the length; `z` for a rest.
+      length: as a part of a whole note, with tuplets and broken rhythm.
+      tied: whether it goes on into the next note.
+    """
+
+    pitch: str
+    length: Fraction
+    tied: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """What stands between two bar lines.
+
+    Attributes:
+      notes: one at least.
+      opening, closing: the bar lines before and behind; `""` at the ends of the tune.
+    """
+
+    notes: tuple[Note, ...]
+    opening: str
+    closing: str
+
+    @property
+    def length(self) -> Fraction:
+        return sum((note.length for note in self.notes), Fraction(0))
+
+
+def split_tunes(text: str) -> list[Tune]:
+    """Splits an ABC file at its `X:` fields. What is no tune (a file's header) is left out."""
+    tunes = []
+    for part in re.split(r"(?m)^(?=X:)", text.replace("\r\n", "\n").replace("\r", "\n"))[1:]:
+        fields: dict[str, list[str]] = {}
+        lines = part.split("\n")
+        body = 0
+        for number, line in enumerate(lines):
+            if found := re.match(r"([A-Za-z]):(.*)", line):
+                value = found[2].partition("%")[0].strip()
+                fields.setdefault(found[1], []).append(value)
+                if found[1] == "K":
+                    body = number + 1
+                    break
+        if body:
+            tunes.append(Tune(fields, tuple(lines[body:])))
+    return tunes
+
+
+def read_tune(tune: Tune) -> tuple[str, list[str]]:
+    """Returns the key of a tune and its tokens, of which the first is the metre.
+
+    Raises:
+      ZooError: it is none in one voice, one key and one metre, or is damaged.
+    """
+    if len({*tune.fields.get("M", ())}) != 1 or len({*tune.fields.get("L", ["1/8"])}) != 1:
+        raise ZooError("a tune needs one metre M: and one unit L:.")
+    if "V" in tune.fields:
+        raise ZooError("the tune has voices.")
+    key = parse_key(tune.first("K"))
+    body = [line for line in tune.body if not _repeats(line, tune)]
+    unit = parse_length(tune.first("L") or "1/8")
+    return key, canonical(body, unit, PASSED, parse_meter(tune.first("M")))
+
+
+def _repeats(line: str, tune: Tune) -> bool:
+    """Whether a line says a field again, with the same value."""
+    found = re.match(r"([KML]):(.*)", line)
+    return found is not None and found[2].partition("%")[0].strip() == tune.first(found[1])
+
+
+# Fields.
+
+PASSED = "BCDFGHINOPQRSTWZrsw"  # fields that may stand in a body, and change no note of it
+
+
+def parse_meter(text: str) -> str:
+    """Returns a metre as a fraction: `"C|"` gives `"2/2"`.
+
+    Raises:
+      ZooError: it is none, or is free.
+    """
+    text = {"C": "4/4", "C|": "2/2"}.get(text.strip(), text.strip())
+    if not re.fullmatch(r"[1-9][0-9]?/(1|2|4|8|16)", text):
+        raise ZooError(f"{text!r} is no metre; write it as 6/8.")
+    return text
+
+
+def bar_length(meter: str) -> Fraction:
+    """Returns the length of a full bar of a metre such as `"6/8"`, as a part of a whole note."""
+    above, _, below = meter.partition("/")
+    return Fraction(int(above), int(below))
+
+
+# Tokens.
+
+
+def tokens(text: str) -> list[str]:
+    """Splits a body in canonical form into its tokens; spaces do not matter.
+
+    Raises:
+      ZooError: there is something else in it.
+    """
+    found = []
+    place = 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        match = _TOKEN.match(text, place)
+        if match is None:
+            raise ZooError(f"{text[place : place + 10]!r} is nothing that a tune is made of.")
+        found.append(match[0])
+        place = match.end()
+    return found
+
+
+def join(found: Iterable[str]) -> str:
+    """Returns the text of tokens: spaces stand only beside bar lines, endings and the metre."""
+    text = "".join(
+        f" {token} " if token in BARS or token.startswith("[") else token for token in found
+    )
+    return re.sub(r" +", " ", text).strip()
+
+
+def beamed(found: Sequence[str]) -> list[str]:
+    """Puts a space before each beat: notes without one between them are written under one beam.
+
+    Args:
+      found: tokens, the metre first.
+
+    Raises:
+      ZooError: they do not make up bars.
+    """
+    read = bars(found)
+    meter = meter_of(found)
+    beat = Fraction(3, 8) if meter in _COMPOUND else Fraction(1, 4)
+    if meter in ("2/2", "4/4"):
+        beat = Fraction(1, 2)
+    starts = [
+        place
+        for bar in read
+        for place in itertools.accumulate((n.length for n in bar.notes[:-1]), initial=Fraction(0))
+    ]
+    result: list[str] = []
+    for token in found:
+        sounds = token == "z" or _PITCH.fullmatch(token)
+        if sounds and (place := starts.pop(0)) and place % beat == 0:
+            tuplet = bool(result) and result[-1][0] == "("
+            result.insert(len(result) - tuplet, " ")
+        result.append(token)
+    return result
+
+
+def tune_text(kind: str, key: str, found: Sequence[str]) -> str:
+    """Returns a whole tune, with its fields and four bars a line.
+
+    Args:
+      kind: its type, which makes its title too.
+      key: as of `recipes.music.modes`.
+      found: tokens, perhaps with the metre, or those of `beamed`.
+    """
+    meter = meter_of(found) or "none"
+    title = f"{kind.capitalize()} in {key.replace('-', 'b')}"
+    return f"X:1\nT:{title}\nR:{kind}\nM:{meter}\nL:1/8\nK:{key_field(key)}\n{_lines(found)}\n"
+
+
+def _lines(found: Sequence[str]) -> str:
+    """Returns the text of tokens but the metre, four bars a line."""
+    body = join(found[1:] if found and _METER.fullmatch(found[0]) else found)
+    body = re.sub(r"(:\||\|\||\|\]) ", r"\1\n", body)
+    return re.sub(r"((?:[^|\n]*\| ){3}[^|\n]*\|) ", r"\1\n", body)
+
+
+def with_beams(text: str) -> str:
+    """Returns a whole tune with spaces between its beats; one with a damaged rhythm as it is."""
+    head, field, body = text.partition("\nK:")
+    try:
+        found = beamed(tokens_of(text))
+    except ZooError:
+        return text
+    key, _, _ = body.partition("\n")
+    return f"{head}{field}{key}\n{_lines(found)}\n"
+
+
+def tokens_of(text: str) -> list[str]:
+    """Returns the tokens of a whole tune whose body is in canonical form, as of `tune_text`.
+
+    Raises:
+      ZooError: it is no tune, or its body has something else in it.
+    """
+    found = split_tunes(text)
+    if len(found) != 1:
+        raise ZooError("a text with one tune is needed, from X: on.")
+    meter = found[0].first("M")
+    return [f"[M:{meter}]"] * (meter != "none") + tokens("\n".join(found[0].body))
+
+
+def canonical(
+    body: Iterable[str], unit: Fraction = UNIT, allowed: str = "", meter: str = ""
+) -> list[str]:
+    """Turns a body as people write it into tokens of the canonical form.
+
+    Args:
+      body: lines.
+      unit: what its lengths are multiples of, as a part of a whole note (`L:`).
+      allowed: letters of fields that may stand in the body, and are passed over there.
+      meter: a fraction; put in front as a token where given.
+
+    Raises:
+      ZooError: there is something that the canonical form does not know: another key, metre,
+        unit or voice, a rest of several bars, text, a note without a proper place.
+    """
+    raw = _cleaned(body, allowed)
+    found = _raw_tokens(raw, unit / UNIT)
+    found = _sound_ties(_tidy_bars(found))
+    result = ([f"[M:{meter}]"] if meter else []) + found
+    bars(result)
+    return result
+
+
+def _cleaned(body: Iterable[str], allowed: str) -> str:
+    """Returns the notes and bar lines of lines, without what is written around them."""
+    kept = []
+    for line in body:
+        field = re.match(r"([A-Za-z]):(?![|:])", line)
+        if field:
+            if field[1] not in allowed:
+                raise ZooError(f"the field {line.strip()!r} stands inside the tune.")
+            continue
+        kept.append(line.partition("%")[0])
+    text = "\n".join(kept)
+    text = re.sub(r'"[^"\n]*"', "", text)  # chord names, fingerings, remarks
+    text = re.sub(r"\{[^}]*\}", "", text)  # grace notes
+    text = re.sub(r"![A-Za-z0-9.:()<>+^]*!", "", text)  # named decorations
+    return re.sub(r"[!`\\y.~HLMOPSTuvkVJR]", "", text)
+
+
+_RAW = re.compile(
+    r"(?P<chord>\[[\^_=A-Ga-g][\^_=A-Ga-g,'0-9/ -]*\])"
+    r"|(?P<bar>(?:\[\||\|\]|\||:)+)(?P<ending>\s*\[[1-9]|[1-9])?(?![0-9,-])"
+    r"|\[(?P<alone>[1-9])(?![0-9,-])"
+    r"|(?P<tuplet>\([2-9](?::[1-9]?){0,2})"
+    r"|(?P<pitch>(?:\^\^|__|\^|_|=)?[A-Ga-g][,']*|[zx])"
+    r"|(?P<length>[0-9]+/*[0-9]*|/+[0-9]*)"
+    r"|(?P<sign>>+|<+|-)"
+    r"|(?P<nothing>[\s)\]]+|\((?![2-9]))"  # slurs, and the end of an ending
+)
+
+
+def _raw_tokens(text: str, scaling: Fraction) -> list[str]:
+    found: list[str] = []
+    place = 0
+    waiting = False  # a pitch has been read whose length may follow
+    length = Fraction(1)
+
+    def close() -> None:
+        nonlocal waiting, length
+        if waiting:
+            found.extend(_length_token(length * scaling))
+        waiting, length = False, Fraction(1)
+
+    while place < len(text):
+        match = _RAW.match(text, place)
+        if match is None:
+            raise ZooError(f"{text[place : place + 10]!r} cannot be read.")
+        place = match.end()
+        kind = match.lastgroup
+        if kind == "length":
+            if not waiting:
+                raise ZooError(f"the length {match[0]!r} belongs to no note.")
+            length *= parse_length(match[0])
+            found.extend(_length_token(length * scaling))
+            waiting, length = False, Fraction(1)
+            continue
+        close()
+        if kind == "pitch":
+            found.append("z" if match[0] == "x" else match[0])
+            waiting = True
+        elif kind == "chord":
+            pitch, length = _highest(match[0][1:-1])
+            found.append(pitch)
+            waiting = True
+        elif kind in ("bar", "ending"):
+            found += _bar_tokens(match["bar"])
+            if match["ending"]:
+                found.append("[" + match["ending"][-1])
+        elif kind == "alone":
+            found.append("[" + match["alone"])
+        elif kind == "tuplet":
+            found.append(_tuplet_token(match[0]))
+        elif kind == "sign":
+            found.append(match[0])
+    close()
+    return found
+
+
+def parse_length(text: str) -> Fraction:
+    """Returns what the length behind a note multiplies the unit by: `"3/2"`, `"/"`, `"//"`.
+
+    Raises:
+      ZooError: it is none.
+    """
+    found = re.fullmatch(r"([0-9]*)(/*)([0-9]*)", text)
+    if found is None or (found[3] and len(found[2]) != 1) or not (found[1] or found[2]):
+        raise ZooError(f"{text!r} is no length of a note.")
+    below = int(found[3]) if found[3] else 2 ** len(found[2])
+    above = int(found[1] or 1)
+    if not above or not below:
+        raise ZooError(f"{text!r} is no length of a note.")
+    return Fraction(above, below)
+
+
+def _length_token(length: Fraction) -> list[str]:
+    if length == 1:
+        return []
+    above = str(length.numerator)
+    if length.denominator == 1:
+        return [above]
+    return [f"{'' if above == '1' else above}/{length.denominator}"]
+
+
+def _highest(chord: str) -> tuple[str, Fraction]:
+    """Returns the highest pitch of `CE2G` and the length that it has there."""
+    best: tuple[int, str, Fraction] | None = None
+    for pitch, length in re.findall(r"((?:\^\^|__|\^|_|=)?[A-Ga-g][,']*)([0-9]*/*[0-9]*)", chord):
+        height = _height(pitch)
+        if best is None or height > best[0]:
+            best = height, pitch, parse_length(length) if length else Fraction(1)
+    assert best is not None  # the pattern of a chord begins with a note
+    return best[1], best[2]
+
+
+def heights(found: Iterable[str]) -> list[int]:
+    """Returns the height of each note in steps of the scale, C being 0, without accidentals."""
+    return [_height(token) for token in found if _PITCH.fullmatch(token)]
+
+
+def _height(pitch: str) -> int:
+    found = _PITCH.fullmatch(pitch)
+    assert found is not None
+    octave = found[2].islower() + found[3].count("'") - found[3].count(",")
+    return 7 * octave + "CDEFGAB".index(found[2].upper())
+
+
+def _bar_tokens(run: str) -> list[str]:
+    if set(run) == {":"} and len(run) < 2:
+        raise ZooError("a colon stands alone.")
+    end, start = run.startswith(":"), run.endswith(":")
+    if end or start:
+        return [":|"] * end + ["|:"] * start
+    return ["||"] if len(run) > 1 else ["|"]
+
+
+def _tuplet_token(text: str) -> str:
+    count, *rest = text[1:].split(":")
+    if not any(rest):
+        return f"({count}"
+    time = rest[0] or str(_tuplet_time(int(count), False))
+    among = (rest[1] if len(rest) > 1 else "") or count
+    default = time == str(_tuplet_time(int(count), False)) and among == count
+    return f"({count}" if default else f"({count}:{time}:{among}"
+
+
+def _tuplet_time(count: int, compound: bool) -> int:
+    """Returns in the time of how many notes so many are played."""
+    return {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(count, 3 if compound else 2)
+
+
+def _tidy_bars(found: list[str]) -> list[str]:
+    """Merges bar lines without notes between them; a tune ends with `|]` or `:|`."""
+    result: list[str] = []
+    for token in found:
+        if token in BARS and (not result or result[-1] in BARS):
+            before = result[-1] if result else ""
+            if not before and token != "|:":  # a bar line before the first note
+                continue
+            if before == ":|" and token == "|:":
+                result.append(token)
+            elif before == "|:" or (before == ":|" and token != "|:"):
+                pass
+            elif before and (token != "|"):
+                result[-1] = token
+            elif not before:
+                result.append(token)
+            continue
+        result.append(token)
+    while result and (result[-1] == "|:" or result[-1].startswith("[")):
+        result.pop()
+    if result and result[-1] in ("|", "||"):
+        result[-1] = "|]"
+    elif result and result[-1] not in BARS:
+        result.append("|]")
+    return result
+
+
+def _sound_ties(found: list[str]) -> list[str]:
+    """Drops the ties between different pitches: old files write slurs like that."""
+    result = []
+    before = ""
+    for place, token in enumerate(found):
+        if token == "-":
+            after = next((each for each in found[place:] if _PITCH.fullmatch(each)), "")
+            ahead = found[place + 1] if place + 1 < len(found) else ""
+            near = ahead in BARS or ahead == after
+            if not near or not before or _bare(before) != _bare(after):
+                continue
+        if _PITCH.fullmatch(token) or token == "z":
+            before = token if token != "z" else ""
+        result.append(token)
+    return result
+
+
+def _bare(pitch: str) -> str:
+    return pitch.lstrip("^_=")
+
+
+def transposed(found: Sequence[str], key: str, other: str) -> list[str]:
+    """Returns a tune in another key, the nearer way up or down.
+
+    Each note keeps its degree of the scale, and an accidental how far it alters it.
+
+    Args:
+      found: tokens.
+      key: that they are in.
+      other: the new key, of the same mode.
+
+    Raises:
+      ZooError: an accidental would have to be a triple one.
+    """
+    steps = ("CDEFGAB".index(other[0]) - "CDEFGAB".index(key[0]) + 3) % 7 - 3
+    before, after = signature(key), signature(other)
+    names = {value: sign for sign, value in _ACCIDENTALS.items()}
+    result = []
+    for token in found:
+        match = _PITCH.fullmatch(token)
+        if match is None:
+            result.append(token)
+            continue
+        octave, degree = divmod(_height(token) + steps, 7)
+        letter = "CDEFGAB"[degree]
+        sign = ""
+        if match[1]:
+            old = match[2].upper()
+            altered = _ACCIDENTALS[match[1]] - before.get(old, 0) + after.get(letter, 0)
+            if altered not in names:
+                raise ZooError(f"{token!r} cannot be written in {other}.")
+            sign = names[altered]
+        name = letter if octave < 1 else letter.lower()
+        result.append(sign + name + "'" * (octave - 1) + "," * -octave)
+    return result
+
+
+# Bars.
+
+
+def meter_of(found: Sequence[str]) -> str:
+    """Returns the metre that a tune's tokens begin with, `""` where they do not."""
+    match = _METER.fullmatch(found[0]) if found else None
+    return f"{match[1]}/{match[2]}" if match else ""
+
+
+def bars(found: Sequence[str]) -> list[Bar]:
+    """Reads tokens as bars of notes.
+
+    Raises:
+      ZooError: a token stands where it has no meaning.
+    """
+    meter = meter_of(found)
+    compound = meter in _COMPOUND
+    result: list[Bar] = []
+    notes: list[Note] = []
+    opening = ""
+    factor, left = Fraction(1), 0  # of the tuplet that is going on, and how many notes it has left
+    broken = Fraction(0)  # by what the next note's length is multiplied
+    sized = False  # the last note has its length
+    for place, token in enumerate(found[1:] if meter else found):
+        wrong = ZooError(f"{token!r} stands where it has no meaning (token {place + 1}).")
+        if token == "z" or _PITCH.fullmatch(token):
+            length = UNIT * (broken or 1)
+            broken = Fraction(0)
+            if left:
+                length *= factor
+                left -= 1
+            notes.append(Note(token, length))
+            sized = False
+        elif token in BARS:
+            if broken or left:
+                raise wrong
+            if notes:
+                result.append(Bar(tuple(notes), opening, token))
+                notes = []
+                opening = ""
+            # Of several bar lines in a row, one that parts sections counts.
+            opening = opening if opening in SECTIONS else token
+        elif token[0] == "[" and len(token) == 2:
+            if notes or (result and opening == ""):
+                raise wrong
+        elif token[0] == "(" and not left and not broken:
+            match = _TUPLET.fullmatch(token)
+            if match is None:
+                raise wrong
+            count = int(match[1])
+            factor = Fraction(int(match[2] or _tuplet_time(count, compound)), count)
+            left = int(match[3] or count)
+        elif not notes or broken or (notes[-1].tied and token != "-"):
+            raise wrong
+        elif token == "-":
+            if notes[-1].tied or notes[-1].pitch == "z":
+                raise wrong
+            notes[-1] = dataclasses.replace(notes[-1], tied=True)
+        elif token[0] in "<>":
+            small = Fraction(1, 2 ** len(token))
+            here = 2 - small if token[0] == ">" else small
+            broken = 2 - here
+            notes[-1] = dataclasses.replace(notes[-1], length=notes[-1].length * here)
+            sized = True
+        elif not sized and (token[0].isdigit() or token[0] == "/"):
+            length = notes[-1].length * parse_length(token)
+            notes[-1] = dataclasses.replace(notes[-1], length=length)
+            sized = True
+        else:
+            raise wrong
+    if broken or left:
+        raise ZooError("the tune ends in the middle of a rhythm.")
+    if notes:
+        result.append(Bar(tuple(notes), opening, ""))
+    if not result:
+        raise ZooError("there is no note in it.")
+    return result
+
+
+def full_bars(found: Sequence[Bar], meter: str) -> list[bool]:
+    """Says of each bar whether its notes fill the metre.
+
+    A short bar at the beginning of a section (an upbeat) and one at the end of a section fill it
+    together: an upbeat is right where some section ends with a bar that lacks just that much,
+    and the other way round.
+    """
+    full = bar_length(meter)
+    first = [bar.opening in SECTIONS or not place for place, bar in enumerate(found)]
+    last = [bar.closing in SECTIONS or not bar.closing for bar in found]
+    upbeats = {bar.length for bar, begins in zip(found, first, strict=True) if begins}
+    ends = {bar.length for bar, stops in zip(found, last, strict=True) if stops}
+    return [
+        bar.length == full
+        or (begins and full - bar.length in ends)
+        or (stops and full - bar.length in upbeats)
+        for bar, begins, stops in zip(found, first, last, strict=True)
+    ]
+
+
+def pitches(found: Sequence[Bar], key: str) -> list[int]:
+    """Returns the MIDI numbers of the notes (60 is middle C), a tied note only once.
+
+    An accidental lasts until the end of the bar, in all octaves.
+    """
+    altered = signature(key)
+    result = []
+    tied = False
+    for bar in found:
+        local: dict[str, int] = {}
+        for note in bar.notes:
+            match = _PITCH.fullmatch(note.pitch)
+            if match is None:  # a rest
+                continue
+            letter = match[2].upper()
+            if match[1]:
+                local[letter] = _ACCIDENTALS[match[1]]
+            octave = match[2].islower() + match[3].count("'") - match[3].count(",")
+            pitch = 60 + LETTERS[letter] + 12 * octave
+            if not tied:
+                result.append(pitch + local.get(letter, altered.get(letter, 0)))
+            tied = note.tied
+    return result

@@ -1,0 +1,232 @@
+"""Tunes in ABC notation to ids and back, inside the graph, by TensorFlow's core ops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from recipes.music import abc, modes
+
+PADDING, END = 0, 1
+RESERVED = 2  # ids below this are neither a type, a key nor a token
+
+_CHUNK = 1_000  # tunes encoded in one call
+
+
+def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Any]:
+    """Returns what a `TuneCodec` has to know of the training tunes; see its arguments."""
+
+    def ranked(values: Counter[str]) -> list[str]:
+        return [value for value, _ in sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))]
+
+    found = [abc.tokens(tune) for tune in tunes]
+    by_type: dict[str, Counter[str]] = {}
+    for kind, key in zip(types, keys, strict=True):
+        by_type.setdefault(kind, Counter())[key] += 1
+    return {
+        "types": ranked(Counter(types)),
+        "keys": ranked(Counter(keys)),
+        "tokens": ranked(Counter(token for tokens in found for token in tokens)),
+        "usual_keys": {kind: ranked(counts)[0] for kind, counts in by_type.items()},
+        "meters": meters_of(types, found),
+    }
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TuneCodec(keras.layers.Layer):
+    """Types, keys and tunes to ids: type, key, the tokens of `recipes.music.abc`, and an end.
+
+    Args:
+      types, keys: their names, the most frequent first.
+      tokens: the tokens that there are.
+      usual_keys: type to its most frequent key.
+      meters: type to its metres, the most frequent first.
+
+    Call arguments:
+      kind, key, tune: string `(batch,)`.
+
+    Returns:
+      int32 `(batch, time)`; 0 is padding, on the right.
+    """
+
+    def __init__(
+        self,
+        types: Sequence[str],
+        keys: Sequence[str],
+        tokens: Sequence[str],
+        usual_keys: Mapping[str, str],
+        meters: Mapping[str, Sequence[str]],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.types, self.keys, self.tokens = list(types), list(keys), list(tokens)
+        self.usual_keys = dict(usual_keys)
+        self.meters = {kind: list(found) for kind, found in meters.items()}
+        self.end = END
+        self.built = True  # no weights to build
+        self.first_key = RESERVED + len(self.types)
+        self.first_token = self.first_key + len(self.keys)
+        self.size = self.first_token + len(self.tokens)
+        names = {key: self.first_key + place for place, key in enumerate(self.keys)}
+        kinds = {kind: RESERVED + place for place, kind in enumerate(self.types)}
+        places = {token: self.first_token + place for place, token in enumerate(self.tokens)}
+        self._kinds, self._keys, self._places = map(_table, (kinds, names, places))
+        # By id: the key, and the metre, that a type has where none is given.
+        self._usual_key = [0] * RESERVED + [names[usual_keys[kind]] for kind in self.types]
+        self._usual_meter = [0] * RESERVED + [places[f"[M:{meters[k][0]}]"] for k in self.types]
+        self._is_meter = [token.startswith("[M:") for token in self.tokens]
+
+    def conditions(self, kind: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+        """Returns the ids of type and key, int32 `(batch, 2)`.
+
+        `""` is the most frequent type, and the most frequent key of the type. Another type or key
+        fails, with a line that names those there are.
+        """
+        kind, key = tf.strings.strip(kind), tf.strings.strip(key)
+        kinds = self._kinds.lookup(tf.where(kind == "", self.types[0], kind))
+        with tf.control_dependencies([_known(kinds, kind, "type", self.types)]):
+            kinds = tf.identity(kinds)
+        keys = self._keys.lookup(key)
+        keys = tf.where(key == "", tf.gather(self._usual_key, tf.maximum(kinds, 0)), keys)
+        with tf.control_dependencies([_known(keys, key, "key", self.keys)]):
+            keys = tf.identity(keys)
+        return tf.stack([kinds, keys], axis=1)
+
+    def split(self, tune: tf.Tensor) -> tf.RaggedTensor:
+        """Returns the ids of a tune's tokens, int32 `(batch, None)`; unknown ones are -1."""
+        tune = tf.strings.unicode_transcode(tune, "UTF-8", "UTF-8", errors="replace")
+        parts = tf.strings.split(tf.strings.regex_replace(tune, abc.TOKEN, r" \0 "))
+        return parts.with_flat_values(self._places.lookup(parts.flat_values))
+
+    def prefix(self, kind: tf.Tensor, key: tf.Tensor, prime: tf.Tensor) -> tf.RaggedTensor:
+        """Returns what a tune begins with: type, key, and the tokens of `prime`.
+
+        A prime without a metre is in the most frequent one of the type; an empty one leaves the
+        metre open. A token that is not known fails.
+
+        Returns:
+          int32 `(batch, None)`.
+        """
+        conditions = self.conditions(kind, key)
+        ids = self.split(prime)
+        unknown = tf.reduce_any(ids < 0, axis=1)
+        checks = [_none(prime, unknown, "The prime has signs that no training tune has; got")]
+        with tf.control_dependencies(checks):
+            first = ids[:, :1].to_tensor(0, shape=[None, 1])[:, 0]  # 0 where there is none
+        place = tf.clip_by_value(first - self.first_token, 0, len(self.tokens) - 1)
+        given = tf.gather(self._is_meter, place) | (first == 0)
+        meter = tf.gather(self._usual_meter, conditions[:, 0])
+        meter = tf.RaggedTensor.from_tensor(meter[:, tf.newaxis], lengths=tf.cast(~given, tf.int64))
+        return tf.concat([conditions, meter, ids], axis=1)
+
+    def ragged(self, kind: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> tf.RaggedTensor:
+        """Returns type, key, tokens and the end, int32 `(batch, None)`; without unknown tokens."""
+        ids = self.split(tune)
+        ids = tf.ragged.boolean_mask(ids, ids >= 0)
+        conditions = self.conditions(kind, key)
+        return tf.concat([conditions, ids, tf.fill([tf.shape(kind)[0], 1], END)], axis=1)
+
+    def call(self, kind: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> tf.Tensor:
+        return self.ragged(kind, key, tune).to_tensor(PADDING)
+
+    def rows(
+        self, types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]
+    ) -> list[np.ndarray]:
+        """Returns the ids of a whole data set, int32 `(time,)` a row."""
+        rows: list[np.ndarray] = []
+        data = tf.data.Dataset.from_tensor_slices((list(types), list(keys), list(tunes)))
+        for ids in data.batch(_CHUNK).map(self.ragged):
+            rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
+        return rows
+
+    def text(self, ids: tf.Tensor, prefix: tf.RaggedTensor) -> tf.Tensor:
+        """Returns whole ABC tunes, string `(batch,)`: fields and four bars a line.
+
+        Args:
+          ids: int32 `(batch, time)`, what follows the prefix, 0 at padding.
+          prefix: int32 `(batch, None)`, of `prefix`.
+        """
+        kinds = [f"T:{kind.capitalize()} in " for kind in self.types]
+        keys = [f"{key.replace('-', 'b')}\n" for key in self.keys]
+        fields = [f"R:{kind}\n" for kind in self.types]
+        signatures = [f"L:1/8\nK:{modes.key_field(key)}\n" for key in self.keys]
+        signs = ["", "", *[""] * (self.first_token - RESERVED)]
+        signs += [f" {t} " if t in abc.BARS or t[0] == "[" else t for t in self.tokens]
+        conditions = prefix[:, :2].to_tensor(shape=[None, 2])
+        kind, key = conditions[:, 0] - RESERVED, conditions[:, 1] - self.first_key
+        body = tf.gather(signs, tf.concat([prefix[:, 2:].to_tensor(), ids], axis=1))
+        notes = tf.strings.reduce_join(body, axis=1)
+        notes = tf.strings.strip(tf.strings.regex_replace(notes, " +", " "))
+        meter = r"^\[M:([0-9]+/[0-9]+)\]"
+        has = tf.strings.regex_full_match(notes, meter + ".*")
+        field = tf.strings.regex_replace(notes, meter + ".*$", r"M:\1")
+        notes = tf.strings.regex_replace(notes, meter + " ?", "")
+        notes = tf.strings.regex_replace(notes, r"(:\||\|\||\|\]) ", r"\1" + "\n")
+        notes = tf.strings.regex_replace(notes, r"((?:[^|\n]*\| ){3}[^|\n]*\|) ", r"\1" + "\n")
+        return tf.strings.join(
+            [
+                "X:1\n",
+                tf.gather(kinds, kind),
+                tf.gather(keys, key),
+                tf.gather(fields, kind),
+                tf.where(has, field, "M:none"),
+                "\n",
+                tf.gather(signatures, key),
+                notes,
+                "\n",
+            ]
+        )
+
+    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
+        return (input_shape[0], None)
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("types", "keys", "tokens", "usual_keys", "meters")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _table(places: Mapping[str, int]) -> tf.lookup.StaticHashTable:
+    names = tf.constant(list(places), tf.string)
+    ids = tf.constant(list(places.values()), tf.int32)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(names, ids), -1)
+
+
+def _known(ids: tf.Tensor, given: tf.Tensor, name: str, known: Sequence[str]) -> tf.Operation:
+    message = f"Known {name}s are {', '.join(known)}; got"
+    return _none(given, ids < 0, message)
+
+
+def _none(given: tf.Tensor, wrong: tf.Tensor, message: str) -> tf.Operation:
+    """Asserts that no row is wrong; the message ends with the first one that is."""
+    first = tf.strings.substr(tf.boolean_mask(given, wrong)[:1], 0, 40, unit="UTF8_CHAR")
+    first = tf.strings.regex_replace(first, r"[\s\]]+", " ")  # on one line
+    return tf.debugging.Assert(~tf.reduce_any(wrong), [message, tf.strings.reduce_join(first)])
+
+
+# Of a type's tunes in the training split have a metre at least; rarer ones do not fit the type.
+LEAST_OF_A_METER = 0.05
+
+
+def meters_of(types: Sequence[str], tunes: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """Returns the metres that fit each type, the most frequent first.
+
+    Args:
+      types: the type of each tune.
+      tunes: tokens, the metre first.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for kind, tokens in zip(types, tunes, strict=True):
+        counts.setdefault(kind, Counter())[abc.meter_of(tokens)] += 1
+    return {
+        kind: [
+            meter
+            for meter, number in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+            if number >= LEAST_OF_A_METER * found.total()
+        ]
+        for kind, found in counts.items()
+    }

@@ -1,0 +1,284 @@
+"""Folk tunes in ABC notation, with their type and key.
+
+F. O'Neill: Music of Ireland, 1903 (1,850 tunes); W. B. Ryan: Mammoth Collection, 1883 (1,050);
+J. Aird: A Selection of Scotch, English, Irish and Foreign Airs, six volumes, 1782–1801, as Jack
+Campin transcribed them. All three lie in the wheel of music21 (M. S. Cuthbert, C. Ariza, ISMIR
+2010) as volunteers have typed them.
+
+A tune's type is what its field `R:` says; else, in O'Neill's, the part of the book that it stands
+in; else what its title says ("Quick Step" is a march); else `tune`. So are types of which there
+are only a few. Its key is that of `K:`.
+
+Many tunes are there in several settings, under one name or several. Those that have a title in
+common, or 16 steps of their melody in a row, are in the same split.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from zoo.data import Dataset, Examples, Wheel
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from recipes.music import abc
+
+OTHER = "tune"  # the type of tunes that say none
+TYPES = (
+    "reel", "jig", "slip jig", "hornpipe", "strathspey", "march", "clog", "fling", "long dance",
+    "air", OTHER,
+)  # fmt: skip
+SAME_TYPE = {
+    "double jig": "jig",
+    "slipjig": "slip jig",
+    "highland fling": "fling",
+    "quick step": "march",
+    "quickstep": "march",
+}
+# O'Neill's book has a part for each type; this is the number of each part's last tune. Among the
+# airs are those of O'Carolan (626 to 700).
+ONEILL = {
+    "air": 700, "jig": 1115, "slip jig": 1175, "reel": 1555, "hornpipe": 1781, "long dance": 1800,
+}  # fmt: skip
+
+LEAST_OF_A_KEY = 10  # tunes; those in rarer keys are left out
+LEAST_OF_A_TOKEN = 5  # tunes; those with a rarer note, length or sign are left out
+LEAST_FULL = 0.75  # share of a tune's bars that fill its metre; below, the metre is another one
+RUN = 16  # steps in a row, equal in two variants of one tune
+
+
+def sample() -> Examples:
+    from recipes.music import abc
+
+    parts = {
+        ("jig", "[M:6/8]"): ["GAB c2d", "e2c d2B", "cBA B2G", "A2F G3", "dBG AFD", "B2B A2A"],
+        ("reel", "[M:2/2]"): ["G2BG dGBG", "c2ec g2fe", "dBGB AFDF", "G2B2 G4", "e>def g2fe"],
+    }
+    rows = []
+    for (kind, meter), bars in parts.items():
+        for key in ("G major", "D major"):
+            for turn in range(1, len(bars)):
+                first = [*bars[turn:], *bars[:turn]]
+                halves = [first, first[::-1]] if key == "G major" else [first[::-1], first]
+                one, other = (" | ".join(part) for part in halves)
+                text = f"{meter} |: {one} :| {other} |]"
+                rows.append((kind, key, abc.join(abc.tokens(text)), f"{kind} in {key}, {turn}"))
+    return dict(zip(("type", "key", "tune", "title"), map(list, zip(*rows, strict=True)),
+                    strict=True))  # fmt: skip
+
+
+def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[str]]:
+    """Reads the files of the three collections; says in notes what was left out and why."""
+    from recipes.music import abc
+
+    tunes = []
+    for name, content in members.items():
+        collection = PurePosixPath(name).parent.name
+        tunes += [(collection, tune) for tune in abc.split_tunes(content.decode("utf-8"))]
+    rows, failed = read_tunes(tunes)
+    notes = [f"{failed:,} of {len(tunes):,} tunes cannot be written with one voice, key and metre"]
+    full = [share_full(row["tokens"]) >= LEAST_FULL for row in rows]
+    notes.append(f"{full.count(False):,} whose bars do not fill their metre left out")
+    rows = [row for row, right in zip(rows, full, strict=True) if right]
+    keys = Counter(row["key"] for row in rows)
+    used = Counter(token for row in rows for token in set(row["tokens"]))
+    common = [
+        row
+        for row in rows
+        if keys[row["key"]] >= LEAST_OF_A_KEY
+        and min(used[token] for token in row["tokens"]) >= LEAST_OF_A_TOKEN
+    ]
+    notes.append(f"{len(rows) - len(common):,} in rare keys or with rare signs left out")
+    return {"train": examples(common)}, notes
+
+
+def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+    """Reads a custom ABC file.
+
+    Raises:
+      ZooError: it cannot be read, or holds no tune of one voice, key and metre.
+    """
+    from recipes.music import abc
+    from zoo.data import fetch
+
+    tunes = abc.split_tunes(read_text(path))
+    rows, failed = read_tunes(("", tune) for tune in tunes)
+    if not rows:
+        raise ZooError(
+            f"{path} has {len(tunes):,} ABC tunes, none of which has one voice, key and metre. A "
+            "tune needs the fields X:, M:, L: and K:, then its notes."
+        )
+    if failed:
+        fetch.say(
+            f"{failed:,} of {len(tunes):,} tunes of {path.name} left out: they cannot be written "
+            "with one voice, key and metre"
+        )
+    return examples(rows)
+
+
+def read_prime(path: Path) -> dict[str, str]:
+    """Reads an ABC file that a new tune is to go on from.
+
+    Returns:
+      `prime`: the notes of its first tune in canonical form, without the bar line that ends it;
+      and `type` and `key`, where it says them.
+
+    Raises:
+      ZooError: it cannot be read.
+    """
+    from recipes.music import abc
+
+    text = read_text(path)
+    try:
+        tunes = abc.split_tunes(text if re.search(r"(?m)^X:", text) else f"X:1\n{text}")
+        if tunes:
+            key, tokens = abc.read_tune(tunes[0])
+            said = {"key": key, "type": type_of(tunes[0])}
+        else:  # notes without any field
+            tokens, said = abc.canonical(text.split("\n"), allowed=abc.PASSED), {}
+    except ZooError as error:
+        raise ZooError(f"{path} is not a tune in one voice, key and metre: {error}") from error
+    if tokens[-1] in ("|]", ":|"):
+        tokens = [*tokens[:-1], "|"]
+    return {"prime": abc.join(tokens), **said}
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({error}).") from error
+
+
+def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:
+    """Returns rows of collections and tunes, and how many are none.
+
+    A row has `type`, `key`, `title` and `tokens`.
+    """
+    from recipes.music import abc
+
+    rows, failed = [], 0
+    for collection, tune in tunes:
+        try:
+            key, tokens = abc.read_tune(tune)
+        except ZooError:
+            failed += 1
+            continue
+        title = plain_title(tune.first("T")) or abc.join(tokens)
+        rows.append(
+            {"type": type_of(tune, collection), "key": key, "title": title, "tokens": tokens}
+        )
+    return rows, failed
+
+
+def examples(rows: list[dict]) -> Examples:
+    """Makes the columns; variants of one tune get one title."""
+    from recipes.music import abc
+
+    titles = families([(row["title"], runs(row["tokens"])) for row in rows])
+    return {
+        "type": [row["type"] for row in rows],
+        "key": [row["key"] for row in rows],
+        "tune": [abc.join(row["tokens"]) for row in rows],
+        "title": titles,
+    }
+
+
+def type_of(tune: abc.Tune, collection: str = "") -> str:
+    """Returns one of `TYPES`, by the rule above."""
+    said = tune.first("R").lower().strip()
+    if said:
+        said = SAME_TYPE.get(said, said)
+        return said if said in TYPES else OTHER
+    number = re.match(r"[0-9]+", tune.first("X"))
+    if collection == "oneills1850" and number:
+        part = next((name for name, last in ONEILL.items() if int(number[0]) <= last), "")
+        if part:
+            return part
+    titles = " ".join(tune.fields.get("T", ())).lower()
+    names = sorted([*TYPES[:-1], *SAME_TYPE], key=len, reverse=True)  # "slip jig" before "jig"
+    found = re.search(rf"\b({'|'.join(names)})s?\b", titles)
+    return SAME_TYPE.get(found[1], found[1]) if found else OTHER
+
+
+def plain_title(title: str) -> str:
+    """Returns a title without case, article and type: both `"Cup of Tea Jig, The"` and
+    `"CUP OF TEA -- JIG"` are `"cup of tea"`."""
+    title = re.sub(r" *--? .*|, *the *$|^(the|a|an) ", "", re.sub(r"[.']", "", title.lower()))
+    words = " ".join(re.findall(r"[a-z0-9]+", title))
+    return re.sub(rf" ({'|'.join([*TYPES, *SAME_TYPE])})$", "", words)
+
+
+def runs(tokens: list[str]) -> list[tuple[int, ...]]:
+    """Returns each `RUN` steps of a melody, in degrees of its scale.
+
+    They are the same in any key and rhythm. Those of fewer than three different steps, such as
+    scales, are in too many tunes.
+    """
+    from recipes.music import abc
+
+    heights = abc.heights(tokens)
+    steps = [after - before for before, after in itertools.pairwise(heights)]
+    found = (tuple(steps[start : start + RUN]) for start in range(len(steps) - RUN + 1))
+    return [run for run in found if len(set(run)) >= 3]
+
+
+def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
+    """Returns one title for all tunes that are connected by an equal title or run."""
+    above: dict[Any, Any] = {}
+
+    def root(node: Any) -> Any:
+        while above.setdefault(node, node) != node:
+            above[node] = above[above[node]]
+            node = above[node]
+        return node
+
+    for title, found in tunes:
+        for run in found:
+            above[root(run)] = root(title)
+    first: dict[Any, str] = {}
+    for title, _ in tunes:
+        first.setdefault(root(title), title)
+    return [first[root(title)] for title, _ in tunes]
+
+
+def share_full(tokens: list[str]) -> float:
+    from recipes.music import abc
+
+    full = abc.full_bars(abc.bars(tokens), abc.meter_of(tokens))
+    return sum(full) / len(full)
+
+
+FOLK = Dataset(
+    name="folk",
+    title="Folk tunes of O'Neill's, Ryan's and Aird's collections",
+    homepage="https://www.music21.org/music21docs/about/referenceCorpus.html",
+    licence="the tunes are in the public domain; their transcribers are named in the files",
+    columns={
+        "type": "what the tune is for, such as jig or air",
+        "key": "tonic and mode, such as A dorian",
+        "tune": "its metre and notes, in ABC with eighths as the unit",
+        "title": "the name that it and its variants go by",
+    },
+    sources=(
+        Wheel(
+            "music21==10.5.1",
+            title="Folk tunes (O'Neill, Ryan, Aird)",
+            member="music21/corpus/[ora][nyi][ear]*/*.abc",
+            sha256="dc3309498c4c95cebdf8d4f20c868deb6b63bce1d929cad4f51a7ccc982987b1",
+            size=20_118_992,
+            read=read_corpus,
+        ),
+    ),
+    sample=sample,
+    label="",
+    deduplicate_by="tune",
+    group="title",
+    reader=read_file,
+    suffixes=(".abc",),
+)

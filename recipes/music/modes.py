@@ -1,0 +1,87 @@
+"""Keys with the modes that folk tunes are in: their names, signatures and scales.
+
+A mode has the notes of a major key and another first one: D dorian is the white keys from D on.
+`recipes.music.keys` knows major and minor only, and any spelling of these.
+"""
+
+from __future__ import annotations
+
+import re
+
+from recipes.music.keys import LETTERS
+from zoo.errors import UsageError
+
+MODES = {  # to the fifths from its first note up to that of the major key with its notes
+    "major": 0,
+    "mixolydian": -1,
+    "dorian": -2,
+    "minor": -3,
+    "phrygian": -4,
+    "locrian": -5,
+    "lydian": 1,
+}
+# "M" is left out: the standard ignores case, by which it would be minor; people mean major.
+_SAME = {"": "major", "m": "minor", "ionian": "major", "aeolian": "minor"}
+_FIFTHS = {letter: place for place, letter in enumerate("FCGDAEB")}
+
+
+def parse_key(text: str) -> str:
+    """Returns a key by its name: `"Ador"` and `"A Dorian"` give `"A dorian"`.
+
+    A flat is written `-`: `"Bb"` gives `"B- major"`.
+
+    Raises:
+      UsageError: it is no key, or one with accidentals of its own.
+    """
+    found = re.fullmatch(r"([A-Ga-g])\s*([#♯b♭-]?)\s*([A-Za-z]*)", text.strip())
+    mode = _mode(found[3]) if found else ""
+    if found is None or not mode:
+        raise UsageError(f"{text!r} is no key; write it as G major, Em, A dorian or Bb major.")
+    sign = {"": "", "#": "#", "♯": "#"}.get(found[2], "-")
+    name = f"{found[1].upper()}{sign} {mode}"
+    if not -7 <= sharps(name) <= 7:
+        raise UsageError(f"{text!r} is a key with more than seven sharps or flats.")
+    return name
+
+
+def _mode(word: str) -> str:
+    """Returns the mode that a word means, three letters of it being enough; `""` for none."""
+    if word in _SAME:
+        return _SAME[word]
+    names = [name for name in (*MODES, *_SAME) if name.startswith(word.lower())]
+    return _SAME.get(names[0], names[0]) if names and len(word) >= 3 else ""
+
+
+def sharps(key: str) -> int:
+    """Returns the sharps of a key's signature, flats as a negative number."""
+    tonic, _, mode = key.partition(" ")
+    return _FIFTHS[tonic[0]] - 1 + 7 * ((tonic[1:] == "#") - (tonic[1:] == "-")) + MODES[mode]
+
+
+def signature(key: str) -> dict[str, int]:
+    """Returns the altered letters of a key: `"D major"` gives `{"F": 1, "C": 1}`."""
+    count = sharps(key)
+    letters = "FCGDAEB"[:count] if count >= 0 else "BEADGCF"[:-count]
+    return dict.fromkeys(letters, 1 if count > 0 else -1)
+
+
+def tonic(key: str) -> int:
+    """Returns the pitch class of a key's first note, 0 being C."""
+    name = key.partition(" ")[0]
+    return (LETTERS[name[0]] + (name[1:] == "#") - (name[1:] == "-")) % 12
+
+
+def scale(key: str) -> frozenset[int]:
+    """Returns the pitch classes of a key, in minor also those of the raised sixth and seventh."""
+    altered = signature(key)
+    classes = {(value + altered.get(letter, 0)) % 12 for letter, value in LETTERS.items()}
+    if key.endswith(" minor"):
+        classes |= {(tonic(key) + 9) % 12, (tonic(key) + 11) % 12}
+    return frozenset(classes)
+
+
+def key_field(key: str) -> str:
+    """Returns what a `K:` field says of a key: `"B- major"` gives `"Bb"`."""
+    name, _, mode = key.partition(" ")
+    ending = {"major": "", "minor": "m"}.get(mode, mode[:3])
+    return name.replace("-", "b") + ending

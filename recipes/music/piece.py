@@ -1,0 +1,202 @@
+"""A piece as the notes of its voices, and how frames become one."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recipes.music.keys import HIGHEST, LOWEST, parse_key
+from zoo.errors import ZooError
+
+FOUR_VOICES = ("Soprano", "Alto", "Tenor", "Bass")
+
+# What it costs a voice that has not sounded yet to enter, in semitones of movement.
+_ENTRY = 12
+# Positions are sums of floats: what is nearer than this, in quarter notes, is the same.
+NEAR = 1e-6
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note, in quarter notes from the beginning of its piece.
+
+    Attributes:
+      start: when it begins.
+      end: when it ends.
+      pitch: MIDI number.
+      voice: index of its voice, 0 for the highest.
+    """
+
+    start: float
+    end: float
+    pitch: int
+    voice: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Notes, and what is needed to write and to draw them.
+
+    Attributes:
+      notes: by start, then by voice.
+      voices: names of the voices, the highest first.
+      length: quarter notes, rests at the end included.
+      bars: where each bar begins, in quarter notes.
+      time: time signature, such as `(4, 4)`.
+      bpm: quarter notes a minute.
+      key: name in `KEYS` that gives the signature, if there is one.
+      title: what a person calls it, such as its key.
+    """
+
+    notes: tuple[Note, ...]
+    voices: tuple[str, ...]
+    length: float
+    bars: tuple[float, ...]
+    time: tuple[int, int]
+    bpm: float
+    key: str | None = None
+    title: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return self.length * 60 / self.bpm
+
+
+def from_frames(
+    frames: Sequence[Sequence[int]],
+    *,
+    quarter_length: float,
+    key: str | None = None,
+    bpm: float = 80.0,
+    voices: int | None = None,
+    strike: float = 1.0,
+    beats: int = 4,
+) -> Piece:
+    """Makes a piece of frames; `recipes.music.write.write_frames` says by which rules.
+
+    Raises:
+      ZooError: there is no note, one is not on a piano, or a length is not above 0.
+    """
+    for name, value in (("quarter_length", quarter_length), ("bpm", bpm), ("strike", strike)):
+        if not value > 0 or (math.isinf(value) and name != "strike"):
+            raise ZooError(f"{name} is {value}: give a number above 0.")
+    if beats < 1:
+        raise ZooError(f"beats is {beats}: a bar has one at least.")
+    parts = assign_voices(frames, voices)
+    if not any(map(len, frames)):
+        raise ZooError("There is no note in the piece, so nothing can be written of it.")
+    length = len(frames) * quarter_length
+    key = None if key is None else parse_key(key)
+    return Piece(
+        notes=tuple(_join(parts, quarter_length, strike)),
+        voices=_names(len(parts[0])),
+        length=length,
+        bars=tuple(float(bar) for bar in range(0, math.ceil(length - NEAR), beats)),
+        time=(beats, 4),
+        bpm=bpm,
+        key=key,
+        title=(key or "").replace("-", "♭").replace("#", "♯"),
+    )
+
+
+def assign_voices(
+    frames: Sequence[Sequence[int]], voices: int | None = None
+) -> list[tuple[int | None, ...]]:
+    """Gives the notes of each frame to voices, the highest note to the highest voice.
+
+    In a frame with fewer notes than voices, neighbouring voices of a piece of up to four sing in
+    unison, and voices of a larger piece rest; which ones is decided so that all voices together
+    move least from where they were. No voice sings in an empty frame.
+
+    Args:
+      frames: pitches of each frame, in any order.
+      voices: how many there are at least; without it, as many as the fullest frame has notes.
+
+    Returns:
+      For each frame, the pitch of each voice from the highest down; None is a rest.
+
+    Raises:
+      ZooError: a note is not on a piano.
+    """
+    chords = [tuple(sorted({int(pitch) for pitch in frame}, reverse=True)) for frame in frames]
+    for index, chord in enumerate(chords):
+        for pitch in chord:
+            if not LOWEST <= pitch <= HIGHEST:
+                raise ZooError(
+                    f"Frame {index + 1} has the note {pitch}, which is not on a piano: notes are "
+                    f"MIDI numbers from {LOWEST} to {HIGHEST}."
+                )
+    count = max([voices or 1, *map(len, chords)])
+    before: tuple[int | None, ...] = (None,) * count
+    parts = []
+    for chord in chords:
+        part = _arrange(chord, before, unison=count <= len(FOUR_VOICES))
+        before = tuple(old if new is None else new for old, new in zip(before, part, strict=True))
+        parts.append(part)
+    return parts
+
+
+@functools.lru_cache(maxsize=4096)
+def _arrange(
+    chord: tuple[int, ...], before: tuple[int | None, ...], unison: bool
+) -> tuple[int | None, ...]:
+    """Returns the pitch of each voice: the order of `chord` kept, the movement least."""
+    voices, notes = len(before), len(chord)
+    if notes in (0, voices):
+        return chord or (None,) * voices
+
+    @functools.cache
+    def least(voice: int, note: int) -> tuple[float, tuple[int | None, ...]]:
+        """Least cost, and part, of the voices from `voice` on, for the notes from `note` on."""
+        if notes - note > voices - voice:
+            return math.inf, ()
+        if voice == voices:
+            return 0.0, ()
+        ways: list[tuple[float, tuple[int | None, ...]]] = []
+        if note < notes:
+            last = before[voice]
+            move = _ENTRY if last is None else abs(chord[note] - last)
+            # The next voice sings the next note, or in unison the same one; the last note stays
+            # with all voices that are left.
+            following = [note + 1] if not unison else [note + 1, note]
+            if unison and note + 1 == notes:
+                following = [note] if voice + 1 < voices else [notes]
+            for step in following:
+                cost, part = least(voice + 1, step)
+                ways.append((move + cost, (chord[note], *part)))
+        if not unison:
+            cost, part = least(voice + 1, note)
+            ways.append((cost, (None, *part)))
+        return min(ways, key=lambda way: way[0])
+
+    return least(0, 0)[1]
+
+
+def _join(parts: list[tuple[int | None, ...]], quarter_length: float, strike: float) -> list[Note]:
+    """Makes notes of the pitches that each voice has in each frame."""
+    notes = []
+    for voice in range(len(parts[0])):
+        begin = 0
+        for index in range(1, len(parts) + 1):
+            pitch = parts[begin][voice]
+            if index < len(parts) and parts[index][voice] == pitch:
+                here, there = (
+                    math.floor((place * quarter_length + NEAR) / strike)
+                    for place in (index, index - 1)
+                )
+                if here == there:
+                    continue
+            if pitch is not None:
+                notes.append(Note(begin * quarter_length, index * quarter_length, pitch, voice))
+            begin = index
+    return sorted(notes, key=lambda note: (note.start, note.voice))
+
+
+def _names(count: int) -> tuple[str, ...]:
+    if count == 1:
+        return ("Melody",)
+    if count == len(FOUR_VOICES):
+        return FOUR_VOICES
+    return tuple(f"Voice {voice + 1}" for voice in range(count))

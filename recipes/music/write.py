@@ -1,0 +1,128 @@
+"""Files of a piece that people can hear, see and edit: MIDI, MusicXML, WAV and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from recipes.music.libraries import require
+from recipes.music.piece import Piece, from_frames
+from zoo.errors import ZooError
+from zoo.files import writing
+
+# An hour of four voices would take gigabytes to synthesise.
+MOST_SECONDS = 900
+
+
+def write_frames(
+    frames: Sequence[Sequence[int]],
+    stem: Path | str,
+    *,
+    quarter_length: float,
+    key: str | None = None,
+    bpm: float = 80.0,
+    voices: int | None = None,
+    strike: float = 1.0,
+    beats: int = 4,
+) -> list[Path]:
+    """Writes a piece that is given by what sounds in each frame.
+
+    The highest note of a frame goes to the highest voice, the lowest to the lowest. Where a frame
+    has fewer notes than there are voices, neighbouring voices sing in unison (up to four voices)
+    or voices rest (more than four), so that all voices together move least. An empty frame is a
+    rest. A note that its voice repeats in the next frame is held within a beat and struck anew on
+    each beat.
+
+    The same arguments give the same bytes in every file.
+
+    Args:
+      frames: MIDI numbers of each frame, 21 to 108.
+      stem: path of the files without their endings, which are added.
+      quarter_length: length of a frame in quarter notes.
+      key: name of the key, for the signature and for the names of notes.
+      bpm: quarter notes a minute.
+      voices: how many there are at least; without it, as many as the fullest frame has notes. Four
+        are called soprano, alto, tenor and bass.
+      strike: quarter notes after which a repeated note is struck anew, counted from the beginning;
+        `math.inf` always holds it.
+      beats: quarter notes in a bar.
+
+    Returns:
+      The files: `.mid`, `.musicxml`, `.wav` (mono, 16 bits, 22,050 samples a second) and `.png`.
+
+    Raises:
+      ZooError: there is no note or one is not on a piano, the piece lasts more than 15 minutes, a
+        library of the extra `[music]` is missing, or a file cannot be written.
+    """
+    require("music21", "pretty_midi")
+    from recipes.music import notation
+
+    piece = from_frames(
+        frames,
+        quarter_length=quarter_length,
+        key=key,
+        bpm=bpm,
+        voices=voices,
+        strike=strike,
+        beats=beats,
+    )
+    _check_length(piece)
+    return _write(Path(stem), piece, notation.musicxml(notation.score(piece)))
+
+
+def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
+    """Writes a tune that is given in ABC.
+
+    MIDI, WAV and the picture have its repeats played out where they pair up; MusicXML has them as
+    they are written. Chord symbols and grace notes are not played.
+
+    Args:
+      abc: one tune, with its header.
+      stem: path of the files without their endings, which are added.
+      bpm: quarter notes a minute, where the tune has no tempo of its own (`Q:`).
+
+    Returns:
+      The files: `.abc`, `.mid`, `.musicxml`, `.wav` and `.png`.
+
+    Raises:
+      ZooError: the text is no ABC tune or has no note, the tune lasts more than 15 minutes, a
+        library of the extra `[music]` is missing, or a file cannot be written.
+    """
+    require("music21", "pretty_midi")
+    from recipes.music import notation
+
+    score = notation.parse_abc(abc)
+    piece = notation.from_score(score, bpm)
+    _check_length(piece)
+    text = abc if abc.endswith("\n") else f"{abc}\n"
+    return _write(Path(stem), piece, notation.musicxml(score), {".abc": text.encode()})
+
+
+def _check_length(piece: Piece) -> None:
+    if piece.seconds > MOST_SECONDS:
+        raise ZooError(
+            f"The piece lasts {piece.seconds / 60:,.0f} minutes at {piece.bpm:g} quarter notes a "
+            f"minute; files are written of {MOST_SECONDS // 60} at most. Ask for fewer steps."
+        )
+
+
+def _write(
+    stem: Path, piece: Piece, document: bytes, more: dict[str, bytes] | None = None
+) -> list[Path]:
+    """Writes the files of a piece; all are made before the first is written."""
+    from recipes.music import roll, sound
+
+    contents = {
+        **(more or {}),
+        ".mid": sound.midi(piece),
+        ".musicxml": document,
+        ".wav": sound.wav(piece),
+        ".png": roll.piano_roll(piece),
+    }
+    paths = []
+    for ending, content in contents.items():
+        path = stem.parent / f"{stem.name}{ending}"  # a stem may hold a dot
+        with writing(path) as temporary:
+            temporary.write_bytes(content)
+        paths.append(path)
+    return paths

@@ -1,0 +1,174 @@
+"""Which file may import which: families depend on the engine, never the other way round."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(ROOT.glob("recipes/[!_]*.py"))
+FAMILIES = sorted(
+    path.name
+    for path in ROOT.glob("recipes/[!_]*/")
+    if (path / "__init__.py").exists() and path.name != "corpora"
+)
+# Words that name what only a family knows.
+DOMAIN = re.compile(
+    r"(?:^|_)(price|stock|ticker|volatility|music|chord|chorale|tune|midi|abc|sound|audio|speech|"
+    r"speaker|entit|tag|language|translat|sentiment|review|digit)s?(?:$|_|y|ies)",
+    re.IGNORECASE,
+)
+
+
+def modules():
+    """Returns the name of each module of `zoo` and `recipes`, and its file."""
+    found = {}
+    for package in ("zoo", "recipes"):
+        for path in sorted(ROOT.glob(f"{package}/**/*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path):
+    """Returns the modules that a file imports, wherever in it: also those for type checkers."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in MODULES else node.module)
+    return found
+
+
+GRAPH = {name: imports(path) for name, path in MODULES.items()}
+
+
+def family_of(module):
+    """Returns the family whose folder holds a module, None for others."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "recipes" and len(parts) > 1 and parts[1] in FAMILIES else None
+
+
+def test_the_engine_knows_no_recipe_and_no_benchmark():
+    wrong = {
+        (name, other)
+        for name, others in GRAPH.items()
+        for other in others
+        if name.split(".")[0] == "zoo" and other.split(".")[0] in ("recipes", "benchmarks", "tests")
+    }
+    assert not wrong
+
+
+def test_nothing_installed_imports_a_benchmark():
+    assert not {n for n, others in GRAPH.items() if any(o.startswith("benchmarks") for o in others)}
+
+
+def test_a_family_imports_no_other_family():
+    wrong = {
+        (name, other)
+        for name, others in GRAPH.items()
+        for other in others
+        if (mine := family_of(name)) and (theirs := family_of(other)) and mine != theirs
+    }
+    assert not wrong
+    # What families share does not depend on one of them.
+    shared = [name for name in GRAPH if name.startswith("recipes.corpora")]
+    assert not {(n, o) for n in shared for o in GRAPH[n] if family_of(o)}
+    # A family's folder does not depend on its pages.
+    pages = {f"recipes.{page.stem}" for page in PAGES}
+    assert not {(n, o) for n, others in GRAPH.items() if family_of(n) for o in others & pages}
+
+
+def test_a_page_belongs_to_one_family():
+    for page in PAGES:
+        families = {family_of(other) for other in GRAPH[f"recipes.{page.stem}"]} - {None}
+        others = [o for o in GRAPH[f"recipes.{page.stem}"] if (ROOT / f"{o.replace('.', '/')}.py") in PAGES]
+        for other in others:  # such as topics.py, which goes on from sentiment.py
+            families |= {family_of(each) for each in GRAPH[other]} - {None}
+        assert len(families) == 1, (page.name, families)
+
+
+def test_no_circle_of_imports():
+    state = {}
+
+    def visit(name, trail):
+        if state.get(name) == "done":
+            return
+        assert state.get(name) != "open", " -> ".join([*trail[trail.index(name) :], name])
+        state[name] = "open"
+        for other in sorted(GRAPH[name] & GRAPH.keys()):
+            visit(other, [*trail, name])
+        state[name] = "done"
+
+    for name in sorted(GRAPH):
+        visit(name, [])
+
+
+def test_the_engine_names_no_domain():
+    wrong = set()
+    for name, path in MODULES.items():
+        if not name.startswith("zoo"):
+            continue
+        wrong |= {name for part in name.split(".") if DOMAIN.search(part)}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and DOMAIN.search(node.name):
+                wrong.add(f"{name}.{node.name}")
+    assert not wrong
+
+
+WITHOUT = """
+import importlib, pkgutil, sys
+from click.testing import CliRunner
+import zoo, zoo.cli, recipes
+from zoo.cli import zoo as command
+
+root = {root!r}
+assert zoo.__file__.startswith(root) and recipes.__file__.startswith(root), zoo.__file__
+for package in (zoo, recipes):
+    for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if info.name != "zoo.__main__":
+            importlib.import_module(info.name)
+names = [row["name"] for row in zoo.list_models()]
+assert names and not any(zoo.get_recipe(n).module.__name__ in {gone!r} for n in names), names
+for arguments in (["list"], ["--help"], ["info", names[0], "--no-layers"]):
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+run = zoo.train(names[0], sys.argv[1], data="sample", settings={{"epochs": 1}}, quiet=True)
+assert run.complete
+"""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_can_be_deleted(family, tmp_path):
+    root = tmp_path / "copy"
+    for package in ("zoo", "recipes"):
+        ignore = shutil.ignore_patterns("__pycache__", "pretrained")
+        shutil.copytree(ROOT / package, root / package, ignore=ignore)
+    shutil.rmtree(root / "recipes" / family)
+    gone = []
+    for page in PAGES:
+        if any(family_of(other) == family for other in GRAPH[f"recipes.{page.stem}"]):
+            gone.append(f"recipes.{page.stem}")
+    for page in PAGES:  # pages that go on from one of these
+        if set(gone) & GRAPH[f"recipes.{page.stem}"]:
+            gone.append(f"recipes.{page.stem}")
+    assert gone
+    for name in set(gone):
+        (root / f"{name.replace('.', '/')}.py").unlink()
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(root=str(root), gone=gone), str(tmp_path / "run")],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
