@@ -29,12 +29,14 @@ from typing import Any, Literal
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Option
 from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "one-to-many"
 TASK = "text generation"
 METRIC = Metric("nats_per_character", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (Option("prompt", "First words of a text."),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +151,9 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+    from recipes.writing.checks import text_checks
     from zoo.metrics import generation
+    from zoo.serving.evaluation import training_splits
 
     scores = predictor.predict(examples["text"], signature="score")
     values = {
@@ -157,13 +161,13 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
         "characters": sum(score["count"] for score in scores),
     }
     tables = {}
-    if splits := generation.training_splits(predictor):
+    if splits := training_splits(predictor):
         # As many texts as people's, of about their length, each with dice of its own.
         texts = examples["text"][:50]
         steps = sum(map(len, texts)) // len(texts)
         answers = predictor.generate(len(texts), steps=steps)
         made = [answer["continuation"] for answer in answers]
-        tables["checks"] = generation.text_checks(made, texts, splits.train["text"])
+        tables["checks"] = text_checks(made, texts, splits.train["text"])
     return Scores(values, tables)
 
 

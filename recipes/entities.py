@@ -200,22 +200,22 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
-    from zoo import metrics
+    from recipes.tagging.metrics import entity_scores
 
     answers = predictor.predict({"tokens": examples["tokens"]}, signature="tokens")
-    return metrics.entity_scores(examples["tags"], [answer["tags"] for answer in answers])
+    return entity_scores(examples["tags"], [answer["tags"] for answer in answers])
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from recipes.tagging import baselines as entities
+    from recipes.tagging.baselines import entity_baselines
 
-    return entities.entity_baselines(splits.train, splits.test)
+    return entity_baselines(splits.train, splits.test)
 
 
 def show(example: dict, answer: dict) -> str:
     import click
 
-    from recipes.tagging import metrics as entities
+    from recipes.tagging.metrics import entities
 
     colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
     text, line, done = example["text"], "", 0

@@ -33,12 +33,17 @@ from typing import Any, Literal
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Option
 from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
 METRIC = Metric("nats_per_token", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (
+    Option("type", "Type of the tune, such as reel.", "TYPE"),
+    Option("key", 'Key of the tune, such as "G major".', "KEY"),
+)
 
 ORDER = 10  # of the n-grams that the network is compared with
 
@@ -165,6 +170,7 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
     from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
+    from zoo.serving.evaluation import training_splits
 
     scores = predictor.predict(
         {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
@@ -181,7 +187,7 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
         "made": [answer["tune"] for answer in answers],
         "held out": [abc.tune_text(*tune) for tune in tunes],
     }
-    splits = generation.training_splits(predictor)
+    splits = training_splits(predictor)
     if splits:
         from recipes.music.tune_baselines import draw_tunes, fit_tunes
 

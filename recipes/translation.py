@@ -31,17 +31,27 @@ One seed each; Caglayan et al. 2017 report 52.5 for a network with attention.
 """
 
 import dataclasses
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from zoo.assets import Assets
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Picture
 from zoo.scores import Metric, Monitor, Scores
 
 TOPOLOGY = "encoder-decoder"
 TASK = "translation"
 METRIC = Metric("bleu", better="higher", format=".2f")
 MONITOR = Monitor("val_accuracy", better="higher")
+PICTURES = (
+    Picture(
+        "attention",
+        "Draw where each best answer looked; NAME-2.png for the second text, and so on.",
+        capability="search",
+        outputs=("attention", "pieces", "source_pieces"),
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +190,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
 
 def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
-    from recipes.translating import metrics as translation
+    from recipes.translating.metrics import translation
 
     answers = predictor.predict(examples["text"])
     return translation(
@@ -212,3 +222,9 @@ def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
         pieces = reserved + assets[f"{side}_pieces"]
         named[layer] = [pieces[number] for number in x[side]]
     return named
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.translating.figures import draw_attention
+
+    return draw_attention(answer, path)
