@@ -84,7 +84,7 @@ import dataclasses
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.assets import Assets
 from zoo.config import Config
@@ -93,7 +93,7 @@ from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     from zoo.data import Batches, Dataset, Examples, Splits
-    from zoo.serving import Predictor, Served
+    from zoo.serving.signatures import Served
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 
@@ -109,6 +109,16 @@ FUNCTIONS = (
     "baseline",
     "show",
 )
+
+
+class Answers(Protocol):
+    """What a recipe's `evaluate` needs of a trained model: `zoo.serving.Predictor` has it."""
+
+    def predict(
+        self, examples: Any, *, batch_size: int = 64, signature: str = ..., **options: Any
+    ) -> list[dict[str, Any]]:
+        """Returns one dict an example, output name to value: see `Predictor.predict`."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,7 +297,7 @@ class Recipe:
         self,
         config: Config,
         assets: dict,
-        predictor: Predictor,
+        predictor: Answers,
         examples: Examples,
     ) -> Scores:
         scores = self._checked(

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.errors import UsageError
+from zoo.training.keras_private import layers_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,11 +57,7 @@ class Capture:
 
 def recurrent_layers(model: keras.Model) -> list[Any]:
     """Returns the recurrent layers of a model, those inside other layers too."""
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, layers.RNN)
-    ]
+    return [layer for layer in layers_of(model) if isinstance(layer, layers.RNN)]
 
 
 def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:

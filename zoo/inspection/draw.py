@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from zoo.inspection.layer import Layer, labels_of, real
 from zoo.report.plots import GREY, TRAIN, VALIDATION, save
 
-if TYPE_CHECKING:
-    from zoo.inspection.look import Layer
-
 NAMES = ("gradients.png", "saliency.png", "gates-*.png", "states-*.png")
+SHOWN = 80  # steps of a row that are drawn, at most: its last ones
 
 Labels = Sequence[Mapping[str, Sequence[str]]]
 
@@ -103,8 +102,6 @@ def heat_maps(
     meaning: str,
 ) -> None:
     """Draws units by steps of the first row, a panel each of `values` `(batch, time, units)`."""
-    from zoo.inspection.look import SHOWN, labels_of, real
-
     names = labels_of(layer.capture, 0, labels)[-SHOWN:]
     figure = Figure(figsize=(max(4.8, 1.5 + 0.19 * len(names)), 2.1 * len(values) + 0.9))
     figure.set_layout_engine("constrained")
@@ -131,8 +128,6 @@ def heat_maps(
 
 def saliency(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draws the influence of each step on the answer, a panel a row."""
-    from zoo.inspection.look import SHOWN
-
     rows = rows[:4]
     widest = max(min(SHOWN, len(row["steps"])) for row in rows)
     figure = Figure(figsize=(max(4.8, 1.2 + 0.19 * widest), 2.2 * len(rows)))

@@ -122,8 +122,6 @@ def splits_of(
 
 def training_splits(predictor: Predictor) -> Splits | None:
     """Returns the data that a model was trained on, None where they are not available."""
-    from zoo.serving.evaluation import splits_of
-
     try:
         return splits_of(predictor)
     except ZooError:
