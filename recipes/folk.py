@@ -26,14 +26,25 @@ On the test split (results/), nats a token, and shares among 200 tunes:
 The network counts beats, and forgets what it has said: people say a bar again.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-from zoo.assets import Assets
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from recipes.music.codec import TuneCodec
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
@@ -82,19 +93,19 @@ def augment(config: Config, train: Examples) -> Examples:
     return with_copies(train, config.transposed)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.music.codec import learn_tunes
 
     return base or learn_tunes(train["type"], train["key"], train["tune"])
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> TuneCodec:
     from recipes.music.codec import TuneCodec
 
     return TuneCodec(**assets, name="codec")
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
@@ -108,7 +119,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -126,13 +137,13 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.decoding import generation_signatures, scored, step_function
@@ -154,17 +165,18 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     )
 
     @tf.function(input_signature=[kind, key, tune])
-    def score(type: Any, key: Any, tune: Any) -> dict[str, Any]:
+    def score(type: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> dict[str, tf.Tensor]:
         return scored(model, tunes.ragged(type, key, tune), given=2)
 
     return Served(generation=generation, score=score, parts=[model, tunes])
 
 
-def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.music import abc
     from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
+    from zoo.serving.evaluation import training_splits
 
     scores = predictor.predict(
         {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
@@ -181,7 +193,7 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
         "made": [answer["tune"] for answer in answers],
         "held out": [abc.tune_text(*tune) for tune in tunes],
     }
-    splits = generation.training_splits(predictor)
+    splits = training_splits(predictor)
     if splits:
         from recipes.music.tune_baselines import draw_tunes, fit_tunes
 
@@ -200,7 +212,7 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
     )
 
 
-def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
+def checks(assets: Assets, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
     """Checks tunes against the type and key that they were to have."""
     from recipes.music import abc
     from recipes.music.notation import parse_abc
@@ -220,12 +232,12 @@ def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | Non
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.music.tune_baselines import fit_tunes, nats
 
-    encode = encoder(config, prepare(config, splits.train))
+    encode = encoder(config, Assets(prepare(config, splits.train)))
     total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
     return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
     from recipes.music import modes
     from recipes.music.folk import read_prime
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from recipes.audio.features import LogMel
 from zoo.data import Examples
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 MFCCS = 13
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6)  # of the way from noise to speech, from which on it is speech
@@ -29,7 +32,7 @@ def mean_and_deviation(features: np.ndarray) -> np.ndarray:
     return np.concatenate([features.mean(axis=0), features.std(axis=0)])
 
 
-def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary) -> Any:
+def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary) -> Pipeline:
     """Returns a fitted classifier: the nearest summary, each dimension by its deviation."""
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter, resample_poly
@@ -177,7 +176,7 @@ def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return features
 
 
-def rms(audio: Any) -> float:
+def rms(audio: np.ndarray) -> float:
     """Returns the root of the mean square; of nothing, 0."""
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if len(audio) else 0.0
 

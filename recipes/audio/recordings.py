@@ -9,7 +9,7 @@ import io
 import warnings
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError
 
@@ -80,7 +80,7 @@ def decode_wav(data: bytes, name: str) -> np.ndarray:
     return resampled(audio.astype(np.float32), given, RATE)
 
 
-def _scaled(samples: Any) -> Any:
+def _scaled(samples: np.ndarray) -> np.ndarray:
     """Returns PCM of any width as float32 of -1 … 1."""
     import numpy as np
 

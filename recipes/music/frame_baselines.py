@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -82,7 +81,7 @@ def _regression(
         if min(sounds, len(frames) - sounds) < 2:  # too rarely (or too often) to learn from
             probabilities[:, key] = (sounds + 0.5) / (len(frames) + 1)
             continue
-        model: Any = LogisticRegression(C=STRENGTH, max_iter=200)
+        model = LogisticRegression(C=STRENGTH, max_iter=200)
         model.fit(features(*train, key), frames[:, key])
         probabilities[:, key] = model.predict_proba(features(*test, key))[:, 1]
     return nats(test_frames, probabilities)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -166,7 +165,7 @@ def _measure(panel: Panel) -> np.ndarray:
     return np.array(shares)[:, None, None]
 
 
-def scores(panel: Panel, forecast: Forecast) -> list[dict[str, Any]]:
+def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
     """Returns the scores of each horizon, 1 day first; None where there is none.
 
     Besides the means of `losses`: `mase` (mean absolute error beside that of no change before the
@@ -186,7 +185,9 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, Any]]:
     found = []
     for step in range(panel.horizon):
         there = np.isfinite(panel.value[..., step]) & np.isfinite(forecast.location[..., step])
-        row: dict[str, Any] = {name: _mean(part[..., step]) for name, part in means.items()}
+        row: dict[str, float | None] = {
+            name: _mean(part[..., step]) for name, part in means.items()
+        }
         row["mase"] = _mean(
             means["mae"][..., step] / 100 / np.maximum(panel.usual[..., step], 1e-12)
         )

@@ -38,7 +38,7 @@ class NGram:
         self._totals: list[dict[Context, int]] = []
         self._discounts: list[float] = []
 
-    def fit(self, sequences: Sequence[Sequence[int]]) -> NGram:
+    def fit(self, sequences: Sequence[Sequence[int] | np.ndarray]) -> NGram:
         """Counts the n-grams of the sequences, none of which crosses a border of two."""
         highest: list[Counter[Context]] = [Counter() for _ in range(self.order)]
         for sequence in sequences:
@@ -92,7 +92,9 @@ class NGram:
             found[list(after)] += np.maximum(np.array([*after.values()]) - discount, 0.0) / total
         return found
 
-    def nats(self, sequences: Sequence[Sequence[int]], skip: int = 0) -> tuple[float, int]:
+    def nats(
+        self, sequences: Sequence[Sequence[int] | np.ndarray], skip: int = 0
+    ) -> tuple[float, int]:
         """Scores sequences.
 
         Args:
