@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Literal
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ TOPOLOGY = "one-to-many"
 TASK = "text generation"
 METRIC = Metric("nats_per_character", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (Option("prompt", "First words of a text."),)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -45,7 +45,7 @@ from recipes.music.chorales import CHORALES
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores, Table
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ TOPOLOGY = "one-to-many"
 TASK = "music"
 METRIC = Metric("nats_per_frame", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (
+    Option("key", 'Key of the piece, such as "G major".', "KEY"),
+    Option("chord", 'First chord, such as "G2 D3 B3 G4".', "NOTES", flags=("--seed-chord",)),
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -219,9 +219,9 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from recipes.tagging import baselines as entities
+    from recipes.tagging.baselines import entity_baselines
 
-    return entities.entity_baselines(splits.train, splits.test)
+    return entity_baselines(splits.train, splits.test)
 
 
 def show(example: dict, answer: dict) -> str:

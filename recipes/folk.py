@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Literal
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ TOPOLOGY = "one-to-many"
 TASK = "music"
 METRIC = Metric("nats_per_token", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (
+    Option("type", "Type of the tune, such as reel.", "TYPE"),
+    Option("key", 'Key of the tune, such as "G major".', "KEY"),
+)
 
 ORDER = 10  # of the n-grams that the network is compared with
 

@@ -30,6 +30,7 @@ Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from recipes.audio.digits import ask as recording
@@ -38,7 +39,7 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ TOPOLOGY = "many-to-many"
 TASK = "speech"
 METRIC = Metric("word_error_rate", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
+PICTURES = (
+    Picture(
+        "alignment",
+        "Draw where in the sound each word was heard; NAME-2.png for the second, and so on.",
+        capability="alignment",
+    ),
+)
 
 Cell = Literal["simplernn", "lstm", "gru"]
 
@@ -212,3 +220,11 @@ def show(example: dict, answer: dict) -> str:
         return f"{scores:>8.3f}  {found or '(nothing)'}  {file}".rstrip()
     lines = [f"{score:>8.3f}  {text}" for score, text in zip(scores, found, strict=True)]
     return "\n".join([file, *lines])  # several answers
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.audio.figures import alignment
+
+    parts = (answer["features"], answer["posteriors"], assets["symbols"], answer["seconds"])
+    alignment(*parts, path)
+    return True

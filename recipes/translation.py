@@ -34,12 +34,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -54,6 +55,14 @@ TOPOLOGY = "encoder-decoder"
 TASK = "translation"
 METRIC = Metric("bleu", better="higher", format=".2f")
 MONITOR = Monitor("val_accuracy", better="higher")
+PICTURES = (
+    Picture(
+        "attention",
+        "Draw where each best answer looked; NAME-2.png for the second text, and so on.",
+        capability="search",
+        outputs=("attention", "pieces", "source_pieces"),
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,3 +233,9 @@ def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[s
         pieces = reserved + assets[f"{side}_pieces"]
         named[layer] = [pieces[number] for number in x[side]]
     return named
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.translating.figures import draw_attention
+
+    return draw_attention(answer, path)

@@ -92,7 +92,11 @@ def test_a_family_imports_no_other_family():
 def test_a_page_belongs_to_one_family():
     for page in PAGES:
         families = {family_of(other) for other in GRAPH[f"recipes.{page.stem}"]} - {None}
-        others = [o for o in GRAPH[f"recipes.{page.stem}"] if (ROOT / f"{o.replace('.', '/')}.py") in PAGES]
+        others = [
+            o
+            for o in GRAPH[f"recipes.{page.stem}"]
+            if (ROOT / f"{o.replace('.', '/')}.py") in PAGES
+        ]
         for other in others:  # such as topics.py, which goes on from sentiment.py
             families |= {family_of(each) for each in GRAPH[other]} - {None}
         assert len(families) == 1, (page.name, families)

@@ -47,6 +47,10 @@ Functions that a module has only where there is something to do:
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
+- `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
+- `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
+  how an answer came about, by options of `zoo predict`. `draw` returns False where there is
+  nothing to draw.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
 - `ask(config, text)`: what a person names on the command line, such as the path of a recording,
@@ -150,6 +154,40 @@ class Answers(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
+class Option:
+    """What people may begin a generated sequence with: `zoo generate MODEL --NAME VALUE`.
+
+    Attributes:
+      name: of the input of `seed` that it becomes.
+      help: a sentence for `--help`.
+      metavar: what stands for the value in `--help`.
+      flags: further spellings, such as `"--seed-chord"`.
+    """
+
+    name: str
+    help: str
+    metavar: str = "TEXT"
+    flags: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture of how an answer came about: `zoo predict MODEL --NAME PNG`.
+
+    Attributes:
+      name: of the option, and what `draw` is told.
+      help: a sentence for `--help`.
+      capability: whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
+      outputs: of that signature which are for the picture alone, and are not shown.
+    """
+
+    name: str
+    help: str
+    capability: str
+    outputs: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """One named network: a recipe module with one of its configurations.
 
@@ -180,6 +218,16 @@ class Recipe:
     @property
     def monitor(self) -> Monitor:
         return self.module.MONITOR
+
+    @property
+    def seeds(self) -> tuple[Option, ...]:
+        """What `seed` takes by an option of `zoo generate`."""
+        return getattr(self.module, "SEEDS", ())
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """What `draw` draws."""
+        return getattr(self.module, "PICTURES", ())
 
     @property
     def dataset(self) -> Dataset:
@@ -252,6 +300,10 @@ class Recipe:
 
     def ask(self, config: Config, text: str) -> Examples:
         return self.module.ask(config, text)
+
+    def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+        """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""
+        return self.module.draw(config, assets, picture, answer, path)
 
     def render(self, config: Config, answer: dict, stem: Path) -> list[Path]:
         if hasattr(self.module, "render"):
