@@ -46,7 +46,7 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.recipe import Answers, Objective, Option
-from zoo.scores import Metric, Monitor, Scores, Table
+from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
@@ -201,6 +201,8 @@ def seed(config: Config, given: Mapping[str, str]) -> dict[str, object]:
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.music.comparison import compare_pieces
+    from zoo.decoding.sampling import settings
     from zoo.metrics.generation import nats_per_step
 
     lengths = [len(frames) for frames in examples["frames"]]
@@ -208,29 +210,9 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     scores = predictor.predict(pieces, signature="score", batch_size=16)
     frames = sum(score["count"] for score in scores)
     values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
-    return Scores(values, {"checks": checks(config, predictor, examples)})
-
-
-def checks(config: Config, predictor: Answers, examples: Examples) -> Table:
-    """Compares new pieces, in the keys of the held-out ones, with these."""
-    from recipes.music.frame_checks import frame_checks
-    from zoo.decoding.sampling import settings
-    from zoo.serving.evaluation import training_splits
-
-    splits = training_splits(predictor)
-    if splits is None:  # a model that came without its data: nothing to compare with
-        return {}
-    train, keys, count = splits.train, examples["key"], len(examples["key"])
-    seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
-    answers = predictor.predict(seeds, signature="generate", **settings(config))
-    made = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
     bar = max(1, round(4 / config.quarter_length))  # frames
-    known = keys if all(keys) else None
-    return {
-        name: frame_checks(pieces, known, train["frames"], train["key"] if known else None, bar=bar)
-        for name, pieces in (("made", made), ("held out", examples["frames"]))
-        if any(map(any, pieces))
-    }
+    checks = compare_pieces(predictor, examples, settings(config), bar)
+    return Scores(values, {"checks": checks})
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:

@@ -177,6 +177,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.music import abc
+    from recipes.music.comparison import compare_tunes
     from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
@@ -197,8 +198,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
         "made": [answer["tune"] for answer in answers],
         "held out": [abc.tune_text(*tune) for tune in tunes],
     }
-    splits = training_splits(predictor)
-    if splits:
+    if splits := training_splits(predictor):
         from recipes.music.tune_baselines import draw_tunes, fit_tunes
 
         encode = assets.encoder
@@ -212,24 +212,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
             "unknown": sum(len(abc.tokens(tune)) + 1 for tune in examples["tune"]) - tokens,
             "ended": sum(answer["complete"] for answer in answers) / len(answers),
         },
-        {"checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()}},
-    )
-
-
-def checks(assets: Assets, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
-    """Checks tunes against the type and key that they were to have."""
-    from recipes.music import abc
-    from recipes.music.notation import parse_abc
-    from recipes.music.tune_checks import tune_checks
-
-    return tune_checks(
-        asked["type"],
-        asked["key"],
-        tunes,
-        meters=assets["meters"],
-        training=[abc.tokens(tune) for tune in splits.train["tune"]] if splits else (),
-        training_types=splits.train["type"] if splits else (),
-        other=parse_abc,
+        {"checks": compare_tunes(texts, asked, assets, splits)},
     )
 
 

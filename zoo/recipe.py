@@ -95,7 +95,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Batches, Dataset, Examples, Splits
-    from zoo.serving import Served
+    from zoo.serving.signatures import Served
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 
