@@ -167,6 +167,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
 
 def scores(examples: Examples, answers: np.ndarray | float) -> Scores:
+    """Scores sums, float `(rows,)`, or one number for all rows."""
     import numpy as np
 
     errors = np.abs(answers - np.array(examples["sum"]))

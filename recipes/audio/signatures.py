@@ -105,6 +105,11 @@ def audio_signatures(
     """Makes `answer`, an argument of `Served`, of a function of an encoder's two inputs.
 
     Of sound, which it takes at 8 kHz, also `others`: `audio_16khz`, for 16,000 samples a second.
+
+    Args:
+      answer: float32 `(batch, samples)`, or features `(batch, frames, width)`, and lengths, int32
+        `(batch,)`, to named outputs.
+      encoder: whose inputs these are.
     """
 
     def halve(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:

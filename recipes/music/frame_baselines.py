@@ -54,14 +54,26 @@ def baselines(train: Examples, test: Examples) -> dict[str, Scores]:
 
 
 def transitions(pieces: Sequence[Sequence[Sequence[int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the frame before each frame that has one, and that frame, `(frames, keys)`."""
+    """Returns the frame before each frame that has one, and that frame.
+
+    Args:
+      pieces: MIDI numbers of each frame.
+
+    Returns:
+      Both float32 `(frames, keys)`, 1 where a key sounds.
+    """
     rolls = [roll(piece) for piece in pieces]
     before, after = (np.concatenate([r[a:b] for r in rolls]) for a, b in ((0, -1), (1, None)))
     return before, after
 
 
 def nats(frames: np.ndarray, probabilities: np.ndarray) -> float:
-    """Returns the mean over frames of -log p, summed over keys."""
+    """Returns the mean over frames of -log p, summed over keys, in nats.
+
+    Args:
+      frames: 0 or 1, `(frames, keys)`.
+      probabilities: that each key sounds, float `(frames, keys)`.
+    """
     found = np.where(frames == 1, probabilities, 1 - probabilities)
     return float(-np.log(np.maximum(found, 1e-12)).sum() / len(frames))
 

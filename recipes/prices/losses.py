@@ -49,7 +49,7 @@ class ForecastLoss(StepLoss):
 def student_nats(
     value: KerasTensor, location: KerasTensor, scale: KerasTensor, freedom: KerasTensor
 ) -> KerasTensor:
-    """Returns -log p of Student's t, float32 of the arguments' common shape."""
+    """Returns -log p of Student's t, in nats, float32 `(...)` as all arguments are."""
     square = ops.square((value - location) / scale)
     half = 0.5 * freedom
     return (

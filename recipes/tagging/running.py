@@ -32,7 +32,11 @@ def tag_probabilities(output: KerasTensor, tags: Sequence[str], mask: KerasTenso
 
 
 def tag_scores(output: KerasTensor) -> KerasTensor:
-    """Returns a network's output, of either kind, as scores of pairs, float32."""
+    """Returns a network's output as scores of pairs, float32 `(batch, time, tags, tags)`.
+
+    Args:
+      output: as of `best_tags`.
+    """
     output = ops.cast(output, "float32")
     if len(output.shape) == 4:
         return output

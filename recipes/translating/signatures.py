@@ -33,9 +33,9 @@ def limits(ids: tf.Tensor) -> tf.Tensor:
 
 
 def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[State, State]]:
-    """Returns a function of source ids `(batch, source)` to what the decoder's first step takes.
+    """Returns a function of source ids to what the decoder's first step takes.
 
-    See `zoo.layers.Decoder.begin`.
+    The ids are int32 `(batch, source)`. See `zoo.layers.Decoder.begin`.
 
     Args:
       model: with an input `source` and a `zoo.layers.Decoder` named `decoder`.

@@ -202,7 +202,16 @@ def labels_of(layer_call: Capture, row: int, labels: Mapping[str, Sequence[str]]
 
 
 def real(layer_call: Capture, values: np.ndarray, row: int) -> np.ndarray:
-    """Returns a row's values at its real steps, `(steps, …)`, in the order of the input."""
+    """Returns a row's values at its real steps, in the order of the input.
+
+    Args:
+      layer_call: of which the values are.
+      values: of any dtype, `(batch, time, …)`.
+      row: number of the row.
+
+    Returns:
+      The same dtype, `(steps, …)`.
+    """
     return layer_call.in_order(values)[row, layer_call.in_order(layer_call.mask)[row]]
 
 

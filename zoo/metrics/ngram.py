@@ -39,7 +39,11 @@ class NGram:
         self._discounts: list[float] = []
 
     def fit(self, sequences: Sequence[Sequence[int] | np.ndarray]) -> NGram:
-        """Counts the n-grams of the sequences, none of which crosses a border of two."""
+        """Counts the n-grams of the sequences, none of which crosses a border of two.
+
+        Args:
+          sequences: ids from 1 to `size`: lists of int, or int `(time,)`.
+        """
         highest: list[Counter[Context]] = [Counter() for _ in range(self.order)]
         for sequence in sequences:
             ids = tuple(sequence)
@@ -98,11 +102,11 @@ class NGram:
         """Scores sequences.
 
         Args:
-          sequences: of ids.
+          sequences: ids from 1 to `size`: lists of int, or int `(time,)`.
           skip: first ids of each that are given, not scored.
 
         Returns:
-          The sum of -log p over all scored ids, and how many they are.
+          The sum of -log p over all scored ids, in nats, and how many they are.
         """
         total, count, before = 0.0, 0, self.order - 1
         for sequence in sequences:
