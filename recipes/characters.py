@@ -22,15 +22,25 @@ The validation text is easier: 1.43 and 1.39 there, by `zoo evaluate --split val
 reads passages of a thousand characters, each from an empty memory.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-from zoo.assets import Assets
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
-from zoo.recipe import Option
+from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text import Characters
 
 TOPOLOGY = "one-to-many"
 TASK = "text generation"
@@ -71,7 +81,7 @@ def data(config: Config) -> Dataset:
     return BOOKS
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo.text import learn_characters
 
     if base:
@@ -79,13 +89,13 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {"symbols": learn_characters(train["text"], config.characters)}
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> Characters:
     from zoo.text import Characters
 
     return Characters(assets["symbols"])
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
@@ -100,7 +110,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     return Batches(Ragged(before), Ragged(after), config.batch_size)  # (rows, time) both
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -117,13 +127,13 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.decoding import generation_signatures, scored, step_function
@@ -133,10 +143,10 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     characters = assets.encoder
     text = tf.TensorSpec([None], tf.string, name="text")
 
-    def encode(text: Any) -> Any:
+    def encode(text: tf.Tensor) -> tf.Tensor:
         return characters(tf.strings.join(["\n", text]))
 
-    def encode_prompt(text: Any) -> Any:
+    def encode_prompt(text: tf.Tensor) -> tf.Tensor:
         return encode(text)[:, -config.max_prompt :]
 
     generation = generation_signatures(
@@ -150,7 +160,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(generation=generation, score=score, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.writing.checks import text_checks
     from zoo.metrics import generation
     from zoo.serving.evaluation import training_splits
@@ -174,14 +184,14 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.metrics.ngram import NGram
 
-    assets = prepare(config, splits.train)
+    assets = Assets(prepare(config, splits.train))
     encode = encoder(config, assets)
     train, test = (encode.rows(part["text"]) for part in (splits.train, splits.test))
     nats, count = NGram(5, len(assets["symbols"])).fit(train).nats(test)
     return {"5-gram": Scores({"nats_per_character": nats / count})}
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
     from recipes.writing.books import read_text
 
     rest = dict(given)

@@ -30,15 +30,26 @@ BLEU on Multi30k's test set of 2016 (results/), lower-cased and tokenised:
 One seed each; Caglayan et al. 2017 report 52.5 for a network with attention.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from __future__ import annotations
 
-from zoo.assets import Assets
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
-from zoo.recipe import Picture
+from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text import Subwords
 
 TOPOLOGY = "encoder-decoder"
 TASK = "translation"
@@ -98,7 +109,7 @@ def data(config: Config) -> Dataset:
     return pairs(config.source, config.target)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo.text import learn_subwords
     from zoo.text.subwords import check_characters
 
@@ -115,11 +126,11 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
 class Encoder(NamedTuple):
     """What turns source and target text into ids and back, `zoo.text.Subwords` each."""
 
-    source: Any
-    target: Any
+    source: Subwords
+    target: Subwords
 
 
-def encoder(config: Config, assets: dict) -> Encoder:
+def encoder(config: Config, assets: Assets) -> Encoder:
     from zoo.text import Subwords
 
     return Encoder(
@@ -128,7 +139,7 @@ def encoder(config: Config, assets: dict) -> Encoder:
     )
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
     from zoo.text.subwords import shifted
@@ -145,7 +156,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -174,13 +185,13 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model({"source": ids, "target": before}, decoder(before, states, last))
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(config.label_smoothing), "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from recipes.translating.signatures import translation_signatures
     from zoo.serving import Served
 
@@ -189,7 +200,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(**functions, parts=[model, source, target])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.translating.metrics import translation
 
     answers = predictor.predict(examples["text"])
@@ -215,7 +226,7 @@ def show(example: dict, answer: dict) -> str:
     return "\n".join([example["text"], *lines])  # several answers
 
 
-def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
     reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
     named = {}
     for layer, side in (("encoder", "source"), ("decoder", "target")):

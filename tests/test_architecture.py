@@ -19,7 +19,7 @@ FAMILIES = sorted(
 # Words that name what only a family knows.
 DOMAIN = re.compile(
     r"(?:^|_)(price|stock|ticker|volatility|music|chord|chorale|tune|midi|abc|sound|audio|speech|"
-    r"speaker|entit|tag|language|translat|sentiment|review|digit)s?(?:$|_|y|ies)",
+    r"speaker|entit|tag|language|translat|sentiment|review)s?(?:$|_|y|ies)",
     re.IGNORECASE,
 )
 

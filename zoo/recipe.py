@@ -82,9 +82,9 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from zoo.assets import Assets
 from zoo.config import Config
@@ -92,6 +92,8 @@ from zoo.errors import ZooError, suggest
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
+    import keras
+
     from zoo.data import Batches, Dataset, Examples, Splits
     from zoo.serving.signatures import Served
 
@@ -111,14 +113,44 @@ FUNCTIONS = (
 )
 
 
+class Objective(TypedDict, total=False):
+    """What `objective` returns: arguments of `keras.Model.compile`. `loss` is needed."""
+
+    loss: str | keras.losses.Loss
+    metrics: list[str | keras.metrics.Metric]
+
+
 class Answers(Protocol):
-    """What a recipe's `evaluate` needs of a trained model: `zoo.serving.Predictor` has it."""
+    """What `evaluate` may use of a trained model: a part of `zoo.serving.Predictor`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+    @property
+    def run(self) -> dict[str, Any]: ...
+
+    @property
+    def input_names(self) -> list[str]: ...
 
     def predict(
-        self, examples: Any, *, batch_size: int = 64, signature: str = ..., **options: Any
-    ) -> list[dict[str, Any]]:
-        """Returns one dict an example, output name to value: see `Predictor.predict`."""
-        ...
+        self,
+        examples: Sequence[str | bytes] | Mapping[str, Sequence],
+        *,
+        batch_size: int = 64,
+        signature: str = "serving_default",
+        **options: Any,
+    ) -> list[dict[str, Any]]: ...
+
+    def generate(self, count: int = 1, *, steps: int | None = None) -> list[dict[str, Any]]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,22 +255,22 @@ class Recipe:
         """Returns what `prepare` has learnt, with the encoder that is made of it."""
         return Assets(values, lambda assets: self.encoder(config, assets))
 
-    def encoder(self, config: Config, assets: dict) -> Any:
+    def encoder(self, config: Config, assets: Assets) -> Any:
         """Makes the encoder; None where the module has none. `Assets` calls this once."""
         if hasattr(self.module, "encoder"):
             return self.module.encoder(config, assets)
         return None
 
-    def prepare(self, config: Config, train: Examples, base: dict | None = None) -> Assets:
+    def prepare(self, config: Config, train: Examples, base: Assets | None = None) -> Assets:
         return self.assets(config, self.module.prepare(config, train, base))
 
     def batches(self, config: Config, assets: Assets, examples: Examples) -> Batches:
         return self.module.batches(config, assets, examples)
 
-    def build(self, config: Config, assets: Assets) -> Any:
+    def build(self, config: Config, assets: Assets) -> keras.Model:
         return self.module.build(config, assets)
 
-    def objective(self, config: Config, assets: Assets) -> dict[str, Any]:
+    def objective(self, config: Config, assets: Assets) -> Objective:
         return self.module.objective(config, assets)
 
     def optimizer(self, config: Config, steps: int) -> Any:
@@ -286,17 +318,17 @@ class Recipe:
             return {}
         return {"": [symbols[number - 1] if number <= len(symbols) else "" for number in x]}
 
-    def initialise(self, config: Config, assets: Assets, model: Any) -> None:
+    def initialise(self, config: Config, assets: Assets, model: keras.Model) -> None:
         if hasattr(self.module, "initialise"):
             self.module.initialise(config, assets, model)
 
-    def serve(self, config: Config, assets: Assets, model: Any) -> Served:
+    def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
         return self.module.serve(config, assets, model)
 
     def evaluate(
         self,
         config: Config,
-        assets: dict,
+        assets: Assets,
         predictor: Answers,
         examples: Examples,
     ) -> Scores:

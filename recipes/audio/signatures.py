@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,11 +13,12 @@ from recipes.audio.features import Features, LogMel, halved
 from zoo.decoding.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
 from zoo.decoding.search import MAX_BEAM
 from zoo.errors import ZooError
+from zoo.serving.signatures import Functions
 
 
 def transcription_signatures(
     model: keras.Model, encoder: Features, words: Sequence[str], stack: int
-) -> dict[str, Any]:
+) -> Functions:
     """Makes what a network serves that writes down what it hears: arguments of `Served`.
 
     Args:
@@ -101,10 +101,15 @@ def transcription_signatures(
 
 def audio_signatures(
     answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]], encoder: Features
-) -> dict[str, Any]:
+) -> Functions:
     """Makes `answer`, an argument of `Served`, of a function of an encoder's two inputs.
 
     Of sound, which it takes at 8 kHz, also `others`: `audio_16khz`, for 16,000 samples a second.
+
+    Args:
+      answer: float32 `(batch, samples)`, or features `(batch, frames, width)`, and lengths, int32
+        `(batch,)`, to named outputs.
+      encoder: whose inputs these are.
     """
 
     def halve(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:

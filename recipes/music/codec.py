@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from recipes.music import abc, modes
+from zoo.assets import Json
 
 PADDING, END = 0, 1
 RESERVED = 2  # ids below this are neither a type, a key nor a token
@@ -18,7 +18,7 @@ RESERVED = 2  # ids below this are neither a type, a key nor a token
 _CHUNK = 1_000  # tunes encoded in one call
 
 
-def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Any]:
+def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Json]:
     """Returns what a `TuneCodec` has to know of the training tunes; see its arguments."""
 
     def ranked(values: Counter[str]) -> list[str]:
@@ -61,7 +61,7 @@ class TuneCodec(keras.layers.Layer):
         tokens: Sequence[str],
         usual_keys: Mapping[str, str],
         meters: Mapping[str, Sequence[str]],
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.types, self.keys, self.tokens = list(types), list(keys), list(tokens)
@@ -182,10 +182,10 @@ class TuneCodec(keras.layers.Layer):
             ]
         )
 
-    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
+    def compute_output_shape(self, input_shape: tuple, *_: object) -> tuple:
         return (input_shape[0], None)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         names = ("types", "keys", "tokens", "usual_keys", "meters")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

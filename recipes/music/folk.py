@@ -18,9 +18,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, Wheel
 from zoo.errors import ZooError
@@ -230,9 +230,9 @@ def runs(tokens: list[str]) -> list[tuple[int, ...]]:
 
 def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
     """Returns one title for all tunes that are connected by an equal title or run."""
-    above: dict[Any, Any] = {}
+    above: dict[Hashable, Hashable] = {}
 
-    def root(node: Any) -> Any:
+    def root(node: Hashable) -> Hashable:
         while above.setdefault(node, node) != node:
             above[node] = above[above[node]]
             node = above[node]
@@ -241,7 +241,7 @@ def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
     for title, found in tunes:
         for run in found:
             above[root(run)] = root(title)
-    first: dict[Any, str] = {}
+    first: dict[Hashable, str] = {}
     for title, _ in tunes:
         first.setdefault(root(title), title)
     return [first[root(title)] for title, _ in tunes]

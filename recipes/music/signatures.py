@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -11,6 +9,7 @@ from recipes.music.encode import MusicEncoder
 from recipes.music.frames import FrameChain
 from recipes.music.keys import KEYS
 from zoo.decoding.generator import generation_signatures
+from zoo.serving.signatures import Functions
 
 # The seed. `prime` has MIDI numbers, 0 for none; trailing silence is padding.
 INPUTS = (
@@ -29,7 +28,7 @@ def frame_signatures(
     temperature: float,
     top_k: int,
     top_p: float,
-) -> dict[str, Any]:
+) -> Functions:
     """Makes what a model of frames serves: keyword arguments of `zoo.serving.Served`.
 
     Args:

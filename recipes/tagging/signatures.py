@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from recipes.tagging.running import best_tags, tag_probabilities
 from recipes.tagging.tags import bioes_tags, to_bio
+from zoo.serving.signatures import Functions
 from zoo.text.tokens import TokenEncoder, joined, row_lengths, tokenise, windows, with_a_step
 
 WINDOW = 512  # tokens that are read together: texts beside a long one are not padded to it
 
 
-def tagging_signatures(
-    model: keras.Model, encoder: TokenEncoder, tags: Sequence[str]
-) -> dict[str, Any]:
+def tagging_signatures(model: keras.Model, encoder: TokenEncoder, tags: Sequence[str]) -> Functions:
     """Makes what a tagging network serves: keyword arguments of `zoo.serving.Served`.
 
     A text of more than 512 tokens, longer than any sentence, is read window by window.

@@ -47,11 +47,11 @@ class Capture:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Real steps of each row, `(batch,)`."""
+        """Real steps of each row, int64 `(batch,)`."""
         return self.mask.sum(axis=1)
 
     def in_order(self, values: np.ndarray) -> np.ndarray:
-        """Returns values over time `(batch, time, …)` in the order of the input."""
+        """Returns values over time `(batch, time, …)`, of any dtype, in the order of the input."""
         return values[:, ::-1] if self.backwards else values
 
 
@@ -65,7 +65,7 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
 
     Args:
       model: compiled with the loss L.
-      x, y: a batch as `Batches.take` returns it.
+      x, y: a batch as `Batches.take` returns it: arrays `(rows, …)` or dicts of these.
 
     Returns:
       The loss, and a capture a call of a recurrent layer, in the order of the calls. Gradients

@@ -82,7 +82,7 @@ def profile(axes: Axes, values: Mapping[str, Sequence[float]], colour: str, labe
     """Draws one profile of gradients as shares of its largest median; nothing if that is 0.
 
     Args:
-      values: `median`, `lower` and `upper`, by steps before the last one, `(steps,)` each.
+      values: `median`, `lower` and `upper`, by steps before the last one, float `(steps,)` each.
     """
     median, lower, upper = (np.array(values[name]) for name in ("median", "lower", "upper"))
     largest = median.max()
@@ -101,7 +101,17 @@ def heat_maps(
     colours: str,
     meaning: str,
 ) -> None:
-    """Draws units by steps of the first row, a panel each of `values` `(batch, time, units)`."""
+    """Draws units by steps of the first row, a panel for each of `values`.
+
+    Args:
+      layer: of which the values are.
+      values: title to float `(batch, time, units)`.
+      labels: of the steps of the first row, by names of layers.
+      path: the PNG to write.
+      limits: values that have the first and the last colour.
+      colours: name of a colour map of Matplotlib.
+      meaning: label of the colour bar.
+    """
     names = labels_of(layer.capture, 0, labels)[-SHOWN:]
     figure = Figure(figsize=(max(4.8, 1.5 + 0.19 * len(names)), 2.1 * len(values) + 0.9))
     figure.set_layout_engine("constrained")
