@@ -79,8 +79,9 @@ def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
     tunes = []
     for name, content in members.items():
         collection = PurePosixPath(name).parent.name
-        tunes += [(collection, tune) for tune in abc.split_tunes(content.decode("utf-8"))]
-    rows, failed = read_tunes(tunes)
+        found = abc.split_tunes(content.decode("utf-8"), whole=True)
+        tunes += [(collection, tune) for tune in found]
+    rows, failed = read_tunes(tunes, strict=True)
     notes = [f"{failed:,} of {len(tunes):,} tunes cannot be written with one voice, key and metre"]
     full = [share_full(row["tokens"]) >= LEAST_FULL for row in rows]
     notes.append(f"{full.count(False):,} whose bars do not fill their metre left out")
@@ -150,22 +151,24 @@ def read_prime(path: Path) -> dict[str, str]:
 
 def read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({error}).") from error
 
 
-def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:
+def read_tunes(
+    tunes: Iterable[tuple[str, abc.Tune]], strict: bool = False
+) -> tuple[list[dict], int]:
     """Returns rows of collections and tunes, and how many are none.
 
-    A row has `type`, `key`, `title` and `tokens`.
+    `strict` is that of `abc.read_tune`. A row has `type`, `key`, `title` and `tokens`.
     """
     from zoo.music import abc
 
     rows, failed = [], 0
     for collection, tune in tunes:
         try:
-            key, tokens = abc.read_tune(tune)
+            key, tokens = abc.read_tune(tune, strict)
         except ZooError:
             failed += 1
             continue

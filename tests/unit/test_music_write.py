@@ -283,10 +283,11 @@ def test_abc_is_played_with_its_repeats(tmp_path):
     # The upbeat, then twice four bars of which the last lacks an eighth and ends in a rest.
     assert played[0] == (74,)
     assert played[1:7] == played[13:19] == first
-    assert played[7:10] == [(69, 73), (69, 73), (74,)]  # no chord symbol and no grace note sounds
+    assert played[7:10] == [(69, 73), (69, 73), (74,)]  # no chord symbol sounds
+    assert played[10] == (79,)  # the grace note
     assert played[24:30] == first
     once = read_score(tmp_path / "jig.musicxml", 0.5)
-    assert once == played[: len(once)]
+    assert once == [*played[:10], (78,), *played[11 : len(once)]]
     assert len(once) == 1 + 3 * 6 + 3
     rate, wave = samples(tmp_path / "jig.wav")
     assert len(wave) / rate == pytest.approx((1 + 2 * 23) / 2 * 60 / 150, abs=0.01)  # Q: is 150
@@ -311,8 +312,8 @@ def test_the_picture_of_a_tune(tmp_path, figures):
         ("X:1\nM:4/4\nL:1/0\nK:G\nABcd|\n", "not an ABC tune"),
         ("X:1\nM:fast\nL:1/8\nK:G\nABcd|\n", "not an ABC tune"),
         ("X:1\nM:4/4\nL:1/8\nK:G\nABcd|\n\nX:2\nM:4/4\nL:1/8\nK:D\nABcd|\n", "several tunes"),
-        ("X:1\nM:4/4\nL:1/8\nK:G\nA,,,,,,,Bcd|\n", "'A,,,,,,,' of the ABC tune is not on a piano"),
-        ("X:1\nM:4/4\nL:1/8\nK:G\na'''''Bcd|\n", "A10 is not on a piano"),
+        ("X:1\nM:4/4\nL:1/8\nK:G\nA,,,,,,,Bcd|\n", "A-3 of the ABC tune is not on a piano"),
+        ("X:1\nM:4/4\nL:1/8\nK:G\na'''''Bcd|\n", "note A10 of the ABC tune"),
         ("X:1\nM:4/4\nL:1/8\nK:G\nA99999|\n", "lasts"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from zoo.data.fetch import say
 from zoo.errors import ZooError
 from zoo.files import writing
 from zoo.music.libraries import require
@@ -73,8 +74,8 @@ def write_frames(
 def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
     """Writes a tune that is given in ABC.
 
-    MIDI, WAV and the picture have its repeats played out where they pair up; MusicXML has them as
-    they are written. Chord symbols and grace notes are not played.
+    MIDI, WAV and the picture have its repeats played out; MusicXML has them as they are written.
+    Chord symbols are not played. What cannot be played, such as "D.C.", is named on stderr.
 
     Args:
       abc: one tune, with its header.
@@ -89,13 +90,16 @@ def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
         library of the extra `[music]` is missing, or a file cannot be written.
     """
     require("music21", "pretty_midi")
-    from zoo.music import notation
+    from zoo.music import notation, tune
 
-    score = notation.parse_abc(abc)
-    piece = notation.from_score(score, bpm)
+    parsed = tune.parse_tune(abc)
+    piece = tune.to_piece(parsed, bpm)
     _check_length(piece)
+    for note in parsed.notes:
+        say(f"{Path(stem).name}: {note}")
     text = abc if abc.endswith("\n") else f"{abc}\n"
-    return _write(Path(stem), piece, notation.musicxml(score), {".abc": text.encode()})
+    document = notation.musicxml(notation.tune_score(parsed, bpm))
+    return _write(Path(stem), piece, document, {".abc": text.encode()})
 
 
 def _check_length(piece: Piece) -> None:
