@@ -147,7 +147,8 @@ def _part(voice: Voice) -> Any:
     part = stream.Part()
     part.partName = voice.name
     repeated = [each for each in sections([m.mark for m in voice.measures]) if each.times > 1]
-    opening = {each.start for each in repeated if each.start}
+    # A `|:` that nothing closes is not written: programs differ in what they make of it.
+    opening = {each.start for each in repeated if each.start or voice.measures[0].mark.opens}
     events = [event for m in voice.measures for layer in m.layers for event in layer]
     middle = [pitch.number for event in events for pitch in event.pitches]
     number = 0
@@ -175,7 +176,7 @@ def _part(voice: Voice) -> Any:
             measure.append(_key_signature(written.key))
         if written.meter and (before is None or before.meter != written.meter):
             measure.append(meter.TimeSignature(f"{written.meter[0]}/{written.meter[1]}"))
-        if place in opening or mark.opens:
+        if place in opening:
             measure.leftBarline = bar.Repeat(direction="start")
         if mark.back:
             measure.rightBarline = bar.Repeat(
