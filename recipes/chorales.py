@@ -230,6 +230,7 @@ def show(example: dict, answer: dict) -> str:
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
+    from zoo.music.keys import estimate_key
     from zoo.music.write import write_frames
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
@@ -237,9 +238,25 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
         frames,
         stem,
         quarter_length=config.quarter_length,
-        key=answer["key"] or None,
+        key=answer["key"] or estimate_key(frames) or None,
         voices=config.voices,
+        **bars(config, answer),
     )
+
+
+def bars(config: Config, answer: dict) -> dict[str, Any]:
+    """Returns the bars of the file that a piece goes on from: `beats` and `upbeat`."""
+    if not answer.get("prime"):
+        return {}
+    from zoo.music.read import read_excerpt
+
+    excerpt = read_excerpt(answer["prime"], config.quarter_length)
+    above, below = excerpt.time
+    if 4 * above % below:  # no whole number of quarter notes
+        return {}
+    beats = 4 * above // below
+    chord = config.quarter_length if answer.get("chord") else 0  # a frame before the file's
+    return {"beats": beats, "upbeat": (excerpt.upbeat + chord) % beats}
 
 
 def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:

@@ -140,6 +140,13 @@ def split_tunes(text: str, whole: bool = False) -> list[Tune]:
     return tunes
 
 
+def whole_text(tune: Tune) -> str:
+    """Returns the text of a tune, from `X:` on."""
+    fields = [f"{name}:{value}" for name, values in tune.fields.items() for value in values]
+    last = f"K:{tune.first('K')}"
+    return "\n".join([*(field for field in fields if field != last), last, *tune.body, ""])
+
+
 def _until_empty(lines: Sequence[str]) -> Iterator[str]:
     """Yields the lines above the first empty one, which ends a tune; those before notes remain."""
     started = False

@@ -44,7 +44,7 @@ def musicxml(score: Any) -> bytes:
 
 
 def score(piece: Piece) -> Any:
-    """Returns a piece as a music21 score, a part for each voice.
+    """Returns a piece as a music21 score, a part for each voice; an upbeat is a bar of its own.
 
     Raises:
       ZooError: music21 is not installed.
@@ -69,18 +69,38 @@ def score(piece: Piece) -> Any:
             part.append(meter.TimeSignature(f"{piece.time[0]}/{piece.time[1]}"))
             if voice == 0:
                 part.append(tempo.MetronomeMark(number=piece.bpm))
-            place = 0.0
+            place, late = 0.0, piece.bar - piece.upbeat if piece.upbeat else 0.0
             for each in notes:
                 if each.start > place + NEAR:
-                    part.insert(opFrac(place), note.Rest(opFrac(each.start - place)))
+                    part.insert(opFrac(place + late), note.Rest(opFrac(each.start - place)))
                 spelt = each.pitch if piece.key is None else note_name(each.pitch, piece.key)
                 tone = note.Note(spelt, quarterLength=opFrac(each.end - each.start))
-                part.insert(opFrac(each.start), tone)
+                part.insert(opFrac(each.start + late), tone)
                 place = each.end
             if piece.length > place + NEAR:
-                part.insert(opFrac(place), note.Rest(opFrac(piece.length - place)))
-            result.insert(0, part)
+                part.insert(opFrac(place + late), note.Rest(opFrac(piece.length - place)))
+            result.insert(0, _with_upbeat(part, late) if late else part)
     return result
+
+
+def _with_upbeat(part: Any, late: float) -> Any:
+    """Divides a part that begins `late` into bars, the first of which is an upbeat."""
+    from music21 import stream
+    from music21.common import opFrac
+
+    part.makeMeasures(inPlace=True)
+    part.makeTies(inPlace=True)
+    for number, measure in enumerate(list(part.getElementsByClass(stream.Measure))):
+        measure.number = number
+        if number:
+            part.setElementOffset(measure, opFrac(measure.offset - late))
+            continue
+        measure.paddingLeft = opFrac(late)
+        measure.showNumber = stream.enums.ShowNumber.NEVER
+        for element in list(measure.elements):
+            if element.offset >= late:
+                measure.setElementOffset(element, opFrac(element.offset - late))
+    return part
 
 
 def parse_abc(text: str) -> Any:
@@ -264,14 +284,6 @@ def _key_signature(signature: Key) -> Any:
         tonic, mode = signature.name.split()
         return key.Key(tonic if mode != "minor" else tonic.lower(), mode)
     return key.KeySignature(signature.sharps)
-
-
-def midi_number(pitch: Any) -> int:
-    """Returns the MIDI number of a music21 pitch, of a quarter tone the next one's.
-
-    The library's own moves what is below 0 or above 127 by octaves until it fits.
-    """
-    return round(pitch.ps)
 
 
 def _sounds(element: Any) -> bool:

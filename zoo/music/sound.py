@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,15 @@ def _midi(piece: Piece) -> Any:
     import pretty_midi
 
     music = pretty_midi.PrettyMIDI(resolution=TICKS, initial_tempo=piece.bpm)
-    music.time_signature_changes.append(pretty_midi.TimeSignature(*piece.time, 0))
+    signatures = [pretty_midi.TimeSignature(*piece.time, piece.upbeat * 60 / piece.bpm)]
+    if piece.upbeat:  # a bar of its own
+        size = Fraction(piece.upbeat / 4).limit_denominator(64)
+        if size.denominator in (2, 4, 8, 16, 32, 64):
+            below = max(4, size.denominator)
+            signatures.insert(0, pretty_midi.TimeSignature(int(size * below), below, 0))
+        else:
+            signatures[0].time = 0
+    music.time_signature_changes += signatures
     if piece.key is not None:
         key = parse_key(piece.key)
         number = tonic(key) + (12 if key.endswith("minor") else 0)

@@ -25,6 +25,7 @@ def write_frames(
     voices: int | None = None,
     strike: float = 1.0,
     beats: int = 4,
+    upbeat: float = 0.0,
 ) -> list[Path]:
     """Writes a piece that is given by what sounds in each frame.
 
@@ -47,6 +48,7 @@ def write_frames(
       strike: quarter notes after which a repeated note is struck anew, counted from the beginning;
         `math.inf` always holds it.
       beats: quarter notes in a bar.
+      upbeat: quarter notes before the first bar line, fewer than `beats`; 0 for none.
 
     Returns:
       The files: `.mid`, `.musicxml`, `.wav` (mono, 16 bits, 22,050 samples a second) and `.png`.
@@ -66,6 +68,7 @@ def write_frames(
         voices=voices,
         strike=strike,
         beats=beats,
+        upbeat=upbeat,
     )
     _check_length(piece)
     return _write(Path(stem), piece, notation.musicxml(notation.score(piece)))
