@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def write_frames(
     strike: float = 1.0,
     beats: int = 4,
     upbeat: float = 0.0,
+    soundfont: Path | str | None = None,
 ) -> list[Path]:
     """Writes a piece that is given by what sounds in each frame.
 
@@ -49,13 +51,15 @@ def write_frames(
         `math.inf` always holds it.
       beats: quarter notes in a bar.
       upbeat: quarter notes before the first bar line, fewer than `beats`; 0 for none.
+      soundfont: an SF2 or SF3 file by which fluidsynth plays the WAV; without it, the one that the
+        environment variable `ZOO_SOUNDFONT` names, and else our own voice (`zoo.music.voice`).
 
     Returns:
       The files: `.mid`, `.musicxml`, `.wav` (mono, 16 bits, 22,050 samples a second) and `.png`.
 
     Raises:
       ZooError: there is no note or one is not on a piano, the piece lasts more than 15 minutes, a
-        library of the extra `[music]` is missing, or a file cannot be written.
+        library of the extra `[music]` or fluidsynth is missing, or a file cannot be written.
     """
     require("music21", "pretty_midi")
     from zoo.music import notation
@@ -71,10 +75,12 @@ def write_frames(
         upbeat=upbeat,
     )
     _check_length(piece)
-    return _write(Path(stem), piece, notation.musicxml(notation.score(piece)))
+    return _write(Path(stem), piece, notation.musicxml(notation.score(piece)), soundfont)
 
 
-def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
+def write_abc(
+    abc: str, stem: Path | str, *, bpm: float = 120.0, soundfont: Path | str | None = None
+) -> list[Path]:
     """Writes a tune that is given in ABC.
 
     MIDI, WAV and the picture have its repeats played out; MusicXML has them as they are written.
@@ -84,6 +90,7 @@ def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
       abc: one tune, with its header.
       stem: path of the files without their endings, which are added.
       bpm: quarter notes a minute, where the tune has no tempo of its own (`Q:`).
+      soundfont: as of `write_frames`.
 
     Returns:
       The files: `.abc`, `.mid`, `.musicxml`, `.wav` and `.png`.
@@ -102,7 +109,7 @@ def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
         say(f"{Path(stem).name}: {note}")
     text = abc if abc.endswith("\n") else f"{abc}\n"
     document = notation.musicxml(notation.tune_score(parsed, bpm))
-    return _write(Path(stem), piece, document, {".abc": text.encode()})
+    return _write(Path(stem), piece, document, soundfont, {".abc": text.encode()})
 
 
 def _check_length(piece: Piece) -> None:
@@ -114,7 +121,11 @@ def _check_length(piece: Piece) -> None:
 
 
 def _write(
-    stem: Path, piece: Piece, document: bytes, more: dict[str, bytes] | None = None
+    stem: Path,
+    piece: Piece,
+    document: bytes,
+    soundfont: Path | str | None,
+    more: dict[str, bytes] | None = None,
 ) -> list[Path]:
     """Writes the files of a piece; all are made before the first is written."""
     from zoo.music import roll, sound
@@ -123,7 +134,7 @@ def _write(
         **(more or {}),
         ".mid": sound.midi(piece),
         ".musicxml": document,
-        ".wav": sound.wav(piece),
+        ".wav": sound.wav(piece, soundfont or os.environ.get("ZOO_SOUNDFONT") or None),
         ".png": roll.piano_roll(piece),
     }
     paths = []
