@@ -38,7 +38,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from recipes.datasets.chorales import CHORALES
+from recipes.datasets.chorales import framed
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 
@@ -82,7 +82,7 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    return CHORALES
+    return framed(config.quarter_length)
 
 
 def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:

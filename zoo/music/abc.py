@@ -392,7 +392,7 @@ def _raw_tokens(text: str, scaling: Fraction) -> list[str]:
     def close() -> None:
         nonlocal waiting, length
         if waiting:
-            found.extend(_length_token(length * scaling))
+            found.extend(length_tokens(length * scaling))
         waiting, length = False, Fraction(1)
 
     while place < len(text):
@@ -405,7 +405,7 @@ def _raw_tokens(text: str, scaling: Fraction) -> list[str]:
             if not waiting:
                 raise ZooError(f"the length {match[0]!r} belongs to no note.")
             length *= parse_length(match[0])
-            found.extend(_length_token(length * scaling))
+            found.extend(length_tokens(length * scaling))
             waiting, length = False, Fraction(1)
             continue
         close()
@@ -446,7 +446,8 @@ def parse_length(text: str) -> Fraction:
     return Fraction(above, below)
 
 
-def _length_token(length: Fraction) -> list[str]:
+def length_tokens(length: Fraction) -> list[str]:
+    """Returns the token of a length in eighths, none for one eighth."""
     if length == 1:
         return []
     above = str(length.numerator)

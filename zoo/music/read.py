@@ -67,7 +67,7 @@ def read_score(path: Path | str, quarter_length: float) -> list[tuple[int, ...]]
 
 
 def read_excerpt(path: Path | str, quarter_length: float) -> Excerpt:
-    """Reads what sounds in each frame of a MIDI, MusicXML or ABC file.
+    """Reads what sounds in each frame of a MIDI, MusicXML or ABC file; of several tunes, the first.
 
     A frame has the notes that sound an eighth of its length after its beginning: shorter notes
     between two frames are left out. Drums are left out, and so are rests before the first note and
@@ -83,9 +83,33 @@ def read_excerpt(path: Path | str, quarter_length: float) -> Excerpt:
       ZooError: the file is missing, damaged, or has no note, one that is not on a piano, or an
         absurd length; or music21, which reads MusicXML, is missing.
     """
+    return _excerpt(path, parse_score(path), quarter_length)
+
+
+def read_excerpts(path: Path | str, quarter_length: float) -> list[Excerpt]:
+    """Reads all pieces of a file as `read_excerpt` does: an ABC file may have many.
+
+    Tunes that cannot be read are left out, where one can be.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ABC:
+        return [read_excerpt(path, quarter_length)]
+    from zoo.music import abc
+
+    result, failed = [], []
+    for tune in abc.split_tunes(_abc_text(path, _bytes(path))):
+        try:
+            result.append(_excerpt(path, abc_score(abc.whole_text(tune)), quarter_length))
+        except ZooError as error:
+            failed.append(error)
+    if not result:
+        raise failed[0] if failed else ZooError(f"{path} has no ABC tune.")
+    return result
+
+
+def _excerpt(path: Path | str, score: Score, quarter_length: float) -> Excerpt:
     if not (quarter_length > 0 and math.isfinite(quarter_length)):
         raise ZooError(f"quarter_length is {quarter_length}: give a number above 0.")
-    score = parse_score(path)
     first, frames = _frames(score.spans, quarter_length)
     if not frames:
         raise ZooError(
@@ -195,15 +219,19 @@ def _abc(path: Path, data: bytes) -> Score:
     """Reads the first tune of an ABC file, each of its measures once."""
     from zoo.music import abc
 
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({line(error)}).") from error
+    text = _abc_text(path, data)
     tunes = abc.split_tunes(text)
     try:
         return abc_score(abc.whole_text(tunes[0]) if tunes else text)
     except ZooError as error:
         raise ZooError(f"{path}: {error}") from error
+
+
+def _abc_text(path: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({line(error)}).") from error
 
 
 def abc_score(text: str) -> Score:
