@@ -41,7 +41,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from recipes.music.chorales import CHORALES
+from recipes.music.chorales import framed
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
@@ -100,7 +100,7 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    return CHORALES
+    return framed(config.quarter_length)
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
@@ -233,6 +233,7 @@ def show(example: dict, answer: dict) -> str:
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
+    from recipes.music.keys import estimate_key
     from recipes.music.write import write_frames
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
@@ -240,9 +241,25 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
         frames,
         stem,
         quarter_length=config.quarter_length,
-        key=answer["key"] or None,
+        key=answer["key"] or estimate_key(frames) or None,
         voices=config.voices,
+        **bars(config, answer),
     )
+
+
+def bars(config: Config, answer: dict) -> dict:
+    """Returns the bars of the file that a piece goes on from: `beats` and `upbeat`."""
+    if not answer.get("prime"):
+        return {}
+    from recipes.music.read import read_excerpt
+
+    excerpt = read_excerpt(answer["prime"], config.quarter_length)
+    above, below = excerpt.time
+    if 4 * above % below:  # no whole number of quarter notes
+        return {}
+    beats = 4 * above // below
+    chord = config.quarter_length if answer.get("chord") else 0  # a frame before the file's
+    return {"beats": beats, "upbeat": (excerpt.upbeat + chord) % beats}
 
 
 def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:

@@ -12,12 +12,14 @@ All pieces are transposed to C major or C minor, some by octaves, so that their 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from zoo.data import Dataset, Examples, File, Urls, Wheel
+from zoo.data.sources import Parts
 from zoo.errors import UsageError, ZooError
 
 if TYPE_CHECKING:
@@ -198,14 +200,20 @@ def read_json(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     return parts, []
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads a JSONL file: `{"key": "G major", "frames": [[43, 50, 59, 67], …]}` on each line.
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, quarter_length: float = 1 / STEPS
+) -> Examples:
+    """Reads a MIDI, MusicXML or ABC file, or a JSONL file.
 
-    `key` may be left away. Raises a UsageError or ZooError with the number of the first line that
-    is not right.
+    Each line of a JSONL file is `{"key": "G major", "frames": [[43, 50, 59, 67], …]}`; `key` may be
+    omitted. Raises a UsageError or ZooError with the number of the first line that is not right.
     """
-    from recipes.music import parse_key
+    from recipes.music.corpus import SUFFIXES
     from zoo.data import tables
+
+    if path.suffix.lower() in SUFFIXES:
+        return pieces_of(path, quarter_length)
+    from recipes.music import parse_key
 
     key, frames = ((columns or {}).get(name, name) for name in ("key", "frames"))
     examples: Examples = {"key": [], "frames": []}
@@ -230,6 +238,48 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
     if not examples["frames"]:
         raise ZooError(f"{path} has no piece.")
     return examples
+
+
+def pieces_of(path: Path, quarter_length: float) -> Examples:
+    """Returns the pieces of a music file, one but for ABC files, with the keys that fit best.
+
+    Raises:
+      ZooError: it cannot be read.
+    """
+    from recipes.music.keys import estimate_key
+    from recipes.music.read import read_excerpts
+
+    frames = [[[*frame] for frame in each.frames] for each in read_excerpts(path, quarter_length)]
+    return {"key": [estimate_key(piece) for piece in frames], "frames": frames}
+
+
+def read_folder(path: Path, quarter_length: float = 1 / STEPS) -> tuple[Parts, list[str], str, str]:
+    """Reads a folder of MIDI, MusicXML and ABC files; returns splits, notes, title and licence."""
+    from recipes.music import corpus
+
+    def read(files: Sequence[Path]) -> tuple[Examples, list[tuple[Path, str]]]:
+        rows: Examples = {"key": [], "frames": []}
+        failed = []
+        for file in files:
+            try:
+                found = pieces_of(file, quarter_length)
+            except ZooError as error:
+                failed.append((file, str(error)))
+                continue
+            for name, values in found.items():
+                rows[name] += values
+        return rows, failed
+
+    return *corpus.read_folder(path, read), f"{path.name} (custom data)", ""
+
+
+def framed(quarter_length: float) -> Dataset:
+    """Returns the dataset whose custom music files are read in frames of that many quarters."""
+    return dataclasses.replace(
+        CHORALES,
+        reader=functools.partial(read_custom, quarter_length=quarter_length),
+        folder=functools.partial(read_folder, quarter_length=quarter_length),
+    )
 
 
 BACH = Wheel(
@@ -310,4 +360,5 @@ CHORALES = Dataset(
     deduplicate_by="",
     reader=read_custom,
     suffixes=(".jsonl",),
+    folder=read_folder,
 )

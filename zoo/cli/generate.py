@@ -121,7 +121,7 @@ def generate(
         raise ZooError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     for number, answer in enumerate(answers):
         stem = folder / f"{predictor.name}-{seed + number}"
-        paths = predictor.recipe.render(predictor.config, answer, stem)
+        paths = predictor.recipe.render(predictor.config, {**given, **answer}, stem)
         for path in paths or [_text(answer, stem)]:
             click.echo(path, err=as_json)
 
