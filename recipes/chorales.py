@@ -148,7 +148,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from keras import layers
 
     from recipes.music import KEYS
-    from zoo.layers import CELLS, NADE, Bernoulli
+    from recipes.music.nade import NADE, Bernoulli
+    from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
     before = keras.Input((None, 88), name="before")  # (batch, time, keys)

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from recipes.tagging.running import best_tags, tag_probabilities
 from recipes.tagging.tags import bioes_tags, to_bio
+from recipes.tagging.tokens import TokenEncoder, joined, row_lengths, tokenise, windows, with_a_step
 from zoo.serving.signatures import Functions
-from zoo.text.tokens import TokenEncoder, joined, row_lengths, tokenise, windows, with_a_step
 
 WINDOW = 512  # tokens that are read together: texts beside a long one are not padded to it
 
@@ -22,7 +22,7 @@ def tagging_signatures(model: keras.Model, encoder: TokenEncoder, tags: Sequence
 
     Args:
       model: takes what `encoder` gives; its output is of `bioes_tags(tags)`, as that of a
-        `zoo.layers.CRF` or of a softmax.
+        `recipes.tagging.crf.CRF` or of a softmax.
       encoder: tokens to ids.
       tags: BIO, `O` first.
 
