@@ -32,6 +32,7 @@ from typing import Any, Literal
 
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.errors import ZooError
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
@@ -92,12 +93,28 @@ def codec(assets: dict) -> Any:
     return TuneCodec(**assets, name="codec")
 
 
+def known(assets: dict, examples: Examples) -> Examples:
+    """Returns the rows whose type and key some training tune has; only these can be scored.
+
+    In the corpora these are all rows; in a small custom corpus a key may be in the test split only.
+    """
+    pairs = zip(examples["type"], examples["key"], strict=True)
+    fits = [kind in assets["types"] and key in assets["keys"] for kind, key in pairs]
+    if not any(fits):
+        raise ZooError("No tune has a type and key of the training tunes; give more tunes.")
+    return {
+        name: [value for value, right in zip(values, fits, strict=True) if right]
+        for name, values in examples.items()
+    }
+
+
 def batches(config: Config, assets: dict, examples: Examples) -> Any:
     import numpy as np
 
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
+    examples = known(assets, examples)
     rows = codec(assets).rows(examples["type"], examples["key"], examples["tune"])
     return Batches(
         Ragged([row[:-1] for row in rows]),  # type, key, signs, (rows, time)
@@ -164,6 +181,7 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     from zoo.metrics.tunes import spread
     from zoo.music import abc
 
+    examples = known(assets, examples)
     scores = predictor.predict(
         {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
     )
@@ -216,8 +234,10 @@ def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | Non
 def baseline(config: Config, splits: Splits) -> dict[str, dict]:
     from zoo.baselines.tunes import fit_tunes, nats
 
-    encode = codec(prepare(config, splits.train))
-    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
+    assets = prepare(config, splits.train)
+    encode = codec(assets)
+    model = fit_tunes(encode, splits.train, ORDER)
+    total, count = nats(model, encode, known(assets, splits.test))
     return {f"{ORDER}-gram": {"nats_per_token": total / count}}
 
 
