@@ -112,9 +112,11 @@ def encoder(config: Config, assets: Assets) -> TuneCodec:
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
+    from recipes.music.folk import known
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
+    examples = known(assets, examples)
     rows = assets.encoder.rows(examples["type"], examples["key"], examples["tune"])
     return Batches(
         Ragged([row[:-1] for row in rows]),  # type, key, signs, (rows, time)
@@ -178,11 +180,13 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.music import abc
     from recipes.music.comparison import compare_tunes
+    from recipes.music.folk import known
     from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
     from zoo.serving.evaluation import training_splits
 
+    examples = known(assets, examples)
     scores = predictor.predict(
         {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
     )
@@ -217,10 +221,13 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.music.folk import known
     from recipes.music.tune_baselines import fit_tunes, nats
 
-    encode = encoder(config, Assets(prepare(config, splits.train)))
-    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
+    assets = Assets(prepare(config, splits.train))
+    encode = encoder(config, assets)
+    model = fit_tunes(encode, splits.train, ORDER)
+    total, count = nats(model, encode, known(assets, splits.test))
     return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 
 

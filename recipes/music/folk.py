@@ -344,3 +344,25 @@ FOLK = Dataset(
     suffixes=(".abc",),
     folder=read_folder,
 )
+
+
+def known(assets: Mapping[str, Sequence[str]], examples: Examples) -> Examples:
+    """Returns the rows whose type and key some training tune has; only these can be scored.
+
+    In the corpora these are all rows; in a small custom corpus a key may be in the test split only.
+
+    Args:
+      assets: `types` and `keys` of the training tunes.
+      examples: with the columns `type` and `key`.
+
+    Raises:
+      ZooError: no row is left.
+    """
+    pairs = zip(examples["type"], examples["key"], strict=True)
+    fits = [kind in assets["types"] and key in assets["keys"] for kind, key in pairs]
+    if not any(fits):
+        raise ZooError("No tune has a type and key of the training tunes. Give more tunes.")
+    return {
+        name: [value for value, right in zip(values, fits, strict=True) if right]
+        for name, values in examples.items()
+    }

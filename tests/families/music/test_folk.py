@@ -433,6 +433,18 @@ def test_keys_of_copies_are_drawn_by_their_share():
     assert "D major" not in drawn[200:350]
 
 
+def test_rows_of_types_and_keys_that_no_training_tune_has_are_not_scored():
+    config = folk.Config()
+    learned = folk.prepare(config, {**ROWS, "tune": [*TUNES, TUNES[1]]})
+    assets = Assets(learned, partial(folk.encoder, config))
+    rows = {"type": ["jig", "polka", "reel"], "key": ["G major", "G major", "C major"],
+            "tune": TUNES[:1] * 3}  # fmt: skip
+    assert data.known(assets, rows)["key"] == ["G major"]
+    assert len(folk.batches(config, assets, rows).take(np.arange(1))[0]) == 1
+    with pytest.raises(ZooError, match="No tune has a type and key of the training tunes"):
+        data.known(assets, {name: values[1:] for name, values in rows.items()})
+
+
 def test_spread_rows():
     assert metrics.spread(10, 4) == [0, 2, 5, 7]
     assert metrics.spread(3, 10) == [0, 1, 2]
