@@ -57,11 +57,6 @@ SEEDS = (
 
 ORDER = 10  # of the n-grams that the network is compared with
 
-TEMPO = {  # quarter notes a minute at which a type is danced to, or played
-    "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
-    "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
-}  # fmt: skip
-
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
@@ -245,6 +240,7 @@ def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
     from recipes.music import abc
+    from recipes.music.folk import TEMPO
     from recipes.music.write import write_abc
 
     kind = abc.split_tunes(answer["tune"])[0].first("R")

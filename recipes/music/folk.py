@@ -47,6 +47,11 @@ ONEILL = {
     "air": 700, "jig": 1115, "slip jig": 1175, "reel": 1555, "hornpipe": 1781, "long dance": 1800,
 }  # fmt: skip
 
+TEMPO = {  # quarter notes a minute at which a type is danced to, or played
+    "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
+    "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
+}  # fmt: skip
+
 LEAST_OF_A_KEY = 10  # tunes; those in rarer keys are left out
 LEAST_OF_A_TOKEN = 5  # tunes; those with a rarer note, length or sign are left out
 LEAST_FULL = 0.75  # share of a tune's bars that fill its metre; below, the metre is another one
