@@ -182,16 +182,14 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     from zoo.serving.evaluation import training_splits
 
     examples = known(assets, examples)
-    scores = predictor.predict(
-        {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
-    )
+    columns = {name: examples[name] for name in ("type", "key", "tune")}
+    scores = predictor.predict(columns, signature="score")
     # Tunes of the types and keys of held-out ones, each with random numbers of its own.
     rows = spread(len(scores), config.drawn)
-    asked = {name: [examples[name][row] for row in rows] for name in ("type", "key", "tune")}
-    given = {"type": asked["type"], "key": asked["key"], "prime": [""] * len(rows)}
-    answers = predictor.predict(
-        {**given, "random_seed": rows}, signature="generate", **settings(config)
-    )
+    asked = {name: [values[row] for row in rows] for name, values in columns.items()}
+    given = {**asked, "prime": [""] * len(rows), "random_seed": rows}
+    given.pop("tune")
+    answers = predictor.predict(given, signature="generate", **settings(config))
     tunes = zip(asked["type"], asked["key"], map(abc.tokens, asked["tune"]), strict=True)
     texts = {
         "made": [answer["tune"] for answer in answers],
@@ -200,9 +198,8 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     if splits := training_splits(predictor):
         from recipes.music.tune_baselines import draw_tunes, fit_tunes
 
-        encode = assets.encoder
-        model = fit_tunes(encode, splits.train, ORDER)
-        texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
+        model = fit_tunes(assets.encoder, splits.train, ORDER)
+        texts[f"{ORDER}-gram"] = draw_tunes(model, assets.encoder, asked, rows, config.steps)
     tokens = sum(score["count"] for score in scores)
     return Scores(
         {
@@ -220,9 +217,8 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.music.tune_baselines import fit_tunes, nats
 
     assets = Assets(prepare(config, splits.train))
-    encode = encoder(config, assets)
-    model = fit_tunes(encode, splits.train, ORDER)
-    total, count = nats(model, encode, known(assets, splits.test))
+    encode, test = encoder(config, assets), known(assets, splits.test)
+    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, test)
     return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 
 
