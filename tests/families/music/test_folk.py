@@ -311,7 +311,7 @@ def test_files_of_a_tune(tmp_path):
 
 
 def test_every_type_has_a_tempo():
-    assert folk.TEMPO.keys() == set(data.TYPES)
+    assert data.TEMPO.keys() == set(data.TYPES)
 
 
 # What is checked in tunes.
