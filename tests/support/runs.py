@@ -95,12 +95,16 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("chosen", [*last, *others], scope="module")
 
 
+def asked(request, parameter):
+    """Returns the values that a parameter has in the tests of this session."""
+    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    return {call.params[parameter] for call in calls if call and parameter in call.params}
+
+
 @pytest.fixture(scope="session")
 def chosen_names(request):
     """Every recipe that a test of this session takes as `chosen`; if none, one of each module."""
-    parameters = [getattr(item, "callspec", None) for item in request.session.items]
-    asked = {each.params["chosen"] for each in parameters if each and "chosen" in each.params}
-    return sorted(asked) or last_of_each_module()
+    return sorted(asked(request, "chosen")) or last_of_each_module()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,10 @@ def recipe(request):
 
 @pytest.fixture(scope="module")
 def trained(chosen):
-    """A recipe's model after two steps on all rows of the sample, and how it got there."""
+    """A recipe's model after two steps on all rows of the sample, and how it got there.
+
+    The steps are not compiled, which takes longer than they do; those of `zoo.train` are.
+    """
     import keras
 
     recipe = zoo.get_recipe(chosen)
@@ -30,7 +33,7 @@ def trained(chosen):
     batches = recipe.batches(config, assets, sample)
     model = recipe.build(config, assets)
     objective = recipe.objective(config, assets)
-    model.compile(keras.optimizers.Adam(1e-3), **objective, jit_compile=False)
+    model.compile(keras.optimizers.Adam(1e-3), **objective, run_eagerly=True)
     data = batches.dataset(batches.sorted_order())
     before = model.evaluate(data, verbose=0, return_dict=True)["loss"]
     for _ in range(2):

@@ -111,7 +111,7 @@ def test_half_precision_trains_and_answers_in_float32(trained, precision):
     with dtype_policy(precision):
         model = recipe.build(trained.config, trained.assets)
         objective = recipe.objective(trained.config, trained.assets)
-        model.compile(keras.optimizers.Adam(1e-3), **objective, jit_compile=False)
+        model.compile(keras.optimizers.Adam(1e-3), **objective, run_eagerly=True)
     assert any(layer.compute_dtype == precision[6:] for layer in model.layers)
     before = [weight.numpy() for weight in model.trainable_weights]
     assert np.isfinite(model.train_on_batch(x, y, return_dict=True)["loss"])
