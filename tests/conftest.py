@@ -32,8 +32,30 @@ import_package(ROOT / "tests" / "support")
 pytest_plugins = ["support.cli", "support.runs"]
 
 # Files that take longest, in the order in which workers of pytest-xdist take them: the last file
-# of a session then is a short one, and no worker waits for another.
-LONGEST = []
+# of a session then is a short one. The first makes the runs that many others wait for; the next
+# three need none of them.
+LONGEST = [
+    "engine/contract/test_runs.py",
+    "test_notebooks.py",
+    "engine/cli/test_launch.py",
+    "engine/contract/test_replicas.py",
+    "engine/serving/test_answers.py",
+    "engine/contract/test_model.py",
+    "engine/serving/test_pretrained.py",
+    "engine/contract/test_own_recipe.py",
+    "engine/contract/test_create.py",
+    "engine/contract/test_inspect.py",
+    "engine/serving/test_loader.py",
+    "engine/serving/test_warmup.py",
+    "engine/serving/test_predictor.py",
+    "families/translating/test_predict_search.py",
+    "families/audio/test_predict_speech.py",
+    "families/prices/test_backtest.py",
+    "families/music/test_generate_tunes.py",
+    "engine/cli/test_main.py",
+    "engine/cli/test_predict.py",
+    "engine/cli/test_train.py",
+]
 
 
 def pytest_collection_modifyitems(items):
