@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from recipes.music import abc, modes
-from recipes.music.frame_checks import repeated_share
+from recipes.music.frame_checks import repeated_fraction
 from zoo.errors import ZooError
 
 
@@ -72,7 +72,9 @@ def tune_checks(
             bool(tune) and tune[-1] % 12 == modes.tonic(key) for tune, key in named
         ),
         "meter_fits": _share(meter in meters.get(kind, ()) for kind, *_, meter in read),
-        "repeated_bars": _zero(repeated_share([bar.notes for bar in bars] for *_, bars, _ in read)),
+        "repeated_bars": _zero(
+            repeated_fraction([bar.notes for bar in bars] for *_, bars, _ in read)
+        ),
         "length": _mean([len(tokens) for _, _, tokens, *_ in read]),
     }
     if training:

@@ -268,7 +268,7 @@ def test_the_title_names_the_key_once(title, key, expected):
 @pytest.mark.parametrize(
     ("body", "said"),
     [("CDE hello", "'hello'"), ("C0 D", "no length"), ("z8|", "no note"), ("|:|", "no note"),
-     ("C,,,,,D|", "C-1 of the ABC tune is not on a piano"), ("[K:H]C|", "'H' is no key"),
+     ("C,,,,,D|", "C-1 of the ABC tune is not on a piano"), ("[K:H]C|", "'H' is not a key"),
      ("[L:1/0]C|", "no unit of length"), ("[M:4/5]C|", "no metre")],
 )  # fmt: skip
 def test_what_cannot_be_played_is_refused(body, said):
@@ -303,11 +303,11 @@ def test_musicxml_is_played_alike_by_another_program(name):
     pytest.importorskip("music21")
     from music21 import converter
 
-    from recipes.music.libraries import quiet
+    from recipes.music.libraries import suppress_output
     from recipes.music.notation import musicxml, tune_score
 
     parsed = parse_tune(tune(re.sub(r"\{.*?\}", "", TABLE[name][0])))
-    with quiet():
+    with suppress_output():
         score = converter.parseData(musicxml(tune_score(parsed)).decode(), format="musicxml")
         part = score.parts[0].expandRepeats().stripTies(matchByPitch=True)
         found = sorted(
