@@ -80,11 +80,9 @@ def sections(marks: Sequence[Mark]) -> list[Section]:
             current.endings[-1] = first, index, passes
         elif not current.endings:
             current.end = index
+        # A second ending without a first one.
         if current.endings and not any(1 in passes for *_, passes in current.endings):
-            current.end, current.endings = (
-                current.endings[-1][1],
-                [],
-            )  # a second ending without a first one
+            current.end, current.endings = current.endings[-1][1], []
         if current.endings:
             current.times = max(current.times, *(max(passes) for *_, passes in current.endings))
         current.times = min(current.times, MAX_PASSES)

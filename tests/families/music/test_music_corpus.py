@@ -162,7 +162,7 @@ def test_what_is_played_by_hand_comes_to_sixteenths():
 def test_what_is_no_tune_is_refused():
     with pytest.raises(ZooError, match="no note"):
         to_tune(Score([], (0,), (4, 4)))
-    with pytest.raises(ZooError, match="no metre"):
+    with pytest.raises(ZooError, match="not a metre"):
         to_tune(Score([(0, 1, 60)], (0,), (4, 32)))
 
 

@@ -88,7 +88,7 @@ TABLE = {
         same((73,), 2), same((73, 71)), same((73,), 2), same((73, 71)), same((72,), 8)]),
     "in all octaves": ("^F2f2F,2=f2|F8|]", [same((66, 78, 54, 77), 2), same((65,), 8)]),
     "double": ("^^F2__B2F2B2|", [same((67, 69, 67, 69), 2)]),
-    "anew at a repeat": ("^F4F4:|F8|]", [same((66,), 4)] * 4 + [same((65,), 8)]),
+    "again at a repeat": ("^F4F4:|F8|]", [same((66,), 4)] * 4 + [same((65,), 8)]),
     "over a tie": ("C6^F2-|F2F2=F2F2|", [same((60,), 6), same((66,), 4), same((65, 65, 65), 2)]),
     # Ties.
     "a tie": ("C4-C2D2|", ["60:6 62:2"]),
@@ -269,7 +269,7 @@ def test_the_title_names_the_key_once(title, key, expected):
     ("body", "said"),
     [("CDE hello", "'hello'"), ("C0 D", "no length"), ("z8|", "no note"), ("|:|", "no note"),
      ("C,,,,,D|", "C-1 of the ABC tune is not on a piano"), ("[K:H]C|", "'H' is not a key"),
-     ("[L:1/0]C|", "no unit of length"), ("[M:4/5]C|", "no metre")],
+     ("[L:1/0]C|", "not a unit of length"), ("[M:4/5]C|", "not a metre")],
 )  # fmt: skip
 def test_what_cannot_be_played_is_refused(body, said):
     with pytest.raises(ZooError, match=said):
