@@ -93,7 +93,7 @@ def parse_scores(members: Mapping[str, bytes]) -> Parsed:
     said = time.monotonic()
     for number, (name, content) in enumerate(members.items(), 1):
         if number == 1 or number == len(members) or time.monotonic() > said + 5:
-            fetch.say(f"reading scores, once: {number} of {len(members)} …")
+            fetch.log(f"reading scores, once: {number} of {len(members)} …")
             said = time.monotonic()
         try:
             with quiet():

@@ -157,4 +157,4 @@ class Dataset(Declaration):
 def _default_log() -> Log:
     from zoo.data import fetch
 
-    return fetch.say
+    return fetch.log

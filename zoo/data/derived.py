@@ -32,12 +32,12 @@ def derived(name: str, key: str, make: Callable[[], Any]) -> Any:
     from zoo.data import fetch
 
     path = derived_path(name, key)
-    with fetch.locked(path, fetch.say):
+    with fetch.locked(path, fetch.log):
         if path.exists():
             try:
                 return json.loads(path.read_text(encoding="utf-8"))["value"]
             except (OSError, ValueError, KeyError, TypeError) as error:
-                fetch.say(f"{path} is damaged ({error}); {name} is made again")
+                fetch.log(f"{path} is damaged ({error}); {name} is made again")
         value = make()
         # No spaces, and one line: these files are large.
         text = json.dumps({"key": key, "value": value}, separators=(",", ":"))

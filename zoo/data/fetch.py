@@ -29,16 +29,14 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 from zoo import files
+from zoo.data.sources import Log
 from zoo.errors import UsageError, ZooError, quoted, shortened
 from zoo.processes import module_command
-
-Say: TypeAlias = Callable[[str], None]
-"""Takes one line about what is going on."""
 
 PROBE_SECONDS = 3.0  # for a host to accept a connection, its name's look-up included
 ANSWER_SECONDS = 30.0  # for the head of an answer, redirects included
@@ -73,7 +71,7 @@ class _PastTheEnd(Unavailable):
     """The file ends where this part of it was to begin."""
 
 
-def say(line: str) -> None:
+def log(line: str) -> None:
     """Prints one line to stderr, if there is one."""
     if sys.stderr is not None:
         print(line, file=sys.stderr, flush=True)
@@ -89,7 +87,7 @@ def cache_path(url: str) -> Path:
     return files.home() / "data" / _relative(url)
 
 
-def fetch(url: str, *, sha256: str, size: int = 0, say: Say = say) -> Path:
+def fetch(url: str, *, sha256: str, size: int = 0, log: Log = log) -> Path:
     """Returns the path of a file in the cache, fetched and verified.
 
     The mirror is asked first, then the network. A mirror that gives another file is noted and
@@ -100,7 +98,7 @@ def fetch(url: str, *, sha256: str, size: int = 0, say: Say = say) -> Path:
       url: http(s) URL.
       sha256: what the file must have, in hexadecimal.
       size: in bytes; no more than that is downloaded. 0 when unknown.
-      say: takes the progress lines.
+      log: takes the progress lines.
 
     Raises:
       Unavailable: neither the mirror nor the network has it, or they are too slow.
@@ -111,20 +109,20 @@ def fetch(url: str, *, sha256: str, size: int = 0, say: Say = say) -> Path:
     path = cache_path(url)
     if _good(path, sha256):
         return path
-    with locked(path, say):
+    with locked(path, log):
         if _good(path, sha256):  # another process fetched it meanwhile
             return path
         if path.is_file():
-            say(f"{path} is damaged; fetching it again …")
-        if _from_mirror(url, path, sha256, size, say):
+            log(f"{path} is damaged; fetching it again …")
+        if _from_mirror(url, path, sha256, size, log):
             return path
         check_network(url)
-        say(f"fetching {url}{_size(size)} …")
-        _download(url, path, sha256, size, say)
+        log(f"fetching {url}{_size(size)} …")
+        _download(url, path, sha256, size, log)
     return path
 
 
-def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, say: Say = say) -> Path:
+def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, log: Log = log) -> Path:
     """Returns the path of a wheel in the cache. pip downloads it; nothing is installed.
 
     The user's own pip configuration (index, find-links, proxy) stays in force. The mirror is
@@ -132,7 +130,7 @@ def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, say: Say = say)
 
     Args:
       requirement: `"name==version"` of a pure-Python wheel (`py3-none-any`).
-      sha256, size, say: as in `fetch`.
+      sha256, size, log: as in `fetch`.
 
     Raises:
       Unavailable: pip is missing, finds no such wheel within seconds, or is too slow.
@@ -144,18 +142,18 @@ def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, say: Say = say)
     path = cache_path(url)
     if _good(path, sha256):
         return path
-    with locked(path, say):
+    with locked(path, log):
         if _good(path, sha256):
             return path
         if path.is_file():
-            say(f"{path} is damaged; fetching it again …")
-        if _from_mirror(url, path, sha256, size, say):
+            log(f"{path} is damaged; fetching it again …")
+        if _from_mirror(url, path, sha256, size, log):
             return path
         if files.offline():
             raise Unavailable(f"{requirement} is not in the cache and ZOO_OFFLINE is set")
-        say(f"fetching {requirement} with pip{_size(size)} …")
+        log(f"fetching {requirement} with pip{_size(size)} …")
         with files.temporary_folder() as folder:
-            _pip_download(requirement, folder, size=size, say=say)
+            _pip_download(requirement, folder, size=size, log=log)
             wheels = list(folder.glob("*.whl"))
             if len(wheels) != 1:
                 raise Unavailable(f"pip downloaded no wheel for {requirement}")
@@ -296,7 +294,7 @@ def _require(path: Path, sha256: str, size: int, what: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, say: Say) -> Iterator[None]:
+def locked(path: Path, log: Log) -> Iterator[None]:
     """Lets one process at a time work on `path`; the folder it lies in is made.
 
     Raises:
@@ -310,7 +308,7 @@ def locked(path: Path, say: Say) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            say(f"waiting for another process that works on {path.name} …")
+            log(f"waiting for another process that works on {path.name} …")
             lock.acquire()
     except OSError as error:
         raise ZooError(
@@ -323,7 +321,7 @@ def locked(path: Path, say: Say) -> Iterator[None]:
         lock.release()
 
 
-def _from_mirror(url: str, path: Path, sha256: str, size: int, say: Say) -> bool:
+def _from_mirror(url: str, path: Path, sha256: str, size: int, log: Log) -> bool:
     """Takes the file from `ZOO_MIRROR`; returns whether it was there, and the right one.
 
     Raises:
@@ -339,10 +337,10 @@ def _from_mirror(url: str, path: Path, sha256: str, size: int, say: Say) -> bool
             return _from_folder(Path(os.path.expanduser(mirror)), url, path, sha256, size)
         address = f"{mirror.rstrip('/')}/{urllib.parse.quote(_relative(url).as_posix())}"
         check_network(address)
-        say(f"fetching {address}{_size(size)} …")
-        _download(address, path, sha256, size, say)
+        log(f"fetching {address}{_size(size)} …")
+        _download(address, path, sha256, size, log)
     except (Unavailable, WrongFile) as error:
-        say(f"note: the mirror does not have {path.name}: {error}")
+        log(f"note: the mirror does not have {path.name}: {error}")
         return False
     return True
 
@@ -366,18 +364,18 @@ def _from_folder(folder: Path, url: str, path: Path, sha256: str, size: int) -> 
     return True
 
 
-def _download(url: str, path: Path, sha256: str, size: int, say: Say) -> None:
+def _download(url: str, path: Path, sha256: str, size: int, log: Log) -> None:
     """Downloads to `path`, over a `.part` file beside it that a later call continues."""
     part = path.with_name(path.name + ".part")
     for attempt in ("first", "last"):
-        _complete(url, part, size, say)
+        _complete(url, part, size, log)
         try:
             _require(part, sha256, size, url)
         except WrongFile:
             part.unlink()
             if attempt == "last":
                 raise
-            say(f"{path.name} arrived damaged; fetching it once more …")
+            log(f"{path.name} arrived damaged; fetching it once more …")
         else:
             try:
                 os.replace(part, path)
@@ -386,7 +384,7 @@ def _download(url: str, path: Path, sha256: str, size: int, say: Say) -> None:
             return
 
 
-def _complete(url: str, part: Path, size: int, say: Say) -> None:
+def _complete(url: str, part: Path, size: int, log: Log) -> None:
     """Adds what is missing of a file, over several connections if need be."""
     for attempt in range(1, TRIES + 1):
         before = _bytes_in(part)
@@ -396,7 +394,7 @@ def _complete(url: str, part: Path, size: int, say: Say) -> None:
         elif size and before == size:
             return
         try:
-            _transfer(url, part, before, size, say)
+            _transfer(url, part, before, size, log)
             return
         except _PastTheEnd:
             return  # the hash decides
@@ -406,19 +404,19 @@ def _complete(url: str, part: Path, size: int, say: Say) -> None:
             part.unlink()
             if attempt == TRIES:
                 raise
-            say(f"{error}; fetching it from scratch …")
+            log(f"{error}; fetching it from scratch …")
         except Unavailable:
             have = _bytes_in(part)
             if attempt == TRIES or have <= before:
                 raise
-            say(f"the connection broke after {megabytes(have)}; going on from there …")
+            log(f"the connection broke after {megabytes(have)}; going on from there …")
 
 
 def _bytes_in(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _transfer(url: str, part: Path, start: int, size: int, say: Say) -> None:
+def _transfer(url: str, part: Path, start: int, size: int, log: Log) -> None:
     """One connection: appends to `part` from byte `start`, or begins from scratch.
 
     Ends where the file has `size` bytes, whatever the server still sends.
@@ -429,7 +427,7 @@ def _transfer(url: str, part: Path, start: int, size: int, say: Say) -> None:
       _OddRange: what it sends does not begin at `start`.
     """
     name = part.name.removesuffix(".part")
-    progress = _Progress(name, size, say, min_speed(), SPEED_SECONDS)
+    progress = _Progress(name, size, log, min_speed(), SPEED_SECONDS)
     with _answer(url, start, progress) as (response, blocks):
         goes_on = bool(start) and response.status == 206
         if goes_on and not _starts_at(response, start, size):
@@ -463,8 +461,8 @@ class _Progress:
       have: bytes so far, for the owner to set.
     """
 
-    def __init__(self, name: str, size: int, say: Say, slowest: float, window: float) -> None:
-        self.name, self.size, self.say = name, size, say
+    def __init__(self, name: str, size: int, log: Log, slowest: float, window: float) -> None:
+        self.name, self.size, self.log = name, size, log
         self.slowest, self.window = slowest, window  # bytes a second, seconds
         self.begin(0)
 
@@ -472,7 +470,7 @@ class _Progress:
         """Starts the clocks."""
         self.have = have
         self._checked = time.monotonic()
-        self._measured = self._said = (self._checked, have)
+        self._measured = self._logged = (self._checked, have)
 
     def check(self) -> None:
         """Is to be called several times in a window, whether or not anything came.
@@ -485,12 +483,12 @@ class _Progress:
         if paused:  # this process was stopped, or its disk was busy: the server is not to blame
             self.begin(self.have)
             return
-        seconds = now - self._said[0]
+        seconds = now - self._logged[0]
         if seconds >= PROGRESS_SECONDS:
             whole = f" of {megabytes(self.size)}" if self.size else ""
-            speed = (self.have - self._said[1]) / seconds / 1000
-            self.say(f"{self.name}: {megabytes(self.have)}{whole}, {speed:,.1f} kB/s …")
-            self._said = (now, self.have)
+            speed = (self.have - self._logged[1]) / seconds / 1000
+            self.log(f"{self.name}: {megabytes(self.have)}{whole}, {speed:,.1f} kB/s …")
+            self._logged = (now, self.have)
         seconds = now - self._measured[0]
         if seconds >= self.window:
             if self.have - self._measured[1] < self.slowest * seconds:
@@ -685,7 +683,7 @@ def check_wheel(requirement: str) -> None:
 
 
 def _pip_download(
-    requirement: str, folder: Path, only_find: bool = False, size: int = 0, say: Say = say
+    requirement: str, folder: Path, only_find: bool = False, size: int = 0, log: Log = log
 ) -> None:
     """Lets pip download one wheel into `folder`, or only find it.
 
@@ -735,7 +733,7 @@ def _pip_download(
             return
         # Every byte counts as progress, because pip writes large blocks.
         slowest = min(min_speed(), 1 / PIP_STALL_SECONDS)
-        progress = _Progress(requirement, size, say, slowest, PIP_STALL_SECONDS)
+        progress = _Progress(requirement, size, log, slowest, PIP_STALL_SECONDS)
         deadline = time.monotonic() + PIP_TOTAL_SECONDS
         while (code := _ended(process)) is None:
             progress.have = _largest(scratch)

