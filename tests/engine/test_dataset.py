@@ -454,7 +454,7 @@ def test_own_file(tmp_path):
     path = table(tmp_path / "mine.csv", ROWS, "review,stars")
     splits = make(NOWHERE).load(path, columns={"text": "review", "label": "stars"})
     assert splits.source == str(path)
-    assert splits.title == "mine.csv (own data)"
+    assert splits.title == "mine.csv (custom data)"
     assert splits.dataset == "mine.csv"
     assert splits.licence == ""
     assert splits.describe()["rows"] == {"train": 240, "validation": 30, "test": 30}
@@ -533,7 +533,7 @@ def test_splits_of_columns_in_memory():
     [
         ({"txt": ["x"], "label": ["a"]}, "have no column 'text'; 'letters' needs .* mean 'txt'"),
         ({"text": ["x"]}, "have no column 'label'"),
-        ({"text": ["x", "y"], "label": ["a"]}, "must have one length; they have 'text' 2"),
+        ({"text": ["x", "y"], "label": ["a"]}, "must have the same length; they have 'text' 2"),
         ({"text": [], "label": []}, "have no rows"),
         ({"text": "xyz", "label": ["a"]}, "'text' must be a list of values, one a row; got str"),
         ({"text": ["x", 5], "label": ["a", "b"]}, "Row 1 of the data: 'text' is not text"),

@@ -241,7 +241,7 @@ def test_a_mirror_folder_with_a_wrong_file_is_noted_and_the_origin_asked(
     lines = []
     assert get(server.url, log=lines.append).read_bytes() == CONTENT
     assert lines[0].startswith(f"note: the mirror does not have file one.bin: {mirrored} is not")
-    assert ("page of HTML" in lines[0]) is (wrong == PAGE)
+    assert ("HTML page" in lines[0]) is (wrong == PAGE)
 
 
 @pytest.mark.parametrize("wrong", [CONTENT[:-1], b"x" * len(CONTENT), PAGE])
@@ -258,7 +258,7 @@ def test_a_mirror_url_with_a_wrong_file_is_noted_and_the_origin_asked(server, mo
     (note,) = [line for line in lines if line.startswith("note: ")]
     assert "the mirror does not have file one.bin: http://127.0.0.1" in note
     assert "is not the expected file" in note
-    assert ("page of HTML" in note) is (wrong == PAGE)
+    assert ("HTML page" in note) is (wrong == PAGE)
 
 
 def test_a_mirror_that_drips_is_noted_and_the_origin_asked(server, monkeypatch):
@@ -491,7 +491,7 @@ def test_a_pause_of_ours_is_not_the_fault_of_the_server(monkeypatch):
     check(4000.0, 6000)  # Ctrl-Z at 1, and `fg` long after
     for second in range(0, 20, 2):
         check(4000.0 + second, 6000 + 100 * second)
-    with pytest.raises(fetch.Unavailable, match="x comes with 100 bytes a second"):
+    with pytest.raises(fetch.Unavailable, match="x arrives with 100 bytes a second"):
         check(4020.0, 8000)
 
 
@@ -813,7 +813,7 @@ def test_a_wheel_that_drips_is_given_up_and_progress_is_seen(web_index, monkeypa
     monkeypatch.setattr(fetch, "PROGRESS_SECONDS", 0.5)
     web_index.wheel = drip
     lines = []
-    with pytest.raises(fetch.Unavailable, match=r"some-data==1\.0 comes with 0 bytes a second"):
+    with pytest.raises(fetch.Unavailable, match=r"some-data==1\.0 arrives with 0 bytes a second"):
         fetch.fetch_wheel("some-data==1.0", sha256=SHA, size=512_000, log=lines.append)
     assert "some-data==1.0: 0.0 MB of 0.5 MB, 0.0 kB/s …" in lines
     assert list((home / "tmp").iterdir()) == []
@@ -828,7 +828,7 @@ def test_a_wheel_on_a_mirror_that_is_wrong_comes_from_pip(index, tmp_path, monke
     path = fetch.fetch_wheel("some-data==1.0", sha256=index, log=lines.append)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == index
     assert "note: the mirror does not have" in lines[0]
-    assert "page of HTML" in lines[0]
+    assert "HTML page" in lines[0]
 
 
 def test_no_code_of_the_current_folder_is_run(index, tmp_path, monkeypatch):
