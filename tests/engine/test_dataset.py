@@ -535,7 +535,7 @@ def test_splits_of_columns_in_memory():
         ({"text": ["x"]}, "have no column 'label'"),
         ({"text": ["x", "y"], "label": ["a"]}, "must have the same length; they have 'text' 2"),
         ({"text": [], "label": []}, "have no rows"),
-        ({"text": "xyz", "label": ["a"]}, "'text' must be a list of values, one a row; got str"),
+        ({"text": "xyz", "label": ["a"]}, "'text' must be a list of values, one per row; got str"),
         ({"text": ["x", 5], "label": ["a", "b"]}, "Row 1 of the data: 'text' is not text"),
         ({"text": [" "], "label": ["a"]}, "Row 0 of the data: 'text' is empty"),
         ({"text": ["x"], "label": [0.5]}, "Row 0 .* 'label' is neither text nor a whole number"),
@@ -662,5 +662,5 @@ def test_own_files_of_another_kind(tmp_path):
     (tmp_path / "my" / "train.letters").unlink()
     with pytest.raises(UsageError, match=r"needs train\.letters"):
         letters.load(tmp_path / "my")
-    with pytest.raises(UsageError, match="There is no public source of 'letters'; name your own"):
+    with pytest.raises(UsageError, match="There is no public source of 'letters'; give your own"):
         letters.load()
