@@ -100,8 +100,8 @@ def test_of_ones_own_data_a_pack_keeps_the_name_alone(tmp_path):
         assert run["seed"] == 3
 
 
-def test_only_complete_runs_are_packed(run_on_sample, tmp_path):
-    complete = run_on_sample("imdb-lstm")
+def test_only_complete_runs_are_packed(run_of, tmp_path):
+    complete = run_of("imdb-simplernn")
     run = shutil.copytree(complete, tmp_path / "run", ignore=shutil.ignore_patterns("logs"))
     (run / "metrics.json").unlink()
     with pytest.raises(zoo.ZooError, match="is not complete"):

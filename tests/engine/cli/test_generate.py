@@ -6,13 +6,12 @@ import pytest
 
 import zoo
 
-SMALL = {"epochs": 1, "batch_size": 4, "units": 16, "embedding": 8}
 NAME = "shakespeare-lstm"
 
 
 @pytest.fixture(scope="module")
-def run(run_on_sample):
-    return run_on_sample(NAME, SMALL, baselines=False)
+def run(run_of):
+    return run_of(NAME)
 
 
 def test_what_is_streamed_is_what_is_generated(cli, run):

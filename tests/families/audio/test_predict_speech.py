@@ -8,18 +8,17 @@ import scipy.io.wavfile
 
 import zoo
 
-SMALL = {"epochs": 1, "units": 8, "layers": 1, "batch_size": 4}
 SAMPLE = zoo.get_recipe("digits-gru").dataset.sample()["audio"]
 
 
 @pytest.fixture(scope="module")
-def writer(run_on_sample):
-    return run_on_sample("digits-ctc", SMALL, baselines=False)
+def writer(run_of):
+    return run_of("digits-ctc")
 
 
 @pytest.fixture(scope="module")
-def classifier(run_on_sample):
-    return run_on_sample("digits-gru", SMALL, baselines=False)
+def classifier(run_of):
+    return run_of("digits-gru")
 
 
 @pytest.fixture

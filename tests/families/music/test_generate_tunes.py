@@ -7,13 +7,12 @@ import pytest
 import zoo
 from recipes.music import abc
 
-SMALL = {"epochs": 1, "batch_size": 4, "units": 8, "embedding": 8, "drawn": 2}
 NAME = "folk-gru"
 
 
 @pytest.fixture(scope="module")
-def run(run_on_sample):
-    return run_on_sample(NAME, SMALL, baselines=False)
+def run(run_of):
+    return run_of(NAME)
 
 
 def test_each_tune_becomes_files_that_can_be_heard_and_seen(cli, run, tmp_path):
