@@ -283,16 +283,18 @@ def test_a_forced_source_has_no_substitute(tmp_path):
     assert data.load("url").source == "url"
 
 
-def test_a_wrong_file_is_not_passed_over(tmp_path):
+def test_a_wrong_file_in_the_mirror_is_reported_and_the_next_source_used(tmp_path, capsys):
     broken = url_source(tmp_path)
     mirrored(tmp_path, URL, b"something else")
-    with pytest.raises(ZooError, match="not the expected file"):
-        make(broken, url_source_elsewhere(tmp_path)).load()
+    splits = make(broken, url_source_elsewhere(tmp_path)).load()
+    assert splits.title.startswith("elsewhere")
+    assert splits.notes[0].startswith("letters (from a page) is not available from url")
+    assert "not the expected file" in capsys.readouterr().err
 
 
 def url_source_elsewhere(folder):
     url = "http://127.0.0.1/elsewhere.txt"
-    return page(url, "elsewhere", mirrored(folder, url, CONTENT), 1)
+    return page(url, "elsewhere", mirrored(folder, url, CONTENT), len(CONTENT))
 
 
 def test_wheel_source(tmp_path):
@@ -303,7 +305,8 @@ def test_wheel_source(tmp_path):
     sha256 = mirrored(
         tmp_path, "https://pypi.org/my_letters-2.0-py3-none-any.whl", path.read_bytes()
     )
-    wheel = Wheel("my-letters==2.0", "letters (part)", "letters/rows.txt", sha256, 1, read_lines)
+    size = path.stat().st_size
+    wheel = Wheel("my-letters==2.0", "letters (part)", "letters/rows.txt", sha256, size, read_lines)
     splits = make(wheel).load("wheel")
     assert splits.source == "wheel"
     assert sum(splits.describe()["rows"].values()) == 300
