@@ -95,7 +95,7 @@ def parse_scores(members: Mapping[str, bytes]) -> Parsed:
     last_message = time.monotonic()
     for number, (name, content) in enumerate(members.items(), 1):
         if number == 1 or number == len(members) or time.monotonic() > last_message + 5:
-            fetch.say(f"reading scores, once: {number} of {len(members)} …")
+            fetch.log(f"reading scores, once: {number} of {len(members)} …")
             last_message = time.monotonic()
         try:
             with suppress_output():

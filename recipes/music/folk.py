@@ -114,7 +114,7 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
 
     rows, note = read_rows(path)
     if note:
-        fetch.say(note)
+        fetch.log(note)
     return examples(rows)
 
 

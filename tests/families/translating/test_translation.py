@@ -165,7 +165,7 @@ def test_no_tatoeba_source_is_in_two_splits(tmp_path):
     assert len(parts["train"]["text"]) == len(lines)
     assert data.read_tatoeba([path], "fr")[0]["train"]["text"][0] == "Phrase 0, 0."
     source = dataclasses.replace(data.tatoeba("en"), read=lambda paths: (parts, []))
-    object.__setattr__(source, "_paths", lambda say: [path])
+    object.__setattr__(source, "_paths", lambda log: [path])
     splits = dataclasses.replace(data.pairs("en", "fr"), sources=(source,)).load("tatoeba")
     texts = [set(split["text"]) for split in (splits.train, splits.validation, splits.test)]
     assert sum(map(len, texts)) == len(set.union(*texts)) == 40
