@@ -40,7 +40,7 @@ YEAR = 252  # trading days
 MIN_DAYS = 22  # days that the simple methods are fitted on
 WARNING = (
     "This is no advice. The strategy is there to show what a forecast of direction is worth after "
-    "costs; it leaves out taxes, slippage and that these stocks were chosen because they are known."
+    "costs; it omits taxes, slippage and that these stocks were chosen because they are known."
 )
 
 __all__ = ["backtest", "network", "observe", "simple", "summary"]

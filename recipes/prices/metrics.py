@@ -90,9 +90,9 @@ def qlike(proxy: Array, variance: Array) -> Array:
 def rse(value: Array, forecast: Array) -> float:
     """Returns the root relative squared error over all values together.
 
-    The error beside that of the mean of the values (G. Lai et al.: Modeling Long- and Short-Term
-    Temporal Patterns with Deep Neural Networks, SIGIR 2018, equation 9). Of prices it says little:
-    yesterday's price has a very small one too. Both are float64 `(values,)`.
+    The error over that of the mean of the values (G. Lai et al.: Modeling Long- and Short-Term
+    Temporal Patterns with Deep Neural Networks, SIGIR 2018, equation 9). It means little for
+    prices: yesterday's price has a very small one, too. Both are float64 `(values,)`.
     """
     spread = float(np.sum((value - value.mean()) ** 2))
     return math.sqrt(float(np.sum((value - forecast) ** 2)) / spread) if spread else math.nan

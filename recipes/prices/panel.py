@@ -173,7 +173,7 @@ def _proxy_ratio(panel: Panel) -> np.ndarray:
 def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
     """Returns the scores of each horizon, 1 day first; None where there is none.
 
-    Besides the means of `losses`: `mase` (mean absolute error beside that of no change before the
+    Besides the means of `losses`: `mase` (mean absolute error over that of no change before the
     test; R. Hyndman & A. Koehler 2006), `pinball_5` (of the quantile of 5 %, the value at risk, in
     %), `coverage_50` …, `direction` (share of days whose sign was
     right, of those with a forecast of one) with `direction_low` and `direction_high`, its 95 %

@@ -36,7 +36,7 @@ REPAIRS = {
     "sort": "sorts the days",
     "duplicates": "keeps the last row of a day",
     "bars": "drops open, high and low where they contradict each other",
-    "gaps": "takes the days beside a gap as neighbours",
+    "gaps": "treats the days before and after a gap as neighbours",
     "splits": "divides the prices before what looks like a split",
     "jumps": "accepts all other jumps as real",
 }
@@ -81,8 +81,8 @@ def read_prices(
     """Reads a CSV or TSV file of prices, long or wide.
 
     Long: a row for each day (and ticker), with a date and a close, perhaps a ticker, open, high,
-    low and volume. Wide: a column of closes for each ticker beside the date. Columns are known by
-    their usual names in any case; where there is an adjusted close, all prices are brought to it.
+    low and volume. Wide: a column of closes for each ticker, and the date. Columns are known by
+    their usual names in any case; where there is an adjusted close, all prices are scaled to it.
 
     Args:
       path: the file, perhaps gzipped.

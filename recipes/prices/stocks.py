@@ -7,7 +7,7 @@ split and the year before them is the validation split.
 
 Exchange rates of eight currencies on 7,588 days: G. Lai, W. Chang, Y. Yang, H. Liu: Modeling Long-
 and Short-Term Temporal Patterns with Deep Neural Networks, SIGIR 2018; split 60/20/20 in order, as
-there. The file gives no dates; its days are numbered.
+in that paper. The file gives no dates; its days are numbered.
 """
 
 import functools
@@ -111,8 +111,8 @@ def read_dow(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples
         for name, day in (("validation", VALIDATION), ("test", TEST))
     }
     return TimeSplit(horizon).at(examples, begins), [
-        f"{len(notes)} stocks have days whose open, high and low contradict each other, and are "
-        "left away"
+        f"{len(notes)} stocks have days whose open, high and low contradict each other; these "
+        "are omitted"
     ]
 
 
