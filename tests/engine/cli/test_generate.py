@@ -70,7 +70,7 @@ def test_none_and_very_many_steps(cli, run):
         (("--temperature", "-2"), "temperature must be from 0"),
         (("--top-p", "0"), "top_p must be"),
         (("--top-k", "-3"), "top_k must be"),
-        (("--key", "G major"), "takes no 'key'"),
+        (("--key", "G major"), "--key is an option of"),
         (("--prime", "none.txt"), "There is no file none.txt"),
         (("--seed", "2147483647"), "--seed"),
     ],
