@@ -1,4 +1,4 @@
-"""Losses of sequences, a term a step: the mean over the real steps of the global batch."""
+"""Losses of sequences, one term per step: the mean over the real steps of the global batch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from keras import ops
 class StepLoss(keras.losses.Loss):
     """The mean of a term over all real steps of a batch, in nats.
 
-    Keras takes the mean over the steps of each replica, and of these means the mean, which counts
-    a step of a replica with short rows for more. Here replicas agree on how many steps there are,
-    so that two train what one trains.
+    Keras averages over the steps of each replica, and then over replicas. Steps of a replica with
+    short rows thereby get a larger weight. Here the number of steps is summed over replicas, so
+    that several replicas give the same loss as one.
 
     Call arguments:
       y_true: `(batch, time, ...)`; int `(batch, time)`, 0 at padding, unless `real` is redefined.
@@ -21,15 +21,15 @@ class StepLoss(keras.losses.Loss):
     """
 
     def __init__(self, name: str | None = None, **kwargs: Any) -> None:
-        # Of a sum, Keras 3.15 takes what replicas have as it is; a mean it would divide once more.
+        # Keras 3.15 divides the loss of a replica by the number of replicas, unless it is a sum.
         super().__init__(name=name, **{**kwargs, "reduction": "sum"})
 
     def terms(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns float32 `(batch, time)`; padding may have any."""
+        """Returns float32 `(batch, time)`; values at padding are ignored."""
         raise NotImplementedError
 
     def real(self, y_true: Any) -> Any:
-        """Returns bool `(batch, time)`: which steps count."""
+        """Returns bool `(batch, time)`, True at steps that count."""
         return ops.not_equal(ids_of(y_true), 0)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -42,9 +42,9 @@ class StepLoss(keras.losses.Loss):
 class SmoothedCrossEntropy(StepLoss):
     """Cross-entropy of ids against logits, with label smoothing.
 
-    The true id has the share 1 - s of the target, and all ids, it too, have s in equal parts
-    (Szegedy et al.: Rethinking the Inception Architecture, CVPR 2016). Keras smooths one-hot
-    targets only, which take the memory of the logits once more.
+    The target has the probability 1 - s for the true id, plus s spread uniformly over all ids
+    (Szegedy et al.: Rethinking the Inception Architecture, CVPR 2016). Keras smooths only one-hot
+    targets, which need as much memory as the logits.
 
     Args:
       smoothing: s, from 0 (plain cross-entropy) to below 1.
@@ -68,8 +68,8 @@ class SmoothedCrossEntropy(StepLoss):
     def terms(self, y_true: Any, y_pred: Any) -> Any:
         true = ops.take_along_axis(y_pred, ops.expand_dims(ids_of(y_true), -1), axis=-1)
         true = ops.squeeze(true, -1)
-        share = (1 - self.smoothing) * true + self.smoothing * ops.mean(y_pred, axis=-1)
-        return ops.logsumexp(y_pred, axis=-1) - share
+        expected = (1 - self.smoothing) * true + self.smoothing * ops.mean(y_pred, axis=-1)
+        return ops.logsumexp(y_pred, axis=-1) - expected
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smoothing": self.smoothing}
@@ -77,11 +77,11 @@ class SmoothedCrossEntropy(StepLoss):
 
 def ids_of(y_true: Any) -> Any:
     """Returns targets of any dtype and shape as int32 of the same shape."""
-    return ops.cast(y_true, "int32")  # Keras hands ids over as floats
+    return ops.cast(y_true, "int32")  # Keras passes ids as floats
 
 
 def sum_over_replicas(value: Any) -> Any:
-    """Returns the sum of a float scalar over the replicas of `tf.distribute`, of its dtype."""
+    """Returns the sum of a float scalar over the replicas of `tf.distribute`, in its dtype."""
     if keras.backend.backend() != "tensorflow":
         return value
     import tensorflow as tf

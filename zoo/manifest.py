@@ -1,10 +1,10 @@
-"""Manifests of pretrained weights: which packed models lie beside a recipe module.
+"""Manifests of pretrained weights: the packed models of a recipe module.
 
-`pretrained/manifest.json` beside a recipe module lists its packed models:
+`pretrained/manifest.json` in the folder of a recipe module lists its packed models:
 
     {"imdb-lstm": {"file": "imdb-lstm.tar.xz", "sha256": …, "bytes": …, "metric": …, …}}
 
-`zoo.serving.pretrained` says what a pack is, and unpacks it.
+`zoo.serving.pretrained` describes and unpacks packs.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ MANIFEST = "manifest.json"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Returns what the manifest of a `pretrained` folder lists, by name; empty if it has none."""
+    """Returns the entries of a `pretrained` folder's manifest by name; empty without manifest."""
     path = folder / MANIFEST
     return files.read_json(path) if path.exists() else {}
 
 
 def names_in(folder: Path) -> set[str]:
-    """Returns the names that the manifest of a `pretrained` folder lists."""
+    """Returns the names of the packed models in a `pretrained` folder."""
     return set(read_manifest(folder))
 
 
 def manifest_entry(recipe: Recipe) -> dict[str, Any] | None:
-    """Returns what the manifest says of a recipe's pretrained weights, None if it has none."""
+    """Returns the manifest entry of a recipe's pretrained weights, None if there is none."""
     return read_manifest(recipe.pretrained_folder).get(recipe.name)

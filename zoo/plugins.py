@@ -1,4 +1,4 @@
-"""What installed packages add by entry points: recipes, functions of `zoo`, and verbs.
+"""Plugins: recipes, functions of `zoo` and commands that packages add by entry points.
 
     [options.entry_points]
     zoo.recipes =
@@ -8,8 +8,8 @@
     zoo.commands =
         backtest = mypackage.prices.command:backtest
 
-`zoo.backtest` is then that function, and `zoo backtest` that click command. A module that holds a
-command must not import TensorFlow at its top: `zoo --help` imports it.
+`zoo.backtest` is then this function, and `zoo backtest` this click command. A module with a command
+must not import TensorFlow at its top, because `zoo --help` imports it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ RECIPES, FUNCTIONS, COMMANDS = "zoo.recipes", "zoo.functions", "zoo.commands"
 
 @functools.cache
 def _all() -> dict[str, dict[str, EntryPoint]]:
-    """Returns group to name to entry point: the metadata of all packages are read once."""
-    from importlib.metadata import entry_points  # half of the time that `zoo --help` would take
+    """Returns group to name to entry point: reads the metadata of all packages once."""
+    from importlib.metadata import entry_points  # slow: half of the time of `zoo --help`
 
     groups: dict[str, dict[str, EntryPoint]] = {}
     for group in (RECIPES, FUNCTIONS, COMMANDS):
@@ -40,19 +40,19 @@ def _all() -> dict[str, dict[str, EntryPoint]]:
 
 
 def registered(group: str) -> dict[str, EntryPoint]:
-    """Returns the entry points of a group by name; those of recipes by their value."""
+    """Returns the entry points of a group by name; those of recipes by value."""
     return _all().get(group, {})
 
 
 def load(point: EntryPoint) -> Any:
-    """Imports what an entry point names.
+    """Imports the object of an entry point.
 
     Raises:
       ZooError: it cannot be imported.
     """
     try:
         return point.load()
-    except Exception as error:  # whatever a module of another package does when it is imported
+    except Exception as error:  # any error of a third-party module
         raise ZooError(
             f"{point.name!r}, registered as {point.value!r}, cannot be imported: "
             f"{type(error).__name__}: {error}. Repair or uninstall the package that registers it."

@@ -1,4 +1,4 @@
-"""`zoo.create`: an untrained network and what turns raw examples into its input."""
+"""`zoo.create`: an untrained network and its preprocessor."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessor:
-    """Raw examples to the input and target of a network.
+    """Converts raw examples to the inputs and targets of a network.
 
     Attributes:
-      recipe: the network that it is for.
-      config: its settings.
-      assets: what was learnt from a training split besides weights.
+      recipe: recipe of the network.
+      config: settings of the network.
+      assets: what was learnt from the training split besides the weights (vocabulary, labels, …).
     """
 
     recipe: Recipe
@@ -40,12 +40,12 @@ class Preprocessor:
         """Returns all examples in one batch, for `model.fit(x, y)`.
 
         Args:
-          examples: columns, as the recipe's dataset has them: name to one value a row.
+          examples: the columns of the recipe's dataset: name to one value per row.
 
         Returns:
-          `x` and `y`: an array `(rows, …)` or a dict of arrays, as the network takes and the
-          recipe's objective expects them; sequences are padded with 0 on the right. Recipes that
-          cut series or texts into windows make several rows of an example.
+          `x` and `y`: an array `(rows, …)` or a dict of arrays, in the format of the network and of
+          the recipe's objective; sequences are padded with 0 on the right. Recipes that cut series
+          or texts into windows make several rows from one example.
 
         Raises:
           ValueError, ZooError: a row cannot be encoded.
@@ -58,18 +58,18 @@ class Preprocessor:
     def batches(self, examples: Examples) -> Batches:
         """Returns examples in batches of rows of similar length; see `zoo.data.Batches`.
 
-        Batches of `config.batch_size` rows: `batches.dataset(batches.order(seed, epoch))` is a
+        A batch has `config.batch_size` rows. `batches.dataset(batches.order(seed, epoch))` is a
         `tf.data.Dataset` of `(x, y)`.
         """
         return self.recipe.batches(self.config, self.assets, examples)
 
 
 class Created(NamedTuple):
-    """What `create` returns.
+    """Result of `create`.
 
     Attributes:
-      model: a `keras.Model`, not compiled, with the weights that training begins with.
-      preprocessor: raw examples to its input and target.
+      model: a `keras.Model`, not compiled, with initial weights.
+      preprocessor: converts raw examples to its inputs and targets.
     """
 
     model: Any
@@ -86,17 +86,17 @@ def create(
 ) -> Created:
     """Makes an untrained network and its preprocessor.
 
-    What the network needs to know besides weights (vocabulary, labels, …) comes from `data` or
-    from `assets`. Where neither is given, it comes from the pretrained model of this name, or
-    from the first available source of the recipe's dataset where there is none.
+    What the network needs besides weights (vocabulary, labels, …) comes from `data` or `assets`.
+    Without both, it comes from the pretrained model of this name or, if there is none, from the
+    first available source of the recipe's dataset.
 
     Args:
       name: of a recipe, or `path/to/file.py:name`.
-      data: examples (column name to one value a row), all of which are learnt from; or what
-        `zoo.train` takes, whose training split is: a source, a file, or a folder of files.
-      assets: such a dict, as a run folder has it in `assets.json`; or a model as for `zoo.load`,
-        of a recipe of the same module. Of a model of this very recipe, its config is the default.
-      settings: fields of the recipe's config to change; text is converted to their types.
+      data: examples (column name to one value per row), all of which are used; or data as for
+        `zoo.train` (a source, a file, or a folder of files), of which the training split is used.
+      assets: a dict, as in `assets.json` of a run folder; or a model as for `zoo.load`, of a recipe
+        of the same module. If the model is of the same recipe, its config is the default.
+      settings: fields of the recipe's config to change; strings are converted to their types.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
 
     Returns:
@@ -106,7 +106,7 @@ def create(
     Raises:
       UsageError: an unknown name, setting or precision, both `data` and `assets`, or assets of a
         recipe of another module.
-      ZooError: data or assets that are not available or cannot be read.
+      ZooError: data or assets are unavailable or cannot be read.
     """
     from zoo.manifest import manifest_entry
     from zoo.training.strategy import dtype_policy
@@ -127,7 +127,7 @@ def create(
         if origin.recipe.module is not recipe.module:
             raise UsageError(
                 f"{assets} is a model of {origin.recipe.name!r}; {recipe.name!r} needs assets of "
-                "a recipe of its own module."
+                "a recipe of the same module."
             )
         if origin.recipe.name == recipe.name:
             config = origin.config

@@ -1,8 +1,8 @@
-"""What is measured, and which way is better: `Metric`, `Monitor` and `Scores`.
+"""Scores and their direction (higher or lower is better): `Metric`, `Monitor` and `Scores`.
 
 Standard library only: recipe pages import this at their top.
 
-In JSON (`metrics.json`, `results/`, `zoo evaluate --json`) scores are one flat object, today as in
+In JSON (`metrics.json`, `results/`, `zoo evaluate --json`) scores are one flat object, also in
 files of earlier versions:
 
     {"accuracy": 0.9, "rows": 100,                           values
@@ -10,7 +10,7 @@ files of earlier versions:
      "confusion": [[40, 10], [3, 47]],                       rows: the true class
      "signature": {"bleu": "nrefs:1|case:mixed|…"}}          how a value was computed
 
-`labels` of the confusion matrix are stored only where no table has them as its rows.
+`labels` of the confusion matrix are stored only if no table has them as its rows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RESERVED = ("confusion", "labels", "signature")  # keys that are neither values 
 
 @dataclasses.dataclass(frozen=True)
 class _Directed:
-    """A number that has a name, and a direction in which it improves."""
+    """A named number and the direction in which it improves."""
 
     name: str
     better: Direction
@@ -47,7 +47,7 @@ class _Directed:
 
         Args:
           new: a score.
-          best: the best score so far; None if there is none yet, which any score improves.
+          best: the best score so far; None if there is none yet, so that any score is better.
         """
         if best is None:
             return True
@@ -62,35 +62,35 @@ class _Directed:
           ValueError: there are no scores.
         """
         if not scores:
-            raise ValueError("There are no scores, so none is the best.")
-        found = 0
+            raise ValueError("There are no scores to choose the best from.")
+        best = 0
         for index, score in enumerate(scores):
-            if self.improved(score, scores[found]):
-                found = index
-        return found
+            if self.improved(score, scores[best]):
+                best = index
+        return best
 
     def sort_key(self, score: float) -> float:
-        """Returns a key by which the best score is sorted first."""
+        """Returns a sort key that puts the best score first."""
         return score if self.better == "lower" else -score
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric(_Directed):
-    """The score that the field quotes.
+    """The main score of a recipe, as usually reported for its task.
 
     Attributes:
       name: key of a value of the `Scores` that `evaluate` returns.
       better: `"higher"` or `"lower"`.
-      format: format specification in which people read it, such as `".4f"` or `".2%"`.
+      format: format specification for display, such as `".4f"` or `".2%"`.
 
     Raises:
-      ValueError: another direction.
+      ValueError: an unknown direction.
     """
 
     format: str = ".4f"
 
     def text(self, score: float) -> str:
-        """Returns a score as people read it; below a thousandth, with two significant digits."""
+        """Returns a score as text; below 0.001 with two significant digits."""
         if self.format.endswith("f") and 0 < abs(score) < 1e-3:
             return f"{score:.1e}"
         return format(score, self.format)
@@ -98,14 +98,14 @@ class Metric(_Directed):
 
 @dataclasses.dataclass(frozen=True)
 class Monitor(_Directed):
-    """The validation log that picks the best epoch.
+    """The validation value that selects the best epoch.
 
     Attributes:
-      name: key of Keras' logs after an epoch, such as `"val_loss"`.
+      name: key in Keras' logs of an epoch, such as `"val_loss"`.
       better: `"higher"` or `"lower"`.
 
     Raises:
-      ValueError: another direction.
+      ValueError: an unknown direction.
     """
 
 
@@ -115,11 +115,11 @@ class ConfusionMatrix:
 
     Attributes:
       labels: class names, in the order of rows and columns.
-      matrix: int `(classes, classes)`, nested lists; a row for each true class, a column for each
-        predicted one.
+      matrix: int `(classes, classes)`, nested lists; one row per true class, one column per
+        predicted class.
 
     Raises:
-      ValueError: the matrix is not of that shape.
+      ValueError: the matrix has another shape.
     """
 
     labels: list[str]
@@ -133,18 +133,18 @@ class ConfusionMatrix:
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """What an evaluation measured. `scores["accuracy"]` is one of its values.
+    """Result of an evaluation. `scores["accuracy"]` is one of its values.
 
     Attributes:
       values: name to number.
-      tables: name to a table: row name to column name to number. A name like `"per_class"` says
-        what a row is; the heading is then "class". Rows may lack columns.
+      tables: name to a table: row name to column name to number. In a name like `"per_class"`,
+        "class" is the heading of the rows. Rows may lack columns.
       confusion: the confusion matrix of a classifier.
-      signatures: name of a value to the line that says exactly how it was computed, such as
-        sacrebleu's.
+      signatures: name of a value to a line that describes its exact computation, such as that of
+        sacrebleu.
 
     Raises:
-      ZooError: a value is not an int or a float, or a name is taken twice.
+      ZooError: a value is not an int or a float, or a name is used twice.
     """
 
     values: dict[str, Number]
@@ -153,10 +153,10 @@ class Scores:
     signatures: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        twice = [name for name in self.values if name in self.tables]
-        twice += [name for name in (*self.values, *self.tables) if name in RESERVED]
-        if twice:
-            raise ZooError(f"Scores cannot have a value or a table {twice[0]!r}: rename it.")
+        conflicts = [name for name in self.values if name in self.tables]
+        conflicts += [name for name in (*self.values, *self.tables) if name in RESERVED]
+        if conflicts:
+            raise ZooError(f"Scores cannot have a value or a table {conflicts[0]!r}: rename it.")
         cells = [*self.values.items()]
         for rows in self.tables.values():
             cells += [cell for row in rows.values() for cell in row.items()]
@@ -171,27 +171,29 @@ class Scores:
         return self.values[name]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the flat object that the module's docstring describes."""
-        found: dict[str, Any] = {**self.values, **self.tables}
+        """Returns the flat object that the docstring of the module describes."""
+        result: dict[str, Any] = {**self.values, **self.tables}
         if self.confusion:
-            found["confusion"] = self.confusion.matrix
+            result["confusion"] = self.confusion.matrix
             if _labels(self.confusion.matrix, self.tables) != self.confusion.labels:
-                found["labels"] = self.confusion.labels
+                result["labels"] = self.confusion.labels
         if self.signatures:
-            found["signature"] = self.signatures
-        return found
+            result["signature"] = self.signatures
+        return result
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Scores:
-        """Reads what `to_json` wrote, or an earlier version; what is no score is ignored."""
-        free = {name: value for name, value in stored.items() if name not in RESERVED}
-        tables = {name: value for name, value in free.items() if _is_table(value)}
+        """Reads the result of `to_json`, also of earlier versions; other keys are ignored."""
+        scores = {name: value for name, value in stored.items() if name not in RESERVED}
+        tables = {name: value for name, value in scores.items() if _is_table(value)}
         matrix, confusion = stored.get("confusion"), None
         if matrix:
             labels = stored.get("labels") or _labels(matrix, tables)
             confusion = ConfusionMatrix(labels, matrix)
         return cls(
-            values={name: value for name, value in free.items() if isinstance(value, int | float)},
+            values={
+                name: value for name, value in scores.items() if isinstance(value, int | float)
+            },
             tables=tables,
             confusion=confusion,
             signatures=stored.get("signature", {}),
@@ -199,7 +201,7 @@ class Scores:
 
 
 def heading(table: str) -> str:
-    """Returns what stands above the row names of a table: `"class"` for `"per_class"`."""
+    """Returns the heading of the row names of a table: `"class"` for `"per_class"`."""
     return table.removeprefix("per_").replace("_", " ")
 
 
@@ -211,7 +213,7 @@ def _is_table(value: Any) -> bool:
 
 
 def _labels(matrix: Sequence[Sequence[int]], tables: Mapping[str, Table]) -> list[str]:
-    """Returns the rows of the first table of as many, or else numbers."""
+    """Returns the row names of the first table with as many rows, or else numbers."""
     for rows in tables.values():
         if len(rows) == len(matrix):
             return [*rows]

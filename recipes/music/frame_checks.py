@@ -16,7 +16,7 @@ import numpy as np
 from recipes.music.keys import parse_key, scale, tonic
 from recipes.music.piece import assign_voices
 from zoo.errors import ZooError
-from zoo.metrics.overlap import matches
+from zoo.metrics.overlap import match_lengths
 
 Frame = Sequence[int]
 
@@ -196,7 +196,7 @@ def longest_frame_overlaps(
     Returns:
       The lengths of the runs in frames.
     """
-    run_lengths = matches(list(map(_relative, pieces)), list(map(_relative, training)))
+    run_lengths = match_lengths(list(map(_relative, pieces)), list(map(_relative, training)))
     longest = []
     for piece, lengths in zip(pieces, run_lengths, strict=True):
         # Every second item is a chord: a run of n items that begins with one has (n + 1) / 2. No

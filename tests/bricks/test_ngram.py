@@ -33,12 +33,12 @@ def test_distributions_add_up_and_agree_with_single_probabilities(order):
     texts = [generator.integers(1, 7, 40).tolist() for _ in range(3)]
     model = NGram(order, 8).fit(texts)
     for context in ([], [1], [2, 5], texts[0][:4], [8, 8], [1, 2, 3, 4, 5, 6]):
-        shares = model.distribution(context)
-        assert shares.sum() == pytest.approx(1)
-        assert shares[0] == 0
-        assert shares[1:].min() > 0
+        probabilities = model.distribution(context)
+        assert probabilities.sum() == pytest.approx(1)
+        assert probabilities[0] == 0
+        assert probabilities[1:].min() > 0
         single = [model.probability(context, each) for each in range(1, 9)]
-        np.testing.assert_allclose(shares[1:], single)
+        np.testing.assert_allclose(probabilities[1:], single)
 
 
 def test_a_longer_memory_predicts_what_repeats_and_the_samples_do_too():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @options.json_output
 def info(name: str, layers: bool, as_json: bool) -> None:
-    """Show what the recipe NAME is: its idea, config with defaults, data, score and layers."""
+    """Show the recipe NAME: description, config with defaults, data, score and layers."""
     from zoo.config import describe
     from zoo.manifest import manifest_entry
     from zoo.registry import get_recipe
@@ -75,13 +75,23 @@ def info(name: str, layers: bool, as_json: bool) -> None:
         score = recipe.metric.text(packed["score"])
         click.echo(f"  {recipe.metric.name} {score} on the test split of {packed['data']}")
     else:
-        click.echo(f"  no pretrained weights; the field quotes {recipe.metric.name}")
+        click.echo(f"  no pretrained weights; the usual metric is {recipe.metric.name}")
     if layers:
         network = _network(recipe)
         heading(f"Layers, with the vocabulary of {network['built_from']}")
-        rows = [{**row, "weights": f"{row['weights']:,}"} for row in network["layers"]]
-        options.table(rows)
-        click.echo(f"{network['parameters']:,} weights in all")
+        # `weights`, the key in JSON, is the number of parameters of a layer.
+        options.table(
+            [
+                {
+                    "layer": row["layer"],
+                    "type": row["type"],
+                    "output": row["output"],
+                    "parameters": f"{row['weights']:,}",
+                }
+                for row in network["layers"]
+            ]
+        )
+        click.echo(f"{network['parameters']:,} parameters in total")
 
 
 def heading(text: str) -> None:

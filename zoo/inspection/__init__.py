@@ -1,4 +1,4 @@
-"""What happens inside the recurrent layers of a trained model: gradients, gates, states."""
+"""Inspection of the recurrent layers of a trained model: gradients, gates, states."""
 
 from zoo.inspection.summarize import inspect
 

@@ -1,4 +1,4 @@
-"""How far the gates of LSTM and GRU are open at each step."""
+"""Activations of the gates of LSTM and GRU at each step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keras import layers
 
 from zoo.inspection.capture import Capture
 
-# The gates among the parts of a kernel, in Keras' order; the other part is the candidate state.
+# The gates of a kernel in Keras' order; None is the candidate state, which is no gate.
 GATES = {
     layers.LSTM: ("input", "forget", None, "output"),
     layers.GRU: ("update", "reset", None),
@@ -16,13 +16,14 @@ GATES = {
 
 
 def gates(layer_call: Capture, states: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns gate to activations, 0 closed to 1 open, float32 `(batch, time, units)`.
+    """Returns gate to its activations, 0 closed to 1 open, float32 `(batch, time, units)`.
 
-    Time runs in the order in which the layer reads; padded steps are not meaningful. Empty for a
-    layer without gates, and for cells other than Keras' LSTM and GRU with their own activations.
+    Time is in the order in which the layer reads; values at padded steps have no meaning. Empty
+    for layers without gates, and for cells other than Keras' LSTM and GRU with default
+    activations.
 
     Args:
-      layer_call: what the layer read.
+      layer_call: the inputs of the layer.
       states: h_t of each step, float32 `(batch, time, units)`: `Unrolled.states`.
     """
     layer = layer_call.layer
@@ -33,7 +34,7 @@ def gates(layer_call: Capture, states: np.ndarray) -> dict[str, np.ndarray]:
     ):
         return {}
     kernel, recurrent, bias = layer.get_weights()
-    bias = np.atleast_2d(bias).sum(axis=0)  # a GRU that resets after the product has two
+    bias = np.atleast_2d(bias).sum(axis=0)  # a GRU with `reset_after` has two biases
     before = np.concatenate([layer_call.initial[0][:, np.newaxis], states[:, :-1]], axis=1)
     names = GATES[type(layer)]
     parts = np.split(layer_call.x @ kernel + before @ recurrent + bias, len(names), axis=-1)

@@ -1,4 +1,4 @@
-"""What was found in one recurrent layer, and how its steps are named and cut."""
+"""The results of one recurrent layer, and labels and values of its real steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.inspection.unroll import Unrolled
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """What was found in one recurrent layer."""
+    """The results of one recurrent layer: recorded values, unrolled steps, gate activations."""
 
     capture: Capture
     unrolled: Unrolled
@@ -23,8 +23,8 @@ class Layer:
 def labels_of(layer_call: Capture, row: int, labels: Mapping[str, Sequence[str]]) -> list[str]:
     """Returns a label for each real step of a layer, in the order of the input.
 
-    Those of the longest key that the layer's name begins with; the number of the step, from 1,
-    where there are none.
+    These are the labels of the longest key that is a prefix of the layer's name. Steps without a
+    label get their number, from 1.
     """
     length = int(layer_call.lengths[row])
     keys = [key for key in labels if layer_call.name.startswith(key)]

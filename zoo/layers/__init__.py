@@ -1,4 +1,4 @@
-"""Layers that Keras does not have, each of `keras.ops` and registered under package `zoo`."""
+"""Layers that Keras lacks, written with `keras.ops` and registered under the package `zoo`."""
 
 from zoo.layers.cells import CELLS
 from zoo.layers.pooling import MaskedPooling

@@ -1,4 +1,4 @@
-"""The scores that the field quotes, each by the library that the field takes for its reference."""
+"""Standard scores, each computed by its reference library."""
 
 from zoo.metrics.classification import classification, wilson_interval
 from zoo.metrics.overlap import longest_overlaps

@@ -1,4 +1,4 @@
-"""n-gram models of sequences of ids: what a few ids before tell about the next one."""
+"""n-gram models of sequences of ids: they predict an id from a few preceding ids."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Context = tuple[int, ...]
 
 
 class NGram:
-    """Interpolated Kneser–Ney smoothing, with one discount an order.
+    """Interpolated Kneser–Ney smoothing, with one discount per order.
 
         p(w | c) = (max(n(c w) - D, 0) + D * kinds(c) * p(w | c')) / n(c)
 
     where c' is c without its first id, kinds(c) the number of different ids seen after c, and D =
     n1 / (n1 + 2 n2) of the numbers of n-grams seen once and twice. Below the highest order, n(c w)
-    counts the different ids seen before c w instead. Where c is unknown, p(w | c) is p(w | c'),
-    and below all stands the uniform distribution. (R. Kneser, H. Ney: Improved Backing-Off for
+    counts the different ids seen before c w instead. Where c is unknown, p(w | c) is p(w | c').
+    The lowest order is the uniform distribution. (R. Kneser, H. Ney: Improved Backing-Off for
     M-Gram Language Modeling, ICASSP 1995; S. Chen, J. Goodman: An Empirical Study of Smoothing
     Techniques for Language Modeling, 1999.)
 
-    NLTK's `KneserNeyInterpolated` has the same formula, and takes hours for a million characters.
+    NLTK's `KneserNeyInterpolated` has the same formula, but takes hours for a million characters.
 
     Args:
       order: ids of an n-gram, the predicted one included.
@@ -39,7 +39,7 @@ class NGram:
         self._discounts: list[float] = []
 
     def fit(self, sequences: Sequence[Sequence[int] | np.ndarray]) -> NGram:
-        """Counts the n-grams of the sequences, none of which crosses a border of two.
+        """Counts the n-grams of the sequences. No n-gram crosses the border of two sequences.
 
         Args:
           sequences: ids from 1 to `size`: lists of int, or int `(time,)`.
@@ -54,8 +54,8 @@ class NGram:
         for length in range(1, self.order + 1):
             grams = highest[length - 1]
             if length < self.order:
-                # How many different ids were seen before it; at the front of a sequence there is
-                # none, which counts for one.
+                # Number of different ids seen before the n-gram. At the start of a sequence there
+                # is none, which counts as one.
                 continued = Counter(gram[1:] for gram in highest[length])
                 grams = Counter({gram: continued[gram] or 1 for gram in grams})
             after: dict[Context, Counter[int]] = defaultdict(Counter)
@@ -69,7 +69,7 @@ class NGram:
         return self
 
     def _levels(self, context: Sequence[int]) -> Iterator[tuple[Counter[int], float, int]]:
-        """Yields the counts after ever longer ends of a context, their discount, their sum."""
+        """Yields next-id counts, discount and total of known suffixes of a context, short first."""
         for length in range(min(self.order, len(context) + 1)):
             key = tuple(context[len(context) - length :])
             after = self._after[length].get(key)
@@ -79,54 +79,57 @@ class NGram:
 
     def probability(self, context: Sequence[int], following: int) -> float:
         """Returns p(following | context)."""
-        found = 1 / self.size
+        probability = 1 / self.size
         for after, discount, total in self._levels(context):
             seen = max(after[following] - discount, 0.0) if following in after else 0.0
-            found = (seen + discount * len(after) * found) / total
-        return found
+            probability = (seen + discount * len(after) * probability) / total
+        return probability
 
     def distribution(self, context: Sequence[int]) -> np.ndarray:
-        """Returns p(id | context) of all ids, float64 `(size + 1,)`; of padding it is 0."""
+        """Returns p(id | context) of all ids, float64 `(size + 1,)`; 0 for padding."""
         import numpy as np
 
-        found = np.full(self.size + 1, 1 / self.size)
-        found[0] = 0.0
+        probabilities = np.full(self.size + 1, 1 / self.size)
+        probabilities[0] = 0.0
         for after, discount, total in self._levels(context):
-            found *= discount * len(after) / total
-            found[list(after)] += np.maximum(np.array([*after.values()]) - discount, 0.0) / total
-        return found
+            probabilities *= discount * len(after) / total
+            discounted = np.maximum(np.array([*after.values()]) - discount, 0.0)
+            probabilities[list(after)] += discounted / total
+        return probabilities
 
     def nats(
         self, sequences: Sequence[Sequence[int] | np.ndarray], skip: int = 0
     ) -> tuple[float, int]:
-        """Scores sequences.
+        """Returns the cross-entropy of sequences.
 
         Args:
           sequences: ids from 1 to `size`: lists of int, or int `(time,)`.
-          skip: first ids of each that are given, not scored.
+          skip: number of first ids of each sequence that are context, not scored.
 
         Returns:
-          The sum of -log p over all scored ids, in nats, and how many they are.
+          The sum of -log p over all scored ids, in nats, and their number.
         """
         total, count, before = 0.0, 0, self.order - 1
         for sequence in sequences:
             ids = tuple(sequence)
-            for place in range(skip, len(ids)):
-                context = ids[max(0, place - before) : place]
-                total -= math.log(self.probability(context, ids[place]))
+            for position in range(skip, len(ids)):
+                context = ids[max(0, position - before) : position]
+                total -= math.log(self.probability(context, ids[position]))
                 count += 1
         return total, count
 
     def sample(
         self, prefix: Sequence[int], steps: int, generator: np.random.Generator, end: int = 0
     ) -> list[int]:
-        """Draws ids that go on from a prefix, until `end` (not returned) or `steps` of them."""
+        """Samples ids that continue a prefix, until `end` (not returned) or `steps` ids."""
         import numpy as np
 
         ids = list(prefix)
         while len(ids) < len(prefix) + steps:
-            shares = self.distribution(ids[max(0, len(ids) - self.order + 1) :])
-            drawn = int(np.searchsorted(np.cumsum(shares), generator.random() * shares.sum()))
+            probabilities = self.distribution(ids[max(0, len(ids) - self.order + 1) :])
+            drawn = int(
+                np.searchsorted(np.cumsum(probabilities), generator.random() * probabilities.sum())
+            )
             if drawn == end:
                 break
             ids.append(min(drawn, self.size))

@@ -20,33 +20,32 @@ from zoo.errors import ZooError
 from zoo.files import writing
 from zoo.scores import ConfusionMatrix, Monitor
 
-# Okabe and Ito's colours, distinct for colour-blind readers, and the first two also in grey.
+# Okabe and Ito's colours, distinct for colour-blind readers; the first two also in greyscale.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS
 GREY = "#555555"
 TRAIN, VALIDATION = BLUE, VERMILION
 VAL_LOSS = Monitor("val_loss", better="lower")
-# Beyond this many classes the cells are too small for numbers.
-MOST_NUMBERED = 25
+MAX_NUMBERED = 25  # classes; with more, the cells are too small for numbers
 
 
 def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL_LOSS) -> None:
     """Draws the loss and the metrics of a run against the epoch, and marks the best epoch.
 
     Args:
-      history: one dict an epoch, as `history.csv` has them (strings will do): `epoch`, `loss`,
-        and each further value that has a validation value `val_…` beside it.
+      history: one dict per epoch, as in `history.csv` (numbers or strings): `epoch`, `loss`, and
+        each further value that has a validation value `val_…`.
       path: the PNG to write.
-      monitor: the value that picks the best epoch, the first of equals. Nothing is marked where no
+      monitor: the value that selects the best epoch, the first of equals. Nothing is marked if no
         epoch has it.
 
     Raises:
-      ZooError: there is no epoch, or the file cannot be written.
+      ZooError: `history` is empty, or the file cannot be written.
     """
     if not history:
         raise ZooError("There is no epoch to draw yet; train at least one.")
     keys = [key for key in history[0] if key == "loss" or f"val_{key}" in history[0]]
-    keys.sort(key=lambda key: key != "loss")  # the loss first, the metrics as they come
+    keys.sort(key=lambda key: key != "loss")  # the loss first, then the metrics in their order
     epochs = _column(history, "epoch")
     best = _best(history, monitor)
     figure = Figure(figsize=(4.8 * len(keys), 3.6), layout="constrained")
@@ -75,14 +74,14 @@ def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL
                 ls="none",
                 label=f"best epoch ({epochs[best]:g}): {value:.4f}",
             )
-        _dress(axes, key)
+        _decorate(axes, key)
         margin = max(0.4, 0.04 * (epochs[-1] - epochs[0]))
         axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
     save(figure, path)
 
 
 def confusion(confusion: ConfusionMatrix, path: Path) -> None:
-    """Draws a confusion matrix: counts, coloured by their share of the true class.
+    """Draws a confusion matrix: counts, coloured by their fraction of the true class.
 
     Args:
       confusion: the counts and class names.
@@ -93,23 +92,23 @@ def confusion(confusion: ConfusionMatrix, path: Path) -> None:
     """
     counts, labels = np.asarray(confusion.matrix), confusion.labels
     totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    fractions = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     classes = len(labels)
-    numbered = classes <= MOST_NUMBERED
+    numbered = classes <= MAX_NUMBERED
     side = 1.1 + max(2.4, min(1.0 * classes, 2.5 + 0.4 * classes, 10))
     figure = Figure(figsize=(side + 1.2, side), layout="compressed")
     axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
-    bar.set_label("share of the true class")
+    bar.set_label("fraction of the true class")
     bar.outline.set_visible(False)
     size = 10.0 if classes <= 8 else 8.0 if numbered else 6.0
-    places = range(0, classes, math.ceil(classes / 80))  # not more names than can be read
-    names = [labels[i] if len(labels[i]) <= 24 else labels[i][:23] + "…" for i in places]
+    positions = range(0, classes, math.ceil(classes / 80))  # not more names than are legible
+    names = [labels[i] if len(labels[i]) <= 24 else labels[i][:23] + "…" for i in positions]
     upright = classes > 4 or max(map(len, names)) > 12
-    # Class names are text, not formulas: a "$" in one is a dollar.
+    # Class names are plain text: a "$" does not start a formula.
     axes.set_xticks(
-        places,
+        positions,
         names,
         fontsize=size,
         parse_math=False,
@@ -117,27 +116,27 @@ def confusion(confusion: ConfusionMatrix, path: Path) -> None:
         ha="right" if upright else "center",
         rotation_mode="anchor" if upright else "default",
     )
-    axes.set_yticks(places, names, fontsize=size, parse_math=False)
+    axes.set_yticks(positions, names, fontsize=size, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if numbered:
         for row, column in np.ndindex(*counts.shape):
-            share, count = shares[row, column], counts[row, column]
+            fraction, count = fractions[row, column], counts[row, column]
             axes.text(
                 column,
                 row,
-                f"{count:,}\n{share:.1%}" if classes <= 8 else f"{count}",
+                f"{count:,}\n{fraction:.1%}" if classes <= 8 else f"{count}",
                 ha="center",
                 va="center",
                 fontsize=size if count < 1000 else 0.9 * size,
-                color="white" if share > 0.55 else "black" if count else "#999999",
+                color="white" if fraction > 0.55 else "black" if count else "#999999",
             )
     save(figure, path)
 
 
-def _dress(axes: Axes, key: str) -> None:
+def _decorate(axes: Axes, key: str) -> None:
     """Sets labels, grid and legend of one panel of `curves`."""
     axes.set_xlabel("epoch")
     axes.set_ylabel(key.replace("_", " "))
@@ -159,12 +158,12 @@ def _best(history: Sequence[dict[str, Any]], monitor: Monitor) -> int | None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as a PNG, whole or not at all.
+    """Writes a figure as a PNG, atomically.
 
     Raises:
       ZooError: it cannot be written.
     """
     with writing(Path(path)) as temporary, warnings.catch_warnings():
-        # The bundled font lacks some scripts. A name in one of them is drawn as boxes.
+        # The bundled font lacks some scripts. Names in these scripts are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(temporary, format="png", dpi=150)

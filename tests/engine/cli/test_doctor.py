@@ -1,4 +1,4 @@
-"""`zoo doctor`: it tells what is amiss and how to mend it."""
+"""`zoo doctor`: it reports problems and how to fix them."""
 
 import json
 import subprocess
@@ -81,9 +81,9 @@ def test_missing_and_old_packages(cli, quick, monkeypatch):
     assert report["packages"]["pandas"] is None
     found = problems(report, essential=True)
     assert found["pandas is not installed"].startswith("pip install 'pandas>=")
-    assert found["keras is 1.0, but >=3.8 is needed"] == "pip install 'keras>=3.8'"
+    assert found["keras is 1.0, but <3.16,>=3.8 is needed"] == "pip install 'keras<3.16,>=3.8'"
     text = cli("doctor", code=1).out
-    assert "problem: pandas is not installed\n  mend it: pip install 'pandas>=" in text
+    assert "problem: pandas is not installed\n  fix: pip install 'pandas>=" in text
     assert "Nothing is missing." not in text
 
 

@@ -96,7 +96,7 @@ def test_info_json(cli):
 def test_info_shows_layers(cli):
     lines = cli("info", "imdb-bilstm").out.splitlines()
     assert any(line.split()[1:2] == ["Bidirectional"] for line in lines)
-    assert lines[-1].endswith(" weights in all")
+    assert lines[-1].endswith(" parameters in total")
     assert max(map(len, lines)) <= 100
 
 

@@ -15,18 +15,18 @@ def test_any_recipe_can_be_looked_into(chosen, references, tmp_path):
         with pytest.raises(zoo.UsageError, match="no recurrent layer"):
             zoo.inspect(references / chosen)
         return
-    found = zoo.inspect(references / chosen, rows=2, output=tmp_path)
-    assert json.loads((tmp_path / "inspection.json").read_text()) == found
-    assert len(found["verdicts"]) == len(found["layers"]) >= 1
-    for layer in found["layers"]:
-        assert any(layer["name"] in line for line in found["verdicts"])
+    result = zoo.inspect(references / chosen, rows=2, output=tmp_path)
+    assert json.loads((tmp_path / "inspection.json").read_text()) == result
+    assert len(result["verdicts"]) == len(result["layers"]) >= 1
+    for layer in result["layers"]:
+        assert any(layer["name"] in line for line in result["verdicts"])
         median = layer["gradients"]["loss"]["median"]
         assert len(median) == max(layer["steps"])
         assert np.isfinite(median).all()
         assert max(median) > 0
         assert layer["gradients"]["memory"]["median"][0] == pytest.approx(1, rel=1e-4)
         assert len(layer["states"]["first_row"]) == layer["steps"][0]
-    for row in found["saliency"]:
+    for row in result["saliency"]:
         assert len(row["steps"]) == len(row["influence"])
         assert any(row["influence"])
     pictures = {path.name.split("-")[0].removesuffix(".png") for path in tmp_path.glob("*.png")}
@@ -58,9 +58,9 @@ def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, 
     out = capsys.readouterr().out
     assert "1 rows (texts, with the model's own answers as targets)" in out
     assert [path.name for path in (tmp_path / "a").glob("*.png")] == ["saliency.png"]
-    found = json.loads((tmp_path / "a" / "inspection.json").read_text())
-    assert len(found["saliency"][0]["steps"]) == 4
-    assert "gradients" not in found["layers"][0]
+    result = json.loads((tmp_path / "a" / "inspection.json").read_text())
+    assert len(result["saliency"][0]["steps"]) == 4
+    assert "gradients" not in result["layers"][0]
 
 
 @pytest.mark.parametrize(
