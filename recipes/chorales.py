@@ -70,6 +70,8 @@ class Config(BaseConfig):
     transpose: int = 6  # semitones by which training pieces are transposed, at most
     quarter_length: float = 0.5  # of a frame, in quarter notes: for files that are written
     voices: int = 4  # notes that a generated frame has at most
+    max_frames: int = 10_000  # longer pieces are neither gone on from nor scored
+    max_steps: int = 1_000_000  # rows times steps of a request
     steps: int = 64  # frames to generate
     temperature: float = 0.9  # below 1, what is probable is drawn more often
     top_k: int = 0  # draw from the k most probable ids (0: from all)
@@ -165,7 +167,8 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    options = {"voices": config.voices, **settings(config)}
+    limits = {"max_frames": config.max_frames, "max_steps": config.max_steps}
+    options = {"voices": config.voices, **limits, **settings(config)}
     functions = frame_signatures(model, assets.encoder, **options)
     return Served(**functions, parts=[model, assets.encoder])
 

@@ -59,6 +59,8 @@ class Config(BaseConfig):
     units: int = 512  # size of the state h_t
     embedding: int = 64  # size of the vector E x_t of a sign
     dropout: float = 0.3  # share of embeddings and states hidden in training
+    max_bytes: int = 100_000  # a longer tune is neither gone on from nor scored
+    max_steps: int = 1_000_000  # rows times steps of a request
     transposed: int = 0  # copies of each training tune in other keys of its mode
     steps: int = 600  # signs that a tune has at most
     temperature: float = 0.8  # below 1: more of what is probable
@@ -135,6 +137,7 @@ def objective(config: Config, assets: Assets) -> dict[str, Any]:
 def serve(config: Config, assets: Assets, model: Any) -> Any:
     import tensorflow as tf
 
+    from zoo.bounds import first_bytes, marked
     from zoo.decoding import generation_signatures, scored, step_function
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
@@ -146,16 +149,22 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     generation = generation_signatures(
         *step_function(model),
         inputs=[kind, key, prime],
-        encode=lambda type, key, prime: tunes.prefix(type, key, prime),
+        encode=lambda type, key, prime: tunes.prefix(
+            type, key, first_bytes(prime, config.max_bytes)
+        ),
         answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
         **settings(config),
         end=tunes.end,
         default=["type", "key"],
+        max_steps=config.max_steps,
+        problem=lambda type, key, prime: tunes.problem(type, key, prime, config.max_bytes),
     )
 
     @tf.function(input_signature=[kind, key, tune])
     def score(type: Any, key: Any, tune: Any) -> dict[str, Any]:
-        return scored(model, tunes.ragged(type, key, tune), given=2)
+        short = first_bytes(tune, config.max_bytes)
+        problem = tunes.problem(type, key, tune, config.max_bytes, unknown=True)
+        return marked(scored(model, tunes.ragged(type, key, short), given=2), problem)
 
     return Served(generation=generation, score=score, parts=[model, tunes])
 

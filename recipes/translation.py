@@ -58,6 +58,7 @@ class Config(BaseConfig):
     embedding: int = 128  # size of the vector of a piece, in both languages
     pieces: int = 2_000  # subwords learnt from the training text, in each language
     max_pieces: int = 100  # a longer text is cut off behind these
+    max_bytes: int = 100_000  # and behind these, before it is split
     dropout: float = 0.15  # share of vectors, states and readout hidden in training
     label_smoothing: float = 0.1  # share of the target that all pieces have in equal parts
     beam: int = 5  # hypotheses that the search goes on with
@@ -112,9 +113,10 @@ class Encoder(NamedTuple):
 def encoder(config: Config, assets: dict) -> Encoder:
     from zoo.text import Subwords
 
+    limits = {"max_pieces": config.max_pieces, "max_bytes": config.max_bytes}
     return Encoder(
-        Subwords(assets["source_pieces"], config.max_pieces, lower=True, name="source_codec"),
-        Subwords(assets["target_pieces"], config.max_pieces, name="target_codec"),
+        Subwords(assets["source_pieces"], **limits, lower=True, name="source_codec"),
+        Subwords(assets["target_pieces"], **limits, name="target_codec"),
     )
 
 

@@ -229,7 +229,8 @@ class Recipe:
             self.module.initialise(config, assets, model)
 
     def serve(self, config: Config, assets: Assets, model: Any) -> Served:
-        return self.module.serve(config, assets, model)
+        """Returns what the module serves, large batches computed in parts."""
+        return self.module.serve(config, assets, model).in_parts()
 
     def evaluate(
         self,
