@@ -23,7 +23,7 @@ import tensorflow as tf
 
 import zoo
 from zoo import files
-from zoo.weights import manifest_entry
+from zoo.manifest import manifest_entry
 
 EXTRA = "assets.extra"
 ROWS = 4  # of the sample

@@ -22,7 +22,7 @@ from zoo.data import Batches
 from zoo.environment import environment
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
-from zoo.training.fit import compile_model
+from zoo.training.optimizer import compile_model
 from zoo.training.strategy import dtype_policy
 
 LEAST = 1.0  # seconds that a pass should take, so that its beginning and end do not count

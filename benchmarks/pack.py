@@ -1,4 +1,4 @@
-"""Packs a run as pretrained weights; `zoo.weights` says what a pack is, and unpacks it."""
+"""Packs a run as pretrained weights: see `zoo.serving.pretrained`, which unpacks them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.paths import basename_only
 from zoo import files
 from zoo.errors import UsageError, ZooError
+from zoo.manifest import MANIFEST, read_manifest
 from zoo.report import card
-from zoo.serving import evaluate, export, load
-from zoo.serving.export import ABOUT
-from zoo.weights import MANIFEST, read_manifest
+from zoo.serving import evaluate, load
+from zoo.serving.export import ABOUT, export
 
 
 def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
         metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
         files.write_json(rounded / "metrics.json", metrics)
         _forget_places(rounded)
-        card.write(rounded)
+        card.write(rounded, source.recipe)
         packed = export(rounded, scratch / "export")
         shutil.copy(rounded / "model.keras", packed / "model.keras")
         sums = {
@@ -106,7 +107,7 @@ def _forget_places(folder: Path) -> None:
     """Leaves of paths of one's own their last part: the rest is nobody else's business."""
     data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
     for part, key in ((data, "source"), (config["run"], "data"), (config["run"], "base")):
-        part[key] = files.without_folders(part.get(key))
+        part[key] = basename_only(part.get(key))
     files.write_json(folder / "data.json", data)
     files.write_json(folder / "config.json", config)
 

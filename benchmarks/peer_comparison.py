@@ -38,7 +38,7 @@ from zoo import files
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
-from zoo.training.fit import compile_model
+from zoo.training.optimizer import compile_model
 
 TRIALS = 3  # batches on which each layout of the peer is tried
 TOLERANCE = 1e-4  # between the outputs of networks that are the same, in float32
@@ -309,7 +309,7 @@ def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, A
       network alone) and `theirs` (theirs alone, in its fastest exact `layout`), and the ratios
       `ids` and `raw` to `theirs`.
     """
-    from zoo.serving import export
+    from zoo.serving.export import export
 
     model, config, recipe = predictor.model, predictor.config, predictor.recipe
     twin = rival.Twin(config, model)

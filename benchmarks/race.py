@@ -15,7 +15,7 @@ from zoo import files
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
-from zoo.training.fit import compile_model
+from zoo.training.optimizer import compile_model
 
 PROBE = 2_500  # rows that tell whether all of them are worth scoring,
 NEAR = 0.005  # when they come within this of the target

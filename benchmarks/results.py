@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.paths import basename_only
 from zoo import files
 from zoo.errors import UsageError, ZooError, suggest
 
@@ -147,11 +148,11 @@ def _score(model: str | Path) -> dict[str, Any]:
             if metrics["metric"] in scores
         },
         "metrics": metrics,
-        "data": {**data, "source": files.without_folders(data["source"])},
+        "data": {**data, "source": basename_only(data["source"])},
         "seed": predictor.run["seed"],
         "options": {
             **predictor.run,
-            **{key: files.without_folders(predictor.run[key]) for key in ("data", "base")},
+            **{key: basename_only(predictor.run[key]) for key in ("data", "base")},
         },
         "config": predictor.resolved["config"],
         "environment": files.read_json(predictor.about / "environment.json"),

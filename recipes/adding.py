@@ -30,14 +30,24 @@ split at T = 100 (results/; the guess has 0.1649; a few minutes on 2 cores):
     adding-simplernn 0.1656   adding-lstm 0.0001   adding-gru 0.0001
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.toys.adding import adding
-from zoo.assets import Assets
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-one"
 TASK = "adding"
@@ -83,11 +93,11 @@ def data(config: Config) -> Dataset:
     return adding(config.length)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     return {}  # there is nothing to learn but the weights
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
@@ -101,7 +111,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -121,21 +131,21 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(inputs, layers.Dense(1, dtype="float32", name="sum")(rnn(real)))
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "mse", "metrics": []}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.bounds import marked, problems
     from zoo.serving import Served
 
-    def sequence(name: str) -> Any:
+    def sequence(name: str) -> tf.TensorSpec:
         return tf.TensorSpec([None, None], tf.float32, name=name)
 
     @tf.function(input_signature=[sequence("numbers"), sequence("markers")])
-    def answer(numbers: Any, markers: Any) -> dict[str, Any]:
+    def answer(numbers: tf.Tensor, markers: tf.Tensor) -> dict[str, tf.Tensor]:
         most = config.max_length
         long = tf.reduce_any((numbers != 0)[:, most:], axis=1)
         long |= tf.reduce_any((markers != 0)[:, most:], axis=1)
@@ -157,7 +167,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(answer=answer, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     import numpy as np
 
     given = {
@@ -167,7 +177,8 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return scores(examples, np.array([answer["sum"] for answer in answers]))
 
 
-def scores(examples: Examples, answers: Any) -> Scores:
+def scores(examples: Examples, answers: np.ndarray | float) -> Scores:
+    """Scores sums, float `(rows,)`, or one number for all rows."""
     import numpy as np
 
     errors = np.abs(answers - np.array(examples["sum"]))

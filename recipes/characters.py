@@ -22,19 +22,31 @@ The validation text is easier: 1.43 and 1.39 there, by `zoo evaluate --split val
 reads passages of a thousand characters, each from an empty memory.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-from zoo.assets import Assets
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text import Characters
 
 TOPOLOGY = "one-to-many"
 TASK = "text generation"
 METRIC = Metric("nats_per_character", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (Option("prompt", "First words of a text."),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +83,7 @@ def data(config: Config) -> Dataset:
     return BOOKS
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo.text import learn_characters
 
     if base:
@@ -79,13 +91,13 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {"symbols": learn_characters(train["text"], config.characters)}
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> Characters:
     from zoo.text import Characters
 
     return Characters(assets["symbols"])
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
@@ -100,7 +112,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     return Batches(Ragged(before), Ragged(after), config.batch_size)  # (rows, time) both
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -117,13 +129,13 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.bounds import first_bytes, last_bytes, marked, problems
@@ -134,10 +146,10 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     characters = assets.encoder
     text = tf.TensorSpec([None], tf.string, name="text")
 
-    def encode(text: Any) -> Any:
+    def encode(text: tf.Tensor) -> tf.Tensor:
         return characters(tf.strings.join(["\n", text]))
 
-    def encode_prompt(text: Any) -> Any:
+    def encode_prompt(text: tf.Tensor) -> tf.Tensor:
         return encode(last_bytes(text, config.max_bytes))[:, -config.max_prompt :]
 
     generation = generation_signatures(
@@ -150,7 +162,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     )
 
     @tf.function(input_signature=[text])
-    def score(text: Any) -> dict[str, Any]:
+    def score(text: tf.Tensor) -> dict[str, tf.Tensor]:
         long = tf.strings.length(text) > config.max_bytes
         ids = encode(tf.where(long, "", first_bytes(text, config.max_bytes)))
         problem = f"The text is longer than {config.max_bytes:,} bytes"
@@ -159,8 +171,10 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(generation=generation, score=score, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.writing.checks import text_checks
     from zoo.metrics import generation
+    from zoo.serving.evaluation import training_splits
 
     scores = predictor.predict(examples["text"], signature="score")
     values = {
@@ -168,27 +182,27 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
         "characters": sum(score["count"] for score in scores),
     }
     tables = {}
-    if splits := generation.training_splits(predictor):
+    if splits := training_splits(predictor):
         # As many texts as people's, of about their length, each with dice of its own.
         texts = examples["text"][:50]
         steps = sum(map(len, texts)) // len(texts)
         answers = predictor.generate(len(texts), steps=steps)
         made = [answer["continuation"] for answer in answers]
-        tables["checks"] = generation.text_checks(made, texts, splits.train["text"])
+        tables["checks"] = text_checks(made, texts, splits.train["text"])
     return Scores(values, tables)
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from zoo.metrics.ngram import NGram
 
-    assets = prepare(config, splits.train)
+    assets = Assets(prepare(config, splits.train))
     encode = encoder(config, assets)
     train, test = (encode.rows(part["text"]) for part in (splits.train, splits.test))
     nats, count = NGram(5, len(assets["symbols"])).fit(train).nats(test)
     return {"5-gram": Scores({"nats_per_character": nats / count})}
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
     from recipes.writing.books import read_text
 
     rest = dict(given)

@@ -34,20 +34,36 @@ two runs: one with `--set units=384 --set batch_size=2 --set dropout=0.2 --set i
 ended after 24 of 40 epochs, and one `--from` it with `--set dropout=0.5 --set input_dropout=0.15`.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-from recipes.music.chorales import CHORALES
-from zoo.assets import Assets
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from recipes.music.chorales import framed
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from recipes.music.encode import MusicEncoder
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
 METRIC = Metric("nats_per_frame", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (
+    Option("key", 'Key of the piece, such as "G major".', "KEY"),
+    Option("chord", 'First chord, such as "G2 D3 B3 G4".', "NOTES", flags=("--seed-chord",)),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,14 +102,14 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    return CHORALES
+    return framed(config.quarter_length)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     return {}  # keys of a piano and of music are the same everywhere
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> MusicEncoder:
     from recipes.music.encode import MusicEncoder
 
     return MusicEncoder(name="encoder")
@@ -106,7 +122,7 @@ def augment(config: Config, train: Examples) -> Examples:
     return transposed(train["key"], train["frames"], shifts)
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from recipes.music import KEYS
@@ -129,7 +145,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -156,13 +172,13 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model({"before": before, "notes": notes, "key": key}, head(x, notes))
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from recipes.music.losses import FrameLoss
 
     return {"loss": FrameLoss()}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from recipes.music.signatures import frame_signatures
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
@@ -173,11 +189,11 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(**functions, parts=[model, assets.encoder])
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, object]:
     from recipes.music import parse_chord, parse_key
 
     checks = {"key": parse_key, "chord": lambda text: " ".join(map(str, parse_chord(text)))}
-    inputs = {
+    inputs: dict[str, object] = {
         name: checks[name](value) if name in checks else value for name, value in given.items()
     }
     if "prime" in given:
@@ -187,7 +203,9 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.music.comparison import compare_pieces
+    from zoo.decoding.sampling import settings
     from zoo.metrics.generation import nats_per_step
 
     lengths = [len(frames) for frames in examples["frames"]]
@@ -195,29 +213,9 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     scores = predictor.predict(pieces, signature="score", batch_size=16)
     frames = sum(score["count"] for score in scores)
     values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
-    return Scores(values, {"checks": checks(config, predictor, examples)})
-
-
-def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
-    """Compares new pieces, in the keys of the held-out ones, with these."""
-    from recipes.music.frame_checks import frame_checks
-    from zoo.decoding.sampling import settings
-    from zoo.serving.evaluation import training_splits
-
-    splits = training_splits(predictor)
-    if splits is None:  # a model that came without its data: nothing to compare with
-        return {}
-    train, keys, count = splits.train, examples["key"], len(examples["key"])
-    seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
-    answers = predictor.predict(seeds, signature="generate", **settings(config))
-    made = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
     bar = max(1, round(4 / config.quarter_length))  # frames
-    known = keys if all(keys) else None
-    return {
-        name: frame_checks(pieces, known, train["frames"], train["key"] if known else None, bar=bar)
-        for name, pieces in (("made", made), ("held out", examples["frames"]))
-        if any(map(any, pieces))
-    }
+    checks = compare_pieces(predictor, examples, settings(config), bar)
+    return Scores(values, {"checks": checks})
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
@@ -238,6 +236,7 @@ def show(example: dict, answer: dict) -> str:
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
+    from recipes.music.keys import estimate_key
     from recipes.music.write import write_frames
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
@@ -245,12 +244,28 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
         frames,
         stem,
         quarter_length=config.quarter_length,
-        key=answer["key"] or None,
+        key=answer["key"] or estimate_key(frames) or None,
         voices=config.voices,
+        **bars(config, answer),
     )
 
 
-def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
+def bars(config: Config, answer: dict) -> dict:
+    """Returns the bars of the file that a piece goes on from: `beats` and `upbeat`."""
+    if not answer.get("prime"):
+        return {}
+    from recipes.music.read import read_excerpt
+
+    excerpt = read_excerpt(answer["prime"], config.quarter_length)
+    above, below = excerpt.time
+    if 4 * above % below:  # no whole number of quarter notes
+        return {}
+    beats = 4 * above // below
+    chord = config.quarter_length if answer.get("chord") else 0  # a frame before the file's
+    return {"beats": beats, "upbeat": (excerpt.upbeat + chord) % beats}
+
+
+def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
     from recipes.music import note_name
     from recipes.music.keys import LOWEST
 

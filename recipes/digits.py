@@ -19,19 +19,28 @@ MFCC means and the nearest neighbour reach 96.7 there. Of a speaker who is not h
 (`--set speaker=theo`), much less is known: see results/.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING
 
 from recipes import speech
 from recipes.audio.digits import digits
 from recipes.speech import ask, augment, encoder, states
-from zoo.assets import Assets
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
 
 __all__ = ["ask", "augment", "encoder"]
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-one"
 TASK = "speech"
@@ -66,13 +75,13 @@ def data(config: Config) -> Dataset:
     return digits(config.speaker)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.audio.features import learn_features
 
     return {"labels": sorted(set(train["text"])), **learn_features(train)}
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from recipes.audio.mixing import frames_of, spoken
@@ -81,7 +90,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
 
     classes = {label: number for number, label in enumerate(assets["labels"])}
 
-    def drawn(seed: int, epoch: int) -> Any:
+    def drawn(seed: int, epoch: int) -> Batches:
         heard = spoken(examples, len(examples["text"]), (1, 1), (seed, epoch))
         return Batches(
             x=Ragged(frames_of(assets.encoder, heard, (seed, epoch))),  # (rows, frames, bands)
@@ -92,24 +101,26 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     return dataclasses.replace(drawn(0, 0), renew=drawn if "disturbed" in examples else None)
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
     from zoo.layers import MaskedPooling
 
-    frames, x = states(config, assets.encoder.width)
+    frames, x = states(
+        assets.encoder.width, config.stack, config.cell, config.layers, config.units, config.dropout
+    )
     x = MaskedPooling("mean+max")(x)  # (batch, 4 * units)
     x = layers.Dropout(config.dropout)(x)
     classes = layers.Dense(len(assets["labels"]), activation="softmax", dtype="float32")
     return keras.Model(frames, classes(x))
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from recipes.audio.signatures import audio_signatures
@@ -117,7 +128,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
 
     labels = tf.constant(assets["labels"])
 
-    def answer(audio: Any, length: Any) -> dict[str, Any]:
+    def answer(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
         features, silent = assets.encoder(audio, length)
         probabilities = model(features, training=False)  # (batch, classes)
         # Of silence, no word is more probable than another.
@@ -133,7 +144,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(**functions, parts=[model, assets.encoder])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.audio.metrics import accuracy_by_speaker
     from zoo import metrics
 

@@ -39,15 +39,27 @@ F1 of entities on CoNLL-2003's test set (results/; one seed, 7 to 9 minutes on o
     conll-bilstm-crf  89.8   (with --set vectors=glove-50)
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
 from recipes.tagging.conll import CONLL
-from zoo.assets import Assets
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.errors import UsageError
+from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text.tokens import TokenEncoder
 
 TOPOLOGY = "many-to-many"
 TASK = "entities"
@@ -95,7 +107,7 @@ def data(config: Config) -> Dataset:
     return CONLL
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.tagging import vectors
     from recipes.tagging.tags import bio_tags
     from zoo.text import tokens
@@ -114,14 +126,14 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     }
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> TokenEncoder:
     from zoo.text import tokens
 
     words = assets["common"] + assets["rare"] + assets["fixed"]
     return tokens.TokenEncoder(words, assets["characters"], config.max_characters, name="encoder")
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from recipes.tagging.rows import tag_rows
     from zoo.data import Batches
 
@@ -132,7 +144,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -170,7 +182,7 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model({"words": words, "characters": characters, "casing": casing}, answer)
 
 
-def initialise(config: Config, assets: Assets, model: Any) -> None:
+def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
     if config.vectors == "none":
         return
     from recipes.tagging import vectors
@@ -184,7 +196,7 @@ def initialise(config: Config, assets: Assets, model: Any) -> None:
     model.get_layer("word").give(list(known), rounded)
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from recipes.tagging.losses import CRFLoss, TagLoss
     from recipes.tagging.running import EntityF1
     from recipes.tagging.tags import bioes_tags
@@ -193,7 +205,7 @@ def objective(config: Config, assets: Assets) -> dict[str, Any]:
     return {"loss": CRFLoss() if config.crf else TagLoss(), "metrics": [f1]}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from recipes.tagging.signatures import tagging_signatures
     from zoo.serving import Served
 
@@ -203,23 +215,23 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(**functions, parts=[model, assets.encoder])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
-    from zoo import metrics
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.tagging.metrics import entity_scores
 
     answers = predictor.predict({"tokens": examples["tokens"]}, signature="tokens")
-    return metrics.entity_scores(examples["tags"], [answer["tags"] for answer in answers])
+    return entity_scores(examples["tags"], [answer["tags"] for answer in answers])
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from recipes.tagging import baselines as entities
+    from recipes.tagging.baselines import entity_baselines
 
-    return entities.entity_baselines(splits.train, splits.test)
+    return entity_baselines(splits.train, splits.test)
 
 
 def show(example: dict, answer: dict) -> str:
     import click
 
-    from recipes.tagging import metrics as entities
+    from recipes.tagging.metrics import entities
 
     colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
     text, line, done = example["text"], "", 0
@@ -231,7 +243,7 @@ def show(example: dict, answer: dict) -> str:
     return line + text[done:]
 
 
-def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
     # By their characters, because rare words have no id: padding, none, unknown, edge, known ones.
     letters = ["", "", "�", "", *assets["characters"]]
     return {"": ["".join(letters[number] for number in word) for word in x["characters"]]}

@@ -26,19 +26,34 @@ On the test split (results/), nats a token, and shares among 200 tunes:
 The network counts beats, and forgets what it has said: people say a bar again.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-from zoo.assets import Assets
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from recipes.music.codec import TuneCodec
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
 METRIC = Metric("nats_per_token", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (
+    Option("type", "Type of the tune, such as reel.", "TYPE"),
+    Option("key", 'Key of the tune, such as "G major".', "KEY"),
+)
 
 ORDER = 10  # of the n-grams that the network is compared with
 
@@ -84,19 +99,19 @@ def augment(config: Config, train: Examples) -> Examples:
     return with_copies(train, config.transposed)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.music.codec import learn_tunes
 
     return base or learn_tunes(train["type"], train["key"], train["tune"])
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> TuneCodec:
     from recipes.music.codec import TuneCodec
 
     return TuneCodec(**assets, name="codec")
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
@@ -110,7 +125,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -128,13 +143,13 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.bounds import first_bytes, marked
@@ -161,7 +176,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     )
 
     @tf.function(input_signature=[kind, key, tune])
-    def score(type: Any, key: Any, tune: Any) -> dict[str, Any]:
+    def score(type: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> dict[str, tf.Tensor]:
         short = first_bytes(tune, config.max_bytes)
         problem = tunes.problem(type, key, tune, config.max_bytes, unknown=True)
         return marked(scored(model, tunes.ragged(type, key, short), given=2), problem)
@@ -169,11 +184,13 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(generation=generation, score=score, parts=[model, tunes])
 
 
-def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.music import abc
+    from recipes.music.comparison import compare_tunes
     from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
+    from zoo.serving.evaluation import training_splits
 
     scores = predictor.predict(
         {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
@@ -190,8 +207,7 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
         "made": [answer["tune"] for answer in answers],
         "held out": [abc.tune_text(*tune) for tune in tunes],
     }
-    splits = generation.training_splits(predictor)
-    if splits:
+    if splits := training_splits(predictor):
         from recipes.music.tune_baselines import draw_tunes, fit_tunes
 
         encode = assets.encoder
@@ -205,36 +221,19 @@ def evaluate(config: Config, assets: Assets, predictor: Any, examples: Examples)
             "unknown": sum(len(abc.tokens(tune)) + 1 for tune in examples["tune"]) - tokens,
             "ended": sum(answer["complete"] for answer in answers) / len(answers),
         },
-        {"checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()}},
-    )
-
-
-def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
-    """Checks tunes against the type and key that they were to have."""
-    from recipes.music import abc
-    from recipes.music.notation import parse_abc
-    from recipes.music.tune_checks import tune_checks
-
-    return tune_checks(
-        asked["type"],
-        asked["key"],
-        tunes,
-        meters=assets["meters"],
-        training=[abc.tokens(tune) for tune in splits.train["tune"]] if splits else (),
-        training_types=splits.train["type"] if splits else (),
-        other=parse_abc,
+        {"checks": compare_tunes(texts, asked, assets, splits)},
     )
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.music.tune_baselines import fit_tunes, nats
 
-    encode = encoder(config, prepare(config, splits.train))
+    encode = encoder(config, Assets(prepare(config, splits.train)))
     total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
     return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
     from recipes.music import modes
     from recipes.music.folk import read_prime
 

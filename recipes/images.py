@@ -18,15 +18,24 @@ Accuracy on a tenth of the images, drawn by a fixed seed, in % (results/; second
     digits-mlp 99.4
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING
 
 from recipes.toys.images import IMAGES, INK, SIDE
-from zoo.assets import Assets
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "one-to-one"
 TASK = "images"
@@ -58,7 +67,7 @@ def data(config: Config) -> Dataset:
     return IMAGES
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     return {"labels": sorted(set(train["label"]))}
 
 
@@ -79,7 +88,7 @@ def augment(config: Config, train: Examples) -> Examples:
     }
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
@@ -92,7 +101,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -105,11 +114,11 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(pixels, classes(a))
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.bounds import marked, problems
@@ -118,7 +127,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.float32, name="pixels")])
-    def answer(pixels: Any) -> dict[str, Any]:
+    def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         wrong = ~tf.reduce_all(tf.abs(pixels) <= 1e6, axis=[1, 2])  # also where one is NaN
         pixels = tf.where(wrong[:, tf.newaxis, tf.newaxis], 0.0, pixels)
         probabilities = model(pixels, training=False)  # (batch, classes)
@@ -140,7 +149,7 @@ def ask(config: Config, text: str) -> Examples:
     return {"pixels": [read_picture(Path(text).expanduser())], "file": [text]}
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from zoo import metrics
 
     answers = predictor.predict(examples["pixels"])

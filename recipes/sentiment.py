@@ -26,14 +26,25 @@ Accuracy on the official test split of IMDB (results/), in % (each a few minutes
     imdb-simplernn 86.6   imdb-lstm 88.4   imdb-gru 88.6   imdb-deep-gru 88.8   imdb-bilstm 89.3
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from recipes.classifying.imdb import IMDB
-from zoo.assets import Assets
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text import WordEncoder
 
 TOPOLOGY = "many-to-one"
 TASK = "sentiment"
@@ -73,14 +84,14 @@ def data(config: Config) -> Dataset:
     return IMDB
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo import text
 
     words = base["vocabulary"] if base else text.learn_vocabulary(train["text"], config.vocabulary)
     return {"vocabulary": words, "labels": sorted(set(train["label"]))}
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> WordEncoder:
     from zoo import text
 
     return text.WordEncoder(
@@ -88,7 +99,7 @@ def encoder(config: Config, assets: dict) -> Any:
     )
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
@@ -101,7 +112,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -123,11 +134,11 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(ids, classes(x))
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.serving import Served
@@ -135,7 +146,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
-    def answer(text: Any) -> dict[str, Any]:
+    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = model(assets.encoder(text), training=False)  # (batch, classes)
         return {
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
@@ -146,7 +157,7 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(answer=answer, parts=[model, assets.encoder])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from zoo import metrics
 
     answers = predictor.predict(examples["text"])
@@ -164,6 +175,6 @@ def show(example: dict, answer: dict) -> str:
     return f"{answer['label']:>10}  {answer['score']:.3f}  {example['text']}"
 
 
-def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: np.ndarray) -> dict[str, list[str]]:
     words = ["", "[UNK]", *assets["vocabulary"]]  # padding, an unknown word, those that are known
     return {"": [words[number] for number in x]}

@@ -29,14 +29,23 @@ QLIKE of the next day's variance, 2015–2017, of 31 US stocks (results/; a minu
     (log HAR 0.520, HAR 0.573, GARCH 0.574, EWMA 0.611)
 """
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from zoo.assets import Assets
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"
 TASK = "forecasting"
@@ -87,14 +96,14 @@ def data(config: Config) -> Dataset:
     return stocks(config.horizon, config.mend)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.prices.series import scaling
 
     until = max(dates[-1] for dates in train["date"])
     return {**(base or scaling(train)), "until": until}
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from recipes.prices.series import windows
     from zoo.data import Batches
     from zoo.data.batching import Ragged
@@ -103,7 +112,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     return Batches(Ragged(x), Ragged(y), config.batch_size)
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -118,20 +127,22 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model(features, ForecastHead(config.horizon)(x))  # (batch, time, H, 4)
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from recipes.prices.losses import ForecastLoss
 
     return {"loss": ForecastLoss(), "metrics": []}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from recipes.prices import series
     from zoo.bounds import marked
     from zoo.serving import Served
 
-    def forecasts(close: Any, *bars: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def forecasts(
+        close: tf.Tensor, *bars: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Returns the forecasts of each day, `(batch, time, H)`, and what the days are."""
         days = series.describe_days(close, *bars)
         numbers = model(series.standardised(assets, days), training=False)
@@ -144,10 +155,10 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
         }
         return found, days
 
-    def last(close: Any, *bars: Any) -> dict[str, Any]:
+    def last(close: tf.Tensor, *bars: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what is forecast at the end of each series, `(batch, H)`."""
-        (*bars, close), problem = series.check_series([*bars, close], config.max_days)
-        found, days = forecasts(close, *bars)
+        checked, problem = series.check_series([*bars, close], config.max_days)
+        found, days = forecasts(checked[-1], *checked[:-1])
         places = tf.range(tf.shape(days["close"])[1])
         day = tf.reduce_max(tf.where(days["real"], places, 0), axis=1)  # (batch,)
         now = {name: tf.gather(value, day, batch_dims=1) for name, value in found.items()}
@@ -166,24 +177,28 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     opened, high, low, close = (tf.TensorSpec([None, None], tf.float32, name=n) for n in BARS)
 
     @tf.function(input_signature=[close])
-    def closes(close: Any) -> dict[str, Any]:
+    def closes(close: tf.Tensor) -> dict[str, tf.Tensor]:
         return last(close)
 
     @tf.function(input_signature=[opened, high, low, close])
-    def bars(open: Any, high: Any, low: Any, close: Any) -> dict[str, Any]:
+    def bars(
+        open: tf.Tensor, high: tf.Tensor, low: tf.Tensor, close: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         return last(close, open, high, low)
 
     @tf.function(input_signature=[opened, high, low, close])
-    def walk(open: Any, high: Any, low: Any, close: Any) -> dict[str, Any]:
-        bars, problem = series.check_series([open, high, low, close], config.max_days)
-        found, days = forecasts(bars[-1], *bars[:-1])
+    def walk(
+        open: tf.Tensor, high: tf.Tensor, low: tf.Tensor, close: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        checked, problem = series.check_series([open, high, low, close], config.max_days)
+        found, days = forecasts(checked[-1], *checked[:-1])
         length = tf.reduce_sum(tf.cast(days["real"], tf.int32), axis=1)
         return marked({**found, "length": length}, problem)
 
     return Served(answer=closes, forecast=walk, others={"bars": bars}, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.prices import backtesting
 
     panel = backtesting.observe(examples, config.horizon)

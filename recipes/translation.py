@@ -30,18 +30,39 @@ BLEU on Multi30k's test set of 2016 (results/), lower-cased and tokenised:
 One seed each; Caglayan et al. 2017 report 52.5 for a network with attention.
 """
 
-import dataclasses
-from typing import Any, Literal, NamedTuple
+from __future__ import annotations
 
-from zoo.assets import Assets
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text import Subwords
 
 TOPOLOGY = "encoder-decoder"
 TASK = "translation"
 METRIC = Metric("bleu", better="higher", format=".2f")
 MONITOR = Monitor("val_accuracy", better="higher")
+PICTURES = (
+    Picture(
+        "attention",
+        "Draw where each best answer looked; NAME-2.png for the second text, and so on.",
+        capability="search",
+        outputs=("attention", "pieces", "source_pieces"),
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +110,7 @@ def data(config: Config) -> Dataset:
     return pairs(config.source, config.target)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo.text import learn_subwords
     from zoo.text.subwords import check_characters
 
@@ -106,21 +127,21 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
 class Encoder(NamedTuple):
     """What turns source and target text into ids and back, `zoo.text.Subwords` each."""
 
-    source: Any
-    target: Any
+    source: Subwords
+    target: Subwords
 
 
-def encoder(config: Config, assets: dict) -> Encoder:
+def encoder(config: Config, assets: Assets) -> Encoder:
     from zoo.text import Subwords
 
-    limits = {"max_pieces": config.max_pieces, "max_bytes": config.max_bytes}
-    return Encoder(
-        Subwords(assets["source_pieces"], **limits, lower=True, name="source_codec"),
-        Subwords(assets["target_pieces"], **limits, name="target_codec"),
-    )
+    def subwords(side: str, lower: bool) -> Subwords:
+        pieces, name = assets[f"{side}_pieces"], f"{side}_codec"
+        return Subwords(pieces, config.max_pieces, lower, config.max_bytes, name=name)
+
+    return Encoder(subwords("source", lower=True), subwords("target", lower=False))
 
 
-def batches(config: Config, assets: Assets, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
     from zoo.text.subwords import shifted
@@ -137,7 +158,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: Assets) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -166,13 +187,13 @@ def build(config: Config, assets: Assets) -> Any:
     return keras.Model({"source": ids, "target": before}, decoder(before, states, last))
 
 
-def objective(config: Config, assets: Assets) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(config.label_smoothing), "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: Assets, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from recipes.translating.signatures import translation_signatures
     from zoo.serving import Served
 
@@ -181,8 +202,8 @@ def serve(config: Config, assets: Assets, model: Any) -> Any:
     return Served(**functions, parts=[model, source, target])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> Scores:
-    from recipes.translating import metrics as translation
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.translating.metrics import translation
 
     answers = predictor.predict(examples["text"])
     return translation(
@@ -207,10 +228,16 @@ def show(example: dict, answer: dict) -> str:
     return "\n".join([example["text"], *lines])  # several answers
 
 
-def steps(config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
     reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
     named = {}
     for layer, side in (("encoder", "source"), ("decoder", "target")):
         pieces = reserved + assets[f"{side}_pieces"]
         named[layer] = [pieces[number] for number in x[side]]
     return named
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.translating.figures import draw_attention
+
+    return draw_attention(answer, path)

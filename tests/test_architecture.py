@@ -19,7 +19,7 @@ FAMILIES = sorted(
 # Words that name what only a family knows.
 DOMAIN = re.compile(
     r"(?:^|_)(price|stock|ticker|volatility|music|chord|chorale|tune|midi|abc|sound|audio|speech|"
-    r"speaker|entit|tag|language|translat|sentiment|review|digit)s?(?:$|_|y|ies)",
+    r"speaker|entit|tag|language|translat|sentiment|review)s?(?:$|_|y|ies)",
     re.IGNORECASE,
 )
 
@@ -92,7 +92,8 @@ def test_a_family_imports_no_other_family():
 def test_a_page_belongs_to_one_family():
     for page in PAGES:
         families = {family_of(other) for other in GRAPH[f"recipes.{page.stem}"]} - {None}
-        others = [o for o in GRAPH[f"recipes.{page.stem}"] if (ROOT / f"{o.replace('.', '/')}.py") in PAGES]
+        stems = {f"recipes.{other.stem}" for other in PAGES}
+        others = GRAPH[f"recipes.{page.stem}"] & stems
         for other in others:  # such as topics.py, which goes on from sentiment.py
             families |= {family_of(each) for each in GRAPH[other]} - {None}
         assert len(families) == 1, (page.name, families)
@@ -124,6 +125,34 @@ def test_the_engine_names_no_domain():
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and DOMAIN.search(node.name):
                 wrong.add(f"{name}.{node.name}")
     assert not wrong
+
+
+# What Keras calls `_name` may change with any release; `keras.src` is all of it.
+PRIVATE = re.compile(
+    r"_(symbolic_build|maybe_symbolic_build|loss_tracker|keras_mask|get_variable_index|"
+    r"all_reduce_sum_gradients|trainable_variables|flatten_layers|keras_history|"
+    r"set_save_spec|lock_state|setattr_hook|tracker|build_shapes_dict|call_\w+|compile_\w+)"
+)
+
+
+def test_private_names_of_keras_are_in_one_module():
+    wrong = set()
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and PRIVATE.fullmatch(node.attr):
+                wrong.add(name)
+            # A private attribute of something that is not our own: of no `self`, and no module.
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr.startswith("_")
+                and not node.attr.startswith("__")
+                and isinstance(node.value, ast.Name)
+                and node.value.id in ("model", "layer", "optimizer", "tensor", "metric", "cell")
+            ):
+                wrong.add(name)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("keras.src"):
+                wrong.add(name)
+    assert wrong == {"zoo.training.keras_private"}
 
 
 WITHOUT = """

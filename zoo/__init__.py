@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
     from zoo.serving.export import export as export
-    from zoo.training import train
-    from zoo.weights import pretrained
+    from zoo.serving.pretrained import pretrained as pretrained
+    from zoo.training import train as train
 
 __all__ = [
     "Config",
@@ -57,10 +57,10 @@ _LAZY = {
     "create": "zoo.preprocessing",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
-    "export": "zoo.serving",
+    "export": "zoo.serving.export",
     "inspect": "zoo.inspection",
     "load": "zoo.serving",
-    "pretrained": "zoo.weights",
+    "pretrained": "zoo.serving.pretrained",
     "train": "zoo.training",
 }
 

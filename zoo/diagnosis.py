@@ -222,8 +222,9 @@ def _pip(problems: list[Problem]) -> str | None:
 
 def _pretrained(problems: list[Problem]) -> dict[str, str]:
     """Checks every pack, and what was unpacked of it, against the manifest."""
+    from zoo.manifest import manifest_entry
     from zoo.registry import get_recipe
-    from zoo.weights import manifest_entry, pretrained, pretrained_names
+    from zoo.serving.pretrained import pretrained, pretrained_names
 
     state: dict[str, str] = {}
     try:

@@ -58,6 +58,12 @@ def quoted(value: object, limit: int = QUOTED) -> str:
     return shortened(shown, limit)
 
 
+def first_line(error: Exception) -> str:
+    """Returns the first line of a library's error, without TensorFlow's `{{node …}}`."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(error)).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
     import difflib

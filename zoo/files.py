@@ -165,8 +165,3 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def without_folders(text: str | None) -> str | None:
-    """Returns the last part of an absolute path, which is nobody else's business; else `text`."""
-    return os.path.basename(os.path.normpath(text)) if text and os.path.isabs(text) else text

@@ -76,11 +76,12 @@ class SmoothedCrossEntropy(StepLoss):
 
 
 def ids_of(y_true: Any) -> Any:
+    """Returns targets of any dtype and shape as int32 of the same shape."""
     return ops.cast(y_true, "int32")  # Keras hands ids over as floats
 
 
 def sum_over_replicas(value: Any) -> Any:
-    """Returns the sum of a scalar over the replicas of `tf.distribute`."""
+    """Returns the sum of a float scalar over the replicas of `tf.distribute`, of its dtype."""
     if keras.backend.backend() != "tensorflow":
         return value
     import tensorflow as tf

@@ -108,8 +108,8 @@ def create(
         recipe of another module.
       ZooError: data or assets that are not available or cannot be read.
     """
+    from zoo.manifest import manifest_entry
     from zoo.training.strategy import dtype_policy
-    from zoo.weights import manifest_entry
 
     if data is not None and assets is not None:
         raise UsageError("Give data or assets, not both.")

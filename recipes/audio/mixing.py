@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter, resample_poly
@@ -25,6 +24,13 @@ def perturbed(audio: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
     Resampling changes both at once, as another size of head and throat does (Ko et al.: Audio
     Augmentation for Speech Recognition, 2015).
+
+    Args:
+      audio: float32 `(samples,)`.
+      generator: of the speed and the filter.
+
+    Returns:
+      float32 `(samples,)`, longer or shorter by a fifth at most.
     """
     speed = int(generator.choice(SPEEDS))
     if speed != 20:
@@ -33,7 +39,16 @@ def perturbed(audio: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def with_noise(audio: np.ndarray, loudness: float, generator: np.random.Generator) -> np.ndarray:
-    """Adds noise, more or less of it at low frequencies, 10 to 40 dB below `loudness` (RMS)."""
+    """Adds noise, more or less of it at low frequencies, 10 to 40 dB below `loudness` (RMS).
+
+    Args:
+      audio: float32 `(samples,)`.
+      loudness: root of the mean square of the speech, in units of the samples.
+      generator: of the noise.
+
+    Returns:
+      float32 `(samples,)`.
+    """
     white = generator.standard_normal(len(audio))
     noise = lfilter([1.0], [1.0, -generator.uniform(0.0, 0.9)], white)
     level = loudness * 10 ** (-generator.uniform(*NOISE) / 20)
@@ -148,7 +163,7 @@ def spoken(
 
 
 def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> list[np.ndarray]:
-    """Returns the features of rows, `(frames, width)` each; partly hidden if `disturbed`."""
+    """Returns the features of rows, float32 `(frames, width)`; partly hidden if `disturbed`."""
     rows = encoder.rows(examples[encoder.inputs[0].name])
     if "disturbed" not in examples:
         return rows
@@ -177,8 +192,8 @@ def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return features
 
 
-def rms(audio: Any) -> float:
-    """Returns the root of the mean square; of nothing, 0."""
+def rms(audio: np.ndarray) -> float:
+    """Returns the root of the mean square of samples, float `(samples,)`; of nothing, 0."""
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if len(audio) else 0.0
 
 

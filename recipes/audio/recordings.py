@@ -9,7 +9,7 @@ import io
 import warnings
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError, ZooError
 
@@ -48,7 +48,15 @@ def read_recording(path: str | Path) -> np.ndarray:
 
 
 def decode_wav(data: bytes, name: str) -> np.ndarray:
-    """Decodes the bytes of a WAV file; `name` is for messages. See `read_recording`."""
+    """Decodes the bytes of a WAV file to float32 `(samples,)`; see `read_recording`.
+
+    Args:
+      data: the bytes.
+      name: of the file, for messages.
+
+    Raises:
+      ZooError: it is no WAV file, damaged, or empty.
+    """
     import numpy as np
     from scipy.io import wavfile
 
@@ -80,7 +88,7 @@ def decode_wav(data: bytes, name: str) -> np.ndarray:
     return resampled(audio.astype(np.float32), given, RATE)
 
 
-def _scaled(samples: Any) -> Any:
+def _scaled(samples: np.ndarray) -> np.ndarray:
     """Returns PCM of any width as float32 of -1 … 1."""
     import numpy as np
 
@@ -92,7 +100,7 @@ def _scaled(samples: Any) -> Any:
 
 
 def resampled(audio: np.ndarray, given: int, wanted: int) -> np.ndarray:
-    """Returns audio `(samples,)` of the rate `given` at the rate `wanted`, by SciPy's filter."""
+    """Returns audio, float32 `(samples,)`, of the rate `given` at the rate `wanted`, by SciPy."""
     import numpy as np
     from scipy.signal import resample_poly
 

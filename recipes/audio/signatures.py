@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from zoo.bounds import marked
 from zoo.decoding.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
 from zoo.decoding.search import MAX_BEAM
 from zoo.errors import ZooError
+from zoo.serving.signatures import Functions
 
 
 def transcription_signatures(
@@ -23,7 +23,7 @@ def transcription_signatures(
     words: Sequence[str],
     stack: int,
     max_seconds: int = MAX_SECONDS,
-) -> dict[str, Any]:
+) -> Functions:
     """Makes what a network serves that writes down what it hears: arguments of `Served`.
 
     Args:
@@ -114,11 +114,16 @@ def audio_signatures(
     answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]],
     encoder: Features,
     max_seconds: int = MAX_SECONDS,
-) -> dict[str, Any]:
+) -> Functions:
     """Makes `answer`, an argument of `Served`, of a function of an encoder's two inputs.
 
     Of sound, which it takes at 8 kHz, also `others`: `audio_16khz`, for 16,000 samples a second.
-    Rows that are no recording of at most `max_seconds` are marked, see `zoo.bounds.marked`.
+
+    Args:
+      answer: float32 `(batch, samples)`, or features `(batch, frames, width)`, and lengths, int32
+        `(batch,)`, to named outputs.
+      encoder: whose inputs these are.
+      max_seconds: rows that are no recording of at most so many are marked: `zoo.bounds.marked`.
     """
 
     def heard(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -24,11 +24,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from recipes.music.keys import LETTERS
-from recipes.music.modes import key_field, parse_key, signature
+from recipes.music.modes import key_field, parse_key, signature, split_key
 from zoo.errors import ZooError
 
 UNIT = Fraction(1, 8)  # the length of a note without a length, of a whole note
@@ -104,10 +104,25 @@ class Bar:
         return sum((note.length for note in self.notes), Fraction(0))
 
 
-def split_tunes(text: str) -> list[Tune]:
-    """Splits an ABC file at its `X:` fields. What is no tune (a file's header) is left out."""
+def split_tunes(text: str, whole: bool = False) -> list[Tune]:
+    """Splits an ABC file at its `X:` fields.
+
+    A tune ends at an empty line below its first line of notes; free text that follows is not part
+    of it. Metre and unit (`M:`, `L:`) in the header of the file hold for the tunes that have none.
+
+    Args:
+      text: the content of a file.
+      whole: whether empty lines do not end a tune.
+    """
+    text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    head, *parts = re.split(r"(?m)^(?=X:)", text)
+    defaults = {
+        letter: found[1].partition("%")[0].strip()
+        for letter in "ML"
+        if (found := re.search(rf"(?m)\A(?:[A-Za-z%].*\n)*?{letter}:(.*)", head))
+    }
     tunes = []
-    for part in re.split(r"(?m)^(?=X:)", text.replace("\r\n", "\n").replace("\r", "\n"))[1:]:
+    for part in parts:
         fields: dict[str, list[str]] = {}
         lines = part.split("\n")
         body = 0
@@ -119,30 +134,70 @@ def split_tunes(text: str) -> list[Tune]:
                     body = number + 1
                     break
         if body:
-            tunes.append(Tune(fields, tuple(lines[body:])))
+            for letter, value in defaults.items():
+                fields.setdefault(letter, [value])
+            tunes.append(Tune(fields, tuple(lines[body:] if whole else _until_empty(lines[body:]))))
     return tunes
 
 
-def read_tune(tune: Tune) -> tuple[str, list[str]]:
+def whole_text(tune: Tune) -> str:
+    """Returns the text of a tune, from `X:` on."""
+    fields = [f"{name}:{value}" for name, values in tune.fields.items() for value in values]
+    last = f"K:{tune.first('K')}"
+    return "\n".join([*(field for field in fields if field != last), last, *tune.body, ""])
+
+
+def _until_empty(lines: Sequence[str]) -> Iterator[str]:
+    """Yields the lines above the first empty one, which ends a tune; those before notes remain."""
+    started = False
+    for line in lines:
+        if not line.strip() and started:
+            return
+        started = started or bool(line.strip())
+        yield line
+
+
+def read_tune(tune: Tune, strict: bool = False) -> tuple[str, list[str]]:
     """Returns the key of a tune and its tokens, of which the first is the metre.
+
+    Args:
+      tune: of `split_tunes`.
+      strict: read it as the tunes of the packed model were read: without `L:` the unit is an
+        eighth in every metre, and fields within a line (`[P:A]`) are refused.
 
     Raises:
       ZooError: it is none in one voice, one key and one metre, or is damaged.
     """
-    if len({*tune.fields.get("M", ())}) != 1 or len({*tune.fields.get("L", ["1/8"])}) != 1:
+    if len({*tune.fields.get("M", ())}) != 1 or len({*tune.fields.get("L", [""])}) != 1:
         raise ZooError("a tune needs one metre M: and one unit L:.")
     if "V" in tune.fields:
         raise ZooError("the tune has voices.")
-    key = parse_key(tune.first("K"))
-    body = [line for line in tune.body if not _repeats(line, tune)]
-    unit = parse_length(tune.first("L") or "1/8")
-    return key, canonical(body, unit, PASSED, parse_meter(tune.first("M")))
+    key = parse_key(split_key(tune.first("K"))[0])
+    if strict and (inline := re.search(r"\[[A-Za-z]:", "\n".join(tune.body))):
+        raise ZooError(f"{inline[0]!r} cannot be read.")
+    body = [_without_repeated(line, tune) for line in tune.body]
+    meter = parse_meter(tune.first("M"))
+    unit = UNIT if strict else default_unit(meter)
+    if tune.first("L"):
+        unit = parse_length(tune.first("L"))
+    return key, canonical(body, unit, PASSED, meter)
 
 
-def _repeats(line: str, tune: Tune) -> bool:
-    """Whether a line says a field again, with the same value."""
+def default_unit(meter: str) -> Fraction:
+    """Returns the unit of a tune without `L:`: 1/16 where the metre is below 3/4, else 1/8."""
+    return Fraction(1, 16) if bar_length(meter) < Fraction(3, 4) else Fraction(1, 8)
+
+
+def _without_repeated(line: str, tune: Tune) -> str:
+    """Returns a line of the body without the fields that say again what holds already."""
     found = re.match(r"([KML]):(.*)", line)
-    return found is not None and found[2].partition("%")[0].strip() == tune.first(found[1])
+    if found and found[2].partition("%")[0].strip() == tune.first(found[1]):
+        return ""
+    return re.sub(
+        r"\[([KML]):([^\]\n]*)\]",
+        lambda found: "" if found[2].strip() == tune.first(found[1]) else found[0],
+        line,
+    )
 
 
 # Fields.
@@ -308,6 +363,10 @@ def _cleaned(body: Iterable[str], allowed: str) -> str:
     text = "\n".join(kept)
     text = re.sub(r'"[^"\n]*"', "", text)  # chord names, fingerings, remarks
     text = re.sub(r"\{[^}]*\}", "", text)  # grace notes
+    for letter, value in re.findall(r"\[([A-Za-z]):([^\]\n]*)\]", text):
+        if letter not in allowed:
+            raise ZooError(f"the field '{letter}:{value.strip()}' stands inside the tune.")
+    text = re.sub(r"\[[A-Za-z]:[^\]\n]*\]", "", text)
     text = re.sub(r"![A-Za-z0-9.:()<>+^]*!", "", text)  # named decorations
     return re.sub(r"[!`\\y.~HLMOPSTuvkVJR]", "", text)
 
@@ -333,7 +392,7 @@ def _raw_tokens(text: str, scaling: Fraction) -> list[str]:
     def close() -> None:
         nonlocal waiting, length
         if waiting:
-            found.extend(_length_token(length * scaling))
+            found.extend(length_tokens(length * scaling))
         waiting, length = False, Fraction(1)
 
     while place < len(text):
@@ -346,7 +405,7 @@ def _raw_tokens(text: str, scaling: Fraction) -> list[str]:
             if not waiting:
                 raise ZooError(f"the length {match[0]!r} belongs to no note.")
             length *= parse_length(match[0])
-            found.extend(_length_token(length * scaling))
+            found.extend(length_tokens(length * scaling))
             waiting, length = False, Fraction(1)
             continue
         close()
@@ -387,7 +446,8 @@ def parse_length(text: str) -> Fraction:
     return Fraction(above, below)
 
 
-def _length_token(length: Fraction) -> list[str]:
+def length_tokens(length: Fraction) -> list[str]:
+    """Returns the token of a length in eighths, none for one eighth."""
     if length == 1:
         return []
     above = str(length.numerator)
@@ -438,8 +498,12 @@ def _tuplet_token(text: str) -> str:
     return f"({count}" if default else f"({count}:{time}:{among}"
 
 
+def tuplet_time(count: int, meter: str) -> int:
+    """Returns in the time of how many notes so many are played, in a metre such as `"6/8"`."""
+    return _tuplet_time(count, meter in _COMPOUND)
+
+
 def _tuplet_time(count: int, compound: bool) -> int:
-    """Returns in the time of how many notes so many are played."""
     return {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(count, 3 if compound else 2)
 
 

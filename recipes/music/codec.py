@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from recipes.music import abc, modes
+from zoo.assets import Json
 from zoo.bounds import first_bytes, problems
 from zoo.errors import ZooError
 
@@ -21,7 +21,7 @@ MAX_BYTES = 100_000  # of a tune that is gone on from, or scored
 _CHUNK = 1_000  # tunes encoded in one call
 
 
-def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Any]:
+def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Json]:
     """Returns what a `TuneCodec` has to know of the training tunes; see its arguments."""
 
     def ranked(values: Counter[str]) -> list[str]:
@@ -64,7 +64,7 @@ class TuneCodec(keras.layers.Layer):
         tokens: Sequence[str],
         usual_keys: Mapping[str, str],
         meters: Mapping[str, Sequence[str]],
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.types, self.keys, self.tokens = list(types), list(keys), list(tokens)
@@ -112,28 +112,21 @@ class TuneCodec(keras.layers.Layer):
           max_bytes: of a tune.
           unknown: whether signs are allowed that no training tune has.
         """
-        kind, key = tf.strings.strip(kind), tf.strings.strip(key)
-        found = [
-            (
-                (names != "") & (table.lookup(names) < 0),
-                f"Known {name} are {', '.join(known)}; got ",
-            )
-            for names, table, name, known in (
-                (kind, self._kinds, "types", self.types),
-                (key, self._keys, "keys", self.keys),
-            )
-        ]
-        said = [(wrong, text + _start(given)) for (wrong, text), given in zip(found, (kind, key))]
+        found = []
+        for given, table, name, known in (
+            (tf.strings.strip(kind), self._kinds, "types", self.types),
+            (tf.strings.strip(key), self._keys, "keys", self.keys),
+        ):
+            text = f"Known {name} are {', '.join(known)}; got "
+            found.append(((given != "") & (table.lookup(given) < 0), text + _start(given)))
         if tune is not None:
             long = tf.strings.length(tune) > max_bytes
-            said.append(
-                (long, tf.fill(tf.shape(tune), f"The tune is longer than {max_bytes:,} bytes"))
-            )
+            found.append((long, f"The tune is longer than {max_bytes:,} bytes"))
             if not unknown:
                 strange = tf.reduce_any(self.split(first_bytes(tune, max_bytes)) < 0, axis=1)
                 text = "The prime has signs that no training tune has; got "
-                said.append((strange, text + _start(tune)))
-        return problems(*said)
+                found.append((strange, text + _start(tune)))
+        return problems(*found)
 
     def split(self, tune: tf.Tensor) -> tf.RaggedTensor:
         """Returns the ids of a tune's tokens, int32 `(batch, None)`; unknown ones are -1."""
@@ -224,10 +217,10 @@ class TuneCodec(keras.layers.Layer):
             ]
         )
 
-    def compute_output_shape(self, input_shape: tuple, *_: Any) -> tuple:
+    def compute_output_shape(self, input_shape: tuple, *_: object) -> tuple:
         return (input_shape[0], None)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         names = ("types", "keys", "tokens", "usual_keys", "meters")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -22,7 +21,7 @@ class MusicEncoder(keras.layers.Layer):
     with others. Only TensorFlow's core ops are used, so that any TF Serving binary runs them.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.built = True  # no weights to build
         notes = ["".join(note) for note in itertools.product("ABCDEFG", _ACCIDENTALS)]

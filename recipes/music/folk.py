@@ -18,15 +18,16 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, Wheel
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from recipes.music import abc
+    from zoo.data.sources import Parts
 
 OTHER = "tune"  # the type of tunes that say none
 TYPES = (
@@ -79,8 +80,9 @@ def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
     tunes = []
     for name, content in members.items():
         collection = PurePosixPath(name).parent.name
-        tunes += [(collection, tune) for tune in abc.split_tunes(content.decode("utf-8"))]
-    rows, failed = read_tunes(tunes)
+        found = abc.split_tunes(content.decode("utf-8"), whole=True)
+        tunes += [(collection, tune) for tune in found]
+    rows, failed = read_tunes(tunes, strict=True)
     notes = [f"{failed:,} of {len(tunes):,} tunes cannot be written with one voice, key and metre"]
     full = [share_full(row["tokens"]) >= LEAST_FULL for row in rows]
     notes.append(f"{full.count(False):,} whose bars do not fill their metre left out")
@@ -98,14 +100,26 @@ def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
 
 
 def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads a custom ABC file.
+    """Reads a custom ABC file, or the melody of a MIDI or MusicXML file.
 
     Raises:
       ZooError: it cannot be read, or holds no tune of one voice, key and metre.
     """
-    from recipes.music import abc
     from zoo.data import fetch
 
+    rows, note = read_rows(path)
+    if note:
+        fetch.say(note)
+    return examples(rows)
+
+
+def read_rows(path: Path) -> tuple[list[dict], str]:
+    """Returns the rows of a file, and a note on the tunes that were left out, `""` for none."""
+    from recipes.music import abc
+    from recipes.music.read import ABC
+
+    if path.suffix.lower() not in ABC:
+        return [melody(path)], ""
     tunes = abc.split_tunes(read_text(path))
     rows, failed = read_tunes(("", tune) for tune in tunes)
     if not rows:
@@ -113,16 +127,53 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
             f"{path} has {len(tunes):,} ABC tunes, none of which has one voice, key and metre. A "
             "tune needs the fields X:, M:, L: and K:, then its notes."
         )
-    if failed:
-        fetch.say(
-            f"{failed:,} of {len(tunes):,} tunes of {path.name} left out: they cannot be written "
-            "with one voice, key and metre"
-        )
-    return examples(rows)
+    note = (
+        f"{failed:,} of {len(tunes):,} tunes of {path.name} left out: they cannot be written with "
+        "one voice, key and metre"
+    )
+    return rows, note if failed else ""
+
+
+def melody(path: Path) -> dict:
+    """Returns the row of a MIDI or MusicXML file; its name is the title, and may say the type."""
+    from recipes.music import abc
+    from recipes.music.melody import to_tune
+    from recipes.music.read import parse_score
+
+    score = parse_score(path)
+    try:
+        key, tokens = to_tune(score)
+    except ZooError as error:
+        raise ZooError(f"{path} cannot be written as a tune: {error}") from error
+    name = re.sub(r"[_-]+", " ", path.stem)
+    kind = type_of(abc.Tune({"T": [name]}, ()))
+    return {"type": kind, "key": key, "title": plain_title(name) or name, "tokens": tokens}
+
+
+def read_folder(path: Path) -> tuple[Parts, list[str], str, str]:
+    """Reads a folder of ABC, MIDI and MusicXML files; returns its splits, notes, title, licence."""
+    from recipes.music import corpus
+
+    notes: list[str] = []
+
+    def read(files: Sequence[Path]) -> tuple[Examples, list[tuple[Path, str]]]:
+        rows, failed = [], []
+        for file in files:
+            try:
+                more, note = read_rows(file)
+            except ZooError as error:
+                failed.append((file, str(error)))
+                continue
+            rows += more
+            notes.extend([note] if note else [])
+        return examples(rows), failed
+
+    parts, more = corpus.read_folder(path, read)
+    return parts, [*notes, *more], f"{path.name} (custom data)", ""
 
 
 def read_prime(path: Path) -> dict[str, str]:
-    """Reads an ABC file that a new tune is to go on from.
+    """Reads an ABC, MIDI or MusicXML file that a new tune is to go on from.
 
     Returns:
       `prime`: the notes of its first tune in canonical form, without the bar line that ends it;
@@ -132,7 +183,15 @@ def read_prime(path: Path) -> dict[str, str]:
       ZooError: it cannot be read.
     """
     from recipes.music import abc
+    from recipes.music.read import MIDI, MUSICXML
 
+    if path.suffix.lower() in (*MIDI, *MUSICXML):
+        row = melody(path)
+        return {
+            "prime": abc.join([*row["tokens"][:-1], "|"]),
+            "key": row["key"],
+            "type": row["type"],
+        }
     text = read_text(path)
     try:
         tunes = abc.split_tunes(text if re.search(r"(?m)^X:", text) else f"X:1\n{text}")
@@ -150,22 +209,24 @@ def read_prime(path: Path) -> dict[str, str]:
 
 def read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({error}).") from error
 
 
-def read_tunes(tunes: Iterable[tuple[str, abc.Tune]]) -> tuple[list[dict], int]:
+def read_tunes(
+    tunes: Iterable[tuple[str, abc.Tune]], strict: bool = False
+) -> tuple[list[dict], int]:
     """Returns rows of collections and tunes, and how many are none.
 
-    A row has `type`, `key`, `title` and `tokens`.
+    `strict` is that of `abc.read_tune`. A row has `type`, `key`, `title` and `tokens`.
     """
     from recipes.music import abc
 
     rows, failed = [], 0
     for collection, tune in tunes:
         try:
-            key, tokens = abc.read_tune(tune)
+            key, tokens = abc.read_tune(tune, strict)
         except ZooError:
             failed += 1
             continue
@@ -230,9 +291,9 @@ def runs(tokens: list[str]) -> list[tuple[int, ...]]:
 
 def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
     """Returns one title for all tunes that are connected by an equal title or run."""
-    above: dict[Any, Any] = {}
+    above: dict[Hashable, Hashable] = {}
 
-    def root(node: Any) -> Any:
+    def root(node: Hashable) -> Hashable:
         while above.setdefault(node, node) != node:
             above[node] = above[above[node]]
             node = above[node]
@@ -241,7 +302,7 @@ def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
     for title, found in tunes:
         for run in found:
             above[root(run)] = root(title)
-    first: dict[Any, str] = {}
+    first: dict[Hashable, str] = {}
     for title, _ in tunes:
         first.setdefault(root(title), title)
     return [first[root(title)] for title, _ in tunes]
@@ -281,4 +342,5 @@ FOLK = Dataset(
     group="title",
     reader=read_file,
     suffixes=(".abc",),
+    folder=read_folder,
 )

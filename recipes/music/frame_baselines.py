@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -55,14 +54,26 @@ def baselines(train: Examples, test: Examples) -> dict[str, Scores]:
 
 
 def transitions(pieces: Sequence[Sequence[Sequence[int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the frame before each frame that has one, and that frame, `(frames, keys)`."""
+    """Returns the frame before each frame that has one, and that frame.
+
+    Args:
+      pieces: MIDI numbers of each frame.
+
+    Returns:
+      Both float32 `(frames, keys)`, 1 where a key sounds.
+    """
     rolls = [roll(piece) for piece in pieces]
     before, after = (np.concatenate([r[a:b] for r in rolls]) for a, b in ((0, -1), (1, None)))
     return before, after
 
 
 def nats(frames: np.ndarray, probabilities: np.ndarray) -> float:
-    """Returns the mean over frames of -log p, summed over keys."""
+    """Returns the mean over frames of -log p, summed over keys, in nats.
+
+    Args:
+      frames: 0 or 1, `(frames, keys)`.
+      probabilities: that each key sounds, float `(frames, keys)`.
+    """
     found = np.where(frames == 1, probabilities, 1 - probabilities)
     return float(-np.log(np.maximum(found, 1e-12)).sum() / len(frames))
 
@@ -82,7 +93,7 @@ def _regression(
         if min(sounds, len(frames) - sounds) < 2:  # too rarely (or too often) to learn from
             probabilities[:, key] = (sounds + 0.5) / (len(frames) + 1)
             continue
-        model: Any = LogisticRegression(C=STRENGTH, max_iter=200)
+        model = LogisticRegression(C=STRENGTH, max_iter=200)
         model.fit(features(*train, key), frames[:, key])
         probabilities[:, key] = model.predict_proba(features(*test, key))[:, 1]
     return nats(test_frames, probabilities)

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import math
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -124,7 +123,7 @@ def in_key(pieces: Iterable[Sequence[Frame]], keys: Iterable[str]) -> float:
     return inside / total if total else math.nan
 
 
-def bars(piece: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
+def bars(piece: Sequence[Frame], size: int) -> list[tuple[Hashable, ...]]:
     """Returns runs of `size` frames from the beginning on; an incomplete last one is left out."""
     return [
         tuple(map(_hashable, piece[start : start + size]))
@@ -222,7 +221,7 @@ def _relative(piece: Sequence[Frame]) -> list[Hashable]:
     return items
 
 
-def _hashable(frame: Any) -> Hashable:
+def _hashable(frame: Frame) -> Hashable:
     return tuple(frame) if isinstance(frame, list | np.ndarray) else frame
 
 

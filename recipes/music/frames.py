@@ -167,7 +167,7 @@ class FrameChain:
         return {"log_probability": -tf.reduce_sum(nats, axis=1), "count": count}
 
     def is_note(self, frames: tf.Tensor) -> tf.Tensor:
-        """Returns which numbers are those of keys, bool."""
+        """Returns which numbers, int32 `(...)`, are those of keys, bool `(...)`."""
         return (frames >= self.lowest) & (frames < self.lowest + self.keys)
 
     def multi_hot(self, frames: tf.Tensor) -> tf.Tensor:

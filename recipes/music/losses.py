@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.losses import StepLoss
 
@@ -20,17 +18,17 @@ class FrameLoss(StepLoss):
       y_pred: float logits `(batch, time, keys)`.
     """
 
-    def __init__(self, name: str = "frame_loss", **kwargs: Any) -> None:
+    def __init__(self, name: str = "frame_loss", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
 
-    def real(self, y_true: Any) -> Any:
+    def real(self, y_true: KerasTensor) -> KerasTensor:
         return y_true[..., -1] > 0
 
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
+    def terms(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         return frame_nats(y_true[..., :-1], y_pred)
 
 
-def frame_nats(frame: Any, logits: Any) -> Any:
+def frame_nats(frame: KerasTensor, logits: KerasTensor) -> KerasTensor:
     """Returns -log p of frames, float32 `(...,)`.
 
     Args:

@@ -35,6 +35,11 @@ def parse_key(text: str) -> str:
     """
     found = re.fullmatch(r"([A-Ga-g])\s*([#♯b♭-]?)\s*([A-Za-z]*)", text.strip())
     mode = _mode(found[3]) if found else ""
+    if text.strip() in ("HP", "Hp"):
+        raise UsageError(
+            f"{text.strip()!r} is the scale of Highland pipes, which is no key; write it as A mix "
+            "or D major."
+        )
     if found is None or not mode:
         raise UsageError(f"{text!r} is no key; write it as G major, Em, A dorian or Bb major.")
     sign = {"": "", "#": "#", "♯": "#"}.get(found[2], "-")
@@ -42,6 +47,36 @@ def parse_key(text: str) -> str:
     if not -7 <= sharps(name) <= 7:
         raise UsageError(f"{text!r} is a key with more than seven sharps or flats.")
     return name
+
+
+_CLEF = re.compile(
+    r"(?:clef=)?(?:treble|alto|tenor|bass|baritone|soprano|mezzosoprano|perc|G|F|C)?[1-5]?([+-]8)?"
+)
+_PROPERTY = re.compile(
+    r"(?:clef|middle|m|transpose|t|octave|stafflines|staffscale|style|score|sound|shift|cue|name|nm"
+    r"|subname|sname|snm|stems?|gchord|dyn|lyrics|instrument|program)=(.*)"
+)
+
+
+def split_key(text: str) -> tuple[str, int]:
+    """Separates the key of a `K:` field from clef and transposition.
+
+    Returns:
+      The key as it is written, `""` where there is none, and by how many semitones what sounds is
+      above what is written: `"G clef=treble-8"` gives `("G", -12)`.
+    """
+    words, shift = [], 0
+    for place, word in enumerate(re.sub(r'"[^"]*"', "", text).split()):
+        clef = _CLEF.fullmatch(word)
+        if (clef and (place or len(word) > 1)) and not re.fullmatch("[A-G]", word):
+            shift += {"+8": 12, "-8": -12}.get(clef[1] or "", 0)
+        elif found := _PROPERTY.fullmatch(word):
+            number = re.fullmatch(r"([+-]?[0-9]{1,2})", found[1])
+            size = {"octave": 12, "transpose": 1, "t": 1}.get(word.partition("=")[0], 0)
+            shift += size * int(number[1]) if number else 0
+        else:
+            words.append(word)
+    return " ".join(words), shift
 
 
 def _mode(word: str) -> str:

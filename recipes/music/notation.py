@@ -1,13 +1,17 @@
-"""Pieces as MusicXML, and ABC tunes as pieces, by music21."""
+"""Pieces and tunes as MusicXML, by music21."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+from fractions import Fraction
 from typing import Any
 
-from recipes.music.keys import HIGHEST, KEYS, LOWEST, note_name
+from recipes.music.keys import note_name
 from recipes.music.libraries import line, quiet, require
-from recipes.music.piece import FOUR_VOICES, NEAR, Note, Piece
+from recipes.music.piece import FOUR_VOICES, NEAR, Piece
+from recipes.music.repeats import sections
+from recipes.music.tune import Key, Measure, NotatedTune, Pitch, Voice
 from zoo.errors import ZooError
 
 
@@ -40,7 +44,7 @@ def musicxml(score: Any) -> bytes:
 
 
 def score(piece: Piece) -> Any:
-    """Returns a piece as a music21 score, a part for each voice.
+    """Returns a piece as a music21 score, a part for each voice; an upbeat is a bar of its own.
 
     Raises:
       ZooError: music21 is not installed.
@@ -65,18 +69,38 @@ def score(piece: Piece) -> Any:
             part.append(meter.TimeSignature(f"{piece.time[0]}/{piece.time[1]}"))
             if voice == 0:
                 part.append(tempo.MetronomeMark(number=piece.bpm))
-            place = 0.0
+            place, late = 0.0, piece.bar - piece.upbeat if piece.upbeat else 0.0
             for each in notes:
                 if each.start > place + NEAR:
-                    part.insert(opFrac(place), note.Rest(opFrac(each.start - place)))
+                    part.insert(opFrac(place + late), note.Rest(opFrac(each.start - place)))
                 spelt = each.pitch if piece.key is None else note_name(each.pitch, piece.key)
                 tone = note.Note(spelt, quarterLength=opFrac(each.end - each.start))
-                part.insert(opFrac(each.start), tone)
+                part.insert(opFrac(each.start + late), tone)
                 place = each.end
             if piece.length > place + NEAR:
-                part.insert(opFrac(place), note.Rest(opFrac(piece.length - place)))
-            result.insert(0, part)
+                part.insert(opFrac(place + late), note.Rest(opFrac(piece.length - place)))
+            result.insert(0, _with_upbeat(part, late) if late else part)
     return result
+
+
+def _with_upbeat(part: Any, late: float) -> Any:
+    """Divides a part that begins `late` into bars, the first of which is an upbeat."""
+    from music21 import stream
+    from music21.common import opFrac
+
+    part.makeMeasures(inPlace=True)
+    part.makeTies(inPlace=True)
+    for number, measure in enumerate(list(part.getElementsByClass(stream.Measure))):
+        measure.number = number
+        if number:
+            part.setElementOffset(measure, opFrac(measure.offset - late))
+            continue
+        measure.paddingLeft = opFrac(late)
+        measure.showNumber = stream.enums.ShowNumber.NEVER
+        for element in list(measure.elements):
+            if element.offset >= late:
+                measure.setElementOffset(element, opFrac(element.offset - late))
+    return part
 
 
 def parse_abc(text: str) -> Any:
@@ -107,67 +131,159 @@ def parse_abc(text: str) -> Any:
     return result
 
 
-def from_score(score: Any, bpm: float = 120.0) -> Piece:
-    """Makes a piece of a music21 score, as it is played.
+def tune_score(tune: NotatedTune, bpm: float = 120.0) -> Any:
+    """Returns a tune as a music21 score, as it is written: repeats, endings, ties, grace notes.
 
-    Repeats are played where the library can pair them; otherwise the score is played as it stands,
-    once. Grace notes and chord symbols are left out. Each part is a voice, chords included.
+    A `:|` that has no `|:` gets one where it goes back to, so that every program plays the same.
 
     Args:
-      score: a music21 score.
-      bpm: quarter notes a minute, where the score gives no tempo.
+      tune: of `recipes.music.tune.parse_tune`.
+      bpm: quarter notes a minute, where the tune gives no tempo.
 
     Raises:
-      ZooError: a note is not on a piano.
+      ZooError: music21 is not installed.
     """
-    from music21 import key, meter, repeat, tempo
+    require("music21")
+    from music21 import metadata, stream, tempo
 
     with quiet():
-        parts = list(score.parts)
-        played = []
-        for part in parts:
-            try:
-                played.append(part.expandRepeats() if part.hasMeasures() else part)
-            except repeat.ExpanderException:
-                played.append(part)
-        notes = []
-        for voice, part in enumerate(played):
-            for element in part.flatten().notes:
-                if not _sounds(element):
-                    continue
-                start, length = float(element.offset), float(element.quarterLength)
-                for pitch in element.pitches:
-                    number = midi_number(pitch)
-                    if not LOWEST <= number <= HIGHEST:
-                        raise ZooError(f"The note {pitch.nameWithOctave} is not on a piano.")
-                    notes.append(Note(start, start + length, number, voice))
-        flat = played[0].flatten()
-        signatures = flat.getElementsByClass(meter.TimeSignature)
-        time = signatures[0] if signatures else meter.TimeSignature("4/4")
-        signs = flat.getElementsByClass(key.KeySignature)
-        tempi = [mark for mark in flat.getElementsByClass(tempo.MetronomeMark) if mark.number]
-        length = max(float(part.highestTime) for part in played)
-        bars = sorted({float(bar.offset) for bar in played[0].getElementsByClass("Measure")})
-        return Piece(
-            notes=tuple(sorted(notes, key=lambda note: (note.start, note.voice, note.pitch))),
-            voices=tuple(part.partName or f"Voice {n}" for n, part in enumerate(parts, 1))
-            if len(parts) > 1
-            else ("Melody",),
-            length=length,
-            bars=tuple(bar for bar in bars if bar < length - NEAR) or (0.0,),
-            time=(time.numerator, time.denominator),
-            bpm=float(tempi[0].getQuarterBPM()) if tempi else bpm,
-            key=_signature(signs[0]) if signs else None,
-            title=", ".join(filter(None, [_title(score), *map(_name, signs[:1])])),
-        )
+        result = stream.Score()
+        result.metadata = metadata.Metadata()
+        result.metadata.title = tune.title
+        for voice in tune.voices:
+            part = _part(voice)
+            if not len(result.parts):
+                first = part.getElementsByClass(stream.Measure)[0]
+                first.insert(0, tempo.MetronomeMark(number=tune.bpm or bpm))
+            result.insert(0, part)
+    return result
 
 
-def midi_number(pitch: Any) -> int:
-    """Returns the MIDI number of a music21 pitch, of a quarter tone the next one's.
+def _part(voice: Voice) -> Any:
+    """Returns a voice as a music21 part with measures, endings and ties."""
+    from music21 import bar, clef, meter, spanner, stream
+    from music21.common import opFrac
 
-    The library's own moves what is below 0 or above 127 by octaves until it fits.
-    """
-    return round(pitch.ps)
+    part = stream.Part()
+    part.partName = voice.name
+    repeated = [each for each in sections([m.mark for m in voice.measures]) if each.times > 1]
+    # A `|:` that nothing closes is not written: programs differ in what they make of it.
+    opening = {each.start for each in repeated if each.start or voice.measures[0].mark.opens}
+    events = [event for m in voice.measures for layer in m.layers for event in layer]
+    middle = [pitch.number for event in events for pitch in event.pitches]
+    number = 0
+    measures = []
+    before: Measure | None = None
+    for place, written in enumerate(voice.measures):
+        mark, last = written.mark, place + 1 == len(voice.measures)
+        lacking = Fraction(0)
+        if written.meter:
+            lacking = Fraction(4 * written.meter[0], written.meter[1]) - written.length
+        upbeat = lacking > 0 and bool(not place or mark.part or mark.opens)
+        number += not upbeat
+        measure = stream.Measure(number=number)
+        if upbeat and place:
+            measure.numberSuffix = "X"  # the upbeat of a part; numbers are unique in a file
+        if upbeat:
+            measure.showNumber = stream.enums.ShowNumber.NEVER
+        if lacking > 0:  # else it is filled with rests
+            side = "paddingLeft" if upbeat else "paddingRight"
+            setattr(measure, side, opFrac(lacking))
+        if before is None:
+            bass = sum(middle) < 57 * len(middle)
+            measure.append(clef.BassClef() if bass else clef.TrebleClef())
+        if before is None or before.key != written.key:
+            measure.append(_key_signature(written.key))
+        if written.meter and (before is None or before.meter != written.meter):
+            measure.append(meter.TimeSignature(f"{written.meter[0]}/{written.meter[1]}"))
+        if place in opening:
+            measure.leftBarline = bar.Repeat(direction="start")
+        if mark.back:
+            measure.rightBarline = bar.Repeat(
+                direction="end", times=mark.back + 1 if mark.back > 1 else None
+            )
+        elif mark.closes or last:
+            measure.rightBarline = bar.Barline("final" if last else "double")
+        _fill(measure, written)
+        part.append(measure)
+        measures.append(measure)
+        before = written
+    for section in repeated:
+        for start, end, passes in section.endings:
+            bracket = spanner.RepeatBracket(measures[start:end], number=sorted(passes))
+            part.insert(0, bracket)
+    _tie(part, voice)
+    return part
+
+
+def _fill(measure: Any, written: Measure) -> None:
+    """Puts the events of a measure into a music21 one, each layer into a voice of its own."""
+    from music21 import chord, harmony, note, stream
+    from music21.common import opFrac
+
+    for number, layer in enumerate(written.layers, 1):
+        if not layer:
+            continue
+        target = stream.Voice(id=str(number)) if len(written.layers) > 1 else measure
+        for event in layer:
+            for grace in event.graces:
+                target.insert(opFrac(event.start), note.Note(_pitch(grace)).getGrace())
+            if event.symbol:
+                with contextlib.suppress(Exception):  # other words than names of chords
+                    target.insert(opFrac(event.start), harmony.ChordSymbol(event.symbol))
+            length = opFrac(event.length)
+            if not event.pitches:
+                element = note.Rest(quarterLength=length)
+            elif len(event.pitches) == 1:
+                element = note.Note(_pitch(event.pitches[0]), quarterLength=length)
+            else:
+                element = chord.Chord(list(map(_pitch, event.pitches)), quarterLength=length)
+            target.insert(opFrac(event.start), element)
+        if target is not measure:
+            measure.insert(0, target)
+
+
+def _tie(part: Any, voice: Voice) -> None:
+    """Ties the notes of a music21 part that go on into the next one of the same pitch."""
+    from music21 import chord, tie
+
+    written = [event for m in voice.measures for layer in m.layers for event in layer]
+    elements = [each for each in part.recurse().notesAndRests
+                if not each.duration.isGrace and "Harmony" not in each.classes]  # fmt: skip
+    if len(elements) != len(written) or any(len(m.layers) > 1 for m in voice.measures):
+        return
+    going: set[int] = set()
+    for place, (event, element) in enumerate(zip(written, elements, strict=True)):
+        after = written[place + 1].pitches if place + 1 < len(written) else ()
+        following = {pitch.number for pitch in after}
+        stopping, going = going, set()
+        parts = element.notes if isinstance(element, chord.Chord) else [element]
+        for pitch in event.pitches:
+            number = pitch.number
+            starts, stops = pitch.tied and number in following, number in stopping
+            going |= {number} if starts else set()
+            kind = {(1, 1): "continue", (1, 0): "start", (0, 1): "stop"}.get((starts, stops))
+            for each in parts:
+                if kind and each.pitch.midi == number:
+                    each.tie = tie.Tie(kind)
+
+
+def _pitch(pitch: Pitch) -> Any:
+    from music21 import pitch as pitches
+
+    result = pitches.Pitch(step=pitch.letter, octave=pitch.octave)
+    if pitch.alter:
+        result.accidental = pitches.Accidental(pitch.alter)
+    return result.transpose(pitch.shift) if pitch.shift else result
+
+
+def _key_signature(signature: Key) -> Any:
+    from music21 import key
+
+    if signature.name:
+        tonic, mode = signature.name.split()
+        return key.Key(tonic if mode != "minor" else tonic.lower(), mode)
+    return key.KeySignature(signature.sharps)
 
 
 def _sounds(element: Any) -> bool:
@@ -179,19 +295,3 @@ def _sounds(element: Any) -> bool:
         and bool(element.pitches)
         and element.quarterLength > 0
     )
-
-
-def _signature(sign: Any) -> str:
-    """Returns the key that a music21 signature is written for; of other modes, the major key."""
-    index = sign.sharps * 7 % 12
-    return KEYS[(index + 9) % 12 + 12] if getattr(sign, "mode", None) == "minor" else KEYS[index]
-
-
-def _title(score: Any) -> str:
-    return (score.metadata.title or "") if score.metadata is not None else ""
-
-
-def _name(sign: Any) -> str:
-    """Returns the name of a key of any mode, such as `"E dorian"`; none of a bare signature."""
-    mode = getattr(sign, "mode", None)
-    return f"{sign.tonic.name.replace('-', '♭').replace('#', '♯')} {mode}" if mode else ""

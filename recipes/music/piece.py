@@ -63,6 +63,23 @@ class Piece:
     def seconds(self) -> float:
         return self.length * 60 / self.bpm
 
+    @property
+    def bar(self) -> float:
+        """Quarter notes of a full bar."""
+        return 4 * self.time[0] / self.time[1]
+
+    @property
+    def beat(self) -> float:
+        """Quarter notes of a beat: three eighths in 6/8, 9/8 and 12/8."""
+        above, below = self.time
+        return 4 / below * (3 if below >= 8 and above > 3 and above % 3 == 0 else 1)
+
+    @property
+    def upbeat(self) -> float:
+        """Quarter notes before the first bar line, 0 where the piece begins with a full bar."""
+        size = self.bars[1] - self.bars[0] if len(self.bars) > 1 else self.bar
+        return size if size < self.bar - NEAR else 0.0
+
 
 def from_frames(
     frames: Sequence[Sequence[int]],
@@ -73,6 +90,7 @@ def from_frames(
     voices: int | None = None,
     strike: float = 1.0,
     beats: int = 4,
+    upbeat: float = 0.0,
 ) -> Piece:
     """Makes a piece of frames; `recipes.music.write.write_frames` says by which rules.
 
@@ -84,16 +102,19 @@ def from_frames(
             raise ZooError(f"{name} is {value}: give a number above 0.")
     if beats < 1:
         raise ZooError(f"beats is {beats}: a bar has one at least.")
+    if not 0 <= upbeat < beats:
+        raise ZooError(f"upbeat is {upbeat:g}: give quarter notes, fewer than {beats}.")
     parts = assign_voices(frames, voices)
     if not any(map(len, frames)):
         raise ZooError("There is no note in the piece, so nothing can be written of it.")
     length = len(frames) * quarter_length
     key = None if key is None else parse_key(key)
+    bars = (upbeat + bar for bar in range(0, math.ceil(length - upbeat - NEAR), beats))
     return Piece(
-        notes=tuple(_join(parts, quarter_length, strike)),
+        notes=tuple(_join(parts, quarter_length, strike, upbeat)),
         voices=_names(len(parts[0])),
         length=length,
-        bars=tuple(float(bar) for bar in range(0, math.ceil(length - NEAR), beats)),
+        bars=(*((0.0,) if upbeat > 0 else ()), *map(float, bars)),
         time=(beats, 4),
         bpm=bpm,
         key=key,
@@ -174,8 +195,11 @@ def _arrange(
     return least(0, 0)[1]
 
 
-def _join(parts: list[tuple[int | None, ...]], quarter_length: float, strike: float) -> list[Note]:
+def _join(
+    parts: list[tuple[int | None, ...]], quarter_length: float, strike: float, upbeat: float
+) -> list[Note]:
     """Makes notes of the pitches that each voice has in each frame."""
+    first = 0.0 if math.isinf(strike) else upbeat % strike  # where the first beat is
     notes = []
     for voice in range(len(parts[0])):
         begin = 0
@@ -183,7 +207,7 @@ def _join(parts: list[tuple[int | None, ...]], quarter_length: float, strike: fl
             pitch = parts[begin][voice]
             if index < len(parts) and parts[index][voice] == pitch:
                 here, there = (
-                    math.floor((place * quarter_length + NEAR) / strike)
+                    math.floor((place * quarter_length - first + NEAR) / strike)
                     for place in (index, index - 1)
                 )
                 if here == there:

@@ -86,13 +86,12 @@ def _rows(piece: Piece) -> list[tuple[float, float]]:
 
 def _numbers(piece: Piece) -> dict[float, int]:
     """Returns the number of each bar, by its beginning; an upbeat has none."""
-    half = 2 * piece.time[0] / piece.time[1]
     ends = [*piece.bars[1:], piece.length]
     last = piece.bars[-1]
     whole = [
         bar
         for bar, end in zip(piece.bars, ends, strict=True)
-        if end - bar > half - NEAR or bar == last
+        if (end - bar > piece.bar / 2 - NEAR or bar == last) and (bar > NEAR or not piece.upbeat)
     ]
     return {bar: number for number, bar in enumerate(whole, 1)}
 
@@ -145,11 +144,12 @@ def _draw(axes: Axes, piece: Piece, boxes: list[_Box], start: float, end: float)
     bars = [bar for bar in piece.bars if start - NEAR <= bar < end - NEAR]
     numbers = _numbers(piece)
     axes.set_xticks(bars, [str(numbers.get(bar, "")) for bar in bars], fontsize=7)
-    beat = 4 / piece.time[1]
     beats = [
-        bar + index * beat
+        bar + index * piece.beat - late
         for bar, following in zip(bars, [*bars[1:], end], strict=True)
-        for index in range(1, math.ceil((following - bar) / beat - NEAR))
+        # The beats of an upbeat are counted from its end.
+        for late in [-(following - bar) % piece.beat if bar < NEAR and piece.upbeat else 0.0]
+        for index in range(1, math.ceil((following - bar + late) / piece.beat - NEAR))
     ]
     axes.set_xticks(beats, minor=True)
     axes.grid(axis="x", which="major", color="#888888", lw=0.8, zorder=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -13,6 +11,7 @@ from recipes.music.keys import KEYS
 from zoo.bounds import first_bytes, in_parts, marked, problems
 from zoo.decoding.generator import generation_signatures
 from zoo.decoding.sampling import MAX_STEPS
+from zoo.serving.signatures import Functions
 
 MAX_CHORD = 1_000  # bytes of a first chord that are read
 SCORED = 2**16  # notes that are scored together: bounds the memory that a request takes
@@ -35,7 +34,7 @@ def frame_signatures(
     top_p: float,
     max_frames: int = 10_000,
     max_steps: int = MAX_STEPS,
-) -> dict[str, Any]:
+) -> Functions:
     """Makes what a model of frames serves: keyword arguments of `zoo.serving.Served`.
 
     Args:

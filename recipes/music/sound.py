@@ -1,23 +1,29 @@
-"""Pieces as MIDI and as audio, by pretty_midi."""
+"""Pieces as MIDI, by pretty_midi, and as audio."""
 
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
+import tempfile
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.io import wavfile
 
 from recipes.music.keys import parse_key, tonic
 from recipes.music.libraries import require
 from recipes.music.piece import Piece
+from recipes.music.voice import RATE, play, without_edges
+from zoo.errors import ZooError
 
-RATE = 22_050  # samples a second: all that a piano's fundamentals and first overtones need
-PEAK = 0.9  # of full scale
+PEAK = 10 ** (-1 / 20)  # of full scale: -1 dB
 TICKS = 480  # a quarter note: thirds, fifths and 32nds are whole numbers of them
 
 _VELOCITY = 80
-# A pure tone of the bass is hardly heard from a small loudspeaker; its overtones are.
-_OVERTONES = (1.0, 0.5, 0.25, 0.125)
+_ACCOMPANIMENT = 0.85  # loudness of the voices below the first
 
 
 def midi(piece: Piece) -> bytes:
@@ -32,28 +38,77 @@ def midi(piece: Piece) -> bytes:
 
 
 def audio(piece: Piece) -> np.ndarray:
-    """Returns the sound of a piece: struck tones that fade, with three overtones.
+    """Returns the sound of a piece, as of `recipes.music.voice`.
 
     Returns:
-      int16 `(samples,)`, mono, at `RATE`; as long as the piece, its loudest sample at `PEAK`.
+      int16 `(samples,)`, mono, at `RATE`; `TAIL` seconds longer than the piece, its loudest sample
+      at `PEAK`.
+    """
+    second = 60 / piece.bpm
+    return _levelled(
+        play(
+            (
+                (
+                    note.start * second,
+                    note.end * second,
+                    note.pitch,
+                    _ACCOMPANIMENT if note.voice else 1.0,
+                )
+                for note in piece.notes
+            ),
+            piece.seconds,
+        )
+    )
+
+
+def wav(piece: Piece, soundfont: Path | str | None = None) -> bytes:
+    """Returns the sound of a piece as a WAV file: `audio`, or fluidsynth's with a soundfont.
+
+    Args:
+      piece: what sounds.
+      soundfont: path of an SF2 or SF3 file; `None` for our own voice.
 
     Raises:
-      ZooError: pretty_midi is not installed.
+      ZooError: fluidsynth is not installed, or cannot use the soundfont.
     """
-    samples = np.zeros(round(piece.seconds * RATE))
-    # The library normalises by the peak and adds a second of silence; notes fade out at their ends.
-    sound = _midi(piece).synthesize(fs=RATE, wave=_tone)[: len(samples)]
-    samples[: len(sound)] = PEAK * sound
-    return np.round(samples * np.iinfo(np.int16).max).astype(np.int16)
-
-
-def wav(piece: Piece) -> bytes:
-    """Returns `audio` as a WAV file."""
-    from scipy.io import wavfile
-
+    samples = audio(piece) if soundfont is None else _synthesised(piece, Path(soundfont))
     file = io.BytesIO()
-    wavfile.write(file, RATE, audio(piece))
+    wavfile.write(file, RATE, samples)
     return file.getvalue()
+
+
+def _levelled(sound: np.ndarray) -> np.ndarray:
+    """Returns samples as int16, the loudest at `PEAK`."""
+    peak = np.abs(sound).max(initial=0)
+    scaled = sound * (PEAK * np.iinfo(np.int16).max / peak if peak else 1)
+    return np.trunc(scaled).astype(np.int16)
+
+
+def _synthesised(piece: Piece, soundfont: Path) -> np.ndarray:
+    """Returns what fluidsynth makes of a piece, as `audio` does."""
+    program = shutil.which("fluidsynth")
+    if program is None:
+        raise ZooError(
+            "A soundfont is played by fluidsynth, which is not installed: install the package "
+            "fluidsynth of your system, or leave out the soundfont."
+        )
+    soundfont = soundfont.expanduser()
+    if not soundfont.is_file():
+        raise ZooError(f"There is no soundfont {soundfont}. Give the path of an SF2 or SF3 file.")
+    with tempfile.TemporaryDirectory() as folder:
+        score, sound = Path(folder, "piece.mid"), Path(folder, "piece.wav")
+        score.write_bytes(midi(piece))
+        command = [program, "-ni", "-r", str(RATE), "-F", str(sound), str(soundfont), str(score)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        try:
+            _, samples = wavfile.read(sound)
+        except (OSError, ValueError):
+            lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+            raise ZooError(
+                f"fluidsynth cannot play with {soundfont} ({' '.join(lines[-1:])[:120]})."
+            ) from None
+    mono = samples.astype(np.float64).reshape(len(samples), -1).mean(axis=1)
+    return _levelled(without_edges(mono))
 
 
 def _midi(piece: Piece) -> Any:
@@ -61,7 +116,15 @@ def _midi(piece: Piece) -> Any:
     import pretty_midi
 
     music = pretty_midi.PrettyMIDI(resolution=TICKS, initial_tempo=piece.bpm)
-    music.time_signature_changes.append(pretty_midi.TimeSignature(*piece.time, 0))
+    signatures = [pretty_midi.TimeSignature(*piece.time, piece.upbeat * 60 / piece.bpm)]
+    if piece.upbeat:  # a bar of its own
+        size = Fraction(piece.upbeat / 4).limit_denominator(64)
+        if size.denominator in (2, 4, 8, 16, 32, 64):
+            below = max(4, size.denominator)
+            signatures.insert(0, pretty_midi.TimeSignature(int(size * below), below, 0))
+        else:
+            signatures[0].time = 0
+    music.time_signature_changes += signatures
     if piece.key is not None:
         key = parse_key(piece.key)
         number = tonic(key) + (12 if key.endswith("minor") else 0)
@@ -76,16 +139,3 @@ def _midi(piece: Piece) -> Any:
         ]
         music.instruments.append(track)
     return music
-
-
-def _tone(phase: np.ndarray) -> np.ndarray:
-    """A sine and its overtones, those that the sampling rate can hold."""
-    step = phase[1] - phase[0] if len(phase) > 1 else 0.0
-    return sum(
-        (
-            weight * np.sin(number * phase)
-            for number, weight in enumerate(_OVERTONES, 1)
-            if number * step < np.pi
-        ),
-        np.zeros_like(phase),
-    )

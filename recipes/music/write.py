@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from recipes.music.libraries import require
 from recipes.music.piece import Piece, from_frames
+from zoo.data.fetch import say
 from zoo.errors import ZooError
 from zoo.files import writing
 
@@ -24,6 +26,8 @@ def write_frames(
     voices: int | None = None,
     strike: float = 1.0,
     beats: int = 4,
+    upbeat: float = 0.0,
+    soundfont: Path | str | None = None,
 ) -> list[Path]:
     """Writes a piece that is given by what sounds in each frame.
 
@@ -46,13 +50,16 @@ def write_frames(
       strike: quarter notes after which a repeated note is struck anew, counted from the beginning;
         `math.inf` always holds it.
       beats: quarter notes in a bar.
+      upbeat: quarter notes before the first bar line, fewer than `beats`; 0 for none.
+      soundfont: an SF2 or SF3 file by which fluidsynth plays the WAV; without it, the one that the
+        environment variable `ZOO_SOUNDFONT` names, and else our own voice (`recipes.music.voice`).
 
     Returns:
       The files: `.mid`, `.musicxml`, `.wav` (mono, 16 bits, 22,050 samples a second) and `.png`.
 
     Raises:
       ZooError: there is no note or one is not on a piano, the piece lasts more than 15 minutes, a
-        library of the extra `[music]` is missing, or a file cannot be written.
+        library of the extra `[music]` or fluidsynth is missing, or a file cannot be written.
     """
     require("music21", "pretty_midi")
     from recipes.music import notation
@@ -65,21 +72,25 @@ def write_frames(
         voices=voices,
         strike=strike,
         beats=beats,
+        upbeat=upbeat,
     )
     _check_length(piece)
-    return _write(Path(stem), piece, notation.musicxml(notation.score(piece)))
+    return _write(Path(stem), piece, notation.musicxml(notation.score(piece)), soundfont)
 
 
-def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
+def write_abc(
+    abc: str, stem: Path | str, *, bpm: float = 120.0, soundfont: Path | str | None = None
+) -> list[Path]:
     """Writes a tune that is given in ABC.
 
-    MIDI, WAV and the picture have its repeats played out where they pair up; MusicXML has them as
-    they are written. Chord symbols and grace notes are not played.
+    MIDI, WAV and the picture have its repeats played out; MusicXML has them as they are written.
+    Chord symbols are not played. What cannot be played, such as "D.C.", is named on stderr.
 
     Args:
       abc: one tune, with its header.
       stem: path of the files without their endings, which are added.
       bpm: quarter notes a minute, where the tune has no tempo of its own (`Q:`).
+      soundfont: as of `write_frames`.
 
     Returns:
       The files: `.abc`, `.mid`, `.musicxml`, `.wav` and `.png`.
@@ -89,13 +100,16 @@ def write_abc(abc: str, stem: Path | str, *, bpm: float = 120.0) -> list[Path]:
         library of the extra `[music]` is missing, or a file cannot be written.
     """
     require("music21", "pretty_midi")
-    from recipes.music import notation
+    from recipes.music import notation, tune
 
-    score = notation.parse_abc(abc)
-    piece = notation.from_score(score, bpm)
+    parsed = tune.parse_tune(abc)
+    piece = tune.to_piece(parsed, bpm)
     _check_length(piece)
+    for note in parsed.notes:
+        say(f"{Path(stem).name}: {note}")
     text = abc if abc.endswith("\n") else f"{abc}\n"
-    return _write(Path(stem), piece, notation.musicxml(score), {".abc": text.encode()})
+    document = notation.musicxml(notation.tune_score(parsed, bpm))
+    return _write(Path(stem), piece, document, soundfont, {".abc": text.encode()})
 
 
 def _check_length(piece: Piece) -> None:
@@ -107,7 +121,11 @@ def _check_length(piece: Piece) -> None:
 
 
 def _write(
-    stem: Path, piece: Piece, document: bytes, more: dict[str, bytes] | None = None
+    stem: Path,
+    piece: Piece,
+    document: bytes,
+    soundfont: Path | str | None,
+    more: dict[str, bytes] | None = None,
 ) -> list[Path]:
     """Writes the files of a piece; all are made before the first is written."""
     from recipes.music import roll, sound
@@ -116,7 +134,7 @@ def _write(
         **(more or {}),
         ".mid": sound.midi(piece),
         ".musicxml": document,
-        ".wav": sound.wav(piece),
+        ".wav": sound.wav(piece, soundfont or os.environ.get("ZOO_SOUNDFONT") or None),
         ".png": roll.piano_roll(piece),
     }
     paths = []

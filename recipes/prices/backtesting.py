@@ -29,6 +29,7 @@ from zoo.data.origin import DataLike, Unsplit, parse_origin
 from zoo.data.splits import take
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
+from zoo.recipe import Answers
 from zoo.scores import Scores
 from zoo.serving.capabilities import FORECAST
 from zoo.serving.evaluation import splits_of
@@ -139,7 +140,7 @@ def backtest(
     return found
 
 
-def network(panel: Panel, predictor: Predictor) -> Forecast:
+def network(panel: Panel, predictor: Answers) -> Forecast:
     """Returns the forecasts of each day that a model serves, lined up."""
     size = [len(row) for row in panel.columns["close"]]
     inputs = {
@@ -271,11 +272,11 @@ def _spans(days: int, windows: int) -> list[tuple[int, int]]:
     return [(first, last) for first, last in itertools.pairwise(cuts) if last > first]
 
 
-def _windows(panel: Panel, losses: dict[str, dict], windows: int) -> list[dict[str, Any]]:
+def _windows(panel: Panel, losses: dict[str, dict], windows: int) -> list[dict[str, object]]:
     """Returns the one-day losses of each window."""
     rows = []
     for first, last in _spans(len(panel.dates), windows):
-        row: dict[str, Any] = {"from": panel.dates[first], "to": panel.dates[last - 1]}
+        row: dict[str, object] = {"from": panel.dates[first], "to": panel.dates[last - 1]}
         for measure in ("qlike", "crps"):
             row[measure] = {
                 name: float(np.nanmean(found[measure][:, first:last, 0]))

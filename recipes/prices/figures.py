@@ -135,7 +135,7 @@ def equity(dates: Sequence[str], values: Mapping[str, np.ndarray], cost: float, 
 
     Args:
       dates: of the days.
-      values: name to the value at the end of each day, `(days,)`.
+      values: name to the value at the end of each day, float `(days,)`.
       cost: of trading, in hundredths of a percent, for the title.
       path: the PNG to write.
     """

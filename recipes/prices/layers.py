@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 PARAMETERS = 4  # location, scale, degrees of freedom, variance
 LEAST_FREEDOM = 2.1  # a Student's t with 2 or fewer has no variance
@@ -29,7 +27,7 @@ class ForecastHead(layers.Layer):
       variance, in units of the base's deviation and variance of one step.
     """
 
-    def __init__(self, horizon: int, **kwargs: Any) -> None:
+    def __init__(self, horizon: int, **kwargs: object) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.horizon = horizon
         self.dense = layers.Dense(PARAMETERS * horizon, kernel_initializer="zeros", dtype="float32")
@@ -38,7 +36,7 @@ class ForecastHead(layers.Layer):
         self.dense.build(shape)
         super().build(shape)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: KerasTensor) -> KerasTensor:
         raw = self.dense(ops.cast(x, "float32"))
         raw = ops.reshape(raw, (*ops.shape(raw)[:2], self.horizon, PARAMETERS))
         steps = ops.arange(1, self.horizon + 1, dtype="float32")
@@ -52,5 +50,5 @@ class ForecastHead(layers.Layer):
     def compute_output_shape(self, shape: tuple) -> tuple:
         return (*shape[:2], self.horizon, PARAMETERS)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "horizon": self.horizon}

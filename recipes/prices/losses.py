@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.losses import StepLoss
 
@@ -28,14 +27,14 @@ class ForecastLoss(StepLoss):
       y_pred: float `(batch, time, H, 4)` of a `ForecastHead`.
     """
 
-    def __init__(self, qlike: float = 1.0, name: str = "forecast_loss", **kwargs: Any) -> None:
+    def __init__(self, qlike: float = 1.0, name: str = "forecast_loss", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
         self.qlike = qlike
 
-    def real(self, y_true: Any) -> Any:
+    def real(self, y_true: KerasTensor) -> KerasTensor:
         return ops.any(y_true[..., 2] > 0, axis=-1)
 
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
+    def terms(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
         value, proxy, known = (y_true[..., i] for i in range(3))
         location, scale, freedom, variance = (y_pred[..., i] for i in range(4))
@@ -43,12 +42,14 @@ class ForecastLoss(StepLoss):
         both = nats + self.qlike * (ops.log(variance) + proxy / variance)
         return ops.mean(ops.where(known > 0, both, 0.0), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "qlike": self.qlike}
 
 
-def student_nats(value: Any, location: Any, scale: Any, freedom: Any) -> Any:
-    """Returns -log p of Student's t, float32 of the arguments' common shape."""
+def student_nats(
+    value: KerasTensor, location: KerasTensor, scale: KerasTensor, freedom: KerasTensor
+) -> KerasTensor:
+    """Returns -log p of Student's t, in nats, float32 `(...)` as all arguments are."""
     square = ops.square((value - location) / scale)
     half = 0.5 * freedom
     return (
@@ -60,7 +61,7 @@ def student_nats(value: Any, location: Any, scale: Any, freedom: Any) -> Any:
     )
 
 
-def _log_gamma(x: Any) -> Any:
+def _log_gamma(x: KerasTensor) -> KerasTensor:
     """Returns log Γ(x) for x > 0; `keras.ops` has none.
 
     Stirling's series at x + 4, where three terms leave an error below 1e-6, and back.

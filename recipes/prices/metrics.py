@@ -1,6 +1,7 @@
 """Scores of forecasts that are distributions, and tests of whether one is better than another.
 
-Arrays have any shape where none is given; scores are per forecast, not averaged.
+Arrays are float64. They have any shape, `(...)`, where none is given, all of a function the same;
+scores are per forecast, not averaged.
 """
 
 from __future__ import annotations
@@ -47,23 +48,31 @@ def crps(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
 
 
 def probability_below(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
-    """Returns the distribution function of Student's t at `value`."""
+    """Returns the distribution function of Student's t at `value`, float64 `(...)`, 0 to 1."""
     return special.stdtr(np.minimum(freedom, 1e10), (value - location) / scale)
 
 
 def quantile(level: float, location: Array, scale: Array, freedom: Array) -> Array:
-    """Returns the value below which a share `level` of Student's t lies."""
+    """Returns the value below which a share `level` of Student's t lies, float64 `(...)`."""
     return location + scale * special.stdtrit(np.minimum(freedom, 1e10), level)
 
 
 def pinball(value: Array, quantile: Array, level: float) -> Array:
-    """Returns the loss of a quantile; twice its mean over all levels is the CRPS."""
+    """Returns the loss of a quantile, float64 `(...)`.
+
+    Twice its mean over all levels is the CRPS.
+    """
     error = value - quantile
     return np.maximum(level * error, (level - 1) * error)
 
 
 def coverage(below: Array, band: float) -> Array:
-    """Returns whether a value lay in the central band: `below` is its `probability_below`."""
+    """Returns whether a value lay in the central band, bool `(...)`.
+
+    Args:
+      below: its `probability_below`, float64 `(...)`.
+      band: share of the distribution, such as 0.8.
+    """
     return np.abs(below - 0.5) <= band / 2
 
 
@@ -71,7 +80,8 @@ def qlike(proxy: Array, variance: Array) -> Array:
     """Returns v / f - log(v / f) - 1 of a variance forecast f; 0 is perfect.
 
     v is a proxy of the variance, such as a squared return; an unbiased one ranks forecasts as the
-    variance itself does (A. Patton, Journal of Econometrics 2011).
+    variance itself does (A. Patton, Journal of Econometrics 2011). Both are float64 `(...)`, and so
+    is the result.
     """
     ratio = np.maximum(proxy, LEAST) / np.maximum(variance, LEAST)
     return ratio - np.log(ratio) - 1
@@ -82,7 +92,7 @@ def rse(value: Array, forecast: Array) -> float:
 
     The error beside that of the mean of the values (G. Lai et al.: Modeling Long- and Short-Term
     Temporal Patterns with Deep Neural Networks, SIGIR 2018, equation 9). Of prices it says little:
-    yesterday's price has a very small one too.
+    yesterday's price has a very small one too. Both are float64 `(values,)`.
     """
     spread = float(np.sum((value - value.mean()) ** 2))
     return math.sqrt(float(np.sum((value - forecast) ** 2)) / spread) if spread else math.nan
@@ -92,7 +102,7 @@ def long_run_variance(values: Array, lags: int) -> float:
     """Returns the variance of a series for the error of its mean (Newey & West 1987).
 
     Args:
-      values: `(time,)`.
+      values: float64 `(time,)`.
       lags: autocovariances that count, with weights that fall to 0.
     """
     centred = values - values.mean()
@@ -109,7 +119,15 @@ def lags_of(size: int, horizon: int) -> int:
 
 
 def mean_interval(values: Array, horizon: int = 1) -> tuple[float, float]:
-    """Returns the 95 % interval of the mean of a series whose terms may hang together."""
+    """Returns the 95 % interval of the mean of a series whose terms may be autocorrelated.
+
+    Args:
+      values: float64 `(time,)`.
+      horizon: steps ahead of the forecasts, which overlap.
+
+    Returns:
+      Its ends; NaN of a series shorter than two.
+    """
     size = len(values)
     if size < 2:
         return math.nan, math.nan
@@ -127,7 +145,7 @@ def diebold_mariano(ours: Array, theirs: Array, horizon: int = 1) -> tuple[float
     common on a day is then no evidence twice.
 
     Args:
-      ours, theirs: losses `(days,)`.
+      ours, theirs: losses, float64 `(days,)`.
       horizon: steps ahead; forecasts of h steps overlap.
 
     Returns:

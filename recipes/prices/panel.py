@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -54,7 +53,11 @@ class Panel:
     usual: np.ndarray
 
     def line_up(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Returns arrays `(time, horizon)`, one a series, a row a day of forecast, lined up."""
+        """Returns arrays, one a series, lined up: float64 `(series, days, horizon)`.
+
+        Args:
+          arrays: float `(time, horizon)` each, a row for each day of forecast.
+        """
         return _line_up(arrays, self.places, len(self.dates), self.horizon)
 
     def forecasts(self, found: Sequence[Forecast]) -> Forecast:
@@ -142,7 +145,7 @@ def _line_up(
 
 
 def losses(panel: Panel, forecast: Forecast) -> dict[str, np.ndarray]:
-    """Returns each of `MEASURES`, `(series, days, horizon)`; less is better.
+    """Returns each of `MEASURES`, float64 `(series, days, horizon)`; less is better.
 
     `crps` and `mae` are of log returns in %; `qlike` is against the proxy of the panel,
     `qlike_squared` against the sum of squared returns, to whose measure the forecast is brought by
@@ -166,7 +169,7 @@ def _measure(panel: Panel) -> np.ndarray:
     return np.array(shares)[:, None, None]
 
 
-def scores(panel: Panel, forecast: Forecast) -> list[dict[str, Any]]:
+def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
     """Returns the scores of each horizon, 1 day first; None where there is none.
 
     Besides the means of `losses`: `mase` (mean absolute error beside that of no change before the
@@ -186,7 +189,9 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, Any]]:
     found = []
     for step in range(panel.horizon):
         there = np.isfinite(panel.value[..., step]) & np.isfinite(forecast.location[..., step])
-        row: dict[str, Any] = {name: _mean(part[..., step]) for name, part in means.items()}
+        row: dict[str, float | None] = {
+            name: _mean(part[..., step]) for name, part in means.items()
+        }
         row["mase"] = _mean(
             means["mae"][..., step] / 100 / np.maximum(panel.usual[..., step], 1e-12)
         )
@@ -211,6 +216,9 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, Any]]:
 def tests(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> dict[str, list]:
     """Tests each measure of two sets of `losses` by Diebold and Mariano, for each horizon.
 
+    Args:
+      ours, theirs: measure to float64 `(series, days, horizon)`, NaN where nothing is scored.
+
     Returns:
       Measure to a list of `{"statistic", "p"}`, 1 day first; negative where ours is better.
     """
@@ -228,7 +236,10 @@ def tests(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> d
 
 
 def by_day(values: np.ndarray) -> np.ndarray:
-    """Returns the mean over the series of each day, `(days,)`; NaN where there is none."""
+    """Returns the mean over the series, float64 `(series, days)`, of each day, `(days,)`.
+
+    It is NaN where there is none.
+    """
     there = np.isfinite(values)
     sums = np.where(there, values, 0.0).sum(axis=0)
     count = there.sum(axis=0)

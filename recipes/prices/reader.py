@@ -9,9 +9,9 @@ import dataclasses
 import io
 import math
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.data.sources import Examples, Parts
 from zoo.errors import UsageError, ZooError, quoted, suggest
@@ -170,7 +170,7 @@ def check(
     notes: list[str] = []
     who = f"{where}: {ticker}" if ticker else where
 
-    def wrong(rows: Any, what: str, *ways: str) -> bool:
+    def wrong(rows: pd.Series, what: str, *ways: str) -> bool:
         """Whether there are such rows, to be mended by one of the `ways`."""
         if not rows.any():
             return False
@@ -259,7 +259,7 @@ def _series(
 
     there = {str(column).strip().lower(): column for column in frame.columns}
 
-    def find(ours: str, *usual: str) -> Any:
+    def find(ours: str, *usual: str) -> Hashable | None:
         if ours in names:
             if names[ours] not in frame.columns:
                 raise ZooError(
@@ -358,11 +358,11 @@ def _places(found: pd.DataFrame) -> str:
     return ", ".join(shown) + more
 
 
-def _day(row: Any) -> str:
+def _day(row: pd.Series) -> str:
     return "no date" if row["date"] != row["date"] else row["date"].strftime("%Y-%m-%d")
 
 
-def _list(names: Any) -> str:
+def _list(names: pd.Index) -> str:
     shown = [str(name) for name in list(names)[:8]]
     return ", ".join(shown) + (" …" if len(names) > 8 else "")
 

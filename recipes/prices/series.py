@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
+from zoo.assets import Assets
 from zoo.bounds import problems
 
 MAX_DAYS = 50_000  # of a series
@@ -31,6 +32,9 @@ FEATURES = (
     *("variance 1", "variance 5", "variance 22", "variance 66", "variance long"),
     *("losses", "level", "bars"),
 )
+
+
+Prices: TypeAlias = tf.Tensor | np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +65,12 @@ class Forecast:
     variance: np.ndarray
 
 
-def is_price(values: Any) -> Any:
+def is_price(values: tf.Tensor) -> tf.Tensor:
     """Returns which numbers are prices: those above 0 that are finite."""
     return (values > 0) & tf.math.is_finite(values)
 
 
-def check_series(bars: Sequence[Any], max_days: int) -> tuple[list[Any], Any]:
+def check_series(bars: Sequence[tf.Tensor], max_days: int) -> tuple[list[tf.Tensor], tf.Tensor]:
     """Finds series that nothing can be forecast of; puts one price in their place.
 
     Args:
@@ -94,7 +98,9 @@ def check_series(bars: Sequence[Any], max_days: int) -> tuple[list[Any], Any]:
     return [tf.where(bad, 1.0, part) for part in same], problem
 
 
-def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = None) -> dict:
+def describe_days(
+    close: Prices, open: Prices | None = None, high: Prices | None = None, low: Prices | None = None
+) -> dict[str, tf.Tensor]:
     """Returns what is known at the close of each day.
 
     Args:
@@ -121,7 +127,7 @@ def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = Non
     ratio = tf.math.divide_no_nan(close - before, before)
     returns = tf.where(real, tf.math.log1p(tf.clip_by_value(ratio, -1 + 1e-6, 1e6)), 0.0)
     first = tf.range(tf.shape(close)[1])[tf.newaxis] == 0
-    if open is None:
+    if open is None or high is None or low is None:
         whole = tf.zeros_like(real)
         overnight = tf.zeros_like(close)
         proxy = returns**2
@@ -188,22 +194,22 @@ def describe_days(close: Any, open: Any = None, high: Any = None, low: Any = Non
     }
 
 
-def _log(above: Any, below: Any) -> Any:
+def _log(above: tf.Tensor, below: tf.Tensor) -> tf.Tensor:
     """Returns the logarithm of a ratio, of prices that nobody has seen too."""
     return tf.math.log(tf.clip_by_value(above / below, 1e-6, 1e6))
 
 
 def powers(decay: float) -> np.ndarray:
-    """Returns the weights of an EWMA, the newest day first, `(TAPS,)`."""
+    """Returns the weights of an EWMA, the newest day first, float64 `(TAPS,)`."""
     return decay ** np.arange(TAPS)
 
 
-def causal(values: Any, kernels: Sequence[np.ndarray]) -> Any:
-    """Returns weighted sums over the past of each step, `(batch, time, kernels)`.
+def causal(values: tf.Tensor, kernels: Sequence[np.ndarray]) -> tf.Tensor:
+    """Returns weighted sums over the past of each step, float32 `(batch, time, kernels)`.
 
     Args:
-      values: float `(batch, time)`.
-      kernels: the weight of this step, of the one before it, and so on.
+      values: float32 `(batch, time)`.
+      kernels: float `(steps,)` each: the weight of this step, of the one before it, and so on.
     """
     longest = max(len(kernel) for kernel in kernels)
     weights = np.zeros((longest, 1, len(kernels)), "float32")
@@ -214,10 +220,10 @@ def causal(values: Any, kernels: Sequence[np.ndarray]) -> Any:
 
 
 def ahead(values: np.ndarray, horizon: int) -> np.ndarray:
-    """Returns sums over the next 1 … horizon days, `(time, horizon)`; NaN beyond the end.
+    """Returns sums over the next 1 … horizon days, float64 `(time, horizon)`; NaN beyond the end.
 
     Args:
-      values: `(time,)`; a NaN in the sum makes it NaN.
+      values: float `(time,)`; a NaN in the sum makes it NaN.
     """
     sums = np.full((len(values), horizon), np.nan)
     total = np.zeros(len(values))
@@ -267,15 +273,15 @@ def scaling(examples: Mapping[str, Sequence]) -> dict[str, list[float]]:
     }
 
 
-def standardised(assets: Mapping[str, Any], days: Mapping[str, Any]) -> Any:
-    """Returns the features of `describe_days` by `scaling`, `(batch, time, features)`."""
+def standardised(assets: Assets, days: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Returns the features of `describe_days` by `scaling`, float32 `(batch, time, features)`."""
     mean, deviation = (tf.constant(assets[name], tf.float32) for name in ("mean", "deviation"))
     found = (days["features"] - mean) / deviation
     return tf.where(days["real"][..., tf.newaxis], found, 0.0)
 
 
 def windows(
-    examples: Mapping[str, Sequence], assets: Mapping[str, Any], horizon: int, window: int
+    examples: Mapping[str, Sequence], assets: Assets, horizon: int, window: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Cuts series to windows to learn from; every day of a window forecasts.
 
@@ -289,8 +295,8 @@ def windows(
       window: days, at most.
 
     Returns:
-      Inputs `(time, features)` and targets `(time, horizon, 3)` of a `ForecastLoss`, in units of
-      the EWMA variance that is known on the day.
+      Inputs `(time, features)` and targets `(time, horizon, 3)`, float32, of a `ForecastLoss`, in
+      units of the EWMA variance that is known on the day.
     """
     prices = prices_of(examples)
     whole = describe_days(**prices)
@@ -322,8 +328,10 @@ def windows(
     return x, y
 
 
-def student_quantiles(location: Any, scale: Any, freedom: Any, levels: Sequence[float]) -> Any:
-    """Returns quantiles of Student's t, `(..., levels)`, by ops that every server has.
+def student_quantiles(
+    location: tf.Tensor, scale: tf.Tensor, freedom: tf.Tensor, levels: Sequence[float]
+) -> tf.Tensor:
+    """Returns quantiles of Student's t, float32 `(..., levels)`, by ops that every server has.
 
     From a table over 1 / freedom, in which the quantiles are smooth; wrong by less than 0.001 of
     the scale from 2.1 degrees of freedom on.
@@ -344,8 +352,8 @@ def student_quantiles(location: Any, scale: Any, freedom: Any, levels: Sequence[
     return location[..., tf.newaxis] + scale[..., tf.newaxis] * unit
 
 
-def student_above(location: Any, scale: Any, freedom: Any) -> Any:
-    """Returns the probability that a Student's t is above 0, `(...)`."""
+def student_above(location: tf.Tensor, scale: tf.Tensor, freedom: tf.Tensor) -> tf.Tensor:
+    """Returns the probability that a Student's t is above 0; all are float32 `(...)`."""
     z = location / scale
     inside = tf.math.betainc(0.5, 0.5 * freedom, z**2 / (freedom + z**2))
     return 0.5 + 0.5 * tf.sign(z) * inside

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from recipes.tagging import metrics as entities
-from recipes.tagging.metrics import entity_scores
+from recipes.tagging.metrics import entities, entity_scores
 from zoo.data import Examples
 from zoo.scores import Scores
 

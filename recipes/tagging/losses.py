@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.layers.crf import forward
 from zoo.losses import StepLoss, ids_of
@@ -23,10 +21,10 @@ class CRFLoss(StepLoss):
       y_pred: float `(batch, time, tags, tags)`: scores of a `CRF`.
     """
 
-    def __init__(self, name: str = "crf_loss", **kwargs: Any) -> None:
+    def __init__(self, name: str = "crf_loss", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
 
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
+    def terms(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         scores = ops.cast(y_pred, "float32")
         tags = scores.shape[-1]
         _, steps = forward(scores)
@@ -46,10 +44,10 @@ class TagLoss(StepLoss):
       y_pred: float `(batch, time, tags)`: probabilities.
     """
 
-    def __init__(self, name: str = "tag_loss", **kwargs: Any) -> None:
+    def __init__(self, name: str = "tag_loss", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
 
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
+    def terms(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         return keras.losses.sparse_categorical_crossentropy(
             ops.maximum(ids_of(y_true) - 1, 0), ops.cast(y_pred, "float32")
         )

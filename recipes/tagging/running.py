@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import KerasTensor, ops
 
 from zoo.layers.crf import marginals, only_legal, pairwise, viterbi
 
 
-def best_tags(output: Any, tags: Sequence[str], mask: Any) -> Any:
+def best_tags(output: KerasTensor, tags: Sequence[str], mask: KerasTensor) -> KerasTensor:
     """Returns the best legal sequence of tags of each row, int32 `(batch, time)`.
 
     Args:
@@ -24,7 +23,7 @@ def best_tags(output: Any, tags: Sequence[str], mask: Any) -> Any:
     return viterbi(only_legal(tag_scores(output), tags), mask)
 
 
-def tag_probabilities(output: Any, tags: Sequence[str], mask: Any) -> Any:
+def tag_probabilities(output: KerasTensor, tags: Sequence[str], mask: KerasTensor) -> KerasTensor:
     """Returns p(tag at t | the text) among legal sequences, float32 `(batch, time, tags)`.
 
     Args as of `best_tags`.
@@ -32,8 +31,12 @@ def tag_probabilities(output: Any, tags: Sequence[str], mask: Any) -> Any:
     return marginals(only_legal(tag_scores(output), tags), mask)
 
 
-def tag_scores(output: Any) -> Any:
-    """Returns a network's output, of either kind, as scores of pairs, float32."""
+def tag_scores(output: KerasTensor) -> KerasTensor:
+    """Returns a network's output as scores of pairs, float32 `(batch, time, tags, tags)`.
+
+    Args:
+      output: as of `best_tags`.
+    """
     output = ops.cast(output, "float32")
     if len(output.shape) == 4:
         return output
@@ -54,7 +57,7 @@ class EntityF1(keras.metrics.Metric):
       y_pred: as the `output` of `best_tags`.
     """
 
-    def __init__(self, tags: Sequence[str], name: str = "f1", **kwargs: Any) -> None:
+    def __init__(self, tags: Sequence[str], name: str = "f1", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
         self.tags = list(tags)
         kinds = sorted({tag[2:] for tag in self.tags if tag != "O"})
@@ -64,14 +67,16 @@ class EntityF1(keras.metrics.Metric):
         self.right = self.add_weight(name="right", initializer="zeros")
         self.counted = self.add_weight(name="counted", initializer="zeros")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: KerasTensor, y_pred: KerasTensor, sample_weight: KerasTensor | None = None
+    ) -> None:
         mask = ops.cast(y_true, "int32") > 0
         guess = best_tags(y_pred, self.tags, mask)
         kind, starts, ends = self._entities(ops.cast(y_true, "int32") - 1, mask)
         kind2, starts2, ends2 = self._entities(guess, mask)
         time = ops.shape(mask)[1]
 
-        def end(ends: Any) -> Any:
+        def end(ends: KerasTensor) -> KerasTensor:
             """Returns where the entity that a token is in ends, `(batch, time)`."""
             # The places of the ends in order; as many of them as lie before t come before its own.
             places = ops.sort(ops.where(ends, ops.arange(time), time), axis=1)
@@ -83,7 +88,9 @@ class EntityF1(keras.metrics.Metric):
         self.right.assign_add(self._count(same))
         self.counted.assign_add(self._count(starts) + self._count(starts2))
 
-    def _entities(self, tags: Any, mask: Any) -> tuple[Any, Any, Any]:
+    def _entities(
+        self, tags: KerasTensor, mask: KerasTensor
+    ) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
         """Returns class `(batch, time)`, and whether an entity starts and ends there."""
         tags = ops.maximum(tags, 0)
         kind = ops.where(mask, ops.take(self._kind, tags, axis=0), 0)
@@ -94,11 +101,11 @@ class EntityF1(keras.metrics.Metric):
         next_starts = ops.pad(starts[:, 1:], [[0, 0], [0, 1]])
         return kind, starts, (kind > 0) & (next_starts | (kind != after))
 
-    def _count(self, found: Any) -> Any:
+    def _count(self, found: KerasTensor) -> KerasTensor:
         return ops.sum(ops.cast(found, self.dtype))
 
-    def result(self) -> Any:
+    def result(self) -> KerasTensor:
         return 2 * self.right / ops.maximum(self.counted, 1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "tags": self.tags}

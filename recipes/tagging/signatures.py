@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,6 +10,7 @@ import tensorflow as tf
 from recipes.tagging.running import best_tags, tag_probabilities
 from recipes.tagging.tags import bioes_tags, to_bio
 from zoo.bounds import first_bytes, in_parts
+from zoo.serving.signatures import Functions
 from zoo.text.tokens import TokenEncoder, joined, row_lengths, tokenise, windows, with_a_step
 
 WINDOW = 512  # tokens that are read together: texts beside a long one are not padded to it
@@ -23,7 +23,7 @@ def tagging_signatures(
     tags: Sequence[str],
     max_bytes: int = 250_000,
     max_words: int = 50_000,
-) -> dict[str, Any]:
+) -> Functions:
     """Makes what a tagging network serves: keyword arguments of `zoo.serving.Served`.
 
     A text of more than 512 tokens, longer than any sentence, is read window by window.

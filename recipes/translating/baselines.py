@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo import metrics
+from recipes.translating import metrics
 from zoo.data import Examples
 from zoo.errors import ZooError
 from zoo.scores import Scores

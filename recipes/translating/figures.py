@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
 from zoo.report.plots import save
+
+
+def draw_attention(answer: Mapping[str, Any], path: Path) -> bool:
+    """Draws the attention of the best of several answers; returns False for an empty text.
+
+    Args:
+      answer: an answer of the signature `nbest`.
+      path: the PNG to write.
+
+    Raises:
+      UsageError: the network has no attention.
+    """
+    if "attention" not in answer:
+        raise UsageError("This network has no attention to draw. `translate-attention` has.")
+    source = [piece for piece in answer["source_pieces"] if piece]
+    pieces = [piece for piece in answer["pieces"][0] if piece]
+    if pieces:
+        weights = [row[: len(source)] for row in answer["attention"][0][: len(pieces)]]
+        attention(source, pieces, weights, path)
+    return bool(pieces)
 
 
 def attention(

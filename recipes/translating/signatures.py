@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
 
+from zoo.decoding.sampling import State
 from zoo.decoding.search import MAX_BEAM, Hypotheses, beam_search
+from zoo.serving.signatures import Functions
 from zoo.text.subwords import BEGIN, END, PADDING, UNKNOWN, Subwords
 
 NEVER = (UNKNOWN, BEGIN)  # ids that no translation has
@@ -31,10 +32,10 @@ def limits(ids: tf.Tensor) -> tf.Tensor:
     return tf.where(pieces > 0, 2 * pieces + 10, 0)
 
 
-def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[dict[str, Any], dict[str, Any]]]:
-    """Returns a function of source ids `(batch, source)` to what the decoder's first step takes.
+def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[State, State]]:
+    """Returns a function of source ids to what the decoder's first step takes.
 
-    See `zoo.layers.Decoder.begin`.
+    The ids are int32 `(batch, source)`. See `zoo.layers.Decoder.begin`.
 
     Args:
       model: with an input `source` and a `zoo.layers.Decoder` named `decoder`.
@@ -47,7 +48,7 @@ def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[dict[str, Any], 
 
 def translation_signatures(
     model: keras.Model, source: Subwords, target: Subwords, beam: int, penalty: float
-) -> dict[str, Any]:
+) -> Functions:
     """Makes what a translating network serves: keyword arguments of `zoo.serving.Served`.
 
     Args:
@@ -71,7 +72,7 @@ def translation_signatures(
     decoder, encode = model.get_layer("decoder"), encoding(model)
 
     def search(
-        text: tf.Tensor, beam: Any, n_best: Any, keep: bool
+        text: tf.Tensor, beam: int | tf.Tensor, n_best: int | tf.Tensor, keep: bool
     ) -> tuple[Hypotheses, tf.RaggedTensor]:
         ragged, pieces = source.cut(text)
         ids = ragged.to_tensor(PADDING)

@@ -8,7 +8,8 @@ from keras import layers
 from zoo import UsageError, anatomy
 from zoo.inspection.capture import capture
 from zoo.inspection.gates import gates
-from zoo.inspection.look import Layer, felt, labels_of, reach, verdict
+from zoo.inspection.layer import Layer, labels_of
+from zoo.inspection.summarize import felt, reach, verdict
 from zoo.inspection.unroll import unroll
 
 CELLS = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}

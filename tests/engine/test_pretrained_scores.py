@@ -3,7 +3,7 @@
 import pytest
 
 import zoo
-from zoo import weights
+from zoo import manifest
 from zoo.errors import ZooError
 
 NAMES = [row["name"] for row in zoo.list_models(pretrained=True)]
@@ -13,7 +13,7 @@ NAMES = [row["name"] for row in zoo.list_models(pretrained=True)]
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_pretrained_model_scores_what_the_manifest_says(name, user_environment):
-    entry = weights.manifest_entry(zoo.get_recipe(name))
+    entry = manifest.manifest_entry(zoo.get_recipe(name))
     try:
         result = zoo.evaluate(name, baselines=False)
     except ZooError as error:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.errors import UsageError
-from zoo.serving.predictor import _tensor
+from zoo.serving.inputs import input_tensor
 
 
 def spec(rank, dtype=tf.int32):
@@ -13,7 +13,7 @@ def spec(rank, dtype=tf.int32):
 
 
 def test_lists_of_lists_of_unequal_length_are_filled_up():
-    found = _tensor("prime", spec(3), [[[60, 64], [], [67]], [], [[1, 2, 3]]])
+    found = input_tensor("prime", spec(3), [[[60, 64], [], [67]], [], [[1, 2, 3]]])
     assert found.dtype == tf.int32
     assert found.numpy().tolist() == [
         [[60, 64, 0], [0, 0, 0], [67, 0, 0]],
@@ -24,19 +24,19 @@ def test_lists_of_lists_of_unequal_length_are_filled_up():
 
 @pytest.mark.parametrize("values", [[[], []], [[[]], []], []])
 def test_of_nothing_the_axes_are_still_there(values):
-    found = _tensor("prime", spec(3), values)
+    found = input_tensor("prime", spec(3), values)
     assert found.shape.rank == 3
     assert found.shape[0] == len(values)
     assert tf.size(found) == 0
 
 
 def test_texts_are_filled_up_with_empty_ones():
-    found = _tensor("words", spec(2, tf.string), [[b"a", b"b"], [b"c"]])
+    found = input_tensor("words", spec(2, tf.string), [[b"a", b"b"], [b"c"]])
     assert found.numpy().tolist() == [[b"a", b"b"], [b"c", b""]]
 
 
 def test_arrays_will_do():
-    found = _tensor("frames", spec(3), np.arange(12).reshape(2, 3, 2))
+    found = input_tensor("frames", spec(3), np.arange(12).reshape(2, 3, 2))
     np.testing.assert_array_equal(found, np.arange(12).reshape(2, 3, 2))
 
 
@@ -45,5 +45,5 @@ def test_arrays_will_do():
 )
 def test_what_does_not_fit_is_one_line(values):
     with pytest.raises(UsageError, match="Input 'prime' takes values of type int32") as caught:
-        _tensor("prime", spec(3), values)
+        input_tensor("prime", spec(3), values)
     assert "\n" not in str(caught.value)

@@ -23,6 +23,25 @@ print("imported:", *(name for name in {heavy!r} if name in sys.modules))
 
 
 @pytest.mark.parametrize(
+    "code",
+    [
+        "import zoo.serving, zoo.training",
+        "from zoo.serving.find import find, recipe_of",
+        "from zoo.serving import Served",
+        "from zoo.training.launcher import launch",
+        "from zoo.serving.find import recipe_of; recipe_of(Path(sys.argv[1]))",
+    ],
+)
+def test_packages_import_nothing_heavy(code, tmp_path):
+    (tmp_path / "config.json").write_text('{"recipe": "imdb-lstm", "config": {}}')
+    shown = f"print('imported:', *(name for name in {HEAVY!r} if name in sys.modules))"
+    code = f"import sys\nfrom pathlib import Path\n{code}\n{shown}"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("imported:\n", "")
+
+
+@pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], ["list"], ["list", "--json"], ["train", "--help"],
      ["predict", "--help"], ["export", "--help"], ["evaluate", "--help"],

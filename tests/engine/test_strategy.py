@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from zoo.errors import UsageError, ZooError
-from zoo.launcher import free_addresses
 from zoo.training import workers
+from zoo.training.launcher import free_addresses
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from zoo.launcher import configurations
+from zoo.training.launcher import configurations
 
 # Plain Keras under two workers, as its own guide has it.
 PLAIN = """

@@ -34,13 +34,16 @@ class Gradients(NamedTuple):
 
 
 class Cell(Protocol):
-    """The four functions of a cell; the modules `simple_rnn`, `lstm` and `gru` have them."""
+    """The four functions of a cell; the modules `simple_rnn`, `lstm` and `gru` have them.
+
+    Arrays are float32 or float64; masks are bool.
+    """
 
     def from_keras(self, arrays: Sequence[Array], /) -> Weights:
-        """Names the arrays of `layer.get_weights()`."""
+        """Names the arrays of `layer.get_weights()`: `(features, …)`, `(units, …)` and `(…,)`."""
 
     def to_keras(self, weights: Weights, /) -> list[Array]:
-        """The inverse, for weights and for their gradients."""
+        """The inverse, for weights and for their gradients, of the same shapes."""
 
     def forward(
         self,
@@ -49,24 +52,43 @@ class Cell(Protocol):
         mask: Array | None = None,
         initial: Sequence[Array] | None = None,
     ) -> tuple[Array, tuple[Array, ...], Any]:
-        """Returns outputs `(batch, time, units)`, the last states, and what `backward` needs."""
+        """Runs over time.
+
+        Args:
+          x: float `(batch, time, features)`.
+          weights: of `from_keras`.
+          mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
+          initial: the states before the first step, float `(batch, units)` each; None: zeros.
+
+        Returns:
+          Outputs, float `(batch, time, units)`, the last states, `(batch, units)` each, and what
+          `backward` needs.
+        """
 
     def backward(
         self, d_outputs: Array, cache: Any, d_states: Sequence[Array] | None = None
     ) -> Gradients:
-        """Takes ∂L/∂outputs, and ∂L/∂(last states) if the loss depends on these too."""
+        """Runs backwards over time.
+
+        Args:
+          d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
+          cache: of `forward`.
+          d_states: ∂L/∂(last states), float `(batch, units)` each; None: L does not depend on
+            them.
+        """
 
 
 def sigmoid(z: Array) -> Array:
     """1 / (1 + e^-z), which maps onto the range from 0 to 1: how far a gate is open.
 
-    By tanh, because e^-z is too large for a float at z = -1000.
+    Float of any shape; the result has the same shape and dtype. By tanh, because e^-z is too large
+    for a float at z = -1000.
     """
     return 0.5 * (1 + np.tanh(0.5 * z))
 
 
 def three(arrays: Sequence[Array]) -> Sequence[Array]:
-    """Returns kernel, recurrent kernel and bias.
+    """Returns kernel `(features, …)`, recurrent kernel `(units, …)` and bias `(…,)`, as given.
 
     Raises:
       ZooError: there are more or fewer arrays.

@@ -34,7 +34,8 @@ def _reversed(array: Array | None) -> Any:
 class Bidirectional:
     """Two of the same cell: one reads from the first step to the last, one the other way round.
 
-    Weights are a list of both's; states are those of the first, then those of the second.
+    Weights are a list of both's; states are those of the first, then those of the second. Shapes
+    and dtypes are those of `zoo.anatomy.cell.Cell`, but outputs are `(batch, time, 2 * units)`.
     """
 
     cell: Cell
@@ -95,7 +96,8 @@ def _halves(states: Sequence[Array] | None) -> tuple[Any, Any]:
 class Stacked:
     """Layers on top of each other; weights, states and cache are lists with an entry a layer.
 
-    Of `from_keras`, the argument is a list with `layer.get_weights()` of each layer.
+    Of `from_keras`, the argument is a list with `layer.get_weights()` of each layer. Shapes and
+    dtypes are those of `zoo.anatomy.cell.Cell`; outputs are those of the last layer.
     """
 
     cells: tuple[Cell, ...]

@@ -31,6 +31,10 @@ INNER = ("bza", "bra", "baa")  # the second biases, those of the product with a<
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
     """Names the weights of a `keras.layers.GRU` of either form, from `layer.get_weights()`.
 
+    Returns:
+      float, of each gate g: `Wgx` `(features, units)`, `Wga` `(units, units)`, `bg` `(units,)`;
+      with `reset_after` also the second biases, `(units,)`.
+
     Raises:
       ZooError: not three arrays.
     """
@@ -47,7 +51,12 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
 
 
 def to_keras(weights: dict[str, Array]) -> list[Array]:
-    """Returns weights, or their gradients, in Keras' order."""
+    """Returns weights, or their gradients, in Keras' order.
+
+    Returns:
+      float: kernel `(features, 3 * units)`, recurrent kernel `(units, 3 * units)`, and bias
+      `(3 * units,)` or, with `reset_after`, `(2, 3 * units)`.
+    """
     kernel, recurrent, bias = (
         np.concatenate([weights[name.format(gate)] for gate in ORDER], axis=-1)
         for name in ("W{}x", "W{}a", "b{}")
@@ -66,14 +75,14 @@ def forward(
     """Runs over time.
 
     Args:
-      x: inputs `(batch, time, features)`.
+      x: inputs, float `(batch, time, features)`.
       weights: of `from_keras`; those of `reset_after` have `bza`, `bra` and `baa`.
       mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
       initial: `[a<0>]`, `(batch, units)`; None: zeros.
 
     Returns:
-      Outputs `(batch, time, units)`, the last states `(a,)`, and the cache for `backward`, whose
-      `steps` hold each step's quantities by name.
+      Outputs, float `(batch, time, units)`, the last states `(a,)`, and the cache for
+      `backward`, whose `steps` hold each step's quantities by name.
     """
     w = weights
     reset_after = "baa" in w
@@ -111,7 +120,7 @@ def backward(
     """Runs backwards over time: the chain rule, step by step from the last to the first.
 
     Args:
-      d_outputs: ∂L/∂outputs `(batch, time, units)`.
+      d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
       cache: of `forward`.
       d_states: `[∂L/∂a]` of the last state, `(batch, units)`; None: L does not depend on it.
     """

@@ -28,6 +28,9 @@ ORDER = "ifco"  # in which Keras keeps the gates side by side: input, forget, ca
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
     """Names the weights of a `keras.layers.LSTM`, from `layer.get_weights()`.
 
+    Returns:
+      float, of each gate g: `Wgx` `(features, units)`, `Wga` `(units, units)`, `bg` `(units,)`.
+
     Raises:
       ZooError: not three arrays.
     """
@@ -40,7 +43,12 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
 
 
 def to_keras(weights: dict[str, Array]) -> list[Array]:
-    """Returns weights, or their gradients, in Keras' order."""
+    """Returns weights, or their gradients, in Keras' order.
+
+    Returns:
+      float: kernel `(features, 4 * units)`, recurrent kernel `(units, 4 * units)`, and bias
+      `(4 * units,)`.
+    """
     return [
         np.concatenate([weights[name.format(gate)] for gate in ORDER], axis=-1)
         for name in ("W{}x", "W{}a", "b{}")
@@ -56,13 +64,13 @@ def forward(
     """Runs over time.
 
     Args:
-      x: inputs `(batch, time, features)`.
+      x: inputs, float `(batch, time, features)`.
       weights: of `from_keras`.
       mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
       initial: `[a<0>, c<0>]`, `(batch, units)` each; None: zeros.
 
     Returns:
-      Outputs `(batch, time, units)`, the last states `(a, c)`, and the cache for `backward`,
+      Outputs, float `(batch, time, units)`, the last states `(a, c)`, and the cache for `backward`,
       whose `steps` hold each step's quantities by name.
     """
     w = weights
@@ -98,7 +106,7 @@ def backward(
     """Runs backwards over time: the chain rule, step by step from the last to the first.
 
     Args:
-      d_outputs: ∂L/∂outputs `(batch, time, units)`.
+      d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
       cache: of `forward`.
       d_states: `[∂L/∂a, ∂L/∂c]` of the last states, `(batch, units)` each; None: L does not
         depend on them.

@@ -21,6 +21,9 @@ from zoo.anatomy.cell import Array, Gradients, three
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
     """Names the weights of a `keras.layers.SimpleRNN` with tanh, from `layer.get_weights()`.
 
+    Returns:
+      float: `Wax` `(features, units)`, `Waa` `(units, units)`, `ba` `(units,)`.
+
     Raises:
       ZooError: not three arrays.
     """
@@ -29,7 +32,11 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
 
 
 def to_keras(weights: dict[str, Array]) -> list[Array]:
-    """Returns weights, or their gradients, in Keras' order."""
+    """Returns weights, or their gradients, in Keras' order.
+
+    Returns:
+      float: kernel `(features, units)`, recurrent kernel `(units, units)`, bias `(units,)`.
+    """
     return [weights["Wax"], weights["Waa"], weights["ba"]]
 
 
@@ -42,14 +49,14 @@ def forward(
     """Runs over time.
 
     Args:
-      x: inputs `(batch, time, features)`.
+      x: inputs, float `(batch, time, features)`.
       weights: of `from_keras`.
       mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
       initial: `[a<0>]`, `(batch, units)`; None: zeros.
 
     Returns:
-      Outputs `(batch, time, units)`, the last states `(a,)`, and the cache for `backward`, whose
-      `steps` hold each step's quantities by name.
+      Outputs, float `(batch, time, units)`, the last states `(a,)`, and the cache for
+      `backward`, whose `steps` hold each step's quantities by name.
     """
     Wax, Waa, ba = weights["Wax"], weights["Waa"], weights["ba"]
     batch, time, _ = x.shape
@@ -75,7 +82,7 @@ def backward(
     """Runs backwards over time: the chain rule, step by step from the last to the first.
 
     Args:
-      d_outputs: ∂L/∂outputs `(batch, time, units)`.
+      d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
       cache: of `forward`.
       d_states: `[∂L/∂a]` of the last state, `(batch, units)`; None: L does not depend on it.
     """

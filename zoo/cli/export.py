@@ -32,6 +32,6 @@ def export(model: str, directory: str, format: str, warmup: int) -> None:
     The version appears whole or not at all; TF Serving loads it from there.
     """
     options.import_tensorflow()
-    from zoo.serving import export
+    from zoo.serving.export import export
 
     click.echo(export(model, directory, format=format, warmup=warmup))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def info(name: str, layers: bool, as_json: bool) -> None:
     """Show what the recipe NAME is: its idea, config with defaults, data, score and layers."""
     from zoo.config import describe
+    from zoo.manifest import manifest_entry
     from zoo.registry import get_recipe
-    from zoo.weights import manifest_entry
 
     recipe = get_recipe(name)
     dataset = recipe.dataset
@@ -91,8 +91,8 @@ def heading(text: str) -> None:
 def _network(recipe: Recipe) -> dict[str, Any]:
     """Returns `built_from`, `layers` and `parameters` of the network."""
     options.import_tensorflow()
+    from zoo.manifest import manifest_entry
     from zoo.serving import load
-    from zoo.weights import manifest_entry
 
     if manifest_entry(recipe):
         model, origin = load(recipe.name).model, "the pretrained weights"

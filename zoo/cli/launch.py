@@ -21,6 +21,6 @@ def launch(ctx: click.Context, workers: int, arguments: tuple[str, ...]) -> None
     What follows `--` is a `zoo train` command. On several machines, start `zoo train … --strategy
     multiworker` on each instead, with TF_CONFIG or by Slurm.
     """
-    from zoo.launcher import launch
+    from zoo.training.launcher import launch
 
     ctx.exit(launch(arguments, workers))

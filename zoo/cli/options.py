@@ -40,7 +40,7 @@ def complete_model(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Completes a pretrained model's name, a folder in `runs`, or any folder."""
-    from zoo.weights import pretrained_names
+    from zoo.serving.pretrained import pretrained_names
 
     try:
         names = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*/"))]

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from zoo.cli import options
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.cli.model_options import ModelCommand
+from zoo.errors import UsageError, ZooError, shortened, suggest
 from zoo.utf8 import plain
 
 if TYPE_CHECKING:
+    from zoo.recipe import Picture
     from zoo.serving import Predictor
 
 Row = dict[str, Any]
 
-INSIDE = ("attention", "pieces", "source_pieces")  # outputs of a search that are to be drawn
 
-
-@click.command()
+@click.command(cls=ModelCommand)
 @options.model
 @click.argument("texts", metavar="[TEXT|FILE]...", nargs=-1)
 @click.option(
@@ -52,20 +52,6 @@ INSIDE = ("attention", "pieces", "source_pieces")  # outputs of a search that ar
 @click.option(
     "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
 )
-@click.option(
-    "--attention",
-    "picture",
-    metavar="PNG",
-    type=click.Path(),
-    help="Draw where each best answer looked; NAME-2.png for the second text, and so on.",
-)
-@click.option(
-    "--alignment",
-    "aligned",
-    metavar="PNG",
-    type=click.Path(),
-    help="Draw where in the sound each word was heard; NAME-2.png for the second, and so on.",
-)
 def predict(
     model: str,
     texts: tuple[str, ...],
@@ -75,8 +61,7 @@ def predict(
     as_json: bool,
     beam: int | None,
     n_best: int | None,
-    picture: str | None,
-    aligned: str | None,
+    **given: str | None,
 ) -> None:
     """Answer each TEXT, or each FILE of sound, a picture or prices, with MODEL (recipe name, run
     folder or export).
@@ -86,11 +71,13 @@ def predict(
     Rows of a file keep their other columns; one with the name of an output is
     written as given_NAME.
 
-    --beam, --n-best and --attention are for models that search, such as translation.
+    --beam and --n-best are for models that search, such as translation. Some
+    models draw how they answer: `zoo predict MODEL --help` shows their options.
     """
-    for drawn in (picture, aligned):
-        if drawn is not None and Path(drawn).suffix.lower() != ".png":
-            raise UsageError(f"{drawn}: the name of the picture must end in .png.")
+    drawn = {name: path for name, path in given.items() if path is not None}
+    for path in drawn.values():
+        if Path(path).suffix.lower() != ".png":
+            raise UsageError(f"{shortened(path)}: the name of the picture must end in .png.")
     if beam is not None and n_best is not None and n_best > beam:
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
     source = _source(texts, source)
@@ -122,13 +109,18 @@ def predict(
     else:
         requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
         examples = requests
-    searching = any(option is not None for option in (beam, n_best, picture))
-    if searching:
-        answers = _search(predictor, requests, beam, n_best, picture)
-    else:
+    if beam is None and n_best is None:
         answers = predictor.predict(requests)
-    if aligned is not None:
-        _draw_alignments(predictor, requests, aligned)
+    else:
+        answers = _search(predictor, requests, beam, n_best)
+        # How an answer came about is for drawing; what was answered is for reading.
+        inside = {name for picture in predictor.recipe.pictures for name in picture.outputs}
+        answers = [{k: v for k, v in answer.items() if k not in inside} for answer in answers]
+        if n_best is None:  # an answer looks as it does without options
+            answers = [{k: v[0] for k, v in answer.items()} for answer in answers]
+    for picture in predictor.recipe.pictures:
+        if picture.name in drawn:
+            _draw(predictor, picture, requests, beam, n_best, drawn[picture.name])
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
@@ -186,80 +178,51 @@ def _asked(
     return given, {name: examples[name] for name in names}, examples
 
 
-def _draw_alignments(predictor: Predictor, requests: dict[str, list], picture: str) -> None:
-    """Draws what was heard at which time, a picture a row.
-
-    Raises:
-      UsageError: the model aligns nothing.
-    """
-    predictor.require(
-        "alignment",
-        "aligns nothing",
-        "--alignment is for models that write down what they hear.",
-    )
-    from zoo.report import plots
-    from zoo.serving.capabilities import ALIGNMENT
-
-    for number, answer in enumerate(predictor.predict(requests, signature=ALIGNMENT), start=1):
-        plots.alignment(
-            answer["features"],
-            answer["posteriors"],
-            predictor.assets["symbols"],
-            answer["seconds"],
-            _numbered(picture, number),
-        )
-
-
-def _numbered(picture: str, number: int) -> Path:
-    path = Path(picture)
-    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
-
-
-def _search(
+def _draw(
     predictor: Predictor,
+    picture: Picture,
     requests: dict[str, list],
     beam: int | None,
     n_best: int | None,
-    picture: str | None,
-) -> list[Row]:
-    """Answers through the signature `nbest`; what it returns has an axis of answers.
+    path: str,
+) -> None:
+    """Draws a picture of each answer: PATH.png, PATH-2.png, …
 
     Raises:
-      UsageError: the model does not search, or has no attention to draw.
+      UsageError: the model has not the capability that is drawn.
+    """
+    lacking = f"has no {picture.capability} to draw"
+    predictor.require(picture.capability, lacking, f"--{picture.name} is for models that have.")
+    if picture.capability == "search":
+        answers = _search(predictor, requests, beam, n_best)
+    else:
+        from zoo.serving.capabilities import CAPABILITIES
+
+        signature = CAPABILITIES[picture.capability][0].wire_name
+        answers = predictor.predict(requests, signature=signature)
+    for number, answer in enumerate(answers, start=1):
+        file = Path(path) if number == 1 else Path(path).with_stem(f"{Path(path).stem}-{number}")
+        values = (predictor.config, predictor.assets, picture.name, answer, file)
+        if not predictor.recipe.draw(*values):
+            click.echo(f"note: no {file}: there is nothing to draw", err=True)
+
+
+def _search(
+    predictor: Predictor, requests: dict[str, list], beam: int | None, n_best: int | None
+) -> list[Row]:
+    """Answers by the search of the model; each output has an axis of answers, best first.
+
+    Raises:
+      UsageError: the model does not search.
     """
     predictor.require(
-        "search",
-        "does not search",
-        "--beam, --n-best and --attention are for models that search, such as translation.",
+        "search", "does not search", "--beam and --n-best are for models that search."
     )
     from zoo.serving.capabilities import SEARCH
 
-    several = n_best is not None  # else an answer looks as it does without options
     n_best = n_best or 1
     beam = beam or max(n_best, getattr(predictor.config, "beam", n_best))
-    answers = predictor.predict(requests, signature=SEARCH, beam=beam, n_best=n_best)
-    if picture is not None:
-        if answers and "attention" not in answers[0]:
-            raise UsageError(
-                f"{predictor.name} has no attention to draw: its search returns no output "
-                "'attention'."
-            )
-        from zoo.report import plots
-
-        for number, answer in enumerate(answers, start=1):
-            path = _numbered(picture, number)
-            source = [piece for piece in answer["source_pieces"] if piece]
-            pieces = [piece for piece in answer["pieces"][0] if piece]
-            if not pieces:  # an empty text has an empty answer
-                click.echo(f"note: no {path}: there is nothing to draw", err=True)
-                continue
-            weights = [row[: len(source)] for row in answer["attention"][0][: len(pieces)]]
-            plots.attention(source, pieces, weights, path)
-    # How an answer was made is for drawing; what was answered is for reading.
-    answers = [{k: v for k, v in answer.items() if k not in INSIDE} for answer in answers]
-    if several:
-        return answers
-    return [{k: v[0] for k, v in answer.items()} for answer in answers]
+    return predictor.predict(requests, signature=SEARCH, beam=beam, n_best=n_best)
 
 
 def _source(texts: Sequence[str], source: str | None) -> str | None:

@@ -134,7 +134,7 @@ def train(
             **kwargs,  # type: ignore[arg-type]
         )
     except KeyboardInterrupt as stop:
-        from zoo.launcher import COMMAND
+        from zoo.training.launcher import COMMAND
 
         again = shlex.split(os.environ.get(COMMAND, "")) or sys.argv[1:]
         again = [argument for argument in again if argument != "--overwrite"]

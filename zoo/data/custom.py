@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from zoo.data.declaration import Declaration
 from zoo.data.origin import Custom, CustomFile, CustomFolder, InMemory, InMemorySplits, Unsplit
 from zoo.data.sources import Examples, Parts
 from zoo.data.splits import SPLITS
 from zoo.errors import UsageError, ZooError, suggest
 
-if TYPE_CHECKING:
-    from zoo.data.dataset import Dataset
-
 
 def load_custom(
-    dataset: Dataset, origin: Custom, columns: Mapping[str, str] | None = None
+    dataset: Declaration, origin: Custom, columns: Mapping[str, str] | None = None
 ) -> tuple[Parts, list[str], str, str]:
     """Reads custom data with the splits that they have.
 
@@ -59,7 +57,7 @@ def load_custom(
 
 
 def load_rows(
-    dataset: Dataset,
+    dataset: Declaration,
     origin: Unsplit,
     columns: Mapping[str, str] | None = None,
     *,
@@ -75,7 +73,7 @@ def load_rows(
 
 
 def load_examples(
-    dataset: Dataset,
+    dataset: Declaration,
     path: str | Path,
     columns: Mapping[str, str] | None = None,
     *,
@@ -117,7 +115,7 @@ def _check_labels(where: str, examples: Examples, label: str, known: Sequence[st
         )
 
 
-def _split_files(dataset: Dataset, folder: Path) -> dict[str, CustomFile]:
+def _split_files(dataset: Declaration, folder: Path) -> dict[str, CustomFile]:
     """Returns the file of each split in a folder, `"train"` first."""
     from zoo.data import tables
 
@@ -154,7 +152,7 @@ def _overlaps(parts: Parts, column: str) -> list[str]:
 
 
 def _from_memory(
-    dataset: Dataset, columns: Mapping[str, Sequence], names: Mapping[str, str]
+    dataset: Declaration, columns: Mapping[str, Sequence], names: Mapping[str, str]
 ) -> Examples:
     """Returns the columns of a dataset as lists, checked; other columns are omitted.
 
@@ -188,7 +186,9 @@ def _from_memory(
     return examples
 
 
-def _check_complete(dataset: Dataset, examples: Examples, columns: Mapping[str, Sequence]) -> None:
+def _check_complete(
+    dataset: Declaration, examples: Examples, columns: Mapping[str, Sequence]
+) -> None:
     """Checks that there are the columns of the dataset, of which the sample is an example."""
     usual = dataset.columns if dataset.reader is None else dataset.sample()
     needed = [dataset.label, dataset.group, dataset.deduplicate_by]

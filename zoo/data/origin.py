@@ -152,7 +152,7 @@ def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
 def find_custom(path: str | os.PathLike[str]) -> CustomFile | CustomFolder | None:
     """Returns the file or folder at a path, None if there is none."""
     path = Path(path).expanduser()
-    if not path.exists():
+    if not os.path.exists(path):  # unlike `Path.exists`, this takes names that are too long
         return None
     return CustomFolder(path) if path.is_dir() else CustomFile(path)
 

@@ -113,9 +113,9 @@ def beam_search(
     when all of its hypotheses have ended. A beam of 1 gives what `greedy` gives.
 
     Args:
-      step, state, limits, begin, end, never, penalty: as for `greedy`; `state` has one row for
-        each row of the batch, and is repeated here.
-      beam: hypotheses a row, at least 1.
+      step, state, limits, begin, end, never, penalty: as for `greedy`; `state`, `(batch, ...)`
+        each, has one row for each row of the batch, and is repeated here.
+      beam: hypotheses a row, at least 1: int, or int32 scalar.
       n_best: how many of them to return, from 1 to `beam`.
       keep: int32 scalar, the length of the weights of a step, which are kept then.
 
@@ -171,7 +171,15 @@ def beam_search(
 
 
 def log_probabilities(logits: tf.Tensor, never: Sequence[int] = ()) -> tf.Tensor:
-    """Returns log-probabilities over the ids that may be chosen; padding is none of them."""
+    """Returns log-probabilities over the ids that may be chosen; padding is none of them.
+
+    Args:
+      logits: float32 `(..., ids)`.
+      never: ids that are never chosen.
+
+    Returns:
+      float32 `(..., ids)`, in nats.
+    """
     size = tf.shape(logits)[-1]
     barred = tf.reduce_any(tf.range(size)[:, tf.newaxis] == tf.constant([PADDING, *never]), axis=1)
     return tf.nn.log_softmax(tf.where(barred, IMPOSSIBLE, logits))

@@ -20,12 +20,12 @@ def step_function(model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
     between two callers, as it would be with `stateful=True`.
 
     Args:
-      model: ids `(batch, time)` to logits `(batch, time, ids)`, each layer taking what the one
-        before it returns; recurrent layers return sequences and read forwards.
+      model: ids, int32 `(batch, time)`, to logits, float32 `(batch, time, ids)`, each layer taking
+        what the one before it returns; recurrent layers return sequences and read forwards.
 
     Returns:
       See `zoo.decoding.sampling.Step`; and the names of the state's tensors, `state_0`, …, to
-      their specs, `(None, units)`.
+      their specs, float32 `(None, units)`.
 
     Raises:
       ValueError: the model is no such chain.

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.errors import UsageError
+from zoo.training.keras_private import layers_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,21 +47,17 @@ class Capture:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Real steps of each row, `(batch,)`."""
+        """Real steps of each row, int64 `(batch,)`."""
         return self.mask.sum(axis=1)
 
     def in_order(self, values: np.ndarray) -> np.ndarray:
-        """Returns values over time `(batch, time, …)` in the order of the input."""
+        """Returns values over time `(batch, time, …)`, of any dtype, in the order of the input."""
         return values[:, ::-1] if self.backwards else values
 
 
 def recurrent_layers(model: keras.Model) -> list[Any]:
     """Returns the recurrent layers of a model, those inside other layers too."""
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, layers.RNN)
-    ]
+    return [layer for layer in layers_of(model) if isinstance(layer, layers.RNN)]
 
 
 def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
@@ -68,7 +65,7 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
 
     Args:
       model: compiled with the loss L.
-      x, y: a batch as `Batches.take` returns it.
+      x, y: a batch as `Batches.take` returns it: arrays `(rows, …)` or dicts of these.
 
     Returns:
       The loss, and a capture a call of a recurrent layer, in the order of the calls. Gradients

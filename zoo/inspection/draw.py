@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from zoo.inspection.layer import Layer, labels_of, real
 from zoo.report.plots import GREY, TRAIN, VALIDATION, save
 
-if TYPE_CHECKING:
-    from zoo.inspection.look import Layer
-
 NAMES = ("gradients.png", "saliency.png", "gates-*.png", "states-*.png")
+SHOWN = 80  # steps of a row that are drawn, at most: its last ones
 
 Labels = Sequence[Mapping[str, Sequence[str]]]
 
@@ -83,7 +82,7 @@ def profile(axes: Axes, values: Mapping[str, Sequence[float]], colour: str, labe
     """Draws one profile of gradients as shares of its largest median; nothing if that is 0.
 
     Args:
-      values: `median`, `lower` and `upper`, by steps before the last one, `(steps,)` each.
+      values: `median`, `lower` and `upper`, by steps before the last one, float `(steps,)` each.
     """
     median, lower, upper = (np.array(values[name]) for name in ("median", "lower", "upper"))
     largest = median.max()
@@ -102,9 +101,17 @@ def heat_maps(
     colours: str,
     meaning: str,
 ) -> None:
-    """Draws units by steps of the first row, a panel each of `values` `(batch, time, units)`."""
-    from zoo.inspection.look import SHOWN, labels_of, real
+    """Draws units by steps of the first row, a panel for each of `values`.
 
+    Args:
+      layer: of which the values are.
+      values: title to float `(batch, time, units)`.
+      labels: of the steps of the first row, by names of layers.
+      path: the PNG to write.
+      limits: values that have the first and the last colour.
+      colours: name of a colour map of Matplotlib.
+      meaning: label of the colour bar.
+    """
     names = labels_of(layer.capture, 0, labels)[-SHOWN:]
     figure = Figure(figsize=(max(4.8, 1.5 + 0.19 * len(names)), 2.1 * len(values) + 0.9))
     figure.set_layout_engine("constrained")
@@ -131,8 +138,6 @@ def heat_maps(
 
 def saliency(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draws the influence of each step on the answer, a panel a row."""
-    from zoo.inspection.look import SHOWN
-
     rows = rows[:4]
     widest = max(min(SHOWN, len(row["steps"])) for row in rows)
     figure = Figure(figsize=(max(4.8, 1.2 + 0.19 * widest), 2.2 * len(rows)))

@@ -17,7 +17,7 @@ GATES = {
 
 
 def gates(layer_call: Capture) -> dict[str, np.ndarray]:
-    """Returns gate to activations, 0 closed to 1 open, `(batch, time, units)`.
+    """Returns gate to activations, 0 closed to 1 open, float32 `(batch, time, units)`.
 
     Time runs in the order in which the layer reads; padded steps are not meaningful. Empty for a
     layer without gates, and for cells other than Keras' LSTM and GRU with their own activations.

@@ -63,7 +63,14 @@ class Attention(keras.layers.Layer):
         self.of_states.build(states_shape)
 
     def keys(self, states: Any) -> Any:
-        """Returns `U h_s` or `W h_s`, `(batch, source, …)`, the same for every query."""
+        """Returns `U h_s` or `W h_s`, the same for every query.
+
+        Args:
+          states: float `(batch, source, state)`.
+
+        Returns:
+          float `(batch, source, units)`; of the multiplicative kind, `(batch, source, query)`.
+        """
         return self.of_states(states)
 
     def call(

@@ -156,7 +156,14 @@ def viterbi(scores: Any, mask: Any) -> Any:
 
 
 def pairwise(log_probabilities: Any) -> Any:
-    """Scores of single tags `(batch, time, tags)` as scores of pairs, for the functions above."""
+    """Scores of single tags as scores of pairs, for the functions above.
+
+    Args:
+      log_probabilities: float `(batch, time, tags)`.
+
+    Returns:
+      The same dtype, `(batch, time, tags, tags)`: the score of the second tag of each pair.
+    """
     shape = ops.shape(log_probabilities)
     return ops.broadcast_to(ops.expand_dims(log_probabilities, -2), (*shape, shape[-1]))
 

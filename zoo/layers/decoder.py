@@ -102,7 +102,15 @@ class Decoder(layers.Layer):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns what the first `step` takes: the state, and the memory that stays the same.
 
-        Both are tensors whose first axis is the batch.
+        Args:
+          states: float `(batch, source, state)`.
+          last: float `(batch, last)`.
+          states_mask: bool `(batch, source)`; None where all states are real.
+
+        Returns:
+          The state: name to float `(batch, units)`. The memory: name to a tensor whose first axis
+          is the batch: without attention, `last`; with it, `states`, `keys`, float
+          `(batch, source, …)`, and `mask` where there is one.
         """
         values = ops.split(self.start(last), 2 * len(self._parts), axis=-1)
         state = dict(zip(self._names, values, strict=True))

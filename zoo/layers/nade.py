@@ -142,7 +142,7 @@ class Bernoulli(layers.Dense):
         return ops.cast(super().call(state), "float32")
 
     def above(self, state: Any, frame: Any) -> Any:
-        """Returns what `call` does; see `NADE.above`."""
+        """Returns what `call` does, float32 `(..., keys)`; see `NADE.above`."""
         return self(state)
 
     def compute_output_shape(self, state_shape: tuple, frame_shape: tuple | None = None) -> tuple:

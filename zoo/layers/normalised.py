@@ -121,6 +121,7 @@ class LayerNormCell(keras.layers.Layer):
         return _normalised(values) * self.gain[part] + self.bias[part]
 
     def get_initial_state(self, batch_size: Any = None) -> list:
+        """Returns zeros `(batch, units)` for each state, of the dtype of the computation."""
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
 
     def get_config(self) -> dict[str, Any]:

@@ -38,8 +38,12 @@ class NGram:
         self._totals: list[dict[Context, int]] = []
         self._discounts: list[float] = []
 
-    def fit(self, sequences: Sequence[Sequence[int]]) -> NGram:
-        """Counts the n-grams of the sequences, none of which crosses a border of two."""
+    def fit(self, sequences: Sequence[Sequence[int] | np.ndarray]) -> NGram:
+        """Counts the n-grams of the sequences, none of which crosses a border of two.
+
+        Args:
+          sequences: ids from 1 to `size`: lists of int, or int `(time,)`.
+        """
         highest: list[Counter[Context]] = [Counter() for _ in range(self.order)]
         for sequence in sequences:
             ids = tuple(sequence)
@@ -92,15 +96,17 @@ class NGram:
             found[list(after)] += np.maximum(np.array([*after.values()]) - discount, 0.0) / total
         return found
 
-    def nats(self, sequences: Sequence[Sequence[int]], skip: int = 0) -> tuple[float, int]:
+    def nats(
+        self, sequences: Sequence[Sequence[int] | np.ndarray], skip: int = 0
+    ) -> tuple[float, int]:
         """Scores sequences.
 
         Args:
-          sequences: of ids.
+          sequences: ids from 1 to `size`: lists of int, or int `(time,)`.
           skip: first ids of each that are given, not scored.
 
         Returns:
-          The sum of -log p over all scored ids, and how many they are.
+          The sum of -log p over all scored ids, in nats, and how many they are.
         """
         total, count, before = 0.0, 0, self.order - 1
         for sequence in sequences:

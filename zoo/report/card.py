@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.recipe import Recipe
 from zoo.scores import Scores, Table, heading
 
 
-def write(folder: Path) -> None:
-    """Writes `card.md` from the JSON files of a run folder."""
-    files.write_text(folder / "card.md", render(folder))
+def write(folder: Path, recipe: Recipe) -> None:
+    """Writes `card.md` from the JSON files of a run folder of a recipe."""
+    files.write_text(folder / "card.md", render(folder, recipe))
 
 
-def render(folder: Path) -> str:
-    """Returns the card of a complete run folder, Markdown."""
-    from zoo.registry import get_recipe
-
+def render(folder: Path, recipe: Recipe) -> str:
+    """Returns the card of a complete run folder of a recipe, Markdown."""
     read = {
         name: files.read_json(folder / f"{name}.json")
         for name in ("config", "metrics", "data", "environment")
@@ -26,7 +25,6 @@ def render(folder: Path) -> str:
     config, metrics, data, machine = (
         read[name] for name in ("config", "metrics", "data", "environment")
     )
-    recipe = get_recipe(config["recipe"])
     idea = inspect.cleandoc(recipe.doc).split("\n\n")[0].replace("\n", " ")
     test = Scores.from_json(metrics["test"])
     baselines = {name: Scores.from_json(each) for name, each in metrics["baseline"].items()}

@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from zoo.errors import ZooError, suggest
-
-if TYPE_CHECKING:
-    from zoo.serving.signatures import Served
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +186,17 @@ WIRE_NAMES = {
 }
 
 
-def check(served: Served, name: str) -> None:
+class Signatures(Protocol):
+    """What `check` reads of a `zoo.serving.Served`."""
+
+    @property
+    def capabilities(self) -> frozenset[str]: ...
+
+    @property
+    def functions(self) -> dict[str, Any]: ...
+
+
+def check(served: Signatures, name: str) -> None:
     """Compares what is served with the table; traces each function that has a capability, once.
 
     Args:

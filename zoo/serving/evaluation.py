@@ -11,6 +11,7 @@ from zoo.data import Splits
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
 from zoo.errors import UsageError, ZooError
+from zoo.recipe import Answers
 from zoo.serving.predictor import Predictor, load
 
 
@@ -93,7 +94,7 @@ def evaluate(
 
 
 def splits_of(
-    predictor: Predictor, data: DataLike = None, columns: Mapping[str, str] | None = None
+    predictor: Answers, data: DataLike = None, columns: Mapping[str, str] | None = None
 ) -> Splits:
     """Loads data for a model, split.
 
@@ -120,10 +121,8 @@ def splits_of(
     return dataset.load(origin, columns=run["columns"], tiny=run["tiny"])
 
 
-def training_splits(predictor: Predictor) -> Splits | None:
+def training_splits(predictor: Answers) -> Splits | None:
     """Returns the data that a model was trained on, None where they are not available."""
-    from zoo.serving.evaluation import splits_of
-
     try:
         return splits_of(predictor)
     except ZooError:

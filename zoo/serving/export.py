@@ -13,10 +13,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, first_line, suggest
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
-from zoo.serving.predictor import EXTRA, Predictor, first_line, load, tensors
+from zoo.serving.find import EXTRA
+from zoo.serving.inputs import tensors
+from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from zoo.errors import ZooError
 from zoo.serving.capabilities import ANSWER, BEGIN, CAPABILITIES, GENERATE, STEP, WIRE_NAMES
 
 if TYPE_CHECKING:
     from zoo.decoding import Generation
+
+
+class Functions(TypedDict, total=False):
+    """Arguments of `Served`: what a maker of several functions returns. See there."""
+
+    answer: Any
+    search: Any
+    generation: Generation
+    score: Any
+    alignment: Any
+    forecast: Any
+    others: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

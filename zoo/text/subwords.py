@@ -121,7 +121,14 @@ def check_characters(texts: Sequence[str], vocabulary: Sequence[str]) -> None:
 
 
 def shifted(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Returns the ids before each id of `rows`: `BEGIN`, and all but the last."""
+    """Returns the ids before each id of `rows`: `BEGIN`, and all but the last.
+
+    Args:
+      rows: int `(time,)` each.
+
+    Returns:
+      As many rows of the same dtype and shape.
+    """
     return [np.concatenate([[BEGIN], row[:-1]]).astype(row.dtype) for row in rows]
 
 
@@ -249,14 +256,14 @@ class Subwords(keras.layers.Layer):
         return self.cut(text)[0].to_tensor(PADDING)
 
     def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Returns the ids of each text of a whole data set, as `cut` does."""
+        """Returns the ids of each text of a whole data set, int32 `(time,)`, as `cut` does."""
         rows: list[np.ndarray] = []
         for ids in _chunks(texts).map(lambda text: self.cut(text)[0]):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
         return rows
 
     def pieces(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the pieces of `ids`, string of the same shape, `""` for padding and `BEGIN`."""
+        """Returns the pieces of ids, int `(...)`: string `(...)`, `""` for padding and `BEGIN`."""
         return tf.gather(self._pieces, ids)
 
     def join(self, ids: tf.Tensor) -> tf.Tensor:

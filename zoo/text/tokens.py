@@ -137,14 +137,18 @@ def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Ragg
 def clean(tokens: tf.Tensor) -> tf.Tensor:
     """Replaces bytes that are not UTF-8, and control characters, by U+FFFD.
 
-    TensorFlow 2.21's `lower` drops what follows a NUL.
+    Strings of any shape; the result has the same shape. TensorFlow 2.21's `lower` drops what
+    follows a NUL.
     """
     tokens = tf.strings.unicode_transcode(tokens, "UTF-8", "UTF-8", errors="replace")
     return tf.strings.regex_replace(tokens, r"\p{Cc}", "\ufffd")
 
 
 def without_digits(words: Any) -> Any:
-    """Replaces each digit by 0, so that numbers of one shape are one word."""
+    """Replaces each digit by 0, so that numbers of one shape are one word.
+
+    Strings of any shape; the result has the same shape.
+    """
     return tf.strings.regex_replace(words, "[0-9]", "0")
 
 
@@ -242,7 +246,12 @@ class TokenEncoder(keras.layers.Layer):
         self._characters = _table(codes, RESERVED_CHARACTERS, UNKNOWN_CHARACTER)
 
     def flat(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encodes tokens `(tokens,)`, none of which is padding."""
+        """Encodes tokens, string `(tokens,)`, none of which is padding.
+
+        Returns:
+          A dict of int32: `words` and `casing` `(tokens,)`, `characters`
+          `(tokens, max_characters)`.
+        """
         tokens = clean(tokens)
         lower = tf.strings.lower(tokens, encoding="utf-8")
         ids = self._words.lookup(lower)
@@ -287,7 +296,7 @@ class TokenEncoder(keras.layers.Layer):
         }
 
     def rows(self, rows: Sequence[Sequence[str]]) -> dict[str, Ragged]:
-        """Encodes a whole data set, for `Batches`."""
+        """Encodes a whole data set, for `Batches`; names and dtypes are those of the layer."""
         rows = [row or [""] for row in rows]
         flat = [token for row in rows for token in row]
         chunks = [
@@ -318,7 +327,7 @@ class TokenEncoder(keras.layers.Layer):
 
 
 def with_a_step(values: tf.Tensor, padding: Any) -> tf.Tensor:
-    """Returns `(batch, time)` with one step of padding if it has no step at all."""
+    """Returns `(batch, time)` of any dtype with one step of padding if it has no step at all."""
     missing = tf.cast(tf.equal(tf.shape(values)[1], 0), tf.int32)
     return tf.pad(values, [[0, 0], [0, missing]], constant_values=padding)
 
@@ -347,12 +356,12 @@ def joined(values: tf.Tensor, parts: tf.RaggedTensor, tokens: tf.Tensor) -> tf.T
     """Puts what was found out about windows back into the rows that they were cut from.
 
     Args:
-      values: `(windows, window)`.
+      values: of any dtype, `(windows, window)`.
       parts: what `windows` returned.
       tokens: what it was given.
 
     Returns:
-      `(batch, time)`, as `tokens`, 0 at padding.
+      `(batch, time)`, as `tokens`, of the dtype of `values`, 0 at padding.
     """
     flat = tf.RaggedTensor.from_tensor(values, parts.row_lengths()).flat_values
     return _real(tokens).with_flat_values(flat).to_tensor(shape=tf.shape(tokens))

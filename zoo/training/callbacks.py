@@ -16,8 +16,8 @@ import keras
 import numpy as np
 
 from zoo.errors import Interrupted, ZooError
-from zoo.training import checkpoint, health
-from zoo.training.pace import Pace
+from zoo.training import checkpoint, diagnostics
+from zoo.training.throughput import Throughput
 from zoo.training.workers import Workers
 
 
@@ -79,7 +79,7 @@ class Steps(keras.callbacks.Callback):
         progress: Progress,
         metrics: list[np.ndarray] | None,
         workers: Workers,
-        pace: Pace,
+        pace: Throughput,
     ) -> None:
         super().__init__()
         self.folder, self.state, self.steps, self.every = folder, state, steps, every
@@ -103,7 +103,7 @@ class Steps(keras.callbacks.Callback):
         self._clock = now
         self.state.step += 1
         self.pace.end(self.state)
-        if wrong := health.broken(self.model, (logs or {}).get("loss", 0.0)):
+        if wrong := diagnostics.broken(self.model, (logs or {}).get("loss", 0.0)):
             raise ZooError(self._lost(wrong, self.order[batch]))
         self.progress.step(self.state, logs or {})
         self.workers.beat()
@@ -188,7 +188,7 @@ class Progress:
             + (f" (val {row[f'val_{name}']:.4f})" if f"val_{name}" in row else "")
             for name, value in row.items()
             if name not in ("epoch", "learning_rate", "gradient_norm", "clipped")
-            and not name.startswith(("val_", health.UPDATE))
+            and not name.startswith(("val_", diagnostics.UPDATE))
         ]
         mark = "  best" if best else ""
         self.say(f"epoch {row['epoch']}/{self.epochs}  {'  '.join(scores)}  {seconds:.0f} s{mark}")

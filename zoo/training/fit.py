@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import random
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,18 +21,19 @@ from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.environment import environment
-from zoo.errors import Interrupted, UsageError, ZooError, suggest
+from zoo.errors import Interrupted, UsageError, ZooError, first_line, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
-from zoo.training import checkpoint, health, pace
+from zoo.serving import capabilities
+from zoo.training import checkpoint, diagnostics, throughput
 from zoo.training.callbacks import Progress, Steps, StopSignal
+from zoo.training.finish import finish, wrap_up
+from zoo.training.optimizer import compile_model
 from zoo.training.replicas import distribute, prepare
 from zoo.training.run import Options, Run, check_same
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
+from zoo.training.transfer import load_base, take_weights
 from zoo.training.workers import Workers
-
-if TYPE_CHECKING:
-    from zoo.serving import Predictor
 
 
 def train(
@@ -129,7 +128,7 @@ def _train(
     quiet: bool,
 ) -> Run:
     """Does what `train` says, as one of the workers."""
-    origin = _load_base(recipe, options.base)
+    origin = load_base(recipe, options.base)
     config = override(origin.config if origin else recipe.config, settings)
     check_batch_size(config.batch_size, replicas)
     run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
@@ -148,7 +147,7 @@ def _train(
         raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
     if run.complete:
         if workers.chief:
-            _wrap_up(run)
+            wrap_up(run, recipe)
         progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
         return run
 
@@ -194,7 +193,7 @@ def _train(
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
         if origin:
-            for line in _take_weights(model, origin.model):
+            for line in take_weights(model, origin.model):
                 progress.say(f"  {line}")
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
@@ -208,7 +207,7 @@ def _train(
     )  # fmt: skip
     workers.rest()
     if workers.chief:
-        _finish(recipe, config, run, splits, state, baselines, progress)
+        finish(recipe, config, run, splits, state, baselines, progress)
     workers.wait()
     return run
 
@@ -255,7 +254,7 @@ def _fit(
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
-            speed = pace.Pace(fresh, order)
+            speed = throughput.Throughput(fresh, order)
             steps = Steps(
                 folder, state, training.steps, order, every, stop, progress, metrics, workers, speed
             )
@@ -294,7 +293,7 @@ def _end_epoch(
 ) -> None:
     """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
     rate = float(np.asarray(model.optimizer.learning_rate))
-    row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **health.end_epoch(model)}
+    row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **diagnostics.end_epoch(model)}
     if recipe.monitor.name not in logs:
         raise ZooError(
             f"{recipe.name}: MONITOR {recipe.monitor.name!r} is not measured after an epoch."
@@ -319,60 +318,6 @@ def _end_epoch(
     checkpoint.save(run.path / "checkpoint", model, state, write=write)
 
 
-def _finish(
-    recipe: Recipe,
-    config: Config,
-    run: Run,
-    splits: Splits,
-    state: checkpoint.State,
-    baselines: bool,
-    progress: Progress,
-) -> None:
-    """Evaluates the best weights on the test split, by what would be served."""
-    from zoo.report import plots
-    from zoo.serving import load
-
-    if summary := health.summary(state.history[-1]):
-        progress.say(summary)
-    progress.say(pace.summary(state))
-    plots.curves(state.history, run.path / "curves.png", recipe.monitor)
-    progress.say(f"testing the weights of epoch {state.best_epoch}")
-    predictor: Predictor = load(run.path)
-    begun = time.perf_counter()
-    scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
-    metrics: dict[str, Any] = {
-        "metric": recipe.metric.name,
-        "test": scores.to_json(),
-        "monitor": recipe.monitor.name,
-        "validation": state.best,
-        "best_epoch": state.best_epoch,
-        "epochs": state.epoch,
-        "parameters": predictor.model.count_params(),
-        "train_seconds": round(state.seconds, 1),
-        **pace.measured(state),
-        "test_seconds": round(time.perf_counter() - begun, 1),
-        "baseline": {},
-    }
-    if baselines:
-        progress.say("fitting the baselines")
-        others = recipe.baseline(config, splits)
-        metrics["baseline"] = {name: each.to_json() for name, each in others.items()}
-    if scores.confusion:
-        plots.confusion(scores.confusion, run.path / "confusion.png")
-    files.write_json(run.path / "metrics.json", metrics)
-    _wrap_up(run)
-
-
-def _wrap_up(run: Run) -> None:
-    """Does what comes after the metrics, unless it is done: a kill may come in between."""
-    from zoo.report import card
-
-    if not (run.path / "card.md").exists():
-        card.write(run.path)
-    run.clean()
-    shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
-
-
 def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
     """Compares what a recipe would serve with the table of capabilities, before it is trained.
 
@@ -382,8 +327,6 @@ def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
     Raises:
       ZooError: a signature is not as the table has it.
     """
-    from zoo.serving import capabilities
-
     states = random.getstate(), np.random.get_state()
     try:
         with dtype_policy("float32"):
@@ -392,47 +335,6 @@ def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-
-
-def compile_model(
-    recipe: Recipe, config: Config, assets: Assets, model: keras.Model, steps: int
-) -> None:
-    """Compiles a recipe's model for training with `steps` steps an epoch.
-
-    Raises:
-      ZooError: the recipe's `optimizer` returns something else.
-    """
-    optimizer = recipe.optimizer(config, steps * config.epochs)
-    if optimizer is None:
-        optimizer = _optimizer(config, steps, health.layer_names(model))
-    elif not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise ZooError(
-            f"{recipe.name}: `optimizer` must return a Keras optimizer; got a value of type "
-            f"{type(optimizer).__name__}."
-        )
-    model.compile(
-        optimizer=optimizer,
-        **recipe.objective(config, assets),
-        jit_compile=False,  # XLA would compile anew for each length of a batch
-    )
-
-
-def _optimizer(config: Config, steps: int, layers: list[str]) -> keras.optimizers.Optimizer:
-    """Adam with global-norm clipping, a linear warm-up and a cosine decay.
-
-    Args:
-      layers: the layer of each trainable variable.
-    """
-    total = steps * config.epochs
-    warmup = math.ceil(config.warmup * total)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=max(1, total - warmup),
-        alpha=config.decay_to,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    return health.WatchedAdam(rate, global_clipnorm=config.clip_norm or None, groups=layers)
 
 
 def _load_data(
@@ -455,32 +357,6 @@ def _load_data(
     return splits
 
 
-def _load_base(recipe: Recipe, base: str | None) -> Predictor | None:
-    if base is None:
-        return None
-    from zoo.serving import load
-
-    origin = load(base)
-    if origin.recipe.module is not recipe.module or origin.recipe.name != recipe.name:
-        raise UsageError(
-            f"{base} was trained by {origin.recipe.name!r}; {recipe.name!r} cannot go on from it."
-        )
-    return origin
-
-
-def _take_weights(model: keras.Model, origin: keras.Model) -> list[str]:
-    """Copies the weights of each layer whose shapes agree; names the layers that begin anew."""
-    lines = []
-    for new, old in zip(model.layers, origin.layers, strict=True):
-        shapes = [weight.shape for weight in new.weights]
-        if shapes == [weight.shape for weight in old.weights]:
-            for target, value in zip(new.weights, old.weights, strict=True):
-                target.assign(np.asarray(value))
-        else:
-            lines.append(f"layer {new.name} begins anew: {shapes[0]} instead of its old shape")
-    return lines
-
-
 def _count(splits: Splits) -> str:
     rows = splits.describe()["rows"]
     return ", ".join(f"{number:,} {split}" for split, number in rows.items())
@@ -501,8 +377,6 @@ def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:
                     if key.startswith("val_") == (split == "validation") and key != "epoch":
                         tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
-        from zoo.serving.predictor import first_line
-
         reason = first_line(error).split(" [Op:")[0].rpartition("; ")[2]
         raise ZooError(
             f"Cannot write {folder}: {reason}. Free some space or choose another folder."

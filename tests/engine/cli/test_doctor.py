@@ -164,10 +164,10 @@ def test_damaged_pack(quick, monkeypatch, tmp_path):
         pretrained_folder = tmp_path
 
     (tmp_path / "a.tar.xz").write_bytes(b"damaged")
-    monkeypatch.setattr("zoo.weights.pretrained_names", lambda: ["a"])
+    monkeypatch.setattr("zoo.serving.pretrained.pretrained_names", lambda: ["a"])
     monkeypatch.setattr("zoo.registry.get_recipe", lambda name: Recipe)
     entry = {"file": "a.tar.xz", "sha256": "0" * 64}
-    monkeypatch.setattr("zoo.weights.manifest_entry", lambda recipe: entry)
+    monkeypatch.setattr("zoo.manifest.manifest_entry", lambda recipe: entry)
     report = zoo.doctor()
     assert report["pretrained"] == {"a": f"{tmp_path / 'a.tar.xz'} is missing or damaged"}
     assert "reinstall" in next(iter(problems(report, essential=True).values()))

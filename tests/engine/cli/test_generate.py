@@ -84,8 +84,22 @@ def test_what_is_wrong_is_one_line(cli, run, options, said, streamed):
 
 
 def test_a_model_that_makes_nothing_says_so(cli, sample_run):
-    done = cli("generate", sample_run, "--prompt", "A film", code=2)
-    assert "generates nothing" in done.err
+    assert "generates nothing" in cli("generate", sample_run, code=2).err
+    said = cli("generate", sample_run, "--prompt", "A film", code=2).err
+    assert "--prompt is an option of shakespeare-gru, shakespeare-lstm, not of this model" in said
+
+
+def test_a_recipe_adds_options_of_its_own(cli):
+    shown = cli("generate", "folk-gru", "--help").out
+    assert "--type TYPE" in shown
+    assert "--key KEY" in shown
+    assert "--seed-chord" not in shown
+    assert "--chord, --seed-chord NOTES" in cli("generate", "chorales-gru", "--help").out
+    assert "--key" not in cli("generate", "--help").out
+    said = cli("generate", "folk-gru", "--key", "H", "--with", "key=H", code=2).err
+    assert "key is given twice" in said
+    for options in (["--key", "H"], ["--with", "key=H"]):  # also before the model
+        assert "'H' is no key" in cli("generate", *options, "folk-gru", code=2).err
 
 
 def test_a_file_in_the_way_of_the_folder(cli, run, tmp_path):

@@ -18,7 +18,7 @@ def test_help_lists_every_verb(cli):
     for arguments in (["--help"], ["-h"]):
         help_ = cli(*arguments).out
         listed = help_.partition("Commands:\n")[2].split("\n")
-        assert [line.split()[0] for line in listed if line.strip()] == list(VERBS)
+        assert [line.split()[0] for line in listed if line.strip()] == [*VERBS, "backtest"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -22,11 +22,11 @@ tf.config.set_visible_devices([], "GPU")
 import zoo
 from zoo.training import fit
 
-fit._finish = lambda *_: None  # what comes after training is the same on one replica
+fit.finish = lambda *_: None  # what comes after training is the same on one replica
 for name in names:
     config = zoo.get_recipe(name).config
     still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
-    # Clipped gradients are the smaller, and rounding the larger: unit/test_health.py clips.
+    # Clipped gradients are the smaller, and rounding the larger: engine/test_diagnostics.py clips.
     # Of 8 rows: 7, which two cannot halve; and 1, which leaves none for the other.
     still |= {"clip_norm": 0, "units": 32, "epochs": 2, "batch_size": 7}
     zoo.train(name, f"{folder}/{name}", data="sample", settings=still, strategy=kind, quiet=True)
@@ -52,7 +52,7 @@ fit._fit = keep
 
 LAUNCH = """
 import os, subprocess, sys
-from zoo.launcher import configurations
+from zoo.training.launcher import configurations
 
 script, folder, *names = sys.argv[1:]
 processes = []
@@ -79,7 +79,7 @@ if kind == "mirrored":
 import keras
 from zoo.data import Batches
 from zoo.errors import ZooError
-from zoo.training import health, replicas
+from zoo.training import diagnostics, replicas
 from zoo.training.strategy import make_strategy
 from zoo.training.workers import Workers
 
@@ -92,7 +92,8 @@ class Worth(keras.metrics.Sum):
 strategy = make_strategy(kind)
 with strategy.scope():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(health.WatchedAdam(1e-3, groups=["dense"] * 2), "mae", metrics=[Worth("worth")])
+    optimizer = diagnostics.MonitoredAdam(1e-3, groups=["dense"] * 2)
+    model.compile(optimizer, "mae", metrics=[Worth("worth")])
     model.optimizer.build(model.trainable_variables)
 rows = 2.0 ** np.arange(22, dtype="float32")[:, None]
 batches = Batches(rows, rows, batch_size=7)  # 7 + 7 + 7 + 1

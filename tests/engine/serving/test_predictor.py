@@ -10,9 +10,22 @@ import pytest
 import zoo
 from zoo.config import override
 from zoo.serving import predictor as module
+from zoo.serving.find import find, recipe_of
 
 NAMES = [row["name"] for row in zoo.list_models()]
 NAME = next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
+
+
+def test_the_recipe_of_a_folder_is_read_from_its_config(run, refused):
+    assert recipe_of(run) is zoo.get_recipe(NAME)
+    (run / "config.json").write_text('{"recipe": "no-such-recipe", "config": {}}')
+    with pytest.raises(zoo.UsageError, match="no-such-recipe"):
+        recipe_of(run)
+    for text in ("[]", '{"recipe": 1}', "{"):
+        (run / "config.json").write_text(text)
+        with pytest.raises(zoo.ZooError) as raised:
+            recipe_of(run)
+        assert str(run / "config.json") in refused(raised)
 
 
 @pytest.fixture
@@ -89,17 +102,17 @@ def test_the_newest_version_is_the_highest_number(tmp_path):
         (extra / "config.json").write_text("{}")
     (tmp_path / "12").write_text("a file")
     (tmp_path / ".export-13").mkdir()
-    assert module.find(tmp_path) == tmp_path / "10"
-    assert module.find(str(tmp_path / "9")) == tmp_path / "9"
+    assert find(tmp_path) == tmp_path / "10"
+    assert find(str(tmp_path / "9")) == tmp_path / "9"
     (tmp_path / "011").mkdir()
     with pytest.raises(zoo.UsageError, match="011 is no run folder"):
-        module.find(tmp_path)
+        find(tmp_path)
 
 
 def test_a_folder_with_a_recipes_name_is_written_with_a_dot(run, tmp_path, monkeypatch):
     os.rename(run, tmp_path / NAME)
     monkeypatch.chdir(tmp_path)
-    assert module.find(f"./{NAME}").resolve() == tmp_path / NAME
+    assert find(f"./{NAME}").resolve() == tmp_path / NAME
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ import pytest
 
 import zoo
 from benchmarks.pack import pack
-from zoo import weights
+from zoo.manifest import manifest_entry, names_in
+from zoo.serving import pretrained
 
 NAMES = [row["name"] for row in zoo.list_models()]
 PRETRAINED = [row["name"] for row in zoo.list_models(pretrained=True)]
@@ -75,7 +76,7 @@ def examples(predictor_of):
 
 def test_the_manifest_says_what_it_is(packed):
     manifest = json.loads((packed / "pretrained" / "manifest.json").read_text())
-    assert set(manifest) == {NAME} == weights.names_in(packed / "pretrained")
+    assert set(manifest) == {NAME} == names_in(packed / "pretrained")
     recipe, entry = zoo.get_recipe(NAME), manifest[NAME]
     pack = packed / "pretrained" / entry["file"]
     assert entry["bytes"] == pack.stat().st_size < 8e6
@@ -86,7 +87,7 @@ def test_the_manifest_says_what_it_is(packed):
     assert entry["config"]["epochs"] == 2
     assert set(entry["config"]) == set(vars(recipe.config))
     mine = zoo.get_recipe(f"{packed / 'mine.py'}:{NAME}")
-    assert weights.manifest_entry(mine) == entry
+    assert manifest_entry(mine) == entry
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -94,7 +95,7 @@ def test_every_registered_pack_answers_in_both_forms(name):
     import tensorflow as tf
 
     recipe = zoo.get_recipe(name)
-    entry = weights.manifest_entry(recipe)
+    entry = manifest_entry(recipe)
     assert entry["bytes"] == (recipe.pretrained_folder / entry["file"]).stat().st_size <= 8e6
     loaded = zoo.load(name)
     examples = {column: recipe.dataset.sample()[column] for column in loaded.input_names}
@@ -114,7 +115,7 @@ def test_every_registered_pack_answers_in_both_forms(name):
 def test_every_pack_is_listed_and_every_listed_pack_is_there():
     for recipe in map(zoo.get_recipe, NAMES):
         folder = recipe.pretrained_folder
-        listed = weights.names_in(folder)
+        listed = names_in(folder)
         assert {path.name for path in folder.glob("*.tar.xz")} == {f"{n}.tar.xz" for n in listed}
         assert listed <= set(NAMES)
 
@@ -319,7 +320,7 @@ print(zoo.pretrained(sys.argv[1]))
     assert [process.returncode for process in processes] == [0, 0, 0], done
     (folder,) = {out.strip() for out, _ in done}
     assert [str(path) for path in installed.cache.iterdir()] == [folder]
-    assert weights._damaged(Path(folder)) is None
+    assert pretrained._damaged(Path(folder)) is None
 
 
 def test_threads_unpack_it_at_once(installed):

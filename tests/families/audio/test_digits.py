@@ -131,7 +131,7 @@ def test_where_there_are_mfccs_alone_they_are_served(name):
     import dataclasses
 
     from zoo.registry import get_recipe
-    from zoo.serving.predictor import tensors
+    from zoo.serving.inputs import tensors
 
     recipe = get_recipe(name)
     config = dataclasses.replace(recipe.config, units=4, layers=1)

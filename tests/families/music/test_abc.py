@@ -131,7 +131,7 @@ def test_lengths_come_to_eighths():
     ("body", "said"),
     [
         ("GAB|\nK:D\nabc", "field 'K:D'"),
-        ("GAB [K:D] abc", "cannot be read"),
+        ("GAB [K:D] abc", "field 'K:D' stands"),
         ("G Z4 |", "Z4"),
         ("GAB & abc", "&"),
         ("GAB hello", "hello"),

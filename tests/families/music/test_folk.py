@@ -13,7 +13,7 @@ from recipes import folk
 from recipes.music import abc
 from recipes.music import folk as data
 from recipes.music import tune_checks as metrics
-from recipes.music.codec import TuneCodec, learn_tunes
+from recipes.music.codec import TuneCodec, learn_tunes, meters_of
 from recipes.music.copies import with_copies
 from recipes.music.tune_baselines import draw_tunes, fit_tunes, nats
 from zoo.assets import Assets
@@ -372,7 +372,7 @@ def test_overlap_and_type_are_measured_on_the_training_tunes():
 
 def test_metres_that_fit_a_type_have_a_share_of_its_tunes():
     tunes = [["[M:6/8]"]] * 30 + [["[M:9/8]"]] * 2 + [["[M:3/4]"]]
-    assert metrics.meters_of(["jig"] * 33, tunes) == {"jig": ["6/8", "9/8"]}
+    assert meters_of(["jig"] * 33, tunes) == {"jig": ["6/8", "9/8"]}
 
 
 def test_nothing_to_check_is_an_error():

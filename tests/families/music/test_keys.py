@@ -5,6 +5,7 @@ import pytest
 
 from recipes.music.keys import (
     KEYS,
+    estimate_key,
     note_name,
     parse_chord,
     parse_key,
@@ -156,3 +157,13 @@ def test_the_package_is_light():
     code = f"import sys, recipes.music; print(*(name for name in {heavy!r} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_the_key_of_what_sounds(shift):
+    major = [(0, 4, 7), (5, 9), (7, 11, 2), (0, 4, 7), (2, 5, 9), (7, 11), (0, 4)]
+    minor = [(0, 3, 7), (5, 8), (7, 11, 2), (0, 3, 7), (8, 0, 3), (7, 10), (0, 3)]
+    for index, chords in ((shift, major), (12 + shift, minor)):
+        frames = [[48 + shift + note for note in chord] for chord in chords]
+        assert estimate_key(frames) == KEYS[index]
+    assert estimate_key([(), []]) == ""

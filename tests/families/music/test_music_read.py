@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from recipes.music.read import read_score
+from recipes.music.midi import bar_starts, parse_midi
+from recipes.music.read import read_excerpt, read_score
 from recipes.music.write import write_frames
 from zoo import ZooError
 from zoo.errors import UsageError
@@ -187,14 +188,191 @@ def test_damaged_compressed_musicxml_is_refused(files, tmp_path):
 
 
 def test_a_missing_library_is_named_with_what_installs_it(files, monkeypatch):
-    for library, ending in (("mido", "mid"), ("pretty_midi", "mid"), ("music21", "musicxml")):
-        with monkeypatch.context() as patch:
-            patch.setitem(sys.modules, library, None)
-            with pytest.raises(ZooError, match=rf"needs {library} .*rnn-zoo\[music\]"):
-                read_score(files / f"piece.{ending}", 1.0)
+    for library in ("music21", "mido", "pretty_midi"):
+        monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ZooError, match=r"needs music21 .*rnn-zoo\[music\]"):
+        read_score(files / "piece.musicxml", 1.0)
+    assert read_score(files / "piece.mid", 1.0) == FRAMES
 
 
 def test_lengths_of_frames_are_above_nothing(files):
     for length in (0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ZooError, match="quarter_length is"):
             read_score(files / "piece.mid", length)
+
+
+# Events that are not used, and files that others write.
+
+CHORDS = [(0, 1, 48), (0, 1, 64), (1, 2, 50), (1, 2, 65), (2, 4, 43), (2, 4, 62)]
+HEARD = [(48, 64), (50, 65), (43, 62), (43, 62)]
+
+
+def with_event(path, event, place=0):
+    """Writes the chords with the bytes of an event, its time of 0 included, before others."""
+    data = bytearray(midi(path, CHORDS).read_bytes())
+    start = data.index(b"MTrk") + 8 + place
+    data[start:start] = event
+    size = int.from_bytes(data[18:22], "big") + len(event)
+    data[18:22] = size.to_bytes(4, "big")
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"\0\xff\x59\2\xf8\0",  # 8 flats
+        b"\0\xff\x59\2\2\xff",  # a mode that is none
+        b"\0\xff\x59\0",  # a key signature without a key
+        b"\0\xb0\7\xff",  # the volume 255
+        b"\0\xc0\xff",
+        b"\0\xe0\xff\xff",
+        b"\0\xf0\5\x7e\xff\x80\1\xf7",  # system exclusive data above 127
+        b"\0\xf7\2\xff\xff",
+        b"\0\xff\1\4\xff\xfe\0\x80",  # a text that is none
+        b"\0\xff\x7f\3\0\0\xff",
+        b"\0\xff\x58\4\0\0\x18\x08",  # a time signature of 0/1
+        b"\0\xf2\1\2\0\xf8",  # system messages
+    ],
+)
+def test_an_odd_event_that_is_not_used_is_passed_over(tmp_path, event):
+    assert read_score(with_event(tmp_path / "x.mid", event), 1.0) == HEARD
+
+
+def test_midi_inside_riff_and_with_other_chunks(tmp_path):
+    path = midi(tmp_path / "x.mid", CHORDS)
+    data = path.read_bytes()
+    size = len(data).to_bytes(4, "little")
+    path.write_bytes(b"RIFF" + (len(data) + 12).to_bytes(4, "little") + b"RMIDdata" + size + data)
+    assert read_score(path, 1.0) == HEARD
+    path.write_bytes(data[:14] + b"XFIH\0\0\0\3abc" + data[14:])
+    assert read_score(path, 1.0) == HEARD
+
+
+def test_a_note_outside_of_midi_is_damage(tmp_path):
+    path = with_event(tmp_path / "x.mid", b"\0\x90\xc0\x40")
+    assert "damaged (it has the note 192)" in refused(path)
+
+
+def test_the_last_chord_needs_no_end(tmp_path):
+    track = mido.MidiTrack()
+    track += [mido.Message("note_on", note=60), mido.Message("note_on", note=67)]
+    track += [mido.Message("note_off", note=60, time=200), mido.Message("note_off", note=67)]
+    track += [mido.Message("note_on", note=62), mido.Message("note_on", note=71, time=0)]
+    file = mido.MidiFile(ticks_per_beat=100)
+    file.tracks.append(track)
+    file.save(tmp_path / "x.mid")
+    assert read_score(tmp_path / "x.mid", 1.0) == [(60, 67), (60, 67), (62, 71)]
+    # Where the track goes on, until its end; and before another note of the channel.
+    track.append(mido.MetaMessage("marker", text="x", time=300))
+    file.save(tmp_path / "x.mid")
+    assert read_score(tmp_path / "x.mid", 1.0)[2:] == [(62, 71)] * 3
+    track += [mido.Message("note_on", note=64), mido.Message("note_off", note=64, time=100)]
+    file.save(tmp_path / "x.mid")
+    assert read_score(tmp_path / "x.mid", 1.0)[4:] == [(62, 71), (64,)]
+
+
+def test_running_status_and_notes_within_notes():
+    on = bytes([0, 0x90, 60, 64, 50, 60, 64, 50, 60, 0, 50, 62, 64, 50, 62, 0, 0, 0xFF, 0x2F, 0])
+    data = b"MThd\0\0\0\6\0\0\0\1\0\x64MTrk" + len(on).to_bytes(4, "big") + on
+    assert parse_midi(data).spans == [(0, 1, 60), (0.5, 1, 60), (1.5, 2, 62)]
+    assert parse_midi(data).length == 2
+
+
+def signatures(*meters):
+    return [
+        mido.MetaMessage("time_signature", numerator=above, denominator=below, time=time)
+        for above, below, time in meters
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "notes", "upbeat", "time"),
+    [
+        ([], [(0, 1, 60), (1, 2, 62)], 0, (4, 4)),
+        ([], [(3, 4, 60), (4, 6, 62)], 1, (4, 4)),
+        (signatures((3, 4, 0)), [(2, 3, 60), (3, 5, 62)], 1, (3, 4)),
+        (signatures((3, 4, 0)), [(2.5, 3, 60), (3, 5, 62)], 0.5, (3, 4)),
+        (signatures((1, 4, 0), (4, 4, 100)), [(0, 1, 60), (1, 3, 62)], 1, (4, 4)),
+        (signatures((1, 8, 0), (6, 8, 50)), [(0, 0.5, 60), (0.5, 3, 62)], 0.5, (6, 8)),
+    ],
+)
+def test_an_upbeat_stays_an_upbeat(tmp_path, before, notes, upbeat, time):
+    track = mido.MidiTrack(before)
+    conductor = mido.MidiFile(midi(tmp_path / "x.mid", notes))
+    conductor.tracks.insert(0, track)
+    conductor.save(tmp_path / "x.mid")
+    excerpt = read_excerpt(tmp_path / "x.mid", 0.5)
+    assert (excerpt.upbeat, excerpt.time) == (upbeat, time)
+
+
+def test_bars_are_counted_from_each_time_signature():
+    starts, time = bar_starts([(0, 1, 4), (1, 3, 4), (7, 2, 4)], 10)
+    assert starts[:5] == [0, 1, 4, 7, 9]
+    assert time == (3, 4)
+
+
+@pytest.mark.parametrize("ending", ["mid", "musicxml"])
+def test_an_upbeat_is_written_as_one(tmp_path, ending):
+    frames = [(60,)] * 2 + [(64,)] * 9 + [(65,)]
+    write_frames(frames, tmp_path / "x", quarter_length=0.5, beats=3, upbeat=1.0)
+    excerpt = read_excerpt(tmp_path / f"x.{ending}", 0.5)
+    assert (excerpt.frames, excerpt.upbeat, excerpt.time) == (frames, 1.0, (3, 4))
+    if ending == "musicxml":
+        first = (tmp_path / "x.musicxml").read_text().partition("</measure>")[0]
+        assert 'implicit="yes" number="0"' in first
+        assert first.count("<note>") == 1
+
+
+def transposing(diatonic, chromatic, octaves=""):
+    part = "".join(
+        f"<note><pitch><step>{step}</step><octave>5</octave></pitch><duration>1</duration></note>"
+        for step in "CDEF"
+    )
+    return (
+        "<score-partwise version='4.0'><part-list><score-part id='P1'><part-name>x</part-name>"
+        "</score-part></part-list><part id='P1'><measure number='1'><attributes><divisions>1"
+        "</divisions><key><fifths>0</fifths></key><time><beats>4</beats><beat-type>4</beat-type>"
+        f"</time><transpose><diatonic>{diatonic}</diatonic><chromatic>{chromatic}</chromatic>"
+        f"{octaves}</transpose></attributes>{part}</measure></part></score-partwise>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("transpose", "pitches"),
+    [
+        ((-1, -2), (70, 72, 74, 75)),  # a clarinet in B flat
+        ((-5, -9), (63, 65, 67, 68)),  # an alto saxophone
+        ((-4, -7), (65, 67, 69, 70)),  # a horn
+        ((0, 0, "<octave-change>-1</octave-change>"), (60, 62, 64, 65)),  # a guitar
+        ((0, 0), (72, 74, 76, 77)),
+    ],
+)
+def test_a_transposing_instrument_is_read_as_it_sounds(tmp_path, transpose, pitches):
+    (tmp_path / "x.musicxml").write_text(transposing(*transpose))
+    assert read_score(tmp_path / "x.musicxml", 1.0) == [(pitch,) for pitch in pitches]
+
+
+def test_abc_is_read_once_through(tmp_path):
+    path = tmp_path / "x.abc"
+    path.write_text("\ufeffX:1\nM:3/4\nL:1/4\nK:G\nD|GAB|d2D:|GFG|G2|]\n\nX:2\nK:C\nC|")
+    excerpt = read_excerpt(path, 1.0)
+    assert [frame[0] for frame in excerpt.frames] == [
+        62,
+        67,
+        69,
+        71,
+        74,
+        74,
+        62,
+        67,
+        66,
+        67,
+        67,
+        67,
+    ]
+    assert (excerpt.upbeat, excerpt.time) == (1, (3, 4))
+    path.write_text("hello")
+    assert "not an ABC tune" in refused(path)
+    path.write_bytes(b"\xff\xfe")
+    assert "UTF-8" in refused(path)

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.image import imread
 from scipy.io import wavfile
 
-from recipes.music import notation, roll, sound
+from recipes.music import notation, roll, sound, voice
 from recipes.music.piece import assign_voices, from_frames
 from recipes.music.read import read_score
 from recipes.music.write import write_abc, write_frames
@@ -162,27 +162,105 @@ def samples(path):
     return rate, data / np.iinfo(np.int16).max
 
 
+def level(wave):
+    """Returns the root mean square in dB of full scale."""
+    return 20 * np.log10(np.sqrt(np.mean(np.square(wave))) + 1e-9)
+
+
 def test_audio_is_as_long_and_as_loud_as_it_should_be(tmp_path):
     write_frames([*CHORALE, ()], tmp_path / "x", quarter_length=1.0, bpm=80)
     rate, wave = samples(tmp_path / "x.wav")
-    assert len(wave) / rate == pytest.approx(5 * 0.75, abs=0.01)
-    assert np.abs(wave).max() == pytest.approx(0.9, abs=1e-3)
-    assert np.abs(wave).max() < 1
+    assert len(wave) / rate == pytest.approx(5 * 0.75 + voice.TAIL, abs=0.01)
+    assert -1.01 < 20 * np.log10(np.abs(wave).max()) <= -1
     frames = [wave[int(rate * 0.75 * i) : int(rate * 0.75 * (i + 1))] for i in range(5)]
-    levels = [np.sqrt(np.mean(frame**2)) for frame in frames]
-    assert all(0.1 < level < 0.6 for level in levels[:4])
-    assert np.abs(frames[4][200:]).max() == 0  # the rest is silent
+    assert all(-22 < level(frame) < -8 for frame in frames[:4])
+    # In the rest the strings are damped, and the room fades.
+    assert level(frames[4][rate // 10 : rate // 5]) < -25
+    assert np.abs(frames[4][int(0.6 * rate) :]).max() == 0
 
 
-def test_notes_begin_and_end_without_a_click(tmp_path):
-    write_frames([(69,), (), (69,), (60,)], tmp_path / "x", quarter_length=1.0, bpm=60)
+def test_nothing_clicks(tmp_path):
+    write_frames(CHORALE * 2, tmp_path / "x", quarter_length=1.0, bpm=60)
     rate, wave = samples(tmp_path / "x.wav")
-    for place in (0, 1, 2, 3, 4):
-        around = wave[max(0, place * rate - 20) : place * rate + 1]
-        assert np.abs(around).max() < 0.05
-    # From one sample to the next, the sound of A4 moves no more than its partials can.
-    steepest = sum(0.5**k * (k + 1) for k in range(4)) * 2 * np.pi * 440 / rate
-    assert np.abs(np.diff(wave)).max() < steepest
+    assert wave[0] == wave[-1] == 0
+    assert np.abs(wave[:20]).max() < 0.02  # the first millisecond
+    assert np.abs(wave[-20:]).max() < 0.001
+    assert np.abs(np.diff(wave)).max() < 0.5
+    # A jump would have energy at all frequencies; partials end at 10 kHz.
+    spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave)))) ** 2
+    frequencies = np.fft.rfftfreq(len(wave), 1 / rate)
+    assert spectrum[frequencies > 10_500].sum() < 1e-5 * spectrum.sum()
+    # A note that is cut off in full sound fades within a tenth of a second, and not at once.
+    write_frames([(48,), ()], tmp_path / "y", quarter_length=1.0, bpm=60)
+    _, wave = samples(tmp_path / "y.wav")
+    before, after, end = (wave[int(t * rate) :][:500] for t in (0.97, 1.005, 1.15))
+    assert level(before) - 6 < level(after) < level(before) + 1
+    assert level(end) < level(before) - 12
+
+
+@pytest.mark.parametrize("pitch", [36, 48, 60, 72, 84])
+def test_a_tone_is_struck_and_has_overtones(pitch):
+    wave = sound.audio(from_frames([(pitch,)], quarter_length=2.0, bpm=60)) / 32767
+    rate = voice.RATE
+    window = max(round(rate * 0.002), round(rate / (440 * 2 ** ((pitch - 69) / 12))))
+    envelope = np.array([np.abs(wave[i : i + window]).max() for i in range(rate // 4)])
+    tenth, most = (np.argmax(envelope > share * envelope.max()) / rate for share in (0.1, 0.9))
+    assert 0 <= most - tenth < 0.03  # seconds of attack
+    assert envelope[: rate // 1000].max() < 1.0
+    assert level(wave[: rate // 2]) > level(wave[rate : 3 * rate // 2]) + 0.5  # it fades
+    spectrum = np.abs(np.fft.rfft(wave)) ** 2
+    frequencies = np.fft.rfftfreq(len(wave), 1 / rate)
+    first = 440 * 2 ** ((pitch - 69) / 12)
+    centroid = (spectrum * frequencies).sum() / spectrum.sum()
+    assert 1.5 * first < centroid < 6 * first
+    loudest = frequencies[spectrum.argmax()] / first
+    assert abs(loudest - round(loudest)) < 0.03
+
+
+def test_a_chorale_is_no_beep(tmp_path):
+    """It was one of sines: a centroid of 370 Hz, and less than 0.1 % of energy above 2 kHz."""
+    wave = sound.audio(from_frames(CHORALE * 4, quarter_length=1.0, bpm=80)) / 32767
+    spectrum = np.abs(np.fft.rfft(wave)) ** 2
+    frequencies = np.fft.rfftfreq(len(wave), 1 / voice.RATE)
+    assert 600 < (spectrum * frequencies).sum() / spectrum.sum() < 1500
+    assert spectrum[frequencies > 2000].sum() > 0.03 * spectrum.sum()
+
+
+FLUIDSYNTH = """#!{python}
+import sys
+import numpy as np
+from scipy.io import wavfile
+rate, out, font, score = (sys.argv[place] for place in (3, 5, 6, 7))
+if open(font, "rb").read(4) != b"sfbk":
+    sys.exit("parameter 'font' is not a SoundFont")
+assert open(score, "rb").read(4) == b"MThd"
+tone = np.sin(np.arange(30000) / 10)
+wavfile.write(out, int(rate), np.stack([tone, tone], 1).astype(np.float32))
+"""
+
+
+def test_a_soundfont_is_played_by_fluidsynth_where_it_is_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    font = tmp_path / "font.sf2"
+    with pytest.raises(ZooError, match="fluidsynth, which is not installed"):
+        write_frames(CHORALE, tmp_path / "x", quarter_length=1.0, soundfont=font)
+    program = tmp_path / "bin" / "fluidsynth"
+    program.parent.mkdir()
+    program.write_text(FLUIDSYNTH.format(python=sys.executable))
+    program.chmod(0o755)
+    with pytest.raises(ZooError, match=r"There is no soundfont .*font\.sf2"):
+        write_frames(CHORALE, tmp_path / "x", quarter_length=1.0, soundfont=font)
+    font.write_bytes(b"nothing")
+    with pytest.raises(ZooError, match=r"cannot play with .* is not a SoundFont"):
+        write_abc(JIG, tmp_path / "x", soundfont=font)
+    assert not list(tmp_path.glob("x.*"))
+    font.write_bytes(b"sfbk")
+    monkeypatch.setenv("ZOO_SOUNDFONT", str(font))
+    write_frames(CHORALE, tmp_path / "x", quarter_length=1.0)
+    rate, wave = samples(tmp_path / "x.wav")
+    assert (rate, len(wave)) == (voice.RATE, 30_000)
+    assert -1.01 < 20 * np.log10(np.abs(wave).max()) <= -1
+    assert wave[0] == wave[-1] == 0
 
 
 def heard(sound, rate):
@@ -199,7 +277,8 @@ def heard(sound, rate):
         at_maximum = abs(int(around.argmax()) - 2 * near) <= near
         if at_maximum and around.max() > 0.15 * spectrum.max():
             found.append(pitch)
-    return tuple(p for p in found if not {p - 12, p - 19, p - 24} & set(found))
+    overtones = (12, 19, 24, 28, 31, 34, 36, 38, 40)
+    return tuple(p for p in found if not {p - each for each in overtones} & set(found))
 
 
 def test_the_pitches_that_are_heard_are_the_notes(tmp_path):
@@ -283,19 +362,21 @@ def test_abc_is_played_with_its_repeats(tmp_path):
     # The upbeat, then twice four bars of which the last lacks an eighth and ends in a rest.
     assert played[0] == (74,)
     assert played[1:7] == played[13:19] == first
-    assert played[7:10] == [(69, 73), (69, 73), (74,)]  # no chord symbol and no grace note sounds
+    assert played[7:10] == [(69, 73), (69, 73), (74,)]  # no chord symbol sounds
+    assert played[10] == (79,)  # the grace note
     assert played[24:30] == first
     once = read_score(tmp_path / "jig.musicxml", 0.5)
-    assert once == played[: len(once)]
+    assert once == [*played[:10], (78,), *played[11 : len(once)]]
     assert len(once) == 1 + 3 * 6 + 3
     rate, wave = samples(tmp_path / "jig.wav")
-    assert len(wave) / rate == pytest.approx((1 + 2 * 23) / 2 * 60 / 150, abs=0.01)  # Q: is 150
+    seconds = (1 + 2 * 23) / 2 * 60 / 150  # Q: is 150
+    assert len(wave) / rate == pytest.approx(seconds + voice.TAIL, abs=0.01)
 
 
 def test_the_picture_of_a_tune(tmp_path, figures):
     write_abc(JIG, tmp_path / "jig")
     (axes,) = figures[0].axes
-    assert figures[0].get_suptitle() == ("Haste to the Test, E dorian, 150 quarter notes a minute")
+    assert figures[0].get_suptitle() == "Haste to the Test, E dorian, 150 quarter notes a minute"
     labels = [tick.get_text() for tick in axes.get_xticklabels()]
     assert labels == ["", *map(str, range(1, 9))]  # the upbeat has no number
     assert not figures[0].legends
@@ -311,8 +392,8 @@ def test_the_picture_of_a_tune(tmp_path, figures):
         ("X:1\nM:4/4\nL:1/0\nK:G\nABcd|\n", "not an ABC tune"),
         ("X:1\nM:fast\nL:1/8\nK:G\nABcd|\n", "not an ABC tune"),
         ("X:1\nM:4/4\nL:1/8\nK:G\nABcd|\n\nX:2\nM:4/4\nL:1/8\nK:D\nABcd|\n", "several tunes"),
-        ("X:1\nM:4/4\nL:1/8\nK:G\nA,,,,,,,Bcd|\n", "'A,,,,,,,' of the ABC tune is not on a piano"),
-        ("X:1\nM:4/4\nL:1/8\nK:G\na'''''Bcd|\n", "A10 is not on a piano"),
+        ("X:1\nM:4/4\nL:1/8\nK:G\nA,,,,,,,Bcd|\n", "A-3 of the ABC tune is not on a piano"),
+        ("X:1\nM:4/4\nL:1/8\nK:G\na'''''Bcd|\n", "note A10 of the ABC tune"),
         ("X:1\nM:4/4\nL:1/8\nK:G\nA99999|\n", "lasts"),
     ],
 )

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from recipes.tagging import metrics as entities
-from recipes.tagging.metrics import entity_scores
+from recipes.tagging.metrics import entities, entity_scores
 from recipes.tagging.running import EntityF1
 from zoo.errors import ZooError
 

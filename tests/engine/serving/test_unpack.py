@@ -5,8 +5,8 @@ import tarfile
 
 import pytest
 
-from zoo import weights
 from zoo.errors import ZooError
+from zoo.serving import pretrained
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_pack_is_unpacked_by_every_release_of_python(archive, tmp_path, monkey
     folder = tarfile.TarInfo("deep")
     folder.type = tarfile.DIRTYPE
     target = tmp_path / "out"
-    weights._unpack(archive((folder, b""), ("deep/a", b"1"), ("other/b", b"22")), target)
+    pretrained._unpack(archive((folder, b""), ("deep/a", b"1"), ("other/b", b"22")), target)
     content = {str(p.relative_to(target)): p.read_bytes() for p in target.rglob("*") if p.is_file()}
     assert content == {"deep/a": b"1", "other/b": b"22"}
 
@@ -51,6 +51,6 @@ def test_a_pack_writes_nothing_outside_its_folder(archive, tmp_path, name):
     member.linkname = str(tmp_path) if name == "link" else "a"
     members = [("a", b"1"), (member, b"" if name in kinds else b"evil"), ("link/evil", b"evil")]
     with pytest.raises(ZooError, match=r"is damaged .*no file or folder inside it"):
-        weights._unpack(archive(*members), tmp_path / "home" / "out")
+        pretrained._unpack(archive(*members), tmp_path / "home" / "out")
     assert not list(tmp_path.rglob("evil"))
     assert list((tmp_path / "home").iterdir()) == []

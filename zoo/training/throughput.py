@@ -11,7 +11,7 @@ from zoo.data import Batches
 from zoo.training.checkpoint import State
 
 
-class Pace:
+class Throughput:
     """Counts what the steps of one epoch read, into the state of a run.
 
     Args:

@@ -3,7 +3,7 @@ import pytest
 
 from zoo.data import Batches
 from zoo.data.batching import Ragged
-from zoo.training import pace
+from zoo.training import throughput
 from zoo.training.checkpoint import State
 
 
@@ -24,8 +24,8 @@ def test_tokens_and_places_are_those_of_the_ragged_inputs():
 
 def test_a_step_waits_from_its_begin_until_its_batch_is_made(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
-    speed, state = pace.Pace(batches(), [np.array([0, 1]), np.array([2])]), State()
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: now[0])
+    speed, state = throughput.Throughput(batches(), [np.array([0, 1]), np.array([2])]), State()
 
     def at(moment, what):
         now[0] = moment
@@ -39,18 +39,20 @@ def test_a_step_waits_from_its_begin_until_its_batch_is_made(monkeypatch):
     at(3.0, lambda: speed.end(state))
     assert state.waited == pytest.approx(0.5)
     state.seconds = 2.0
-    assert pace.measured(state) == {
+    assert throughput.measured(state) == {
         "train_examples_per_second": 1.5,
         "train_tokens_per_second": 4.5,
         "padding": round(2 / 11, 4),
         "input_wait": 0.25,
     }
-    assert pace.summary(state) == (
+    assert throughput.summary(state) == (
         "training: 2 examples/s, 4 tokens/s, 18.2% padding, 25.0% of the time waiting for input"
     )
 
 
 def test_without_sequences_only_examples_are_counted():
     state = State(rows=10, seconds=2.0)
-    assert pace.measured(state)["padding"] is None
-    assert pace.summary(state) == ("training: 5 examples/s, 0.0% of the time waiting for input")
+    assert throughput.measured(state)["padding"] is None
+    assert throughput.summary(state) == (
+        "training: 5 examples/s, 0.0% of the time waiting for input"
+    )

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from zoo.training import health
+from zoo.training import diagnostics
 
 RATE, LIMIT = 0.01, 2.0
 X = np.random.default_rng(0).integers(1, 9, (6, 5))
@@ -31,19 +31,21 @@ def network(optimizer=None):
         ]
     )
     model.build((None, None))
-    names = health.layer_names(model)
-    model.compile(optimizer or health.WatchedAdam(RATE, global_clipnorm=LIMIT, groups=names), "mse")
+    names = diagnostics.layer_names(model)
+    model.compile(
+        optimizer or diagnostics.MonitoredAdam(RATE, global_clipnorm=LIMIT, groups=names), "mse"
+    )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 def test_layers_have_the_same_names_whatever_was_built_before():
     for _ in range(2):
-        names = list(dict.fromkeys(health.layer_names(network())))
+        names = list(dict.fromkeys(diagnostics.layer_names(network())))
         assert names == ["embedding", "bidirectional", "dense", "head"]
     two = keras.Sequential([layers.Dense(2), layers.Dense(2), layers.Dense(1)])
     two.build((None, 3))
-    assert health.layer_names(two) == ["dense"] * 2 + ["dense_1"] * 2 + ["dense_2"] * 2
+    assert diagnostics.layer_names(two) == ["dense"] * 2 + ["dense_1"] * 2 + ["dense_2"] * 2
 
 
 def test_it_steps_as_adam_does_and_measures_what_a_tape_does():
@@ -68,7 +70,7 @@ def test_it_steps_as_adam_does_and_measures_what_a_tape_does():
             old = np.concatenate([next(rest).ravel() for _ in layer.trainable_variables])
             new = np.concatenate([v.numpy().ravel() for v in layer.trainable_variables])
             ratios[-1][name] = np.linalg.norm(new - old) / np.linalg.norm(old)
-    found = health.end_epoch(ours)
+    found = diagnostics.end_epoch(ours)
     assert list(found) == ["gradient_norm", "clipped", *(f"update/{name}" for name in ratios[0])]
     assert found["gradient_norm"] == pytest.approx(np.mean(norms), rel=1e-5)
     assert 0 < found["clipped"] < 1
@@ -76,13 +78,13 @@ def test_it_steps_as_adam_does_and_measures_what_a_tape_does():
     for name in ratios[0]:
         expected = np.mean([ratio[name] for ratio in ratios])
         assert found[f"update/{name}"] == pytest.approx(expected, rel=1e-4)
-    assert set(health.end_epoch(ours).values()) == {0.0}  # the next epoch begins anew
+    assert set(diagnostics.end_epoch(ours).values()) == {0.0}  # the next epoch begins anew
 
 
 def test_without_clipping_no_step_is_clipped():
-    model = network(health.WatchedAdam(RATE))
+    model = network(diagnostics.MonitoredAdam(RATE))
     model.train_on_batch(X, 100 * Y)
-    found = health.end_epoch(model)
+    found = diagnostics.end_epoch(model)
     assert found["gradient_norm"] > 1
     assert found["clipped"] == 0
 
@@ -93,7 +95,7 @@ def test_it_is_saved_and_loaded_with_its_numbers(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.optimizer.layers == model.optimizer.layers
-    assert health.end_epoch(loaded) == health.end_epoch(model)
+    assert diagnostics.end_epoch(loaded) == diagnostics.end_epoch(model)
 
 
 def test_half_precision_measures_gradients_without_their_scale():
@@ -106,7 +108,7 @@ def test_half_precision_measures_gradients_without_their_scale():
     assert isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
     for model in (half, full):
         model.train_on_batch(X, Y)
-    ours, theirs = health.end_epoch(half), health.end_epoch(full)
+    ours, theirs = diagnostics.end_epoch(half), diagnostics.end_epoch(full)
     assert ours.keys() == theirs.keys()
     assert ours["gradient_norm"] == pytest.approx(theirs["gradient_norm"], rel=0.02)
 
@@ -122,7 +124,7 @@ tf.config.set_visible_devices([], "GPU")
 
 import keras
 from zoo.data import Batches
-from zoo.training import health, replicas
+from zoo.training import diagnostics, replicas
 from zoo.training.strategy import dtype_policy, make_strategy
 
 x, y = np.arange(48).reshape(8, 6) % 9, np.arange(8.0, dtype="float32").reshape(8, 1)
@@ -140,8 +142,8 @@ for policy in ("float32", "mixed_float16", "sgd"):
                 ]
             )
             model.build((None, 6))
-            groups = health.layer_names(model)
-            optimizer = health.WatchedAdam(0.01, global_clipnorm=0.5, groups=groups)
+            groups = diagnostics.layer_names(model)
+            optimizer = diagnostics.MonitoredAdam(0.01, global_clipnorm=0.5, groups=groups)
             if own:  # of a recipe: not monitored
                 optimizer = keras.optimizers.SGD(0.01, momentum=0.9, global_clipnorm=0.5)
             model.compile(optimizer, "mse")
@@ -155,7 +157,7 @@ for policy in ("float32", "mixed_float16", "sgd"):
             data = replicas.distribute(batches, [np.arange(8)], model.distribute_strategy)
             model.fit(data, steps_per_epoch=1, verbose=0)
         moments = [np.asarray(v).tolist() for v in model.optimizer.variables]
-        row = health.end_epoch(model)
+        row = diagnostics.end_epoch(model)
         found.append([row, [w.tolist() for w in model.get_weights()], moments])
 json.dump(found, sys.stdout)
 """
@@ -192,19 +194,19 @@ class Root(layers.Layer):
 def test_the_layer_is_named_in_which_a_gradient_is_not_finite_first():
     model = keras.Sequential([layers.Dense(2), layers.Dense(2), Root(), layers.Dense(1)])
     model.build((None, 3))
-    model.compile(health.WatchedAdam(RATE, groups=health.layer_names(model)), "mse")
+    model.compile(diagnostics.MonitoredAdam(RATE, groups=diagnostics.layer_names(model)), "mse")
     x, y = np.ones((2, 3)), np.ones((2, 1))
     loss = model.train_on_batch(x, y)
-    assert health.broken(model, float(loss)) is None
+    assert diagnostics.broken(model, float(loss)) is None
     # dense_1 puts out 0: the loss is finite, and so is the gradient of dense_2.
     model.layers[1].set_weights([np.zeros((2, 2)), np.zeros(2)])
     loss = model.train_on_batch(x, y)
     assert math.isfinite(loss)
-    assert health.broken(model, float(loss)) == (
+    assert diagnostics.broken(model, float(loss)) == (
         "The gradient of layer dense_1 is nan while the loss is still finite"
     )
     loss = model.train_on_batch(x, y)
-    assert health.broken(model, float(loss)) == (
+    assert diagnostics.broken(model, float(loss)) == (
         "The gradient of layer dense_2 is nan and the loss is nan"
     )
 
@@ -288,3 +290,16 @@ def test_a_run_records_its_health_where_one_looks(tmp_path, capsys):
         for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value
     }
     assert logged >= {"loss", "gradient_norm", "clipped", "update/gru", "update/sum"}
+
+
+def test_files_of_earlier_versions_name_the_optimizer_otherwise():
+    saved = keras.saving.serialize_keras_object(diagnostics.MonitoredAdam(RATE))
+    assert saved["registered_name"] == "zoo>MonitoredAdam"
+    earlier = {
+        **saved,
+        "module": "zoo.training.health",
+        "class_name": "WatchedAdam",
+        "registered_name": "zoo>WatchedAdam",
+    }
+    loaded = keras.saving.deserialize_keras_object(earlier)
+    assert isinstance(loaded, diagnostics.MonitoredAdam)

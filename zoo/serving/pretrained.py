@@ -1,49 +1,32 @@
-"""Pretrained weights: packed models beside the recipes, listed in a manifest with checksums.
+"""Pretrained weights: packed models beside the recipes, checked and unpacked into the cache.
 
-`pretrained/manifest.json` beside a recipe module lists its packed models:
-
-    {"imdb-lstm": {"file": "imdb-lstm.tar.xz", "sha256": …, "bytes": …, "metric": …, …}}
-
-A pack is a `tar.xz` of one folder that is a SavedModel for serving, `model.keras` to go on
-training, and config, assets, metrics and card in `assets.extra/`. Both hold the same weights;
-xz stores once what repeats. The low bits of their mantissas are rounded away, which halves the
-file and changes no answer that matters: the metrics are those of the rounded weights.
-`python -m benchmarks pack`, in the root of this package's repository, makes packs.
+`zoo.manifest` reads the manifests that list them, with their checksums. A pack is a `tar.xz` of one
+folder that is a SavedModel for serving, `model.keras` to go on training, and config, assets,
+metrics and card in `assets.extra/`. Both hold the same weights; xz stores once what repeats. The
+low bits of their mantissas are rounded away, which halves the file and changes no answer that
+matters: the metrics are those of the rounded weights. `python -m benchmarks pack`, in the root of
+this package's repository, makes packs.
 """
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo import files
 from zoo.errors import UsageError, ZooError, quoted, suggest
+from zoo.manifest import read_manifest
+from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
     import tarfile
 
-    from zoo.recipe import Recipe
-
-MANIFEST = "manifest.json"
-
 _unpacking = threading.Lock()
-
-
-def names_in(folder: Path) -> set[str]:
-    """Returns the names that the manifest of a `pretrained` folder lists."""
-    return set(read_manifest(folder))
-
-
-def manifest_entry(recipe: Recipe) -> dict[str, Any] | None:
-    """Returns what the manifest says of a recipe's pretrained weights, None if it has none."""
-    return read_manifest(recipe.pretrained_folder).get(recipe.name)
 
 
 def pretrained_names() -> list[str]:
     """Returns the recipes that have pretrained weights."""
-    from zoo.registry import list_models
-
     return [row["name"] for row in list_models(pretrained=True)]
 
 
@@ -60,8 +43,6 @@ def pretrained(name: str) -> Path:
       UsageError: an unknown recipe, or one without pretrained weights.
       ZooError: the pack or what was unpacked of it is damaged, or the cache cannot be written.
     """
-    from zoo.registry import get_recipe
-
     recipe = get_recipe(name)
     folder = recipe.pretrained_folder
     manifest = read_manifest(folder)
@@ -83,12 +64,6 @@ def pretrained(name: str) -> Path:
             f"{target / damaged} is damaged. Delete {target}: it is unpacked again when needed."
         )
     return target
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Returns what the manifest of a `pretrained` folder lists, by name; empty if it has none."""
-    path = folder / MANIFEST
-    return files.read_json(path) if path.exists() else {}
 
 
 def _unpack(pack: Path, target: Path) -> None:
