@@ -138,7 +138,7 @@ def objective(config: Config, assets: Assets) -> Objective:
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
-    from zoo.bounds import marked, problems
+    from zoo.bounds import beyond, marked, problems
     from zoo.serving import Served
 
     def sequence(name: str) -> tf.TensorSpec:
@@ -154,7 +154,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         # The shorter ones are filled up with 0, which adds nothing.
         filled = [tf.pad(part, [[0, 0], [0, time - tf.shape(part)[1]]]) for part in parts]
         steps = tf.stack(filled, axis=-1)  # (batch, time, 2)
-        wrong = ~tf.reduce_all(tf.abs(steps) <= 1e6, axis=[1, 2])  # also where one is NaN
+        wrong = tf.reduce_any(beyond(steps, 1e6), axis=[1, 2])
         steps = tf.where((wrong | long)[:, tf.newaxis, tf.newaxis], 0.0, steps)
         # One padded step more: an empty sequence has a step then, too.
         total = model(tf.pad(steps, [[0, 0], [0, 1], [0, 0]]), training=False)[:, 0]

@@ -121,14 +121,14 @@ def objective(config: Config, assets: Assets) -> Objective:
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
-    from zoo.bounds import marked, problems
+    from zoo.bounds import beyond, marked, problems
     from zoo.serving import Served
 
     labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.float32, name="pixels")])
     def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        wrong = ~tf.reduce_all(tf.abs(pixels) <= 1e6, axis=[1, 2])  # also where one is NaN
+        wrong = tf.reduce_any(beyond(pixels, 1e6), axis=[1, 2])
         pixels = tf.where(wrong[:, tf.newaxis, tf.newaxis], 0.0, pixels)
         probabilities = model(pixels, training=False)  # (batch, classes)
         outputs = {

@@ -159,16 +159,22 @@ def last_bytes(text: tf.Tensor, limit: int) -> tf.Tensor:
     return tf.strings.substr(text, skipped, tf.fill(tf.shape(skipped), limit))
 
 
+def beyond(values: tf.Tensor, limit: float) -> tf.Tensor:
+    """Returns which numbers are not from `-limit` to `limit`, NaN among them, bool."""
+    # TensorFlow makes `not (a <= b)` to `a > b`, which is False for NaN.
+    return tf.math.is_nan(values) | (tf.abs(values) > limit)
+
+
 def problems(*found: tuple[tf.Tensor, Any]) -> tf.Tensor:
     """Returns the first problem of each row, string, "" where it has none.
 
     Args:
       *found: pairs: which rows have a problem, bool `(batch,)`, and what it is: a sentence
-        without its full stop, for all rows or one each.
+        without its full stop, which is added; for all rows, or one each.
     """
     problem = tf.fill(tf.shape(found[0][0]), "")
     for wrong, text in reversed(found):
-        problem = tf.where(wrong, text, problem)
+        problem = tf.where(wrong, tf.strings.join([text, "."]), problem)
     return problem
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from recipes.audio.recordings import RATE
 from zoo.assets import Assets, Json
-from zoo.bounds import problems
+from zoo.bounds import beyond, problems
 from zoo.data.sources import Examples
 
 FRAME, HOP, FFT = 200, 80, 256  # samples: 25 ms each 10 ms
@@ -173,16 +173,16 @@ def check_rows(
     most = rate * max_seconds
     long = length > most
     inside = tf.sequence_mask(tf.clip_by_value(length, 0, size), size)  # (batch, size)
-    finite = tf.abs(values) <= LOUDEST  # False for NaN
+    wrong = beyond(values, LOUDEST)
     if len(values.shape) == 3:
-        finite = tf.reduce_all(finite, axis=2)
+        wrong = tf.reduce_any(wrong, axis=2)
     problem = problems(
         (long, f"The recording is longer than {max_seconds:,} seconds"),
         (
             (length < 0) | (length > size),
             "The length of the recording is not that of its values",
         ),
-        (tf.reduce_any(inside & ~finite, axis=1), "The recording has values that are no sound"),
+        (tf.reduce_any(inside & wrong, axis=1), "The recording has values that are no sound"),
     )
     bad = tf.not_equal(problem, "")
     values = values[:, :most]

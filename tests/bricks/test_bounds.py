@@ -119,7 +119,7 @@ def test_a_cut_is_never_within_a_character(limit):
 def test_what_has_a_problem_is_blank_and_the_rest_as_it_is():
     first, second = tf.constant([True, False, False]), tf.constant([True, True, False])
     problem = problems((first, "first"), (second, tf.constant(["a", "b", "c"])))
-    assert problem.numpy().tolist() == [b"first", b"b", b""]
+    assert problem.numpy().tolist() == [b"first.", b"b.", b""]
     outputs = {
         "numbers": tf.ones([3, 2]), "text": tf.constant(["x", "y", "z"]),
         "count": tf.constant([1, 2, 3]), "whole": tf.constant([True] * 3),
