@@ -55,6 +55,15 @@ def test_the_distribution_is_cut_as_defined(temperature, top_k, top_p):
         np.testing.assert_allclose(found, reference(logits, temperature, top_k, top_p), atol=1e-6)
 
 
+@pytest.mark.parametrize("temperature", [1e-3, 1e-9, 1e-19, 1e-20, 1e-25, 1e-30, 1e-37, 1e-45])
+@pytest.mark.parametrize("top_k", [0, 1, 4])
+def test_any_temperature_above_0_has_a_distribution(temperature, top_k):
+    found = distribution(LOGITS, temperature, top_k, 1.0)
+    best = np.argsort(-LOGITS[1:], kind="stable")[0] + 1
+    assert found[best] == 1
+    assert found.sum() == 1
+
+
 def test_equal_logits_are_cut_in_the_order_of_the_ids():
     found = distribution(np.zeros(SIZE, "float32"), 1.0, 3, 1.0)
     np.testing.assert_allclose(found[:5], [0, 1 / 3, 1 / 3, 1 / 3, 0], atol=1e-6)

@@ -27,7 +27,7 @@ def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec])
     Returns:
       The number of each such row, and what is wrong with it.
     """
-    names = [name for name, spec in specs.items() if spec.shape.rank > 1]
+    names = sorted(name for name, spec in specs.items() if spec.shape.rank > 1)
     found = {}
     for row, values in enumerate(zip(*(columns[name] for name in names), strict=True)):
         sizes = {name: size_of(value) for name, value in zip(names, values, strict=True)}
