@@ -18,11 +18,11 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.translating.signatures import NEVER, encoding, limits
+from recipes.translating.subwords import BEGIN, END, PADDING, Subwords
 from zoo import files
 from zoo.decoding.search import greedy
 from zoo.environment import environment
 from zoo.errors import UsageError
-from zoo.text.subwords import BEGIN, END, PADDING, Subwords
 
 SOURCE = "https://keras.io/examples/nlp/lstm_seq2seq/"
 
@@ -31,7 +31,7 @@ class PythonLoop:
     """Translates one sentence at a time by `predict`, as the example does.
 
     Args:
-      model: with an input `source` and a `zoo.layers.Decoder` named `decoder`.
+      model: with an input `source` and a `recipes.translating.decoder.Decoder` named `decoder`.
       source, target: texts to ids and back.
       length: pieces to which every source is padded, as in the example: `predict` traces its
         graph anew for each length.

@@ -13,7 +13,7 @@ Who always answers 1 has a mean squared error of 1/6: the guess to beat.
     LSTM       c_t = f c_{t-1} + i tanh(..)            the factor is f, near 1 where it is open
     GRU        h_t = z h_{t-1} + (1 - z) tanh(..)      the factor is z
 
-Equations in full: `recipes/sentiment.py`; the same in NumPy, with every gradient: `zoo.anatomy`.
+Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recipes/anatomy`.
 
 Remedies, each a setting:
 
@@ -115,7 +115,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, LayerNormCell
+    from recipes.toys.normalised import LayerNormCell
+    from zoo.layers import CELLS
 
     options: dict[str, Any] = {"recurrent_initializer": config.recurrent}
     if config.cell == "lstm":

@@ -76,9 +76,7 @@ class Config(BaseConfig):
     layers: int = 1  # recurrent layers on top of each other
     units: int = 256  # size of the state h_t
     embedding: int = 128  # size of x_t
-    head: Literal["bernoulli", "nade"] = (
-        "nade"  # keys of a frame: independent, or each on those below
-    )
+    head: Literal["bernoulli", "nade"] = "nade"  # keys of a frame: alone, or each on those below
     hidden: int = 100  # size of the NADE's hidden layer
     dropout: float = 0.4  # share of h_t hidden in training
     input_dropout: float = 0.1  # share of x_t hidden in training
@@ -150,7 +148,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from keras import layers
 
     from recipes.music import KEYS
-    from zoo.layers import CELLS, NADE, Bernoulli
+    from recipes.music.nade import NADE, Bernoulli
+    from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
     before = keras.Input((None, 88), name="before")  # (batch, time, keys)
@@ -225,18 +224,16 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
 
 
 def show(example: dict, answer: dict) -> str:
-    from recipes.music import note_name
+    from recipes.music import chord_name
 
     key = answer["key"]
-    chords = [
-        " ".join(note_name(note, key or None) for note in frame if note) or "-"
-        for frame in answer["frames"]
-    ]
+    chords = [chord_name(filter(None, frame), key or None) for frame in answer["frames"]]
     return f"{key or 'no key':>11}  {len(chords)} frames: {' | '.join(chords[:8])} …"
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
     from recipes.music.keys import estimate_key
+    from recipes.music.read import bars_of
     from recipes.music.write import write_frames
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
@@ -246,28 +243,12 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
         quarter_length=config.quarter_length,
         key=answer["key"] or estimate_key(frames) or None,
         voices=config.voices,
-        **bars(config, answer),
+        **bars_of(answer, config.quarter_length),
     )
 
 
-def bars(config: Config, answer: dict) -> dict:
-    """Returns the bars of the file that a piece goes on from: `beats` and `upbeat`."""
-    if not answer.get("prime"):
-        return {}
-    from recipes.music.read import read_excerpt
-
-    excerpt = read_excerpt(answer["prime"], config.quarter_length)
-    above, below = excerpt.time
-    if 4 * above % below:  # no whole number of quarter notes
-        return {}
-    beats = 4 * above // below
-    chord = config.quarter_length if answer.get("chord") else 0  # a frame before the file's
-    return {"beats": beats, "upbeat": (excerpt.upbeat + chord) % beats}
-
-
 def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
-    from recipes.music import note_name
+    from recipes.music import chord_name
     from recipes.music.keys import LOWEST
 
-    frames = [[note_name(LOWEST + int(key)) for key in row.nonzero()[0]] for row in x["before"]]
-    return {"": [" ".join(names) or "-" for names in frames]}
+    return {"": [chord_name(LOWEST + int(key) for key in row.nonzero()[0]) for row in x["before"]]}

@@ -57,9 +57,9 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from recipes.tagging.tokens import TokenEncoder
     from zoo.data import Batches
     from zoo.serving import Served
-    from zoo.text.tokens import TokenEncoder
 
 TOPOLOGY = "many-to-many"
 TASK = "entities"
@@ -108,9 +108,8 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
-    from recipes.tagging import vectors
+    from recipes.tagging import tokens, vectors
     from recipes.tagging.tags import bio_tags
-    from zoo.text import tokens
 
     tags = bio_tags(set().union(*train["tags"]))  # O, B-LOC, I-LOC, …
     if base:
@@ -127,7 +126,7 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
 
 
 def encoder(config: Config, assets: Assets) -> TokenEncoder:
-    from zoo.text import tokens
+    from recipes.tagging import tokens
 
     words = assets["common"] + assets["rare"] + assets["fixed"]
     return tokens.TokenEncoder(words, assets["characters"], config.max_characters, name="encoder")
@@ -148,9 +147,10 @@ def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
+    from recipes.tagging.crf import CRF
+    from recipes.tagging.embedding import JoinFeatures, WordEmbedding
     from recipes.tagging.tags import bioes_tags
-    from zoo.layers import CRF, JoinFeatures, WordEmbedding
-    from zoo.text.tokens import CASINGS, RESERVED, RESERVED_CHARACTERS
+    from recipes.tagging.tokens import CASINGS, RESERVED, RESERVED_CHARACTERS
 
     words = keras.Input((None,), dtype="int32", name="words")  # (batch, time)
     characters = keras.Input((None, config.max_characters), dtype="int32", name="characters")
@@ -186,7 +186,7 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
     if config.vectors == "none":
         return
     from recipes.tagging import vectors
-    from zoo.text.tokens import RESERVED
+    from recipes.tagging.tokens import RESERVED
 
     given = frozenset(vectors.glove_words())
     words = assets["common"] + assets["rare"] + assets["fixed"]

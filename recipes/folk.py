@@ -57,11 +57,6 @@ SEEDS = (
 
 ORDER = 10  # of the n-grams that the network is compared with
 
-TEMPO = {  # quarter notes a minute at which a type is danced to, or played
-    "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
-    "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
-}  # fmt: skip
-
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
@@ -114,9 +109,11 @@ def encoder(config: Config, assets: Assets) -> TuneCodec:
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
+    from recipes.music.folk import known
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
+    examples = known(assets, examples)
     rows = assets.encoder.rows(examples["type"], examples["key"], examples["tune"])
     return Batches(
         Ragged([row[:-1] for row in rows]),  # type, key, signs, (rows, time)
@@ -150,58 +147,33 @@ def objective(config: Config, assets: Assets) -> Objective:
 
 
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
-    import tensorflow as tf
-
-    from zoo.bounds import first_bytes, marked
-    from zoo.decoding import generation_signatures, scored, step_function
+    from recipes.music.tune_signatures import tune_signatures
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    tunes = assets.encoder
-    kind, key, prime, tune = (
-        tf.TensorSpec([None], tf.string, name=name) for name in ("type", "key", "prime", "tune")
-    )
-    generation = generation_signatures(
-        *step_function(model),
-        inputs=[kind, key, prime],
-        encode=lambda type, key, prime: tunes.prefix(
-            type, key, first_bytes(prime, config.max_bytes)
-        ),
-        answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
-        **settings(config),
-        end=tunes.end,
-        default=["type", "key"],
-        max_steps=config.max_steps,
-        problem=lambda type, key, prime: tunes.problem(type, key, prime, config.max_bytes),
-    )
-
-    @tf.function(input_signature=[kind, key, tune])
-    def score(type: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> dict[str, tf.Tensor]:
-        short = first_bytes(tune, config.max_bytes)
-        problem = tunes.problem(type, key, tune, config.max_bytes, unknown=True)
-        return marked(scored(model, tunes.ragged(type, key, short), given=2), problem)
-
-    return Served(generation=generation, score=score, parts=[model, tunes])
+    limits = {"max_bytes": config.max_bytes, "max_steps": config.max_steps}
+    functions = tune_signatures(model, assets.encoder, **limits, **settings(config))
+    return Served(**functions, parts=[model, assets.encoder])
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.music import abc
     from recipes.music.comparison import compare_tunes
+    from recipes.music.folk import known
     from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
     from zoo.serving.evaluation import training_splits
 
-    scores = predictor.predict(
-        {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
-    )
+    examples = known(assets, examples)
+    columns = {name: examples[name] for name in ("type", "key", "tune")}
+    scores = predictor.predict(columns, signature="score")
     # Tunes of the types and keys of held-out ones, each with random numbers of its own.
     rows = spread(len(scores), config.drawn)
-    asked = {name: [examples[name][row] for row in rows] for name in ("type", "key", "tune")}
-    given = {"type": asked["type"], "key": asked["key"], "prime": [""] * len(rows)}
-    answers = predictor.predict(
-        {**given, "random_seed": rows}, signature="generate", **settings(config)
-    )
+    asked = {name: [values[row] for row in rows] for name, values in columns.items()}
+    given = {**asked, "prime": [""] * len(rows), "random_seed": rows}
+    given.pop("tune")
+    answers = predictor.predict(given, signature="generate", **settings(config))
     tunes = zip(asked["type"], asked["key"], map(abc.tokens, asked["tune"]), strict=True)
     texts = {
         "made": [answer["tune"] for answer in answers],
@@ -210,9 +182,8 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     if splits := training_splits(predictor):
         from recipes.music.tune_baselines import draw_tunes, fit_tunes
 
-        encode = assets.encoder
-        model = fit_tunes(encode, splits.train, ORDER)
-        texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
+        model = fit_tunes(assets.encoder, splits.train, ORDER)
+        texts[f"{ORDER}-gram"] = draw_tunes(model, assets.encoder, asked, rows, config.steps)
     tokens = sum(score["count"] for score in scores)
     return Scores(
         {
@@ -226,10 +197,12 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.music.folk import known
     from recipes.music.tune_baselines import fit_tunes, nats
 
-    encode = encoder(config, Assets(prepare(config, splits.train)))
-    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
+    assets = Assets(prepare(config, splits.train))
+    encode, test = encoder(config, assets), known(assets, splits.test)
+    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, test)
     return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 
 
@@ -247,6 +220,7 @@ def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
     from recipes.music import abc
+    from recipes.music.folk import TEMPO
     from recipes.music.write import write_abc
 
     kind = abc.split_tunes(answer["tune"])[0].first("R")

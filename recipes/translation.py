@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from recipes.translating.subwords import Subwords
     from zoo.data import Batches
     from zoo.serving import Served
-    from zoo.text import Subwords
 
 TOPOLOGY = "encoder-decoder"
 TASK = "translation"
@@ -111,8 +111,7 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
-    from zoo.text import learn_subwords
-    from zoo.text.subwords import check_characters
+    from recipes.translating.subwords import check_characters, learn_subwords
 
     if base:
         check_characters(train["translation"], base["target_pieces"])
@@ -125,14 +124,14 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
 
 
 class Encoder(NamedTuple):
-    """What turns source and target text into ids and back, `zoo.text.Subwords` each."""
+    """What turns source and target text into ids and back, `Subwords` each."""
 
     source: Subwords
     target: Subwords
 
 
 def encoder(config: Config, assets: Assets) -> Encoder:
-    from zoo.text import Subwords
+    from recipes.translating.subwords import Subwords
 
     def subwords(side: str, lower: bool) -> Subwords:
         pieces, name = assets[f"{side}_pieces"], f"{side}_codec"
@@ -142,9 +141,9 @@ def encoder(config: Config, assets: Assets) -> Encoder:
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
+    from recipes.translating.subwords import shifted
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.text.subwords import shifted
 
     source, target = assets.encoder
     written = target.rows(examples["translation"])
@@ -162,7 +161,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, Decoder
+    from recipes.translating.decoder import Decoder
+    from zoo.layers import CELLS
 
     source, target = assets.encoder
     cell = CELLS[config.cell]

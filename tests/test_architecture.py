@@ -14,7 +14,7 @@ PAGES = sorted(ROOT.glob("recipes/[!_]*.py"))
 FAMILIES = sorted(
     path.name
     for path in ROOT.glob("recipes/[!_]*/")
-    if (path / "__init__.py").exists() and path.name != "corpora"
+    if (path / "__init__.py").exists() and path.name not in ("anatomy", "corpora")
 )
 # Words that name what only a family knows.
 DOMAIN = re.compile(

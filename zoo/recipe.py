@@ -59,7 +59,7 @@ Functions that a module has only where there is something to do:
 - `steps(config, assets, x)`: one row of model input to labels of its time steps, for people: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
-  each; returns their paths.
+  each; returns their paths. The command line adds to `answer` what was given, such as `prime`.
 
 `examples` are columns: a dict of equally long lists. A served input bears the name of the
 column that it takes, so that a sample of the data is also a sample of requests.

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from recipes.audio.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
 from recipes.audio.features import MAX_SECONDS, Features, LogMel, check_rows, halved
 from zoo.bounds import marked
-from zoo.decoding.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
 from zoo.decoding.search import MAX_BEAM
 from zoo.errors import ZooError
 from zoo.serving.signatures import Functions

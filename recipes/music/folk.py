@@ -47,6 +47,11 @@ ONEILL = {
     "air": 700, "jig": 1115, "slip jig": 1175, "reel": 1555, "hornpipe": 1781, "long dance": 1800,
 }  # fmt: skip
 
+TEMPO = {  # quarter notes a minute at which a type is danced to, or played
+    "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
+    "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
+}  # fmt: skip
+
 LEAST_OF_A_KEY = 10  # tunes; those in rarer keys are left out
 LEAST_OF_A_TOKEN = 5  # tunes; those with a rarer note, length or sign are left out
 LEAST_FULL = 0.75  # share of a tune's bars that fill its metre; below, the metre is another one
@@ -344,3 +349,25 @@ FOLK = Dataset(
     suffixes=(".abc",),
     folder=read_folder,
 )
+
+
+def known(assets: Mapping[str, Sequence[str]], examples: Examples) -> Examples:
+    """Returns the rows whose type and key some training tune has; only these can be scored.
+
+    In the corpora these are all rows; in a small custom corpus a key may be in the test split only.
+
+    Args:
+      assets: `types` and `keys` of the training tunes.
+      examples: with the columns `type` and `key`.
+
+    Raises:
+      ZooError: no row is left.
+    """
+    pairs = zip(examples["type"], examples["key"], strict=True)
+    fits = [kind in assets["types"] and key in assets["keys"] for kind, key in pairs]
+    if not any(fits):
+        raise ZooError("No tune has a type and key of the training tunes. Give more tunes.")
+    return {
+        name: [value for value, right in zip(values, fits, strict=True) if right]
+        for name, values in examples.items()
+    }

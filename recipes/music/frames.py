@@ -87,7 +87,7 @@ class FrameChain:
         Args:
           model: of inputs `before` `(rows, time, keys)`, `notes` `(rows, time, keys)` and `key`
             `(rows,)`: anything that is computed for each step alone, then recurrent layers, one
-            on the other, then a layer named `head`, which has `above` like `zoo.layers.NADE`.
+            on the other, then a layer named `head`, which has `above` like `NADE`.
             Between them, only what does nothing outside of training.
 
         Returns:

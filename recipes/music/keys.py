@@ -135,6 +135,11 @@ def note_name(pitch: int, key: str | None = None) -> str:
     return f"{names[pitch % 12]}{pitch // 12 - 1}"
 
 
+def chord_name(notes: Iterable[int], key: str | None = None) -> str:
+    """Returns the names of MIDI numbers with spaces between, `"-"` for a rest."""
+    return " ".join(note_name(note, key) for note in notes) or "-"
+
+
 def parse_chord(text: str) -> tuple[int, ...]:
     """Returns the MIDI numbers of a chord, ascending and without repetitions.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from xml.etree import ElementTree
 
 from recipes.music.keys import HIGHEST, LOWEST
@@ -305,3 +305,36 @@ def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     if len(data) > MOST_BYTES:
         raise ZooError(f"{path} unpacks to more than {MOST_BYTES // 1_000_000} MB.")
     return data
+
+
+class Bars(TypedDict, total=False):
+    """Arguments of `write_frames`.
+
+    Attributes:
+      beats: quarter notes in a bar.
+      upbeat: quarter notes before the first full bar.
+    """
+
+    beats: int
+    upbeat: float
+
+
+def bars_of(answer: Mapping[str, Any], quarter_length: float) -> Bars:
+    """Returns `beats` and `upbeat` of the file that a piece goes on from, for `write_frames`.
+
+    Args:
+      answer: what was generated, with what it was to begin with: `prime`, a path, and `chord`.
+      quarter_length: of a frame, in quarter notes.
+
+    Returns:
+      Nothing without a file, and for a metre that is no whole number of quarter notes.
+    """
+    if not answer.get("prime"):
+        return {}
+    excerpt = read_excerpt(answer["prime"], quarter_length)
+    above, below = excerpt.time
+    if 4 * above % below:
+        return {}
+    beats = 4 * above // below
+    chord = quarter_length if answer.get("chord") else 0  # a frame before those of the file
+    return {"beats": beats, "upbeat": (excerpt.upbeat + chord) % beats}

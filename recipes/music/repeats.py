@@ -65,8 +65,9 @@ def sections(marks: Sequence[Mark]) -> list[Section]:
     A `:|` goes back to the `|:` before it. Without one, it goes back to where its own part begins:
     behind the last `:|`, double bar or label. A `|:` that no `:|` closes changes nothing. A first
     ending that is followed by a second one is repeated with or without `:|`; one that is not, goes
-    on behind its `:|` in the last pass. A last ending ends at a double bar or `:|`; where it
-    reaches a `:|` after more measures than the first ending has, these belong to the next part.
+    on behind its `:|` in the last pass. A second ending without a first one is none. A last ending
+    ends at a double bar or `:|`; where it reaches a `:|` after more measures than the first ending
+    has, these belong to the next part.
     """
     result: list[Section] = []
     here = Section(0, 0, [])
@@ -79,6 +80,8 @@ def sections(marks: Sequence[Mark]) -> list[Section]:
             here.endings[-1] = first, place, passes
         elif not here.endings:
             here.end = place
+        if here.endings and not any(1 in passes for *_, passes in here.endings):
+            here.end, here.endings = here.endings[-1][1], []  # a second ending without a first one
         if here.endings:
             here.times = max(here.times, *(max(passes) for *_, passes in here.endings))
         here.times = min(here.times, MOST_TIMES)

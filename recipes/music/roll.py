@@ -47,7 +47,7 @@ def piano_roll(piece: Piece) -> bytes:
         pitches = [pitch for pitch in range(low, high + 1) if _named(piece, pitch)]
         names = [_signs(note_name(pitch, piece.key)) for pitch in pitches]
         axes.set_yticks(pitches, names, fontsize=6)
-    panels[-1].set_xlabel("bar")
+    panels[-1].set_xlabel("bar (thin lines: beats)", fontsize=8)
     parts = [piece.title, f"{piece.bpm:g} quarter notes a minute"]
     if len(rows) > len(shown):
         numbers = _numbers(piece)

@@ -42,6 +42,7 @@ _TOKEN = re.compile(
     r"|(?P<broken>>+|<+)"
     r"|(?P<tie>-)"
     r"|(?P<overlay>&)"
+    r"|(?P<stray>[0-9]+/*[0-9]*|/+[0-9]*)"
     r"|(?P<nothing>(?:[\s)\]`\\*$#@;?y!]|\((?![2-9]))+)"
 )
 
@@ -611,6 +612,8 @@ class _Reader:
             voice.tie()
         elif kind == "overlay":
             voice.layers.append([])
+        elif kind == "stray":
+            self._skip(f"the length {text!r}, which belongs to no note,")
 
     def _tuplet_time(self, count: int) -> int:
         above, below = self.voice.meter or (4, 4)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import keras
 from keras import KerasTensor, ops
 
-from zoo.layers.crf import forward
+from recipes.tagging.crf import forward
 from zoo.losses import StepLoss, ids_of
 
 
 @keras.saving.register_keras_serializable("zoo")
 class CRFLoss(StepLoss):
-    """Negative log-likelihood of the true tags under a `zoo.layers.CRF`.
+    """Negative log-likelihood of the true tags under a `recipes.tagging.crf.CRF`.
 
     The term of step t is log Z_t - log Z_{t-1} - scores[t, y_{t-1}, y_t], where Z_t sums over
     the sequences up to t: the terms of a row add up to -log p(y).

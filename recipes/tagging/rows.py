@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from recipes.tagging.tags import bioes_tags, to_bioes
+from recipes.tagging.tokens import PADDING
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
-from zoo.text.tokens import PADDING
 
 
 def tag_rows(rows: Sequence[Sequence[str]], tags: Sequence[str]) -> Ragged:

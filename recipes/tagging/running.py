@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import KerasTensor, ops
 
-from zoo.layers.crf import marginals, only_legal, pairwise, viterbi
+from recipes.tagging.crf import marginals, only_legal, pairwise, viterbi
 
 
 def best_tags(output: KerasTensor, tags: Sequence[str], mask: KerasTensor) -> KerasTensor:

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from recipes.tagging.running import best_tags, tag_probabilities
 from recipes.tagging.tags import bioes_tags, to_bio
+from recipes.tagging.tokens import TokenEncoder, joined, row_lengths, tokenise, windows, with_a_step
 from zoo.bounds import first_bytes, in_parts
 from zoo.serving.signatures import Functions
-from zoo.text.tokens import TokenEncoder, joined, row_lengths, tokenise, windows, with_a_step
 
 WINDOW = 512  # tokens that are read together: texts beside a long one are not padded to it
 WINDOWS = 64  # that are computed together
@@ -30,7 +30,7 @@ def tagging_signatures(
 
     Args:
       model: takes what `encoder` gives; its output is of `bioes_tags(tags)`, as that of a
-        `zoo.layers.CRF` or of a softmax.
+        `recipes.tagging.crf.CRF` or of a softmax.
       encoder: tokens to ids.
       tags: BIO, `O` first.
       max_bytes: of a text: it is cut off behind them, before it is split.

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from recipes.translating.subwords import BEGIN, END, PADDING, UNKNOWN, Subwords
 from zoo.decoding.sampling import State
 from zoo.decoding.search import MAX_BEAM, Hypotheses, beam_search
 from zoo.serving.signatures import Functions
-from zoo.text.subwords import BEGIN, END, PADDING, UNKNOWN, Subwords
 
 NEVER = (UNKNOWN, BEGIN)  # ids that no translation has
 
@@ -35,10 +35,10 @@ def limits(ids: tf.Tensor) -> tf.Tensor:
 def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[State, State]]:
     """Returns a function of source ids to what the decoder's first step takes.
 
-    The ids are int32 `(batch, source)`. See `zoo.layers.Decoder.begin`.
+    The ids are int32 `(batch, source)`. See `recipes.translating.decoder.Decoder.begin`.
 
     Args:
-      model: with an input `source` and a `zoo.layers.Decoder` named `decoder`.
+      model: with an input `source` and a `recipes.translating.decoder.Decoder` named `decoder`.
     """
     decoder = model.get_layer("decoder")
     _, *encoded = decoder.input
@@ -52,7 +52,7 @@ def translation_signatures(
     """Makes what a translating network serves: keyword arguments of `zoo.serving.Served`.
 
     Args:
-      model: with an input `source` and a `zoo.layers.Decoder` named `decoder`.
+      model: with an input `source` and a `recipes.translating.decoder.Decoder` named `decoder`.
       source, target: texts to ids and back.
       beam: hypotheses that `answer` goes on with.
       penalty: of the scores, as in `zoo.decoding.search`.

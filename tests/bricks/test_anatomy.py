@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from zoo.anatomy import bidirectional, gru, lstm, simple_rnn, stacked
-from zoo.anatomy.cell import sigmoid
+from recipes.anatomy import bidirectional, gru, lstm, simple_rnn, stacked
+from recipes.anatomy.cell import sigmoid
 from zoo.errors import ZooError
 
 BATCH, TIME, FEATURES, UNITS = 3, 6, 4, 5

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from zoo import UsageError, anatomy
+from recipes import anatomy
+from recipes.anatomy import gru, lstm
+from zoo import UsageError
 from zoo.inspection.capture import capture
 from zoo.inspection.gates import gates
 from zoo.inspection.layer import Layer, labels_of
@@ -106,8 +108,25 @@ def test_gates_without_weights_are_at_their_bias(batch):
     model = compiled(layers.LSTM(2), layers.Dense(1))
     model.layers[0].set_weights([np.zeros((4, 8)), np.zeros((2, 8)), np.repeat([0, 1, 0, -9], 2)])
     _, (found,) = capture(model, *batch)
-    opened = {name: values.mean() for name, values in gates(found).items()}
+    opened = {name: values.mean() for name, values in gates(found, unroll(found).states).items()}
     assert opened == pytest.approx({"input": 0.5, "forget": 0.7310586, "output": 0.0001234}, 1e-3)
+
+
+@pytest.mark.parametrize("reset_after", [True, False])
+@pytest.mark.parametrize("backwards", [True, False])
+def test_gates_are_those_of_the_cells_step_by_step(batch, backwards, reset_after):
+    kinds = ((layers.LSTM, {}, lstm, {"input": "Γ_i", "forget": "Γ_f", "output": "Γ_o"}),)
+    kinds += ((layers.GRU, {"reset_after": reset_after}, gru, {"update": "z", "reset": "r"}),)
+    for kind, options, cell, names in kinds:
+        layer = kind(3, go_backwards=backwards, bias_initializer="glorot_normal", **options)
+        _, (found,) = capture(compiled(layers.Masking(), layer, layers.Dense(1)), *batch)
+        weights = cell.from_keras(layer.get_weights())
+        _, _, cache = cell.forward(found.x, weights, found.mask, found.initial)
+        opened = gates(found, unroll(found).states)
+        assert opened.keys() == names.keys()
+        for gate, values in opened.items():
+            expected = np.stack([step[names[gate]] for step in cache["steps"]], axis=1)
+            np.testing.assert_allclose(values[found.mask], expected[found.mask], atol=1e-6)
 
 
 def test_a_layer_without_a_mask_is_read_to_the_last_step_that_counts(batch):
@@ -129,7 +148,7 @@ def test_several_cells_in_one_layer_are_refused(batch):
 def test_cells_of_other_kinds_have_no_gates_but_gradients(batch):
     model = compiled(layers.LSTM(2, activation="relu"), layers.Dense(1))
     _, (found,) = capture(model, *batch)
-    assert gates(found) == {}
+    assert gates(found, unroll(found).states) == {}
     assert np.isfinite(unroll(found).gradients).all()
 
 

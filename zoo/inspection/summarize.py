@@ -96,7 +96,11 @@ def inspect(
     if any(not each.lengths.all() for each in captures):
         raise UsageError(f"There is a row without a real step in {title}.")
     labels = [recipe.steps(config, assets, _row(x, row)) for row in range(len(index))]
-    layers = [Layer(each, unroll(each), gates(each)) for each in captures]
+    unrolled = [unroll(each) for each in captures]
+    layers = [
+        Layer(each, states, gates(each, states.states))
+        for each, states in zip(captures, unrolled, strict=True)
+    ]
     found = {
         "model": predictor.name,
         "data": title,

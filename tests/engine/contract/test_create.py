@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.data.dataset import take
+from zoo.data.splits import take
 
 PRETRAINED = [row["name"] for row in zoo.list_models(pretrained=True)]
 

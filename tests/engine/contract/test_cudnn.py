@@ -16,8 +16,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from recipes.toys.normalised import LayerNormCell
 from zoo.inspection.capture import recurrent_layers
-from zoo.layers import LayerNormCell
 
 # There is no public way to ask; the package has a function of the same name.
 rnn = importlib.import_module("keras.src.backend.tensorflow.rnn")

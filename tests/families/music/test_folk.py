@@ -348,7 +348,7 @@ def test_files_of_a_tune(tmp_path):
 
 
 def test_every_type_has_a_tempo():
-    assert folk.TEMPO.keys() == set(data.TYPES)
+    assert data.TEMPO.keys() == set(data.TYPES)
 
 
 # What is checked in tunes.
@@ -468,6 +468,18 @@ def test_keys_of_copies_are_drawn_by_their_share():
     assert abs(drawn[:200].count("D major") / 200 - 150 / 200) < 0.1
     assert abs(drawn[200:350].count("G major") / 150 - 200 / 250) < 0.1
     assert "D major" not in drawn[200:350]
+
+
+def test_rows_of_types_and_keys_that_no_training_tune_has_are_not_scored():
+    config = folk.Config()
+    learned = folk.prepare(config, {**ROWS, "tune": [*TUNES, TUNES[1]]})
+    assets = Assets(learned, partial(folk.encoder, config))
+    rows = {"type": ["jig", "polka", "reel"], "key": ["G major", "G major", "C major"],
+            "tune": TUNES[:1] * 3}  # fmt: skip
+    assert data.known(assets, rows)["key"] == ["G major"]
+    assert len(folk.batches(config, assets, rows).take(np.arange(1))[0]) == 1
+    with pytest.raises(ZooError, match="No tune has a type and key of the training tunes"):
+        data.known(assets, {name: values[1:] for name, values in rows.items()})
 
 
 def test_spread_rows():

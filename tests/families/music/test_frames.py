@@ -12,8 +12,8 @@ from recipes.music.arrays import roll
 from recipes.music.encode import MusicEncoder
 from recipes.music.frames import FrameChain
 from recipes.music.losses import frame_nats
+from recipes.music.nade import NADE, Bernoulli
 from recipes.music.signatures import frame_signatures
-from zoo.layers import NADE, Bernoulli
 from zoo.serving import Served
 
 KEYS = 5

@@ -8,7 +8,7 @@ from recipes import chorales as recipe
 from recipes.music import abc, chorales, folk
 from recipes.music.melody import to_tune
 from recipes.music.midi import bar_starts, parse_midi
-from recipes.music.read import Score
+from recipes.music.read import Score, read_excerpt
 from recipes.music.sound import midi
 from recipes.music.tune import parse_tune, to_piece
 from recipes.music.write import write_frames
@@ -164,3 +164,34 @@ def test_what_is_no_tune_is_refused():
         to_tune(Score([], (0,), (4, 4)))
     with pytest.raises(ZooError, match="no metre"):
         to_tune(Score([(0, 1, 60)], (0,), (4, 32)))
+
+
+# A file to go on from.
+
+
+def test_a_piece_has_the_bars_and_the_key_of_the_file_that_it_goes_on_from(tmp_path):
+    prime = tmp_path / "prime.abc"
+    prime.write_text("X:1\nM:3/4\nL:1/4\nK:Gm\nD|GAB|dBG|c2A|G2|]\n")
+    frames = recipe.seed(recipe.Config(), {"prime": str(prime)})["prime"]
+    assert len(frames) == 24
+    answer = {"key": "", "frames": [*frames, (55, 62, 67, 70)], "prime": str(prime)}
+    paths = recipe.render(recipe.Config(), answer, tmp_path / "x")
+    for path in paths[:2]:
+        excerpt = read_excerpt(path, 0.5)
+        assert (excerpt.upbeat, excerpt.time) == (1.0, (3, 4))
+    assert "<fifths>-2</fifths>" in (tmp_path / "x.musicxml").read_text()
+    # The first chord stands before the file's frames.
+    longer = {**answer, "frames": [(50, 57), *answer["frames"]], "chord": "D3 A3"}
+    recipe.render(recipe.Config(), longer, tmp_path / "y")
+    assert read_excerpt(tmp_path / "y.mid", 0.5).upbeat == 1.5
+    recipe.render(recipe.Config(), {**answer, "key": "F major", "prime": None}, tmp_path / "z")
+    excerpt = read_excerpt(tmp_path / "z.mid", 0.5)
+    assert (excerpt.upbeat, excerpt.time) == (0.0, (4, 4))
+    assert "<fifths>-1</fifths>" in (tmp_path / "z.musicxml").read_text()
+
+
+def test_a_tune_goes_on_from_a_file_without_signs(tmp_path):
+    write_frames([(67,), (69,), (71,), (72,)], tmp_path / "a_reel", quarter_length=1.0)
+    assert folk.read_prime(tmp_path / "a_reel.mid") == {
+        "prime": "[M:4/4] G2A2B2c2 |", "key": "G major", "type": "reel",
+    }  # fmt: skip

@@ -82,6 +82,7 @@ TABLE = {
     "three endings": (f"|:{A}|1C8:|2G8:|3{D}|]", [a, x, a, y, a, d]),
     "an ending for two passes": (f"|:{A}|1,3C8:|2G8:|{B}|]", [a, x, a, y, a, x, b]),
     "an ending for a range": (f"|:{A}|[1-2C8:|[3G8|]", [a, x, a, x, a, y]),
+    "only a second ending": (f"|:{A}|2{B}:|{D}|]", [a, b, a, b, d]),
     # Accidentals.
     "until the end of the bar": ("^c2cB c2cB|c8|]", [
         same((73,), 2), same((73, 71)), same((73,), 2), same((73, 71)), same((72,), 8)]),
@@ -278,6 +279,8 @@ def test_what_cannot_be_played_is_refused(body, said):
 def test_a_damaged_rhythm_is_played_all_the_same():
     assert played(tune("C>|D|")) == "60:1.5 62:0.5"
     assert played(tune("(3CD|E|")) == "60:0.6667 62:0.6667 64:0.6667"
+    assert played(tune("C>2D|/2E|")) == "60:1.5 62:0.5 64:1"
+    assert "belongs to no note" in parse_tune(tune("C>2D")).notes[0]
     assert played(tune("C2 [1 D2:|[2E2|]")) == same((60, 62, 60, 64), 2)
 
 

@@ -460,3 +460,20 @@ def test_a_file_is_a_standard_midi_file(tmp_path):
     write_frames(CHORALE, tmp_path / "x", quarter_length=1.0)
     data = io.BytesIO((tmp_path / "x.mid").read_bytes())
     assert data.read(14) == b"MThd\0\0\0\6\0\1\0\5\1\xe0"  # format 1, five tracks, 480 ticks
+
+
+def test_the_picture_of_a_piece_with_an_upbeat_counts_bars_and_beats_from_its_end(
+    tmp_path, figures
+):
+    write_frames([(60,), (64,)] * 5, tmp_path / "x", quarter_length=1.0, beats=3, upbeat=1.0)
+    (axes,) = figures[0].axes
+    assert axes.get_xticks().tolist() == [0, 1, 4, 7]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["", "1", "2", "3"]
+    assert axes.get_xticks(minor=True).tolist() == [2, 3, 5, 6, 8, 9]
+
+
+def test_beats_of_compound_metres_have_three_notes(tmp_path, figures):
+    jig = JIG.replace("d|:", "|:").replace("G3 z2", "G3 G3")
+    write_abc(jig, tmp_path / "x")
+    (axes,) = figures[0].axes
+    assert axes.get_xticks(minor=True).tolist()[:3] == [1.5, 4.5, 7.5]

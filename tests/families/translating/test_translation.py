@@ -277,7 +277,7 @@ def test_attention_adds_up_over_the_source(network):
 
 def test_scores_are_those_of_the_whole_network(network):
     """The search adds up, step by step, what the trained network says about a whole sentence."""
-    from zoo.text.subwords import BEGIN, END, UNKNOWN
+    from recipes.translating.subwords import BEGIN, END, UNKNOWN
 
     text = "The old man's hat is blue!"
     source, target = network.assets.encoder

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.anatomy.cell import Array, Gradients, sigmoid, three
+from recipes.anatomy.cell import Array, Gradients, sigmoid, three
 
 ORDER = "ifco"  # in which Keras keeps the gates side by side: input, forget, candidate, output
 

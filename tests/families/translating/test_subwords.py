@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.errors import ZooError
-from zoo.text.subwords import (
+from recipes.translating.subwords import (
     BEGIN,
     END,
     END_PIECE,
@@ -19,6 +18,7 @@ from zoo.text.subwords import (
     shifted,
     split_words,
 )
+from zoo.errors import ZooError
 
 TEXTS = [
     "L'homme dort près d'un arbre.",

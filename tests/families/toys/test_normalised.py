@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.layers import LayerNormCell
+from recipes.toys.normalised import LayerNormCell
 
 UNITS = 3
 

@@ -23,9 +23,9 @@ before, and so is the output (0 before the first real step), as Keras does it. T
 layer without `return_sequences` is `outputs[:, -1]`, the last state `a`.
 """
 
-from zoo.anatomy import gru, lstm, simple_rnn
-from zoo.anatomy.cell import Array, Cell, Gradients, Weights
-from zoo.anatomy.combine import bidirectional, stacked
+from recipes.anatomy import gru, lstm, simple_rnn
+from recipes.anatomy.cell import Array, Cell, Gradients, Weights
+from recipes.anatomy.combine import bidirectional, stacked
 
 __all__ = [
     "Array",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.anatomy.cell import Array, Cell, Gradients, Weights
+from recipes.anatomy.cell import Array, Cell, Gradients, Weights
 
 
 def bidirectional(cell: Cell) -> Bidirectional:
@@ -35,7 +35,7 @@ class Bidirectional:
     """Two of the same cell: one reads from the first step to the last, one the other way round.
 
     Weights are a list of both's; states are those of the first, then those of the second. Shapes
-    and dtypes are those of `zoo.anatomy.cell.Cell`, but outputs are `(batch, time, 2 * units)`.
+    and dtypes are those of `recipes.anatomy.cell.Cell`, but outputs are `(batch, time, 2 * units)`.
     """
 
     cell: Cell
@@ -97,7 +97,7 @@ class Stacked:
     """Layers on top of each other; weights, states and cache are lists with an entry a layer.
 
     Of `from_keras`, the argument is a list with `layer.get_weights()` of each layer. Shapes and
-    dtypes are those of `zoo.anatomy.cell.Cell`; outputs are those of the last layer.
+    dtypes are those of `recipes.anatomy.cell.Cell`; outputs are those of the last layer.
     """
 
     cells: tuple[Cell, ...]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recipes.music.losses import FrameLoss, frame_nats
-from zoo.layers import NADE, Bernoulli
+from recipes.music.nade import NADE, Bernoulli
 
 KEYS = 6
 

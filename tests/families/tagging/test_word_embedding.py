@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.layers import JoinFeatures, WordEmbedding
+from recipes.tagging.embedding import JoinFeatures, WordEmbedding
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.anatomy.cell import Array, Gradients, sigmoid, three
+from recipes.anatomy.cell import Array, Gradients, sigmoid, three
 
 ORDER = "zra"  # in which Keras keeps them side by side: update, reset, candidate
 INNER = ("bza", "bra", "baa")  # the second biases, those of the product with a<t-1>

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes.tagging import crf
+from recipes.tagging.crf import CRF, marginals, only_legal, pairwise, viterbi
 from recipes.tagging.losses import CRFLoss, TagLoss
-from zoo.layers import CRF, crf
-from zoo.layers.crf import marginals, only_legal, pairwise, viterbi
 
 LENGTHS = [5, 1, 3, 4]
 TAGS = ["O", "B-A", "I-A", "B-C", "I-C"]

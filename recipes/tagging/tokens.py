@@ -180,7 +180,7 @@ def count_words(rows: Sequence[Sequence[str]], known: frozenset[str] = frozenset
 def learn_words(
     rows: Sequence[Sequence[str]], rare: int, given: Sequence[str] = (), most: int = 0
 ) -> dict[str, list[str]]:
-    """Sorts words into the three parts of a `zoo.layers.WordEmbedding`.
+    """Sorts words into the three parts of a `recipes.tagging.embedding.WordEmbedding`.
 
     Args:
       rows: tokens of each sentence.

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes.tagging import tokens as module
+from recipes.tagging.tokens import TokenEncoder, count_characters, count_words, tokenise
 from zoo.errors import ZooError
-from zoo.text import tokens as module
-from zoo.text.tokens import TokenEncoder, count_characters, count_words, tokenise
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.layers import Attention, Decoder
+from recipes.translating.attention import Attention
+from recipes.translating.decoder import Decoder
 
 KINDS = ["additive", "multiplicative"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from zoo.layers.attention import Attention
+from recipes.translating.attention import Attention
 from zoo.layers.cells import CELLS
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.anatomy.cell import Array, Gradients, three
+from recipes.anatomy.cell import Array, Gradients, three
 
 
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes.audio.ctc import best_alignment, prefix_beam_search
 from recipes.audio.features import LogMel
 from recipes.audio.layers import BlankPadding, StackFrames
 from recipes.audio.losses import CTCLoss
 from recipes.audio.signatures import transcription_signatures, word_ids
-from zoo.decoding.ctc import best_alignment, prefix_beam_search
 from zoo.errors import ZooError
 
 STEPS, IDS = 5, 4
