@@ -16,9 +16,10 @@ _ASSERTED = re.compile(r"assertion failed: \[([^\]]*)\] \[(.*)\]")
 
 
 def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec]) -> dict[int, str]:
-    """Finds rows whose sequences differ in length, or whose `length` is not that of a sequence.
+    """Finds rows whose series differ in length, or whose `length` is not that of a sequence.
 
-    An empty sequence is one that is not known, and differs from no other.
+    Series are the inputs float `(batch, time)` of a signature, such as those of a bar of prices. An
+    empty one is not known, and differs from no other.
 
     Args:
       columns: of `zoo.serving.inputs.columns_of`.
@@ -28,12 +29,15 @@ def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec])
       The number of each such row, and what is wrong with it.
     """
     names = sorted(name for name, spec in specs.items() if spec.shape.rank > 1)
+    series = [
+        name for name in names if specs[name].shape.rank == 2 and specs[name].dtype.is_floating
+    ]
     found = {}
     for row, values in enumerate(zip(*(columns[name] for name in names), strict=True)):
         sizes = {name: size_of(value) for name, value in zip(names, values, strict=True)}
         listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        if len({size for size in sizes.values() if size}) > 1:
-            found[row] = f"Its sequences differ in length ({listed})."
+        if len({sizes[name] for name in series} - {0}) > 1:
+            found[row] = f"Its series differ in length ({listed})."
         elif LENGTH in specs and LENGTH not in names:
             length = columns[LENGTH][row]
             if isinstance(length, (int, np.integer)) and not 0 <= length <= max(sizes.values()):

@@ -171,7 +171,7 @@ def test_a_row_whose_sequences_differ_is_marked_by_predict():
     rows = {"numbers": [[0.5, 0.2], [0.5], [1, 0.25]], "markers": [[1, 1], [1, 0], [1, 1]]}
     answers = model.predict(rows)
     assert [answer.get("valid", True) for answer in answers] == [True, False, True]
-    assert answers[1]["problem"] == "Its sequences differ in length (markers 2, numbers 1)."
+    assert answers[1]["problem"] == "Its series differ in length (markers 2, numbers 1)."
     assert np.isnan(answers[1]["sum"])
     (alone,) = model.predict({"numbers": [[0.5, 0.2]], "markers": [[1, 1]]})
     assert answers[0]["sum"] == pytest.approx(alone["sum"], rel=1e-5)
