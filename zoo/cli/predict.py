@@ -125,7 +125,10 @@ def predict(
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
             example = {name: options.printable(values[index]) for name, values in examples.items()}
-            line = predictor.recipe.show(example, options.printable(answer))
+            if _is_answered(answer):
+                line = predictor.recipe.show(example, options.printable(answer))
+            else:
+                line = "(no answer)"
             click.echo(_shortened(line, example, width))
         return
     merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
@@ -188,13 +191,17 @@ def _note_problems(answers: list[Row]) -> None:
     wrong = {
         row: str(_first(answer.get("problem", "")))
         for row, answer in enumerate(answers, start=1)
-        if not _first(answer.get("valid", True))
+        if not _is_answered(answer)
     }
     if wrong and len(wrong) == len(answers):
         which = "The row has no answer" if len(wrong) == 1 else "No row has an answer; of row 1"
         raise UsageError(f"{which}: {wrong[1]}")
     for row, problem in wrong.items():
         click.echo(f"note: row {row} has no answer: {options.printable(problem)}", err=True)
+
+
+def _is_answered(answer: Row) -> bool:
+    return bool(_first(answer.get("valid", True)))
 
 
 def _first(value: Any) -> Any:
@@ -227,7 +234,7 @@ def _draw(
     for number, answer in enumerate(answers, start=1):
         file = Path(path) if number == 1 else Path(path).with_stem(f"{Path(path).stem}-{number}")
         values = (predictor.config, predictor.assets, picture.name, answer, file)
-        if not _first(answer.get("valid", True)) or not predictor.recipe.draw(*values):
+        if not _is_answered(answer) or not predictor.recipe.draw(*values):
             click.echo(f"note: no {file}: there is nothing to draw", err=True)
 
 
