@@ -168,7 +168,7 @@ def test_a_codec_is_made_again_from_its_config():
 
 
 def test_a_text_beyond_the_limit_is_cut_before_it_is_split_and_has_no_end(monkeypatch):
-    from zoo.text import subwords
+    from recipes.translating import subwords
 
     seen, split = [], subwords.split_words
     monkeypatch.setattr(
