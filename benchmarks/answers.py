@@ -1,6 +1,6 @@
 """Answers of the packed models, stored and compared byte by byte.
 
-What must not change while code moves: for every packed model the outputs of all its signatures,
+A refactoring must not change them: for every packed model the outputs of all its signatures,
 once from the SavedModel and once from the network that is built from the recipe's code; the
 scores in `results/`; the packs' checksums. `store` writes their SHA-256 to a JSON file, `compare`
 computes them again and returns what differs.
@@ -62,9 +62,9 @@ def store(
     Returns:
       How many output tensors were stored.
     """
-    found = collect(names, results, log)
-    files.write_json(Path(path), found)
-    return sum(key.startswith("answers/") for key in found)
+    checksums = collect(names, results, log)
+    files.write_json(Path(path), checksums)
+    return sum(key.startswith("answers/") for key in checksums)
 
 
 def compare(
@@ -90,7 +90,9 @@ def compare(
         elif key not in before:
             lines.append(f"{key}: new")
         elif before[key] != after[key]:
-            lines.append(f"{key}: {_short(before[key])} before, {_short(after[key])} now")
+            lines.append(
+                f"{key}: {_abbreviated(before[key])} before, {_abbreviated(after[key])} now"
+            )
     return lines
 
 
@@ -100,19 +102,19 @@ def collect(names: Sequence[str], results: str | Path, log: Log) -> dict[str, An
     Keys are `pack/<model>`, `inputs/<model>/<signature>/<input>`,
     `answers/<model>/<saved_model or keras>/<signature>/<output>` and `scores/<file>`.
     """
-    found: dict[str, Any] = {}
+    checksums: dict[str, Any] = {}
     for name in names or [row["name"] for row in zoo.list_models(pretrained=True)]:
         answers = dict(_answers_of(name))
         log(f"{name}: {len(answers)} checksums")
-        found |= answers
+        checksums |= answers
     for path in sorted(Path(results).glob("*.json")):
         content = files.read_json(path)
         scores = content
         if "metrics" in content:  # of a model; other measurements are compared whole
             scores = {key: content[key] for key in ("metric", "metrics", "score", "baseline")}
         canonical = json.dumps(scores, sort_keys=True, separators=(",", ":"))
-        found[f"scores/{path.name}"] = hashlib.sha256(canonical.encode()).hexdigest()
-    return found
+        checksums[f"scores/{path.name}"] = hashlib.sha256(canonical.encode()).hexdigest()
+    return checksums
 
 
 def _answers_of(name: str) -> Iterator[tuple[str, Any]]:
@@ -162,18 +164,18 @@ def _inputs(
     for key, spec in specs.items():
         if spec.shape.rank and key not in ("length", "random_seed"):
             rows[key] = _rows(key, spec, sample)
-    found = {}
+    inputs = {}
     for key, spec in specs.items():
         if spec.shape.rank == 0:
-            found[key] = tf.constant(_option(key, config), spec.dtype)
+            inputs[key] = tf.constant(_option(key, config), spec.dtype)
         elif key == "random_seed":
-            found[key] = tf.range(ROWS, dtype=spec.dtype)
+            inputs[key] = tf.range(ROWS, dtype=spec.dtype)
         elif key == "length":
             sequence = next(each for each in rows if specs[each].shape.rank > 1)
-            found[key] = tf.constant([len(row) for row in rows[sequence]], spec.dtype)
+            inputs[key] = tf.constant([len(row) for row in rows[sequence]], spec.dtype)
         else:
-            found[key] = _padded(rows[key], spec)
-    return found
+            inputs[key] = _padded(rows[key], spec)
+    return inputs
 
 
 def _option(name: str, config: Mapping[str, Any]) -> Any:
@@ -213,12 +215,12 @@ def _padded(rows: Sequence[Any], spec: tf.TensorSpec) -> tf.Tensor:
     text = spec.dtype == tf.string
     array = np.full(shape, b"" if text else 0, object if text else spec.dtype.as_numpy_dtype)
 
-    def fill(place: tuple[int, ...], value: Any) -> None:
-        if len(place) < rank:
+    def fill(position: tuple[int, ...], value: Any) -> None:
+        if len(position) < rank:
             for index, part in enumerate(value):
-                fill((*place, index), part)
+                fill((*position, index), part)
         else:
-            array[place] = value.encode() if isinstance(value, str) else value
+            array[position] = value.encode() if isinstance(value, str) else value
 
     for index, row in enumerate(rows):
         fill((index,), row)
@@ -238,7 +240,7 @@ def fingerprint(array: np.ndarray) -> Entry:
     return {"dtype": dtype, "shape": list(array.shape), "sha256": digest.hexdigest()}
 
 
-def _short(value: Any) -> str:
+def _abbreviated(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['dtype']}{value['shape']} {value['sha256'][:12]}"
     return str(value)[:40]

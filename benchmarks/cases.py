@@ -1,7 +1,7 @@
-"""What is done to runs to see whether they recover.
+"""Ways to disturb runs, to test whether they recover.
 
-A case is a function that disturbs a run of its own, gives the same command again and returns what
-it saw; it may run at the same time as others. A function of `CASES` makes some of them.
+A case is a function that disturbs its own run, starts the same command again and returns what it
+observed. Cases may run in parallel. Each function of `CASES` makes some of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zoo import files
 from zoo.errors import ZooError
 
 IN_A_ROW = 3  # kills of one run
-BOUND = 60.0  # seconds within which a run ends that has lost a worker
+BOUND = 60.0  # seconds within which a run must end after the loss of a worker
 FULL = 3  # disks that fill up at three different times
 CHECKPOINT = r"checkpoint/(\d{5})-(\d{8})\.npz"
 INSIDE = r"checkpoint/00001-(?!0{8})\d{8}\.npz"  # a checkpoint inside the second epoch
@@ -81,37 +81,37 @@ def single_kills(bench: Bench, kills: int) -> list[Case]:
 def _killed_run(number: int, kill: Kill, bench: Bench) -> dict[str, Any]:
     run = bench.folder / f"kill-{number}"
     chosen = aim(kill, bench.trained.events, bench.trained.seconds)
-    seen = _seen(_kill(train(bench.arguments, run), run, chosen))
-    return {"case": f"SIGKILL, {kill.phase}", "kills": [seen], **_ended(bench, run)}
+    record = _kill_record(_kill(train(bench.arguments, run), run, chosen))
+    return {"case": f"SIGKILL, {kill.phase}", "kills": [record], **_rerun(bench, run)}
 
 
 def _killed_export(number: int, kill: Kill, bench: Bench) -> dict[str, Any]:
-    """Kills `zoo export`: no version may be there, or a whole one; then the next one is whole."""
+    """Kills `zoo export`: there must be no version or a complete one; the next one is complete."""
     folder = bench.folder / f"export-{number}"
     command = export(bench.reference, folder)
     expected = _answers(bench.folder / "export")
-    seen = _kill(command, folder, aim(kill, bench.exported.events, bench.exported.seconds))
-    wrong = []
+    outcome = _kill(command, folder, aim(kill, bench.exported.events, bench.exported.seconds))
+    problems = []
     versions = files.visible(folder) if folder.exists() else []
     if versions and _answers(folder) != expected:
-        wrong.append("the version that the kill left is not whole")
-    again = watch(command, folder)
-    if again.code or len(files.visible(folder)) != len(versions) + 1:
-        wrong.append(_said(again) or "there is no new version")
+        problems.append("the version after the kill is not complete")
+    second = watch(command, folder)
+    if second.code or len(files.visible(folder)) != len(versions) + 1:
+        problems.append(_error_text(second) or "there is no new version")
     elif _answers(folder) != expected:
-        wrong.append("the version written afterwards is not whole")
-    record = {"seconds": round(seen.seconds, 3), "folder": seen.left}
+        problems.append("the version written afterwards is not complete")
+    record = {"seconds": round(outcome.seconds, 3), "folder": outcome.remaining}
     shutil.rmtree(folder)
     return {
         "case": "SIGKILL, export",
         "kills": [record],
-        "equal": not wrong,
-        "differences": wrong,
+        "equal": not problems,
+        "differences": problems,
     }
 
 
 def _answers(model: Path) -> list[dict[str, Any]] | str:
-    """Returns what the newest version of an export answers to the recipe's sample, or its error."""
+    """Returns the answers of the newest version of an export to the sample, or its error."""
     import zoo
 
     try:
@@ -134,48 +134,50 @@ def _killed_in_a_row(bench: Bench) -> dict[str, Any]:
         outcome = watch(train(bench.arguments, run), run, chosen)
         if not outcome.killed:
             raise ZooError(f"The run was over before {chosen}. Make it last longer.")
-        seen.append(_seen(outcome))
-    return {"case": f"SIGKILL, {IN_A_ROW} times in a row", "kills": seen, **_ended(bench, run)}
+        seen.append(_kill_record(outcome))
+    return {"case": f"SIGKILL, {IN_A_ROW} times in a row", "kills": seen, **_rerun(bench, run)}
 
 
 def full_disks(bench: Bench, kills: int) -> list[Case]:
-    """Disks on which there is room for a part of the run only."""
+    """Disks with space for only a part of the run."""
     draw = random.Random(bench.seed)
-    shares = [0.1 + 0.7 * (number + draw.random()) / FULL for number in range(FULL)]
-    return [functools.partial(_full_disk, number, share) for number, share in enumerate(shares)]
+    fractions = [0.1 + 0.7 * (number + draw.random()) / FULL for number in range(FULL)]
+    return [
+        functools.partial(_full_disk, number, fraction) for number, fraction in enumerate(fractions)
+    ]
 
 
-def _full_disk(number: int, share: float, bench: Bench) -> dict[str, Any]:
+def _full_disk(number: int, fraction: float, bench: Bench) -> dict[str, Any]:
     run = bench.folder / f"full-{number}" / "run"
     command = train(bench.arguments, run)
     if bench.mountable:
         # Two models and two checkpoints, which are as large, at least.
-        size = 4 * share * (bench.reference / "model-last.keras").stat().st_size
+        size = 4 * fraction * (bench.reference / "model-last.keras").stat().st_size
         with disturb.small_disk(run.parent, int(size / 1024)) as remount:
             outcome = watch(command, run)
             remount("size=90%")
-            found = _ended(bench, run)
+            result = _rerun(bench, run)
         return {
             "case": "disk full",
             "how": f"a disk in memory of {size / 1e6:.1f} MB, then a larger one",
-            **_refused(outcome, found),
+            **_with_failure(outcome, result),
         }
-    size = share * (bench.reference / "model-last.keras").stat().st_size
+    size = fraction * (bench.reference / "model-last.keras").stat().st_size
 
     def limit(process: subprocess.Popen) -> None:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (int(size), int(size)))
 
-    outcome = watch(command, run, begun=limit)
+    outcome = watch(command, run, on_start=limit)
     return {
         "case": "disk full",
         "how": f"no disk can be mounted here: no file may be larger than {size / 1e6:.1f} MB, "
         "then any",
-        **_refused(outcome, _ended(bench, run)),
+        **_with_failure(outcome, _rerun(bench, run)),
     }
 
 
 def read_only(bench: Bench, kills: int) -> list[Case]:
-    """A read-only disk on which a run is to begin, and one on which it is to go on."""
+    """A disk that is read-only from the start, and one that becomes read-only during a run."""
     return [functools.partial(_read_only, begun) for begun in (False, True)]
 
 
@@ -191,8 +193,8 @@ def _read_only(begun: bool, bench: Bench) -> dict[str, Any]:
         remount("ro")
         outcome = watch(train(bench.arguments, run), run)
         remount("rw")
-        found = _ended(bench, run)
-    return {"case": case, "how": "a disk in memory", **_refused(outcome, found)}
+        result = _rerun(bench, run)
+    return {"case": case, "how": "a disk in memory", **_with_failure(outcome, result)}
 
 
 def damages(bench: Bench, kills: int) -> list[Case]:
@@ -222,7 +224,7 @@ def _damaged(
     expected: str | None,
     bench: Bench,
 ) -> dict[str, Any]:
-    """Damages files; a message with `expected` in it must come, or if None, a refusal."""
+    """Damages files; the run must print a message with `expected`, or refuse if that is None."""
     run, case = bench.folder / f"damaged-{number}", f"damaged file, {case}"
     shutil.copytree(bench.folder / "killed", run)
     for name in names:
@@ -231,11 +233,11 @@ def _damaged(
         outcome = watch(train(bench.arguments, run), run)
         for name in names:
             (run / name).unlink()
-        return {"case": case, **_refused(outcome, _ended(bench, run))}
-    found = _ended(bench, run)
-    if not any(expected in line for line in found.get("said", [])):
-        found["differences"].append(f"it did not say {expected!r}")
-    return {"case": case, **found, "equal": not found["differences"]}
+        return {"case": case, **_with_failure(outcome, _rerun(bench, run))}
+    result = _rerun(bench, run)
+    if not any(expected in line for line in result.get("said", [])):
+        result["differences"].append(f"it did not say {expected!r}")
+    return {"case": case, **result, "equal": not result["differences"]}
 
 
 def killed_workers(bench: Bench, kills: int) -> list[Case]:
@@ -255,34 +257,34 @@ def _killed_worker(worker: int, bench: Bench) -> dict[str, Any]:
     run = bench.folder / f"worker-{worker}"
     started: list[int] = []
 
-    def strike(process: subprocess.Popen) -> None:
+    def kill(process: subprocess.Popen) -> None:
         started.extend(disturb.children(process))
         os.kill(started[worker], signal.SIGKILL)
 
-    outcome = watch(_launch(bench, run), run, Aim(INSIDE, 1, 0.0), strike=strike)
-    if outcome.struck is None:
+    outcome = watch(_launch(bench, run), run, Aim(INSIDE, 1, 0.0), kill=kill)
+    if outcome.killed_at is None:
         raise ZooError("The run of two workers was over too soon. Make it last longer.")
-    stopped = outcome.seconds - outcome.struck
-    found = _ended(bench, run, _launch(bench, run))
-    if outcome.code <= 0 or stopped > BOUND:
-        found["differences"].append(f"it ended with {outcome.code} after {stopped:.0f} s")
+    seconds = outcome.seconds - outcome.killed_at
+    result = _rerun(bench, run, _launch(bench, run))
+    if outcome.code <= 0 or seconds > BOUND:
+        result["differences"].append(f"it ended with {outcome.code} after {seconds:.0f} s")
     if any(Path(f"/proc/{number}").exists() for number in started):
-        found["differences"].append("a worker was left alone")
+        result["differences"].append("a worker was left alone")
     return {
         "case": f"killed worker, {'the other' if worker else 'the chief'} of two",
-        "kills": [_seen(outcome)],
-        "stopped_after_seconds": round(stopped, 1),
+        "kills": [_kill_record(outcome)],
+        "stopped_after_seconds": round(seconds, 1),
         "code": outcome.code,
-        "line": _said(outcome),
-        **found,
-        "equal": not found["differences"],
+        "line": _error_text(outcome),
+        **result,
+        "equal": not result["differences"],
     }
 
 
 def _kill(command: list[str], folder: Path, chosen: Aim) -> Outcome:
-    """Kills a process; where it ended before, another one in a new folder, and earlier."""
+    """Kills a process; if it ended before, kills another one earlier, in a new folder."""
     for attempt in range(4):
-        # Checkpoints come by the clock: of a faster run there may be far fewer.
+        # Checkpoints come by the clock: a faster run may have far fewer.
         nth, delay = max(1, chosen.nth // 2**attempt), chosen.delay / 2**attempt
         outcome = watch(command, folder, Aim(chosen.pattern, nth, delay))
         if outcome.killed:
@@ -291,48 +293,48 @@ def _kill(command: list[str], folder: Path, chosen: Aim) -> Outcome:
     raise ZooError(f"No kill came in time ({chosen}). Make the run last longer.")
 
 
-def _seen(outcome: Outcome) -> dict[str, Any]:
-    """Returns what is recorded of a kill: when it came, how far the run was, what lay there."""
-    found = [re.fullmatch(CHECKPOINT, name) for name in outcome.left]
-    newest = [(int(there[1]), int(there[2])) for there in found if there]
+def _kill_record(outcome: Outcome) -> dict[str, Any]:
+    """Returns the record of a kill: its time, the newest checkpoint, the files in the folder."""
+    matches = [re.fullmatch(CHECKPOINT, name) for name in outcome.remaining]
+    newest = [(int(match[1]), int(match[2])) for match in matches if match]
     return {
-        "seconds": round(outcome.struck or outcome.seconds, 3),
+        "seconds": round(outcome.killed_at or outcome.seconds, 3),
         "checkpoint": dict(zip(("epochs", "steps"), max(newest), strict=True)) if newest else None,
-        "folder": outcome.left,
+        "folder": outcome.remaining,
     }
 
 
-def _ended(bench: Bench, run: Path, command: list[str] | None = None) -> dict[str, Any]:
-    """Gives a run's command again, and compares what it came to with the reference."""
+def _rerun(bench: Bench, run: Path, command: list[str] | None = None) -> dict[str, Any]:
+    """Starts a run's command again, and compares its result with the reference."""
     outcome = watch(command or train(bench.arguments, run), run)
     if outcome.code:
-        return {"equal": False, "differences": [_said(outcome) or str(outcome.code)]}
-    said = [line.strip() for line in outcome.out.splitlines()]
-    found = differences(run, bench.folder / "workers" if command else bench.reference)
-    if not found and run.parent == bench.folder:
+        return {"equal": False, "differences": [_error_text(outcome) or str(outcome.code)]}
+    lines = [line.strip() for line in outcome.out.splitlines()]
+    differing = differences(run, bench.folder / "workers" if command else bench.reference)
+    if not differing and run.parent == bench.folder:
         shutil.rmtree(run)
     return {
-        "said": [line for line in said if re.search("resuming|is damaged", line)],
-        "equal": not found,
-        "differences": found,
+        "said": [line for line in lines if re.search("resuming|is damaged", line)],
+        "equal": not differing,
+        "differences": differing,
     }
 
 
-def _said(outcome: Outcome) -> str:
-    """Returns the errors that were printed, without the folders of this machine."""
+def _error_text(outcome: Outcome) -> str:
+    """Returns the printed errors, without the folders of this machine."""
     return re.sub(r"/\S*/(?=[^/\s]+/)", "…/", outcome.err.strip()[-2000:])
 
 
-def _refused(outcome: Outcome, found: dict[str, Any]) -> dict[str, Any]:
-    """Adds to what came in the end how the command failed before; it must be one clear line."""
-    if not outcome.failed_well:
-        found["differences"].append("it did not fail with exit code 1 and one line")
+def _with_failure(outcome: Outcome, result: dict[str, Any]) -> dict[str, Any]:
+    """Adds to a result how the command failed before, which must be one clear line."""
+    if not outcome.failed_cleanly:
+        result["differences"].append("it did not fail with exit code 1 and one line")
     return {
         "code": outcome.code,
-        "line": _said(outcome),
-        "left": outcome.left,
-        **found,
-        "equal": not found["differences"],
+        "line": _error_text(outcome),
+        "left": outcome.remaining,
+        **result,
+        "equal": not result["differences"],
     }
 
 

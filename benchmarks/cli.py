@@ -32,10 +32,10 @@ def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | 
     from benchmarks.results import collect, collect_seeds, collect_settings
 
     if by is not None and output is not None:
-        found = collect_settings(models, by, output)
-        for value, score in found["scores"].items():
-            click.echo(f"{value}: {found['metric']} {score:.4f}")
-        click.echo(f"mean {found['mean']:.4f}: {output}")
+        result = collect_settings(models, by, output)
+        for value, score in result["scores"].items():
+            click.echo(f"{value}: {result['metric']} {score:.4f}")
+        click.echo(f"mean {result['mean']:.4f}: {output}")
         return
     if seeds and output is not None:
         click.echo(collect_seeds(models, output))
@@ -90,7 +90,7 @@ def race(
 def peers(
     names: tuple[str, ...], peer: str, output: str, picture: str | None, **settings: Any
 ) -> None:
-    """Measure the recipes NAME beside the same networks of another framework.
+    """Compare the recipes NAME with the same networks of another framework.
 
     Training steps of each; of one of them, time to a score, answers of its export, and how a step
     grows with length and batch.
@@ -103,8 +103,8 @@ def peers(
     options.import_tensorflow()
     from benchmarks.peer_comparison import compare
 
-    say = functools.partial(click.echo, err=True)
-    result = compare(names, peer, output, picture, say=say, **settings)
+    log = functools.partial(click.echo, err=True)
+    result = compare(names, peer, output, picture, log=log, **settings)
     for name, each in result["steps"].items():
         click.echo(
             f"{name}: step on the same batches {each['same_batches']['ratio']:.2f} of theirs, "
@@ -128,7 +128,7 @@ def peers(
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 @click.option("--data", metavar="SOURCE", help="A source of the model's dataset.")
 def decoding(model: str, output: str, data: str | None) -> None:
-    """Measure how many sentences a second MODEL translates, and a loop in Python over it."""
+    """Measure how many sentences MODEL translates per second, as a graph and in a Python loop."""
     options.import_tensorflow()
     from benchmarks.decoding import decoding_race
 
@@ -145,7 +145,7 @@ def decoding(model: str, output: str, data: str | None) -> None:
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 def generation(model: str, output: str) -> None:
-    """Measure how many ids a second MODEL draws, and a loop in Python over it."""
+    """Measure how many ids MODEL samples per second, as a graph and in a Python loop."""
     options.import_tensorflow()
     from benchmarks.generation import generation_race
 
@@ -167,7 +167,7 @@ def training_options(names: tuple[str, ...], output: str, data: str | None, roun
     options.import_tensorflow()
     from benchmarks.options import measure_options
 
-    measure_options(names, output, data=data, rounds=rounds, say=click.echo)
+    measure_options(names, output, data=data, rounds=rounds, log=click.echo)
 
 
 @benchmarks.command()
@@ -193,7 +193,7 @@ def recovery(
     settings: tuple[str, ...],
     jobs: int | None,
 ) -> None:
-    """Kill and starve runs of the recipe NAME, damage their files, and see if they recover."""
+    """Kill runs of the recipe NAME, fill their disks, damage files, and test if they recover."""
     from zoo.config import override, parse_settings
     from zoo.registry import get_recipe
 
@@ -212,14 +212,14 @@ def recovery(
         data=data,
         settings=changes,
         jobs=jobs or cpu_count(),
-        say=click.echo,
+        log=click.echo,
     )
     for case in result["cases"]:
         for line in case.get("differences", []):
             click.echo(f"{case['case']}: {line}")
     click.echo(f"{result['equal']} of {result['all']} equal: {output}")
     if result["equal"] < result["all"]:
-        raise ZooError(f"Not every run recovered; {output} says which did not, and why.")
+        raise ZooError(f"Not every run recovered; {output} lists which did not, and why.")
 
 
 @benchmarks.command()
@@ -252,12 +252,14 @@ def pack(run: str, folder: str) -> None:
 
 @benchmarks.command()
 @click.argument("models", metavar="RUN...", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="PNG", help="Picture; its JSON goes beside.")
+@click.option(
+    "-o", "--output", required=True, metavar="PNG", help="Picture; its JSON has the same name."
+)
 @click.option(
     "--rows", type=click.IntRange(1, 1000), default=16, show_default=True, help="Test rows read."
 )
 def profiles(models: tuple[str, ...], output: str, rows: int) -> None:
-    """Draw how each RUN learnt, and how far back its gradients reach."""
+    """Draw the validation curve of each RUN, and its gradients over time."""
     if not output.lower().endswith(".png"):
         raise click.UsageError("The name of the picture (-o) must end in .png.")
     options.import_tensorflow()

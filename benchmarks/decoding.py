@@ -1,9 +1,9 @@
-"""Sentences translated in a second: one graph against a loop in Python, on the same trained model.
+"""Sentences translated per second: one graph against a loop in Python, on the same trained model.
 
 The loop is that of the keras.io example "Character-level recurrent sequence-to-sequence model"
 (https://keras.io/examples/nlp/lstm_seq2seq/, F. Chollet, 2017): one sentence at a time, one
-`predict` of the encoder, then one `predict` of the decoder for each piece, and the most probable
-piece is taken.
+`predict` of the encoder, then one `predict` of the decoder for each piece, and greedy
+choice of the piece.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class PythonLoop:
       model: with an input `source` and a `recipes.translating.decoder.Decoder` named `decoder`.
       source, target: texts to ids and back.
       length: pieces to which every source is padded, as in the example: `predict` traces its
-        graph anew for each length.
+        graph again for each length.
     """
 
     def __init__(self, model: keras.Model, source: Subwords, target: Subwords, length: int) -> None:
@@ -79,7 +79,7 @@ def greedy_graph(model: keras.Model, source: Subwords, target: Subwords) -> Any:
     def translate(text: tf.Tensor) -> tf.Tensor:
         ids = source(text)
         state, memory = encode(ids)
-        found = greedy(
+        hypotheses = greedy(
             lambda previous, state: decoder.step(previous, state, memory),
             state,
             limits(ids),
@@ -87,7 +87,7 @@ def greedy_graph(model: keras.Model, source: Subwords, target: Subwords) -> Any:
             end=END,
             never=NEVER,
         )
-        return target.join(found.ids[:, 0])
+        return target.join(hypotheses.ids[:, 0])
 
     return translate
 
@@ -101,7 +101,7 @@ def decoding_race(
     loop_texts: int = 25,
     batch_size: int = 64,
 ) -> dict[str, Any]:
-    """Measures sentences a second of a trained translation model, by three ways of decoding.
+    """Measures sentences per second of a trained translation model, for several ways of decoding.
 
     Each way does one warm-up before it is timed. The Python loop is timed on every k-th text,
     because it is slow; the graphs on all of them, in batches.
@@ -174,8 +174,8 @@ def decoding_race(
 
 
 def _timed(work: Any) -> tuple[Any, float]:
-    begun = time.perf_counter()
-    return work(), time.perf_counter() - begun
+    start = time.perf_counter()
+    return work(), time.perf_counter() - start
 
 
 def _speed(texts: int, seconds: float) -> dict[str, Any]:

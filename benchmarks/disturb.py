@@ -1,4 +1,4 @@
-"""How a process is disturbed: killed at a chosen moment, out of room, on a read-only disk."""
+"""Ways to disturb a process: kill it at a chosen moment, fill its disk, make its disk read-only."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from pathlib import Path
 
 from zoo.errors import ZooError
 
-LIMIT = 900.0  # seconds after which a process counts as hanging
-POLL = 0.001  # seconds between two looks at the folder: a small file is written within a few
+LIMIT = 900.0  # seconds after which a process counts as hung
+POLL = 0.001  # seconds between two listings of the folder: a small file is written within a few
 _NUMBERED = re.compile(r"\.\d+\.part|-[0-9a-f]{32}")  # what differs from process to process
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """A file in a folder appears (`there`) or goes, `seconds` after the process began."""
+    """A file in a folder appears (`exists`) or disappears, `seconds` after the process began."""
 
     seconds: float
     name: str
-    there: bool
+    exists: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Aim:
     """When to send SIGKILL: `delay` seconds after the `nth` file like `pattern` has appeared.
 
-    Files that were there before the process began do not count. An empty pattern: after the
+    Files from before the process began do not count. An empty pattern: after the
     process has begun.
     """
 
@@ -50,26 +50,26 @@ class Outcome:
       code: its exit code; negative: the signal that ended it.
       out, err: what it printed.
       seconds: how long it lasted.
-      struck: when the moment came, in seconds after its begin; None: it never did.
-      events: what came and went in the folder, as far as it was seen.
-      left: the names in the folder after its end.
+      killed_at: when it was killed, in seconds after its begin; None: it was not.
+      events: files that were seen to appear and disappear in the folder.
+      remaining: the names in the folder after its end.
     """
 
     code: int
     out: str
     err: str
     seconds: float
-    struck: float | None
+    killed_at: float | None
     events: list[Event]
-    left: list[str]
+    remaining: list[str]
 
     @property
     def killed(self) -> bool:
         return self.code == -signal.SIGKILL
 
     @property
-    def failed_well(self) -> bool:
-        """Whether it ended with exit code 1 and one line that says why."""
+    def failed_cleanly(self) -> bool:
+        """Whether it ended with exit code 1 and one line with the reason."""
         lines = self.err.strip().splitlines()
         return (
             self.code == 1
@@ -82,30 +82,30 @@ class Outcome:
 
 def names(folder: Path) -> list[str]:
     """Returns what is in a run folder and its `checkpoint`, temporaries without their numbers."""
-    found = []
+    result = []
     for part in ("", "checkpoint/"):
         with contextlib.suppress(OSError), os.scandir(folder / part) as entries:
-            found += [part + _NUMBERED.sub(".part", entry.name) for entry in entries]
-    return sorted(found)
+            result += [part + _NUMBERED.sub(".part", entry.name) for entry in entries]
+    return sorted(result)
 
 
 def watch(
     command: Sequence[str],
     folder: Path,
     aim: Aim | None = None,
-    begun: Callable[[subprocess.Popen], None] | None = None,
-    strike: Callable[[subprocess.Popen], None] = subprocess.Popen.kill,
+    on_start: Callable[[subprocess.Popen], None] | None = None,
+    kill: Callable[[subprocess.Popen], None] = subprocess.Popen.kill,
 ) -> Outcome:
-    """Runs a process, looks at a folder meanwhile, and kills the process when `aim` says so.
+    """Runs a process, watches a folder, and kills the process at the moment `aim`.
 
-    However it ends, this returns when it has ended.
+    Returns when the process has ended.
 
     Args:
       command: the program and its arguments.
       folder: the run folder, or where an export goes.
       aim: None: let it end by itself.
-      begun: called with the process as soon as it runs.
-      strike: called with the process when the moment has come.
+      on_start: called with the process as soon as it runs.
+      kill: called with the process when the moment has come.
 
     Raises:
       ZooError: it did not end within `LIMIT` seconds.
@@ -113,13 +113,13 @@ def watch(
     pattern = re.compile(aim.pattern) if aim and aim.pattern else None
     before, events, count = set(names(folder)), [], 0
     deadline = aim.delay if aim and not pattern else None
-    struck = None
+    killed_at = None
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start = time.monotonic()
         process = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
         try:
-            if begun:
-                begun(process)
+            if on_start:
+                on_start(process)
             while process.poll() is None:
                 now = set(names(folder))
                 seconds = time.monotonic() - start
@@ -131,9 +131,9 @@ def watch(
                         if aim and count == aim.nth:
                             deadline = seconds + aim.delay
                 before = now
-                if struck is None and deadline is not None and seconds >= deadline:
-                    strike(process)
-                    struck = time.monotonic() - start
+                if killed_at is None and deadline is not None and seconds >= deadline:
+                    kill(process)
+                    killed_at = time.monotonic() - start
                 elif seconds > LIMIT:
                     raise ZooError(f"`{' '.join(command)}` did not end within {LIMIT:.0f} s.")
                 else:
@@ -146,7 +146,9 @@ def watch(
         for file in (out, err):
             file.seek(0)
             texts.append(file.read())
-    return Outcome(process.returncode, texts[0], texts[1], seconds, struck, events, names(folder))
+    return Outcome(
+        process.returncode, texts[0], texts[1], seconds, killed_at, events, names(folder)
+    )
 
 
 def children(process: subprocess.Popen) -> list[int]:
@@ -155,11 +157,11 @@ def children(process: subprocess.Popen) -> list[int]:
     try:
         return [int(number) for number in listed.read_text().split()]
     except OSError as error:
-        raise ZooError(f"The system does not say which workers there are ({error}).") from error
+        raise ZooError(f"The system does not list the workers ({error}).") from error
 
 
 def mountable() -> bool:
-    """Whether a small disk in memory can be mounted here: it takes root, or what amounts to it."""
+    """Whether a small disk in memory can be mounted here, which needs the rights of root."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             with small_disk(Path(folder), 64):
@@ -170,7 +172,7 @@ def mountable() -> bool:
 
 @contextlib.contextmanager
 def small_disk(folder: Path, kibibytes: int) -> Iterator[Callable[[str], None]]:
-    """Mounts a disk in memory at `folder`; gives a function that mounts it with other options.
+    """Mounts a disk in memory at `folder`; yields a function that mounts it with other options.
 
     Raises:
       ZooError: it cannot be mounted.
@@ -182,8 +184,8 @@ def small_disk(folder: Path, kibibytes: int) -> Iterator[Callable[[str], None]]:
         except OSError as error:
             raise ZooError(f"`mount` cannot be run ({error}).") from error
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip()
-            raise ZooError(f"`mount {' '.join(arguments)}` failed ({said}).")
+            reason = done.stderr.decode(errors="replace").strip()
+            raise ZooError(f"`mount {' '.join(arguments)}` failed ({reason}).")
 
     folder.mkdir(parents=True, exist_ok=True)
     mount("-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs")
@@ -194,7 +196,7 @@ def small_disk(folder: Path, kibibytes: int) -> Iterator[Callable[[str], None]]:
 
 
 def cut(path: Path) -> None:
-    """Takes the second half of a file away."""
+    """Removes the second half of a file."""
     os.truncate(path, path.stat().st_size // 2)
 
 

@@ -1,9 +1,9 @@
-"""Ids drawn in a second: one graph against a loop in Python, on the same trained model.
+"""Ids sampled per second: one graph against a loop in Python, on the same trained model.
 
 The loop is that of the keras.io example "Character-level text generation with LSTM"
 (https://keras.io/examples/generative/lstm_character_level_text_generation/, F. Chollet, 2015):
-one `predict` an id, and the next one drawn with NumPy. The example lets the network read its last
-40 characters anew each time; the loop here hands its state on instead, which is faster.
+one `predict` an id, and the next one sampled with NumPy. In the example, the network reads its last
+40 characters again each time; the loop here keeps its state instead, which is faster.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SOURCE = "https://keras.io/examples/generative/lstm_character_level_text_generat
 def generation_race(
     model: str, output: str | Path, *, loop_steps: int = 200, steps: int = 1000, rows: int = 64
 ) -> dict[str, Any]:
-    """Measures ids a second of a trained model that generates, by three ways.
+    """Measures ids per second of a trained generator, in three ways.
 
     Each way does one warm-up before it is timed.
 
@@ -49,7 +49,7 @@ def generation_race(
     if "symbols" not in predictor.assets:
         raise UsageError(f"{predictor.name} has no symbols: name a model of text or tunes.")
     step = predictor.signatures["step"]
-    begun = predictor.begin({})
+    initial_state = predictor.begin({})
 
     class Step(keras.Model):
         def call(self, inputs: Any) -> Any:
@@ -58,14 +58,14 @@ def generation_race(
     network, generator = Step(), np.random.default_rng(0)
 
     def loop(count: int) -> int:
-        found = {name: value.numpy() for name, value in begun.items()}
+        state = {name: value.numpy() for name, value in initial_state.items()}
         for _ in range(count):
-            logits = found.pop("logits")[0].astype("float64")
+            logits = state.pop("logits")[0].astype("float64")
             logits[0] = -np.inf
-            shares = np.exp(logits - logits.max())
-            drawn = generator.choice(len(shares), p=shares / shares.sum())
-            found = network.predict(
-                {"input": np.array([drawn], "int32"), "state": found}, verbose=0
+            probabilities = np.exp(logits - logits.max())
+            sampled = generator.choice(len(probabilities), p=probabilities / probabilities.sum())
+            state = network.predict(
+                {"input": np.array([sampled], "int32"), "state": state}, verbose=0
             )
         return count
 

@@ -1,4 +1,4 @@
-"""At which moments of a run a kill shall come: drawn from a seed, in every phase of it."""
+"""The moments of kills: drawn from a seed, in every phase of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.disturb import Aim, Event
 from zoo.errors import ZooError
 
 EPOCH_ENDS = r"checkpoint/\d{5}-0{8}\.npz"
-PHASES = {  # of a run: the files whose appearance shows that it has come
+PHASES = {  # of a run: the files that appear when it begins
     "any": "",
     "steps": rf"assets\.json|{EPOCH_ENDS}",
     "checkpoint": r"checkpoint/\.\d{5}-(?!0{8}).*",
@@ -19,9 +19,8 @@ PHASES = {  # of a run: the files whose appearance shows that it has come
     "evaluation": r"curves\.png|\.?metrics\.json.*|\.card\.md.*",
     "export": r"\.export.*",
 }
-LATEST = (
-    0.7  # of the checkpoints that were seen: they come by the clock, another run may make fewer
-)
+# Fraction of the checkpoints that were seen: they come by the clock, another run may make fewer.
+LATEST = 0.7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,46 +33,47 @@ class Kill:
 
 
 def plan(kills: int, seed: int) -> list[Kill]:
-    """Draws moments: each phase in its turn, those in any phase evenly over the whole time."""
-    draw = random.Random(seed)
+    """Draws moments: the phases in turn; those of "any" evenly over the whole time."""
+    generator = random.Random(seed)
     phases = [[*PHASES][number % len(PHASES)] for number in range(kills)]
-    seen = dict.fromkeys(PHASES, 0)
+    counts = dict.fromkeys(PHASES, 0)
     chosen = []
     for phase in phases:
-        where = (seen[phase] + draw.random()) / phases.count(phase)
-        chosen.append(Kill(phase, where, draw.random()))
-        seen[phase] += 1
+        where = (counts[phase] + generator.random()) / phases.count(phase)
+        chosen.append(Kill(phase, where, generator.random()))
+        counts[phase] += 1
     return chosen
 
 
 def aim(kill: Kill, events: Sequence[Event], end: float) -> Aim:
-    """Turns a drawn moment into one that a run like the one that was watched will come to.
+    """Turns a drawn moment into one that a run like the watched one will reach.
 
     Args:
       kill: the moment.
-      events: what was seen of the run that was watched.
+      events: of the run that was watched.
       end: how many seconds it lasted.
     """
     pattern = PHASES[kill.phase]
     if not pattern:
         return Aim("", 0, kill.where * end)
-    came = [event for event in events if event.there and re.fullmatch(pattern, event.name)]
+    appearances = [event for event in events if event.exists and re.fullmatch(pattern, event.name)]
     if kill.phase == "steps":
-        came, following = came[:-1], came[1:]  # no steps come after the last epoch's end
-    if not came:
+        # No steps come after the last epoch's end.
+        appearances, following = appearances[:-1], appearances[1:]
+    if not appearances:
         raise ZooError(f"No {kill.phase} was seen in the undisturbed run. Make it last longer.")
-    index = int(kill.where * len(came) * (LATEST if kill.phase == "checkpoint" else 1))
+    index = int(kill.where * len(appearances) * (LATEST if kill.phase == "checkpoint" else 1))
     if kill.phase == "steps":
-        until = following[index].seconds
+        phase_end = following[index].seconds
     else:
-        until = next(
+        phase_end = next(
             (
                 event.seconds
                 for event in events
-                if event.name == came[index].name
-                and not event.there
-                and event.seconds > came[index].seconds
+                if event.name == appearances[index].name
+                and not event.exists
+                and event.seconds > appearances[index].seconds
             ),
             end,
         )
-    return Aim(pattern, index + 1, kill.when * (until - came[index].seconds))
+    return Aim(pattern, index + 1, kill.when * (phase_end - appearances[index].seconds))

@@ -33,7 +33,7 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
 
     Raises:
       UsageError: as for `zoo.load`.
-      ZooError: the run is not complete, its data cannot be had, or nothing can be written.
+      ZooError: the run is not complete, its data are unavailable, or nothing can be written.
     """
     source = load(model)
     if not source.metrics:
@@ -54,7 +54,7 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
         metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
         metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
         files.write_json(rounded / "metrics.json", metrics)
-        _forget_places(rounded)
+        _remove_folders(rounded)
         card.write(rounded, source.recipe)
         packed = export(rounded, scratch / "export")
         shutil.copy(rounded / "model.keras", packed / "model.keras")
@@ -85,9 +85,9 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
 def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:
     """Rounds float32 values to the nearest with `bits` zeros at the end of the mantissa.
 
-    Ties go away from zero. Zeros compress; what is left keeps `23 - bits` bits. What would be
-    rounded to infinity stays the largest finite number that has so many; infinities and NaNs
-    stay what they are.
+    Ties go away from zero. Zeros compress; the mantissa keeps `23 - bits` bits. Values that
+    would round to infinity become the largest finite number with so many bits; infinities and NaNs
+    do not change.
 
     Raises:
       UsageError: bits below 0 or above 23.
@@ -103,8 +103,8 @@ def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:
     return np.where(np.isfinite(exact), rounded, exact).reshape(array.shape)
 
 
-def _forget_places(folder: Path) -> None:
-    """Leaves of paths of one's own their last part: the rest is nobody else's business."""
+def _remove_folders(folder: Path) -> None:
+    """Keeps only the last part of absolute paths, for privacy."""
     data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
     for part, key in ((data, "source"), (config["run"], "data"), (config["run"], "base")):
         part[key] = basename_only(part.get(key))

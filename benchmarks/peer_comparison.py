@@ -1,18 +1,18 @@
-"""Recipes beside the same networks in another framework: steps, time to a score, answers, growth.
+"""Recipes against the same networks in another framework: steps, time to a score, answers, growth.
 
 Everything is measured in one process and interleaved (ours, theirs, ours, theirs, …), with as many
-threads for both, so that what else the machine does meets both alike. Only ratios are quoted.
+threads for both, so that other load on the machine affects both equally. Only ratios are quoted.
 
 A peer is a module, e.g. of `benchmarks.peers`, with
 
 - `SOURCE`: where the framework is described, a URL.
-- `LAYOUTS`: names of the ways in which it takes sequences of several lengths. They are tried, and
-  the fastest stands for the peer.
+- `LAYOUTS`: names of its input layouts for sequences of several lengths. All are tried, and the
+  fastest represents the peer.
 - `FIXED`: the length to which its users cut and pad.
 - `setup(threads, seed)`: sets both; returns the framework's `title`, with its version, and the
   `threads` that it takes.
 - `Twin(config, model)`: the same network with the same weights as a Keras model: `exact(layout)`,
-  whether it is the same when sequences come so; `step(x, y, layout)` trains on a batch;
+  whether it is the same with this layout; `step(x, y, layout)` trains on a batch;
   `predict(x, layout)` returns the model's output.
 - `run(config, assets, train, test, target, seed, every)`: trains a plain script to a score; returns
   `seconds` of training alone, `steps`, `score`, whether it `reached` the target, and its `trail`.
@@ -33,7 +33,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.peer_figure import draw
-from benchmarks.race import NEAR, load_peer, time_to
+from benchmarks.race import MARGIN, load_peer, time_to
 from zoo import files
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
@@ -58,9 +58,9 @@ def compare(
     seed: int = 0,
     pairs: int = 30,
     every: int = 50,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Measures recipes beside a peer, writes the numbers, and draws them.
+    """Compares recipes with a peer, writes the numbers, and draws them.
 
     Args:
       names: of recipes on one dataset, whose model takes one array of ids `(batch, time)`.
@@ -74,7 +74,7 @@ def compare(
       seed: of weights, dropout and order.
       pairs: batches that both train on.
       every: steps between two scorings on the way to the target.
-      say: takes a line on what is measured next; minutes pass.
+      log: called with a line before each measurement, which may take minutes.
 
     Returns:
       What it writes: `steps` by recipe, `to_target`, `answers` by size of batch, `growth` by size
@@ -86,49 +86,49 @@ def compare(
     """
     from zoo.serving import load
 
-    rival = load_peer(peer)
+    peer_module = load_peer(peer)
     if race not in (None, *names):
         raise UsageError(f"{race!r} is not among the recipes to measure: {', '.join(names)}.")
     recipes = [get_recipe(name) for name in names]
     racer = get_recipe(race or names[0])
     predictor = load(racer.name)
     threads = environment()["cores"]
-    theirs = rival.setup(threads, seed)
+    theirs = peer_module.setup(threads, seed)
     splits = racer.dataset.load(data)
     steps = {}
     for recipe in recipes:
-        say(f"steps of {recipe.name} …")
+        log(f"steps of {recipe.name} …")
         keras.utils.set_random_seed(seed)
         config = recipe.config
         assets = recipe.prepare(config, splits.train)
         training = recipe.batches(config, assets, splits.train)
         model = recipe.build(config, assets)
         compile_model(recipe, config, assets, model, training.steps)
-        twin = rival.Twin(config, model)
+        twin = peer_module.Twin(config, model)
         batches = [training.take(index) for index in training.order(seed, 0)[:pairs]]
-        difference = same(model.predict_on_batch, twin, rival.LAYOUTS, batches[0][0])
+        difference = same(model.predict_on_batch, twin, peer_module.LAYOUTS, batches[0][0])
         steps[recipe.name] = {
             "parameters": model.count_params(),
             "batch_size": config.batch_size,
             "difference": difference,
-            **step_times(model, twin, rival.LAYOUTS, rival.FIXED, batches),
+            **step_times(model, twin, peer_module.LAYOUTS, peer_module.FIXED, batches),
         }
         if recipe.name == racer.name:
-            say(f"growth of {recipe.name} …")
+            log(f"growth of {recipe.name} …")
             grown = growth(model, twin, steps[recipe.name]["layout"], batches[0], seed)
             test = recipe.batches(config, assets, splits.test)
-            plain = functools.partial(rival.run, config, assets, training, test)
+            plain = functools.partial(peer_module.run, config, assets, training, test)
     result = {
         "kind": "peers",
         "metric": racer.metric.name,
         "recipe": racer.name,
-        "peer": {"name": peer, "source": rival.SOURCE, "fixed": rival.FIXED, **theirs},
+        "peer": {"name": peer, "source": peer_module.SOURCE, "fixed": peer_module.FIXED, **theirs},
         "steps": steps,
-        "to_target": _to_target(racer, plain, splits, target, seed, every, say),
-        "answers": answers(predictor, rival, splits.test, seed),
+        "to_target": _to_target(racer, plain, splits, target, seed, every, log),
+        "answers": answers(predictor, peer_module, splits.test, seed),
         "growth": grown,
         "seed": seed,
-        # TensorFlow takes as many threads as there are cores, unless it is told otherwise.
+        # TensorFlow uses as many threads as there are cores by default.
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or threads,
         "data": splits.describe(),
         "environment": environment(),
@@ -142,20 +142,20 @@ def same(ours: Callable, twin: Any, layouts: Sequence[str], x: np.ndarray) -> di
     """Compares the outputs of both networks for a batch `x`.
 
     Returns:
-      The largest difference by layout, those in which the networks differ included.
+      The largest difference by layout, also where the networks differ.
 
     Raises:
       ZooError: they differ in a layout in which they should be the same.
     """
     expected = np.asarray(ours(x))
-    found = {each: float(np.abs(expected - twin.predict(x, each)).max()) for each in layouts}
-    for layout, difference in found.items():
+    differences = {each: float(np.abs(expected - twin.predict(x, each)).max()) for each in layouts}
+    for layout, difference in differences.items():
         if twin.exact(layout) and not difference <= TOLERANCE:
             raise ZooError(
                 f"The peer is not the same network: its output ({layout}) differs by "
-                f"{difference:.2g}. Mend the peer's module."
+                f"{difference:.2g}. Correct the peer's module."
             )
-    return found
+    return differences
 
 
 def interleaved(
@@ -165,9 +165,9 @@ def interleaved(
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for arguments in rounds:
         for name, work in works.items():
-            begun = time.perf_counter()
+            start = time.perf_counter()
             work(*arguments)
-            seconds[name].append(time.perf_counter() - begun)
+            seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
@@ -255,7 +255,7 @@ def growth(
     """
     generator = np.random.default_rng(seed)
     x, y = batch
-    found = []
+    rows = []
     for size in BATCHES:
         for length in LENGTHS:
             ids = generator.choice(x[x != 0], (size, length))
@@ -266,7 +266,7 @@ def growth(
             }
             interleaved(works, [each])  # traced before the clock runs
             seconds = interleaved(works, [each] * rounds)
-            found.append(
+            rows.append(
                 {
                     "batch_size": size,
                     "length": length,
@@ -275,7 +275,7 @@ def growth(
                     **ratios(seconds["ours"], seconds["theirs"]),
                 }
             )
-    return found
+    return rows
 
 
 def _to_target(
@@ -285,24 +285,24 @@ def _to_target(
     target: float,
     seed: int,
     every: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, Any]:
     """Trains the recipe, and the peer's plain script, to a score."""
-    say(f"{recipe.name} to {target:.4f} …")
-    ours = time_to(recipe, splits, target, seed, every, near=NEAR)
-    say(f"{ours['seconds']:.0f} s; the peer's script to {target:.4f} …")
+    log(f"{recipe.name} to {target:.4f} …")
+    ours = time_to(recipe, splits, target, seed, every, margin=MARGIN)
+    log(f"{ours['seconds']:.0f} s; the peer's script to {target:.4f} …")
     theirs = plain(target, seed, every)
     return {
         "target": target,
         "ours": ours,
         "theirs": theirs,
-        # Of a peer that gave up, all its time counts: the ratio is then an upper bound.
+        # If the peer gave up, all its time counts: the ratio is then an upper bound.
         "ratio": ours["seconds"] / theirs["seconds"],
     }
 
 
-def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, Any]:
-    """Times answers of the exported SavedModel beside the peer's network, on rows of the test.
+def answers(predictor: Any, peer: Any, test: Mapping, seed: int) -> dict[str, Any]:
+    """Times answers of the exported SavedModel and of the peer's network, on rows of the test.
 
     Returns:
       By size of batch: medians and seconds of `raw` (the SavedModel, raw input), `ids` (our
@@ -312,8 +312,8 @@ def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, A
     from zoo.serving.export import export
 
     model, config, recipe = predictor.model, predictor.config, predictor.recipe
-    twin = rival.Twin(config, model)
-    layouts = [layout for layout in rival.LAYOUTS if twin.exact(layout)]
+    twin = peer.Twin(config, model)
+    layouts = [layout for layout in peer.LAYOUTS if twin.exact(layout)]
     network = tf.function(
         lambda ids: model(ids, training=False),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
@@ -322,7 +322,7 @@ def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, A
     rows = np.resize(rows, max(size * number for size, number in ANSWERED.items()))
     chosen = {name: [column[row] for row in rows] for name, column in test.items()}
     coded = recipe.batches(config, predictor.assets, chosen)
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         served = tf.saved_model.load(str(export(predictor, folder, warmup=0)))
         signature = served.signatures["serving_default"]
@@ -340,7 +340,7 @@ def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, A
             interleaved(works, rounds[:2])  # traced before the clock runs
             seconds = interleaved(works, rounds)
             layout = min(layouts, key=lambda each: sum(seconds[each]))
-            found[str(size)] = {
+            measured[str(size)] = {
                 "difference": same(network, twin, layouts, rounds[0][1]),
                 "layout": layout,
                 "medians": {name: statistics.median(row) for name, row in seconds.items()},
@@ -348,7 +348,7 @@ def answers(predictor: Any, rival: Any, test: Mapping, seed: int) -> dict[str, A
                 "ids": ratios(seconds["ids"], seconds[layout]),
                 "raw": ratios(seconds["raw"], seconds[layout]),
             }
-    return found
+    return measured
 
 
 def _predicts(twin: Any, layout: str) -> Callable[..., Any]:

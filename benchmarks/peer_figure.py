@@ -32,7 +32,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
 
 
 def _draw_steps(axes: Any, steps: Mapping[str, Any]) -> None:
-    places = np.arange(len(steps))
+    positions = np.arange(len(steps))
     for number, (key, label, colour) in enumerate(
         (
             ("same_batches", "the same batches (median)", OURS),
@@ -41,10 +41,10 @@ def _draw_steps(axes: Any, steps: Mapping[str, Any]) -> None:
     ):
         kind = "ratio" if key == "same_batches" else "total_ratio"
         values = [each[key][kind] for each in steps.values()]
-        bars = axes.bar(places + 0.4 * number - 0.2, values, 0.38, color=colour, label=label)
+        bars = axes.bar(positions + 0.4 * number - 0.2, values, 0.38, color=colour, label=label)
         axes.bar_label(bars, fmt="%.2f", fontsize=8)
     axes.axhline(1, color=GREY, lw=1, ls="--")
-    axes.set_xticks(places, list(steps), fontsize=8)
+    axes.set_xticks(positions, list(steps), fontsize=8)
     axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
     axes.set_ylabel("time of a training step, ours / theirs")
 
@@ -60,8 +60,8 @@ def _draw_race(axes: Any, race: Mapping[str, Any], metric: str, name: str) -> No
     axes.set_ylabel(metric)
 
 
-def _draw_answers(axes: Any, found: Mapping[str, Any]) -> None:
-    places = np.arange(len(found))
+def _draw_answers(axes: Any, answers: Mapping[str, Any]) -> None:
+    positions = np.arange(len(answers))
     for number, (key, label, colour) in enumerate(
         (
             ("raw", "SavedModel, raw text", RAW),
@@ -71,11 +71,11 @@ def _draw_answers(axes: Any, found: Mapping[str, Any]) -> None:
     ):
         values = [
             1e3 * each["medians"][each["layout"] if key == "theirs" else key] / int(size)
-            for size, each in found.items()
+            for size, each in answers.items()
         ]
-        bars = axes.bar(places + 0.27 * (number - 1), values, 0.25, color=colour, label=label)
+        bars = axes.bar(positions + 0.27 * (number - 1), values, 0.25, color=colour, label=label)
         axes.bar_label(bars, fmt="%.3g", fontsize=8)
-    axes.set_xticks(places, list(found))
+    axes.set_xticks(positions, list(answers))
     axes.set_xlabel("rows answered together")
     axes.set_ylabel("ms a row")
 

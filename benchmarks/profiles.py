@@ -1,4 +1,4 @@
-"""Runs of one task side by side: how they learnt, and how far back their gradients reach."""
+"""Comparison of runs of one task: validation curves, and gradients over time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.training.run import Run
 
 
 def profiles(models: Sequence[str | Path], picture: str | Path, *, rows: int = 16) -> Path:
-    """Draws validation curves and gradient profiles of runs, and writes the numbers beside.
+    """Draws validation curves and gradient profiles of runs, and writes the numbers to a JSON file.
 
     Args:
       models: run folders of one task and metric.
@@ -33,14 +33,14 @@ def profiles(models: Sequence[str | Path], picture: str | Path, *, rows: int = 1
       UsageError: no run folders, or runs with other metrics.
       ZooError: as for `zoo.inspect`.
     """
-    found = []
+    runs = []
     for folder in models:
         run = Run(Path(folder))
         if not (run.path / "history.csv").exists() or not run.complete:
             raise UsageError(f"{folder} is no complete run folder, which has a history to draw.")
         predictor = load(run.path)
         inside = inspect(predictor, what=["gradients"], rows=rows)
-        found.append(
+        runs.append(
             {
                 "recipe": predictor.name,
                 "monitor": predictor.recipe.monitor.name,
@@ -61,30 +61,30 @@ def profiles(models: Sequence[str | Path], picture: str | Path, *, rows: int = 1
                 "config": predictor.resolved["config"],
             }
         )
-    if len({(each["monitor"], each["metric"]) for each in found}) > 1:
-        raise UsageError("The runs measure other things; give runs of one task.")
+    if len({(each["monitor"], each["metric"]) for each in runs}) > 1:
+        raise UsageError("The runs have different metrics; give runs of one task.")
     path = Path(picture)
-    numbers = {"kind": "profiles", "runs": found, "environment": environment()}
+    numbers = {"kind": "profiles", "runs": runs, "environment": environment()}
     files.write_json(path.with_suffix(".json"), numbers)
-    _draw(found, path)
+    _draw(runs, path)
     return path
 
 
-def _draw(found: Sequence[dict[str, Any]], path: Path) -> None:
+def _draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(10, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
-    labels = _labels(found)
-    for colour, label, each in zip(COLOURS * len(found), labels, found, strict=False):
+    labels = _labels(runs)
+    for colour, label, each in zip(COLOURS * len(runs), labels, runs, strict=False):
         epochs = range(1, len(each["curve"]) + 1)
         left.plot(epochs, each["curve"], "o-", ms=3, lw=1.8, color=colour, label=label)
         profile(right, each["gradients"], colour, label)
-    if found[0]["better"] == "lower":
+    if runs[0]["better"] == "lower":
         left.set_yscale("log")
-        if found[0]["metric"] == "mse":  # the loss is the metric, so baselines can stand beside
-            for name, value in found[0]["baseline"].items():
+        if runs[0]["metric"] == "mse":  # the loss is the metric, so baselines can stand beside
+            for name, value in runs[0]["baseline"].items():
                 left.axhline(value, color=GREY, lw=1, ls="--", label=f"{name}: {value:.3f}")
     left.set_xlabel("epoch")
-    left.set_ylabel(found[0]["monitor"])
+    left.set_ylabel(runs[0]["monitor"])
     left.legend(fontsize=8)
     right.axhline(0.01, color=GREY, lw=1, ls="--")
     right.set_ylim(1e-6, 3)
@@ -93,11 +93,11 @@ def _draw(found: Sequence[dict[str, Any]], path: Path) -> None:
     save(figure, path)
 
 
-def _labels(found: Sequence[dict[str, Any]]) -> list[str]:
+def _labels(runs: Sequence[dict[str, Any]]) -> list[str]:
     """Names of the recipes, with the settings in which runs of one recipe differ."""
     labels = []
-    for each in found:
-        alike = [other for other in found if other["recipe"] == each["recipe"]]
+    for each in runs:
+        alike = [other for other in runs if other["recipe"] == each["recipe"]]
         settings = [
             f"{key}={value}"
             for key, value in each["config"].items()

@@ -17,8 +17,9 @@ from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 from zoo.training.optimizer import compile_model
 
-PROBE = 2_500  # rows that tell whether all of them are worth scoring,
-NEAR = 0.005  # when they come within this of the target
+# All test rows are scored only if the score of the first PROBE_ROWS is within MARGIN of the target.
+PROBE_ROWS = 2_500
+MARGIN = 0.005
 
 
 def load_peer(name: str) -> Any:
@@ -52,8 +53,8 @@ def race(
 ) -> dict[str, Any]:
     """Measures how long a recipe trains until it scores `target`, and how long a peer trains.
 
-    The test split is scored between the steps; that time counts for neither. Making the
-    vocabulary and the ids is given apart for both.
+    The test split is scored between the steps; that time counts for neither. The
+    time to make the vocabulary and the ids is reported separately for both.
 
     Args:
       name: of the recipe. Its compiled metric of the name `METRIC` is compared.
@@ -72,12 +73,12 @@ def race(
       ZooError: the recipe did not reach the target.
     """
     recipe = get_recipe(name)
-    rival = load_peer(peer)
+    peer_module = load_peer(peer)
     splits = recipe.dataset.load(data)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     ours = time_to(recipe, splits, target, seed, every)
-    ours["prepare_seconds"] = round(time.perf_counter() - begun - ours.pop("all_seconds"), 1)
-    theirs = rival.run(splits.train, splits.test, seed)
+    ours["prepare_seconds"] = round(time.perf_counter() - start - ours.pop("all_seconds"), 1)
+    theirs = peer_module.run(splits.train, splits.test, seed)
     last = theirs["epochs"][-1]
     result = {
         "kind": "race",
@@ -106,14 +107,14 @@ def time_to(
     target: float,
     seed: int,
     every: int,
-    near: float | None = None,
+    margin: float | None = None,
 ) -> dict[str, Any]:
     """Trains a recipe until it reaches a score on the test split.
 
     Args:
       every: steps between two scorings.
-      near: where given, the first `PROBE` rows of a fixed shuffle are scored, and all of them
-        only when these come within `near` of the target.
+      margin: if set, the first `PROBE_ROWS` rows of a fixed shuffle are scored, and all of them
+        only if this score is within `margin` of the target.
 
     Returns:
       `seconds` within `fit` alone, `steps`, `score`, `trail`; `all_seconds`, with the scoring.
@@ -131,8 +132,8 @@ def time_to(
     begun = time.perf_counter()
     seconds, steps, trail = 0.0, 0, []
     parts = [test.sorted_order()]
-    if near is not None:
-        probe = np.random.default_rng(0).permutation(test.rows)[:PROBE]
+    if margin is not None:
+        probe = np.random.default_rng(0).permutation(test.rows)[:PROBE_ROWS]
         parts.insert(0, test.sorted_order(probe))
     for epoch in range(config.epochs):
         order = training.order(seed, epoch)
@@ -153,7 +154,7 @@ def time_to(
                         "rows": sum(map(len, rows)),
                     }
                 )
-                if near is not None and metric.sort_key(score) > metric.sort_key(target) + near:
+                if margin is not None and metric.sort_key(score) > metric.sort_key(target) + margin:
                     break
             else:
                 if not metric.improved(target, score):

@@ -1,8 +1,8 @@
-"""Recovery: runs that are killed, run out of room or find damage, and what they come to.
+"""Recovery of runs that are killed, run out of disk space or find damaged files.
 
-An undisturbed run is the reference. Each case disturbs a run of its own, gives the same command
+An undisturbed run is the reference. Each case disturbs its own run, starts the same command
 again, and compares every array, the history and the test scores with the reference's, bit for
-bit. What is done to them is in `benchmarks.cases`.
+bit. The cases are in `benchmarks.cases`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo import files
 from zoo.environment import environment
 from zoo.errors import ZooError
 
-# Many steps an epoch out of few rows, several epochs, no early end; `--set` changes it.
+# Many steps per epoch with few rows, several epochs, no early stopping; `--set` changes it.
 SETTINGS = {"epochs": "4", "batch_size": "4", "patience": "0"}
 EVERY = 0.5  # seconds between checkpoints inside an epoch
 
@@ -34,22 +34,22 @@ def recovery(
     data: str | None = None,
     settings: Mapping[str, str] | None = None,
     jobs: int = 1,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Disturbs runs of a recipe on a small real part of its data, and says which recover.
+    """Disturbs runs of a recipe on a small real part of its data, and reports which recover.
 
     Args:
       name: of the recipe.
       output: JSON file to write.
-      kills: how many runs and exports are killed once, beside the other cases.
+      kills: how many runs and exports are killed once, besides the other cases.
       seed: of the moments, and of the training.
       data: source; the recipe's first if None.
       settings: fields of the config to change, over `SETTINGS`.
       jobs: runs at the same time.
-      say: takes a line for each case as it ends.
+      log: called with a line for each case as it ends.
 
     Returns:
-      What it writes: the cases with what was seen of each, and how many are equal of how many.
+      What it writes: the cases with their results, and how many are equal (`equal` of `all`).
 
     Raises:
       ZooError: the undisturbed run failed, is too short, or a process did not end.
@@ -66,28 +66,28 @@ def recovery(
         for outcome in (trained, exported):
             if outcome.code:
                 raise ZooError(f"The undisturbed run failed: {outcome.err.strip()}")
-        say(f"undisturbed: {trained.seconds:.0f} s, export {exported.seconds:.0f} s")
+        log(f"undisturbed: {trained.seconds:.0f} s, export {exported.seconds:.0f} s")
         bench = Bench(arguments, folder, seed, disturb.mountable(), trained, exported)
 
         def run(case: Case) -> dict[str, Any]:
             try:
-                found = case(bench)
-            except ZooError as error:  # what the other cases saw is not to be lost
+                result = case(bench)
+            except ZooError as error:  # keep the results of the other cases
                 title = getattr(case, "func", case).__name__.strip("_").replace("_", " ")
-                found = {"case": title, "equal": False, "differences": [str(error)]}
-            result = {None: "not tried", True: "equal", False: "NOT EQUAL"}[found["equal"]]
-            say(f"{found['case']}: {result}")
-            return found
+                result = {"case": title, "equal": False, "differences": [str(error)]}
+            status = {None: "not tried", True: "equal", False: "NOT EQUAL"}[result["equal"]]
+            log(f"{result['case']}: {status}")
+            return result
 
         cases = [case for make in CASES for case in make(bench, kills)]
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             try:
-                found = [*pool.map(run, cases)]
-            except BaseException:  # Ctrl-C, too: no other case is to begin
+                results = [*pool.map(run, cases)]
+            except BaseException:  # Ctrl-C, too: start no other case
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         data_used = files.read_json(reference / "data.json")
-    tried = [case for case in found if case["equal"] is not None]
+    tried = [case for case in results if case["equal"] is not None]
     result = {
         "kind": "recovery",
         "recipe": name,
@@ -95,7 +95,7 @@ def recovery(
         "all": len(tried),
         "kills": sum(len(case.get("kills", [])) for case in tried),
         "undisturbed_seconds": round(trained.seconds, 1),
-        "cases": found,
+        "cases": results,
         "seed": seed,
         "settings": {**SETTINGS, **(settings or {})},
         "data": {**data_used, "source": basename_only(data_used["source"])},

@@ -1,4 +1,4 @@
-"""One JSON a measured model, and the README's table made from them."""
+"""A JSON file for each measured model, and the README's table of them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def collect_settings(
 ) -> dict[str, Any]:
     """Writes the scores of complete runs that differ in one setting alone to a JSON file.
 
-    Such as who is held out for the test: the test rows may differ too.
+    Such as the speaker that is held out for the test: the test rows may differ, too.
 
     Args:
       models: as for `zoo.load`, two or more.
@@ -93,24 +93,24 @@ def collect_settings(
     """
     results = [_score(model) for model in models]
     first, *others = results
-    place = "config" if setting in first["config"] else "options"
-    if setting not in first.get(place, {}):
+    part = "config" if setting in first["config"] else "options"
+    if setting not in first.get(part, {}):
         known = [*first["config"], *first.get("options", {})]
         raise UsageError(f"Unknown setting {setting!r}.{suggest(setting, known)}")
-    values = [str(result[place][setting]) for result in results]
+    values = [str(result[part][setting]) for result in results]
     if len(set(values)) < max(2, len(values)):
         raise UsageError(f"Give two runs or more, each of another {setting}; got {values}.")
     for model, other in zip(models[1:], others, strict=True):
-        changed = {setting: first[place][setting]}
-        same = {**other[place], **changed} == first[place] and (
-            place == "config" or other["config"] == first["config"]
+        changed = {setting: first[part][setting]}
+        same = {**other[part], **changed} == first[part] and (
+            part == "config" or other["config"] == first["config"]
         )
-        wrong = [key for key in ("recipe", "metric", "seed") if other[key] != first[key]]
-        if wrong or not same:
-            key = wrong[0] if wrong else "config"
+        differing = [key for key in ("recipe", "metric", "seed") if other[key] != first[key]]
+        if differing or not same:
+            key = differing[0] if differing else "config"
             raise UsageError(f"{model} differs from {models[0]} in more than {setting}: {key}.")
     scores = [result["score"] for result in results]
-    found = {
+    summary = {
         **{key: first[key] for key in ("recipe", "topology", "task", "metric", "seed")},
         "kind": "settings",
         "setting": setting,
@@ -121,8 +121,8 @@ def collect_settings(
         "data": {v: result["data"] for v, result in zip(values, results, strict=True)},
         **{key: first[key] for key in ("config", "environment")},
     }
-    files.write_json(Path(output), found)
-    return found
+    files.write_json(Path(output), summary)
+    return summary
 
 
 def _score(model: str | Path) -> dict[str, Any]:
@@ -172,21 +172,21 @@ def render_table(directory: str | Path = "results") -> str:
             f"{directory} holds no results. `python -m benchmarks collect RUN` writes one."
         )
     lines = [
-        "| recipe | data | metric | test | 95 % interval | weights | epochs |",
+        "| recipe | data | metric | test | 95 % interval | parameters | epochs |",
         "|---|---|---|---:|---|---:|---:|",
     ]
-    # The networks of each data set, and below them its baselines.
+    # The networks of each dataset, and below them its baselines.
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for result in scores:
-        group = (result["task"], result["data"]["title"], result["metric"])
-        groups.setdefault(group, []).append(result)
-    for (_, data, metric), there in sorted(groups.items()):
-        first = -1 if _better(there[0]) == "higher" else 1  # the best stands first
-        there.sort(key=lambda row: first * row["score"])
-        baselines = {name: score for row in there for name, score in row["baseline"].items()}
+        key = (result["task"], result["data"]["title"], result["metric"])
+        groups.setdefault(key, []).append(result)
+    for (_, data, metric), group in sorted(groups.items()):
+        first = -1 if _better(group[0]) == "higher" else 1  # the best stands first
+        group.sort(key=lambda row: first * row["score"])
+        baselines = {name: score for row in group for name, score in row["baseline"].items()}
         # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
-        best = max([*(row["score"] for row in there), *baselines.values()])
-        lines += [_score_row(result, best, _differences(result, there)) for result in there]
+        best = max([*(row["score"] for row in group), *baselines.values()])
+        lines += [_score_row(result, best, _differences(result, group)) for result in group]
         lines += [
             f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} | | | |"
             for name, score in sorted(baselines.items(), key=lambda item: first * item[1])
@@ -227,7 +227,7 @@ def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
 
 
 def _better(result: dict[str, Any]) -> str:
-    """Returns in which direction the metric improves; earlier files leave it to the recipe."""
+    """Returns the direction in which the metric improves; earlier files lack it: see the recipe."""
     from zoo.registry import get_recipe
 
     return result.get("better") or get_recipe(result["recipe"]).metric.better
@@ -262,7 +262,7 @@ def _score_row(result: dict[str, Any], best: float, different: str) -> str:
 def _number(score: float, best: float, metric: str) -> str:
     """Returns a fraction of 1 with four digits, nats with three, a scale to 100 with two.
 
-    `best` is the highest score on that scale. Of what is below a thousandth, two digits that count.
+    `best` is the highest score on that scale. Scores below 0.001 have two significant digits.
     """
     if 0 < score < 1e-3:
         return f"{score:.1e}"
@@ -343,11 +343,11 @@ def _options_table(result: dict[str, Any]) -> str:
         f"| recipe | {' | '.join(ways)} | XLA | XLA, whole training | shapes |",
         f"|---|{'---:|' * (len(ways) + 3)}",
     ]
-    for name, found in recipes.items():
-        xla = found["xla"]
+    for name, measured in recipes.items():
+        xla = measured["xla"]
         compiled = [f"{xla[key]:.2f}" if key in xla else "–" for key in ("ratio", "training_ratio")]
-        cells = [f"{found['ways'][way]['ratio']:.2f}" for way in ways]
-        lines.append(f"| `{name}` | {' | '.join([*cells, *compiled, str(found['shapes'])])} |")
+        cells = [f"{measured['ways'][way]['ratio']:.2f}" for way in ways]
+        lines.append(f"| `{name}` | {' | '.join([*cells, *compiled, str(measured['shapes'])])} |")
     return "\n".join(lines)
 
 
@@ -399,7 +399,7 @@ def _peers_line(result: dict[str, Any]) -> str:
     )
 
 
-RSE_AT = (3, 6, 12, 24)  # days ahead, at which the tables of exchange rates tell it
+RSE_AT = (3, 6, 12, 24)  # days ahead for which the relative squared error is listed
 
 
 def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -423,12 +423,12 @@ def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
         ]
         if best["horizon"] >= RSE_AT[-1]:
             rows = {f"`{best['recipe']}`": "network", **{name: name for name in best["tests"]}}
-            told = "; ".join(
+            listed = "; ".join(
                 f"{name} " + ", ".join(f"{best['scores'][key][at - 1]['rse']:.4f}" for at in RSE_AT)
                 for name, key in rows.items()
             )
             lines.append(
-                f"\nRelative squared error {', '.join(map(str, RSE_AT))} days ahead: {told}."
+                f"\nRelative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
             )
     return lines
 
@@ -439,8 +439,8 @@ def _backtest_row(name: str, scores: Sequence[dict], tests: dict[str, Any] | Non
         value = f"{ahead[measure]:.4f}"
         p = tests[measure][0]["p"] if tests else None
         cells += [value if tests else f"**{value}**", "" if p is None else f"{p:.1g}"]
-    held = ", ".join(f"{100 * ahead[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
-    return f"| {name} | {' | '.join(cells)} | {held} |"
+    coverage = ", ".join(f"{100 * ahead[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
+    return f"| {name} | {' | '.join(cells)} | {coverage} |"
 
 
 def _machine(environment: dict[str, Any]) -> str:

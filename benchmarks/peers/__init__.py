@@ -1,1 +1,1 @@
-"""Other people's published examples, rebuilt to be measured beside the recipes in one run."""
+"""Published examples of others, rebuilt to be measured together with the recipes in one run."""

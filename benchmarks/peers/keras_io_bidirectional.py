@@ -1,4 +1,4 @@
-"""The keras.io example "Bidirectional LSTM on IMDB", to be timed beside the recipes.
+"""The keras.io example "Bidirectional LSTM on IMDB", to be timed against the recipes.
 
 Source: https://keras.io/examples/nlp/bidirectional_lstm_imdb/ (F. Chollet, 2020), code at
 https://github.com/keras-team/keras-io/blob/master/examples/nlp/bidirectional_lstm_imdb.py.
@@ -10,7 +10,7 @@ Differences:
 - The example downloads `keras.datasets.imdb`, in which the reviews are integers already. Here
   they are coded from the raw text in the same way: the filters of Keras' `Tokenizer`, words
   ranked by their frequency in the training split, 0 for padding, 1 for the start, 2 for rarer
-  words, and words that the training split lacks left out. The official split gives 88,582
+  words, and unknown words omitted. The official split gives 88,582
   words where Keras' file has 88,584, and most words the same id or one a few ranks away.
 - The rows are not shuffled once with seed 113 before; `fit` shuffles them anyway in each epoch.
 - The test split is scored between the epochs by `evaluate`, outside of the time that is taken.
@@ -60,7 +60,7 @@ def run(
       on_epoch: called with each epoch's dict as soon as it is known.
 
     Returns:
-      `source` (URL), `seed`, `parameters` (weights in the network) and `epochs`: for each one
+      `source` (URL), `seed`, `parameters` (of the network) and `epochs`: for each one
       `epoch` (from 1), `train_seconds` (in `fit` since the start, tracing included, scoring
       not) and `test_accuracy`.
 
@@ -69,8 +69,8 @@ def run(
     """
     classes = sorted(set(train["label"]))
     if len(classes) != 2 or not set(test["label"]) <= set(classes):
-        found = ", ".join(sorted({*classes, *test["label"]}))
-        raise ZooError(f"The keras.io example tells two classes apart; these rows have: {found}.")
+        names = ", ".join(sorted({*classes, *test["label"]}))
+        raise ZooError(f"The keras.io example separates two classes; these rows have: {names}.")
     index = word_index(train["text"])
     x_train, x_test = encode(train["text"], index), encode(test["text"], index)
     y_train, y_test = (np.array(rows["label"]) == classes[1] for rows in (train, test))

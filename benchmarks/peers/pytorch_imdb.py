@@ -1,4 +1,4 @@
-"""The networks of `recipes.sentiment` in PyTorch, and a plain training script, to be timed beside.
+"""The networks of `recipes.sentiment` in PyTorch, and a plain training script, for timing.
 
 `Twin` is the same network as the recipe's, with its weights: embedding, words dropped whole,
 SimpleRNN, LSTM or GRU (stacked, from both ends), mean and maximum over the real words, dropout,
@@ -11,7 +11,7 @@ padding first).
 in random order, Adam at its default step size, no schedule, no clipping, PyTorch's own initial
 weights. It has the recipe's network, pooling included, but drops no words.
 
-Weights of a gate stand in other places: Keras' GRU has z, r, h where PyTorch has r, z, n, and
+The gates have another order: Keras' GRU has z, r, h where PyTorch has r, z, n, and
 PyTorch's LSTM and RNN add two biases where Keras has one.
 """
 
@@ -27,7 +27,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from benchmarks.race import NEAR, PROBE
+from benchmarks.race import MARGIN, PROBE_ROWS
 
 SOURCE = "https://pytorch.org/"
 FIXED = 400  # words to which the plain script cuts and pads
@@ -85,7 +85,7 @@ class Network(nn.Module):
 
 
 class Twin:
-    """A network with the weights of a recipe's model, and its optimiser.
+    """A network with the weights of a recipe's model, and its optimizer.
 
     Args:
       config: of the recipe.
@@ -101,7 +101,7 @@ class Twin:
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.learning_rate)
 
     def exact(self, layout: str) -> bool:
-        """Whether the network is the recipe's when sequences come so."""
+        """Whether the network is the recipe's with this layout."""
         return layout == "packed" or not self.network.rnn.bidirectional
 
     def step(self, ids: np.ndarray, labels: np.ndarray, layout: str) -> float:
@@ -159,16 +159,16 @@ def run(
         order = generator.permutation(train.rows)
         for start in range(0, train.rows, config.batch_size):
             index = order[start : start + config.batch_size]
-            begun = time.perf_counter()
+            start_time = time.perf_counter()
             _step(network, optimizer, fixed(train.x, index), train.y[index])
-            seconds += time.perf_counter() - begun
+            seconds += time.perf_counter() - start_time
             step += 1
             if step % every and step % per_epoch:
                 continue
-            for rows in (shuffled[:PROBE], shuffled):
+            for rows in (shuffled[:PROBE_ROWS], shuffled):
                 score = _accuracy(network, test, rows)
                 trail.append({"step": step, "seconds": seconds, "score": score, "rows": len(rows)})
-                if score < target - NEAR:
+                if score < target - MARGIN:
                     break
             if score >= target:
                 return _reached(trail, len(shuffled), target)
@@ -215,15 +215,15 @@ def _accuracy(network: Network, test: Any, rows: np.ndarray) -> float:
     right = 0
     for start in range(0, len(rows), 256):
         index = rows[start : start + 256]
-        found = network(torch.from_numpy(fixed(test.x, index))).argmax(-1).numpy()
-        right += int((found == test.y[index]).sum())
+        predicted = network(torch.from_numpy(fixed(test.x, index))).argmax(-1).numpy()
+        right += int((predicted == test.y[index]).sum())
     return right / len(rows)
 
 
 def _weights(config: Any, model: Any) -> dict[str, torch.Tensor]:
     """Returns a Keras model's weights under PyTorch's names."""
     embedding, *rnns, linear = [layer for layer in model.layers if layer.weights]
-    found = {"embedding.weight": embedding.get_weights()[0]}
+    weights = {"embedding.weight": embedding.get_weights()[0]}
     for number, layer in enumerate(rnns):
         both = [layer.forward_layer, layer.backward_layer] if config.bidirectional else [layer]
         for each, suffix in zip(both, ("", "_reverse"), strict=False):
@@ -237,7 +237,7 @@ def _weights(config: Any, model: Any) -> dict[str, torch.Tensor]:
                 if config.cell == "gru":
                     z, r, h = np.split(value, 3, axis=-1)
                     value = np.concatenate([r, z, h], axis=-1)
-                found[f"rnn.{name}_l{number}{suffix}"] = value.T
+                weights[f"rnn.{name}_l{number}{suffix}"] = value.T
     kernel, bias = linear.get_weights()
-    found |= {"linear.weight": kernel.T, "linear.bias": bias}
-    return {name: torch.from_numpy(value.copy()) for name, value in found.items()}
+    weights |= {"linear.weight": kernel.T, "linear.bias": bias}
+    return {name: torch.from_numpy(value.copy()) for name, value in weights.items()}

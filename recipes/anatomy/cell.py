@@ -1,4 +1,4 @@
-"""What the cells have in common: their form, and the sigmoid."""
+"""Common to all cells: their protocol, and the sigmoid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.errors import ZooError
 
 Array: TypeAlias = np.ndarray
 Weights: TypeAlias = Any
-"""A dict of arrays by name; of a cell made of cells, a list with the weights of each."""
+"""A dict of arrays by name; for a cell made of cells, a list with the weights of each."""
 
 
 class Gradients(NamedTuple):
@@ -20,11 +20,11 @@ class Gradients(NamedTuple):
     Attributes:
       x: ∂L/∂x, `(batch, time, features)`.
       initial: ∂L/∂(initial states), `(batch, units)` each, in the order of the states;
-        of cells on top of each other, one tuple a cell.
+        for stacked cells, one tuple per cell.
       weights: ∂L/∂weights, named and shaped as the weights.
-      through_time: ∂L/∂a<t> along every way that a<t> has to the loss, `(batch, time, units)`:
-        what vanishes or explodes towards the first steps. Of cells side by side, joined on the
-        last axis; of cells on top of each other, a list.
+      through_time: ∂L/∂a<t> along all paths from a<t> to the loss, `(batch, time, units)`: the
+        gradient that vanishes or explodes towards the first steps. For bidirectional cells, joined
+        on the last axis; for stacked cells, a list.
     """
 
     x: Array
@@ -61,8 +61,8 @@ class Cell(Protocol):
           initial: the states before the first step, float `(batch, units)` each; None: zeros.
 
         Returns:
-          Outputs, float `(batch, time, units)`, the last states, `(batch, units)` each, and what
-          `backward` needs.
+          Outputs, float `(batch, time, units)`, the last states, `(batch, units)` each, and the
+          cache for `backward`.
         """
 
     def backward(
@@ -87,15 +87,15 @@ def sigmoid(z: Array) -> Array:
     return 0.5 * (1 + np.tanh(0.5 * z))
 
 
-def three(arrays: Sequence[Array]) -> Sequence[Array]:
-    """Returns kernel `(features, …)`, recurrent kernel `(units, …)` and bias `(…,)`, as given.
+def check_weights(arrays: Sequence[Array]) -> Sequence[Array]:
+    """Returns kernel `(features, …)`, recurrent kernel `(units, …)` and bias `(…,)`, unchanged.
 
     Raises:
       ZooError: there are more or fewer arrays.
     """
     if len(arrays) != 3:
         raise ZooError(
-            "A recurrent layer of Keras with a bias has 3 weights (kernel, recurrent kernel, "
-            f"bias); got {len(arrays)}. Give `layer.get_weights()` of one such layer."
+            "A recurrent layer of Keras with a bias has 3 weight arrays (kernel, recurrent "
+            f"kernel, bias); got {len(arrays)}. Give `layer.get_weights()` of one such layer."
         )
     return arrays

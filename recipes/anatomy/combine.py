@@ -1,4 +1,4 @@
-"""Cells made of cells: two that read from both ends, and several on top of each other."""
+"""Cells made of cells: bidirectional and stacked (deep) RNNs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from recipes.anatomy.cell import Array, Cell, Gradients, Weights
 def bidirectional(cell: Cell) -> Bidirectional:
     """Returns a cell that reads from both ends, its outputs joined on the last axis.
 
-    Schuster & Paliwal 1997; Keras' `Bidirectional(layer)` with `merge_mode="concat"`, which puts
-    out 0 at masked steps. Without `return_sequences`, the output is the last state `a` of each
-    direction, joined: where the second one stops reading is the first step.
+    Schuster & Paliwal 1997; Keras' `Bidirectional(layer)` with `merge_mode="concat"`, whose output
+    is 0 at masked steps. Without `return_sequences`, the output is the last state `a` of each
+    direction, joined; the backward direction has its last state at the first step.
     """
     return Bidirectional(cell)
 
@@ -32,10 +32,11 @@ def _reversed(array: Array | None) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Bidirectional:
-    """Two of the same cell: one reads from the first step to the last, one the other way round.
+    """Two copies of a cell: one reads forward, one backward in time.
 
-    Weights are a list of both's; states are those of the first, then those of the second. Shapes
-    and dtypes are those of `recipes.anatomy.cell.Cell`, but outputs are `(batch, time, 2 * units)`.
+    Weights are a list of those of both; states are those of the forward, then of the backward
+    direction. Shapes and dtypes are those of `recipes.anatomy.cell.Cell`, but outputs are
+    `(batch, time, 2 * units)`.
     """
 
     cell: Cell
@@ -54,11 +55,11 @@ class Bidirectional:
         mask: Array | None = None,
         initial: Sequence[Array] | None = None,
     ) -> tuple[Array, tuple[Array, ...], Any]:
-        one, other = _halves(initial)
-        y, states, cache = self.cell.forward(x, weights[0], mask, one)
+        forward_initial, backward_initial = _halves(initial)
+        y, states, cache = self.cell.forward(x, weights[0], mask, forward_initial)
         # Reversed, the padding comes first; masked steps leave the initial state as it is.
         y_back, states_back, cache_back = self.cell.forward(
-            _reversed(x), weights[1], _reversed(mask), other
+            _reversed(x), weights[1], _reversed(mask), backward_initial
         )
         outputs = np.concatenate([y, _reversed(y_back)], axis=-1)  # (batch, time, 2 units)
         if mask is not None:
@@ -68,19 +69,19 @@ class Bidirectional:
     def backward(
         self, d_outputs: Array, cache: Any, d_states: Sequence[Array] | None = None
     ) -> Gradients:
-        one, other = _halves(d_states)
-        mask, cache_there, cache_back = cache
+        d_forward, d_backward = _halves(d_states)
+        mask, cache_forward, cache_back = cache
         if mask is not None:
             d_outputs = np.where(mask[:, :, np.newaxis], d_outputs, 0)
         dy, dy_back = np.split(d_outputs, 2, axis=-1)
-        there = self.cell.backward(dy, cache_there, one)
-        back = self.cell.backward(_reversed(dy_back), cache_back, other)
+        ahead = self.cell.backward(dy, cache_forward, d_forward)
+        back = self.cell.backward(_reversed(dy_back), cache_back, d_backward)
         return Gradients(
-            x=there.x + _reversed(back.x),  # both have read the same x
-            initial=(*there.initial, *back.initial),
-            weights=[there.weights, back.weights],
+            x=ahead.x + _reversed(back.x),  # both directions read the same x
+            initial=(*ahead.initial, *back.initial),
+            weights=[ahead.weights, back.weights],
             through_time=np.concatenate(
-                [there.through_time, _reversed(back.through_time)], axis=-1
+                [ahead.through_time, _reversed(back.through_time)], axis=-1
             ),
         )
 
@@ -94,9 +95,9 @@ def _halves(states: Sequence[Array] | None) -> tuple[Any, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Stacked:
-    """Layers on top of each other; weights, states and cache are lists with an entry a layer.
+    """Stacked layers; weights, states and cache are lists with an entry per layer.
 
-    Of `from_keras`, the argument is a list with `layer.get_weights()` of each layer. Shapes and
+    The argument of `from_keras` is a list with `layer.get_weights()` of each layer. Shapes and
     dtypes are those of `recipes.anatomy.cell.Cell`; outputs are those of the last layer.
     """
 
@@ -116,9 +117,9 @@ class Stacked:
         mask: Array | None = None,
         initial: Sequence[Any] | None = None,
     ) -> tuple[Array, tuple[Any, ...], Any]:
-        given = [None] * len(self.cells) if initial is None else initial
+        starts = [None] * len(self.cells) if initial is None else initial
         states, caches = [], []
-        for cell, each, start in zip(self.cells, weights, given, strict=True):
+        for cell, each, start in zip(self.cells, weights, starts, strict=True):
             x, end, cache = cell.forward(x, each, mask, start)
             states.append(end)
             caches.append(cache)
@@ -127,16 +128,16 @@ class Stacked:
     def backward(
         self, d_outputs: Array, cache: Any, d_states: Sequence[Any] | None = None
     ) -> Gradients:
-        given = [None] * len(self.cells) if d_states is None else d_states
-        found = []
+        d_ends = [None] * len(self.cells) if d_states is None else d_states
+        gradients = []
         # From the last layer to the first: ∂L/∂x of one is ∂L/∂outputs of the one below.
-        for cell, each, end in zip(self.cells[::-1], cache[::-1], given[::-1], strict=True):
-            found.append(cell.backward(d_outputs, each, end))
-            d_outputs = found[-1].x
-        found.reverse()
+        for cell, each, d_end in zip(self.cells[::-1], cache[::-1], d_ends[::-1], strict=True):
+            gradients.append(cell.backward(d_outputs, each, d_end))
+            d_outputs = gradients[-1].x
+        gradients.reverse()
         return Gradients(
             x=d_outputs,
-            initial=tuple(each.initial for each in found),
-            weights=[each.weights for each in found],
-            through_time=[each.through_time for each in found],
+            initial=tuple(each.initial for each in gradients),
+            weights=[each.weights for each in gradients],
+            through_time=[each.through_time for each in gradients],
         )

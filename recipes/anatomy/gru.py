@@ -1,13 +1,13 @@
 """The gated recurrent unit (Cho et al. 2014), one page, for reading and not for speed.
 
-    z = σ(x<t> Wzx + a<t-1> Wza + bz)              how much of the old state stays
+    z = σ(x<t> Wzx + a<t-1> Wza + bz)              how much of the old state is kept
     r = σ(x<t> Wrx + a<t-1> Wra + br)              how much of it the candidate sees
     ã<t> = tanh(x<t> Wax + (r * a<t-1>) Waa + ba)  the candidate
     a<t> = z * a<t-1> + (1 - z) * ã<t>
 
 That is the classic form, `reset_after=False`. Keras' default, and cuDNN's, resets after the
 product with the matrix, so that all three products with a<t-1> can be one, and has a second bias
-inside it (and, of no use, for z and r too):
+inside it (and also for z and r, where it is redundant):
 
     ã<t> = tanh(x<t> Wax + r * (a<t-1> Waa + baa) + ba)
 
@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from recipes.anatomy.cell import Array, Gradients, sigmoid, three
+from recipes.anatomy.cell import Array, Gradients, check_weights, sigmoid
 
-ORDER = "zra"  # in which Keras keeps them side by side: update, reset, candidate
+ORDER = "zra"  # Keras' order of the gates: update, reset, candidate
 INNER = ("bza", "bra", "baa")  # the second biases, those of the product with a<t-1>
 
 
@@ -36,9 +36,9 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
       with `reset_after` also the second biases, `(units,)`.
 
     Raises:
-      ZooError: not three arrays.
+      ZooError: there are not three arrays.
     """
-    kernel, recurrent, bias = three(arrays)
+    kernel, recurrent, bias = check_weights(arrays)
     # (features, 3 units), (units, 3 units), (3 units,) or, with `reset_after`, (2, 3 units)
     outer, *inner = np.atleast_2d(bias)
     weights = {}
@@ -90,7 +90,7 @@ def forward(
     batch, time, _ = x.shape
     mask = np.ones((batch, time), bool) if mask is None else mask
     a = np.zeros((batch, len(w["ba"])), x.dtype) if initial is None else initial[0]
-    y = np.zeros_like(a)  # what is put out before the first real step
+    y = np.zeros_like(a)  # the output before the first real step
     outputs, steps = [], []
     for t in range(time):
         real = mask[:, t, np.newaxis]  # (batch, 1)
@@ -133,11 +133,11 @@ def backward(
     for t in reversed(range(x.shape[1])):
         real, s = mask[:, t, np.newaxis], cache["steps"][t]
         xt, a_prev, z, r, candidate = x[:, t], s["a_prev"], s["z"], s["r"], s["candidate"]
-        dy = dy + d_outputs[:, t]  # with what masked steps after this one have copied
+        dy = dy + d_outputs[:, t]  # including copies by later masked steps
         da = da + np.where(real, dy, 0)
         through_time[:, t] = da
         da_new = np.where(real, da, 0)
-        da_prev = da_new * z  # the way without a matrix
+        da_prev = da_new * z  # the path without a matrix
         # Before the candidate's tanh: (batch, units).
         d_candidate = da_new * (1 - z) * (1 - candidate**2)
         if reset_after:

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from recipes.anatomy.cell import Array, Gradients, sigmoid, three
+from recipes.anatomy.cell import Array, Gradients, check_weights, sigmoid
 
-ORDER = "ifco"  # in which Keras keeps the gates side by side: input, forget, candidate, output
+ORDER = "ifco"  # Keras' order of the gates: input, forget, candidate, output
 
 
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
@@ -32,10 +32,10 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
       float, of each gate g: `Wgx` `(features, units)`, `Wga` `(units, units)`, `bg` `(units,)`.
 
     Raises:
-      ZooError: not three arrays.
+      ZooError: there are not three arrays.
     """
     weights = {}
-    for array, name in zip(three(arrays), ("W{}x", "W{}a", "b{}"), strict=True):
+    for array, name in zip(check_weights(arrays), ("W{}x", "W{}a", "b{}"), strict=True):
         # (features, 4 units), (units, 4 units), (4 units,)
         for gate, part in zip(ORDER, np.split(array, 4, axis=-1), strict=True):
             weights[name.format(gate)] = part
@@ -78,7 +78,7 @@ def forward(
     mask = np.ones((batch, time), bool) if mask is None else mask
     zeros = np.zeros((batch, len(w["bc"])), x.dtype)
     a, c = (zeros, zeros) if initial is None else initial
-    y = np.zeros_like(a)  # what is put out before the first real step
+    y = np.zeros_like(a)  # the output before the first real step
     outputs, steps = [], []
     for t in range(time):
         real = mask[:, t, np.newaxis]  # (batch, 1)
@@ -120,7 +120,7 @@ def backward(
     for t in reversed(range(x.shape[1])):
         real, s = mask[:, t, np.newaxis], cache["steps"][t]
         Γ_i, Γ_f, Γ_o, candidate = s["Γ_i"], s["Γ_f"], s["Γ_o"], s["candidate"]
-        dy = dy + d_outputs[:, t]  # with what masked steps after this one have copied
+        dy = dy + d_outputs[:, t]  # including copies by later masked steps
         da = da + np.where(real, dy, 0)
         through_time[:, t] = da
         tanh_c = np.tanh(s["c"])
@@ -140,6 +140,6 @@ def backward(
             dx[:, t] += dz_gate @ w[f"W{gate}x"].T
             da_prev = da_prev + dz_gate @ w[f"W{gate}a"].T
         da = np.where(real, da_prev, da)  # now of a<t-1>; a masked step has copied it
-        dc = np.where(real, dc_new * Γ_f, dc)  # the way without a matrix
+        dc = np.where(real, dc_new * Γ_f, dc)  # the path without a matrix
         dy = np.where(real, 0, dy)
     return Gradients(dx, (da, dc), d, through_time)

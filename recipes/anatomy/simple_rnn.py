@@ -2,10 +2,10 @@
 
     a<t> = tanh(x<t> Wax + a<t-1> Waa + ba)
 
-The same three weights at every step. Backwards, the gradient of a<t> becomes that of a<t-1> by
-(1 - a<t>²), which is at most 1, and by Waa transposed: k steps back it has gone through k such
-products. Where these shrink it, it vanishes exponentially in k; where they stretch it, it explodes
-(Bengio, Simard & Frasconi 1994).
+The three weight arrays are the same at every step. Backwards, the gradient of a<t> becomes that of
+a<t-1>: it is multiplied by (1 - a<t>²), which is at most 1, and by Waa transposed. k steps back it
+has gone through k such products. Where these shrink it, it vanishes exponentially in k; where they
+stretch it, it explodes (Bengio, Simard & Frasconi 1994).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from recipes.anatomy.cell import Array, Gradients, three
+from recipes.anatomy.cell import Array, Gradients, check_weights
 
 
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
@@ -25,9 +25,9 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
       float: `Wax` `(features, units)`, `Waa` `(units, units)`, `ba` `(units,)`.
 
     Raises:
-      ZooError: not three arrays.
+      ZooError: there are not three arrays.
     """
-    Wax, Waa, ba = three(arrays)  # (features, units), (units, units), (units,)
+    Wax, Waa, ba = check_weights(arrays)  # (features, units), (units, units), (units,)
     return {"Wax": Wax, "Waa": Waa, "ba": ba}
 
 
@@ -62,7 +62,7 @@ def forward(
     batch, time, _ = x.shape
     mask = np.ones((batch, time), bool) if mask is None else mask
     a = np.zeros((batch, len(ba)), x.dtype) if initial is None else initial[0]
-    y = np.zeros_like(a)  # what is put out before the first real step
+    y = np.zeros_like(a)  # the output before the first real step
     outputs, steps = [], []
     for t in range(time):
         real = mask[:, t, np.newaxis]  # (batch, 1)
@@ -94,7 +94,7 @@ def backward(
     dy = np.zeros_like(da)
     for t in reversed(range(x.shape[1])):
         real, step = mask[:, t, np.newaxis], cache["steps"][t]
-        dy = dy + d_outputs[:, t]  # with what masked steps after this one have copied
+        dy = dy + d_outputs[:, t]  # including copies by later masked steps
         da = da + np.where(real, dy, 0)
         through_time[:, t] = da
         dz = np.where(real, da * (1 - step["a"] ** 2), 0)  # through tanh: (batch, units)

@@ -1,4 +1,4 @@
-"""Simple ways to tell words that are said: the recording of training that is nearest."""
+"""Baselines that recognise spoken words: the nearest training recording."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MFCCS = 13
-SHARES = (0.2, 0.3, 0.4, 0.5, 0.6)  # of the way from noise to speech, from which on it is speech
-SHORTEST, BRIDGED = 8, 8  # frames of a word, and of a gap within one
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)  # of speech, on a scale from noise (0) to speech (1)
+MIN_FRAMES, MAX_PAUSE = 8, 8  # frames of a word, at least, and of a gap within one, at most
 
 Summary = Callable[[np.ndarray], np.ndarray]
 
@@ -33,11 +33,11 @@ def mean_and_deviation(features: np.ndarray) -> np.ndarray:
 
 
 def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary) -> Pipeline:
-    """Returns a fitted classifier: the nearest summary, each dimension by its deviation.
+    """Returns a fitted classifier: the nearest summary, each dimension standardised.
 
     Args:
       train: features, float32 `(frames, bands)` each.
-      texts: what is said in each.
+      texts: the words of each.
       summary: features to float `(size,)`.
     """
     from sklearn.neighbors import KNeighborsClassifier
@@ -49,47 +49,49 @@ def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary)
 
 
 def word_baselines(train: Examples, test: Examples) -> dict[str, list[str]]:
-    """Returns the words that the nearest recordings say, by name of the method."""
-    ways: dict[str, Summary]
+    """Returns the words of the nearest recordings, by name of the method."""
+    methods: dict[str, Summary]
     if "audio" in train:
-        rows, other = (LogMel().rows(part["audio"]) for part in (train, test))
-        ways = {
+        rows, test_rows = (LogMel().rows(part["audio"]) for part in (train, test))
+        methods = {
             "mfcc-mean-nearest": mfcc_mean,
             "log-mel-mean-and-deviation-nearest": mean_and_deviation,
         }
     else:
-        rows, other = train["features"], test["features"]
-        ways = {"mfcc-mean-nearest": lambda row: np.asarray(row).mean(axis=0)}
+        rows, test_rows = train["features"], test["features"]
+        methods = {"mfcc-mean-nearest": lambda row: np.asarray(row).mean(axis=0)}
     return {
         name: [
             str(word)
-            for word in nearest(rows, train["text"], way).predict([way(row) for row in other])
+            for word in nearest(rows, train["text"], method).predict(
+                [method(row) for row in test_rows]
+            )
         ]
-        for name, way in ways.items()
+        for name, method in methods.items()
     }
 
 
-def segments(features: np.ndarray, share: float) -> list[tuple[int, int]]:
-    """Cuts features where they are quiet.
+def segments(features: np.ndarray, threshold: float) -> list[tuple[int, int]]:
+    """Cuts features at pauses.
 
     Args:
       features: log-mel, float `(frames, bands)`.
-      share: from 0 (the quietest tenth) to 1 (the loudest tenth): from there on it is speech.
+      threshold: of speech, from 0 (the quietest tenth) to 1 (the loudest tenth).
 
     Returns:
-      First frame and frame behind the last one of each part of at least 8 frames; gaps of less
-      than 8 frames are within a part. All of it, if there is none.
+      First frame and frame after the last one of each part of at least 8 frames; gaps of less
+      than 8 frames are within a part. One part with all frames, if there is none.
     """
     energy = features.mean(axis=1)
     low, high = np.quantile(energy, [0.1, 0.9])
-    loud = np.flatnonzero(energy >= low + share * (high - low))
-    parts = np.split(loud, np.flatnonzero(np.diff(loud) > BRIDGED) + 1)
-    found = [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
-    return [part for part in found if part[1] - part[0] >= SHORTEST] or [(0, len(features))]
+    speech = np.flatnonzero(energy >= low + threshold * (high - low))
+    parts = np.split(speech, np.flatnonzero(np.diff(speech) > MAX_PAUSE) + 1)
+    bounds = [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
+    return [part for part in bounds if part[1] - part[0] >= MIN_FRAMES] or [(0, len(features))]
 
 
 def segmented(train: Examples, validation: Examples, test: Examples) -> list[str]:
-    """Cuts recordings where they are quiet, and takes each part for the nearest word.
+    """Cuts recordings at pauses, and classifies each part as the nearest word.
 
     Args:
       train: recordings of single words.
@@ -104,18 +106,22 @@ def segmented(train: Examples, validation: Examples, test: Examples) -> list[str
     mel = LogMel()
     classifier = nearest(mel.rows(train["audio"]), train["text"], mean_and_deviation)
 
-    def heard(rows: Sequence[np.ndarray], share: float) -> list[str]:
+    def transcribe(rows: Sequence[np.ndarray], threshold: float) -> list[str]:
         texts = []
         for row in rows:
-            parts = [row[start:end] for start, end in segments(row, share)]
-            # In training, too, a recording's own loudest band is its measure.
+            parts = [row[start:end] for start, end in segments(row, threshold)]
+            # As in training, features are relative to the loudest band of the recording.
             scaled = [mean_and_deviation(part + (1 - part.max())) for part in parts]
             texts.append(" ".join(map(str, classifier.predict(scaled))))
         return texts
 
     held_out = mel.rows(validation["audio"])
-    rates = {
-        share: transcription(validation["text"], heard(held_out, share))["word_error_rate"]
-        for share in SHARES
+    error_rates = {
+        threshold: transcription(validation["text"], transcribe(held_out, threshold))[
+            "word_error_rate"
+        ]
+        for threshold in THRESHOLDS
     }
-    return heard(mel.rows(test["audio"]), min(rates, key=lambda share: rates[share]))
+    return transcribe(
+        mel.rows(test["audio"]), min(error_rates, key=lambda threshold: error_rates[threshold])
+    )

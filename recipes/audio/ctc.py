@@ -1,8 +1,8 @@
 """From the logits of a CTC network to text: the best alignment, or a search over texts.
 
-Ids are 0, the blank, and one for each word from 1 on. Both ways are one graph of core ops, and
-nothing in a row depends on the rows beside it: behind a `BlankPadding`, padding is
-blanks that are certain. (`tf.nn.ctc_beam_search_decoder` fixes its beam when the graph is made.)
+Ids are 0, the blank, and one for each word from 1 on. Both functions are one graph of core ops,
+and no row depends on another row: after a `BlankPadding`, padding is blanks of probability 1.
+(`tf.nn.ctc_beam_search_decoder` fixes its beam when the graph is made.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 BLANK = 0
 IMPOSSIBLE = -1e9
-# Odd, so that nothing is lost of a prefix's number when it is multiplied by it (modulo 2^64).
+# Odd, so that multiplication by it (modulo 2^64) maps different numbers to different ones.
 _FACTOR = 6364136223846793005
 
 
@@ -29,20 +29,20 @@ def best_alignment(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """
     logs = tf.nn.log_softmax(logits)
     chosen = tf.argmax(logs, axis=-1, output_type=tf.int32)  # (batch, time)
-    before = tf.pad(chosen[:, :-1], [[0, 0], [1, 0]])
-    kept = tf.where(chosen == before, BLANK, chosen)
-    return _to_the_left(kept), tf.reduce_sum(tf.reduce_max(logs, axis=-1), axis=1)
+    previous = tf.pad(chosen[:, :-1], [[0, 0], [1, 0]])
+    kept = tf.where(chosen == previous, BLANK, chosen)
+    return _left_aligned(kept), tf.reduce_sum(tf.reduce_max(logs, axis=-1), axis=1)
 
 
 def prefix_beam_search(
     logits: tf.Tensor, beam: int | tf.Tensor, n_best: int | tf.Tensor = 1
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Goes on with the `beam` most probable prefixes of texts at each step.
+    """Keeps the `beam` most probable prefixes of texts at each step.
 
     The probability of a prefix is the sum over its alignments so far (A. Graves, N. Jaitly:
-    Towards End-to-End Speech Recognition with Recurrent Neural Networks, ICML 2014), of those
-    that end in a blank and of the others apart. Equal prefixes are recognised by a number of 64
-    bits that is made of their ids.
+    Towards End-to-End Speech Recognition with Recurrent Neural Networks, ICML 2014), separately for
+    those that end in a blank and for the others. Equal prefixes are recognised by a hash of 64
+    bits of their ids.
 
     Args:
       logits: float32 `(batch, time, ids)`.
@@ -58,21 +58,21 @@ def prefix_beam_search(
     time, batch, ids = tf.unstack(tf.shape(logs))
     beam = tf.convert_to_tensor(beam, tf.int32)
     first = tf.where(tf.range(beam) == 0, 0.0, IMPOSSIBLE) + tf.zeros([batch, beam])
-    # Prefixes that are not there must not seem to be equal to the empty one, 0.
+    # Unused prefixes must differ from the empty one, whose hash is 0.
     number = -tf.range(tf.cast(beam, tf.int64)) + tf.zeros([batch, beam], tf.int64)
     words = tf.range(1, ids)  # (words,)
 
     def step(t: Any, number: Any, last: Any, blank: Any, other: Any, kept: Any) -> Any:
         log = logs[t]  # (batch, ids)
-        both = _added(blank, other)
+        both = _logaddexp(blank, other)
         of_last = tf.gather(log, last, batch_dims=1)  # (batch, beam)
         stay_blank = both + log[:, :1]
         stay_other = tf.where(last > 0, other + of_last, IMPOSSIBLE)
-        # A word again is the same word, unless there was a blank between.
+        # A repeated word counts as the same word, unless there was a blank between.
         again = words == last[..., tf.newaxis]  # (batch, beam, words)
         grown = tf.where(again, blank[..., tf.newaxis], both[..., tf.newaxis])
         grown += log[:, tf.newaxis, 1:]
-        # Prefix j may be prefix i and its own last word: then they are one.
+        # Prefix j may equal prefix i with one more word: then both are merged.
         extended = number[:, :, tf.newaxis] * _FACTOR + tf.cast(last[:, tf.newaxis], tf.int64)
         same = (extended == number[:, tf.newaxis]) & (last > 0)[:, tf.newaxis]  # (batch, i, j)
         of_word = tf.gather(
@@ -81,10 +81,12 @@ def prefix_beam_search(
             batch_dims=2,
         )  # (batch, i, j): of i with the last word of j
         merged = tf.reduce_logsumexp(tf.where(same, of_word, IMPOSSIBLE), axis=1)
-        stay_other = _added(stay_other, merged)
-        there = tf.reduce_any(same[..., tf.newaxis] & again[:, tf.newaxis], axis=2)
-        grown = tf.where(there, IMPOSSIBLE, grown)
-        sums = tf.concat([_added(stay_blank, stay_other), tf.reshape(grown, [batch, -1])], axis=1)
+        stay_other = _logaddexp(stay_other, merged)
+        exists = tf.reduce_any(same[..., tf.newaxis] & again[:, tf.newaxis], axis=2)
+        grown = tf.where(exists, IMPOSSIBLE, grown)
+        sums = tf.concat(
+            [_logaddexp(stay_blank, stay_other), tf.reshape(grown, [batch, -1])], axis=1
+        )
         _, index = tf.math.top_k(sums, beam)
         stays = index < beam
         parent = tf.where(stays, index, (index - beam) // (ids - 1))
@@ -114,34 +116,34 @@ def prefix_beam_search(
         begin,
         shape_invariants=(tf.TensorShape([]), shape, shape, shape, shape, tf.TensorShape(None)),
     )
-    scores, place = tf.math.top_k(_added(blank, other), n_best)  # (batch, n_best)
+    scores, position = tf.math.top_k(_logaddexp(blank, other), n_best)  # (batch, n_best)
     steps = kept.stack()  # (time, 2, batch, beam)
 
-    def back(t: Any, place: Any, found: Any) -> Any:
-        word = tf.gather(steps[t, 1], place, batch_dims=1)
-        return t - 1, tf.gather(steps[t, 0], place, batch_dims=1), found.write(t, word)
+    def trace_back(t: Any, position: Any, traced: Any) -> Any:
+        word = tf.gather(steps[t, 1], position, batch_dims=1)
+        return t - 1, tf.gather(steps[t, 0], position, batch_dims=1), traced.write(t, word)
 
-    found = tf.TensorArray(tf.int32, time, element_shape=[None, None])
-    *_, found = tf.while_loop(
+    traced = tf.TensorArray(tf.int32, time, element_shape=[None, None])
+    *_, traced = tf.while_loop(
         lambda t, *_: t >= 0,
-        back,
-        (time - 1, place, found),
+        trace_back,
+        (time - 1, position, traced),
         shape_invariants=(tf.TensorShape([]), shape, tf.TensorShape(None)),
     )
-    written = tf.transpose(found.stack(), [1, 2, 0])  # (batch, n_best, time)
-    flat = _to_the_left(tf.reshape(written, [batch * tf.shape(place)[1], time]))
-    texts = tf.reshape(flat, [batch, tf.shape(place)[1], -1])
+    written = tf.transpose(traced.stack(), [1, 2, 0])  # (batch, n_best, time)
+    flat = _left_aligned(tf.reshape(written, [batch * tf.shape(position)[1], time]))
+    texts = tf.reshape(flat, [batch, tf.shape(position)[1], -1])
     return tf.where(scores[..., tf.newaxis] > IMPOSSIBLE / 2, texts, 0), scores
 
 
-def _to_the_left(ids: tf.Tensor) -> tf.Tensor:
-    """Moves ids `(rows, time)` to the left over zeros; returns `(rows, longest)`."""
+def _left_aligned(ids: tf.Tensor) -> tf.Tensor:
+    """Removes zeros from ids `(rows, time)`; returns `(rows, longest)`, padded on the right."""
     return tf.RaggedTensor.from_row_lengths(
         tf.boolean_mask(ids, ids > 0), tf.math.count_nonzero(ids, axis=1)
     ).to_tensor(0)
 
 
-def _added(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+def _logaddexp(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """Returns log(exp(one) + exp(other))."""
     high = tf.maximum(one, other)
     return high + tf.math.log1p(tf.exp(-tf.abs(one - other)))

@@ -3,8 +3,8 @@
 Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite: Jakobovski/free-spoken-digit-dataset,
 2018. English digits, 50 times each by every speaker, 8 kHz; those with the numbers 0 to 4 are the
 official test split. Version 1.0.9, the one at a fixed address, has fewer speakers than there are
-now. It is the very file of which TensorFlow Datasets makes its `spoken_digit`; it is read without
-TFDS, which needs pydub for that, and pydub no longer works with Python 3.13.
+now. It is the file from which TensorFlow Datasets makes its `spoken_digit`. It is read without
+TFDS, which needs pydub; pydub no longer works with Python 3.13.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo.errors import UsageError, ZooError
 REPOSITORY = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 LICENCE = "CC BY-SA 4.0"
 NAME = re.compile(r"([^_]+)_([^_]+)_(\d+)\.wav", re.IGNORECASE)
-# SHA-256 of names and samples of the 3,000 recordings of commit 26eb9aa, by which they are known.
+# SHA-256 of names and samples of the 3,000 recordings of commit 26eb9aa, to recognise them.
 FSDD = "846ca1de9fc106182c3fde4a73fbb307759f0bbd92097e7e12e9e02575994a2c"
 HELD_OUT = 5  # recordings 0 … 4 of each digit and speaker are the official test split
 MFCCS = 13
@@ -29,7 +29,7 @@ Parts = dict[str, Examples]
 
 
 def sample() -> Examples:
-    """Returns tones that stand for two digits said by two speakers, made for the tests."""
+    """Returns tones that stand for two digits of two speakers, for the tests."""
     import math
 
     examples: Examples = {"audio": [], "features": [], "text": [], "speaker": []}
@@ -68,7 +68,7 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
       speaker: whose recordings are the test rows; if empty, those with the numbers 0 to 4 are.
 
     Raises:
-      UsageError: nobody is called that, or nobody else is there.
+      UsageError: there is no such speaker, or no other speaker.
     """
     from zoo.data.splits import take
     from zoo.errors import suggest
@@ -96,8 +96,8 @@ def hold_out(parts: Parts, *, speaker: str) -> tuple[Parts, list[str]]:
     """Holds a speaker out of a custom table for the test, where there is no test split yet.
 
     Raises:
-      UsageError: there is one, and the speaker is in the training split; or the table does not
-        say who speaks, or nobody is called that, or nobody else is there.
+      UsageError: there is one, and the speaker is in the training split; or the table has no
+        speakers, no such speaker, or no other speaker.
     """
     train = parts["train"]
     if "test" in parts:
@@ -112,8 +112,8 @@ def hold_out(parts: Parts, *, speaker: str) -> tuple[Parts, list[str]]:
             f"The table does not say who speaks, so that {speaker!r} cannot be held out: leave "
             "`speaker` empty, or give the table a column 'speaker'."
         )
-    found, notes = split(train, [], speaker)
-    return {**parts, **found}, notes
+    splits, notes = split(train, [], speaker)
+    return {**parts, **splits}, notes
 
 
 def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]:
@@ -122,16 +122,16 @@ def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]
 
     from recipes.audio.recordings import decode_wav
 
-    found = {}
+    recordings = {}
     with tarfile.open(paths[0], "r:gz") as archive:
         for member in archive:
-            place = PurePosixPath(member.name)
-            if place.parent.name == "recordings" and NAME.fullmatch(place.name):
+            path = PurePosixPath(member.name)
+            if path.parent.name == "recordings" and NAME.fullmatch(path.name):
                 content = archive.extractfile(member)
-                found[place.name] = decode_wav(content.read() if content else b"", place.name)
-    names = [_parsed(name) for name in sorted(found)]
+                recordings[path.name] = decode_wav(content.read() if content else b"", path.name)
+    names = [_parsed(name) for name in sorted(recordings)]
     rows: Examples = {
-        "audio": [found[name] for name in sorted(found)],
+        "audio": [recordings[name] for name in sorted(recordings)],
         "text": [text for text, *_ in names],
         "speaker": [who for _, who, _ in names],
     }
@@ -176,7 +176,7 @@ def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
 def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
 
-    The last may be left away. Of a folder, it reads all recordings, as `read_folder`.
+    The column `speaker` may be missing. Of a folder, it reads all recordings, as `read_folder`.
     """
     from recipes.audio import read_recording
     from zoo.data import tables
@@ -213,11 +213,11 @@ def _recordings(path: Path) -> tuple[Examples, list[int]]:
             f"{path} has no WAV file and no train.csv or train.jsonl: name a folder of WAV files "
             "called DIGIT_SPEAKER_NUMBER.wav, or a table with the columns audio and text."
         )
-    strange = [each.name for each in files if not NAME.fullmatch(each.name)]
-    if strange:
+    unknown = [each.name for each in files if not NAME.fullmatch(each.name)]
+    if unknown:
         raise UsageError(
-            f"{path}: {len(strange):,} of {len(files):,} WAV files are not named "
-            f"DIGIT_SPEAKER_NUMBER.wav, such as {strange[0]!r}. Rename them, or name a table "
+            f"{path}: {len(unknown):,} of {len(files):,} WAV files are not named "
+            f"DIGIT_SPEAKER_NUMBER.wav, such as {unknown[0]!r}. Rename them, or name a table "
             "with the columns audio and text."
         )
     names = [_parsed(each.name) for each in files]
@@ -234,10 +234,10 @@ def _held_out(speaker: str) -> str:
 
 
 def _parsed(name: str) -> tuple[str, str, int]:
-    found = NAME.fullmatch(name)
-    if not found:
+    match = NAME.fullmatch(name)
+    if not match:
         raise ZooError(f"{name!r} is no name of a recording of FSDD.")
-    return found[1], found[2], int(found[3])
+    return match[1], match[2], int(match[3])
 
 
 def digits(speaker: str = "", label: str = "text") -> Dataset:

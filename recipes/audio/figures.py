@@ -1,4 +1,4 @@
-"""Draws which word was heard at which time."""
+"""Draws the probability of each word over time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from zoo.errors import ZooError
 from zoo.report.plots import COLOURS, GREY, save
 
-# Of words; they come again after these, with another line.
+# Of words; further words repeat them with dashed lines.
 WORDS = (*COLOURS[:-1], "#8C564B", GREY)
 
 
@@ -22,7 +22,7 @@ def alignment(
     seconds: float,
     path: Path,
 ) -> None:
-    """Draws sound, and above it how probable each word was at each time.
+    """Draws the features, and above them the probability of each word at each time.
 
     Args:
       features: shape (frames, bands), the lowest band first.
@@ -36,22 +36,22 @@ def alignment(
     """
     if not len(features):
         raise ZooError("There is no alignment to draw: there is no sound.")
-    frames, heard = np.asarray(features, float), np.asarray(posteriors, float)
+    frames, probabilities = np.asarray(features, float), np.asarray(posteriors, float)
     end = len(frames) * seconds
     figure = Figure(figsize=(min(max(6.0, 1.6 * end), 48), 4.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-    times = (np.arange(len(heard)) + 0.5) * seconds
-    above.fill_between(times, heard[:, 0], step="mid", color="#DDDDDD", lw=0, label="blank")
-    best = heard.argmax(axis=1)
+    times = (np.arange(len(probabilities)) + 0.5) * seconds
+    above.fill_between(times, probabilities[:, 0], step="mid", color="#DDDDDD", lw=0, label="blank")
+    best = probabilities.argmax(axis=1)
     for number, word in enumerate(symbols, 1):
-        if heard[:, number].max() < 0.1:
+        if probabilities[:, number].max() < 0.1:
             continue
         style = "-" if number <= len(WORDS) else "--"
         colour = WORDS[(number - 1) % len(WORDS)]
-        above.step(times, heard[:, number], where="mid", color=colour, ls=style, lw=1.6)
+        above.step(times, probabilities[:, number], where="mid", color=colour, ls=style, lw=1.6)
         for part in np.split(np.flatnonzero(best == number), _gaps(best == number)):
             if len(part):
-                peak = part[heard[part, number].argmax()]
+                peak = part[probabilities[part, number].argmax()]
                 above.text(
                     times[peak], 1.04, word, ha="center", va="bottom", color=colour,
                     fontsize=11, weight="bold", parse_math=False,
@@ -71,5 +71,5 @@ def alignment(
 
 
 def _gaps(inside: np.ndarray) -> np.ndarray:
-    """Returns where the places of True, one behind the other, jump."""
+    """Returns where there are gaps between the positions of True."""
     return np.flatnonzero(np.diff(np.flatnonzero(inside)) > 1) + 1

@@ -1,4 +1,4 @@
-"""Layers of networks that read sound, and of those that write with blanks between (CTC)."""
+"""Layers of networks that read sound, and of networks with a blank label (CTC)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StackFrames(layers.Layer):
 
     def call(self, inputs: KerasTensor, mask: KerasTensor | None = None) -> KerasTensor:
         padded = ops.pad(inputs, [[0, 0], [0, self.size - 1], [0, 0]])
-        # Frame i of each step; no number of frames is needed, which has none in a symbolic call.
+        # Frame i of each step; this needs no number of frames, which a symbolic call lacks.
         ends = [i - self.size + 1 or None for i in range(self.size)]
         return ops.concatenate([padded[:, i : end : self.size] for i, end in enumerate(ends)], -1)
 
@@ -57,10 +57,10 @@ class StackFrames(layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class BlankPadding(layers.Layer):
-    """Makes the blank, id 0, certain at padding, whatever the logits there are.
+    """Gives the blank, id 0, probability 1 at padding, whatever the logits there are.
 
-    A text has then the same probability with any number of padded steps behind its row: losses
-    and searches over alignments need not be told the lengths of rows.
+    The probability of a text then does not depend on the number of padded steps: losses and
+    searches over alignments need no lengths of rows.
 
     Call arguments:
       inputs: float logits `(batch, time, ids)`.

@@ -12,12 +12,12 @@ from zoo.losses import ids_of, sum_over_replicas
 class CTCLoss(keras.losses.Loss):
     """-log p(ids | row), summed over all alignments; the mean over the rows of the global batch.
 
-    A. Graves et al.: Connectionist Temporal Classification, ICML 2006. An alignment has an id a
-    step; its text is what is left without repetitions and then without blanks, id 0.
+    A. Graves et al.: Connectionist Temporal Classification, ICML 2006. An alignment has one
+    id for each step; its text is the ids without repetitions and then without blanks, id 0.
 
-    `keras.losses.CTC` takes what is padded for steps that were heard: here
-    `BlankPadding` has made the blank certain there, which changes no probability. And
-    the mean is that of the global batch, as of a `StepLoss`.
+    `keras.losses.CTC` treats padding as real steps: here `BlankPadding` gives the blank
+    probability 1 there, which changes no probability of a text. And the mean is that of the global
+    batch, as of a `StepLoss`.
 
     Call arguments:
       y_true: int `(batch, length)`, 0 at padding, on the right.

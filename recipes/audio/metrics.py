@@ -1,4 +1,4 @@
-"""Scores of texts that were heard: the word error rate."""
+"""Scores of transcriptions: the word error rate."""
 
 from __future__ import annotations
 
@@ -17,14 +17,21 @@ def word_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -
     row = [(n, 0, n) for n in range(len(hypothesis) + 1)]
     for number, word in enumerate(reference, 1):
         above, row = row, [(number, number, 0)]
-        for place, other in enumerate(hypothesis, 1):
-            edits, deleted, inserted = above[place - 1]
-            stay = (edits + (word != other), deleted, inserted)
-            edits, deleted, inserted = above[place]
-            without = (edits + 1, deleted + 1, inserted)
-            edits, deleted, inserted = row[place - 1]
-            more = (edits + 1, deleted, inserted + 1)
-            row.append(min(stay, without, more, key=lambda way: (way[0], way[1] + way[2])))
+        for column, other in enumerate(hypothesis, 1):
+            edits, deleted, inserted = above[column - 1]
+            substituted = (edits + (word != other), deleted, inserted)
+            edits, deleted, inserted = above[column]
+            deletion = (edits + 1, deleted + 1, inserted)
+            edits, deleted, inserted = row[column - 1]
+            insertion = (edits + 1, deleted, inserted + 1)
+            row.append(
+                min(
+                    substituted,
+                    deletion,
+                    insertion,
+                    key=lambda option: (option[0], option[1] + option[2]),
+                )
+            )
     edits, deleted, inserted = row[-1]
     return edits - deleted - inserted, deleted, inserted
 
@@ -32,16 +39,16 @@ def word_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -
 def transcription(
     references: Sequence[str], hypotheses: Sequence[str], speakers: Sequence[str] = ()
 ) -> Scores:
-    """Scores texts that were heard against what was said.
+    """Scores transcriptions against the true texts.
 
     Args:
-      references: what was said: words with spaces between.
-      hypotheses: what was heard, as many.
-      speakers: who said it; "", or none at all, where nobody knows.
+      references: true texts: words with spaces between.
+      hypotheses: transcriptions, as many.
+      speakers: of each text; "", or no list, if unknown.
 
     Returns:
-      The values `word_error_rate`, the substitutions, deletions and insertions over the words that
-      were said, as a fraction of 1 (it may be above 1); `sequence_accuracy`, the share of texts
+      The values `word_error_rate`, the substitutions, deletions and insertions over the true
+      words, as a fraction of 1 (it may be above 1); `sequence_accuracy`, the share of texts
       without an error; `substitutions`, `deletions`, `insertions`, `words`, `rows`. The table
       `per_speaker`: speaker to `word_error_rate` and `words`.
 
@@ -51,28 +58,30 @@ def transcription(
     if len(references) != len(hypotheses):
         raise ZooError(
             f"There are {len(hypotheses)} texts for {len(references)} rows; "
-            "write down each row once, in order."
+            "transcribe each row once, in order."
         )
-    said, heard = ([text.split() for text in texts] for texts in (references, hypotheses))
-    if not any(said):
+    true_words, predicted_words = (
+        [text.split() for text in texts] for texts in (references, hypotheses)
+    )
+    if not any(true_words):
         raise ZooError("There are no words to score; give at least one row with a text.")
-    found = [word_errors(*pair) for pair in zip(said, heard, strict=True)]
-    sums = [sum(counts) for counts in zip(*found, strict=True)]
+    edits = [word_errors(*pair) for pair in zip(true_words, predicted_words, strict=True)]
+    sums = [sum(counts) for counts in zip(*edits, strict=True)]
     names = ("substitutions", "deletions", "insertions")
-    words = sum(map(len, said))
+    words = sum(map(len, true_words))
     per_speaker: Table = {}
     for speaker in sorted(set(speakers) - {""}):
         rows = [row for row, name in enumerate(speakers) if name == speaker]
-        count = sum(len(said[row]) for row in rows)
-        errors = sum(sum(found[row]) for row in rows)
+        count = sum(len(true_words[row]) for row in rows)
+        errors = sum(sum(edits[row]) for row in rows)
         per_speaker[speaker] = {"word_error_rate": errors / max(1, count), "words": count}
     return Scores(
         values={
             "word_error_rate": sum(sums) / words,
-            "sequence_accuracy": sum(not any(counts) for counts in found) / len(found),
+            "sequence_accuracy": sum(not any(counts) for counts in edits) / len(edits),
             **dict(zip(names, sums, strict=True)),
             "words": words,
-            "rows": len(said),
+            "rows": len(true_words),
         },
         tables={"per_speaker": per_speaker},
     )
@@ -82,9 +91,9 @@ def accuracy_by_speaker(
     truth: Sequence[str], predicted: Sequence[str], speakers: Sequence[str]
 ) -> Table:
     """Returns `accuracy`, a fraction of 1, and `rows` of each speaker whose name is known."""
-    found: Table = {}
+    table: Table = {}
     for speaker in sorted(set(speakers) - {""}):
         rows = [row for row, name in enumerate(speakers) if name == speaker]
         right = sum(truth[row] == predicted[row] for row in rows)
-        found[speaker] = {"accuracy": right / len(rows), "rows": len(rows)}
-    return found
+        table[speaker] = {"accuracy": right / len(rows), "rows": len(rows)}
+    return table

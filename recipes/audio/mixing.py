@@ -1,4 +1,4 @@
-"""Recordings disturbed, and joined to longer ones: what a network trains and is tested on."""
+"""Recordings augmented, and joined to longer ones, to train and test networks."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def sequences(
 ) -> list[list[int]]:
     """Draws recordings of one speaker each that are to be joined.
 
-    All recordings of a speaker are drawn before one of them is drawn again; a speaker has as many
-    sequences as is their share of the recordings.
+    All recordings of a speaker are drawn before one of them is drawn again; the number of
+    sequences of a speaker is proportional to their number of recordings.
 
     Args:
       speakers, texts: of each recording.
       count: sequences to draw.
-      lengths: least and highest number of recordings in one.
+      lengths: smallest and largest number of recordings in one.
       generator: of all that is drawn.
 
     Returns:
@@ -116,16 +116,16 @@ def sequences(
 def spoken(
     examples: Examples, count: int, lengths: tuple[int, int], seed: Sequence[int]
 ) -> Examples:
-    """Makes what a network hears: sequences of recordings that are joined.
+    """Returns sequences of joined recordings.
 
-    Rows of several words each are taken as they are; of features that are given, rows are put one
-    behind the other. Of a column `disturbed`, recordings are heard as if others said them.
+    Rows of several words each stay as they are. Where there are features and no recordings, the
+    features are concatenated. With a column `disturbed`, recordings are augmented.
 
     Args:
       examples: columns `audio` or `features`, `text` and `speaker`, perhaps `disturbed`.
       count: sequences to join, at most; no more than there are rows.
-      lengths: least and highest number of recordings in one. If that is 1, each recording is taken
-        once, and left as it is unless it is to be disturbed.
+      lengths: smallest and largest number of recordings in one. If that is 1, each recording is
+        used once, and unchanged unless it is to be disturbed.
       seed: of all that is drawn.
 
     Returns:
@@ -141,13 +141,13 @@ def spoken(
     else:
         count = min(count, len(texts))
         drawn = sequences(speakers, texts, count, lengths, generator)
-    made: Examples = {
+    mixed: Examples = {
         "text": [" ".join(texts[row] for row in rows) for rows in drawn],
         "speaker": [speakers[rows[0]] for rows in drawn],
     }
     if "audio" in examples:
         sound = [np.asarray(row, np.float32) for row in examples["audio"]]
-        made["audio"] = [
+        mixed["audio"] = [
             joined(
                 [perturbed(sound[row], generator) if disturbed else sound[row] for row in rows],
                 generator,
@@ -155,11 +155,11 @@ def spoken(
             for rows in drawn
         ]
     else:
-        made["features"] = [
+        mixed["features"] = [
             np.concatenate([np.asarray(examples["features"][row]) for row in rows])
             for rows in drawn
         ]
-    return {**made, "disturbed": [True] * len(drawn)} if disturbed else made
+    return {**mixed, "disturbed": [True] * len(drawn)} if disturbed else mixed
 
 
 def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> list[np.ndarray]:
@@ -176,8 +176,8 @@ def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
     Args:
       features: float32 `(frames, bands)`; a copy is changed.
-      generator: of the place and number of what is hidden: up to 6 bands, up to 8 frames for each
-        half second.
+      generator: of the position and number of what is hidden: up to 6 bands, and up to 8 frames
+        for each half second.
     """
     features = features.copy()
     frames, bands = features.shape

@@ -16,7 +16,7 @@ from zoo.errors import UsageError, ZooError
 if TYPE_CHECKING:
     import numpy as np
 
-RATE = 8000  # samples a second of everything that a network hears
+RATE = 8000  # samples per second of all inputs of networks
 LOWEST, HIGHEST = 1000, 192_000  # rates of files
 
 
@@ -27,7 +27,7 @@ def read_recording(path: str | Path) -> np.ndarray:
       path: PCM of 8 to 32 bits or floating point, of any number of channels.
 
     Returns:
-      float32 `(samples,)`, full scale at -1 and 1; louder parts of files in floating point are cut.
+      float32 `(samples,)`, full scale at -1 and 1; floating-point samples beyond are clipped.
 
     Raises:
       UsageError: there is no such file.
@@ -69,23 +69,23 @@ def decode_wav(data: bytes, name: str) -> np.ndarray:
         )
     try:
         with warnings.catch_warnings():
-            # Chunks of other programs, and a file that ends before its header says so.
+            # Unknown chunks, and files that are shorter than their header says.
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            given, samples = wavfile.read(io.BytesIO(data))
-    except Exception as error:  # whatever a parser meets in a damaged file
-        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise ZooError(f"{name} is a damaged WAV file, or of an unknown kind ({said}).") from None
-    if not LOWEST <= given <= HIGHEST:
+            rate, samples = wavfile.read(io.BytesIO(data))
+    except Exception as error:  # a damaged file may raise anything
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise ZooError(f"{name} is a damaged WAV file, or of an unknown kind ({reason}).") from None
+    if not LOWEST <= rate <= HIGHEST:
         raise ZooError(
-            f"{name} has {given:,} samples a second; it must be {LOWEST:,} to {HIGHEST:,}."
+            f"{name} has {rate:,} samples a second; it must be {LOWEST:,} to {HIGHEST:,}."
         )
     if not samples.size:
         raise ZooError(f"{name} has no sound: its length is 0.")
     scaled = _scaled(samples)
     audio = scaled.mean(axis=1) if scaled.ndim > 1 else scaled
     if not np.isfinite(audio).all():
-        raise ZooError(f"{name} has samples that are no finite numbers.")
-    return resampled(audio.astype(np.float32), given, RATE)
+        raise ZooError(f"{name} has samples that are not finite numbers.")
+    return resampled(audio.astype(np.float32), rate, RATE)
 
 
 def _scaled(samples: np.ndarray) -> np.ndarray:
@@ -99,13 +99,13 @@ def _scaled(samples: np.ndarray) -> np.ndarray:
     return np.clip(samples.astype(np.float32), -1, 1)
 
 
-def resampled(audio: np.ndarray, given: int, wanted: int) -> np.ndarray:
-    """Returns audio, float32 `(samples,)`, of the rate `given` at the rate `wanted`, by SciPy."""
+def resampled(audio: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """Returns audio, float32 `(samples,)`, of `rate`, resampled to `new_rate` by SciPy."""
     import numpy as np
     from scipy.signal import resample_poly
 
-    if given == wanted:
+    if rate == new_rate:
         return audio
-    common = gcd(given, wanted)
-    changed = resample_poly(audio, wanted // common, given // common)
+    common = gcd(rate, new_rate)
+    changed = resample_poly(audio, new_rate // common, rate // common)
     return changed.astype(np.float32)

@@ -1,8 +1,8 @@
 """Linear classifiers of text on counts of words and word pairs.
 
-What a recurrent network has to beat: they train in seconds and know no word order beyond two
-words. Both choose their settings on the validation split, are then fitted on the training and
-the validation split together, and see the test split once. Results are the same each time.
+Baselines for recurrent networks: they train in seconds and know no word order beyond two words.
+Both choose their settings on the validation split, are then fitted on the training and the
+validation split together, and see the test split once. Results are deterministic.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from zoo.errors import ZooError
 from zoo.scores import Scores
 
 _TAG = re.compile(r"</?[a-z][^<>]*>")
-# Scripts that put no spaces between words: each sign is a token, so that pairs tell words apart.
+# Scripts without spaces between words: each character is a token, and pairs stand for words.
 _UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 )
-# Marks inside words (accents, Hebrew, Arabic and Indic vowel signs) that \w leaves out.
+# Marks inside words (accents, Hebrew, Arabic and Indic vowel signs) that \w does not match.
 _MARKS = (
     r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0903\u093a-\u0963\u0981-\u0dff"
 )
 _WORD = rf"[^\W{_UNSPACED}]"
 _TOKEN = re.compile(rf"{_WORD}+(?:[{_MARKS}]+{_WORD}*)*|\S")
 
-# n-grams that TF-IDF keeps, the most frequent ones: bounds the memory of many classes.
-_MOST = 500_000
+# n-grams that TF-IDF keeps, the most frequent ones: limits the memory with many classes.
+_MAX_NGRAMS = 500_000
 
 
 def linear_baselines(
@@ -50,7 +50,7 @@ def linear_baselines(
 
     Args:
       train, validation, test: columns `text` and `label` (class names); `validation` may be
-        empty, then each method's first setting is taken.
+        empty, then each method uses its first setting.
       text, label: names of these columns.
 
     Returns:
@@ -59,19 +59,23 @@ def linear_baselines(
     Raises:
       ZooError: fewer than two classes to learn, no word in any text, or no test rows.
     """
-    fitted = [*train[label], *validation[label]]
+    known_labels = [*train[label], *validation[label]]
     if len(set(train[label])) < 2:
         raise ZooError("A classifier needs training rows of at least two classes; add some.")
-    counts, tested = count_ngrams([*train[text], *validation[text]], test[text])
+    counts, test_counts = count_ngrams([*train[text], *validation[text]], test[text])
     split = len(train[text])
-    learn, choose = counts[:split], counts[split:]
-    frequent = collections.Counter(sorted(fitted)).most_common(1)[0][0]
+    train_counts, validation_counts = counts[:split], counts[split:]
+    frequent = collections.Counter(sorted(known_labels)).most_common(1)[0][0]
     predictions = {
         "majority": [frequent] * len(test[text]),
-        "tfidf-linear": tfidf_linear(learn, train[label], choose, validation[label], tested),
-        "nbsvm-bigram": nbsvm(learn, train[label], choose, validation[label], tested),
+        "tfidf-linear": tfidf_linear(
+            train_counts, train[label], validation_counts, validation[label], test_counts
+        ),
+        "nbsvm-bigram": nbsvm(
+            train_counts, train[label], validation_counts, validation[label], test_counts
+        ),
     }
-    labels = sorted({*fitted, *test[label]})
+    labels = sorted({*known_labels, *test[label]})
     return {
         name: metrics.classification(test[label], predicted, labels)
         for name, predicted in predictions.items()
@@ -81,7 +85,7 @@ def linear_baselines(
 def ngrams(text: str) -> list[str]:
     """Returns the words and punctuation marks of a text, lower-cased, and all pairs in a row.
 
-    HTML tags are dropped; punctuation is kept, because `! !` and `? ?` are opinions too.
+    HTML tags are dropped; punctuation is kept, because `! !` and `? ?` express opinions too.
     """
     words = _TOKEN.findall(_TAG.sub(" ", text.lower()))
     return words + [f"{first} {second}" for first, second in itertools.pairwise(words)]
@@ -101,7 +105,7 @@ def count_ngrams(
     vectoriser = CountVectorizer(analyzer=ngrams, dtype=np.float64)
     try:
         return vectoriser.fit_transform(train), vectoriser.transform(test)
-    except ValueError:  # an empty vocabulary: the only one that these arguments leave
+    except ValueError:  # an empty vocabulary: the only error that these arguments can cause
         raise ZooError("No training text has a word in it; check the text column.") from None
 
 
@@ -119,7 +123,7 @@ def tfidf_linear(
       train, validation, test: counts `(rows, n-grams)`.
       train_labels, validation_labels: class names.
       strengths: values of C, the inverse of the L2 regularisation; the best on the validation
-        split is taken, the first of equals.
+        split is used, the first of equals.
 
     Returns:
       A class name for each row of `test`.
@@ -128,14 +132,14 @@ def tfidf_linear(
     def predict(
         counts: sparse.csr_matrix, labels: np.ndarray, c: float, rows: sparse.csr_matrix
     ) -> np.ndarray:
-        common = np.sort(np.argsort(-counts.getnnz(axis=0), kind="stable")[:_MOST])
+        common = np.sort(np.argsort(-counts.getnnz(axis=0), kind="stable")[:_MAX_NGRAMS])
         weighting = TfidfTransformer(sublinear_tf=True)
         features = weighting.fit_transform(counts[:, common])
         model = LogisticRegression(C=c, max_iter=1000).fit(features, labels)
         return model.predict(weighting.transform(rows[:, common]))
 
     labels, truth = np.array(train_labels), np.array(validation_labels, dtype=str)
-    seen = train.getnnz(axis=0) > 0  # not what only the validation split has
+    seen = train.getnnz(axis=0) > 0  # without n-grams of the validation split alone
     right = {
         c: np.sum(predict(train[:, seen], labels, c, validation[:, seen]) == truth)
         if len(truth)
@@ -159,29 +163,29 @@ def nbsvm(
     """NB-SVM: a linear SVM on presences scaled by naive Bayes' log-count ratios.
 
     S. Wang, C. D. Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic
-    Classification", ACL 2012. The weights w of the SVM are drawn towards naive Bayes:
-    w' = (1 - beta) mean|w| + beta w. More than two classes: one against the rest each.
+    Classification", ACL 2012. The weights w of the SVM are interpolated with naive Bayes:
+    w' = (1 - beta) mean|w| + beta w. More than two classes: one-vs-rest.
 
     Args:
       train, validation, test: counts `(rows, n-grams)`.
       train_labels, validation_labels: class names.
       strengths: values of C, the inverse of the SVM's L2 regularisation.
-      interpolations: values of beta. The best pair on the validation split is taken, the
+      interpolations: values of beta. The best pair on the validation split is used, the
         first of equals.
 
     Returns:
       A class name for each row of `test`.
     """
     labels, truth = np.array(train_labels), np.array(validation_labels, dtype=str)
-    best, most = (strengths[0], interpolations[0]), -1
-    seen = train.getnnz(axis=0) > 0  # not what only the validation split has
-    learn, choose = train[:, seen], validation[:, seen]
+    best, most_right = (strengths[0], interpolations[0]), -1
+    seen = train.getnnz(axis=0) > 0  # without n-grams of the validation split alone
+    train_counts, validation_counts = train[:, seen], validation[:, seen]
     for c in strengths if len(truth) else ():
-        model = _NBSVM(learn, labels, c)
+        model = _NBSVM(train_counts, labels, c)
         for beta in interpolations:
-            right = int(np.sum(model.predict(choose, beta) == truth))
-            if right > most:
-                best, most = (c, beta), right
+            right = int(np.sum(model.predict(validation_counts, beta) == truth))
+            if right > most_right:
+                best, most_right = (c, beta), right
     both = sparse.vstack([train, validation], format="csr")
     return _NBSVM(both, np.concatenate([labels, truth]), best[0]).predict(test, best[1]).tolist()
 
@@ -223,8 +227,8 @@ class _NBSVM:
     def predict(self, counts: sparse.csr_matrix, beta: float) -> np.ndarray:
         scores = []
         for ratio, weights, bias in self.parts:
-            drawn = (1 - beta) * np.abs(weights).mean() + beta * weights
-            scores.append(_scaled(counts, ratio) @ drawn + bias)
+            interpolated = (1 - beta) * np.abs(weights).mean() + beta * weights
+            scores.append(_scaled(counts, ratio) @ interpolated + bias)
         if len(scores) == 1:
             return self.classes[(scores[0] > 0).astype(int)]
         return self.classes[np.argmax(scores, axis=0)]

@@ -1,11 +1,11 @@
 """Pieces of music: their keys, and files of them that people can hear and see.
 
-A frame is what sounds at a moment: the MIDI numbers of its notes, an ascending tuple without
-repetitions, within the 88 keys of a piano (21 to 108); the empty tuple is a rest. A piece is a list
-of frames of equal length, which is given in quarter notes.
+A frame is the set of notes that sound at one time step: their MIDI numbers, an ascending tuple
+without repetitions, within the 88 keys of a piano (21 to 108); the empty tuple is a rest. A piece
+is a list of frames of equal length; the length is in quarter notes.
 
-What reads and writes files needs the libraries of the extra `[music]`; they are imported when they
-are needed, and what is exported here needs none of them.
+The functions that read and write files need the libraries of the extra `[music]`, which they
+import when they are called. The names exported here need none of them.
 """
 
 from recipes.music.keys import (

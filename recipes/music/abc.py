@@ -7,7 +7,7 @@ abc music standard 2.1, 2011, https://abcnotation.com/wiki/abc:standard:v2.1.
 
 Here a body is a list of tokens in one canonical form, the unit being always an eighth:
 
-- `[M:6/8]`: the metre, first of all, where it is part of the tune;
+- `[M:6/8]`: the metre; the first token, where it is part of the tune;
 - `^f`, `=c'`, `G,`, `z`: a pitch or a rest, an eighth long;
 - `2`, `3/2`, `/2`: behind a pitch, its length in eighths;
 - `>`, `<`, `>>`, …: broken rhythm: the dot goes to the left or to the right note;
@@ -16,7 +16,7 @@ Here a body is a list of tokens in one canonical form, the unit being always an 
 - `|`, `||`, `|]`, `|:`, `:|`: bar lines; `[1`, `[2`: endings of a repeat.
 
 Grace notes, slurs, ornaments, fingerings, chord names, lyrics and the spaces that group notes
-under a beam are left out; of notes that sound together the highest is kept.
+under a beam are omitted. Of notes that sound together, the highest is kept.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Tune:
     """One tune of an ABC file, as it is written.
 
     Attributes:
-      fields: letter to the values of the fields above the body, in their order; `K` ends them.
-      body: the lines below, comments and fields too.
+      fields: letter to the values of the fields above the body, in their order; `K` is the last.
+      body: the lines below, with their comments and fields.
     """
 
     fields: dict[str, list[str]]
@@ -88,11 +88,11 @@ class Note:
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """What stands between two bar lines.
+    """The notes between two bar lines.
 
     Attributes:
-      notes: one at least.
-      opening, closing: the bar lines before and behind; `""` at the ends of the tune.
+      notes: at least one.
+      opening, closing: the bar lines before and after; `""` at the ends of the tune.
     """
 
     notes: tuple[Note, ...]
@@ -108,18 +108,18 @@ def split_tunes(text: str, whole: bool = False) -> list[Tune]:
     """Splits an ABC file at its `X:` fields.
 
     A tune ends at an empty line below its first line of notes; free text that follows is not part
-    of it. Metre and unit (`M:`, `L:`) in the header of the file hold for the tunes that have none.
+    of it. Metre and unit (`M:`, `L:`) in the header of the file apply to tunes without their own.
 
     Args:
       text: the content of a file.
-      whole: whether empty lines do not end a tune.
+      whole: whether a tune goes on after empty lines.
     """
     text = text.lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     head, *parts = re.split(r"(?m)^(?=X:)", text)
     defaults = {
-        letter: found[1].partition("%")[0].strip()
+        letter: match[1].partition("%")[0].strip()
         for letter in "ML"
-        if (found := re.search(rf"(?m)\A(?:[A-Za-z%].*\n)*?{letter}:(.*)", head))
+        if (match := re.search(rf"(?m)\A(?:[A-Za-z%].*\n)*?{letter}:(.*)", head))
     }
     tunes = []
     for part in parts:
@@ -127,10 +127,10 @@ def split_tunes(text: str, whole: bool = False) -> list[Tune]:
         lines = part.split("\n")
         body = 0
         for number, line in enumerate(lines):
-            if found := re.match(r"([A-Za-z]):(.*)", line):
-                value = found[2].partition("%")[0].strip()
-                fields.setdefault(found[1], []).append(value)
-                if found[1] == "K":
+            if field := re.match(r"([A-Za-z]):(.*)", line):
+                value = field[2].partition("%")[0].strip()
+                fields.setdefault(field[1], []).append(value)
+                if field[1] == "K":
                     body = number + 1
                     break
         if body:
@@ -158,15 +158,15 @@ def _until_empty(lines: Sequence[str]) -> Iterator[str]:
 
 
 def read_tune(tune: Tune, strict: bool = False) -> tuple[str, list[str]]:
-    """Returns the key of a tune and its tokens, of which the first is the metre.
+    """Returns the key of a tune and its tokens, the metre first.
 
     Args:
       tune: of `split_tunes`.
       strict: read it as the tunes of the packed model were read: without `L:` the unit is an
-        eighth in every metre, and fields within a line (`[P:A]`) are refused.
+        eighth in every metre, and fields within a line (`[P:A]`) are errors.
 
     Raises:
-      ZooError: it is none in one voice, one key and one metre, or is damaged.
+      ZooError: the tune is damaged, or has several voices, keys or metres.
     """
     if len({*tune.fields.get("M", ())}) != 1 or len({*tune.fields.get("L", [""])}) != 1:
         raise ZooError("a tune needs one metre M: and one unit L:.")
@@ -180,7 +180,7 @@ def read_tune(tune: Tune, strict: bool = False) -> tuple[str, list[str]]:
     unit = UNIT if strict else default_unit(meter)
     if tune.first("L"):
         unit = parse_length(tune.first("L"))
-    return key, canonical(body, unit, PASSED, meter)
+    return key, canonical(body, unit, IGNORED_FIELDS, meter)
 
 
 def default_unit(meter: str) -> Fraction:
@@ -189,38 +189,38 @@ def default_unit(meter: str) -> Fraction:
 
 
 def _without_repeated(line: str, tune: Tune) -> str:
-    """Returns a line of the body without the fields that say again what holds already."""
-    found = re.match(r"([KML]):(.*)", line)
-    if found and found[2].partition("%")[0].strip() == tune.first(found[1]):
+    """Returns a line of the body without the fields that repeat those of the header."""
+    field = re.match(r"([KML]):(.*)", line)
+    if field and field[2].partition("%")[0].strip() == tune.first(field[1]):
         return ""
     return re.sub(
         r"\[([KML]):([^\]\n]*)\]",
-        lambda found: "" if found[2].strip() == tune.first(found[1]) else found[0],
+        lambda match: "" if match[2].strip() == tune.first(match[1]) else match[0],
         line,
     )
 
 
 # Fields.
 
-PASSED = "BCDFGHINOPQRSTWZrsw"  # fields that may stand in a body, and change no note of it
+IGNORED_FIELDS = "BCDFGHINOPQRSTWZrsw"  # fields in a body that change no note
 
 
 def parse_meter(text: str) -> str:
     """Returns a metre as a fraction: `"C|"` gives `"2/2"`.
 
     Raises:
-      ZooError: it is none, or is free.
+      ZooError: it is not a metre, or it is free.
     """
     text = {"C": "4/4", "C|": "2/2"}.get(text.strip(), text.strip())
     if not re.fullmatch(r"[1-9][0-9]?/(1|2|4|8|16)", text):
-        raise ZooError(f"{text!r} is no metre; write it as 6/8.")
+        raise ZooError(f"{text!r} is not a metre; write it as 6/8.")
     return text
 
 
 def bar_length(meter: str) -> Fraction:
     """Returns the length of a full bar of a metre such as `"6/8"`, as a part of a whole note."""
-    above, _, below = meter.partition("/")
-    return Fraction(int(above), int(below))
+    numerator, _, denominator = meter.partition("/")
+    return Fraction(int(numerator), int(denominator))
 
 
 # Tokens.
@@ -230,128 +230,126 @@ def tokens(text: str) -> list[str]:
     """Splits a body in canonical form into its tokens; spaces do not matter.
 
     Raises:
-      ZooError: there is something else in it.
+      ZooError: the text has a sign that is not a token.
     """
-    found = []
-    place = 0
-    while place < len(text):
-        if text[place].isspace():
-            place += 1
+    result = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
             continue
-        match = _TOKEN.match(text, place)
+        match = _TOKEN.match(text, position)
         if match is None:
-            raise ZooError(f"{text[place : place + 10]!r} is nothing that a tune is made of.")
-        found.append(match[0])
-        place = match.end()
-    return found
+            raise ZooError(f"{text[position : position + 10]!r} is not a token of a tune.")
+        result.append(match[0])
+        position = match.end()
+    return result
 
 
-def join(found: Iterable[str]) -> str:
-    """Returns the text of tokens: spaces stand only beside bar lines, endings and the metre."""
+def join(tokens: Iterable[str]) -> str:
+    """Returns the text of tokens: spaces only beside bar lines, endings and the metre."""
     text = "".join(
-        f" {token} " if token in BARS or token.startswith("[") else token for token in found
+        f" {token} " if token in BARS or token.startswith("[") else token for token in tokens
     )
     return re.sub(r" +", " ", text).strip()
 
 
-def beamed(found: Sequence[str]) -> list[str]:
+def beamed(tokens: Sequence[str]) -> list[str]:
     """Puts a space before each beat: notes without one between them are written under one beam.
 
     Args:
-      found: tokens, the metre first.
+      tokens: the metre first.
 
     Raises:
-      ZooError: they do not make up bars.
+      ZooError: they cannot be read as bars.
     """
-    read = bars(found)
-    meter = meter_of(found)
+    meter = meter_of(tokens)
     beat = Fraction(3, 8) if meter in _COMPOUND else Fraction(1, 4)
     if meter in ("2/2", "4/4"):
         beat = Fraction(1, 2)
     starts = [
-        place
-        for bar in read
-        for place in itertools.accumulate((n.length for n in bar.notes[:-1]), initial=Fraction(0))
+        start
+        for bar in bars(tokens)
+        for start in itertools.accumulate((n.length for n in bar.notes[:-1]), initial=Fraction(0))
     ]
     result: list[str] = []
-    for token in found:
+    for token in tokens:
         sounds = token == "z" or _PITCH.fullmatch(token)
-        if sounds and (place := starts.pop(0)) and place % beat == 0:
+        if sounds and (start := starts.pop(0)) and start % beat == 0:
             tuplet = bool(result) and result[-1][0] == "("
             result.insert(len(result) - tuplet, " ")
         result.append(token)
     return result
 
 
-def tune_text(kind: str, key: str, found: Sequence[str]) -> str:
+def tune_text(kind: str, key: str, tokens: Sequence[str]) -> str:
     """Returns a whole tune, with its fields and four bars a line.
 
     Args:
-      kind: its type, which makes its title too.
+      kind: its type, which is also part of its title.
       key: as of `recipes.music.modes`.
-      found: tokens, perhaps with the metre, or those of `beamed`.
+      tokens: with or without the metre, or those of `beamed`.
     """
-    meter = meter_of(found) or "none"
+    meter = meter_of(tokens) or "none"
     title = f"{kind.capitalize()} in {key.replace('-', 'b')}"
-    return f"X:1\nT:{title}\nR:{kind}\nM:{meter}\nL:1/8\nK:{key_field(key)}\n{_lines(found)}\n"
+    return f"X:1\nT:{title}\nR:{kind}\nM:{meter}\nL:1/8\nK:{key_field(key)}\n{_lines(tokens)}\n"
 
 
-def _lines(found: Sequence[str]) -> str:
-    """Returns the text of tokens but the metre, four bars a line."""
-    body = join(found[1:] if found and _METER.fullmatch(found[0]) else found)
+def _lines(tokens: Sequence[str]) -> str:
+    """Returns the text of tokens without the metre, four bars a line."""
+    body = join(tokens[1:] if tokens and _METER.fullmatch(tokens[0]) else tokens)
     body = re.sub(r"(:\||\|\||\|\]) ", r"\1\n", body)
     return re.sub(r"((?:[^|\n]*\| ){3}[^|\n]*\|) ", r"\1\n", body)
 
 
 def with_beams(text: str) -> str:
-    """Returns a whole tune with spaces between its beats; one with a damaged rhythm as it is."""
+    """Returns a whole tune with spaces between its beats; unchanged where the rhythm is damaged."""
     head, field, body = text.partition("\nK:")
     try:
-        found = beamed(tokens_of(text))
+        tokens = beamed(tokens_of(text))
     except ZooError:
         return text
     key, _, _ = body.partition("\n")
-    return f"{head}{field}{key}\n{_lines(found)}\n"
+    return f"{head}{field}{key}\n{_lines(tokens)}\n"
 
 
 def tokens_of(text: str) -> list[str]:
     """Returns the tokens of a whole tune whose body is in canonical form, as of `tune_text`.
 
     Raises:
-      ZooError: it is no tune, or its body has something else in it.
+      ZooError: the text is not one tune, or its body is not in canonical form.
     """
-    found = split_tunes(text)
-    if len(found) != 1:
+    tunes = split_tunes(text)
+    if len(tunes) != 1:
         raise ZooError("a text with one tune is needed, from X: on.")
-    meter = found[0].first("M")
-    return [f"[M:{meter}]"] * (meter != "none") + tokens("\n".join(found[0].body))
+    meter = tunes[0].first("M")
+    return [f"[M:{meter}]"] * (meter != "none") + tokens("\n".join(tunes[0].body))
 
 
 def canonical(
     body: Iterable[str], unit: Fraction = UNIT, allowed: str = "", meter: str = ""
 ) -> list[str]:
-    """Turns a body as people write it into tokens of the canonical form.
+    """Converts a body as people write it to tokens of the canonical form.
 
     Args:
       body: lines.
       unit: what its lengths are multiples of, as a part of a whole note (`L:`).
-      allowed: letters of fields that may stand in the body, and are passed over there.
-      meter: a fraction; put in front as a token where given.
+      allowed: letters of fields in the body that are ignored; other fields are errors.
+      meter: a fraction, which becomes the first token; `""` for none.
 
     Raises:
-      ZooError: there is something that the canonical form does not know: another key, metre,
-        unit or voice, a rest of several bars, text, a note without a proper place.
+      ZooError: the body has something that the canonical form cannot express: another key, metre,
+        unit or voice, a rest of several bars, text, or an incomplete rhythm.
     """
     raw = _cleaned(body, allowed)
-    found = _raw_tokens(raw, unit / UNIT)
-    found = _sound_ties(_tidy_bars(found))
-    result = ([f"[M:{meter}]"] if meter else []) + found
+    result = _drop_slurs(_merge_bar_lines(_raw_tokens(raw, unit / UNIT)))
+    result = ([f"[M:{meter}]"] if meter else []) + result
     bars(result)
     return result
 
 
 def _cleaned(body: Iterable[str], allowed: str) -> str:
-    """Returns the notes and bar lines of lines, without what is written around them."""
+    """Returns the notes and bar lines of the lines, without comments, text and ornaments."""
     kept = []
     for line in body:
         field = re.match(r"([A-Za-z]):(?![|:])", line)
@@ -384,76 +382,76 @@ _RAW = re.compile(
 
 
 def _raw_tokens(text: str, scaling: Fraction) -> list[str]:
-    found: list[str] = []
-    place = 0
+    result: list[str] = []
+    position = 0
     waiting = False  # a pitch has been read whose length may follow
     length = Fraction(1)
 
     def close() -> None:
         nonlocal waiting, length
         if waiting:
-            found.extend(length_tokens(length * scaling))
+            result.extend(length_tokens(length * scaling))
         waiting, length = False, Fraction(1)
 
-    while place < len(text):
-        match = _RAW.match(text, place)
+    while position < len(text):
+        match = _RAW.match(text, position)
         if match is None:
-            raise ZooError(f"{text[place : place + 10]!r} cannot be read.")
-        place = match.end()
+            raise ZooError(f"{text[position : position + 10]!r} cannot be read.")
+        position = match.end()
         kind = match.lastgroup
         if kind == "length":
             if not waiting:
                 raise ZooError(f"the length {match[0]!r} belongs to no note.")
             length *= parse_length(match[0])
-            found.extend(length_tokens(length * scaling))
+            result.extend(length_tokens(length * scaling))
             waiting, length = False, Fraction(1)
             continue
         close()
         if kind == "pitch":
-            found.append("z" if match[0] == "x" else match[0])
+            result.append("z" if match[0] == "x" else match[0])
             waiting = True
         elif kind == "chord":
             pitch, length = _highest(match[0][1:-1])
-            found.append(pitch)
+            result.append(pitch)
             waiting = True
         elif kind in ("bar", "ending"):
-            found += _bar_tokens(match["bar"])
+            result += _bar_tokens(match["bar"])
             if match["ending"]:
-                found.append("[" + match["ending"][-1])
+                result.append("[" + match["ending"][-1])
         elif kind == "alone":
-            found.append("[" + match["alone"])
+            result.append("[" + match["alone"])
         elif kind == "tuplet":
-            found.append(_tuplet_token(match[0]))
+            result.append(_tuplet_token(match[0]))
         elif kind == "sign":
-            found.append(match[0])
+            result.append(match[0])
     close()
-    return found
+    return result
 
 
 def parse_length(text: str) -> Fraction:
-    """Returns what the length behind a note multiplies the unit by: `"3/2"`, `"/"`, `"//"`.
+    """Returns the factor of the unit that the length after a note means: `"3/2"`, `"/"`, `"//"`.
 
     Raises:
-      ZooError: it is none.
+      ZooError: it is not a length.
     """
-    found = re.fullmatch(r"([0-9]*)(/*)([0-9]*)", text)
-    if found is None or (found[3] and len(found[2]) != 1) or not (found[1] or found[2]):
-        raise ZooError(f"{text!r} is no length of a note.")
-    below = int(found[3]) if found[3] else 2 ** len(found[2])
-    above = int(found[1] or 1)
-    if not above or not below:
-        raise ZooError(f"{text!r} is no length of a note.")
-    return Fraction(above, below)
+    match = re.fullmatch(r"([0-9]*)(/*)([0-9]*)", text)
+    if match is None or (match[3] and len(match[2]) != 1) or not (match[1] or match[2]):
+        raise ZooError(f"{text!r} is not a length of a note.")
+    denominator = int(match[3]) if match[3] else 2 ** len(match[2])
+    numerator = int(match[1] or 1)
+    if not numerator or not denominator:
+        raise ZooError(f"{text!r} is not a length of a note.")
+    return Fraction(numerator, denominator)
 
 
 def length_tokens(length: Fraction) -> list[str]:
     """Returns the token of a length in eighths, none for one eighth."""
     if length == 1:
         return []
-    above = str(length.numerator)
+    numerator = str(length.numerator)
     if length.denominator == 1:
-        return [above]
-    return [f"{'' if above == '1' else above}/{length.denominator}"]
+        return [numerator]
+    return [f"{'' if numerator == '1' else numerator}/{length.denominator}"]
 
 
 def _highest(chord: str) -> tuple[str, Fraction]:
@@ -467,16 +465,16 @@ def _highest(chord: str) -> tuple[str, Fraction]:
     return best[1], best[2]
 
 
-def heights(found: Iterable[str]) -> list[int]:
+def heights(tokens: Iterable[str]) -> list[int]:
     """Returns the height of each note in steps of the scale, C being 0, without accidentals."""
-    return [_height(token) for token in found if _PITCH.fullmatch(token)]
+    return [_height(token) for token in tokens if _PITCH.fullmatch(token)]
 
 
 def _height(pitch: str) -> int:
-    found = _PITCH.fullmatch(pitch)
-    assert found is not None
-    octave = found[2].islower() + found[3].count("'") - found[3].count(",")
-    return 7 * octave + "CDEFGAB".index(found[2].upper())
+    match = _PITCH.fullmatch(pitch)
+    assert match is not None
+    octave = match[2].islower() + match[3].count("'") - match[3].count(",")
+    return 7 * octave + "CDEFGAB".index(match[2].upper())
 
 
 def _bar_tokens(run: str) -> list[str]:
@@ -499,7 +497,7 @@ def _tuplet_token(text: str) -> str:
 
 
 def tuplet_time(count: int, meter: str) -> int:
-    """Returns in the time of how many notes so many are played, in a metre such as `"6/8"`."""
+    """Returns the number of notes whose time a tuplet of `count` takes, in a metre like `"6/8"`."""
     return _tuplet_time(count, meter in _COMPOUND)
 
 
@@ -507,10 +505,10 @@ def _tuplet_time(count: int, compound: bool) -> int:
     return {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}.get(count, 3 if compound else 2)
 
 
-def _tidy_bars(found: list[str]) -> list[str]:
+def _merge_bar_lines(tokens: list[str]) -> list[str]:
     """Merges bar lines without notes between them; a tune ends with `|]` or `:|`."""
     result: list[str] = []
-    for token in found:
+    for token in tokens:
         if token in BARS and (not result or result[-1] in BARS):
             before = result[-1] if result else ""
             if not before and token != "|:":  # a bar line before the first note
@@ -534,14 +532,14 @@ def _tidy_bars(found: list[str]) -> list[str]:
     return result
 
 
-def _sound_ties(found: list[str]) -> list[str]:
+def _drop_slurs(tokens: list[str]) -> list[str]:
     """Drops the ties between different pitches: old files write slurs like that."""
     result = []
     before = ""
-    for place, token in enumerate(found):
+    for position, token in enumerate(tokens):
         if token == "-":
-            after = next((each for each in found[place:] if _PITCH.fullmatch(each)), "")
-            ahead = found[place + 1] if place + 1 < len(found) else ""
+            after = next((each for each in tokens[position:] if _PITCH.fullmatch(each)), "")
+            ahead = tokens[position + 1] if position + 1 < len(tokens) else ""
             near = ahead in BARS or ahead == after
             if not near or not before or _bare(before) != _bare(after):
                 continue
@@ -555,24 +553,24 @@ def _bare(pitch: str) -> str:
     return pitch.lstrip("^_=")
 
 
-def transposed(found: Sequence[str], key: str, other: str) -> list[str]:
-    """Returns a tune in another key, the nearer way up or down.
+def transposed(tokens: Sequence[str], key: str, other: str) -> list[str]:
+    """Returns a tune in another key, moved up or down, whichever is nearer.
 
-    Each note keeps its degree of the scale, and an accidental how far it alters it.
+    Each note keeps its degree of the scale; an accidental alters it by as much as before.
 
     Args:
-      found: tokens.
-      key: that they are in.
+      tokens: of the tune.
+      key: the key of the tokens.
       other: the new key, of the same mode.
 
     Raises:
-      ZooError: an accidental would have to be a triple one.
+      ZooError: a triple accidental would be needed.
     """
     steps = ("CDEFGAB".index(other[0]) - "CDEFGAB".index(key[0]) + 3) % 7 - 3
     before, after = signature(key), signature(other)
     names = {value: sign for sign, value in _ACCIDENTALS.items()}
     result = []
-    for token in found:
+    for token in tokens:
         match = _PITCH.fullmatch(token)
         if match is None:
             result.append(token)
@@ -594,28 +592,28 @@ def transposed(found: Sequence[str], key: str, other: str) -> list[str]:
 # Bars.
 
 
-def meter_of(found: Sequence[str]) -> str:
-    """Returns the metre that a tune's tokens begin with, `""` where they do not."""
-    match = _METER.fullmatch(found[0]) if found else None
+def meter_of(tokens: Sequence[str]) -> str:
+    """Returns the metre that is a tune's first token; `""` where there is none."""
+    match = _METER.fullmatch(tokens[0]) if tokens else None
     return f"{match[1]}/{match[2]}" if match else ""
 
 
-def bars(found: Sequence[str]) -> list[Bar]:
+def bars(tokens: Sequence[str]) -> list[Bar]:
     """Reads tokens as bars of notes.
 
     Raises:
-      ZooError: a token stands where it has no meaning.
+      ZooError: a token is not allowed at its position, or there is no note.
     """
-    meter = meter_of(found)
+    meter = meter_of(tokens)
     compound = meter in _COMPOUND
     result: list[Bar] = []
     notes: list[Note] = []
     opening = ""
-    factor, left = Fraction(1), 0  # of the tuplet that is going on, and how many notes it has left
-    broken = Fraction(0)  # by what the next note's length is multiplied
-    sized = False  # the last note has its length
-    for place, token in enumerate(found[1:] if meter else found):
-        wrong = ZooError(f"{token!r} stands where it has no meaning (token {place + 1}).")
+    factor, left = Fraction(1), 0  # of the current tuplet; the number of its notes still to come
+    broken = Fraction(0)  # factor of the next note's length; 0 for none
+    sized = False  # whether the length of the last note has been read
+    for position, token in enumerate(tokens[1:] if meter else tokens):
+        wrong = ZooError(f"{token!r} has no meaning here (token {position + 1}).")
         if token == "z" or _PITCH.fullmatch(token):
             length = UNIT * (broken or 1)
             broken = Fraction(0)
@@ -631,7 +629,7 @@ def bars(found: Sequence[str]) -> list[Bar]:
                 result.append(Bar(tuple(notes), opening, token))
                 notes = []
                 opening = ""
-            # Of several bar lines in a row, one that parts sections counts.
+            # Of several bar lines in a row, one between sections counts.
             opening = opening if opening in SECTIONS else token
         elif token[0] == "[" and len(token) == 2:
             if notes or (result and opening == ""):
@@ -670,35 +668,35 @@ def bars(found: Sequence[str]) -> list[Bar]:
     return result
 
 
-def full_bars(found: Sequence[Bar], meter: str) -> list[bool]:
-    """Says of each bar whether its notes fill the metre.
+def full_bars(measures: Sequence[Bar], meter: str) -> list[bool]:
+    """Returns for each bar whether its notes fill the metre.
 
     A short bar at the beginning of a section (an upbeat) and one at the end of a section fill it
-    together: an upbeat is right where some section ends with a bar that lacks just that much,
-    and the other way round.
+    together: an upbeat is full where some section ends with a bar that is shorter by its length,
+    and vice versa.
     """
     full = bar_length(meter)
-    first = [bar.opening in SECTIONS or not place for place, bar in enumerate(found)]
-    last = [bar.closing in SECTIONS or not bar.closing for bar in found]
-    upbeats = {bar.length for bar, begins in zip(found, first, strict=True) if begins}
-    ends = {bar.length for bar, stops in zip(found, last, strict=True) if stops}
+    first = [bar.opening in SECTIONS or not position for position, bar in enumerate(measures)]
+    last = [bar.closing in SECTIONS or not bar.closing for bar in measures]
+    upbeats = {bar.length for bar, begins in zip(measures, first, strict=True) if begins}
+    ends = {bar.length for bar, stops in zip(measures, last, strict=True) if stops}
     return [
         bar.length == full
         or (begins and full - bar.length in ends)
         or (stops and full - bar.length in upbeats)
-        for bar, begins, stops in zip(found, first, last, strict=True)
+        for bar, begins, stops in zip(measures, first, last, strict=True)
     ]
 
 
-def pitches(found: Sequence[Bar], key: str) -> list[int]:
-    """Returns the MIDI numbers of the notes (60 is middle C), a tied note only once.
+def pitches(measures: Sequence[Bar], key: str) -> list[int]:
+    """Returns the MIDI numbers of the notes (60 is middle C); a tied note counts once.
 
     An accidental lasts until the end of the bar, in all octaves.
     """
     altered = signature(key)
     result = []
     tied = False
-    for bar in found:
+    for bar in measures:
         local: dict[str, int] = {}
         for note in bar.notes:
             match = _PITCH.fullmatch(note.pitch)

@@ -1,13 +1,13 @@
 """Chorales and other music of several voices, as frames of notes.
 
-Bach: his four-part chorales, as the MusicXML files that the wheel of music21 carries. One file for
-each of the 371 of the Riemenschneider edition would hold some twice; here are all scores of the
-wheel with four parts and no more, without those that repeat another one. A frame lasts an eighth:
-of the notes, a third is shorter than a quarter, and with them go passing notes and suspensions.
+Bach: his four-part chorales, as the MusicXML files in the wheel of music21. The 371 chorales of the
+Riemenschneider edition contain some twice; here are all scores of the wheel with exactly four
+parts, without those that repeat another one. A frame lasts an eighth: a third of the notes is
+shorter than a quarter, and passing notes and suspensions are among them.
 
 JSB chorales and Nottingham: N. Boulanger-Lewandowski, Y. Bengio, P. Vincent: Modeling Temporal
-Dependencies in High-Dimensional Sequences, ICML 2012; the very piano rolls of the published tables.
-All pieces are transposed to C major or C minor, some by octaves, so that their keys are not given.
+Dependencies in High-Dimensional Sequences, ICML 2012; the same piano rolls as in the published
+tables. All pieces are transposed to C major or C minor, some by octaves, so their keys are unknown.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ JSON = f"{GITHUB}/czhuang/JSB-Chorales-dataset/9a7f733ddb4ed91f48da64ac7f0f621c3
 WHEEL = "dc3309498c4c95cebdf8d4f20c868deb6b63bce1d929cad4f51a7ccc982987b1"
 LOWEST, HIGHEST = 21, 108
 
-READER = 1  # version of how scores become frames: another number makes the cache anew
-STEPS = 2  # frames in a quarter note, of Bach's scores
+READER_VERSION = 1  # how scores become frames; change it to build the cache again
+FRAMES_PER_QUARTER = 2  # frames in a quarter note, of Bach's scores
 WINDOW = 12  # frames by which one piece is recognised in another
-PARTS = 4
+NUM_PARTS = 4
 
 
 class Parsed(TypedDict):
@@ -63,7 +63,7 @@ def sample() -> Examples:
 
 
 def read_scores(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[str]]:
-    """Reads MusicXML scores by music21, or what has been read of them before."""
+    """Reads MusicXML scores by music21, or their frames from the cache."""
     import hashlib
 
     from zoo.data.derived import derived
@@ -71,17 +71,19 @@ def read_scores(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
     digest = hashlib.sha256()
     for name, content in members.items():
         digest.update(f"{name} {len(content)} ".encode() + content)
-    found: Parsed = derived(
-        "chorales", f"{digest.hexdigest()} {READER}", functools.partial(parse_scores, members)
+    parsed: Parsed = derived(
+        "chorales",
+        f"{digest.hexdigest()} {READER_VERSION}",
+        functools.partial(parse_scores, members),
     )
-    return {"train": found["examples"]}, found["notes"]
+    return {"train": parsed["examples"]}, parsed["notes"]
 
 
 def parse_scores(members: Mapping[str, bytes]) -> Parsed:
-    """Returns `examples` and `notes` of the scores that have four parts, none twice."""
+    """Returns `examples` and `notes` of the scores with four parts, without duplicates."""
     import time
 
-    from recipes.music.libraries import quiet, require
+    from recipes.music.libraries import require, suppress_output
     from zoo.data import fetch
 
     require("music21")
@@ -89,19 +91,19 @@ def parse_scores(members: Mapping[str, bytes]) -> Parsed:
 
     examples: Examples = {"key": [], "frames": []}
     seen: set[tuple] = set()
-    other = repeated = 0
-    said = time.monotonic()
+    other_parts = repeated = 0
+    last_message = time.monotonic()
     for number, (name, content) in enumerate(members.items(), 1):
-        if number == 1 or number == len(members) or time.monotonic() > said + 5:
-            fetch.say(f"reading scores, once: {number} of {len(members)} …")
-            said = time.monotonic()
+        if number == 1 or number == len(members) or time.monotonic() > last_message + 5:
+            fetch.log(f"reading scores, once: {number} of {len(members)} …")
+            last_message = time.monotonic()
         try:
-            with quiet():
+            with suppress_output():
                 score = converter.parseData(music_xml(content), format="musicxml")
-        except Exception as error:  # whatever a parser meets in a damaged file
+        except Exception as error:  # anything may go wrong in a damaged file
             raise ZooError(f"music21 cannot read {name} ({error}).") from error
-        if len(score.parts) != PARTS:
-            other += 1
+        if len(score.parts) != NUM_PARTS:
+            other_parts += 1
             continue
         frames = to_frames(score)
         windows = set(windows_of(frames))
@@ -114,8 +116,8 @@ def parse_scores(members: Mapping[str, bytes]) -> Parsed:
     return {
         "examples": examples,
         "notes": [
-            f"{other} scores of another number of parts than {PARTS} left out",
-            f"{repeated} left out that repeat an earlier one, perhaps in another key",
+            f"{other_parts} scores omitted whose number of parts is not {NUM_PARTS}",
+            f"{repeated} omitted that repeat an earlier one, perhaps in another key",
         ],
     }
 
@@ -134,16 +136,19 @@ def music_xml(content: bytes) -> bytes:
 
 
 def to_frames(score: Score) -> list[list[int]]:
-    """Returns what sounds at each frame of a music21 score, without silence before and after."""
-    steps = round(float(score.highestTime) * STEPS)
-    frames: list[set[int]] = [set() for _ in range(steps)]
+    """Returns the notes of each frame of a music21 score, without silence before and after."""
+    num_frames = round(float(score.highestTime) * FRAMES_PER_QUARTER)
+    frames: list[set[int]] = [set() for _ in range(num_frames)]
     for part in score.parts:
         for note in part.flatten().notes:
-            start, length = float(note.offset) * STEPS, float(note.quarterLength) * STEPS
+            start, length = (
+                float(note.offset) * FRAMES_PER_QUARTER,
+                float(note.quarterLength) * FRAMES_PER_QUARTER,
+            )
             # A frame has the notes that sound at its beginning.
-            for step in range(-int(-start // 1), min(-int(-(start + length) // 1), steps)):
-                frames[step].update(pitch.midi for pitch in note.pitches)
-    sounding = [step for step, notes in enumerate(frames) if notes]
+            for index in range(-int(-start // 1), min(-int(-(start + length) // 1), num_frames)):
+                frames[index].update(pitch.midi for pitch in note.pitches)
+    sounding = [index for index, notes in enumerate(frames) if notes]
     inside = frames[sounding[0] : sounding[-1] + 1] if sounding else []
     return [sorted(notes) for notes in inside]
 
@@ -151,8 +156,8 @@ def to_frames(score: Score) -> list[list[int]]:
 def key_of(score: Score) -> str:
     """Returns the key whose profile fits the notes of the whole piece best (Krumhansl).
 
-    Not its signature: Bach writes some minor keys with a flat too few. The last bass note is the
-    tonic of what is found here in 84 % of the chorales, of the signature's key in 77 %.
+    The signature is not used: Bach writes some minor keys with a flat too few. The last bass note
+    is the tonic of the key returned here in 84 % of the chorales, of the signature's key in 77 %.
     """
     from recipes.music import parse_key
 
@@ -162,12 +167,12 @@ def key_of(score: Score) -> str:
 
 def windows_of(frames: Sequence[Sequence[int]]) -> list[tuple]:
     """Returns all windows of a piece, each as intervals above its first note."""
-    found = []
+    windows = []
     for start in range(max(1, len(frames) - WINDOW + 1)):
         window = frames[start : start + WINDOW]
         base = next((notes[0] for notes in window if notes), 0)
-        found.append(tuple(tuple(note - base for note in notes) for notes in window))
-    return found
+        windows.append(tuple(tuple(note - base for note in notes) for notes in window))
+    return windows
 
 
 def read_rolls(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
@@ -201,12 +206,14 @@ def read_json(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
 
 
 def read_custom(
-    path: Path, columns: Mapping[str, str] | None = None, quarter_length: float = 1 / STEPS
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    quarter_length: float = 1 / FRAMES_PER_QUARTER,
 ) -> Examples:
     """Reads a MIDI, MusicXML or ABC file, or a JSONL file.
 
     Each line of a JSONL file is `{"key": "G major", "frames": [[43, 50, 59, 67], …]}`; `key` may be
-    omitted. Raises a UsageError or ZooError with the number of the first line that is not right.
+    omitted. Raises a UsageError or ZooError with the number of the first invalid line.
     """
     from recipes.music.corpus import SUFFIXES
     from zoo.data import tables
@@ -220,12 +227,12 @@ def read_custom(
     for number, row in tables.json_lines(path):
         try:
             piece = [sorted({*frame}) for frame in row[frames]]
-            right = piece and all(
+            valid = piece and all(
                 type(note) is int and LOWEST <= note <= HIGHEST for frame in piece for note in frame
             )
         except (KeyError, TypeError):
-            right = False
-        if not right:
+            valid = False
+        if not valid:
             raise ZooError(
                 f"{path}: line {number} is not an object whose {frames!r} is a list of lists of "
                 f"MIDI numbers from {LOWEST} to {HIGHEST}."
@@ -241,7 +248,7 @@ def read_custom(
 
 
 def pieces_of(path: Path, quarter_length: float) -> Examples:
-    """Returns the pieces of a music file, one but for ABC files, with the keys that fit best.
+    """Returns the pieces of a music file with the keys that fit best; only ABC has several.
 
     Raises:
       ZooError: it cannot be read.
@@ -253,7 +260,9 @@ def pieces_of(path: Path, quarter_length: float) -> Examples:
     return {"key": [estimate_key(piece) for piece in frames], "frames": frames}
 
 
-def read_folder(path: Path, quarter_length: float = 1 / STEPS) -> tuple[Parts, list[str], str, str]:
+def read_folder(
+    path: Path, quarter_length: float = 1 / FRAMES_PER_QUARTER
+) -> tuple[Parts, list[str], str, str]:
     """Reads a folder of MIDI, MusicXML and ABC files; returns splits, notes, title and licence."""
     from recipes.music import corpus
 
@@ -262,11 +271,11 @@ def read_folder(path: Path, quarter_length: float = 1 / STEPS) -> tuple[Parts, l
         failed = []
         for file in files:
             try:
-                found = pieces_of(file, quarter_length)
+                examples = pieces_of(file, quarter_length)
             except ZooError as error:
                 failed.append((file, str(error)))
                 continue
-            for name, values in found.items():
+            for name, values in examples.items():
                 rows[name] += values
         return rows, failed
 
@@ -274,7 +283,7 @@ def read_folder(path: Path, quarter_length: float = 1 / STEPS) -> tuple[Parts, l
 
 
 def framed(quarter_length: float) -> Dataset:
-    """Returns the dataset whose custom music files are read in frames of that many quarters."""
+    """Returns the dataset that reads custom music files in frames of `quarter_length` quarters."""
     return dataclasses.replace(
         CHORALES,
         reader=functools.partial(read_custom, quarter_length=quarter_length),

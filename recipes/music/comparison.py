@@ -1,4 +1,4 @@
-"""What a network has made beside held-out pieces and tunes: tables of checks."""
+"""Tables of checks that compare generated pieces and tunes with held-out ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def compare_pieces(
     predictor: Answers, examples: Examples, options: Mapping[str, Any], bar: int
 ) -> Table:
-    """Compares new pieces, in the keys of the held-out ones, with these.
+    """Compares generated pieces with held-out ones of the same keys.
 
     Args:
       predictor: a model of frames.
@@ -24,8 +24,8 @@ def compare_pieces(
       bar: frames in a bar.
 
     Returns:
-      `made` and `held out`, each to what `recipes.music.frame_checks.frame_checks` returns. It is
-      empty where the model came without its data, so that there is nothing to compare with.
+      `made` (generated) and `held out` to the result of `recipes.music.frame_checks.frame_checks`;
+      empty where the training data of the model is unavailable.
     """
     from recipes.music.frame_checks import frame_checks
     from zoo.serving.evaluation import training_splits
@@ -36,27 +36,27 @@ def compare_pieces(
     train, keys, count = splits.train, examples["key"], len(examples["key"])
     seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
     answers = predictor.predict(seeds, signature="generate", **options)
-    made = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
+    generated = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
     known = keys if all(keys) else None
     return {
         name: {
             **frame_checks(pieces, known, train["frames"], train["key"] if known else None, bar=bar)
         }
-        for name, pieces in (("made", made), ("held out", examples["frames"]))
+        for name, pieces in (("made", generated), ("held out", examples["frames"]))
         if any(map(any, pieces))
     }
 
 
 def compare_tunes(
-    texts: Mapping[str, Sequence[str]], asked: Examples, assets: Assets, splits: Splits | None
+    texts: Mapping[str, Sequence[str]], requested: Examples, assets: Assets, splits: Splits | None
 ) -> Table:
-    """Checks tunes against the type and key that they were to have.
+    """Checks tunes against the requested type and key.
 
     Args:
-      texts: name of a method to its tunes, whole ABC texts, one for each row of `asked`.
-      asked: columns `type` and `key`.
+      texts: name of a method to its tunes, whole ABC texts, one for each row of `requested`.
+      requested: columns `type` and `key`.
       assets: those of the model; `meters` is of `recipes.music.codec.meters_of`.
-      splits: what the model was trained on; None where it is not available.
+      splits: the data that the model was trained on; None where it is unavailable.
 
     Returns:
       Each name to what `recipes.music.tune_checks.tune_checks` returns.
@@ -68,8 +68,8 @@ def compare_tunes(
     return {
         name: {
             **tune_checks(
-                asked["type"],
-                asked["key"],
+                requested["type"],
+                requested["key"],
                 tunes,
                 meters=assets["meters"],
                 training=[abc.tokens(tune) for tune in splits.train["tune"]] if splits else (),

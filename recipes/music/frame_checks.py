@@ -1,7 +1,7 @@
-"""Checks on pieces that are made: do they keep to their voices, key and form, are they copies?
+"""Checks of generated pieces: voice ranges, key, form, and copying of the training pieces.
 
-None of them says that a piece is good. Each means something beside its value for pieces of the
-corpus that the model has not seen; `frame_checks` is meant to be called for both.
+No check says that a piece is good. A value has a meaning only next to the value of held-out pieces
+of the corpus: call `frame_checks` for both.
 """
 
 from __future__ import annotations
@@ -36,32 +36,34 @@ def frame_checks(
     """Checks pieces that are given as frames.
 
     Args:
-      pieces: the pieces to check: those that are made, or held-out ones of the corpus.
-      keys: the key that each was asked to be in, or is in; None where it is not known.
+      pieces: the pieces to check: generated ones, or held-out ones of the corpus.
+      keys: the requested or actual key of each piece; None where it is unknown.
       training: the pieces that the model was trained on.
       training_keys: their keys. With both, pitch classes are counted from the tonic.
       bar: frames in a bar.
 
     Returns:
       A dict that JSON can hold:
-      `voice_ranges`, share of the notes that lie in their voice's usual range, each frame being
-      given to four voices from the highest note down;
-      `in_key`, share of the notes that are in the scale, only with `keys`;
-      `repeated_bars`, share of the bars that occurred before in their piece, only where a piece
+      `voice_ranges`, fraction of the notes that lie in their voice's usual range; the notes of a
+      frame go to four voices from the highest note down;
+      `in_key`, fraction of the notes that are in the scale, only with `keys`;
+      `repeated_bars`, fraction of the bars that occurred before in their piece, only where a piece
       is a bar long;
       `pitch_class_distance` to the training pieces, in bits, from 0 to 1, only where both have
       notes in the same modes;
       `longest_overlap` and `mean_overlap`, in frames: the greatest and the mean, over the pieces,
-      of the longest run of frames that occurs in a training piece, in whatever transposition;
-      `copied`, the mean share that this run is of its piece;
+      of the longest run of frames that occurs in a training piece, in any transposition;
+      `copied`, the mean fraction of a piece that this run covers;
       `pieces`, `frames`, their numbers.
 
     Raises:
-      ZooError: there is no piece or no note in them, or the keys are not as many as the pieces.
+      ZooError: there is no piece or no note, or the numbers of keys and pieces differ.
     """
     for several, names in ((pieces, keys), (training, training_keys)):
         if names is not None and len(names) != len(several):
-            raise ZooError(f"There are {len(names)} keys for {len(several)} pieces: give each one.")
+            raise ZooError(
+                f"There are {len(names)} keys for {len(several)} pieces: give one key per piece."
+            )
     if not any(frame for piece in pieces for frame in piece):
         raise ZooError("There is no note in the pieces, so nothing can be checked.")
     lengths = [len(piece) for piece in pieces]
@@ -83,18 +85,17 @@ def frame_checks(
     if keys is not None:
         checks["in_key"] = in_key(pieces, keys)
     if any(whole):
-        checks["repeated_bars"] = repeated_share(whole)
+        checks["repeated_bars"] = repeated_fraction(whole)
     return checks
 
 
 def voice_ranges(
     pieces: Iterable[Sequence[Frame]], ranges: Sequence[tuple[int, int]] = RANGES
 ) -> float:
-    """Returns the share of notes within the range of their voice; NaN where there are no notes.
+    """Returns the fraction of notes within the range of their voice; NaN where there are no notes.
 
-    The notes of a frame are given to voices as `recipes.music.piece.assign_voices` does it. A frame
-    with more notes than there are voices is for other voices: none of its notes is counted as
-    within.
+    `recipes.music.piece.assign_voices` assigns the notes of a frame to voices. In a frame with more
+    notes than voices, no note counts as within its range.
     """
     inside = total = 0
     for piece in pieces:
@@ -109,7 +110,7 @@ def voice_ranges(
 
 
 def in_key(pieces: Iterable[Sequence[Frame]], keys: Iterable[str]) -> float:
-    """Returns the share of notes in the scale of the piece's key; NaN where there are none.
+    """Returns the fraction of notes in the scale of the piece's key; NaN where there are none.
 
     A minor scale has both forms of its sixth and seventh (`scale`): nine of the twelve
     pitch classes.
@@ -124,15 +125,15 @@ def in_key(pieces: Iterable[Sequence[Frame]], keys: Iterable[str]) -> float:
 
 
 def bars(piece: Sequence[Frame], size: int) -> list[tuple[Hashable, ...]]:
-    """Returns runs of `size` frames from the beginning on; an incomplete last one is left out."""
+    """Returns runs of `size` frames from the beginning; an incomplete last one is omitted."""
     return [
         tuple(map(_hashable, piece[start : start + size]))
         for start in range(0, len(piece) - size + 1, size)
     ]
 
 
-def repeated_share(pieces: Iterable[Sequence[Hashable]]) -> float:
-    """Returns the share of items, such as bars, that occurred before in their piece.
+def repeated_fraction(pieces: Iterable[Sequence[Hashable]]) -> float:
+    """Returns the fraction of items, such as bars, that occurred before in their piece.
 
     NaN where there are no items.
     """
@@ -149,15 +150,15 @@ def pitch_class_distance(
     keys: Sequence[str] | None = None,
     other_keys: Sequence[str] | None = None,
 ) -> float:
-    """Returns how far two sets of pieces are apart in the pitch classes that they use.
+    """Returns the distance between the pitch classes of two sets of pieces.
 
     The Jensen–Shannon divergence of the two distributions, in bits: 0 where they are equal, 1 where
     they have no pitch class in common (Lin 1991, "Divergence Measures Based on the Shannon
-    Entropy"). With keys, pitch classes are counted from the tonic, major and minor apart, and the
-    two divergences are averaged by the notes of `pieces`.
+    Entropy"). With keys, pitch classes are counted from the tonic, separately in major and minor;
+    the two divergences are averaged by the notes of `pieces`.
 
     Raises:
-      ZooError: one of the sets has no note, or in a mode that the other has.
+      ZooError: one of the sets has no note, or none in a mode that the other set has.
     """
     if keys is None or other_keys is None:
         return _divergence(
@@ -168,12 +169,14 @@ def pitch_class_distance(
     for mode in ("major", "minor"):
         counts = []
         for several, names in ((pieces, keys), (others, other_keys)):
-            chosen = [
+            in_mode = [
                 (piece, tonic(key))
                 for piece, key in zip(several, names, strict=True)
                 if parse_key(key).endswith(mode)
             ]
-            counts.append(_histogram([piece for piece, _ in chosen], [root for _, root in chosen]))
+            counts.append(
+                _histogram([piece for piece, _ in in_mode], [root for _, root in in_mode])
+            )
         weight = int(counts[0].sum())
         if weight:
             total += weight * _divergence(*counts)
@@ -193,21 +196,21 @@ def longest_frame_overlaps(
     Returns:
       The lengths of the runs in frames.
     """
-    found = matches(list(map(_relative, pieces)), list(map(_relative, training)))
+    run_lengths = matches(list(map(_relative, pieces)), list(map(_relative, training)))
     longest = []
-    for piece, lengths in zip(pieces, found, strict=True):
-        # Every second item is a chord: a run of n items that begins with one has (n + 1) / 2. What
-        # goes before a rest says how the notes after it have moved: no run begins with one.
+    for piece, lengths in zip(pieces, run_lengths, strict=True):
+        # Every second item is a chord: a run of n items that begins with one has (n + 1) / 2. No
+        # run begins with a rest, because the item before the next chord skips the rest.
         begins = np.asarray([len(frame) > 0 for frame in piece], bool)
         longest.append(int((lengths[::2][begins].max(initial=0) + 1) // 2))
     return longest
 
 
 def _relative(piece: Sequence[Frame]) -> list[Hashable]:
-    """Returns what transposition leaves of a piece, of twice as many items less one.
+    """Returns a form of a piece that is the same in all transpositions.
 
-    Each frame becomes a chord, its intervals above the lowest note, and between two chords stands
-    how far the lowest note has moved since the last that sounded.
+    Each frame becomes a chord, its intervals above the lowest note. Between two chords is the
+    interval between their lowest notes; rests are skipped. n frames give 2 n - 1 items.
     """
     items: list[Hashable] = []
     lowest = None
@@ -243,8 +246,8 @@ def _divergence(first: np.ndarray, second: np.ndarray) -> float:
     one, other = first / first.sum(), second / second.sum()
     middle = (one + other) / 2
 
-    def entropy(shares: np.ndarray) -> float:
-        positive = shares[shares > 0]
+    def entropy(distribution: np.ndarray) -> float:
+        positive = distribution[distribution > 0]
         return float(-(positive * np.log2(positive)).sum())
 
     return max(0.0, entropy(middle) - (entropy(one) + entropy(other)) / 2)

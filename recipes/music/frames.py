@@ -1,7 +1,7 @@
-"""Frames of notes as a chain of ids, so that they are generated like any other sequence.
+"""Frames of notes as a sequence of ids, generated like any other sequence.
 
 A network that predicts a frame gives, for each key i from the lowest to the highest, the logit
-l_i of its sounding, given the keys below it. If j is the highest key that sounds so far, then
+l_i that it sounds, given the keys below it. If j is the highest key that sounds so far, then
 
     p(next note is k) = sigmoid(l_k) prod_{j<i<k} (1 - sigmoid(l_i)),   k > j
     p(frame is over)  = prod_{i>j} (1 - sigmoid(l_i))
@@ -11,7 +11,7 @@ the frame. A frame is therefore written as its notes, ascending, and an id for i
 
     0  padding    1 … keys  a note    keys + 1  the end of a frame    keys + 2 …  a condition
 
-A condition begins a piece: 0 if nothing is known about it, or the number of its key and mode.
+A condition begins a piece: 0 if its key is unknown, or the number of its key and mode.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class FrameChain:
     """The ids of a network that predicts frames.
 
     Attributes:
-      voices: notes that a generated frame has at most; then its end is certain.
-      conditions: number of conditions, 0 (nothing is known) included.
+      voices: maximum number of notes of a generated frame; after these its end is certain.
+      conditions: number of conditions, 0 (unknown) included.
       keys: number of keys.
       lowest: MIDI number of the lowest key.
     """
@@ -48,7 +48,7 @@ class FrameChain:
 
     @property
     def first(self) -> int:
-        """The id of condition 0; those of the others follow."""
+        """The id of condition 0; the ids of the other conditions follow."""
         return self.keys + 2
 
     @property
@@ -64,7 +64,7 @@ class FrameChain:
           frame: float `(rows, keys)`: 1 for the keys that sound so far.
 
         Returns:
-          float32 `(rows, size)`; padding and conditions never come.
+          float32 `(rows, size)`; padding and conditions are impossible.
         """
         silent = tf.cumsum(frame, axis=1, reverse=True) == 0  # keys above the highest that sounds
         silent &= tf.reduce_sum(frame, axis=1, keepdims=True) < self.voices
@@ -86,18 +86,20 @@ class FrameChain:
 
         Args:
           model: of inputs `before` `(rows, time, keys)`, `notes` `(rows, time, keys)` and `key`
-            `(rows,)`: anything that is computed for each step alone, then recurrent layers, one
-            on the other, then a layer named `head`, which has `above` like `NADE`.
-            Between them, only what does nothing outside of training.
+            `(rows,)`: layers that compute each step separately, then stacked recurrent layers,
+            then a layer named `head` with a method `above` like `NADE`. Between these, only
+            layers that do nothing outside of training, such as dropout.
 
         Returns:
           A function of ids int32 `(rows,)` and a state, a dict of tensors `(rows, ...)`, to
           log-probabilities of the next id, float32 `(rows, size)`, and the next state; and the
-          specs of the state, which begins as zeros. A condition begins a piece, whatever the
-          state is; padding changes nothing.
+          specs of the state, which starts as zeros. A condition begins a piece and resets the
+          state; padding changes nothing.
         """
         rnns = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
-        given = keras.Model({name: model.input[name] for name in ("before", "key")}, rnns[0].input)
+        input_model = keras.Model(
+            {name: model.input[name] for name in ("before", "key")}, rnns[0].input
+        )
         head = model.get_layer("head")
         sizes = {
             f"{rnn.name}_{part}": size
@@ -107,7 +109,9 @@ class FrameChain:
 
         def advance(before: tf.Tensor, key: tf.Tensor, states: State) -> tuple[tf.Tensor, State]:
             """Returns the head's input `(rows, units)` for the frame after `before`."""
-            output = given({"before": before[:, tf.newaxis], "key": key}, training=False)[:, 0]
+            output = input_model({"before": before[:, tf.newaxis], "key": key}, training=False)[
+                :, 0
+            ]
             new: State = {}
             for rnn in rnns:
                 names = [name for name in sizes if name.rpartition("_")[0] == rnn.name]
@@ -121,8 +125,8 @@ class FrameChain:
             note = tf.one_hot(tf.where(is_note, ids - 1, -1), self.keys)
             frame = tf.maximum(state["frame"], note)
             condition = tf.where(begins, ids - self.first, state["condition"])
-            # The recurrent layers take a step where a frame has ended, or where a piece begins:
-            # then after silence, from the first state.
+            # The recurrent layers take a step where a frame ends or a piece begins. At the
+            # beginning, the frame before is silence and the state is zero.
             fresh = begins[:, tf.newaxis]
             output, states = advance(
                 tf.where(fresh, 0.0, frame),
@@ -145,7 +149,7 @@ class FrameChain:
     def score(
         self, model: keras.Model, key: tf.Tensor, frames: tf.Tensor, length: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """Returns how probable pieces are, all frames but the first, which nothing announces.
+        """Returns the log-probability of pieces, without the first frame, which is not predicted.
 
         Args:
           model: as in `step`.
@@ -185,16 +189,16 @@ class FrameChain:
         """Returns pieces as ids, without a condition.
 
         Args:
-          frames: int32 `(batch, time, voices)`: MIDI numbers in any order; others, like 0, are
-            no notes.
+          frames: int32 `(batch, time, voices)`: MIDI numbers in any order; numbers outside the
+            keys, such as 0, are ignored.
           length: int32 `(batch,)`: frames of each piece; further ones are padding.
 
         Returns:
           int32 `(batch, None)`, ragged.
         """
         notes = tf.sort(tf.where(self.is_note(frames), frames - self.lowest + 1, 0), axis=-1)
-        twice = notes[..., 1:] == notes[..., :-1]
-        notes = tf.concat([notes[..., :1], tf.where(twice, 0, notes[..., 1:])], axis=-1)
+        duplicate = notes[..., 1:] == notes[..., :-1]
+        notes = tf.concat([notes[..., :1], tf.where(duplicate, 0, notes[..., 1:])], axis=-1)
         ends = tf.fill([*tf.unstack(tf.shape(notes))[:-1], 1], self.end)
         ids = tf.concat([notes, ends], axis=-1)
         time = tf.range(tf.shape(ids)[1])[:, tf.newaxis]
@@ -205,12 +209,12 @@ class FrameChain:
     def to_frames(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the complete frames of ids int32 `(batch, time)`, 0 at padding.
 
-        Conditions count for nothing.
+        Conditions are ignored.
 
         Returns:
-          int32 `(batch, frames, voices)`: MIDI numbers, ascending, then 0 for none, of as many
-          voices as the fullest frame has, and at least `self.voices`; and int32 `(batch,)`: how
-          many frames each piece has.
+          int32 `(batch, frames, voices)`: MIDI numbers, ascending, then 0 for none, with as
+          many voices as the fullest frame, at least `self.voices`; and int32 `(batch,)`: the
+          number of frames of each piece.
         """
         ends = tf.cast(ids == self.end, tf.int32)
         frame = tf.cumsum(ends, axis=1, exclusive=True)
@@ -229,7 +233,7 @@ class FrameChain:
         sounds = tf.scatter_nd(index, tf.ones_like(index[:, 0]), shape) > 0
         voices = tf.reduce_sum(tf.cast(sounds, tf.int32), axis=-1)
         width = tf.maximum(self.voices, tf.reduce_max(voices, [0, 1]))
-        # Of negative numbers, the highest are those of the lowest keys.
+        # The numbers are negative, so the highest ones belong to the lowest keys.
         order = tf.where(sounds, -tf.range(self.lowest, self.lowest + self.keys), -1000)
         notes = -tf.math.top_k(order, width).values
         return tf.where(notes < 1000, notes, 0), length

@@ -32,7 +32,7 @@ def parse_key(text: str) -> str:
     """Returns the name in `KEYS` of a key: `"bb minor"`, `"B♭m"` and `"A# min"` are `"B- minor"`.
 
     Raises:
-      UsageError: it is no major or minor key, or can be read in two ways (`"A-minor"`).
+      UsageError: it is not a major or minor key, or is ambiguous (`"A-minor"`).
     """
     match = re.fullmatch(rf"{_NOTE}[\s_-]*([A-Za-z]*)", text.strip())
     if match is None:
@@ -49,14 +49,14 @@ def parse_key(text: str) -> str:
     note = (LETTERS[match[1].upper()] + _accidental(match[2])) % 12
     mode = _MODES.get("major" if match[3] == "M" else match[3].lower())
     if mode is None:
-        said = f"has {match[3]!r} for its mode" if match[3] else "has no mode"
-        raise UsageError(f"The key {text!r} {said}. Did you mean {KEYS[note]!r} or "
+        problem = f"has the mode {match[3]!r}" if match[3] else "has no mode"
+        raise UsageError(f"The key {text!r} {problem}. Did you mean {KEYS[note]!r} or "
                          f"{KEYS[note + 12]!r}?")  # fmt: skip
     return KEYS[note + (12 if mode == "minor" else 0)]
 
 
-# How long each degree of a major and of a minor key sounds, from the tonic up: B. Aarden, Dynamic
-# melodic expectancy, 2003.
+# Relative duration of each degree of a major and of a minor key, from the tonic up: B. Aarden,
+# Dynamic melodic expectancy, 2003.
 _PROFILES = (
     (17.77, 0.15, 14.93, 0.16, 19.80, 11.36, 0.29, 22.06, 0.15, 8.15, 0.23, 4.95),
     (18.26, 0.74, 14.05, 16.86, 0.70, 14.44, 0.70, 18.62, 4.57, 1.93, 7.38, 1.76),
@@ -64,13 +64,13 @@ _PROFILES = (
 
 
 def estimate_key(frames: Iterable[Iterable[int]]) -> str:
-    """Returns the key whose profile fits best what sounds (Krumhansl's method).
+    """Returns the key whose profile fits the notes best (Krumhansl's method).
 
     Args:
       frames: MIDI numbers of each frame, of equal lengths.
 
     Returns:
-      A name in `KEYS`; `""` where nothing sounds.
+      A name in `KEYS`; `""` where there is no note.
     """
     counts = [0] * 12
     for frame in frames:
@@ -81,10 +81,12 @@ def estimate_key(frames: Iterable[Iterable[int]]) -> str:
 
     def fit(index: int) -> float:
         profile = _PROFILES[index // 12]
-        turned = [counts[(degree + index) % 12] for degree in range(12)]
-        mean, usual = sum(turned) / 12, sum(profile) / 12
-        product = sum((a - mean) * (b - usual) for a, b in zip(turned, profile, strict=True))
-        return product / math.sqrt(sum((b - usual) ** 2 for b in profile))
+        rotated = [counts[(degree + index) % 12] for degree in range(12)]
+        mean, profile_mean = sum(rotated) / 12, sum(profile) / 12
+        product = sum(
+            (a - mean) * (b - profile_mean) for a, b in zip(rotated, profile, strict=True)
+        )
+        return product / math.sqrt(sum((b - profile_mean) ** 2 for b in profile))
 
     return KEYS[max(range(len(KEYS)), key=fit)]
 
@@ -104,7 +106,7 @@ def sharps(key: str) -> int:
 
 
 def transpose_key(key: str, semitones: int) -> str:
-    """Returns the key that many semitones higher, of the same mode."""
+    """Returns the key `semitones` higher, of the same mode."""
     key = parse_key(key)
     index = KEYS.index(key)
     return KEYS[(index + semitones) % 12 + index // 12 * 12]
@@ -127,8 +129,8 @@ def note_name(pitch: int, key: str | None = None) -> str:
 
     Args:
       pitch: the MIDI number.
-      key: where its signature has flats, so have the notes, but for the raised seventh of minor:
-        that of G minor is F sharp.
+      key: a key with flats in its signature gives names with flats, except for the raised seventh
+        of minor: in G minor it is F sharp.
     """
     flats = key is not None and sharps(key) < 0 and (pitch + 1 - tonic(key)) % 12
     names = _FLATS if flats else _SHARPS
@@ -148,7 +150,7 @@ def parse_chord(text: str) -> tuple[int, ...]:
         numbers, `"43 50 59 67"`.
 
     Raises:
-      UsageError: there is no note, one is not understood, or one is not on a piano.
+      UsageError: there is no note, or one is invalid or not on a piano.
     """
     pitches = set()
     for word in re.split(r"[\s,;]+", text.strip()):
@@ -167,7 +169,7 @@ def parse_chord(text: str) -> tuple[int, ...]:
             )
         if not LOWEST <= pitch <= HIGHEST:
             raise UsageError(
-                f"The note {word!r} is not on a piano. Take one from A0 to C8 "
+                f"The note {word!r} is not on a piano. Use notes from A0 to C8 "
                 f"({LOWEST} to {HIGHEST})."
             )
         pitches.add(pitch)

@@ -1,4 +1,4 @@
-"""The libraries of the extra `[music]`: what is said when one is missing, and their silence."""
+"""The libraries of the extra `[music]`: checks that they are installed, and no output of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIBRARIES = ("music21", "pretty_midi", "mido")
 
 
 def require(*names: str) -> None:
-    """Imports libraries, all of them when none is named.
+    """Imports libraries; all of them without names.
 
     Raises:
       ZooError: one is not installed; the message says how to install it.
@@ -22,7 +22,7 @@ def require(*names: str) -> None:
     for name in names or LIBRARIES:
         try:
             with warnings.catch_warnings():
-                # They warn of their own age, for example of `pkg_resources`, as they are imported.
+                # Their imports cause deprecation warnings, for example about `pkg_resources`.
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)
         except ImportError as error:
@@ -32,10 +32,10 @@ def require(*names: str) -> None:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what the libraries warn of, and print, from whoever called.
+def suppress_output() -> Iterator[None]:
+    """Suppresses the warnings and the printed output of the libraries.
 
-    What matters of it is raised as an error; the rest is about notation.
+    Serious problems are raised as errors; the rest is about notation.
     """
     with (
         warnings.catch_warnings(),
@@ -46,7 +46,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def line(error: BaseException) -> str:
-    """Returns what a library says went wrong, as one short line."""
+def one_line(error: BaseException) -> str:
+    """Returns the message of an error as one short line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 120 else f"{text[:119]}…"

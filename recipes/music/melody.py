@@ -12,10 +12,10 @@ from recipes.music.keys import LETTERS, estimate_key, note_name
 from recipes.music.read import Score
 from zoo.errors import ZooError
 
-_FINE = 24  # parts of a quarter note: where notes of a written score begin
-_COARSE = 4  # parts of a quarter note to which what was played by hand is moved
-_NEAR = 0.01  # quarter notes
-_HELD = 0.55  # a note that lasts so much of the time until the next one is held until then
+_FINE = 24  # parts of a quarter note: the grid of notes in a written score
+_COARSE = 4  # parts of a quarter note: the grid of a human performance
+_TOLERANCE = 0.01  # quarter notes
+_HELD = 0.55  # a note that lasts this fraction of the time to the next one is held until then
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ def to_tune(score: Score) -> tuple[str, list[str]]:
     """Writes the melody of a score as a tune.
 
     The melody is the highest note at each moment. Where all notes begin at a 24th of a quarter
-    note, they stay there; else they are moved to sixteenths. Rests before the first note are left
-    out, so that an upbeat begins with its note.
+    note, they stay there; else they are moved to sixteenths. Rests before the first note are
+    omitted, so that an upbeat begins with its note.
 
     Returns:
-      The key that fits all notes best, as of `modes`, and the tokens, the metre first.
+      The key that fits all notes best, a name of `modes`, and the tokens, the metre first.
 
     Raises:
-      ZooError: it has no note, or a metre or rhythm that a tune cannot have.
+      ZooError: the score has no note, or a metre or rhythm that a tune cannot have.
     """
     tones = _quantised(_skyline(score.spans))
     if not tones:
@@ -46,41 +46,45 @@ def to_tune(score: Score) -> tuple[str, list[str]]:
     meter = abc.parse_meter(f"{score.time[0]}/{score.time[1]}")
     sounding = [[pitch] * round(4 * (end - start)) for start, end, pitch in score.spans]
     key = modes.parse_key(estimate_key(sounding))
-    found = [f"[M:{meter}]"]
+    tokens = [f"[M:{meter}]"]
     for number, bar in enumerate(_bars(tones, score.bars)):
-        found += ["|"] * (number > 0) + _bar_tokens(bar, key)
-    found.append("|]")
-    abc.bars(found)  # whether it is right
-    return key, found
+        tokens += ["|"] * (number > 0) + _bar_tokens(bar, key)
+    tokens.append("|]")
+    abc.bars(tokens)  # raises an error for invalid tokens
+    return key, tokens
 
 
 def _skyline(spans: Sequence[tuple[float, float, int]]) -> list[tuple[float, float, int]]:
-    """Returns the notes that no higher one covers, each until the next one begins."""
+    """Returns the notes that are not below a higher one, each until the next one begins."""
     result: list[tuple[float, float, int]] = []
     for start, end, pitch in sorted(spans, key=lambda span: (span[0], -span[2])):
         if result:
-            before, until, other = result[-1]
-            if start - before < _NEAR or (other > pitch and start < until - _NEAR):
+            before, stop, other = result[-1]
+            if start - before < _TOLERANCE or (other > pitch and start < stop - _TOLERANCE):
                 continue
-            result[-1] = before, min(until, start), other
+            result[-1] = before, min(stop, start), other
         result.append((start, end, pitch))
     return result
 
 
 def _quantised(spans: Sequence[tuple[float, float, int]]) -> list[_Tone]:
-    """Moves notes to a grid, and fills what is between them with rests."""
-    exact = all(abs(start * _FINE - round(start * _FINE)) < _NEAR * _FINE for start, *_ in spans)
+    """Moves notes to a grid and fills the gaps between them with rests."""
+    exact = all(
+        abs(start * _FINE - round(start * _FINE)) < _TOLERANCE * _FINE for start, *_ in spans
+    )
     grid = _FINE if exact else _COARSE
     result: list[_Tone] = []
-    for place, (start, end, pitch) in enumerate(spans):
+    for position, (start, end, pitch) in enumerate(spans):
         begin = Fraction(round(start * grid), grid)
         if result and begin <= result[-1].start:
             continue  # a shorter note than the grid has
         after = (
-            Fraction(round(spans[place + 1][0] * grid), grid) if place + 1 < len(spans) else None
+            Fraction(round(spans[position + 1][0] * grid), grid)
+            if position + 1 < len(spans)
+            else None
         )
         length = end - start
-        written = exact and abs(length * 12 - round(length * 12)) < _NEAR * 12
+        written = exact and abs(length * 12 - round(length * 12)) < _TOLERANCE * 12
         if after is not None and not written and length > _HELD * float(after - begin):
             stop = after
         else:
@@ -99,14 +103,14 @@ def _quantised(spans: Sequence[tuple[float, float, int]]) -> list[_Tone]:
 
 
 def _bars(tones: Sequence[_Tone], lines: Sequence[float]) -> list[list[tuple[_Tone, bool]]]:
-    """Cuts notes at bar lines; says of each piece whether it goes on in the next bar."""
-    places = [Fraction(round(line * _FINE), _FINE) for line in lines]
-    if len(places) > 1:  # bars go on beyond the last line as before
-        size = places[-1] - places[-2]
-        while size > 0 and places[-1] < tones[-1].end:
-            places.append(places[-1] + size)
+    """Cuts notes at bar lines; returns each part, and whether it continues in the next bar."""
+    boundaries = [Fraction(round(line * _FINE), _FINE) for line in lines]
+    if len(boundaries) > 1:  # bars go on beyond the last line as before
+        size = boundaries[-1] - boundaries[-2]
+        while size > 0 and boundaries[-1] < tones[-1].end:
+            boundaries.append(boundaries[-1] + size)
     result: list[list[tuple[_Tone, bool]]] = [[]]
-    ends = iter([place for place in places if place > tones[0].start])
+    ends = iter([boundary for boundary in boundaries if boundary > tones[0].start])
     end = next(ends, None)
     for tone in tones:
         start = tone.start
@@ -126,27 +130,27 @@ def _bar_tokens(bar: Sequence[tuple[_Tone, bool]], key: str) -> list[str]:
     altered = modes.signature(key)
     local: dict[str, int] = {}
     result: list[str] = []
-    place = 0
-    while place < len(bar):
-        count = _triplet(bar, place)
+    position = 0
+    while position < len(bar):
+        count = _triplet(bar, position)
         scale = Fraction(3, 2) if count else Fraction(1)
         if count:
             result.append("(3" if count == 3 else f"(3:2:{count}")
-        for tone, tied in bar[place : place + max(count, 1)]:
+        for tone, tied in bar[position : position + max(count, 1)]:
             length = (tone.end - tone.start) * 2 * scale  # in eighths
             if length.denominator > 16:
                 raise ZooError(f"a note lasts {length} eighths, which a tune cannot have.")
             result.append(_pitch_token(tone.pitch, key, altered, local) if tone.pitch else "z")
             result += abc.length_tokens(length)
             result += ["-"] * tied
-        place += max(count, 1)
+        position += max(count, 1)
     return result
 
 
-def _triplet(bar: Sequence[tuple[_Tone, bool]], place: int) -> int:
-    """Returns how many notes from `place` on make up a triplet, 0 for none."""
+def _triplet(bar: Sequence[tuple[_Tone, bool]], position: int) -> int:
+    """Returns the number of notes from `position` on that form a triplet, 0 for none."""
     total = Fraction(0)
-    for count, (tone, _) in enumerate(bar[place : place + 9], 1):
+    for count, (tone, _) in enumerate(bar[position : position + 9], 1):
         length = tone.end - tone.start
         if count == 1 and length.denominator % 3:
             return 0
@@ -157,7 +161,7 @@ def _triplet(bar: Sequence[tuple[_Tone, bool]], place: int) -> int:
 
 
 def _pitch_token(pitch: int, key: str, altered: dict[str, int], local: dict[str, int]) -> str:
-    """Returns the token of a pitch, and notes its accidental in those of the bar."""
+    """Returns the token of a pitch and adds its accidental to `local`, those of the bar."""
     for letter, value in LETTERS.items():
         alter = altered.get(letter, 0)
         if (value + alter - pitch) % 12 == 0:

@@ -1,7 +1,7 @@
 """Standard MIDI files: their notes, and where bars begin, in quarter notes.
 
-Only notes and time signatures are read. What else a file holds (keys, controllers, system exclusive
-data) is passed over by its length, whatever its values. RP-001, The Complete MIDI 1.0 Detailed
+Only notes and time signatures are read. Other events (keys, controllers, system exclusive data)
+are skipped by their length, whatever their values. RP-001, The Complete MIDI 1.0 Detailed
 Specification, 1996.
 """
 
@@ -21,10 +21,10 @@ _SYSTEM_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # of system common messages; of oth
 
 @dataclass(frozen=True)
 class MidiNotes:
-    """What a file says of its notes.
+    """The notes of a file.
 
     Attributes:
-      spans: `(start, end, pitch)` of each note but those of drums, in quarter notes.
+      spans: `(start, end, pitch)` of each note except drums, in quarter notes.
       meters: `(start, numerator, denominator)` of each time signature, by start.
       length: quarter notes until the last event.
     """
@@ -37,17 +37,17 @@ class MidiNotes:
 def parse_midi(data: bytes) -> MidiNotes:
     """Reads a MIDI file, perhaps inside a RIFF container.
 
-    A note that is never switched off ends where its channel strikes another one, or where its track
+    A note that is never switched off ends where its channel starts another one, or where its track
     ends; the last one lasts a quarter note at least.
 
     Raises:
-      ZooError: it is none, is damaged, or counts time in frames of film.
+      ZooError: it is not a MIDI file, is damaged, or counts time in frames of film.
     """
     if data[:4] == b"RIFF" and b"MThd" in data[:4096]:
         data = data[data.index(b"MThd") :]
     if data[:4] != b"MThd":
         raise ZooError("it does not begin with MThd")
-    head, place = _chunk(data, 0)
+    head, position = _chunk(data, 0)
     if len(head) < 6:
         raise ZooError("its header is too short")
     _, tracks, division = struct.unpack(">HHH", head[:6])
@@ -59,14 +59,15 @@ def parse_midi(data: bytes) -> MidiNotes:
     meters: set[tuple[float, int, int]] = set()
     last = 0
     while tracks:
-        name, (content, place) = data[place : place + 4], _chunk(data, place)
+        name, (content, position) = data[position : position + 4], _chunk(data, position)
         if name != b"MTrk":  # of another kind; it may stand between tracks
             continue
         tracks -= 1
         track = _Track(content)
         track.read()
-        found = track.spans(division)
-        spans += [(on / division, off / division, pitch) for on, off, pitch in found]
+        spans += [
+            (on / division, off / division, pitch) for on, off, pitch in track.spans(division)
+        ]
         meters |= {(when / division, *meter) for when, *meter in track.meters}
         last = max(last, track.now)
     return MidiNotes(sorted(spans), sorted(meters), last / division)
@@ -77,55 +78,57 @@ def bar_starts(
 ) -> tuple[list[float], tuple[int, int]]:
     """Returns where bars begin, in quarter notes, and the time signature of the second bar.
 
-    Bars are counted from each time signature on; without one they are of 4/4. There is one more
-    bar line than fits into `length`.
+    Bars are counted from each time signature; without one the metre is 4/4. There is one more bar
+    line than `length` needs.
     """
     changes = sorted(meters)
     if not changes or changes[0][0] > 0:
         changes = [(0.0, 4, 4), *changes]
     starts: list[float] = []
     sizes: list[tuple[int, int]] = []
-    for place, (begin, above, below) in enumerate(changes):
-        after = place + 1 < len(changes)
-        end = changes[place + 1][0] if after else max(length, begin) + 8 * above / below
-        size = 4 * above / below
+    for position, (begin, numerator, denominator) in enumerate(changes):
+        after = position + 1 < len(changes)
+        end = (
+            changes[position + 1][0] if after else max(length, begin) + 8 * numerator / denominator
+        )
+        size = 4 * numerator / denominator
         count = 0
         while begin + count * size < end - 1e-6:
             starts.append(begin + count * size)
-            sizes.append((above, below))
+            sizes.append((numerator, denominator))
             count += 1
     return starts, sizes[min(1, len(sizes) - 1)]
 
 
-def _chunk(data: bytes, place: int) -> tuple[bytes, int]:
-    """Returns the content of the chunk at `place`, and where the next one begins."""
-    if place + 8 > len(data):
-        raise ZooError("it breaks off")
-    end = place + 8 + int.from_bytes(data[place + 4 : place + 8], "big")
+def _chunk(data: bytes, position: int) -> tuple[bytes, int]:
+    """Returns the content of the chunk at `position`, and where the next one begins."""
+    if position + 8 > len(data):
+        raise ZooError("it ends too early")
+    end = position + 8 + int.from_bytes(data[position + 4 : position + 8], "big")
     if end > len(data):
-        raise ZooError("it breaks off")
-    return data[place + 8 : end], end
+        raise ZooError("it ends too early")
+    return data[position + 8 : end], end
 
 
 class _Track:
     """The events of one track."""
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.place = data, 0
+        self.data, self.position = data, 0
         self.now = 0  # ticks
         self.meters: list[tuple[int, int, int]] = []
         self.closed: list[tuple[int, int, int, int]] = []  # on, off, channel, pitch
-        self.open: dict[tuple[int, int], list[int]] = {}  # channel and pitch to when it was struck
+        self.open: dict[tuple[int, int], list[int]] = {}  # channel and pitch to its start times
 
     def read(self) -> None:
         status = 0
-        while self.place < len(self.data):
+        while self.position < len(self.data):
             self.now += self._number()
             byte = self._byte()
             if byte >= 0x80:
                 status = byte
             else:  # running status: the byte belongs to an event like the last one
-                self.place -= 1
+                self.position -= 1
             if status == 0xFF:
                 kind, content = self._byte(), self._content()
                 if kind == 0x2F:
@@ -147,14 +150,14 @@ class _Track:
     def spans(self, quarter: int) -> list[tuple[int, int, int]]:
         """Returns `(on, off, pitch)` of each note in ticks, also of those never switched off."""
         result = [(on, off, pitch) for on, off, channel, pitch in self.closed if channel != DRUMS]
-        struck: dict[int, list[int]] = {}
+        starts: dict[int, list[int]] = {}
         for on, _, channel, _ in self.closed:
-            struck.setdefault(channel, []).append(on)
+            starts.setdefault(channel, []).append(on)
         for (channel, _), begins in self.open.items():
-            struck.setdefault(channel, []).extend(begins)
+            starts.setdefault(channel, []).extend(begins)
         for (channel, pitch), begins in self.open.items():
             for on in begins:
-                later = [each for each in struck[channel] if each > on]
+                later = [each for each in starts[channel] if each > on]
                 off = min(later) if later else max(self.now, on + quarter)
                 if channel != DRUMS:
                     result.append((on, off, pitch))
@@ -173,17 +176,17 @@ class _Track:
             return
         begins = self.open.pop(note, [])
         self.closed += [(on, self.now, *note) for on in begins if on != self.now]
-        if kept := [on for on in begins if on == self.now]:  # struck at this very tick
+        if kept := [on for on in begins if on == self.now]:  # started at this tick
             self.open[note] = kept
 
     def _byte(self) -> int:
         return self._bytes(1)[0]
 
     def _bytes(self, count: int) -> bytes:
-        self.place += count
-        if self.place > len(self.data):
-            raise ZooError("a track breaks off")
-        return self.data[self.place - count : self.place]
+        self.position += count
+        if self.position > len(self.data):
+            raise ZooError("a track ends too early")
+        return self.data[self.position - count : self.position]
 
     def _content(self) -> bytes:
         return self._bytes(self._number())

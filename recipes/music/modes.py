@@ -1,7 +1,7 @@
 """Keys with the modes that folk tunes are in: their names, signatures and scales.
 
-A mode has the notes of a major key and another first one: D dorian is the white keys from D on.
-`recipes.music.keys` knows major and minor only, and any spelling of these.
+A mode has the notes of a major key but another first note: D dorian is the white keys from D on.
+`recipes.music.keys` has only major and minor, in any spelling.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from recipes.music.keys import LETTERS
 from zoo.errors import UsageError
 
-MODES = {  # to the fifths from its first note up to that of the major key with its notes
+MODES = {  # mode to sharps of its signature, less those of the major key on the same tonic
     "major": 0,
     "mixolydian": -1,
     "dorian": -2,
@@ -20,9 +20,9 @@ MODES = {  # to the fifths from its first note up to that of the major key with 
     "locrian": -5,
     "lydian": 1,
 }
-# "M" is left out: the standard ignores case, by which it would be minor; people mean major.
-_SAME = {"": "major", "m": "minor", "ionian": "major", "aeolian": "minor"}
-_FIFTHS = {letter: place for place, letter in enumerate("FCGDAEB")}
+# "M" is omitted: the standard ignores case and reads it as minor, but people mean major.
+_ALIASES = {"": "major", "m": "minor", "ionian": "major", "aeolian": "minor"}
+_FIFTHS = {letter: index for index, letter in enumerate("FCGDAEB")}
 
 
 def parse_key(text: str) -> str:
@@ -31,19 +31,19 @@ def parse_key(text: str) -> str:
     A flat is written `-`: `"Bb"` gives `"B- major"`.
 
     Raises:
-      UsageError: it is no key, or one with accidentals of its own.
+      UsageError: it is not a key, or has extra accidentals.
     """
-    found = re.fullmatch(r"([A-Ga-g])\s*([#♯b♭-]?)\s*([A-Za-z]*)", text.strip())
-    mode = _mode(found[3]) if found else ""
+    match = re.fullmatch(r"([A-Ga-g])\s*([#♯b♭-]?)\s*([A-Za-z]*)", text.strip())
+    mode = _mode(match[3]) if match else ""
     if text.strip() in ("HP", "Hp"):
         raise UsageError(
-            f"{text.strip()!r} is the scale of Highland pipes, which is no key; write it as A mix "
+            f"{text.strip()!r} is the scale of Highland pipes, not a key; write it as A mix "
             "or D major."
         )
-    if found is None or not mode:
-        raise UsageError(f"{text!r} is no key; write it as G major, Em, A dorian or Bb major.")
-    sign = {"": "", "#": "#", "♯": "#"}.get(found[2], "-")
-    name = f"{found[1].upper()}{sign} {mode}"
+    if match is None or not mode:
+        raise UsageError(f"{text!r} is not a key; write it as G major, Em, A dorian or Bb major.")
+    sign = {"": "", "#": "#", "♯": "#"}.get(match[2], "-")
+    name = f"{match[1].upper()}{sign} {mode}"
     if not -7 <= sharps(name) <= 7:
         raise UsageError(f"{text!r} is a key with more than seven sharps or flats.")
     return name
@@ -62,16 +62,16 @@ def split_key(text: str) -> tuple[str, int]:
     """Separates the key of a `K:` field from clef and transposition.
 
     Returns:
-      The key as it is written, `""` where there is none, and by how many semitones what sounds is
-      above what is written: `"G clef=treble-8"` gives `("G", -12)`.
+      The key as it is written, `""` for none, and the transposition in semitones from the written
+      to the sounding notes: `"G clef=treble-8"` gives `("G", -12)`.
     """
     words, shift = [], 0
-    for place, word in enumerate(re.sub(r'"[^"]*"', "", text).split()):
+    for index, word in enumerate(re.sub(r'"[^"]*"', "", text).split()):
         clef = _CLEF.fullmatch(word)
-        if (clef and (place or len(word) > 1)) and not re.fullmatch("[A-G]", word):
+        if (clef and (index or len(word) > 1)) and not re.fullmatch("[A-G]", word):
             shift += {"+8": 12, "-8": -12}.get(clef[1] or "", 0)
-        elif found := _PROPERTY.fullmatch(word):
-            number = re.fullmatch(r"([+-]?[0-9]{1,2})", found[1])
+        elif field := _PROPERTY.fullmatch(word):
+            number = re.fullmatch(r"([+-]?[0-9]{1,2})", field[1])
             size = {"octave": 12, "transpose": 1, "t": 1}.get(word.partition("=")[0], 0)
             shift += size * int(number[1]) if number else 0
         else:
@@ -80,11 +80,11 @@ def split_key(text: str) -> tuple[str, int]:
 
 
 def _mode(word: str) -> str:
-    """Returns the mode that a word means, three letters of it being enough; `""` for none."""
-    if word in _SAME:
-        return _SAME[word]
-    names = [name for name in (*MODES, *_SAME) if name.startswith(word.lower())]
-    return _SAME.get(names[0], names[0]) if names and len(word) >= 3 else ""
+    """Returns the mode that a word of at least three letters begins; `""` for none."""
+    if word in _ALIASES:
+        return _ALIASES[word]
+    names = [name for name in (*MODES, *_ALIASES) if name.startswith(word.lower())]
+    return _ALIASES.get(names[0], names[0]) if names and len(word) >= 3 else ""
 
 
 def sharps(key: str) -> int:
@@ -116,7 +116,7 @@ def scale(key: str) -> frozenset[int]:
 
 
 def key_field(key: str) -> str:
-    """Returns what a `K:` field says of a key: `"B- major"` gives `"Bb"`."""
+    """Returns the value of a key's `K:` field: `"B- major"` gives `"Bb"`."""
     name, _, mode = key.partition(" ")
     ending = {"major": "", "minor": "m"}.get(mode, mode[:3])
     return name.replace("-", "b") + ending

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("zoo")
 class NADE(layers.Layer):
-    """Neural autoregressive distribution of which of many keys sound, given a state.
+    """Neural autoregressive distribution over the keys that sound, given a state.
 
     With h the state of a network at this frame, and v_j = 1 where key j sounds:
 
@@ -21,13 +21,13 @@ class NADE(layers.Layer):
     lowest to the highest.
 
     The argument of f changes only where a key sounds. It is therefore computed once for each
-    note of a frame and not for each of the keys, which takes a tenth of the time.
+    note of a frame instead of each key, which takes a tenth of the time.
 
     Args:
       hidden: size of f's argument.
       keys: number of keys.
-      notes: the sum over j is of the lowest `notes` sounding keys below i; further ones do not
-        change the distribution of those above them.
+      notes: the sum over j has the lowest `notes` sounding keys below i; further ones do not
+        change the distribution of the keys above them.
       activation: f.
 
     Call arguments:
@@ -50,7 +50,7 @@ class NADE(layers.Layer):
         self.hidden, self.keys, self.notes = hidden, keys, notes
         self.activation = keras.activations.get(activation)
         policy = self.dtype_policy
-        # [c + A h, b + B h] in one product.
+        # [c + A h, b + B h] in one product. Saved weights go by the name "given".
         self.given = layers.Dense(hidden + keys, dtype=policy, name="given")
 
     def build(self, state_shape: tuple, frame_shape: tuple) -> None:
@@ -63,13 +63,13 @@ class NADE(layers.Layer):
         )
 
     def _parts(self, state: Any) -> tuple[Any, Any]:
-        given = self.given(state)
-        return given[..., : self.hidden], given[..., self.hidden :]
+        both = self.given(state)
+        return both[..., : self.hidden], both[..., self.hidden :]
 
     def call(self, state: Any, frame: Any) -> Any:
         hidden, base = self._parts(state)
         frame = ops.cast(frame, hidden.dtype)
-        # How many keys below each one sound, up to `notes`: the part of the frame it lies in.
+        # The part of a key: the number of sounding keys below it, at most `notes`.
         lower = ops.cumsum(frame, axis=-1) - frame
         part = ops.one_hot(
             ops.cast(ops.minimum(lower, self.notes), "int32"), self.notes + 1, dtype=hidden.dtype
@@ -80,8 +80,8 @@ class NADE(layers.Layer):
         first = ops.expand_dims(hidden, -2)
         hidden = self.activation(ops.concatenate([first, first + sums], axis=-2))
         logits = ops.matmul(hidden, self.out)  # (..., notes + 1, keys)
-        chosen = ops.sum(ops.swapaxes(part, -1, -2) * logits, axis=-2)
-        return ops.cast(chosen, "float32") + ops.cast(base, "float32")
+        selected = ops.sum(ops.swapaxes(part, -1, -2) * logits, axis=-2)
+        return ops.cast(selected, "float32") + ops.cast(base, "float32")
 
     def above(self, state: Any, frame: Any) -> Any:
         """Returns the logits of keys above the highest that sounds, for one key after another.
@@ -125,7 +125,7 @@ class Bernoulli(layers.Dense):
 
     Call arguments:
       state: float `(..., state)`, h.
-      frame: `(..., keys)`, which makes no difference.
+      frame: `(..., keys)`, which is ignored.
 
     Returns:
       Logits, float32 `(..., keys)`.

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from recipes.music.keys import note_name
-from recipes.music.libraries import line, quiet, require
-from recipes.music.piece import FOUR_VOICES, NEAR, Piece
+from recipes.music.libraries import one_line, require, suppress_output
+from recipes.music.piece import FOUR_VOICES, TOLERANCE, Piece
 from recipes.music.repeats import sections
 from recipes.music.tune import Key, Measure, NotatedTune, Pitch, Voice
 from zoo.errors import ZooError
@@ -23,10 +23,10 @@ def musicxml(score: Any) -> bytes:
     """
     from music21 import instrument, musicxml
 
-    with quiet():
+    with suppress_output():
         try:
             for number, part in enumerate(score.parts, 1):
-                # Without these, the library makes up ids at random.
+                # Without these, the library draws random ids.
                 player = instrument.Piano()
                 player.partId, player.instrumentId = f"P{number}", f"I{number}"
                 player.partName = part.partName or "Melody"
@@ -34,17 +34,19 @@ def musicxml(score: Any) -> bytes:
                 part.insert(0, player)
             document = musicxml.m21ToXml.GeneralObjectExporter(score).parse()
         except Exception as error:
-            raise ZooError(f"The piece cannot be notated as MusicXML ({line(error)}).") from error
-    # The date, and the composer and title that the library makes up.
-    made_up = (
+            raise ZooError(
+                f"The piece cannot be notated as MusicXML ({one_line(error)})."
+            ) from error
+    # The date, and the composer and title that the library adds.
+    defaults = (
         rb"<encoding-date>[^<]*</encoding-date>|<creator[^>]*>Music21</creator>|"
         rb"<movement-title>Music21 Fragment</movement-title>"
     )
-    return re.sub(rb"\s*(" + made_up + rb")", b"", document)
+    return re.sub(rb"\s*(" + defaults + rb")", b"", document)
 
 
 def score(piece: Piece) -> Any:
-    """Returns a piece as a music21 score, a part for each voice; an upbeat is a bar of its own.
+    """Returns a piece as a music21 score, a part for each voice; an upbeat is a separate bar.
 
     Raises:
       ZooError: music21 is not installed.
@@ -53,7 +55,7 @@ def score(piece: Piece) -> Any:
     from music21 import clef, key, metadata, meter, note, stream, tempo
     from music21.common import opFrac
 
-    with quiet():
+    with suppress_output():
         result = stream.Score()
         result.metadata = metadata.Metadata()
         for voice, name in enumerate(piece.voices):
@@ -69,22 +71,22 @@ def score(piece: Piece) -> Any:
             part.append(meter.TimeSignature(f"{piece.time[0]}/{piece.time[1]}"))
             if voice == 0:
                 part.append(tempo.MetronomeMark(number=piece.bpm))
-            place, late = 0.0, piece.bar - piece.upbeat if piece.upbeat else 0.0
+            now, late = 0.0, piece.bar - piece.upbeat if piece.upbeat else 0.0
             for each in notes:
-                if each.start > place + NEAR:
-                    part.insert(opFrac(place + late), note.Rest(opFrac(each.start - place)))
-                spelt = each.pitch if piece.key is None else note_name(each.pitch, piece.key)
-                tone = note.Note(spelt, quarterLength=opFrac(each.end - each.start))
+                if each.start > now + TOLERANCE:
+                    part.insert(opFrac(now + late), note.Rest(opFrac(each.start - now)))
+                spelled = each.pitch if piece.key is None else note_name(each.pitch, piece.key)
+                tone = note.Note(spelled, quarterLength=opFrac(each.end - each.start))
                 part.insert(opFrac(each.start + late), tone)
-                place = each.end
-            if piece.length > place + NEAR:
-                part.insert(opFrac(place + late), note.Rest(opFrac(piece.length - place)))
+                now = each.end
+            if piece.length > now + TOLERANCE:
+                part.insert(opFrac(now + late), note.Rest(opFrac(piece.length - now)))
             result.insert(0, _with_upbeat(part, late) if late else part)
     return result
 
 
 def _with_upbeat(part: Any, late: float) -> Any:
-    """Divides a part that begins `late` into bars, the first of which is an upbeat."""
+    """Divides a part that begins `late` into bars; the first one is an upbeat."""
     from music21 import stream
     from music21.common import opFrac
 
@@ -107,8 +109,8 @@ def parse_abc(text: str) -> Any:
     """Returns the music21 score of one ABC tune.
 
     Raises:
-      ZooError: music21 is not installed, the text is no ABC, holds several tunes or no note, or
-        a note lies below all octaves.
+      ZooError: music21 is not installed, the text is not ABC, has several tunes or no note, or a
+        note is below the piano.
     """
     require("music21")
     from music21 import converter, stream
@@ -116,25 +118,25 @@ def parse_abc(text: str) -> Any:
     # The library would read the octave -1 of such a note as a flat.
     if low := re.search(r"[A-G],{5,}|[a-g],{6,}", text):
         raise ZooError(f"The note {low[0]!r} of the ABC tune is not on a piano.")
-    with quiet():
+    with suppress_output():
         try:
             result = converter.parseData(text, format="abc")
         except Exception as error:
             raise ZooError(
-                f"This is not an ABC tune that music21 reads ({line(error)}): it needs the lines "
-                "X:, M:, L: and K:, and notes after them."
+                f"This is not an ABC tune that music21 reads ({one_line(error)}): it needs the "
+                "lines X:, M:, L: and K:, and notes after them."
             ) from error
         if isinstance(result, stream.Opus):
             raise ZooError("The ABC text holds several tunes: give one at a time.")
         if not any(_sounds(element) for element in result.recurse().notes):
-            raise ZooError("The ABC tune has no note, so nothing can be written of it.")
+            raise ZooError("The ABC tune has no note, so nothing can be written.")
     return result
 
 
 def tune_score(tune: NotatedTune, bpm: float = 120.0) -> Any:
     """Returns a tune as a music21 score, as it is written: repeats, endings, ties, grace notes.
 
-    A `:|` that has no `|:` gets one where it goes back to, so that every program plays the same.
+    A `:|` without a `|:` gets one where the repeat begins, so that every program plays the same.
 
     Args:
       tune: of `recipes.music.tune.parse_tune`.
@@ -146,7 +148,7 @@ def tune_score(tune: NotatedTune, bpm: float = 120.0) -> Any:
     require("music21")
     from music21 import metadata, stream, tempo
 
-    with quiet():
+    with suppress_output():
         result = stream.Score()
         result.metadata = metadata.Metadata()
         result.metadata.title = tune.title
@@ -167,22 +169,22 @@ def _part(voice: Voice) -> Any:
     part = stream.Part()
     part.partName = voice.name
     repeated = [each for each in sections([m.mark for m in voice.measures]) if each.times > 1]
-    # A `|:` that nothing closes is not written: programs differ in what they make of it.
+    # A `|:` without a `:|` is omitted, because programs play it differently.
     opening = {each.start for each in repeated if each.start or voice.measures[0].mark.opens}
     events = [event for m in voice.measures for layer in m.layers for event in layer]
     middle = [pitch.number for event in events for pitch in event.pitches]
     number = 0
     measures = []
     before: Measure | None = None
-    for place, written in enumerate(voice.measures):
-        mark, last = written.mark, place + 1 == len(voice.measures)
+    for index, written in enumerate(voice.measures):
+        mark, last = written.mark, index + 1 == len(voice.measures)
         lacking = Fraction(0)
         if written.meter:
             lacking = Fraction(4 * written.meter[0], written.meter[1]) - written.length
-        upbeat = lacking > 0 and bool(not place or mark.part or mark.opens)
+        upbeat = lacking > 0 and bool(not index or mark.part or mark.opens)
         number += not upbeat
         measure = stream.Measure(number=number)
-        if upbeat and place:
+        if upbeat and index:
             measure.numberSuffix = "X"  # the upbeat of a part; numbers are unique in a file
         if upbeat:
             measure.showNumber = stream.enums.ShowNumber.NEVER
@@ -196,7 +198,7 @@ def _part(voice: Voice) -> Any:
             measure.append(_key_signature(written.key))
         if written.meter and (before is None or before.meter != written.meter):
             measure.append(meter.TimeSignature(f"{written.meter[0]}/{written.meter[1]}"))
-        if place in opening:
+        if index in opening:
             measure.leftBarline = bar.Repeat(direction="start")
         if mark.back:
             measure.rightBarline = bar.Repeat(
@@ -217,7 +219,7 @@ def _part(voice: Voice) -> Any:
 
 
 def _fill(measure: Any, written: Measure) -> None:
-    """Puts the events of a measure into a music21 one, each layer into a voice of its own."""
+    """Puts the events of a measure into a music21 one, each layer into a separate voice."""
     from music21 import chord, harmony, note, stream
     from music21.common import opFrac
 
@@ -229,7 +231,7 @@ def _fill(measure: Any, written: Measure) -> None:
             for grace in event.graces:
                 target.insert(opFrac(event.start), note.Note(_pitch(grace)).getGrace())
             if event.symbol:
-                with contextlib.suppress(Exception):  # other words than names of chords
+                with contextlib.suppress(Exception):  # the text is not the name of a chord
                     target.insert(opFrac(event.start), harmony.ChordSymbol(event.symbol))
             length = opFrac(event.length)
             if not event.pitches:
@@ -244,7 +246,7 @@ def _fill(measure: Any, written: Measure) -> None:
 
 
 def _tie(part: Any, voice: Voice) -> None:
-    """Ties the notes of a music21 part that go on into the next one of the same pitch."""
+    """Ties the notes of a music21 part to the next note of the same pitch, where `tied` says so."""
     from music21 import chord, tie
 
     written = [event for m in voice.measures for layer in m.layers for event in layer]
@@ -253,8 +255,8 @@ def _tie(part: Any, voice: Voice) -> None:
     if len(elements) != len(written) or any(len(m.layers) > 1 for m in voice.measures):
         return
     going: set[int] = set()
-    for place, (event, element) in enumerate(zip(written, elements, strict=True)):
-        after = written[place + 1].pitches if place + 1 < len(written) else ()
+    for index, (event, element) in enumerate(zip(written, elements, strict=True)):
+        after = written[index + 1].pitches if index + 1 < len(written) else ()
         following = {pitch.number for pitch in after}
         stopping, going = going, set()
         parts = element.notes if isinstance(element, chord.Chord) else [element]
@@ -287,7 +289,7 @@ def _key_signature(signature: Key) -> Any:
 
 
 def _sounds(element: Any) -> bool:
-    """Whether a music21 element is a note or a chord that lasts, and no chord symbol."""
+    """Whether a music21 element is a note or a chord with a duration, not a chord symbol."""
     from music21 import harmony
 
     return (

@@ -1,4 +1,4 @@
-"""A piece as the notes of its voices, and how frames become one."""
+"""A piece as the notes of its voices, and the conversion of frames to a piece."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zoo.errors import ZooError
 
 FOUR_VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 
-# What it costs a voice that has not sounded yet to enter, in semitones of movement.
-_ENTRY = 12
-# Positions are sums of floats: what is nearer than this, in quarter notes, is the same.
-NEAR = 1e-6
+# Cost of the entry of a voice that has not sounded yet, in semitones of movement.
+_ENTRY_COST = 12
+# Positions are sums of floats: positions nearer than this, in quarter notes, are equal.
+TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Piece:
-    """Notes, and what is needed to write and to draw them.
+    """Notes, and the data to write and draw them.
 
     Attributes:
       notes: by start, then by voice.
@@ -46,8 +46,8 @@ class Piece:
       bars: where each bar begins, in quarter notes.
       time: time signature, such as `(4, 4)`.
       bpm: quarter notes a minute.
-      key: name in `KEYS` that gives the signature, if there is one.
-      title: what a person calls it, such as its key.
+      key: name in `KEYS` of the key whose signature is written; None for no signature.
+      title: for people, such as its key.
     """
 
     notes: tuple[Note, ...]
@@ -71,14 +71,14 @@ class Piece:
     @property
     def beat(self) -> float:
         """Quarter notes of a beat: three eighths in 6/8, 9/8 and 12/8."""
-        above, below = self.time
-        return 4 / below * (3 if below >= 8 and above > 3 and above % 3 == 0 else 1)
+        count, unit = self.time
+        return 4 / unit * (3 if unit >= 8 and count > 3 and count % 3 == 0 else 1)
 
     @property
     def upbeat(self) -> float:
         """Quarter notes before the first bar line, 0 where the piece begins with a full bar."""
         size = self.bars[1] - self.bars[0] if len(self.bars) > 1 else self.bar
-        return size if size < self.bar - NEAR else 0.0
+        return size if size < self.bar - TOLERANCE else 0.0
 
 
 def from_frames(
@@ -92,7 +92,7 @@ def from_frames(
     beats: int = 4,
     upbeat: float = 0.0,
 ) -> Piece:
-    """Makes a piece of frames; `recipes.music.write.write_frames` says by which rules.
+    """Makes a piece of frames by the rules in `recipes.music.write.write_frames`.
 
     Raises:
       ZooError: there is no note, one is not on a piano, or a length is not above 0.
@@ -101,15 +101,15 @@ def from_frames(
         if not value > 0 or (math.isinf(value) and name != "strike"):
             raise ZooError(f"{name} is {value}: give a number above 0.")
     if beats < 1:
-        raise ZooError(f"beats is {beats}: a bar has one at least.")
+        raise ZooError(f"beats is {beats}: a bar has at least one.")
     if not 0 <= upbeat < beats:
         raise ZooError(f"upbeat is {upbeat:g}: give quarter notes, fewer than {beats}.")
     parts = assign_voices(frames, voices)
     if not any(map(len, frames)):
-        raise ZooError("There is no note in the piece, so nothing can be written of it.")
+        raise ZooError("There is no note in the piece, so nothing can be written.")
     length = len(frames) * quarter_length
     key = None if key is None else parse_key(key)
-    bars = (upbeat + bar for bar in range(0, math.ceil(length - upbeat - NEAR), beats))
+    bars = (upbeat + bar for bar in range(0, math.ceil(length - upbeat - TOLERANCE), beats))
     return Piece(
         notes=tuple(_join(parts, quarter_length, strike, upbeat)),
         voices=_names(len(parts[0])),
@@ -125,15 +125,15 @@ def from_frames(
 def assign_voices(
     frames: Sequence[Sequence[int]], voices: int | None = None
 ) -> list[tuple[int | None, ...]]:
-    """Gives the notes of each frame to voices, the highest note to the highest voice.
+    """Assigns the notes of each frame to voices, the highest note to the highest voice.
 
-    In a frame with fewer notes than voices, neighbouring voices of a piece of up to four sing in
-    unison, and voices of a larger piece rest; which ones is decided so that all voices together
-    move least from where they were. No voice sings in an empty frame.
+    In a frame with fewer notes than voices, neighbouring voices sing in unison (pieces of up to
+    four voices), or some voices rest (more voices). The assignment minimises the movement of all
+    voices together. No voice sings in an empty frame.
 
     Args:
       frames: pitches of each frame, in any order.
-      voices: how many there are at least; without it, as many as the fullest frame has notes.
+      voices: the least number of voices; None: the number of notes of the fullest frame.
 
     Returns:
       For each frame, the pitch of each voice from the highest down; None is a rest.
@@ -163,42 +163,42 @@ def assign_voices(
 def _arrange(
     chord: tuple[int, ...], before: tuple[int | None, ...], unison: bool
 ) -> tuple[int | None, ...]:
-    """Returns the pitch of each voice: the order of `chord` kept, the movement least."""
+    """Returns the pitch of each voice, in the order of `chord`, with the least movement."""
     voices, notes = len(before), len(chord)
     if notes in (0, voices):
         return chord or (None,) * voices
 
     @functools.cache
-    def least(voice: int, note: int) -> tuple[float, tuple[int | None, ...]]:
-        """Least cost, and part, of the voices from `voice` on, for the notes from `note` on."""
+    def cheapest(voice: int, note: int) -> tuple[float, tuple[int | None, ...]]:
+        """Returns the least cost and its assignment of the notes from `note` on to the voices."""
         if notes - note > voices - voice:
             return math.inf, ()
         if voice == voices:
             return 0.0, ()
-        ways: list[tuple[float, tuple[int | None, ...]]] = []
+        options: list[tuple[float, tuple[int | None, ...]]] = []
         if note < notes:
             last = before[voice]
-            move = _ENTRY if last is None else abs(chord[note] - last)
-            # The next voice sings the next note, or in unison the same one; the last note stays
-            # with all voices that are left.
+            move = _ENTRY_COST if last is None else abs(chord[note] - last)
+            # The next voice sings the next note, or the same one in unison; all remaining voices
+            # sing the last note.
             following = [note + 1] if not unison else [note + 1, note]
             if unison and note + 1 == notes:
                 following = [note] if voice + 1 < voices else [notes]
             for step in following:
-                cost, part = least(voice + 1, step)
-                ways.append((move + cost, (chord[note], *part)))
+                cost, part = cheapest(voice + 1, step)
+                options.append((move + cost, (chord[note], *part)))
         if not unison:
-            cost, part = least(voice + 1, note)
-            ways.append((cost, (None, *part)))
-        return min(ways, key=lambda way: way[0])
+            cost, part = cheapest(voice + 1, note)
+            options.append((cost, (None, *part)))
+        return min(options, key=lambda option: option[0])
 
-    return least(0, 0)[1]
+    return cheapest(0, 0)[1]
 
 
 def _join(
     parts: list[tuple[int | None, ...]], quarter_length: float, strike: float, upbeat: float
 ) -> list[Note]:
-    """Makes notes of the pitches that each voice has in each frame."""
+    """Joins the pitches of each voice in each frame to notes."""
     first = 0.0 if math.isinf(strike) else upbeat % strike  # where the first beat is
     notes = []
     for voice in range(len(parts[0])):
@@ -206,11 +206,11 @@ def _join(
         for index in range(1, len(parts) + 1):
             pitch = parts[begin][voice]
             if index < len(parts) and parts[index][voice] == pitch:
-                here, there = (
-                    math.floor((place * quarter_length - first + NEAR) / strike)
-                    for place in (index, index - 1)
+                beat, last_beat = (
+                    math.floor((frame * quarter_length - first + TOLERANCE) / strike)
+                    for frame in (index, index - 1)
                 )
-                if here == there:
+                if beat == last_beat:
                     continue
             if pitch is not None:
                 notes.append(Note(begin * quarter_length, index * quarter_length, pitch, voice))

@@ -1,4 +1,4 @@
-"""Pieces that people have, MIDI, MusicXML or ABC files, as frames."""
+"""MIDI, MusicXML and ABC files as frames."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, TypedDict
 from xml.etree import ElementTree
 
 from recipes.music.keys import HIGHEST, LOWEST
-from recipes.music.libraries import line, quiet, require
+from recipes.music.libraries import one_line, require, suppress_output
 from recipes.music.midi import bar_starts, parse_midi
-from recipes.music.piece import NEAR
+from recipes.music.piece import TOLERANCE
 from zoo.errors import UsageError, ZooError
 
 MIDI = (".mid", ".midi")
@@ -22,12 +22,12 @@ MUSICXML = (".musicxml", ".xml", ".mxl")
 ABC = (".abc",)
 
 # Far beyond any piece.
-MOST_BYTES = 10_000_000
-MOST_QUARTERS = 10_000
+MAX_BYTES = 10_000_000
+MAX_QUARTERS = 10_000
 
-# Where in a frame it is heard what sounds: late enough for a player who is a little late, early
-# enough for a note that is played short.
-_LATE = 0.125
+# The position in a frame, as a fraction of its length, at which its notes are read: late enough for
+# a player who is a little late, early enough for a note that is played short.
+_OFFSET = 0.125
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Excerpt:
     """A piece of music as frames, and where its bars begin.
 
     Attributes:
-      frames: for each its MIDI numbers, 21 to 108, ascending and without repetitions; empty where
-        nothing sounds.
+      frames: MIDI numbers of each, 21 to 108, ascending and without repetitions; empty for
+        silence.
       upbeat: quarter notes before the first bar line, 0 where the first frame begins a bar.
       time: time signature, such as `(3, 4)`.
     """
@@ -52,7 +52,7 @@ class Score:
 
     Attributes:
       spans: `(start, end, pitch)` of each note, in quarter notes.
-      bars: where bars begin, in quarter notes, ascending; one at least.
+      bars: where bars begin, in quarter notes, ascending; at least one.
       time: time signature of the first whole bar.
     """
 
@@ -62,17 +62,17 @@ class Score:
 
 
 def read_score(path: Path | str, quarter_length: float) -> list[tuple[int, ...]]:
-    """Reads what sounds in each frame of a file, as `read_excerpt` does."""
+    """Reads the notes of each frame of a file, as `read_excerpt` does."""
     return read_excerpt(path, quarter_length).frames
 
 
 def read_excerpt(path: Path | str, quarter_length: float) -> Excerpt:
-    """Reads what sounds in each frame of a MIDI, MusicXML or ABC file; of several tunes, the first.
+    """Reads the notes of each frame of a MIDI, MusicXML or ABC file; of several tunes, the first.
 
     A frame has the notes that sound an eighth of its length after its beginning: shorter notes
-    between two frames are left out. Drums are left out, and so are rests before the first note and
-    after the last. The tempo and the repeats of the file do not matter: time is counted in the
-    quarter notes that are written. Parts of transposing instruments are read as they sound.
+    between two frames are omitted. Drums, and rests before the first and after the last note, are
+    omitted too. The tempo and the repeats of the file are ignored: time is counted in written
+    quarter notes. Parts of transposing instruments are read as they sound.
 
     Args:
       path: a file that ends in `.mid`, `.midi`, `.musicxml`, `.xml`, `.mxl` or `.abc`.
@@ -89,7 +89,7 @@ def read_excerpt(path: Path | str, quarter_length: float) -> Excerpt:
 def read_excerpts(path: Path | str, quarter_length: float) -> list[Excerpt]:
     """Reads all pieces of a file as `read_excerpt` does: an ABC file may have many.
 
-    Tunes that cannot be read are left out, where one can be.
+    Tunes that cannot be read are omitted if at least one can be read.
     """
     path = Path(path)
     if path.suffix.lower() not in ABC:
@@ -140,7 +140,7 @@ def check_spans(name: str, spans: Iterable[tuple[float, float, int]]) -> None:
     """Checks that notes are on a piano, and end in time.
 
     Raises:
-      ZooError: they are or do not; the message begins with `name`.
+      ZooError: one is not on a piano or too late; the message begins with `name`.
     """
     for _, end, pitch in spans:
         if not LOWEST <= pitch <= HIGHEST:
@@ -148,10 +148,9 @@ def check_spans(name: str, spans: Iterable[tuple[float, float, int]]) -> None:
                 f"{name} has the note {pitch}, which is not on a piano: MIDI numbers {LOWEST} to "
                 f"{HIGHEST} are."
             )
-        if end > MOST_QUARTERS:
+        if end > MAX_QUARTERS:
             raise ZooError(
-                f"{name} is {end:,.0f} quarter notes long; files are read of {MOST_QUARTERS:,} at "
-                "most."
+                f"{name} is {end:,.0f} quarter notes long; the maximum is {MAX_QUARTERS:,}."
             )
 
 
@@ -160,26 +159,28 @@ def _upbeat(bars: Sequence[float], start: float) -> float:
 
     A bar that is shorter than the next one is an upbeat as a whole.
     """
-    place = max((n for n, bar in enumerate(bars) if bar <= start + NEAR), default=0)
-    if place + 1 == len(bars):
+    index = max((n for n, bar in enumerate(bars) if bar <= start + TOLERANCE), default=0)
+    if index + 1 == len(bars):
         return 0.0
-    size = bars[place + 1] - bars[place]
-    short = place + 2 < len(bars) and size < bars[place + 2] - bars[place + 1] - NEAR
-    return bars[place + 1] - start if short or start > bars[place] + NEAR else 0.0
+    size = bars[index + 1] - bars[index]
+    short = index + 2 < len(bars) and size < bars[index + 2] - bars[index + 1] - TOLERANCE
+    return bars[index + 1] - start if short or start > bars[index] + TOLERANCE else 0.0
 
 
 def _bytes(path: Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ZooError(f"{path} does not exist. Give the path of a music file.") from None
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {error.strerror or error}.") from error
     if not data:
         raise ZooError(f"{path} is empty.")
-    if len(data) > MOST_BYTES:
-        raise ZooError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB; that is no one piece.")
+    if len(data) > MAX_BYTES:
+        raise ZooError(
+            f"{path} is larger than {MAX_BYTES // 1_000_000} MB; that is too large for one piece."
+        )
     return data
 
 
@@ -193,7 +194,7 @@ def _frames(
     """
     sounding: dict[int, set[int]] = {}
     for start, end, pitch in spans:
-        first, last = (math.ceil(place / length - _LATE - NEAR) for place in (start, end))
+        first, last = (math.ceil(time / length - _OFFSET - TOLERANCE) for time in (start, end))
         for index in range(max(first, 0), last):
             sounding.setdefault(index, set()).add(pitch)
     if not sounding:
@@ -212,7 +213,7 @@ def _midi(path: Path, data: bytes) -> Score:
             f"{path} is not a MIDI file, or is damaged ({error}). Export it again."
         ) from error
     check_spans(str(path), file.spans)
-    return Score(file.spans, *bar_starts(file.meters, min(file.length, MOST_QUARTERS)))
+    return Score(file.spans, *bar_starts(file.meters, min(file.length, MAX_QUARTERS)))
 
 
 def _abc(path: Path, data: bytes) -> Score:
@@ -231,7 +232,7 @@ def _abc_text(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({line(error)}).") from error
+        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({one_line(error)}).") from error
 
 
 def abc_score(text: str) -> Score:
@@ -255,7 +256,7 @@ def _musicxml(path: Path, data: bytes) -> Score:
         document = _unpacked(path, data) if zipfile.is_zipfile(io.BytesIO(data)) else data
         # The library reads UTF-8 only, and its errors do not say line and column.
         text = ElementTree.tostring(ElementTree.fromstring(document), encoding="unicode")
-        with quiet():
+        with suppress_output():
             score = converter.parseData(text, format="musicxml").toSoundingPitch()
             spans = [
                 (
@@ -277,14 +278,14 @@ def _musicxml(path: Path, data: bytes) -> Score:
         raise
     except Exception as error:
         raise ZooError(
-            f"{path} is not MusicXML, or is damaged ({line(error)}). Export it again."
+            f"{path} is not MusicXML, or is damaged ({one_line(error)}). Export it again."
         ) from error
 
 
 def midi_number(pitch: Any) -> int:
-    """Returns the MIDI number of a music21 pitch, of a quarter tone the next one's.
+    """Returns the MIDI number of a music21 pitch; a quarter tone is rounded.
 
-    The library's own moves what is below 0 or above 127 by octaves until it fits.
+    The attribute `midi` of the library would move pitches below 0 or above 127 by octaves.
     """
     return round(pitch.ps)
 
@@ -301,9 +302,9 @@ def _unpacked(path: Path, data: bytes) -> bytes:
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
     with archive.open(name) as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ZooError(f"{path} unpacks to more than {MOST_BYTES // 1_000_000} MB.")
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ZooError(f"{path} unpacks to more than {MAX_BYTES // 1_000_000} MB.")
     return data
 
 
@@ -320,21 +321,21 @@ class Bars(TypedDict, total=False):
 
 
 def bars_of(answer: Mapping[str, Any], quarter_length: float) -> Bars:
-    """Returns `beats` and `upbeat` of the file that a piece goes on from, for `write_frames`.
+    """Returns `beats` and `upbeat` of the file that a piece continues, for `write_frames`.
 
     Args:
-      answer: what was generated, with what it was to begin with: `prime`, a path, and `chord`.
+      answer: the generated piece with its inputs `prime`, a path, and `chord`.
       quarter_length: of a frame, in quarter notes.
 
     Returns:
-      Nothing without a file, and for a metre that is no whole number of quarter notes.
+      An empty dict without a file, or where a bar is not a whole number of quarter notes.
     """
     if not answer.get("prime"):
         return {}
     excerpt = read_excerpt(answer["prime"], quarter_length)
-    above, below = excerpt.time
-    if 4 * above % below:
+    numerator, denominator = excerpt.time
+    if 4 * numerator % denominator:
         return {}
-    beats = 4 * above // below
+    beats = 4 * numerator // denominator
     chord = quarter_length if answer.get("chord") else 0  # a frame before those of the file
     return {"beats": beats, "upbeat": (excerpt.upbeat + chord) % beats}

@@ -1,4 +1,4 @@
-"""In which order the measures of a piece are played: repeats and their endings."""
+"""The order in which the measures of a piece are played: repeats and their endings."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from zoo.errors import ZooError
 
-MOST_TIMES = 9  # that a part is played
+MAX_PASSES = 9  # of a part
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What the bar lines on both sides of a measure say.
+    """The meaning of the bar lines on both sides of a measure.
 
     Attributes:
       opens: `|:` stands before it.
       part: a new part begins with it: 1 after a double bar or a label (`P:`), 2 after a final bar.
       endings: the passes in which the ending that begins with it is played; empty for none.
-      back: colons of the `:|` behind it: 1 plays the part twice, 2 three times.
-      closes: an ending that reaches it ends with it.
+      back: colons of the `:|` after it: 1 plays the part twice, 2 three times.
+      closes: an ending that includes the measure ends with it.
       label: name of the part that begins with it (`P:A`), `""` for none.
     """
 
@@ -39,7 +39,7 @@ class Section:
     Attributes:
       start, end: the measures in all passes.
       endings: first measure, end, and passes of each ending; they follow `end`.
-      times: how often the section is played.
+      times: the number of passes.
     """
 
     start: int
@@ -60,63 +60,64 @@ class Section:
 
 
 def sections(marks: Sequence[Mark]) -> list[Section]:
-    """Finds what is repeated.
+    """Finds the repeated sections.
 
-    A `:|` goes back to the `|:` before it. Without one, it goes back to where its own part begins:
-    behind the last `:|`, double bar or label. A `|:` that no `:|` closes changes nothing. A first
-    ending that is followed by a second one is repeated with or without `:|`; one that is not, goes
-    on behind its `:|` in the last pass. A second ending without a first one is none. A last ending
-    ends at a double bar or `:|`; where it reaches a `:|` after more measures than the first ending
-    has, these belong to the next part.
+    A `:|` goes back to the `|:` before it; without one, to the beginning of the part: after the
+    last `:|`, double bar or label. A `|:` without a `:|` is ignored. A first ending that a second
+    one follows is repeated with or without `:|`. After a first ending without a second one, the
+    last pass goes on after the `:|`. A second ending without a first one is ignored. A last ending
+    ends at a double bar or `:|`. Where the `:|` comes after more measures than the first ending
+    has, the further measures belong to the next part.
     """
     result: list[Section] = []
-    here = Section(0, 0, [])
-    opened = closed = inside = False  # inside: in an ending that no bar line has closed
+    current = Section(0, 0, [])
+    opened = closed = inside = False  # inside: in an ending that is still open
 
-    def finish(place: int) -> None:
-        nonlocal here, opened, closed, inside
+    def finish(index: int) -> None:
+        nonlocal current, opened, closed, inside
         if inside:
-            first, _, passes = here.endings[-1]
-            here.endings[-1] = first, place, passes
-        elif not here.endings:
-            here.end = place
-        if here.endings and not any(1 in passes for *_, passes in here.endings):
-            here.end, here.endings = here.endings[-1][1], []  # a second ending without a first one
-        if here.endings:
-            here.times = max(here.times, *(max(passes) for *_, passes in here.endings))
-        here.times = min(here.times, MOST_TIMES)
-        result.append(here)
-        here, opened, closed, inside = Section(place, place, []), False, False, False
+            first, _, passes = current.endings[-1]
+            current.endings[-1] = first, index, passes
+        elif not current.endings:
+            current.end = index
+        # A second ending without a first one.
+        if current.endings and not any(1 in passes for *_, passes in current.endings):
+            current.end, current.endings = current.endings[-1][1], []
+        if current.endings:
+            current.times = max(current.times, *(max(passes) for *_, passes in current.endings))
+        current.times = min(current.times, MAX_PASSES)
+        result.append(current)
+        current, opened, closed, inside = Section(index, index, []), False, False, False
 
-    for place, mark in enumerate(marks):
+    for index, mark in enumerate(marks):
         begins = mark.part > opened  # a double bar within a `|:` does not end it
-        new = mark.opens or (begins and not here.endings) or (closed and not mark.endings)
-        if new and place > here.start:
-            finish(place)
+        new = mark.opens or (begins and not current.endings) or (closed and not mark.endings)
+        if new and index > current.start:
+            finish(index)
         if mark.opens:
             opened = True
         if mark.endings:
             if inside:
-                first, _, passes = here.endings[-1]
-                here.endings[-1] = first, place, passes
-            elif not here.endings:
-                here.end = place
-            here.endings.append((place, place + 1, mark.endings))
+                first, _, passes = current.endings[-1]
+                current.endings[-1] = first, index, passes
+            elif not current.endings:
+                current.end = index
+            current.endings.append((index, index + 1, mark.endings))
             inside, closed = True, False
-        if mark.back and inside and len(here.endings) > 1:
-            size = here.endings[0][1] - here.endings[0][0]
-            last = here.endings[-1][0]
-            if place + 1 - last > size:
+        if mark.back and inside and len(current.endings) > 1:
+            size = current.endings[0][1] - current.endings[0][0]
+            last = current.endings[-1][0]
+            if index + 1 - last > size:
                 finish(last + size)
         if mark.back:
-            here.times = max(here.times, mark.back + 1)
+            current.times = max(current.times, mark.back + 1)
             if not inside:
-                finish(place + 1)
+                finish(index + 1)
         if inside and (mark.closes or mark.back):
-            first, _, passes = here.endings[-1]
-            here.endings[-1] = first, place + 1, passes
+            first, _, passes = current.endings[-1]
+            current.endings[-1] = first, index + 1, passes
             inside, closed = False, True
-    if here.start < len(marks):
+    if current.start < len(marks):
         finish(len(marks))
     return result
 
@@ -127,23 +128,23 @@ def play_order(marks: Sequence[Mark], parts: str = "") -> list[int]:
     Args:
       marks: of each measure.
       parts: the labels in their order, such as `"AABB"` or `"(AB)2C"`; each part is played with its
-        own repeats. Without it, and without labels, all measures are played from first to last.
+        repeats. Without the argument or without labels, measures are played from first to last.
 
     Raises:
-      ZooError: the order cannot be read, or names a part that there is not.
+      ZooError: the order cannot be read, or has the label of an unknown part.
     """
-    labels = [place for place, mark in enumerate(marks) if mark.label]
+    labels = [index for index, mark in enumerate(marks) if mark.label]
     if not parts or not labels:
-        return [place for section in sections(marks) for place in section.order]
+        return [index for section in sections(marks) for index in section.order]
     starts = [0, *labels] if labels[0] else labels
     played: dict[str, list[int]] = {}
     for start, end in zip(starts, [*starts[1:], len(marks)], strict=True):
-        order = [start + place for place in play_order(marks[start:end])]
+        order = [start + index for index in play_order(marks[start:end])]
         played.setdefault(marks[start].label, order)
-    result = list(played.get("", ()))  # what stands before the first label
+    result = list(played.get("", ()))  # the measures before the first label
     for label in expand_parts(parts):
         if label not in played:
-            raise ZooError(f"the order of parts {parts!r} names the part {label!r}, which is none.")
+            raise ZooError(f"the order of parts {parts!r} names the unknown part {label!r}.")
         result += played[label]
     return result
 

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from recipes.music.keys import note_name, scale
-from recipes.music.piece import NEAR, Note, Piece
+from recipes.music.piece import TOLERANCE, Note, Piece
 from zoo.report.plots import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
 VOICES = (VERMILION, BLUE, GREEN, ORANGE, PURPLE, SKY, GREY)  # the highest one first
-# Quarter notes in a row of the picture, and rows that it has at most.
-ROW, MOST_ROWS = 64, 12
+# Quarter notes in a row of the picture, and its maximum number of rows.
+ROW, MAX_ROWS = 64, 12
 
 _BLACK = frozenset({1, 3, 6, 8, 10})  # the black keys of a piano
 _HEIGHT = 0.84  # of a note, in semitones
@@ -26,21 +26,21 @@ _HEIGHT = 0.84  # of a note, in semitones
 def piano_roll(piece: Piece) -> bytes:
     """Draws a piece as a PNG: notes from the lowest to the highest, bars from left to right.
 
-    Each row holds as many whole bars as come to 64 quarter notes, one bar at least. A piece of
-    more than 12 rows is cut there, and the title says so. Where voices sing in unison, the lower
-    one is drawn as a narrower stripe on the higher one.
+    Each row has as many whole bars as fit into 64 quarter notes, at least one. A piece of more than
+    12 rows is cut there, and the title says so. Where voices sing in unison, the lower one is drawn
+    as a narrower stripe on the higher one.
     """
     rows = _rows(piece)
-    shown = rows[:MOST_ROWS]
+    visible = rows[:MAX_ROWS]
     low, high = _range(piece)
-    width = max(end - start for start, end in shown)
+    width = max(end - start for start, end in visible)
     figure = Figure(
-        figsize=(2.2 + max(4.0, 0.18 * width), len(shown) * (0.6 + 0.085 * (high - low)) + 0.8),
+        figsize=(2.2 + max(4.0, 0.18 * width), len(visible) * (0.6 + 0.085 * (high - low)) + 0.8),
         layout="constrained",
     )
-    panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
+    panels = figure.subplots(len(visible), 1, squeeze=False)[:, 0]
     boxes = _boxes(piece)
-    for axes, (start, end) in zip(panels, shown, strict=True):
+    for axes, (start, end) in zip(panels, visible, strict=True):
         _draw(axes, piece, boxes, start, end)
         axes.set_xlim(start, start + width)
         axes.set_ylim(low - 0.5, high + 0.5)
@@ -49,9 +49,9 @@ def piano_roll(piece: Piece) -> bytes:
         axes.set_yticks(pitches, names, fontsize=6)
     panels[-1].set_xlabel("bar (thin lines: beats)", fontsize=8)
     parts = [piece.title, f"{piece.bpm:g} quarter notes a minute"]
-    if len(rows) > len(shown):
+    if len(rows) > len(visible):
         numbers = _numbers(piece)
-        last = max(numbers[bar] for bar in numbers if bar < shown[-1][1] - NEAR)
+        last = max(numbers[bar] for bar in numbers if bar < visible[-1][1] - TOLERANCE)
         parts.append(f"bars 1 to {last} of {len(numbers)}")
     title = ", ".join(part for part in parts if part)
     figure.suptitle(title, fontsize=10, parse_math=False)
@@ -76,9 +76,9 @@ def _rows(piece: Piece) -> list[tuple[float, float]]:
     """Returns where each row begins and ends, in quarter notes: at bars."""
     rows = []
     start = 0.0
-    ends = [*(bar for bar in piece.bars if bar > NEAR), piece.length]
+    ends = [*(bar for bar in piece.bars if bar > TOLERANCE), piece.length]
     for end, after in zip(ends, [*ends[1:], math.inf], strict=True):
-        if after - start > ROW + NEAR:
+        if after - start > ROW + TOLERANCE:
             rows.append((start, end))
             start = end
     return rows
@@ -91,7 +91,8 @@ def _numbers(piece: Piece) -> dict[float, int]:
     whole = [
         bar
         for bar, end in zip(piece.bars, ends, strict=True)
-        if (end - bar > piece.bar / 2 - NEAR or bar == last) and (bar > NEAR or not piece.upbeat)
+        if (end - bar > piece.bar / 2 - TOLERANCE or bar == last)
+        and (bar > TOLERANCE or not piece.upbeat)
     ]
     return {bar: number for number, bar in enumerate(whole, 1)}
 
@@ -115,10 +116,10 @@ def _boxes(piece: Piece) -> list[_Box]:
         others = [
             other
             for other in sounding.get(note.pitch, [])
-            if other.end > note.start + NEAR and other.voice != note.voice
+            if other.end > note.start + TOLERANCE and other.voice != note.voice
         ]
         sounding[note.pitch] = [*others, note]
-        # A gap before the next note: a note that is struck anew is another note.
+        # A gap before the next note shows where a note is repeated.
         right = max(0.5 * (note.start + note.end), note.end - 0.06)
         height = _HEIGHT * 0.5 ** len(others)
         colour = VOICES[note.voice % len(VOICES)]
@@ -128,12 +129,14 @@ def _boxes(piece: Piece) -> list[_Box]:
 
 def _draw(axes: Axes, piece: Piece, boxes: list[_Box], start: float, end: float) -> None:
     """Draws the notes and the grid of one row."""
-    seen = [box for box in boxes if box.left < end - NEAR and box.right > start + NEAR]
+    row_boxes = [
+        box for box in boxes if box.left < end - TOLERANCE and box.right > start + TOLERANCE
+    ]
     shapes = [
         Rectangle((box.left, box.pitch - box.height / 2), box.right - box.left, box.height)
-        for box in seen
+        for box in row_boxes
     ]
-    colours = [box.colour for box in seen]
+    colours = [box.colour for box in row_boxes]
     axes.add_collection(PatchCollection(shapes, facecolors=colours, linewidths=0, zorder=3))
     low, high = _range(piece)
     for pitch in range(low, high + 1):
@@ -141,15 +144,15 @@ def _draw(axes: Axes, piece: Piece, boxes: list[_Box], start: float, end: float)
             axes.axhspan(pitch - 0.5, pitch + 0.5, color="#F1F1F1", lw=0, zorder=0)
         if pitch % 12 == 0:
             axes.axhline(pitch - 0.5, color="#BBBBBB", lw=0.6, zorder=1)
-    bars = [bar for bar in piece.bars if start - NEAR <= bar < end - NEAR]
+    bars = [bar for bar in piece.bars if start - TOLERANCE <= bar < end - TOLERANCE]
     numbers = _numbers(piece)
     axes.set_xticks(bars, [str(numbers.get(bar, "")) for bar in bars], fontsize=7)
     beats = [
         bar + index * piece.beat - late
         for bar, following in zip(bars, [*bars[1:], end], strict=True)
         # The beats of an upbeat are counted from its end.
-        for late in [-(following - bar) % piece.beat if bar < NEAR and piece.upbeat else 0.0]
-        for index in range(1, math.ceil((following - bar + late) / piece.beat - NEAR))
+        for late in [-(following - bar) % piece.beat if bar < TOLERANCE and piece.upbeat else 0.0]
+        for index in range(1, math.ceil((following - bar + late) / piece.beat - TOLERANCE))
     ]
     axes.set_xticks(beats, minor=True)
     axes.grid(axis="x", which="major", color="#888888", lw=0.8, zorder=1)
@@ -159,7 +162,7 @@ def _draw(axes: Axes, piece: Piece, boxes: list[_Box], start: float, end: float)
 
 
 def _named(piece: Piece, pitch: int) -> bool:
-    """Whether a pitch gets a name on the axis: those of the key, or the white keys."""
+    """Whether a pitch gets a name on the axis: pitches of the key, or of the white keys."""
     return pitch % 12 in scale(piece.key or "C major")
 
 

@@ -41,11 +41,11 @@ def audio(piece: Piece) -> np.ndarray:
     """Returns the sound of a piece, as of `recipes.music.voice`.
 
     Returns:
-      int16 `(samples,)`, mono, at `RATE`; `TAIL` seconds longer than the piece, its loudest sample
-      at `PEAK`.
+      int16 `(samples,)`, mono, at `RATE`; `TAIL` seconds longer than the piece, with the loudest
+      sample at `PEAK`.
     """
     second = 60 / piece.bpm
-    return _levelled(
+    return _normalized(
         play(
             (
                 (
@@ -62,35 +62,35 @@ def audio(piece: Piece) -> np.ndarray:
 
 
 def wav(piece: Piece, soundfont: Path | str | None = None) -> bytes:
-    """Returns the sound of a piece as a WAV file: `audio`, or fluidsynth's with a soundfont.
+    """Returns the sound of a piece as a WAV file: of `audio`, or of fluidsynth with a soundfont.
 
     Args:
-      piece: what sounds.
-      soundfont: path of an SF2 or SF3 file; `None` for our own voice.
+      piece: the piece to play.
+      soundfont: path of an SF2 or SF3 file; `None` for the built-in voice.
 
     Raises:
       ZooError: fluidsynth is not installed, or cannot use the soundfont.
     """
-    samples = audio(piece) if soundfont is None else _synthesised(piece, Path(soundfont))
+    samples = audio(piece) if soundfont is None else _synthesized(piece, Path(soundfont))
     file = io.BytesIO()
     wavfile.write(file, RATE, samples)
     return file.getvalue()
 
 
-def _levelled(sound: np.ndarray) -> np.ndarray:
+def _normalized(sound: np.ndarray) -> np.ndarray:
     """Returns samples as int16, the loudest at `PEAK`."""
     peak = np.abs(sound).max(initial=0)
     scaled = sound * (PEAK * np.iinfo(np.int16).max / peak if peak else 1)
     return np.trunc(scaled).astype(np.int16)
 
 
-def _synthesised(piece: Piece, soundfont: Path) -> np.ndarray:
-    """Returns what fluidsynth makes of a piece, as `audio` does."""
+def _synthesized(piece: Piece, soundfont: Path) -> np.ndarray:
+    """Returns the sound of a piece as played by fluidsynth, in the format of `audio`."""
     program = shutil.which("fluidsynth")
     if program is None:
         raise ZooError(
             "A soundfont is played by fluidsynth, which is not installed: install the package "
-            "fluidsynth of your system, or leave out the soundfont."
+            "fluidsynth of your system, or omit the soundfont."
         )
     soundfont = soundfont.expanduser()
     if not soundfont.is_file():
@@ -108,7 +108,7 @@ def _synthesised(piece: Piece, soundfont: Path) -> np.ndarray:
                 f"fluidsynth cannot play with {soundfont} ({' '.join(lines[-1:])[:120]})."
             ) from None
     mono = samples.astype(np.float64).reshape(len(samples), -1).mean(axis=1)
-    return _levelled(without_edges(mono))
+    return _normalized(without_edges(mono))
 
 
 def _midi(piece: Piece) -> Any:
@@ -117,11 +117,11 @@ def _midi(piece: Piece) -> Any:
 
     music = pretty_midi.PrettyMIDI(resolution=TICKS, initial_tempo=piece.bpm)
     signatures = [pretty_midi.TimeSignature(*piece.time, piece.upbeat * 60 / piece.bpm)]
-    if piece.upbeat:  # a bar of its own
+    if piece.upbeat:  # a separate bar
         size = Fraction(piece.upbeat / 4).limit_denominator(64)
         if size.denominator in (2, 4, 8, 16, 32, 64):
-            below = max(4, size.denominator)
-            signatures.insert(0, pretty_midi.TimeSignature(int(size * below), below, 0))
+            unit = max(4, size.denominator)
+            signatures.insert(0, pretty_midi.TimeSignature(int(size * unit), unit, 0))
         else:
             signatures[0].time = 0
     music.time_signature_changes += signatures

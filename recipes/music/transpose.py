@@ -11,7 +11,7 @@ from zoo.errors import ZooError
 def transposed(
     keys: Sequence[str], pieces: Sequence[Sequence[Sequence[int]]], shifts: Iterable[int]
 ) -> dict[str, list]:
-    """Returns each piece by all `shifts` that leave it in the range of all pieces together.
+    """Transposes each piece by all `shifts` that keep it in the range of all pieces together.
 
     Args:
       keys: name of each piece's key, or `""`.
@@ -19,7 +19,7 @@ def transposed(
       shifts: in semitones.
 
     Returns:
-      Columns `key` and `frames`; each piece itself is among them if 0 is among `shifts`.
+      Columns `key` and `frames`; they include each unchanged piece if 0 is one of `shifts`.
     """
     spans = [_span(piece) for piece in pieces]
     sounding = [span for span in spans if span]

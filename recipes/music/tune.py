@@ -1,8 +1,8 @@
 """ABC tunes as they are notated: voices, measures, notes; for playing and for writing scores.
 
-`abc` turns tunes into tokens for a network and refuses what its tokens cannot say. This
-module reads what the ABC standard 2.1 knows (https://abcnotation.com/wiki/abc:standard:v2.1), and
-notes what it skips. Times are in quarter notes from the beginning of a measure.
+`abc` converts tunes to tokens for a network and raises an error for everything else. This module
+reads the ABC standard 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1) and reports what it
+skips. Times are in quarter notes from the beginning of a measure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recipes.music.piece import Note, Piece
 from recipes.music.repeats import Mark, play_order
 from zoo.errors import ZooError
 
-GRACE = Fraction(1, 8)  # quarter notes that a grace note takes from the note behind it, at most
+GRACE = Fraction(1, 8)  # maximum length of a grace note, in quarter notes
 
 _ALTERS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
 _DECORATIONS = frozenset("~.HLMOPSTuvkVJR")
@@ -49,14 +49,14 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Pitch:
-    """A note as it is spelt: `Pitch("F", 1, 4)` is F sharp above middle C.
+    """A note as it is spelled: `Pitch("F", 1, 4)` is F sharp above middle C.
 
     Attributes:
       letter: `C` to `B`.
       alter: semitones, -2 to 2, signature and earlier accidentals of the measure included.
       octave: 4 from middle C on.
-      shift: semitones that it sounds above what is written.
-      tied: whether it goes on into the next note of this pitch.
+      shift: semitones from the written to the sounding note.
+      tied: whether it is tied to the next note of this pitch.
     """
 
     letter: str
@@ -67,7 +67,7 @@ class Pitch:
 
     @property
     def number(self) -> int:
-        """MIDI number of what sounds."""
+        """MIDI number of the sounding note."""
         return 12 * (self.octave + 1) + LETTERS[self.letter] + self.alter + self.shift
 
 
@@ -77,8 +77,8 @@ class Event:
 
     Attributes:
       start, length: in quarter notes; `start` from the beginning of the measure.
-      pitches: none of a rest.
-      lengths: of each pitch, which may differ within a chord.
+      pitches: empty for a rest.
+      lengths: of each pitch; they may differ within a chord.
       graces: the grace notes before it.
       symbol: the chord symbol over it, `""` for none.
     """
@@ -93,14 +93,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Measure:
-    """What stands between two bar lines, or a bar line and the beginning of an ending.
+    """The notes between two bar lines, or between a bar line and the beginning of an ending.
 
     Attributes:
-      layers: events of each layer (`&`); one at least.
-      length: quarter notes, those of the longest layer.
+      layers: events of each layer (`&`); at least one layer.
+      length: of the longest layer, in quarter notes.
       mark: for the order of play.
       meter: of the measure; `None` where it is free.
-      key: what its signature is.
+      key: its signature.
     """
 
     layers: tuple[tuple[Event, ...], ...]
@@ -112,7 +112,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Key:
-    """A signature: `name` such as `"A dorian"`, `""` of a signature that has none."""
+    """A signature: `name` such as `"A dorian"`, `""` for a signature without a name."""
 
     name: str
     altered: tuple[tuple[str, int], ...]
@@ -140,11 +140,11 @@ class NotatedTune:
     """A tune.
 
     Attributes:
-      voices: one at least, each with a measure at least.
+      voices: at least one, each with at least one measure.
       title: its first title.
-      bpm: quarter notes a minute, `None` where it does not say.
+      bpm: quarter notes a minute, `None` where the tune has no tempo.
       parts: the order of its parts (`P:`), `""` for none.
-      notes: what was skipped, one line each.
+      notes: messages on skipped parts, one line each.
     """
 
     voices: tuple[Voice, ...]
@@ -166,7 +166,7 @@ def parse_tune(text: str) -> NotatedTune:
     """Reads one ABC tune.
 
     Raises:
-      ZooError: the text is no tune, holds several or no note, or has something that cannot be read.
+      ZooError: the text is not a tune, has several tunes or no note, or cannot be read.
     """
     if not re.search(r"(?m)^X:", text) and re.search(r"(?m)^\ufeff?K:", text):
         text = "X:1\n" + text.removeprefix("\ufeff")
@@ -175,7 +175,7 @@ def parse_tune(text: str) -> NotatedTune:
         raise ZooError("The ABC text holds several tunes: give one at a time.")
     try:
         if not tunes:
-            raise ZooError("there is no tune")
+            raise ZooError("it has no tune")
         tune = _Reader(tunes[0]).read()
     except ZooError as error:
         raise ZooError(
@@ -183,20 +183,20 @@ def parse_tune(text: str) -> NotatedTune:
             "and K:, and notes after them."
         ) from error
     if not any(event.pitches for each in tune.voices for event in _events(each.measures)):
-        raise ZooError("The ABC tune has no note, so nothing can be written of it.")
+        raise ZooError("The ABC tune has no note, so nothing can be written.")
     return tune
 
 
 def to_piece(tune: NotatedTune, bpm: float = 120.0, repeats: bool = True) -> Piece:
-    """Makes a piece of a tune, as it is played: repeats, endings and parts in their order.
+    """Converts a tune to a piece, as it is played: repeats, endings and parts in their order.
 
-    A tied note sounds once. A grace note takes a 32nd from the note behind it; several take half
-    of it at most.
+    A tied note sounds once. A grace note takes a 32nd from the next note; several take half of it
+    at most.
 
     Args:
       tune: of `parse_tune`.
       bpm: quarter notes a minute, where the tune gives no tempo.
-      repeats: whether they are played; without, each measure is played once.
+      repeats: whether to play them; without, each measure is played once.
 
     Raises:
       ZooError: a note is not on a piano.
@@ -219,11 +219,11 @@ def to_piece(tune: NotatedTune, bpm: float = 120.0, repeats: bool = True) -> Pie
         time=tune.meter,
         bpm=tune.bpm or bpm,
         key=tune.key.written,
-        title=", ".join(filter(None, [tune.title, "" if _says(tune.title, name) else name])),
+        title=", ".join(filter(None, [tune.title, "" if _names_key(tune.title, name) else name])),
     )
 
 
-def _says(title: str, key: str) -> bool:
+def _names_key(title: str, key: str) -> bool:
     """Whether a title names the key, in any spelling: `"Jig in Bb major"`."""
     plain = title.lower().replace("♭", "b").replace("♯", "#").replace(" flat", "b")
     return bool(key) and key.lower().replace("♭", "b").replace("♯", "#") in plain
@@ -234,7 +234,7 @@ def _events(measures: Sequence[Measure]) -> Iterator[Event]:
 
 
 def _orders(tune: NotatedTune) -> list[list[int]]:
-    """Returns the order of play of each voice; the first one's, where all have as many measures."""
+    """Returns the order of play of each voice: the first one's, if it has as many measures."""
     first = play_order([each.mark for each in tune.voices[0].measures], tune.parts)
     count = len(tune.voices[0].measures)
     return [
@@ -252,37 +252,37 @@ def _played(
     notes: list[Note] = []
     bars: list[float] = []
     tied: dict[int, tuple[int, Fraction]] = {}  # pitch to its note's index and its end
-    here = Fraction(0)
-    for place in order:
-        measure = measures[place]
-        bars.append(float(here))
+    measure_start = Fraction(0)
+    for position in order:
+        measure = measures[position]
+        bars.append(float(measure_start))
         for layer in measure.layers:
             for event in layer:
-                start = here + event.start
+                start = measure_start + event.start
                 if event.pitches:
                     start = _play_graces(event, start, notes, voice)
                 for pitch, length in zip(event.pitches, event.lengths, strict=True):
                     number = pitch.number
-                    end = here + event.start + length
-                    index, until = tied.pop(number, (-1, Fraction(-1)))
-                    if until == here + event.start:
+                    end = measure_start + event.start + length
+                    index, tie_end = tied.pop(number, (-1, Fraction(-1)))
+                    if tie_end == measure_start + event.start:
                         notes[index] = dataclasses.replace(notes[index], end=float(end))
                     else:
                         index = len(notes)
                         notes.append(_note(start, end, pitch, voice))
                     if pitch.tied:
                         tied[number] = index, end
-        here += measure.length
-    return notes, bars, here
+        measure_start += measure.length
+    return notes, bars, measure_start
 
 
 def _play_graces(event: Event, start: Fraction, notes: list[Note], voice: int) -> Fraction:
-    """Adds the grace notes of an event; returns when its own notes begin."""
+    """Adds the grace notes of an event; returns the start of its other notes."""
     if event.graces:
-        each = min(GRACE, event.length / 2 / len(event.graces))
+        length = min(GRACE, event.length / 2 / len(event.graces))
         for grace in event.graces:
-            notes.append(_note(start, start + each, grace, voice))
-            start += each
+            notes.append(_note(start, start + length, grace, voice))
+            start += length
     return start
 
 
@@ -302,14 +302,14 @@ def parse_signature(text: str) -> Key:
     """Reads a `K:` field: `"Ador"`, `"HP"`, `"none"`, `"D exp ^f"`, `"G ^c clef=treble"`.
 
     Raises:
-      UsageError: it is no key.
+      UsageError: it is not a key.
     """
     name, _ = modes.split_key(text)
     if name in ("HP", "Hp"):  # Highland pipes play these, whether the signature is written or not
         return Key("", (("F", 1), ("C", 1)))
     if name.lower() in ("", "none"):
         return Key("", ())
-    own = [
+    accidentals = [
         match
         for word in name.split()
         if (match := re.fullmatch(r"(\^\^|\^|__|_|=)([A-Ga-g])", word))
@@ -318,16 +318,16 @@ def parse_signature(text: str) -> Key:
     explicit = re.fullmatch(r"(.*?)\s*exp", plain)
     known = "" if explicit else modes.parse_key(plain)
     altered = dict(modes.signature(known)) if known else {}
-    for match in own:
+    for match in accidentals:
         altered[match[2].upper()] = _ALTERS[match[1]]
-    return Key("" if own else known, tuple(altered.items()))
+    return Key("" if accidentals else known, tuple(altered.items()))
 
 
 def parse_tempo(text: str, unit: Fraction) -> float | None:
     """Returns the quarter notes a minute of a `Q:` field: `"3/8=100"` gives 150.
 
     Args:
-      text: its value; words in quotes do not count.
+      text: the value of the field; words in quotes are ignored.
       unit: `L:`, for the old `Q:120`.
     """
     text = re.sub(r'"[^"]*"', "", text).strip()
@@ -346,35 +346,35 @@ def parse_measure(text: str) -> tuple[int, int] | None:
     """Returns a metre as numerator and denominator; `None` where it is free.
 
     Raises:
-      ZooError: it is none.
+      ZooError: it is not a metre.
     """
     text = {"C": "4/4", "C|": "2/2"}.get(text.strip(), text.strip())
     if text.lower() in ("", "none"):
         return None
     match = re.fullmatch(r"\(?([0-9]+(?:\s*\+\s*[0-9]+)*)\)?\s*/\s*(1|2|4|8|16|32|64)", text)
-    above = sum(map(int, match[1].split("+"))) if match else 0
-    if match is None or not 0 < above < 100:
-        raise ZooError(f"{text!r} is no metre; write it as 6/8.")
-    return above, int(match[2])
+    numerator = sum(map(int, match[1].split("+"))) if match else 0
+    if match is None or not 0 < numerator < 100:
+        raise ZooError(f"{text!r} is not a metre; write it as 6/8.")
+    return numerator, int(match[2])
 
 
 # The body.
 
 
 class _Layer:
-    """A voice while it is read: what it has, and what holds from now on."""
+    """A voice while it is read: its measures so far, and its current key, metre and unit."""
 
     def __init__(self, name: str, key: Key, meter: tuple[int, int] | None, unit: Fraction) -> None:
         self.name = name
         self.key, self.meter, self.unit = key, meter, unit
-        self.shift = 0  # semitones that it sounds above what is written
+        self.shift = 0  # semitones from the written to the sounding note
         self.measures: list[Measure] = []
         self.mark = Mark(part=1)
         self.layers: list[list[Event]] = [[]]
         self.local: dict[str, int] = {}  # accidentals of the measure
-        self.held: dict[tuple[str, int], int] = {}  # those of notes that are tied to the next
-        self.factor, self.left = Fraction(1), 0  # of the tuplet, and its notes that are to come
-        self.broken = Fraction(0)  # what the next note's length is multiplied by
+        self.held: dict[tuple[str, int], int] = {}  # accidentals of notes that are tied to the next
+        self.factor, self.left = Fraction(1), 0  # of the tuplet; its notes still to come
+        self.broken = Fraction(0)  # factor of the next note's length; 0 for none
         self.graces: tuple[Pitch, ...] = ()
         self.symbol = ""
 
@@ -403,12 +403,12 @@ class _Layer:
         if not (events := self.layers[-1]):
             return
         small = Fraction(1, 2 ** len(sign))
-        here = 2 - small if sign[0] == ">" else small
+        factor = 2 - small if sign[0] == ">" else small
         last = events[-1]
         events[-1] = dataclasses.replace(
-            last, length=last.length * here, lengths=tuple(each * here for each in last.lengths)
+            last, length=last.length * factor, lengths=tuple(each * factor for each in last.lengths)
         )
-        self.broken = 2 - here
+        self.broken = 2 - factor
 
     def tie(self) -> None:
         if (events := self.layers[-1]) and events[-1].pitches:
@@ -420,14 +420,14 @@ class _Layer:
         self.held |= {(each.letter, each.octave): each.alter for each in pitches if each.tied}
 
     def end_measure(self, back: int = 0, closes: bool = False) -> None:
-        """Ends the measure, if there is a note or rest in it."""
+        """Ends the measure if it has a note or a rest."""
         if any(self.layers):
             layers = tuple(tuple(events) for events in self.layers)
             length = max(events[-1].start + events[-1].length for events in layers if events)
             mark = dataclasses.replace(self.mark, back=back, closes=closes)
             self.measures.append(Measure(layers, length, mark, self.meter, self.key))
             self.layers, self.mark = [[]], Mark()
-        elif self.measures and (back or closes):  # of bar lines without a note between them
+        elif self.measures and (back or closes):  # bar lines without a note between them
             last = self.measures[-1]
             mark = dataclasses.replace(
                 last.mark, back=max(back, last.mark.back), closes=closes or last.mark.closes
@@ -492,16 +492,16 @@ class _Reader:
         return self.now
 
     def _voice(self, value: str) -> None:
-        """Goes on with a voice: `V:` says its name, and what it is called."""
+        """Continues a voice; the value of `V:` has its id and its name."""
         name, _, rest = value.strip().partition(" ")
         if name not in self.voices:
-            said = re.search(r'\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))', rest)
-            called = (said[1] or said[2] or "").replace(r"\n", " ") if said else ""
-            self.voices[name] = self.new(called or f"Voice {name}")
+            match = re.search(r'\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))', rest)
+            label = (match[1] or match[2] or "").replace(r"\n", " ") if match else ""
+            self.voices[name] = self.new(label or f"Voice {name}")
             self.voices[name].shift = self.shift
         self.now = self.voices[name]
-        if rest and (found := modes.split_key(f"C {rest}")[1]):
-            self.now.shift = self.shift + found
+        if rest and (shift := modes.split_key(f"C {rest}")[1]):
+            self.now.shift = self.shift + shift
 
     def _line(self, line: str) -> None:
         if line.startswith("%%"):
@@ -519,7 +519,7 @@ class _Reader:
             self._voice(value)
             return
         if letter not in "KMLPQI":
-            return  # names, words, remarks: no note depends on them
+            return  # names, words, remarks: they change no note
         voice = self.voice
         if letter == "K":
             voice.end_measure()
@@ -550,19 +550,19 @@ class _Reader:
     def _music(self, line: str) -> None:
         if _JUMPS.search(line):
             self._skip("a jump (such as D.C. or D.S.)")
-        place = 0
-        while place < len(line):
-            match = _TOKEN.match(line, place)
+        position = 0
+        while position < len(line):
+            match = _TOKEN.match(line, position)
             if match is None:
-                if line[place] in _DECORATIONS or self._defined(line[place]):
-                    place += 1
+                if line[position] in _DECORATIONS or self._defined(line[position]):
+                    position += 1
                     continue
-                raise ZooError(f"{line[place : place + 10]!r} cannot be read")
-            place = match.end()
+                raise ZooError(f"{line[position : position + 10]!r} cannot be read")
+            position = match.end()
             self._token(match)
 
     def _defined(self, sign: str) -> bool:
-        """Whether a `U:` field gives a sign a meaning, which is a decoration."""
+        """Whether a `U:` field defines a sign; it is then a decoration."""
         return any(value.startswith(sign) for value in self.tune.fields.get("U", ()))
 
     def _token(self, match: re.Match[str]) -> None:
@@ -587,7 +587,7 @@ class _Reader:
         elif kind == "grace":
             local = dict(voice.local)
             voice.graces = tuple(
-                self._pitch(*found[:3]) for found in re.findall(_NOTE, text.strip("{/}"))
+                self._pitch(*parts[:3]) for parts in re.findall(_NOTE, text.strip("{/}"))
             )
             voice.local = local
         elif kind == "tuplet":
@@ -616,15 +616,15 @@ class _Reader:
             self._skip(f"the length {text!r}, which belongs to no note,")
 
     def _tuplet_time(self, count: int) -> int:
-        above, below = self.voice.meter or (4, 4)
-        return abc.tuplet_time(count, f"{above}/{below}")
+        numerator, denominator = self.voice.meter or (4, 4)
+        return abc.tuplet_time(count, f"{numerator}/{denominator}")
 
     def _rest_bars(self, count: int) -> None:
-        above, below = self.voice.meter or (4, 4)
+        numerator, denominator = self.voice.meter or (4, 4)
         for number in range(min(count, 1000)):
             if number:
                 self.voice.end_measure()
-            self.voice.add(Fraction(4 * above, below), (), ())
+            self.voice.add(Fraction(4 * numerator, denominator), (), ())
 
     def _bar(self, text: str) -> None:
         voice = self.voice
@@ -653,10 +653,10 @@ class _Reader:
         voice = self.voice
         scale = voice.unit * 4 * _length(size)
         pitches, lengths = [], []
-        for accidental, letter, octave, own, tie in re.findall(_NOTE + r"\s*(-?)", text[1:-1]):
+        for accidental, letter, octave, factor, tie in re.findall(_NOTE + r"\s*(-?)", text[1:-1]):
             pitch = self._pitch(accidental, letter, octave)
             pitches.append(dataclasses.replace(pitch, tied=bool(tie)))
-            lengths.append(scale * _length(own))
+            lengths.append(scale * _length(factor))
         voice.held = {}
         voice.add(lengths[0], pitches, lengths)
         voice.hold(pitches)
@@ -678,22 +678,22 @@ class _Reader:
 
 
 def default_unit(meter: str) -> Fraction:
-    """Returns the unit `L:` of a tune that does not say it: 1/16 where the metre is below 3/4.
+    """Returns the unit of a tune without `L:`: 1/16 where the metre is below 3/4, else 1/8.
 
     Args:
       meter: the value of `M:`; a free metre gives 1/8.
 
     Raises:
-      ZooError: it is no metre.
+      ZooError: it is not a metre.
     """
-    found = parse_measure(meter)
-    return abc.default_unit(f"{found[0]}/{found[1]}") if found else abc.UNIT
+    parsed = parse_measure(meter)
+    return abc.default_unit(f"{parsed[0]}/{parsed[1]}") if parsed else abc.UNIT
 
 
 def _unit(text: str) -> Fraction:
     match = re.fullmatch(r"([0-9]+)(?:/([0-9]+))?", text.strip())
     if match is None or not int(match[1]) or not int(match[2] or 1):
-        raise ZooError(f"{text!r} is no unit of length; write it as 1/8")
+        raise ZooError(f"{text!r} is not a unit of length; write it as 1/8")
     return Fraction(int(match[1]), int(match[2] or 1))
 
 

@@ -1,4 +1,4 @@
-"""What can be checked in tunes that a model has made, with no ear: notation, metre, key, type."""
+"""Automatic checks of generated tunes: notation, metre, key, type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from recipes.music import abc, modes
-from recipes.music.frame_checks import repeated_share
+from recipes.music.frame_checks import repeated_fraction
 from zoo.errors import ZooError
 
 
@@ -21,19 +21,19 @@ def tune_checks(
     training_types: Sequence[str] = (),
     other: Callable[[str], object] | None = None,
 ) -> dict[str, float]:
-    """Checks tunes against what was asked for.
+    """Checks tunes against their requested types and keys.
 
     Args:
-      types, keys: what each tune was asked to be, or is.
+      types, keys: the requested or actual type and key of each tune.
       tunes: whole tunes in the canonical form of ABC, with their fields.
       meters: of `meters_of`, of training tunes.
-      training, training_types: tokens and types of the training tunes; without them what they
-        are needed for is left out.
-      other: another reader of ABC, which raises a `ZooError` for what it cannot read.
+      training, training_types: tokens and types of the training tunes; without them, the checks
+        that need them are omitted.
+      other: another reader of ABC, which raises a `ZooError` for invalid text.
 
     Returns:
-      A dict of shares, from 0 to 1, that JSON can hold.
-      `parses`: tunes that follow the grammar of `recipes.music.abc.bars`, and say their metre; only
+      A dict of fractions, from 0 to 1, that JSON can hold.
+      `parses`: tunes that follow the grammar of `recipes.music.abc.bars` and have a metre; only
       these count below. `parses_elsewhere`: tunes that `other` reads, of all.
       `bars_full`: bars whose notes fill the metre (`recipes.music.abc.full_bars`); `all_bars_full`:
       tunes all of whose bars do.
@@ -41,9 +41,9 @@ def tune_checks(
       key's first; `meter_fits`: tunes in a metre that fits the type; `type_follows`: tunes that a
       linear classifier of tokens and pairs of them, fitted to the training tunes, takes for the
       type.
-      `repeated_bars`: bars that were there before in the same tune.
+      `repeated_bars`: bars that occurred before in the same tune.
       And, in tokens: `length`, the mean; `longest_overlap`, the mean of the longest run of a tune
-      that is in a training tune too, letter for letter.
+      that also occurs, unchanged, in a training tune.
 
     Raises:
       ZooError: there are no tunes.
@@ -60,30 +60,34 @@ def tune_checks(
     read = [row for row in read if row[-1]]
     result = {"parses": len(read) / len(tunes)}
     if other is not None:
-        result["parses_elsewhere"] = _share(_reads(other, text) for text in tunes)
+        result["parses_elsewhere"] = _fraction(_reads(other, text) for text in tunes)
     full = [abc.full_bars(bars, meter) for *_, bars, meter in read]
     notes = [abc.pitches(bars, key) for _, key, _, bars, _ in read]
     named = list(zip(notes, (key for _, key, *_ in read), strict=True))
     result |= {
-        "bars_full": _share(right for tune in full for right in tune),
-        "all_bars_full": _share(all(tune) for tune in full),
-        "in_key": _share(note % 12 in modes.scale(key) for tune, key in named for note in tune),
-        "ends_on_tonic": _share(
+        "bars_full": _fraction(is_full for tune in full for is_full in tune),
+        "all_bars_full": _fraction(all(tune) for tune in full),
+        "in_key": _fraction(note % 12 in modes.scale(key) for tune, key in named for note in tune),
+        "ends_on_tonic": _fraction(
             bool(tune) and tune[-1] % 12 == modes.tonic(key) for tune, key in named
         ),
-        "meter_fits": _share(meter in meters.get(kind, ()) for kind, *_, meter in read),
-        "repeated_bars": _zero(repeated_share([bar.notes for bar in bars] for *_, bars, _ in read)),
+        "meter_fits": _fraction(meter in meters.get(kind, ()) for kind, *_, meter in read),
+        "repeated_bars": _nan_to_zero(
+            repeated_fraction([bar.notes for bar in bars] for *_, bars, _ in read)
+        ),
         "length": _mean([len(tokens) for _, _, tokens, *_ in read]),
     }
     if training:
         from zoo.metrics.overlap import longest_overlaps
 
-        made = [tokens for _, _, tokens, *_ in read]
-        told = _classified(made, training, training_types) if made else []
-        result["type_follows"] = _share(
-            kind == row[0] for kind, row in zip(told, read, strict=True)
+        sequences = [tokens for _, _, tokens, *_ in read]
+        predicted = _classified(sequences, training, training_types) if sequences else []
+        result["type_follows"] = _fraction(
+            kind == row[0] for kind, row in zip(predicted, read, strict=True)
         )
-        result["longest_overlap"] = _mean(longest_overlaps(made, training) if made else [])
+        result["longest_overlap"] = _mean(
+            longest_overlaps(sequences, training) if sequences else []
+        )
     return result
 
 
@@ -101,23 +105,23 @@ def _reads(other: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _share(found: Iterable[bool]) -> float:
-    return _mean([float(each) for each in found])
+def _fraction(values: Iterable[bool]) -> float:
+    return _mean([float(value) for value in values])
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0
 
 
-def _zero(share: float) -> float:
-    # JSON has no NaN; where nothing can be counted, nothing is right.
-    return 0.0 if math.isnan(share) else share
+def _nan_to_zero(value: float) -> float:
+    # JSON has no NaN; an empty count gives 0.
+    return 0.0 if math.isnan(value) else value
 
 
 def _classified(
     tunes: Sequence[Sequence[str]], training: Sequence[Sequence[str]], types: Sequence[str]
 ) -> list[str]:
-    """Returns the type that a linear classifier of pairs of tokens takes each tune for."""
+    """Returns the type of each tune as predicted by a linear classifier of pairs of tokens."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
 

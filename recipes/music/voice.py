@@ -1,8 +1,8 @@
 """An instrument: struck strings in a small room, by additive synthesis.
 
-A string sounds as partials, a little above the multiples of its pitch, of which the higher ones are
-weaker and fade sooner. The hammer adds a short noise. The room answers with reflections that fade
-within half a second. Nothing is drawn at random: the same notes give the same samples.
+A string sounds as partials, a little above the multiples of its pitch. Higher partials are weaker
+and fade sooner. The hammer adds a short noise. The room adds reflections that fade within half a
+second. There is no random element: the same notes give the same samples.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ TAIL = 0.75  # seconds after the last note, in which strings and room fade out
 
 _PARTIALS = 32
 _HIGHEST = 0.45  # of the sampling rate: partials above would alias
-_STRUCK = 1 / 8  # where the hammer strikes, of the string's length: every eighth partial is weak
+_STRIKE_POINT = 1 / 8  # of the string's length: every eighth partial is weak
 _STIFFNESS = 4e-4  # how far partials lie above multiples of the pitch
 _SLOPE = 1.0  # amplitudes fall with this power of the partial's number
 _RING = 3.0  # seconds in which the first partial of middle C falls to 1/e
 _ATTACK, _RELEASE = 0.006, 0.09  # seconds
-_HAMMER = 0.04  # of the string's amplitude
-_WET = 0.22  # of the room
-_ROOM = 0.45  # seconds until its reflections have faded
+_HAMMER = 0.04  # fraction of the string's amplitude
+_WET = 0.22  # level of the reflections of the room
+_ROOM = 0.45  # seconds until the reflections have faded
 _EDGE = 0.02  # seconds over which the whole sound ends
 
 
@@ -36,8 +36,8 @@ def play(notes: Iterable[tuple[float, float, int, float]], seconds: float) -> np
       seconds: length of the piece.
 
     Returns:
-      float64 `(samples,)` at `RATE`, `TAIL` longer than the piece; it begins and ends with 0. It is
-      of any amplitude.
+      float64 `(samples,)` at `RATE`, `TAIL` longer than the piece; it begins and ends with 0. The
+      amplitude is not normalized.
     """
     notes = list(notes)
     dry = np.zeros(round((seconds + TAIL) * RATE))
@@ -67,7 +67,7 @@ def _string(pitch: int, seconds: float) -> np.ndarray:
         frequency = first * number * np.sqrt(1 + _STIFFNESS * number**2)
         if frequency > _HIGHEST * RATE:
             break
-        weight = abs(np.sin(np.pi * number * _STRUCK)) / number**_SLOPE
+        weight = abs(np.sin(np.pi * number * _STRIKE_POINT)) / number**_SLOPE
         rate = (1 + 0.25 * (number - 1)) / ring
         # Two strings of one key fade at first together, then against each other.
         fading = 0.75 * np.exp(-rate * time) + 0.25 * np.exp(-0.3 * rate * time)
@@ -85,7 +85,7 @@ def _string(pitch: int, seconds: float) -> np.ndarray:
 
 @functools.cache
 def _noise(seed: int) -> np.ndarray:
-    """Returns white noise of unit variance, as long as the room answers."""
+    """Returns white noise of unit variance, as long as the reflections of the room."""
     return np.random.default_rng(seed).standard_normal(round(_ROOM * RATE))
 
 

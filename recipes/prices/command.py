@@ -14,7 +14,7 @@ from zoo.cli import options
 @click.option(
     "--data",
     metavar="SOURCE",
-    help="A source (its test split is walked through), or your CSV file (its second half is).",
+    help="A source (its test split is forecast), or your CSV file (its second half is).",
 )
 @options.column
 @click.option(
@@ -22,7 +22,7 @@ from zoo.cli import options
     type=click.IntRange(1, 1000),
     default=6,
     show_default=True,
-    help="The simple methods are fitted anew at the start of each.",
+    help="The simple methods are fitted again at the start of each.",
 )
 @click.option("--horizon", type=int, metavar="H", help="Days ahead; the model's own by default.")
 @click.option(
@@ -30,7 +30,7 @@ from zoo.cli import options
     default="all",
     show_default=True,
     metavar="NAMES",
-    help="Of zero-return, ar, ewma, har, log-har, garch, with commas between.",
+    help="Of zero-return, ar, ewma, har, log-har, garch, separated by commas.",
 )
 @click.option(
     "--cost",
@@ -55,7 +55,7 @@ def backtest(
     output: str | None,
     as_json: bool,
 ) -> None:
-    """Walk MODEL (recipe name, run folder or export) through days that it has not seen.
+    """Test MODEL (recipe name, run folder or export) on days that it has not seen.
 
     For models of the task forecasting. Without --data: the test split of the
     data that it was trained on.
@@ -63,7 +63,7 @@ def backtest(
     options.import_tensorflow()
     from recipes.prices.backtesting import backtest
 
-    found = backtest(
+    result = backtest(
         model,
         data,
         columns=columns,
@@ -72,20 +72,20 @@ def backtest(
         baselines=baselines,
         cost=cost,
         output=output,
-        say=lambda line: click.echo(line, err=True),
+        log=lambda line: click.echo(line, err=True),
     )
     if as_json:
-        click.echo(options.json_text(found, indent=2))
+        click.echo(options.json_text(result, indent=2))
         return
-    for note in found["data"]["notes"]:
+    for note in result["data"]["notes"]:
         click.echo(f"note: {note}")
-    steps = sorted({1, found["horizon"]})
+    steps = sorted({1, result["horizon"]})
     for step in steps:
         click.echo(f"\n{step} day{'s' * (step > 1)} ahead (p: of a better QLIKE, CRPS)")
         options.table(
-            [_row(found, name, rows[step - 1], step) for name, rows in found["scores"].items()]
+            [_row(result, name, rows[step - 1], step) for name, rows in result["scores"].items()]
         )
-    click.echo(f"\nstrategy, after {found['strategy']['cost']:g} bp for what is traded")
+    click.echo(f"\nstrategy, after {result['strategy']['cost']:g} bp for what is traded")
     options.table(
         [
             {
@@ -96,20 +96,20 @@ def backtest(
                 "deepest fall": f"{100 * row['deepest_fall']:.1f}",
                 "traded a day": f"{100 * row['traded_a_day']:.1f}",
             }
-            for name, row in found["strategy"].items()
+            for name, row in result["strategy"].items()
             if name != "cost"
         ]
     )
-    click.echo(found["warning"])
+    click.echo(result["warning"])
     click.echo()
-    for line in found["verdicts"]:
+    for line in result["verdicts"]:
         click.echo(line)
     if output is not None:
         click.echo(f"{output}: backtest.json, fan.png, calibration.png, equity.png", err=True)
 
 
-def _row(found: dict[str, Any], name: str, scores: dict[str, Any], step: int) -> dict[str, str]:
-    tests = found["tests"].get(name)
+def _row(result: dict[str, Any], name: str, scores: dict[str, Any], step: int) -> dict[str, str]:
+    tests = result["tests"].get(name)
 
     def number(value: float | None, form: str) -> str:
         return "" if value is None else format(value, form)

@@ -15,31 +15,31 @@ from recipes.prices.panel import Panel
 from recipes.prices.series import Forecast
 from zoo.report.plots import COLOURS, GREY, TRAIN, save
 
-SHOWN = 60  # days of the fans
+LAST_DAYS = 60  # days of the fans
 
 
 def fan(panel: Panel, forecast: Forecast, path: Path, series: int = 0) -> None:
     """Draws the last prices of a series and what was forecast for them.
 
     Above, the bands of each day as they were the day before; below, fans of the whole horizon, each
-    from where the one before it ends.
+    starting where the one before it ends.
 
     Args:
       panel: what happened.
-      forecast: lined up, of the panel.
+      forecast: of the panel, aligned with it.
       path: the PNG to write.
       series: which one.
     """
-    places = np.flatnonzero(np.isfinite(panel.value[series, :, 0]))[-SHOWN:]
-    days = np.arange(len(places))
-    happened = panel.price[series, places, 0] * np.exp(panel.value[series, places, 0])
+    positions = np.flatnonzero(np.isfinite(panel.value[series, :, 0]))[-LAST_DAYS:]
+    days = np.arange(len(positions))
+    happened = panel.price[series, positions, 0] * np.exp(panel.value[series, positions, 0])
     name = panel.tickers[series] or "price"
     figure = Figure(figsize=(9, 7), layout="constrained")
     daily, fans = figure.subplots(2, 1, sharex=True)
-    _bands(daily, days, panel, forecast, series, places, np.zeros(len(places), int))
-    for start in range(0, len(places) - panel.horizon + 1, panel.horizon):
+    _bands(daily, days, panel, forecast, series, positions, np.zeros(len(positions), int))
+    for start in range(0, len(positions) - panel.horizon + 1, panel.horizon):
         steps = np.arange(panel.horizon)
-        ahead = places[start + steps]
+        ahead = positions[start + steps]
         if np.isfinite(panel.value[series, ahead, steps]).all():
             _bands(fans, days[start + steps], panel, forecast, series, ahead, steps, start == 0)
     for axes, title in (
@@ -48,10 +48,10 @@ def fan(panel: Panel, forecast: Forecast, path: Path, series: int = 0) -> None:
     ):
         axes.plot(days, happened, color="black", lw=1.2, label="what happened")
         axes.set_title(f"{name}, {title}", loc="left", fontsize=10, parse_math=False)
-        _dress(axes)
+        _style(axes)
         axes.legend(frameon=False, fontsize=8, loc="best")
     ticks = days[:: max(1, len(days) // 6)]
-    fans.set_xticks(ticks, [panel.dates[places[tick]] for tick in ticks])
+    fans.set_xticks(ticks, [panel.dates[positions[tick]] for tick in ticks])
     save(figure, path)
 
 
@@ -61,26 +61,25 @@ def _bands(
     panel: Panel,
     forecast: Forecast,
     series: int,
-    places: np.ndarray,
+    positions: np.ndarray,
     steps: np.ndarray,
     labelled: bool = True,
 ) -> None:
-    """Draws the bands of the forecasts of `places`, made `steps + 1` days before, over `days`."""
-    price = panel.price[series, places, steps]
-    location, scale, freedom = (
-        getattr(forecast, part)[series, places, steps] for part in ("location", "scale", "freedom")
+    """Draws bands of forecasts of `positions`, made `steps + 1` days before, over `days`."""
+    price = panel.price[series, positions, steps]
+    location, scale, df = (
+        getattr(forecast, part)[series, positions, steps]
+        for part in ("location", "scale", "freedom")
     )
     if len(set(steps)) > 1:  # a fan opens at the price that was known
         days = np.concatenate([days[:1] - 1, days])
         price, location = (
             np.concatenate([part[:1] * f, part]) for part, f in ((price, 1), (location, 0))
         )
-        scale, freedom = (
-            np.concatenate([part[:1] * f, part]) for part, f in ((scale, 0), (freedom, 1))
-        )
+        scale, df = (np.concatenate([part[:1] * f, part]) for part, f in ((scale, 0), (df, 1)))
     for band, shade in zip(scores.BANDS[::-1], (0.15, 0.3, 0.5), strict=True):
         low, high = (
-            price * np.exp(scores.quantile(0.5 + sign * band / 2, location, scale, freedom))
+            price * np.exp(scores.quantile(0.5 + sign * band / 2, location, scale, df))
             for sign in (-1, 1)
         )
         label = f"{100 * band:.0f} % band" if labelled else None
@@ -88,11 +87,11 @@ def _bands(
 
 
 def calibration(panel: Panel, forecasts: Mapping[str, Forecast], path: Path) -> None:
-    """Draws how often what happened lay below each quantile, and how often in each tenth.
+    """Draws how often the outcome lay below each quantile, and how often in each tenth.
 
     Args:
       panel: what happened.
-      forecasts: by name, the network first; lined up, of the panel.
+      forecasts: by name, the network first; aligned with the panel.
       path: the PNG to write.
     """
     figure = Figure(figsize=(9, 4), layout="constrained")
@@ -126,12 +125,12 @@ def calibration(panel: Panel, forecasts: Mapping[str, Forecast], path: Path) -> 
     right.set_xlabel("forecast probability of less than what happened")
     right.set_ylabel(f"density ({next(iter(forecasts))})")
     for axes in (left, right):
-        _dress(axes)
+        _style(axes)
     save(figure, path)
 
 
 def equity(dates: Sequence[str], values: Mapping[str, np.ndarray], cost: float, path: Path) -> None:
-    """Draws what 1 has become by each strategy.
+    """Draws the value over time of 1 that each strategy invests.
 
     Args:
       dates: of the days.
@@ -151,12 +150,12 @@ def equity(dates: Sequence[str], values: Mapping[str, np.ndarray], cost: float, 
     axes.set_title(
         f"Long what is forecast to rise, after {cost:g} bp. No advice.", loc="left", fontsize=10
     )
-    _dress(axes)
+    _style(axes)
     axes.legend(frameon=False, fontsize=9)
     save(figure, path)
 
 
-def _dress(axes: Axes) -> None:
+def _style(axes: Axes) -> None:
     axes.grid(alpha=0.3, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.yaxis.set_major_locator(MaxNLocator(6))

@@ -6,15 +6,15 @@ import keras
 from keras import KerasTensor, layers, ops
 
 PARAMETERS = 4  # location, scale, degrees of freedom, variance
-LEAST_FREEDOM = 2.1  # a Student's t with 2 or fewer has no variance
+MIN_DF = 2.1  # a Student's t with 2 or fewer has no variance
 
 
 @keras.saving.register_keras_serializable("zoo")
 class ForecastHead(layers.Layer):
     """Student's t distributions of sums over the next 1 … H steps, as multiples of a base.
 
-    With weights of 0, as it begins, the forecast is the base itself: location 0, and a variance
-    that grows with the number of steps.
+    Its weights start at 0. The forecast is then the base itself: location 0, and a variance that
+    grows with the number of steps.
 
     Args:
       horizon: H.
@@ -40,12 +40,12 @@ class ForecastHead(layers.Layer):
         raw = self.dense(ops.cast(x, "float32"))
         raw = ops.reshape(raw, (*ops.shape(raw)[:2], self.horizon, PARAMETERS))
         steps = ops.arange(1, self.horizon + 1, dtype="float32")
-        # Returns are all but unpredictable: a tenth keeps the location from learning noise.
+        # Returns are almost unpredictable: the factor 0.1 keeps the location from learning noise.
         location = 0.1 * raw[..., 0] * ops.sqrt(steps)
         scale = ops.exp(ops.clip(raw[..., 1] - 0.2, -5.0, 5.0)) * ops.sqrt(steps)
-        freedom = LEAST_FREEDOM + ops.softplus(raw[..., 2] + 3.0)
+        df = MIN_DF + ops.softplus(raw[..., 2] + 3.0)
         variance = ops.exp(ops.clip(raw[..., 3], -5.0, 5.0)) * steps
-        return ops.stack([location, scale, freedom, variance], axis=-1)
+        return ops.stack([location, scale, df, variance], axis=-1)
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         return (*shape[:2], self.horizon, PARAMETERS)

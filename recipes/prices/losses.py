@@ -19,7 +19,7 @@ class ForecastLoss(StepLoss):
     Proxies, Journal of Econometrics 2011).
 
     Args:
-      qlike: weight of QLIKE against the nats.
+      qlike: weight of QLIKE relative to the log-likelihood.
 
     Call arguments:
       y_true: float `(batch, time, H, 3)`: the sum, the proxy of its variance, and 1 where both
@@ -37,27 +37,27 @@ class ForecastLoss(StepLoss):
     def terms(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
         value, proxy, known = (y_true[..., i] for i in range(3))
-        location, scale, freedom, variance = (y_pred[..., i] for i in range(4))
-        nats = student_nats(value, location, scale, freedom)
-        both = nats + self.qlike * (ops.log(variance) + proxy / variance)
-        return ops.mean(ops.where(known > 0, both, 0.0), axis=-1)
+        location, scale, df, variance = (y_pred[..., i] for i in range(4))
+        nats = student_nats(value, location, scale, df)
+        total = nats + self.qlike * (ops.log(variance) + proxy / variance)
+        return ops.mean(ops.where(known > 0, total, 0.0), axis=-1)
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "qlike": self.qlike}
 
 
 def student_nats(
-    value: KerasTensor, location: KerasTensor, scale: KerasTensor, freedom: KerasTensor
+    value: KerasTensor, location: KerasTensor, scale: KerasTensor, df: KerasTensor
 ) -> KerasTensor:
     """Returns -log p of Student's t, in nats, float32 `(...)` as all arguments are."""
     square = ops.square((value - location) / scale)
-    half = 0.5 * freedom
+    half = 0.5 * df
     return (
         _log_gamma(half)
         - _log_gamma(half + 0.5)
-        + 0.5 * ops.log(math.pi * freedom)
+        + 0.5 * ops.log(math.pi * df)
         + ops.log(scale)
-        + (half + 0.5) * ops.log1p(square / freedom)
+        + (half + 0.5) * ops.log1p(square / df)
     )
 
 

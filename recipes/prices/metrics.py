@@ -1,7 +1,7 @@
 """Scores of forecasts that are distributions, and tests of whether one is better than another.
 
-Arrays are float64. They have any shape, `(...)`, where none is given, all of a function the same;
-scores are per forecast, not averaged.
+Arrays are float64. Where a docstring gives no shape, arrays have any shape `(...)`, the same for
+all arguments of a function. Scores are per forecast, not averaged.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from scipy import special, stats
 
 NORMAL = math.inf  # degrees of freedom of a Student's t that is a normal distribution
 BANDS = (0.5, 0.8, 0.95)
-LEAST = 1e-10  # of a variance: a price that did not change has a logarithm too
+EPSILON = 1e-10  # the smallest variance, so that an unchanged price has a logarithm
 
 Array = np.ndarray
 
 
-def crps(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
+def crps(value: Array, location: Array, scale: Array, df: Array) -> Array:
     """Returns the continuous ranked probability score of Student's t; less is better.
 
     In the unit of `value`; of a point forecast it would be the absolute error. Closed forms:
@@ -28,15 +28,15 @@ def crps(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
     Args:
       value: what happened.
       location, scale: of the distribution.
-      freedom: its degrees of freedom, above 1; `NORMAL` for the normal distribution.
+      df: its degrees of freedom, above 1; `NORMAL` for the normal distribution.
     """
-    value, location, scale, freedom = np.broadcast_arrays(value, location, scale, freedom)
+    value, location, scale, df = np.broadcast_arrays(value, location, scale, df)
     z = (value - location) / scale
     score = np.empty(z.shape)
-    normal = np.isinf(freedom)
+    normal = np.isinf(df)
     x = z[normal]
     score[normal] = x * (2 * stats.norm.cdf(x) - 1) + 2 * stats.norm.pdf(x) - 1 / math.sqrt(math.pi)
-    x, v = z[~normal], freedom[~normal]
+    x, v = z[~normal], df[~normal]
     # B(1/2, v - 1/2) / B(1/2, v / 2)^2, by logarithms: each overflows for many degrees.
     betas = np.exp(special.betaln(0.5, v - 0.5) - 2 * special.betaln(0.5, v / 2))
     score[~normal] = (
@@ -47,14 +47,14 @@ def crps(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
     return score * scale
 
 
-def probability_below(value: Array, location: Array, scale: Array, freedom: Array) -> Array:
+def probability_below(value: Array, location: Array, scale: Array, df: Array) -> Array:
     """Returns the distribution function of Student's t at `value`, float64 `(...)`, 0 to 1."""
-    return special.stdtr(np.minimum(freedom, 1e10), (value - location) / scale)
+    return special.stdtr(np.minimum(df, 1e10), (value - location) / scale)
 
 
-def quantile(level: float, location: Array, scale: Array, freedom: Array) -> Array:
+def quantile(level: float, location: Array, scale: Array, df: Array) -> Array:
     """Returns the value below which a share `level` of Student's t lies, float64 `(...)`."""
-    return location + scale * special.stdtrit(np.minimum(freedom, 1e10), level)
+    return location + scale * special.stdtrit(np.minimum(df, 1e10), level)
 
 
 def pinball(value: Array, quantile: Array, level: float) -> Array:
@@ -83,16 +83,16 @@ def qlike(proxy: Array, variance: Array) -> Array:
     variance itself does (A. Patton, Journal of Econometrics 2011). Both are float64 `(...)`, and so
     is the result.
     """
-    ratio = np.maximum(proxy, LEAST) / np.maximum(variance, LEAST)
+    ratio = np.maximum(proxy, EPSILON) / np.maximum(variance, EPSILON)
     return ratio - np.log(ratio) - 1
 
 
 def rse(value: Array, forecast: Array) -> float:
     """Returns the root relative squared error over all values together.
 
-    The error beside that of the mean of the values (G. Lai et al.: Modeling Long- and Short-Term
-    Temporal Patterns with Deep Neural Networks, SIGIR 2018, equation 9). Of prices it says little:
-    yesterday's price has a very small one too. Both are float64 `(values,)`.
+    The error over that of the mean of the values (G. Lai et al.: Modeling Long- and Short-Term
+    Temporal Patterns with Deep Neural Networks, SIGIR 2018, equation 9). It means little for
+    prices: yesterday's price has a very small one, too. Both are float64 `(values,)`.
     """
     spread = float(np.sum((value - value.mean()) ** 2))
     return math.sqrt(float(np.sum((value - forecast) ** 2)) / spread) if spread else math.nan
@@ -113,8 +113,8 @@ def long_run_variance(values: Array, lags: int) -> float:
     return total
 
 
-def lags_of(size: int, horizon: int) -> int:
-    """Returns how many lags count: those by which forecasts overlap, and a few of a long series."""
+def num_lags(size: int, horizon: int) -> int:
+    """Returns how many lags count: those by which forecasts overlap; more for a long series."""
     return max(horizon - 1, math.floor(size ** (1 / 3)))
 
 
@@ -131,9 +131,9 @@ def mean_interval(values: Array, horizon: int = 1) -> tuple[float, float]:
     size = len(values)
     if size < 2:
         return math.nan, math.nan
-    error = math.sqrt(long_run_variance(values, lags_of(size, horizon)) / size)
-    reach = float(stats.t.ppf(0.975, size - 1)) * error
-    return float(values.mean()) - reach, float(values.mean()) + reach
+    error = math.sqrt(long_run_variance(values, num_lags(size, horizon)) / size)
+    half_width = float(stats.t.ppf(0.975, size - 1)) * error
+    return float(values.mean()) - half_width, float(values.mean()) + half_width
 
 
 def diebold_mariano(ours: Array, theirs: Array, horizon: int = 1) -> tuple[float, float]:
@@ -141,8 +141,8 @@ def diebold_mariano(ours: Array, theirs: Array, horizon: int = 1) -> tuple[float
 
     F. Diebold, R. Mariano: Comparing Predictive Accuracy, Journal of Business & Economic Statistics
     1995; for short series corrected by D. Harvey, S. Leybourne, P. Newbold, International Journal
-    of Forecasting 1997. Several series are given as their mean loss of each day: what they have in
-    common on a day is then no evidence twice.
+    of Forecasting 1997. Of several series, pass the mean loss of each day: losses of one day are
+    correlated and must not count as independent evidence.
 
     Args:
       ours, theirs: losses, float64 `(days,)`.
@@ -153,7 +153,7 @@ def diebold_mariano(ours: Array, theirs: Array, horizon: int = 1) -> tuple[float
     """
     difference = np.asarray(ours, float) - np.asarray(theirs, float)
     size = len(difference)
-    variance = long_run_variance(difference, lags_of(size, horizon)) if size > 1 else 0.0
+    variance = long_run_variance(difference, num_lags(size, horizon)) if size > 1 else 0.0
     if variance <= 0:
         return math.nan, math.nan
     correction = (size + 1 - 2 * horizon + horizon * (horizon - 1) / size) / size

@@ -1,4 +1,4 @@
-"""Tables of prices: read, checked, mended where that is asked for, and split in time.
+"""Tables of prices: read, checked, repaired on request, and split in time.
 
 Light: importing this module imports neither pandas nor NumPy.
 """
@@ -29,14 +29,16 @@ COLUMNS = {
     "volume": "likewise, what was traded; it is not used",
     "begin": "index of the first day that this split forecasts; the days before it are known",
 }
-MEND = {  # in the order in which it is done
-    "drop": "leaves out rows without a date or a price above 0",
+# In the order in which they are done. The setting `mend` of a recipe and the parameters `mend`
+# below hold names of these.
+REPAIRS = {
+    "drop": "drops rows without a date or a price above 0",
     "sort": "sorts the days",
     "duplicates": "keeps the last row of a day",
-    "bars": "leaves away open, high and low where they contradict each other",
-    "gaps": "takes the days beside a gap as neighbours",
+    "bars": "drops open, high and low where they contradict each other",
+    "gaps": "treats the days before and after a gap as neighbours",
     "splits": "divides the prices before what looks like a split",
-    "jumps": "takes all other jumps as what has happened",
+    "jumps": "accepts all other jumps as real",
 }
 NAMES = {  # what files call our columns, lower case
     "date": ("date", "datetime", "timestamp", "time", "day"),
@@ -47,26 +49,26 @@ NAMES = {  # what files call our columns, lower case
 # Z, UTC or +01:00 behind a time of day, or behind a day.
 ZONE = r"(:\d\d(?:\.\d+)?|^\d{4}-\d\d-\d\d)\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 BAR = ("open", "high", "low")
-LEAST = 60  # days that a series needs to be learnt from
-WARM = 22  # days of a series that are read before the first one is forecast
-SHOWN = 3  # dates in a message before "and N more"
-JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
-GAP = 10  # calendar days between two days beyond which some are missing
+MIN_DAYS = 60  # days that a training series needs
+WARM_UP = 22  # days of a series that are read before the first one is forecast
+MAX_SHOWN = 3  # dates in a message before "and N more"
+MAX_JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
+MAX_GAP = 10  # calendar days between two days beyond which some are missing
 # 3:2 is not among them: on news, prices do that too (Yahoo rose by 48 % on 1 February 2008).
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 
 
 def parse_mend(text: str) -> tuple[str, ...]:
-    """Reads "sort,drop" to the names of what is to be mended.
+    """Parses "sort,drop" to names of `REPAIRS`, in their order.
 
     Raises:
-      UsageError: there is nothing of that name.
+      UsageError: there is no repair of that name.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in MEND:
-            raise UsageError(f"Nothing is mended by {quoted(name)}.{suggest(name, MEND)}")
-    return tuple(name for name in MEND if name in names)
+        if name not in REPAIRS:
+            raise UsageError(f"Unknown repair {quoted(name)}.{suggest(name, REPAIRS)}")
+    return tuple(name for name in REPAIRS if name in names)
 
 
 def read_prices(
@@ -74,22 +76,22 @@ def read_prices(
     names: Mapping[str, str] | None = None,
     *,
     mend: Collection[str] = (),
-    least: int = LEAST,
+    least: int = MIN_DAYS,
 ) -> tuple[Examples, list[str]]:
     """Reads a CSV or TSV file of prices, long or wide.
 
     Long: a row for each day (and ticker), with a date and a close, perhaps a ticker, open, high,
-    low and volume. Wide: a column of closes for each ticker beside the date. Columns are known by
-    their usual names in any case; where there is an adjusted close, all prices are brought to it.
+    low and volume. Wide: a column of closes for each ticker, and the date. Columns are known by
+    their usual names in any case; where there is an adjusted close, all prices are scaled to it.
 
     Args:
       path: the file, perhaps gzipped.
       names: our column to the file's name of it.
-      mend: names of `MEND`.
-      least: days that a series must have.
+      mend: names of `REPAIRS`.
+      least: the least number of days of a series.
 
     Returns:
-      The examples, a row for each series, and notes on what was mended.
+      The examples, a row for each series, and notes on what was repaired.
 
     Raises:
       UsageError: no such file, or another kind of file.
@@ -112,7 +114,7 @@ def parse_prices(
     names: Mapping[str, str] | None = None,
     *,
     mend: Collection[str] = (),
-    least: int = LEAST,
+    least: int = MIN_DAYS,
 ) -> tuple[Examples, list[str]]:
     """Reads the text of a table; `where` names it in messages. Else as `read_prices`."""
     import pandas as pd
@@ -145,72 +147,73 @@ def add(examples: Examples, ticker: str, days: pd.DataFrame) -> None:
     for column in (*BAR, "close", "volume"):
         known = column in days and days[column].notna().any()
         examples[column].append(days[column].astype(float).tolist() if known else [])
-    examples["begin"].append(min(WARM, len(days) - 1))
+    examples["begin"].append(min(WARM_UP, len(days) - 1))
 
 
 def check(
-    days: pd.DataFrame, ticker: str, where: str, mend: Collection[str] = (), least: int = LEAST
+    days: pd.DataFrame, ticker: str, where: str, mend: Collection[str] = (), least: int = MIN_DAYS
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Checks the days of one series, and mends what is to be mended.
+    """Checks the days of one series, and repairs what `mend` names.
 
     Args:
-      days: columns `line`, `date` (timestamps), `close`, and what there is of the others.
+      days: columns `line`, `date` (timestamps), `close`, and any of the others.
       ticker, where: names of the series and its file, for messages.
-      mend: names of `MEND`.
-      least: days that there must be.
+      mend: names of `REPAIRS`.
+      least: the least number of days.
 
     Returns:
-      The days in order, and notes on what was mended.
+      The days in order, and notes on what was repaired.
 
     Raises:
-      ZooError: something is wrong that was not to be mended.
+      ZooError: something is wrong, and its repair is not in `mend`.
     """
     import numpy as np
 
     notes: list[str] = []
-    who = f"{where}: {ticker}" if ticker else where
+    title = f"{where}: {ticker}" if ticker else where
 
-    def wrong(rows: pd.Series, what: str, *ways: str) -> bool:
-        """Whether there are such rows, to be mended by one of the `ways`."""
+    def needs_repair(rows: pd.Series, what: str, *ways: str) -> bool:
+        """Whether there are such rows, to be repaired in one of the `ways`."""
         if not rows.any():
             return False
-        found = days[rows]
+        bad_rows = days[rows]
         how = next((way for way in ways if way in mend), None)
         if how is None:
-            told = []
-            for way in ways:  # beside what is mended already
-                names = ",".join(name for name in MEND if name in (*mend, way))
-                told.append(f"`zoo train … --set mend={names}` ({way!r} {MEND[way]})")
+            options = []
+            for way in ways:  # together with the repairs that are set already
+                names = ",".join(name for name in REPAIRS if name in (*mend, way))
+                options.append(f"`zoo train … --set mend={names}` ({way!r} {REPAIRS[way]})")
             raise ZooError(
-                f"{who} {what} ({_places(found)}). Correct the file, or use {' or '.join(told)}."
+                f"{title} {what} ({_locations(bad_rows)}). Correct the file, or use "
+                f"{' or '.join(options)}."
             )
-        notes.append(f"{ticker or where} {what} ({_places(found)}); mended by {how!r}")
+        notes.append(f"{ticker or where} {what} ({_locations(bad_rows)}); repaired by {how!r}")
         return True
 
     rows = days["date"].isna()
-    if wrong(rows, "has rows whose date cannot be read", "drop"):
+    if needs_repair(rows, "has rows whose date cannot be read", "drop"):
         days = days[~rows]
     rows = ~np.isfinite(days["close"])
-    if wrong(rows, "has days without a price", "drop"):
+    if needs_repair(rows, "has days without a price", "drop"):
         days = days[~rows]
     rows = days["close"] <= 0
-    if wrong(rows, "has prices that are 0 or negative", "drop"):
+    if needs_repair(rows, "has prices that are 0 or negative", "drop"):
         days = days[~rows]
     rows = days["date"].diff().dt.total_seconds() < 0
-    if wrong(rows, "is not sorted by date", "sort"):
+    if needs_repair(rows, "is not sorted by date", "sort"):
         days = days.sort_values("date", kind="stable")
     rows = days["date"].duplicated(keep="last")
-    if wrong(rows, "has a date more than once", "duplicates"):
+    if needs_repair(rows, "has a date more than once", "duplicates"):
         days = days[~rows]
     if len(days) < least:
         raise ZooError(
-            f"{who} has {len(days)} day{'s' * (len(days) != 1)} ({_places(days)}); at least "
+            f"{title} has {len(days)} day{'s' * (len(days) != 1)} ({_locations(days)}); at least "
             f"{least} are needed. Give a longer series."
         )
     if days["close"].nunique() == 1 and len(days) > 1:
         raise ZooError(
-            f"{who} is constant: every close from {_day(days.iloc[0])} to {_day(days.iloc[-1])} is "
-            f"{days['close'].iloc[0]:g}. There is nothing to forecast; leave it out."
+            f"{title} is constant: every close from {_day(days.iloc[0])} to {_day(days.iloc[-1])} "
+            f"is {days['close'].iloc[0]:g}. There is nothing to forecast; omit it."
         )
     if set(BAR) <= set(days):
         opened, high, low, close = (days[name] for name in (*BAR, "close"))
@@ -221,30 +224,31 @@ def check(
             | (low < 0.6 * np.minimum(opened, close))
             | (0.6 * high > np.maximum(opened, close))
         )
-        if wrong(rows, "has bars that contradict themselves", "bars"):
+        if needs_repair(rows, "has bars that contradict themselves", "bars"):
             days = days.copy()
             days.loc[rows, list(BAR)] = np.nan
-    between = days["date"].diff().dt.total_seconds() / 86_400
-    rows = between > max(GAP, 5 * float(between.median())) if len(days) > 2 else between > math.inf
-    wrong(rows, f"has gaps of up to {between.max():.0f} days", "gaps")
+    intervals = days["date"].diff().dt.total_seconds() / 86_400
+    limit = max(MAX_GAP, 5 * float(intervals.median())) if len(days) > 2 else math.inf
+    rows = intervals > limit
+    needs_repair(rows, f"has gaps of up to {intervals.max():.0f} days", "gaps")
     ratio = days["close"] / days["close"].shift()
-    jumped = np.abs(np.log(ratio)) > JUMP
+    jumped = np.abs(np.log(ratio)) > MAX_JUMP
     factor = ratio.map(_split_of).where(jumped, 0.0)
     rows = factor > 0
     like = "jumps as at a split that prices are not adjusted for"
-    if wrong(rows, like, "splits", "jumps") and "splits" in mend:
+    if needs_repair(rows, like, "splits", "jumps") and "splits" in mend:
         days = days.copy()
         prices = [name for name in (*BAR, "close") if name in days]
         for place in np.flatnonzero(rows):
             days.loc[np.arange(len(days)) < place, prices] *= float(factor.iloc[place])
-    wrong(jumped & ~rows, "jumps by more than -39 % or 65 % in a day", "jumps")
+    needs_repair(jumped & ~rows, "jumps by more than -39 % or 65 % in a day", "jumps")
     return days, notes
 
 
 def _split_of(ratio: float) -> float:
-    """Returns what a split multiplies the earlier prices with to explain a ratio; 0 for none.
+    """Returns the factor by which a split of that ratio changes earlier prices; 0 for none.
 
-    It is the nearest one, if that is within 10 %, what a price may do on the day of a split.
+    It is the nearest one, if that is within 10 %: a price may move so much on the day of a split.
     """
     factors = [factor for parts in SPLITS for factor in (1 / parts, float(parts))]
     off, factor = min((abs(math.log(ratio / factor)), factor) for factor in factors)
@@ -257,7 +261,7 @@ def _series(
     """Returns ticker and days of each series of a table, long or wide."""
     import pandas as pd
 
-    there = {str(column).strip().lower(): column for column in frame.columns}
+    columns = {str(column).strip().lower(): column for column in frame.columns}
 
     def find(ours: str, *usual: str) -> Hashable | None:
         if ours in names:
@@ -267,7 +271,7 @@ def _series(
                     f"{suggest(names[ours], map(str, frame.columns))}"
                 )
             return names[ours]
-        return next((there[name] for name in usual if name in there), None)
+        return next((columns[name] for name in usual if name in columns), None)
 
     date = find("date", *NAMES["date"])
     if date is None:
@@ -299,7 +303,7 @@ def _series(
             return [("", table)]
         groups = frame[ticker].fillna("").astype(str)
         return [(name, table[groups == name]) for name in dict.fromkeys(groups)]
-    if set(there) & {*BAR, "volume"}:
+    if set(columns) & {*BAR, "volume"}:
         raise ZooError(
             f"{where} has no column of closing prices: there is {_list(frame.columns)}. Name it "
             "with --column close=NAME."
@@ -323,13 +327,13 @@ def _timestamps(column: pd.Series) -> pd.Series:
     import pandas as pd
 
     text = column.astype(str).str.replace(ZONE, r"\1", regex=True)
-    found = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
-    if found.isna().any():
+    timestamps = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
+    if timestamps.isna().any():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a form that pandas has to guess
             other = pd.to_datetime(text, errors="coerce", utc=True)
-        found = other if other.notna().sum() > found.notna().sum() else found
-    return found.dt.tz_localize(None)
+        timestamps = other if other.notna().sum() > timestamps.notna().sum() else timestamps
+    return timestamps.dt.tz_localize(None)
 
 
 def _numbers(column: pd.Series, table: pd.DataFrame, where: str, name: str) -> pd.Series:
@@ -340,22 +344,22 @@ def _numbers(column: pd.Series, table: pd.DataFrame, where: str, name: str) -> p
     """
     import pandas as pd
 
-    found = pd.to_numeric(column, errors="coerce").astype(float)
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
     text = column.astype(str).str.strip().str.lower()
-    odd = found.isna() & column.notna() & ~text.isin(["", "nan", "null", "none", "-", "n/a"])
-    if odd.any():
+    invalid = numbers.isna() & column.notna() & ~text.isin(["", "nan", "null", "none", "-", "n/a"])
+    if invalid.any():
         raise ZooError(
-            f"{where}: column {quoted(name)} holds {quoted(str(column[odd].iloc[0]))}, which is "
-            f"no number ({_places(table[odd])})."
+            f"{where}: column {quoted(name)} holds {quoted(str(column[invalid].iloc[0]))}, which "
+            f"is no number ({_locations(table[invalid])})."
         )
-    return found
+    return numbers
 
 
-def _places(found: pd.DataFrame) -> str:
+def _locations(rows: pd.DataFrame) -> str:
     """Returns the first few dates and lines of rows, and how many more there are."""
-    shown = [f"{_day(row)} on line {row['line']}" for _, row in found.head(SHOWN).iterrows()]
-    more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
-    return ", ".join(shown) + more
+    locations = [f"{_day(row)} on line {row['line']}" for _, row in rows.head(MAX_SHOWN).iterrows()]
+    more = f" and {len(rows) - MAX_SHOWN:,} more" if len(rows) > MAX_SHOWN else ""
+    return ", ".join(locations) + more
 
 
 def _day(row: pd.Series) -> str:
@@ -363,8 +367,8 @@ def _day(row: pd.Series) -> str:
 
 
 def _list(names: pd.Index) -> str:
-    shown = [str(name) for name in list(names)[:8]]
-    return ", ".join(shown) + (" …" if len(names) > 8 else "")
+    listed = [str(name) for name in list(names)[:8]]
+    return ", ".join(listed) + (" …" if len(names) > 8 else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -386,8 +390,8 @@ class TimeSplit:
     ) -> tuple[Parts, list[str]]:
         """Cuts fractions of the days off the end, in the order of `fractions`.
 
-        All series are cut on the same day, of the days of all of them, so that nothing is learnt
-        from what another series has yet to see.
+        All series are cut on the same day, so that nothing is learnt from the future of another
+        series.
 
         Returns:
           The splits, `"train"` among them, and notes.
@@ -413,8 +417,8 @@ class TimeSplit:
     def at(self, examples: Examples, begins: Mapping[str, Sequence[int]]) -> Parts:
         """Cuts at given days.
 
-        A series that has fewer than two days to forecast in a split is left out of it. Days that
-        follow too few others of their series for a simple method to be fitted are not forecast.
+        A series that has fewer than two days to forecast in a split is omitted from it. Days are
+        not forecast if their past is too short to fit a simple method.
 
         Args:
           examples: whole series.
@@ -445,8 +449,8 @@ class TimeSplit:
                 longest = max(range(len(days)), key=days.__getitem__)
                 raise ZooError(
                     f"{examples['ticker'][longest] or 'The series'} is too short to be split: "
-                    f"{name} would have {days[longest]} days to forecast, {self.embargo} days "
-                    "before the next split being left out. Give a longer series."
+                    f"{name} would have {days[longest]} days to forecast; {self.embargo} days "
+                    "before the next split are omitted. Give a longer series."
                 )
             parts[name] = {
                 column: [examples[column][row][: end[row]] for row in rows]
@@ -462,9 +466,9 @@ class TimeSplit:
 
 
 def begins_at(examples: Examples, share: float) -> list[int]:
-    """Returns where in each series the day lies that ends a share of the days of all series.
+    """Returns the index in each series of the day after a share of the days of all series.
 
-    That is the length of a series which ends before.
+    Of a series that ends before that day, it is its length.
     """
     every = sorted(set().union(*examples["date"]))
     day = every[min(round(share * len(every)), len(every) - 1)]
@@ -476,4 +480,4 @@ def past_of(horizon: int) -> int:
 
     Simple methods are fitted on those of them whose targets, `horizon` days later, are known.
     """
-    return max(WARM + horizon, 3 * horizon)
+    return max(WARM_UP + horizon, 3 * horizon)

@@ -7,14 +7,14 @@ split and the year before them is the validation split.
 
 Exchange rates of eight currencies on 7,588 days: G. Lai, W. Chang, Y. Yang, H. Liu: Modeling Long-
 and Short-Term Temporal Patterns with Deep Neural Networks, SIGIR 2018; split 60/20/20 in order, as
-there. The file gives no dates; its days are numbered.
+in that paper. The file gives no dates; its days are numbered.
 """
 
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipes.prices.reader import COLUMNS, WARM, TimeSplit, parse_mend, parse_prices, read_prices
+from recipes.prices.reader import COLUMNS, WARM_UP, TimeSplit, parse_mend, parse_prices, read_prices
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -66,7 +66,7 @@ TICKERS = (  # name, SHA-256 and bytes of the file
 
 
 def sample() -> Examples:
-    """Returns series of restless and of calm days, made up for the tests."""
+    """Returns synthetic series of volatile and of calm days, for the tests."""
     import datetime
     import math
     import random
@@ -88,10 +88,10 @@ def sample() -> Examples:
         days = [first + datetime.timedelta(days=day) for day in range(150)]
         examples["ticker"].append(f"MADE{number}")
         examples["date"].append([day.isoformat() for day in days])
-        for place, name in enumerate(("open", "high", "low", "close")):
-            examples[name].append([bar[place] for bar in bars])
+        for column, name in enumerate(("open", "high", "low", "close")):
+            examples[name].append([bar[column] for bar in bars])
         examples["volume"].append([1000.0] * 150)
-        examples["begin"].append(WARM)
+        examples["begin"].append(WARM_UP)
     return examples
 
 
@@ -102,8 +102,8 @@ def read_dow(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples
     examples: Examples = {column: [] for column in COLUMNS}
     notes = []
     for path in paths:
-        found, more = read_prices(path, mend=("bars",))
-        for column, values in found.items():
+        series, more = read_prices(path, mend=("bars",))
+        for column, values in series.items():
             examples[column] += values
         notes += more
     begins = {
@@ -111,8 +111,8 @@ def read_dow(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples
         for name, day in (("validation", VALIDATION), ("test", TEST))
     }
     return TimeSplit(horizon).at(examples, begins), [
-        f"{len(notes)} stocks have days whose open, high and low contradict each other, and are "
-        "left away"
+        f"{len(notes)} stocks have days whose open, high and low contradict each other; these "
+        "are omitted"
     ]
 
 
@@ -141,7 +141,7 @@ def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Exampl
     ]
     days, size = [f"{day:05}" for day in range(1, len(rows) + 1)], len(CURRENCIES)
     examples: Examples = {column: [[] for _ in CURRENCIES] for column in COLUMNS}
-    examples["ticker"], examples["begin"] = list(CURRENCIES), [WARM] * size
+    examples["ticker"], examples["begin"] = list(CURRENCIES), [WARM_UP] * size
     examples["date"] = [list(days) for _ in CURRENCIES]
     examples["close"] = [list(column) for column in zip(*rows, strict=True)]
     begins = {
@@ -157,12 +157,12 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None, *, mend: s
 
     examples, notes = read_prices(path, columns, mend=parse_mend(mend))
     for note in notes:
-        fetch.say(note)
+        fetch.log(note)
     return examples
 
 
 def stocks(horizon: int, mend: str) -> Dataset:
-    """Returns the data, split for forecasts of `horizon` days, custom tables mended by `mend`."""
+    """Returns the data, split for forecasts of `horizon` days; `mend`: repairs of custom tables."""
     parse_mend(mend)
     return Dataset(
         name="stocks",

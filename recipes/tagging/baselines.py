@@ -1,9 +1,9 @@
-"""The baseline of the CoNLL-2003 shared task: entities are those that the training data name.
+"""The baseline of the CoNLL-2003 shared task: entities are those of the training data.
 
 E. Tjong Kim Sang, F. De Meulder: Introduction to the CoNLL-2003 Shared Task, 2003. Published
 F1 on the English test split: 59.61, on the development split 71.18. The paper says "entities
 which had a unique class in the training data"; its numbers are those of the most frequent class,
-and among equally frequent ones the first in the alphabet, which is what is done here.
+and among equally frequent ones the first in the alphabet; so is this baseline.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def entity_baselines(train: Examples, test: Examples) -> dict[str, Scores]:
     Returns:
       `seen-entities` to a `recipes.tagging.metrics.entity_scores`.
     """
-    names = learn_names(train["tokens"], train["tags"])
-    predicted = [find_names(tokens, names) for tokens in test["tokens"]]
+    entity_classes = learn_entities(train["tokens"], train["tags"])
+    predicted = [tag_entities(tokens, entity_classes) for tokens in test["tokens"]]
     return {"seen-entities": entity_scores(test["tags"], predicted)}
 
 
-def learn_names(
+def learn_entities(
     tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]
 ) -> dict[tuple[str, ...], str]:
     """Returns the tokens of each entity, and the class that it has most often."""
@@ -44,14 +44,14 @@ def learn_names(
     }
 
 
-def find_names(tokens: Sequence[str], names: Mapping[tuple[str, ...], str]) -> list[str]:
-    """Tags a sentence from left to right with the longest names that match, BIO."""
-    longest = max(map(len, names), default=0)
+def tag_entities(tokens: Sequence[str], entity_classes: Mapping[tuple[str, ...], str]) -> list[str]:
+    """Tags a sentence from left to right with the longest entities that match, BIO."""
+    longest = max(map(len, entity_classes), default=0)
     tags = ["O"] * len(tokens)
     start = 0
     while start < len(tokens):
         for end in range(min(start + longest, len(tokens)), start, -1):
-            kind = names.get(tuple(tokens[start:end]))
+            kind = entity_classes.get(tuple(tokens[start:end]))
             if kind is not None:
                 tags[start:end] = [f"B-{kind}"] + [f"I-{kind}"] * (end - start - 1)
                 start = end

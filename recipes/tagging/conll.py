@@ -23,9 +23,9 @@ _EMERGING = (
 
 @dataclasses.dataclass(frozen=True)
 class PreparedConll(Tfds):
-    """TFDS' conll2003 where someone has prepared it: with the text, without empty sentences.
+    """TFDS' conll2003, if it is prepared on this machine: with the text, without empty sentences.
 
-    The package of TFDS 4.9 lacks the checksum of its one file, so that we cannot prepare it.
+    TFDS 4.9 lacks the checksum of its one file, so it cannot be prepared here.
     """
 
     def status(self, probe: bool = False) -> Status:

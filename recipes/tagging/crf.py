@@ -4,10 +4,10 @@ J. Lafferty, A. McCallum, F. Pereira: Conditional Random Fields, ICML 2001; on t
 recurrent network: Z. Huang, W. Xu, K. Yu: Bidirectional LSTM-CRF Models for Sequence Tagging,
 2015.
 
-The layer's output holds all that defines the distribution, so that loss, metric and decoding
-are plain functions of it. `scores[b, t, i, j]` is what it adds to the score of a sequence to
-have tag `j` at step `t` after tag `i`; at step 0, where nothing comes before, it is the same
-for every `i`. The probability of the tags y given the text is
+The layer's output defines the distribution completely: loss, metric and decoding are plain
+functions of it. A sequence with tag `j` at step `t` after tag `i` gets the score
+`scores[b, t, i, j]` for this step. At step 0, which has no tag before it, the score is the same for
+every `i`. The probability of the tags y given the text is
 
     p(y) = exp(sum_t scores[t, y_{t-1}, y_t]) / Z,   Z = the same summed over all sequences.
 
@@ -23,8 +23,8 @@ import keras
 import numpy as np
 from keras import ops
 
-# Added to the score of what may not be: below any real one, yet finite, so that no row of
-# scores becomes -inf throughout and gives NaN.
+# Added to the score of a forbidden tag: below any real score, but finite. A row of -inf would give
+# NaN.
 FORBIDDEN = -1e4
 
 
@@ -33,8 +33,8 @@ class CRF(keras.layers.Layer):
     """Adds learnt scores of neighbouring tags to the scores of single tags.
 
     Weights: `transitions` `(tags, tags)`, from the tag of a row to that of a column, and `start`
-    `(tags,)`, of the first step. The start needs no weight for the end beside it: the states of
-    a bidirectional network know where the sequence ends.
+    `(tags,)`, of the first step. There are no weights for the end: the states of a bidirectional
+    network know where the sequence ends.
 
     Call arguments:
       inputs: float `(batch, time, tags)`: the score of each tag at each step (logits).
@@ -74,8 +74,8 @@ def forward(scores: Any) -> tuple[Any, Any]:
 
     Returns:
       `(log_alpha, steps)`: log p(tag at t | the scores up to t), `(batch, time, tags)`, and
-      log Z_t - log Z_{t-1}, `(batch, time)`. Kept apart, neither grows with time, so that 5,000
-      steps cost no precision.
+      log Z_t - log Z_{t-1}, `(batch, time)`. As separate values, neither grows with time, so that
+      5,000 steps lose no precision.
     """
 
     def step(before: Any, score: Any) -> tuple[Any, Any]:
@@ -98,8 +98,8 @@ def backward(scores: Any) -> Any:
       scores: float `(batch, time, tags, tags)`.
 
     Returns:
-      float `(batch, time, tags)`: log of the sum over what may follow tag i at step t, less a
-      number of its own at each step.
+      float `(batch, time, tags)`: log of the sum over all continuations after tag i at step t,
+      minus a constant for each step.
     """
 
     def step(after: Any, score: Any) -> tuple[Any, Any]:
@@ -119,9 +119,9 @@ def marginals(scores: Any, mask: Any) -> Any:
       mask: bool `(batch, time)`: real steps, on the left, at least one a row.
 
     Returns:
-      float32 `(batch, time, tags)`; each real step sums to 1, and padding means nothing.
+      float32 `(batch, time, tags)`; each real step sums to 1; values at padding are undefined.
     """
-    scores = _standing_still(scores, mask)
+    scores = _with_constant_padding(scores, mask)
     return ops.softmax(forward(scores)[0] + backward(scores), axis=-1)
 
 
@@ -133,9 +133,9 @@ def viterbi(scores: Any, mask: Any) -> Any:
       mask: bool `(batch, time)`: real steps, on the left, at least one a row.
 
     Returns:
-      int32 `(batch, time)`; padding means nothing.
+      int32 `(batch, time)`; values at padding are undefined.
     """
-    scores = _standing_still(scores, mask)
+    scores = _with_constant_padding(scores, mask)
 
     def step(before: Any, score: Any) -> tuple[Any, Any]:
         new = ops.max(ops.expand_dims(before, -1) + score, axis=1)
@@ -169,17 +169,17 @@ def pairwise(log_probabilities: Any) -> Any:
 
 
 def only_legal(scores: Any, tags: Sequence[str]) -> Any:
-    """Forbids what no sequence of the tags' scheme, BIO or BIOES, has.
+    """Forbids transitions that the tagging scheme, BIO or BIOES, does not allow.
 
     `I-X` and `E-X` only follow `B-X` or `I-X`; and where there are `E-X` or `S-X`, nothing else
-    follows `B-X` or `I-X`. (The end is free: a text may be cut off inside of an entity.)
+    follows `B-X` or `I-X`. (Any tag may be the last: a text may be cut off inside an entity.)
 
     Args:
       scores: float `(batch, time, tags, tags)`.
       tags: names, `"O"`, `"B-X"`, `"I-X"`, … in the order of the last axis.
 
     Returns:
-      The scores, `FORBIDDEN` added where a step may not be taken.
+      The scores, with `FORBIDDEN` added to forbidden transitions.
     """
     closed = any(tag.startswith(("E-", "S-")) for tag in tags)
     follows = np.array([[_may_follow(one, two, closed) for two in tags] for one in tags])
@@ -196,10 +196,10 @@ def _may_follow(before: str, tag: str, closed: bool) -> bool:
     return not (closed and before.startswith(("B-", "I-")))
 
 
-def _standing_still(scores: Any, mask: Any) -> Any:
-    """Returns the scores, float32, with padded steps at which every tag stays what it is.
+def _with_constant_padding(scores: Any, mask: Any) -> Any:
+    """Returns the scores, float32, such that the tag does not change at padded steps.
 
-    (Keras 3.15 cannot scan a mask beside them where the number of steps is not known.)
+    (Keras 3.15 cannot scan a mask with them if the number of steps is unknown.)
     """
     stay = np.where(np.eye(scores.shape[-1], dtype=bool), 0, FORBIDDEN).astype("float32")
     real = ops.expand_dims(ops.expand_dims(mask, -1), -1)
@@ -207,7 +207,7 @@ def _standing_still(scores: Any, mask: Any) -> Any:
 
 
 def _logsumexp(x: Any, axis: int, keepdims: bool = False) -> Any:
-    """As `ops.logsumexp` for finite numbers, of which TensorFlow then needs half the operations."""
+    """As `ops.logsumexp`, but for finite numbers only, with half the operations in TensorFlow."""
     highest = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
     total = ops.log(ops.sum(ops.exp(x - highest), axis=axis, keepdims=True)) + highest
     return total if keepdims else ops.squeeze(total, axis)

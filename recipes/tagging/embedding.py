@@ -1,4 +1,4 @@
-"""Word vectors of which some are learnt and some are given, with the rare ones hidden at random."""
+"""Learnt and pretrained word vectors; rare words are replaced by the unknown word at random."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class WordEmbedding(keras.layers.Layer):
     """An embedding in three parts, in the order of the ids.
 
     1. the first `common` ids: learnt. Id 0 is padding, id 1 the unknown word.
-    2. the next `rare` ids: learnt; in training, each is at random taken for the unknown word, so
-       that this one gets a vector that means something.
-    3. the last `fixed` ids: vectors that are given from elsewhere and not trained, so that words
-       of the training text and words that it lacks look alike to the network.
+    2. the next `rare` ids: learnt; in training, each is replaced by the unknown word at random, so
+       that the unknown word gets a useful vector.
+    3. the last `fixed` ids: pretrained vectors that are not trained, so that words of the training
+       text and unseen words look alike to the network.
 
     Weights: `learnt` `(common + rare, units)` and, where there are any, `fixed` `(fixed, units)`,
     not trainable.
@@ -26,12 +26,12 @@ class WordEmbedding(keras.layers.Layer):
     Args:
       common, rare, fixed: numbers of ids, see above.
       units: size of a vector.
-      rate: share of the rare words that is hidden in training.
-      seed: of what is hidden.
+      rate: fraction of the rare words that is replaced in training.
+      seed: of the replacement.
 
     Call arguments:
       ids: int `(batch, time)`.
-      training: whether to hide anything.
+      training: whether to replace rare words.
 
     Returns:
       float `(batch, time, units)`; masked where the id is 0.
@@ -71,9 +71,9 @@ class WordEmbedding(keras.layers.Layer):
     def call(self, ids: Any, training: bool = False) -> Any:
         first_fixed = self.common_ids + self.rare_words
         if training and self.rate and self.rare_words:
-            lost = keras.random.uniform(ops.shape(ids), seed=self.generator) < self.rate
-            lost = lost & (ids >= self.common_ids) & (ids < first_fixed)
-            ids = ops.where(lost, ops.ones_like(ids), ids)
+            dropped = keras.random.uniform(ops.shape(ids), seed=self.generator) < self.rate
+            dropped = dropped & (ids >= self.common_ids) & (ids < first_fixed)
+            ids = ops.where(dropped, ops.ones_like(ids), ids)
         if self.fixed is None:
             return ops.cast(ops.take(self.learnt, ids, axis=0), self.compute_dtype)
         is_fixed = ids >= first_fixed
@@ -115,10 +115,10 @@ class WordEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class JoinFeatures(keras.layers.Concatenate):
-    """Joins features of the same steps, of which the first ones carry the mask.
+    """Concatenates features of the same steps; the mask is that of the first input.
 
-    Keras 3.15's own layer takes a step for real if it is so in any of its inputs, and an input
-    without a mask is real throughout.
+    The layer of Keras 3.15 counts a step as real if it is real in any input, and all steps of an
+    input without a mask are real.
 
     Call arguments:
       inputs: floats `(batch, time, …)`, which differ in their last axis only.

@@ -29,7 +29,7 @@ class CRFLoss(StepLoss):
         tags = scores.shape[-1]
         _, steps = forward(scores)
         tag = ops.maximum(ids_of(y_true) - 1, 0)
-        before = ops.pad(tag[:, :-1], [[0, 0], [1, 0]])  # at step 0 any will do
+        before = ops.pad(tag[:, :-1], [[0, 0], [1, 0]])  # at step 0, any tag gives the same score
         chosen = ops.one_hot(before * tags + tag, tags * tags, dtype="float32")
         flat = ops.reshape(scores, (*ops.shape(scores)[:2], tags * tags))
         return steps - ops.sum(flat * chosen, axis=-1)

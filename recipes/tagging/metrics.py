@@ -1,6 +1,6 @@
 """Scores of named entities, as the CoNLL shared tasks' `conlleval` counts them.
 
-An entity is right where its first token, its last token and its class are. Token accuracy says
+An entity is right where its first token, its last token and its class are. Token accuracy means
 little: most tokens are outside of any entity.
 """
 
@@ -21,16 +21,16 @@ def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     Args:
       tags: `"O"`, `"B-X"` or `"I-X"`, one a token.
     """
-    found = []
+    spans = []
     start, kind = 0, ""  # of the entity that is open, if `kind` is not empty
     for position, tag in enumerate([*tags, "O"]):
         prefix, _, name = tag.partition("-")
         if kind and (prefix != "I" or name != kind):
-            found.append((start, position, kind))
+            spans.append((start, position, kind))
             kind = ""
         if prefix != "O" and not kind:
             start, kind = position, name
-    return found
+    return spans
 
 
 def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
@@ -67,10 +67,10 @@ def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
             )
         tokens += len(tags)
         same += sum(one == other for one, other in zip(tags, guess, strict=True))
-        gold, found = entities(tags), entities(guess)
-        true.update(kind for _, _, kind in gold)
-        guessed.update(kind for _, _, kind in found)
-        right.update(kind for _, _, kind in set(gold) & set(found))
+        true_entities, predicted_entities = entities(tags), entities(guess)
+        true.update(kind for _, _, kind in true_entities)
+        guessed.update(kind for _, _, kind in predicted_entities)
+        right.update(kind for _, _, kind in set(true_entities) & set(predicted_entities))
     classes = {
         kind: {**_scores(right[kind], guessed[kind], true[kind]), "support": true[kind]}
         for kind in sorted(true | guessed)

@@ -5,10 +5,10 @@
                             (an empty line between sentences)
     BRUSSELS   NNP  B-LOC
 
-Columns are parted by tabs or spaces; the token is the first. Tags of any set of classes in
+Columns are separated by tabs or spaces; the token is the first. Tags of any set of classes in
 the schemes IOB1 (CoNLL-2003 as published: `B-X` only where an entity touches one of its own
 class), BIO (also called IOB2) and BIOES (also BILOU) are recognised and become BIO. Lines that
-begin with `-DOCSTART-` and comments (`# …`, unless it has the columns of a token) are left out.
+begin with `-DOCSTART-` and comments (`# …`, unless they have the columns of a token) are omitted.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -48,8 +48,8 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
 
     Raises:
       UsageError: no such file, or names of columns, which such a file does not have.
-      ZooError: the file is empty, not UTF-8, or has lines that are not right; one line with
-        their numbers.
+      ZooError: the file is empty, not UTF-8, or has invalid lines; the message names their
+        numbers.
     """
     if columns:
         raise UsageError("Column names can be set for tables only; a CoNLL file has none.")
@@ -122,11 +122,11 @@ def _fields(line: str) -> list[str]:
 
 
 def _scheme(sentences: list[_Sentence], name: str) -> Callable[[list[str]], list[str]]:
-    """Recognises the scheme of all tags of a file; returns what turns a sentence's into BIO."""
+    """Recognises the scheme of all tags of a file; returns a function that converts it to BIO."""
     prefixes = {tag[0] for sentence in sentences for tag in sentence.tags}
     bioes = bool(prefixes & set("ESLU"))
-    orphans = []  # lines of an I-X (E-X) that no entity of that class comes before
-    open_ended = []  # BIOES: lines of an entity that goes on, but is followed by something else
+    orphans = []  # lines of an I-X (E-X) without an entity of that class before it
+    open_ended = []  # BIOES: lines of an entity that should continue, but does not
     iob1 = True  # whether each B-X touches an entity of its class
     for sentence in sentences:
         before = "O"
@@ -151,7 +151,7 @@ def _scheme(sentences: list[_Sentence], name: str) -> Callable[[list[str]], list
     if bioes or not iob1:
         kind, first = ("BIOES", "B- or S-") if bioes else ("BIO", "B-")
         raise ZooError(
-            f"{name}: its tags are {kind}, but on {tables.numbers(orphans)} a tag goes on with "
+            f"{name}: its tags are {kind}, but on {tables.numbers(orphans)} a tag continues "
             f"an entity that has not begun; let each entity begin with {first}."
         )
     return _from_iob1

@@ -27,11 +27,11 @@ def tag_rows(rows: Sequence[Sequence[str]], tags: Sequence[str]) -> Ragged:
       ZooError: a tag that is not in `tags`.
     """
     number = {tag: position for position, tag in enumerate(bioes_tags(tags), 1)}
-    strange = sorted({tag for row in rows for tag in row} - set(tags))
-    if strange:
+    unknown = sorted({tag for row in rows for tag in row} - set(tags))
+    if unknown:
         raise ZooError(
-            f"The tag {strange[0]!r} is not one of the training sentences': {', '.join(tags)}. "
-            "Give them more sentences with it, or correct these ones, or leave them out."
+            f"The tag {unknown[0]!r} is not one of the training sentences': {', '.join(tags)}. "
+            "Give them more sentences with it, or correct or remove these."
         )
     return Ragged(
         [np.array([number[tag] for tag in to_bioes(row)] or [PADDING], "int32") for row in rows]

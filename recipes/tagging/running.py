@@ -71,22 +71,27 @@ class EntityF1(keras.metrics.Metric):
         self, y_true: KerasTensor, y_pred: KerasTensor, sample_weight: KerasTensor | None = None
     ) -> None:
         mask = ops.cast(y_true, "int32") > 0
-        guess = best_tags(y_pred, self.tags, mask)
+        predicted = best_tags(y_pred, self.tags, mask)
         kind, starts, ends = self._entities(ops.cast(y_true, "int32") - 1, mask)
-        kind2, starts2, ends2 = self._entities(guess, mask)
+        predicted_kind, predicted_starts, predicted_ends = self._entities(predicted, mask)
         time = ops.shape(mask)[1]
 
         def end(ends: KerasTensor) -> KerasTensor:
             """Returns where the entity that a token is in ends, `(batch, time)`."""
-            # The places of the ends in order; as many of them as lie before t come before its own.
-            places = ops.sort(ops.where(ends, ops.arange(time), time), axis=1)
+            # All ends in order. The end of a token's entity comes after the ends before the token.
+            end_positions = ops.sort(ops.where(ends, ops.arange(time), time), axis=1)
             ended = ops.cast(ends, "int32")
             before = ops.cumsum(ended, axis=1) - ended
-            return ops.take_along_axis(places, ops.minimum(before, time - 1), axis=1)
+            return ops.take_along_axis(end_positions, ops.minimum(before, time - 1), axis=1)
 
-        same = starts & starts2 & (kind == kind2) & (end(ends) == end(ends2))
+        same = (
+            starts
+            & predicted_starts
+            & (kind == predicted_kind)
+            & (end(ends) == end(predicted_ends))
+        )
         self.right.assign_add(self._count(same))
-        self.counted.assign_add(self._count(starts) + self._count(starts2))
+        self.counted.assign_add(self._count(starts) + self._count(predicted_starts))
 
     def _entities(
         self, tags: KerasTensor, mask: KerasTensor
@@ -101,8 +106,8 @@ class EntityF1(keras.metrics.Metric):
         next_starts = ops.pad(starts[:, 1:], [[0, 0], [0, 1]])
         return kind, starts, (kind > 0) & (next_starts | (kind != after))
 
-    def _count(self, found: KerasTensor) -> KerasTensor:
-        return ops.sum(ops.cast(found, self.dtype))
+    def _count(self, flags: KerasTensor) -> KerasTensor:
+        return ops.sum(ops.cast(flags, self.dtype))
 
     def result(self) -> KerasTensor:
         return 2 * self.right / ops.maximum(self.counted, 1)

@@ -1,8 +1,8 @@
 """Entities as one tag a token, in two schemes.
 
-BIO, which data and answers have: `B-X` begins an entity of class X, `I-X` goes on with it, `O` is
-outside. BIOES, which networks compute with: `E-X` ends an entity, `S-X` is a single token, so that
-both edges of an entity are learnt (L. Ratinov, D. Roth: Design Challenges and Misconceptions in
+BIO, in data and answers: `B-X` begins an entity of class X, `I-X` continues it, `O` is outside.
+BIOES, in networks: `E-X` ends an entity, `S-X` is a single token, so that both edges of an
+entity are learnt (L. Ratinov, D. Roth: Design Challenges and Misconceptions in
 Named Entity Recognition, CoNLL 2009).
 
 Light: importing this module imports neither TensorFlow nor NumPy.
@@ -17,12 +17,12 @@ _BIO = {"B": "B", "I": "I", "E": "I", "L": "I", "S": "B", "U": "B"}
 
 
 def to_bio(tags: Iterable[str]) -> list[str]:
-    """Writes each BIOES or BILOU tag as the BIO tag that it refines."""
+    """Converts BIOES or BILOU tags to BIO."""
     return [tag if tag == "O" else _BIO[tag[0]] + tag[1:] for tag in tags]
 
 
 def to_bioes(tags: Sequence[str]) -> list[str]:
-    """Writes the BIO tags of a sentence as BIOES."""
+    """Converts the BIO tags of a sentence to BIOES."""
     return [
         tag if tag == "O" or following == "I" + tag[1:] else {"B": "S", "I": "E"}[tag[0]] + tag[1:]
         for tag, following in zip(tags, [*tags[1:], "O"], strict=False)

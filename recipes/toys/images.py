@@ -2,7 +2,7 @@
 
 E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
 1998. A pixel is the number of black dots, 0 to 16, in a square of 4×4. This is the test part of
-the original; who wrote which digit is not known, so that one hand may be in several splits.
+the original; the writers are unknown, so one writer may be in several splits.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ INK = 16  # of a black pixel
 
 
 def sample() -> Examples:
-    """Digits as one would draw them on squared paper."""
+    """Returns four digits in four shades of ink, for the tests."""
     shapes = {
         "0": ["00000000", "000BB000", "00B00B00", "0B0000B0", "0B0000B0", "00B00B00", "000BB000"],
         "1": ["00000000", "0000B000", "000BB000", "0000B000", "0000B000", "0000B000", "000BBB00"],
@@ -47,7 +47,8 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
     """Reads a table with a label and 64 columns of pixels, row by row of the image.
 
     Raises:
-      ZooError: another number of columns, or a pixel that is no number from 0 to 16; named.
+      ZooError: another number of columns, or a pixel that is not a number from 0 to 16; the
+        message names the row.
     """
     from zoo.data.tables import read_rows
 
@@ -73,7 +74,7 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
 
 
 def read_picture(path: Path) -> list[list[float]]:
-    """Reads a PNG of one digit as the ink of 8×8 pixels, dark on light or light on dark.
+    """Reads a PNG of one digit, dark on light or light on dark, as the ink of 8×8 pixels.
 
     Raises:
       ZooError: it is no PNG, or smaller than 8×8 pixels.
@@ -86,7 +87,7 @@ def read_picture(path: Path) -> list[list[float]]:
     except (OSError, SyntaxError, ValueError) as error:
         raise ZooError(f"{path} cannot be read as a PNG ({error}). Name another file.") from error
     if picture.ndim == 3:
-        if picture.shape[2] in (2, 4):  # what is transparent is paper
+        if picture.shape[2] in (2, 4):  # transparent pixels are paper
             picture = picture[..., :-1] * picture[..., -1:] + 1 - picture[..., -1:]
         picture = picture[..., :3].mean(axis=2)
     if min(picture.shape) < SIDE:

@@ -14,9 +14,9 @@ GATES = {"simplernn": 1, "lstm": 4, "gru": 3}
 class LayerNormCell(keras.layers.Layer):
     """One step of a recurrent network with layer normalisation inside (Ba, Kiros & Hinton 2016).
 
-    What a gate or candidate gets, W x_t + U h_{t-1}, is brought to mean 0 and variance 1 over its
-    units, then scaled and shifted by learnt gains g and biases b. It can so neither shrink nor grow
-    from step to step, whatever U does. With N for that normalisation:
+    The input of a gate or candidate, W x_t + U h_{t-1}, is normalised to mean 0 and variance 1 over
+    its units, then scaled and shifted by learnt gains g and biases b. It can neither shrink nor
+    grow from step to step, whatever U is. With N for that normalisation:
 
         SimpleRNN  h_t = tanh(N(W x_t + U h_{t-1}))
 
@@ -26,8 +26,8 @@ class LayerNormCell(keras.layers.Layer):
         GRU        z, r = sigmoid(N(W x_t + U h_{t-1})), each by itself;
                    h_t = z * h_{t-1} + (1 - z) * tanh(N(W_h x_t + r * (U_h h_{t-1})))
 
-    The paper normalises W x and U h apart in the LSTM; together, as in its equation for simple
-    networks, the size of an input of few features is not lost. To be used as
+    The paper normalises W x and U h separately in the LSTM. Here their sum is normalised, as in its
+    equation for simple networks: this keeps the scale of inputs with few features. Use it as
     `keras.layers.RNN(LayerNormCell(64, "lstm"))`.
 
     Args:
@@ -48,7 +48,7 @@ class LayerNormCell(keras.layers.Layer):
       ValueError: an unknown kind.
     """
 
-    no_cudnn = "cuDNN's kernels do not normalise inside the cell"  # a GPU computes it in a loop
+    no_cudnn = "cuDNN's kernels do not normalise inside the cell"  # a GPU runs it as a loop
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class LayerNormCell(keras.layers.Layer):
             return h, [h]
         if self.kind == "lstm":
             parts = ops.split(x + u, 4, axis=-1)
-            i, f, c, o = (self._normal(part, place) for place, part in enumerate(parts))
+            i, f, c, o = (self._normal(part, gate) for gate, part in enumerate(parts))
             c = ops.sigmoid(f) * states[1] + ops.sigmoid(i) * ops.tanh(c)
             h = ops.sigmoid(o) * ops.tanh(_normalised(c) * self.cell_gain + self.cell_bias)
             return h, [h, c]
@@ -115,9 +115,9 @@ class LayerNormCell(keras.layers.Layer):
         h = z * h + (1 - z) * ops.tanh(self._normal(x_h + r * u_h, 2))
         return h, [h]
 
-    def _normal(self, values: Any, place: int) -> Any:
-        """Normalises `(batch, units)`, scaled and shifted as gate `place`."""
-        part = slice(place * self.units, (place + 1) * self.units)
+    def _normal(self, values: Any, gate: int) -> Any:
+        """Normalises `(batch, units)`, scaled and shifted as gate number `gate`."""
+        part = slice(gate * self.units, (gate + 1) * self.units)
         return _normalised(values) * self.gain[part] + self.bias[part]
 
     def get_initial_state(self, batch_size: Any = None) -> list:
@@ -136,7 +136,7 @@ class LayerNormCell(keras.layers.Layer):
 
 
 def _normalised(values: Any) -> Any:
-    """Brings each row of `(batch, units)` to mean 0 and variance 1."""
+    """Normalises each row of `(batch, units)` to mean 0 and variance 1."""
     wide = ops.cast(values, "float32")  # squares overflow in half precision
     mean = ops.mean(wide, axis=-1, keepdims=True)
     variance = ops.mean(ops.square(wide - mean), axis=-1, keepdims=True)

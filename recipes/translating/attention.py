@@ -10,7 +10,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 class Attention(keras.layers.Layer):
-    """Weighs the states of a source for every query, and sums them up.
+    """Returns the weighted sum of the states of a source for every query.
 
     With queries q_t and states h_s:
 
@@ -30,12 +30,12 @@ class Attention(keras.layers.Layer):
       queries: float `(batch, target, query)`.
       states: float `(batch, source, state)`.
       states_mask: bool `(batch, source)`: real source steps, at least one in each row; Keras
-        hands it on from the layer that made the states.
-      keys: what `keys` returns for these states, where it is known already.
+        passes it on from the layer that made the states.
+      keys: the result of `keys` for these states, if it is known already.
 
     Returns:
       The contexts, float `(batch, target, state)`, and the weights, float32
-      `(batch, target, source)`, each row of which adds up to 1 over the real steps.
+      `(batch, target, source)`, each row of which sums to 1 over the real steps.
 
     Raises:
       ValueError: an unknown kind.

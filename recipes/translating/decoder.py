@@ -1,4 +1,4 @@
-"""The half of an encoder–decoder network that writes, for all steps at once or step by step."""
+"""The decoder of an encoder–decoder network, for all steps at once or step by step."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Decoder(layers.Layer):
       units: size of s_t and of z_t.
       cell: `"gru"` or `"lstm"`.
       attention: `"additive"`, `"multiplicative"`, or `"none"`.
-      dropout: share of embedding, contexts and readout that is hidden in training.
+      dropout: fraction of embedding, contexts and readout that is dropped in training.
 
     Call arguments:
       target: int `(batch, target)`: the ids before each step, 0 for padding on the right.
       states: float `(batch, source, state)` of the encoder.
       last: float `(batch, last)`: the encoder's last state.
-      states_mask: bool `(batch, source)`: real source steps; Keras hands it on from the layer
+      states_mask: bool `(batch, source)`: real source steps; Keras passes it on from the layer
         that made the states.
 
     Returns:
-      Logits, float32 `(batch, target, size)`; their mask are the target's real steps.
+      Logits, float32 `(batch, target, size)`; their mask is that of the target's real steps.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Decoder(layers.Layer):
         self.cell, self.attention, self.dropout = cell, attention, dropout
         policy = self.dtype_policy
         rnn = CELLS[cell]
-        # Of this size, both what goes in, times sqrt(embedding), and the logits begin near 1.
+        # With this scale, inputs (times sqrt(embedding)) and logits begin with a size near 1.
         scale = keras.initializers.RandomNormal(stddev=embedding**-0.5)
         self.embed = layers.Embedding(size, embedding, scale, dtype=policy, name="embed")
         parts = len(self._parts)
@@ -78,7 +78,7 @@ class Decoder(layers.Layer):
 
     @property
     def _parts(self) -> tuple[str, ...]:
-        """What one RNN hands from step to step."""
+        """Names of the states of one RNN."""
         return ("h", "c") if self.cell == "lstm" else ("h",)
 
     @property
@@ -100,7 +100,7 @@ class Decoder(layers.Layer):
     def begin(
         self, states: Any, last: Any, states_mask: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Returns what the first `step` takes: the state, and the memory that stays the same.
+        """Returns the inputs of the first `step`: the state, and the memory, which stays the same.
 
         Args:
           states: float `(batch, source, state)`.
@@ -119,7 +119,7 @@ class Decoder(layers.Layer):
         memory = {"states": states, "keys": self.attend.keys(states)}
         return state, memory if states_mask is None else {**memory, "mask": states_mask}
 
-    def _of(self, rnn: str, state: dict[str, Any]) -> list[Any]:
+    def _states_of(self, rnn: str, state: dict[str, Any]) -> list[Any]:
         return [state[f"{rnn}_{part}"] for part in self._parts]
 
     def _embedded(self, ids: Any) -> Any:
@@ -139,7 +139,9 @@ class Decoder(layers.Layer):
         # Padding follows the real steps, so the RNNs need no mask: nothing flows back from it.
         state, memory = self.begin(states, last, states_mask)
         embedded = self.drop(self._embedded(target), training=training)
-        hidden = self.first(embedded, initial_state=self._of("first", state), training=training)
+        hidden = self.first(
+            embedded, initial_state=self._states_of("first", state), training=training
+        )
         if self.attend is None:
             contexts = ops.repeat(ops.expand_dims(last, 1), ops.shape(target)[1], axis=1)
         else:
@@ -147,7 +149,7 @@ class Decoder(layers.Layer):
         contexts = self.drop(contexts, training=training)
         hidden = self.second(
             ops.concatenate([hidden, contexts], axis=-1),
-            initial_state=self._of("second", state),
+            initial_state=self._states_of("second", state),
             training=training,
         )
         return self._logits(embedded, contexts, hidden, training)
@@ -159,7 +161,7 @@ class Decoder(layers.Layer):
 
         Args:
           previous: int `(rows,)`: the ids before this step; `rows` is a multiple of `batch`, and
-            those of one source stand together.
+            those of one source are adjacent.
           state: of `begin` or of the step before, `(rows, ...)`.
           memory: of `begin`, `(batch, ...)`.
 
@@ -168,7 +170,7 @@ class Decoder(layers.Layer):
           float32 `(rows, source)` (None without attention).
         """
         embedded = self._embedded(previous)
-        hidden, first = self.first.cell(embedded, self._of("first", state), training=False)
+        hidden, first = self.first.cell(embedded, self._states_of("first", state), training=False)
         rows = ops.shape(previous)[0]
         if self.attend is None:
             batch = ops.shape(memory["last"])[0]
@@ -184,7 +186,9 @@ class Decoder(layers.Layer):
             contexts = ops.reshape(contexts, (rows, contexts.shape[-1]))
             weights = ops.reshape(weights, (rows, source))
         hidden, second = self.second.cell(
-            ops.concatenate([hidden, contexts], axis=-1), self._of("second", state), training=False
+            ops.concatenate([hidden, contexts], axis=-1),
+            self._states_of("second", state),
+            training=False,
         )
         new = dict(zip(self._names, [*first, *second], strict=True))
         return self._logits(embedded, contexts, hidden, False), new, weights

@@ -1,4 +1,4 @@
-"""Draws attention as a table of weights."""
+"""Draws attention weights as a heat map."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def attention(
     weights: Sequence[Sequence[float]],
     path: Path,
 ) -> None:
-    """Draws how much each piece that was written looked at each piece that was read.
+    """Draws the attention weights of each target piece over the source pieces.
 
     Args:
-      source_pieces: what was read, from left to right.
-      pieces: what was written, from top to bottom.
-      weights: shape (pieces, source_pieces); each row adds up to 1.
+      source_pieces: pieces of the source, from left to right.
+      pieces: pieces of the translation, from top to bottom.
+      weights: shape (pieces, source_pieces); each row sums to 1.
       path: the PNG to write.
 
     Raises:
       ZooError: there is no piece, or the file cannot be written.
     """
     if not pieces or not source_pieces:
-        raise ZooError("There is no attention to draw: nothing was written.")
+        raise ZooError("There is no attention to draw: the translation is empty.")
     size = 0.28
     width, height = size * len(source_pieces) + 2.4, size * len(pieces) + 1.6
     figure = Figure(figsize=(min(width, 40), min(height, 40)), layout="constrained")
@@ -60,7 +60,7 @@ def attention(
     bar = figure.colorbar(image, ax=axes, pad=0.02)
     bar.set_label("weight")
     bar.outline.set_visible(False)
-    # The space before a word is seen best as a space; text is no formula.
+    # Show the space before a word as a space; do not parse text as a formula.
     read, written = (
         [name.replace("▁", " ") for name in names] for names in (source_pieces, pieces)
     )

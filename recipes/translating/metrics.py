@@ -21,15 +21,15 @@ def translation(
       references: true translations.
       hypotheses: translations to be scored, as many.
       language: of both, its two-letter code, which Moses' tokenizer follows.
-      complete: whether each one ended by itself; without it, `runaway` is not counted.
+      complete: whether each one ended with an end symbol; `runaway` is counted only with it.
 
     Returns:
       Values, BLEU and chrF in points of 100:
-      `bleu`, of texts that are tokenised by Moses' rules and lower-cased, as papers on Multi30k
-      quote it; `bleu_cased`, of the texts as they are, tokenised by sacrebleu (Post 2018);
+      `bleu`, of texts tokenised by Moses' rules and lower-cased, as in papers on Multi30k;
+      `bleu_cased`, of the texts as they are, tokenised by sacrebleu (Post 2018);
       `chrf`, the F2-score of character n-grams (Popović 2015), of the texts as they are;
-      `empty`, translations without a sign; `runaway`, those that did not end by themselves;
-      `rows`. And signatures, which say exactly how each of the first three was computed.
+      `empty`, translations without a character; `runaway`, those without an end symbol; `rows`.
+      And signatures, which tell exactly how each of the first three was computed.
 
     Raises:
       ZooError: no rows, or unequal lengths.
@@ -75,7 +75,7 @@ def moses(texts: Sequence[str], language: str = "en") -> list[str]:
 
 
 def detokenised(texts: Sequence[str], language: str = "en") -> list[str]:
-    """Returns texts of such tokens without the spaces that the tokenizer has put in."""
+    """Returns texts of such tokens without the spaces that the tokenizer has inserted."""
     from sacremoses import MosesDetokenizer
 
     detokenizer = MosesDetokenizer(lang=language)

@@ -137,7 +137,7 @@ def ted(source: str, target: str, pair: tuple[str, str]) -> Tfds:
 
 
 def pairs(source: str, target: str) -> Dataset:
-    """Declares the pairs of two languages, given by their two-letter codes."""
+    """Declares the sentence pairs of two languages, named by their two-letter codes."""
     sources: list[Source] = []
     if source != target and {source, target} <= MULTI30K_FILES.keys():
         sources.append(multi30k(source, target))

@@ -1,8 +1,8 @@
-"""Running text, to be learnt character by character.
+"""Running text for character models.
 
 Tiny Shakespeare: 40,000 lines of the plays, as A. Karpathy cut them for char-rnn (2015); TFDS
 keeps his split, the last tenth in halves for validation and test. The Bible in Basic English (S.
-H. Hooke, 1949) is what pip alone can fetch.
+H. Hooke, 1949) is available through pip alone.
 """
 
 import dataclasses
@@ -13,22 +13,22 @@ from recipes.corpora.bible import bible, read_bible
 from zoo.data import Dataset, Examples, Tfds
 from zoo.errors import UsageError, ZooError
 
-PASSAGE = 1_000  # characters: a text is cut behind the line that reaches it
+PASSAGE = 1_000  # characters: a text is cut after the line that reaches it
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 
 
 def passages(text: str) -> list[str]:
-    """Cuts a text into passages of whole lines; a line that is too long is cut as well."""
-    found, lines, size = [], [], 0
+    """Cuts a text into passages of whole lines; lines that are too long are cut, too."""
+    result, lines, size = [], [], 0
     for line in text.splitlines(keepends=True):
         for start in range(0, len(line), PASSAGE):
             part = line[start : start + PASSAGE]
             lines.append(part)
             size += len(part)
             if size >= PASSAGE:
-                found.append("".join(lines))
+                result.append("".join(lines))
                 lines, size = [], 0
-    return [*found, "".join(lines)] if lines else found
+    return [*result, "".join(lines)] if lines else result
 
 
 def read_text(path: Path, columns: Mapping[str, str] | None = None) -> Examples:

@@ -32,9 +32,9 @@ def compared(path, results):
 
 
 def test_all_of_a_model_is_stored(results, tmp_path):
-    found = stored(tmp_path / "a.json", results)
+    checksums = stored(tmp_path / "a.json", results)
     outputs = ("label", "probabilities", "score")
-    assert found.keys() == {
+    assert checksums.keys() == {
         f"pack/{NAME}",
         f"inputs/{NAME}/serving_default/pixels",
         f"scores/{NAME}.json",
@@ -42,7 +42,8 @@ def test_all_of_a_model_is_stored(results, tmp_path):
           for o in outputs),
     }  # fmt: skip
     both = [
-        found[f"answers/{NAME}/{form}/serving_default/label"] for form in ("keras", "saved_model")
+        checksums[f"answers/{NAME}/{form}/serving_default/label"]
+        for form in ("keras", "saved_model")
     ]
     assert both[0] == both[1]
     assert (both[0]["dtype"], both[0]["shape"]) == ("string", [answers.ROWS])
@@ -51,13 +52,13 @@ def test_all_of_a_model_is_stored(results, tmp_path):
 
 def test_every_difference_is_one_line(results, tmp_path):
     path = tmp_path / "a.json"
-    found = stored(path, results)
+    checksums = stored(path, results)
     key = f"answers/{NAME}/keras/serving_default/score"
-    found[key]["sha256"] = "0" * 64
-    del found[f"pack/{NAME}"]
-    found[f"answers/{NAME}/keras/other/score"] = found[key]
-    found["answers/another-model/keras/other/score"] = found[key]  # is not asked for
-    path.write_text(json.dumps(found))
+    checksums[key]["sha256"] = "0" * 64
+    del checksums[f"pack/{NAME}"]
+    checksums[f"answers/{NAME}/keras/other/score"] = checksums[key]
+    checksums["answers/another-model/keras/other/score"] = checksums[key]  # is not asked for
+    path.write_text(json.dumps(checksums))
     result = json.loads((results / f"{NAME}.json").read_text())
     result["score"] += 1e-12
     (results / f"{NAME}.json").write_text(json.dumps(result))
@@ -81,13 +82,13 @@ def test_only_scores_of_a_result_count(results, tmp_path):
 
 
 def test_signatures_with_options_and_with_a_state(results, tmp_path):
-    found = stored(tmp_path / "a.json", results, "shakespeare-gru", "digits-ctc")
+    checksums = stored(tmp_path / "a.json", results, "shakespeare-gru", "digits-ctc")
     for form in ("saved_model", "keras"):
         for signature in ("begin/logits", "step/logits", "generate/continuation", "score/count"):
-            assert f"answers/shakespeare-gru/{form}/{signature}" in found
-        text = found[f"answers/digits-ctc/{form}/nbest/text"]
+            assert f"answers/shakespeare-gru/{form}/{signature}" in checksums
+        text = checksums[f"answers/digits-ctc/{form}/nbest/text"]
         assert text["shape"] == [answers.ROWS, answers.N_BEST]
-        assert f"answers/digits-ctc/{form}/alignment/posteriors" in found
+        assert f"answers/digits-ctc/{form}/alignment/posteriors" in checksums
 
 
 def test_fingerprints():

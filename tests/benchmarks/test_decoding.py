@@ -39,8 +39,8 @@ def test_the_python_loop_translates_as_the_graph_does(network):
     assert [text.decode() for text in together.numpy()] == [loop.translate(text) for text in texts]
 
 
-def test_the_speed_of_decoding_is_measured(run_on_sample, tmp_path):
-    searching = run_on_sample("translate-attention", SETTINGS)
+def test_the_speed_of_decoding_is_measured(run_of, tmp_path):
+    searching = run_of("translate-attention")
     result = decoding_race(searching, tmp_path / "d.json", texts=["a", "A dog ."], loop_texts=1)
     assert json.loads((tmp_path / "d.json").read_text()) == result
     assert result["equal"] == result["loop"]["texts"] == 1
@@ -49,7 +49,7 @@ def test_the_speed_of_decoding_is_measured(run_on_sample, tmp_path):
     assert result["beam_ratio"] == speeds["beam"] / speeds["loop"]
 
 
-def test_what_does_not_translate_has_no_such_speed(cli, run_on_sample):
-    run = run_on_sample("imdb-lstm")
+def test_what_does_not_translate_has_no_such_speed(cli, run_of):
+    run = run_of("imdb-simplernn")
     result = cli("decoding", run, "-o", "d.json", code=2)
     assert "does not translate" in result.err

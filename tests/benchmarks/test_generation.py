@@ -5,9 +5,8 @@ import json
 from benchmarks.generation import generation_race
 
 
-def test_the_speed_is_measured(run_on_sample, tmp_path):
-    settings = {"epochs": 1, "batch_size": 4, "units": 16, "embedding": 8}
-    run = run_on_sample("shakespeare-lstm", settings)
+def test_the_speed_is_measured(run_of, tmp_path):
+    run = run_of("shakespeare-lstm")
     result = generation_race(run, tmp_path / "g.json", loop_steps=5, steps=20, rows=3)
     assert json.loads((tmp_path / "g.json").read_text()) == result
     assert result["loop"]["ids"] == 5

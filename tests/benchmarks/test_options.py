@@ -16,9 +16,9 @@ NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "one-
 
 def test_ways_are_compared_by_the_median_of_their_rounds():
     # A machine that is twice as slow in the second round, and a pause in one pass of the third.
-    found = compared({"default": [1.0, 2.0, 1.0], "other": [0.5, 1.0, 9.0]}, steps=10)
-    assert found["default"] == {"step_seconds": 0.1, "ratio": 1.0}
-    assert found["other"] == {"step_seconds": 0.1, "ratio": 0.5}
+    measured = compared({"default": [1.0, 2.0, 1.0], "other": [0.5, 1.0, 9.0]}, steps=10)
+    assert measured["default"] == {"step_seconds": 0.1, "ratio": 1.0}
+    assert measured["other"] == {"step_seconds": 0.1, "ratio": 0.5}
 
 
 def test_a_training_pays_for_each_new_shape():
@@ -26,15 +26,15 @@ def test_a_training_pays_for_each_new_shape():
     assert training_ratio(0.5, 5.0, 4, 0.2, 100) == pytest.approx((100 * 0.1 + 4 * 5) / (100 * 0.2))
 
 
-# In a process of its own: XLA is refused where another test has asked for determinism.
+# In a separate process: XLA is refused where another test has asked for determinism.
 SHORT = """
 import sys
 from benchmarks import options
 
 # Each way takes a second to trace.
-options.WAYS = {name: options.WAYS[name] for name in ("default", "steps_per_execution=8")}
-options.LEAST = 0.0
-options.measure_options([sys.argv[1]], sys.argv[2], data="sample", steps=2, rounds=1, say=print)
+options.VARIANTS = {name: options.VARIANTS[name] for name in ("default", "steps_per_execution=8")}
+options.MIN_SECONDS = 0.0
+options.measure_options([sys.argv[1]], sys.argv[2], data="sample", steps=2, rounds=1, log=print)
 """
 
 
@@ -46,10 +46,10 @@ def test_a_short_measurement_is_written_whole(tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads(path.read_text())
     assert result["kind"] == "options"
-    found = result["recipes"][NAME]
-    assert found["ways"].keys() == {"default", "steps_per_execution=8"}
-    assert found["ways"]["default"]["ratio"] == 1.0
-    assert all(way["step_seconds"] > 0 for way in found["ways"].values())
-    assert found["xla"]["training_ratio"] >= found["xla"]["ratio"] > 0
-    assert found["shapes"] == 1  # images are all of one size, and the sample is one batch
+    measured = result["recipes"][NAME]
+    assert measured["ways"].keys() == {"default", "steps_per_execution=8"}
+    assert measured["ways"]["default"]["ratio"] == 1.0
+    assert all(way["step_seconds"] > 0 for way in measured["ways"].values())
+    assert measured["xla"]["training_ratio"] >= measured["xla"]["ratio"] > 0
+    assert measured["shapes"] == 1  # images are all of one size, and the sample is one batch
     assert "jit_compile" in done.stdout

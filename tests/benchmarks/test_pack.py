@@ -86,7 +86,7 @@ def test_bits_of_a_mantissa(bits):
         round_mantissa(np.ones(1, np.float32), bits)
 
 
-def test_of_ones_own_data_a_pack_keeps_the_name_alone(tmp_path):
+def test_a_pack_keeps_only_the_name_of_custom_data(tmp_path):
     for source, data, kept in [
         ("/home/me/fsdd", "../fsdd", ("fsdd", "../fsdd")),
         ("/home/me/a.csv", "/home/me/a.csv", ("a.csv", "a.csv")),
@@ -94,14 +94,14 @@ def test_of_ones_own_data_a_pack_keeps_the_name_alone(tmp_path):
     ]:
         write_json(tmp_path / "data.json", {"source": source, "title": "t"})
         write_json(tmp_path / "config.json", {"recipe": "r", "run": {"data": data, "seed": 3}})
-        packing._forget_places(tmp_path)
+        packing._remove_folders(tmp_path)
         run = read_json(tmp_path / "config.json")["run"]
         assert (read_json(tmp_path / "data.json")["source"], run["data"]) == kept
         assert run["seed"] == 3
 
 
-def test_only_complete_runs_are_packed(run_on_sample, tmp_path):
-    complete = run_on_sample("imdb-lstm")
+def test_only_complete_runs_are_packed(run_of, tmp_path):
+    complete = run_of("imdb-simplernn")
     run = shutil.copytree(complete, tmp_path / "run", ignore=shutil.ignore_patterns("logs"))
     (run / "metrics.json").unlink()
     with pytest.raises(zoo.ZooError, match="is not complete"):

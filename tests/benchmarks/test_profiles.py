@@ -8,19 +8,19 @@ import zoo
 from benchmarks.profiles import profiles
 
 
-def test_profiles_stand_side_by_side(run_on_sample, tmp_path):
-    names = ["imdb-lstm", "news-gru"]
-    runs = [run_on_sample(name) for name in names]
+def test_profiles_stand_side_by_side(run_of, settings, tmp_path):
+    names = ["imdb-simplernn", "news-gru"]
+    runs = [run_of(name) for name in names]
     profiles(runs, tmp_path / "new" / "two.png", rows=2)
-    found = json.loads((tmp_path / "new" / "two.json").read_text())["runs"]
-    assert [each["recipe"] for each in found] == names
-    for each in found:
-        assert len(each["curve"]) == 2  # epochs
+    records = json.loads((tmp_path / "new" / "two.json").read_text())["runs"]
+    assert [each["recipe"] for each in records] == names
+    for each in records:
+        assert len(each["curve"]) == settings["epochs"]
         assert len(each["gradients"]["median"]) == len(each["memory"]["median"]) > 1
     assert (tmp_path / "new" / "two.png").stat().st_size > 10_000
 
-    other = run_on_sample("adding-gru", {"units": 4, "epochs": 1})
-    with pytest.raises(zoo.UsageError, match="measure other things"):
+    other = run_of("adding-simplernn")
+    with pytest.raises(zoo.UsageError, match="have different metrics"):
         profiles([runs[0], other], tmp_path / "x.png", rows=2)
     with pytest.raises(zoo.UsageError, match="no complete run"):
         profiles([names[0]], tmp_path / "x.png")

@@ -62,8 +62,8 @@ def test_each_difference_is_found(reference, tmp_path, change, line):
     )
     assert differences(run, reference) == []  # the clock is none of them
     change(run)
-    (found,) = differences(run, reference)
-    assert found.startswith(line)
+    (difference,) = differences(run, reference)
+    assert difference.startswith(line)
 
 
 def test_moments_are_drawn_from_the_seed_in_every_phase():
@@ -102,7 +102,7 @@ def test_a_moment_is_aimed_at_by_what_was_seen(phase, where, nth, delay):
     assert (aim.pattern, aim.nth, aim.delay) == (moments.PHASES[phase], nth, delay)
 
 
-def test_a_phase_that_never_came_is_said():
+def test_a_phase_that_never_came_is_an_error():
     with pytest.raises(ZooError, match="No export was seen"):
         moments.aim(moments.Kill("export", 0.5, 0.5), SEEN, 8.0)
 
@@ -127,13 +127,13 @@ def test_a_kill_comes_in_the_middle_of_the_chosen_write(tmp_path):
     outcome = disturb.watch([sys.executable, "-c", WRITER, str(tmp_path)], tmp_path, aim)
     assert outcome.killed
     assert outcome.seconds <= time.monotonic() - began < 30
-    assert outcome.left == [
+    assert outcome.remaining == [
         *("checkpoint", "checkpoint/.00001-00000000.npz.part.npz"),
         *("checkpoint/00000-00000000.npz", "checkpoint/00007-00000000.npz"),
     ]
     times = [event.seconds for event in outcome.events if event.name.endswith(".part.npz")]
     assert times == sorted(times)
-    assert len(times) == 3  # came, went, came
+    assert len(times) == 3  # appeared, disappeared, appeared
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_kill_comes_in_the_middle_of_the_chosen_write(tmp_path):
     ],
 )
 def test_a_failure_is_exit_code_1_and_one_line(tmp_path, program, well):
-    assert disturb.watch([sys.executable, "-c", program], tmp_path).failed_well is well
+    assert disturb.watch([sys.executable, "-c", program], tmp_path).failed_cleanly is well
 
 
 def test_what_hangs_is_ended(tmp_path, monkeypatch):

@@ -380,7 +380,7 @@ def test_backtests_are_a_table_with_their_doubts(measured):
 
 
 @pytest.mark.parametrize(
-    ("score", "best", "metric", "shown"),
+    ("score", "best", "metric", "expected"),
     [
         (0.88641, 0.9, "accuracy", "0.8864"),
         (35.704, 40, "bleu", "35.70"),
@@ -389,5 +389,5 @@ def test_backtests_are_a_table_with_their_doubts(measured):
         (0.0, 0.16, "f1", "0.0000"),
     ],
 )
-def test_numbers_have_the_digits_that_count(score, best, metric, shown):
-    assert results._number(score, best, metric) == shown
+def test_numbers_have_the_digits_that_count(score, best, metric, expected):
+    assert results._number(score, best, metric) == expected

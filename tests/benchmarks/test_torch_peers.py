@@ -50,12 +50,12 @@ def a_recipe(**changes):
 @pytest.mark.parametrize("changes", CELLS.values(), ids=CELLS)
 def test_the_networks_are_the_same(torch_peer, changes):
     model, config, ids = a_recipe(**changes)
-    found = peers.same(
+    result = peers.same(
         model.predict_on_batch, torch_peer.Twin(config, model), torch_peer.LAYOUTS, ids
     )
-    assert found["packed"] < 1e-5
-    # A backward layer that is given padding reads it first, and that is said.
-    assert (found["padded"] > 1e-4) == bool(changes.get("bidirectional"))
+    assert result["packed"] < 1e-5
+    # A backward layer with padded input reads the padding first, and so differs.
+    assert (result["padded"] > 1e-4) == bool(changes.get("bidirectional"))
 
 
 def test_another_network_is_no_peer(torch_peer):
@@ -137,19 +137,19 @@ def test_ratios_of_steps_come_from_the_times_of_the_same_batches(monkeypatch):
     twin = types.SimpleNamespace(step=theirs, exact=lambda layout: layout == "slow")
     model = types.SimpleNamespace(train_on_batch=ours)
     batches = [(np.ones((2, n), "int32"), np.zeros(2)) for n in (5, 10, 20, 40)]
-    found = peers.step_times(model, twin, ("slow", "fast"), 10, batches)
-    assert found["layout"] == "fast"
-    assert found["exact"] is False
-    assert found["same_network"]["layout"] == "slow"  # the fast one is another network
-    assert found["same_network"]["ratio"] == 3 / 50
-    assert found["same_network"]["seconds"]["theirs"] == [250.0, 500.0, 1000.0]
-    assert found["tried"]["slow"] == [250.0, 500.0, 1000.0]
-    assert found["lengths"] == [5, 10, 20, 40]
-    assert found["seconds"]["cut"] == [15.0, 30.0, 30.0, 30.0]
-    assert found["seconds"]["fixed"] == [20.0] * 4
-    assert found["same_batches"] == {"ratio": 1.5, "total_ratio": 1.5}
-    assert found["batching"] == {"ratio": 1.5, "total_ratio": 105 / 80}
-    assert found["whole"]["total_ratio"] == 225 / 80
+    result = peers.step_times(model, twin, ("slow", "fast"), 10, batches)
+    assert result["layout"] == "fast"
+    assert result["exact"] is False
+    assert result["same_network"]["layout"] == "slow"  # the fast one is another network
+    assert result["same_network"]["ratio"] == 3 / 50
+    assert result["same_network"]["seconds"]["theirs"] == [250.0, 500.0, 1000.0]
+    assert result["tried"]["slow"] == [250.0, 500.0, 1000.0]
+    assert result["lengths"] == [5, 10, 20, 40]
+    assert result["seconds"]["cut"] == [15.0, 30.0, 30.0, 30.0]
+    assert result["seconds"]["fixed"] == [20.0] * 4
+    assert result["same_batches"] == {"ratio": 1.5, "total_ratio": 1.5}
+    assert result["batching"] == {"ratio": 1.5, "total_ratio": 105 / 80}
+    assert result["whole"]["total_ratio"] == 225 / 80
     # Whole, cut, whole, cut, …: interleaved with theirs.
     assert shapes["ours"][-8:] == [5, 5, 10, 10, 20, 10, 40, 10]
     assert shapes["fast"][-8:] == [5, 10, 10, 10, 20, 10, 40, 10]
@@ -167,10 +167,10 @@ def test_growth_covers_every_size_and_length(monkeypatch):
     twin = types.SimpleNamespace(step=work)
     model = types.SimpleNamespace(train_on_batch=work)
     batch = (np.array([[3, 4, 0]], "int32"), np.array([1]))
-    found = peers.growth(model, twin, "padded", batch, 0)
-    assert len(found) == len(peers.LENGTHS) * len(peers.BATCHES)
-    assert found[-1]["medians"] == {"ours": 128 * 800, "theirs": 2 * 128 * 800}
-    assert {each["ratio"] for each in found} == {0.5}
+    result = peers.growth(model, twin, "padded", batch, 0)
+    assert len(result) == len(peers.LENGTHS) * len(peers.BATCHES)
+    assert result[-1]["medians"] == {"ours": 128 * 800, "theirs": 2 * 128 * 800}
+    assert {each["ratio"] for each in result} == {0.5}
 
 
 def test_all_of_it_is_written_and_drawn(monkeypatch, tmp_path):

@@ -217,7 +217,7 @@ def test_weights_go_to_names_and_back(kind, random):
     again = cell.to_keras(cell.from_keras(arrays))
     for one, other in zip(again, arrays, strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(ZooError, match=r"has 3 weights .* got 2"):
+    with pytest.raises(ZooError, match=r"has 3 weight arrays .* got 2"):
         cell.from_keras(arrays[:2])
 
 

@@ -125,7 +125,7 @@ def test_inputs_and_targets_may_have_parts_and_both_be_ragged():
 def test_replicas_share_every_row_once(batches, replicas):
     order = [np.arange(7), np.arange(7, 13), np.array([13])]
     elements = [
-        list(batches.shares(order, replicas, [mine]).as_numpy_iterator())
+        list(batches.shards(order, replicas, [mine]).as_numpy_iterator())
         for mine in range(replicas)
     ]
     for step, index in enumerate(order):
@@ -145,13 +145,13 @@ def test_replicas_share_every_row_once(batches, replicas):
 
 def test_a_worker_with_two_replicas_gets_their_shares_in_turn(batches):
     order = [np.arange(8), np.arange(8, 12)]
-    together = batches.shares(order, 4, [2, 3])
+    together = batches.shards(order, 4, [2, 3])
     assert together.cardinality().numpy() == 4
     rows = [y.tolist() for _, y, _ in together.as_numpy_iterator()]
     assert rows == [[4, 5], [6, 7], [10], [11]]
 
 
-def test_rows_that_are_drawn_anew_depend_on_seed_and_epoch_alone():
+def test_rows_that_are_drawn_again_depend_on_seed_and_epoch_alone():
     def drawn(seed, epoch):
         values = np.random.default_rng([seed, epoch]).random((4, 2))
         return Batches(values, np.arange(4), batch_size=3)

@@ -283,16 +283,18 @@ def test_a_forced_source_has_no_substitute(tmp_path):
     assert data.load("url").source == "url"
 
 
-def test_a_wrong_file_is_not_passed_over(tmp_path):
+def test_a_wrong_file_in_the_mirror_is_reported_and_the_next_source_used(tmp_path, capsys):
     broken = url_source(tmp_path)
     mirrored(tmp_path, URL, b"something else")
-    with pytest.raises(ZooError, match="not the expected file"):
-        make(broken, url_source_elsewhere(tmp_path)).load()
+    splits = make(broken, url_source_elsewhere(tmp_path)).load()
+    assert splits.title.startswith("elsewhere")
+    assert splits.notes[0].startswith("letters (from a page) is not available from url")
+    assert "not the expected file" in capsys.readouterr().err
 
 
 def url_source_elsewhere(folder):
     url = "http://127.0.0.1/elsewhere.txt"
-    return page(url, "elsewhere", mirrored(folder, url, CONTENT), 1)
+    return page(url, "elsewhere", mirrored(folder, url, CONTENT), len(CONTENT))
 
 
 def test_wheel_source(tmp_path):
@@ -303,7 +305,8 @@ def test_wheel_source(tmp_path):
     sha256 = mirrored(
         tmp_path, "https://pypi.org/my_letters-2.0-py3-none-any.whl", path.read_bytes()
     )
-    wheel = Wheel("my-letters==2.0", "letters (part)", "letters/rows.txt", sha256, 1, read_lines)
+    size = path.stat().st_size
+    wheel = Wheel("my-letters==2.0", "letters (part)", "letters/rows.txt", sha256, size, read_lines)
     splits = make(wheel).load("wheel")
     assert splits.source == "wheel"
     assert sum(splits.describe()["rows"].values()) == 300
@@ -454,7 +457,7 @@ def test_own_file(tmp_path):
     path = table(tmp_path / "mine.csv", ROWS, "review,stars")
     splits = make(NOWHERE).load(path, columns={"text": "review", "label": "stars"})
     assert splits.source == str(path)
-    assert splits.title == "mine.csv (own data)"
+    assert splits.title == "mine.csv (custom data)"
     assert splits.dataset == "mine.csv"
     assert splits.licence == ""
     assert splits.describe()["rows"] == {"train": 240, "validation": 30, "test": 30}
@@ -533,9 +536,9 @@ def test_splits_of_columns_in_memory():
     [
         ({"txt": ["x"], "label": ["a"]}, "have no column 'text'; 'letters' needs .* mean 'txt'"),
         ({"text": ["x"]}, "have no column 'label'"),
-        ({"text": ["x", "y"], "label": ["a"]}, "must have one length; they have 'text' 2"),
+        ({"text": ["x", "y"], "label": ["a"]}, "must have the same length; they have 'text' 2"),
         ({"text": [], "label": []}, "have no rows"),
-        ({"text": "xyz", "label": ["a"]}, "'text' must be a list of values, one a row; got str"),
+        ({"text": "xyz", "label": ["a"]}, "'text' must be a list of values, one per row; got str"),
         ({"text": ["x", 5], "label": ["a", "b"]}, "Row 1 of the data: 'text' is not text"),
         ({"text": [" "], "label": ["a"]}, "Row 0 of the data: 'text' is empty"),
         ({"text": ["x"], "label": [0.5]}, "Row 0 .* 'label' is neither text nor a whole number"),
@@ -662,5 +665,5 @@ def test_own_files_of_another_kind(tmp_path):
     (tmp_path / "my" / "train.letters").unlink()
     with pytest.raises(UsageError, match=r"needs train\.letters"):
         letters.load(tmp_path / "my")
-    with pytest.raises(UsageError, match="There is no public source of 'letters'; name your own"):
+    with pytest.raises(UsageError, match="There is no public source of 'letters'; give your own"):
         letters.load()

@@ -94,7 +94,7 @@ def quiet(line):
     pass
 
 
-get = functools.partial(fetch.fetch, sha256=SHA, size=len(CONTENT), say=quiet)
+get = functools.partial(fetch.fetch, sha256=SHA, size=len(CONTENT), log=quiet)
 
 
 def leftovers(home):
@@ -104,7 +104,7 @@ def leftovers(home):
 
 def test_downloads_once_and_says_so(server, home):
     lines = []
-    path = fetch.fetch(server.url, sha256=SHA, size=len(CONTENT), say=lines.append)
+    path = fetch.fetch(server.url, sha256=SHA, size=len(CONTENT), log=lines.append)
     assert path == home / "data" / "127.0.0.1" / "some" / "file one.bin"
     assert path.read_bytes() == CONTENT
     assert lines == [f"fetching {server.url} (0.5 MB) …"]
@@ -208,7 +208,7 @@ def test_offline(server, monkeypatch):
     with pytest.raises(fetch.Unavailable, match="ZOO_OFFLINE is set"):
         get(server.url)
     with pytest.raises(fetch.Unavailable, match="ZOO_OFFLINE is set"):
-        fetch.fetch_wheel("some-data==1.0", sha256=SHA, say=quiet)
+        fetch.fetch_wheel("some-data==1.0", sha256=SHA, log=quiet)
     assert server.requests == []
 
 
@@ -239,9 +239,9 @@ def test_a_mirror_folder_with_a_wrong_file_is_noted_and_the_origin_asked(
     mirrored.write_bytes(wrong)
     monkeypatch.setenv("ZOO_MIRROR", str(tmp_path / "mirror"))
     lines = []
-    assert get(server.url, say=lines.append).read_bytes() == CONTENT
+    assert get(server.url, log=lines.append).read_bytes() == CONTENT
     assert lines[0].startswith(f"note: the mirror does not have file one.bin: {mirrored} is not")
-    assert ("page of HTML" in lines[0]) is (wrong == PAGE)
+    assert ("HTML page" in lines[0]) is (wrong == PAGE)
 
 
 @pytest.mark.parametrize("wrong", [CONTENT[:-1], b"x" * len(CONTENT), PAGE])
@@ -254,11 +254,11 @@ def test_a_mirror_url_with_a_wrong_file_is_noted_and_the_origin_asked(server, mo
 
     server.behave = behave
     lines = []
-    assert get(server.url, say=lines.append).read_bytes() == CONTENT
+    assert get(server.url, log=lines.append).read_bytes() == CONTENT
     (note,) = [line for line in lines if line.startswith("note: ")]
     assert "the mirror does not have file one.bin: http://127.0.0.1" in note
     assert "is not the expected file" in note
-    assert ("page of HTML" in note) is (wrong == PAGE)
+    assert ("HTML page" in note) is (wrong == PAGE)
 
 
 def test_a_mirror_that_drips_is_noted_and_the_origin_asked(server, monkeypatch):
@@ -273,7 +273,7 @@ def test_a_mirror_that_drips_is_noted_and_the_origin_asked(server, monkeypatch):
 
     server.behave = behave
     lines = []
-    assert get(server.url, say=lines.append).read_bytes() == CONTENT
+    assert get(server.url, log=lines.append).read_bytes() == CONTENT
     assert [line for line in lines if line.startswith("note: ") and "too slow" in line]
 
 
@@ -307,7 +307,7 @@ def test_a_mirror_folder_that_is_missing_is_noted(server, tmp_path, monkeypatch)
     for mirror in (str(tmp_path / "none"), "~no-such-user-here/mirror"):
         monkeypatch.setenv("ZOO_MIRROR", mirror)
         lines = []
-        path = get(server.url, say=lines.append)
+        path = get(server.url, log=lines.append)
         assert path.read_bytes() == CONTENT
         assert lines[0].startswith("note: ")
         assert lines[0].endswith(f"ZOO_MIRROR names {mirror}, which is no folder")
@@ -321,14 +321,14 @@ def test_mirror_url_is_asked_first(server, monkeypatch):
     assert server.requests == [("/base/data.example.org/a/b%20c.bin", None)]
     # A wheel lies below pypi.org.
     server.requests.clear()
-    fetch.fetch_wheel("some-data==1.0", sha256=SHA, say=quiet)
+    fetch.fetch_wheel("some-data==1.0", sha256=SHA, log=quiet)
     assert server.requests == [("/base/pypi.org/some_data-1.0-py3-none-any.whl", None)]
 
 
 def test_mirror_url_that_does_not_answer_is_passed_over(server, monkeypatch):
     monkeypatch.setenv("ZOO_MIRROR", "http://127.0.0.1:1/")
     lines = []
-    assert fetch.fetch(server.url, sha256=SHA, say=lines.append).read_bytes() == CONTENT
+    assert fetch.fetch(server.url, sha256=SHA, log=lines.append).read_bytes() == CONTENT
     assert "127.0.0.1 cannot be reached" in lines[0]
 
 
@@ -442,7 +442,7 @@ def test_a_server_that_drips_is_given_up_and_progress_is_seen(server, monkeypatc
     lines = []
     start = time.monotonic()
     with pytest.raises(fetch.Unavailable, match="which is too slow") as caught:
-        get(server.url, say=lines.append)
+        get(server.url, log=lines.append)
     assert time.monotonic() - start < 4  # the second window is slow, and it has no third
     assert "ZOO_MIN_SPEED" in one_line(caught)
     assert lines[1].startswith("file one.bin: 0.2 MB of 0.5 MB, ")
@@ -491,7 +491,7 @@ def test_a_pause_of_ours_is_not_the_fault_of_the_server(monkeypatch):
     check(4000.0, 6000)  # Ctrl-Z at 1, and `fg` long after
     for second in range(0, 20, 2):
         check(4000.0 + second, 6000 + 100 * second)
-    with pytest.raises(fetch.Unavailable, match="x comes with 100 bytes a second"):
+    with pytest.raises(fetch.Unavailable, match="x arrives with 100 bytes a second"):
         check(4020.0, 8000)
 
 
@@ -555,7 +555,7 @@ def test_a_part_with_an_odd_206_is_begun_from_scratch(server, odd):
 
     server.behave = behave
     lines = []
-    assert get(server.url, say=lines.append).read_bytes() == CONTENT
+    assert get(server.url, log=lines.append).read_bytes() == CONTENT
     assert [asked for _, asked in server.requests] == ["bytes=1000-", None]
     assert "from scratch" in lines[-1]
 
@@ -722,7 +722,7 @@ def index(tmp_path, monkeypatch):
 
 def test_wheel_is_fetched_and_never_installed(index, home):
     fetch.check_wheel("some-data==1.0")
-    path = fetch.fetch_wheel("some-data==1.0", sha256=index, say=quiet)
+    path = fetch.fetch_wheel("some-data==1.0", sha256=index, log=quiet)
     assert path == home / "data" / "pypi.org" / "some_data-1.0-py3-none-any.whl"
     assert zipfile.ZipFile(path).read("some_data/rows.csv") == b"text,label\n"
     found = subprocess.run(
@@ -731,19 +731,19 @@ def test_wheel_is_fetched_and_never_installed(index, home):
     assert found.returncode == 1
     assert list((home / "tmp").iterdir()) == []
     (Path(os.environ["PIP_FIND_LINKS"]) / path.name).unlink()
-    assert fetch.fetch_wheel("some-data==1.0", sha256=index, say=quiet) == path
+    assert fetch.fetch_wheel("some-data==1.0", sha256=index, log=quiet) == path
 
 
 def test_wheel_of_another_content(index, home):
     with pytest.raises(ZooError, match="the wheel that pip found for some-data") as caught:
-        fetch.fetch_wheel("some-data==1.0", sha256=SHA, say=quiet)
+        fetch.fetch_wheel("some-data==1.0", sha256=SHA, log=quiet)
     assert not isinstance(caught.value, fetch.Unavailable)
     assert not list(home.rglob("*.whl"))
 
 
 def test_wheel_that_is_not_there(index):
     with pytest.raises(fetch.Unavailable, match="No matching distribution found"):
-        fetch.fetch_wheel("some-data==2.0", sha256=SHA, say=quiet)
+        fetch.fetch_wheel("some-data==2.0", sha256=SHA, log=quiet)
 
 
 def test_index_that_cannot_be_reached(index, monkeypatch):
@@ -752,7 +752,7 @@ def test_index_that_cannot_be_reached(index, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
     start = time.monotonic()
     with pytest.raises(fetch.Unavailable, match="pip cannot download some-data"):
-        fetch.fetch_wheel("some-data==1.0", sha256=index, say=quiet)
+        fetch.fetch_wheel("some-data==1.0", sha256=index, log=quiet)
     assert time.monotonic() - start < 30  # TFDS alone would retry for minutes
 
 
@@ -763,7 +763,7 @@ def test_index_that_does_not_answer(index, server, monkeypatch):
     server.slow = 4.0
     start = time.monotonic()
     with pytest.raises(fetch.Unavailable, match="its index does not answer"):
-        fetch.fetch_wheel("some-data==1.0", sha256=index, say=quiet)
+        fetch.fetch_wheel("some-data==1.0", sha256=index, log=quiet)
     assert time.monotonic() - start < 30  # TFDS alone would retry for minutes
 
 
@@ -773,7 +773,7 @@ def test_pip_is_missing(tmp_path, monkeypatch):
     python.chmod(0o755)
     monkeypatch.setattr(fetch.sys, "executable", str(python))
     with pytest.raises(fetch.Unavailable, match="pip is missing"):
-        fetch.fetch_wheel("some-data==1.0", sha256=SHA, say=quiet)
+        fetch.fetch_wheel("some-data==1.0", sha256=SHA, log=quiet)
 
 
 @pytest.fixture
@@ -804,7 +804,7 @@ def test_a_wheel_that_never_ends_is_stopped(web_index, home):
 
     web_index.wheel = wheel
     with pytest.raises(fetch.WrongFile, match="more than 1,000,000 bytes"):
-        fetch.fetch_wheel("some-data==1.0", sha256=SHA, size=1_000_000, say=quiet)
+        fetch.fetch_wheel("some-data==1.0", sha256=SHA, size=1_000_000, log=quiet)
     assert list((home / "tmp").iterdir()) == []
 
 
@@ -813,8 +813,8 @@ def test_a_wheel_that_drips_is_given_up_and_progress_is_seen(web_index, monkeypa
     monkeypatch.setattr(fetch, "PROGRESS_SECONDS", 0.5)
     web_index.wheel = drip
     lines = []
-    with pytest.raises(fetch.Unavailable, match=r"some-data==1\.0 comes with 0 bytes a second"):
-        fetch.fetch_wheel("some-data==1.0", sha256=SHA, size=512_000, say=lines.append)
+    with pytest.raises(fetch.Unavailable, match=r"some-data==1\.0 arrives with 0 bytes a second"):
+        fetch.fetch_wheel("some-data==1.0", sha256=SHA, size=512_000, log=lines.append)
     assert "some-data==1.0: 0.0 MB of 0.5 MB, 0.0 kB/s …" in lines
     assert list((home / "tmp").iterdir()) == []
 
@@ -825,10 +825,10 @@ def test_a_wheel_on_a_mirror_that_is_wrong_comes_from_pip(index, tmp_path, monke
     mirrored.write_bytes(PAGE)
     monkeypatch.setenv("ZOO_MIRROR", str(tmp_path / "mirror"))
     lines = []
-    path = fetch.fetch_wheel("some-data==1.0", sha256=index, say=lines.append)
+    path = fetch.fetch_wheel("some-data==1.0", sha256=index, log=lines.append)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == index
     assert "note: the mirror does not have" in lines[0]
-    assert "page of HTML" in lines[0]
+    assert "HTML page" in lines[0]
 
 
 def test_no_code_of_the_current_folder_is_run(index, tmp_path, monkeypatch):
@@ -838,5 +838,5 @@ def test_no_code_of_the_current_folder_is_run(index, tmp_path, monkeypatch):
         (folder / name).write_text(f"open({str(tmp_path / 'run')!r}, 'a').write({name!r})\n")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PIP_FIND_LINKS", "../index")  # relative paths stay what they are
-    fetch.fetch_wheel("some-data==1.0", sha256=index, say=quiet)
+    fetch.fetch_wheel("some-data==1.0", sha256=index, log=quiet)
     assert not (tmp_path / "run").exists()

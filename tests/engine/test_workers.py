@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from zoo.training.launcher import configurations
 
 # Plain Keras under two workers, as its own guide has it.
@@ -48,6 +50,7 @@ def plain(build):
     return [line for text in said for line in text.splitlines() if line.split(" ")[0].isupper()]
 
 
+@pytest.mark.slow  # four processes, to know whether Keras has changed
 def test_keras_itself_still_cannot_train_with_workers():
     """It fails once https://github.com/keras-team/keras/issues/20585 is mended."""
     building, reducing = plain(build=False), plain(build=True)

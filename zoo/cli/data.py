@@ -108,7 +108,7 @@ def _check_cache(dataset: Dataset) -> None:
     Raises:
       ZooError: one is damaged, or none is here.
     """
-    from zoo.data.fetch import say
+    from zoo.data.fetch import log
 
     ready = [source for source in dataset.sources if source.status().state == "ready"]
     if not ready:
@@ -119,7 +119,7 @@ def _check_cache(dataset: Dataset) -> None:
     for source in ready:
         path = source.verify()
         _silence(source)
-        parts, notes = source.load(say)
+        parts, notes = source.load(log)
         click.echo(f"{source.title} ({source.key}): {path}")
         for name, examples in parts.items():
             _report(name, examples, dataset)

@@ -19,10 +19,10 @@ from zoo.errors import UsageError, ZooError, suggest
 def load_custom(
     dataset: Declaration, origin: Custom, columns: Mapping[str, str] | None = None
 ) -> tuple[Parts, list[str], str, str]:
-    """Reads custom data with the splits that they have.
+    """Reads custom data, with their splits if they have any.
 
     Args:
-      dataset: says which columns there must be.
+      dataset: declares the required columns.
       origin: where the data are.
       columns: our column to the name that it has in the data.
 
@@ -31,22 +31,22 @@ def load_custom(
 
     Raises:
       UsageError: there are no training rows, or two files of one split.
-      ZooError: the data are not right; one line.
+      ZooError: the data are invalid; one line.
     """
-    title = f"{origin.name} (own data)"
+    title = f"{origin.name} (custom data)"
     if isinstance(origin, CustomFolder):
         if dataset.folder and not list(origin.path.glob("train.*")):
             return dataset.folder(origin.path)
-        found: dict[str, Unsplit] = dict(_split_files(dataset, origin.path))
+        sources: dict[str, Unsplit] = dict(_split_files(dataset, origin.path))
     elif isinstance(origin, InMemorySplits):
         if "train" not in origin.splits:
             raise UsageError("The data have no split 'train'.")
-        found = {name: InMemory(origin.splits[name]) for name in SPLITS if name in origin.splits}
+        sources = {name: InMemory(origin.splits[name]) for name in SPLITS if name in origin.splits}
     else:
-        found = {"train": origin}
+        sources = {"train": origin}
     parts: Parts = {}
     known = None
-    for name, part in found.items():
+    for name, part in sources.items():
         parts[name] = load_rows(dataset, part, columns, labels=known)
         if name == "train" and dataset.label:
             known = sorted(set(parts[name][dataset.label]))
@@ -79,17 +79,17 @@ def load_examples(
     *,
     labels: Sequence[str] | None = None,
 ) -> Examples:
-    """Reads the whole of a user-provided file, without splitting it.
+    """Reads all rows of a user-provided file, without splitting it.
 
     Args:
-      dataset: says which columns there must be.
-      path: CSV, TSV or JSONL file, or one that the dataset reads.
+      dataset: declares the required columns.
+      path: CSV, TSV or JSONL file, or a file that the dataset's own reader takes.
       columns: our column to the file's name of it.
-      labels: the class names that may occur; any when `None`.
+      labels: the allowed class names; `None` allows any.
 
     Raises:
       UsageError: no such file.
-      ZooError: the file is not right; one line with the line numbers.
+      ZooError: the file is invalid; one line with the line numbers.
     """
     from zoo.data import tables
 
@@ -106,12 +106,12 @@ def load_examples(
 
 
 def _check_labels(where: str, examples: Examples, label: str, known: Sequence[str]) -> None:
-    strange = sorted(set(examples[label]) - set(known))
-    if strange:
+    unknown = sorted(set(examples[label]) - set(known))
+    if unknown:
         raise ZooError(
-            f"{where} has the {label} {strange[0]!r}, which is not one of "
+            f"{where} has the {label} {unknown[0]!r}, which is not one of "
             f"{', '.join(map(repr, known[:10]))}{' …' * (len(known) > 10)}. Correct or "
-            "leave out such rows."
+            "remove such rows."
         )
 
 
@@ -120,7 +120,7 @@ def _split_files(dataset: Declaration, folder: Path) -> dict[str, CustomFile]:
     from zoo.data import tables
 
     suffixes = dataset.suffixes or tables.SUFFIXES
-    found = {}
+    files_by_split = {}
     for name in SPLITS:
         files = [
             file
@@ -130,24 +130,24 @@ def _split_files(dataset: Declaration, folder: Path) -> dict[str, CustomFile]:
         if len(files) > 1:
             raise UsageError(f"{folder} has both {files[0].name} and {files[1].name}.")
         if files:
-            found[name] = CustomFile(files[0])
-    if "train" not in found:
+            files_by_split[name] = CustomFile(files[0])
+    if "train" not in files_by_split:
         raise UsageError(
             f"{folder} has no train file: a folder needs train{' or '.join(suffixes)}, and "
             "may have validation.* and test.*."
         )
-    return found
+    return files_by_split
 
 
 def _overlaps(parts: Parts, column: str) -> list[str]:
     """Returns a note on each split that has rows of the training split, by the column."""
     if not column:
         return []
-    seen, notes = set(parts["train"][column]), []
+    training_values, notes = set(parts["train"][column]), []
     for name in SPLITS[1:]:
-        both = sum(value in seen for value in parts.get(name, {column: []})[column])
-        if both:
-            notes.append(f"{both:,} {column}s of {name} are also in train")
+        shared = sum(value in training_values for value in parts.get(name, {column: []})[column])
+        if shared:
+            notes.append(f"{shared:,} {column}s of {name} are also in train")
     return notes
 
 
@@ -157,7 +157,7 @@ def _from_memory(
     """Returns the columns of a dataset as lists, checked; other columns are omitted.
 
     Raises:
-      ZooError: a column is missing, has another length, or has values of another type.
+      ZooError: a column is missing, has a different length, or has values of a wrong type.
     """
     examples: Examples = {}
     for column in dataset.columns:
@@ -169,8 +169,8 @@ def _from_memory(
     _check_complete(dataset, examples, columns)
     sizes = {column: len(values) for column, values in examples.items()}
     if len(set(sizes.values())) > 1:
-        shown = ", ".join(f"{column!r} {size:,}" for column, size in sizes.items())
-        raise ZooError(f"The columns of the data must have one length; they have {shown}.")
+        lengths = ", ".join(f"{column!r} {size:,}" for column, size in sizes.items())
+        raise ZooError(f"The columns of the data must have the same length; they have {lengths}.")
     if not any(sizes.values()):
         raise ZooError("The data have no rows.")
     if dataset.label:
@@ -189,25 +189,25 @@ def _from_memory(
 def _check_complete(
     dataset: Declaration, examples: Examples, columns: Mapping[str, Sequence]
 ) -> None:
-    """Checks that there are the columns of the dataset, of which the sample is an example."""
-    usual = dataset.columns if dataset.reader is None else dataset.sample()
+    """Checks that no column of the dataset is missing; the dataset's sample shows which it has."""
+    expected = dataset.columns if dataset.reader is None else dataset.sample()
     needed = [dataset.label, dataset.group, dataset.deduplicate_by]
     missing = [name for name in needed if name and name not in examples]
-    # A column that the sample lacks may stand in the place of another.
-    if not set(examples) - set(usual):
-        missing += [name for name in usual if name not in examples]
+    # A column that the sample lacks may replace another one.
+    if not set(examples) - set(expected):
+        missing += [name for name in expected if name not in examples]
     if missing:
         hint = suggest(missing[0], map(str, columns))
         raise ZooError(
             f"The data have no column {missing[0]!r}; {dataset.name!r} needs "
-            f"{', '.join(map(repr, usual))}.{hint}"
+            f"{', '.join(map(repr, expected))}.{hint}"
         )
 
 
 def _values(column: str, values: Any) -> list:
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         raise ZooError(
-            f"The column {column!r} must be a list of values, one a row; got "
+            f"The column {column!r} must be a list of values, one per row; got "
             f"{type(values).__name__}."
         )
     # A one-dimensional array, or a pandas Series, to Python's own numbers and texts.

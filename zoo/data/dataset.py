@@ -34,15 +34,15 @@ class Dataset(Declaration):
     ) -> Splits:
         """Loads the rows of one source, split.
 
-        A source with training rows only loses its duplicates and is split 80/10/10; where
-        only the validation rows are missing, they are cut from the training rows. Both by a
-        fixed seed, with the proportions of the classes kept.
+        A source with only training rows loses its duplicates and is split 80/10/10. Where only
+        the validation rows are missing, they are drawn from the training rows. Both use a fixed
+        seed and keep the proportions of the classes (stratified).
 
         Args:
           source: the key of a source (`"tfds"`, `"wheel"`, …), `"sample"`, the path of a
             custom file or of a folder with `train.*` and perhaps `validation.*` and `test.*`,
             a dict of columns, or a dict of splits of columns. `None`: the first available
-            source; the ones that are not available are in the notes.
+            source; unavailable ones are in the notes.
           columns: our column to the name that it has in custom data.
           tiny: only a few hundred rows, drawn by a fixed seed.
           validation: fraction of the training rows that become validation rows.
@@ -50,7 +50,7 @@ class Dataset(Declaration):
 
         Raises:
           UsageError: no such source, column or file.
-          ZooError: the data are not available, or not right.
+          ZooError: the data are unavailable or invalid.
         """
         origin = parse_origin(source, self.keys)
         self.check_columns(origin, columns)
@@ -96,10 +96,10 @@ class Dataset(Declaration):
         )
 
     def check_columns(self, origin: Origin, columns: Mapping[str, str] | None) -> None:
-        """Checks that columns are renamed only where there are names to choose.
+        """Checks that columns are renamed only for custom data, and exist.
 
         Raises:
-          UsageError: the data are not custom, or we have no such column.
+          UsageError: the data are not custom, or the dataset has no such column.
         """
         if columns and not isinstance(origin, Custom):
             raise UsageError("Column names can be set for custom data only.")
@@ -107,18 +107,18 @@ class Dataset(Declaration):
             raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
 
     def fetch(self, key: str | None = None, *, log: Log | None = None) -> tuple[Source, Path]:
-        """Brings one source into the cache.
+        """Downloads one source into the cache.
 
         Args:
           key: which one; the first available one when `None`.
           log: takes progress lines; they go to stderr by default.
 
         Returns:
-          The source, and where its data lie.
+          The source, and the path of its data.
 
         Raises:
           UsageError: no source has that key.
-          ZooError: it is not available.
+          ZooError: it is unavailable.
         """
         keys = [each.key for each in self.sources]
         if key is not None and key not in keys:
@@ -133,7 +133,7 @@ class Dataset(Declaration):
         """Uses the first available source, that of the key if one is given.
 
         Returns:
-          The source, what `use` made of it, and a note on each source that failed.
+          The source, the result of `use`, and a note on each source that failed.
         """
         from zoo.data.fetch import Unavailable
 
@@ -146,7 +146,7 @@ class Dataset(Declaration):
                     notes.append(f"{each.title} is not available from {each.key}: {error}")
         if not self.sources:
             raise UsageError(
-                f"There is no public source of {self.name!r}; name your own file with --data."
+                f"There is no public source of {self.name!r}; give your own file with --data."
             )
         raise ZooError(
             f"The data {self.name!r} are not available: {'; '.join(notes)}. Connect to a network, "
@@ -157,4 +157,4 @@ class Dataset(Declaration):
 def _default_log() -> Log:
     from zoo.data import fetch
 
-    return fetch.say
+    return fetch.log

@@ -1,4 +1,4 @@
-"""Declarations of datasets: what columns there are, and where they come from.
+"""Declarations of datasets: their columns, and their sources.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -19,25 +19,24 @@ class Declaration:
 
     Attributes:
       name: short, as in `zoo data fetch NAME`.
-      columns: what each column holds, in words.
+      columns: name of each column to its description.
       sources: the first available one is used.
-      licence: what the data's owner says about its use; a source may have another.
-      sample: makes a dozen rows of the real shape, for tests and `--data sample`.
+      licence: of the data; a source may have another.
+      sample: makes a dozen rows in the real format, for tests and `--data sample`.
       title: one line about it.
-      homepage: where to read about it.
+      homepage: URL of its description.
       label: the column of class names; `""` for none. Splits keep its proportions.
-      deduplicate_by: the column of text by which duplicate rows are recognised; `""` keeps them.
-      group: a column; rows that are equal in it never go to different splits. `""` for none.
-      reader: reads a custom file where it need not be a table: its path, and our column to the
-        file's name of it, to examples.
-      suffixes: what names of custom files end in, in a folder of splits; those of tables by
-        default.
-      folder: reads a custom folder that is none of splits, such as one of recordings; returns
-        its splits, notes, title, and licence.
-      splitter: how rows that have an order in time are split, where a split is missing. Rows are
-        drawn by a fixed seed when it is `None`.
-      hold_out: holds out rows of custom data where they say which: their splits so far, to all
-        splits that there are then, and notes. Nothing is held out by it when it is `None`.
+      deduplicate_by: the text column that identifies duplicate rows; `""` keeps duplicates.
+      group: a column; rows with the same value never go to different splits. `""` for none.
+      reader: reads a custom file that is not a table. Takes its path, and our column to the
+        file's name of it; returns examples.
+      suffixes: suffixes of custom files in a folder of splits; those of tables by default.
+      folder: reads a custom folder that does not consist of splits, such as a folder of
+        recordings; returns its splits, notes, title and licence.
+      splitter: splits rows that have an order in time, where a split is missing. `None`: rows
+        are drawn by a fixed seed.
+      hold_out: holds out those rows of custom data that the data mark as held out. Takes the
+        splits so far; returns all splits, and notes. `None`: holds out nothing.
     """
 
     name: str

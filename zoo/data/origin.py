@@ -1,4 +1,4 @@
-"""Where data come from, parsed once from what the user gave.
+"""Where data come from: the user's `data` argument, parsed once.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -14,12 +14,12 @@ from typing import Any, TypeAlias
 from zoo.data.splits import SPLITS
 from zoo.errors import UsageError, suggest
 
-IN_MEMORY = "in memory"  # what a run records as the source of such data
+IN_MEMORY = "in memory"  # the recorded source of such data
 
 
 @dataclasses.dataclass(frozen=True)
 class Default:
-    """Nothing was named: the first available source, or what a model was trained on."""
+    """No data were named: the first available source, or the data that a model was trained on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class CustomFile:
 
 @dataclasses.dataclass(frozen=True)
 class CustomFolder:
-    """A user-provided folder: of a file for each split, or of another kind that a dataset reads.
+    """A user-provided folder: one file per split, or another format that the dataset reads.
 
     Attributes:
       path: as the user gave it, `~` expanded; the folder exists.
@@ -106,23 +106,23 @@ Custom: TypeAlias = CustomFile | CustomFolder | InMemory | InMemorySplits
 Origin: TypeAlias = Default | Named | Custom
 
 DataLike: TypeAlias = Origin | str | Path | Mapping[str, Any] | None
-"""What a user may give: an origin; a key or a path; a path; columns, or splits of columns, by
-name; or nothing."""
+"""The types of a `data` argument: an origin; a key or a path; a path; columns, or splits of
+columns, by name; or None."""
 
 
 def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
-    """Parses what the user gave as data.
+    """Parses the user's `data` argument.
 
-    A text that is the key of a source is this source, even where a file has the same name:
-    `./sample`, or a `Path`, is the file.
+    A string that equals the key of a source means this source, even where a file has the same
+    name. `./sample`, or a `Path`, means the file.
 
     Args:
       value: None, the key of a source, the path of a file or folder, a dict of columns, or a dict
         of splits of columns. An origin is returned as it is.
-      keys: of the sources that there are.
+      keys: of the dataset's sources.
 
     Raises:
-      UsageError: no source has this key, there is no such file or folder, or it is something else.
+      UsageError: an unknown key, a missing file or folder, or another type.
     """
     if value is None:
         return Default()
@@ -152,13 +152,13 @@ def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
 def find_custom(path: str | os.PathLike[str]) -> CustomFile | CustomFolder | None:
     """Returns the file or folder at a path, None if there is none."""
     path = Path(path).expanduser()
-    if not os.path.exists(path):  # unlike `Path.exists`, this takes names that are too long
+    if not os.path.exists(path):  # unlike `Path.exists`, accepts names that are too long
         return None
     return CustomFolder(path) if path.is_dir() else CustomFile(path)
 
 
 def recorded(value: DataLike) -> str | None:
-    """Returns what the options of a run record of what the user gave: its text, None if nothing."""
+    """Returns the `data` argument as a run records it: a string, None if there was none."""
     if value is None or isinstance(value, Default):
         return None
     if isinstance(value, Named):
@@ -169,7 +169,7 @@ def recorded(value: DataLike) -> str | None:
 
 
 def _in_memory(value: Mapping[str, Any]) -> InMemory | InMemorySplits:
-    """Tells columns from splits of columns.
+    """Distinguishes columns from splits of columns.
 
     Raises:
       UsageError: it is neither.

@@ -1,4 +1,4 @@
-"""Splits of a dataset: made by a fixed seed, made smaller, and identified by their fingerprint.
+"""Splits of a dataset: drawn by a fixed seed, reduced, and identified by a fingerprint.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -15,13 +15,13 @@ from zoo.data.sources import Examples, Parts
 from zoo.errors import ZooError
 
 SPLITS = ("train", "validation", "test")
-SEED = 20110619  # of every split and of `tiny`; never the seed of a training
+SEED = 20110619  # of every split and of `tiny`; independent of the seed of training
 TINY = {"train": 256, "validation": 64, "test": 128}
-FRACTION = 0.1  # of the rows that go to each of validation and test when there is no split
+FRACTION = 0.1  # of the rows for each of validation and test, where a split is missing
 
 Splitter: TypeAlias = Callable[[Examples, Mapping[str, float]], tuple[Parts, list[str]]]
-"""Takes training rows, and the fraction of them for each split to cut off; returns all of these
-splits and the rest, `"train"`, and notes."""
+"""Takes training rows, and name of a split to its fraction of them; returns these splits and the
+remaining rows, `"train"`, and notes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Splits:
       title: the name that is printed and recorded; says so when the test split is not the
         official one.
       fingerprint: SHA-256 over every row of every split, in order.
-      notes: what was done on the way, one line each ("96 duplicate texts dropped").
+      notes: how the splits were made, one line each ("96 duplicate texts dropped").
       licence: of the data, in words; empty for custom data.
     """
 
@@ -52,7 +52,7 @@ class Splits:
     licence: str = ""
 
     def describe(self) -> dict[str, Any]:
-        """Returns what a run records: everything but the rows, and their numbers."""
+        """Returns the description that a run records: the numbers of rows instead of the rows."""
         return {
             "dataset": self.dataset,
             "source": self.source,
@@ -74,16 +74,16 @@ def complete(
     splitter: Splitter | None = None,
     validation: float = FRACTION,
 ) -> tuple[Parts, list[str]]:
-    """Makes the missing splits out of the training rows.
+    """Draws the missing splits from the training rows.
 
     Args:
       parts: `"train"`, and perhaps `"validation"` and `"test"`.
       title: of the data, for messages.
       label: the column of class names, whose proportions all splits keep; `""` for none.
-      group: a column; rows that are equal in it go to the same split. `""` for none.
-      deduplicate_by: a column by which duplicate rows are recognised. They are dropped where there
-        are training rows only; `""` keeps them.
-      splitter: cuts the splits off; rows are drawn by a fixed seed when it is `None`.
+      group: a column; rows with the same value go to the same split. `""` for none.
+      deduplicate_by: a column that identifies duplicate rows. They are dropped if there are only
+        training rows; `""` keeps them.
+      splitter: makes the splits; `None`: rows are drawn by a fixed seed.
       validation: fraction of the training rows that become validation rows.
 
     Returns:
@@ -105,8 +105,8 @@ def complete(
     fractions = {"validation": validation, "test": FRACTION}
     fractions = {name: value for name, value in fractions.items() if name not in parts}
     if splitter:
-        cut, more = splitter(train, fractions) if fractions else ({}, [])
-        return {name: cut.get(name) or parts[name] for name in SPLITS}, [*notes, *more]
+        drawn, more = splitter(train, fractions) if fractions else ({}, [])
+        return {name: drawn.get(name) or parts[name] for name in SPLITS}, [*notes, *more]
     if label:
         _check_classes(train, label, len(fractions) + 1, title)
     else:
@@ -115,41 +115,41 @@ def complete(
         if groups <= len(fractions):
             what = f"different {group}s" if group else "rows"
             raise ZooError(f"{title}: {groups} {what} are too few to be split.")
-    cut = cut_off(train, fractions, label, group)
+    drawn = cut_off(train, fractions, label, group)
     for name in fractions:
-        notes.append(f"{count(cut[name]):,} {name} rows drawn from train by a fixed seed")
-    return {name: cut.get(name) or parts[name] for name in SPLITS}, notes
+        notes.append(f"{count(drawn[name]):,} {name} rows drawn from train by a fixed seed")
+    return {name: drawn.get(name) or parts[name] for name in SPLITS}, notes
 
 
 def _check_classes(train: Examples, label: str, needed: int, title: str) -> None:
     sizes = Counter(train[label])
     if len(sizes) < 2:
         raise ZooError(
-            f"{title}: every row has the {label} {next(iter(sizes))!r}; there must be "
-            "two classes or more."
+            f"{title}: every row has the {label} {next(iter(sizes))!r}; training "
+            "needs at least two classes."
         )
     rare = sorted(name for name, rows in sizes.items() if rows < needed)
     if rare:
-        shown = ", ".join(f"{name!r} ({sizes[name]})" for name in rare[:5])
+        classes = ", ".join(f"{name!r} ({sizes[name]})" for name in rare[:5])
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         raise ZooError(
             f"{title}: a class needs {needed} different rows to be in every split; too few "
-            f"have {shown}{more}."
+            f"have {classes}{more}."
         )
 
 
 def tiny(parts: Parts, label: str = "", *, long_rows: bool = False) -> Parts:
-    """Returns a few rows of each split; every class of it stays in the training rows.
+    """Returns a few rows of each split; the training rows keep every class.
 
     Args:
       parts: all three splits.
       label: the column of class names; `""` for none.
-      long_rows: rows are few and long, such as series in time, and those of all splits belong
-        together: the first four of each split are kept.
+      long_rows: whether rows are few and long, such as time series, and the splits are aligned:
+        keeps the first four rows of each split.
     """
     if long_rows:
         return {name: take(rows, range(min(4, count(rows)))) for name, rows in parts.items()}
-    small = {}
+    reduced = {}
     known: set[str] = set()
     for name in SPLITS:
         order = permutation(count(parts[name]), f"tiny {name}")
@@ -164,8 +164,8 @@ def tiny(parts: Parts, label: str = "", *, long_rows: bool = False) -> Parts:
             else:
                 order = [row for row in order if labels[row] in known]
         size = max(TINY[name], len(known) if name == "train" else 0)
-        small[name] = take(parts[name], sorted(order[:size]))
-    return small
+        reduced[name] = take(parts[name], sorted(order[:size]))
+    return reduced
 
 
 def count(examples: Examples) -> int:
@@ -174,12 +174,12 @@ def count(examples: Examples) -> int:
 
 
 def take(examples: Examples, rows: Sequence[int]) -> Examples:
-    """Returns some rows, in the order given."""
+    """Returns the rows with these numbers, in this order."""
     return {column: [values[row] for row in rows] for column, values in examples.items()}
 
 
 def without_duplicates(examples: Examples, column: str) -> tuple[Examples, int]:
-    """Keeps the first of the rows that are equal in `column`; returns how many were dropped too."""
+    """Keeps the first of rows with the same `column`; returns them and how many were dropped."""
     first: dict[Any, int] = {}
     for row, value in enumerate(examples[column]):
         first.setdefault(value, row)
@@ -187,10 +187,10 @@ def without_duplicates(examples: Examples, column: str) -> tuple[Examples, int]:
 
 
 def permutation(rows: int, salt: str = "") -> list[int]:
-    """Returns 0 … rows-1 in an order that is the same on every machine and version."""
+    """Returns 0 … rows-1 in an order that is the same on every machine and Python version."""
     import random
 
-    # `random()` is the one method whose sequence Python promises to keep.
+    # `random()` is the only method whose sequence Python guarantees.
     generator = random.Random(f"{SEED} {salt}")
     return sorted(range(rows), key=lambda _: generator.random())
 
@@ -198,31 +198,31 @@ def permutation(rows: int, salt: str = "") -> list[int]:
 def cut_off(
     examples: Examples, fractions: Mapping[str, float], label: str = "", group: str = ""
 ) -> Parts:
-    """Cuts fractions off the examples, by a fixed seed; the rest is `"train"`.
+    """Draws fractions of the examples by a fixed seed; the remaining rows are `"train"`.
 
     Args:
       examples: rows to split.
       fractions: name of a split to its fraction of the rows.
-      label: a column whose proportions all parts keep; every class has a row in each part.
-      group: a column; rows that are equal in it stay together, in the class of the first.
+      label: a column whose proportions all splits keep; every class has a row in each split.
+      group: a column; rows with the same value stay together, in the class of the first one.
     """
     order = permutation(count(examples))
-    together: dict[Any, list[int]] = {}  # rows that go to the same split
+    grouped: dict[Any, list[int]] = {}  # rows that go to the same split
     for row in order:
-        together.setdefault(examples[group][row] if group else row, []).append(row)
+        grouped.setdefault(examples[group][row] if group else row, []).append(row)
     classes: dict[Any, list[list[int]]] = {}
-    for rows in together.values():
+    for rows in grouped.values():
         classes.setdefault(examples[label][rows[0]] if label else None, []).append(rows)
-    part_of: dict[int, str] = {}
+    split_of: dict[int, str] = {}
     for groups in classes.values():
         start = 0
         for name, fraction in fractions.items():
             end = start + max(1, round(fraction * len(groups)))
-            part_of |= {row: name for rows in groups[start:end] for row in rows}
+            split_of |= {row: name for rows in groups[start:end] for row in rows}
             start = end
     parts: dict[str, list[int]] = {name: [] for name in ("train", *fractions)}
     for row in order:
-        parts[part_of.get(row, "train")].append(row)
+        parts[split_of.get(row, "train")].append(row)
     return {name: take(examples, rows) for name, rows in parts.items()}
 
 
@@ -240,7 +240,7 @@ def fingerprint(parts: Parts) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Returns an array as what JSON can hold: a long one, such as sound, by its SHA-256."""
+    """Returns an array as JSON values; a long one, such as audio, as its SHA-256."""
     if value.size < 1000:
         return value.tolist()
     import hashlib

@@ -53,7 +53,7 @@ def distribute(
     def mine(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * here
-        return batches.shares(order, replicas, range(first, first + here), made)
+        return batches.shards(order, replicas, range(first, first + here), made)
 
     return strategy.distribute_datasets_from_function(mine)
 

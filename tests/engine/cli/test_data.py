@@ -129,7 +129,7 @@ def test_check_an_own_file(tmp_path):
         "review,label\n" + "".join(f"word {'x ' * n},{'ab'[n % 2]}\n" for n in range(9))
     )
     output = run("check", str(path), "--column", "text=review")
-    assert output.startswith("mine.csv (own data)\ntrain: 5 rows\n")
+    assert output.startswith("mine.csv (custom data)\ntrain: 5 rows\n")
     assert "  label: 2 classes: a 3, b 2" in output
     assert not (tmp_path / "home").exists()
     with pytest.raises(ZooError, match=r"no column 'text'.*--column text=NAME"):

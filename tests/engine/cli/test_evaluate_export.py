@@ -54,7 +54,7 @@ def test_evaluate_custom_folder_with_names_of_its_own_for_columns(cli, own_run, 
         (folder / f"{name}.csv").write_text(Path(own).read_text())
     arguments = ["evaluate", own_run, "--data", "mine", "--column", "text=review", "--json"]
     result = json.loads(cli(*arguments, "--no-baselines").out)
-    assert (result["data"], result["rows"]) == ("mine (own data)", 18)
+    assert (result["data"], result["rows"]) == ("mine (custom data)", 18)
 
 
 def test_evaluate_own_file(cli, own_run, own):

@@ -6,13 +6,12 @@ import pytest
 
 import zoo
 
-SMALL = {"epochs": 1, "batch_size": 4, "units": 16, "embedding": 8}
 NAME = "shakespeare-lstm"
 
 
 @pytest.fixture(scope="module")
-def run(run_on_sample):
-    return run_on_sample(NAME, SMALL, baselines=False)
+def run(run_of):
+    return run_of(NAME)
 
 
 def test_what_is_streamed_is_what_is_generated(cli, run):
@@ -71,7 +70,7 @@ def test_none_and_very_many_steps(cli, run):
         (("--temperature", "-2"), "temperature must be from 0"),
         (("--top-p", "0"), "top_p must be"),
         (("--top-k", "-3"), "top_k must be"),
-        (("--key", "G major"), "takes no 'key'"),
+        (("--key", "G major"), "--key is an option of"),
         (("--prime", "none.txt"), "There is no file none.txt"),
         (("--seed", "2147483647"), "--seed"),
     ],

@@ -132,7 +132,7 @@ def test_own_classes(cli, own):
     result = cli(*command, *small, "--no-baselines", "-o", "first")
     lines = result.out.splitlines()
     # Six rows of each class: one for validation, one for the test, four to train.
-    assert lines[0] == "imdb-gru on own.csv (own data): 12 train, 3 validation, 3 test"
+    assert lines[0] == "imdb-gru on own.csv (custom data): 12 train, 3 validation, 3 test"
     epochs = [line for line in lines if line.startswith("epoch 1/1  accuracy 0.")]
     assert len(epochs) == 1
     assert epochs[0].endswith(" s  best")

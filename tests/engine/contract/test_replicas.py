@@ -7,6 +7,9 @@ import json
 
 import numpy as np
 import pytest
+from support.runs import asked, last_of_each_module
+
+import zoo
 
 # Logical devices have to be made before TensorFlow does anything else.
 TRAIN = """
@@ -22,7 +25,8 @@ tf.config.set_visible_devices([], "GPU")
 import zoo
 from zoo.training import fit
 
-fit.finish = lambda *_: None  # what comes after training is the same on one replica
+# What comes before and after training is the same on one replica.
+fit.check_served = fit.finish = lambda *_: None
 for name in names:
     config = zoo.get_recipe(name).config
     still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
@@ -135,8 +139,9 @@ def test_each_row_of_an_epoch_counts_once(kind, shared):
 
 
 @pytest.fixture(scope="module")
-def alone(shared, chosen_names):
-    return shared("alone", _with("none"), chosen_names)
+def alone(request, shared, chosen_names):
+    names = sorted({*chosen_names, *asked(request, "worked")})
+    return shared("alone", _with("none"), names)
 
 
 @pytest.fixture(scope="module")
@@ -145,21 +150,38 @@ def mirrored(shared, chosen_names):
 
 
 @pytest.fixture(scope="module")
-def workers(shared, chosen_names):
+def workers(request, shared):
     script = f"import sys\nsys.argv.insert(1, {WORKER!r})\n{LAUNCH}"
-    return shared("workers", script, chosen_names)
+    return shared("workers", script, sorted(asked(request, "worked")))
 
 
 def _with(kind, script=TRAIN):
     return f"import sys\nsys.argv.insert(1, {kind!r})\n{script}"
 
 
-@pytest.mark.parametrize("kind", ["mirrored", "workers"])
-def test_two_train_what_one_trains(kind, chosen, alone, weights, request):
+# Of the recipe, both kinds of replicas use the same; so few recipes are trained by workers.
+FEW = last_of_each_module()[::3]
+each_worked = pytest.mark.parametrize(
+    "worked",
+    [
+        pytest.param(row["name"], marks=() if row["name"] in FEW else pytest.mark.slow)
+        for row in zoo.list_models()
+    ],
+)
+
+
+def test_two_replicas_train_what_one_trains(chosen, alone, mirrored, weights):
+    assert_same_training(alone / chosen, mirrored / chosen, weights)
+
+
+@each_worked
+def test_two_workers_train_what_one_trains(worked, alone, workers, weights):
+    assert_same_training(alone / worked, workers / worked, weights)
+
+
+def assert_same_training(one, two, weights):
     from zoo.training import Run
 
-    one = alone / chosen
-    two = request.getfixturevalue(kind) / chosen
     for mine, theirs in zip(Run(one).history, Run(two).history, strict=True):
         assert mine.keys() == theirs.keys()
         for key in mine:
@@ -175,8 +197,9 @@ def test_two_train_what_one_trains(kind, chosen, alone, weights, request):
         assert distance <= 0.02 * np.linalg.norm(mine[key]) + 1e-6, key
 
 
-def test_workers_end_with_the_same_weights(chosen, workers):
-    with np.load(workers / f"{chosen}-0.npz") as one, np.load(workers / f"{chosen}-1.npz") as other:
+@each_worked
+def test_workers_end_with_the_same_weights(worked, workers):
+    with np.load(workers / f"{worked}-0.npz") as one, np.load(workers / f"{worked}-1.npz") as other:
         assert one.files == other.files
         assert one.files
         for name in one.files:

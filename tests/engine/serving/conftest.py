@@ -1,5 +1,5 @@
-"""What the serving tests share: a run and an export of every registered recipe, odd texts, a fresh
-Python that knows TensorFlow only, and a C++ program that loads models as TF Serving does."""
+"""What the serving tests share: an export of a recipe of each module, odd texts, a fresh Python
+that knows TensorFlow only, and a C++ program that loads models as TF Serving does."""
 
 import hashlib
 import json
@@ -12,11 +12,9 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
+from support.runs import recipe_of_task
 
 import zoo
-
-# Enough for answers that differ from text to text.
-SETTINGS = {"epochs": 2, "learning_rate": 0.01, "units": 32}
 
 # What a caller gives to `predict`, and the bytes that a client of the server sends for the same.
 _ODD = [
@@ -95,36 +93,11 @@ json.dump(results, sys.stdout)
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory, worker_id):
-    """A folder that the workers of pytest-xdist share."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "serving"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def run_of(shared):
-    """Takes a recipe's name; returns a complete run folder of it, not to be changed."""
-
-    def run_of(name):
-        folder = shared / "runs" / Path(name).name.replace(":", "-")
-        with filelock.FileLock(shared / f"{folder.name}.lock"):
-            zoo.train(name, folder, data="sample", settings=SETTINGS, baselines=False, quiet=True)
-        return folder
-
-    return run_of
-
-
-@pytest.fixture(scope="session")
-def export_of(shared, run_of):
+def export_of(once, run_of):
     """Takes a recipe's name; returns the version directory of an export, not to be changed."""
 
     def export_of(name):
-        run = run_of(name)
-        parent = shared / "exports" / run.name
-        with filelock.FileLock(shared / f"{run.name}.export.lock"):
-            return parent / "1" if parent.exists() else zoo.export(run, parent)
+        return once(f"export-{name}", lambda folder: zoo.export(run_of(name), folder)) / "1"
 
     return export_of
 
@@ -132,9 +105,7 @@ def export_of(shared, run_of):
 @pytest.fixture
 def theirs(run_of, tmp_path):
     """A run of somebody else's recipe, and the file of that recipe, which is of no package."""
-    recipe = zoo.get_recipe(
-        next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
-    )
+    recipe = zoo.get_recipe(recipe_of_task("sentiment"))
     file = tmp_path / "theirs.py"
     shutil.copy(recipe.module.__file__, file)
     run = tmp_path / "run"
@@ -143,19 +114,6 @@ def theirs(run_of, tmp_path):
     resolved["recipe"] = f"{file}:{recipe.name}"
     (run / "config.json").write_text(json.dumps(resolved))
     return run, file
-
-
-@pytest.fixture(scope="session")
-def predictor_of(run_of):
-    """Takes a recipe's name; returns the predictor of its run, the same each time."""
-    known = {}
-
-    def predictor_of(name):
-        if name not in known:
-            known[name] = zoo.load(run_of(name))
-        return known[name]
-
-    return predictor_of
 
 
 @pytest.fixture(scope="session")
@@ -205,19 +163,20 @@ def fresh():
 
 
 @pytest.fixture(scope="session")
-def plain(shared, export_of, fresh, batches, chosen_names):
+def plain(once, export_of, fresh, batches, chosen_names):
     """What a process that imports only TensorFlow finds in the exports, and answers."""
-    file = shared / "plain.json"
-    folders = {name: str(export_of(name)) for name in chosen_names}
-    with filelock.FileLock(f"{file}.lock"):
-        if not file.exists():
-            given = json.dumps([folders, [[text.hex() for text in batch] for batch in batches]])
-            file.write_text(fresh(PLAIN, given=given))
-    return json.loads(file.read_text())
+
+    def make(folder):
+        folders = {name: str(export_of(name)) for name in chosen_names}
+        given = json.dumps([folders, [[text.hex() for text in batch] for batch in batches]])
+        folder.mkdir()
+        (folder / "found.json").write_text(fresh(PLAIN, given=given))
+
+    return json.loads((once("plain", make) / "found.json").read_text())
 
 
 @pytest.fixture(scope="session")
-def loader(request, shared):
+def loader(request, tmp_path_factory):
     """Takes a directory and batches of bytes; returns the answers of the C++ program.
 
     It is compiled once for a version of TensorFlow and kept in pytest's cache.
@@ -244,7 +203,7 @@ def loader(request, shared):
         repr([tf.__version__, command]).encode() + source.read_bytes()
     ).hexdigest()[:16]
     cache = getattr(request.config, "cache", None)
-    program = (cache.mkdir("serving-loader") if cache else shared) / key
+    program = (cache.mkdir("serving-loader") if cache else tmp_path_factory.getbasetemp()) / key
     with filelock.FileLock(f"{program}.lock"):
         if not program.exists():
             part = program.with_suffix(".part")

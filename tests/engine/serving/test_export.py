@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.runs import last_of_each_module
 from tensorflow.core.protobuf import saved_model_pb2
 
 import zoo
@@ -19,7 +20,7 @@ import zoo
 # `zoo.serving.export` is the function; this is its module.
 module = importlib.import_module("zoo.serving.export")
 
-NAME = zoo.list_models()[0]["name"]
+NAME = last_of_each_module()[0]
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ import shutil
 import time
 
 import pytest
+from support.runs import recipe_of_task
 
 import zoo
 from zoo.config import override
 from zoo.serving import predictor as module
 from zoo.serving.find import find, recipe_of
 
-NAMES = [row["name"] for row in zoo.list_models()]
-NAME = next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
+NAME = recipe_of_task("sentiment")
 
 
 def test_the_recipe_of_a_folder_is_read_from_its_config(run, refused):

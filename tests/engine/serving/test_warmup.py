@@ -2,11 +2,12 @@
 
 import pytest
 import tensorflow as tf
+from support.runs import recipe_of_task
 from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
 
-NAME = next(row["name"] for row in zoo.list_models() if row["task"] == "sentiment")
+NAME = recipe_of_task("sentiment")
 PLACE = "assets.extra/tf_serving_warmup_requests"
 
 

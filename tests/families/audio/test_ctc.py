@@ -30,13 +30,13 @@ def text_of(alignment):
 def probabilities(logits):
     """Returns text to probability, by all alignments of a row `(time, ids)`, in float64."""
     logs = logits.astype(np.float64)
-    shares = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
-    found = {}
+    probabilities = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
+    result = {}
     for alignment in itertools.product(range(IDS), repeat=len(logits)):
-        p = np.prod([shares[t, id] for t, id in enumerate(alignment)])
-        found[text_of(alignment)] = found.get(text_of(alignment), 0.0) + p
-    assert sum(found.values()) == pytest.approx(1)
-    return found
+        p = np.prod([probabilities[t, id] for t, id in enumerate(alignment)])
+        result[text_of(alignment)] = result.get(text_of(alignment), 0.0) + p
+    assert sum(result.values()) == pytest.approx(1)
+    return result
 
 
 def padded(logits, more=0):
@@ -56,8 +56,8 @@ def test_the_loss_is_minus_log_of_the_sum_over_alignments(logits, more):
         for row, length, text in zip(logits, LENGTHS, TEXTS, strict=True)
     ]
     truth = np.array([[*text, 0, 0, 0][:3] for text in TEXTS])
-    found = CTCLoss().call(truth, padded(logits, more)).numpy() * 4
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    result = CTCLoss().call(truth, padded(logits, more)).numpy() * 4
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
     assert float(CTCLoss()(truth, padded(logits, more))) == pytest.approx(np.mean(expected), 1e-5)
 
 
@@ -161,13 +161,13 @@ def test_silence_is_no_text_and_an_alignment_has_the_steps_of_the_network():
     tone = 0.5 * np.sin(np.arange(320) * (1 + np.arange(320) / 400))
     audio = tf.constant(np.stack([tone, 0 * tone]), tf.float32)  # 4 frames: 2 steps, of 3 and 1
     length = tf.constant([320, 320])
-    found = functions["answer"](audio, length)
-    assert found["text"].numpy().tolist() == [b"one", b""]
-    assert found["score"].numpy()[1] == 0
+    result = functions["answer"](audio, length)
+    assert result["text"].numpy().tolist() == [b"one", b""]
+    assert result["score"].numpy()[1] == 0
     several = functions["search"](audio, length, tf.constant(2), tf.constant(2))
     assert several["text"].numpy()[:, 0].tolist() == [b"one", b""]
     aligned = functions["alignment"](audio, length)
-    shares = tf.nn.softmax(model(aligned["features"])).numpy()[0]  # (2, 2)
-    assert shares[0, 1] != shares[1, 1]
-    np.testing.assert_allclose(aligned["posteriors"][0], shares[[0, 0, 0, 1]], rtol=1e-5)
+    probabilities = tf.nn.softmax(model(aligned["features"])).numpy()[0]  # (2, 2)
+    assert probabilities[0, 1] != probabilities[1, 1]
+    np.testing.assert_allclose(aligned["posteriors"][0], probabilities[[0, 0, 0, 1]], rtol=1e-5)
     assert aligned["posteriors"].numpy()[1].tolist() == [[1, 0]] * 4

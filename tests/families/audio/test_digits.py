@@ -77,10 +77,10 @@ def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
         f"{folder}/3_bob_2.wav,three zero,",
     ]
     (tmp_path / "own.csv").write_text("\n".join(rows) + "\n")
-    found = digits(label="").reader(tmp_path / "own.csv", None)
-    assert found["text"] == ["zero", "three zero"]
-    assert found["speaker"] == ["ada", ""]
-    assert [len(row) for row in found["audio"]] == [1200, 1200]
+    examples = digits(label="").reader(tmp_path / "own.csv", None)
+    assert examples["text"] == ["zero", "three zero"]
+    assert examples["speaker"] == ["ada", ""]
+    assert [len(row) for row in examples["audio"]] == [1200, 1200]
     (tmp_path / "own.csv").write_text("\n".join(["file,text", *rows[1:2], "mine/x.wav,one"]))
     with pytest.raises(ZooError):
         digits().reader(tmp_path / "own.csv", None)

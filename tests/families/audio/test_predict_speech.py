@@ -8,18 +8,17 @@ import scipy.io.wavfile
 
 import zoo
 
-SMALL = {"epochs": 1, "units": 8, "layers": 1, "batch_size": 4}
 SAMPLE = zoo.get_recipe("digits-gru").dataset.sample()["audio"]
 
 
 @pytest.fixture(scope="module")
-def writer(run_on_sample):
-    return run_on_sample("digits-ctc", SMALL, baselines=False)
+def writer(run_of):
+    return run_of("digits-ctc")
 
 
 @pytest.fixture(scope="module")
-def classifier(run_on_sample):
-    return run_on_sample("digits-gru", SMALL, baselines=False)
+def classifier(run_of):
+    return run_of("digits-gru")
 
 
 @pytest.fixture
@@ -51,12 +50,12 @@ def test_paths_in_a_table_are_seen_from_it_and_other_columns_are_kept(
     assert lines[0].startswith("name,id,file,label,probabilities.0")
     assert [line.split(",")[:2] for line in lines[1:]] == [["a.wav", "1"], ["b.wav", "2"]]
     (tmp_path / "sound" / "list.csv").write_text("audio\nc.wav\n")
-    said = cli("predict", classifier, "-i", "sound/list.csv", code=2).err
-    assert "There is no file sound/c.wav." in said
+    error = cli("predict", classifier, "-i", "sound/list.csv", code=2).err
+    assert "There is no file sound/c.wav." in error
     (tmp_path / "list.jsonl").write_text('{"audio": "sound/a.wav"}\n{"audio": [0.1, 0.2]}\n')
-    said = cli("predict", classifier, "-i", "list.jsonl", code=2).err
-    assert "list.jsonl: 'audio' must be the path of a file; got a list." in said
-    assert said.count("\n") == 1
+    error = cli("predict", classifier, "-i", "list.jsonl", code=2).err
+    assert "list.jsonl: 'audio' must be the path of a file; got a list." in error
+    assert error.count("\n") == 1
 
 
 def test_the_best_texts_and_where_they_were_heard(cli, writer, wavs, tmp_path):
@@ -69,8 +68,8 @@ def test_the_best_texts_and_where_they_were_heard(cli, writer, wavs, tmp_path):
     for name in ("a.png", "a-2.png"):
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"
     show = zoo.get_recipe("digits-ctc").show
-    found = {"text": ["1 0", "1"], "score": [-0.5, -1.25]}
-    assert show({"file": "a.wav"}, found).splitlines() == [
+    answer = {"text": ["1 0", "1"], "score": [-0.5, -1.25]}
+    assert show({"file": "a.wav"}, answer).splitlines() == [
         "a.wav",
         "  -0.500  1 0",
         "  -1.250  1",
@@ -79,10 +78,10 @@ def test_the_best_texts_and_where_they_were_heard(cli, writer, wavs, tmp_path):
 
 
 def test_only_what_aligns_has_an_alignment(cli, classifier, writer, wavs):
-    said = cli("predict", classifier, wavs[0], "--alignment", "a.png", code=2).err
-    assert "--alignment is an option of digits-ctc, not of this model" in said
-    said = cli("predict", writer, wavs[0], "--alignment", "a.pdf", code=2).err
-    assert "must end in .png" in said
+    error = cli("predict", classifier, wavs[0], "--alignment", "a.png", code=2).err
+    assert "--alignment is an option of digits-ctc, not of this model" in error
+    error = cli("predict", writer, wavs[0], "--alignment", "a.pdf", code=2).err
+    assert "must end in .png" in error
 
 
 def test_the_test_split_of_a_folder_is_scored(classifier, tmp_path):
@@ -105,8 +104,8 @@ def test_silence_long_sound_and_any_padding(name, request):
     together = predictor.predict(rows)
     alone = [predictor.predict([row])[0] for row in rows]
     # What is behind the length does not matter.
-    given = {"audio": [SAMPLE[0] + [0.9] * 500], "length": [len(SAMPLE[0])]}
-    alone[0] = predictor.predict(given)[0]
+    padded = {"audio": [SAMPLE[0] + [0.9] * 500], "length": [len(SAMPLE[0])]}
+    alone[0] = predictor.predict(padded)[0]
     for one, many in zip(alone, together, strict=True):
         assert one["score"] == pytest.approx(many["score"], rel=1e-5, abs=1e-5)
         assert all(one[key] == many[key] for key in ("label", "text") if key in one)

@@ -1,4 +1,4 @@
-"""Sound: reading it, its features, joining it, and the scores of what was heard."""
+"""Sound: reading it, its features, joining it, and the scores of transcriptions."""
 
 import struct
 
@@ -34,16 +34,16 @@ def write(tmp_path):
 )
 def test_samples_of_any_kind_and_channels_are_one_sound(write, kind, scale, middle):
     stereo = np.stack([tone(), 0 * tone()], axis=1)
-    found = read_recording(write((stereo * scale + middle).astype(kind)))
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, tone() / 2, atol=0.01 if kind == "u1" else 1e-4)
+    output = read_recording(write((stereo * scale + middle).astype(kind)))
+    assert output.dtype == np.float32
+    np.testing.assert_allclose(output, tone() / 2, atol=0.01 if kind == "u1" else 1e-4)
 
 
 @pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 44_100, 48_000])
 def test_other_rates_are_resampled(write, rate):
-    found = read_recording(write((tone(rate=rate) * 32767).astype("i2"), rate))
-    assert len(found) == 4000
-    np.testing.assert_allclose(found[400:-400], tone()[400:-400], atol=0.01)
+    output = read_recording(write((tone(rate=rate) * 32767).astype("i2"), rate))
+    assert len(output) == 4000
+    np.testing.assert_allclose(output[400:-400], tone()[400:-400], atol=0.01)
 
 
 def test_what_is_no_recording_is_said_in_one_line(tmp_path, write):
@@ -69,15 +69,15 @@ def test_what_is_no_recording_is_said_in_one_line(tmp_path, write):
     for name in ("none.wav", ".", "a\0b"):
         with pytest.raises(ZooError):
             read_recording(tmp_path / name)
-    # What is there of a file that was cut short is heard, whatever its other chunks are.
+    # A file that was cut short is read as far as it goes, whatever its other chunks are.
     (tmp_path / "short.wav").write_bytes(good[:-1000])
     assert len(read_recording(tmp_path / "short.wav")) == 3500
 
 
 def test_features_are_those_of_numpy():
     audio = np.concatenate([tone(0.3), tone(0.2, hertz=1500.0, loud=0.01)])
-    found = LogMel(40).rows([audio])[0]
-    assert found.shape == (50, 40)
+    output = LogMel(40).rows([audio])[0]
+    assert output.shape == (50, 40)
     window = np.hanning(201)[:200]  # periodic
     mel = tf.signal.linear_to_mel_weight_matrix(40, 129, 8000, 60.0, 3800.0).numpy()
     whole = np.pad(audio, (0, 200))
@@ -85,13 +85,13 @@ def test_features_are_those_of_numpy():
         part = whole[80 * frame : 80 * frame + 200] * window
         power = np.abs(np.fft.rfft(part, 256)) ** 2 / 100**2
         logs = np.log10(np.maximum(power @ mel, 1e-30))
-        top = (found[frame].max() - 1) * 4  # decades below the loudest of all
+        top = (output[frame].max() - 1) * 4  # decades below the loudest of all
         expected = np.maximum(logs - logs.max() + top, -8)
-        np.testing.assert_allclose((found[frame] - 1) * 4, expected, atol=1e-3)
-    assert found.max() == 1
-    assert found.min() >= -1
+        np.testing.assert_allclose((output[frame] - 1) * 4, expected, atol=1e-3)
+    assert output.max() == 1
+    assert output.min() >= -1
     # The tone lies in the band that is its own.
-    assert found[10].argmax() == mel[round(440 / 8000 * 256)].argmax()
+    assert output[10].argmax() == mel[round(440 / 8000 * 256)].argmax()
 
 
 def test_features_do_not_depend_on_loudness_padding_or_other_rows():
@@ -100,18 +100,18 @@ def test_features_do_not_depend_on_loudness_padding_or_other_rows():
     rows[0, :2000], rows[1, :2000] = quiet, quiet * 100
     rows[2] = tone(0.625)
     rows[:2, 2000:] = 0.9  # behind the length, anything
-    found, silent = mel(tf.constant(rows), tf.constant([2000, 2000, 5000]))
-    assert found.shape == (3, 63, 20)
-    np.testing.assert_allclose(found[0], found[1], atol=2e-3)
-    assert (found.numpy()[:2, 25:] == 0).all()
-    np.testing.assert_allclose(found[0, :25], mel.rows([quiet])[0], atol=1e-6)
+    output, silent = mel(tf.constant(rows), tf.constant([2000, 2000, 5000]))
+    assert output.shape == (3, 63, 20)
+    np.testing.assert_allclose(output[0], output[1], atol=2e-3)
+    assert (output.numpy()[:2, 25:] == 0).all()
+    np.testing.assert_allclose(output[0, :25], mel.rows([quiet])[0], atol=1e-6)
     assert not silent.numpy().any()
 
 
 def test_silence_and_nothing_are_a_frame_or_more_of_silence():
-    found, silent = LogMel(20)(tf.zeros([2, 400]), tf.constant([400, 0]))
+    output, silent = LogMel(20)(tf.zeros([2, 400]), tf.constant([400, 0]))
     assert silent.numpy().tolist() == [True, True]
-    assert (found.numpy() == [[[-1.0]] * 5, [[-1.0]] + [[0.0]] * 4]).all()
+    assert (output.numpy() == [[[-1.0]] * 5, [[-1.0]] + [[0.0]] * 4]).all()
     none, silent = LogMel(20)(tf.zeros([1, 0]), tf.constant([0]))
     assert none.shape == (1, 1, 20)
     assert silent.numpy().all()
@@ -130,8 +130,10 @@ def test_16_khz_are_halved_as_by_scipy():
 
 def test_given_features_are_scaled_and_0_at_padding_alone():
     given = Given([1.0, 2.0], [2.0, 4.0])
-    found, _ = given(tf.constant([[[1.0, 2.0], [3.0, 6.0]], [[9.0, 9.0]] * 2]), tf.constant([2, 0]))
-    np.testing.assert_allclose(found, [[[1e-6, 1e-6], [1, 1]], [[1e-6, 1e-6], [0, 0]]])
+    output, _ = given(
+        tf.constant([[[1.0, 2.0], [3.0, 6.0]], [[9.0, 9.0]] * 2]), tf.constant([2, 0])
+    )
+    np.testing.assert_allclose(output, [[[1e-6, 1e-6], [1, 1]], [[1e-6, 1e-6], [0, 0]]])
 
 
 def test_sequences_use_each_recording_of_one_speaker_before_any_again():
@@ -157,8 +159,8 @@ def test_what_is_heard_is_drawn_from_the_seed_alone():
     for one, two in zip(first["audio"], again["audio"], strict=True):
         np.testing.assert_array_equal(one, two)
     for text, audio in zip(first["text"], first["audio"], strict=True):
-        least = sum(len(examples["audio"][int(digit)]) for digit in text.split())
-        assert least <= len(audio) <= least + 8000 * (0.5 * 4 + 0.6) + 9
+        shortest = sum(len(examples["audio"][int(digit)]) for digit in text.split())
+        assert shortest <= len(audio) <= shortest + 8000 * (0.5 * 4 + 0.6) + 9
         assert np.abs(audio).max() <= 1
     assert mixing.spoken(examples, 4, (1, 1), (0,)) is examples  # words alone are left as they are
     sentences = {**examples, "text": ["0 1"] * 6}
@@ -187,7 +189,7 @@ def test_quiet_frames_cut_words():
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "errors"),
+    ("reference", "hypothesis", "errors"),
     [
         ("1 2 3", "1 2 3", (0, 0, 0)),
         ("1 2 3", "1 5 3", (1, 0, 0)),
@@ -198,8 +200,8 @@ def test_quiet_frames_cut_words():
         ("7 7", "", (0, 2, 0)),
     ],
 )
-def test_errors_by_hand(said, heard, errors):
-    assert word_errors(said.split(), heard.split()) == errors
+def test_errors_by_hand(reference, hypothesis, errors):
+    assert word_errors(reference.split(), hypothesis.split()) == errors
 
 
 def test_word_error_rate_is_that_of_jiwer():

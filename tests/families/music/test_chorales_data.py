@@ -75,11 +75,11 @@ def test_a_score_becomes_what_sounds_at_each_eighth(pack, capsys):
     pytest.importorskip("music21")
     parts, notes = read_scores({"bwv1.mxl": pack(xml(SOPRANO, ALTO, TENOR, BASS))})
     assert parts["train"] == {"key": ["C major"], "frames": [FRAMES]}
-    assert notes[0].startswith("0 scores of another number")
+    assert notes[0].startswith("0 scores omitted")
     assert "reading scores, once: 1 of 1" in capsys.readouterr().err
 
 
-def test_scores_of_other_parts_and_those_that_repeat_one_are_left_out():
+def test_scores_with_another_number_of_parts_and_repeated_scores_are_omitted():
     pytest.importorskip("music21")
     voices = (SOPRANO, ALTO, TENOR, BASS)
     other = ([("G4", 8)], [("D4", 8)], [("B3", 8)], [("G3", 8)])
@@ -120,7 +120,7 @@ def test_notes_that_begin_between_frames_wait_for_the_next_one():
     assert chorales.to_frames(score) == [[60], [60], [64]]
 
 
-def test_scores_are_read_once_and_a_damaged_cache_is_made_anew(monkeypatch, capsys):
+def test_scores_are_read_once_and_a_damaged_cache_is_built_again(monkeypatch, capsys):
     calls = []
 
     def parse(members):
@@ -136,7 +136,7 @@ def test_scores_are_read_once_and_a_damaged_cache_is_made_anew(monkeypatch, caps
     assert calls == [["a.mxl", "b.mxl"]]
     read_scores({"a.mxl": b"1", "b.mxl": b"3"})  # other content
     assert len(calls) == 2
-    monkeypatch.setattr(chorales, "READER", chorales.READER + 1)
+    monkeypatch.setattr(chorales, "READER_VERSION", chorales.READER_VERSION + 1)
     read_scores(members)
     assert len(calls) == 3
     (path, *_) = sorted((derived_path("chorales", "").parent).glob("chorales-*.json"))
@@ -187,8 +187,8 @@ def test_frames_in_json_are_sorted_and_rests_go(tmp_path):
     assert parts["test"]["frames"] == [[[]]]
 
 
-def test_own_pieces_are_read_with_or_without_a_key(tmp_path):
-    path = tmp_path / "own.jsonl"
+def test_custom_pieces_are_read_with_or_without_a_key(tmp_path):
+    path = tmp_path / "custom.jsonl"
     rows = [{"key": "bb minor", "frames": [[60, 48], []]}, {"frames": [[21, 108]]}]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     assert read_custom(path) == {"key": ["B- minor", ""], "frames": [[[48, 60], []], [[21, 108]]]}
@@ -209,23 +209,23 @@ def test_own_pieces_are_read_with_or_without_a_key(tmp_path):
         ('{"frames": [[60]], "key": 3}', "line 2"),
     ],
 )
-def test_a_wrong_line_of_ones_own_is_named(tmp_path, line, message):
-    path = tmp_path / "own.jsonl"
+def test_an_invalid_line_of_custom_data_is_named(tmp_path, line, message):
+    path = tmp_path / "custom.jsonl"
     path.write_text('{"frames": [[60]]}\n' + line)
     with pytest.raises(ZooError, match=message) as caught:
         read_custom(path)
     assert "\n" not in str(caught.value)
 
 
-def test_own_files_without_pieces_or_that_are_not_there(tmp_path):
-    (tmp_path / "own.jsonl").write_text("\n")
+def test_custom_files_without_pieces_and_missing_files_are_errors(tmp_path):
+    (tmp_path / "custom.jsonl").write_text("\n")
     with pytest.raises(ZooError, match="is empty"):
-        read_custom(tmp_path / "own.jsonl")
+        read_custom(tmp_path / "custom.jsonl")
     with pytest.raises(UsageError, match="There is no file"):
         read_custom(tmp_path / "none.jsonl")
 
 
-def test_ones_own_folder_is_split(tmp_path):
+def test_a_custom_folder_is_split(tmp_path):
     for name, count in (("train", 5), ("test", 2)):
         rows = [json.dumps({"frames": [[60 + row]]}) for row in range(count)]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(rows))

@@ -33,8 +33,8 @@ def members(**files):
 @pytest.fixture
 def small(monkeypatch):
     """A corpus of a few tunes has no rare keys or signs."""
-    monkeypatch.setattr(data, "LEAST_OF_A_KEY", 1)
-    monkeypatch.setattr(data, "LEAST_OF_A_TOKEN", 1)
+    monkeypatch.setattr(data, "MIN_TUNES_PER_KEY", 1)
+    monkeypatch.setattr(data, "MIN_TUNES_PER_TOKEN", 1)
 
 
 def read(**files):
@@ -62,8 +62,8 @@ def test_a_type_is_that_of_the_field_or_of_the_part_of_the_book_or_of_the_title(
 
 
 def test_what_cannot_be_used_is_left_out_and_counted(monkeypatch):
-    monkeypatch.setattr(data, "LEAST_OF_A_KEY", 2)
-    monkeypatch.setattr(data, "LEAST_OF_A_TOKEN", 2)
+    monkeypatch.setattr(data, "MIN_TUNES_PER_KEY", 2)
+    monkeypatch.setattr(data, "MIN_TUNES_PER_TOKEN", 2)
     rows, notes = read(
         airdsAirs=tune(1, "One", "GAB c2d | g3 e3 |")
         + tune(2, "Two", "GAB c2d | e3 g3 |")
@@ -77,8 +77,8 @@ def test_what_cannot_be_used_is_left_out_and_counted(monkeypatch):
     assert rows["title"] == ["one", "two"]
     assert notes == [
         "2 of 7 tunes cannot be written with one voice, key and metre",
-        "1 whose bars do not fill their metre left out",
-        "2 in rare keys or with rare signs left out",
+        "1 omitted whose bars do not fill their metre",
+        "2 omitted in rare keys or with rare signs",
     ]
 
 
@@ -126,7 +126,7 @@ def test_ones_own_file_is_read_and_a_wrong_one_said_to_be(tmp_path, capsys):
     assert rows["type"] == ["jig", "tune"]
     assert rows["key"] == ["G major", "E dorian"]
     assert list(rows) == list(data.FOLK.columns)
-    assert "1 of 3 tunes of my.abc left out" in capsys.readouterr().err
+    assert "1 of 3 tunes of my.abc omitted" in capsys.readouterr().err
     path.write_text("X:1\nK:G\nhello\n")
     with pytest.raises(ZooError, match="1 ABC tunes, none of which"):
         data.read_file(path)
@@ -488,7 +488,7 @@ def test_spread_rows():
 
 
 def test_a_key_that_is_none_is_refused_before_anything_is_drawn():
-    with pytest.raises(UsageError, match="'H' is no key"):
+    with pytest.raises(UsageError, match="'H' is not a key"):
         folk.seed(folk.Config(), {"key": "H"})
     assert folk.seed(folk.Config(), {"key": "Edor", "type": "jig"}) == {
         "key": "E dorian", "type": "jig"

@@ -7,13 +7,12 @@ import pytest
 import zoo
 from recipes.music import abc
 
-SMALL = {"epochs": 1, "batch_size": 4, "units": 8, "embedding": 8, "drawn": 2}
 NAME = "folk-gru"
 
 
 @pytest.fixture(scope="module")
-def run(run_on_sample):
-    return run_on_sample(NAME, SMALL, baselines=False)
+def run(run_of):
+    return run_of(NAME)
 
 
 def test_each_tune_becomes_files_that_can_be_heard_and_seen(cli, run, tmp_path):
@@ -45,7 +44,7 @@ def test_the_same_seed_gives_the_same_tunes(cli, run):
     [
         (["--type", "polska"], "Known types are jig, reel; got polska."),
         (["--key", "E dorian"], "got E dorian."),
-        (["--key", "H"], "'H' is no key; write it as"),
+        (["--key", "H"], "'H' is not a key; write it as"),
         (["--seed-chord", "G2 B2"], "--seed-chord is an option of chorales-gru"),
         (["--steps", "100001"], "steps must be from 0 to 100000; got 100001."),
     ],

@@ -71,7 +71,7 @@ def test_a_key_that_can_be_read_in_two_ways_is_refused(text):
 def test_a_key_without_its_mode_brings_a_suggestion():
     with pytest.raises(UsageError, match=r"no mode. Did you mean 'G major' or 'G minor'"):
         parse_key("G")
-    with pytest.raises(UsageError, match=r"'dorian' for its mode. Did you mean 'D major' or"):
+    with pytest.raises(UsageError, match=r"has the mode 'dorian'. Did you mean 'D major' or"):
         parse_key("D dorian")
 
 

@@ -1,4 +1,4 @@
-"""Folders of music files as data: what is read, as what, and what is left out."""
+"""Folders of music files as data: what is read, as what, and what is omitted."""
 
 from fractions import Fraction
 
@@ -53,7 +53,7 @@ def test_a_folder_of_all_kinds_trains_chorales(folder):
     assert rows["key"].count("C major") == 2
     assert rows["key"].count("D- major") == 2
     assert len(notes) == 1
-    assert notes[0].startswith("1 file of train left out, such as damaged.mid: ")
+    assert notes[0].startswith("1 file of train omitted, such as damaged.mid: ")
     splits = chorales.CHORALES.load(folder)
     sizes = [len(part["frames"]) for part in (splits.train, splits.validation, splits.test)]
     assert sizes == [6, 1, 1]
@@ -77,7 +77,7 @@ def test_a_folder_of_all_kinds_trains_folk(folder):
     assert rows["type"].count("reel") == 3
     assert rows["tune"].count("[M:4/4] G2A2G2c2 |]") == 2  # as MIDI and as MusicXML
     assert rows["key"].count("C major") == 2
-    assert any("1 of 3 tunes of book.abc left out" in note for note in notes)
+    assert any("1 of 3 tunes of book.abc omitted" in note for note in notes)
     assert any("damaged.mid" in note for note in notes)
     assert all(abc.bars(abc.tokens(tune)) for tune in rows["tune"])
 
@@ -162,7 +162,7 @@ def test_what_is_played_by_hand_comes_to_sixteenths():
 def test_what_is_no_tune_is_refused():
     with pytest.raises(ZooError, match="no note"):
         to_tune(Score([], (0,), (4, 4)))
-    with pytest.raises(ZooError, match="no metre"):
+    with pytest.raises(ZooError, match="not a metre"):
         to_tune(Score([(0, 1, 60)], (0,), (4, 32)))
 
 

@@ -15,7 +15,7 @@ from recipes.music.frame_checks import (
     in_key,
     longest_frame_overlaps,
     pitch_class_distance,
-    repeated_share,
+    repeated_fraction,
     voice_ranges,
 )
 from zoo import ZooError
@@ -127,10 +127,10 @@ def test_repeated_bars_by_hand():
     a, b = (60,), (62,)
     piece = [a, b, b, b, a, b, a, b, a]
     assert bars(piece, 2) == [(a, b), (b, b), (a, b), (a, b)]
-    assert repeated_share([bars(piece, 2)]) == 0.5
-    assert repeated_share([bars(piece, 2), bars([a, b], 2)]) == 0.4  # another piece starts anew
+    assert repeated_fraction([bars(piece, 2)]) == 0.5
+    assert repeated_fraction([bars(piece, 2), bars([a, b], 2)]) == 0.4  # another piece starts anew
     assert bars([[60], [62]], 1) == [(a,), (b,)]
-    assert math.isnan(repeated_share([bars([a], 2)]))
+    assert math.isnan(repeated_fraction([bars([a], 2)]))
 
 
 def test_pitch_class_distance_against_scipy():

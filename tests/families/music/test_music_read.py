@@ -50,7 +50,7 @@ def test_time_is_counted_in_quarter_notes_whatever_the_tempo(tmp_path):
     tempi = [mido.MetaMessage("set_tempo", tempo=1_234_567)]
     notes = [(0, 1, 60), (0, 2, 48), (1, 1.5, 62), (1.5, 2, 64)]
     path = midi(tmp_path / "x.MID", notes, kind=0, before=tempi)
-    assert read_score(path, 1.0) == [(48, 60), (48, 62)]  # the passing E is left out
+    assert read_score(path, 1.0) == [(48, 60), (48, 62)]  # the passing E is omitted
     assert read_score(path, 0.5) == [(48, 60), (48, 60), (48, 62), (48, 64)]
     assert read_score(str(path), 2.0) == [(48, 60)]
 

@@ -88,7 +88,7 @@ TABLE = {
         same((73,), 2), same((73, 71)), same((73,), 2), same((73, 71)), same((72,), 8)]),
     "in all octaves": ("^F2f2F,2=f2|F8|]", [same((66, 78, 54, 77), 2), same((65,), 8)]),
     "double": ("^^F2__B2F2B2|", [same((67, 69, 67, 69), 2)]),
-    "anew at a repeat": ("^F4F4:|F8|]", [same((66,), 4)] * 4 + [same((65,), 8)]),
+    "again at a repeat": ("^F4F4:|F8|]", [same((66,), 4)] * 4 + [same((65,), 8)]),
     "over a tie": ("C6^F2-|F2F2=F2F2|", [same((60,), 6), same((66,), 4), same((65, 65, 65), 2)]),
     # Ties.
     "a tie": ("C4-C2D2|", ["60:6 62:2"]),
@@ -268,8 +268,8 @@ def test_the_title_names_the_key_once(title, key, expected):
 @pytest.mark.parametrize(
     ("body", "said"),
     [("CDE hello", "'hello'"), ("C0 D", "no length"), ("z8|", "no note"), ("|:|", "no note"),
-     ("C,,,,,D|", "C-1 of the ABC tune is not on a piano"), ("[K:H]C|", "'H' is no key"),
-     ("[L:1/0]C|", "no unit of length"), ("[M:4/5]C|", "no metre")],
+     ("C,,,,,D|", "C-1 of the ABC tune is not on a piano"), ("[K:H]C|", "'H' is not a key"),
+     ("[L:1/0]C|", "not a unit of length"), ("[M:4/5]C|", "not a metre")],
 )  # fmt: skip
 def test_what_cannot_be_played_is_refused(body, said):
     with pytest.raises(ZooError, match=said):
@@ -303,11 +303,11 @@ def test_musicxml_is_played_alike_by_another_program(name):
     pytest.importorskip("music21")
     from music21 import converter
 
-    from recipes.music.libraries import quiet
+    from recipes.music.libraries import suppress_output
     from recipes.music.notation import musicxml, tune_score
 
     parsed = parse_tune(tune(re.sub(r"\{.*?\}", "", TABLE[name][0])))
-    with quiet():
+    with suppress_output():
         score = converter.parseData(musicxml(tune_score(parsed)).decode(), format="musicxml")
         part = score.parts[0].expandRepeats().stripTies(matchByPitch=True)
         found = sorted(

@@ -107,8 +107,8 @@ def test_frames_come_back_as_they_were_written(tmp_path, quarter_length, ending)
     frames = list(itertools.dropwhile(lambda frame: not frame, frames))
     for strike in (1.0, math.inf):
         piece = from_frames(frames, quarter_length=quarter_length, strike=strike)
-        made = sound.midi(piece) if ending == "mid" else notation.musicxml(notation.score(piece))
-        (tmp_path / f"piece.{ending}").write_bytes(made)
+        content = sound.midi(piece) if ending == "mid" else notation.musicxml(notation.score(piece))
+        (tmp_path / f"piece.{ending}").write_bytes(content)
         assert read_score(tmp_path / f"piece.{ending}", quarter_length) == frames
 
 
@@ -151,8 +151,8 @@ def test_musicxml_holds_voices_and_bars(tmp_path):
     }
     assert spelt == {*((step, 0) for step in "GAD"), *((step, -1) for step in "GEBD")}
     text = (tmp_path / "x.musicxml").read_text()
-    for made_up in ("encoding-date", "Music21<", "Fragment"):
-        assert made_up not in text
+    for default in ("encoding-date", "Music21<", "Fragment"):
+        assert default not in text
 
 
 def samples(path):
@@ -204,8 +204,8 @@ def test_a_tone_is_struck_and_has_overtones(pitch):
     rate = voice.RATE
     window = max(round(rate * 0.002), round(rate / (440 * 2 ** ((pitch - 69) / 12))))
     envelope = np.array([np.abs(wave[i : i + window]).max() for i in range(rate // 4)])
-    tenth, most = (np.argmax(envelope > share * envelope.max()) / rate for share in (0.1, 0.9))
-    assert 0 <= most - tenth < 0.03  # seconds of attack
+    low, high = (np.argmax(envelope > part * envelope.max()) / rate for part in (0.1, 0.9))
+    assert 0 <= high - low < 0.03  # seconds of attack
     assert envelope[: rate // 1000].max() < 1.0
     assert level(wave[: rate // 2]) > level(wave[rate : 3 * rate // 2]) + 0.5  # it fades
     spectrum = np.abs(np.fft.rfft(wave)) ** 2
@@ -230,7 +230,7 @@ FLUIDSYNTH = """#!{python}
 import sys
 import numpy as np
 from scipy.io import wavfile
-rate, out, font, score = (sys.argv[place] for place in (3, 5, 6, 7))
+rate, out, font, score = (sys.argv[index] for index in (3, 5, 6, 7))
 if open(font, "rb").read(4) != b"sfbk":
     sys.exit("parameter 'font' is not a SoundFont")
 assert open(score, "rb").read(4) == b"MThd"
@@ -263,7 +263,7 @@ def test_a_soundfont_is_played_by_fluidsynth_where_it_is_installed(tmp_path, mon
     assert wave[0] == wave[-1] == 0
 
 
-def heard(sound, rate):
+def detect_pitches(sound, rate):
     """The pitches of a chord: strong in its spectrum, and not an overtone of a lower one."""
     size = 1 << 17
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), size))
@@ -285,7 +285,7 @@ def test_the_pitches_that_are_heard_are_the_notes(tmp_path):
     frames = [*CHORALE, (69,), (48, 53, 57, 71)]
     write_frames(frames, tmp_path / "x", quarter_length=1.0, bpm=60)
     rate, wave = samples(tmp_path / "x.wav")
-    chords = [heard(wave[i * rate : (i + 1) * rate], rate) for i in range(len(frames))]
+    chords = [detect_pitches(wave[i * rate : (i + 1) * rate], rate) for i in range(len(frames))]
     assert chords == frames
 
 
@@ -299,7 +299,7 @@ def test_the_same_piece_gives_the_same_bytes(tmp_path):
         f"write_frames({CHORALE!r}, sys.argv[1] + '/a', quarter_length=0.5, key='G major');"
         f"write_abc({JIG!r}, sys.argv[1] + '/b')"
     )
-    made = []
+    results = []
     for seed in ("1", "2"):
         folder = tmp_path / seed
         folder.mkdir()
@@ -311,9 +311,9 @@ def test_the_same_piece_gives_the_same_bytes(tmp_path):
             text=True,
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        made.append(digests(folder))
-    assert len(made[0]) == 9
-    assert made[0] == made[1]
+        results.append(digests(folder))
+    assert len(results[0]) == 9
+    assert results[0] == results[1]
 
 
 def test_the_picture_shows_each_note_at_its_place(tmp_path, figures):
@@ -422,7 +422,7 @@ def test_repeats_that_do_not_pair_up_are_played_once(tmp_path, capfd):
         ([(60,)], {"bpm": math.nan}, "bpm is nan"),
         ([(60,)], {"beats": 0}, "beats is 0"),
         ([(60,)], {"key": "H major"}, "not a key"),
-        ([(60,)] * 100_000, {}, "lasts 1,250 minutes .* 15 at most"),
+        ([(60,)] * 100_000, {}, "lasts 1,250 minutes .* the maximum is 15"),
     ],
 )
 def test_what_cannot_be_written_is_said_and_leaves_no_file(tmp_path, frames, options, message):

@@ -54,7 +54,7 @@ def test_what_is_served_knows_the_past_alone(predictor, test_split):
             assert np.shape(one[name]) == (150, 3)
             assert one[name][:cut] == other[name][:cut]  # to the last bit
             assert one[name][cut:] != other[name][cut:]
-    # What `bars` answers is the last day of the walk.
+    # What `bars` answers is the last day of the rolling forecast.
     last = predictor.predict(inputs, signature="bars")
     for walked, asked, closes in zip(before, last, inputs["close"], strict=True):
         np.testing.assert_allclose(asked["mean"], walked["location"][-1], atol=1e-6)
@@ -93,7 +93,7 @@ def test_a_series_without_a_price_has_no_forecast(predictor, none):
     assert np.isnan(answer["rise"]).all()
 
 
-def test_a_panel_lines_up_by_the_day_that_was_forecast(panel, test_split):
+def test_a_panel_is_aligned_by_the_day_that_was_forecast(panel, test_split):
     assert panel.dates == test_split["date"][0][135:]
     assert panel.value.shape == (8, 15, 3)
     assert np.isfinite(panel.value).all()
@@ -111,7 +111,7 @@ def test_a_panel_lines_up_by_the_day_that_was_forecast(panel, test_split):
     json.dumps(rows)
 
 
-def test_baselines_are_fitted_anew_at_each_window_and_on_its_past(panel, test_split):
+def test_baselines_are_fitted_again_at_each_window_and_on_its_past(panel, test_split):
     whole = backtesting.simple(panel, "log HAR", 3)
     changed = {name: [*rows] for name, rows in test_split.items()}
     changed["close"] = [
@@ -128,30 +128,30 @@ def test_baselines_are_fitted_anew_at_each_window_and_on_its_past(panel, test_sp
 
 
 def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path):
-    found = zoo.backtest(predictor, windows=2, baselines="zero-return,EWMA", output=tmp_path)
-    assert json.loads((tmp_path / "backtest.json").read_text()) == found
-    assert found["kind"] == "backtest"
-    assert list(found["scores"]) == ["network", "zero return", "EWMA"]
-    assert [len(rows) for rows in found["scores"].values()] == [3, 3, 3]
-    assert len(found["windows"]) == 2
-    assert "no advice" in found["warning"]
+    result = zoo.backtest(predictor, windows=2, baselines="zero-return,EWMA", output=tmp_path)
+    assert json.loads((tmp_path / "backtest.json").read_text()) == result
+    assert result["kind"] == "backtest"
+    assert list(result["scores"]) == ["network", "zero return", "EWMA"]
+    assert [len(rows) for rows in result["scores"].values()] == [3, 3, 3]
+    assert len(result["windows"]) == 2
+    assert "no advice" in result["warning"]
     for name in ("fan", "calibration", "equity"):
         assert imread(tmp_path / f"{name}.png").std() > 0
-    for name, tests in found["tests"].items():
+    for name, tests in result["tests"].items():
         for measure, what in (("qlike", "QLIKE)"), ("qlike_squared", "QLIKE of squared returns)")):
             test = tests[measure][0]
             word = "better" if test["statistic"] < 0 else "worse"
             word = word if test["p"] < 0.05 else "no better"
-            (line,) = [line for line in found["verdicts"] if what in line and name in line]
+            (line,) = [line for line in result["verdicts"] if what in line and name in line]
             assert f": {word} than {name} (p {test['p']:.2g})" in line
         test = tests["qlike"][0]
-        means = [found["scores"][each][0]["qlike"] for each in ("network", name)]
+        means = [result["scores"][each][0]["qlike"] for each in ("network", name)]
         assert (test["statistic"] < 0) == (means[0] < means[1])
     # What the recipe's own evaluation says of one day ahead is the same.
     splits = predictor.recipe.data(predictor.config).load("sample")
     summary = predictor.recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
-    assert summary["qlike"] == found["scores"]["network"][0]["qlike"]
-    assert summary["crps_3"] == found["scores"]["network"][2]["crps"]
+    assert summary["qlike"] == result["scores"]["network"][0]["qlike"]
+    assert summary["crps_3"] == result["scores"]["network"][2]["crps"]
     assert predictor.recipe.baseline(predictor.config, splits).keys() == BASELINES.keys()
 
 
@@ -193,7 +193,7 @@ def test_options_that_cannot_be(predictor, options, message):
         zoo.backtest(predictor, **options)
 
 
-def test_the_command_on_ones_own_file(run, tmp_path, monkeypatch, capsys):
+def test_the_command_on_a_custom_file(run, tmp_path, monkeypatch, capsys):
     from recipes.prices.stocks import sample
     from zoo.cli import main
 
@@ -260,10 +260,10 @@ def test_series_of_different_years_are_trained_on_and_tested(tmp_path, predictor
     assert run is not None
     notes = zoo.load(tmp_path / "run").data["notes"]
     assert "test has 1 of 2 series: the others have too few days in it" in notes
-    found = zoo.backtest(predictor, file, windows=2, baselines="ewma,har")
-    assert found["series"] == ["NEW"]
-    assert found["days"][0] == "2024-03-16"  # half of a short series is its past
-    assert "1 series left out, which have too few days in that half" in found["data"]["notes"]
+    result = zoo.backtest(predictor, file, windows=2, baselines="ewma,har")
+    assert result["series"] == ["NEW"]
+    assert result["days"][0] == "2024-03-16"  # half of a short series is its past
+    assert "1 series omitted: they have too few days in that half" in result["data"]["notes"]
 
 
 def test_a_series_that_begins_late_is_fitted_on_its_own_past(test_split):

@@ -12,15 +12,15 @@ RANDOM = np.random.default_rng(0)
 
 
 def test_a_head_begins_at_its_base():
-    found = np.asarray(ForecastHead(3)(RANDOM.standard_normal((2, 5, 7)).astype("float32")))
-    assert found.shape == (2, 5, 3, 4)
-    assert found.dtype == np.float32
-    assert not found[..., 0].any()
-    np.testing.assert_allclose(found[0, 0, :, 3], [1, 2, 3])  # of the variance of one step
-    np.testing.assert_allclose(found[0, 0, :, 1] / found[0, 0, 0, 1], np.sqrt([1, 2, 3]), 1e-5)
-    assert (found[..., 2] > 2).all()
+    output = np.asarray(ForecastHead(3)(RANDOM.standard_normal((2, 5, 7)).astype("float32")))
+    assert output.shape == (2, 5, 3, 4)
+    assert output.dtype == np.float32
+    assert not output[..., 0].any()
+    np.testing.assert_allclose(output[0, 0, :, 3], [1, 2, 3])  # of the variance of one step
+    np.testing.assert_allclose(output[0, 0, :, 1] / output[0, 0, 0, 1], np.sqrt([1, 2, 3]), 1e-5)
+    assert (output[..., 2] > 2).all()
     # Nearly the base's deviation, which a Student's t has for a smaller scale.
-    spread = stats.t(float(found[0, 0, 0, 2]), scale=float(found[0, 0, 0, 1])).std()
+    spread = stats.t(float(output[0, 0, 0, 2]), scale=float(output[0, 0, 0, 1])).std()
     assert spread == pytest.approx(1, abs=0.1)
 
 
@@ -34,11 +34,11 @@ def test_a_head_is_saved(tmp_path):
     np.testing.assert_array_equal(np.asarray(model(x)), np.asarray(loaded(x)))
 
 
-@pytest.mark.parametrize("freedom", [2.1, 4.0, 30.0, 300.0])
-def test_nats_are_scipys(freedom):
+@pytest.mark.parametrize("df", [2.1, 4.0, 30.0, 300.0])
+def test_nats_are_scipys(df):
     values = np.float32([-6, -0.5, 0, 2])
-    ours = student_nats(values, np.float32(0.2), np.float32(0.7), np.float32(freedom))
-    expected = -stats.t.logpdf(values, freedom, 0.2, 0.7)
+    ours = student_nats(values, np.float32(0.2), np.float32(0.7), np.float32(df))
+    expected = -stats.t.logpdf(values, df, 0.2, 0.7)
     np.testing.assert_allclose(np.asarray(ours), expected, atol=1e-4)
 
 
@@ -48,8 +48,8 @@ def test_the_loss_is_the_mean_over_days_with_a_target():
     true[..., 1] = np.abs(true[..., 1])
     true[..., 2] = [[[1, 1], [1, 0], [0, 0]], [[1, 1], [0, 0], [0, 0]]]
     true[..., :2] *= true[..., 2:]
-    location, scale, freedom, variance = np.moveaxis(pred.astype(float), -1, 0)
-    nats = -stats.t.logpdf(true[..., 0], freedom, location, scale)
+    location, scale, df, variance = np.moveaxis(pred.astype(float), -1, 0)
+    nats = -stats.t.logpdf(true[..., 0], df, location, scale)
     terms = (nats + 0.5 * (np.log(variance) + true[..., 1] / variance)) * true[..., 2]
     expected = terms.mean(axis=-1).sum() / 3  # three days have a target
     assert float(ForecastLoss(0.5)(true, pred)) == pytest.approx(expected, rel=1e-5)

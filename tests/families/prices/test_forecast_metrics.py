@@ -16,12 +16,12 @@ def crps_by_integral(value, student):
     return below + above
 
 
-@pytest.mark.parametrize("freedom", [2.1, 5.0, 80.0, forecast.NORMAL])
+@pytest.mark.parametrize("df", [2.1, 5.0, 80.0, forecast.NORMAL])
 @pytest.mark.parametrize("value", [-0.3, 0.01, 4.0])
-def test_crps_is_its_integral(value, freedom):
-    student = stats.norm(0.1, 0.7) if np.isinf(freedom) else stats.t(freedom, 0.1, 0.7)
-    found = forecast.crps(np.array([value]), np.array([0.1]), np.array([0.7]), np.array([freedom]))
-    assert found[0] == pytest.approx(crps_by_integral(value, student), abs=1e-6)
+def test_crps_is_its_integral(value, df):
+    student = stats.norm(0.1, 0.7) if np.isinf(df) else stats.t(df, 0.1, 0.7)
+    score = forecast.crps(np.array([value]), np.array([0.1]), np.array([0.7]), np.array([df]))
+    assert score[0] == pytest.approx(crps_by_integral(value, student), abs=1e-6)
 
 
 def test_crps_is_twice_the_mean_pinball_loss():
@@ -34,16 +34,16 @@ def test_crps_is_twice_the_mean_pinball_loss():
     )
 
 
-@pytest.mark.parametrize("freedom", [3.0, forecast.NORMAL])
-def test_probabilities_and_quantiles_are_scipys(freedom):
-    student = stats.norm(1, 2) if np.isinf(freedom) else stats.t(freedom, 1, 2)
+@pytest.mark.parametrize("df", [3.0, forecast.NORMAL])
+def test_probabilities_and_quantiles_are_scipys(df):
+    student = stats.norm(1, 2) if np.isinf(df) else stats.t(df, 1, 2)
     values = np.array([-4.0, 0.0, 1.5])
-    below = forecast.probability_below(values, 1, 2, freedom)
+    below = forecast.probability_below(values, 1, 2, df)
     np.testing.assert_allclose(below, student.cdf(values), 1e-6)
-    np.testing.assert_allclose(forecast.quantile(0.1, 1, 2, freedom), student.ppf(0.1), 1e-6)
+    np.testing.assert_allclose(forecast.quantile(0.1, 1, 2, df), student.ppf(0.1), 1e-6)
     # What lies between the 10 % and the 90 % quantile is in the band of 80 %, and nothing else.
     edges = student.ppf([0.099, 0.101, 0.899, 0.901])
-    inside = forecast.coverage(forecast.probability_below(edges, 1, 2, freedom), 0.8)
+    inside = forecast.coverage(forecast.probability_below(edges, 1, 2, df), 0.8)
     assert inside.tolist() == [False, True, True, False]
 
 
@@ -89,7 +89,7 @@ def test_diebold_mariano_by_hand_and_its_size():
     assert p == pytest.approx(2 * stats.t.sf(-expected, 4))
     assert forecast.diebold_mariano(theirs, ours)[0] == pytest.approx(-expected)
     assert np.isnan(forecast.diebold_mariano(ours, ours)[1])
-    # Of forecasts that are equally good, a twentieth is found different.
+    # Of forecasts that are equally good, a twentieth is called different.
     trials = RANDOM.standard_normal((1000, 2, 200))
-    found = np.mean([forecast.diebold_mariano(*trial)[1] < 0.05 for trial in trials])
-    assert 0.03 < found < 0.09
+    rate = np.mean([forecast.diebold_mariano(*trial)[1] < 0.05 for trial in trials])
+    assert 0.03 < rate < 0.09

@@ -1,4 +1,4 @@
-"""Tables of prices: each thing that can be wrong is named, and mended on request only."""
+"""Tables of prices: each error is named, and repaired on request only."""
 
 import datetime
 import math
@@ -72,7 +72,7 @@ def crash(lines):
         (crash, "jumps by more than -39 %", "jumps", 80),
     ],
 )
-def test_what_is_wrong_is_named_and_mended_on_request(tmp_path, damage, message, mend, left):
+def test_errors_are_named_and_repaired_on_request(tmp_path, damage, message, mend, left):
     lines = rows(90 if damage is gap else 80)
     damage(lines)
     path = tmp_path / "own.csv"
@@ -81,14 +81,14 @@ def test_what_is_wrong_is_named_and_mended_on_request(tmp_path, damage, message,
         prices.read_prices(path)
     assert message in str(caught.value)
     assert "own.csv" in str(caught.value)
-    way = f"`zoo train … --set mend={mend}` ({mend!r} {prices.MEND[mend]})"
+    way = f"`zoo train … --set mend={mend}` ({mend!r} {prices.REPAIRS[mend]})"
     assert way in str(caught.value)
     assert "\n" not in str(caught.value)
-    others = [name for name in prices.MEND if name not in (mend, "jumps")]
-    with pytest.raises(ZooError, match="--set mend=") as caught:  # nothing else mends it
+    others = [name for name in prices.REPAIRS if name not in (mend, "jumps")]
+    with pytest.raises(ZooError, match="--set mend=") as caught:  # no other repair helps
         prices.read_prices(path, mend=others)
-    all_of_them = [name for name in prices.MEND if name in (mend, *others)]
-    assert f"mend={','.join(all_of_them)}`" in str(caught.value)  # what was mended stays so
+    all_of_them = [name for name in prices.REPAIRS if name in (mend, *others)]
+    assert f"mend={','.join(all_of_them)}`" in str(caught.value)  # repairs that are set are kept
     examples, notes = prices.read_prices(path, mend=(mend,))
     assert len(examples["close"][0]) == len(examples["date"][0]) == left
     assert examples["date"][0] == sorted(set(examples["date"][0]))
@@ -126,9 +126,9 @@ def test_a_split_is_divided_out(tmp_path):
         ("Date,Close\n" + "".join(f"2020-03-{d:02},5\n" for d in range(1, 29)) * 1, "28 days"),
     ],
 )
-def test_what_cannot_be_mended_is_named(text, message):
+def test_errors_without_a_repair_are_named(text, message):
     with pytest.raises(ZooError) as caught:
-        prices.parse_prices(text, "own.csv", mend=tuple(prices.MEND))
+        prices.parse_prices(text, "own.csv", mend=tuple(prices.REPAIRS))
     assert message in str(caught.value)
     assert str(caught.value).startswith("own.csv")
 
@@ -147,7 +147,7 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(b"PK")
     with pytest.raises(UsageError, match="of no known kind"):
         prices.read_prices(tmp_path / "a.xlsx")
-    with pytest.raises(UsageError, match=r"Nothing is mended by 'sorted'. Did you mean 'sort'\?"):
+    with pytest.raises(UsageError, match=r"Unknown repair 'sorted'. Did you mean 'sort'\?"):
         prices.parse_mend("drop, sorted")
     assert prices.parse_mend("sort, drop") == ("drop", "sort")
 
@@ -172,10 +172,10 @@ def test_long_wide_and_named_columns_are_the_same_prices():
 
 def test_an_adjusted_close_adjusts_the_whole_bar():
     lines = [f"{line},{float(line.split(',')[4]) / 4:.5f}" for line in rows()[1:]]
-    found, _ = prices.parse_prices("\n".join([rows()[0] + ",Adj Close", *lines]), "own")
+    adjusted, _ = prices.parse_prices("\n".join([rows()[0] + ",Adj Close", *lines]), "own")
     plain, _ = prices.parse_prices("\n".join(rows()), "own")
     for name in ("open", "high", "low", "close"):
-        np.testing.assert_allclose(np.array(found[name]) * 4, plain[name], rtol=1e-5)
+        np.testing.assert_allclose(np.array(adjusted[name]) * 4, plain[name], rtol=1e-5)
 
 
 def test_splits_are_cut_in_time_with_an_embargo():
@@ -183,7 +183,7 @@ def test_splits_are_cut_in_time_with_an_embargo():
     parts, _ = prices.TimeSplit(5)(examples, {"validation": 0.1, "test": 0.2})
     (train,), (validation,), (test,) = (parts[name]["date"] for name in parts)
     days = examples["date"][0]
-    assert [parts[name]["begin"] for name in parts] == [[prices.WARM], [140], [160]]
+    assert [parts[name]["begin"] for name in parts] == [[prices.WARM_UP], [140], [160]]
     assert (train, validation, test) == (days[:135], days[:155], days)
     for part in parts.values():
         assert {len(row) for name in ("open", "close", "volume") for row in part[name]} == {

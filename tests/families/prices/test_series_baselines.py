@@ -80,10 +80,10 @@ def test_an_autoregression_finds_itself():
     returns = np.zeros(3000)
     for t in range(1, 3000):
         returns[t] = 0.4 * returns[t - 1] + 0.01 * draw.standard_normal()
-    found = BASELINES["AR"](Days(returns, returns**2), 2500, 3)
+    forecast = BASELINES["AR"](Days(returns, returns**2), 2500, 3)
     expected = returns * 0.4
-    assert np.corrcoef(found.location[:, 0], expected)[0, 1] > 0.99
+    assert np.corrcoef(forecast.location[:, 0], expected)[0, 1] > 0.99
     # Two steps: 0.4 and 0.16 of the last return; the error of the first goes on.
-    slope = np.polyfit(returns, found.location[:, 1], 1)[0]
+    slope = np.polyfit(returns, forecast.location[:, 1], 1)[0]
     assert slope == pytest.approx(0.56, abs=0.06)
-    assert found.scale[0, 1] == pytest.approx(0.01 * np.sqrt(1 + 1.4**2), rel=0.05)
+    assert forecast.scale[0, 1] == pytest.approx(0.01 * np.sqrt(1 + 1.4**2), rel=0.05)

@@ -36,18 +36,18 @@ def test_last_values_on_the_exchange_rates(ready):
     test = ready(stocks(24, ""), "exchange").test
     assert set(test["begin"]) == {6070}
     close = np.array(test["close"])
-    found = [forecast.rse(close[:, 6070:], close[:, 6070 - h : 7588 - h]) for h in (3, 6, 12, 24)]
-    np.testing.assert_allclose(found, [0.0171, 0.0238, 0.0329, 0.0434], atol=1e-4)
+    result = [forecast.rse(close[:, 6070:], close[:, 6070 - h : 7588 - h]) for h in (3, 6, 12, 24)]
+    np.testing.assert_allclose(result, [0.0171, 0.0238, 0.0329, 0.0434], atol=1e-4)
 
 
 def test_volatility_is_forecast_better_than_by_har_and_garch(ready, tmp_path):
     ready(stocks(5, ""), "dow")
     zoo.train("stocks-lstm", tmp_path / "run", data="dow", baselines=False, quiet=True)
-    found = zoo.backtest(tmp_path / "run", baselines="har,garch")
+    result = zoo.backtest(tmp_path / "run", baselines="har,garch")
     for name in ("HAR", "GARCH"):
-        for test in found["tests"][name]["qlike"][0], found["tests"][name]["qlike_squared"][0]:
+        for test in result["tests"][name]["qlike"][0], result["tests"][name]["qlike_squared"][0]:
             assert test["statistic"] < 0
             assert test["p"] < 0.05
-        assert found["tests"][name]["crps"][0]["statistic"] < 0
-    for row in found["scores"]["network"]:
+        assert result["tests"][name]["crps"][0]["statistic"] < 0
+    for row in result["scores"]["network"]:
         assert 0.78 <= row["coverage_80"] <= 0.82

@@ -73,22 +73,22 @@ def test_the_loss_is_minus_log_of_the_probability_among_all_sequences(scores):
 
 def test_marginals_are_sums_over_all_sequences(scores, mask):
     pairs = scores[0]
-    found = marginals(pairs, mask).numpy()
+    result = marginals(pairs, mask).numpy()
     for row, length in enumerate(LENGTHS):
         sequences, values = all_sequences(pairs[row], length)
         probability = np.exp(values - np.logaddexp.reduce(values))
         expected = np.zeros((length, 5))
         for tags, p in zip(sequences, probability, strict=True):
             expected[np.arange(length), tags] += p
-        np.testing.assert_allclose(found[row, :length], expected, atol=2e-6)
+        np.testing.assert_allclose(result[row, :length], expected, atol=2e-6)
 
 
 def test_viterbi_finds_the_best_of_all_sequences(scores, mask):
     pairs = scores[0]
-    found = viterbi(pairs, mask).numpy()
+    result = viterbi(pairs, mask).numpy()
     for row, length in enumerate(LENGTHS):
         sequences, values = all_sequences(pairs[row], length)
-        assert tuple(found[row, :length]) == sequences[int(values.argmax())]
+        assert tuple(result[row, :length]) == sequences[int(values.argmax())]
 
 
 def legal(tags, names):
@@ -107,7 +107,7 @@ def legal(tags, names):
 def test_constraints_leave_the_best_of_the_legal_sequences(scores, mask, names):
     pairs = scores[0]
     constrained = only_legal(pairs, names)
-    found = viterbi(constrained, mask).numpy()
+    result = viterbi(constrained, mask).numpy()
     share = marginals(constrained, mask).numpy()
     forbidden = 0
     for row, length in enumerate(LENGTHS):
@@ -116,7 +116,7 @@ def test_constraints_leave_the_best_of_the_legal_sequences(scores, mask, names):
         forbidden += not legal(sequences[int(values.argmax())], names)
         sequences = [tags for tags, good in zip(sequences, keep, strict=True) if good]
         values = values[keep]
-        assert tuple(found[row, :length]) == sequences[int(values.argmax())]
+        assert tuple(result[row, :length]) == sequences[int(values.argmax())]
         probability = np.exp(values - np.logaddexp.reduce(values))
         at_first = np.zeros(5)
         for tags, p in zip(sequences, probability, strict=True):
@@ -157,9 +157,9 @@ def test_a_thousand_steps_lose_no_precision():
     _, steps = crf.forward(pairs)
     exact = forward64(pairs[0])
     assert steps.numpy().astype("float64").sum() == pytest.approx(exact, rel=2e-7)
-    shares, best = exact_inference(pairs[0].astype("float64"))
+    probabilities, best = exact_inference(pairs[0].astype("float64"))
     real = np.ones((1, 1000), bool)
-    np.testing.assert_allclose(marginals(pairs, real).numpy()[0], shares, atol=2e-5)
+    np.testing.assert_allclose(marginals(pairs, real).numpy()[0], probabilities, atol=2e-5)
     np.testing.assert_array_equal(viterbi(pairs, real).numpy()[0], best)
 
 
@@ -187,16 +187,16 @@ def test_padding_changes_neither_loss_nor_tags_nor_marginals(scores, mask):
     loss = terms_of(CRFLoss(), np.pad(truth, [(0, 0), (0, 3)]), wide)
     np.testing.assert_allclose(loss[:, :5], terms_of(CRFLoss(), truth, pairs), rtol=1e-6)
     assert not loss[:, 5:].any()
-    shares, wider = marginals(pairs, mask).numpy(), marginals(wide, wide_mask).numpy()[:, :5]
-    np.testing.assert_array_equal(wider[mask], shares[mask])
+    probabilities, wider = marginals(pairs, mask).numpy(), marginals(wide, wide_mask).numpy()[:, :5]
+    np.testing.assert_array_equal(wider[mask], probabilities[mask])
     tags, more = viterbi(pairs, mask).numpy(), viterbi(wide, wide_mask).numpy()[:, :5]
     np.testing.assert_array_equal(more[mask], tags[mask])
 
 
 def test_scores_of_single_tags_decode_to_the_best_of_each(mask):
     single = np.log(np.random.default_rng(2).dirichlet(np.ones(5), (4, 5))).astype("float32")
-    found = viterbi(pairwise(single), mask).numpy()
-    np.testing.assert_array_equal(found[mask], single.argmax(-1)[mask])
+    result = viterbi(pairwise(single), mask).numpy()
+    np.testing.assert_array_equal(result[mask], single.argmax(-1)[mask])
     np.testing.assert_allclose(
         marginals(pairwise(single), mask).numpy()[mask], np.exp(single)[mask], rtol=1e-4
     )

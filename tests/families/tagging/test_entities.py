@@ -49,7 +49,7 @@ def conlleval(truth, predicted):
 
 
 @pytest.mark.parametrize(
-    ("tags", "found"),
+    ("tags", "spans"),
     [
         ("O O", []),
         ("B-PER I-PER O", [(0, 2, "PER")]),
@@ -61,8 +61,8 @@ def conlleval(truth, predicted):
         ("", []),
     ],
 )
-def test_entities(tags, found):
-    assert entities(tags.split()) == found
+def test_entities(tags, spans):
+    assert entities(tags.split()) == spans
 
 
 def random_rows(seed, rows=60):

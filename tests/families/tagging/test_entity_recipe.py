@@ -120,12 +120,12 @@ def test_foreign_tags_are_refused():
 
 def test_show_marks_names_in_the_text_itself():
     example = {"text": "Said  Anna\nBerg,😀 of Oslo."}
-    found = {
+    answer = {
         "tags": ["O", "B-PER", "I-PER", "O", "O", "O", "B-LOC", "O"],
         "start": [0, 6, 11, 15, 16, 18, 21, 25],
         "end": [4, 10, 15, 16, 17, 20, 25, 26],
     }
-    line = entities.show(example, found)
+    line = entities.show(example, answer)
     assert click.unstyle(line) == "Said  [Anna\nBerg PER],😀 of [Oslo LOC]."
     assert line != click.unstyle(line)
 

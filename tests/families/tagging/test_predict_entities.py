@@ -8,16 +8,11 @@ import pytest
 
 import zoo
 
-NAMES = [row["name"] for row in zoo.list_models() if row["task"] == "entities"]
+NAMES = [row["name"] for row in zoo.list_models(pretrained=True) if row["task"] == "entities"]
 TEXT = "  Anna   Berg flew\tto  Oslo on Monday ."
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def tagging(request, run_on_sample):
-    small = {"epochs": 40, "batch_size": 4, "units": 16, "filters": 16, "learning_rate": 0.01}
-    return run_on_sample(request.param, small, baselines=False)
-
-
+@pytest.mark.parametrize("tagging", NAMES)
 def test_names_are_marked_where_they_stand(cli, tagging):
     line = click.unstyle(cli("predict", tagging, TEXT).out.removesuffix("\n"))
     assert re.sub(r"\[(.*?) [A-Z]+\]", r"\1", line) == TEXT.replace("\t", " ")

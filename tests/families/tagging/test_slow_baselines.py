@@ -27,16 +27,16 @@ def test_the_baseline_is_the_published_one(load, key):
         3_250,
         3_453,
     ]
-    found = entity_baselines(splits.train, splits.test)["seen-entities"]
-    assert percent(found) == [71.91, 50.90, 59.61]
-    assert {kind: row["support"] for kind, row in found.tables["per_class"].items()} == {
+    scores = entity_baselines(splits.train, splits.test)["seen-entities"]
+    assert percent(scores) == [71.91, 50.90, 59.61]
+    assert {kind: row["support"] for kind, row in scores.tables["per_class"].items()} == {
         "LOC": 1668,
         "MISC": 702,
         "ORG": 1661,
         "PER": 1617,
     }
-    found = entity_baselines(splits.train, splits.validation)["seen-entities"]
-    assert percent(found) == [78.33, 65.23, 71.18]
+    scores = entity_baselines(splits.train, splits.validation)["seen-entities"]
+    assert percent(scores) == [78.33, 65.23, 71.18]
 
 
 def test_wnut_17_has_its_sentences(load):

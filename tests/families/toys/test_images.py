@@ -1,4 +1,4 @@
-"""Images: moved, read from pictures and tables, and told apart by simple methods."""
+"""Images: moved, read from pictures and tables, and classified by simple methods."""
 
 import json
 
@@ -19,8 +19,8 @@ def test_images_are_moved_by_one_pixel_and_ink_that_leaves_is_gone():
     image[0, 7], image[3, 3] = 5, 9
     rows = images.augment(images.Config(move=1), {"pixels": [image.tolist()], "label": ["7"]})
     assert rows["label"] == ["7"] * 5
-    places = {tuple(sorted(zip(*np.nonzero(each), strict=True))) for each in rows["pixels"]}
-    assert places == {
+    positions = {tuple(sorted(zip(*np.nonzero(each), strict=True))) for each in rows["pixels"]}
+    assert positions == {
         ((0, 7), (3, 3)),
         ((3, 4),),  # to the right: what was on the edge has left
         ((0, 6), (3, 2)),
@@ -98,12 +98,12 @@ def test_baselines_of_vectors():
     near = {"v": [[[0, 0]], [[0, 1]], [[9, 9]], [[9, 8]], [[8, 9]]], "label": list("aabbb")}
     one = {"v": [[[1, 1]], [[0, 0]]], "label": ["a", "a"]}
     test = {"v": [[[0, 2]], [[7, 7]], [[5, 5]]], "label": ["a", "b", "a"]}
-    found = vector_baselines(near, one, test, "v")
+    scores = vector_baselines(near, one, test, "v")
     # (5, 5) is nearer to (8, 9), by 25, than to (1, 1), by 32.
-    assert found["nearest-neighbour"].confusion.matrix == [[1, 1], [0, 1]]
+    assert scores["nearest-neighbour"].confusion.matrix == [[1, 1], [0, 1]]
     # The most frequent class of train alone is b.
-    assert found["majority"]["accuracy"] == pytest.approx(2 / 3)
-    assert found["linear"]["accuracy"] >= 2 / 3
+    assert scores["majority"]["accuracy"] == pytest.approx(2 / 3)
+    assert scores["linear"]["accuracy"] >= 2 / 3
 
 
 def test_one_image_that_is_none_does_not_fail_the_others():
@@ -118,11 +118,7 @@ def test_one_image_that_is_none_does_not_fail_the_others():
     found = served.functions["serving_default"](pixels=tf.constant(pixels))
     assert found["valid"].numpy().tolist() == [True, False, False, True]
     assert found["label"].numpy().tolist()[1:3] == [b"", b""]
-    assert np.isnan(found["probabilities"].numpy()).all(axis=1).tolist() == [
-        False,
-        True,
-        True,
-        False,
-    ]
+    blank = np.isnan(found["probabilities"].numpy()).all(axis=1)
+    assert blank.tolist() == [False, True, True, False]
     alone = served.functions["serving_default"](pixels=tf.constant(pixels[:1]))
     np.testing.assert_allclose(found["probabilities"][0], alone["probabilities"][0], atol=1e-6)

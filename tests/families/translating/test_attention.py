@@ -23,7 +23,7 @@ def test_attention_is_what_the_papers_say(kind):
     queries, states = random(2, 3, 4), random(2, 5, 6, seed=1)
     mask = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], bool)
     layer = Attention(kind, units=7)
-    contexts, found = layer(queries, states, states_mask=mask)
+    contexts, weights = layer(queries, states, states_mask=mask)
     for batch in range(2):
         for step in range(3):
             q = queries[batch, step]
@@ -35,7 +35,7 @@ def test_attention_is_what_the_papers_say(kind):
                 scores = [q @ (h @ layer.of_states.kernel.numpy()) for h in states[batch]]
             a = np.exp(scores) * mask[batch]
             a /= a.sum()
-            np.testing.assert_allclose(found[batch, step], a, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(weights[batch, step], a, rtol=1e-4, atol=1e-6)
             np.testing.assert_allclose(contexts[batch, step], a @ states[batch], atol=1e-5)
 
 
@@ -56,8 +56,8 @@ def test_the_mask_of_the_states_reaches_attention_by_itself():
     embed = keras.layers.Embedding(9, 6, mask_zero=True)
     ids = np.array([[3, 4, 0, 0]])
     layer = Attention("multiplicative")
-    _, found = layer(random(1, 2, 4), embed(ids))
-    assert not np.asarray(found)[..., 2:].any()
+    _, weights = layer(random(1, 2, 4), embed(ids))
+    assert not np.asarray(weights)[..., 2:].any()
 
 
 def test_an_unknown_kind_is_refused():
@@ -84,14 +84,14 @@ def test_steps_give_the_logits_of_the_whole(cell, attention, beam):
     state = {name: np.repeat(value, beam, axis=0) for name, value in state.items()}
     for time in range(5):
         previous = np.repeat(target[:, time], beam)
-        logits, state, found = decoder.step(previous, state, memory)
+        logits, state, weights = decoder.step(previous, state, memory)
         for row in range(3 * beam):
             np.testing.assert_allclose(logits[row], whole[row // beam, time], atol=1e-5)
         if attention == "none":
-            assert found is None
+            assert weights is None
         else:
-            np.testing.assert_allclose(np.sum(found, axis=-1), 1, rtol=1e-5)
-            assert not np.asarray(found)[~np.repeat(mask, beam, axis=0)].any()
+            np.testing.assert_allclose(np.sum(weights, axis=-1), 1, rtol=1e-5)
+            assert not np.asarray(weights)[~np.repeat(mask, beam, axis=0)].any()
 
 
 @pytest.mark.parametrize("attention", [*KINDS, "none"])
@@ -155,9 +155,9 @@ def test_smoothing_is_that_of_keras():
 @pytest.mark.parametrize("attention", [*KINDS, "none"])
 def test_a_saved_decoder_answers_the_same(attention, tmp_path):
     decoder, target, states, last, _ = network("lstm", attention)
-    ids, given = keras.Input((None,), dtype="int32"), keras.Input((None, 8))
+    ids, states_input = keras.Input((None,), dtype="int32"), keras.Input((None, 8))
     final = keras.Input((8,))
-    model = keras.Model([ids, given, final], decoder(ids, given, final))
+    model = keras.Model([ids, states_input, final], decoder(ids, states_input, final))
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model([target, states, last]), again([target, states, last]))

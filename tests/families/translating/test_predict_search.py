@@ -12,9 +12,8 @@ TEXTS = ["A dog runs .", "", "Two women drink tea."]
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def searching(request, run_on_sample):
-    small = {"epochs": 2, "batch_size": 8, "units": 16, "encoder_units": 16, "embedding": 8}
-    return run_on_sample(request.param, small, baselines=False)
+def searching(request, run_of):
+    return run_of(request.param)
 
 
 def test_n_best_answers_are_in_order_and_the_first_is_that_of_predict(cli, searching):

@@ -25,9 +25,9 @@ from zoo.errors import UsageError, ZooError
 
 def test_bleu_is_what_its_definition_says():
     # 6 of 7 words, 4 of 6 pairs, 2 of 5 triples, 1 of 4 quadruples; no brevity penalty.
-    found = metrics.translation(["The cat sat on the mat today"], ["the cat sat on a mat today"])
-    assert found["bleu"] == pytest.approx(100 * (6 / 7 * 4 / 6 * 2 / 5 * 1 / 4) ** 0.25)
-    assert found["bleu_cased"] < found["bleu"]  # "The" is not "the"
+    result = metrics.translation(["The cat sat on the mat today"], ["the cat sat on a mat today"])
+    assert result["bleu"] == pytest.approx(100 * (6 / 7 * 4 / 6 * 2 / 5 * 1 / 4) ** 0.25)
+    assert result["bleu_cased"] < result["bleu"]  # "The" is not "the"
     short = metrics.translation(["a b c d e f"], ["a b c d"])
     assert short["bleu"] == pytest.approx(100 * math.exp(1 - 6 / 4))
 
@@ -47,11 +47,11 @@ def test_scores_of_a_perfect_translation_and_of_none():
 def test_signatures_say_how():
     from importlib.metadata import version
 
-    found = metrics.translation(["a"], ["a"], language="de").signatures
+    result = metrics.translation(["a"], ["a"], language="de").signatures
     moses = f"tok:moses.{version('sacremoses')}-de"
-    assert {"case:lc", moses, "nrefs:1"} <= set(found["bleu"].split("|"))
-    assert {"case:mixed", "tok:13a"} <= set(found["bleu_cased"].split("|"))
-    assert "nc:6" in found["chrf"].split("|")
+    assert {"case:lc", moses, "nrefs:1"} <= set(result["bleu"].split("|"))
+    assert {"case:mixed", "tok:13a"} <= set(result["bleu_cased"].split("|"))
+    assert "nc:6" in result["chrf"].split("|")
 
 
 def test_tokens_are_those_of_moses():
@@ -70,7 +70,7 @@ def test_nothing_to_score_is_refused():
 def test_model_1_is_that_of_plain_python():
     sources = [["the", "house"], ["the", "book"], ["a", "book"], ["the", "the"]]
     targets = [["das", "Haus"], ["das", "Buch"], ["ein", "Buch"], ["das"]]
-    found, given, written = model_1(sources, targets, epochs=3)
+    result, source_ids, target_ids = model_1(sources, targets, epochs=3)
     names = ["", *dict.fromkeys(word for words in sources for word in words)]
     other = list(dict.fromkeys(word for words in targets for word in words))
     t = {
@@ -87,8 +87,8 @@ def test_model_1_is_that_of_plain_python():
             (x, y): value / sum(v for (w, _), v in counts.items() if w == x)
             for (x, y), value in counts.items()
         }
-    assert len(found) == len(t)
-    for value, x, y in zip(found, given, written, strict=True):
+    assert len(result) == len(t)
+    for value, x, y in zip(result, source_ids, target_ids, strict=True):
         assert value == pytest.approx(t[names[x], other[y]])
 
 
@@ -109,10 +109,10 @@ def test_baselines_copy_and_translate_word_for_word():
     train = {"text": ["the house", "the book", "a book"] * 2}
     train["translation"] = ["das haus", "das buch", "ein buch"] * 2
     test = {"text": ["a house!", "the zebra"], "translation": ["ein haus!", "das zebra"]}
-    found = baselines(train, test, "en", "de")
-    assert list(found) == ["copy", "ibm-model-1"]
-    assert found["ibm-model-1"]["chrf"] == pytest.approx(100)
-    assert found["copy"] == metrics.translation(test["translation"], test["text"], language="de")
+    result = baselines(train, test, "en", "de")
+    assert list(result) == ["copy", "ibm-model-1"]
+    assert result["ibm-model-1"]["chrf"] == pytest.approx(100)
+    assert result["copy"] == metrics.translation(test["translation"], test["text"], language="de")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_no_tatoeba_source_is_in_two_splits(tmp_path):
     assert len(parts["train"]["text"]) == len(lines)
     assert data.read_tatoeba([path], "fr")[0]["train"]["text"][0] == "Phrase 0, 0."
     source = dataclasses.replace(data.tatoeba("en"), read=lambda paths: (parts, []))
-    object.__setattr__(source, "_paths", lambda say: [path])
+    object.__setattr__(source, "_paths", lambda log: [path])
     splits = dataclasses.replace(data.pairs("en", "fr"), sources=(source,)).load("tatoeba")
     texts = [set(split["text"]) for split in (splits.train, splits.validation, splits.test)]
     assert sum(map(len, texts)) == len(set.union(*texts)) == 40
@@ -220,14 +220,14 @@ def ask(network, texts, **options):
     """Returns one dict a text, as `predict` does."""
     encoded = tf.constant([text if isinstance(text, bytes) else text.encode() for text in texts])
     function = network.served.functions["nbest" if options else "serving_default"]
-    found = function(encoded, *(tf.constant(options[name]) for name in sorted(options)))
+    result = function(encoded, *(tf.constant(options[name]) for name in sorted(options)))
 
     def plain(value):
         if isinstance(value, list):
             return [plain(part) for part in value]
         return value.decode() if isinstance(value, bytes) else value
 
-    rows = {name: value.numpy().tolist() for name, value in found.items()}
+    rows = {name: value.numpy().tolist() for name, value in result.items()}
     return [{name: plain(rows[name][i]) for name in rows} for i in range(len(texts))]
 
 
@@ -254,25 +254,25 @@ def test_n_best_is_ordered_and_begins_with_the_answer(network):
     texts = [text for text in STRANGE if text != "dog " * 5000]
     best = ask(network, texts)
     for text, answer in zip(texts, best, strict=True):
-        (found,) = ask(network, [text], beam=beam, n_best=3)
-        assert found["translation"][0] == answer["translation"]
-        np.testing.assert_allclose(found["score"][0], answer["score"], atol=1e-5)
-        assert len(found["translation"]) == len(found["score"]) == len(found["pieces"]) == 3
-        joined = "".join(found["pieces"][0]).replace("▁", " ").strip()
-        assert joined == found["translation"][0]
+        (result,) = ask(network, [text], beam=beam, n_best=3)
+        assert result["translation"][0] == answer["translation"]
+        np.testing.assert_allclose(result["score"][0], answer["score"], atol=1e-5)
+        assert len(result["translation"]) == len(result["score"]) == len(result["pieces"]) == 3
+        joined = "".join(result["pieces"][0]).replace("▁", " ").strip()
+        assert joined == result["translation"][0]
 
 
 def test_attention_adds_up_over_the_source(network):
-    (found,) = ask(network, ["A dog runs ."], beam=4, n_best=2)
+    (result,) = ask(network, ["A dog runs ."], beam=4, n_best=2)
     if network.config.attention == "none":
-        assert not {"attention", "source_pieces"} & found.keys()
+        assert not {"attention", "source_pieces"} & result.keys()
         return
-    sums = np.sum(found["attention"], axis=-1)
-    real = np.array([[piece != "" for piece in row] for row in found["pieces"]])
+    sums = np.sum(result["attention"], axis=-1)
+    real = np.array([[piece != "" for piece in row] for row in result["pieces"]])
     np.testing.assert_allclose(sums[real], 1, rtol=1e-5)
     assert not sums[~real].any()
-    assert len(found["source_pieces"]) == np.shape(found["attention"])[-1]
-    assert "".join(found["source_pieces"]) == "▁a▁dog▁runs▁.</s>"
+    assert len(result["source_pieces"]) == np.shape(result["attention"])[-1]
+    assert "".join(result["source_pieces"]) == "▁a▁dog▁runs▁.</s>"
 
 
 def test_scores_are_those_of_the_whole_network(network):
@@ -281,10 +281,10 @@ def test_scores_are_those_of_the_whole_network(network):
 
     text = "The old man's hat is blue!"
     source, target = network.assets.encoder
-    (found,) = ask(network, [text], beam=5, n_best=5)
+    (result,) = ask(network, [text], beam=5, n_best=5)
     numbers = {piece: number for number, piece in enumerate(target.vocabulary, start=4)}
     for pieces, score, complete in zip(
-        found["pieces"], found["score"], found["complete"], strict=True
+        result["pieces"], result["score"], result["complete"], strict=True
     ):
         ids = [numbers[piece] for piece in pieces if piece] + [END] * complete
         x = {"source": source.rows([text])[0][None], "target": np.array([[BEGIN, *ids[:-1]]])}
