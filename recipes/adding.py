@@ -62,6 +62,7 @@ class Config(BaseConfig):
     learning_rate: float = 5e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better score before training stops (0: never)
     length: int = 100  # steps T of a sequence
+    max_length: int = 100_000  # of a sequence that is asked; a longer one has no answer
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
     units: int = 64  # size of the state h_t
     recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # U at the start
@@ -138,6 +139,7 @@ def objective(config: Config, assets: Assets) -> Objective:
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from zoo.bounds import beyond, marked, problems
     from zoo.serving import Served
 
     def sequence(name: str) -> tf.TensorSpec:
@@ -145,14 +147,23 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
     @tf.function(input_signature=[sequence("numbers"), sequence("markers")])
     def answer(numbers: tf.Tensor, markers: tf.Tensor) -> dict[str, tf.Tensor]:
-        sizes = tf.shape(numbers)[1], tf.shape(markers)[1]
-        alike = tf.debugging.Assert(
-            sizes[0] == sizes[1], ["numbers and markers must be equally long; got", *sizes]
-        )
-        with tf.control_dependencies([alike]):
-            steps = tf.stack([numbers, markers], axis=-1)  # (batch, time, 2)
+        most = config.max_length
+        long = tf.reduce_any((numbers != 0)[:, most:], axis=1)
+        long |= tf.reduce_any((markers != 0)[:, most:], axis=1)
+        parts = [numbers[:, :most], markers[:, :most]]
+        time = tf.reduce_max([tf.shape(part)[1] for part in parts])
+        # The shorter ones are filled up with 0, which adds nothing.
+        filled = [tf.pad(part, [[0, 0], [0, time - tf.shape(part)[1]]]) for part in parts]
+        steps = tf.stack(filled, axis=-1)  # (batch, time, 2)
+        wrong = tf.reduce_any(beyond(steps, 1e6), axis=[1, 2])
+        steps = tf.where((wrong | long)[:, tf.newaxis, tf.newaxis], 0.0, steps)
         # One padded step more: an empty sequence has a step then, too.
-        return {"sum": model(tf.pad(steps, [[0, 0], [0, 1], [0, 0]]), training=False)[:, 0]}
+        total = model(tf.pad(steps, [[0, 0], [0, 1], [0, 0]]), training=False)[:, 0]
+        problem = problems(
+            (long, f"The sequence is longer than {most:,} steps"),
+            (wrong, "The sequence has numbers that are not from -1,000,000 to 1,000,000"),
+        )
+        return marked({"sum": total}, problem)
 
     return Served(answer=answer, parts=[model])
 

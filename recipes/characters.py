@@ -63,6 +63,8 @@ class Config(BaseConfig):
     characters: int = 1_000  # different ones that are kept, at most
     dropout: float = 0.5  # share of each layer's states hidden in training
     max_prompt: int = 1_000  # of a longer prompt, only its last characters are read
+    max_bytes: int = 100_000  # of a longer prompt, the last are decoded; a longer text has no score
+    max_steps: int = 1_000_000  # rows times steps of a request
     steps: int = 300  # characters that are written if nothing else is asked for
     temperature: float = 0.8  # below 1: more of what is probable
     top_k: int = 0  # the most probable characters to draw from (0: all)
@@ -136,6 +138,7 @@ def objective(config: Config, assets: Assets) -> Objective:
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from zoo.bounds import first_bytes, last_bytes, marked, problems
     from zoo.decoding import generation_signatures, scored, step_function
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
@@ -147,7 +150,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         return characters(tf.strings.join(["\n", text]))
 
     def encode_prompt(text: tf.Tensor) -> tf.Tensor:
-        return encode(text)[:, -config.max_prompt :]
+        return encode(last_bytes(text, config.max_bytes))[:, -config.max_prompt :]
 
     generation = generation_signatures(
         *step_function(model),
@@ -155,8 +158,16 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         encode=encode_prompt,
         answer=lambda ids, seed: {"continuation": characters.join(ids)},
         **settings(config),
+        max_steps=config.max_steps,
     )
-    score = tf.function(lambda text: scored(model, encode(text)), input_signature=[text])
+
+    @tf.function(input_signature=[text])
+    def score(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        long = tf.strings.length(text) > config.max_bytes
+        ids = encode(tf.where(long, "", first_bytes(text, config.max_bytes)))
+        problem = f"The text is longer than {config.max_bytes:,} bytes"
+        return marked(scored(model, ids), problems((long, problem)))
+
     return Served(generation=generation, score=score, parts=[model])
 
 

@@ -76,9 +76,7 @@ class Config(BaseConfig):
     layers: int = 1  # recurrent layers on top of each other
     units: int = 256  # size of the state h_t
     embedding: int = 128  # size of x_t
-    head: Literal["bernoulli", "nade"] = (
-        "nade"  # keys of a frame: independent, or each on those below
-    )
+    head: Literal["bernoulli", "nade"] = "nade"  # keys of a frame: alone, or each on those below
     hidden: int = 100  # size of the NADE's hidden layer
     dropout: float = 0.4  # share of h_t hidden in training
     input_dropout: float = 0.1  # share of x_t hidden in training
@@ -86,6 +84,8 @@ class Config(BaseConfig):
     transpose: int = 6  # semitones by which training pieces are transposed, at most
     quarter_length: float = 0.5  # of a frame, in quarter notes: for files that are written
     voices: int = 4  # notes that a generated frame has at most
+    max_frames: int = 10_000  # longer pieces are neither gone on from nor scored
+    max_steps: int = 1_000_000  # rows times steps of a request
     steps: int = 64  # frames to generate
     temperature: float = 0.9  # below 1, what is probable is drawn more often
     top_k: int = 0  # draw from the k most probable ids (0: from all)
@@ -182,7 +182,8 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    options = {"voices": config.voices, **settings(config)}
+    limits = {"max_frames": config.max_frames, "max_steps": config.max_steps}
+    options = {"voices": config.voices, **limits, **settings(config)}
     functions = frame_signatures(model, assets.encoder, **options)
     return Served(**functions, parts=[model, assets.encoder])
 

@@ -60,6 +60,7 @@ class Config(BaseConfig):
     cell: speech.Cell = "gru"  # the recurrent cell
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
+    max_seconds: int = 300  # a longer recording has no answer
     dropout: float = 0.3  # share of states hidden in training
 
     def __post_init__(self) -> None:
@@ -139,7 +140,8 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
             "probabilities": probabilities,
         }
 
-    return Served(**audio_signatures(answer, assets.encoder), parts=[model, assets.encoder])
+    functions = audio_signatures(answer, assets.encoder, config.max_seconds)
+    return Served(**functions, parts=[model, assets.encoder])
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -82,6 +82,8 @@ class Config(BaseConfig):
     rare: int = 2  # a word seen fewer times is hidden at random or keeps its pretrained vector
     word_dropout: float = 0.5  # share of rare words without a pretrained vector hidden in training
     max_characters: int = 20  # of a word and its two edges; longer ones lose their middle
+    max_bytes: int = 250_000  # a longer text is cut off behind these, before it is split
+    max_words: int = 50_000  # of a longer text, the first ones are tagged
     character: int = 25  # size of a character's vector
     filters: int = 50  # of the convolution over three characters
     casing: int = 10  # size of the vector of a casing
@@ -207,7 +209,9 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from recipes.tagging.signatures import tagging_signatures
     from zoo.serving import Served
 
-    functions = tagging_signatures(model, assets.encoder, assets["tags"])
+    functions = tagging_signatures(
+        model, assets.encoder, assets["tags"], config.max_bytes, config.max_words
+    )
     return Served(**functions, parts=[model, assets.encoder])
 
 

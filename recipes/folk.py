@@ -69,6 +69,8 @@ class Config(BaseConfig):
     units: int = 512  # size of the state h_t
     embedding: int = 64  # size of the vector E x_t of a sign
     dropout: float = 0.3  # share of embeddings and states hidden in training
+    max_bytes: int = 100_000  # a longer tune is neither gone on from nor scored
+    max_steps: int = 1_000_000  # rows times steps of a request
     transposed: int = 0  # copies of each training tune in other keys of its mode
     steps: int = 600  # signs that a tune has at most
     temperature: float = 0.8  # below 1: more of what is probable
@@ -145,31 +147,13 @@ def objective(config: Config, assets: Assets) -> Objective:
 
 
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
-    import tensorflow as tf
-
-    from zoo.decoding import generation_signatures, scored, step_function
+    from recipes.music.tune_signatures import tune_signatures
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    tunes = assets.encoder
-    kind, key, prime, tune = (
-        tf.TensorSpec([None], tf.string, name=name) for name in ("type", "key", "prime", "tune")
-    )
-    generation = generation_signatures(
-        *step_function(model),
-        inputs=[kind, key, prime],
-        encode=lambda type, key, prime: tunes.prefix(type, key, prime),
-        answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
-        **settings(config),
-        end=tunes.end,
-        default=["type", "key"],
-    )
-
-    @tf.function(input_signature=[kind, key, tune])
-    def score(type: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> dict[str, tf.Tensor]:
-        return scored(model, tunes.ragged(type, key, tune), given=2)
-
-    return Served(generation=generation, score=score, parts=[model, tunes])
+    limits = {"max_bytes": config.max_bytes, "max_steps": config.max_steps}
+    functions = tune_signatures(model, assets.encoder, **limits, **settings(config))
+    return Served(**functions, parts=[model, assets.encoder])
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -121,18 +121,22 @@ def objective(config: Config, assets: Assets) -> Objective:
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from zoo.bounds import beyond, marked, problems
     from zoo.serving import Served
 
     labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.float32, name="pixels")])
     def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        wrong = tf.reduce_any(beyond(pixels, 1e6), axis=[1, 2])
+        pixels = tf.where(wrong[:, tf.newaxis, tf.newaxis], 0.0, pixels)
         probabilities = model(pixels, training=False)  # (batch, classes)
-        return {
+        outputs = {
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
             "score": tf.reduce_max(probabilities, axis=-1),  # (batch,)
             "probabilities": probabilities,
         }
+        return marked(outputs, problems((wrong, "The image has pixels that are no shades of grey")))
 
     return Served(answer=answer, parts=[model])
 

@@ -63,6 +63,7 @@ class Config(BaseConfig):
     embedding: int = 64  # size of a word vector x_t
     vocabulary: int = 10_000  # most frequent words; rarer ones name films, which differ in test
     max_words: int = 600  # longer texts keep their first quarter and last three of this
+    max_bytes: int = 100_000  # of a text before it is split; of longer ones, likewise
     pooling: Literal["last", "mean", "max", "mean+max"] = "mean+max"  # states to one vector
     word_dropout: float = 0.3  # share of words hidden in training
     dropout: float = 0.5  # share of the pooled vector hidden in training
@@ -93,7 +94,9 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
 def encoder(config: Config, assets: Assets) -> WordEncoder:
     from zoo import text
 
-    return text.WordEncoder(assets["vocabulary"], config.max_words, name="encoder")
+    return text.WordEncoder(
+        assets["vocabulary"], config.max_words, config.max_bytes, name="encoder"
+    )
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:

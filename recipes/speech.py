@@ -76,6 +76,7 @@ class Config(BaseConfig):
     cell: Cell = "gru"  # the recurrent cell
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
+    max_seconds: int = 300  # a longer recording has no answer
     dropout: float = 0.2  # share of states hidden in training
     sequences: int = 1_200  # joined for an epoch; no more than there are recordings
     shortest: int = 3  # recordings in a joined sequence, at least
@@ -185,7 +186,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from zoo.serving import Served
 
     words, encode = assets["symbols"], assets.encoder
-    functions = transcription_signatures(model, encode, words, config.stack)
+    functions = transcription_signatures(model, encode, words, config.stack, config.max_seconds)
     return Served(**functions, parts=[model, encode])
 
 

@@ -74,6 +74,7 @@ class Config(BaseConfig):
     dropout: float = 0.2  # share of h_t hidden in training
     window: int = 256  # days that are learnt from together
     horizon: int = 5  # H, days ahead
+    max_days: int = 50_000  # a longer series has no forecast
     mend: str = ""  # what to mend in one's own file: drop,sort,duplicates,bars,gaps,splits,jumps
 
     def __post_init__(self) -> None:
@@ -136,6 +137,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from recipes.prices import series
+    from zoo.bounds import marked
     from zoo.serving import Served
 
     def forecasts(
@@ -155,7 +157,8 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
     def last(close: tf.Tensor, *bars: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what is forecast at the end of each series, `(batch, H)`."""
-        found, days = forecasts(close, *bars)
+        checked, problem = series.check_series([*bars, close], config.max_days)
+        found, days = forecasts(checked[-1], *checked[:-1])
         places = tf.range(tf.shape(days["close"])[1])
         day = tf.reduce_max(tf.where(days["real"], places, 0), axis=1)  # (batch,)
         now = {name: tf.gather(value, day, batch_dims=1) for name, value in found.items()}
@@ -163,12 +166,13 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         returns = series.student_quantiles(*student, LEVELS)  # (batch, H, quantiles)
         price = tf.gather(days["close"], day, batch_dims=1)[:, tf.newaxis, tf.newaxis]
         prices = price * tf.exp(returns)
-        return {
+        outputs = {
             **dict(zip(NAMES, tf.unstack(prices, axis=-1), strict=True)),
             "mean": now["location"],  # of the log return over k days
             "volatility": tf.sqrt(now["variance"]),  # its standard deviation
             "rise": series.student_above(*student),  # probability
         }
+        return marked(outputs, problem)
 
     opened, high, low, close = (tf.TensorSpec([None, None], tf.float32, name=n) for n in BARS)
 
@@ -186,8 +190,10 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     def walk(
         open: tf.Tensor, high: tf.Tensor, low: tf.Tensor, close: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        found, days = forecasts(close, open, high, low)
-        return {**found, "length": tf.reduce_sum(tf.cast(days["real"], tf.int32), axis=1)}
+        checked, problem = series.check_series([open, high, low, close], config.max_days)
+        found, days = forecasts(checked[-1], *checked[:-1])
+        length = tf.reduce_sum(tf.cast(days["real"], tf.int32), axis=1)
+        return marked({**found, "length": length}, problem)
 
     return Served(answer=closes, forecast=walk, others={"bars": bars}, parts=[model])
 

@@ -79,6 +79,7 @@ class Config(BaseConfig):
     embedding: int = 128  # size of the vector of a piece, in both languages
     pieces: int = 2_000  # subwords learnt from the training text, in each language
     max_pieces: int = 100  # a longer text is cut off behind these
+    max_bytes: int = 100_000  # and behind these, before it is split
     dropout: float = 0.15  # share of vectors, states and readout hidden in training
     label_smoothing: float = 0.1  # share of the target that all pieces have in equal parts
     beam: int = 5  # hypotheses that the search goes on with
@@ -132,10 +133,11 @@ class Encoder(NamedTuple):
 def encoder(config: Config, assets: Assets) -> Encoder:
     from recipes.translating.subwords import Subwords
 
-    return Encoder(
-        Subwords(assets["source_pieces"], config.max_pieces, lower=True, name="source_codec"),
-        Subwords(assets["target_pieces"], config.max_pieces, name="target_codec"),
-    )
+    def subwords(side: str, lower: bool) -> Subwords:
+        pieces, name = assets[f"{side}_pieces"], f"{side}_codec"
+        return Subwords(pieces, config.max_pieces, lower, config.max_bytes, name=name)
+
+    return Encoder(subwords("source", lower=True), subwords("target", lower=False))
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:

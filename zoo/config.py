@@ -43,9 +43,16 @@ class Config:
                     raise ValueError(
                         f"Setting {name!r} must be {meaning}; got {quoted(getattr(self, name))}."
                     )
+        check_at_least(self, 1, *limits_of(self))
 
 
 C = TypeVar("C", bound=Config)
+
+
+def limits_of(config: Config) -> list[str]:
+    """Returns the names of the settings that bound what a served model reads: those in `max_…`."""
+    names = (field.name for field in dataclasses.fields(config))
+    return [name for name in names if name.startswith("max_")]
 
 
 def check_at_least(config: Config, least: int, *names: str) -> None:

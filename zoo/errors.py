@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 from collections.abc import Iterable
 
@@ -30,6 +31,26 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, epoch: int, step: int, signum: int) -> None:
         super().__init__(f"stopped in epoch {epoch} after step {step}")
         self.epoch, self.step, self.signum = epoch, step, signum
+
+
+def check_integer(name: str, value: object) -> None:
+    """Checks an argument.
+
+    Raises:
+      UsageError: it is no integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise UsageError(f"{name} must be an integer; got {quoted(value)}.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Checks an argument.
+
+    Raises:
+      UsageError: it is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise UsageError(f"{name} must be a number; got {quoted(value)}.")
 
 
 def shortened(text: str, limit: int = QUOTED) -> str:

@@ -72,6 +72,12 @@ Some names mean something to the engine:
   cannot be told by its values. `predict` fills it in where it is not given.
 - `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
   time as their second one, and `predict` cuts each row to its length.
+- inputs float `(batch, time)` of one signature are one series: in each row they are equally long,
+  or empty. `predict` marks a row where they are not.
+- `valid`, bool, and `problem`, string, outputs `(batch,)`: whether a row has an answer, and if not,
+  why: a sentence. One bad row must not fail those beside it, which may be another client's:
+  `zoo.bounds.marked` makes the outputs.
+- `max_…`, a setting: bounds what is read of a request; `zoo export --limit` changes it.
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
 - `until` in the assets: the last day that was trained on, of what forecasts prices.
 - `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
@@ -323,7 +329,8 @@ class Recipe:
             self.module.initialise(config, assets, model)
 
     def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
-        return self.module.serve(config, assets, model)
+        """Returns what the module serves, large batches computed in parts."""
+        return self.module.serve(config, assets, model).in_parts()
 
     def evaluate(
         self,

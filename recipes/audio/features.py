@@ -10,12 +10,15 @@ import tensorflow as tf
 
 from recipes.audio.recordings import RATE
 from zoo.assets import Assets, Json
+from zoo.bounds import beyond, problems
 from zoo.data.sources import Examples
 
 FRAME, HOP, FFT = 200, 80, 256  # samples: 25 ms each 10 ms
 HOP_SECONDS = HOP / RATE
 LOW, HIGH = 60.0, 3800.0  # Hz
 RANGE = 8.0  # decades of power below the loudest that are told apart
+LOUDEST = 1e9  # samples or features beyond this are no sound: their squares have no float32
+MAX_SECONDS = 300  # of a recording
 QUIETEST = -8.0  # log10 of power: what is quieter than this counts as no louder
 _BATCH = 64
 
@@ -37,6 +40,7 @@ class LogMel(tf.Module):
         tf.TensorSpec([None], tf.int32, name="length"),
     )
     seconds = HOP_SECONDS
+    rate = RATE  # values of an input in a second
 
     def __init__(self, bands: int = 40) -> None:
         super().__init__()
@@ -94,6 +98,7 @@ class Given(tf.Module):
     """
 
     seconds = 0.0  # of a frame: nobody says
+    rate = round(1 / HOP_SECONDS)  # frames in a second, as a bound
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
         super().__init__()
@@ -146,6 +151,43 @@ def learn_features(train: Examples) -> dict[str, Json]:
     values = np.concatenate([np.asarray(row, np.float64) for row in train["features"]])
     deviation = np.maximum(values.std(axis=0), 1e-6)
     return {"given": {"mean": values.mean(axis=0).tolist(), "deviation": deviation.tolist()}}
+
+
+def check_rows(
+    values: tf.Tensor, length: tf.Tensor, rate: int, max_seconds: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Finds rows that are no recordings; empties them, so that nothing is computed of them.
+
+    Args:
+      values: float32 `(batch, samples)`, or features `(batch, frames, width)`; behind `length` it
+        may be anything.
+      length: int32 `(batch,)`: samples, or frames, of each row.
+      rate: of them, in a second.
+      max_seconds: of a recording.
+
+    Returns:
+      `values` and `length`, of no more than `max_seconds`, and of such rows 0; and the problem of
+      each row, string `(batch,)`, see `zoo.bounds.problems`.
+    """
+    size = tf.shape(values)[1]
+    most = rate * max_seconds
+    long = length > most
+    inside = tf.sequence_mask(tf.clip_by_value(length, 0, size), size)  # (batch, size)
+    wrong = beyond(values, LOUDEST)
+    if len(values.shape) == 3:
+        wrong = tf.reduce_any(wrong, axis=2)
+    problem = problems(
+        (long, f"The recording is longer than {max_seconds:,} seconds"),
+        (
+            (length < 0) | (length > size),
+            "The length of the recording is not that of its values",
+        ),
+        (tf.reduce_any(inside & wrong, axis=1), "The recording has values that are no sound"),
+    )
+    bad = tf.not_equal(problem, "")
+    values = values[:, :most]
+    where = tf.reshape(bad, [-1] + [1] * (len(values.shape) - 1))
+    return tf.where(where, 0.0, values), tf.where(bad, 0, length), problem
 
 
 def frame_count(length: tf.Tensor) -> tf.Tensor:

@@ -10,14 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.audio.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
-from recipes.audio.features import Features, LogMel, halved
+from recipes.audio.features import MAX_SECONDS, Features, LogMel, check_rows, halved
+from zoo.bounds import marked
 from zoo.decoding.search import MAX_BEAM
 from zoo.errors import ZooError
 from zoo.serving.signatures import Functions
 
 
 def transcription_signatures(
-    model: keras.Model, encoder: Features, words: Sequence[str], stack: int
+    model: keras.Model,
+    encoder: Features,
+    words: Sequence[str],
+    stack: int,
+    max_seconds: int = MAX_SECONDS,
 ) -> Functions:
     """Makes what a network serves that writes down what it hears: arguments of `Served`.
 
@@ -26,6 +31,7 @@ def transcription_signatures(
       encoder: samples to features; or features that are given, scaled.
       words: the text of each id from 1 on.
       stack: frames in a step of the network.
+      max_seconds: a longer recording has no answer.
 
     Returns:
       `answer`: `audio`, float32 `(batch, samples)`, -1 … 1 at 8 kHz, and `length`, int32
@@ -42,7 +48,8 @@ def transcription_signatures(
       of a frame; and `length`, int32 `(batch,)`, in frames.
 
       Where features are given, all take these for `audio`, and `others` and `alignment` are
-      missing.
+      missing. A row that is no recording, or too long, has no answer: see `check_rows`. All return
+      `valid` and `problem` too, as `zoo.bounds.marked` has them.
     """
     names = tf.constant(["", *words])
 
@@ -68,23 +75,27 @@ def transcription_signatures(
         message = f"beam must be from 1 to {MAX_BEAM}, and n_best from 1 to beam; got"
         with tf.control_dependencies([tf.debugging.Assert(allowed, [message, beam, n_best])]):
             beam, n_best = tf.identity(beam), tf.identity(n_best)
+        audio, length, problem = check_rows(audio, length, encoder.rate, max_seconds)
         ids, score = prefix_beam_search(heard(audio, length)[1], beam, n_best)
-        return {"text": written(ids), "score": score}
+        several = tf.repeat(problem[:, tf.newaxis], n_best, axis=1)
+        return marked({"text": written(ids), "score": score}, several)
 
     def alignment(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        audio, length, problem = check_rows(audio, length, encoder.rate, max_seconds)
         features, logits = heard(audio, length)
         frames = tf.shape(features)[1]
         posteriors = tf.repeat(tf.nn.softmax(logits), stack, axis=1)[:, :frames]
         real = tf.reduce_any(features != 0, axis=2)
-        return {
+        outputs = {
             "features": features,
             "posteriors": posteriors,
             "seconds": tf.fill([tf.shape(audio)[0]], encoder.seconds),
             "length": tf.math.count_nonzero(real, axis=1, dtype=tf.int32),
         }
+        return marked(outputs, problem)
 
     options = [tf.TensorSpec([], tf.int32, name=name) for name in ("beam", "n_best")]
-    functions = audio_signatures(best, encoder)
+    functions = audio_signatures(best, encoder, max_seconds)
 
     # TensorFlow names the inputs by the parameters.
     def nbest_given(
@@ -100,7 +111,9 @@ def transcription_signatures(
 
 
 def audio_signatures(
-    answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]], encoder: Features
+    answer: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]],
+    encoder: Features,
+    max_seconds: int = MAX_SECONDS,
 ) -> Functions:
     """Makes `answer`, an argument of `Served`, of a function of an encoder's two inputs.
 
@@ -110,19 +123,25 @@ def audio_signatures(
       answer: float32 `(batch, samples)`, or features `(batch, frames, width)`, and lengths, int32
         `(batch,)`, to named outputs.
       encoder: whose inputs these are.
+      max_seconds: rows that are no recording of at most so many are marked: `zoo.bounds.marked`.
     """
 
+    def heard(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        audio, length, problem = check_rows(audio, length, encoder.rate, max_seconds)
+        return marked(answer(audio, length), problem)
+
     def halve(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(*halved(audio, length))
+        audio, length, problem = check_rows(audio, length, 2 * encoder.rate, max_seconds)
+        return marked(answer(*halved(audio, length)), problem)
 
     def given(features: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(features, length)
+        return heard(features, length)
 
     inputs = encoder.inputs
     if not isinstance(encoder, LogMel):
         return {"answer": tf.function(given, input_signature=inputs)}
     return {
-        "answer": tf.function(answer, input_signature=inputs),
+        "answer": tf.function(heard, input_signature=inputs),
         "others": {"audio_16khz": tf.function(halve, input_signature=inputs)},
     }
 

@@ -11,10 +11,13 @@ import tensorflow as tf
 
 from recipes.music import abc, modes
 from zoo.assets import Json
+from zoo.bounds import first_bytes, problems
+from zoo.errors import ZooError
 
 PADDING, END = 0, 1
 RESERVED = 2  # ids below this are neither a type, a key nor a token
 
+MAX_BYTES = 100_000  # of a tune that is gone on from, or scored
 _CHUNK = 1_000  # tunes encoded in one call
 
 
@@ -84,18 +87,46 @@ class TuneCodec(keras.layers.Layer):
     def conditions(self, kind: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Returns the ids of type and key, int32 `(batch, 2)`.
 
-        `""` is the most frequent type, and the most frequent key of the type. Another type or key
-        fails, with a line that names those there are.
+        `""` is the most frequent type, and the most frequent key of the type; so is one that is not
+        known, which is a `problem`.
         """
-        kind, key = tf.strings.strip(kind), tf.strings.strip(key)
-        kinds = self._kinds.lookup(tf.where(kind == "", self.types[0], kind))
-        with tf.control_dependencies([_known(kinds, kind, "type", self.types)]):
-            kinds = tf.identity(kinds)
-        keys = self._keys.lookup(key)
-        keys = tf.where(key == "", tf.gather(self._usual_key, tf.maximum(kinds, 0)), keys)
-        with tf.control_dependencies([_known(keys, key, "key", self.keys)]):
-            keys = tf.identity(keys)
+        kinds = self._kinds.lookup(tf.strings.strip(kind))
+        kinds = tf.where(kinds < 0, RESERVED, kinds)
+        keys = self._keys.lookup(tf.strings.strip(key))
+        keys = tf.where(keys < 0, tf.gather(self._usual_key, kinds), keys)
         return tf.stack([kinds, keys], axis=1)
+
+    def problem(
+        self,
+        kind: tf.Tensor,
+        key: tf.Tensor,
+        tune: tf.Tensor | None = None,
+        max_bytes: int = MAX_BYTES,
+        *,
+        unknown: bool = False,
+    ) -> tf.Tensor:
+        """Says what is wrong with rows, string `(batch,)`: see `zoo.bounds.problems`.
+
+        Args:
+          kind, key, tune: string `(batch,)`.
+          max_bytes: of a tune.
+          unknown: whether signs are allowed that no training tune has.
+        """
+        found = []
+        for given, table, name, known in (
+            (tf.strings.strip(kind), self._kinds, "types", self.types),
+            (tf.strings.strip(key), self._keys, "keys", self.keys),
+        ):
+            text = f"Known {name} are {', '.join(known)}; got "
+            found.append(((given != "") & (table.lookup(given) < 0), text + _start(given)))
+        if tune is not None:
+            long = tf.strings.length(tune) > max_bytes
+            found.append((long, f"The tune is longer than {max_bytes:,} bytes"))
+            if not unknown:
+                strange = tf.reduce_any(self.split(first_bytes(tune, max_bytes)) < 0, axis=1)
+                text = "The prime has signs that no training tune has; got "
+                found.append((strange, text + _start(tune)))
+        return problems(*found)
 
     def split(self, tune: tf.Tensor) -> tf.RaggedTensor:
         """Returns the ids of a tune's tokens, int32 `(batch, None)`; unknown ones are -1."""
@@ -107,17 +138,15 @@ class TuneCodec(keras.layers.Layer):
         """Returns what a tune begins with: type, key, and the tokens of `prime`.
 
         A prime without a metre is in the most frequent one of the type; an empty one leaves the
-        metre open. A token that is not known fails.
+        metre open. Tokens that are not known are left out, and are a `problem`.
 
         Returns:
           int32 `(batch, None)`.
         """
         conditions = self.conditions(kind, key)
         ids = self.split(prime)
-        unknown = tf.reduce_any(ids < 0, axis=1)
-        checks = [_none(prime, unknown, "The prime has signs that no training tune has; got")]
-        with tf.control_dependencies(checks):
-            first = ids[:, :1].to_tensor(0, shape=[None, 1])[:, 0]  # 0 where there is none
+        ids = tf.ragged.boolean_mask(ids, ids >= 0)
+        first = ids[:, :1].to_tensor(0, shape=[None, 1])[:, 0]  # 0 where there is none
         place = tf.clip_by_value(first - self.first_token, 0, len(self.tokens) - 1)
         given = tf.gather(self._is_meter, place) | (first == 0)
         meter = tf.gather(self._usual_meter, conditions[:, 0])
@@ -137,7 +166,13 @@ class TuneCodec(keras.layers.Layer):
     def rows(
         self, types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]
     ) -> list[np.ndarray]:
-        """Returns the ids of a whole data set, int32 `(time,)` a row."""
+        """Returns the ids of a whole data set, int32 `(time,)` a row.
+
+        Raises:
+          ZooError: a type or key is not known.
+        """
+        for wrong in set(self.problem(tf.constant(types), tf.constant(keys)).numpy()) - {b""}:
+            raise ZooError(f"{wrong.decode()} Leave such tunes out, or train on them too.")
         rows: list[np.ndarray] = []
         data = tf.data.Dataset.from_tensor_slices((list(types), list(keys), list(tunes)))
         for ids in data.batch(_CHUNK).map(self.ragged):
@@ -196,16 +231,12 @@ def _table(places: Mapping[str, int]) -> tf.lookup.StaticHashTable:
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(names, ids), -1)
 
 
-def _known(ids: tf.Tensor, given: tf.Tensor, name: str, known: Sequence[str]) -> tf.Operation:
-    message = f"Known {name}s are {', '.join(known)}; got"
-    return _none(given, ids < 0, message)
-
-
-def _none(given: tf.Tensor, wrong: tf.Tensor, message: str) -> tf.Operation:
-    """Asserts that no row is wrong; the message ends with the first one that is."""
-    first = tf.strings.substr(tf.boolean_mask(given, wrong)[:1], 0, 40, unit="UTF8_CHAR")
-    first = tf.strings.regex_replace(first, r"[\s\]]+", " ")  # on one line
-    return tf.debugging.Assert(~tf.reduce_any(wrong), [message, tf.strings.reduce_join(first)])
+def _start(text: tf.Tensor) -> tf.Tensor:
+    """Returns the first 40 characters of texts, on one line, for messages."""
+    text = tf.strings.unicode_transcode(first_bytes(text, 160), "UTF-8", "UTF-8", errors="replace")
+    zero, size = tf.zeros(tf.shape(text), tf.int32), tf.fill(tf.shape(text), 40)
+    text = tf.strings.substr(text, zero, size, unit="UTF8_CHAR")
+    return tf.strings.strip(tf.strings.regex_replace(text, r"[\s\pC]+", " "))
 
 
 # Of a type's tunes in the training split have a metre at least; rarer ones do not fit the type.

@@ -15,7 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.assets import Assets
+from zoo.bounds import problems
 
+MAX_DAYS = 50_000  # of a series
 SPANS = (1, 5, 22, 66)  # days over which variances are averaged: day, week, month, quarter
 DECAY = 0.94  # of the EWMA that everything is measured by (RiskMetrics, 1996)
 SLOW = 0.985  # of the long-run level
@@ -63,6 +65,39 @@ class Forecast:
     variance: np.ndarray
 
 
+def is_price(values: tf.Tensor) -> tf.Tensor:
+    """Returns which numbers are prices: those above 0 that are finite."""
+    return (values > 0) & tf.math.is_finite(values)
+
+
+def check_series(bars: Sequence[tf.Tensor], max_days: int) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Finds series that nothing can be forecast of; puts one price in their place.
+
+    Args:
+      bars: float32 `(batch, time)` each, the close last; the shorter ones are filled up with 0.
+      max_days: of a series.
+
+    Returns:
+      The bars, of no more than `max_days`; and the problem of each row, string `(batch,)`, see
+      `zoo.bounds.problems`.
+    """
+    close = bars[-1]
+    days = tf.shape(close)[1]
+    beyond = [tf.reduce_any(is_price(part[:, max_days:]), axis=1) for part in bars]
+    after = [tf.reduce_any(is_price(part[:, days:]), axis=1) for part in bars]
+    problem = problems(
+        (tf.reduce_any(beyond, axis=0), f"The series is longer than {max_days:,} days"),
+        (tf.reduce_any(after, axis=0), "Open, high and low have more days than the close"),
+        (~tf.reduce_any(is_price(close), axis=1), "The series has no price above 0"),
+    )
+    # A series without days has one here, so that there is something to gather.
+    days = tf.clip_by_value(days, 1, max_days)
+    same = [part[:, :days] for part in bars]
+    same = [tf.pad(part, [[0, 0], [0, days - tf.shape(part)[1]]]) for part in same]
+    bad = tf.not_equal(problem, "")[:, tf.newaxis]
+    return [tf.where(bad, 1.0, part) for part in same], problem
+
+
 def describe_days(
     close: Prices, open: Prices | None = None, high: Prices | None = None, low: Prices | None = None
 ) -> dict[str, tf.Tensor]:
@@ -83,15 +118,10 @@ def describe_days(
       - `variance`: EWMA of `proxy` up to this day, which is what forecasts are multiples of.
       - `features`: `(batch, time, len(FEATURES))`, none of which changes with the currency.
 
-    Raises:
-      InvalidArgumentError: a series has no price.
     """
     close = tf.convert_to_tensor(close)
-    real = (close > 0) & tf.math.is_finite(close)
-    bare = tf.reduce_sum(tf.cast(~tf.reduce_any(real, axis=1), tf.int32))
-    message = "Each series needs a price above 0; series without one:"
-    with tf.control_dependencies([tf.debugging.Assert(bare == 0, [message, bare])]):
-        close, real = tf.where(real, close, 0.0), tf.identity(real)
+    real = is_price(close)
+    close = tf.where(real, close, 0.0)
     before = tf.concat([close[:, :1], close[:, :-1]], axis=1)
     # The logarithm of a ratio near 1, without the rounding of the logarithm of either price.
     ratio = tf.math.divide_no_nan(close - before, before)

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.bounds import first_bytes
 from zoo.errors import ZooError
 from zoo.utf8 import utf8
 
@@ -26,6 +27,7 @@ RESERVED = 4  # ids below this are not pieces
 END_PIECE = "</s>"  # how the end of a source text is shown
 SPACE = "▁"
 LONGEST = 20  # characters of a piece
+MAX_BYTES = 100_000  # of a text that is read
 
 # Texts cut in one call: bounds the memory that a large data set takes.
 _CHUNK = 2_000
@@ -148,6 +150,7 @@ class Subwords(keras.layers.Layer):
       vocabulary: pieces; piece `i` has the id `i + RESERVED`.
       max_pieces: a longer text is cut off behind this many pieces.
       lower: whether letters become lower-case.
+      max_bytes: a longer text is cut off behind them, before it is split.
 
     Call arguments:
       text: string `(batch,)`.
@@ -157,12 +160,18 @@ class Subwords(keras.layers.Layer):
     """
 
     def __init__(
-        self, vocabulary: Sequence[str], max_pieces: int, lower: bool = False, **kwargs: Any
+        self,
+        vocabulary: Sequence[str],
+        max_pieces: int,
+        lower: bool = False,
+        max_bytes: int = MAX_BYTES,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.vocabulary = list(vocabulary)
         self.max_pieces = max_pieces
         self.lower = lower
+        self.max_bytes = max_bytes
         self.built = True  # no weights to build
         self._sizes = range(max(len(piece) for piece in self.vocabulary), 0, -1)
         self._pieces = tf.constant(["", "\N{REPLACEMENT CHARACTER}", "", END_PIECE, *vocabulary])
@@ -190,14 +199,16 @@ class Subwords(keras.layers.Layer):
           `END_PIECE`, unless it was cut off.
         """
         # A word is a piece or more; one piece too many tells that a text is too long.
-        words = split_words(text, self.lower)[:, : self.max_pieces + 1]
+        read = tf.strings.length(text) <= self.max_bytes
+        words = split_words(first_bytes(text, self.max_bytes), self.lower)
+        words = words[:, : self.max_pieces + 1]
         different, which = tf.unique(words.flat_values)
         ids, pieces = self._cut_words(different)
 
         def rows(parts: tf.RaggedTensor, last: Any) -> tf.RaggedTensor:
             inside = words.with_flat_values(tf.gather(parts, which))  # (batch, words, pieces)
             inside = inside.merge_dims(1, 2)
-            whole = inside.row_lengths() <= self.max_pieces
+            whole = read & (inside.row_lengths() <= self.max_pieces)
             end = tf.ragged.boolean_mask(tf.fill([tf.size(whole), 1], last), whole[:, tf.newaxis])
             return tf.concat([inside[:, : self.max_pieces], end], axis=1)
 
@@ -274,4 +285,5 @@ class Subwords(keras.layers.Layer):
             "vocabulary": self.vocabulary,
             "max_pieces": self.max_pieces,
             "lower": self.lower,
+            "max_bytes": self.max_bytes,
         }

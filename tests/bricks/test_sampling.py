@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from zoo.decoding import generation_signatures, sampling, scored, step_function
 from zoo.decoding.sampling import choose, restricted
-from zoo.serving import Served
+from zoo.serving import Served, capabilities
 
 SIZE = 12
 random_numbers = tf.function(sampling.random_numbers)  # row by row would take minutes
@@ -53,6 +53,15 @@ def test_the_distribution_is_cut_as_defined(temperature, top_k, top_p):
         logits = np.random.default_rng(seed).normal(0, 2, SIZE).astype("float32")
         found = distribution(logits, temperature, top_k, top_p)
         np.testing.assert_allclose(found, reference(logits, temperature, top_k, top_p), atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-9, 1e-19, 1e-20, 1e-25, 1e-30, 1e-37, 1e-45])
+@pytest.mark.parametrize("top_k", [0, 1, 4])
+def test_any_temperature_above_0_has_a_distribution(temperature, top_k):
+    found = distribution(LOGITS, temperature, top_k, 1.0)
+    best = np.argsort(-LOGITS[1:], kind="stable")[0] + 1
+    assert found[best] == 1
+    assert found.sum() == 1
 
 
 def test_equal_logits_are_cut_in_the_order_of_the_ids():
@@ -333,3 +342,88 @@ def test_a_step_of_several_ids_ends_with_its_last():
         sizes = np.diff([-1, *np.flatnonzero(np.array(ids) == unit)]) - 1
         assert sizes.max() == 3
         assert sizes.min() == 0
+
+
+def test_no_rows_are_answered_by_no_rows(functions):
+    none = tf.zeros([0], tf.string)
+    found = functions["generate"](
+        prompt=none, random_seed=tf.zeros([0], tf.int32), steps=tf.constant(3),
+        temperature=tf.constant(1.0), top_k=tf.constant(0), top_p=tf.constant(1.0),
+    )  # fmt: skip
+    answers = [functions[name](prompt=none) for name in ("serving_default", "begin")]
+    for answer in (found, *answers):
+        assert all(value.shape[0] == 0 for value in answer.values())
+
+
+def toy(**options):
+    """A generator of the ids that were given, some of which it refuses."""
+
+    def step(ids, state):
+        return tf.one_hot(ids, 5) * 50, state
+
+    return generation_signatures(
+        step,
+        {},
+        [tf.TensorSpec([None], tf.int32, name="first")],
+        lambda first: tf.RaggedTensor.from_tensor(tf.maximum(first, 1)[:, tf.newaxis]),
+        lambda ids, seed: {"sequence": ids},
+        steps=3,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        **options,
+    )
+
+
+def ask(generation, first, steps):
+    return generation.generate(
+        first=tf.constant(first), random_seed=tf.range(len(first)), steps=tf.constant(steps),
+        temperature=tf.constant(1.0), top_k=tf.constant(0), top_p=tf.constant(1.0),
+    )  # fmt: skip
+
+
+def test_rows_times_steps_are_bounded_before_anything_is_drawn():
+    generation = toy(max_steps=1000)
+    assert ask(generation, [1] * 10, 100)["sequence"].shape == (10, 100)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"at most 1000; got\] \[1100\]"):
+        ask(generation, [1] * 11, 100)
+    assert generation.default(first=tf.fill([333], 1))["sequence"].shape == (333, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="rows times steps"):
+        generation.default(first=tf.fill([334], 1))
+
+
+def test_a_row_that_cannot_be_begun_with_does_not_fail_the_others():
+    def problem(first):
+        return tf.where(first < 1, "There is no such id.", "")
+
+    generation = toy(problem=problem)
+    found = ask(generation, [2, -1, 3], 4)
+    assert found["sequence"].numpy().tolist() == [[2] * 4, [0] * 4, [3] * 4]
+    assert found["valid"].numpy().tolist() == [True, False, True]
+    assert found["problem"].numpy().tolist() == [b"", b"There is no such id.", b""]
+    assert np.isnan(found["log_probability"]).tolist() == [False, True, False]
+    begun = generation.begin(first=tf.constant([2, -1]))
+    assert np.isnan(begun["logits"]).all(axis=1).tolist() == [False, True]
+    capabilities.check(Served(generation=generation, parts=[]), "toy")
+
+
+def test_long_sequences_are_scored_in_parts(model, monkeypatch):
+    from zoo.decoding import generator
+
+    ids = tf.ragged.constant([[1, 2, 3, 4], [1, 5], [1, 2, 3, 4, 5, 6]], dtype=tf.int32)
+    whole = scored(model, ids)
+    monkeypatch.setattr(generator, "SCORED", 1)
+    for name, value in scored(model, ids).items():
+        np.testing.assert_allclose(value, whole[name], rtol=1e-5)
+    sizes = []
+
+    def spy(inputs, training):
+        sizes.append(tf.shape(inputs)[0])
+        return model(inputs)
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        scored(spy, ids)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert [int(size) for size in sizes] == [1, 1, 1]

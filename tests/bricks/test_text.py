@@ -100,3 +100,22 @@ def test_a_model_that_takes_text_is_saved_and_loaded(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     texts = tf.constant(["a good film !", "", "é unheard 😀"])
     np.testing.assert_array_equal(model(texts), loaded(texts))
+
+
+def test_of_a_text_beyond_the_limit_the_ends_are_read():
+    encoder = WordEncoder(VOCABULARY, 8, max_bytes=1000)
+    middle = "bad " * 5000
+    text = "the a " * 50 + middle + "film ! " * 200
+    expected = reference(text.split(), VOCABULARY, 8)
+    assert encoder.ragged(tf.constant([text, "good"])).to_list() == [expected, [6]]
+    assert WordEncoder.from_config(encoder.get_config()).max_bytes == 1000
+
+
+def test_a_long_text_is_cut_before_it_is_split(monkeypatch):
+    from zoo.text import words
+
+    seen, split = [], words.split_words
+    monkeypatch.setattr(words, "split_words", lambda text: seen.append(text) or split(text))
+    WordEncoder(VOCABULARY, 8, max_bytes=1000)(tf.constant(["!" * 10**6, "a film"]))
+    (given,) = seen
+    assert tf.strings.length(given).numpy().tolist() == [1001, 6]  # with a space between the ends

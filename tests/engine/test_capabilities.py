@@ -139,3 +139,28 @@ def test_functions_need_names_and_return_dicts():
     text = tf.TensorSpec([None], tf.string, name="text")
     with pytest.raises(ZooError, match="must return a dict of tensors"):
         capabilities.check(Served(answer=function(text, result=tf.constant([1])), parts=[]), "mine")
+
+
+def test_any_signature_may_mark_rows_without_an_answer():
+    marks = {"valid": Tensor("bool", 1), "problem": Tensor("string", 1)}
+    specs = everything()
+    for name in WIRE_NAMES:
+        if name == "step":
+            continue
+        several = {key: Tensor(mark.dtype, 2) for key, mark in marks.items()}
+        more = several if name == "nbest" else marks
+        specs[name] = dataclasses.replace(specs[name], outputs={**specs[name].outputs, **more})
+    assert capabilities.read(specs) == frozenset(CAPABILITIES)
+    for name, wrong in (
+        ("score", {"valid": Tensor("bool", 1)}),
+        ("score", {**marks, "valid": Tensor("int32", 1)}),
+        ("nbest", marks),
+        ("begin", {"valid": Tensor("bool", 2)} | {"problem": Tensor("string", 1)}),
+        ("step", marks),
+    ):
+        plain = everything()
+        outputs = {**plain[name].outputs, **wrong}
+        plain[name] = dataclasses.replace(plain[name], outputs=outputs)
+        problem = capabilities.find_problem(WIRE_NAMES[name], plain)
+        assert problem is not None, (name, wrong)
+        assert "valid" in problem or "problem" in problem

@@ -44,6 +44,7 @@ def evaluate(
     if as_json:
         click.echo(options.json_text(result, indent=2))
         return
+    result = options.printable(result)  # names and labels may be a stranger's
     click.echo(f"{result['model']} on {result['data']}: {result['rows']:,} rows")
     for note in result["notes"]:
         click.echo(f"  note: {note}")

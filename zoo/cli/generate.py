@@ -100,7 +100,7 @@ def generate(
                 click.echo("\n")
             click.echo(given.get("prompt", ""), nl=False)
             for piece in predictor.stream(seed=seed + number, **chosen, **given):
-                click.echo(piece, nl=False)
+                click.echo(options.printable(piece, keep="\n\t"), nl=False)
         click.echo()
         return
     answers = predictor.generate(count, seed=seed, **chosen, **given)
@@ -109,7 +109,7 @@ def generate(
             click.echo(options.json_text(answer))
     if output is None:
         if not as_json:
-            for answer in answers:
+            for answer in options.printable(answers, keep="\n\t"):
                 whole = [text for text in answer.values() if isinstance(text, str) and "\n" in text]
                 click.echo(whole[0] if whole else predictor.recipe.show(given, answer))
             click.echo("note: -o DIR writes files", err=True)

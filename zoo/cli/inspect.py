@@ -91,6 +91,7 @@ def inspect(
     if as_json:
         click.echo(options.json_text(found))
         return
+    found = options.printable(found)
     click.echo(f"{found['model']} on {found['rows']} rows ({found['data']})")
     for line in found["verdicts"]:
         click.echo(line)

@@ -6,7 +6,6 @@ import csv
 import json
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -117,15 +116,20 @@ def predict(
         inside = {name for picture in predictor.recipe.pictures for name in picture.outputs}
         answers = [{k: v for k, v in answer.items() if k not in inside} for answer in answers]
         if n_best is None:  # an answer looks as it does without options
-            answers = [{k: v[0] for k, v in answer.items()} for answer in answers]
+            answers = [{k: _first(v) for k, v in answer.items()} for answer in answers]
+    _note_problems(answers)
     for picture in predictor.recipe.pictures:
         if picture.name in drawn:
             _draw(predictor, picture, requests, beam, n_best, drawn[picture.name])
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
-            example = {name: _one_line(values[index]) for name, values in examples.items()}
-            click.echo(_shortened(predictor.recipe.show(example, answer), example, width))
+            example = {name: options.printable(values[index]) for name, values in examples.items()}
+            if _is_answered(answer):
+                line = predictor.recipe.show(example, options.printable(answer))
+            else:
+                line = "(no answer)"
+            click.echo(_shortened(line, example, width))
         return
     merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
     if target is None or target == "-":
@@ -178,6 +182,33 @@ def _asked(
     return given, {name: examples[name] for name in names}, examples
 
 
+def _note_problems(answers: list[Row]) -> None:
+    """Names the rows that have no answer.
+
+    Raises:
+      UsageError: no row has one.
+    """
+    wrong = {
+        row: str(_first(answer.get("problem", "")))
+        for row, answer in enumerate(answers, start=1)
+        if not _is_answered(answer)
+    }
+    if wrong and len(wrong) == len(answers):
+        which = "The row has no answer" if len(wrong) == 1 else "No row has an answer; of row 1"
+        raise UsageError(f"{which}: {wrong[1]}")
+    for row, problem in wrong.items():
+        click.echo(f"note: row {row} has no answer: {options.printable(problem)}", err=True)
+
+
+def _is_answered(answer: Row) -> bool:
+    return bool(_first(answer.get("valid", True)))
+
+
+def _first(value: Any) -> Any:
+    """Returns the best of several answers; of a row without an answer, its one value."""
+    return value[0] if isinstance(value, list) and value else value
+
+
 def _draw(
     predictor: Predictor,
     picture: Picture,
@@ -203,7 +234,7 @@ def _draw(
     for number, answer in enumerate(answers, start=1):
         file = Path(path) if number == 1 else Path(path).with_stem(f"{Path(path).stem}-{number}")
         values = (predictor.config, predictor.assets, picture.name, answer, file)
-        if not predictor.recipe.draw(*values):
+        if not _is_answered(answer) or not predictor.recipe.draw(*values):
             click.echo(f"note: no {file}: there is nothing to draw", err=True)
 
 
@@ -297,18 +328,6 @@ def _merged(row: Row, answer: Row) -> Row:
     return {**given, **answer}
 
 
-def _one_line(value: Any) -> Any:
-    """Returns a text for a terminal: no line breaks, no control characters.
-
-    Each character stays one, because answers may point at characters by their positions.
-    """
-    if not isinstance(value, str):
-        return value
-    return "".join(
-        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in plain(value)
-    )
-
-
 def _shortened(line: str, example: Row, width: int | None) -> str:
     """Cuts a line that is too long for the terminal, where what is cut is what was given."""
     given = tuple(value for value in example.values() if isinstance(value, str) and value)
@@ -341,4 +360,5 @@ def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
         elif isinstance(value, str):
             yield f"{before}{name}", plain(value)
         else:
+            value = options.finite(value)
             yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.config import Config, describe, limits_of, override
 from zoo.recipe import Recipe
 from zoo.scores import Scores, Table, heading
 
@@ -68,6 +69,7 @@ def render(folder: Path, recipe: Recipe) -> str:
         "",
         f"Data fingerprint: `{data['fingerprint']}`.",
         "",
+        *_limits(override(recipe.config, config["config"])),
         "## What it is for",
         "",
         "Trained on the data above and measured on their test split alone: on other kinds of "
@@ -75,6 +77,17 @@ def render(folder: Path, recipe: Recipe) -> str:
         *(["", warning] if (warning := getattr(recipe.module, "WARNING", "")) else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _limits(config: Config) -> list[str]:
+    """What is read of a request, at most."""
+    limits = limits_of(config)
+    lines = [
+        f"- `{name}` {value:,}: {comment}"
+        for name, value, comment in describe(config)
+        if name in limits
+    ]
+    return ["## Limits of a request", "", *lines, ""] if lines else []
 
 
 def _signatures(scores: Scores) -> list[str]:

@@ -87,6 +87,10 @@ SCORE = "score"
 ALIGNMENT = "alignment"
 FORECAST = "walk"
 
+# Outputs of any signature that may refuse a row, both or none: whether the row has an answer, and
+# if not, why. Its other outputs are then NaN, "", 0 or False.
+MARKS = {"valid": Tensor("bool", 1), "problem": Tensor("string", 1)}
+
 OPTION_INT, OPTION_FLOAT = Tensor("int32", 0), Tensor("float32", 0)
 
 
@@ -282,6 +286,11 @@ def _difference(signature: Signature, specs: Specs) -> str | None:
     if not set(present) <= set(signature.partial):  # one of them needs the others
         present = list(signature.optional)
     due = {**signature.outputs, **{name: signature.optional[name] for name in present}}
+    if any(name in specs.outputs for name in MARKS):
+        due |= {
+            name: dataclasses.replace(mark, rank=1 + signature.several)
+            for name, mark in MARKS.items()
+        }
     return _compare("output", due, specs.outputs, closed=False)
 
 
@@ -337,6 +346,8 @@ def _difference_of_states(specs: Mapping[str, Specs]) -> str | None:
     due = {"logits": Tensor("float32", 2), **state}
     for name in (BEGIN, STEP):
         outputs = specs[name].outputs
+        if outputs is not None and name == BEGIN:
+            outputs = {key: tensor for key, tensor in outputs.items() if key not in MARKS}
         wrong = None if outputs is None else _compare("output", due, outputs, closed=True)
         if wrong is not None:
             return f"the signature {name!r} (generation) {wrong}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -13,7 +15,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
-from zoo.errors import UsageError, ZooError, first_line, suggest
+from zoo.errors import UsageError, ZooError, check_integer, first_line, suggest
+from zoo.report import card
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
 from zoo.serving.find import EXTRA
@@ -30,6 +33,7 @@ def export(
     *,
     format: str = "saved_model",
     warmup: int = 8,
+    limits: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `directory/<next integer version>/`, whole or not at all.
 
@@ -40,20 +44,23 @@ def export(
         training (`model.keras` with its config and assets).
       warmup: requests that TF Serving runs before it lets the version answer; made from the
         recipe's sample.
+      limits: settings of the recipe's config that bound what is read of a request, those in
+        `max_…`, with other values than the model's own: `{"max_bytes": 10_000}`.
 
     Returns:
       The version's directory.
 
     Raises:
-      UsageError: an unknown format, a warm-up out of range.
+      UsageError: an unknown format or limit, a warm-up out of range.
       ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
         it, or the directory cannot be written.
     """
     if format not in FORMATS:
         raise UsageError(f"Unknown format {format!r}.{suggest(format, FORMATS)}")
+    check_integer("warmup", warmup)
     if not 0 <= warmup <= MAX_WARMUP:
         raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = (model if isinstance(model, Predictor) else load(model)).with_limits(limits or {})
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file. Name a directory.")
@@ -82,6 +89,10 @@ def export(
             found = predictor.about / name
             if found.exists():
                 shutil.copy(found, extra / name)
+        if limits:
+            files.write_json(extra / "config.json", predictor.resolved)
+            if predictor.card:
+                card.write(extra, predictor.recipe)
         return _publish(scratch, directory)
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from zoo.decoding.sampling import RANGES, choose, random_numbers, restricted
-from zoo.errors import UsageError, suggest
+from zoo.decoding.sampling import MAX_STEPS, RANGES, choose, random_numbers, restricted
+from zoo.errors import UsageError, check_integer, check_number, quoted, suggest
 
 
 def sampling_options(config: Mapping[str, Any], *values: Any) -> dict[str, Any]:
@@ -19,11 +20,12 @@ def sampling_options(config: Mapping[str, Any], *values: Any) -> dict[str, Any]:
       *values: `steps`, `temperature`, `top_k` and `top_p`, in the order of `RANGES`.
 
     Raises:
-      UsageError: a value is out of its range.
+      UsageError: a value is no number, or out of its range.
     """
     options: dict[str, Any] = {}
     for (name, low, high), value in zip(RANGES, values, strict=True):
         options[name] = config.get(name) if value is None else value
+        (check_number if isinstance(low, float) else check_integer)(name, options[name])
         if not low <= options[name] <= high:
             raise UsageError(f"{name} must be from {low:g} to {high:g}; got {options[name]}.")
     return options
@@ -35,11 +37,39 @@ def random_seeds(seed: int, count: int) -> list[int]:
     Raises:
       UsageError: the count is below 1, or a seed is out of range.
     """
+    check_integer("count", count)
+    check_integer("seed", seed)
     if count < 1:
         raise UsageError(f"count must be at least 1; got {count}.")
     if not 0 <= seed <= 2**31 - 1 - count:
         raise UsageError(f"seed must be from 0 to {2**31 - 1 - count}; got {seed}.")
     return [seed + number for number in range(count)]
+
+
+def rows_together(config: Mapping[str, Any], steps: int) -> int:
+    """Returns how many sequences of `steps` steps are asked for in one request, at most 64."""
+    most = config.get("max_steps", MAX_STEPS)
+    return max(1, min(64, most // max(steps, 1)))
+
+
+def check_seed(
+    given: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], *, has_hook: bool
+) -> None:
+    """Checks the types of what a sequence is to begin with.
+
+    Args:
+      given: values by name.
+      specs: of the inputs of the signature `begin`.
+      has_hook: whether the recipe's `seed` reads them; else numbers go to the signature as they
+        are.
+
+    Raises:
+      UsageError: a value is neither a text nor a path.
+    """
+    for name, value in given.items():
+        numeric = name in specs and specs[name].dtype != tf.string and not has_hook
+        if not numeric and not isinstance(value, (str, os.PathLike)):
+            raise UsageError(f"{name} must be a text; got {quoted(value)}.")
 
 
 def fill_seed(

@@ -150,11 +150,39 @@ def input_tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
         if tensor.shape.rank != spec.shape.rank:
             raise ValueError(f"it has {tensor.shape.rank} axes, not {spec.shape.rank}")
         return tensor
-    except (TypeError, ValueError) as error:
+    # An integer that is too large is an OverflowError or, beside numbers of floating point, a
+    # SystemError of NumPy or TensorFlow.
+    except (TypeError, ValueError, OverflowError, SystemError) as error:
         raise UsageError(
             f"Input {name!r} takes values of type {spec.dtype.name}, one an example, all of one "
             f"shape ({first_line(error)})."
         ) from error
+
+
+def batch_tensors(
+    columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec], index: Sequence[int] | Any
+) -> dict[str, tf.Tensor]:
+    """Returns the inputs of some rows; numbers over time, of which there are several, equally long.
+
+    Args:
+      columns: of `columns_of`.
+      specs: of the inputs, by name.
+      index: the rows.
+
+    Raises:
+      UsageError: as `input_tensor`.
+    """
+    found = {
+        name: input_tensor(name, spec, [columns[name][row] for row in index])
+        for name, spec in specs.items()
+    }
+    series = [
+        name for name, spec in specs.items() if spec.shape.rank == 2 and spec.dtype.is_floating
+    ]
+    longest = max((found[name].shape[1] for name in series), default=0)
+    for name in series:
+        found[name] = tf.pad(found[name], [[0, 0], [0, longest - found[name].shape[1]]])
+    return found
 
 
 def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,16 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.assets import Assets
-from zoo.config import Config, override
-from zoo.errors import UsageError, ZooError, first_line, suggest
+from zoo.config import Config, limits_of, override
+from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
-from zoo.serving import capabilities, generation
+from zoo.serving import capabilities, generation, rows
 from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, STEP, Specs
 from zoo.serving.find import about, find, resolved_config
 from zoo.serving.inputs import (
     LENGTH,
+    batch_tensors,
     columns_of,
     input_specs,
     input_tensor,
@@ -36,7 +37,6 @@ from zoo.training.keras_private import layers_of
 from zoo.training.strategy import dtype_policy
 
 WEIGHTS = ("model-best.keras", "model.keras")
-_ASSERTED = re.compile(r"assertion failed: \[([^\]]*)\] \[(.*)\]")
 
 
 def load(model: str | Path) -> Predictor:
@@ -156,6 +156,26 @@ class Predictor:
         without_cudnn(model)
         return model
 
+    def with_limits(self, limits: Mapping[str, Any]) -> Predictor:
+        """Returns a predictor of the same model that reads more or less of a request.
+
+        Args:
+          limits: settings of its config, of those in `max_…`, to other values; itself if none.
+
+        Raises:
+          UsageError: no such limit, or a value that the recipe does not allow.
+        """
+        if not limits:
+            return self
+        known = limits_of(self.config)
+        for name in limits:
+            if name not in known:
+                raise UsageError(f"{self.name} has no limit {quoted(name)}.{suggest(name, known)}")
+        changed = dataclasses.asdict(override(self.config, limits))
+        other = Predictor(self.folder)
+        other.resolved = {**self.resolved, "config": changed}
+        return other
+
     def served(self) -> Served:
         """Returns the recipe's signatures over `model`."""
         return self.recipe.serve(self.config, self.assets, self.model)
@@ -241,16 +261,21 @@ class Predictor:
           class name to number, where there are class names. Where the signature returns
           `length`, lists over time have that many values and `length` itself is left out.
 
+          A row that cannot be answered does not fail the others: its `valid` is False, its
+          `problem` a sentence, and its other values are NaN, empty, 0 or False.
+
         Raises:
           UsageError: a plain string instead of a list, a value that is no text, an unknown
             input, option or signature, a batch size below 1, an option's value that the model
             does not allow.
         """
+        check_integer("batch_size", batch_size)
         if batch_size < 1:
             raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
-        if signature not in self.signatures:
+        if not isinstance(signature, str) or signature not in self.signatures:
             raise UsageError(
-                f"{self.name} has no signature {signature!r}.{suggest(signature, self.signatures)}"
+                f"{self.name} has no signature {quoted(signature)}."
+                f"{suggest(str(signature), self.signatures)}"
             )
         function = self.signatures[signature]
         scalars = scalars_of(function)
@@ -263,39 +288,39 @@ class Predictor:
         fixed = {name: input_tensor(name, spec, options[name]) for name, spec in scalars.items()}
         specs = {k: spec for k, spec in input_specs(function).items() if k not in scalars}
         columns = columns_of(with_lengths(examples, specs), specs)
-        rows = len(next(iter(columns.values())))
-        if not rows:
+        count = len(next(iter(columns.values())))
+        if not count:
             return []
+        problems = rows.find_uneven(columns, specs)
         # Rows of like length together: less padding, so less time.
         size = np.max([[size_of(value) for value in column] for column in columns.values()], axis=0)
-        order = np.argsort(size, kind="stable")
-        answers: list[dict[str, Any]] = [{}] * rows
-        for start in range(0, rows, batch_size):
-            index = order[start : start + batch_size]
-            inputs = {
-                name: input_tensor(name, spec, [columns[name][i] for i in index])
-                for name, spec in specs.items()
-            }
-            try:
-                outputs = function(**inputs, **fixed)
-            except tf.errors.InvalidArgumentError as error:
-                # A graph can check what it is given by an assertion only.
-                said = _ASSERTED.search(error.message)
-                if said is None:
-                    raise
-                raise UsageError(f"{said[1]} {said[2].replace('] [', ', ')}.") from None
-            values = {name: output.numpy() for name, output in sorted(outputs.items())}
-            lengths = values.pop(LENGTH, None)
-            for row, i in enumerate(index):
-                answers[i] = {
-                    name: self._plain(
-                        name,
-                        value[row]
-                        if lengths is None or value.ndim < 2
-                        else value[row, : lengths[row]],
-                    )
-                    for name, value in values.items()
-                }
+        order = np.array([i for i in np.argsort(size, kind="stable") if i not in problems], int)
+        answers: list[dict[str, Any]] = [{}] * count
+        asserted: dict[int, str] = {}
+        for start in range(0, len(order), batch_size):
+            part = order[start : start + batch_size]
+            for index, values in _computed(function, columns, specs, fixed, part, asserted):
+                lengths = values.pop(LENGTH, None)
+                for row, i in enumerate(index):
+                    answers[i] = {
+                        name: self._plain(
+                            name,
+                            value[row]
+                            if lengths is None or value.ndim < 2
+                            else value[row, : lengths[row]],
+                        )
+                        for name, value in values.items()
+                    }
+                if rows.VALID not in values:  # of a model that does not mark them itself
+                    wrong = index[rows.find_not_finite(values)]
+                    problems |= dict.fromkeys(wrong.tolist(), "Its answer has no finite numbers.")
+        if len(asserted) == count:  # it was not one row that was wrong
+            raise UsageError(asserted[min(asserted)])
+        problems |= asserted
+        if problems:
+            nothing = {name: self._plain(name, v) for name, v in rows.blank(function).items()}
+            for i, problem in problems.items():
+                answers[i] = {**nothing, rows.PROBLEM: problem, rows.VALID: False}
         return answers
 
     def tensors(self, examples: Mapping[str, Sequence]) -> dict[str, tf.Tensor]:
@@ -339,7 +364,11 @@ class Predictor:
         inputs = self.seed_inputs(given)
         examples = {name: [value] * count for name, value in inputs.items()}
         examples["random_seed"] = random_seeds
-        return self.predict(examples, signature=GENERATE, **options)
+        together = generation.rows_together(self.resolved["config"], options["steps"])
+        answers = self.predict(examples, signature=GENERATE, batch_size=together, **options)
+        if not answers[0].get(rows.VALID, True):  # as all are, which begin alike
+            raise UsageError(answers[0][rows.PROBLEM])
+        return answers
 
     def stream(
         self,
@@ -374,9 +403,14 @@ class Predictor:
         specs = input_specs(self.signatures[BEGIN])
         columns = {name: [value] for name, value in self.seed_inputs(given).items()}
         inputs = columns_of(columns, specs).items()
-        return dict(
+        begun = dict(
             self.signatures[BEGIN](**{n: input_tensor(n, specs[n], column) for n, column in inputs})
         )
+        begun.pop(rows.VALID, None)
+        problem = begun.pop(rows.PROBLEM, None)
+        if problem is not None and problem[0] != b"":
+            raise UsageError(problem[0].numpy().decode())
+        return begun
 
     def _sampling(self, *values: Any) -> dict[str, Any]:
         """Returns the options of `generate`; those that are None from the config."""
@@ -394,15 +428,52 @@ class Predictor:
           UsageError: the model knows no such seed, or not that value of it.
         """
         specs = input_specs(self.signatures[BEGIN])
+        generation.check_seed(given, specs, has_hook=hasattr(self.recipe.module, "seed"))
         inputs = self.recipe.seed(self.config, dict(given))
         return generation.fill_seed(inputs, specs, self.name)
 
     def _plain(self, name: str, value: Any) -> Any:
         """Turns one row of an output into plain Python values."""
         plain = _decoded(value.tolist() if hasattr(value, "tolist") else value)
-        if name == "probabilities" and self.labels:
+        if name == "probabilities" and self.labels and plain:
             return dict(zip(self.labels, plain, strict=True))
         return plain
+
+
+def _computed(
+    function: Any,
+    columns: Mapping[str, list],
+    specs: Mapping[str, tf.TensorSpec],
+    options: Mapping[str, tf.Tensor],
+    index: np.ndarray,
+    problems: dict[int, str],
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Yields the outputs of rows; those of a batch that fails, row by row.
+
+    Args:
+      function: a signature.
+      columns, specs, options: its inputs.
+      index: the rows to compute together.
+      problems: gets those that fail, by what the graph says.
+
+    Yields:
+      The rows, and the outputs by name, `(rows, …)`.
+    """
+    inputs = batch_tensors(columns, specs, index)
+    try:
+        outputs = function(**inputs, **options)
+    except tf.errors.InvalidArgumentError as error:
+        # A graph can check what it is given by an assertion only.
+        said = rows.asserted(error)
+        if said is None:
+            raise
+        if len(index) == 1:
+            problems[int(index[0])] = said
+            return
+        for one in np.split(index, len(index)):
+            yield from _computed(function, columns, specs, options, one, problems)
+        return
+    yield index, {name: output.numpy() for name, output in sorted(outputs.items())}
 
 
 def without_cudnn(model: Any) -> None:

@@ -71,6 +71,18 @@ class Served:
                     f"`others`. Give {capability}=…."
                 )
 
+    def in_parts(self) -> Served:
+        """Returns the same, whose functions compute large batches in parts: see `zoo.bounds`.
+
+        Those of `generation` do so already, where `zoo.decoding.generation_signatures` made them.
+        """
+        from zoo.bounds import parted
+
+        names = [name for name in CAPABILITIES if name != "generation"]
+        functions = {name: _apply(parted, getattr(self, name)) for name in names}
+        others = {name: _apply(parted, function) for name, function in self.others.items()}
+        return dataclasses.replace(self, **functions, others=others)
+
     @property
     def capabilities(self) -> frozenset[str]:
         """The names of the capabilities that are given, of `zoo.serving.capabilities`."""
@@ -91,3 +103,10 @@ class Served:
             if name != "generation" and function is not None:
                 functions[capability[0].wire_name] = function
         return {**functions, **self.others}
+
+
+def _apply(wrap: Any, function: Any) -> Any:
+    """Returns a function wrapped; as it is where it is none that `capabilities.check` accepts."""
+    specs = getattr(function, "input_signature", None)
+    named = specs and all(getattr(spec, "name", None) for spec in specs)
+    return wrap(function) if named else function

@@ -142,6 +142,10 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
     except ZooError as error:
         said = str(error).removesuffix(" Restore or delete it.")
         raise ZooError(f"{said} Restore it, or start anew with --overwrite.") from error
+    settings = found.get("config")
+    if isinstance(settings, dict):  # limits that there were not when the run began
+        new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
+        found = {**found, "config": {**new, **settings}}
     wrong = differences(
         {key: found.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},

@@ -220,15 +220,27 @@ def test_what_is_not_given_is_the_most_frequent(codec):
 @pytest.mark.parametrize(
     ("kind", "key", "prime", "said"),
     [
-        ("polska", "", "", "Known types are reel, jig; got"),
-        ("reel", "C", "", "Known keys are A dorian, B- major, G major; got"),
-        ("reel", "", "GAB hello", "The prime has signs"),
+        ("polska", "", "", "Known types are reel, jig; got polska."),
+        ("reel", "C", "", "Known keys are A dorian, B- major, G major; got C."),
+        ("reel", "", "GAB hello", "The prime has signs that no training tune has; got GAB hello."),
         ("reel", "", "GAB (7abcdefg", "The prime has signs"),
+        ("reel", "", "G" * 101, "The tune is longer than 100 bytes."),
+        ("x" * 10**6, "", "", "Known types are reel, jig; got xxxxxxxx"),
+        (b"\xff\n\0", "", "", "Known types are reel, jig; got \ufffd."),
     ],
 )
-def test_what_is_not_known_fails(codec, kind, key, prime, said):
-    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
-        codec.prefix([kind, "reel"], [key, ""], [prime, ""])
+def test_what_is_not_known_is_a_problem_of_its_row(codec, kind, key, prime, said):
+    given = tf.constant([kind, "reel"]), tf.constant([key, ""]), tf.constant([prime, ""])
+    found = [text.decode() for text in codec.problem(*given, 100).numpy()]
+    assert found[0].startswith(said)
+    assert len(found[0]) < 120
+    assert found[1] == ""
+    assert codec.prefix(*given).to_list()[1] == codec.prefix(["reel"], [""], [""]).to_list()[0]
+
+
+def test_a_tune_of_a_type_that_was_not_learnt_is_not_encoded(codec):
+    with pytest.raises(ZooError, match=r"Known types are reel, jig; got polska\. Leave such tunes"):
+        codec.rows(["reel", "polska"], ["G major"] * 2, TUNES[:2])
 
 
 def test_a_token_that_was_never_seen_is_not_scored(codec):
@@ -282,6 +294,31 @@ def test_the_score_is_that_of_the_model_without_type_and_key(served):
     x, y = batches.take(np.arange(3))
     # Training counts the same terms, but for the share of padding in the softmax.
     assert float(loss(y, model(x))) == pytest.approx(total / answer["count"].sum(), rel=1e-4)
+
+
+def test_one_bad_row_does_not_fail_the_others(served):
+    config, _, _, functions, _ = served
+    given = {"type": ["jig", "polska", "jig"], "key": ["D major"] * 3}
+    seeds = {**given, "prime": ["GAB c2", "", "?"], "random_seed": [3, 3, 3]}
+    options = {"steps": 5, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    options = {name: tf.constant(value) for name, value in options.items()}
+
+    def ask(signature, columns, **options):
+        inputs = {name: tf.constant(values) for name, values in columns.items()}
+        return {k: v.numpy().tolist() for k, v in functions[signature](**inputs, **options).items()}
+
+    found = ask("generate", seeds, **options)
+    assert found["valid"] == [True, False, False]
+    assert found["tune"][1:] == [b"", b""]
+    alone = ask("generate", {name: values[:1] for name, values in seeds.items()}, **options)
+    assert found["tune"][0] == alone["tune"][0]
+    assert ask("serving_default", given)["valid"] == [True, False, True]
+    long = "G" * (config.max_bytes + 1)
+    scores = ask("score", {**given, "tune": ["GAB", "GAB", long]})
+    assert scores["valid"] == [True, False, False]
+    assert np.isnan(scores["log_probability"]).tolist() == [False, True, True]
+    assert scores["count"][0] == 4
+    assert scores["count"][1:] == [0, 0]
 
 
 def test_a_tune_is_of_the_type_and_key_that_were_given_and_goes_on_from_the_prime(served):

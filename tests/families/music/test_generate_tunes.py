@@ -56,17 +56,39 @@ def test_what_cannot_be_begun_with_is_one_line(cli, run, given, said):
 
 
 def test_a_prime_with_signs_that_were_never_seen_is_one_line(run):
-    with pytest.raises(zoo.UsageError, match=r"that no training tune has; got GAB hello") as caught:
-        zoo.load(run).predict(
-            {"type": ["jig"], "key": ["G major"], "prime": ["GAB\nhello"], "random_seed": [0]},
-            signature="generate", steps=1, temperature=1.0, top_k=0, top_p=1.0,
-        )  # fmt: skip
-    assert len(str(caught.value).splitlines()) == 1
+    (answer,) = zoo.load(run).predict(
+        {"type": ["jig"], "key": ["G major"], "prime": ["GAB\nhello"], "random_seed": [0]},
+        signature="generate", steps=1, temperature=1.0, top_k=0, top_p=1.0,
+    )  # fmt: skip
+    assert (answer["valid"], answer["tune"]) == (False, "")
+    assert answer["problem"].endswith("that no training tune has; got GAB hello.")
 
 
 def test_a_type_that_is_none_is_one_line_without_options_too(run):
+    (answer,) = zoo.load(run).predict({"type": ["polska"], "key": ["G major"]})
+    assert answer["problem"] == "Known types are jig, reel; got polska."
     with pytest.raises(zoo.UsageError, match="Known types are jig, reel; got polska"):
-        zoo.load(run).predict({"type": ["polska"], "key": ["G major"]})
+        zoo.load(run).begin({"type": "polska"})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"steps": "5"}, "steps must be an integer; got '5'"),
+        ({"steps": 2.5}, "steps must be an integer; got 2.5"),
+        ({"temperature": "hot"}, "temperature must be a number; got 'hot'"),
+        ({"top_k": True}, "top_k must be an integer; got True"),
+        ({"top_p": None, "key": 5}, "key must be a text; got 5"),
+        ({"type": ["jig"]}, "type must be a text; got ['jig']"),
+        ({"prime": 3.5}, "prime must be a text; got 3.5"),
+        ({"seed": "1"}, "seed must be an integer; got '1'"),
+        ({"count": 1.0}, "count must be an integer; got 1.0"),
+    ],
+)
+def test_wrong_python_types_are_usage_errors(run, given, says):
+    with pytest.raises(zoo.UsageError) as caught:
+        zoo.load(run).generate(**given)
+    assert says in str(caught.value)
 
 
 def test_without_a_folder_the_tunes_come_to_the_terminal(cli, run):

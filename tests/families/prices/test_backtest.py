@@ -73,19 +73,24 @@ def test_answers_do_not_depend_on_padding_or_on_the_currency(predictor, test_spl
     together = predictor.predict({"close": closes})
     alone = predictor.predict({"close": closes[1:]})[0]
     dear = predictor.predict({"close": [[4 * price for price in closes[1]]]})[0]
+    assert alone.pop("valid")
+    assert alone.pop("problem") == ""
     for name, value in alone.items():
         np.testing.assert_allclose(together[1][name], value, rtol=1e-4, atol=1e-6)
         factor = 4 if name not in ("mean", "volatility", "rise") else 1
         np.testing.assert_allclose(dear[name], np.multiply(value, factor), rtol=1e-5)
     for odd in ([1.0], [5.0] * 30, [1e-30, 1e30, float("nan"), 3.0] * 9):
         answer = predictor.predict({"close": [odd]})[0]
+        assert answer.pop("valid")
+        del answer["problem"]
         assert all(np.isfinite(value).all() for value in answer.values())
 
 
 @pytest.mark.parametrize("none", [[], [0.0, 0.0], [float("nan"), -1.0]])
-def test_a_series_without_a_price_is_refused(predictor, none):
-    with pytest.raises(zoo.UsageError, match="needs a price above 0; series without one: 1"):
-        predictor.predict({"close": [none]})
+def test_a_series_without_a_price_has_no_forecast(predictor, none):
+    (answer,) = predictor.predict({"close": [none]})
+    assert (answer["valid"], answer["problem"]) == (False, "The series has no price above 0.")
+    assert np.isnan(answer["rise"]).all()
 
 
 def test_a_panel_is_aligned_by_the_day_that_was_forecast(panel, test_split):

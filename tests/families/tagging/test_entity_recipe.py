@@ -70,7 +70,7 @@ def test_tags_are_legal(served):
 def test_tokens_answer_as_their_text_does(served):
     by_text = answer(served, ["Anna Berg flew to New Delhi .", "Oslo"])
     by_tokens = served[0].functions["tokens"](tokens=tf.constant(by_text["tokens"]))
-    assert set(by_tokens) == {"tokens", "tags", "scores", "length"}
+    assert set(by_tokens) == {"tokens", "tags", "scores", "length", "complete"}
     for name, value in by_tokens.items():
         np.testing.assert_array_equal(value.numpy(), by_text[name])
 
@@ -156,3 +156,63 @@ def test_vectors_are_what_training_begins_with(monkeypatch):
     assert learnt[[2, 4], 0].tolist() == [0.25, 1.25]  # to the nearest eighth
     assert np.abs(learnt[[0, 1, 3, 5]]).max() < 0.3  # as random as ever
     assert layer.fixed.numpy()[:, 7].tolist() == [3.25, 2.25, 4.25]
+
+
+@pytest.fixture(scope="module")
+def limited():
+    config = dataclasses.replace(
+        entities.RECIPES["conll-bilstm"], units=4, filters=4, max_bytes=1000, max_words=50
+    )
+    assets = assets_of(config, CONLL.sample())
+    kept = entities.serve(config, assets, entities.build(config, assets))
+    yield kept.functions
+    del kept
+
+
+def test_of_a_long_text_the_first_words_are_tagged_and_it_says_so(limited):
+    texts = ["!" * 10**6, "Oslo " * 51, "Oslo " * 50, "x" * 2000, ""]
+    found = limited["serving_default"](text=tf.constant(texts))
+    assert found["complete"].numpy().tolist() == [False, False, True, False, True]
+    assert found["length"].numpy().tolist() == [50, 50, 50, 1, 0]
+    assert found["tokens"].shape == (5, 50)
+    assert found["end"][3, 0] == 1000
+    rows = tf.constant([["Oslo"] * 60, ["Oslo"] * 50 + [""] * 10])
+    found = limited["tokens"](tokens=rows)
+    assert found["complete"].numpy().tolist() == [False, True]
+    assert found["tokens"].shape == (2, 50)
+
+
+def test_a_long_text_is_cut_before_it_is_split(limited, monkeypatch):
+    from recipes.tagging import signatures
+
+    seen, split = [], signatures.tokenise
+    monkeypatch.setattr(signatures, "tokenise", lambda text: seen.append(text) or split(text))
+    config = dataclasses.replace(
+        entities.RECIPES["conll-bilstm"], units=4, filters=4, max_bytes=1000
+    )
+    assets = assets_of(config, CONLL.sample())
+    model = entities.build(config, assets)
+    kept = entities.serve(config, assets, model)
+
+    @tf.function
+    def lengths(text):
+        kept.answer.python_function(text)
+        return tf.strings.length(seen[-1])
+
+    assert lengths(tf.constant(["!" * 10**6, "a"])).numpy().tolist() == [1000, 1]
+
+
+def test_many_windows_are_tagged_in_parts(served, monkeypatch):
+    from recipes.tagging import signatures
+
+    text = "Anna Berg flew to Oslo . " * 400  # five windows
+    whole = answer(served, [text])
+    monkeypatch.setattr(signatures, "WINDOWS", 2)
+    kept, assets = served
+    parts = signatures.tagging_signatures(kept.parts[0], assets.encoder, assets["tags"])
+    found = parts["answer"](text=tf.constant([text]))
+    for name, value in whole.items():
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(found[name], value, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(found[name].numpy(), value)

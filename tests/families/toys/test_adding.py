@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import zoo
 from recipes import adding
@@ -144,8 +145,42 @@ def test_what_is_served_says_what_it_cannot_answer_and_skips_padding():
     np.testing.assert_allclose(one, padded, rtol=1e-6)
     assert one.shape == (1,)
     assert np.isfinite(served(numbers=[[]], markers=[[]])["sum"].numpy()).all()
-    with pytest.raises(Exception, match="equally long; got"):
-        served(numbers=[[0.5]], markers=[[1.0, 0.0]])
+    # The shorter ones are filled up with 0, as rows of unequal length are.
+    shorter = served(numbers=[[0.5, 0.2]], markers=[[1.0]])["sum"].numpy()
+    np.testing.assert_allclose(shorter, one, rtol=1e-6)
+
+
+def test_one_bad_sequence_does_not_fail_the_others():
+    config = dataclasses.replace(zoo.get_recipe("adding-gru").config, units=4, max_length=3)
+    kept = adding.serve(config, {}, adding.build(config, {}))
+    served = kept.functions["serving_default"]
+    markers = tf.ones([5, 4]) * [[1.0, 0.0, 0.0, 0.0]]
+    numbers = tf.constant(
+        [[0.5, 0.1, 0, 0], [np.nan, 0, 0, 0], [0.1, np.inf, 0, 0], [1, 1, 1, 1], [0.1, 0, 0, 0]]
+    )
+    found = served(numbers=numbers, markers=markers)
+    assert found["valid"].numpy().tolist() == [True, False, False, False, True]
+    assert np.isnan(found["sum"].numpy()).tolist() == [False, True, True, True, False]
+    assert found["problem"][3] == b"The sequence is longer than 3 steps."
+    alone = served(numbers=numbers[:1], markers=markers[:1])["sum"]
+    np.testing.assert_allclose(found["sum"][0], alone[0], rtol=1e-5)
+
+
+def test_a_row_whose_sequences_differ_is_marked_by_predict():
+    model = zoo.load("adding-gru")
+    rows = {"numbers": [[0.5, 0.2], [0.5], [1, 0.25]], "markers": [[1, 1], [1, 0], [1, 1]]}
+    answers = model.predict(rows)
+    assert [answer.get("valid", True) for answer in answers] == [True, False, True]
+    assert answers[1]["problem"] == "Its series differ in length (markers 2, numbers 1)."
+    assert np.isnan(answers[1]["sum"])
+    (alone,) = model.predict({"numbers": [[0.5, 0.2]], "markers": [[1, 1]]})
+    assert answers[0]["sum"] == pytest.approx(alone["sum"], rel=1e-5)
+
+
+@pytest.mark.parametrize("large", [10**400, -(10**400)])
+def test_an_integer_out_of_range_is_a_usage_error(large):
+    with pytest.raises(zoo.UsageError, match="takes values of type float32"):
+        zoo.load("adding-gru").predict({"numbers": [[0.5, large]], "markers": [[1, 1]]})
 
 
 def test_an_answer_is_a_line_with_what_was_marked():
@@ -173,7 +208,7 @@ def test_sequences_of_a_file_are_answered_on_the_command_line(tmp_path, monkeypa
     assert code == 0, output.err
     assert output.out.endswith("  0.5000 + 1.0000 among 3\n")
     for wrong, reason in (
-        ({"numbers": [0.5], "markers": [1, 0]}, "must be equally long; got"),
+        ({"numbers": [0.5], "markers": [1, 0]}, "markers 2, numbers 1"),
         ({"numbers": "0.5 1", "markers": [1, 0]}, "it must be a list"),
         ({"numbers": 0.5, "markers": [1]}, "'numbers' that is not text"),
         ({"numbers": ["a"], "markers": [1]}, "takes values of type float32"),

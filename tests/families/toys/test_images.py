@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imsave
 
+import zoo
 from recipes import images
 from recipes.toys.baselines import vector_baselines
 from recipes.toys.images import IMAGES, read_picture
@@ -103,3 +104,21 @@ def test_baselines_of_vectors():
     # The most frequent class of train alone is b.
     assert scores["majority"]["accuracy"] == pytest.approx(2 / 3)
     assert scores["linear"]["accuracy"] >= 2 / 3
+
+
+def test_one_image_that_is_none_does_not_fail_the_others():
+    import tensorflow as tf
+
+    recipe = zoo.get_recipe("digits-mlp")
+    sample = recipe.dataset.sample()
+    assets = recipe.prepare(recipe.config, sample)
+    served = recipe.serve(recipe.config, assets, recipe.build(recipe.config, assets))
+    pixels = np.array(sample["pixels"][:4], "float32")
+    pixels[1, 3, 3], pixels[2, 0, 0] = np.nan, 1e30
+    found = served.functions["serving_default"](pixels=tf.constant(pixels))
+    assert found["valid"].numpy().tolist() == [True, False, False, True]
+    assert found["label"].numpy().tolist()[1:3] == [b"", b""]
+    blank = np.isnan(found["probabilities"].numpy()).all(axis=1)
+    assert blank.tolist() == [False, True, True, False]
+    alone = served.functions["serving_default"](pixels=tf.constant(pixels[:1]))
+    np.testing.assert_allclose(found["probabilities"][0], alone["probabilities"][0], atol=1e-6)

@@ -165,3 +165,20 @@ def test_a_codec_is_made_again_from_its_config():
     assert again.get_config() == codec.get_config()
     assert cut(again, "ab") == cut(codec, "ab")
     assert codec.size == 2 + RESERVED
+
+
+def test_a_text_beyond_the_limit_is_cut_before_it_is_split_and_has_no_end(monkeypatch):
+    from recipes.translating import subwords
+
+    seen, split = [], subwords.split_words
+    monkeypatch.setattr(
+        subwords, "split_words", lambda text, lower: seen.append(text) or split(text, lower)
+    )
+    codec = Subwords(["▁a", "▁b", "é"], 100, max_bytes=9)
+    _, pieces = cut(codec, "a " * 10**5, "a b aé", "a b a ééé", " " * 10**5)
+    assert pieces[0] == ["▁a"] * 5
+    assert pieces[1] == ["▁a", "▁b", "▁a", "é", END_PIECE]
+    assert pieces[2] == ["▁a", "▁b", "▁a", "▁", "é"]  # not within a character
+    assert pieces[3] == []
+    assert max(tf.strings.length(seen[0]).numpy()) == 9
+    assert Subwords.from_config(codec.get_config()).max_bytes == 9
