@@ -152,7 +152,7 @@ CLASSES = {"bad": "a dull cold mess", "good": "a warm and lovely film", "so-so":
 def cli(tmp_path, monkeypatch):
     """Runs `zoo ARGUMENTS` in this process, in a folder of its own; returns code, out and err.
 
-    `stdin` is what is piped in, or a stream.
+    `stdin` is what is piped in, or a stream. The exit code has to be `code`, if that is not None.
     """
     from zoo.cli import main
 
@@ -177,8 +177,8 @@ def cli(tmp_path, monkeypatch):
             out=out.buffer.getvalue().decode("utf-8"),
             err=err.buffer.getvalue().decode("utf-8"),
         )
-        assert result.code == code, result.out + result.err
-        if code in (1, 2) and result.err:
+        assert code in (None, result.code), result.out + result.err
+        if result.code in (1, 2) and result.err:
             assert result.err.startswith("Error: "), result.err
             assert result.err.count("\n") == 1, result.err
         return result
