@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
+
+from zoo.errors import ZooError, first_line
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 """A value that JSON can hold."""
@@ -34,3 +38,24 @@ class Assets(dict[str, Any]):
         None where the recipe has no such function.
         """
         return None if self._make_encoder is None else self._make_encoder(self)
+
+
+@contextlib.contextmanager
+def reading_assets(path: Path) -> Iterator[None]:
+    """Explains what Python says of assets whose values are of a wrong type or shape.
+
+    Args:
+      path: the file that they were read from.
+
+    Raises:
+      ZooError: such an error came from inside.
+    """
+    try:
+        yield
+    except ZooError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ZooError(
+            f"{path} is damaged or of another version ({type(error).__name__}: "
+            f"{first_line(error)}). Restore it, or train again."
+        ) from error

@@ -20,7 +20,7 @@ class UsageError(ZooError, ValueError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop (Ctrl-C, SIGTERM) and has left a run that can be resumed.
+    """Training was asked to stop (Ctrl-C, SIGTERM, SIGHUP) and has left a run that can be resumed.
 
     Attributes:
       epoch: epoch it stopped in, from 1.

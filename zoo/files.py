@@ -123,6 +123,31 @@ def damage(path: Path) -> str | None:
     return f"the checksum of {part} is wrong" if part else None
 
 
+def lock_folder(folder: Path, stack: contextlib.ExitStack, *, wait: bool) -> bool:
+    """Locks a folder itself, until a stack is closed or the process ends.
+
+    Args:
+      folder: that exists.
+      stack: what ends the lock.
+      wait: whether to wait for one who has it.
+
+    Returns:
+      Whether the lock is held: not where another has it, nor where there are no such locks.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return False
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Gives a folder below the cache folder that is gone afterwards."""
@@ -152,8 +177,28 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ZooError(f"{path} is missing: {path.parent} is not complete.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ZooError(f"{path} cannot be read ({error}). Restore or delete it.") from error
+
+
+def read_object(path: Path, **fields: type | tuple[type, ...]) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Args:
+      path: of the file.
+      **fields: the fields that it must have, and the Python types of their values.
+
+    Raises:
+      ZooError: it is missing or damaged: no JSON, or JSON of another shape.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ZooError(f"{path} is damaged: it holds no JSON object. Restore or delete it.")
+    for name, kind in fields.items():
+        if name not in value or not isinstance(value[name], kind):
+            what = "is of a wrong type" if name in value else "is missing"
+            raise ZooError(f"{path} is damaged: {name!r} {what}. Restore or delete it.")
+    return value
 
 
 def sha256(path: Path) -> str:

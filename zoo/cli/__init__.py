@@ -104,7 +104,8 @@ def run(command: click.Command, name: str) -> NoReturn:
       command: reads the arguments in `sys.argv`.
       name: of the program, in its help and its errors.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C and SIGTERM.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 130, 143 and 129 stopped by Ctrl-C, SIGTERM and
+    SIGHUP.
     Set `ZOO_DEBUG=1` to see tracebacks.
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

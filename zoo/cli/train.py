@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from pathlib import Path
 
 import click
 
@@ -76,7 +77,11 @@ from zoo.errors import Interrupted
     help="Go on from the weights of this recipe name, run folder or export.",
 )
 @click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")
-@click.option("--overwrite", is_flag=True, help="Delete what the run folder holds, and start anew.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Train from scratch. The run that the folder holds is deleted after the first epoch.",
+)
 @click.option("--tiny", is_flag=True, help="A small real part of the data: a few seconds.")
 @click.option(
     "--baselines/--no-baselines",
@@ -137,7 +142,10 @@ def train(
         from zoo.training.launcher import COMMAND
 
         again = shlex.split(os.environ.get(COMMAND, "")) or sys.argv[1:]
-        again = [argument for argument in again if argument != "--overwrite"]
+        run_folder = Path(output) if output else Path("runs") / recipe.name
+        if isinstance(stop, Interrupted) or (run_folder / "checkpoint").is_dir():
+            # The new run has begun: to overwrite it too would lose what is done.
+            again = [argument for argument in again if argument != "--overwrite"]
         where = ""
         if isinstance(stop, Interrupted):
             where = f" in epoch {stop.epoch} after step {stop.step}; nothing is lost"

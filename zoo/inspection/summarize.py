@@ -77,6 +77,7 @@ def inspect(
     """
     check_inspected(what)
     predictor = model if isinstance(model, Predictor) else load(model)
+    network = predictor.model  # says what is wrong with its files
     recipe, config, assets = predictor.recipe, predictor.config, predictor.assets
     if rows < 1:
         raise UsageError(f"rows must be at least 1; got {rows}.")
@@ -88,8 +89,8 @@ def inspect(
         x, y = batches.take(index)
     except ValueError as error:  # rows without a step cannot be batched
         raise UsageError(f"There is nothing to read in {title} ({first_line(error)}).") from error
-    predictor.model.compile(**recipe.objective(config, assets))
-    loss, captures = capture(predictor.model, x, y)
+    network.compile(**recipe.objective(config, assets))
+    loss, captures = capture(network, x, y)
     if not captures:
         raise UsageError(
             f"{predictor.name} has no recurrent layer to inspect. `zoo list` shows others."

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo import files
 from zoo.config import Config, describe, limits_of, override
+from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.scores import Scores, Table, heading
 
@@ -20,9 +21,20 @@ def write(folder: Path, recipe: Recipe) -> None:
 def render(folder: Path, recipe: Recipe) -> str:
     """Returns the card of a complete run folder of a recipe, Markdown."""
     read = {
-        name: files.read_json(folder / f"{name}.json")
+        name: files.read_object(folder / f"{name}.json")
         for name in ("config", "metrics", "data", "environment")
     }
+    try:
+        return _render(recipe, read)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        listed = ", ".join(f"{name}.json" for name in read)
+        raise ZooError(
+            f"One of {listed} in {folder} is damaged ({type(error).__name__}: {error}): no card "
+            "can be made of them. Restore it."
+        ) from error
+
+
+def _render(recipe: Recipe, read: dict[str, dict[str, Any]]) -> str:
     config, metrics, data, machine = (
         read[name] for name in ("config", "metrics", "data", "environment")
     )
@@ -62,7 +74,7 @@ def render(folder: Path, recipe: Recipe) -> str:
         "",
         f"Options: {_pairs(options)}. Config: {_pairs(config['config'])}.",
         "",
-        f"{metrics['train_seconds']:,} s in training steps, on {machine['cores']} cores "
+        f"{_seconds(metrics['train_seconds'])}{machine['cores']} cores "
         f"({machine['cpu']}, {machine['memory_gib']} GiB, "
         f"{', '.join(machine['gpus'] or []) or 'no GPU'}); Python {machine['python']}, TensorFlow "
         f"{machine['tensorflow']}, Keras {machine['keras']}, zoo {machine['zoo']}.",
@@ -114,6 +126,10 @@ def _row(cells: list[str]) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else f"{value:,}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "Trained on " if seconds is None else f"{seconds:,} s in training steps, on "
 
 
 def _pairs(values: dict[str, Any]) -> str:

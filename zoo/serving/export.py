@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
+_SCRATCH = ".export-"
 
 
 def export(
@@ -67,39 +69,55 @@ def export(
     trained = predictor.model  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # TF Serving looks for integers only, so it does not see this one. No process id: in
-        # containers they repeat, and a killed export leaves its folder behind.
-        scratch = directory / f".export-{uuid.uuid4().hex}"
-        scratch.mkdir()
-    except OSError as error:
-        raise _cannot_write(directory, error.strerror or str(error)) from error
-    try:
-        extra = scratch
-        if format == "keras":
-            trained.save(scratch / "model.keras")
-        else:
-            served = predictor.served()
-            capabilities.check(served, predictor.name)
-            _write_saved_model(served, scratch)
-            extra = scratch / EXTRA
-            extra.mkdir(exist_ok=True)
-            if warmup:
-                _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
-        for name in ABOUT:
-            found = predictor.about / name
-            if found.exists():
-                shutil.copy(found, extra / name)
-        if limits:
-            files.write_json(extra / "config.json", predictor.resolved)
-            if predictor.card:
-                card.write(extra, predictor.recipe)
-        return _publish(scratch, directory)
+        with _scratch_folder(directory) as scratch:
+            extra = scratch
+            if format == "keras":
+                trained.save(scratch / "model.keras")
+            else:
+                served = predictor.served()
+                capabilities.check(served, predictor.name)
+                _write_saved_model(served, scratch)
+                extra = scratch / EXTRA
+                extra.mkdir(exist_ok=True)
+                if warmup:
+                    _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
+            for name in ABOUT:
+                found = predictor.about / name
+                if found.exists():
+                    shutil.copy(found, extra / name)
+            if limits:
+                files.write_json(extra / "config.json", predictor.resolved)
+                if predictor.card:
+                    card.write(extra, predictor.recipe)
+            return _publish(scratch, directory)
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
         raise _cannot_write(directory, first_line(error)) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _scratch_folder(directory: Path) -> Iterator[Path]:
+    """Makes a folder inside a directory, and deletes those of exports that were killed.
+
+    TF Serving looks for integers only, so it does not see them. The name has no process id: in
+    containers they repeat. Instead an export holds a lock on its folder, which ends with its
+    process; and one on the directory while it cleans, so that no folder is there unlocked.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as cleaning:
+            files.lock_folder(directory, cleaning, wait=True)
+            for path in directory.glob(f"{_SCRATCH}*"):
+                with contextlib.ExitStack() as once:
+                    if files.lock_folder(path, once, wait=False):
+                        shutil.rmtree(path, ignore_errors=True)
+            scratch = directory / f"{_SCRATCH}{uuid.uuid4().hex}"
+            scratch.mkdir()
+            files.lock_folder(scratch, stack, wait=False)
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _cannot_write(directory: Path, reason: str) -> ZooError:

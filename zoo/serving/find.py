@@ -15,7 +15,9 @@ from zoo.errors import UsageError, ZooError, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes
 from zoo.serving.pretrained import pretrained, pretrained_names
+from zoo.training.run import OVERWRITTEN
 
+WEIGHTS = ("model-best.keras", "model.keras")
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
 
 
@@ -33,12 +35,19 @@ def find(model: str | Path) -> Path:
     versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
     if versions and not (folder / "config.json").exists():
         folder = max(versions, key=lambda path: int(path.name))
+    if (folder / OVERWRITTEN / "config.json").exists() and not has_weights(folder):
+        folder = folder / OVERWRITTEN  # the new run has no complete epoch
     if not (about(folder) / "config.json").exists():
         raise UsageError(
             f"{folder} is no run folder and no export of this package: it has no config.json. "
             "A run folder gets one when `zoo train` has read its data."
         )
     return folder
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds Keras weights or a SavedModel."""
+    return any((folder / name).exists() for name in (*WEIGHTS, "saved_model.pb"))
 
 
 def about(folder: Path) -> Path:
@@ -54,7 +63,9 @@ def resolved_config(folder: Path) -> dict[str, Any]:
     """
     path = about(folder) / "config.json"
     resolved = files.read_json(path)
-    if not isinstance(resolved, dict) or not {"recipe", "config"} <= resolved.keys():
+    if not isinstance(resolved, dict) or not (
+        isinstance(resolved.get("recipe"), str) and isinstance(resolved.get("config"), dict)
+    ):
         raise ZooError(
             f"{path} names no recipe and config: it is not of this package, or damaged. Name "
             "another folder, or restore the file."

@@ -13,14 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import files
-from zoo.assets import Assets
+from zoo.assets import Assets, reading_assets
 from zoo.config import Config, limits_of, override
 from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities, generation, rows
 from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, STEP, Specs
-from zoo.serving.find import about, find, resolved_config
+from zoo.serving.find import WEIGHTS, about, find, has_weights, resolved_config
 from zoo.serving.inputs import (
     LENGTH,
     batch_tensors,
@@ -34,9 +34,8 @@ from zoo.serving.inputs import (
 )
 from zoo.serving.signatures import Served
 from zoo.training.keras_private import layers_of
+from zoo.training.run import read_metrics
 from zoo.training.strategy import dtype_policy
-
-WEIGHTS = ("model-best.keras", "model.keras")
 
 
 def load(model: str | Path) -> Predictor:
@@ -76,10 +75,10 @@ class Predictor:
         self.about = about(folder)
         self.resolved = resolved_config(folder)
         self.assets = Assets(
-            files.read_json(self.about / "assets.json"),
+            files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
         )
-        if not self._weights and not self._saved_model:
+        if not has_weights(folder):
             raise ZooError(
                 f"{folder} has no weights yet: no epoch is complete. Run its `zoo train` again."
             )
@@ -95,22 +94,35 @@ class Predictor:
 
     @functools.cached_property
     def config(self) -> Config:
-        return override(self.recipe.config, self.resolved["config"])
+        try:
+            return override(self.recipe.config, self.resolved["config"])
+        except UsageError as error:
+            path = self.about / "config.json"
+            raise ZooError(f"{path} is damaged or of another version ({error}).") from error
 
     @property
     def metrics(self) -> dict[str, Any]:
         path = self.about / "metrics.json"
-        return files.read_json(path) if path.exists() else {}
+        return read_metrics(path) if path.exists() else {}
 
     @property
     def data(self) -> dict[str, Any]:
         """Which data it was trained on (`data.json`)."""
-        return files.read_json(self.about / "data.json")
+        return files.read_object(
+            self.about / "data.json", source=str, title=str, fingerprint=str, rows=dict
+        )
 
     @property
     def run(self) -> dict[str, Any]:
         """The options of its run: data, seed, precision, …"""
-        return self.resolved["run"]
+        run = self.resolved.get("run")
+        if (
+            not isinstance(run, dict)
+            or not isinstance(run.get("columns", {}), dict)
+            or not isinstance(run.get("tiny", False), bool)
+        ):
+            raise ZooError(f"{self.about / 'config.json'} is damaged: its 'run' holds no options.")
+        return {"columns": {}, "tiny": False, **run}
 
     @property
     def card(self) -> str:
@@ -139,7 +151,7 @@ class Predictor:
             )
         # Built anew in float32 from the recipe, so that precision and devices of the training
         # do not matter, and with Keras' own kernels, which run on any machine.
-        with dtype_policy("float32"):
+        with dtype_policy("float32"), reading_assets(self.about / "assets.json"):
             model = self.recipe.build(self.config, self.assets)
         # Keras reads on where a checksum is wrong, and jumps about in the file, unchecked.
         wrong = files.damage(self._weights)
@@ -178,7 +190,9 @@ class Predictor:
 
     def served(self) -> Served:
         """Returns the recipe's signatures over `model`."""
-        return self.recipe.serve(self.config, self.assets, self.model)
+        model = self.model
+        with reading_assets(self.about / "assets.json"):
+            return self.recipe.serve(self.config, self.assets, model)
 
     @functools.cached_property
     def signatures(self) -> Mapping[str, Any]:

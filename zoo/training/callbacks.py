@@ -17,14 +17,18 @@ import numpy as np
 
 from zoo.errors import Interrupted, ZooError
 from zoo.training import checkpoint, diagnostics
+from zoo.training.run import OVERWRITTEN
 from zoo.training.throughput import Throughput
 from zoo.training.workers import Workers
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+
 
 class StopSignal:
-    """While active, remembers SIGINT or SIGTERM instead of dying in the middle of a step.
+    """While active, remembers a signal that ends a process instead of dying in mid-step.
 
-    A second SIGINT interrupts at once. Does nothing outside the main thread.
+    These are SIGINT, SIGTERM and SIGHUP; one that the process ignores, as `nohup` has it, stays
+    ignored. A second SIGINT interrupts at once. Does nothing outside the main thread.
     """
 
     def __init__(self) -> None:
@@ -33,8 +37,9 @@ class StopSignal:
     def __enter__(self) -> StopSignal:
         self._before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
+            for number in STOPPING:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -124,8 +129,10 @@ class Steps(keras.callbacks.Callback):
     def _lost(self, wrong: str, rows: np.ndarray) -> str:
         """Says where training fell apart, what is left of it, and what to try."""
         shown = ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} more" * (len(rows) > 5))
-        kept = sorted(self.folder.glob("[0-9]*.npz"))
-        if kept:
+        kept = checkpoint.files_in(self.folder)
+        if (self.folder.parent / OVERWRITTEN).is_dir():
+            left = f"The run that {self.folder.parent} held before is put back."
+        elif kept:
             epochs, steps = map(int, kept[-1].stem.split("-"))
             place = (
                 f"epoch {epochs + 1} after step {steps}" if steps else f"the end of epoch {epochs}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import random
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from zoo import files
 from zoo._version import __version__
-from zoo.assets import Assets
+from zoo.assets import Assets, reading_assets
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
@@ -25,12 +25,15 @@ from zoo.errors import Interrupted, UsageError, ZooError, first_line, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities
+from zoo.serving.predictor import Predictor
 from zoo.training import checkpoint, diagnostics, throughput
 from zoo.training.callbacks import Progress, Steps, StopSignal
-from zoo.training.finish import finish, wrap_up
+from zoo.training.finish import finish, trained, wrap_up
+from zoo.training.lock import locked
 from zoo.training.optimizer import compile_model
+from zoo.training.overwrite import discard, set_aside, settle
 from zoo.training.replicas import distribute, prepare
-from zoo.training.run import Options, Run, check_same
+from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy
 from zoo.training.transfer import load_base, take_weights
 from zoo.training.workers import Workers
@@ -71,7 +74,9 @@ def train(
       strategy: of `zoo.training.strategy.make_strategy`.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
       base: model to go on from: its vocabulary and every weight that fits.
-      overwrite: delete what the folder holds.
+      overwrite: train from scratch in a run folder. The run that it holds is deleted when the
+        new one has its first complete epoch, and put back when that fails before. Files that no
+        run writes stay.
       resume: demand that there is something to go on with.
       tiny: a small real subset, two epochs: seconds instead of minutes.
       baselines: also fit the recipe's baselines.
@@ -83,8 +88,9 @@ def train(
 
     Raises:
       UsageError: an unknown name or setting, or a folder that holds something else.
-      ZooError: data that are not available or not readable, a diverging loss, a full disk.
-      Interrupted: SIGINT or SIGTERM came; the same call goes on.
+      ZooError: data that are not available or not readable, a diverging loss, a full disk,
+        another training in the folder.
+      Interrupted: SIGINT, SIGTERM or SIGHUP came; the same call without `overwrite` goes on.
     """
     recipe = get_recipe(name)
     options = Options(
@@ -127,34 +133,87 @@ def _train(
     checkpoint_seconds: float,
     quiet: bool,
 ) -> Run:
-    """Does what `train` says, as one of the workers."""
+    """Does what `train` says, as one of the workers, and alone in the run folder."""
+    run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
+    check_target(run.path)
+    if resume and not is_run(run.path):
+        raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
+    with locked(run.path) if workers.chief else contextlib.nullcontext():
+        if overwrite and workers.chief:
+            settle(run.path, None)
+        workers.wait()  # nobody reads the folder before it is settled
+        origin, config, resolved = _resolve(recipe, options, settings)
+        check_batch_size(config.batch_size, replicas)
+        workers.check_same(json.dumps(resolved, sort_keys=True), "command")
+        if not overwrite:
+            if workers.chief and settle(run.path, resolved):
+                origin, config, resolved = _resolve(recipe, options, settings)
+            workers.wait()
+            check_same(run.path, resolved)
+        resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
+        try:
+            return _train_in(
+                run, recipe, config, resolved, origin, data, options, replicas, workers,
+                overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
+                quiet=quiet,
+            )  # fmt: skip
+        except Interrupted:  # it can go on, and says so
+            raise
+        except BaseException as error:
+            keep = resumed and isinstance(error, KeyboardInterrupt)
+            if workers.chief and not keep:
+                settle(run.path, None)
+            raise
+
+
+def _resolve(
+    recipe: Recipe, options: Options, settings: dict[str, Any]
+) -> tuple[Predictor | None, Config, dict[str, Any]]:
+    """Returns the model to go on from, the config of the run, and what `config.json` holds."""
     origin = load_base(recipe, options.base)
     config = override(origin.config if origin else recipe.config, settings)
-    check_batch_size(config.batch_size, replicas)
-    run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     resolved = {
         "recipe": recipe.reference,
         "config": dataclasses.asdict(config),
         "run": dataclasses.asdict(options),
         "zoo": __version__,
     }
+    return origin, config, resolved
+
+
+def _train_in(
+    run: Run,
+    recipe: Recipe,
+    config: Config,
+    resolved: dict[str, Any],
+    origin: Predictor | None,
+    data: DataLike,
+    options: Options,
+    replicas: tf.distribute.Strategy,
+    workers: Workers,
+    *,
+    overwrite: bool,
+    baselines: bool,
+    checkpoint_seconds: float,
+    quiet: bool,
+) -> Run:
+    """Trains in a run folder that is locked; with `overwrite`, what it holds is not gone on with.
+
+    Everything is read before the first file of the folder is moved or written.
+    """
     progress = Progress(config.epochs, 0, quiet or not workers.chief)
-    if overwrite and workers.chief and run.path.exists():
-        _delete(run.path)
-    workers.check_same(json.dumps(resolved, sort_keys=True), "command")
-    check_same(run.path, resolved)
-    if resume and not (run.path / "config.json").exists():
-        raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
-    if run.complete:
+    if run.complete and not overwrite:
         if workers.chief:
             wrap_up(run, recipe)
         progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
         return run
 
+    # Read now: its folder may be the one that is overwritten.
+    base = origin.model if origin else None
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
-    splits = _load_data(recipe, config, run, data, options)
+    splits = _load_data(recipe, config, run, data, options, going_on=not overwrite)
     workers.check_same(splits.fingerprint, "data")
     progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
@@ -163,18 +222,24 @@ def _train(
     train = recipe.augment(config, splits.train)
     if not workers.chief:
         workers.wait()  # until the chief has written what training needs
-    if (run.path / "assets.json").exists():
+    assets_file = run.path / "assets.json"
+    # With `overwrite`, those of the old run are still there when the chief is here.
+    begun = assets_file.exists() and not (overwrite and workers.chief)
+    if begun:
         assets = recipe.assets(config, run.read_assets())
     elif workers.chief:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
     else:
         raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
+    with reading_assets(assets_file) if begun else contextlib.nullcontext():
+        check_served(recipe, config, assets)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
-    check_served(recipe, config, assets)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()
+        if overwrite:
+            set_aside(run.path)
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
@@ -187,13 +252,21 @@ def _train(
             run.write_assets(assets)
         workers.wait()
 
+    state = trained(run, recipe, config)
+    workers.wait()
+    if state is not None:
+        progress.say(f"  trained already; {run.path / 'metrics.json'} is missing or damaged")
+        if workers.chief:
+            finish(recipe, config, run, splits, state, baselines, progress)
+        workers.wait()
+        return run
     with replicas.scope(), dtype_policy(options.precision):
         model = recipe.build(config, assets)
         compile_model(recipe, config, assets, model, training.steps)
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
-        if origin:
-            for line in take_weights(model, origin.model):
+        if base is not None:
+            for line in take_weights(model, base):
                 progress.say(f"  {line}")
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
@@ -250,7 +323,7 @@ def _fit(
     progress.steps = training.steps
     held_out = distribute(validation, validation.sorted_order(), strategy)
     with StopSignal() as stop:
-        while state.epoch < config.epochs and not _stale(state, config):
+        while state.epoch < config.epochs and not state.is_stale(config.patience):
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
@@ -279,10 +352,6 @@ def _fit(
     return state
 
 
-def _stale(state: checkpoint.State, config: Config) -> bool:
-    return 0 < config.patience <= state.stale
-
-
 def _end_epoch(
     recipe: Recipe,
     run: Run,
@@ -300,13 +369,9 @@ def _end_epoch(
             f"{suggest(recipe.monitor.name, logs)}"
         )
     score = logs[recipe.monitor.name]
-    better = recipe.monitor.improved(score, state.best)
-    if better:
-        state.best, state.best_epoch, state.stale = score, state.epoch + 1, 0
-    else:
-        state.stale += 1
     state.history.append(row)
     state.epoch, state.step = state.epoch + 1, 0
+    better = state.observe(score, recipe.monitor)
     if write:
         if better:
             with files.writing(run.path / "model-best.keras") as temporary:
@@ -316,6 +381,8 @@ def _end_epoch(
         run.write_history(state.history)
         _log_for_tensorboard(run.path / "logs", row)
     checkpoint.save(run.path / "checkpoint", model, state, write=write)
+    if write:
+        discard(run.path)
 
 
 def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
@@ -338,14 +405,14 @@ def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
 
 
 def _load_data(
-    recipe: Recipe, config: Config, run: Run, data: DataLike, options: Options
+    recipe: Recipe, config: Config, run: Run, data: DataLike, options: Options, *, going_on: bool
 ) -> Splits:
     """Loads the data; a run that goes on uses the very rows it began with."""
     dataset = recipe.data(config)
     origin = parse_origin(data, dataset.keys)
     before = None
-    if (run.path / "data.json").exists():
-        before = files.read_json(run.path / "data.json")
+    if going_on and (run.path / "data.json").exists():
+        before = files.read_object(run.path / "data.json", source=str, fingerprint=str)
         if isinstance(origin, Default):
             origin = parse_origin(before["source"], dataset.keys)
     splits = dataset.load(origin, columns=options.columns, tiny=options.tiny)
@@ -360,13 +427,6 @@ def _load_data(
 def _count(splits: Splits) -> str:
     rows = splits.describe()["rows"]
     return ", ".join(f"{number:,} {split}" for split, number in rows.items())
-
-
-def _delete(path: Path) -> None:
-    """Deletes a run folder, and nothing that is not one."""
-    if not path.is_dir() or (not (path / "config.json").exists() and files.visible(path)):
-        raise UsageError(f"{path} is no run folder: it is not deleted. Choose another with -o.")
-    shutil.rmtree(path)
 
 
 def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:

@@ -30,7 +30,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     """Runs `zoo train` in several processes that train one model, each on a port of its own.
 
     The chief's output is shown. When one fails, the others are ended, and its error is the first
-    that is shown. SIGINT and SIGTERM are passed on: workers stop after the same step.
+    that is shown. SIGINT, SIGTERM and SIGHUP are passed on: workers stop after the same step.
 
     Args:
       arguments: of `zoo`, the first is `train`; `--strategy multiworker` is added.
@@ -140,14 +140,16 @@ def _ours(line: str) -> bool:
 
 
 def _forward(processes: list[subprocess.Popen], stack: ExitStack) -> None:
-    """Passes SIGINT and SIGTERM on to the workers."""
+    """Passes SIGINT, SIGTERM and SIGHUP on to the workers."""
 
     def forward(number: int, _: Any) -> None:
         for process in processes:
             if process.poll() is None:
                 process.send_signal(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:  # such as by nohup
+            continue
         stack.callback(signal.signal, number, signal.signal(number, forward))
 
 

@@ -44,7 +44,7 @@ class Throughput:
 
 
 def measured(state: State) -> dict[str, Any]:
-    """Returns what a run's steps came to.
+    """Returns what a run's steps came to; None of all where the times are lost.
 
     Returns:
       `train_examples_per_second`; `train_tokens_per_second`, real time steps of the sequences that
@@ -52,7 +52,10 @@ def measured(state: State) -> dict[str, Any]:
       that held none (None likewise); and `input_wait`, the share of the time in which a step waited
       for its batch.
     """
-    seconds = max(state.seconds, 1e-9)
+    if not state.seconds:
+        names = ("train_examples_per_second", "train_tokens_per_second", "padding", "input_wait")
+        return dict.fromkeys(names)
+    seconds = state.seconds
     return {
         "train_examples_per_second": round(state.rows / seconds, 1),
         "train_tokens_per_second": round(state.tokens / seconds, 1) if state.places else None,
