@@ -13,7 +13,7 @@ Who always answers 1 has a mean squared error of 1/6: the guess to beat.
     LSTM       c_t = f c_{t-1} + i tanh(..)            the factor is f, near 1 where it is open
     GRU        h_t = z h_{t-1} + (1 - z) tanh(..)      the factor is z
 
-Equations in full: `recipes/sentiment.py`; the same in NumPy, with every gradient: `zoo.anatomy`.
+Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recipes/anatomy`.
 
 Remedies, each a setting:
 
@@ -30,17 +30,29 @@ split at T = 100 (results/; the guess has 0.1649; a few minutes on 2 cores):
     adding-simplernn 0.1656   adding-lstm 0.0001   adding-gru 0.0001
 """
 
-import dataclasses
-from typing import Any, Literal
+from __future__ import annotations
 
-from recipes.datasets.adding import adding
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+from recipes.toys.adding import adding
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-one"
 TASK = "adding"
-METRIC = "mse"
-MONITOR = "val_loss"
+METRIC = Metric("mse", better="lower")
+MONITOR = Monitor("val_loss", better="lower")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +62,7 @@ class Config(BaseConfig):
     learning_rate: float = 5e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better score before training stops (0: never)
     length: int = 100  # steps T of a sequence
+    max_length: int = 100_000  # of a sequence that is asked; a longer one has no answer
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
     units: int = 64  # size of the state h_t
     recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # U at the start
@@ -80,11 +93,11 @@ def data(config: Config) -> Dataset:
     return adding(config.length)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     return {}  # there is nothing to learn but the weights
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
@@ -98,11 +111,12 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, LayerNormCell
+    from recipes.toys.normalised import LayerNormCell
+    from zoo.layers import CELLS
 
     options: dict[str, Any] = {"recurrent_initializer": config.recurrent}
     if config.cell == "lstm":
@@ -118,33 +132,43 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(inputs, layers.Dense(1, dtype="float32", name="sum")(rnn(real)))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "mse", "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from zoo.bounds import beyond, marked, problems
     from zoo.serving import Served
 
-    def sequence(name: str) -> Any:
+    def sequence(name: str) -> tf.TensorSpec:
         return tf.TensorSpec([None, None], tf.float32, name=name)
 
     @tf.function(input_signature=[sequence("numbers"), sequence("markers")])
-    def answer(numbers: Any, markers: Any) -> dict[str, Any]:
-        sizes = tf.shape(numbers)[1], tf.shape(markers)[1]
-        alike = tf.debugging.Assert(
-            sizes[0] == sizes[1], ["numbers and markers must be equally long; got", *sizes]
-        )
-        with tf.control_dependencies([alike]):
-            steps = tf.stack([numbers, markers], axis=-1)  # (batch, time, 2)
+    def answer(numbers: tf.Tensor, markers: tf.Tensor) -> dict[str, tf.Tensor]:
+        most = config.max_length
+        long = tf.reduce_any((numbers != 0)[:, most:], axis=1)
+        long |= tf.reduce_any((markers != 0)[:, most:], axis=1)
+        parts = [numbers[:, :most], markers[:, :most]]
+        time = tf.reduce_max([tf.shape(part)[1] for part in parts])
+        # The shorter ones are filled up with 0, which adds nothing.
+        filled = [tf.pad(part, [[0, 0], [0, time - tf.shape(part)[1]]]) for part in parts]
+        steps = tf.stack(filled, axis=-1)  # (batch, time, 2)
+        wrong = tf.reduce_any(beyond(steps, 1e6), axis=[1, 2])
+        steps = tf.where((wrong | long)[:, tf.newaxis, tf.newaxis], 0.0, steps)
         # One padded step more: an empty sequence has a step then, too.
-        return {"sum": model(tf.pad(steps, [[0, 0], [0, 1], [0, 0]]), training=False)[:, 0]}
+        total = model(tf.pad(steps, [[0, 0], [0, 1], [0, 0]]), training=False)[:, 0]
+        problem = problems(
+            (long, f"The sequence is longer than {most:,} steps"),
+            (wrong, "The sequence has numbers that are not from -1,000,000 to 1,000,000"),
+        )
+        return marked({"sum": total}, problem)
 
-    return Served({"serving_default": answer}, parts=[model])
+    return Served(answer=answer, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     import numpy as np
 
     given = {
@@ -154,18 +178,21 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return scores(examples, np.array([answer["sum"] for answer in answers]))
 
 
-def scores(examples: Examples, answers: Any) -> dict[str, Any]:
+def scores(examples: Examples, answers: np.ndarray | float) -> Scores:
+    """Scores sums, float `(rows,)`, or one number for all rows."""
     import numpy as np
 
     errors = np.abs(answers - np.array(examples["sum"]))
-    return {
-        "mse": float(np.mean(errors**2)),
-        "right": float(np.mean(errors < 0.04)),  # Hochreiter & Schmidhuber's measure
-        "rows": len(errors),
-    }
+    return Scores(
+        {
+            "mse": float(np.mean(errors**2)),
+            "right": float(np.mean(errors < 0.04)),  # Hochreiter & Schmidhuber's measure
+            "rows": len(errors),
+        }
+    )
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return {"always 1": scores(splits.test, 1.0)}
 
 

@@ -22,17 +22,31 @@ The validation text is easier: 1.43 and 1.39 there, by `zoo evaluate --split val
 reads passages of a thousand characters, each from an empty memory.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Option
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text import Characters
 
 TOPOLOGY = "one-to-many"
 TASK = "text generation"
-METRIC = "nats_per_character"
-MONITOR = "val_loss"
+METRIC = Metric("nats_per_character", better="lower", format=".3f")
+MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (Option("prompt", "First words of a text."),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +63,8 @@ class Config(BaseConfig):
     characters: int = 1_000  # different ones that are kept, at most
     dropout: float = 0.5  # share of each layer's states hidden in training
     max_prompt: int = 1_000  # of a longer prompt, only its last characters are read
+    max_bytes: int = 100_000  # of a longer prompt, the last are decoded; a longer text has no score
+    max_steps: int = 1_000_000  # rows times steps of a request
     steps: int = 300  # characters that are written if nothing else is asked for
     temperature: float = 0.8  # below 1: more of what is probable
     top_k: int = 0  # the most probable characters to draw from (0: all)
@@ -62,12 +78,12 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.books import BOOKS
+    from recipes.writing.books import BOOKS
 
     return BOOKS
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo.text import learn_characters
 
     if base:
@@ -75,18 +91,18 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     return {"symbols": learn_characters(train["text"], config.characters)}
 
 
-def codec(assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> Characters:
     from zoo.text import Characters
 
     return Characters(assets["symbols"])
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
     # A text begins as if behind a line break, so that the first character can be predicted too.
-    ids = codec(assets).rows(["\n" + text for text in examples["text"]])
+    ids = assets.encoder.rows(["\n" + text for text in examples["text"]])
     before, after = [], []
     for row in ids:
         for start in range(0, len(row) - 1, config.window):
@@ -96,14 +112,14 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     return Batches(Ragged(before), Ragged(after), config.batch_size)  # (rows, time) both
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
     from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
-    size = codec(assets).size
+    size = assets.encoder.size
     x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     x = layers.Embedding(size, config.embedding)(x)
     for _ in range(config.layers):
@@ -113,70 +129,81 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
-    from zoo.decoding import chain, generations, scored
+    from zoo.bounds import first_bytes, last_bytes, marked, problems
+    from zoo.decoding import generation_signatures, scored, step_function
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    characters = codec(assets)
+    characters = assets.encoder
     text = tf.TensorSpec([None], tf.string, name="text")
 
-    def encode(text: Any) -> Any:
+    def encode(text: tf.Tensor) -> tf.Tensor:
         return characters(tf.strings.join(["\n", text]))
 
-    def encode_prompt(text: Any) -> Any:
-        return encode(text)[:, -config.max_prompt :]
+    def encode_prompt(text: tf.Tensor) -> tf.Tensor:
+        return encode(last_bytes(text, config.max_bytes))[:, -config.max_prompt :]
 
-    functions = generations(
-        *chain(model),
+    generation = generation_signatures(
+        *step_function(model),
         inputs=[text],
         encode=encode_prompt,
         answer=lambda ids, seed: {"continuation": characters.join(ids)},
         **settings(config),
+        max_steps=config.max_steps,
     )
-    functions["score"] = tf.function(
-        lambda text: scored(model, encode(text)), input_signature=[text]
-    )
-    return Served(functions, parts=[model])
+
+    @tf.function(input_signature=[text])
+    def score(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        long = tf.strings.length(text) > config.max_bytes
+        ids = encode(tf.where(long, "", first_bytes(text, config.max_bytes)))
+        problem = f"The text is longer than {config.max_bytes:,} bytes"
+        return marked(scored(model, ids), problems((long, problem)))
+
+    return Served(generation=generation, score=score, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.writing.checks import text_checks
     from zoo.metrics import generation
+    from zoo.serving.evaluation import training_splits
 
     scores = predictor.predict(examples["text"], signature="score")
-    found = {
+    values = {
         "nats_per_character": generation.nats_per_step(scores),
         "characters": sum(score["count"] for score in scores),
     }
-    if splits := generation.training_splits(predictor):
+    tables = {}
+    if splits := training_splits(predictor):
         # As many texts as people's, of about their length, each with dice of its own.
         texts = examples["text"][:50]
         steps = sum(map(len, texts)) // len(texts)
         answers = predictor.generate(len(texts), steps=steps)
         made = [answer["continuation"] for answer in answers]
-        found["checks"] = generation.text_checks(made, texts, splits.train["text"])
-    return found
+        tables["checks"] = text_checks(made, texts, splits.train["text"])
+    return Scores(values, tables)
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.ngram import NGram
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from zoo.metrics.ngram import NGram
 
-    assets = prepare(config, splits.train)
-    train, test = (codec(assets).rows(part["text"]) for part in (splits.train, splits.test))
+    assets = Assets(prepare(config, splits.train))
+    encode = encoder(config, assets)
+    train, test = (encode.rows(part["text"]) for part in (splits.train, splits.test))
     nats, count = NGram(5, len(assets["symbols"])).fit(train).nats(test)
-    return {"5-gram": {"nats_per_character": nats / count}}
+    return {"5-gram": Scores({"nats_per_character": nats / count})}
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
-    from recipes.datasets.books import read_text
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
+    from recipes.writing.books import read_text
 
     rest = dict(given)
     prompt = rest.pop("prompt", "")

@@ -15,7 +15,7 @@ Boulanger-Lewandowski, Bengio & Vincent 2012):
 
 In training each piece is heard in every key to which it can be transposed within the range of the
 training pieces. A piece is made by drawing one note after another, from the bass upwards, until
-the frame is over, and so on: the same probabilities, as a chain (`zoo/decoding/frames.py`). It can
+the frame is over, and so on: the same probabilities, as a chain (`recipes/music/frames.py`). It can
 begin with a chord or with frames of one's own.
 
 Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
@@ -34,18 +34,36 @@ two runs: one with `--set units=384 --set batch_size=2 --set dropout=0.2 --set i
 ended after 24 of 40 epochs, and one `--from` it with `--set dropout=0.5 --set input_dropout=0.15`.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
-from recipes.datasets.chorales import CHORALES
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from recipes.music.chorales import framed
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Option
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from recipes.music.encode import MusicEncoder
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
-METRIC = "nats_per_frame"
-MONITOR = "val_loss"
+METRIC = Metric("nats_per_frame", better="lower", format=".3f")
+MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (
+    Option("key", 'Key of the piece, such as "G major".', "KEY"),
+    Option("chord", 'First chord, such as "G2 D3 B3 G4".', "NOTES", flags=("--seed-chord",)),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +76,7 @@ class Config(BaseConfig):
     layers: int = 1  # recurrent layers on top of each other
     units: int = 256  # size of the state h_t
     embedding: int = 128  # size of x_t
-    head: Literal["bernoulli", "nade"] = (
-        "nade"  # keys of a frame: independent, or each on those below
-    )
+    head: Literal["bernoulli", "nade"] = "nade"  # keys of a frame: alone, or each on those below
     hidden: int = 100  # size of the NADE's hidden layer
     dropout: float = 0.4  # share of h_t hidden in training
     input_dropout: float = 0.1  # share of x_t hidden in training
@@ -68,6 +84,8 @@ class Config(BaseConfig):
     transpose: int = 6  # semitones by which training pieces are transposed, at most
     quarter_length: float = 0.5  # of a frame, in quarter notes: for files that are written
     voices: int = 4  # notes that a generated frame has at most
+    max_frames: int = 10_000  # longer pieces are neither gone on from nor scored
+    max_steps: int = 1_000_000  # rows times steps of a request
     steps: int = 64  # frames to generate
     temperature: float = 0.9  # below 1, what is probable is drawn more often
     top_k: int = 0  # draw from the k most probable ids (0: from all)
@@ -82,27 +100,33 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    return CHORALES
+    return framed(config.quarter_length)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     return {}  # keys of a piano and of music are the same everywhere
 
 
+def encoder(config: Config, assets: Assets) -> MusicEncoder:
+    from recipes.music.encode import MusicEncoder
+
+    return MusicEncoder(name="encoder")
+
+
 def augment(config: Config, train: Examples) -> Examples:
-    from zoo.music.transpose import transposed
+    from recipes.music.transpose import transposed
 
     shifts = range(-min(config.transpose, 5), min(config.transpose, 6) + 1)
     return transposed(train["key"], train["frames"], shifts)
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
+    from recipes.music import KEYS
+    from recipes.music.arrays import roll
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.music import KEYS
-    from zoo.music.arrays import roll
 
     notes = [roll(frames) for frames in examples["frames"]]  # (time, 88) each
     numbers = {"": 0, **{key: number for number, key in enumerate(KEYS, 1)}}
@@ -119,12 +143,13 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, NADE, Bernoulli
-    from zoo.music import KEYS
+    from recipes.music import KEYS
+    from recipes.music.nade import NADE, Bernoulli
+    from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
     before = keras.Input((None, 88), name="before")  # (batch, time, keys)
@@ -146,105 +171,84 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model({"before": before, "notes": notes, "key": key}, head(x, notes))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
-    from zoo.losses import FrameLoss
+def objective(config: Config, assets: Assets) -> Objective:
+    from recipes.music.losses import FrameLoss
 
     return {"loss": FrameLoss()}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding.pieces import pieces
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
+    from recipes.music.signatures import frame_signatures
     from zoo.decoding.sampling import settings
-    from zoo.music.encode import MusicEncoder
     from zoo.serving import Served
 
-    encoder = MusicEncoder(name="encoder")
-    functions = pieces(model, encoder, voices=config.voices, **settings(config))
-    return Served(functions, parts=[model, encoder])
+    limits = {"max_frames": config.max_frames, "max_steps": config.max_steps}
+    options = {"voices": config.voices, **limits, **settings(config)}
+    functions = frame_signatures(model, assets.encoder, **options)
+    return Served(**functions, parts=[model, assets.encoder])
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
-    from zoo.music import parse_chord, parse_key
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, object]:
+    from recipes.music import parse_chord, parse_key
 
     checks = {"key": parse_key, "chord": lambda text: " ".join(map(str, parse_chord(text)))}
-    inputs = {
+    inputs: dict[str, object] = {
         name: checks[name](value) if name in checks else value for name, value in given.items()
     }
     if "prime" in given:
-        from zoo.music.read import read_score
+        from recipes.music.read import read_score
 
         inputs["prime"] = read_score(given["prime"], config.quarter_length)
     return inputs
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.music.comparison import compare_pieces
+    from zoo.decoding.sampling import settings
     from zoo.metrics.generation import nats_per_step
 
     lengths = [len(frames) for frames in examples["frames"]]
     pieces = {**examples, "length": lengths}
     scores = predictor.predict(pieces, signature="score", batch_size=16)
-    return {
-        "nats_per_frame": nats_per_step(scores),
-        "frames": sum(score["count"] for score in scores),
-        "checks": checks(config, predictor, examples),
-    }
-
-
-def checks(config: Config, predictor: Any, examples: Examples) -> dict[str, dict]:
-    """Compares new pieces, in the keys of the held-out ones, with these."""
-    from zoo.decoding.sampling import settings
-    from zoo.metrics.generation import training_splits
-    from zoo.metrics.music import frame_checks
-
-    splits = training_splits(predictor)
-    if splits is None:  # a model that came without its data: nothing to compare with
-        return {}
-    train, keys, count = splits.train, examples["key"], len(examples["key"])
-    seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
-    answers = predictor.predict(seeds, signature="generate", **settings(config))
-    made = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
+    frames = sum(score["count"] for score in scores)
+    values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
     bar = max(1, round(4 / config.quarter_length))  # frames
-    known = keys if all(keys) else None
-    return {
-        name: frame_checks(pieces, known, train["frames"], train["key"] if known else None, bar=bar)
-        for name, pieces in (("made", made), ("held out", examples["frames"]))
-        if any(map(any, pieces))
-    }
+    checks = compare_pieces(predictor, examples, settings(config), bar)
+    return Scores(values, {"checks": checks})
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.frames import baselines
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.music.frame_baselines import baselines
 
     return baselines(splits.train, splits.test)
 
 
 def show(example: dict, answer: dict) -> str:
-    from zoo.music import note_name
+    from recipes.music import chord_name
 
     key = answer["key"]
-    chords = [
-        " ".join(note_name(note, key or None) for note in frame if note) or "-"
-        for frame in answer["frames"]
-    ]
+    chords = [chord_name(filter(None, frame), key or None) for frame in answer["frames"]]
     return f"{key or 'no key':>11}  {len(chords)} frames: {' | '.join(chords[:8])} …"
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
-    from zoo.music.write import write_frames
+    from recipes.music.keys import estimate_key
+    from recipes.music.read import bars_of
+    from recipes.music.write import write_frames
 
     frames = [[note for note in frame if note] for frame in answer["frames"]]
     return write_frames(
         frames,
         stem,
         quarter_length=config.quarter_length,
-        key=answer["key"] or None,
+        key=answer["key"] or estimate_key(frames) or None,
         voices=config.voices,
+        **bars_of(answer, config.quarter_length),
     )
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
-    from zoo.music import note_name
-    from zoo.music.keys import LOWEST
+def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+    from recipes.music import chord_name
+    from recipes.music.keys import LOWEST
 
-    frames = [[note_name(LOWEST + int(key)) for key in row.nonzero()[0]] for row in x["before"]]
-    return {"": [" ".join(names) or "-" for names in frames]}
+    return {"": [chord_name(LOWEST + int(key) for key in row.nonzero()[0]) for row in x["before"]]}

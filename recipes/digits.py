@@ -19,22 +19,33 @@ MFCC means and the nearest neighbour reach 96.7 there. Of a speaker who is not h
 (`--set speaker=theo`), much less is known: see results/.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING
 
 from recipes import speech
-from recipes.datasets.digits import digits
+from recipes.audio.digits import digits
 from recipes.speech import ask, augment, encoder, states
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
+from zoo.scores import Metric, Monitor, Scores
 
-__all__ = ["ask", "augment"]
+__all__ = ["ask", "augment", "encoder"]
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-one"
 TASK = "speech"
-METRIC = "accuracy"
-MONITOR = "val_loss"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_loss", better="lower")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +60,7 @@ class Config(BaseConfig):
     cell: speech.Cell = "gru"  # the recurrent cell
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
+    max_seconds: int = 300  # a longer recording has no answer
     dropout: float = 0.3  # share of states hidden in training
 
     def __post_init__(self) -> None:
@@ -63,26 +75,25 @@ def data(config: Config) -> Dataset:
     return digits(config.speaker)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.audio.features import learn_features
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.audio.features import learn_features
 
     return {"labels": sorted(set(train["text"])), **learn_features(train)}
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
-    from zoo.audio.mixing import frames_of, spoken
+    from recipes.audio.mixing import frames_of, spoken
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
-    hear = encoder(config, assets)
     classes = {label: number for number, label in enumerate(assets["labels"])}
 
-    def drawn(seed: int, epoch: int) -> Any:
+    def drawn(seed: int, epoch: int) -> Batches:
         heard = spoken(examples, len(examples["text"]), (1, 1), (seed, epoch))
         return Batches(
-            x=Ragged(frames_of(hear, heard, (seed, epoch))),  # (rows, frames, bands)
+            x=Ragged(frames_of(assets.encoder, heard, (seed, epoch))),  # (rows, frames, bands)
             y=np.array([classes[text] for text in heard["text"]], "int32"),  # (rows,)
             batch_size=config.batch_size,
         )
@@ -90,33 +101,35 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     return dataclasses.replace(drawn(0, 0), renew=drawn if "disturbed" in examples else None)
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
     from zoo.layers import MaskedPooling
 
-    frames, x = states(config, encoder(config, assets).width)
+    frames, x = states(
+        assets.encoder.width, config.stack, config.cell, config.layers, config.units, config.dropout
+    )
     x = MaskedPooling("mean+max")(x)  # (batch, 4 * units)
     x = layers.Dropout(config.dropout)(x)
     classes = layers.Dense(len(assets["labels"]), activation="softmax", dtype="float32")
     return keras.Model(frames, classes(x))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
-    from zoo.decoding.ctc import hearing
+    from recipes.audio.signatures import audio_signatures
     from zoo.serving import Served
 
-    hear, labels = encoder(config, assets), tf.constant(assets["labels"])
+    labels = tf.constant(assets["labels"])
 
-    def answer(audio: Any, length: Any) -> dict[str, Any]:
-        features, silent = hear(audio, length)
+    def answer(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        features, silent = assets.encoder(audio, length)
         probabilities = model(features, training=False)  # (batch, classes)
         # Of silence, no word is more probable than another.
         probabilities = tf.where(silent[:, tf.newaxis], 1 / len(assets["labels"]), probabilities)
@@ -127,24 +140,24 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
             "probabilities": probabilities,
         }
 
-    return Served(hearing(answer, hear), parts=[model, hear])
+    functions = audio_signatures(answer, assets.encoder, config.max_seconds)
+    return Served(**functions, parts=[model, assets.encoder])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.audio.metrics import accuracy_by_speaker
     from zoo import metrics
-    from zoo.metrics.speech import accuracy_by_speaker
 
     answers = predictor.predict({name: examples[name] for name in predictor.input_names})
     found = [max(answer["probabilities"], key=answer["probabilities"].get) for answer in answers]
-    return {
-        **metrics.classification(examples["text"], found, assets["labels"]),
-        "per_speaker": accuracy_by_speaker(examples["text"], found, examples["speaker"]),
-    }
+    scores = metrics.classification(examples["text"], found, assets["labels"])
+    speakers = accuracy_by_speaker(examples["text"], found, examples["speaker"])
+    return dataclasses.replace(scores, tables={**scores.tables, "per_speaker": speakers})
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.audio.baselines import word_baselines
     from zoo import metrics
-    from zoo.baselines.speech import word_baselines
 
     labels, truth = sorted(set(splits.train["text"])), splits.test["text"]
     found = word_baselines(splits.train, splits.test)

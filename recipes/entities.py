@@ -39,18 +39,32 @@ F1 of entities on CoNLL-2003's test set (results/; one seed, 7 to 9 minutes on o
     conll-bilstm-crf  89.8   (with --set vectors=glove-50)
 """
 
-import dataclasses
-from typing import Any, Literal
+from __future__ import annotations
 
-from recipes.datasets.conll import CONLL
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from recipes.tagging.conll import CONLL
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
 from zoo.errors import UsageError
+from zoo.recipe import Answers, Objective
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from recipes.tagging.tokens import TokenEncoder
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"
 TASK = "entities"
-METRIC = "f1"
-MONITOR = "val_f1"
+METRIC = Metric("f1", better="higher")
+MONITOR = Monitor("val_f1", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +82,8 @@ class Config(BaseConfig):
     rare: int = 2  # a word seen fewer times is hidden at random or keeps its pretrained vector
     word_dropout: float = 0.5  # share of rare words without a pretrained vector hidden in training
     max_characters: int = 20  # of a word and its two edges; longer ones lose their middle
+    max_bytes: int = 250_000  # a longer text is cut off behind these, before it is split
+    max_words: int = 50_000  # of a longer text, the first ones are tagged
     character: int = 25  # size of a character's vector
     filters: int = 50  # of the convolution over three characters
     casing: int = 10  # size of the vector of a casing
@@ -91,10 +107,9 @@ def data(config: Config) -> Dataset:
     return CONLL
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.data import vectors
-    from zoo.data.tags import bio_tags
-    from zoo.text import tokens
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.tagging import tokens, vectors
+    from recipes.tagging.tags import bio_tags
 
     tags = bio_tags(set().union(*train["tags"]))  # O, B-LOC, I-LOC, …
     if base:
@@ -110,31 +125,32 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     }
 
 
-def encoder(config: Config, assets: dict) -> Any:
-    from zoo.text import tokens
+def encoder(config: Config, assets: Assets) -> TokenEncoder:
+    from recipes.tagging import tokens
 
     words = assets["common"] + assets["rare"] + assets["fixed"]
     return tokens.TokenEncoder(words, assets["characters"], config.max_characters, name="encoder")
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
+    from recipes.tagging.rows import tag_rows
     from zoo.data import Batches
-    from zoo.text.tokens import tag_rows
 
     return Batches(
-        x=encoder(config, assets).rows(examples["tokens"]),  # ids, (rows, time) each
+        x=assets.encoder.rows(examples["tokens"]),  # ids, (rows, time) each
         y=tag_rows(examples["tags"], assets["tags"]),  # number of a BIOES tag + 1, (rows, time)
         batch_size=config.batch_size,
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.data.tags import bioes_tags
-    from zoo.layers import CRF, JoinFeatures, WordEmbedding
-    from zoo.text.tokens import CASINGS, RESERVED, RESERVED_CHARACTERS
+    from recipes.tagging.crf import CRF
+    from recipes.tagging.embedding import JoinFeatures, WordEmbedding
+    from recipes.tagging.tags import bioes_tags
+    from recipes.tagging.tokens import CASINGS, RESERVED, RESERVED_CHARACTERS
 
     words = keras.Input((None,), dtype="int32", name="words")  # (batch, time)
     characters = keras.Input((None, config.max_characters), dtype="int32", name="characters")
@@ -166,11 +182,11 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model({"words": words, "characters": characters, "casing": casing}, answer)
 
 
-def initialise(config: Config, assets: dict, model: Any) -> None:
+def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
     if config.vectors == "none":
         return
-    from zoo.data import vectors
-    from zoo.text.tokens import RESERVED
+    from recipes.tagging import vectors
+    from recipes.tagging.tokens import RESERVED
 
     given = frozenset(vectors.glove_words())
     words = assets["common"] + assets["rare"] + assets["fixed"]
@@ -180,40 +196,42 @@ def initialise(config: Config, assets: dict, model: Any) -> None:
     model.get_layer("word").give(list(known), rounded)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
-    from zoo.data.tags import bioes_tags
-    from zoo.losses import CRFLoss, TagLoss
-    from zoo.metrics.running import EntityF1
+def objective(config: Config, assets: Assets) -> Objective:
+    from recipes.tagging.losses import CRFLoss, TagLoss
+    from recipes.tagging.running import EntityF1
+    from recipes.tagging.tags import bioes_tags
 
     f1 = EntityF1(bioes_tags(assets["tags"]))
     return {"loss": CRFLoss() if config.crf else TagLoss(), "metrics": [f1]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding import taggings
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
+    from recipes.tagging.signatures import tagging_signatures
     from zoo.serving import Served
 
-    encode = encoder(config, assets)
-    return Served(taggings(model, encode, assets["tags"]), parts=[model, encode])
+    functions = tagging_signatures(
+        model, assets.encoder, assets["tags"], config.max_bytes, config.max_words
+    )
+    return Served(**functions, parts=[model, assets.encoder])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo import metrics
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.tagging.metrics import entity_scores
 
     answers = predictor.predict({"tokens": examples["tokens"]}, signature="tokens")
-    return metrics.entity_scores(examples["tags"], [answer["tags"] for answer in answers])
+    return entity_scores(examples["tags"], [answer["tags"] for answer in answers])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines import entities
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.tagging.baselines import entity_baselines
 
-    return entities.entity_baselines(splits.train, splits.test)
+    return entity_baselines(splits.train, splits.test)
 
 
 def show(example: dict, answer: dict) -> str:
     import click
 
-    from zoo.metrics import entities
+    from recipes.tagging.metrics import entities
 
     colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
     text, line, done = example["text"], "", 0
@@ -225,7 +243,7 @@ def show(example: dict, answer: dict) -> str:
     return line + text[done:]
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
     # By their characters, because rare words have no id: padding, none, unknown, edge, known ones.
     letters = ["", "", "�", "", *assets["characters"]]
     return {"": ["".join(letters[number] for number in word) for word in x["characters"]]}

@@ -26,24 +26,36 @@ On the test split (results/), nats a token, and shares among 200 tunes:
 The network counts beats, and forgets what it has said: people say a bar again.
 """
 
-import dataclasses
-from pathlib import Path
-from typing import Any, Literal
+from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Option
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from recipes.music.codec import TuneCodec
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "one-to-many"
 TASK = "music"
-METRIC = "nats_per_token"
-MONITOR = "val_loss"
+METRIC = Metric("nats_per_token", better="lower", format=".3f")
+MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (
+    Option("type", "Type of the tune, such as reel.", "TYPE"),
+    Option("key", 'Key of the tune, such as "G major".', "KEY"),
+)
 
 ORDER = 10  # of the n-grams that the network is compared with
-
-TEMPO = {  # quarter notes a minute at which a type is danced to, or played
-    "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
-    "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
-}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +69,8 @@ class Config(BaseConfig):
     units: int = 512  # size of the state h_t
     embedding: int = 64  # size of the vector E x_t of a sign
     dropout: float = 0.3  # share of embeddings and states hidden in training
+    max_bytes: int = 100_000  # a longer tune is neither gone on from nor scored
+    max_steps: int = 1_000_000  # rows times steps of a request
     transposed: int = 0  # copies of each training tune in other keys of its mode
     steps: int = 600  # signs that a tune has at most
     temperature: float = 0.8  # below 1: more of what is probable
@@ -69,36 +83,38 @@ RECIPES = {"folk-gru": Config()}
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.folk import FOLK
+    from recipes.music.folk import FOLK
 
     return FOLK
 
 
 def augment(config: Config, train: Examples) -> Examples:
-    from zoo.music.copies import with_copies
+    from recipes.music.copies import with_copies
 
     return with_copies(train, config.transposed)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.music.codec import learn_tunes
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.music.codec import learn_tunes
 
     return base or learn_tunes(train["type"], train["key"], train["tune"])
 
 
-def codec(assets: dict) -> Any:
-    from zoo.music.codec import TuneCodec
+def encoder(config: Config, assets: Assets) -> TuneCodec:
+    from recipes.music.codec import TuneCodec
 
     return TuneCodec(**assets, name="codec")
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
+    from recipes.music.folk import known
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
-    rows = codec(assets).rows(examples["type"], examples["key"], examples["tune"])
+    examples = known(assets, examples)
+    rows = assets.encoder.rows(examples["type"], examples["key"], examples["tune"])
     return Batches(
         Ragged([row[:-1] for row in rows]),  # type, key, signs, (rows, time)
         Ragged([np.concatenate([[0], row[2:]]) for row in rows]),  # the key is not predicted
@@ -106,14 +122,14 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
     from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
-    size = codec(assets).size
+    size = assets.encoder.size
     x = ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     x = layers.Embedding(size, config.embedding)(x)
     x = layers.Dropout(config.dropout)(x)
@@ -124,106 +140,75 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(ids, logits)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(0.0), "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    import tensorflow as tf
-
-    from zoo.decoding import chain, generations, scored
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
+    from recipes.music.tune_signatures import tune_signatures
     from zoo.decoding.sampling import settings
     from zoo.serving import Served
 
-    tunes = codec(assets)
-    kind, key, prime, tune = (
-        tf.TensorSpec([None], tf.string, name=name) for name in ("type", "key", "prime", "tune")
-    )
-    functions = generations(
-        *chain(model),
-        inputs=[kind, key, prime],
-        encode=lambda type, key, prime: tunes.prefix(type, key, prime),
-        answer=lambda ids, prefix: {"tune": tunes.text(ids, prefix)},
-        **settings(config),
-        end=tunes.end,
-        default=["type", "key"],
-    )
-
-    @tf.function(input_signature=[kind, key, tune])
-    def score(type: Any, key: Any, tune: Any) -> dict[str, Any]:
-        return scored(model, tunes.ragged(type, key, tune), given=2)
-
-    return Served({**functions, "score": score}, parts=[model, tunes])
+    limits = {"max_bytes": config.max_bytes, "max_steps": config.max_steps}
+    functions = tune_signatures(model, assets.encoder, **limits, **settings(config))
+    return Served(**functions, parts=[model, assets.encoder])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.music import abc
+    from recipes.music.comparison import compare_tunes
+    from recipes.music.folk import known
+    from recipes.music.tune_checks import spread
     from zoo.decoding.sampling import settings
     from zoo.metrics import generation
-    from zoo.metrics.tunes import spread
-    from zoo.music import abc
+    from zoo.serving.evaluation import training_splits
 
-    scores = predictor.predict(
-        {name: examples[name] for name in ("type", "key", "tune")}, signature="score"
-    )
+    examples = known(assets, examples)
+    columns = {name: examples[name] for name in ("type", "key", "tune")}
+    scores = predictor.predict(columns, signature="score")
     # Tunes of the types and keys of held-out ones, each with random numbers of its own.
     rows = spread(len(scores), config.drawn)
-    asked = {name: [examples[name][row] for row in rows] for name in ("type", "key", "tune")}
-    given = {"type": asked["type"], "key": asked["key"], "prime": [""] * len(rows)}
-    answers = predictor.predict(
-        {**given, "random_seed": rows}, signature="generate", **settings(config)
-    )
+    asked = {name: [values[row] for row in rows] for name, values in columns.items()}
+    given = {**asked, "prime": [""] * len(rows), "random_seed": rows}
+    given.pop("tune")
+    answers = predictor.predict(given, signature="generate", **settings(config))
     tunes = zip(asked["type"], asked["key"], map(abc.tokens, asked["tune"]), strict=True)
     texts = {
         "made": [answer["tune"] for answer in answers],
         "held out": [abc.tune_text(*tune) for tune in tunes],
     }
-    splits = generation.training_splits(predictor)
-    if splits:
-        from zoo.baselines.tunes import draw_tunes, fit_tunes
+    if splits := training_splits(predictor):
+        from recipes.music.tune_baselines import draw_tunes, fit_tunes
 
-        encode = codec(assets)
-        model = fit_tunes(encode, splits.train, ORDER)
-        texts[f"{ORDER}-gram"] = draw_tunes(model, encode, asked, rows, config.steps)
+        model = fit_tunes(assets.encoder, splits.train, ORDER)
+        texts[f"{ORDER}-gram"] = draw_tunes(model, assets.encoder, asked, rows, config.steps)
     tokens = sum(score["count"] for score in scores)
-    return {
-        "nats_per_token": generation.nats_per_step(scores),
-        "tokens": tokens,
-        "unknown": sum(len(abc.tokens(tune)) + 1 for tune in examples["tune"]) - tokens,
-        "ended": sum(answer["complete"] for answer in answers) / len(answers),
-        "checks": {name: checks(assets, asked, made, splits) for name, made in texts.items()},
-    }
-
-
-def checks(assets: dict, asked: Examples, tunes: list[str], splits: Splits | None) -> dict:
-    """Checks tunes against the type and key that they were to have."""
-    from zoo.metrics.tunes import tune_checks
-    from zoo.music import abc
-    from zoo.music.notation import parse_abc
-
-    return tune_checks(
-        asked["type"],
-        asked["key"],
-        tunes,
-        meters=assets["meters"],
-        training=[abc.tokens(tune) for tune in splits.train["tune"]] if splits else (),
-        training_types=splits.train["type"] if splits else (),
-        other=parse_abc,
+    return Scores(
+        {
+            "nats_per_token": generation.nats_per_step(scores),
+            "tokens": tokens,
+            "unknown": sum(len(abc.tokens(tune)) + 1 for tune in examples["tune"]) - tokens,
+            "ended": sum(answer["complete"] for answer in answers) / len(answers),
+        },
+        {"checks": compare_tunes(texts, asked, assets, splits)},
     )
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.tunes import fit_tunes, nats
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.music.folk import known
+    from recipes.music.tune_baselines import fit_tunes, nats
 
-    encode = codec(prepare(config, splits.train))
-    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, splits.test)
-    return {f"{ORDER}-gram": {"nats_per_token": total / count}}
+    assets = Assets(prepare(config, splits.train))
+    encode, test = encoder(config, assets), known(assets, splits.test)
+    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, test)
+    return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
 
 
-def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
-    from recipes.datasets.folk import read_prime
-    from zoo.music import modes
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
+    from recipes.music import modes
+    from recipes.music.folk import read_prime
 
     rest = dict(given)
     if "prime" in rest:
@@ -234,8 +219,9 @@ def seed(config: Config, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def render(config: Config, answer: dict, stem: Path) -> list[Path]:
-    from zoo.music import abc
-    from zoo.music.write import write_abc
+    from recipes.music import abc
+    from recipes.music.folk import TEMPO
+    from recipes.music.write import write_abc
 
     kind = abc.split_tunes(answer["tune"])[0].first("R")
     tempo = f"Q:1/4={TEMPO.get(kind, TEMPO['tune'])}\nK:"

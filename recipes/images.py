@@ -18,18 +18,29 @@ Accuracy on a tenth of the images, drawn by a fixed seed, in % (results/; second
     digits-mlp 99.4
 """
 
-import dataclasses
-from typing import Any
+from __future__ import annotations
 
-from recipes.datasets.images import IMAGES, INK, SIDE
+import dataclasses
+from typing import TYPE_CHECKING
+
+from recipes.toys.images import IMAGES, INK, SIDE
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "one-to-one"
 TASK = "images"
-METRIC = "accuracy"
-MONITOR = "val_accuracy"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_accuracy", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +67,7 @@ def data(config: Config) -> Dataset:
     return IMAGES
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     return {"labels": sorted(set(train["label"]))}
 
 
@@ -77,7 +88,7 @@ def augment(config: Config, train: Examples) -> Examples:
     }
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
@@ -90,7 +101,7 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -103,38 +114,42 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(pixels, classes(a))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from zoo.bounds import beyond, marked, problems
     from zoo.serving import Served
 
     labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.float32, name="pixels")])
-    def answer(pixels: Any) -> dict[str, Any]:
+    def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        wrong = tf.reduce_any(beyond(pixels, 1e6), axis=[1, 2])
+        pixels = tf.where(wrong[:, tf.newaxis, tf.newaxis], 0.0, pixels)
         probabilities = model(pixels, training=False)  # (batch, classes)
-        return {
+        outputs = {
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
             "score": tf.reduce_max(probabilities, axis=-1),  # (batch,)
             "probabilities": probabilities,
         }
+        return marked(outputs, problems((wrong, "The image has pixels that are no shades of grey")))
 
-    return Served({"serving_default": answer}, parts=[model])
+    return Served(answer=answer, parts=[model])
 
 
 def ask(config: Config, text: str) -> Examples:
     from pathlib import Path
 
-    from recipes.datasets.images import read_picture
+    from recipes.toys.images import read_picture
 
     return {"pixels": [read_picture(Path(text).expanduser())], "file": [text]}
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from zoo import metrics
 
     answers = predictor.predict(examples["pixels"])
@@ -142,8 +157,8 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return metrics.classification(examples["label"], predicted, assets["labels"])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.vectors import vector_baselines
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.toys.baselines import vector_baselines
 
     return vector_baselines(splits.train, splits.validation, splits.test, "pixels")
 

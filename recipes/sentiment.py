@@ -26,17 +26,30 @@ Accuracy on the official test split of IMDB (results/), in % (each a few minutes
     imdb-simplernn 86.6   imdb-lstm 88.4   imdb-gru 88.6   imdb-deep-gru 88.8   imdb-bilstm 89.3
 """
 
-import dataclasses
-from typing import Any, Literal
+from __future__ import annotations
 
-from recipes.datasets.imdb import IMDB
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+from recipes.classifying.imdb import IMDB
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from zoo.data import Batches
+    from zoo.serving import Served
+    from zoo.text import WordEncoder
 
 TOPOLOGY = "many-to-one"
 TASK = "sentiment"
-METRIC = "accuracy"
-MONITOR = "val_accuracy"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_accuracy", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Config(BaseConfig):
     embedding: int = 64  # size of a word vector x_t
     vocabulary: int = 10_000  # most frequent words; rarer ones name films, which differ in test
     max_words: int = 600  # longer texts keep their first quarter and last three of this
+    max_bytes: int = 100_000  # of a text before it is split; of longer ones, likewise
     pooling: Literal["last", "mean", "max", "mean+max"] = "mean+max"  # states to one vector
     word_dropout: float = 0.3  # share of words hidden in training
     dropout: float = 0.5  # share of the pooled vector hidden in training
@@ -70,33 +84,35 @@ def data(config: Config) -> Dataset:
     return IMDB
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo import text
 
     words = base["vocabulary"] if base else text.learn_vocabulary(train["text"], config.vocabulary)
     return {"vocabulary": words, "labels": sorted(set(train["label"]))}
 
 
-def encoder(config: Config, assets: dict) -> Any:
+def encoder(config: Config, assets: Assets) -> WordEncoder:
     from zoo import text
 
-    return text.WordEncoder(assets["vocabulary"], config.max_words, name="encoder")
+    return text.WordEncoder(
+        assets["vocabulary"], config.max_words, config.max_bytes, name="encoder"
+    )
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from zoo.data import Batches
 
     classes = {label: number for number, label in enumerate(assets["labels"])}
     return Batches(
-        x=encoder(config, assets).rows(examples["text"]),  # word ids, (rows, time)
+        x=assets.encoder.rows(examples["text"]),  # word ids, (rows, time)
         y=np.array([classes[label] for label in examples["label"]], "int32"),  # (rows,)
         batch_size=config.batch_size,
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
@@ -118,31 +134,30 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(ids, classes(x))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from zoo.serving import Served
 
-    encode = encoder(config, assets)
     labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
-    def answer(text: Any) -> dict[str, Any]:
-        probabilities = model(encode(text), training=False)  # (batch, classes)
+    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = model(assets.encoder(text), training=False)  # (batch, classes)
         return {
             "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
             "score": tf.reduce_max(probabilities, axis=-1),  # (batch,)
             "probabilities": probabilities,
         }
 
-    return Served({"serving_default": answer}, parts=[model, encode])
+    return Served(answer=answer, parts=[model, assets.encoder])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from zoo import metrics
 
     answers = predictor.predict(examples["text"])
@@ -150,8 +165,8 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return metrics.classification(examples["label"], predicted, assets["labels"])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines import text
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.classifying import baselines as text
 
     return text.linear_baselines(splits.train, splits.validation, splits.test)
 
@@ -160,6 +175,6 @@ def show(example: dict, answer: dict) -> str:
     return f"{answer['label']:>10}  {answer['score']:.3f}  {example['text']}"
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: np.ndarray) -> dict[str, list[str]]:
     words = ["", "[UNK]", *assets["vocabulary"]]  # padding, an unknown word, those that are known
     return {"": [words[number] for number in x]}

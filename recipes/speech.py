@@ -27,19 +27,39 @@ Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %
     digits-ctc 1.3   (17 minutes on a shared core; cut where it is quiet, nearest neighbour: 42.0)
 """
 
-import dataclasses
-from typing import Any, Literal
+from __future__ import annotations
 
-from recipes.datasets.digits import ask as recording
-from recipes.datasets.digits import digits
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from recipes.audio.digits import ask as recording
+from recipes.audio.digits import digits
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Picture
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from recipes.audio.features import Features
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"
 TASK = "speech"
-METRIC = "word_error_rate"
-MONITOR = "val_loss"
+METRIC = Metric("word_error_rate", better="lower")
+MONITOR = Monitor("val_loss", better="lower")
+PICTURES = (
+    Picture(
+        "alignment",
+        "Draw where in the sound each word was heard; NAME-2.png for the second, and so on.",
+        capability="alignment",
+    ),
+)
 
 Cell = Literal["simplernn", "lstm", "gru"]
 
@@ -56,6 +76,7 @@ class Config(BaseConfig):
     cell: Cell = "gru"  # the recurrent cell
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
+    max_seconds: int = 300  # a longer recording has no answer
     dropout: float = 0.2  # share of states hidden in training
     sequences: int = 1_200  # joined for an epoch; no more than there are recordings
     shortest: int = 3  # recordings in a joined sequence, at least
@@ -80,15 +101,15 @@ def data(config: Config) -> Dataset:
     return digits(config.speaker, label="")
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.audio.features import learn_features
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.audio.features import learn_features
 
     words = {word for text in train["text"] for word in text.split()}
     return {"symbols": sorted(words), **learn_features(train)}
 
 
-def encoder(config: Config, assets: dict) -> Any:
-    from zoo.audio.features import features_of
+def encoder(config: Config, assets: Assets) -> Features:
+    from recipes.audio.features import features_of
 
     return features_of(assets, config.bands)
 
@@ -99,22 +120,20 @@ def augment(config: Config, train: Examples) -> Examples:
 
 def spoken(config: Config, examples: Examples, seed: tuple[int, ...] = (0,)) -> Examples:
     """Joins recordings of a word each to sequences; others are taken as they are."""
-    from zoo.audio.mixing import spoken
+    from recipes.audio.mixing import spoken
 
     return spoken(examples, config.sequences, (config.shortest, config.longest), seed)
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
-    from zoo.audio.mixing import frames_of
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
+    from recipes.audio.mixing import frames_of
+    from recipes.audio.signatures import word_ids
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.decoding.ctc import word_ids
 
-    hear = encoder(config, assets)
-
-    def drawn(seed: int, epoch: int) -> Any:
+    def drawn(seed: int, epoch: int) -> Batches:
         heard = spoken(config, examples, (seed, epoch))
-        frames = frames_of(hear, heard, (seed, epoch))
+        frames = frames_of(assets.encoder, heard, (seed, epoch))
         steps = [-(-len(row) // config.stack) for row in frames]
         words = word_ids(heard["text"], assets["symbols"], steps)
         return Batches(Ragged(frames), Ragged(words), config.batch_size)
@@ -122,54 +141,61 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     return dataclasses.replace(drawn(0, 0), renew=drawn if "disturbed" in examples else None)
 
 
-def states(config: Config, width: int) -> Any:
-    """Returns the input, frames `(batch, frames, width)`, and states `(batch, time, units)`."""
+def states(
+    width: int, stack: int, cell: Cell, depth: int, units: int, dropout: float
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Returns the input, frames `(batch, frames, width)`, and states `(batch, time, 2 * units)`.
+
+    Both are float32; `depth` is the number of recurrent layers.
+    """
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, StackFrames
+    from recipes.audio.layers import StackFrames
+    from zoo.layers import CELLS
 
-    cell = CELLS[config.cell]
     frames = keras.Input((None, width), name="frames")
-    x = StackFrames(config.stack)(frames)
-    for _ in range(config.layers):
-        x = layers.Bidirectional(cell(config.units, return_sequences=True))(x)
-        x = layers.Dropout(config.dropout)(x)
+    x = StackFrames(stack)(frames)
+    for _ in range(depth):
+        x = layers.Bidirectional(CELLS[cell](units, return_sequences=True))(x)
+        x = layers.Dropout(dropout)(x)
     return frames, x
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.layers import BlankPadding
+    from recipes.audio.layers import BlankPadding
 
-    frames, x = states(config, encoder(config, assets).width)
+    frames, x = states(
+        assets.encoder.width, config.stack, config.cell, config.layers, config.units, config.dropout
+    )
     logits = layers.Dense(len(assets["symbols"]) + 1, dtype="float32")(x)
     return keras.Model(frames, BlankPadding(dtype="float32")(logits))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
-    from zoo.losses import CTCLoss
+def objective(config: Config, assets: Assets) -> Objective:
+    from recipes.audio.losses import CTCLoss
 
     return {"loss": CTCLoss()}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding.ctc import transcriptions
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
+    from recipes.audio.signatures import transcription_signatures
     from zoo.serving import Served
 
-    hear = encoder(config, assets)
-    functions = transcriptions(model, hear, assets["symbols"], config.stack)
-    return Served(functions, parts=[model, hear])
+    words, encode = assets["symbols"], assets.encoder
+    functions = transcription_signatures(model, encode, words, config.stack, config.max_seconds)
+    return Served(**functions, parts=[model, encode])
 
 
 def ask(config: Config, text: str) -> Examples:
     return recording(text)
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo.metrics.speech import transcription
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.audio.metrics import transcription
 
     said = spoken(config, examples)
     answers = predictor.predict({name: said[name] for name in predictor.input_names})
@@ -177,9 +203,9 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     return transcription(said["text"], heard, said["speaker"])
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.speech import segmented
-    from zoo.metrics.speech import transcription
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.audio.baselines import segmented
+    from recipes.audio.metrics import transcription
 
     train, held_out, test = splits.train, splits.validation, splits.test
     if "audio" not in train or any(" " in text for text in train["text"]):
@@ -195,3 +221,11 @@ def show(example: dict, answer: dict) -> str:
         return f"{scores:>8.3f}  {found or '(nothing)'}  {file}".rstrip()
     lines = [f"{score:>8.3f}  {text}" for score, text in zip(scores, found, strict=True)]
     return "\n".join([file, *lines])  # several answers
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.audio.figures import alignment
+
+    parts = (answer["features"], answer["posteriors"], assets["symbols"], answer["seconds"])
+    alignment(*parts, path)
+    return True

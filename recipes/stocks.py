@@ -29,17 +29,28 @@ QLIKE of the next day's variance, 2015–2017, of 31 US stocks (results/; a minu
     (log HAR 0.520, HAR 0.573, GARCH 0.574, EWMA 0.611)
 """
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"
 TASK = "forecasting"
-METRIC = "qlike"
-MONITOR = "val_loss"
+METRIC = Metric("qlike", better="lower")
+MONITOR = Monitor("val_loss", better="lower")
 WARNING = (
     "This is no advice: volatility can be forecast, the direction of prices hardly. What "
     "`zoo backtest` shows of a strategy after costs leaves out taxes, slippage, and that these "
@@ -63,6 +74,7 @@ class Config(BaseConfig):
     dropout: float = 0.2  # share of h_t hidden in training
     window: int = 256  # days that are learnt from together
     horizon: int = 5  # H, days ahead
+    max_days: int = 50_000  # a longer series has no forecast
     mend: str = ""  # what to mend in one's own file: drop,sort,duplicates,bars,gaps,splits,jumps
 
     def __post_init__(self) -> None:
@@ -79,32 +91,33 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.stocks import stocks
+    from recipes.prices.stocks import stocks
 
     return stocks(config.horizon, config.mend)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.series import scaling
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.prices.series import scaling
 
     until = max(dates[-1] for dates in train["date"])
     return {**(base or scaling(train)), "until": until}
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
+    from recipes.prices.series import windows
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.series import windows
 
     x, y = windows(examples, assets, config.horizon, config.window)
     return Batches(Ragged(x), Ragged(y), config.batch_size)
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, ForecastHead
+    from recipes.prices.layers import ForecastHead
+    from zoo.layers import CELLS
 
     cell = CELLS[config.cell]
     features = keras.Input((None, len(assets["mean"])), name="features")  # (batch, time, features)
@@ -114,19 +127,22 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model(features, ForecastHead(config.horizon)(x))  # (batch, time, H, 4)
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
-    from zoo.losses import ForecastLoss
+def objective(config: Config, assets: Assets) -> Objective:
+    from recipes.prices.losses import ForecastLoss
 
     return {"loss": ForecastLoss(), "metrics": []}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
-    from zoo import series
+    from recipes.prices import series
+    from zoo.bounds import marked
     from zoo.serving import Served
 
-    def forecasts(close: Any, *bars: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def forecasts(
+        close: tf.Tensor, *bars: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Returns the forecasts of each day, `(batch, time, H)`, and what the days are."""
         days = series.describe_days(close, *bars)
         numbers = model(series.standardised(assets, days), training=False)
@@ -139,9 +155,10 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
         }
         return found, days
 
-    def last(close: Any, *bars: Any) -> dict[str, Any]:
+    def last(close: tf.Tensor, *bars: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what is forecast at the end of each series, `(batch, H)`."""
-        found, days = forecasts(close, *bars)
+        checked, problem = series.check_series([*bars, close], config.max_days)
+        found, days = forecasts(checked[-1], *checked[:-1])
         places = tf.range(tf.shape(days["close"])[1])
         day = tf.reduce_max(tf.where(days["real"], places, 0), axis=1)  # (batch,)
         now = {name: tf.gather(value, day, batch_dims=1) for name, value in found.items()}
@@ -149,41 +166,48 @@ def serve(config: Config, assets: dict, model: Any) -> Any:
         returns = series.student_quantiles(*student, LEVELS)  # (batch, H, quantiles)
         price = tf.gather(days["close"], day, batch_dims=1)[:, tf.newaxis, tf.newaxis]
         prices = price * tf.exp(returns)
-        return {
+        outputs = {
             **dict(zip(NAMES, tf.unstack(prices, axis=-1), strict=True)),
             "mean": now["location"],  # of the log return over k days
             "volatility": tf.sqrt(now["variance"]),  # its standard deviation
             "rise": series.student_above(*student),  # probability
         }
+        return marked(outputs, problem)
 
     opened, high, low, close = (tf.TensorSpec([None, None], tf.float32, name=n) for n in BARS)
 
     @tf.function(input_signature=[close])
-    def closes(close: Any) -> dict[str, Any]:
+    def closes(close: tf.Tensor) -> dict[str, tf.Tensor]:
         return last(close)
 
     @tf.function(input_signature=[opened, high, low, close])
-    def bars(open: Any, high: Any, low: Any, close: Any) -> dict[str, Any]:
+    def bars(
+        open: tf.Tensor, high: tf.Tensor, low: tf.Tensor, close: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         return last(close, open, high, low)
 
     @tf.function(input_signature=[opened, high, low, close])
-    def walk(open: Any, high: Any, low: Any, close: Any) -> dict[str, Any]:
-        found, days = forecasts(close, open, high, low)
-        return {**found, "length": tf.reduce_sum(tf.cast(days["real"], tf.int32), axis=1)}
+    def walk(
+        open: tf.Tensor, high: tf.Tensor, low: tf.Tensor, close: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        checked, problem = series.check_series([open, high, low, close], config.max_days)
+        found, days = forecasts(checked[-1], *checked[:-1])
+        length = tf.reduce_sum(tf.cast(days["real"], tf.int32), axis=1)
+        return marked({**found, "length": length}, problem)
 
-    return Served({"serving_default": closes, "bars": bars, "walk": walk}, parts=[model])
+    return Served(answer=closes, forecast=walk, others={"bars": bars}, parts=[model])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo.serving import backtesting
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.prices import backtesting
 
     panel = backtesting.observe(examples, config.horizon)
     return backtesting.summary(panel, backtesting.network(panel, predictor))
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.series import BASELINES
-    from zoo.serving import backtesting
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.prices import backtesting
+    from recipes.prices.baselines import BASELINES
 
     panel = backtesting.observe(splits.test, config.horizon)
     found = {name: backtesting.simple(panel, name, windows=6) for name in BASELINES}
@@ -192,7 +216,7 @@ def baseline(config: Config, splits: Splits) -> dict[str, dict]:
 
 def ask(config: Config, text: str) -> Examples:
     """Returns the closes of each series in a CSV file that a person names."""
-    from zoo.data.prices import parse_mend, read_prices
+    from recipes.prices.reader import parse_mend, read_prices
 
     mend = {*parse_mend(config.mend), "bars"}  # of which nothing but the close is read
     examples, _ = read_prices(Path(text).expanduser(), mend=mend, least=2)

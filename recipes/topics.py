@@ -24,11 +24,12 @@ Accuracy in % (results/; each a few minutes on 2 cores):
 import dataclasses
 
 from recipes import sentiment
-from recipes.datasets.news import NEWS
+from recipes.classifying.news import NEWS
 from recipes.sentiment import (
     baseline,
     batches,
     build,
+    encoder,
     evaluate,
     objective,
     prepare,
@@ -38,11 +39,13 @@ from recipes.sentiment import (
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
+from zoo.scores import Metric, Monitor
 
 __all__ = [
     "baseline",
     "batches",
     "build",
+    "encoder",
     "evaluate",
     "objective",
     "prepare",
@@ -53,8 +56,8 @@ __all__ = [
 
 TOPOLOGY = "many-to-one"
 TASK = "topics"
-METRIC = "accuracy"
-MONITOR = "val_accuracy"
+METRIC = Metric("accuracy", better="higher")
+MONITOR = Monitor("val_accuracy", better="higher")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,16 +30,39 @@ BLEU on Multi30k's test set of 2016 (results/), lower-cased and tokenised:
 One seed each; Caglayan et al. 2017 report 52.5 for a network with attention.
 """
 
-import dataclasses
-from typing import Any, Literal
+from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples, Splits
+from zoo.recipe import Answers, Objective, Picture
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from recipes.translating.subwords import Subwords
+    from zoo.data import Batches
+    from zoo.serving import Served
 
 TOPOLOGY = "encoder-decoder"
 TASK = "translation"
-METRIC = "bleu"
-MONITOR = "val_accuracy"
+METRIC = Metric("bleu", better="higher", format=".2f")
+MONITOR = Monitor("val_accuracy", better="higher")
+PICTURES = (
+    Picture(
+        "attention",
+        "Draw where each best answer looked; NAME-2.png for the second text, and so on.",
+        capability="search",
+        outputs=("attention", "pieces", "source_pieces"),
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +79,7 @@ class Config(BaseConfig):
     embedding: int = 128  # size of the vector of a piece, in both languages
     pieces: int = 2_000  # subwords learnt from the training text, in each language
     max_pieces: int = 100  # a longer text is cut off behind these
+    max_bytes: int = 100_000  # and behind these, before it is split
     dropout: float = 0.15  # share of vectors, states and readout hidden in training
     label_smoothing: float = 0.1  # share of the target that all pieces have in equal parts
     beam: int = 5  # hypotheses that the search goes on with
@@ -81,14 +105,13 @@ RECIPES = {
 
 
 def data(config: Config) -> Dataset:
-    from recipes.datasets.pairs import pairs
+    from recipes.translating.pairs import pairs
 
     return pairs(config.source, config.target)
 
 
-def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-    from zoo.text import learn_subwords
-    from zoo.text.subwords import check_characters
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.translating.subwords import check_characters, learn_subwords
 
     if base:
         check_characters(train["translation"], base["target_pieces"])
@@ -100,22 +123,29 @@ def prepare(config: Config, train: Examples, base: dict | None = None) -> dict[s
     }
 
 
-def codecs(config: Config, assets: dict) -> tuple[Any, Any]:
-    """Returns what turns source and target text into ids and back."""
-    from zoo.text import Subwords
+class Encoder(NamedTuple):
+    """What turns source and target text into ids and back, `Subwords` each."""
 
-    return (
-        Subwords(assets["source_pieces"], config.max_pieces, lower=True, name="source_codec"),
-        Subwords(assets["target_pieces"], config.max_pieces, name="target_codec"),
-    )
+    source: Subwords
+    target: Subwords
 
 
-def batches(config: Config, assets: dict, examples: Examples) -> Any:
+def encoder(config: Config, assets: Assets) -> Encoder:
+    from recipes.translating.subwords import Subwords
+
+    def subwords(side: str, lower: bool) -> Subwords:
+        pieces, name = assets[f"{side}_pieces"], f"{side}_codec"
+        return Subwords(pieces, config.max_pieces, lower, config.max_bytes, name=name)
+
+    return Encoder(subwords("source", lower=True), subwords("target", lower=False))
+
+
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
+    from recipes.translating.subwords import shifted
     from zoo.data import Batches
     from zoo.data.batching import Ragged
-    from zoo.text.subwords import shifted
 
-    source, target = codecs(config, assets)
+    source, target = assets.encoder
     written = target.rows(examples["translation"])
     return Batches(
         x={
@@ -127,13 +157,14 @@ def batches(config: Config, assets: dict, examples: Examples) -> Any:
     )
 
 
-def build(config: Config, assets: dict) -> Any:
+def build(config: Config, assets: Assets) -> keras.Model:
     import keras
     from keras import layers
 
-    from zoo.layers import CELLS, Decoder
+    from recipes.translating.decoder import Decoder
+    from zoo.layers import CELLS
 
-    source, target = codecs(config, assets)
+    source, target = assets.encoder
     cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="source")  # (batch, source)
     before = keras.Input((None,), dtype="int32", name="target")  # (batch, target)
@@ -156,23 +187,23 @@ def build(config: Config, assets: dict) -> Any:
     return keras.Model({"source": ids, "target": before}, decoder(before, states, last))
 
 
-def objective(config: Config, assets: dict) -> dict[str, Any]:
+def objective(config: Config, assets: Assets) -> Objective:
     from zoo.losses import SmoothedCrossEntropy
 
     return {"loss": SmoothedCrossEntropy(config.label_smoothing), "metrics": ["accuracy"]}
 
 
-def serve(config: Config, assets: dict, model: Any) -> Any:
-    from zoo.decoding import translations
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
+    from recipes.translating.signatures import translation_signatures
     from zoo.serving import Served
 
-    source, target = codecs(config, assets)
-    functions = translations(model, source, target, config.beam, config.length_penalty)
-    return Served(functions, parts=[model, source, target])
+    source, target = assets.encoder
+    functions = translation_signatures(model, source, target, config.beam, config.length_penalty)
+    return Served(**functions, parts=[model, source, target])
 
 
-def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -> dict[str, Any]:
-    from zoo.metrics import translation
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.translating.metrics import translation
 
     answers = predictor.predict(examples["text"])
     return translation(
@@ -183,8 +214,8 @@ def evaluate(config: Config, assets: dict, predictor: Any, examples: Examples) -
     )
 
 
-def baseline(config: Config, splits: Splits) -> dict[str, dict]:
-    from zoo.baselines.translation import baselines
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.translating.baselines import baselines
 
     return baselines(splits.train, splits.test, config.source, config.target)
 
@@ -197,10 +228,16 @@ def show(example: dict, answer: dict) -> str:
     return "\n".join([example["text"], *lines])  # several answers
 
 
-def steps(config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
     reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
     named = {}
     for layer, side in (("encoder", "source"), ("decoder", "target")):
         pieces = reserved + assets[f"{side}_pieces"]
         named[layer] = [pieces[number] for number in x[side]]
     return named
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.translating.figures import draw_attention
+
+    return draw_attention(answer, path)

@@ -1,8 +1,67 @@
-"""What every test gets: a cache folder of its own, and no network."""
+"""What all tests share: no network, a private cache, the packages beside them, real data.
+
+The fixtures of the command line and those that train are in `tests/support`.
+"""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
-import zoo
+ROOT = Path(__file__).parents[1]
+
+
+def import_package(folder):
+    """Makes a package importable that is not installed, by the name of its folder.
+
+    The repository's root does not come onto `sys.path`: the `zoo` under test is the one that is
+    installed, and not the checkout's. Only processes that tests start in the root
+    (`python -m benchmarks`) see the checkout's `zoo`.
+    """
+    spec = importlib.util.spec_from_file_location(folder.name, folder / "__init__.py")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[folder.name] = package
+    spec.loader.exec_module(package)
+
+
+import_package(ROOT / "benchmarks")
+import_package(ROOT / "tests" / "support")
+
+pytest_plugins = ["support.cli", "support.runs"]
+
+# Files that take longest, in the order in which workers of pytest-xdist take them: the last file
+# of a session then is a short one. The first makes the runs that many others wait for; the next
+# three need none of them.
+LONGEST = [
+    "engine/contract/test_runs.py",
+    "test_notebooks.py",
+    "engine/cli/test_launch.py",
+    "engine/contract/test_replicas.py",
+    "engine/serving/test_answers.py",
+    "engine/contract/test_model.py",
+    "engine/serving/test_pretrained.py",
+    "engine/contract/test_own_recipe.py",
+    "engine/contract/test_create.py",
+    "engine/contract/test_inspect.py",
+    "engine/serving/test_loader.py",
+    "engine/serving/test_warmup.py",
+    "engine/serving/test_predictor.py",
+    "families/translating/test_predict_search.py",
+    "families/audio/test_predict_speech.py",
+    "families/prices/test_backtest.py",
+    "families/music/test_generate_tunes.py",
+    "engine/cli/test_main.py",
+    "engine/cli/test_predict.py",
+    "engine/cli/test_train.py",
+]
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the files that take longest first."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,53 +87,44 @@ def sealed(tmp_path_factory):
         yield
 
 
-def pytest_generate_tests(metafunc):
-    """Gives tests that take `chosen` one recipe of each module, and the others as slow tests.
-
-    What takes long is of the engine, the loss and the data, which a module's recipes share.
-    """
-    if "chosen" in metafunc.fixturenames:
-        names = [row["name"] for row in zoo.list_models()]
-        last = last_of_each_module()
-        others = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in last]
-        metafunc.parametrize("chosen", [*last, *others], scope="module")
+# Read before the fixture `sealed` hides them.
+THEIRS = {name: os.environ.get(name) for name in ("TFDS_DATA_DIR", "ZOO_HOME", "ZOO_MIRROR")}
 
 
-def last_of_each_module():
-    """Returns the names of the recipes that stand for those of their modules."""
-    recipes = [zoo.get_recipe(row["name"]) for row in zoo.list_models()]
-    return sorted({recipe.module: recipe.name for recipe in recipes}.values())
+@pytest.fixture
+def user_environment(monkeypatch):
+    """The settings of whoever runs the tests."""
+    for name, value in THEIRS.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(scope="session")
-def chosen_names(request):
-    """Every recipe that a test of this session takes as `chosen`; if none, one of each module."""
-    parameters = [getattr(item, "callspec", None) for item in request.session.items]
-    asked = {each.params["chosen"] for each in parameters if each and "chosen" in each.params}
-    return sorted(asked) or last_of_each_module()
+@pytest.fixture
+def ready(user_environment):
+    """Takes a dataset and the key of a source; loads it, where it is on this machine."""
+
+    def load(dataset, key):
+        source = next(source for source in dataset.sources if source.key == key)
+        if source.status().state != "ready":
+            pytest.skip(f"{source.title} ({key}) is not on this machine")
+        return dataset.load(key)
+
+    return load
 
 
-@pytest.fixture(scope="session")
-def weights():
-    """Takes a `.keras` file; returns every array in it, optimizer and all, by its place."""
-    import io
-    import zipfile
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are saved."""
+    from matplotlib.figure import Figure
 
-    import h5py
+    saved = []
+    savefig = Figure.savefig
 
-    def read(path):
-        arrays = {}
+    def keep(self, *args, **kwargs):
+        saved.append(self)
+        return savefig(self, *args, **kwargs)
 
-        def add(name, item):
-            if isinstance(item, h5py.Dataset):
-                arrays[name] = item[()]
-
-        with (
-            zipfile.ZipFile(path) as archive,
-            h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
-        ):
-            file.visititems(add)
-        assert arrays
-        return arrays
-
-    return read
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return saved

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import weights
-from zoo.bench import results
+from benchmarks import results
+from zoo import manifest
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +27,7 @@ def test_each_pretrained_model_has_its_result():
 @pytest.mark.parametrize("name", [row["name"] for row in zoo.list_models(pretrained=True)])
 def test_the_docstring_tells_the_measured_score(name):
     recipe = zoo.get_recipe(name)
-    entry = weights.manifest_entry(recipe)
+    entry = manifest.manifest_entry(recipe)
     said = re.search(rf"{re.escape(name)}\s+([\d.]+)", recipe.doc)
     assert said, f"the docstring of {recipe.module.__name__} does not tell the score of {name}"
     digits = len(said[1].partition(".")[2])

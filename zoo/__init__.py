@@ -6,8 +6,10 @@
     zoo.load("imdb-bilstm").predict(["What a film!"])   # raw text in, answers out
     zoo.train("imdb-lstm", "runs/mine", data="reviews.csv")
     zoo.export("runs/mine", "serving/mine")             # for TF Serving
+    model, preprocessor = zoo.create("imdb-lstm")       # untrained, for a training loop of yours
 
 Everything here is imported when it is first used: `import zoo` itself imports no TensorFlow.
+Installed recipes may add functions, such as `zoo.backtest`: see `zoo.plugins`.
 """
 
 from __future__ import annotations
@@ -23,13 +25,13 @@ from zoo.registry import get_recipe, list_models
 if TYPE_CHECKING:
     from zoo.diagnosis import doctor as doctor
     from zoo.inspection import inspect as inspect
+    from zoo.preprocessing import create as create
     from zoo.serving import Predictor as Predictor
     from zoo.serving import evaluate as evaluate
     from zoo.serving import load as load
-    from zoo.serving.backtesting import backtest as backtest
     from zoo.serving.export import export as export
-    from zoo.training import train
-    from zoo.weights import pretrained
+    from zoo.serving.pretrained import pretrained as pretrained
+    from zoo.training import train as train
 
 __all__ = [
     "Config",
@@ -39,7 +41,7 @@ __all__ = [
     "WorkersLost",
     "ZooError",
     "__version__",
-    "backtest",
+    "create",
     "doctor",
     "evaluate",
     "export",
@@ -53,13 +55,13 @@ __all__ = [
 
 _LAZY = {
     "Predictor": "zoo.serving",
-    "backtest": "zoo.serving.backtesting",
+    "create": "zoo.preprocessing",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
-    "export": "zoo.serving",
+    "export": "zoo.serving.export",
     "inspect": "zoo.inspection",
     "load": "zoo.serving",
-    "pretrained": "zoo.weights",
+    "pretrained": "zoo.serving.pretrained",
     "train": "zoo.training",
 }
 
@@ -67,8 +69,15 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
+    if not name.startswith("_"):
+        from zoo import plugins
+
+        if name in (points := plugins.registered(plugins.FUNCTIONS)):
+            return plugins.load(points[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    from zoo import plugins
+
+    return [*__all__, *plugins.registered(plugins.FUNCTIONS)]

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from zoo.errors import UsageError, suggest
+from zoo.errors import UsageError, quoted, suggest
 
 # What options of `train`, `export` and `inspect` take; here, so that the command line can list it
 # without importing TensorFlow.
@@ -41,11 +41,18 @@ class Config:
             for name in names:
                 if not fits(getattr(self, name)):
                     raise ValueError(
-                        f"Setting {name!r} must be {meaning}; got {getattr(self, name)!r}."
+                        f"Setting {name!r} must be {meaning}; got {quoted(getattr(self, name))}."
                     )
+        check_at_least(self, 1, *limits_of(self))
 
 
 C = TypeVar("C", bound=Config)
+
+
+def limits_of(config: Config) -> list[str]:
+    """Returns the names of the settings that bound what a served model reads: those in `max_…`."""
+    names = (field.name for field in dataclasses.fields(config))
+    return [name for name in names if name.startswith("max_")]
 
 
 def check_at_least(config: Config, least: int, *names: str) -> None:
@@ -57,7 +64,7 @@ def check_at_least(config: Config, least: int, *names: str) -> None:
     for name in names:
         if getattr(config, name) < least:
             raise ValueError(
-                f"Setting {name!r} must be at least {least}; got {getattr(config, name)!r}."
+                f"Setting {name!r} must be at least {least}; got {quoted(getattr(config, name))}."
             )
 
 
@@ -69,7 +76,7 @@ def check_inspected(what: Iterable[str]) -> None:
     """
     for part in what:
         if part not in INSPECTED:
-            raise UsageError(f"Unknown part {part!r}.{suggest(part, INSPECTED)}")
+            raise UsageError(f"Unknown part {quoted(part)}.{suggest(part, INSPECTED)}")
 
 
 def override(config: C, changes: Mapping[str, Any]) -> C:
@@ -87,7 +94,7 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
     values = {}
     for key, value in changes.items():
         if key not in names:
-            raise UsageError(f"Unknown setting {key!r}.{suggest(key, names)}")
+            raise UsageError(f"Unknown setting {quoted(key)}.{suggest(key, names)}")
         values[key] = _convert(key, value, types[key])
     try:
         return dataclasses.replace(config, **values)
@@ -105,9 +112,9 @@ def parse_settings(settings: Iterable[str]) -> dict[str, str]:
     for setting in settings:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not key:
-            raise UsageError(f"Setting {setting!r} is not of the form key=value.")
+            raise UsageError(f"Setting {quoted(setting)} is not of the form key=value.")
         if key in parsed:
-            raise UsageError(f"Setting {key!r} is given twice.")
+            raise UsageError(f"Setting {quoted(key)} is given twice.")
         parsed[key] = value
     return parsed
 
@@ -119,10 +126,12 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         if value in options:
             return value
         raise UsageError(
-            f"Setting {key!r} must be one of {', '.join(options)}; got {value!r}."
+            f"Setting {key!r} must be one of {', '.join(options)}; got {quoted(value)}."
             + (suggest(str(value), options) if isinstance(value, str) else "")
         )
-    wrong = UsageError(f"Setting {key!r} takes a value of type {kind.__name__}; got {value!r}.")
+    wrong = UsageError(
+        f"Setting {key!r} takes a value of type {kind.__name__}; got {quoted(value)}."
+    )
     if kind is bool:
         words = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
         if isinstance(value, str) and value.lower() in words:
@@ -139,7 +148,7 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
     except (TypeError, ValueError, OverflowError):
         raise wrong from None
     if kind is float and not math.isfinite(converted):
-        raise UsageError(f"Setting {key!r} takes a finite number; got {value!r}.")
+        raise UsageError(f"Setting {key!r} takes a finite number; got {quoted(value)}.")
     if kind is int and isinstance(value, float) and value != converted:
         raise wrong
     return converted

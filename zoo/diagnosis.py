@@ -1,4 +1,4 @@
-"""`zoo.doctor`: what is installed, which devices there are, and how to mend what is missing."""
+"""`zoo.doctor`: installed packages, devices, problems and how to fix them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ from typing import Any
 
 from zoo import files
 from zoo.environment import TENSORFLOW, environment, installed_version
-from zoo.errors import ZooError
+from zoo.errors import ZooError, quoted, shortened
+from zoo.processes import python_command
 
 DISTRIBUTION = "rnn-zoo"
-SETTINGS = ("ZOO_HOME", "ZOO_OFFLINE", "ZOO_MIRROR", "TFDS_DATA_DIR")
+SETTINGS = (
+    "ZOO_HOME",
+    "ZOO_OFFLINE",
+    "ZOO_MIRROR",
+    "ZOO_MIN_SPEED",
+    "ZOO_MAX_UNPACKED",
+    "TFDS_DATA_DIR",
+)
 GPU_INSTALL = f"pip install '{DISTRIBUTION}[gpu]'"
 NEEDED_GB = 1.0  # downloads, unpacked weights and a few runs
 TENSORFLOW_SECONDS = 120
 
-# Run by itself: a TensorFlow that does not fit this processor kills the process it is loaded in.
+# Run in a separate process: a TensorFlow that does not fit this processor kills its process.
 _DEVICES = """
 import json, tensorflow as tf, keras
 details = tf.config.experimental.get_device_details
@@ -37,11 +45,11 @@ print(json.dumps({
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """Something that is amiss.
+    """A problem of the installation.
 
     Attributes:
-      what: in one line.
-      remedy: what to do about it.
+      what: description in one line.
+      remedy: how to fix it.
       essential: whether training or predicting fails without it.
     """
 
@@ -51,14 +59,14 @@ class Problem:
 
 
 def doctor() -> dict[str, Any]:
-    """Looks at this installation; changes nothing and asks no network.
+    """Checks this installation; changes nothing and does not use the network.
 
     Returns:
-      A dict that JSON can hold: `ok` (nothing essential is missing), `environment` (as
-      `zoo.environment.environment` gives it), `packages` (name to version; None: not
+      A dict that JSON can hold: `ok` (nothing essential is missing), `environment` (the
+      result of `zoo.environment.environment`), `packages` (name to version; None: not
       installed), `backend` (of Keras), `gpus` (names), `gpu_install` (the command), `cache`
       (`path`, `bytes`, `free_bytes`), `settings` (environment variables; None: not set), `pip`
-      (version or None), `pretrained` (recipe to `"ok"` or what is wrong) and `problems` (dicts
+      (version or None), `pretrained` (recipe to `"ok"` or the problem) and `problems` (dicts
       of `what, remedy, essential`).
     """
     problems: list[Problem] = []
@@ -66,7 +74,7 @@ def doctor() -> dict[str, Any]:
     backend, gpus = _devices(packages, problems)
     try:
         machine = environment()
-    except ImportError as error:  # its package is among the problems already
+    except ImportError as error:  # already reported as a missing package
         machine = {"python": sys.version.split()[0], "missing": error.name}
     report = {
         "environment": {**machine, "gpus": gpus},
@@ -87,7 +95,7 @@ def doctor() -> dict[str, Any]:
 
 
 def _packages(problems: list[Problem]) -> dict[str, str | None]:
-    """Returns the version of each package that ours declares, by its own metadata."""
+    """Returns the installed version of each package that the metadata of ours require."""
     try:
         declared = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -101,13 +109,13 @@ def _packages(problems: list[Problem]) -> dict[str, str | None]:
         return {}
     from packaging.requirements import Requirement
 
-    found: dict[str, str | None] = {}
+    versions: dict[str, str | None] = {}
     for requirement in map(Requirement, declared):
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         name = requirement.name
         version = installed_version(*(TENSORFLOW if name == TENSORFLOW[0] else (name,)))
-        found[name] = version
+        versions[name] = version
         if version is None:
             what = f"{name} is not installed"
         elif not requirement.specifier.contains(version, prereleases=True):
@@ -115,36 +123,36 @@ def _packages(problems: list[Problem]) -> dict[str, str | None]:
         else:
             continue
         problems.append(Problem(what, f"pip install '{name}{requirement.specifier}'", True))
-    return found
+    return versions
 
 
 def _devices(
     packages: dict[str, str | None], problems: list[Problem]
 ) -> tuple[str | None, list[str]]:
-    """Loads TensorFlow in a process of its own; returns Keras' backend and the GPUs' names."""
-    wanted = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    if wanted != "tensorflow":
-        what = f"KERAS_BACKEND is {wanted!r}, but training and serving need TensorFlow"
+    """Loads TensorFlow in a separate process; returns Keras' backend and the names of the GPUs."""
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend != "tensorflow":
+        what = f"KERAS_BACKEND is {quoted(backend)}, but training and serving need TensorFlow"
         problems.append(Problem(what, "unset KERAS_BACKEND", True))
-        return wanted, []
+        return backend, []
     if packages.get(TENSORFLOW[0], "") is None:
         return None, []
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _DEVICES],
-            env={**os.environ, "KERAS_BACKEND": wanted, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        process = subprocess.run(
+            python_command(_DEVICES),
+            env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"},
             capture_output=True,
             text=True,
             errors="replace",
             timeout=TENSORFLOW_SECONDS,
             check=False,
         )
-        lines = done.stdout.splitlines()
-        if done.returncode == 0 and lines:
-            found = json.loads(lines[-1])
+        lines = process.stdout.splitlines()
+        if process.returncode == 0 and lines:
+            devices = json.loads(lines[-1])
         else:
-            said = done.stderr.strip().splitlines()
-            reason = said[-1][:300] if said else f"exit status {done.returncode}"
+            errors = process.stderr.strip().splitlines()
+            reason = shortened(errors[-1]) if errors else f"exit status {process.returncode}"
             raise ZooError(reason)
     except (ZooError, subprocess.TimeoutExpired, ValueError) as error:
         problems.append(
@@ -156,11 +164,11 @@ def _devices(
             )
         )
         return None, []
-    if not found["gpus"] and _nvidia():
+    if not devices["gpus"] and _nvidia():
         problems.append(
             Problem("there is an NVIDIA GPU that TensorFlow does not see", GPU_INSTALL, False)
         )
-    return found["backend"], found["gpus"]
+    return devices["backend"], devices["gpus"]
 
 
 def _nvidia() -> bool:
@@ -169,7 +177,7 @@ def _nvidia() -> bool:
 
 
 def _cache(problems: list[Problem]) -> dict[str, Any]:
-    """Measures the cache folder and the room left for it."""
+    """Returns path and size of the cache folder, and the free disk space."""
     path = files.home().absolute()
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     existing = path
@@ -186,13 +194,21 @@ def _cache(problems: list[Problem]) -> dict[str, Any]:
 
 
 def _settings(problems: list[Problem]) -> dict[str, str | None]:
-    found = {name: os.environ.get(name) for name in SETTINGS}
+    from zoo.data.fetch import mirror_problem
+
+    values = {name: os.environ.get(name) for name in SETTINGS}
     for name in ("ZOO_MIRROR", "TFDS_DATA_DIR"):
-        value = found[name]
-        if value and "://" not in value and not Path(value).expanduser().is_dir():
-            what = f"{name} names {value}, which is no folder"
+        value = values[name]
+        what = None
+        if value and name == "ZOO_MIRROR":
+            what = mirror_problem(value)
+        if what is not None:
+            what = f"{name}: {what}"
+        elif value and "://" not in value and not os.path.isdir(os.path.expanduser(value)):
+            what = f"{name} names {shortened(value)}, which is no folder"
+        if what is not None:
             problems.append(Problem(what, f"correct or unset {name}", False))
-    return found
+    return values
 
 
 def _pip(problems: list[Problem]) -> str | None:
@@ -205,9 +221,10 @@ def _pip(problems: list[Problem]) -> str | None:
 
 
 def _pretrained(problems: list[Problem]) -> dict[str, str]:
-    """Checks every pack, and what was unpacked of it, against the manifest."""
+    """Checks every pack, and its unpacked files, against the manifest."""
+    from zoo.manifest import manifest_entry
     from zoo.registry import get_recipe
-    from zoo.weights import manifest_entry, pretrained, pretrained_names
+    from zoo.serving.pretrained import pretrained, pretrained_names
 
     state: dict[str, str] = {}
     try:

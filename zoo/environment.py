@@ -1,4 +1,4 @@
-"""What a run or a measurement was made with: versions and the class of hardware."""
+"""The environment of a run or a measurement: versions and type of hardware."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-macos")
 
 
 def environment() -> dict[str, Any]:
-    """Describes this machine and its software, without anything that names it or its user.
+    """Describes this machine and its software, without names of the machine or its user.
 
-    TensorFlow is not imported; the GPUs are listed only when it already was.
+    TensorFlow is not imported; the GPUs are listed only if it was imported before.
 
     Returns:
       A dict that JSON can hold: `python`, `zoo`, `tensorflow`, `keras`, `numpy` (versions;
-      None: not installed), `system`, `machine`, `cpu` (model without its clock), `cores`
+      None: not installed), `system`, `machine`, `cpu` (model without clock rate), `cores`
       (logical, that this process may use), `memory_gib` (None: unknown), `gpus` (names).
     """
     from joblib import cpu_count  # type: ignore[import-untyped]  # knows affinity masks and the quotas of containers
@@ -45,7 +45,7 @@ def environment() -> dict[str, Any]:
 
 
 def installed_version(*distributions: str) -> str | None:
-    """Returns the version of the first of these that is installed."""
+    """Returns the version of the first installed distribution, None if none is installed."""
     for name in distributions:
         try:
             return metadata.version(name)
@@ -55,17 +55,17 @@ def installed_version(*distributions: str) -> str | None:
 
 
 def _cpu_model() -> str:
-    """Returns the processor's name as the system gives it."""
+    """Returns the name of the processor as the system reports it."""
     if sys.platform == "darwin":
         command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
     info = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:(.*)$", info.read_text(), re.M) if info.exists() else None
-    return found[1] if found else platform.processor()
+    match = re.search(r"^model name\s*:(.*)$", info.read_text(), re.M) if info.exists() else None
+    return match[1] if match else platform.processor()
 
 
 def _general(model: str) -> str:
-    """Returns a processor's name without marks, clock and filler words.
+    """Returns the name of a processor without trademarks, clock rate and filler words.
 
     >>> _general("Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz")
     'Intel Xeon Platinum 8370C'
@@ -83,7 +83,7 @@ def _memory_gib() -> int | None:
 
 
 def _gpus() -> list[str]:
-    """Returns the names of the GPUs that TensorFlow sees, if it is in use already."""
+    """Returns the names of the GPUs that TensorFlow sees, if it is imported already."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return []

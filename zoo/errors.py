@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import numbers
+import re
+import signal
 from collections.abc import Iterable
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+QUOTED = 200  # characters of what was given that a message quotes
+WORKERS_LOST = 128 + 75
+# Signals that stop training so that it can be resumed.
+STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 class ZooError(Exception):
@@ -22,7 +32,7 @@ class WorkersLost(ZooError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop (Ctrl-C, SIGTERM) and has left a run that can be resumed.
+    """Training was asked to stop (Ctrl-C, SIGTERM, SIGHUP) and has left a run that can be resumed.
 
     Attributes:
       epoch: epoch it stopped in, from 1; 0 if training had not begun.
@@ -37,9 +47,6 @@ class Interrupted(KeyboardInterrupt):
         self.epoch, self.step, self.signum = epoch, step, signum
 
 
-WORKERS_LOST = 128 + 75
-
-
 def exit_code(error: BaseException) -> int:
     """Returns what the command line exits with after an error of ours or of another's."""
     if isinstance(error, Interrupted):
@@ -49,12 +56,64 @@ def exit_code(error: BaseException) -> int:
     return 2 if isinstance(error, UsageError) else getattr(error, "exit_code", 1)
 
 
+def check_integer(name: str, value: object) -> None:
+    """Checks an argument.
+
+    Raises:
+      UsageError: it is no integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise UsageError(f"{name} must be an integer; got {quoted(value)}.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Checks an argument.
+
+    Raises:
+      UsageError: it is no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise UsageError(f"{name} must be a number; got {quoted(value)}.")
+
+
+def shortened(text: str, limit: int = QUOTED) -> str:
+    """Returns a text for a message: one line of at most `limit` characters.
+
+    The end of a longer text is cut; control characters, which a terminal may obey, are spaces.
+    """
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return _CONTROL.sub(" ", cut)
+
+
+def quoted(value: object, limit: int = QUOTED) -> str:
+    """Returns `repr(value)` for a message: at most `limit` characters between the quotes.
+
+    >>> quoted("x" * 1000, limit=5)
+    "'xxxx…'"
+    """
+    cut = value[: limit + 1] if isinstance(value, (str, bytes)) else value  # it may be huge
+    try:
+        shown = repr(cut)
+    except ValueError:  # an integer of more digits than Python writes
+        shown = f"an object of type {type(value).__name__}"
+    if isinstance(value, (str, bytes)):
+        head = shown.index(shown[-1]) + 1
+        return shown[:head] + shortened(shown[head:-1], limit) + shown[-1]
+    return shortened(shown, limit)
+
+
+def first_line(error: Exception) -> str:
+    """Returns the first line of a library's error, without TensorFlow's `{{node …}}`."""
+    text = re.sub(r"\{\{.*?\}\}", "", str(error)).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
     import difflib
 
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    known = sorted(shortened(each) for each in known)
+    near = difflib.get_close_matches(shortened(name), known, n=1, cutoff=0.5)
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" There is: {', '.join(known)}." if known else ""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError, quoted
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `writing` gives
 
@@ -18,7 +18,12 @@ _TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `writing` give
 def home() -> Path:
     """Returns the cache folder: `ZOO_HOME`, or the user's cache directory."""
     if os.environ.get("ZOO_HOME"):
-        return Path(os.environ["ZOO_HOME"]).expanduser()
+        try:
+            return Path(os.environ["ZOO_HOME"]).expanduser()
+        except RuntimeError:  # ~name, but no such user
+            raise UsageError(
+                f"ZOO_HOME is {quoted(os.environ['ZOO_HOME'])}, which is no folder of a user here."
+            ) from None
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("rnn-zoo"))
@@ -27,6 +32,22 @@ def home() -> Path:
 def offline() -> bool:
     """Whether `ZOO_OFFLINE` forbids the network."""
     return os.environ.get("ZOO_OFFLINE", "").lower() not in ("", "0", "false", "no")
+
+
+def number_setting(name: str, default: float) -> float:
+    """Returns the number that an environment variable holds, such as `5e8`.
+
+    Raises:
+      UsageError: it is no finite number, or below 0.
+    """
+    text = os.environ.get(name, "").strip()
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"{name} must be a number, 0 or more; got {quoted(text)}.")
+    return value
 
 
 @contextlib.contextmanager
@@ -102,6 +123,31 @@ def damage(path: Path) -> str | None:
     return f"the checksum of {part} is wrong" if part else None
 
 
+def lock_folder(folder: Path, stack: contextlib.ExitStack, *, wait: bool) -> bool:
+    """Locks a folder itself, until a stack is closed or the process ends.
+
+    Args:
+      folder: that exists.
+      stack: what ends the lock.
+      wait: whether to wait for one who has it.
+
+    Returns:
+      Whether the lock is held: not where another has it, nor where there are no such locks.
+    """
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return False
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
     """Gives a folder below the cache folder that is gone afterwards."""
@@ -131,8 +177,28 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ZooError(f"{path} is missing: {path.parent} is not complete.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ZooError(f"{path} cannot be read ({error}). Restore or delete it.") from error
+
+
+def read_object(path: Path, **fields: type | tuple[type, ...]) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Args:
+      path: of the file.
+      **fields: the fields that it must have, and the Python types of their values.
+
+    Raises:
+      ZooError: it is missing or damaged: no JSON, or JSON of another shape.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ZooError(f"{path} is damaged: it holds no JSON object. Restore or delete it.")
+    for name, kind in fields.items():
+        if name not in value or not isinstance(value[name], kind):
+            what = "is of a wrong type" if name in value else "is missing"
+            raise ZooError(f"{path} is damaged: {name!r} {what}. Restore or delete it.")
+    return value
 
 
 def sha256(path: Path) -> str:
@@ -144,8 +210,3 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def without_folders(text: str | None) -> str | None:
-    """Returns the last part of an absolute path, which is nobody else's business; else `text`."""
-    return os.path.basename(os.path.normpath(text)) if text and os.path.isabs(text) else text

@@ -26,7 +26,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from zoo.cluster import Cluster, split_address
-from zoo.errors import WORKERS_LOST, Interrupted, UsageError, WorkersLost, ZooError, exit_code
+from zoo.errors import (
+    STOPPING,
+    WORKERS_LOST,
+    Interrupted,
+    UsageError,
+    WorkersLost,
+    ZooError,
+    exit_code,
+)
 
 PROTOCOL = "rnn-zoo worker 1"
 LINGER = 5.0  # seconds in which a worker that fails tries to tell the others
@@ -147,7 +155,7 @@ def meet(
       UsageError: another worker has other facts, or has ended by wrong usage.
       WorkersLost: somebody did not come in time.
       ZooError: this worker's port is taken, or another worker has failed.
-      Interrupted: SIGINT or SIGTERM came.
+      Interrupted: SIGINT, SIGTERM or SIGHUP came.
     """
     with _Door(cluster, facts) as door, _stoppable(door.waiting_for):
         try:
@@ -498,7 +506,7 @@ class Link:
 
         Raises:
           ZooError: another worker has ended.
-          Interrupted: SIGINT or SIGTERM came, and nothing else handles them.
+          Interrupted: SIGINT, SIGTERM or SIGHUP came, and nothing else handles them.
         """
         place = {"for": ""}
         with _stoppable(lambda: place["for"]):
@@ -584,14 +592,14 @@ class Link:
 
 @contextlib.contextmanager
 def _stoppable(waiting_for: Callable[[], str]) -> Iterator[None]:
-    """Raises Interrupted when SIGINT or SIGTERM comes, unless somebody else handles them."""
+    """Raises Interrupted at SIGINT, SIGTERM and SIGHUP, unless somebody else handles them."""
 
     def handle(number: int, _: Any) -> None:
         raise Interrupted(0, 0, number, f"while waiting for {waiting_for() or 'other workers'}")
 
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, handle)
     try:

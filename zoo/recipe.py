@@ -4,8 +4,10 @@ Constants:
 
 - docstring: the idea of the network: equations, reference, expected score and time.
 - `TOPOLOGY`, `TASK`: `"many-to-one"`, … and `"sentiment"`, …
-- `METRIC`: the key of `evaluate`'s result that the field quotes.
-- `MONITOR`: the validation log that picks the best epoch, `"val_accuracy"` or `"val_loss"`.
+- `METRIC`: the score that the field quotes, `zoo.scores.Metric("accuracy", better="higher")`: a
+  value of what `evaluate` returns.
+- `MONITOR`: the validation log that picks the best epoch, of any name:
+  `zoo.scores.Monitor("val_loss", better="lower")`.
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
@@ -17,24 +19,38 @@ Functions:
   module may differ with its configuration, by the pair of languages for example.
 - `prepare(config, train, base=None)`: what is learnt from the training split besides weights
   (vocabulary, labels, …), a dict that JSON can hold: the assets. `base` is that dict of the
-  model to go on from.
+  model to go on from. The engine makes a `zoo.assets.Assets` of it, a dict too, which the
+  functions below take as `assets`.
 - `batches(config, assets, examples)`: raw examples to a `zoo.data.Batches` of model input and
   target.
 - `build(config, assets)`: the Keras model, of backend-neutral layers, not compiled.
 - `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made anew at each call.
-- `serve(config, assets, model)`: a `zoo.serving.Served`: signatures from raw input to named
-  outputs.
-- `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a dict
-  that JSON can hold.
-- `baseline(config, splits)`: name to the same metrics, for the honest simple methods.
+- `serve(config, assets, model)`: a `zoo.serving.Served`: functions from raw input to named
+  outputs, by what they can do: `answer`, `search`, `generation`, `score`, `alignment`, `forecast`.
+  The table in `zoo.serving.capabilities` says which inputs, options and outputs each has; it is
+  checked before the first training step and before an export.
+- `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a
+  `zoo.scores.Scores`: values, tables by name, a confusion matrix.
+- `baseline(config, splits)`: name to the `Scores` of an honest simple method, by the same names.
 - `show(example, answer)`: one answer for people, on a line if it can be; also one of `nbest`.
 
 Functions that a module has only where there is something to do:
 
+- `encoder(config, assets)`: what turns raw examples into ids or features, and back. It is called
+  once for each `Assets`; `batches`, `build` and `serve` use what it returned as `assets.encoder`.
+- `optimizer(config, steps)`: the Keras optimizer, where it is not Adam with clipping, warm-up and
+  cosine decay. `steps` are those of all epochs: batches of the training split times
+  `config.epochs`; early stopping may end training before. It is made anew at each call. Gradients
+  of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
+  `update/…`, and `config.clip_norm` does nothing unless it is used here.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
+- `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
+- `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
+  how an answer came about, by options of `zoo predict`. `draw` returns False where there is
+  nothing to draw.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
 - `ask(config, text)`: what a person names on the command line, such as the path of a recording,
@@ -43,7 +59,7 @@ Functions that a module has only where there is something to do:
 - `steps(config, assets, x)`: one row of model input to labels of its time steps, for people: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
-  each; returns their paths.
+  each; returns their paths. The command line adds to `answer` what was given, such as `prime`.
 
 `examples` are columns: a dict of equally long lists. A served input bears the name of the
 column that it takes, so that a sample of the data is also a sample of requests.
@@ -56,37 +72,36 @@ Some names mean something to the engine:
   cannot be told by its values. `predict` fills it in where it is not given.
 - `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
   time as their second one, and `predict` cuts each row to its length.
+- inputs float `(batch, time)` of one signature are one series: in each row they are equally long,
+  or empty. `predict` marks a row where they are not.
+- `valid`, bool, and `problem`, string, outputs `(batch,)`: whether a row has an answer, and if not,
+  why: a sentence. One bad row must not fail those beside it, which may be another client's:
+  `zoo.bounds.marked` makes the outputs.
+- `max_…`, a setting: bounds what is read of a request; `zoo export --limit` changes it.
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
-- `nbest`, a signature with the options `beam` and `n_best`: the outputs of `serving_default` with
-  an axis of answers, best first: `zoo predict --beam --n-best`.
-- `generate`, a signature of `zoo.decoding.generations`: `predictor.generate`, `zoo generate`.
-- `alignment`, a signature of `features` `(batch, frames, bands)` and `posteriors` `(batch, frames,
-  ids)`, the blank first; `seconds` `(batch,)`, of a frame; `length`: `zoo predict --alignment`.
-- `checks` in what `evaluate` returns: what was made, and the corpus' own, to the same numbers.
-- `score`, a signature: sequences to their `log_probability` in nats and the `count` of their steps.
-- `walk`, a signature of what forecasts prices: `open`, `high`, `low` and `close`, 0 where unknown,
-  to the forecasts of each day, `(batch, time, horizon)`: `location`, `scale` and `freedom` of a
-  Student's t of the log return over the next 1 … days, and its `variance`; with `length`:
-  `zoo backtest`. `until` in the assets: the last day that was trained on.
+- `until` in the assets: the last day that was trained on, of what forecasts prices.
 - `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
   it comes.
-- `attention` `(batch, answers, pieces, source pieces)`, an output of it, with `pieces`
-  `(batch, answers, pieces)` and `source_pieces` `(batch, source pieces)`: `--attention` draws them.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
+from zoo.assets import Assets
 from zoo.config import Config
-from zoo.errors import ZooError
+from zoo.errors import ZooError, suggest
+from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
+    import keras
+
     from zoo.data import Batches, Dataset, Examples, Splits
-    from zoo.serving import Predictor, Served
+    from zoo.serving.signatures import Served
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 
@@ -102,6 +117,80 @@ FUNCTIONS = (
     "baseline",
     "show",
 )
+
+
+class Objective(TypedDict, total=False):
+    """What `objective` returns: arguments of `keras.Model.compile`. `loss` is needed."""
+
+    loss: str | keras.losses.Loss
+    metrics: list[str | keras.metrics.Metric]
+
+
+class Answers(Protocol):
+    """What `evaluate` may use of a trained model: a part of `zoo.serving.Predictor`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def data(self) -> dict[str, Any]: ...
+
+    @property
+    def run(self) -> dict[str, Any]: ...
+
+    @property
+    def input_names(self) -> list[str]: ...
+
+    def predict(
+        self,
+        examples: Sequence[str | bytes] | Mapping[str, Sequence],
+        *,
+        batch_size: int = 64,
+        signature: str = "serving_default",
+        **options: Any,
+    ) -> list[dict[str, Any]]: ...
+
+    def generate(self, count: int = 1, *, steps: int | None = None) -> list[dict[str, Any]]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """What people may begin a generated sequence with: `zoo generate MODEL --NAME VALUE`.
+
+    Attributes:
+      name: of the input of `seed` that it becomes.
+      help: a sentence for `--help`.
+      metavar: what stands for the value in `--help`.
+      flags: further spellings, such as `"--seed-chord"`.
+    """
+
+    name: str
+    help: str
+    metavar: str = "TEXT"
+    flags: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture of how an answer came about: `zoo predict MODEL --NAME PNG`.
+
+    Attributes:
+      name: of the option, and what `draw` is told.
+      help: a sentence for `--help`.
+      capability: whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
+      outputs: of that signature which are for the picture alone, and are not shown.
+    """
+
+    name: str
+    help: str
+    capability: str
+    outputs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,12 +218,22 @@ class Recipe:
         return self.module.TASK
 
     @property
-    def metric(self) -> str:
+    def metric(self) -> Metric:
         return self.module.METRIC
 
     @property
-    def monitor(self) -> str:
+    def monitor(self) -> Monitor:
         return self.module.MONITOR
+
+    @property
+    def seeds(self) -> tuple[Option, ...]:
+        """What `seed` takes by an option of `zoo generate`."""
+        return getattr(self.module, "SEEDS", ())
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """What `draw` draws."""
+        return getattr(self.module, "PICTURES", ())
 
     @property
     def dataset(self) -> Dataset:
@@ -158,17 +257,37 @@ class Recipe:
     def data(self, config: Config) -> Dataset:
         return self.module.data(config)
 
-    def prepare(self, config: Config, train: Examples, base: dict | None = None) -> dict[str, Any]:
-        return self.module.prepare(config, train, base)
+    def assets(self, config: Config, values: Mapping[str, Any]) -> Assets:
+        """Returns what `prepare` has learnt, with the encoder that is made of it."""
+        return Assets(values, lambda assets: self.encoder(config, assets))
 
-    def batches(self, config: Config, assets: dict, examples: Examples) -> Batches:
+    def encoder(self, config: Config, assets: Assets) -> Any:
+        """Makes the encoder; None where the module has none. `Assets` calls this once."""
+        if hasattr(self.module, "encoder"):
+            return self.module.encoder(config, assets)
+        return None
+
+    def prepare(self, config: Config, train: Examples, base: Assets | None = None) -> Assets:
+        return self.assets(config, self.module.prepare(config, train, base))
+
+    def batches(self, config: Config, assets: Assets, examples: Examples) -> Batches:
         return self.module.batches(config, assets, examples)
 
-    def build(self, config: Config, assets: dict) -> Any:
+    def build(self, config: Config, assets: Assets) -> keras.Model:
         return self.module.build(config, assets)
 
-    def objective(self, config: Config, assets: dict) -> dict[str, Any]:
+    def objective(self, config: Config, assets: Assets) -> Objective:
         return self.module.objective(config, assets)
+
+    def optimizer(self, config: Config, steps: int) -> Any:
+        """Returns the module's own optimizer; None where it has none.
+
+        Args:
+          steps: of all epochs.
+        """
+        if hasattr(self.module, "optimizer"):
+            return self.module.optimizer(config, steps)
+        return None
 
     def augment(self, config: Config, train: Examples) -> Examples:
         if hasattr(self.module, "augment"):
@@ -188,12 +307,16 @@ class Recipe:
     def ask(self, config: Config, text: str) -> Examples:
         return self.module.ask(config, text)
 
+    def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+        """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""
+        return self.module.draw(config, assets, picture, answer, path)
+
     def render(self, config: Config, answer: dict, stem: Path) -> list[Path]:
         if hasattr(self.module, "render"):
             return self.module.render(config, answer, stem)
         return []
 
-    def steps(self, config: Config, assets: dict, x: Any) -> dict[str, list[str]]:
+    def steps(self, config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
         if hasattr(self.module, "steps"):
             return self.module.steps(config, assets, x)
         symbols = assets.get("symbols")
@@ -201,24 +324,42 @@ class Recipe:
             return {}
         return {"": [symbols[number - 1] if number <= len(symbols) else "" for number in x]}
 
-    def initialise(self, config: Config, assets: dict, model: Any) -> None:
+    def initialise(self, config: Config, assets: Assets, model: keras.Model) -> None:
         if hasattr(self.module, "initialise"):
             self.module.initialise(config, assets, model)
 
-    def serve(self, config: Config, assets: dict, model: Any) -> Served:
-        return self.module.serve(config, assets, model)
+    def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
+        """Returns what the module serves, large batches computed in parts."""
+        return self.module.serve(config, assets, model).in_parts()
 
     def evaluate(
         self,
         config: Config,
-        assets: dict,
-        predictor: Predictor,
+        assets: Assets,
+        predictor: Answers,
         examples: Examples,
-    ) -> dict[str, Any]:
-        return self.module.evaluate(config, assets, predictor, examples)
+    ) -> Scores:
+        scores = self._checked(
+            self.module.evaluate(config, assets, predictor, examples), "evaluate"
+        )
+        if self.metric.name not in scores.values:
+            raise ZooError(
+                f"{self.name}: evaluate gives no value {self.metric.name!r}, which METRIC names."
+                f"{suggest(self.metric.name, scores.values)}"
+            )
+        return scores
 
-    def baseline(self, config: Config, splits: Splits) -> dict[str, dict]:
-        return self.module.baseline(config, splits)
+    def baseline(self, config: Config, splits: Splits) -> dict[str, Scores]:
+        found = self.module.baseline(config, splits)
+        return {name: self._checked(scores, f"baseline {name!r}") for name, scores in found.items()}
+
+    def _checked(self, scores: Any, source: str) -> Scores:
+        if not isinstance(scores, Scores):
+            raise ZooError(
+                f"{self.name}: {source} gives a {type(scores).__name__}; it must give a "
+                f'zoo.scores.Scores, such as Scores({{"{self.metric.name}": 0.5}}).'
+            )
+        return scores
 
     def show(self, example: dict, answer: dict) -> str:
         return self.module.show(example, answer)
@@ -240,6 +381,17 @@ def recipes_of(module: types.ModuleType, origin: str) -> list[Recipe]:
         raise ZooError(
             f"{origin}: TOPOLOGY is {module.TOPOLOGY!r}; it must be one of {', '.join(TOPOLOGIES)}."
         )
+    for name, kind, value in (
+        ("METRIC", Metric, module.METRIC),
+        ("MONITOR", Monitor, module.MONITOR),
+    ):
+        if not isinstance(value, kind):
+            known = value if isinstance(value, str) else "name"
+            raise ZooError(
+                f"{origin}: {name} is {value!r}, which does not say whether higher or lower is "
+                f'better. Write {name} = {kind.__name__}("{known}", better="higher") or '
+                'better="lower", with zoo.scores.'
+            )
     for name, config in module.RECIPES.items():
         if not isinstance(config, Config):
             raise ZooError(f"{origin}: the configuration of {name!r} does not derive from Config.")

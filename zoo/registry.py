@@ -1,4 +1,4 @@
-"""Finds recipes: through the entry-point group `zoo.recipes`, or in a file given by path."""
+"""Registry of recipes: from the entry-point group `zoo.recipes`, or from a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import fnmatch
 import functools
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 import threading
@@ -13,33 +14,33 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo.errors import UsageError, ZooError, suggest
+from zoo import plugins
+from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
+from zoo.manifest import names_in
 from zoo.recipe import Recipe, recipes_of
 
-GROUP = "zoo.recipes"
-
-_LOADING = threading.RLock()  # a file that one thread is running is half a module to another
+_LOADING = threading.RLock()  # another thread must not see a partly executed module
 
 
 def get_recipe(name: str) -> Recipe:
     """Returns the recipe of that name, or of `path/to/file.py:name`.
 
     Raises:
-      UsageError: there is none (with the nearest name).
+      UsageError: an unknown name; the message has the nearest one.
     """
     path, separator, inner = name.rpartition(":")
     if not separator and name.endswith(".py"):
         path, inner = name, ""
     if path.endswith(".py"):
-        found = _from_file(Path(path))
-        if not inner and len(found) == 1:
-            return next(iter(found.values()))
-        if inner in found:
-            return found[inner]
-        raise UsageError(f"{path} has no recipe {inner!r}.{suggest(inner, found)}")
+        file_recipes = _from_file(Path(path))
+        if not inner and len(file_recipes) == 1:
+            return next(iter(file_recipes.values()))
+        if inner in file_recipes:
+            return file_recipes[inner]
+        raise UsageError(f"{path} has no recipe {quoted(inner)}.{suggest(inner, file_recipes)}")
     known = recipes()
     if name not in known:
-        raise UsageError(f"Unknown recipe {name!r}.{suggest(name, known)}")
+        raise UsageError(f"Unknown recipe {quoted(name)}.{suggest(name, known)}")
     return known[name]
 
 
@@ -54,14 +55,12 @@ def list_models(
 
     Args:
       pattern: shell-style (`"imdb-*"`); without a wildcard, any part of the name.
-      task, topology: keep only these.
-      pretrained: keep only those with packed weights.
+      task, topology: keep only recipes of this task or topology.
+      pretrained: keep only recipes with packed weights.
 
     Returns:
       Dicts of `name, topology, task, dataset, metric, pretrained` (bool).
     """
-    from zoo.weights import names_in
-
     if not any(sign in pattern for sign in "*?["):
         pattern = f"*{pattern}*"
     rows = []
@@ -71,7 +70,7 @@ def list_models(
             "topology": recipe.topology,
             "task": recipe.task,
             "dataset": recipe.dataset.name,
-            "metric": recipe.metric,
+            "metric": recipe.metric.name,
             "pretrained": name in names_in(recipe.pretrained_folder),
         }
         if (
@@ -89,7 +88,7 @@ def recipes() -> dict[str, Recipe]:
     """Returns every registered recipe by name.
 
     Raises:
-      ZooError: two modules use one name, or a registered module cannot be imported.
+      ZooError: two recipes have the same name, or a registered module cannot be imported.
     """
     known: dict[str, Recipe] = {}
     for module, origin in _registered_modules():
@@ -104,34 +103,29 @@ def recipes() -> dict[str, Recipe]:
 
 
 def _registered_modules() -> Iterator[tuple[types.ModuleType, str]]:
-    """Yields each module that an entry point names; of a package, each module in it."""
-    from importlib.metadata import entry_points  # half of the time that `zoo --help` would take
-
-    seen = set()
-    for point in entry_points(group=GROUP):
-        if point.value in seen:  # the same distribution found twice on the path
-            continue
-        seen.add(point.value)
+    """Yields each registered module, or the modules of a registered package, with their names."""
+    for point in plugins.registered(plugins.RECIPES).values():
         try:
             module = importlib.import_module(point.value)
             names = [point.value]
             if hasattr(module, "__path__"):
-                found = pkgutil.iter_modules(module.__path__, f"{point.value}.")
-                names = sorted(info.name for info in found if not info.ispkg)
+                infos = pkgutil.iter_modules(module.__path__, f"{point.value}.")
+                names = sorted(info.name for info in infos if not info.ispkg)
             for name in names:
                 yield importlib.import_module(name), name
-        except Exception as error:  # whatever another's module does when it is imported
+        except Exception as error:  # any error of a third-party module
             raise ZooError(
                 f"The recipes registered as {point.value!r} cannot be imported: "
-                f"{type(error).__name__}: {error}. Repair or uninstall what registers them."
+                f"{type(error).__name__}: {error}. Repair or uninstall the package that "
+                "registers them."
             ) from error
 
 
 def _from_file(path: Path) -> dict[str, Recipe]:
-    """Imports a recipe file under a name of its own, once."""
+    """Imports a recipe file once, under a unique module name; returns its recipes by name."""
+    if not os.path.isfile(path):  # unlike `Path`, accepts names that are too long
+        raise UsageError(f"There is no recipe file {shortened(str(path))}.")
     path = path.resolve()
-    if not path.is_file():
-        raise UsageError(f"There is no recipe file {path}.")
     name = f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"
     with _LOADING:
         module = sys.modules.get(name)
@@ -140,7 +134,7 @@ def _from_file(path: Path) -> dict[str, Recipe]:
             if spec is None or spec.loader is None:
                 raise UsageError(f"{path} is not a Python file.")
             module = importlib.util.module_from_spec(spec)
-            sys.modules[name] = module  # dataclasses look their module up
+            sys.modules[name] = module  # dataclasses look up their module
             try:
                 spec.loader.exec_module(module)
             except Exception as error:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data import Dataset, Examples, Source
@@ -23,13 +21,15 @@ def data() -> None:
 
 
 @data.command("list")
-@click.option("--probe", is_flag=True, help="Ask the network whether the sources answer.")
+@click.option(
+    "--probe", is_flag=True, help="Check over the network whether the sources are reachable."
+)
 @options.json_output
 def list_(probe: bool, as_json: bool) -> None:
     """List the datasets of all recipes, with their sources in the order of preference."""
     rows = [_describe(each, names, probe) for each, names in _datasets().values()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(rows, indent=2))
         return
     if not rows:
         click.echo("No recipe is registered.", err=True)
@@ -61,7 +61,7 @@ def list_(probe: bool, as_json: bool) -> None:
 
 @data.command()
 @click.argument("name")
-@click.option("--source", help="Key of a source; the first that can be had by default.")
+@click.option("--source", help="Key of a source; the first available one by default.")
 def fetch(name: str, source: str | None) -> None:
     """Fetch the dataset NAME (or that of the recipe NAME) into the cache."""
     dataset = _dataset(name)
@@ -69,32 +69,34 @@ def fetch(name: str, source: str | None) -> None:
         if source in (None, each.key):
             _silence(each)
             break
-    found, path = dataset.fetch(source)
-    click.echo(f"{found.title} ({found.key}): {path}")
+    fetched, path = dataset.fetch(source)
+    click.echo(f"{fetched.title} ({fetched.key}): {path}")
 
 
 @data.command()
 @click.argument("name_or_file")
-@click.option("--recipe", help="Recipe that the file is for; needed where there are several.")
+@click.option("--recipe", help="Recipe of the file; required if there are several datasets.")
 @options.column
 def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> None:
-    """Check what the cache holds of a dataset, or your own file or folder.
+    """Check the cached data of a dataset, or your own file or folder.
 
-    Your own file is checked as `zoo train --data FILE` would: nothing is written.
+    Your own file is checked as by `zoo train --data FILE`; nothing is written.
     """
+    from zoo.data.origin import find_custom
+
     if name_or_file in _datasets() or _is_recipe(name_or_file):
         if columns:
-            raise UsageError("Column names can be set for one's own files only.")
+            raise UsageError("Column names can be set for custom data only.")
         _check_cache(_dataset(name_or_file))
         return
-    path = Path(name_or_file)
-    if not path.exists():
+    origin = find_custom(name_or_file)
+    if origin is None:
         raise UsageError(
-            f"There is no dataset, file or folder {name_or_file!r}."
+            f"There is no dataset, file or folder {quoted(name_or_file)}."
             f"{suggest(name_or_file, _datasets())}"
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
-    splits = dataset.load(path, columns=columns)
+    splits = dataset.load(origin, columns=columns)
     click.echo(splits.title)
     for name in ("train", "validation", "test"):
         _report(name, getattr(splits, name), dataset)
@@ -106,9 +108,9 @@ def _check_cache(dataset: Dataset) -> None:
     """Verifies and reads every source that is on this machine.
 
     Raises:
-      ZooError: one is damaged, or none is here.
+      ZooError: one is damaged, or none is on this machine.
     """
-    from zoo.data.fetch import say
+    from zoo.data.fetch import log
 
     ready = [source for source in dataset.sources if source.status().state == "ready"]
     if not ready:
@@ -119,7 +121,7 @@ def _check_cache(dataset: Dataset) -> None:
     for source in ready:
         path = source.verify()
         _silence(source)
-        parts, notes = source.load(say)
+        parts, notes = source.load(log)
         click.echo(f"{source.title} ({source.key}): {path}")
         for name, examples in parts.items():
             _report(name, examples, dataset)
@@ -134,19 +136,19 @@ def _report(name: str, examples: Examples, dataset: Dataset) -> None:
     for column, values in examples.items():
         if column == dataset.label:
             sizes = Counter(values)
-            shown = ", ".join(f"{key} {sizes[key]:,}" for key in sorted(sizes)[:20])
+            classes = ", ".join(f"{key} {sizes[key]:,}" for key in sorted(sizes)[:20])
             more = f" and {len(sizes) - 20} more" if len(sizes) > 20 else ""
-            click.echo(f"  {column}: {len(sizes)} classes: {shown}{more}")
+            click.echo(f"  {column}: {len(sizes)} classes: {classes}{more}")
         elif all(isinstance(value, str) for value in values):
             words = sorted(len(value.split()) for value in values)
-            middle, most = words[rows // 2], words[min(rows - 1, round(0.9 * rows))]
+            median, percentile = words[rows // 2], words[min(rows - 1, round(0.9 * rows))]
             click.echo(
                 f"  {column}: {words[0]:,} to {words[-1]:,} words, "
-                f"median {middle:,}, 90 % have at most {most:,}"
+                f"median {median:,}, 90 % have at most {percentile:,}"
             )
         elif all(isinstance(value, list) for value in values):
-            sizes_of = sorted(map(len, values))
-            click.echo(f"  {column}: {sizes_of[0]:,} to {sizes_of[-1]:,} steps")
+            lengths = sorted(map(len, values))
+            click.echo(f"  {column}: {lengths[0]:,} to {lengths[-1]:,} steps")
 
 
 def _describe(dataset: Dataset, recipes: list[str], probe: bool) -> dict[str, Any]:
@@ -180,10 +182,10 @@ def _datasets() -> dict[str, tuple[Dataset, list[str]]]:
     """Returns every dataset by name, with the recipes that use it."""
     from zoo.registry import recipes
 
-    found: dict[str, tuple[Dataset, list[str]]] = {}
+    datasets: dict[str, tuple[Dataset, list[str]]] = {}
     for name, recipe in sorted(recipes().items()):
-        found.setdefault(recipe.dataset.name, (recipe.dataset, []))[1].append(name)
-    return dict(sorted(found.items()))
+        datasets.setdefault(recipe.dataset.name, (recipe.dataset, []))[1].append(name)
+    return dict(sorted(datasets.items()))
 
 
 def _is_recipe(name: str) -> bool:
@@ -193,7 +195,7 @@ def _is_recipe(name: str) -> bool:
 
 
 def _dataset(name: str) -> Dataset:
-    """Returns a dataset by its name or by a recipe's."""
+    """Returns a dataset by its name or by the name of a recipe."""
     from zoo.registry import get_recipe
 
     datasets = _datasets()
@@ -201,17 +203,17 @@ def _dataset(name: str) -> Dataset:
         return datasets[name][0]
     if _is_recipe(name) or ".py" in name:
         return get_recipe(name).dataset
-    raise UsageError(f"Unknown dataset {name!r}.{suggest(name, datasets)}")
+    raise UsageError(f"Unknown dataset {quoted(name)}.{suggest(name, datasets)}")
 
 
 def _only_dataset() -> Dataset:
     datasets = _datasets()
     if len(datasets) != 1:
-        raise UsageError("Say with --recipe NAME which recipe the file is for.")
+        raise UsageError("Name the recipe of the file with --recipe NAME.")
     return next(iter(datasets.values()))[0]
 
 
 def _silence(source: Source) -> None:
-    """Imports TensorFlow without its lines about itself, where TFDS is about to import it."""
+    """Imports TensorFlow without its log lines, if TFDS is going to import it."""
     if source.kind == "tfds" and source.status(probe=True).state != "unavailable":
         options.import_tensorflow()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -14,16 +13,16 @@ from zoo.cli import options
 @options.json_output
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Show versions, devices and folders, and how to mend what is amiss.
+    """Show versions, devices and folders, and how to fix problems.
 
-    Exits with 1 when something essential is missing. Changes nothing and asks no network.
+    Exits with 1 if something essential is missing. Changes nothing and does not use the network.
     """
     from zoo.diagnosis import doctor
 
     with options.transient("looking …"):
         report = doctor()
     if as_json:
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(report, indent=2))
     else:
         _show(report)
     ctx.exit(0 if report["ok"] else 1)
@@ -48,7 +47,7 @@ def _show(report: dict[str, Any]) -> None:
         "pip": report["pip"] or _bad("missing"),
         "cache": f"{cache['path']}: {cache['bytes'] / 1e6:,.1f} MB used, "
         f"{cache['free_bytes'] / 1e9:,.1f} GB free",
-        "pretrained": f"{list(packed.values()).count('ok')} of {len(packed)} packs are whole",
+        "pretrained": f"{list(packed.values()).count('ok')} of {len(packed)} packs are complete",
         **{name: value for name, value in report["settings"].items() if value is not None},
     }
     width = max(map(len, facts))
@@ -57,7 +56,7 @@ def _show(report: dict[str, Any]) -> None:
     click.echo()
     for problem in report["problems"]:
         mark = _bad("problem:") if problem["essential"] else click.style("note:", fg="yellow")
-        click.echo(f"{mark} {problem['what']}\n  mend it: {problem['remedy']}")
+        click.echo(f"{mark} {problem['what']}\n  fix: {problem['remedy']}")
     if not report["problems"]:
         click.echo(click.style("Nothing is missing.", fg="green"))
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import click
 
 from zoo.cli import options
+from zoo.scores import Number, Scores, heading
 
 
 @click.command()
@@ -44,24 +42,27 @@ def evaluate(
 
     result = evaluate(model, data, columns=columns, split=split, baselines=baselines)
     if as_json:
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(result, indent=2))
         return
+    result = options.printable(result)  # names and labels may be a stranger's
     click.echo(f"{result['model']} on {result['data']}: {result['rows']:,} rows")
     for note in result["notes"]:
         click.echo(f"  note: {note}")
-    rows = [("network", result["metrics"]), *result["baseline"].items()]
-    options.table([{"": name, **_numbers(scores)} for name, scores in rows])
-    for name, signature in result["metrics"].get("signature", {}).items():
+    stored = {"network": result["metrics"], **result["baseline"]}
+    scores = {name: Scores.from_json(each) for name, each in stored.items()}
+    options.table([{"": name, **_numbers(each.values)} for name, each in scores.items()])
+    network = scores["network"]
+    for name, signature in network.signatures.items():
         click.echo(f"{name}: {signature}")
-    for part, title in (("per_class", "class"), ("per_speaker", "speaker"), ("checks", "")):
-        if rows := result["metrics"].get(part):
+    for table, rows in network.tables.items():
+        if rows:
             click.echo()
-            options.table([{title: name, **_numbers(scores)} for name, scores in rows.items()])
+            title = heading(table)
+            options.table([{title: name, **_numbers(row)} for name, row in rows.items()])
 
 
-def _numbers(scores: dict[str, Any]) -> dict[str, str]:
+def _numbers(values: dict[str, Number]) -> dict[str, str]:
     return {
         key: f"{value:.4f}" if isinstance(value, float) else str(value)
-        for key, value in scores.items()
-        if isinstance(value, int | float)
+        for key, value in values.items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli import options
-from zoo.config import FORMATS, MAX_WARMUP
+from zoo.config import FORMATS, MAX_WARMUP, parse_settings
 
 
 @click.command()
@@ -26,12 +26,21 @@ from zoo.config import FORMATS, MAX_WARMUP
     show_default=True,
     help="Requests that TF Serving runs before the version answers.",
 )
-def export(model: str, directory: str, format: str, warmup: int) -> None:
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda ctx, param, value: parse_settings(value),
+    help="Read more or less of a request, e.g. max_bytes=10000. May be repeated; "
+    "`zoo info MODEL` shows the settings max_….",
+)
+def export(model: str, directory: str, format: str, warmup: int, limits: dict[str, str]) -> None:
     """Write MODEL (recipe name, run folder or export) to DIRECTORY/<next version>/.
 
     The version appears whole or not at all; TF Serving loads it from there.
     """
     options.import_tensorflow()
-    from zoo.serving import export
+    from zoo.serving.export import export
 
-    click.echo(export(model, directory, format=format, warmup=warmup))
+    click.echo(export(model, directory, format=format, warmup=warmup, limits=limits))

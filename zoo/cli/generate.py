@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from zoo.cli import options
+from zoo.cli.model_options import ModelCommand
+from zoo.config import parse_settings
 from zoo.errors import UsageError, ZooError
 
 
-@click.command()
+@click.command(cls=ModelCommand)
 @options.model
-@click.option("--prompt", metavar="TEXT", help="First words of a text.")
-@click.option("--key", metavar="KEY", help='Key of a piece of music, such as "G major".')
-@click.option("--type", "kind", metavar="TYPE", help="Type of a tune, such as reel.")
-@click.option("--seed-chord", "chord", metavar="NOTES", help='First chord, such as "G2 D3 B3 G4".')
+@click.option(
+    "--with",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What to begin with, e.g. key='G major'; `zoo generate MODEL --help` lists the names.",
+)
 @click.option(
     "--prime",
     metavar="FILE",
     type=click.Path(),
-    help="Go on from this file (text, ABC, MIDI, as the model has it).",
+    help="Go on from this file (of the kind that the model has learnt).",
 )
 @click.option("--steps", type=int, metavar="N", help="Length, in the recipe's steps.")
 @click.option("--temperature", type=float, metavar="T", help="0: the most probable; 1: as learnt.")
@@ -48,10 +52,7 @@ from zoo.errors import UsageError, ZooError
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 def generate(
     model: str,
-    prompt: str | None,
-    key: str | None,
-    kind: str | None,
-    chord: str | None,
+    settings: tuple[str, ...],
     prime: str | None,
     steps: int | None,
     temperature: float | None,
@@ -61,27 +62,27 @@ def generate(
     count: int,
     output: str | None,
     as_json: bool,
+    **seeds: str | None,
 ) -> None:
     """Make COUNT new pieces with MODEL (recipe name, run folder or export).
 
-    Text comes to the terminal as it is written; music becomes files in DIR
-    (MIDI, MusicXML, WAV, a picture, and ABC of tunes), or a line or a tune in
-    the terminal. The same --seed gives the same pieces.
+    Text comes to the terminal as it is written; other pieces become files in DIR,
+    or lines in the terminal. The same --seed gives the same pieces.
 
-    Lengths, temperature and shares that are not given are the model's own.
+    Lengths, temperature and probabilities that are not given are the model's own.
+    `zoo generate MODEL --help` also shows what MODEL can begin with.
     """
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"{output} is a file. Name a folder.")
     if prime is not None and not Path(prime).expanduser().is_file():
         raise UsageError(f"There is no file {prime}.")
-    given: dict[str, Any] = {
-        "prompt": prompt,
-        "key": key,
-        "type": kind,
-        "chord": chord,
-        "prime": None if prime is None else str(Path(prime).expanduser()),
-    }
-    given = {name: value for name, value in given.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in seeds.items() if value is not None}
+    for name, value in parse_settings(settings).items():
+        if name in given:
+            raise click.UsageError(f"{name} is given twice.")
+        given[name] = value
+    if prime is not None:
+        given["prime"] = str(Path(prime).expanduser())
     chosen: dict[str, Any] = {
         "steps": steps,
         "temperature": temperature,
@@ -97,18 +98,18 @@ def generate(
         for number in range(count):
             if number:
                 click.echo("\n")
-            click.echo(prompt or "", nl=False)
+            click.echo(given.get("prompt", ""), nl=False)
             for piece in predictor.stream(seed=seed + number, **chosen, **given):
-                click.echo(piece, nl=False)
+                click.echo(options.printable(piece, keep="\n\t"), nl=False)
         click.echo()
         return
     answers = predictor.generate(count, seed=seed, **chosen, **given)
     if as_json:
         for answer in answers:
-            click.echo(json.dumps(answer, ensure_ascii=False))
+            click.echo(options.json_text(answer))
     if output is None:
         if not as_json:
-            for answer in answers:
+            for answer in options.printable(answers, keep="\n\t"):
                 whole = [text for text in answer.values() if isinstance(text, str) and "\n" in text]
                 click.echo(whole[0] if whole else predictor.recipe.show(given, answer))
             click.echo("note: -o DIR writes files", err=True)
@@ -120,7 +121,7 @@ def generate(
         raise ZooError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     for number, answer in enumerate(answers):
         stem = folder / f"{predictor.name}-{seed + number}"
-        paths = predictor.recipe.render(predictor.config, answer, stem)
+        paths = predictor.recipe.render(predictor.config, {**given, **answer}, stem)
         for path in paths or [_text(answer, stem)]:
             click.echo(path, err=as_json)
 

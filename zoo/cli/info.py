@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
 )
 @options.json_output
 def info(name: str, layers: bool, as_json: bool) -> None:
-    """Show what the recipe NAME is: its idea, config with defaults, data, score and layers."""
+    """Show the recipe NAME: description, config with defaults, data, score and layers."""
     from zoo.config import describe
+    from zoo.manifest import manifest_entry
     from zoo.registry import get_recipe
-    from zoo.weights import manifest_entry
 
     recipe = get_recipe(name)
     dataset = recipe.dataset
@@ -35,12 +34,12 @@ def info(name: str, layers: bool, as_json: bool) -> None:
     settings = describe(recipe.config)
     if as_json:
         click.echo(
-            json.dumps(
+            options.json_text(
                 {
                     "name": recipe.name,
                     "topology": recipe.topology,
                     "task": recipe.task,
-                    "metric": recipe.metric,
+                    "metric": recipe.metric.name,
                     "doc": inspect.cleandoc(recipe.doc),
                     "config": {
                         key: {"default": value, "comment": comment}
@@ -53,7 +52,6 @@ def info(name: str, layers: bool, as_json: bool) -> None:
                     **(_network(recipe) if layers else {}),
                 },
                 indent=2,
-                ensure_ascii=False,
             )
         )
         return
@@ -74,15 +72,26 @@ def info(name: str, layers: bool, as_json: bool) -> None:
         click.echo(f"  column {column}: {meaning}")
     heading("Score")
     if packed:
-        click.echo(f"  {recipe.metric} {packed['score']:.4f} on the test split of {packed['data']}")
+        score = recipe.metric.text(packed["score"])
+        click.echo(f"  {recipe.metric.name} {score} on the test split of {packed['data']}")
     else:
-        click.echo(f"  no pretrained weights; the field quotes {recipe.metric}")
+        click.echo(f"  no pretrained weights; the usual metric is {recipe.metric.name}")
     if layers:
         network = _network(recipe)
         heading(f"Layers, with the vocabulary of {network['built_from']}")
-        rows = [{**row, "weights": f"{row['weights']:,}"} for row in network["layers"]]
-        options.table(rows)
-        click.echo(f"{network['parameters']:,} weights in all")
+        # `weights`, the key in JSON, is the number of parameters of a layer.
+        options.table(
+            [
+                {
+                    "layer": row["layer"],
+                    "type": row["type"],
+                    "output": row["output"],
+                    "parameters": f"{row['weights']:,}",
+                }
+                for row in network["layers"]
+            ]
+        )
+        click.echo(f"{network['parameters']:,} parameters in total")
 
 
 def heading(text: str) -> None:
@@ -92,8 +101,8 @@ def heading(text: str) -> None:
 def _network(recipe: Recipe) -> dict[str, Any]:
     """Returns `built_from`, `layers` and `parameters` of the network."""
     options.import_tensorflow()
+    from zoo.manifest import manifest_entry
     from zoo.serving import load
-    from zoo.weights import manifest_entry
 
     if manifest_entry(recipe):
         model, origin = load(recipe.name).model, "the pretrained weights"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -83,15 +82,16 @@ def inspect(
     found = inspect(
         model,
         list(texts) or None,
-        data=source,
+        data=None if source is None else Path(source),  # never the key of a source
         columns=columns,
         output=output,
         what=what,
         rows=rows,
     )
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False))
+        click.echo(options.json_text(found))
         return
+    found = options.printable(found)
     click.echo(f"{found['model']} on {found['rows']} rows ({found['data']})")
     for line in found["verdicts"]:
         click.echo(line)

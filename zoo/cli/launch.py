@@ -29,7 +29,7 @@ def launch(
     What follows `--` is a `zoo train` command. On several machines, start `zoo train … --hosts
     a:2222,b:2222 --index N` on each instead, with TF_CONFIG or by Slurm.
     """
-    from zoo import launcher
+    from zoo.training import launcher
 
     if isolate is not False:
         reason = launcher.isolate(arguments, demanded=isolate is True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from zoo.cli import options
@@ -29,7 +27,7 @@ def list(
 
     rows = list_models(pattern, task=task, topology=topology, pretrained=pretrained)
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        click.echo(options.json_text(rows, indent=2))
         return
     if not rows:
         click.echo("No recipe matches. `zoo list` shows all.", err=True)

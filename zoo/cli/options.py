@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import json
+import math
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from zoo.config import parse_settings
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, quoted
+from zoo.utf8 import plain
 
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
 
@@ -37,7 +42,7 @@ def complete_model(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Completes a pretrained model's name, a folder in `runs`, or any folder."""
-    from zoo.weights import pretrained_names
+    from zoo.serving.pretrained import pretrained_names
 
     try:
         names = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*/"))]
@@ -84,7 +89,9 @@ def import_tensorflow() -> Any:
     """
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
-        raise UsageError(f"KERAS_BACKEND is {backend!r}, but TensorFlow is needed here. Unset it.")
+        raise UsageError(
+            f"KERAS_BACKEND is {quoted(backend)}, but TensorFlow is needed here. Unset it."
+        )
     os.environ["KERAS_BACKEND"] = backend  # goes before what ~/.keras/keras.json says
     try:
         if os.environ.get("ZOO_DEBUG"):
@@ -119,6 +126,55 @@ def transient(text: str) -> Iterator[None]:
         if shown:
             sys.stderr.write("\x1b[K")
             sys.stderr.flush()
+
+
+def json_text(value: Any, indent: int | None = None, encoding: str | None = None) -> str:
+    """Returns JSON for a stream: only ASCII where its encoding cannot hold every character.
+
+    Args:
+      value: what JSON can hold; numbers that are not finite become null.
+      indent: as of `json.dumps`.
+      encoding: of the stream; None: that of standard output.
+    """
+    encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = plain(json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False))
+    # JSON itself escapes only the control characters below a space.
+    text = re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    if codecs.lookup(encoding).name.startswith("utf-"):
+        return text
+    # Characters that are not ASCII stand in strings only, so that an escape means the same.
+    return re.sub("[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def finite(value: Any) -> Any:
+    """Returns lists and dicts with None in place of numbers that are not finite: JSON has none."""
+    if isinstance(value, Mapping):
+        return {name: finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def printable(value: Any, keep: str = "") -> Any:
+    """Returns what people may read in a terminal: texts without control characters.
+
+    A terminal obeys these, and a model may be a stranger's. Each becomes a space, so that
+    positions in the text stay.
+
+    Args:
+      value: a text, or lists and dicts of texts, keys included; others are left as they are.
+      keep: control characters that stay, such as line breaks.
+    """
+    if isinstance(value, str):
+        return "".join(
+            " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") and c not in keep else c
+            for c in plain(value)
+        )
+    if isinstance(value, Mapping):
+        return {printable(name, keep): printable(part, keep) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(part, keep) for part in value]
+    return value
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:

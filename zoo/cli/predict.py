@@ -6,7 +6,6 @@ import csv
 import json
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -14,20 +13,18 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from zoo.cli import options
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.cli.model_options import ModelCommand
+from zoo.errors import UsageError, ZooError, shortened, suggest
 from zoo.utf8 import plain
 
 if TYPE_CHECKING:
+    from zoo.recipe import Picture
     from zoo.serving import Predictor
 
 Row = dict[str, Any]
 
-ALIGNMENT = "alignment"  # the signature of models that write down what they hear
-NBEST = "nbest"  # the signature of models that search
-INSIDE = ("attention", "pieces", "source_pieces")  # its outputs that are there to be drawn
 
-
-@click.command()
+@click.command(cls=ModelCommand)
 @options.model
 @click.argument("texts", metavar="[TEXT|FILE]...", nargs=-1)
 @click.option(
@@ -54,20 +51,6 @@ INSIDE = ("attention", "pieces", "source_pieces")  # its outputs that are there 
 @click.option(
     "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
 )
-@click.option(
-    "--attention",
-    "picture",
-    metavar="PNG",
-    type=click.Path(),
-    help="Draw where each best answer looked; NAME-2.png for the second text, and so on.",
-)
-@click.option(
-    "--alignment",
-    "aligned",
-    metavar="PNG",
-    type=click.Path(),
-    help="Draw where in the sound each word was heard; NAME-2.png for the second, and so on.",
-)
 def predict(
     model: str,
     texts: tuple[str, ...],
@@ -77,8 +60,7 @@ def predict(
     as_json: bool,
     beam: int | None,
     n_best: int | None,
-    picture: str | None,
-    aligned: str | None,
+    **given: str | None,
 ) -> None:
     """Answer each TEXT, or each FILE of sound, a picture or prices, with MODEL (recipe name, run
     folder or export).
@@ -88,11 +70,13 @@ def predict(
     Rows of a file keep their other columns; one with the name of an output is
     written as given_NAME.
 
-    --beam, --n-best and --attention are for models that search, such as translation.
+    --beam and --n-best are for models that search, such as translation. Some
+    models draw how they answer: `zoo predict MODEL --help` shows their options.
     """
-    for drawn in (picture, aligned):
-        if drawn is not None and Path(drawn).suffix.lower() != ".png":
-            raise UsageError(f"{drawn}: the name of the picture must end in .png.")
+    drawn = {name: path for name, path in given.items() if path is not None}
+    for path in drawn.values():
+        if Path(path).suffix.lower() != ".png":
+            raise UsageError(f"{shortened(path)}: the name of the picture must end in .png.")
     if beam is not None and n_best is not None and n_best > beam:
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
     source = _source(texts, source)
@@ -124,18 +108,28 @@ def predict(
     else:
         requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
         examples = requests
-    searching = any(option is not None for option in (beam, n_best, picture))
-    if searching:
-        answers = _search(predictor, requests, beam, n_best, picture)
-    else:
+    if beam is None and n_best is None:
         answers = predictor.predict(requests)
-    if aligned is not None:
-        _draw_alignments(predictor, requests, aligned)
+    else:
+        answers = _search(predictor, requests, beam, n_best)
+        # How an answer came about is for drawing; what was answered is for reading.
+        inside = {name for picture in predictor.recipe.pictures for name in picture.outputs}
+        answers = [{k: v for k, v in answer.items() if k not in inside} for answer in answers]
+        if n_best is None:  # an answer looks as it does without options
+            answers = [{k: _first(v) for k, v in answer.items()} for answer in answers]
+    _note_problems(answers)
+    for picture in predictor.recipe.pictures:
+        if picture.name in drawn:
+            _draw(predictor, picture, requests, beam, n_best, drawn[picture.name])
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
-            example = {name: _one_line(values[index]) for name, values in examples.items()}
-            click.echo(_shortened(predictor.recipe.show(example, answer), example, width))
+            example = {name: options.printable(values[index]) for name, values in examples.items()}
+            if _is_answered(answer):
+                line = predictor.recipe.show(example, options.printable(answer))
+            else:
+                line = "(no answer)"
+            click.echo(_shortened(line, example, width))
         return
     merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
     if target is None or target == "-":
@@ -188,74 +182,78 @@ def _asked(
     return given, {name: examples[name] for name in names}, examples
 
 
-def _draw_alignments(predictor: Predictor, requests: dict[str, list], picture: str) -> None:
-    """Draws what was heard at which time, a picture a row.
+def _note_problems(answers: list[Row]) -> None:
+    """Names the rows that have no answer.
 
     Raises:
-      UsageError: the model aligns nothing.
+      UsageError: no row has one.
     """
-    if ALIGNMENT not in predictor.signatures:
-        raise UsageError(
-            f"{predictor.name} aligns nothing: --alignment is for models with a signature "
-            f"{ALIGNMENT!r}, which write down what they hear."
-        )
-    from zoo.report import plots
-
-    for number, answer in enumerate(predictor.predict(requests, signature=ALIGNMENT), start=1):
-        plots.alignment(
-            answer["features"],
-            answer["posteriors"],
-            predictor.assets["symbols"],
-            answer["seconds"],
-            _numbered(picture, number),
-        )
+    wrong = {
+        row: str(_first(answer.get("problem", "")))
+        for row, answer in enumerate(answers, start=1)
+        if not _is_answered(answer)
+    }
+    if wrong and len(wrong) == len(answers):
+        which = "The row has no answer" if len(wrong) == 1 else "No row has an answer; of row 1"
+        raise UsageError(f"{which}: {wrong[1]}")
+    for row, problem in wrong.items():
+        click.echo(f"note: row {row} has no answer: {options.printable(problem)}", err=True)
 
 
-def _numbered(picture: str, number: int) -> Path:
-    path = Path(picture)
-    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+def _is_answered(answer: Row) -> bool:
+    return bool(_first(answer.get("valid", True)))
 
 
-def _search(
+def _first(value: Any) -> Any:
+    """Returns the best of several answers; of a row without an answer, its one value."""
+    return value[0] if isinstance(value, list) and value else value
+
+
+def _draw(
     predictor: Predictor,
+    picture: Picture,
     requests: dict[str, list],
     beam: int | None,
     n_best: int | None,
-    picture: str | None,
-) -> list[Row]:
-    """Answers through the signature `nbest`; what it returns has an axis of answers.
+    path: str,
+) -> None:
+    """Draws a picture of each answer: PATH.png, PATH-2.png, …
 
     Raises:
-      UsageError: the model does not search, or has no attention to draw.
+      UsageError: the model has not the capability that is drawn.
     """
-    if set(predictor.options_of(NBEST)) != {"beam", "n_best"}:
-        raise UsageError(
-            f"{predictor.name} does not search: --beam, --n-best and --attention are for models "
-            f"with a signature {NBEST!r}, such as translation."
-        )
-    several = n_best is not None  # else an answer looks as it does without options
+    lacking = f"has no {picture.capability} to draw"
+    predictor.require(picture.capability, lacking, f"--{picture.name} is for models that have.")
+    if picture.capability == "search":
+        answers = _search(predictor, requests, beam, n_best)
+    else:
+        from zoo.serving.capabilities import CAPABILITIES
+
+        signature = CAPABILITIES[picture.capability][0].wire_name
+        answers = predictor.predict(requests, signature=signature)
+    for number, answer in enumerate(answers, start=1):
+        file = Path(path) if number == 1 else Path(path).with_stem(f"{Path(path).stem}-{number}")
+        values = (predictor.config, predictor.assets, picture.name, answer, file)
+        if not _is_answered(answer) or not predictor.recipe.draw(*values):
+            click.echo(f"note: no {file}: there is nothing to draw", err=True)
+
+
+def _search(
+    predictor: Predictor, requests: dict[str, list], beam: int | None, n_best: int | None
+) -> list[Row]:
+    """Answers by the search of the model; each output has an axis of answers, best first.
+
+    Raises:
+      UsageError: the model does not search.
+    """
+    predictor.require(
+        "search", "does not search", "--beam and --n-best are for models that search."
+    )
+    from zoo.serving.capabilities import SEARCH
+
     n_best = n_best or 1
     beam = beam or max(n_best, getattr(predictor.config, "beam", n_best))
-    answers = predictor.predict(requests, signature=NBEST, beam=beam, n_best=n_best)
-    if picture is not None:
-        if answers and "attention" not in answers[0]:
-            raise UsageError(f"{predictor.name} has no attention to draw.")
-        from zoo.report import plots
-
-        for number, answer in enumerate(answers, start=1):
-            path = _numbered(picture, number)
-            source = [piece for piece in answer["source_pieces"] if piece]
-            pieces = [piece for piece in answer["pieces"][0] if piece]
-            if not pieces:  # an empty text has an empty answer
-                click.echo(f"note: no {path}: there is nothing to draw", err=True)
-                continue
-            weights = [row[: len(source)] for row in answer["attention"][0][: len(pieces)]]
-            plots.attention(source, pieces, weights, path)
-    # How an answer was made is for drawing; what was answered is for reading.
-    answers = [{k: v for k, v in answer.items() if k not in INSIDE} for answer in answers]
-    if several:
-        return answers
-    return [{k: v[0] for k, v in answer.items()} for answer in answers]
+    return predictor.predict(requests, signature=SEARCH, beam=beam, n_best=n_best)
 
 
 def _source(texts: Sequence[str], source: str | None) -> str | None:
@@ -330,18 +328,6 @@ def _merged(row: Row, answer: Row) -> Row:
     return {**given, **answer}
 
 
-def _one_line(value: Any) -> Any:
-    """Returns a text for a terminal: no line breaks, no control characters.
-
-    Each character stays one, because answers may point at characters by their positions.
-    """
-    if not isinstance(value, str):
-        return value
-    return "".join(
-        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in plain(value)
-    )
-
-
 def _shortened(line: str, example: Row, width: int | None) -> str:
     """Cuts a line that is too long for the terminal, where what is cut is what was given."""
     given = tuple(value for value in example.values() if isinstance(value, str) and value)
@@ -353,7 +339,7 @@ def _shortened(line: str, example: Row, width: int | None) -> str:
 def _write(file: TextIO, rows: list[Row], kind: str) -> None:
     if kind == ".jsonl":
         for row in rows:
-            file.write(plain(json.dumps(row, ensure_ascii=False)) + "\n")
+            file.write(options.json_text(row, encoding=file.encoding) + "\n")
         return
     flat = [dict(_cells(row)) for row in rows]
     writer = csv.DictWriter(
@@ -374,4 +360,5 @@ def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
         elif isinstance(value, str):
             yield f"{before}{name}", plain(value)
         else:
+            value = options.finite(value)
             yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value

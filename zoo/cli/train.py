@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -36,7 +37,7 @@ class WorkerCommand(click.Command):
 
 def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     """Returns where this process stands, by options that could not be parsed."""
-    from zoo.launcher import option_of
+    from zoo.training.launcher import option_of
 
     for option, name in (
         ("--hosts", cluster.HOSTS),
@@ -61,7 +62,7 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     "--data",
     metavar="SOURCE",
     help="tfds, wheel, sample, …, or your .csv, .tsv or .jsonl file.  "
-    "[default: the first source that can be had]",
+    "[default: the first available source]",
 )
 @options.column
 @click.option(
@@ -124,7 +125,11 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     help="Go on from the weights of this recipe name, run folder or export.",
 )
 @click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")
-@click.option("--overwrite", is_flag=True, help="Delete what the run folder holds, and start anew.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Train from scratch. The run that the folder holds is deleted after the first epoch.",
+)
 @click.option("--tiny", is_flag=True, help="A small real part of the data: a few seconds.")
 @click.option(
     "--baselines/--no-baselines",
@@ -162,13 +167,13 @@ def train(
     from zoo.registry import get_recipe
 
     strategy = str(kwargs["strategy"])
-    for variable, text in (
+    for variable, given in (
         (cluster.HOSTS, hosts), (cluster.INDEX, index), (cluster.PORT, port)
     ):  # fmt: skip
-        if text is not None:
+        if given is not None:
             if strategy not in cluster.STRATEGIES:
                 raise click.UsageError(f"--strategy {strategy} trains without other hosts.")
-            os.environ[variable] = text
+            os.environ[variable] = given
     # What is wrong is said before TensorFlow's seconds.
     found = cluster.find_cluster(strategy)
     with telling(lambda: found):
@@ -180,7 +185,8 @@ def train(
                 if key in changes:
                     raise click.UsageError(f"{key} is given twice.")
                 changes[key] = str(value)
-        override(get_recipe(name).config, changes)
+        recipe = get_recipe(name)
+        override(recipe.config, changes)
         if found:
             cluster.patience()
         options.import_tensorflow()
@@ -198,19 +204,23 @@ def train(
             **kwargs,  # type: ignore[arg-type]
         )
     except KeyboardInterrupt as stop:
-        from zoo.launcher import COMMAND
+        from zoo.training.launcher import COMMAND
 
         again = shlex.split(os.environ.get(COMMAND, "")) or sys.argv[1:]
-        again = [argument for argument in again if argument != "--overwrite"]
+        run_folder = Path(output) if output else Path("runs") / recipe.name
+        begun = (run_folder / "checkpoint").is_dir()
+        if stop.epoch > 0 if isinstance(stop, Interrupted) else begun:
+            # The new run has begun: to overwrite it too would lose what is done.
+            again = [argument for argument in again if argument != "--overwrite"]
         where = ""
         if isinstance(stop, Interrupted):
             where = f" {stop.place}; nothing is lost"
         click.echo(f"\nStopped{where}. Go on with:\n  zoo {shlex.join(again)}")
         raise
     metrics = run.metrics
-    metric = metrics["metric"]
-    click.echo(f"{metric} {metrics['test'][metric]:.4f} on the test split")
+    metric, text = metrics["metric"], recipe.metric.text
+    click.echo(f"{metric} {text(metrics['test'][metric])} on the test split")
     for other, scores in metrics["baseline"].items():
-        click.echo(f"  {scores[metric]:.4f} {other} (baseline)")
+        click.echo(f"  {text(scores[metric]) if metric in scores else '–'} {other} (baseline)")
     path = shlex.quote(str(run.path))
     click.echo(f'saved in {path}; try\n  zoo predict {path} "…"')

@@ -8,18 +8,23 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.dataset import Dataset, Splits, load_examples
-from zoo.data.sources import Examples, File, Made, Source, Tfds, Urls, Wheel, csv_reader
+from zoo.data.custom import load_examples
+from zoo.data.dataset import Dataset
+from zoo.data.origin import DataLike, Origin, parse_origin
+from zoo.data.sources import Examples, File, GeneratedSource, Source, Tfds, Urls, Wheel, csv_reader
+from zoo.data.splits import Splits
 
 if TYPE_CHECKING:
     from zoo.data.batching import Batches
 
 __all__ = [
     "Batches",
+    "DataLike",
     "Dataset",
     "Examples",
     "File",
-    "Made",
+    "GeneratedSource",
+    "Origin",
     "Source",
     "Splits",
     "Tfds",
@@ -27,6 +32,7 @@ __all__ = [
     "Wheel",
     "csv_reader",
     "load_examples",
+    "parse_origin",
 ]
 
 

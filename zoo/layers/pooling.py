@@ -1,4 +1,4 @@
-"""Pooling over time that looks at real steps only."""
+"""Pooling over the real steps of a sequence."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 class MaskedPooling(keras.layers.Layer):
-    """Reduces a sequence to one vector, leaving padded steps out.
+    """Reduces a sequence to one vector; padded steps are omitted.
 
-    Keras' own global pooling layers take the maximum over padding too.
+    Keras' `GlobalMaxPooling1D` takes the maximum over padding too.
 
     Args:
       mode: `"last"` (the state at the last real step), `"mean"`, `"max"` (per unit, the
-        strongest value over time; Collobert et al. 2011), or `"mean+max"` (both, joined).
+        strongest value over time; Collobert et al. 2011), or `"mean+max"` (both, concatenated).
 
     Call arguments:
       inputs: float `(batch, time, units)`.
-      mask: bool `(batch, time)`; real steps, on the left; at least one in each row. Without a
-        mask every step is real.
+      mask: bool `(batch, time)`, True at real steps. They are on the left, at least one in each
+        row. Without a mask all steps are real.
 
     Returns:
       float `(batch, units)`, or `(batch, 2 * units)` for `"mean+max"`.
@@ -45,14 +45,14 @@ class MaskedPooling(keras.layers.Layer):
         real = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)  # (batch, time, 1)
         pooled = []
         if self.mode == "last":
-            # Real steps stand on the left: the last one has the highest real position.
+            # Real steps are on the left, so that their number gives the last position.
             last = ops.sum(ops.cast(mask, "int32"), axis=1) - 1
-            chosen = ops.expand_dims(
+            selector = ops.expand_dims(
                 ops.one_hot(last, ops.shape(inputs)[1], dtype=inputs.dtype), -1
             )
-            pooled.append(ops.sum(inputs * chosen, axis=1))
+            pooled.append(ops.sum(inputs * selector, axis=1))
         if "mean" in self.mode:
-            # Sums of hundreds of terms lose their small ones in half precision.
+            # In half precision, sums of hundreds of terms lose small terms.
             total = ops.sum(ops.cast(inputs * real, "float32"), axis=1)
             count = ops.sum(ops.cast(mask, "float32"), axis=1, keepdims=True)
             pooled.append(ops.cast(total / count, inputs.dtype))

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
 from zoo.errors import ZooError
+from zoo.scores import ConfusionMatrix, Scores
 
 
-def classification(
-    truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
-) -> dict[str, Any]:
+def classification(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Scores:
     """Scores predicted class names against the true ones.
 
     Args:
-      truth: true class names, one a row.
-      predicted: predicted class names, as many.
-      labels: every class name, in the order that the result keeps.
+      truth: true class names, one per row.
+      predicted: predicted class names, one per row.
+      labels: all class names, in the order of the result.
 
     Returns:
-      A dict that JSON can hold, all scores as fractions of 1:
-      `accuracy`; `macro_f1`, the mean F1 of the classes that occur in `truth` or `predicted`
-      (scikit-learn's default); `rows`; `per_class`, label to `precision`, `recall`, `f1` (0
-      where undefined) and `support` (rows of that class); `confusion`, counts with a row for
-      each true class and a column for each predicted class.
+      The values `accuracy`; `macro_f1`, the mean F1 of the classes that occur in `truth` or
+      `predicted` (scikit-learn's default), both fractions of 1; and `rows`. The table
+      `per_class`: label to `precision`, `recall`, `f1` (0 where undefined) and `support` (rows of
+      that class). The confusion matrix of all `labels`.
 
     Raises:
       ZooError: no rows, unequal lengths, or a class name that is not in `labels`.
@@ -35,44 +32,47 @@ def classification(
     if len(truth) != len(predicted):
         raise ZooError(
             f"There are {len(predicted)} predictions for {len(truth)} rows; "
-            "predict each row once, in order."
+            "predict each row once, in the same order."
         )
     if not truth:
         raise ZooError("There are no rows to score; give at least one labelled row.")
-    true, guess = _codes(truth, labels, "label"), _codes(predicted, labels, "prediction")
+    true, prediction = _codes(truth, labels, "label"), _codes(predicted, labels, "prediction")
     codes = range(len(labels))
     precision, recall, f1, support = precision_recall_fscore_support(
-        true, guess, labels=codes, zero_division=0.0
+        true, prediction, labels=codes, zero_division=0.0
     )
-    # Not sklearn's confusion_matrix: it warns about a single class even when that is all there is.
+    # Not sklearn's confusion_matrix: it warns about a single class even if `labels` has only one.
     confusion = np.zeros((len(labels), len(labels)), int)
-    np.add.at(confusion, (true, guess), 1)
-    occurring = np.union1d(true, guess)
-    return {
-        "accuracy": float(np.mean(true == guess)),
-        "macro_f1": float(np.mean(f1[occurring])),
-        "rows": len(truth),
-        "per_class": {
-            label: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, label in enumerate(labels)
-        },
-        "confusion": confusion.tolist(),
+    np.add.at(confusion, (true, prediction), 1)
+    occurring = np.union1d(true, prediction)
+    classes = {
+        label: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(f1[i]),
+            "support": int(support[i]),
+        }
+        for i, label in enumerate(labels)
     }
+    return Scores(
+        values={
+            "accuracy": float(np.mean(true == prediction)),
+            "macro_f1": float(np.mean(f1[occurring])),
+            "rows": len(truth),
+        },
+        tables={"per_class": classes},
+        confusion=ConfusionMatrix([*labels], confusion.tolist()),
+    )
 
 
 def wilson_interval(accuracy: float, rows: int) -> tuple[float, float]:
     """Returns the 95 % interval of an accuracy measured on `rows` rows (Wilson, 1927).
 
-    It says how far the score may lie from the one on endless data of the same kind; not how
-    much another training run differs.
+    It tells how far the accuracy on infinitely many rows of the same kind may be from this one,
+    not how much another training run may differ.
 
     Args:
-      accuracy: right rows / rows, from 0 to 1.
+      accuracy: correct rows / rows, from 0 to 1.
       rows: at least 1.
     """
     interval = binomtest(round(accuracy * rows), rows).proportion_ci(0.95, method="wilson")
@@ -87,19 +87,20 @@ def _codes(names: Sequence[str], labels: Sequence[str], what: str) -> np.ndarray
         if name not in position:
             unknown.setdefault(name, []).append(row)
     if unknown:
-        found = "; ".join(
+        description = "; ".join(
             f"{name!r} in row{'s' if len(rows) > 1 else ''} {_some(rows)}"
             for name, rows in list(unknown.items())[:5]
         )
         if len(unknown) > 5:
-            found += f"; and {len(unknown) - 5} more"
+            description += f"; and {len(unknown) - 5} more"
         raise ZooError(
-            f"Unknown {what} {found}. Known are: {_some(labels)}. Correct or leave out these rows."
+            f"Unknown {what} {description}. Known are: {_some(labels)}. Correct or remove these "
+            "rows."
         )
     return np.array([position[name] for name in names])
 
 
 def _some(values: Sequence[object], limit: int = 10) -> str:
-    """Returns the first few values, and how many there are beyond."""
-    shown = ", ".join(map(str, values[:limit]))
-    return shown + (f" and {len(values) - limit} more" if len(values) > limit else "")
+    """Returns the first few values, and the number of further ones."""
+    first = ", ".join(map(str, values[:limit]))
+    return first + (f" and {len(values) - limit} more" if len(values) > limit else "")

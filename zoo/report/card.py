@@ -7,29 +7,41 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.config import Config, describe, limits_of, override
+from zoo.errors import ZooError
+from zoo.recipe import Recipe
+from zoo.scores import Scores, Table, heading
 
 
-def write(folder: Path) -> None:
-    """Writes `card.md` from the JSON files of a run folder."""
-    files.write_text(folder / "card.md", render(folder))
+def write(folder: Path, recipe: Recipe) -> None:
+    """Writes `card.md` from the JSON files of a run folder of a recipe."""
+    files.write_text(folder / "card.md", render(folder, recipe))
 
 
-def render(folder: Path) -> str:
-    """Returns the card of a complete run folder, Markdown."""
-    from zoo.registry import get_recipe
-
+def render(folder: Path, recipe: Recipe) -> str:
+    """Returns the card of a complete run folder of a recipe, Markdown."""
     read = {
-        name: files.read_json(folder / f"{name}.json")
+        name: files.read_object(folder / f"{name}.json")
         for name in ("config", "metrics", "data", "environment")
     }
+    try:
+        return _render(recipe, read)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        listed = ", ".join(f"{name}.json" for name in read)
+        raise ZooError(
+            f"One of {listed} in {folder} is damaged ({type(error).__name__}: {error}): no card "
+            "can be made of them. Restore it."
+        ) from error
+
+
+def _render(recipe: Recipe, read: dict[str, dict[str, Any]]) -> str:
     config, metrics, data, machine = (
         read[name] for name in ("config", "metrics", "data", "environment")
     )
-    recipe = get_recipe(config["recipe"])
     idea = inspect.cleandoc(recipe.doc).split("\n\n")[0].replace("\n", " ")
-    metric = metrics["metric"]
-    scores = {f"**{recipe.name}**": metrics["test"], **metrics["baseline"]}
-    numbers = [key for key, value in metrics["test"].items() if isinstance(value, float)]
+    test = Scores.from_json(metrics["test"])
+    baselines = {name: Scores.from_json(each) for name, each in metrics["baseline"].items()}
+    numbers = [key for key, value in test.values.items() if isinstance(value, float)]
     options = {key: value for key, value in config["run"].items() if value not in (None, {}, False)}
     lines = [
         f"# {recipe.name}",
@@ -47,29 +59,29 @@ def render(folder: Path) -> str:
         _row(["", *numbers]),
         _row(["---", *["---:"] * len(numbers)]),
         *(
-            _row([name, *(_number(values.get(key)) for key in numbers)])
-            for name, values in scores.items()
+            _row([name, *(_number(scores.values.get(key)) for key in numbers)])
+            for name, scores in {f"**{recipe.name}**": test, **baselines}.items()
         ),
         "",
-        *_signatures(metrics["test"]),
-        *_table("class", metrics["test"].get("per_class", {})),
-        *_table("speaker", metrics["test"].get("per_speaker", {})),
-        *_table("what was made, and people's", metrics["test"].get("checks", {})),
+        *_signatures(test),
+        *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
-        f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes {metric}."
+        f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes "
+        f"{metrics['metric']}; {recipe.metric.better} is better."
         + (f" Weights: {metrics['weights']}." if "weights" in metrics else ""),
         "",
         "## How it was made",
         "",
         f"Options: {_pairs(options)}. Config: {_pairs(config['config'])}.",
         "",
-        f"{metrics['train_seconds']:,} s in training steps, on {machine['cores']} cores "
+        f"{_seconds(metrics['train_seconds'])}{machine['cores']} cores "
         f"({machine['cpu']}, {machine['memory_gib']} GiB, "
         f"{', '.join(machine['gpus'] or []) or 'no GPU'}); Python {machine['python']}, TensorFlow "
         f"{machine['tensorflow']}, Keras {machine['keras']}, zoo {machine['zoo']}.",
         "",
         f"Data fingerprint: `{data['fingerprint']}`.",
         "",
+        *_limits(override(recipe.config, config["config"])),
         "## What it is for",
         "",
         "Trained on the data above and measured on their test split alone: on other kinds of "
@@ -79,13 +91,24 @@ def render(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _signatures(scores: dict[str, Any]) -> list[str]:
+def _limits(config: Config) -> list[str]:
+    """What is read of a request, at most."""
+    limits = limits_of(config)
+    lines = [
+        f"- `{name}` {value:,}: {comment}"
+        for name, value, comment in describe(config)
+        if name in limits
+    ]
+    return ["## Limits of a request", "", *lines, ""] if lines else []
+
+
+def _signatures(scores: Scores) -> list[str]:
     """How sacrebleu and its like computed each score, in their own words."""
-    lines = [f"- `{key}`: `{text}`" for key, text in scores.get("signature", {}).items()]
+    lines = [f"- `{key}`: `{text}`" for key, text in scores.signatures.items()]
     return [*lines, ""] if lines else []
 
 
-def _table(title: str, rows: dict[str, dict[str, Any]]) -> list[str]:
+def _table(title: str, rows: Table) -> list[str]:
     if not rows:
         return []
     keys = list(dict.fromkeys(key for row in rows.values() for key in row))
@@ -103,6 +126,10 @@ def _row(cells: list[str]) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else f"{value:,}"
+
+
+def _seconds(seconds: float | None) -> str:
+    return "Trained on " if seconds is None else f"{seconds:,} s in training steps, on "
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -18,33 +18,34 @@ from matplotlib.ticker import MaxNLocator
 
 from zoo.errors import ZooError
 from zoo.files import writing
+from zoo.scores import ConfusionMatrix, Monitor
 
-# Okabe and Ito's colours, distinct for colour-blind readers, and the first two also in grey.
+# Okabe and Ito's colours, distinct for colour-blind readers; the first two also in greyscale.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLOURS
 GREY = "#555555"
 TRAIN, VALIDATION = BLUE, VERMILION
-# Beyond this many classes the cells are too small for numbers.
-MOST_NUMBERED = 25
+VAL_LOSS = Monitor("val_loss", better="lower")
+MAX_NUMBERED = 25  # classes; with more, the cells are too small for numbers
 
 
-def curves(history: Sequence[dict[str, Any]], path: Path, monitor: str = "val_loss") -> None:
+def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL_LOSS) -> None:
     """Draws the loss and the metrics of a run against the epoch, and marks the best epoch.
 
     Args:
-      history: one dict an epoch, as `history.csv` has them (strings will do): `epoch`, `loss`,
-        and each further value that has a validation value `val_…` beside it.
+      history: one dict per epoch, as in `history.csv` (numbers or strings): `epoch`, `loss`, and
+        each further value that has a validation value `val_…`.
       path: the PNG to write.
-      monitor: the value that picks the best epoch: the least of a loss, the highest of
-        anything else, the first of equals. Nothing is marked where no epoch has it.
+      monitor: the value that selects the best epoch, the first of equals. Nothing is marked if no
+        epoch has it.
 
     Raises:
-      ZooError: there is no epoch, or the file cannot be written.
+      ZooError: `history` is empty, or the file cannot be written.
     """
     if not history:
         raise ZooError("There is no epoch to draw yet; train at least one.")
     keys = [key for key in history[0] if key == "loss" or f"val_{key}" in history[0]]
-    keys.sort(key=lambda key: key != "loss")  # the loss first, the metrics as they come
+    keys.sort(key=lambda key: key != "loss")  # the loss first, then the metrics in their order
     epochs = _column(history, "epoch")
     best = _best(history, monitor)
     figure = Figure(figsize=(4.8 * len(keys), 3.6), layout="constrained")
@@ -73,42 +74,41 @@ def curves(history: Sequence[dict[str, Any]], path: Path, monitor: str = "val_lo
                 ls="none",
                 label=f"best epoch ({epochs[best]:g}): {value:.4f}",
             )
-        _dress(axes, key)
+        _decorate(axes, key)
         margin = max(0.4, 0.04 * (epochs[-1] - epochs[0]))
         axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
     save(figure, path)
 
 
-def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
-    """Draws a confusion matrix: counts, coloured by their share of the true class.
+def confusion(confusion: ConfusionMatrix, path: Path) -> None:
+    """Draws a confusion matrix: counts, coloured by their fraction of the true class.
 
     Args:
-      matrix: counts of shape (classes, classes), a row for each true class.
-      labels: the class names, in the order of the rows and columns.
+      confusion: the counts and class names.
       path: the PNG to write.
 
     Raises:
       ZooError: the file cannot be written.
     """
-    counts = np.asarray(matrix)
+    counts, labels = np.asarray(confusion.matrix), confusion.labels
     totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    fractions = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     classes = len(labels)
-    numbered = classes <= MOST_NUMBERED
+    numbered = classes <= MAX_NUMBERED
     side = 1.1 + max(2.4, min(1.0 * classes, 2.5 + 0.4 * classes, 10))
     figure = Figure(figsize=(side + 1.2, side), layout="compressed")
     axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
     bar = figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
-    bar.set_label("share of the true class")
+    bar.set_label("fraction of the true class")
     bar.outline.set_visible(False)
     size = 10.0 if classes <= 8 else 8.0 if numbered else 6.0
-    places = range(0, classes, math.ceil(classes / 80))  # not more names than can be read
-    names = [labels[i] if len(labels[i]) <= 24 else labels[i][:23] + "…" for i in places]
+    positions = range(0, classes, math.ceil(classes / 80))  # not more names than are legible
+    names = [labels[i] if len(labels[i]) <= 24 else labels[i][:23] + "…" for i in positions]
     upright = classes > 4 or max(map(len, names)) > 12
-    # Class names are text, not formulas: a "$" in one is a dollar.
+    # Class names are plain text: a "$" does not start a formula.
     axes.set_xticks(
-        places,
+        positions,
         names,
         fontsize=size,
         parse_math=False,
@@ -116,130 +116,27 @@ def confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path: Path
         ha="right" if upright else "center",
         rotation_mode="anchor" if upright else "default",
     )
-    axes.set_yticks(places, names, fontsize=size, parse_math=False)
+    axes.set_yticks(positions, names, fontsize=size, parse_math=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if numbered:
         for row, column in np.ndindex(*counts.shape):
-            share, count = shares[row, column], counts[row, column]
+            fraction, count = fractions[row, column], counts[row, column]
             axes.text(
                 column,
                 row,
-                f"{count:,}\n{share:.1%}" if classes <= 8 else f"{count}",
+                f"{count:,}\n{fraction:.1%}" if classes <= 8 else f"{count}",
                 ha="center",
                 va="center",
                 fontsize=size if count < 1000 else 0.9 * size,
-                color="white" if share > 0.55 else "black" if count else "#999999",
+                color="white" if fraction > 0.55 else "black" if count else "#999999",
             )
     save(figure, path)
 
 
-def attention(
-    source_pieces: Sequence[str],
-    pieces: Sequence[str],
-    weights: Sequence[Sequence[float]],
-    path: Path,
-) -> None:
-    """Draws how much each piece that was written looked at each piece that was read.
-
-    Args:
-      source_pieces: what was read, from left to right.
-      pieces: what was written, from top to bottom.
-      weights: shape (pieces, source_pieces); each row adds up to 1.
-      path: the PNG to write.
-
-    Raises:
-      ZooError: there is no piece, or the file cannot be written.
-    """
-    if not pieces or not source_pieces:
-        raise ZooError("There is no attention to draw: nothing was written.")
-    size = 0.28
-    width, height = size * len(source_pieces) + 2.4, size * len(pieces) + 1.6
-    figure = Figure(figsize=(min(width, 40), min(height, 40)), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(np.asarray(weights, float), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    bar = figure.colorbar(image, ax=axes, pad=0.02)
-    bar.set_label("weight")
-    bar.outline.set_visible(False)
-    # The space before a word is seen best as a space; text is no formula.
-    read, written = (
-        [name.replace("▁", " ") for name in names] for names in (source_pieces, pieces)
-    )
-    axes.set_xticks(range(len(read)), read, rotation=90, fontsize=9, parse_math=False)
-    axes.set_yticks(range(len(written)), written, fontsize=9, parse_math=False)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    save(figure, path)
-
-
-# Of words; they come again after these, with another line.
-WORDS = (*COLOURS[:-1], "#8C564B", GREY)
-
-
-def alignment(
-    features: Sequence[Sequence[float]],
-    posteriors: Sequence[Sequence[float]],
-    symbols: Sequence[str],
-    seconds: float,
-    path: Path,
-) -> None:
-    """Draws sound, and above it how probable each word was at each time.
-
-    Args:
-      features: shape (frames, bands), the lowest band first.
-      posteriors: shape (frames, 1 + words): probabilities, the blank's first.
-      symbols: the words.
-      seconds: of a frame.
-      path: the PNG to write.
-
-    Raises:
-      ZooError: there is no frame, or the file cannot be written.
-    """
-    if not len(features):
-        raise ZooError("There is no alignment to draw: there is no sound.")
-    frames, heard = np.asarray(features, float), np.asarray(posteriors, float)
-    end = len(frames) * seconds
-    figure = Figure(figsize=(min(max(6.0, 1.6 * end), 48), 4.2), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-    times = (np.arange(len(heard)) + 0.5) * seconds
-    above.fill_between(times, heard[:, 0], step="mid", color="#DDDDDD", lw=0, label="blank")
-    best = heard.argmax(axis=1)
-    for number, word in enumerate(symbols, 1):
-        if heard[:, number].max() < 0.1:
-            continue
-        style = "-" if number <= len(WORDS) else "--"
-        colour = WORDS[(number - 1) % len(WORDS)]
-        above.step(times, heard[:, number], where="mid", color=colour, ls=style, lw=1.6)
-        for part in np.split(np.flatnonzero(best == number), _gaps(best == number)):
-            if len(part):
-                peak = part[heard[part, number].argmax()]
-                above.text(
-                    times[peak], 1.04, word, ha="center", va="bottom", color=colour,
-                    fontsize=11, weight="bold", parse_math=False,
-                )  # fmt: skip
-    above.set_ylim(0, 1.25)
-    above.set_yticks([0, 0.5, 1])
-    above.set_ylabel("probability")
-    above.legend(frameon=False, fontsize=9, loc="upper right", bbox_to_anchor=(1.0, 1.25))
-    above.spines[["top", "right"]].set_visible(False)
-    below.imshow(
-        frames.T, origin="lower", aspect="auto", cmap="magma", extent=(0, end, 0, frames.shape[1])
-    )
-    below.set_ylabel("band (mel)")
-    below.set_xlabel("seconds")
-    below.set_xlim(0, end)
-    save(figure, path)
-
-
-def _gaps(inside: np.ndarray) -> np.ndarray:
-    """Returns where the places of True, one behind the other, jump."""
-    return np.flatnonzero(np.diff(np.flatnonzero(inside)) > 1) + 1
-
-
-def _dress(axes: Axes, key: str) -> None:
+def _decorate(axes: Axes, key: str) -> None:
     """Sets labels, grid and legend of one panel of `curves`."""
     axes.set_xlabel("epoch")
     axes.set_ylabel(key.replace("_", " "))
@@ -255,20 +152,18 @@ def _column(history: Sequence[dict[str, Any]], key: str) -> np.ndarray:
     return np.array([math.nan if value in (None, "") else float(value) for value in values])
 
 
-def _best(history: Sequence[dict[str, Any]], monitor: str) -> int | None:
-    values = _column(history, monitor)
-    if not np.isfinite(values).any():
-        return None
-    return int(np.nanargmin(values) if monitor.endswith("loss") else np.nanargmax(values))
+def _best(history: Sequence[dict[str, Any]], monitor: Monitor) -> int | None:
+    values = _column(history, monitor.name)
+    return monitor.best(values.tolist()) if np.isfinite(values).any() else None
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as a PNG, whole or not at all.
+    """Writes a figure as a PNG, atomically.
 
     Raises:
       ZooError: it cannot be written.
     """
     with writing(Path(path)) as temporary, warnings.catch_warnings():
-        # The bundled font lacks some scripts. A name in one of them is drawn as boxes.
+        # The bundled font lacks some scripts. Names in these scripts are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(temporary, format="png", dpi=150)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -13,11 +16,17 @@ from tensorflow.core.protobuf import saved_model_pb2
 from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
-from zoo.errors import UsageError, ZooError, suggest
-from zoo.serving.predictor import EXTRA, Predictor, first_line, load, tensors
+from zoo.errors import UsageError, ZooError, check_integer, first_line, suggest
+from zoo.report import card
+from zoo.serving import capabilities
+from zoo.serving.capabilities import ANSWER
+from zoo.serving.find import EXTRA
+from zoo.serving.inputs import tensors
+from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
+_SCRATCH = ".export-"
 
 
 def export(
@@ -26,6 +35,7 @@ def export(
     *,
     format: str = "saved_model",
     warmup: int = 8,
+    limits: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `directory/<next integer version>/`, whole or not at all.
 
@@ -36,53 +46,78 @@ def export(
         training (`model.keras` with its config and assets).
       warmup: requests that TF Serving runs before it lets the version answer; made from the
         recipe's sample.
+      limits: settings of the recipe's config that bound what is read of a request, those in
+        `max_…`, with other values than the model's own: `{"max_bytes": 10_000}`.
 
     Returns:
       The version's directory.
 
     Raises:
-      UsageError: an unknown format, a warm-up out of range.
-      ZooError: the model cannot be read or the directory not be written.
+      UsageError: an unknown format or limit, a warm-up out of range.
+      ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
+        it, or the directory cannot be written.
     """
     if format not in FORMATS:
         raise UsageError(f"Unknown format {format!r}.{suggest(format, FORMATS)}")
+    check_integer("warmup", warmup)
     if not 0 <= warmup <= MAX_WARMUP:
         raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = (model if isinstance(model, Predictor) else load(model)).with_limits(limits or {})
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file. Name a directory.")
     trained = predictor.model  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # TF Serving looks for integers only, so it does not see this one. No process id: in
-        # containers they repeat, and a killed export leaves its folder behind.
-        scratch = directory / f".export-{uuid.uuid4().hex}"
-        scratch.mkdir()
-    except OSError as error:
-        raise _cannot_write(directory, error.strerror or str(error)) from error
-    try:
-        extra = scratch
-        if format == "keras":
-            trained.save(scratch / "model.keras")
-        else:
-            served = predictor.served()
-            _write_saved_model(served, scratch)
-            extra = scratch / EXTRA
-            extra.mkdir(exist_ok=True)
-            if warmup:
-                _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
-        for name in ABOUT:
-            found = predictor.about / name
-            if found.exists():
-                shutil.copy(found, extra / name)
-        return _publish(scratch, directory)
+        with _scratch_folder(directory) as scratch:
+            extra = scratch
+            if format == "keras":
+                trained.save(scratch / "model.keras")
+            else:
+                served = predictor.served()
+                capabilities.check(served, predictor.name)
+                _write_saved_model(served, scratch)
+                extra = scratch / EXTRA
+                extra.mkdir(exist_ok=True)
+                if warmup:
+                    _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
+            for name in ABOUT:
+                found = predictor.about / name
+                if found.exists():
+                    shutil.copy(found, extra / name)
+            if limits:
+                files.write_json(extra / "config.json", predictor.resolved)
+                if predictor.card:
+                    card.write(extra, predictor.recipe)
+            return _publish(scratch, directory)
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
         raise _cannot_write(directory, first_line(error)) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _scratch_folder(directory: Path) -> Iterator[Path]:
+    """Makes a folder inside a directory, and deletes those of exports that were killed.
+
+    TF Serving looks for integers only, so it does not see them. The name has no process id: in
+    containers they repeat. Instead an export holds a lock on its folder, which ends with its
+    process; and one on the directory while it cleans, so that no folder is there unlocked.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as cleaning:
+            files.lock_folder(directory, cleaning, wait=True)
+            for path in directory.glob(f"{_SCRATCH}*"):
+                with contextlib.ExitStack() as once:
+                    if files.lock_folder(path, once, wait=False):
+                        shutil.rmtree(path, ignore_errors=True)
+            scratch = directory / f"{_SCRATCH}{uuid.uuid4().hex}"
+            scratch.mkdir()
+            files.lock_folder(scratch, stack, wait=False)
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _cannot_write(directory: Path, reason: str) -> ZooError:
@@ -146,7 +181,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    specs = {s.name: s for s in served.functions["serving_default"].input_signature}
+    specs = {s.name: s for s in served.functions[ANSWER].input_signature}
     sample: Examples = predictor.recipe.data(predictor.config).sample()
     rows = len(next(iter(sample.values())))
     with tf.io.TFRecordWriter(str(path)) as writer:
@@ -154,7 +189,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
             index = [(record + i) % rows for i in range(1 if record % 2 == 0 else rows)]
             request = predict_pb2.PredictRequest()
             request.model_spec.name = predictor.name
-            request.model_spec.signature_name = "serving_default"
+            request.model_spec.signature_name = ANSWER
             rows_of = {name: [values[i] for i in index] for name, values in sample.items()}
             for name, values in tensors(rows_of, specs).items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(values))

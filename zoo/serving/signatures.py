@@ -1,22 +1,112 @@
-"""What a recipe serves."""
+"""What a recipe serves: functions by what they can do, and their names on the wire."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from zoo.errors import ZooError
+from zoo.serving.capabilities import ANSWER, BEGIN, CAPABILITIES, GENERATE, STEP, WIRE_NAMES
+
+if TYPE_CHECKING:
+    from zoo.decoding import Generation
 
 
-@dataclasses.dataclass(frozen=True)
+class Functions(TypedDict, total=False):
+    """Arguments of `Served`: what a maker of several functions returns. See there."""
+
+    answer: Any
+    search: Any
+    generation: Generation
+    score: Any
+    alignment: Any
+    forecast: Any
+    others: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Served:
-    """Signatures of a model, raw input to named outputs.
+    """Functions from raw input to named outputs.
+
+    Each is a `tf.function` with an `input_signature` of named specs, and returns a dict of
+    tensors whose first axis is the batch. Inputs without axes are options. What a capability has
+    to take and to return, `zoo.serving.capabilities` declares and checks.
 
     Attributes:
-      functions: signature name to a `tf.function` with an `input_signature` of named specs; each
-        returns a dict of tensors whose first axis is the batch. `"serving_default"` is the one
-        that TF Serving and `Predictor.predict` use when none is named.
       parts: the model and every layer that holds tables which the functions use: tables are
         found through them, and they live as long as the functions.
+      answer: what `Predictor.predict` and TF Serving use by default. It may be omitted where
+        `generation` has a default.
+      search: the best answers of a beam search, of as many as are asked for.
+      generation: new sequences from a seed.
+      score: sequences to their log-probabilities.
+      alignment: which part of the input each part of the answer belongs to.
+      forecast: the forecasts of each day of series of prices.
+      others: further functions by their names, of any inputs and outputs.
+
+    Raises:
+      ZooError: there is no answer, or one of `others` has the name of a capability.
     """
 
-    functions: dict[str, Any]
     parts: list[Any]
+    answer: Any = None
+    search: Any = None
+    generation: Generation | None = None
+    score: Any = None
+    alignment: Any = None
+    forecast: Any = None
+    others: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.answer is None and (self.generation is None or self.generation.default is None):
+            raise ZooError(
+                "Served has no answer. Give answer=…, or a generation that has a default."
+            )
+        for name in self.others:
+            if name in WIRE_NAMES:
+                capability = WIRE_NAMES[name]
+                raise ZooError(
+                    f"Served: the signature {name!r} is that of {capability!r}, and not one of "
+                    f"`others`. Give {capability}=…."
+                )
+
+    def in_parts(self) -> Served:
+        """Returns the same, whose functions compute large batches in parts: see `zoo.bounds`.
+
+        Those of `generation` do so already, where `zoo.decoding.generation_signatures` made them.
+        """
+        from zoo.bounds import parted
+
+        names = [name for name in CAPABILITIES if name != "generation"]
+        functions = {name: _apply(parted, getattr(self, name)) for name in names}
+        others = {name: _apply(parted, function) for name, function in self.others.items()}
+        return dataclasses.replace(self, **functions, others=others)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the capabilities that are given, of `zoo.serving.capabilities`."""
+        given = {name for name in CAPABILITIES if getattr(self, name) is not None}
+        return frozenset(given | {"answer"})
+
+    @property
+    def functions(self) -> dict[str, Any]:
+        """Name of each signature in a SavedModel to its function."""
+        functions: dict[str, Any] = {}
+        if self.generation is not None:
+            functions[ANSWER] = self.generation.default
+            functions[GENERATE] = self.generation.generate
+            functions[BEGIN] = self.generation.begin
+            functions[STEP] = self.generation.step
+        for name, capability in CAPABILITIES.items():
+            function = getattr(self, name)
+            if name != "generation" and function is not None:
+                functions[capability[0].wire_name] = function
+        return {**functions, **self.others}
+
+
+def _apply(wrap: Any, function: Any) -> Any:
+    """Returns a function wrapped; as it is where it is none that `capabilities.check` accepts."""
+    specs = getattr(function, "input_signature", None)
+    named = specs and all(getattr(spec, "name", None) for spec in specs)
+    return wrap(function) if named else function

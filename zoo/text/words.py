@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.bounds import first_bytes, last_bytes
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
 from zoo.utf8 import utf8
@@ -20,6 +21,7 @@ from zoo.utf8 import utf8
 PADDING = 0
 UNKNOWN = 1
 RESERVED = 2  # ids below this are not words
+MAX_BYTES = 100_000  # of a text that is read
 
 # Texts tokenised in one call: bounds the memory that a large data set takes.
 _CHUNK = 2_000
@@ -78,11 +80,13 @@ class WordEncoder(keras.layers.Layer):
 
     A text longer than `max_words` keeps its first quarter of `max_words` and its last three
     quarters: opinions are stated at the beginning and above all at the end. A text without
-    words becomes the single id `UNKNOWN`, because no row may be empty.
+    words becomes the single id `UNKNOWN`, because no row may be empty. Of a text of more than
+    `max_bytes`, so much of the beginning and the end is read, and nothing between.
 
     Args:
       vocabulary: words; word `i` gets the id `i + RESERVED`.
       max_words: ids a row has at most.
+      max_bytes: of a text, before it is split.
 
     Call arguments:
       text: string `(batch,)`.
@@ -91,10 +95,17 @@ class WordEncoder(keras.layers.Layer):
       int32 `(batch, time)`, with `time` the longest row's, at least 1; 0 is padding.
     """
 
-    def __init__(self, vocabulary: Sequence[str], max_words: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        max_words: int,
+        max_bytes: int = MAX_BYTES,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.vocabulary = list(vocabulary)
         self.max_words = max_words
+        self.max_bytes = max_bytes
         self.built = True  # no weights to build
         self._table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
@@ -106,7 +117,10 @@ class WordEncoder(keras.layers.Layer):
 
     def ragged(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Returns int32 `(batch, None)`, ragged, no row empty."""
-        words = split_words(text)
+        head = self.max_bytes // 4
+        ends = [first_bytes(text, head), " ", last_bytes(text, self.max_bytes - head)]
+        long = tf.strings.length(text) > self.max_bytes
+        words = split_words(tf.where(long, tf.strings.join(ends), text))
         words = tf.concat([words, tf.fill([tf.shape(text)[0], 1], "")], axis=1)
         lengths = words.row_lengths() - 1  # the "" at the end stays only where it is alone
         keep = tf.clip_by_value(lengths, 1, self.max_words)
@@ -135,4 +149,5 @@ class WordEncoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        return {**config, "vocabulary": self.vocabulary, "max_words": self.max_words}
+        names = ("vocabulary", "max_words", "max_bytes")
+        return {**config, **{name: getattr(self, name) for name in names}}

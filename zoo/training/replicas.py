@@ -26,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.data import Batches
+from zoo.training import diagnostics, keras_private
 
 
 def distribute(
@@ -53,7 +54,7 @@ def distribute(
     def mine(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * here
-        return batches.shares(order, replicas, range(first, first + here), made)
+        return batches.shards(order, replicas, range(first, first + here), made)
 
     return strategy.distribute_datasets_from_function(mine)
 
@@ -62,7 +63,7 @@ def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
     """Makes a compiled model's steps those of several replicas, if it was built for several.
 
     Args:
-      model: built and compiled under a strategy's scope, its optimizer a `health.WatchedAdam`.
+      model: built and compiled under a strategy's scope, with any optimizer of Keras.
       batch: `(x, y)` of any rows, from which metrics and losses are built.
 
     Raises:
@@ -76,8 +77,9 @@ def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
     if len(means) != 1:
         raise ValueError("Losses that are means cannot be added to losses that are sums here.")
     with strategy.scope():
-        model._symbolic_build(data_batch=tf.nest.map_structure(tf.convert_to_tensor, batch))
-    model._maybe_symbolic_build = lambda **_: None
+        keras_private.build_metrics(model, batch)
+    # The optimizer is given the sums of the replicas' gradients: it must not add them up again.
+    keras_private.skip_gradient_sum(diagnostics.inner_optimizer(model))
     workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     def loss_of(x: Any, y: Any, y_pred: Any, counts: tf.Tensor, training: bool) -> tf.Tensor:
@@ -89,7 +91,7 @@ def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
             loss *= here * strategy.num_replicas_in_sync / everywhere
         # So that the sum over replicas is what one would add up.
         value = tf.math.divide_no_nan(loss * everywhere, here)
-        model._loss_tracker.update_state(value, sample_weight=here)
+        keras_private.update_loss(model, value, here)
         return loss
 
     def logs_of(x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
@@ -181,8 +183,8 @@ def _first(structure: Any, rows: tf.Tensor) -> Any:
 
     def cut(tensor: tf.Tensor) -> tf.Tensor:
         part = tensor[:rows]
-        if getattr(tensor, "_keras_mask", None) is not None:
-            part._keras_mask = tensor._keras_mask[:rows]
+        if (mask := keras_private.mask_of(tensor)) is not None:
+            keras_private.set_mask(part, mask[:rows])
         return part
 
     return tf.nest.map_structure(cut, structure)

@@ -6,7 +6,8 @@ data.json          which data was used, rows, fingerprint
 assets.json        what was learnt from the data besides weights
 history.csv        one row an epoch; nothing in it depends on the clock. After losses and metrics:
                    gradient_norm (before clipping, mean of the steps), clipped (share of steps),
-                   update/LAYER (norm of a step / norm of the weights, mean of the steps)
+                   update/LAYER (norm of a step / norm of the weights, mean of the steps), where
+                   the recipe has no optimizer of its own
 model-best.keras   weights of the epoch with the best validation score
 model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
@@ -14,18 +15,33 @@ card.md            the model card, made from the above
 curves.png         loss and metric over the epochs; confusion.png where there are classes
 logs/              for TensorBoard
 checkpoint/        what is needed to resume; gone when the run is complete
+.lock              held while something trains there; .training.json says who
+.overwritten/      the run that was here before, until this one has its first complete epoch
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
+import os
 from pathlib import Path
 from typing import Any
 
 from zoo import files
 from zoo.errors import UsageError, ZooError
+
+# The files that a run writes; no others are ever deleted.
+OWN = (
+    *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
+    *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
+    *("curves.png", "confusion.png"),
+    *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
+    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256"),
+)
+OVERWRITTEN = ".overwritten"  # the run that was here before, whole
+MOVING = ".moving"  # some files of it, while they are moved there or back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +49,7 @@ class Options:
     """How a run is made, besides the recipe's config; part of what a resumed run must share.
 
     Attributes:
-      data: source or file, or None for the first source there is.
+      data: source, path or `"in memory"`, or None for the first available source.
       columns: our column name to the file's.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
@@ -61,21 +77,40 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Test metrics, baselines and times (`metrics.json`)."""
-        return files.read_json(self.path / "metrics.json")
+        """Test metrics, baselines and times (`metrics.json`).
+
+        Raises:
+          ZooError: there are none yet, or they are damaged.
+        """
+        return read_metrics(self.path / "metrics.json")
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """One dict an epoch: `epoch, learning_rate, loss, …, val_loss, …, gradient_norm, …`."""
-        with open(self.path / "history.csv", encoding="utf-8", newline="") as file:
-            return [
-                {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        """One dict an epoch: `epoch, learning_rate, loss, …, val_loss, …, gradient_norm, …`.
+
+        Raises:
+          ZooError: the file is damaged.
+        """
+        path = self.path / "history.csv"
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                return [
+                    {
+                        key: int(value) if key == "epoch" else float(value)
+                        for key, value in row.items()
+                    }
+                    for row in csv.DictReader(file)
+                ]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise ZooError(f"{path} is damaged ({error}). Restore it.") from error
 
     @property
     def complete(self) -> bool:
-        return (self.path / "metrics.json").exists()
+        """Whether the run has its test metrics, undamaged."""
+        try:
+            return bool(self.metrics)
+        except ZooError:
+            return False
 
     @property
     def _digest(self) -> Path:
@@ -93,7 +128,7 @@ class Run:
                 f"{path} is not what this run began with: it is damaged, or was changed. "
                 "Delete it: the same command then learns it again from the data."
             )
-        return files.read_json(path)
+        return files.read_object(path)
 
     def write_assets(self, assets: dict[str, Any]) -> None:
         """Writes `assets.json`, and beside the checkpoints what it is checked against."""
@@ -128,19 +163,108 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path.split('.')[-1]}: {old!r}, now {new!r}"]
 
 
-def check_same(path: Path, resolved: dict[str, Any]) -> None:
-    """Raises UsageError, with the differences, if the folder holds a run of something else."""
-    if not (path / "config.json").exists():
-        if path.exists() and (not path.is_dir() or files.visible(path)):
-            raise UsageError(f"{path} exists and is no run folder. Choose another folder with -o.")
-        return
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Reads a `metrics.json`.
+
+    Raises:
+      ZooError: it is missing or damaged.
+    """
     try:
-        found = files.read_json(path / "config.json")
-        if not isinstance(found, dict):
-            raise ZooError(f"{path / 'config.json'} holds no settings.")
+        return files.read_object(path, metric=str, test=dict, baseline=dict)
     except ZooError as error:
         said = str(error).removesuffix(" Restore or delete it.")
-        raise ZooError(f"{said} Restore it, or start anew with --overwrite.") from error
+        raise ZooError(f"{said} The `zoo train` of its run tests the weights again.") from error
+
+
+def own_files(folder: Path) -> list[Path]:
+    """Returns the files in a folder that a run writes."""
+    return [path for pattern in OWN for path in sorted(folder.glob(pattern)) if _is_file(path)]
+
+
+def delete_own(folder: Path, patterns: tuple[str, ...] = OWN) -> None:
+    """Deletes the files in a folder that a run writes, and folders that are empty then."""
+    for path in own_files(folder):
+        if any(path.relative_to(folder).match(pattern) for pattern in patterns):
+            path.unlink(missing_ok=True)
+    for inner in ("checkpoint", "logs/train", "logs/validation", "logs"):
+        files.clean(folder / inner)
+        with contextlib.suppress(OSError):  # it holds something else, or is a link
+            (folder / inner).rmdir()
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() or path.is_symlink()
+
+
+def has_epoch(folder: Path) -> bool:
+    """Whether the run in a folder has a complete epoch, from which it can go on."""
+    checkpoints = (folder / "checkpoint").glob("[0-9]*.npz")
+    return (folder / "metrics.json").exists() or any(
+        not path.name.startswith("00000-") for path in checkpoints
+    )
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run folder: its `config.json` has recipe, config and run.
+
+    Also one whose run is just being overwritten.
+    """
+    for place in (folder, folder / OVERWRITTEN, folder / MOVING):
+        try:
+            files.read_object(place / "config.json", recipe=str, config=dict, run=dict)
+            return True
+        except ZooError:
+            pass
+    return False
+
+
+def check_target(path: Path) -> None:
+    """Makes sure that a run may be written to a path: a run folder, an empty one, or none yet.
+
+    Raises:
+      UsageError: it is something else.
+      ZooError: it is a folder whose `config.json` cannot be read.
+    """
+    if path.is_symlink() and not path.exists():
+        raise UsageError(
+            f"{path} is a symbolic link to {os.readlink(path)}, which does not exist. Choose "
+            "another folder with -o."
+        )
+    if not path.exists() or is_run(path):
+        return
+    if not path.is_dir() or (files.visible(path) and not (path / "config.json").exists()):
+        raise UsageError(f"{path} exists and is no run folder. Choose another folder with -o.")
+    if (path / "config.json").exists():
+        try:
+            files.read_json(path / "config.json")
+        except ZooError as error:
+            said = str(error).removesuffix(" Restore or delete it.")
+            raise ZooError(f"{said} Restore it, or choose another folder with -o.") from error
+        raise UsageError(
+            f"{path} exists and is no run folder: its config.json has no recipe, config and run. "
+            "Restore that file, or choose another folder with -o."
+        )
+
+
+def check_same(path: Path, resolved: dict[str, Any]) -> None:
+    """Makes sure that a run goes on as it began.
+
+    Args:
+      path: a run folder, or one that is empty or not there yet.
+      resolved: what its `config.json` must hold.
+
+    Raises:
+      UsageError: the folder holds another run, or as for `check_target`.
+      ZooError: as for `check_target`.
+    """
+    check_target(path)
+    if not (path / "config.json").exists():
+        return
+    found = files.read_json(path / "config.json")
+    settings = found.get("config")
+    if isinstance(settings, dict):  # limits that did not exist when the run began
+        new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
+        found = {**found, "config": {**new, **settings}}
     wrong = differences(
         {key: found.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},

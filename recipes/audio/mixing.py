@@ -1,0 +1,201 @@
+"""Recordings augmented, and joined to longer ones, to train and test networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.signal import lfilter, resample_poly
+
+from recipes.audio.features import Features
+from recipes.audio.recordings import RATE
+from zoo.data import Examples
+
+PAUSE = (0.0, 0.5)  # seconds between two recordings
+EDGE = (0.0, 0.3)  # seconds before the first one and behind the last one
+LOUDER = 6.0  # dB by which recordings of a sequence differ from the original, at most
+NOISE = (10.0, 40.0)  # dB that speech is louder than noise
+SPEEDS = range(17, 25)  # twentieths of the original speed
+BANDS, FRAMES = 6, 8  # of features, that are hidden together, at most
+
+
+def perturbed(audio: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Returns a recording at another speed and pitch, and as if through another microphone.
+
+    Resampling changes both at once, as another size of head and throat does (Ko et al.: Audio
+    Augmentation for Speech Recognition, 2015).
+
+    Args:
+      audio: float32 `(samples,)`.
+      generator: of the speed and the filter.
+
+    Returns:
+      float32 `(samples,)`, longer or shorter by a fifth at most.
+    """
+    speed = int(generator.choice(SPEEDS))
+    if speed != 20:
+        audio = resample_poly(audio, 20, speed)
+    return lfilter([1.0, generator.uniform(-0.6, 0.6)], [1.0], audio).astype(np.float32)
+
+
+def with_noise(audio: np.ndarray, loudness: float, generator: np.random.Generator) -> np.ndarray:
+    """Adds noise, more or less of it at low frequencies, 10 to 40 dB below `loudness` (RMS).
+
+    Args:
+      audio: float32 `(samples,)`.
+      loudness: root of the mean square of the speech, in units of the samples.
+      generator: of the noise.
+
+    Returns:
+      float32 `(samples,)`.
+    """
+    white = generator.standard_normal(len(audio))
+    noise = lfilter([1.0], [1.0, -generator.uniform(0.0, 0.9)], white)
+    level = loudness * 10 ** (-generator.uniform(*NOISE) / 20)
+    return (audio + level * noise / (rms(noise) + 1e-12)).astype(np.float32)
+
+
+def joined(recordings: Sequence[np.ndarray], generator: np.random.Generator) -> np.ndarray:
+    """Joins recordings, each a little louder or softer, with pauses, under one noise.
+
+    Args:
+      recordings: float32 `(samples,)` at 8 kHz each.
+      generator: of the pauses (0 to 0.5 s; 0 to 0.3 s at both ends), loudness and noise.
+
+    Returns:
+      float32 `(samples,)`, within -1 … 1.
+    """
+    parts = [_pause(EDGE, generator)]
+    for number, recording in enumerate(recordings):
+        if number:
+            parts.append(_pause(PAUSE, generator))
+        parts.append(recording * np.float32(10 ** (generator.uniform(-LOUDER, LOUDER) / 20)))
+    parts.append(_pause(EDGE, generator))
+    loudness = rms(np.concatenate([np.zeros(0, np.float32), *parts[1::2]]))
+    audio = with_noise(np.concatenate(parts), loudness, generator)
+    return audio / np.float32(max(1.0, np.abs(audio).max()))
+
+
+def sequences(
+    speakers: Sequence[str],
+    texts: Sequence[str],
+    count: int,
+    lengths: tuple[int, int],
+    generator: np.random.Generator,
+) -> list[list[int]]:
+    """Draws recordings of one speaker each that are to be joined.
+
+    All recordings of a speaker are drawn before one of them is drawn again; the number of
+    sequences of a speaker is proportional to their number of recordings.
+
+    Args:
+      speakers, texts: of each recording.
+      count: sequences to draw.
+      lengths: smallest and largest number of recordings in one.
+      generator: of all that is drawn.
+
+    Returns:
+      Row numbers of each sequence.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, speaker in enumerate(speakers):
+        rows.setdefault(speaker, []).append(row)
+    decks: dict[str, list[int]] = {speaker: [] for speaker in rows}
+    drawn = []
+    for first in np.resize(generator.permutation(len(texts)), count).tolist():
+        speaker = speakers[first]
+        chosen = []
+        for _ in range(generator.integers(lengths[0], lengths[1] + 1)):
+            if not decks[speaker]:
+                decks[speaker] = [int(i) for i in generator.permutation(rows[speaker])]
+            chosen.append(decks[speaker].pop())
+        drawn.append(chosen)
+    return drawn
+
+
+def spoken(
+    examples: Examples, count: int, lengths: tuple[int, int], seed: Sequence[int]
+) -> Examples:
+    """Returns sequences of joined recordings.
+
+    Rows of several words each stay as they are. Where there are features and no recordings, the
+    features are concatenated. With a column `disturbed`, recordings are augmented.
+
+    Args:
+      examples: columns `audio` or `features`, `text` and `speaker`, perhaps `disturbed`.
+      count: sequences to join, at most; no more than there are rows.
+      lengths: smallest and largest number of recordings in one. If that is 1, each recording is
+        used once, and unchanged unless it is to be disturbed.
+      seed: of all that is drawn.
+
+    Returns:
+      The same columns.
+    """
+    generator = np.random.default_rng([*seed, len(examples["text"])])
+    texts, speakers = examples["text"], examples["speaker"]
+    disturbed = "disturbed" in examples
+    if lengths[1] == 1 or any(" " in text for text in texts):
+        if not disturbed or "audio" not in examples:
+            return examples
+        drawn = [[row] for row in range(len(texts))]
+    else:
+        count = min(count, len(texts))
+        drawn = sequences(speakers, texts, count, lengths, generator)
+    mixed: Examples = {
+        "text": [" ".join(texts[row] for row in rows) for rows in drawn],
+        "speaker": [speakers[rows[0]] for rows in drawn],
+    }
+    if "audio" in examples:
+        sound = [np.asarray(row, np.float32) for row in examples["audio"]]
+        mixed["audio"] = [
+            joined(
+                [perturbed(sound[row], generator) if disturbed else sound[row] for row in rows],
+                generator,
+            )
+            for rows in drawn
+        ]
+    else:
+        mixed["features"] = [
+            np.concatenate([np.asarray(examples["features"][row]) for row in rows])
+            for rows in drawn
+        ]
+    return {**mixed, "disturbed": [True] * len(drawn)} if disturbed else mixed
+
+
+def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> list[np.ndarray]:
+    """Returns the features of rows, float32 `(frames, width)`; partly hidden if `disturbed`."""
+    rows = encoder.rows(examples[encoder.inputs[0].name])
+    if "disturbed" not in examples:
+        return rows
+    generator = np.random.default_rng([*seed, len(rows), 1])
+    return [hidden(row, generator) for row in rows]
+
+
+def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Hides some neighbouring bands and frames (Park et al.: SpecAugment, 2019).
+
+    Args:
+      features: float32 `(frames, bands)`; a copy is changed.
+      generator: of the position and number of what is hidden: up to 6 bands, and up to 8 frames
+        for each half second.
+    """
+    features = features.copy()
+    frames, bands = features.shape
+    middle = features.mean()
+    width = generator.integers(0, min(BANDS, bands // 2) + 1)
+    first = generator.integers(0, bands - width + 1)
+    features[:, first : first + width] = middle
+    for _ in range(-(-frames // 50)):
+        width = generator.integers(0, min(FRAMES, frames // 4) + 1)
+        first = generator.integers(0, frames - width + 1)
+        features[first : first + width] = middle
+    return features
+
+
+def rms(audio: np.ndarray) -> float:
+    """Returns the root of the mean square of samples, float `(samples,)`; of nothing, 0."""
+    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if len(audio) else 0.0
+
+
+def _pause(seconds: tuple[float, float], generator: np.random.Generator) -> np.ndarray:
+    return np.zeros(round(generator.uniform(*seconds) * RATE), np.float32)

@@ -1,1 +1,0 @@
-"""Datasets that recipes share: one declaration each, with sources, licence and a sample."""

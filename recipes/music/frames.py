@@ -1,0 +1,239 @@
+"""Frames of notes as a sequence of ids, generated like any other sequence.
+
+A network that predicts a frame gives, for each key i from the lowest to the highest, the logit
+l_i that it sounds, given the keys below it. If j is the highest key that sounds so far, then
+
+    p(next note is k) = sigmoid(l_k) prod_{j<i<k} (1 - sigmoid(l_i)),   k > j
+    p(frame is over)  = prod_{i>j} (1 - sigmoid(l_i))
+
+add up to 1, and the product of these over the notes of a frame and its end is the probability of
+the frame. A frame is therefore written as its notes, ascending, and an id for its end:
+
+    0  padding    1 … keys  a note    keys + 1  the end of a frame    keys + 2 …  a condition
+
+A condition begins a piece: 0 if its key is unknown, or the number of its key and mode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from recipes.music.losses import frame_nats
+from zoo.decoding.sampling import IMPOSSIBLE, PADDING, State, Step
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameChain:
+    """The ids of a network that predicts frames.
+
+    Attributes:
+      voices: maximum number of notes of a generated frame; after these its end is certain.
+      conditions: number of conditions, 0 (unknown) included.
+      keys: number of keys.
+      lowest: MIDI number of the lowest key.
+    """
+
+    voices: int = 4
+    conditions: int = 25
+    keys: int = 88
+    lowest: int = 21
+
+    @property
+    def end(self) -> int:
+        """The id of a frame's end."""
+        return self.keys + 1
+
+    @property
+    def first(self) -> int:
+        """The id of condition 0; the ids of the other conditions follow."""
+        return self.keys + 2
+
+    @property
+    def size(self) -> int:
+        """Number of ids, padding included."""
+        return self.first + self.conditions
+
+    def next_ids(self, logits: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
+        """Returns the log-probabilities of the next id.
+
+        Args:
+          logits: float `(rows, keys)`: of keys above those that sound, given these.
+          frame: float `(rows, keys)`: 1 for the keys that sound so far.
+
+        Returns:
+          float32 `(rows, size)`; padding and conditions are impossible.
+        """
+        silent = tf.cumsum(frame, axis=1, reverse=True) == 0  # keys above the highest that sounds
+        silent &= tf.reduce_sum(frame, axis=1, keepdims=True) < self.voices
+        off = tf.where(silent, tf.math.log_sigmoid(-logits), 0.0)
+        note = tf.cumsum(off, axis=1, exclusive=True) + tf.math.log_sigmoid(logits)
+        rows = tf.shape(logits)[0]
+        return tf.concat(
+            [
+                tf.fill([rows, 1], IMPOSSIBLE),
+                tf.where(silent, note, IMPOSSIBLE),
+                tf.reduce_sum(off, axis=1, keepdims=True),
+                tf.fill([rows, self.conditions], IMPOSSIBLE),
+            ],
+            axis=1,
+        )
+
+    def step(self, model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
+        """Makes a network that predicts all frames of a piece predict one id after another.
+
+        Args:
+          model: of inputs `before` `(rows, time, keys)`, `notes` `(rows, time, keys)` and `key`
+            `(rows,)`: layers that compute each step separately, then stacked recurrent layers,
+            then a layer named `head` with a method `above` like `NADE`. Between these, only
+            layers that do nothing outside of training, such as dropout.
+
+        Returns:
+          A function of ids int32 `(rows,)` and a state, a dict of tensors `(rows, ...)`, to
+          log-probabilities of the next id, float32 `(rows, size)`, and the next state; and the
+          specs of the state, which starts as zeros. A condition begins a piece and resets the
+          state; padding changes nothing.
+        """
+        rnns = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
+        input_model = keras.Model(
+            {name: model.input[name] for name in ("before", "key")}, rnns[0].input
+        )
+        head = model.get_layer("head")
+        sizes = {
+            f"{rnn.name}_{part}": size
+            for rnn in rnns
+            for part, size in enumerate(tf.nest.flatten(rnn.cell.state_size))
+        }
+
+        def advance(before: tf.Tensor, key: tf.Tensor, states: State) -> tuple[tf.Tensor, State]:
+            """Returns the head's input `(rows, units)` for the frame after `before`."""
+            output = input_model({"before": before[:, tf.newaxis], "key": key}, training=False)[
+                :, 0
+            ]
+            new: State = {}
+            for rnn in rnns:
+                names = [name for name in sizes if name.rpartition("_")[0] == rnn.name]
+                output, after = rnn.cell(output, [states[name] for name in names], training=False)
+                new |= dict(zip(names, tf.nest.flatten(after), strict=True))
+            return output, new
+
+        def step(ids: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+            begins = ids >= self.first
+            is_note = (ids > PADDING) & (ids <= self.keys)
+            note = tf.one_hot(tf.where(is_note, ids - 1, -1), self.keys)
+            frame = tf.maximum(state["frame"], note)
+            condition = tf.where(begins, ids - self.first, state["condition"])
+            # The recurrent layers take a step where a frame ends or a piece begins. At the
+            # beginning, the frame before is silence and the state is zero.
+            fresh = begins[:, tf.newaxis]
+            output, states = advance(
+                tf.where(fresh, 0.0, frame),
+                condition,
+                {name: tf.where(fresh, 0.0, state[name]) for name in sizes},
+            )
+            moves = (begins | (ids == self.end))[:, tf.newaxis]
+            new = {
+                "condition": condition,
+                "frame": tf.where(moves, 0.0, frame),
+                "output": tf.where(moves, output, state["output"]),
+                **{name: tf.where(moves, states[name], state[name]) for name in sizes},
+            }
+            return self.next_ids(head.above(new["output"], new["frame"]), new["frame"]), new
+
+        units = {"frame": self.keys, "output": rnns[-1].units, **sizes}
+        specs = {name: tf.TensorSpec([None, size], tf.float32) for name, size in units.items()}
+        return step, {"condition": tf.TensorSpec([None], tf.int32), **specs}
+
+    def score(
+        self, model: keras.Model, key: tf.Tensor, frames: tf.Tensor, length: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Returns the log-probability of pieces, without the first frame, which is not predicted.
+
+        Args:
+          model: as in `step`.
+          key: int32 `(batch,)`: the condition of each piece.
+          frames: int32 `(batch, time, voices)`: MIDI numbers, 0 for none.
+          length: int32 `(batch,)`: frames of each piece; further ones are padding.
+
+        Returns:
+          `log_probability`, float32 `(batch,)`, in nats, and `count`, int32 `(batch,)`: the
+          frames that were predicted.
+        """
+        notes = self.multi_hot(frames)
+        before = tf.pad(notes[:, :-1], [[0, 0], [1, 0], [0, 0]])
+        logits = model({"before": before, "notes": notes, "key": key}, training=False)
+        time = tf.range(tf.shape(frames)[1])
+        inside = (time > 0) & (time < length[:, tf.newaxis])
+        nats = tf.where(inside, frame_nats(notes, logits), 0.0)
+        count = tf.math.count_nonzero(inside, axis=1, dtype=tf.int32)
+        return {"log_probability": -tf.reduce_sum(nats, axis=1), "count": count}
+
+    def is_note(self, frames: tf.Tensor) -> tf.Tensor:
+        """Returns which numbers, int32 `(...)`, are those of keys, bool `(...)`."""
+        return (frames >= self.lowest) & (frames < self.lowest + self.keys)
+
+    def multi_hot(self, frames: tf.Tensor) -> tf.Tensor:
+        """Returns MIDI numbers `(..., voices)`, 0 for none, as float32 `(..., keys)` of 0 and 1."""
+        shape = tf.shape(frames)
+        where = tf.where(self.is_note(frames))
+        notes = tf.gather_nd(frames, where) - self.lowest
+        index = tf.concat([where[:, :-1], tf.cast(notes, tf.int64)[:, tf.newaxis]], axis=1)
+        ones = tf.ones_like(notes, tf.float32)
+        shape = tf.concat([shape[:-1], [self.keys]], axis=0)
+        roll = tf.scatter_nd(index, ones, tf.cast(shape, tf.int64))
+        return tf.ensure_shape(tf.minimum(roll, 1.0), [*frames.shape[:-1], self.keys])
+
+    def to_ids(self, frames: tf.Tensor, length: tf.Tensor) -> tf.RaggedTensor:
+        """Returns pieces as ids, without a condition.
+
+        Args:
+          frames: int32 `(batch, time, voices)`: MIDI numbers in any order; numbers outside the
+            keys, such as 0, are ignored.
+          length: int32 `(batch,)`: frames of each piece; further ones are padding.
+
+        Returns:
+          int32 `(batch, None)`, ragged.
+        """
+        notes = tf.sort(tf.where(self.is_note(frames), frames - self.lowest + 1, 0), axis=-1)
+        duplicate = notes[..., 1:] == notes[..., :-1]
+        notes = tf.concat([notes[..., :1], tf.where(duplicate, 0, notes[..., 1:])], axis=-1)
+        ends = tf.fill([*tf.unstack(tf.shape(notes))[:-1], 1], self.end)
+        ids = tf.concat([notes, ends], axis=-1)
+        time = tf.range(tf.shape(ids)[1])[:, tf.newaxis]
+        kept = (ids > 0) & (time < length[:, tf.newaxis, tf.newaxis])
+        flat = [tf.shape(ids)[0], -1]
+        return tf.ragged.boolean_mask(tf.reshape(ids, flat), tf.reshape(kept, flat))
+
+    def to_frames(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the complete frames of ids int32 `(batch, time)`, 0 at padding.
+
+        Conditions are ignored.
+
+        Returns:
+          int32 `(batch, frames, voices)`: MIDI numbers, ascending, then 0 for none, with as
+          many voices as the fullest frame, at least `self.voices`; and int32 `(batch,)`: the
+          number of frames of each piece.
+        """
+        ends = tf.cast(ids == self.end, tf.int32)
+        frame = tf.cumsum(ends, axis=1, exclusive=True)
+        length = tf.reduce_sum(ends, axis=1)
+        is_note = (ids > PADDING) & (ids <= self.keys) & (frame < length[:, tf.newaxis])
+        where = tf.where(is_note)
+        index = tf.stack(
+            [
+                tf.cast(where[:, 0], tf.int32),
+                tf.gather_nd(frame, where),
+                tf.gather_nd(ids, where) - 1,
+            ],
+            axis=1,
+        )
+        shape = [tf.shape(ids)[0], tf.reduce_max(length), self.keys]
+        sounds = tf.scatter_nd(index, tf.ones_like(index[:, 0]), shape) > 0
+        voices = tf.reduce_sum(tf.cast(sounds, tf.int32), axis=-1)
+        width = tf.maximum(self.voices, tf.reduce_max(voices, [0, 1]))
+        # The numbers are negative, so the highest ones belong to the lowest keys.
+        order = tf.where(sounds, -tf.range(self.lowest, self.lowest + self.keys), -1000)
+        notes = -tf.math.top_k(order, width).values
+        return tf.where(notes < 1000, notes, 0), length

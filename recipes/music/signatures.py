@@ -1,0 +1,133 @@
+"""Signatures of a network that writes music of several voices, frame by frame."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from recipes.music.encode import MusicEncoder
+from recipes.music.frames import FrameChain
+from recipes.music.keys import KEYS
+from zoo.bounds import first_bytes, in_parts, marked, problems
+from zoo.decoding.generator import generation_signatures
+from zoo.decoding.sampling import MAX_STEPS
+from zoo.serving.signatures import Functions
+
+MAX_CHORD = 1_000  # bytes of a first chord that are read
+SCORED = 2**16  # notes that are scored together: bounds the memory that a request takes
+# The seed. `prime` has MIDI numbers, 0 for none; trailing silence is padding.
+INPUTS = (
+    tf.TensorSpec([None], tf.string, name="key"),
+    tf.TensorSpec([None], tf.string, name="chord"),
+    tf.TensorSpec([None, None, None], tf.int32, name="prime"),
+)
+
+
+def frame_signatures(
+    model: keras.Model,
+    encoder: MusicEncoder,
+    *,
+    voices: int,
+    steps: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    max_frames: int = 10_000,
+    max_steps: int = MAX_STEPS,
+) -> Functions:
+    """Makes what a model of frames serves: keyword arguments of `zoo.serving.Served`.
+
+    Args:
+      model: as `recipes.music.frames.FrameChain.step` takes it.
+      encoder: names of keys and chords to numbers.
+      voices: notes that a generated frame has at most.
+      steps, temperature, top_k, top_p: what the default uses.
+      max_frames: of a piece to go on from, or to score; longer ones have no answer.
+      max_steps: frames of all rows of a request together.
+
+    Returns:
+      `generation`, as of `zoo.decoding.generation_signatures`. The seed is `key`, string
+      `(batch,)`, `""` if it does not matter; `chord`, string `(batch,)`, a first frame, `""` for
+      none; and `prime`, int32 `(batch, frames, notes)`, frames to go on from. The default takes
+      `key` alone. What cannot be read counts as not given. The answer is `key`, string
+      `(batch,)`, the key that was read; `frames`, int32 `(batch, frames, voices)`: MIDI numbers,
+      ascending, 0 for none, those of the seed first; and `length`, int32 `(batch,)`, their number.
+
+      `score`: `key`, `frames` int32 `(batch, frames, notes)` and `length` int32 `(batch,)` to
+      `log_probability` and `count`, as `recipes.music.frames.FrameChain.score` has them. Both
+      return `valid` and `problem` too, as `zoo.bounds.marked` has them.
+    """
+    chain = FrameChain(voices, conditions=len(KEYS) + 1)
+    step, state = chain.step(model)
+
+    def prime_length(prime: tf.Tensor) -> tf.Tensor:
+        """Returns the frames of each row up to the last that sounds, int32 `(batch,)`."""
+        sounds = tf.reduce_any(chain.is_note(prime), axis=2)
+        frames = tf.range(1, tf.shape(prime)[1] + 1)
+        length = tf.reduce_max(tf.where(sounds, frames, 0), axis=1)
+        return tf.maximum(length, 0)  # of no frames at all, the maximum is the lowest number
+
+    def too_long(length: tf.Tensor) -> tf.Tensor:
+        message = f"The piece is longer than {max_frames:,} frames"
+        return problems((length > max_frames, message))
+
+    def encode(key: tf.Tensor, chord: tf.Tensor, prime: tf.Tensor) -> tf.RaggedTensor:
+        begin = encoder.key(key)[:, tf.newaxis] + chain.first
+        first = encoder.chord(first_bytes(chord, MAX_CHORD))
+        one = tf.cast(first.row_lengths() > 0, tf.int32)
+        length = prime_length(prime)
+        length = tf.where(length > max_frames, 0, length)
+        prime = prime[:, :max_frames]
+        return tf.concat(
+            [
+                begin,
+                chain.to_ids(first.to_tensor(0)[:, tf.newaxis], one),
+                chain.to_ids(prime, length),
+            ],
+            axis=1,
+        )
+
+    def answer(ids: tf.Tensor, prefix: tf.RaggedTensor) -> dict[str, tf.Tensor]:
+        seed = prefix.to_tensor(0)
+        frames, length = chain.to_frames(tf.concat([seed, ids], axis=1))
+        key = encoder.key_name(seed[:, 0] - chain.first)
+        return {"key": key, "frames": frames, "length": length}
+
+    @tf.function(
+        input_signature=[
+            INPUTS[0],
+            tf.TensorSpec([None, None, None], tf.int32, name="frames"),
+            tf.TensorSpec([None], tf.int32, name="length"),
+        ]
+    )
+    def score(key: tf.Tensor, frames: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+        problem = too_long(length)
+        rows = {
+            "key": encoder.key(key),
+            "frames": frames[:, :max_frames],
+            "length": tf.where(length > max_frames, 0, length),
+        }
+        specs = {
+            "log_probability": tf.TensorSpec([None], tf.float32),
+            "count": tf.TensorSpec([None], tf.int32),
+        }
+        found = in_parts(lambda part: chain.score(model, **part), rows, specs, size=SCORED)
+        return marked(found, problem)
+
+    generation = generation_signatures(
+        step,
+        state,
+        INPUTS,
+        encode,
+        answer,
+        steps=steps,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        unit=chain.end,
+        per_step=voices + 1,
+        default=["key"],
+        max_steps=max_steps,
+        problem=lambda key, chord, prime: too_long(prime_length(prime)),
+    )
+    return {"generation": generation, "score": score}

@@ -1,0 +1,1 @@
+"""Forecasts of price series: data, features, losses, metrics, baselines, backtest."""

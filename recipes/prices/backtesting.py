@@ -1,0 +1,348 @@
+"""`zoo.backtest`: a rolling forecast over days that the forecaster has not seen.
+
+The network stays as it was trained. Each forecast uses all days before it. The simple methods are
+fitted again at the start of each window, on the days before it. The last of these days are omitted,
+as many as the longest horizon, so that no target reaches into the window.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipes.prices import panel as panels
+from recipes.prices.baselines import BASELINES
+from recipes.prices.panel import Panel, observe
+from recipes.prices.reader import begins_at, past_of
+from recipes.prices.series import Forecast
+from zoo import files
+from zoo.data import Examples
+from zoo.data.custom import load_rows
+from zoo.data.origin import DataLike, Unsplit, parse_origin
+from zoo.data.splits import take
+from zoo.environment import environment
+from zoo.errors import UsageError, ZooError, suggest
+from zoo.recipe import Answers
+from zoo.scores import Scores
+from zoo.serving.capabilities import FORECAST
+from zoo.serving.evaluation import splits_of
+from zoo.serving.predictor import Predictor, load
+
+NETWORK = "network"
+YEAR = 252  # trading days
+MIN_DAYS = 22  # days that the simple methods are fitted on
+WARNING = (
+    "This is no advice. The strategy is there to show what a forecast of direction is worth after "
+    "costs; it omits taxes, slippage and that these stocks were chosen because they are known."
+)
+
+__all__ = ["backtest", "network", "observe", "simple", "summary"]
+
+
+def backtest(
+    model: str | Path | Predictor,
+    data: DataLike = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    windows: int = 6,
+    horizon: int | None = None,
+    baselines: str | Sequence[str] = "all",
+    cost: float = 5.0,
+    output: str | Path | None = None,
+    log: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Compares a forecaster with simple methods, day by day.
+
+    Args:
+      model: as for `zoo.load`, or a predictor; of prices, with the capability `forecast`.
+      data: a source of its dataset (the test split is forecast), or a custom file or columns (the
+        second half of their days is forecast); None for the data that it was trained on.
+      columns: our column name to the file's.
+      windows: parts of the test; the simple methods are fitted again at the start of each.
+      horizon: days ahead; the model's own if None, or fewer.
+      baselines: `"all"`, or names of `recipes.prices.baselines.BASELINES`.
+      cost: of trading, in hundredths of a percent.
+      output: folder for `backtest.json` and the pictures `fan.png`, `calibration.png` and
+        `equity.png`; none are written if None.
+      log: called with each line of progress.
+
+    Returns:
+      What `backtest.json` holds: `scores` (name to a list, 1 day ahead first), `tests` (against
+      each simple method), `windows`, `strategy`, `verdicts`, `warning`, `data`, `proxy`, ….
+
+    Raises:
+      UsageError: the model forecasts no prices, or it lacks an option.
+      UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
+    """
+    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor.require(
+        "forecast",
+        "forecasts no series",
+        "A backtest needs a model that forecasts series (`zoo list --task forecasting`).",
+    )
+    names = _chosen(baselines)
+    longest = int(getattr(predictor.config, "horizon", 1))
+    horizon = longest if horizon is None else horizon
+    if not 1 <= horizon <= longest:
+        raise UsageError(f"{predictor.name} forecasts 1 to {longest} days ahead; got {horizon}.")
+    if windows < 1:
+        raise UsageError(f"windows must be at least 1; got {windows}.")
+    if output is not None and Path(output).exists() and not Path(output).is_dir():
+        raise UsageError(f"{output} is a file. Name a folder.")
+    log = log or (lambda line: None)
+    examples, title, notes = _examples(predictor, data, columns)
+    panel = observe(examples, horizon)
+    windows = min(windows, len(panel.dates))
+    log(
+        f"{predictor.name} on {title}: {len(panel.tickers)} series, {len(panel.dates)} days from "
+        f"{panel.dates[0]} to {panel.dates[-1]}, {windows} windows"
+    )
+    forecasts = {NETWORK: network(panel, predictor)}
+    for name in names:
+        log(f"fitting {name}")
+        forecasts[name] = simple(panel, name, windows)
+    losses = {name: panels.losses(panel, each) for name, each in forecasts.items()}
+    scores = {name: panels.scores(panel, each) for name, each in forecasts.items()}
+    strategies = _strategies(panel, forecasts, cost)
+    result = {
+        "kind": "backtest",
+        "recipe": predictor.name,
+        "data": {"title": title, "trained_on": predictor.data.get("title"), "notes": notes},
+        "series": panel.tickers,
+        "days": [panel.dates[0], panel.dates[-1], len(panel.dates)],
+        "horizon": horizon,
+        "proxy": "Garman-Klass with the night before; the squared return where a bar lacks",
+        "scores": scores,
+        "tests": {name: panels.tests(losses[NETWORK], losses[name]) for name in names},
+        "windows": _windows(panel, losses, windows),
+        "strategy": {"cost": cost, **{name: row for name, (row, _) in strategies.items()}},
+        "warning": WARNING,
+        "config": predictor.resolved["config"],
+        "environment": environment(),
+    }
+    result["verdicts"] = _conclusions(result)
+    if output is not None:
+        from recipes.prices import figures as pictures
+
+        folder = Path(output)
+        files.write_json(folder / "backtest.json", result)
+        pictures.fan(panel, forecasts[NETWORK], folder / "fan.png")
+        pictures.calibration(panel, forecasts, folder / "calibration.png")
+        curves = {name: path for name, (_, path) in strategies.items()}
+        pictures.equity(panel.dates, curves, cost, folder / "equity.png")
+    return result
+
+
+def network(panel: Panel, predictor: Answers) -> Forecast:
+    """Returns the forecasts that a model serves for each day, aligned with the panel."""
+    # The signature calls the degrees of freedom "freedom"; saved models have that name.
+    lengths = [len(row) for row in panel.columns["close"]]
+    inputs = {
+        name: [
+            np.nan_to_num(values).tolist() if len(values) else [0.0] * days
+            for values, days in zip(panel.columns[name], lengths, strict=True)
+        ]
+        for name in ("open", "high", "low", "close")
+    }
+    answers = predictor.predict(inputs, signature=FORECAST, batch_size=16)
+    arrays = {
+        name: [np.asarray(answer[name])[:, : panel.horizon] for answer in answers]
+        for name in ("location", "scale", "freedom", "variance")
+    }
+    return panel.forecasts(
+        [
+            Forecast(**dict(zip(arrays, each, strict=True)))
+            for each in zip(*arrays.values(), strict=True)
+        ]
+    )
+
+
+def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
+    """Returns the forecasts of a simple method, fitted again at the start of each window.
+
+    Raises:
+      ZooError: a series is too short to fit the method.
+    """
+    method, parts = BASELINES[name], []
+    for first, last in _spans(len(panel.dates), windows):
+        day = panel.dates[first]
+        forecasts = []
+        for ticker, days, dates, series_begin in zip(
+            panel.tickers, panel.days, panel.columns["date"], panel.begins, strict=True
+        ):
+            # A series that begins later is fitted on what lies before its own first scored day.
+            begin = max(bisect_left(dates, day), series_begin)
+            end = begin - panel.horizon + 1  # what is known when the first of them is made
+            if end < max(MIN_DAYS, 2 * panel.horizon):
+                raise ZooError(
+                    f"{ticker or 'The series'} has {begin} days before the first that is "
+                    f"scored: too few to fit {name} on. Give a longer series."
+                )
+            forecasts.append(method(days, end, panel.horizon))
+        inside = np.zeros((1, len(panel.dates), 1), bool)
+        inside[:, first:last] = True
+        parts.append((inside, panel.forecasts(forecasts)))
+    whole = parts[0][1]
+    for inside, part in parts[1:]:
+        whole = Forecast(
+            *(
+                np.where(inside, getattr(part, field.name), getattr(whole, field.name))
+                for field in dataclasses.fields(Forecast)
+            )
+        )
+    return whole
+
+
+def summary(panel: Panel, forecast: Forecast) -> Scores:
+    """Returns the scores of 1 day ahead, and `…_H` of the longest horizon where it is another."""
+    rows = panels.scores(panel, forecast)
+    first, last = rows[0], rows[-1]
+    selected = {
+        **{name: first[name] for name in ("qlike", "qlike_squared", "crps", "mae", "mase")},
+        **{name: first[name] for name in first if name.startswith(("coverage", "direction"))},
+    }
+    if len(rows) > 1:
+        selected |= {f"{name}_{len(rows)}": last[name] for name in ("qlike", "crps", "coverage_80")}
+    values = {name: value for name, value in selected.items() if value is not None}
+    return Scores({**values, "series": len(panel.tickers), "days": len(panel.dates)})
+
+
+def _chosen(baselines: str | Sequence[str]) -> list[str]:
+    if baselines == "all":
+        return [*BASELINES]
+    if isinstance(baselines, str):
+        baselines = [name.strip() for name in baselines.split(",") if name.strip()]
+    known = {name.lower().replace(" ", "-"): name for name in BASELINES}
+    chosen = []
+    for name in baselines:
+        key = name.lower().replace(" ", "-").replace("_", "-")
+        if key not in known:
+            raise UsageError(f"Unknown baseline {name!r}.{suggest(key, known)}")
+        chosen.append(known[key])
+    return chosen
+
+
+def _examples(
+    predictor: Predictor, data: DataLike, columns: Mapping[str, str] | None
+) -> tuple[Examples, str, list[str]]:
+    """Returns the series to forecast, their title, and notes."""
+    dataset = predictor.recipe.data(predictor.config)
+    origin = parse_origin(data, dataset.keys)
+    dataset.check_columns(origin, columns)
+    if isinstance(origin, Unsplit):
+        examples = dict(load_rows(dataset, origin, columns))
+        title = origin.name
+        notes = ["the second half of the days; the simple methods are fitted on the first"]
+        min_past = past_of(int(getattr(predictor.config, "horizon", 1)))
+        examples["begin"] = [max(begin, min_past) for begin in begins_at(examples, 0.5)]
+        rows = [
+            row
+            for row, (begin, dates) in enumerate(
+                zip(examples["begin"], examples["date"], strict=True)
+            )
+            if len(dates) - begin >= 2
+        ]
+        if not rows:
+            raise ZooError(f"{title} has too few days for a backtest. Give longer series.")
+        if omitted := len(examples["date"]) - len(rows):
+            notes.append(f"{omitted} series omitted: they have too few days in that half")
+        examples = take(examples, rows)
+    else:
+        splits = splits_of(predictor, origin, columns)
+        examples, title, notes = splits.test, splits.title, []
+    train_end = predictor.assets.get("until", "")[:10]  # the day, where there is a time of day too
+    begins = [row[at] for row, at in zip(examples["date"], examples["begin"], strict=True)]
+    first = min(begins)[:10]
+    if len(train_end) == len(first) and first <= train_end:
+        notes.append(
+            f"the network was trained on days up to {train_end}; these begin on {first}: it "
+            "may have learnt from their future"
+        )
+    return examples, title, notes
+
+
+def _spans(days: int, windows: int) -> list[tuple[int, int]]:
+    cuts = [round(days * number / windows) for number in range(windows + 1)]
+    return [(first, last) for first, last in itertools.pairwise(cuts) if last > first]
+
+
+def _windows(panel: Panel, losses: dict[str, dict], windows: int) -> list[dict[str, object]]:
+    """Returns the one-day losses of each window."""
+    rows = []
+    for first, last in _spans(len(panel.dates), windows):
+        row: dict[str, object] = {"from": panel.dates[first], "to": panel.dates[last - 1]}
+        for measure in ("qlike", "crps"):
+            row[measure] = {
+                name: float(np.nanmean(values[measure][:, first:last, 0]))
+                for name, values in losses.items()
+            }
+        rows.append(row)
+    return rows
+
+
+def _strategies(
+    panel: Panel, forecasts: dict[str, Forecast], cost: float
+) -> dict[str, tuple[dict[str, float], np.ndarray]]:
+    """Returns results and value over time of each forecast of direction, and of holding.
+
+    Each evening, the strategy holds equal parts of the series whose forecast for the next day is
+    above 0. The rest is cash without interest.
+    """
+    returns = np.expm1(panel.value[..., 0])  # (series, days)
+    known = np.isfinite(returns)
+    weight = 1 / np.maximum(known.sum(axis=0), 1)
+    positions = {"hold": np.where(known, weight, 0.0)}
+    for name, forecast in forecasts.items():
+        location = forecast.location[..., 0]
+        if np.nanmax(np.abs(location)) > 0:
+            positions[name] = np.where(known & (location > 0), weight, 0.0)
+    results = {}
+    for name, held in positions.items():
+        before = np.concatenate([np.zeros((len(held), 1)), held[:, :-1]], axis=1)
+        traded = np.abs(held - before).sum(axis=0)
+        daily = (held * np.where(known, returns, 0.0)).sum(axis=0) - traded * cost / 1e4
+        value = np.cumprod(1 + daily)
+        years = max(len(daily) / YEAR, 1 / YEAR)
+        spread = float(daily.std()) * math.sqrt(YEAR)
+        results[name] = (
+            {
+                "yearly_return": float(value[-1] ** (1 / years) - 1),
+                "yearly_volatility": spread,
+                "sharpe": float(daily.mean()) * YEAR / spread if spread else 0.0,
+                "deepest_fall": float(np.max(1 - value / np.maximum.accumulate(value))),
+                "traded_a_day": float(traded.mean()),
+            },
+            value,
+        )
+    return results
+
+
+def _conclusions(result: dict[str, Any]) -> list[str]:
+    """Returns the results of the tests in words, also where there is no difference."""
+    lines = []
+    for measure, what in (
+        ("qlike", "variance (QLIKE)"),
+        ("qlike_squared", "variance (QLIKE of squared returns)"),
+        ("crps", "distribution of returns (CRPS)"),
+        ("mae", "return itself (MAE)"),
+    ):
+        for name, tests in result["tests"].items():
+            if measure == "mae" and name != "zero return":
+                continue  # the others forecast no change as well
+            test = tests[measure][0]
+            if test["p"] is None:
+                how = "the same as"
+            elif test["p"] >= 0.05:
+                how = "no better than"
+            else:
+                how = "better than" if test["statistic"] < 0 else "worse than"
+            p_value = "" if test["p"] is None else f" (p {test['p']:.2g})"
+            lines.append(f"{what}, 1 day ahead: {how} {name}{p_value}")
+    return lines

@@ -1,0 +1,140 @@
+"""`zoo backtest`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zoo.cli import options
+
+
+@click.command()
+@options.model
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="A source (its test split is forecast), or your CSV file (its second half is).",
+)
+@options.column
+@click.option(
+    "--windows",
+    type=click.IntRange(1, 1000),
+    default=6,
+    show_default=True,
+    help="The simple methods are fitted again at the start of each.",
+)
+@click.option("--horizon", type=int, metavar="H", help="Days ahead; the model's own by default.")
+@click.option(
+    "--baselines",
+    default="all",
+    show_default=True,
+    metavar="NAMES",
+    help="Of zero-return, ar, ewma, har, log-har, garch, separated by commas.",
+)
+@click.option(
+    "--cost",
+    type=click.FloatRange(0, 1000),
+    default=5.0,
+    show_default=True,
+    metavar="BP",
+    help="Of trading, in hundredths of a percent.",
+)
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(), help="Write backtest.json and pictures."
+)
+@options.json_output
+def backtest(
+    model: str,
+    data: str | None,
+    columns: dict[str, str],
+    windows: int,
+    horizon: int | None,
+    baselines: str,
+    cost: float,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Test MODEL (recipe name, run folder or export) on days that it has not seen.
+
+    For models of the task forecasting. Without --data: the test split of the
+    data that it was trained on.
+    """
+    options.import_tensorflow()
+    from recipes.prices.backtesting import backtest
+
+    result = backtest(
+        model,
+        data,
+        columns=columns,
+        windows=windows,
+        horizon=horizon,
+        baselines=baselines,
+        cost=cost,
+        output=output,
+        log=lambda line: click.echo(line, err=True),
+    )
+    if as_json:
+        click.echo(options.json_text(result, indent=2))
+        return
+    for note in result["data"]["notes"]:
+        click.echo(f"note: {note}")
+    steps = sorted({1, result["horizon"]})
+    for step in steps:
+        click.echo(f"\n{step} day{'s' * (step > 1)} ahead (p: of a better QLIKE, CRPS)")
+        options.table(
+            [_row(result, name, rows[step - 1], step) for name, rows in result["scores"].items()]
+        )
+    click.echo(f"\nstrategy, after {result['strategy']['cost']:g} bp for what is traded")
+    options.table(
+        [
+            {
+                "": name,
+                "a year": f"{100 * row['yearly_return']:.1f}",
+                "volatility": f"{100 * row['yearly_volatility']:.1f}",
+                "sharpe": f"{row['sharpe']:.2f}",
+                "deepest fall": f"{100 * row['deepest_fall']:.1f}",
+                "traded a day": f"{100 * row['traded_a_day']:.1f}",
+            }
+            for name, row in result["strategy"].items()
+            if name != "cost"
+        ]
+    )
+    click.echo(result["warning"])
+    click.echo()
+    for line in result["verdicts"]:
+        click.echo(line)
+    if output is not None:
+        click.echo(f"{output}: backtest.json, fan.png, calibration.png, equity.png", err=True)
+
+
+def _row(result: dict[str, Any], name: str, scores: dict[str, Any], step: int) -> dict[str, str]:
+    tests = result["tests"].get(name)
+
+    def number(value: float | None, form: str) -> str:
+        return "" if value is None else format(value, form)
+
+    def p(measure: str) -> str:
+        return number(tests[measure][step - 1]["p"], ".2g") if tests else ""
+
+    direction = ""
+    if scores["direction"] is not None:
+        direction = f"{100 * scores['direction']:.1f}"
+        if scores["direction_low"] is not None:
+            direction += (
+                f" [{100 * scores['direction_low']:.1f}, {100 * scores['direction_high']:.1f}]"
+            )
+    return {
+        "": name,
+        "QLIKE": number(scores["qlike"], ".4f"),
+        "p(QLIKE)": p("qlike"),
+        "CRPS %": number(scores["crps"], ".4f"),
+        "p(CRPS)": p("crps"),
+        "MAE %": number(scores["mae"], ".4f"),
+        "MASE": number(scores["mase"], ".3f"),
+        **{
+            f"in {band} %": number(100 * scores[f"coverage_{band}"], ".1f") for band in (50, 80, 95)
+        },
+        "direction %": direction,
+        "RSE": number(scores["rse"], ".4f"),
+    }

@@ -1,0 +1,213 @@
+"""A linear-chain conditional random field: scores of tag sequences, their sum, and the best one.
+
+J. Lafferty, A. McCallum, F. Pereira: Conditional Random Fields, ICML 2001; on top of a
+recurrent network: Z. Huang, W. Xu, K. Yu: Bidirectional LSTM-CRF Models for Sequence Tagging,
+2015.
+
+The layer's output defines the distribution completely: loss, metric and decoding are plain
+functions of it. A sequence with tag `j` at step `t` after tag `i` gets the score
+`scores[b, t, i, j]` for this step. At step 0, which has no tag before it, the score is the same for
+every `i`. The probability of the tags y given the text is
+
+    p(y) = exp(sum_t scores[t, y_{t-1}, y_t]) / Z,   Z = the same summed over all sequences.
+
+Everything is computed with logarithms, in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+# Added to the score of a forbidden tag: below any real score, but finite. A row of -inf would give
+# NaN.
+FORBIDDEN = -1e4
+
+
+@keras.saving.register_keras_serializable("zoo")
+class CRF(keras.layers.Layer):
+    """Adds learnt scores of neighbouring tags to the scores of single tags.
+
+    Weights: `transitions` `(tags, tags)`, from the tag of a row to that of a column, and `start`
+    `(tags,)`, of the first step. There are no weights for the end: the states of a bidirectional
+    network know where the sequence ends.
+
+    Call arguments:
+      inputs: float `(batch, time, tags)`: the score of each tag at each step (logits).
+
+    Returns:
+      float32 `(batch, time, tags, tags)`: pairwise scores, see the module. The mask stays that
+      of the inputs.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        tags = input_shape[-1]
+        self.transitions = self.add_weight(
+            shape=(tags, tags), initializer="zeros", name="transitions"
+        )
+        self.start = self.add_weight(shape=(tags,), initializer="zeros", name="start")
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        first = ops.broadcast_to(self.start, ops.shape(self.transitions))
+        time = ops.shape(inputs)[1]
+        at_start = ops.reshape(ops.arange(time) == 0, (1, -1, 1, 1))
+        return ops.expand_dims(inputs, -2) + ops.where(at_start, first, self.transitions)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape, input_shape[-1])
+
+
+def forward(scores: Any) -> tuple[Any, Any]:
+    """The forward algorithm.
+
+    Args:
+      scores: float `(batch, time, tags, tags)`.
+
+    Returns:
+      `(log_alpha, steps)`: log p(tag at t | the scores up to t), `(batch, time, tags)`, and
+      log Z_t - log Z_{t-1}, `(batch, time)`. As separate values, neither grows with time, so that
+      5,000 steps lose no precision.
+    """
+
+    def step(before: Any, score: Any) -> tuple[Any, Any]:
+        new = _logsumexp(ops.expand_dims(before, -1) + score, axis=1)  # (batch, tags)
+        return new - _logsumexp(new, axis=-1, keepdims=True), new
+
+    # All tags are equally likely before the first step, whose scores do not depend on them.
+    tags = scores.shape[-1]
+    nothing = ops.zeros_like(scores[:, 0, 0]) - float(np.log(tags))
+    _, new = ops.scan(step, nothing, ops.transpose(scores, (1, 0, 2, 3)))
+    new = ops.transpose(new, (1, 0, 2))
+    total = _logsumexp(new, axis=-1, keepdims=True)
+    return new - total, total[:, :, 0]
+
+
+def backward(scores: Any) -> Any:
+    """The backward algorithm.
+
+    Args:
+      scores: float `(batch, time, tags, tags)`.
+
+    Returns:
+      float `(batch, time, tags)`: log of the sum over all continuations after tag i at step t,
+      minus a constant for each step.
+    """
+
+    def step(after: Any, score: Any) -> tuple[Any, Any]:
+        new = _logsumexp(score + ops.expand_dims(after, 1), axis=2)
+        return new - ops.max(new, axis=-1, keepdims=True), after
+
+    steps = ops.transpose(scores, (1, 0, 2, 3))
+    _, beta = ops.scan(step, ops.zeros_like(scores[:, 0, 0]), steps, reverse=True)
+    return ops.transpose(beta, (1, 0, 2))
+
+
+def marginals(scores: Any, mask: Any) -> Any:
+    """Returns p(tag at t | the whole sequence).
+
+    Args:
+      scores: float `(batch, time, tags, tags)`.
+      mask: bool `(batch, time)`: real steps, on the left, at least one a row.
+
+    Returns:
+      float32 `(batch, time, tags)`; each real step sums to 1; values at padding are undefined.
+    """
+    scores = _with_constant_padding(scores, mask)
+    return ops.softmax(forward(scores)[0] + backward(scores), axis=-1)
+
+
+def viterbi(scores: Any, mask: Any) -> Any:
+    """Returns the most probable sequence of tags (A. Viterbi, 1967).
+
+    Args:
+      scores: float `(batch, time, tags, tags)`.
+      mask: bool `(batch, time)`: real steps, on the left, at least one a row.
+
+    Returns:
+      int32 `(batch, time)`; values at padding are undefined.
+    """
+    scores = _with_constant_padding(scores, mask)
+
+    def step(before: Any, score: Any) -> tuple[Any, Any]:
+        new = ops.max(ops.expand_dims(before, -1) + score, axis=1)
+        return new - ops.max(new, axis=-1, keepdims=True), before  # else it would grow with time
+
+    steps = ops.transpose(scores, (1, 0, 2, 3))
+    last, before = ops.scan(step, ops.zeros_like(scores[:, 0, 0]), steps)  # (time, batch, tags)
+    before = ops.expand_dims(ops.transpose(before, (1, 0, 2)), -1)
+    origin = ops.cast(ops.argmax(before + scores, axis=2), "int32")  # best tag before each tag
+
+    def back(tag: Any, origin: Any) -> tuple[Any, Any]:
+        previous = ops.take_along_axis(origin, ops.expand_dims(tag, -1), axis=-1)
+        return ops.squeeze(previous, -1), tag
+
+    end = ops.cast(ops.argmax(last, axis=-1), "int32")
+    _, tags = ops.scan(back, end, ops.transpose(origin, (1, 0, 2)), reverse=True)
+    return ops.transpose(tags)
+
+
+def pairwise(log_probabilities: Any) -> Any:
+    """Scores of single tags as scores of pairs, for the functions above.
+
+    Args:
+      log_probabilities: float `(batch, time, tags)`.
+
+    Returns:
+      The same dtype, `(batch, time, tags, tags)`: the score of the second tag of each pair.
+    """
+    shape = ops.shape(log_probabilities)
+    return ops.broadcast_to(ops.expand_dims(log_probabilities, -2), (*shape, shape[-1]))
+
+
+def only_legal(scores: Any, tags: Sequence[str]) -> Any:
+    """Forbids transitions that the tagging scheme, BIO or BIOES, does not allow.
+
+    `I-X` and `E-X` only follow `B-X` or `I-X`; and where there are `E-X` or `S-X`, nothing else
+    follows `B-X` or `I-X`. (Any tag may be the last: a text may be cut off inside an entity.)
+
+    Args:
+      scores: float `(batch, time, tags, tags)`.
+      tags: names, `"O"`, `"B-X"`, `"I-X"`, … in the order of the last axis.
+
+    Returns:
+      The scores, with `FORBIDDEN` added to forbidden transitions.
+    """
+    closed = any(tag.startswith(("E-", "S-")) for tag in tags)
+    follows = np.array([[_may_follow(one, two, closed) for two in tags] for one in tags])
+    starts = np.array([[not two.startswith(("I-", "E-")) for two in tags]] * len(tags))
+    later = ops.convert_to_tensor(np.where(follows, 0, FORBIDDEN).astype("float32"))
+    first = ops.convert_to_tensor(np.where(starts, 0, FORBIDDEN).astype("float32"))
+    at_start = ops.reshape(ops.arange(ops.shape(scores)[1]) == 0, (1, -1, 1, 1))
+    return ops.cast(scores, "float32") + ops.where(at_start, first, later)
+
+
+def _may_follow(before: str, tag: str, closed: bool) -> bool:
+    if tag.startswith(("I-", "E-")):
+        return before in ("B-" + tag[2:], "I-" + tag[2:])
+    return not (closed and before.startswith(("B-", "I-")))
+
+
+def _with_constant_padding(scores: Any, mask: Any) -> Any:
+    """Returns the scores, float32, such that the tag does not change at padded steps.
+
+    (Keras 3.15 cannot scan a mask with them if the number of steps is unknown.)
+    """
+    stay = np.where(np.eye(scores.shape[-1], dtype=bool), 0, FORBIDDEN).astype("float32")
+    real = ops.expand_dims(ops.expand_dims(mask, -1), -1)
+    return ops.where(real, ops.cast(scores, "float32"), ops.convert_to_tensor(stay))
+
+
+def _logsumexp(x: Any, axis: int, keepdims: bool = False) -> Any:
+    """As `ops.logsumexp`, but for finite numbers only, with half the operations in TensorFlow."""
+    highest = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
+    total = ops.log(ops.sum(ops.exp(x - highest), axis=axis, keepdims=True)) + highest
+    return total if keepdims else ops.squeeze(total, axis)

@@ -1,0 +1,94 @@
+"""Scores of named entities, as the CoNLL shared tasks' `conlleval` counts them.
+
+An entity is right where its first token, its last token and its class are. Token accuracy means
+little: most tokens are outside of any entity.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from zoo.errors import ZooError
+from zoo.scores import Scores
+
+
+def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Returns (first token, token after the last, class) of each entity, in order.
+
+    As in `conlleval`, an `I-X` that continues no entity of class X begins one.
+
+    Args:
+      tags: `"O"`, `"B-X"` or `"I-X"`, one a token.
+    """
+    spans = []
+    start, kind = 0, ""  # of the entity that is open, if `kind` is not empty
+    for position, tag in enumerate([*tags, "O"]):
+        prefix, _, name = tag.partition("-")
+        if kind and (prefix != "I" or name != kind):
+            spans.append((start, position, kind))
+            kind = ""
+        if prefix != "O" and not kind:
+            start, kind = position, name
+    return spans
+
+
+def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
+    """Scores predicted tags against the true ones.
+
+    Args:
+      truth: BIO tags of each sentence.
+      predicted: as many tags for each.
+
+    Returns:
+      The values `precision`, `recall` and `f1` of entities, and `token_accuracy`: fractions of 1,
+      0 where undefined; `rows`, sentences; `tokens`. The table `per_class`: class to `precision`,
+      `recall`, `f1` and `support` (true entities).
+
+    Raises:
+      ZooError: no sentences, or unequal numbers of sentences or tags.
+    """
+    if len(truth) != len(predicted):
+        raise ZooError(
+            f"There are {len(predicted)} predictions for {len(truth)} sentences; "
+            "predict each sentence once, in order."
+        )
+    if not truth:
+        raise ZooError("There are no sentences to score; give at least one with tags.")
+    true: Counter[str] = Counter()
+    guessed: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    tokens = same = 0
+    for row, (tags, guess) in enumerate(zip(truth, predicted, strict=True), start=1):
+        if len(tags) != len(guess):
+            raise ZooError(
+                f"Sentence {row} has {len(tags)} tokens but {len(guess)} predicted tags; "
+                "predict one tag a token."
+            )
+        tokens += len(tags)
+        same += sum(one == other for one, other in zip(tags, guess, strict=True))
+        true_entities, predicted_entities = entities(tags), entities(guess)
+        true.update(kind for _, _, kind in true_entities)
+        guessed.update(kind for _, _, kind in predicted_entities)
+        right.update(kind for _, _, kind in set(true_entities) & set(predicted_entities))
+    classes = {
+        kind: {**_scores(right[kind], guessed[kind], true[kind]), "support": true[kind]}
+        for kind in sorted(true | guessed)
+    }
+    return Scores(
+        values={
+            **_scores(right.total(), guessed.total(), true.total()),
+            "token_accuracy": same / tokens if tokens else 0.0,
+            "rows": len(truth),
+            "tokens": tokens,
+        },
+        tables={"per_class": classes},
+    )
+
+
+def _scores(right: int, guessed: int, true: int) -> dict[str, float]:
+    return {
+        "precision": right / guessed if guessed else 0.0,
+        "recall": right / true if true else 0.0,
+        "f1": 2 * right / (guessed + true) if guessed + true else 0.0,
+    }

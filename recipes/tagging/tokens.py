@@ -1,0 +1,389 @@
+"""Text to tokens with offsets, and tokens to ids of words, characters and casings, in the graph.
+
+Only TensorFlow's core ops are used, so that any TF Serving binary runs them. Tokens are split
+as in the Penn Treebank and CoNLL corpora; unlike with `zoo.text.words` their case is kept.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.data.batching import Ragged
+from zoo.errors import ZooError
+from zoo.utf8 import utf8
+
+PADDING = 0
+UNKNOWN = 1
+RESERVED = 2  # word ids below this are not words
+
+# Ids of characters: 0 is a padded token. Inside of a token:
+NO_CHARACTER = 1
+UNKNOWN_CHARACTER = 2
+EDGE = 3  # before the first and after the last character
+RESERVED_CHARACTERS = 4
+
+# The first pattern that a token matches as a whole is its casing: id 1, 2, …
+CASINGS = (
+    r"[0-9]+",
+    r"[^\pL]*[0-9][^\pL]*",
+    r"[^\pL]*",
+    r"\p{Ll}+",
+    r"\p{Lu}",
+    r"\p{Lu}\p{Ll}+",
+    r"[\p{Lu}\pM]+",
+    r"[\p{Lu}\pN\pP]+",
+    r"\p{Lu}.*",
+    r"[^\p{Lu}]*",
+    r"(?s).*",
+)
+
+_CHUNK = 50_000  # tokens encoded in one call: bounds the memory that a large data set takes
+
+_CUT = "\x1f"  # marks where a token ends; real control characters are spaces by then
+_WORD = r"[\pL\pM\pN\p{Cf}]"
+_SPACE = r"[\pZ\p{Cc}\x{FEFF}\x{200B}]"
+# Applied one after another. RE2 cannot look ahead, so that a cut is made first and taken back
+# where the neighbours say so; twice where the neighbours of one place are those of the next.
+_BETWEEN_DIGITS = (rf"(\pN){_CUT}+([.,:/]){_CUT}+(\pN)", r"\1\2\3")
+_BETWEEN_LETTERS = (rf"({_WORD}){_CUT}+(['’.&@_-]){_CUT}+({_WORD})", r"\1\2\3")
+_RULES = (
+    # Every sign alone, with the marks and joiners (of an emoji) that belong to it.
+    (r"([^\pL\pN\pM\p{Cf} ][\pM\p{Cf}]*)", rf"{_CUT}\1{_CUT}"),
+    # Chinese and Japanese, whose words are not parted by spaces, character by character.
+    (r"([\p{Han}\p{Hiragana}\p{Katakana}][\pM\p{Cf}]*)", rf"{_CUT}\1{_CUT}"),
+    # … and -- are one token.
+    (rf"{_CUT}\.{_CUT}{_CUT}\.{_CUT}{_CUT}\.{_CUT}", rf"{_CUT}...{_CUT}"),
+    (rf"{_CUT}-{_CUT}{_CUT}-{_CUT}", rf"{_CUT}--{_CUT}"),
+    # 1,000  3.14  10:30  1996/97
+    _BETWEEN_DIGITS,
+    _BETWEEN_DIGITS,
+    # O'Brien  al-Aqsa  U.S  AT&T  me@x.com
+    _BETWEEN_LETTERS,
+    _BETWEEN_LETTERS,
+    # U.S.  J.  St.: a full stop after a letter between full stops or an abbreviation is part of it.
+    (rf"((?:^|[ {_CUT}])(?:\pL|(?:\pL\.)+\pL)){_CUT}\.{_CUT}", rf"\1.{_CUT}"),
+    (
+        rf"((?:^|[ {_CUT}])(?:Mrs?|Ms|Dr|Prof|Rev|Gen|Col|Maj|Capt|Lt|Sgt|Gov|Sen|Rep|Hon|St|Mt|Ft|"
+        rf"Jr|Sr|Inc|Corp|Co|Ltd|Bros|vs|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)){_CUT}\.{_CUT}",
+        rf"\1.{_CUT}",
+    ),
+    # @name  #topic
+    (rf"((?:^|[ {_CUT}])[@#]){_CUT}({_WORD})", r"\1\2"),
+    # they 're   Lauck 's   did n't
+    (rf"(?i)(['’]){_CUT}?((?:s|re|ve|ll|d|m)(?:[ {_CUT}]|$))", rf"{_CUT}\1\2"),
+    (rf"(?i)(n['’]t(?:[ {_CUT}]|$))", rf"{_CUT}\1"),
+)
+
+
+def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+    """Splits raw text into tokens much as the Penn Treebank does.
+
+    `Lauck's lawyer (of the U.S.) won't pay $1,000.` gives `Lauck 's lawyer ( of the U.S. ) wo n't
+    pay $ 1,000 .` White space and control characters part tokens; what is not UTF-8 becomes
+    U+FFFD, as with Python's `errors="replace"`. A full stop at the end of a single letter or of a
+    common title stays with it.
+
+    Args:
+      text: string `(batch,)`.
+
+    Returns:
+      Tokens, string; and where each starts and ends (exclusive) in the text, int32, counted in
+      Unicode characters, not bytes. All `(batch, None)`, ragged; a row may be empty.
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    # One character for one, so that offsets stay.
+    text = tf.strings.regex_replace(text, _SPACE, " ")
+    for pattern, replacement in _RULES:
+        text = tf.strings.regex_replace(text, pattern, replacement)
+    characters = tf.strings.unicode_split(text, "UTF-8")  # (batch, None)
+    flat = characters.flat_values
+    cut = tf.equal(flat, _CUT)
+    outside = cut | tf.equal(flat, " ")
+    # As `value_rowids`, whose mask is as large as all rows times the longest.
+    count = tf.size(flat, tf.int64)
+    row = tf.searchsorted(
+        characters.row_splits[1:], tf.range(count), side="right", out_type=tf.int64
+    )
+    # Position in the text itself: the cuts before it in its row do not count.
+    real = tf.cast(~cut, tf.int32)
+    before = tf.cumsum(real, exclusive=True)
+    begin = tf.gather(tf.concat([before, [0]], 0), characters.row_starts())
+    position = before - tf.gather(begin, row)
+    new_row = tf.not_equal(row, tf.concat([[-1], row[:-1]], 0))
+    starts = ~outside & (new_row | tf.concat([[True], outside[:-1]], 0))
+    first = tf.where(starts)[:, 0]
+    token = tf.boolean_mask(tf.cumsum(tf.cast(starts, tf.int64)) - 1, ~outside)
+    inside = tf.boolean_mask(flat, ~outside)
+    start = tf.gather(position, first)
+    length = tf.math.unsorted_segment_sum(tf.ones_like(token), token, tf.size(first))
+    # Not `reduce_join` of a ragged tensor, whose mask is as large as all tokens times the longest.
+    tokens = tf.strings.unsorted_segment_join(inside, token, tf.size(first))
+
+    def rows(values: tf.Tensor) -> tf.RaggedTensor:
+        return tf.RaggedTensor.from_value_rowids(
+            values, tf.gather(row, first), nrows=characters.nrows()
+        )
+
+    return rows(tokens), rows(start), rows(start + tf.cast(length, tf.int32))
+
+
+def clean(tokens: tf.Tensor) -> tf.Tensor:
+    """Replaces bytes that are not UTF-8, and control characters, by U+FFFD.
+
+    Strings of any shape; the result has the same shape. TensorFlow 2.21's `lower` drops what
+    follows a NUL.
+    """
+    tokens = tf.strings.unicode_transcode(tokens, "UTF-8", "UTF-8", errors="replace")
+    return tf.strings.regex_replace(tokens, r"\p{Cc}", "\ufffd")
+
+
+def without_digits(words: Any) -> Any:
+    """Replaces each digit by 0, so that numbers of one shape are one word.
+
+    Strings of any shape; the result has the same shape.
+    """
+    return tf.strings.regex_replace(words, "[0-9]", "0")
+
+
+def count_words(rows: Sequence[Sequence[str]], known: frozenset[str] = frozenset()) -> list[tuple]:
+    """Counts lower-cased words, as `TokenEncoder` looks them up.
+
+    Args:
+      rows: tokens of each sentence.
+      known: words that keep their digits; in others, each digit counts as 0.
+
+    Returns:
+      `(word, times)`, the most frequent first, equals in the order of the alphabet.
+
+    Raises:
+      ZooError: there is no token in any of them.
+    """
+    tokens = [token for row in rows for token in row]
+    if not tokens:
+        raise ZooError("The training sentences hold no token. Check the file.")
+    lower = tf.strings.lower(clean(_constant(tokens)), encoding="utf-8")
+    counts: collections.Counter[str] = collections.Counter()
+    pairs = zip(lower.numpy(), without_digits(lower).numpy(), strict=True)
+    for (word, shape), times in collections.Counter(pairs).items():
+        word = word.decode("utf-8")
+        counts[word if word in known else shape.decode("utf-8")] += times
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def learn_words(
+    rows: Sequence[Sequence[str]], rare: int, given: Sequence[str] = (), most: int = 0
+) -> dict[str, list[str]]:
+    """Sorts words into the three parts of a `recipes.tagging.embedding.WordEmbedding`.
+
+    Args:
+      rows: tokens of each sentence.
+      rare: a word that occurs fewer times is rare.
+      given: words that have a pretrained vector, the most frequent first.
+      most: so many of these are known to the model, whether or not they occur.
+
+    Returns:
+      `common` words; `rare` ones without a pretrained vector; and `fixed` ones, which have one
+      and are rare or do not occur.
+    """
+    known = frozenset(given)
+    counts = count_words(rows, known)
+    common = [word for word, times in counts if times >= rare]
+    others = [word for word, times in counts if times < rare]
+    fixed = dict.fromkeys([*(word for word in others if word in known), *given[:most]])
+    for word in common:
+        fixed.pop(word, None)
+    return {
+        "common": common,
+        "rare": [word for word in others if word not in known],
+        "fixed": list(fixed),
+    }
+
+
+def count_characters(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns the characters of all tokens, the most frequent first."""
+    counts = collections.Counter("".join("".join(row) for row in rows))
+    return [c for c, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TokenEncoder(keras.layers.Layer):
+    """Tokens to ids of words, characters and casings.
+
+    A word is looked up in lower case, then, if it is not known, with each digit as 0. The
+    characters are those of the token as it is, its first and last ones if it is longer than
+    `max_characters` less the two edges.
+
+    Args:
+      words: word `i` gets the id `i + RESERVED`.
+      characters: character `i` gets the id `i + RESERVED_CHARACTERS`.
+      max_characters: ids a token has.
+
+    Call arguments:
+      tokens: string `(batch, time)`; `""` is padding, on the right.
+
+    Returns:
+      A dict of int32: `words` and `casing` `(batch, time)`, `characters`
+      `(batch, time, max_characters)`; 0 at padding. The first step of a row is always real: a
+      row without tokens has the one word `UNKNOWN`.
+    """
+
+    def __init__(
+        self, words: Sequence[str], characters: Sequence[str], max_characters: int, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.words, self.characters = list(words), list(characters)
+        self.max_characters = max_characters
+        self.built = True  # no weights to build
+        self._words = _table(_constant(self.words), RESERVED, PADDING)
+        codes = tf.constant([ord(character) for character in self.characters], tf.int64)
+        self._characters = _table(codes, RESERVED_CHARACTERS, UNKNOWN_CHARACTER)
+
+    def flat(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encodes tokens, string `(tokens,)`, none of which is padding.
+
+        Returns:
+          A dict of int32: `words` and `casing` `(tokens,)`, `characters`
+          `(tokens, max_characters)`.
+        """
+        tokens = clean(tokens)
+        lower = tf.strings.lower(tokens, encoding="utf-8")
+        ids = self._words.lookup(lower)
+        shapes = self._words.lookup(without_digits(lower))
+        ids = tf.where(ids > 0, ids, tf.where(shapes > 0, shapes, UNKNOWN))
+        casing = tf.fill(tf.shape(tokens), len(CASINGS))
+        for number, pattern in reversed(list(enumerate(CASINGS, 1))):
+            casing = tf.where(tf.strings.regex_full_match(tokens, pattern), number, casing)
+        return {
+            "casing": casing,
+            "characters": self._spell(tokens),
+            "words": tf.cast(ids, tf.int32),
+        }
+
+    def _spell(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Returns character ids, int32 `(tokens, max_characters)`."""
+        room = self.max_characters - 2
+        head = room // 2
+        # A long token is cut in the middle: its ends tell more.
+        lengths = tf.strings.length(tokens, unit="UTF8_CHAR")
+        tail = tf.where(lengths > room, room - head, 0)
+        first = tf.where(lengths > room, lengths - tail, 0)
+        kept = tf.strings.join(
+            [
+                tf.strings.substr(tokens, tf.zeros_like(tail), room - tail, unit="UTF8_CHAR"),
+                tf.strings.substr(tokens, first, tail, unit="UTF8_CHAR"),
+            ]
+        )
+        codes = tf.strings.unicode_decode(kept, "UTF-8")
+        ids = tf.ragged.map_flat_values(self._characters.lookup, tf.cast(codes, tf.int64))
+        edge = tf.fill([tf.shape(tokens)[0], 1], tf.constant(EDGE, tf.int64))
+        spelt = tf.concat([edge, ids, edge], axis=1)
+        spelt = spelt.to_tensor(NO_CHARACTER, shape=[None, self.max_characters])
+        return tf.cast(spelt, tf.int32)
+
+    def call(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = _real(tokens)
+        width = tf.shape(tokens)[1]
+        return {
+            name: rows.with_flat_values(ids).to_tensor(PADDING, shape=[-1, width, *ids.shape[1:]])
+            for name, ids in self.flat(rows.flat_values).items()
+        }
+
+    def rows(self, rows: Sequence[Sequence[str]]) -> dict[str, Ragged]:
+        """Encodes a whole data set, for `Batches`; names and dtypes are those of the layer."""
+        rows = [row or [""] for row in rows]
+        flat = [token for row in rows for token in row]
+        chunks = [
+            {name: ids.numpy() for name, ids in self._graph(_constant(chunk)).items()}
+            for chunk in (flat[start : start + _CHUNK] for start in range(0, len(flat), _CHUNK))
+        ]
+        ends = np.cumsum([len(row) for row in rows])[:-1]
+        return {
+            name: Ragged(np.split(np.concatenate([chunk[name] for chunk in chunks]), ends))
+            for name in chunks[0]
+        }
+
+    @functools.cached_property
+    def _graph(self) -> Any:
+        return tf.function(self.flat, input_signature=[tf.TensorSpec([None], tf.string)])
+
+    def compute_output_shape(self, input_shape: tuple) -> dict[str, tuple]:
+        batch = (input_shape[0], None)
+        return {"words": batch, "characters": (*batch, self.max_characters), "casing": batch}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "words": self.words,
+            "characters": self.characters,
+            "max_characters": self.max_characters,
+        }
+
+
+def with_a_step(values: tf.Tensor, padding: Any) -> tf.Tensor:
+    """Returns `(batch, time)` of any dtype with one step of padding if it has no step at all."""
+    missing = tf.cast(tf.equal(tf.shape(values)[1], 0), tf.int32)
+    return tf.pad(values, [[0, 0], [0, missing]], constant_values=padding)
+
+
+def windows(tokens: tf.Tensor, size: int) -> tf.RaggedTensor:
+    """Cuts rows into pieces of `size` tokens, the last of each row being as long as it is.
+
+    Args:
+      tokens: string `(batch, time)`; `""` is padding, on the right; time ≥ 1.
+      size: tokens of a window.
+
+    Returns:
+      string `(windows, None)`: those of the first row, then those of the second, …; a row
+      without tokens has one window of one `""`.
+    """
+    rows = _real(tokens)
+    position = tf.ragged.range(rows.row_lengths()).flat_values
+    first = tf.equal(position % size, 0)  # of its window
+    window = tf.cumsum(tf.cast(first, tf.int32)) - 1
+    return tf.RaggedTensor.from_value_rowids(
+        rows.flat_values, window, nrows=tf.reduce_sum(tf.cast(first, tf.int32))
+    )
+
+
+def joined(values: tf.Tensor, parts: tf.RaggedTensor, tokens: tf.Tensor) -> tf.Tensor:
+    """Puts what was found out about windows back into the rows that they were cut from.
+
+    Args:
+      values: of any dtype, `(windows, window)`.
+      parts: what `windows` returned.
+      tokens: what it was given.
+
+    Returns:
+      `(batch, time)`, as `tokens`, of the dtype of `values`, 0 at padding.
+    """
+    flat = tf.RaggedTensor.from_tensor(values, parts.row_lengths()).flat_values
+    return _real(tokens).with_flat_values(flat).to_tensor(shape=tf.shape(tokens))
+
+
+def row_lengths(tokens: tf.Tensor) -> tf.Tensor:
+    """Returns the number of tokens of each row, int32 `(batch,)`: up to the last that is not ""."""
+    position = tf.range(1, tf.shape(tokens)[1] + 1)
+    return tf.reduce_max(tf.where(tf.equal(tokens, ""), 0, position), axis=1)
+
+
+def _real(tokens: tf.Tensor) -> tf.RaggedTensor:
+    """Returns rows without their padding, but with one token at least."""
+    return tf.RaggedTensor.from_tensor(tokens, tf.maximum(row_lengths(tokens), 1))
+
+
+def _constant(texts: Sequence[str]) -> tf.Tensor:
+    return tf.constant([utf8(text) for text in texts], tf.string)
+
+
+def _table(keys: tf.Tensor, first: int, default: int) -> tf.lookup.StaticHashTable:
+    values = tf.range(first, first + tf.size(keys), dtype=tf.int64)
+    return tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(keys, values), default_value=default
+    )

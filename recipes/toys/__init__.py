@@ -1,0 +1,1 @@
+"""Small data sets for lessons: images of digits, and the adding problem."""

@@ -1,0 +1,289 @@
+"""Text to subword ids and back, inside the graph: the same operations for training and serving.
+
+A text becomes pieces from a fixed vocabulary: frequent words whole, rarer ones in parts, and so
+no word is unknown (Sennrich, Haddow & Birch: Neural Machine Translation of Rare Words with
+Subword Units, ACL 2016). `▁` at the start of a piece stands for the space before it, so that
+joined pieces are the text again, with its casing and its spacing of punctuation.
+
+Only TensorFlow's core ops are used, so that any TF Serving binary runs them.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.bounds import first_bytes
+from zoo.errors import ZooError
+from zoo.utf8 import utf8
+
+PADDING, UNKNOWN, BEGIN, END = range(4)
+RESERVED = 4  # ids below this are not pieces
+END_PIECE = "</s>"  # how the end of a source text is shown
+SPACE = "▁"
+LONGEST = 20  # characters of a piece
+MAX_BYTES = 100_000  # of a text that is read
+
+# Texts cut in one call: bounds the memory that a large data set takes.
+_CHUNK = 2_000
+
+
+def split_words(text: tf.Tensor, lower: bool = False) -> tf.RaggedTensor:
+    """Splits raw text into words, digits and other signs, which joined give the text again.
+
+    Spaces and control characters, also several in a row, become one `▁` before what follows,
+    and the text begins with one. What has no width (soft hyphens, joiners) is left out. An
+    apostrophe stays with the letters before it, because French elides so: `L'homme, 30.` gives
+    `▁L' homme , ▁3 0 .`. Bytes that are not UTF-8 become U+FFFD. A `▁` in the text becomes `_`.
+
+    Args:
+      text: string `(batch,)`.
+      lower: whether letters become lower-case.
+
+    Returns:
+      string `(batch, None)`, ragged; a row without any sign is empty.
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    text = tf.strings.regex_replace(text, SPACE, "_")
+    text = tf.strings.regex_replace(text, r"\p{Cf}", "")
+    # Control characters go first: TensorFlow 2.21's `lower` drops what follows a NUL.
+    text = tf.strings.regex_replace(text, r"[\pZ\pC]+", " ")
+    if lower:
+        text = tf.strings.lower(text, encoding="utf-8")
+    text = tf.strings.regex_replace(" " + tf.strings.strip(text), " ", SPACE)
+    text = tf.strings.regex_replace(text, f"^{SPACE}$", "")
+    word = rf"{SPACE}?(?:[\pL\pM]+['’]?|[^{SPACE}])"
+    return tf.strings.split(tf.strings.regex_replace(text, f"({word})", r"\1 "))
+
+
+def learn_subwords(texts: Sequence[str], size: int, lower: bool = False) -> list[str]:
+    """Returns a vocabulary of at most `size` pieces, learnt by byte-pair encoding.
+
+    Every character of `texts` is a piece too, so that `texts` have no unknown ones. The result
+    does not depend on the order of the texts.
+
+    Raises:
+      ZooError: there is no text in them, or `size` is not above their number of characters.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    def lines() -> Iterator[str]:
+        for words in _chunks(texts).map(lambda text: split_words(text, lower)):
+            yield b"\n".join(words.flat_values.numpy().tolist()).decode("utf-8")
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("\n", "removed")
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, min_frequency=2, max_token_length=LONGEST, show_progress=False
+    )
+    tokenizer.train_from_iterator(lines(), trainer)
+    vocabulary = tokenizer.get_vocab()
+    if not vocabulary:
+        raise ZooError(
+            "The training texts hold no text. Check that the columns are the right ones."
+        )
+    if len(vocabulary) > size:
+        raise ZooError(
+            f"The training texts have {len(vocabulary):,} different characters, which do not fit "
+            f"into a vocabulary of {size:,} pieces. Raise its size, such as --set pieces=8000."
+        )
+    return sorted(vocabulary, key=lambda piece: vocabulary[piece])
+
+
+def check_characters(texts: Sequence[str], vocabulary: Sequence[str]) -> None:
+    """Checks that a vocabulary, learnt from other texts, can write these.
+
+    Raises:
+      ZooError: one in fifty or more has a character that no piece has.
+    """
+    known = frozenset("".join(vocabulary))
+    strange = collections.Counter(
+        character
+        for text in texts
+        for character in set(text) - known
+        if character.isprintable() and not character.isspace()
+    )
+    if not strange:
+        return
+    affected = sum(not strange.keys().isdisjoint(text) for text in texts)
+    if affected * 50 >= len(texts):
+        common = sorted(strange, key=lambda character: (-strange[character], character))
+        shown = " ".join(common[:8])
+        raise ZooError(
+            f"{affected:,} of {len(texts):,} training texts have characters that the pieces of "
+            f"the base lack ({shown}): it could not write them. Train without --from."
+        )
+
+
+def shifted(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns the ids before each id of `rows`: `BEGIN`, and all but the last.
+
+    Args:
+      rows: int `(time,)` each.
+
+    Returns:
+      As many rows of the same dtype and shape.
+    """
+    return [np.concatenate([[BEGIN], row[:-1]]).astype(row.dtype) for row in rows]
+
+
+def _chunks(texts: Sequence[str]) -> tf.data.Dataset:
+    """Yields string tensors `(at most _CHUNK,)`."""
+    encoded = [utf8(text) for text in texts]
+    return tf.data.Dataset.from_tensor_slices(encoded).batch(_CHUNK)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Subwords(keras.layers.Layer):
+    """Raw text to right-padded subword ids, and ids to text.
+
+    Each word is cut from the left into the longest pieces that the vocabulary has (Wu et al.
+    2016). A character that it lacks becomes the id `UNKNOWN`. The ids of a text end with `END`,
+    but for those of a text that is too long and was cut off.
+
+    Args:
+      vocabulary: pieces; piece `i` has the id `i + RESERVED`.
+      max_pieces: a longer text is cut off behind this many pieces.
+      lower: whether letters become lower-case.
+      max_bytes: a longer text is cut off behind them, before it is split.
+
+    Call arguments:
+      text: string `(batch,)`.
+
+    Returns:
+      int32 `(batch, time)`, with `time` the longest row's, at least 1; 0 is padding.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        max_pieces: int,
+        lower: bool = False,
+        max_bytes: int = MAX_BYTES,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vocabulary = list(vocabulary)
+        self.max_pieces = max_pieces
+        self.lower = lower
+        self.max_bytes = max_bytes
+        self.built = True  # no weights to build
+        self._sizes = range(max(len(piece) for piece in self.vocabulary), 0, -1)
+        self._pieces = tf.constant(["", "\N{REPLACEMENT CHARACTER}", "", END_PIECE, *vocabulary])
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(
+                tf.constant(self.vocabulary, tf.string),
+                tf.range(RESERVED, len(self.vocabulary) + RESERVED, dtype=tf.int64),
+            ),
+            default_value=UNKNOWN,
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of different ids."""
+        return len(self.vocabulary) + RESERVED
+
+    def cut(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Returns the ids of each text and what stands in it there.
+
+        Args:
+          text: string `(batch,)`.
+
+        Returns:
+          int32 and string `(batch, None)`, ragged; the last ones of each row are `END` and
+          `END_PIECE`, unless it was cut off.
+        """
+        # A word is a piece or more; one piece too many tells that a text is too long.
+        read = tf.strings.length(text) <= self.max_bytes
+        words = split_words(first_bytes(text, self.max_bytes), self.lower)
+        words = words[:, : self.max_pieces + 1]
+        different, which = tf.unique(words.flat_values)
+        ids, pieces = self._cut_words(different)
+
+        def rows(parts: tf.RaggedTensor, last: Any) -> tf.RaggedTensor:
+            inside = words.with_flat_values(tf.gather(parts, which))  # (batch, words, pieces)
+            inside = inside.merge_dims(1, 2)
+            whole = read & (inside.row_lengths() <= self.max_pieces)
+            end = tf.ragged.boolean_mask(tf.fill([tf.size(whole), 1], last), whole[:, tf.newaxis])
+            return tf.concat([inside[:, : self.max_pieces], end], axis=1)
+
+        return rows(ids, END), rows(pieces, END_PIECE)
+
+    def _cut_words(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Cuts all of `words`, string `(words,)`, at once: one piece of each in a step."""
+        sizes = tf.constant(list(self._sizes))  # the longest first
+        # Scripts without spaces have words as long as sentences.
+        words = tf.strings.substr(words, 0, self._sizes[0] * (self.max_pieces + 1), "UTF8_CHAR")
+        lengths = tf.strings.length(words, "UTF8_CHAR")
+
+        def more(start: tf.Tensor, ids: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_any(start < lengths) & (tf.shape(ids)[1] <= self.max_pieces)
+
+        def step(start: tf.Tensor, ids: tf.Tensor, pieces: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            left = lengths - start
+            size = tf.minimum(sizes, left[:, tf.newaxis])  # (words, sizes)
+            begin = tf.zeros_like(size) + start[:, tf.newaxis]
+            tried = tf.strings.substr(words[:, tf.newaxis], begin, size, "UTF8_CHAR")
+            found = self._table.lookup(tried)
+            best = tf.argmax(found != UNKNOWN, axis=1)  # the first; 0 when there is none
+            known = tf.gather(found, best, batch_dims=1)
+            taken = tf.where(known == UNKNOWN, 1, tf.gather(size, best, batch_dims=1))
+            taken = tf.minimum(taken, left)
+            piece = tf.strings.substr(words, start, taken, "UTF8_CHAR")
+            now = tf.where(left > 0, tf.cast(known, tf.int32), PADDING)
+            return (
+                start + taken,
+                tf.concat([ids, now[:, tf.newaxis]], axis=1),
+                tf.concat([pieces, piece[:, tf.newaxis]], axis=1),
+            )
+
+        count, growing = tf.shape(words)[0], tf.TensorShape([None, None])
+        _, ids, pieces = tf.while_loop(
+            more,
+            step,
+            (tf.zeros_like(lengths), tf.fill([count, 0], PADDING), tf.fill([count, 0], "")),
+            shape_invariants=(lengths.shape, growing, growing),
+        )
+        real = ids != PADDING
+        return tf.ragged.boolean_mask(ids, real), tf.ragged.boolean_mask(pieces, real)
+
+    def call(self, text: tf.Tensor) -> tf.Tensor:
+        return self.cut(text)[0].to_tensor(PADDING)
+
+    def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Returns the ids of each text of a whole data set, int32 `(time,)`, as `cut` does."""
+        rows: list[np.ndarray] = []
+        for ids in _chunks(texts).map(lambda text: self.cut(text)[0]):
+            rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
+        return rows
+
+    def pieces(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the pieces of ids, int `(...)`: string `(...)`, `""` for padding and `BEGIN`."""
+        return tf.gather(self._pieces, ids)
+
+    def join(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the texts of `ids`, int32 `(..., time)`, without what is no piece.
+
+        Returns:
+          string `(...)`.
+        """
+        pieces = tf.where(ids < RESERVED, "", self.pieces(ids))
+        text = tf.strings.regex_replace(tf.strings.reduce_join(pieces, axis=-1), SPACE, " ")
+        return tf.strings.strip(text)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (input_shape[0], None)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "vocabulary": self.vocabulary,
+            "max_pieces": self.max_pieces,
+            "lower": self.lower,
+            "max_bytes": self.max_bytes,
+        }

@@ -1,0 +1,98 @@
+"""Running text for character models.
+
+Tiny Shakespeare: 40,000 lines of the plays, as A. Karpathy cut them for char-rnn (2015); TFDS
+keeps his split, the last tenth in halves for validation and test. The Bible in Basic English (S.
+H. Hooke, 1949) is available through pip alone.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from recipes.corpora.bible import bible, read_bible
+from zoo.data import Dataset, Examples, Tfds
+from zoo.errors import UsageError, ZooError
+
+PASSAGE = 1_000  # characters: a text is cut after the line that reaches it
+URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+
+
+def passages(text: str) -> list[str]:
+    """Cuts a text into passages of whole lines; lines that are too long are cut, too."""
+    result, lines, size = [], [], 0
+    for line in text.splitlines(keepends=True):
+        for start in range(0, len(line), PASSAGE):
+            part = line[start : start + PASSAGE]
+            lines.append(part)
+            size += len(part)
+            if size >= PASSAGE:
+                result.append("".join(lines))
+                lines, size = [], 0
+    return [*result, "".join(lines)] if lines else result
+
+
+def read_text(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+    """Reads a custom text file."""
+    if columns:
+        raise UsageError("A text file has no columns to be named.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise ZooError(f"{path} is no UTF-8 text (byte {error.start:,}). Convert it.") from None
+    rows = [row for row in passages(text) if row.strip()]
+    if not rows:
+        raise ZooError(f"{path} is empty: there is nothing to learn.")
+    return {"text": rows}
+
+
+def cut(examples: Examples) -> Examples:
+    return {"text": [row for text in examples["text"] for row in passages(text)]}
+
+
+def read_english_bible(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[str]]:
+    parts, notes = read_bible(members, "en", "en")
+    return {"train": {"text": passages("\n".join(parts["train"]["text"]))}}, notes
+
+
+def sample() -> Examples:
+    speakers = ["ANNA", "THE MILLER", "JON"]
+    lines = [
+        "The wind is cold, and all the doors are shut;",
+        "Bring in the lamp, and let the table be set.",
+        "I heard a bell, or was it but the sea?",
+        "No bell has rung here since the winter came.",
+    ]
+    return {"text": [f"{name}:\n{line}\n" for name in speakers for line in lines]}
+
+
+BOOKS = Dataset(
+    name="tiny-shakespeare",
+    title="Running text: Tiny Shakespeare",
+    homepage="https://github.com/karpathy/char-rnn",
+    licence="public domain",
+    columns={"text": "a passage of running text"},
+    sources=(
+        Tfds(
+            "tiny_shakespeare",
+            title="Tiny Shakespeare",
+            url=URL,
+            sha256="86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+            size=1_115_394,
+            columns={"text": "text"},
+            splits={name: name for name in ("train", "validation", "test")},
+            rows=cut,
+        ),
+        dataclasses.replace(
+            bible("en", "en"), title="the Bible in Basic English", read=read_english_bible
+        ),
+    ),
+    sample=sample,
+    label="",
+    deduplicate_by="",
+    reader=read_text,
+    suffixes=(".txt",),
+)

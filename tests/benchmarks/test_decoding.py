@@ -1,0 +1,55 @@
+"""The speed of translating, and the loop in Python that it is compared with."""
+
+import json
+from functools import partial
+from types import SimpleNamespace
+
+import keras
+import pytest
+import tensorflow as tf
+
+from benchmarks.decoding import PythonLoop, decoding_race, greedy_graph
+from recipes import translation as recipe
+from zoo.assets import Assets
+
+SETTINGS = {
+    "epochs": 2, "batch_size": 8, "units": 16, "encoder_units": 16, "embedding": 8, "pieces": 200,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["gru-none", "gru-multiplicative", "lstm-additive"])
+def network(request):
+    """A small network of each kind, whose random weights are large enough for clear answers."""
+    keras.utils.set_random_seed(0)
+    cell, attention = request.param.split("-")
+    config = recipe.Config(cell=cell, attention=attention, **SETTINGS)
+    sample = recipe.data(config).sample()
+    assets = Assets(recipe.prepare(config, sample), partial(recipe.encoder, config))
+    model = recipe.build(config, assets)
+    for weight in model.trainable_variables:
+        weight.assign(2.0 * weight)
+    return SimpleNamespace(config=config, assets=assets, model=model)
+
+
+def test_the_python_loop_translates_as_the_graph_does(network):
+    source, target = network.assets.encoder
+    loop = PythonLoop(network.model, source, target, length=40)
+    texts = ["A dog runs .", "", "The old man's hat is blue!"]
+    together = greedy_graph(network.model, source, target)(tf.constant(texts))
+    assert [text.decode() for text in together.numpy()] == [loop.translate(text) for text in texts]
+
+
+def test_the_speed_of_decoding_is_measured(run_of, tmp_path):
+    searching = run_of("translate-attention")
+    result = decoding_race(searching, tmp_path / "d.json", texts=["a", "A dog ."], loop_texts=1)
+    assert json.loads((tmp_path / "d.json").read_text()) == result
+    assert result["equal"] == result["loop"]["texts"] == 1
+    speeds = {way: result[way]["per_second"] for way in ("loop", "greedy", "beam")}
+    assert result["ratio"] == speeds["greedy"] / speeds["loop"] > 1
+    assert result["beam_ratio"] == speeds["beam"] / speeds["loop"]
+
+
+def test_what_does_not_translate_has_no_such_speed(cli, run_of):
+    run = run_of("imdb-simplernn")
+    result = cli("decoding", run, "-o", "d.json", code=2)
+    assert "does not translate" in result.err

@@ -1,0 +1,393 @@
+"""The table of results says what the JSON files say."""
+
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks import results
+from zoo.errors import UsageError, ZooError
+
+ENVIRONMENT = {
+    "cores": 2, "cpu": "A CPU", "memory_gib": 24, "gpus": [], "tensorflow": "2.21.0",
+    "keras": "3.15.1",
+}  # fmt: skip
+
+
+@dataclasses.dataclass
+class Defaults:
+    units: int = 8
+
+
+def score(name, value):
+    return {
+        "kind": "score",
+        "recipe": name,
+        "task": "films",
+        "metric": "accuracy",
+        "better": "higher",
+        "score": value,
+        "baseline": {"linear": 0.75},
+        "metrics": {
+            "test": {"accuracy": value, "rows": 400},
+            "parameters": 1234,
+            "epochs": 3,
+            "best_epoch": 2,
+        },
+        "data": {"title": "films"},
+        "seed": 7,
+        "config": {"units": 8},
+        "environment": ENVIRONMENT,
+    }
+
+
+@pytest.fixture
+def measured(tmp_path):
+    race = {
+        "kind": "race",
+        "metric": "accuracy",
+        "target": 0.7,
+        "data": {"title": "films"},
+        "recipe": {"name": "a", "seconds": 10.4},
+        "peer": {
+            "source": "https://example.org",
+            "seconds": 100.2,
+            "score": 0.69,
+            "epochs": [{"test_accuracy": 0.71}, {"test_accuracy": 0.69}],
+        },
+        "ratio": 0.1038,
+    }
+    for name, value in (("a", score("a", 0.8)), ("b", score("b", 0.7)), ("race", race)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    return tmp_path
+
+
+def test_the_table_has_a_row_for_each_score_and_baseline(measured):
+    lines = results.render_table(measured).splitlines()
+    assert lines[2] == "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363 | 1,234 | 2 of 3 |"
+    assert lines[3] == "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428 | 1,234 | 2 of 3 |"
+    assert lines[4] == "| baseline: linear | films | accuracy | 0.7500 | | | |"
+    assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
+    assert lines[6].endswith("seed 7.")
+    assert "`a` 10 s" in lines[-1]
+    assert "100 s for its 2 epochs (best score with this seed: 0.7100)" in lines[-1]
+    assert "ratio **0.10**" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("better", "expected"),
+    [
+        ("higher", ["b", "a", "baseline: good", "baseline: poor"]),
+        ("lower", ["a", "b", "baseline: poor", "baseline: good"]),
+    ],
+)
+def test_the_best_of_each_table_stands_first(tmp_path, better, expected):
+    for name, value in (("a", 0.2), ("b", 0.3)):
+        row = {**score(name, value), "metric": "anything", "better": better}
+        row["baseline"] = {"good": 0.6, "poor": 0.5}
+        (tmp_path / f"{name}.json").write_text(json.dumps(row))
+    table = [line for line in results.render_table(tmp_path).splitlines() if line[:1] == "|"][2:]
+    assert [line.split("|")[1].strip(" `") for line in table] == expected
+
+
+def test_scores_of_one_table_have_one_scale(measured):
+    (measured / "b.json").write_text(
+        json.dumps(score("b", 52.81) | {"metric": "bleu", "baseline": {"copy": 0.584}})
+    )
+    table = results.render_table(measured)
+    assert "| `b` | films | bleu | **52.81** |" in table
+    assert "| baseline: copy | films | bleu | 0.58 |" in table
+
+
+def test_runs_of_one_recipe_say_in_what_they_differ(measured):
+    for name, units in (("b", 8), ("c", 16)):
+        result = score("b", units / 100)
+        result["config"] = {**result["config"], "units": units}
+        (measured / f"{name}.json").write_text(json.dumps(result))
+    table = results.render_table(measured)
+    assert "| `b`, units=8 | films | accuracy | **0.0800** |" in table
+    assert "| `b`, units=16 | films | accuracy | **0.1600** |" in table
+
+
+def test_the_speed_of_decoding_has_a_line(measured):
+    speeds = {"loop": 0.5, "single": 20.0, "greedy": 1000.4, "beam": 250.0}
+    result = {
+        "kind": "decoding",
+        "recipe": "b",
+        "source": "https://example.org",
+        "searched": 5,
+        "batch_size": 64,
+        **{way: {"per_second": speed} for way, speed in speeds.items()},
+        "single_ratio": 40.0,
+        "ratio": 2000.8,
+        "beam_ratio": 500.0,
+    }
+    (measured / "z.json").write_text(json.dumps(result))
+    assert results.render_table(measured).splitlines()[-1] == (
+        "Sentences a second that `b` translates greedily, in one run: by [a loop over `predict`]"
+        "(https://example.org) 0.50; by one graph 20 one by one (**40** times as many) and 1,000 "
+        "in batches of 64 (2,001 times), with a beam of 5 250."
+    )
+
+
+def test_a_peer_has_a_line(measured):
+    def over(ratio, total):
+        return {"ratio": ratio, "total_ratio": total}
+
+    trained = {"seconds": 62.4, "score": 0.881, "reached": True}
+    result = {
+        "kind": "peers",
+        "metric": "accuracy",
+        "recipe": "a",
+        "peer": {"title": "Another 1.0", "source": "https://example.org", "fixed": 400},
+        "steps": {
+            "a": {
+                "same_batches": over(0.91, 2),
+                "same_network": {"layout": "packed", **over(0.125, 1)},
+                "batching": over(3, 0.52),
+                "whole": over(4, 0.68),
+            }
+        },
+        "to_target": {
+            "target": 0.88,
+            "ours": trained,
+            "theirs": {"seconds": 208.0, "score": 0.8693, "reached": False, "epochs": 4},
+            "ratio": 0.3,
+        },
+        "answers": {"32": {"ids": over(1.25, 5), "raw": over(1.5, 6)}},
+        "threads": 2,
+        "environment": ENVIRONMENT,
+    }
+    (measured / "peers.json").write_text(json.dumps(result))
+    line = results.render_table(measured).splitlines()[-1]
+    assert "[Another 1.0](https://example.org), in one run, 2 threads each" in line
+    assert "on the same batches `a` 0.91 (of a network that reads padding too; 0.12 of the" in line
+    assert "same one, packed); batched by length over padded to 400" in line
+    assert "cut to that in both, 0.52; with ours whole, 0.68." in line
+    assert "accuracy 0.8800: `a` 62 s, a plain script 208 s for its 4 epochs, best score" in line
+    assert "best score 0.8693: ratio **0.30**." in line
+    assert "1.25 (1.50 with its raw input made into ids) for 32 at once." in line
+
+
+def test_nats_have_three_digits_and_the_speed_of_generation_a_line(measured):
+    nats = {"metric": "nats_per_character", "baseline": {"5-gram": 1.64}}
+    (measured / "b.json").write_text(json.dumps(score("b", 1.43219) | nats))
+    speeds = {"loop": 20.0, "single": 1500.0, "batch": 30_000.4}
+    result = {
+        "kind": "generation",
+        "recipe": "b",
+        "source": "https://example.org",
+        "rows": 64,
+        **{way: {"per_second": speed} for way, speed in speeds.items()},
+        "single_ratio": 75.0,
+        "ratio": 1500.02,
+    }
+    (measured / "z.json").write_text(json.dumps(result))
+    table = results.render_table(measured)
+    assert "| `b` | films | nats_per_character | **1.432** |" in table
+    assert "| baseline: 5-gram | films | nats_per_character | 1.640 |" in table
+    assert table.splitlines()[-1] == (
+        "Ids a second that `b` draws, in one run: by [a loop over `predict`](https://example.org) "
+        "20; by one graph 1,500 (**75** times as many), and 30,000 with 64 sequences at once "
+        "(1,500 times)."
+    )
+
+
+def test_what_recovered_has_a_line_without_what_could_not_be_tried(measured):
+    result = {
+        "kind": "recovery", "recipe": "a", "equal": 2, "all": 3, "kills": 2, "seed": 5,
+        "data": {"title": "films"},
+        "cases": [
+            {"case": "SIGKILL, steps", "equal": True},
+            {"case": "SIGKILL, export", "equal": True},
+            {"case": "disk full", "equal": False},
+            {"case": "read-only disk, from the beginning", "equal": None},
+        ],
+    }  # fmt: skip
+    (measured / "recovery.json").write_text(json.dumps(result))
+    line = results.render_table(measured).splitlines()[-1]
+    assert line.startswith("Runs of `a` on films that were disturbed")
+    assert "**2 of 3**" in line
+    assert "(SIGKILL 2 of 2, disk full 0 of 1; 2 kills at moments drawn from seed 5)" in line
+
+
+def test_the_table_replaces_what_stands_between_the_markers(measured):
+    readme = measured / "README.md"
+    readme.write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
+    assert results.write_table(readme, measured)
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith(f"{results.END}\nafter\n")
+    assert "old" not in text
+    assert not results.write_table(readme, measured), "a second time changes nothing"
+
+
+def test_a_readme_without_markers_is_refused(measured):
+    readme = measured / "README.md"
+    readme.write_text("no markers\n")
+    with pytest.raises(ZooError, match="needs the lines"):
+        results.write_table(readme, measured)
+
+
+def test_no_results_are_no_table(tmp_path):
+    with pytest.raises(ZooError, match="no results"):
+        results.render_table(tmp_path)
+
+
+def test_the_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(measured, monkeypatch):
+    def fake(model):
+        value, seed, units = model.split()
+        config = {"units": int(units)}
+        row = {**score("a", float(value)), "seed": int(seed), "config": config}
+        return {**row, "topology": "many-to-one"}
+
+    monkeypatch.setattr(results, "_score", fake)
+    recipe = type("Recipe", (), {"config": Defaults()})
+    monkeypatch.setattr("zoo.registry.get_recipe", lambda name: recipe)
+    path = results.collect_seeds(["0.7 0 9", "0.8 1 9", "0.9 2 9"], measured / "seeds.json")
+    written = json.loads(path.read_text())
+    assert written["mean"] == pytest.approx(0.8)
+    assert written["deviation"] == pytest.approx(0.1)
+    assert written["scores"] == {"0": 0.7, "1": 0.8, "2": 0.9}
+    line = next(row for row in results.render_table(measured).splitlines() if "seeds:" in row)
+    assert line == (
+        "`a` with units=9 on films, 3 seeds: accuracy **0.8000** on average (standard deviation "
+        "0.1000)."
+    )
+    with pytest.raises(UsageError, match="each of another seed"):
+        results.collect_seeds(["0.7 0 9", "0.7 0 9"], path)
+    with pytest.raises(UsageError, match="each of another seed"):
+        results.collect_seeds(["0.7 0 9"], path)
+    with pytest.raises(UsageError, match=r"0\.8 1 8 differs from 0\.7 0 9 in more.*config"):
+        results.collect_seeds(["0.7 0 9", "0.8 1 8"], path)
+
+
+def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
+    for name, value, data in [("a", 0.8, "films"), ("b", 31.25, "pairs"), ("c", 0.6, "films")]:
+        row = {**score(name, value), "data": {"title": data}, "task": data}
+        row["metric"] = "bleu" if data == "pairs" else "accuracy"
+        row["baseline"] = {"copy": value / 2}
+        (tmp_path / f"{name}.json").write_text(json.dumps(row))
+    table = [line for line in results.render_table(tmp_path).splitlines() if line[:1] == "|"][2:]
+    assert [line.split("|")[1].strip(" `") for line in table] == [
+        "a", "c", "baseline: copy", "b", "baseline: copy",
+    ]  # fmt: skip
+    assert table[3] == "| `b` | pairs | bleu | **31.25** |  | 1,234 | 2 of 3 |"
+    assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | | | |"
+
+
+def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, monkeypatch):
+    def found(model):
+        value, units, seed = model.split()
+        return score("a", float(value)) | {
+            "config": {"units": int(units), "epochs": 3},
+            "seed": int(seed),
+            "topology": "many-to-one",
+            "baseline": {"linear": 0.5 + int(units) / 100},
+        }
+
+    monkeypatch.setattr(results, "_score", found)
+    path = measured / "units.json"
+    result = results.collect_settings(["0.7 4 0", "0.9 8 0"], "units", path)
+    assert json.loads(path.read_text()) == result
+    assert result["scores"] == {"4": 0.7, "8": 0.9}
+    assert result["mean"] == pytest.approx(0.8)
+    line = next(row for row in results.render_table(measured).splitlines() if "by units" in row)
+    assert line == (
+        "`a` by units (4 0.7000, 8 0.9000): accuracy **0.8000** on average; baselines on "
+        "average: linear 0.5600."
+    )
+    for models, setting, says in [
+        (["0.7 4 0"], "units", "two runs or more"),
+        (["0.7 4 0", "0.8 4 0"], "units", "each of another units"),
+        (["0.7 4 0", "0.8 8 1"], "units", "more than units: seed"),
+        (["0.7 4 0", "0.8 8 0"], "unit", "Did you mean 'units'"),
+    ]:
+        with pytest.raises(UsageError, match=says):
+            results.collect_settings(models, setting, path)
+
+
+def test_scores_by_an_option_of_the_run_are_of_the_same_config(measured, monkeypatch):
+    def found(model):
+        value, precision, units = model.split()
+        return score("a", float(value)) | {
+            "config": {"units": int(units)},
+            "options": {"precision": precision, "tiny": False},
+            "seed": 0,
+            "topology": "many-to-one",
+            "baseline": {},
+        }
+
+    monkeypatch.setattr(results, "_score", found)
+    path = measured / "precision.json"
+    result = results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precision", path)
+    assert result["scores"] == {"float32": 0.7, "half": 0.8}
+    with pytest.raises(UsageError, match=r"differs .* in more than precision: config"):
+        results.collect_settings(["0.7 float32 4", "0.8 half 8"], "precision", path)
+    with pytest.raises(UsageError, match="Did you mean 'precision'"):
+        results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precisio", path)
+
+
+def test_options_are_a_table(measured):
+    ways = {"default": {"ratio": 1.0}, "half": {"ratio": 1.254}}
+    row = {
+        "kind": "options",
+        "recipes": {
+            "a": {"ways": ways, "xla": {"ratio": 2.0, "training_ratio": 9.81}, "shapes": 368},
+            "b": {"ways": ways, "xla": {"error": "it cannot"}, "shapes": 2},
+        },
+    }
+    (measured / "options.json").write_text(json.dumps(row))
+    lines = results.render_table(measured).splitlines()
+    assert lines[-4:] == [
+        "| recipe | half | XLA | XLA, whole training | shapes |",
+        "|---|---:|---:|---:|---:|",
+        "| `a` | 1.25 | 2.00 | 9.81 | 368 |",
+        "| `b` | 1.25 | – | – | 2 |",
+    ]
+
+
+def test_backtests_are_a_table_with_their_doubts(measured):
+    bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
+    one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87, "rse": 0.02, **bands}
+    test = {"qlike": [{"p": 0.0004}], "crps": [{"p": 0.03}], "mae": [{"p": None}]}
+    row = {
+        "kind": "backtest",
+        "recipe": "a",
+        "data": {"title": "stocks"},
+        "series": ["X", "Y"],
+        "days": ["2015-01-02", "2017-12-29", 755],
+        "horizon": 24,
+        "scores": {"network": [one] * 24, "HAR": [{**one, "qlike": 0.6, "rse": 0.03}] * 24},
+        "tests": {"HAR": test},
+    }
+    better = {**row, "recipe": "b", "scores": {**row["scores"], "network": [{**one, "qlike": 0.4}]}}
+    (measured / "one.json").write_text(json.dumps(row))
+    (measured / "two.json").write_text(json.dumps({**better, "horizon": 1}))
+    lines = results.render_table(measured).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("A day ahead"))
+    assert "755 days of 2 series, 2015-01-02 to 2017-12-29 (stocks); p against `b`" in lines[start]
+    assert lines[start + 4 : start + 7] == [
+        "| `b` | **0.4000** |  | **0.6400** |  | **0.8700** |  | 50.1, 79.6, 94.7 |",
+        "| `a` | **0.5000** |  | **0.6400** |  | **0.8700** |  | 50.1, 79.6, 94.7 |",
+        "| HAR | 0.6000 | 0.0004 | 0.6400 | 0.03 | 0.8700 |  | 50.1, 79.6, 94.7 |",
+    ]
+    (measured / "two.json").unlink()
+    assert results.render_table(measured).splitlines()[-1] == (
+        "Relative squared error 3, 6, 12, 24 days ahead: `a` 0.0200, 0.0200, 0.0200, 0.0200; "
+        "HAR 0.0300, 0.0300, 0.0300, 0.0300."
+    )
+
+
+@pytest.mark.parametrize(
+    ("score", "best", "metric", "expected"),
+    [
+        (0.88641, 0.9, "accuracy", "0.8864"),
+        (35.704, 40, "bleu", "35.70"),
+        (1.2544, 2, "nats_per_token", "1.254"),
+        (0.0000703, 0.16, "mse", "7.0e-05"),
+        (0.0, 0.16, "f1", "0.0000"),
+    ],
+)
+def test_numbers_have_the_digits_that_count(score, best, metric, expected):
+    assert results._number(score, best, metric) == expected

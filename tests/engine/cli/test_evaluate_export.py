@@ -1,0 +1,132 @@
+"""`zoo evaluate` and `zoo export`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import zoo
+
+KEYS = ["model", "data", "rows", "metric", "metrics", "baseline", "notes"]
+
+
+def test_evaluate_where_it_was_trained(cli, sample_run):
+    metrics = json.loads((sample_run / "metrics.json").read_text())
+    result = json.loads(cli("evaluate", sample_run, "--json").out)
+    assert list(result) == KEYS
+    assert result["model"] == "imdb-lstm"
+    assert result["metrics"] == metrics["test"]
+    assert result["baseline"] == metrics["baseline"]
+    assert result == zoo.evaluate(sample_run)
+
+
+def test_evaluate_the_split_that_chose_the_epoch(cli, sample_run, own_run, own):
+    arguments = ["evaluate", sample_run, "--split", "validation", "--json"]
+    result = json.loads(cli(*arguments).out)
+    metrics = json.loads((sample_run / "metrics.json").read_text())
+    assert result["metrics"]["accuracy"] == pytest.approx(metrics["validation"])
+    assert result["data"].endswith("validation split")
+    assert result["baseline"]  # fitted anew: those of the run are of its test split
+    done = cli("evaluate", own_run, "--data", own, "--split", "validation", code=2)
+    assert "no splits" in done.err
+    with pytest.raises(zoo.UsageError, match="Unknown split 'train'"):
+        zoo.evaluate(sample_run, split="train")
+
+
+def test_evaluate_table(cli, sample_run):
+    metrics = json.loads((sample_run / "metrics.json").read_text())
+    lines = cli("evaluate", sample_run).out.splitlines()
+    assert lines[0] == "imdb-lstm on imdb (sample of 12 rows): 2 rows"
+    assert lines[1].split()[0] == "accuracy"
+    assert lines[2].split()[:2] == ["network", f"{metrics['test']['accuracy']:.4f}"]
+    assert [line.split()[0] for line in lines[3 : 3 + len(metrics["baseline"])]] == list(
+        metrics["baseline"]
+    )
+    assert [line.split()[0] for line in lines[-2:]] == ["negative", "positive"]
+    lines = cli("evaluate", sample_run, "--no-baselines").out.splitlines()
+    assert lines[3] == ""
+
+
+def test_evaluate_custom_folder_with_names_of_its_own_for_columns(cli, own_run, own):
+    folder = Path("mine")
+    folder.mkdir()
+    for name in ("train", "test"):
+        (folder / f"{name}.csv").write_text(Path(own).read_text())
+    arguments = ["evaluate", own_run, "--data", "mine", "--column", "text=review", "--json"]
+    result = json.loads(cli(*arguments, "--no-baselines").out)
+    assert (result["data"], result["rows"]) == ("mine (custom data)", 18)
+
+
+def test_evaluate_own_file(cli, own_run, own):
+    arguments = ["evaluate", own_run, "--data", own, "--column", "text=review", "--json"]
+    result = json.loads(cli(*arguments).out)
+    assert (result["data"], result["rows"]) == ("own.csv", 18)
+    assert result["metrics"]["rows"] == 18
+    assert list(result["metrics"]["per_class"]) == ["bad", "good", "so-so"]
+    # Fitted on the training rows of the same file, whose classes have words of their own.
+    assert max(scores["accuracy"] for scores in result["baseline"].values()) == 1.0
+    assert json.loads(cli(*arguments, "--no-baselines").out)["baseline"] == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message", "code"),
+    [
+        ("text,label\na,good\nb,great\n", [], "line 3 has a label that is not one of 'bad'", 1),
+        ("text,label\na,good\nb,\n", [], "line 3 has an empty 'label'.", 1),
+        ("review,label\na,good\n", [], "has no column 'text'.", 1),
+        ("review,label\na,good\n", ["--column", "txt=review"], "Did you mean 'text'?", 2),
+        ("", [], "own.csv is empty.", 1),
+    ],
+)
+def test_evaluate_wrong_file(cli, own_run, content, arguments, message, code):
+    Path("own.csv").write_text(content)
+    result = cli("evaluate", own_run, "--data", "own.csv", *arguments, code=code)
+    assert message in result.err
+    assert result.out == ""
+
+
+def test_evaluate_wrong_usage(cli, own_run):
+    assert "no file" in cli("evaluate", own_run, "--data", "none.csv", code=2).err
+    for data in ([], ["--data", "sample"]):
+        arguments = ["evaluate", own_run, *data, "--column", "text=review"]
+        assert "for custom data only" in cli(*arguments, code=2).err
+    assert "no pretrained model" in cli("evaluate", "none", code=2).err
+
+
+def test_export(process, cli, own_run, tmp_path):
+    done = process("export", own_run, "served")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"served/1\n", b"")
+    assert cli("export", own_run, "served", "--warmup", "0").out == "served/2\n"
+    warmup = "assets.extra/tf_serving_warmup_requests"
+    assert (tmp_path / "served/1" / warmup).is_file()
+    assert not (tmp_path / "served/2" / warmup).exists()
+    assert (tmp_path / "served/2/saved_model.pb").is_file()
+    # The newest version answers as the run does.
+    texts = ["a lovely film", "a dull mess"]
+    exported = cli("predict", "served", *texts, "--json").out
+    assert exported == cli("predict", own_run, *texts, "--json").out
+
+
+def test_export_keras(cli, own_run):
+    assert cli("export", own_run, "kept", "--format", "keras").out == "kept/1\n"
+    assert Path("kept/1/model.keras").is_file()
+    assert not Path("kept/1/saved_model.pb").exists()
+    assert cli("predict", "kept/1", "a text").out == cli("predict", own_run, "a text").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["none", "there"], "'none' is no pretrained model", 2),
+        (["RUN"], "Missing argument 'DIR'.", 2),
+        (["RUN", "there", "--format", "onnx"], "'onnx' is not one of 'saved_model', 'keras'.", 2),
+        (["RUN", "there", "--warmup", "1001"], "1001 is not in the range 0<=x<=1000.", 2),
+        (["RUN", "file"], "file is a file. Name a directory.", 2),
+        (["RUN", "file/below"], "Cannot write to file/below", 1),
+    ],
+)
+def test_export_wrong_usage(cli, own_run, arguments, message, code):
+    Path("file").touch()
+    arguments = [own_run if argument == "RUN" else argument for argument in arguments]
+    assert message in cli("export", *arguments, code=code).err
+    assert [path.name for path in Path().iterdir()] == ["file"]

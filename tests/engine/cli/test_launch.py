@@ -1,0 +1,260 @@
+"""Workers on this machine: started, stopped, killed, and gone on with."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from zoo.cluster import Cluster
+from zoo.errors import UsageError
+from zoo.handshake import meet
+from zoo.training import launcher
+
+OPTIONS = [
+    "train", "imdb-gru", "--data", "sample", "--deterministic", "--no-baselines", "--set",
+    "units=4", "--set", "patience=0", "--batch-size", "3", "--checkpoint-seconds", "0",
+]  # fmt: skip
+
+
+def launch(output, epochs, **kwargs):
+    command = [sys.executable, "-m", "zoo", "launch", "--workers", "2", "--", *OPTIONS]
+    return subprocess.Popen(
+        [*command, "--epochs", str(epochs), "-o", str(output)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **kwargs,
+    )
+
+
+def run(*args):
+    process = launch(*args)
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out, err
+
+
+def workers_of(process):
+    """Returns the ids of the workers, in their order."""
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True)
+    return sorted(int(number) for number in found.stdout.split())
+
+
+def wait_for(path, process):
+    until = time.monotonic() + 240
+    while not list(path.glob("checkpoint/*.npz")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+EPOCHS = 400  # more than pass before a signal comes
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run that a signal to the launcher has stopped, and what it said."""
+    path = tmp_path_factory.mktemp("launch") / "run"
+    process = launch(path, EPOCHS)
+    wait_for(path, process)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    return path, process.returncode, out, err
+
+
+def test_one_signal_stops_all_after_the_same_step(stopped):
+    path, code, out, err = stopped
+    assert code == 130, err
+    assert "nothing is lost" in out
+    assert re.search(r"zoo launch --workers 2 -- train imdb-gru .*--epochs 400", out)
+    assert "Traceback" not in err
+    assert not (path / "metrics.json").exists()
+    assert len(list(path.glob("checkpoint/*.npz"))) in (1, 2)
+
+
+def test_a_killed_chief_ends_all(tmp_path, stopped):
+    path = tmp_path / "run"
+    shutil.copytree(stopped[0], path)
+    process = launch(path, EPOCHS)
+    until = time.monotonic() + 240
+    before = sorted(path.glob("checkpoint/*.npz"))
+    while sorted(path.glob("checkpoint/*.npz")) == before:  # it has gone on
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    begun = time.monotonic()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 203
+    assert time.monotonic() - begun < 40  # seconds: until it is noticed, and the grace
+    assert err.splitlines()[0] == "worker 0: Error: it was ended by SIGKILL."
+    assert "worker 1: Error: Another worker is gone: 127.0.0.1:" in err
+    assert "Traceback" not in err
+    assert list(path.glob("checkpoint/*.npz"))
+
+
+def test_what_was_killed_goes_on_to_the_same_result(tmp_path, weights):
+    epochs = 6
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    code, out, err = run(whole, epochs)
+    assert code == 0, err
+    assert "accuracy" in out.splitlines()[-3]
+    assert "worker" not in err
+    process = launch(killed, epochs)
+    wait_for(killed, process)
+    os.kill(workers_of(process)[1], signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode == 203
+    assert not (killed / "metrics.json").exists()
+    code, out, err = run(killed, epochs)
+    assert code == 0, err
+    assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+    mine, theirs = weights(whole / "model-last.keras"), weights(killed / "model-last.keras")
+    assert mine.keys() == theirs.keys()
+    for key in mine:
+        np.testing.assert_array_equal(mine[key], theirs[key])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["predict", "imdb-gru"], 2, "Error: Workers can only train"),
+        (["train", "imdb-gru", "--strategy", "mirrored"], 2, "Error: Workers need --strategy"),
+        (["train", "imdb-gru", "--strategy=none", "-o", "multiworker"], 2, "Error: Workers need"),
+        (["train", "imdb-gru", "--hosts", "a:1,b:1"], 2, "Error: `zoo launch` gives its workers"),
+        (["train", "imdb-gro"], 2, "worker 0: Error: Unknown recipe 'imdb-gro'."),
+    ],
+)
+def test_bad_input_is_one_line(arguments, code, message):
+    command = [sys.executable, "-m", "zoo", "launch", "--workers", "2", "--", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code
+    assert re.sub(r"worker \d", "worker 0", done.stderr).startswith(message)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def start(hosts, index, *arguments, script=("-m", "zoo")):
+    """Starts one worker by hand, as on a machine of its own."""
+    options = ["--hosts", ",".join(hosts), "--index", str(index)]
+    return subprocess.Popen(
+        [sys.executable, *script, *arguments, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_wrong_option_is_told_to_those_who_wait():
+    hosts = tuple(launcher.free_addresses(2))
+    for option, message in (
+        (["--epochs", "0"], "Invalid value for '--epochs'"),
+        (["--set", "unit=1"], "Unknown setting 'unit'"),
+    ):
+        process = start(hosts, 1, *OPTIONS, *option)
+        begun = time.monotonic()
+        with pytest.raises(UsageError) as error:
+            meet(Cluster(hosts, 0), {}, 60.0)
+        assert str(error.value).startswith(f"{hosts[1]} has ended: {message}")
+        assert time.monotonic() - begun < 30
+        assert process.communicate(timeout=60)[1].startswith(f"Error: {message}")
+        assert process.returncode == 2
+
+
+def test_a_signal_while_waiting_says_a_line(tmp_path):
+    hosts = launcher.free_addresses(2)
+    process = start(hosts, 0, *OPTIONS, "-o", str(tmp_path / "run"))
+    line = process.stderr.readline()
+    assert line.startswith(f"Waiting for {hosts[1]} until ")
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert f"Stopped while waiting for {hosts[1]}; nothing is lost. Go on with:" in out
+    assert not err.strip()
+
+
+# The chief evaluates for as long as a file is absent.
+SLOW = """
+import os, sys, time
+from zoo.training import fit
+
+finish = fit.finish
+
+def slow(recipe, config, run, *rest):
+    open(run.path / "evaluating", "w").close()
+    while not (run.path / "go-on").exists():
+        time.sleep(0.1)
+    finish(recipe, config, run, *rest)
+
+fit.finish = slow
+from zoo.cli import main
+sys.argv = ["zoo", *sys.argv[1:]]
+main()
+"""
+
+
+def test_a_run_ends_well_when_a_worker_is_lost_in_the_evaluation(tmp_path):
+    hosts, path = launcher.free_addresses(2), tmp_path / "run"
+    arguments = [*OPTIONS, "--epochs", "1", "-o", str(path)]
+    chief, other = (start(hosts, i, *arguments, script=("-c", SLOW)) for i in (0, 1))
+    until = time.monotonic() + 240
+    while not (path / "evaluating").exists():
+        assert chief.poll() is None, chief.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    other.kill()
+    other.communicate()
+    time.sleep(7)  # seconds: more than it takes to end where a worker is needed
+    again = start(hosts, 1, *arguments)  # the chief is there, but listens no more
+    assert again.stderr.readline().startswith(f"Waiting for {hosts[0]}")
+    (path / "go-on").touch()
+    for process in (chief, again):
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert "Error" not in err
+    assert (path / "metrics.json").exists()
+
+
+INSIDE = """
+import socket, sys
+from zoo.training.launcher import isolate
+
+said = isolate(["train", "imdb-gru", "--data", "sample"], demanded=True)
+with socket.create_server(("127.0.0.1", 0)) as server:  # they reach each other
+    socket.create_connection(server.getsockname(), 5).close()
+try:
+    socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+except ConnectionRefusedError:
+    print("isolated", repr(said))
+"""
+
+
+def test_isolated_workers_reach_each_other_and_nobody_else():
+    if not launcher._try(launcher._enter_network):
+        pytest.skip("this system allows no network namespace")
+    with contextlib.closing(launcher.socket.create_server(("127.0.0.1", 0))) as server:
+        port = str(server.getsockname()[1])
+        command = [sys.executable, "-c", INSIDE, port]
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == "isolated ''\n", done.stderr
+
+
+def test_workers_that_cannot_be_isolated_say_so(monkeypatch):
+    monkeypatch.setattr(launcher, "_try", lambda action: False)
+    sample = ["train", "imdb-gru", "--data", "sample"]
+    assert "this system allows no network namespace" in launcher.isolate(sample)
+    with pytest.raises(UsageError, match="cannot be isolated: this system allows no network"):
+        launcher.isolate(sample, demanded=True)
+
+
+def test_workers_that_have_to_fetch_data_keep_the_network(monkeypatch):
+    monkeypatch.delenv("ZOO_OFFLINE")
+    monkeypatch.setattr(launcher, "_try", lambda action: pytest.fail("it would be isolated"))
+    assert "run `zoo data fetch imdb` first" in launcher.isolate(["train", "imdb-gru"])
+    assert "without authentication" in launcher.isolate(["train", "imdb-gru", "--data", "wheel"])

@@ -1,0 +1,87 @@
+"""`zoo inspect` looks into the recurrent layers of any recipe."""
+
+import json
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo.cli import main
+
+
+def test_any_recipe_can_be_looked_into(chosen, references, tmp_path):
+    recipe = zoo.get_recipe(chosen)
+    if recipe.topology == "one-to-one":
+        with pytest.raises(zoo.UsageError, match="no recurrent layer"):
+            zoo.inspect(references / chosen)
+        return
+    result = zoo.inspect(references / chosen, rows=2, output=tmp_path)
+    assert json.loads((tmp_path / "inspection.json").read_text()) == result
+    assert len(result["verdicts"]) == len(result["layers"]) >= 1
+    for layer in result["layers"]:
+        assert any(layer["name"] in line for line in result["verdicts"])
+        median = layer["gradients"]["loss"]["median"]
+        assert len(median) == max(layer["steps"])
+        assert np.isfinite(median).all()
+        assert max(median) > 0
+        assert layer["gradients"]["memory"]["median"][0] == pytest.approx(1, rel=1e-4)
+        assert len(layer["states"]["first_row"]) == layer["steps"][0]
+    for row in result["saliency"]:
+        assert len(row["steps"]) == len(row["influence"])
+        assert any(row["influence"])
+    pictures = {path.name.split("-")[0].removesuffix(".png") for path in tmp_path.glob("*.png")}
+    assert pictures >= {"gradients", "saliency", "states"}
+
+
+@pytest.fixture
+def run(references):
+    names = [row["name"] for row in zoo.list_models() if row["task"] == "sentiment"]
+    return references / names[-1]
+
+
+def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "sys.argv",
+        [
+            "zoo",
+            "inspect",
+            str(run),
+            "A film to love",
+            "--what=saliency",
+            "-o",
+            str(tmp_path / "a"),
+        ],
+    )
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert "1 rows (texts, with the model's own answers as targets)" in out
+    assert [path.name for path in (tmp_path / "a").glob("*.png")] == ["saliency.png"]
+    result = json.loads((tmp_path / "a" / "inspection.json").read_text())
+    assert len(result["saliency"][0]["steps"]) == 4
+    assert "gradients" not in result["layers"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--what=gate"], "Did you mean 'gates'?"),
+        (["some text", "-i", "file.csv"], "texts or a file, not both"),
+        (["-i", "missing.csv"], "missing.csv"),
+        (["--column", "text=review"], "--column names columns of a file"),
+        ([""], ""),
+    ],
+)
+def test_wrong_usage_is_one_line(run, arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["zoo", "inspect", str(run), *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    error = capsys.readouterr().err.strip()
+    if arguments == [""]:  # an empty text is read as any other
+        assert caught.value.code == 0
+        return
+    assert caught.value.code == 2
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -1,0 +1,220 @@
+"""Replicas and workers train what one device trains, and take each row once.
+
+On two logical CPU devices, and in two processes on loopback, which every machine has.
+"""
+
+import json
+
+import numpy as np
+import pytest
+from support.runs import asked, last_of_each_module
+
+import zoo
+
+# Logical devices have to be made before TensorFlow does anything else.
+TRAIN = """
+import dataclasses, sys
+import tensorflow as tf
+
+kind, folder, *names = sys.argv[1:]
+if kind == "mirrored":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.set_visible_devices([], "GPU")
+
+import zoo
+from zoo.training import fit
+
+# What comes before and after training is the same on one replica.
+fit.check_served = fit.finish = lambda *_: None
+for name in names:
+    config = zoo.get_recipe(name).config
+    still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
+    # Clipped gradients are the smaller, and rounding the larger: engine/test_diagnostics.py clips.
+    # Of 8 rows: 7, which two cannot halve; and 1, which leaves none for the other.
+    still |= {"clip_norm": 0, "units": 32, "epochs": 2, "batch_size": 7}
+    zoo.train(name, f"{folder}/{name}", data="sample", settings=still, strategy=kind, quiet=True)
+"""
+
+# Every worker writes what it ends with; runs are written by the chief alone.
+WORKER = f"""
+import json, os
+import numpy as np
+from zoo.training import fit
+
+kept = fit._fit
+
+def keep(recipe, config, run, model, *rest):
+    state = kept(recipe, config, run, model, *rest)
+    index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+    np.savez(f"{{run.path}}-{{index}}.npz", *model.get_weights())
+    return state
+
+fit._fit = keep
+{TRAIN}
+"""
+
+LAUNCH = """
+import os, subprocess, sys
+from zoo.training.launcher import configurations
+
+script, folder, *names = sys.argv[1:]
+processes = []
+for config in configurations(2):
+    environment = {**os.environ, "TF_CONFIG": config}
+    command = [sys.executable, "-c", script, "multiworker", folder, *names]
+    processes.append(subprocess.Popen(command, env=environment))
+codes = [process.wait() for process in processes]
+assert codes == [0, 0], codes
+"""
+
+
+# Row i is worth 2^i: the sum over an epoch tells how often each row was there.
+COUNT = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+
+kind, folder, name = sys.argv[1:]
+if kind == "mirrored":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+import keras
+from zoo.data import Batches
+from zoo.errors import ZooError
+from zoo.training import diagnostics, replicas
+from zoo.training.strategy import make_strategy, meet
+from zoo.training.workers import Workers
+
+
+class Worth(keras.metrics.Sum):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(y_true)
+
+
+link = meet(kind, {}, lambda: False)
+strategy = make_strategy(kind)
+with strategy.scope():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    optimizer = diagnostics.MonitoredAdam(1e-3, groups=["dense"] * 2)
+    model.compile(optimizer, "mae", metrics=[Worth("worth")])
+    model.optimizer.build(model.trainable_variables)
+rows = 2.0 ** np.arange(22, dtype="float32")[:, None]
+batches = Batches(rows, rows, batch_size=7)  # 7 + 7 + 7 + 1
+replicas.prepare(model, batches.take(np.arange(1)))
+found = []
+for epoch in range(2):
+    logs = model.fit(
+        replicas.distribute(batches, batches.order(0, epoch), strategy), steps_per_epoch=4,
+        validation_data=replicas.distribute(batches, batches.sorted_order(), strategy),
+        validation_steps=4, verbose=0, shuffle=False,
+    ).history
+    found += [logs["worth"][-1], logs["val_worth"][-1]]
+crew = Workers(strategy, link)
+crew.check_same({"data": "the same"})
+crew.check_weights(model)
+assert crew.of_chief(crew.index) == 0
+if crew.number > 1:
+    address = link.cluster.addresses
+    assert crew.agree(crew.index == 1, False) == [True, False]
+    try:
+        crew.check_same({"data": f"of {crew.index}"})
+    except ZooError as error:
+        expected = f"{address[1 - crew.index]} has data of {1 - crew.index}, this worker of"
+        assert str(error).startswith(expected), error
+    else:
+        raise SystemExit("nobody noticed that workers have other data")
+    if crew.index:
+        kernel = model.trainable_variables[0]
+        kernel.value.values[0].assign_add(tf.ones_like(kernel.value.values[0]) * 1e-6)
+    try:
+        crew.check_weights(model)
+    except ZooError as error:
+        assert "has weights of digest" in str(error), error
+    else:
+        raise SystemExit("nobody noticed that workers have other weights")
+if crew.chief:
+    import os
+    os.makedirs(folder)
+    with open(f"{folder}/{name}", "w") as file:
+        json.dump(found, file)
+"""
+
+
+@pytest.mark.parametrize("kind", ["mirrored", "multiworker"])
+def test_each_row_of_an_epoch_counts_once(kind, shared):
+    if kind == "mirrored":
+        folder = shared("count-mirrored", _with(kind, COUNT), ["worth"])
+    else:
+        script = f"import sys\nsys.argv.insert(1, {COUNT!r})\n{LAUNCH}"
+        folder = shared("count-workers", script, ["worth"])
+    assert json.loads((folder / "worth").read_text()) == [2**22 - 1] * 4
+
+
+@pytest.fixture(scope="module")
+def alone(request, shared, chosen_names):
+    names = sorted({*chosen_names, *asked(request, "worked")})
+    return shared("alone", _with("none"), names)
+
+
+@pytest.fixture(scope="module")
+def mirrored(shared, chosen_names):
+    return shared("mirrored", _with("mirrored"), chosen_names)
+
+
+@pytest.fixture(scope="module")
+def workers(request, shared):
+    script = f"import sys\nsys.argv.insert(1, {WORKER!r})\n{LAUNCH}"
+    return shared("workers", script, sorted(asked(request, "worked")))
+
+
+def _with(kind, script=TRAIN):
+    return f"import sys\nsys.argv.insert(1, {kind!r})\n{script}"
+
+
+# Of the recipe, both kinds of replicas use the same; so few recipes are trained by workers.
+FEW = last_of_each_module()[::3]
+each_worked = pytest.mark.parametrize(
+    "worked",
+    [
+        pytest.param(row["name"], marks=() if row["name"] in FEW else pytest.mark.slow)
+        for row in zoo.list_models()
+    ],
+)
+
+
+def test_two_replicas_train_what_one_trains(chosen, alone, mirrored, weights):
+    assert_same_training(alone / chosen, mirrored / chosen, weights)
+
+
+@each_worked
+def test_two_workers_train_what_one_trains(worked, alone, workers, weights):
+    assert_same_training(alone / worked, workers / worked, weights)
+
+
+def assert_same_training(one, two, weights):
+    from zoo.training import Run
+
+    for mine, theirs in zip(Run(one).history, Run(two).history, strict=True):
+        assert mine.keys() == theirs.keys()
+        for key in mine:
+            # Adam blows the rounding of the tiniest gradients up to a whole step.
+            close = 0.02 if key.startswith(("update/", "gradient_norm")) else 1e-3
+            assert theirs[key] == pytest.approx(mine[key], rel=close, abs=1e-6), key
+    mine, theirs = weights(one / "model-last.keras"), weights(two / "model-last.keras")
+    assert mine.keys() == theirs.keys()
+    # By their norms, for the same reason; Adam's moments are among the arrays and tell a gradient
+    # of another size.
+    for key in mine:
+        distance = np.linalg.norm(theirs[key].astype(float) - mine[key])
+        assert distance <= 0.02 * np.linalg.norm(mine[key]) + 1e-6, key
+
+
+@each_worked
+def test_workers_end_with_the_same_weights(worked, workers):
+    with np.load(workers / f"{worked}-0.npz") as one, np.load(workers / f"{worked}-1.npz") as other:
+        assert one.files == other.files
+        assert one.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])

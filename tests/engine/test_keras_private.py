@@ -1,0 +1,123 @@
+"""The private names of Keras that the package needs: each does what is needed of it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo.training import keras_private
+
+
+def network():
+    """A compiled model with a layer inside another, two outputs of `fit`: loss and a metric."""
+    model = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(9, 4, mask_zero=True),
+            keras.layers.Bidirectional(keras.layers.LSTM(3)),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+BATCH = np.array([[1, 2, 0], [3, 0, 0]]), np.array([[1.0], [0.0]], "float32")
+
+
+def test_layers_inside_layers_are_listed():
+    model = network()
+    names = [type(layer).__name__ for layer in keras_private.layers_of(model)]
+    assert names.count("LSTM") >= 2, (
+        f"Layer._flatten_layers lists {names}: LSTMs in a Bidirectional would keep cuDNN kernels, "
+        "so exports would load on no CPU server, and `zoo inspect` would not see them."
+    )
+    assert model not in keras_private.layers_of(model), "the model itself is listed as a layer"
+
+
+def test_metrics_are_built_from_a_batch_and_not_by_fit(monkeypatch):
+    model = network()
+    assert not model.metrics[1].variables, "metrics of a compiled model are built at once now"
+    keras_private.build_metrics(model, BATCH)
+    names = [variable.name for variable in model.metrics_variables]
+    assert len(names) == 4, (
+        f"Model._symbolic_build builds {names} only: training on several replicas fails, as Keras "
+        "then builds metrics from what the replicas are given."
+    )
+    monkeypatch.setattr(
+        type(model),
+        "_symbolic_build",
+        lambda *_, **__: pytest.fail(
+            "`fit` does not call Model._maybe_symbolic_build any more: training on several "
+            "replicas would build metrics from what the replicas are given."
+        ),
+    )
+    model.fit(*BATCH, verbose=0)
+
+
+def test_the_running_loss_takes_a_value_and_its_rows():
+    model = network()
+    keras_private.build_metrics(model, BATCH)
+    keras_private.update_loss(model, 2.0, 3)
+    keras_private.update_loss(model, 6.0, 1)
+    assert float(model.get_metrics_result()["loss"]) == pytest.approx(3.0), (
+        "Trainer._loss_tracker is not the metric `loss`, or takes no weights: on several replicas "
+        "the loss in the history would not be the mean over all rows."
+    )
+
+
+def test_gradients_pass_through_the_function_that_adds_them_up():
+    optimizer, seen = keras.optimizers.SGD(1.0), []
+    variable = keras.Variable([0.0])
+    optimizer.build([variable])
+    keras_private.skip_gradient_sum(optimizer)
+    skipped = optimizer._all_reduce_sum_gradients
+    optimizer._all_reduce_sum_gradients = lambda pairs: seen.append(1) or skipped(pairs)
+    optimizer.apply([tf.ones(1)], [variable])
+    assert seen == [1], (
+        "Optimizer.apply does not add up gradients by _all_reduce_sum_gradients any more: on "
+        "several replicas they would be added up twice."
+    )
+    assert np.asarray(variable) == [-1.0]
+
+
+def test_variables_of_an_optimizer_in_their_order():
+    model = network()
+    model.optimizer.build(model.trainable_variables)
+    variables = keras_private.optimizer_variables(model.optimizer)
+    assert [id(v) for v in variables] == [id(v) for v in model.trainable_variables], (
+        "Optimizer._trainable_variables are not those that it was built with: MonitoredAdam would "
+        "measure nothing, or the wrong layers."
+    )
+    found = keras_private.variable_indices(model.optimizer, variables[::-1])
+    assert found == list(range(len(variables)))[::-1], (
+        "Optimizer._get_variable_index is not the place in the order of building: MonitoredAdam "
+        "would take one layer for another."
+    )
+
+
+def test_the_mask_that_a_tensor_carries():
+    x, _ = BATCH
+    embedded = keras.layers.Embedding(9, 4, mask_zero=True)(tf.constant(x))
+    mask = np.asarray(keras_private.mask_of(embedded))
+    assert np.array_equal(mask, x != 0), (
+        "Layers do not put their mask into _keras_mask any more: on several replicas padding would "
+        "count in losses and metrics."
+    )
+    assert keras_private.mask_of(tf.zeros((2, 3))) is None
+    part = embedded[:1]
+    keras_private.set_mask(part, tf.constant(mask[:1]))
+    kept = []
+
+    class Reading(keras.layers.Layer):
+        supports_masking = True
+
+        def call(self, inputs, mask=None):
+            kept.append(mask)
+            return inputs
+
+    Reading()(part)
+    assert np.array_equal(kept[0], mask[:1]), (
+        "Layers do not read the mask from _keras_mask any more: on several replicas padding would "
+        "count in losses and metrics."
+    )

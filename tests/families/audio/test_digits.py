@@ -1,0 +1,163 @@
+"""Recordings of digits: folders, tables, MFCCs and TFDS' rows, and what is wrong with them."""
+
+import io
+import tarfile
+
+import numpy as np
+import pytest
+import scipy.io.wavfile
+
+from recipes.audio.digits import digits, read_archive, read_mfccs
+from zoo.data import load_examples
+from zoo.errors import UsageError, ZooError
+
+
+def write(path, seed=0, rate=8000):
+    noise = np.random.default_rng(seed).integers(-9000, 9000, 1200)
+    scipy.io.wavfile.write(path, rate, noise.astype("i2"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three digits by two speakers, 12 times each, named as FSDD's."""
+    path = tmp_path / "mine"
+    path.mkdir()
+    for seed, (digit, who, number) in enumerate(
+        (digit, who, number) for digit in "037" for who in ("ada", "bob") for number in range(12)
+    ):
+        write(path / f"{digit}_{who}_{number}.wav", seed)
+    (path / "notes.txt").write_text("other files do not matter")
+    return path
+
+
+def test_a_folder_is_split_by_number(folder):
+    splits = digits().load(folder)
+    assert splits.title == "spoken digits (mine, numbers 0–4 held out)"
+    assert splits.licence == ""
+    assert splits.describe()["rows"] == {"train": 39, "validation": 3, "test": 30}
+    assert splits.test["text"] == ["0"] * 10 + ["3"] * 10 + ["7"] * 10
+    kept = {row.tobytes() for row in splits.train["audio"]}
+    assert not kept & {row.tobytes() for row in splits.test["audio"]}
+    assert len({row.tobytes() for row in splits.test["audio"]}) == 30
+    assert digits().load(folder).fingerprint == splits.fingerprint
+    write(folder / "0_ada_0.wav", 999)  # other sound, nothing else
+    assert digits().load(folder).fingerprint != splits.fingerprint
+
+
+def test_a_speaker_is_held_out(folder):
+    splits = digits("bob").load(folder)
+    assert set(splits.train["speaker"]) == set(splits.validation["speaker"]) == {"ada"}
+    assert splits.test["speaker"] == ["bob"] * 36
+    assert "speaker bob held out" in splits.title
+    with pytest.raises(UsageError, match=r"no recording of 'bib'\. Did you mean 'bob'"):
+        digits("bib").load(folder)
+    for path in folder.glob("*_ada_*"):
+        path.unlink()
+    with pytest.raises(UsageError, match="nobody but 'bob'"):
+        digits("bob").load(folder)
+
+
+def test_folders_that_are_not_right_are_named(folder, tmp_path):
+    write(folder / "seven.wav")
+    with pytest.raises(UsageError, match=r"1 of 73 WAV files are not named .* such as 'seven.wav'"):
+        digits().load(folder)
+    (folder / "seven.wav").unlink()
+    (folder / "7_ada_3.wav").write_bytes(b"RIFF")
+    with pytest.raises(ZooError, match=r"7_ada_3\.wav is no WAV file"):
+        digits().load(folder)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UsageError, match=r"has no WAV file and no train\.csv"):
+        digits().load(tmp_path / "none")
+
+
+def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
+    rows = [
+        "audio,text,speaker",
+        "mine/0_ada_1.wav, zero ,ada",
+        f"{folder}/3_bob_2.wav,three zero,",
+    ]
+    (tmp_path / "own.csv").write_text("\n".join(rows) + "\n")
+    examples = digits(label="").reader(tmp_path / "own.csv", None)
+    assert examples["text"] == ["zero", "three zero"]
+    assert examples["speaker"] == ["ada", ""]
+    assert [len(row) for row in examples["audio"]] == [1200, 1200]
+    (tmp_path / "own.csv").write_text("\n".join(["file,text", *rows[1:2], "mine/x.wav,one"]))
+    with pytest.raises(ZooError):
+        digits().reader(tmp_path / "own.csv", None)
+    (tmp_path / "own.csv").write_text("file,text\nmine/0_ada_1.wav,zero\nmine/x.wav,one\n")
+    with pytest.raises(UsageError, match=r"own\.csv: line 3: There is no file .*x\.wav"):
+        digits().reader(tmp_path / "own.csv", {"audio": "file"})
+
+
+def test_a_speaker_of_a_table_is_held_out_or_it_is_an_error(folder, tmp_path):
+    names = [path.name for path in sorted(folder.glob("*.wav"))]
+    table = ["audio,text,speaker", *(f"{name},{name[0]},{name.split('_')[1]}" for name in names)]
+    (folder / "own.csv").write_text("\n".join(table))
+    splits = digits("bob").load(folder / "own.csv")
+    assert set(splits.train["speaker"]) == set(splits.validation["speaker"]) == {"ada"}
+    assert splits.test["speaker"] == ["bob"] * 36
+    assert "tested on all recordings of bob, whom the network has not heard" in splits.notes
+    with pytest.raises(UsageError, match=r"no recording of 'bib'\. Did you mean 'bob'"):
+        digits("bib").load(folder / "own.csv")
+    # All of another table is scored, whoever speaks.
+    assert len(load_examples(digits("bib"), folder / "own.csv")["text"]) == 72
+    (folder / "train.csv").write_text("\n".join(table))
+    assert digits("bob").load(folder).test["speaker"] == ["bob"] * 36
+    (folder / "test.csv").write_text("\n".join(table[:9]))
+    assert len(digits().load(folder).test["text"]) == 8
+    with pytest.raises(UsageError, match="There is a test file, but 'bob', who"):
+        digits("bob").load(folder)
+    assert len(digits("eve").load(folder).test["text"]) == 8  # who is in none of them
+    (folder / "own.csv").write_text("\n".join(line.rpartition(",")[0] for line in table))
+    with pytest.raises(UsageError, match="does not say who speaks, so that 'bob'"):
+        digits("bob").load(folder / "own.csv")
+
+
+def test_mfccs_are_cut_by_their_lengths():
+    file = io.BytesIO()
+    values = np.arange(5 * 13, dtype="f4").reshape(5, 13)
+    np.savez(file, X=values, y=np.array([7, 0]), lengths=np.array([2, 3]))
+    parts, notes = read_mfccs({"digits.npz": file.getvalue()}, speaker="")
+    assert [row.shape for row in parts["train"]["features"]] == [(2, 13), (3, 13)]
+    assert parts["train"]["text"] == ["7", "0"]
+    np.testing.assert_array_equal(parts["train"]["features"][1], values[2:])
+    assert "serves MFCCs alone" in notes[0]
+    with pytest.raises(UsageError, match="do not say who speaks"):
+        read_mfccs({"digits.npz": file.getvalue()}, speaker="theo")
+
+
+@pytest.mark.parametrize("name", ["digits-gru", "digits-ctc"])
+def test_where_there_are_mfccs_alone_they_are_served(name):
+    import dataclasses
+
+    from zoo.registry import get_recipe
+    from zoo.serving.inputs import tensors
+
+    recipe = get_recipe(name)
+    config = dataclasses.replace(recipe.config, units=4, layers=1)
+    rows = recipe.dataset.sample()
+    train = recipe.augment(config, {key: rows[key] for key in ("features", "text", "speaker")})
+    assets = recipe.prepare(config, train)
+    assert recipe.batches(config, assets, train).take(np.arange(2))[0].shape[2] == 13
+    functions = recipe.serve(config, assets, recipe.build(config, assets)).functions
+    assert "audio_16khz" not in functions
+    for signature, options in (("serving_default", {}), ("nbest", {"beam": 2, "n_best": 1})):
+        if signature in functions:
+            specs = {spec.name: spec for spec in functions["serving_default"].input_signature}
+            assert list(specs) == ["features", "length"]
+            answer = functions[signature](**tensors(rows, specs), **options)
+            assert all(len(value) == 12 for value in answer.values())
+
+
+def test_an_archive_of_the_repository_is_read_like_a_folder(folder, tmp_path):
+    (folder / "README.wav").write_text("no recording")
+    with tarfile.open(tmp_path / "v.tar.gz", "w:gz") as archive:
+        archive.add(folder, "fsdd-1.0.9/recordings")
+        archive.add(folder / "0_ada_0.wav", "fsdd-1.0.9/spectrograms/9_ada_0.wav")
+    parts, _ = read_archive([tmp_path / "v.tar.gz"], speaker="")
+    (folder / "README.wav").unlink()
+    theirs, *_ = digits().folder(folder)
+    for name in ("train", "test"):
+        assert parts[name]["text"] == theirs[name]["text"]
+        for one, other in zip(parts[name]["audio"], theirs[name]["audio"], strict=True):
+            np.testing.assert_array_equal(one, other)

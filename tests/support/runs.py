@@ -1,0 +1,266 @@
+"""Fixtures that train: small complete runs on samples, made once for all tests of a session.
+
+Importing TensorFlow takes longer than training most recipes on their samples, and a run takes
+seconds. So a process trains several recipes, and workers of pytest-xdist share what is made. A
+test must not change a folder that it shares; it copies it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import filelock
+import pytest
+
+import zoo
+
+# More than one epoch and several steps an epoch out of few rows, and no early end. A small network
+# behaves as a large one does; the learning rate makes answers differ from row to row.
+SETTINGS = {"epochs": 3, "batch_size": 2, "patience": 0, "units": 32, "learning_rate": 0.01}
+
+# Undisturbed runs, and beside them runs that were killed and have gone on. Each is a process of
+# its own, forked from one that has imported TensorFlow and not used it yet.
+REFERENCES = """
+import json, os, signal, sys, traceback
+import keras, matplotlib.pyplot, pandas, scipy.stats, sklearn, tensorflow
+import zoo
+from zoo.training import callbacks, fit
+
+folder, settings, *names = sys.argv[1:]
+step = callbacks.Progress.step
+
+
+def train(name, kind, **options):
+    zoo.train(
+        name, f"{folder}/{kind}/{name}", data="sample", settings=json.loads(settings),
+        deterministic=True, baselines=False, **options,
+    )
+
+
+def dying(self, state, logs):
+    step(self, state, logs)
+    if (state.epoch, state.step) == (1, 2):  # of epochs 0, 1, ...
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def forked(log, *arguments, **options):
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(descriptor, 1)
+            train(*arguments, **options)
+            sys.stdout.flush()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+os.makedirs(folder)
+for name in names:
+    code = forked(os.devnull, name, "whole", quiet=True)
+    assert code == 0, (name, code)
+    check, fit.check_served = fit.check_served, lambda *_: None  # it was for the first
+    callbacks.Progress.step = dying
+    code = forked(os.devnull, name, "killed", checkpoint_seconds=0)
+    callbacks.Progress.step = step
+    assert code == -signal.SIGKILL, (name, code)
+    code = forked(f"{folder}/{name}.log", name, "killed")
+    assert code == 0, (name, code)
+    fit.check_served = check
+"""
+
+
+def last_of_each_module():
+    """Returns the names of the recipes that stand for those of their modules."""
+    recipes = [zoo.get_recipe(row["name"]) for row in zoo.list_models()]
+    return sorted({recipe.module: recipe.name for recipe in recipes}.values())
+
+
+def recipe_of_task(task):
+    """Returns the name of a recipe of a task that stands for those of its module."""
+    return next(name for name in last_of_each_module() if zoo.get_recipe(name).task == task)
+
+
+def pytest_generate_tests(metafunc):
+    """Gives tests that take `chosen` one recipe of each module, and the others as slow tests.
+
+    What takes long is of the engine, the loss and the data, which a module's recipes share.
+    """
+    if "chosen" in metafunc.fixturenames:
+        names = [row["name"] for row in zoo.list_models()]
+        last = last_of_each_module()
+        others = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in last]
+        metafunc.parametrize("chosen", [*last, *others], scope="module")
+
+
+def asked(request, parameter):
+    """Returns the values that a parameter has in the tests of this session."""
+    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    return {call.params[parameter] for call in calls if call and parameter in call.params}
+
+
+@pytest.fixture(scope="session")
+def chosen_names(request):
+    """Every recipe that a test of this session takes as `chosen`; if none, one of each module."""
+    return sorted(asked(request, "chosen")) or last_of_each_module()
+
+
+@pytest.fixture(scope="session")
+def settings():
+    """The settings of shared runs."""
+    return SETTINGS
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id):
+    """Calls `make(folder)` for a name once, for all workers of pytest-xdist; returns the folder."""
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+
+    def once(name, make):
+        folder = base / "once" / name
+        folder.parent.mkdir(exist_ok=True)
+        with filelock.FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                partial = folder.with_suffix(".part")
+                make(partial)
+                os.rename(partial, folder)
+        return folder
+
+    return once
+
+
+def python(command):
+    """Runs a process that has to succeed; its messages are shown if it does not."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session", name="python")
+def python_fixture():
+    return python
+
+
+@pytest.fixture(scope="session")
+def shared(once):
+    """Takes a name, a script and its arguments; returns the folder that the script makes.
+
+    The folder is the script's first argument.
+    """
+
+    def shared(name, script, arguments):
+        return once(name, lambda folder: python([sys.executable, "-c", script, folder, *arguments]))
+
+    return shared
+
+
+@pytest.fixture(scope="session")
+def disturbed(shared, chosen_names, settings):
+    """A folder with deterministic runs of the chosen recipes on their samples.
+
+    `whole/<name>` was undisturbed; `killed/<name>` was killed in its second epoch and has gone on,
+    with the output of the second process in `<name>.log`.
+    """
+    return make_disturbed(shared, chosen_names, settings)
+
+
+def make_disturbed(shared, names, settings):
+    return shared("references", REFERENCES, [json.dumps(settings), *names])
+
+
+@pytest.fixture(scope="session")
+def references(disturbed):
+    """A folder with undisturbed deterministic runs of the chosen recipes, `<folder>/<name>`."""
+    return disturbed / "whole"
+
+
+@pytest.fixture(scope="session")
+def run_of(once, shared, chosen_names, settings, request):
+    """Takes a recipe's name; returns a complete run on its sample, not to be changed.
+
+    It is the reference run, if tests of this session need those of all recipes.
+    """
+    needed = any("references" in item.fixturenames for item in request.session.items)
+
+    def run_of(name):
+        if needed and name in chosen_names:
+            return make_disturbed(shared, chosen_names, settings) / "whole" / name
+
+        def make(folder):
+            zoo.train(name, folder, data="sample", settings=settings, baselines=False, quiet=True)
+
+        return once(f"run-{name}", make)
+
+    return run_of
+
+
+@pytest.fixture(scope="session")
+def predictor_of(run_of):
+    """Takes a recipe's name; returns the predictor of its run, the same each time."""
+    known = {}
+
+    def predictor_of(name):
+        if name not in known:
+            known[name] = zoo.load(run_of(name))
+        return known[name]
+
+    return predictor_of
+
+
+TINY = {"units": 4, "embedding": 4, "epochs": 2}
+
+
+@pytest.fixture(scope="session")
+def sample_run(once):
+    """A complete run of imdb-lstm on its sample, with baselines."""
+
+    def make(folder):
+        zoo.train("imdb-lstm", folder, data="sample", settings=TINY, quiet=True)
+
+    return once("sample", make)
+
+
+@pytest.fixture(scope="session")
+def own_run(once):
+    """A complete run of imdb-lstm on custom data of three classes, with baselines."""
+    from support.cli import three_classes, write_csv
+
+    def make(folder):
+        data = write_csv(folder.with_suffix(".csv"), three_classes())
+        zoo.train(
+            "imdb-lstm", folder, data=data, columns={"text": "review"}, settings=TINY, quiet=True
+        )
+
+    return once("own", make)
+
+
+@pytest.fixture(scope="session")
+def weights():
+    """Takes a `.keras` file; returns every array in it, optimizer and all, by its place."""
+    import io
+    import zipfile
+
+    import h5py
+
+    def read(path):
+        arrays = {}
+
+        def add(name, item):
+            if isinstance(item, h5py.Dataset):
+                arrays[name] = item[()]
+
+        with (
+            zipfile.ZipFile(path) as archive,
+            h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file,
+        ):
+            file.visititems(add)
+        assert arrays
+        return arrays
+
+    return read

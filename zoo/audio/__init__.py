@@ -1,7 +1,0 @@
-"""Sound: recordings as arrays, log-mel frames in the graph, recordings joined and disturbed."""
-
-from __future__ import annotations
-
-from zoo.audio.recordings import RATE, read_recording, resampled
-
-__all__ = ["RATE", "read_recording", "resampled"]

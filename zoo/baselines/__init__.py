@@ -1,1 +1,0 @@
-"""Simple, honest methods whose scores are printed beside the networks'."""

@@ -1,1 +1,0 @@
-"""Measurements as JSON files, and the table of results made from them."""

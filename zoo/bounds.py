@@ -1,0 +1,205 @@
+"""What served functions do with too much at once, and with rows that they cannot answer.
+
+All of it is in the graph, of core ops, so that it holds on any server: a text is cut before it is
+split, a large batch is computed in parts, and one bad row does not fail those beside it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+ROWS = 256  # rows of a part, at most
+SIZE = 2**22  # values of a part, at most: numbers, or a quarter of a byte of text
+BEAM = 4  # hypotheses of a row that count as one row
+
+Tensors = Mapping[str, Any]
+
+
+def named_function(specs: Sequence[tf.TensorSpec]) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a `tf.function` whose parameters bear the names of the specs.
+
+    The function takes their values in order: which there are depends on the recipe.
+    """
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+    def wrap(function: Callable[..., Any]) -> Any:
+        parameters = [inspect.Parameter(spec.name, kind) for spec in specs]
+        function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return tf.function(function, input_signature=list(specs))
+
+    return wrap
+
+
+def parted(function: Any, check: Callable[[tf.Tensor, Tensors], list[Any]] | None = None) -> Any:
+    """Makes a function compute large batches in parts; a batch of no rows has no answers.
+
+    A part has at most 256 rows, fewer where they are long: see `ROWS`, `SIZE` and `BEAM`. A batch
+    that is no larger is computed as before, to the last bit.
+
+    Args:
+      function: a `tf.function` with an `input_signature` of named specs; inputs without axes are
+        options, the others begin with the batch. It returns a dict of tensors that do, too.
+      check: takes the number of rows and the inputs; returns assertions about the whole batch.
+
+    Returns:
+      A `tf.function` of the same inputs and outputs. Where parts differ in an axis, such as time,
+      they are filled up with 0 or "".
+    """
+    specs = list(function.input_signature)
+
+    @named_function(specs)
+    def whole(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        concrete = function.get_concrete_function()
+        outputs = concrete.structured_outputs
+        given = dict(zip((spec.name for spec in specs), values, strict=True))
+        if not isinstance(outputs, Mapping) or not any(value.shape.rank for value in values):
+            return function(*values)
+        options = {name: value for name, value in given.items() if value.shape.rank == 0}
+        rows = {name: value for name, value in given.items() if name not in options}
+        total = tf.shape(next(iter(rows.values())))[0]
+        with tf.control_dependencies([] if check is None else check(total, given)):
+            most = ROWS // tf.clip_by_value(options.get("beam", 1) // BEAM, 1, ROWS)
+        return in_parts(lambda part: function(**part, **options), rows, outputs, most)
+
+    return whole
+
+
+def in_parts(
+    function: Callable[[dict[str, tf.Tensor]], Tensors],
+    rows: Tensors,
+    outputs: Mapping[str, tf.TensorSpec],
+    most: int | tf.Tensor = ROWS,
+    size: int = SIZE,
+) -> dict[str, tf.Tensor]:
+    """Applies a function to rows, part after part, within a graph.
+
+    Args:
+      function: takes some of the rows; returns a dict of tensors, a row for each.
+      rows: tensors `(batch, …)` by name.
+      outputs: what the function returns: spec by name, `(batch, …)` each.
+      most: rows of a part, at most.
+      size: values of a part, at most, if it is not one row alone.
+
+    Returns:
+      The outputs of all rows.
+    """
+    sizes = tf.add_n([_size(value) for value in rows.values()])
+    total = tf.shape(sizes)[0]
+
+    def body(start: tf.Tensor, found: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Any]:
+        fits = tf.cumsum(sizes[start : start + most]) <= size
+        end = start + tf.maximum(tf.math.count_nonzero(fits, dtype=tf.int32), 1)
+        new = function({name: value[start:end] for name, value in rows.items()})
+        return end, {name: _joined(found[name], new[name]) for name in found}
+
+    none = {
+        name: tf.zeros([0, *(axis or 0 for axis in spec.shape[1:])], spec.dtype)
+        for name, spec in outputs.items()
+    }
+    shapes = {name: tf.TensorShape([None, *spec.shape[1:]]) for name, spec in outputs.items()}
+    _, found = tf.while_loop(
+        lambda start, _: start < total,
+        body,
+        (tf.constant(0), none),
+        shape_invariants=(tf.TensorShape([]), shapes),
+        parallel_iterations=1,
+    )
+    return found
+
+
+def _size(value: tf.Tensor) -> tf.Tensor:
+    """Returns the values of each row, int64 `(batch,)`."""
+    shape = tf.shape(value, tf.int64)
+    count = tf.reduce_prod(shape[1:])
+    if value.dtype != tf.string:
+        return tf.fill(shape[:1], count)
+    bytes_of = tf.cast(tf.strings.length(value), tf.int64)
+    return 4 * (tf.reduce_sum(bytes_of, axis=list(range(1, value.shape.rank))) + count)
+
+
+def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """Puts rows below rows, and fills up the shorter ones."""
+    if one.shape[1:].is_fully_defined():
+        return tf.concat([one, other], axis=0)
+    sizes = [tf.shape(part)[1:] for part in (one, other)]
+    filled = [
+        tf.pad(part, tf.pad(tf.maximum(*sizes) - size, [[1, 0]])[:, tf.newaxis] * [[0, 1]])
+        for part, size in zip((one, other), sizes, strict=True)
+    ]
+    joined = tf.concat(filled, axis=0)
+    return tf.ensure_shape(joined, [None, *one.shape[1:]])
+
+
+def first_bytes(text: tf.Tensor, limit: int) -> tf.Tensor:
+    """Cuts texts off behind `limit` bytes, never within a character.
+
+    Args:
+      text: string of any shape.
+      limit: less than 4 counts as 4.
+    """
+    limit = max(limit, 4)
+    over = tf.strings.length(text) > limit
+    around = tf.where(over, text, "0000")
+    place = tf.where(over, limit - 3, 0)
+    four = tf.strings.substr(around, place, tf.fill(tf.shape(place), 4))
+    codes = tf.io.decode_raw(four, tf.uint8)  # (…, 4)
+    inner = tf.cast(codes & 0xC0 == 0x80, tf.int32)  # a byte in a character, but its first
+    back = tf.reduce_sum(tf.math.cumprod(inner, axis=-1, reverse=True), axis=-1)
+    kept = limit - tf.where(back < 4, back, 0)
+    return tf.strings.substr(text, tf.zeros_like(kept), kept)
+
+
+def last_bytes(text: tf.Tensor, limit: int) -> tf.Tensor:
+    """Returns the last `limit` bytes of texts; the first may be within a character."""
+    skipped = tf.maximum(tf.strings.length(text) - limit, 0)
+    return tf.strings.substr(text, skipped, tf.fill(tf.shape(skipped), limit))
+
+
+def beyond(values: tf.Tensor, limit: float) -> tf.Tensor:
+    """Returns which numbers are not from `-limit` to `limit`, NaN among them, bool."""
+    # TensorFlow makes `not (a <= b)` to `a > b`, which is False for NaN.
+    return tf.math.is_nan(values) | (tf.abs(values) > limit)
+
+
+def problems(*found: tuple[tf.Tensor, Any]) -> tf.Tensor:
+    """Returns the first problem of each row, string, "" where it has none.
+
+    Args:
+      *found: pairs: which rows have a problem, bool `(batch,)`, and what it is: a sentence
+        without its full stop, which is added; for all rows, or one each.
+    """
+    problem = tf.fill(tf.shape(found[0][0]), "")
+    for wrong, text in reversed(found):
+        problem = tf.where(wrong, tf.strings.join([text, "."]), problem)
+    return problem
+
+
+def marked(outputs: Tensors, problem: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns outputs that say which rows have an answer.
+
+    Args:
+      outputs: tensors by name; the first axes of each are those of `problem`.
+      problem: of `problems`, string `(batch,)`; or `(batch, answers)` where a row has several.
+
+    Returns:
+      The outputs, where there is a problem NaN, "", 0 or False; and `valid`, bool, and `problem`,
+      of the shape that was given.
+    """
+    valid = tf.equal(problem, "")
+
+    def blank(value: tf.Tensor) -> tf.Tensor:
+        axes = value.shape.rank - problem.shape.rank
+        shape = tf.concat([tf.shape(valid), tf.ones([axes], tf.int32)], axis=0)
+        nothing = tf.constant(float("nan"), value.dtype) if value.dtype.is_floating else None
+        nothing = tf.zeros([], value.dtype) if nothing is None else nothing
+        return tf.where(tf.reshape(valid, shape), value, nothing)
+
+    return {
+        **{name: blank(value) for name, value in outputs.items()},
+        "valid": valid,
+        "problem": problem,
+    }

@@ -1,0 +1,111 @@
+"""Options that a recipe adds to a verb, such as the key of a piece to `zoo generate`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from zoo.errors import ZooError
+from zoo.recipe import Option, Recipe
+
+_RECIPE = "zoo.recipe"  # where a context keeps the recipe of the model on the command line
+
+
+class ModelCommand(click.Command):
+    """A verb that takes a MODEL, with the options that the recipe of this model declares.
+
+    Their values reach the callback as keyword arguments. `zoo VERB MODEL --help` lists them.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_RECIPE] = _recipe_in(self._words(args))
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-")
+            if owners := _recipes_with(self.name or "", name):
+                raise click.UsageError(
+                    f"--{name} is an option of {', '.join(owners)}, not of this model.", ctx
+                ) from None
+            raise
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        recipe = ctx.meta.get(_RECIPE)
+        added = options_of(recipe, self.name or "") if recipe else []
+        return [*params[:-1], *map(_click_option, added), *params[-1:]]  # `--help` is the last
+
+    def _words(self, args: Sequence[str]) -> list[str]:
+        """Returns what on the command line may be the model: neither an option nor its value."""
+        ctx = click.Context(
+            self, ignore_unknown_options=True, allow_extra_args=True, resilient_parsing=True
+        )
+        try:
+            values, rest, _ = self.make_parser(ctx).parse_args(list(args))
+        except click.UsageError:  # raised again when the whole line is parsed
+            return []
+        # An argument that is not there is None, or an object of click's own.
+        words = [values.get("model"), *rest]
+        if isinstance(texts := values.get("texts"), list | tuple):
+            words += texts
+        return [word for word in words if isinstance(word, str) and word[:1] not in ("", "-")]
+
+
+def options_of(recipe: Recipe, verb: str) -> list[Option]:
+    """Returns the options that a recipe adds to a verb."""
+    if verb == "generate":
+        return [*recipe.seeds]
+    if verb == "predict":
+        return [Option(each.name, each.help, "PNG") for each in recipe.pictures]
+    return []
+
+
+def _click_option(option: Option) -> click.Option:
+    return click.Option(
+        [f"--{option.name}", *option.flags, option.name],
+        metavar=option.metavar,
+        help=option.help,
+    )
+
+
+def _recipes_with(verb: str, flag: str) -> list[str]:
+    """Returns the names of the recipes that add an option of that name to a verb."""
+    from zoo.registry import recipes
+
+    return sorted(
+        name
+        for name, recipe in recipes().items()
+        for option in options_of(recipe, verb)
+        if flag == option.name or f"--{flag}" in option.flags
+    )
+
+
+def _recipe_in(words: Sequence[str]) -> Recipe | None:
+    """Returns the recipe of the first word that names a model; imports no TensorFlow."""
+    from zoo.registry import get_recipe, recipes
+
+    for word in words:
+        try:
+            if word in recipes() or ".py" in word:
+                return get_recipe(word)
+            if os.path.isdir(word):
+                return _recipe_of(Path(word))
+        except (ZooError, OSError, ValueError, LookupError, TypeError):
+            continue  # raised again when the model is loaded
+    return None
+
+
+def _recipe_of(folder: Path) -> Recipe | None:
+    """Returns the recipe of a run folder, an export or a folder of versions."""
+    from zoo import files
+    from zoo.registry import get_recipe
+
+    versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
+    newest = max(versions, key=lambda path: int(path.name), default=folder)
+    for place in (folder, folder / "assets.extra", newest, newest / "assets.extra"):
+        if (place / "config.json").exists():
+            return get_recipe(files.read_json(place / "config.json")["recipe"])
+    return None

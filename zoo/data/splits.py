@@ -1,0 +1,248 @@
+"""Splits of a dataset: drawn by a fixed seed, reduced, and identified by a fingerprint.
+
+Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from zoo.data.sources import Examples, Parts
+from zoo.errors import ZooError
+
+SPLITS = ("train", "validation", "test")
+SEED = 20110619  # of every split and of `tiny`; independent of the seed of training
+TINY = {"train": 256, "validation": 64, "test": 128}
+FRACTION = 0.1  # of the rows for each of validation and test, where a split is missing
+
+Splitter: TypeAlias = Callable[[Examples, Mapping[str, float]], tuple[Parts, list[str]]]
+"""Takes training rows, and name of a split to its fraction of them; returns these splits and the
+remaining rows, `"train"`, and notes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """A loaded dataset.
+
+    Attributes:
+      train, validation, test: columns of equal length.
+      dataset: name of the declaration; of custom data, the name of the file or folder, or
+        `"in memory"`.
+      source: the key of a source (`"tfds"`, `"wheel"`, …), `"sample"`, the path of custom data,
+        or `"in memory"`.
+      title: the name that is printed and recorded; says so when the test split is not the
+        official one.
+      fingerprint: SHA-256 over every row of every split, in order.
+      notes: how the splits were made, one line each ("96 duplicate texts dropped").
+      licence: of the data, in words; empty for custom data.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Examples
+    dataset: str
+    source: str
+    title: str
+    fingerprint: str
+    notes: tuple[str, ...] = ()
+    licence: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the description that a run records: the numbers of rows instead of the rows."""
+        return {
+            "dataset": self.dataset,
+            "source": self.source,
+            "title": self.title,
+            "rows": {name: count(getattr(self, name)) for name in SPLITS},
+            "fingerprint": self.fingerprint,
+            "notes": list(self.notes),
+            "licence": self.licence,
+        }
+
+
+def complete(
+    parts: Parts,
+    title: str,
+    *,
+    label: str = "",
+    group: str = "",
+    deduplicate_by: str = "",
+    splitter: Splitter | None = None,
+    validation: float = FRACTION,
+) -> tuple[Parts, list[str]]:
+    """Draws the missing splits from the training rows.
+
+    Args:
+      parts: `"train"`, and perhaps `"validation"` and `"test"`.
+      title: of the data, for messages.
+      label: the column of class names, whose proportions all splits keep; `""` for none.
+      group: a column; rows with the same value go to the same split. `""` for none.
+      deduplicate_by: a column that identifies duplicate rows. They are dropped if there are only
+        training rows; `""` keeps them.
+      splitter: makes the splits; `None`: rows are drawn by a fixed seed.
+      validation: fraction of the training rows that become validation rows.
+
+    Returns:
+      All three splits, and notes.
+
+    Raises:
+      ZooError: there are too few rows, or too few of a class.
+    """
+    train, notes = parts["train"], []
+    if len(parts) == 1 and deduplicate_by:
+        train, dropped = without_duplicates(train, deduplicate_by)
+        if dropped:
+            note = f"{dropped:,} duplicate {deduplicate_by}s dropped"
+            if label:
+                pairs = zip(parts["train"][deduplicate_by], parts["train"][label], strict=True)
+                other = len(set(pairs)) - count(train)
+                note += f", {other:,} of them with another {label}" if other else ""
+            notes.append(note)
+    fractions = {"validation": validation, "test": FRACTION}
+    fractions = {name: value for name, value in fractions.items() if name not in parts}
+    if splitter:
+        drawn, more = splitter(train, fractions) if fractions else ({}, [])
+        return {name: drawn.get(name) or parts[name] for name in SPLITS}, [*notes, *more]
+    if label:
+        _check_classes(train, label, len(fractions) + 1, title)
+    else:
+        # Rows of one group go to one split.
+        groups = len(set(train[group])) if group else count(train)
+        if groups <= len(fractions):
+            what = f"different {group}s" if group else "rows"
+            raise ZooError(f"{title}: {groups} {what} are too few to be split.")
+    drawn = cut_off(train, fractions, label, group)
+    for name in fractions:
+        notes.append(f"{count(drawn[name]):,} {name} rows drawn from train by a fixed seed")
+    return {name: drawn.get(name) or parts[name] for name in SPLITS}, notes
+
+
+def _check_classes(train: Examples, label: str, needed: int, title: str) -> None:
+    sizes = Counter(train[label])
+    if len(sizes) < 2:
+        raise ZooError(
+            f"{title}: every row has the {label} {next(iter(sizes))!r}; training "
+            "needs at least two classes."
+        )
+    rare = sorted(name for name, rows in sizes.items() if rows < needed)
+    if rare:
+        classes = ", ".join(f"{name!r} ({sizes[name]})" for name in rare[:5])
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        raise ZooError(
+            f"{title}: a class needs {needed} different rows to be in every split; too few "
+            f"have {classes}{more}."
+        )
+
+
+def tiny(parts: Parts, label: str = "", *, long_rows: bool = False) -> Parts:
+    """Returns a few rows of each split; the training rows keep every class.
+
+    Args:
+      parts: all three splits.
+      label: the column of class names; `""` for none.
+      long_rows: whether rows are few and long, such as time series, and the splits are aligned:
+        keeps the first four rows of each split.
+    """
+    if long_rows:
+        return {name: take(rows, range(min(4, count(rows)))) for name, rows in parts.items()}
+    reduced = {}
+    known: set[str] = set()
+    for name in SPLITS:
+        order = permutation(count(parts[name]), f"tiny {name}")
+        if label:
+            labels = parts[name][label]
+            if name == "train":
+                first: dict[str, int] = {}
+                for row in order:
+                    first.setdefault(labels[row], row)
+                order = list(dict.fromkeys([*first.values(), *order]))
+                known = set(first)
+            else:
+                order = [row for row in order if labels[row] in known]
+        size = max(TINY[name], len(known) if name == "train" else 0)
+        reduced[name] = take(parts[name], sorted(order[:size]))
+    return reduced
+
+
+def count(examples: Examples) -> int:
+    """Returns the number of rows."""
+    return len(next(iter(examples.values())))
+
+
+def take(examples: Examples, rows: Sequence[int]) -> Examples:
+    """Returns the rows with these numbers, in this order."""
+    return {column: [values[row] for row in rows] for column, values in examples.items()}
+
+
+def without_duplicates(examples: Examples, column: str) -> tuple[Examples, int]:
+    """Keeps the first of rows with the same `column`; returns them and how many were dropped."""
+    first: dict[Any, int] = {}
+    for row, value in enumerate(examples[column]):
+        first.setdefault(value, row)
+    return take(examples, list(first.values())), count(examples) - len(first)
+
+
+def permutation(rows: int, salt: str = "") -> list[int]:
+    """Returns 0 … rows-1 in an order that is the same on every machine and Python version."""
+    import random
+
+    # `random()` is the only method whose sequence Python guarantees.
+    generator = random.Random(f"{SEED} {salt}")
+    return sorted(range(rows), key=lambda _: generator.random())
+
+
+def cut_off(
+    examples: Examples, fractions: Mapping[str, float], label: str = "", group: str = ""
+) -> Parts:
+    """Draws fractions of the examples by a fixed seed; the remaining rows are `"train"`.
+
+    Args:
+      examples: rows to split.
+      fractions: name of a split to its fraction of the rows.
+      label: a column whose proportions all splits keep; every class has a row in each split.
+      group: a column; rows with the same value stay together, in the class of the first one.
+    """
+    order = permutation(count(examples))
+    grouped: dict[Any, list[int]] = {}  # rows that go to the same split
+    for row in order:
+        grouped.setdefault(examples[group][row] if group else row, []).append(row)
+    classes: dict[Any, list[list[int]]] = {}
+    for rows in grouped.values():
+        classes.setdefault(examples[label][rows[0]] if label else None, []).append(rows)
+    split_of: dict[int, str] = {}
+    for groups in classes.values():
+        start = 0
+        for name, fraction in fractions.items():
+            end = start + max(1, round(fraction * len(groups)))
+            split_of |= {row: name for rows in groups[start:end] for row in rows}
+            start = end
+    parts: dict[str, list[int]] = {name: [] for name in ("train", *fractions)}
+    for row in order:
+        parts[split_of.get(row, "train")].append(row)
+    return {name: take(examples, rows) for name, rows in parts.items()}
+
+
+def fingerprint(parts: Parts) -> str:
+    """Returns the SHA-256 over every row of every split, in order."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name in SPLITS:
+        columns = sorted(parts[name])
+        digest.update(json.dumps([name, columns]).encode() + b"\n")
+        for row in zip(*(parts[name][column] for column in columns), strict=True):
+            digest.update(json.dumps(row, default=_plain).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Returns an array as JSON values; a long one, such as audio, as its SHA-256."""
+    if value.size < 1000:
+        return value.tolist()
+    import hashlib
+
+    return [*value.shape, str(value.dtype), hashlib.sha256(value.tobytes()).hexdigest()]

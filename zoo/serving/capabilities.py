@@ -1,0 +1,354 @@
+"""What a model can do: one table of the inputs, options and outputs that each capability has.
+
+A recipe names capabilities by the arguments of `Served`. `check` compares its functions with the
+table before training starts and before an export; `read` finds the capabilities of a SavedModel.
+Names of inputs, options and outputs, and those of signatures, are what clients of a server send
+and receive: they do not change.
+
+This module imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from zoo.errors import ZooError, suggest
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """An input or output of a signature.
+
+    Attributes:
+      dtype: name of the type, `"float32"`.
+      rank: number of axes, the batch included; 0 for an option. None where it is not known.
+    """
+
+    dtype: str
+    rank: int | None
+
+    def __str__(self) -> str:
+        return self.dtype if self.rank in (0, None) else f"{self.dtype} with {self.rank} axes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """What one signature of a capability has to take and to return.
+
+    Attributes:
+      wire_name: its name in a SavedModel.
+      inputs: that it must have, besides options.
+      closed: whether these are all of its inputs; else there may be more.
+      options: inputs without axes: these and no others.
+      outputs: that it must have; there may be more.
+      optional: outputs that it may have, all or none of them.
+      partial: those of `optional` that may be there without the others.
+      several: whether it takes the inputs of the answer, and returns its outputs with one more
+        axis, that of several answers.
+    """
+
+    wire_name: str
+    inputs: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    closed: bool = False
+    options: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    outputs: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    optional: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    partial: tuple[str, ...] = ()
+    several: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Specs:
+    """The inputs and outputs that a function has.
+
+    Attributes:
+      inputs: name to tensor, options included.
+      outputs: name to tensor; None where the function has not been traced yet.
+    """
+
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor] | None = None
+
+    @property
+    def options(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in self.inputs.items() if tensor.rank == 0}
+
+    @property
+    def arrays(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in self.inputs.items() if tensor.rank != 0}
+
+
+ANSWER = "serving_default"
+SEARCH = "nbest"
+GENERATE, BEGIN, STEP = "generate", "begin", "step"
+SCORE = "score"
+ALIGNMENT = "alignment"
+FORECAST = "walk"
+
+# Outputs of any signature that may refuse a row, both or none: whether the row has an answer, and
+# if not, why. Its other outputs are then NaN, "", 0 or False.
+MARKS = {"valid": Tensor("bool", 1), "problem": Tensor("string", 1)}
+
+OPTION_INT, OPTION_FLOAT = Tensor("int32", 0), Tensor("float32", 0)
+
+
+def _tensors(dtype: str, rank: int, *names: str) -> dict[str, Tensor]:
+    return {name: Tensor(dtype, rank) for name in names}
+
+
+CAPABILITIES: dict[str, tuple[Signature, ...]] = {
+    # Raw input to named outputs, one answer a row.
+    "answer": (Signature(ANSWER),),
+    # Answers of a beam search, best first: outputs are (batch, answers, …). Attention is
+    # (batch, answers, pieces, source pieces); the pieces are the labels of its axes.
+    "search": (
+        Signature(
+            SEARCH,
+            options={"beam": OPTION_INT, "n_best": OPTION_INT},
+            outputs=_tensors("float32", 2, "score"),
+            optional={
+                **_tensors("float32", 4, "attention"),
+                **_tensors("string", 3, "pieces"),
+                **_tensors("string", 2, "source_pieces"),
+            },
+            partial=("pieces",),
+            several=True,
+        ),
+    ),
+    # A seed to new sequences. The log-probability is in nats, of what was drawn; `complete` is
+    # whether the sequence ended by itself. `begin` and `step` hand the state to each other.
+    "generation": (
+        Signature(
+            GENERATE,
+            inputs=_tensors("int32", 1, "random_seed"),
+            options={
+                "steps": OPTION_INT,
+                "temperature": OPTION_FLOAT,
+                "top_k": OPTION_INT,
+                "top_p": OPTION_FLOAT,
+            },
+            outputs={
+                **_tensors("float32", 1, "log_probability"),
+                **_tensors("bool", 1, "complete"),
+            },
+        ),
+        Signature(BEGIN, outputs=_tensors("float32", 2, "logits")),
+        Signature(
+            STEP,
+            inputs=_tensors("int32", 1, "input"),
+            outputs=_tensors("float32", 2, "logits"),
+        ),
+    ),
+    # Sequences to their log-probability, in nats, and the number of steps that were scored.
+    "score": (
+        Signature(
+            SCORE,
+            outputs={
+                **_tensors("float32", 1, "log_probability"),
+                **_tensors("int32", 1, "count"),
+            },
+        ),
+    ),
+    # Features (batch, frames, bands) that the network read; the probability of each id at each
+    # frame, the blank first; the seconds of a frame; the frames of each row.
+    "alignment": (
+        Signature(
+            ALIGNMENT,
+            outputs={
+                **_tensors("float32", 3, "features", "posteriors"),
+                **_tensors("float32", 1, "seconds"),
+                **_tensors("int32", 1, "length"),
+            },
+        ),
+    ),
+    # Prices (batch, days), 0 where unknown, to the forecasts of each day, (batch, days, horizon):
+    # a Student's t of the log return over the next 1 … days, and its variance; days of each row.
+    "forecast": (
+        Signature(
+            FORECAST,
+            inputs=_tensors("float32", 2, "open", "high", "low", "close"),
+            closed=True,
+            outputs={
+                **_tensors("float32", 3, "location", "scale", "freedom", "variance"),
+                **_tensors("int32", 1, "length"),
+            },
+        ),
+    ),
+}
+
+# The name of each signature to its capability.
+WIRE_NAMES = {
+    signature.wire_name: name
+    for name, signatures in CAPABILITIES.items()
+    for signature in signatures
+}
+
+
+class Signatures(Protocol):
+    """What `check` reads of a `zoo.serving.Served`."""
+
+    @property
+    def capabilities(self) -> frozenset[str]: ...
+
+    @property
+    def functions(self) -> dict[str, Any]: ...
+
+
+def check(served: Signatures, name: str) -> None:
+    """Compares what is served with the table; traces each function that has a capability, once.
+
+    Args:
+      served: what a recipe's `serve` returned.
+      name: of the recipe, for messages.
+
+    Raises:
+      ZooError: a function is no `tf.function` with an `input_signature`, returns no dict, or has
+        an input, option or output missing, misspelt, or of another type or rank.
+    """
+    specs = {
+        wire_name: _specs_of(
+            function, f"{name}: the signature {wire_name!r}", trace=wire_name in WIRE_NAMES
+        )
+        for wire_name, function in served.functions.items()
+    }
+    for capability in CAPABILITIES:
+        if capability in served.capabilities:
+            problem = find_problem(capability, specs)
+            if problem is not None:
+                raise ZooError(f"{name}: {problem}")
+
+
+def read(specs: Mapping[str, Specs]) -> frozenset[str]:
+    """Returns the capabilities that signatures make up.
+
+    Args:
+      specs: name of each signature to its inputs and outputs.
+    """
+    return frozenset(name for name in CAPABILITIES if find_problem(name, specs) is None)
+
+
+def find_problem(capability: str, specs: Mapping[str, Specs]) -> str | None:
+    """Says why signatures do not make up a capability, in one sentence or two; None if they do.
+
+    Args:
+      capability: one of `CAPABILITIES`.
+      specs: name of each signature to its inputs and outputs.
+    """
+    for signature in CAPABILITIES[capability]:
+        if signature.wire_name not in specs:
+            return f"it has no signature {signature.wire_name!r} ({capability})."
+    for signature in CAPABILITIES[capability]:
+        wrong = _difference(signature, specs[signature.wire_name])
+        if wrong is None and signature.several:
+            wrong = _difference_of_several(specs[signature.wire_name], specs.get(ANSWER))
+        if wrong is not None:
+            return f"the signature {signature.wire_name!r} ({capability}) {wrong}"
+    return _difference_of_states(specs) if capability == "generation" else None
+
+
+def _specs_of(function: Any, what: str, *, trace: bool) -> Specs:
+    """Returns the inputs of a `tf.function`, and the outputs if it is to be traced.
+
+    Raises:
+      ZooError: it is none, has no named inputs, or returns no dict of tensors.
+    """
+    inputs = getattr(function, "input_signature", None)
+    if not inputs or any(getattr(spec, "name", None) is None for spec in inputs):
+        raise ZooError(f"{what} must be a tf.function with an input_signature of named specs.")
+    named = {spec.name: tensor_of(spec) for spec in inputs}
+    if not trace:
+        return Specs(named)
+    outputs = function.get_concrete_function().structured_outputs
+    if not isinstance(outputs, Mapping) or not outputs:
+        raise ZooError(f"{what} must return a dict of tensors.")
+    return Specs(named, tensors_of(outputs))
+
+
+def tensor_of(spec: Any) -> Tensor:
+    """Returns the type and rank of a tensor or `tf.TensorSpec`."""
+    return Tensor(spec.dtype.name, spec.shape.rank)
+
+
+def tensors_of(specs: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Returns the type and rank of each of named tensors or `tf.TensorSpec`s."""
+    return {name: tensor_of(spec) for name, spec in specs.items()}
+
+
+def _difference(signature: Signature, specs: Specs) -> str | None:
+    """Says what of a signature is not as the table has it."""
+    wrong = _compare("option", signature.options, specs.options, closed=True)
+    wrong = wrong or _compare("input", signature.inputs, specs.arrays, closed=signature.closed)
+    if wrong or specs.outputs is None:
+        return wrong
+    present = [name for name in signature.optional if name in specs.outputs]
+    if not set(present) <= set(signature.partial):  # one of them needs the others
+        present = list(signature.optional)
+    due = {**signature.outputs, **{name: signature.optional[name] for name in present}}
+    if any(name in specs.outputs for name in MARKS):
+        due |= {
+            name: dataclasses.replace(mark, rank=1 + signature.several)
+            for name, mark in MARKS.items()
+        }
+    return _compare("output", due, specs.outputs, closed=False)
+
+
+def _compare(
+    kind: str, due: Mapping[str, Tensor], found: Mapping[str, Tensor], *, closed: bool
+) -> str | None:
+    """Compares inputs, options or outputs with those that are due."""
+    listed = ", ".join(f"{name!r} ({tensor})" for name, tensor in due.items())
+    are_due = f"the {kind}s {listed} are due" if due else f"no {kind}s are due"
+    further = [name for name in found if name not in due]
+    if closed and further:
+        return f"has an unknown {kind} {further[0]!r}; {are_due}.{_nearest(further[0], due)}"
+    for name, tensor in due.items():
+        if name not in found:
+            return f"lacks the {kind} {name!r}; {are_due}.{_nearest(name, further)}"
+        if not _fits(tensor, found[name]):
+            return f"has the {kind} {name!r} as {found[name]}; {tensor} is due."
+    return None
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Returns `" Did you mean 'x'?"` where a name comes near; else nothing."""
+    said = suggest(name, known)
+    return said if said.startswith(" Did you mean") else ""
+
+
+def _fits(due: Tensor, found: Tensor) -> bool:
+    return due.dtype == found.dtype and (None in (due.rank, found.rank) or due.rank == found.rank)
+
+
+def _difference_of_several(specs: Specs, answer: Specs | None) -> str | None:
+    """Compares a signature of several answers with that of one."""
+    if answer is None:
+        return f"goes with a signature {ANSWER!r}, which is missing."
+    wrong = _compare("input", answer.arrays, specs.arrays, closed=True)
+    if wrong or specs.outputs is None or answer.outputs is None:
+        return wrong
+    due = {
+        name: Tensor(tensor.dtype, None if tensor.rank is None else tensor.rank + 1)
+        for name, tensor in answer.outputs.items()
+    }
+    return _compare("output", due, specs.outputs, closed=False)
+
+
+def _difference_of_states(specs: Mapping[str, Specs]) -> str | None:
+    """Compares the states that `begin` and `step` hand on, and the seeds that start them."""
+    generate, begin, step = (specs[name] for name in (GENERATE, BEGIN, STEP))
+    seed = {name: tensor for name, tensor in generate.arrays.items() if name != "random_seed"}
+    wrong = _compare("input", seed, begin.arrays, closed=True)
+    if wrong is not None:
+        return f"the signature {BEGIN!r} (generation) {wrong}"
+    state = {name: tensor for name, tensor in step.arrays.items() if name != "input"}
+    due = {"logits": Tensor("float32", 2), **state}
+    for name in (BEGIN, STEP):
+        outputs = specs[name].outputs
+        if outputs is not None and name == BEGIN:
+            outputs = {key: tensor for key, tensor in outputs.items() if key not in MARKS}
+        wrong = None if outputs is None else _compare("output", due, outputs, closed=True)
+        if wrong is not None:
+            return f"the signature {name!r} (generation) {wrong}"
+    return None

@@ -1,0 +1,229 @@
+"""Raw values to the tensors that a signature takes: columns, lengths, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import UsageError, first_line
+from zoo.utf8 import utf8
+
+LENGTH = "length"  # the input or output that says how long rows are
+
+
+def input_specs(function: Any) -> dict[str, tf.TensorSpec]:
+    """Returns the inputs of a signature by name: of a `tf.function` or of a SavedModel."""
+    if hasattr(function, "input_signature") and function.input_signature:
+        return {spec.name: spec for spec in function.input_signature}
+    return dict(function.structured_input_signature[1])
+
+
+def scalars_of(function: Any) -> dict[str, tf.TensorSpec]:
+    """Returns the inputs without axes, which are a signature's options."""
+    return {name: spec for name, spec in input_specs(function).items() if spec.shape.rank == 0}
+
+
+def tensors(
+    examples: Mapping[str, Sequence], specs: Mapping[str, tf.TensorSpec]
+) -> dict[str, tf.Tensor]:
+    """Returns examples as a signature takes them, in one batch.
+
+    Args:
+      examples: columns, as of `Predictor.predict`; those that are no inputs are left out.
+      specs: of the signature's inputs, by name.
+
+    Raises:
+      UsageError: as of `Predictor.predict`.
+    """
+    given = {name: examples[name] for name in specs if name in examples}
+    columns = columns_of(with_lengths(given, specs), specs)
+    return {name: input_tensor(name, spec, columns[name]) for name, spec in specs.items()}
+
+
+def with_lengths(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> Any:
+    """Returns examples with the `length` of each row, where the signature takes it."""
+    if LENGTH not in specs or len(specs) == 1:
+        return examples
+    others = {name: spec for name, spec in specs.items() if name != LENGTH}
+    if not isinstance(examples, Mapping):
+        if (
+            len(others) > 1
+            or isinstance(examples, (str, bytes))
+            or not hasattr(examples, "__iter__")
+        ):
+            return examples
+        examples = {next(iter(others)): list(examples)}
+    sequences = [name for name, spec in others.items() if spec.shape.rank > 1 and name in examples]
+    if LENGTH in examples or not sequences:
+        return examples
+    column = examples[sequences[0]]
+    if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
+        return examples  # which is refused for that
+    column = list(column)
+    return {**examples, sequences[0]: column, LENGTH: [size_of(value) for value in column]}
+
+
+def columns_of(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, list]:
+    """Checks raw examples against a signature's inputs and returns them as columns.
+
+    Args:
+      examples: as of `Predictor.predict`.
+      specs: of the inputs with axes, by name.
+
+    Returns:
+      Input name to a list of one value an example; text is UTF-8 bytes.
+
+    Raises:
+      UsageError: as of `Predictor.predict`.
+    """
+    if isinstance(examples, (str, bytes)):
+        raise UsageError("predict takes a list of examples, not one text: predict([text]).")
+    if not isinstance(examples, Mapping):
+        if len(specs) != 1:
+            raise UsageError(f"This model takes a dict with the inputs {', '.join(specs)}.")
+        examples = {next(iter(specs)): examples}
+    if examples.keys() != specs.keys():
+        raise UsageError(
+            f"This model takes the inputs {', '.join(specs)}; got {', '.join(examples)}."
+        )
+    for name, column in examples.items():
+        if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
+            raise UsageError(
+                f"Input {name!r} must be a list of values, one an example; got a value of type "
+                f"{type(column).__name__}."
+            )
+    columns = {name: list(column) for name, column in examples.items()}
+    if len({len(column) for column in columns.values()}) > 1:
+        raise UsageError("The inputs differ in length; each example needs a value of each.")
+    for name, spec in specs.items():
+        sequences = spec.shape.rank > 1
+        for row, value in enumerate(columns[name]):
+            if sequences and (isinstance(value, (str, bytes)) or not hasattr(value, "__len__")):
+                raise UsageError(
+                    f"Example {row} of input {name!r} is of type {type(value).__name__}; it must "
+                    "be a list."
+                )
+            if spec.dtype == tf.string:
+                for part in value if sequences else [value]:
+                    if not isinstance(part, (str, bytes)):
+                        raise UsageError(
+                            f"Example {row} of input {name!r} is of type {type(part).__name__}; "
+                            "it must be text."
+                        )
+        if spec.dtype == tf.string:
+            columns[name] = [
+                [_encoded(part) for part in value] if sequences else _encoded(value)
+                for value in columns[name]
+            ]
+    return columns
+
+
+def input_tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
+    """Makes a signature's input; rows of unequal length are padded with "" or 0.
+
+    Args:
+      name: of the input, for messages.
+      spec: its dtype and rank.
+      values: one an example, in lists of the depth of `spec`'s rank; one value for rank 0.
+
+    Returns:
+      A tensor of the dtype and rank of `spec`, as long on each axis as the longest list.
+
+    Raises:
+      UsageError: values of another type or depth.
+    """
+    try:
+        if spec.shape.rank > 1:
+            array = _padded_floats(values, spec) if spec.dtype.is_floating else None
+            if array is None:
+                array = _padded(values, spec.shape.rank, b"" if spec.dtype == tf.string else 0)
+                # Of a list, TensorFlow refuses values of another type; an empty one has no shape.
+                tensor = tf.constant(array.tolist(), spec.dtype)
+                tensor = tensor if array.size else tf.reshape(tensor, array.shape)
+            else:
+                tensor = tf.constant(array)
+        else:
+            tensor = tf.constant(values, spec.dtype)
+        if tensor.shape.rank != spec.shape.rank:
+            raise ValueError(f"it has {tensor.shape.rank} axes, not {spec.shape.rank}")
+        return tensor
+    # An integer that is too large is an OverflowError or, beside numbers of floating point, a
+    # SystemError of NumPy or TensorFlow.
+    except (TypeError, ValueError, OverflowError, SystemError) as error:
+        raise UsageError(
+            f"Input {name!r} takes values of type {spec.dtype.name}, one an example, all of one "
+            f"shape ({first_line(error)})."
+        ) from error
+
+
+def batch_tensors(
+    columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec], index: Sequence[int] | Any
+) -> dict[str, tf.Tensor]:
+    """Returns the inputs of some rows; numbers over time, of which there are several, equally long.
+
+    Args:
+      columns: of `columns_of`.
+      specs: of the inputs, by name.
+      index: the rows.
+
+    Raises:
+      UsageError: as `input_tensor`.
+    """
+    found = {
+        name: input_tensor(name, spec, [columns[name][row] for row in index])
+        for name, spec in specs.items()
+    }
+    series = [
+        name for name, spec in specs.items() if spec.shape.rank == 2 and spec.dtype.is_floating
+    ]
+    longest = max((found[name].shape[1] for name in series), default=0)
+    for name in series:
+        found[name] = tf.pad(found[name], [[0, 0], [0, longest - found[name].shape[1]]])
+    return found
+
+
+def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:
+    """Makes rows of numbers one array, filled up with 0: fast, as sound and long series need.
+
+    Returns None where that takes more care: rows that are no arrays of the rank of the signature.
+    """
+    try:
+        rows = [np.asarray(value) for value in values]
+    except ValueError:  # lists of unequal length within a row
+        return None
+    rank = spec.shape.rank - 1
+    numbers = all(row.ndim == rank and (row.dtype.kind in "fiu" or not row.size) for row in rows)
+    if not rows or not numbers:
+        return None
+    shape = np.max([row.shape for row in rows], axis=0)
+    array = np.zeros((len(rows), *shape), spec.dtype.as_numpy_dtype)
+    for place, row in zip(array, rows, strict=True):
+        place[tuple(slice(size) for size in row.shape)] = row
+    return array
+
+
+def _padded(values: Any, rank: int, filler: Any) -> np.ndarray:
+    """Makes nested lists of unequal length an array of `rank` axes, filled up on the right."""
+    if rank == 1:
+        row = np.empty(len(values), object)
+        for place, value in enumerate(values):
+            row[place] = value
+        return row
+    rows = [_padded(value, rank - 1, filler) for value in values]
+    shape = np.max([row.shape for row in rows], axis=0) if rows else [0] * (rank - 1)
+    array = np.full((len(rows), *shape), filler, object)
+    for row, value in zip(array, rows, strict=True):
+        row[tuple(slice(size) for size in value.shape)] = value
+    return array
+
+
+def _encoded(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else utf8(value)
+
+
+def size_of(value: Any) -> int:
+    """Returns the length of a text or list; 1 for a number."""
+    return len(value) if hasattr(value, "__len__") else 1

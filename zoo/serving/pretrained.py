@@ -1,0 +1,127 @@
+"""Pretrained weights: packed models beside the recipes, checked and unpacked into the cache.
+
+`zoo.manifest` reads the manifests that list them, with their checksums. A pack is a `tar.xz` of one
+folder that is a SavedModel for serving, `model.keras` to go on training, and config, assets,
+metrics and card in `assets.extra/`. Both hold the same weights; xz stores once what repeats. The
+low bits of their mantissas are rounded away, which halves the file and changes no answer that
+matters: the metrics are those of the rounded weights. `python -m benchmarks pack`, in the root of
+this package's repository, makes packs.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import files
+from zoo.errors import UsageError, ZooError, quoted, suggest
+from zoo.manifest import read_manifest
+from zoo.registry import get_recipe, list_models
+
+if TYPE_CHECKING:
+    import tarfile
+
+_unpacking = threading.Lock()
+
+
+def pretrained_names() -> list[str]:
+    """Returns the recipes that have pretrained weights."""
+    return [row["name"] for row in list_models(pretrained=True)]
+
+
+def pretrained(name: str) -> Path:
+    """Returns a folder that is a SavedModel of pretrained weights, `tf.saved_model.load`-able.
+
+    The pack is checked against its checksum and unpacked into the cache once; what lies in the
+    cache is checked again each time.
+
+    Args:
+      name: of a recipe, or `path/to/file.py:name`.
+
+    Raises:
+      UsageError: an unknown recipe, or one without pretrained weights.
+      ZooError: the pack or what was unpacked of it is damaged, or the cache cannot be written.
+    """
+    recipe = get_recipe(name)
+    folder = recipe.pretrained_folder
+    manifest = read_manifest(folder)
+    if recipe.name not in manifest:
+        raise UsageError(
+            f"{quoted(name)} has no pretrained weights. `zoo train {name}` makes your own."
+            + (suggest(name, pretrained_names()) if pretrained_names() else "")
+        )
+    entry = manifest[recipe.name]
+    target = files.home() / "pretrained" / f"{recipe.name}-{entry['sha256'][:16]}"
+    if not target.is_dir():
+        pack = folder / entry["file"]
+        if not pack.is_file() or files.sha256(pack) != entry["sha256"]:
+            raise ZooError(f"{pack} is missing or damaged. Install its package again.")
+        _unpack(pack, target)
+    damaged = _damaged(target)
+    if damaged:
+        raise ZooError(
+            f"{target / damaged} is damaged. Delete {target}: it is unpacked again when needed."
+        )
+    return target
+
+
+def _unpack(pack: Path, target: Path) -> None:
+    """Unpacks beside and renames; of two processes at once one wins, both are served."""
+    import lzma
+    import shutil
+    import tarfile
+
+    with _unpacking:  # threads of one process would write to the same place
+        if target.is_dir():
+            return
+        try:
+            with files.writing(target) as temporary, tarfile.open(pack, "r:xz") as archive:
+                # What a killed process with this process's id has left, as happens in containers.
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+                _extract(archive, temporary)
+        except ZooError as error:
+            if not target.is_dir():
+                raise ZooError(f"{error} ZOO_HOME names the folder of the cache.") from error
+        except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+            raise ZooError(f"{pack} is damaged ({error}). Install its package again.") from error
+
+
+def _extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Extracts plain files and folders, which is all that a pack has.
+
+    `extractall` has no `filter` in the first releases of Python 3.10 and 3.11.
+
+    Raises:
+      tarfile.TarError: a member is something else, or lies outside the folder.
+    """
+    import shutil
+    import tarfile
+
+    root = folder.resolve()
+    for member in archive:
+        path = (root / member.name).resolve()
+        content = archive.extractfile(member) if member.isfile() else None
+        if not path.is_relative_to(root) or (content is None and not member.isdir()):
+            raise tarfile.TarError(f"{quoted(member.name)} is no file or folder inside it")
+        if content is None:
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with content, open(path, "wb") as file:
+            shutil.copyfileobj(content, file)
+
+
+def _damaged(folder: Path) -> str | None:
+    """Returns the first file that differs from its checksum."""
+    sums = folder / "sha256.json"
+    try:
+        digests = files.read_json(sums)
+    except ZooError:
+        return sums.name
+    for name, digest in digests.items():
+        path = folder / name
+        if not path.is_file() or files.sha256(path) != digest:
+            return name
+    return None

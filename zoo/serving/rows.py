@@ -1,0 +1,76 @@
+"""Rows that a model cannot answer: found in what is given or in what it returns, and marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.serving.inputs import LENGTH, size_of
+
+VALID, PROBLEM = "valid", "problem"  # outputs, see `zoo.serving.capabilities.MARKS`
+_ASSERTED = re.compile(r"assertion failed: \[([^\]]*)\] \[(.*)\]")
+
+
+def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec]) -> dict[int, str]:
+    """Finds rows whose series differ in length, or whose `length` is not that of a sequence.
+
+    Series are the inputs float `(batch, time)` of a signature, such as those of a bar of prices. An
+    empty one is not known, and differs from no other.
+
+    Args:
+      columns: of `zoo.serving.inputs.columns_of`.
+      specs: of the inputs by name.
+
+    Returns:
+      The number of each such row, and what is wrong with it.
+    """
+    names = sorted(name for name, spec in specs.items() if spec.shape.rank > 1)
+    series = [
+        name for name in names if specs[name].shape.rank == 2 and specs[name].dtype.is_floating
+    ]
+    found = {}
+    for row, values in enumerate(zip(*(columns[name] for name in names), strict=True)):
+        sizes = {name: size_of(value) for name, value in zip(names, values, strict=True)}
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        if len({sizes[name] for name in series} - {0}) > 1:
+            found[row] = f"Its series differ in length ({listed})."
+        elif LENGTH in specs and LENGTH not in names:
+            length = columns[LENGTH][row]
+            if isinstance(length, (int, np.integer)) and not 0 <= length <= max(sizes.values()):
+                found[row] = f"Its length, {length}, is not that of its values ({listed})."
+    return found
+
+
+def asserted(error: tf.errors.OpError) -> str | None:
+    """Returns what an assertion in a graph says, a sentence; None for other errors."""
+    said = _ASSERTED.search(error.message)
+    return said and f"{said[1]} {said[2].replace('] [', ', ')}."
+
+
+def find_not_finite(values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns which rows of outputs have a number that is not finite, bool `(rows,)`."""
+    wrong = [
+        ~np.isfinite(value).reshape(len(value), -1).all(axis=1)
+        for value in values.values()
+        if value.dtype.kind == "f"
+    ]
+    rows = len(next(iter(values.values())))
+    return np.any(wrong, axis=0) if wrong else np.zeros(rows, bool)
+
+
+def blank(function: Any) -> dict[str, Any]:
+    """Returns the outputs of a signature for a row without an answer: NaN, "", 0 and False."""
+    outputs = getattr(function, "structured_outputs", None)
+    if outputs is None:
+        outputs = function.get_concrete_function().structured_outputs
+    found = {}
+    for name, spec in sorted(outputs.items()):
+        shape = [axis or 0 for axis in spec.shape[1:]]
+        nothing: Any = b"" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype(0)
+        nothing = np.nan if spec.dtype.is_floating else nothing
+        found[name] = np.full(shape, nothing, object if spec.dtype == tf.string else None)
+    return {name: value for name, value in found.items() if name != LENGTH}

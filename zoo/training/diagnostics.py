@@ -1,0 +1,204 @@
+"""How training is doing: the size of gradients, how often they are clipped, how far weights move.
+
+A network that does not learn, or falls apart, shows it here first: a gradient norm that vanishes
+or jumps, nearly every step clipped, or a layer whose weights move by more than some hundredths of
+their size, or by less than some millionths, a step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from zoo.training.keras_private import optimizer_variables, variable_indices
+
+UPDATE = "update/"  # columns of the history: a layer's ‖update‖ / ‖weights‖
+
+
+@keras.saving.register_keras_serializable("zoo")
+class MonitoredAdam(keras.optimizers.Adam):
+    """Adam that adds up, in variables of its own, how each step went.
+
+    Being variables of the optimizer, they are in every checkpoint, so that the numbers of an epoch
+    that was interrupted are those of an undisturbed one.
+
+    Replicas have to give it the sums of their gradients, as `zoo.training.replicas` does, so that
+    several measure and clip what one would.
+
+    Args:
+      *args: of `keras.optimizers.Adam`.
+      groups: the name of the layer that each trainable variable belongs to, in their order.
+      **kwargs: of `keras.optimizers.Adam`.
+    """
+
+    def __init__(self, *args: Any, groups: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = list(groups)
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers, each once, in the order of their variables."""
+        return list(dict.fromkeys(self.groups))
+
+    def build(self, variables: list) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        if not self.groups:
+            self.groups = [variable.path.split("/")[0] for variable in variables]
+        size = len(self.layers)
+        # Steps, sum of the norms, clipped steps; then the sum of the ratios of each layer.
+        self.totals = self.add_variable(
+            (3 + size,), dtype="float32", aggregation="only_first_replica", name="health_totals"
+        )
+        # Norm of the gradient of each layer in the last step.
+        self.last = self.add_variable(
+            (size,), dtype="float32", aggregation="only_first_replica", name="health_last"
+        )
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        if not self.built:
+            self.build(list(trainable_variables))
+        variables = list(trainable_variables or optimizer_variables(self))
+        places = [
+            self.layers.index(self.groups[index]) for index in variable_indices(self, variables)
+        ]
+
+        def by_layer(squares: list[Any]) -> Any:
+            """Adds up one number a variable to `(layers,)`."""
+            return tf.math.unsorted_segment_sum(tf.stack(squares), places, len(self.layers))
+
+        # Of an embedding, Keras counts the gradient of every step by itself; so does clipping.
+        scale = self.loss_scale_factor or 1.0
+        gradient = by_layer([tf.zeros(()) if g is None else _square(g) for g in grads]) / scale**2
+        norm = tf.sqrt(tf.reduce_sum(gradient))
+        before = [tf.convert_to_tensor(variable) for variable in variables]
+        super().apply(grads, variables)
+        after = [tf.convert_to_tensor(variable) for variable in variables]
+        weights = by_layer([_square(old) for old in before])
+        update = by_layer([_square(new - old) for new, old in zip(after, before, strict=True)])
+        ratio = tf.sqrt(update / tf.maximum(weights, 1e-20))
+        limit = self.global_clipnorm or np.inf
+        counted = tf.stack([tf.ones(()), norm, tf.cast(norm > limit, tf.float32)])
+        self.totals.assign_add(tf.concat([counted, ratio], axis=0))
+        self.last.assign(tf.sqrt(gradient))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "groups": self.groups}
+
+
+# Its name in `.keras` files of earlier versions.
+keras.saving.get_custom_objects()["zoo>WatchedAdam"] = MonitoredAdam
+
+
+def _square(values: Any) -> Any:
+    """Returns the sum of squares, as Keras' clipping takes it."""
+    return ops.cast(ops.sum(ops.square(values)), "float32")
+
+
+def layer_names(model: keras.Model) -> list[str]:
+    """Returns the name of the layer of each trainable variable of a model, in their order.
+
+    A name that Keras gave depends on what else the process has built (`lstm_7`); such layers are
+    numbered anew, so that a model's names are always the same.
+    """
+    owner: dict[int, str] = {}
+    count: Counter[str] = Counter()
+    for layer in model.layers:
+        base, _ = re.fullmatch(r"(.*?)(_\d+)?", layer.name).groups()  # type: ignore[union-attr]
+        name = layer.name
+        if base.replace("_", "") == type(layer).__name__.lower():
+            name = f"{base}_{count[base]}" if count[base] else base
+            count[base] += 1
+        for variable in layer.trainable_variables:
+            owner.setdefault(id(variable), name)
+    return [owner.get(id(variable), "model") for variable in model.trainable_variables]
+
+
+def inner_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    """Returns a compiled model's optimizer, out of the wrapper that half precision puts it in."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def monitored(model: keras.Model) -> MonitoredAdam | None:
+    """Returns a compiled model's optimizer; None if it is a recipe's own, which counts nothing."""
+    optimizer = inner_optimizer(model)
+    return optimizer if isinstance(optimizer, MonitoredAdam) else None
+
+
+def end_epoch(model: keras.Model) -> dict[str, float]:
+    """Returns what an epoch's steps were like on average, and starts anew.
+
+    Returns:
+      `gradient_norm`, before clipping, of all layers together; `clipped`, the share of steps that
+      were; and `update/LAYER`, the ratio of the norms of a step and of the weights it changed.
+      Nothing of all this where the optimizer is a recipe's own.
+    """
+    optimizer = monitored(model)
+    if optimizer is None:
+        return {}
+    steps, norm, clipped, *ratios = (float(total) for total in np.asarray(optimizer.totals))
+    steps = max(1.0, steps)  # half precision leaves out steps that overflow
+    with model.distribute_strategy.scope():
+        optimizer.totals.assign(np.zeros(optimizer.totals.shape, "float32"))
+    names = (f"{UPDATE}{name}" for name in optimizer.layers)
+    ratios = [ratio / steps for ratio in ratios]
+    return {
+        "gradient_norm": norm / steps,
+        "clipped": clipped / steps,
+        **dict(zip(names, ratios, strict=True)),
+    }
+
+
+def summary(row: dict[str, float]) -> str:
+    """Returns the line about the last epoch of a run; empty where gradients are not monitored."""
+    ratios = {key.removeprefix(UPDATE): row[key] for key in row if key.startswith(UPDATE)}
+    if not ratios:
+        return ""
+    least, most = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
+    moved = f"{ratios[most]:.1e} of their size ({most})"
+    if least != most:
+        moved = f"{ratios[least]:.1e} ({least}) to {moved}"
+    return (
+        f"last epoch: gradient norm {row['gradient_norm']:.3g}, {row['clipped']:.0%} of the steps "
+        f"clipped; a step moves weights by {moved}"
+    )
+
+
+def broken(model: keras.Model, loss: float) -> str | None:
+    """Says what is not finite after a step, and in which layer; None if all is well.
+
+    Args:
+      loss: the epoch's up to this step.
+    """
+    optimizer = monitored(model)
+    if optimizer is None:
+        return _broken_weight(model, loss)
+    finite = np.isfinite(np.asarray(optimizer.last))  # (layers,)
+    if np.isfinite(loss) and finite.all():
+        return None
+    also = "while the loss is still finite" if np.isfinite(loss) else f"and the loss is {loss}"
+    if not finite.all():
+        # Backwards, what is not finite spreads from the output to the input: where did it begin?
+        last = int(np.flatnonzero(~finite)[-1])
+        value = float(np.asarray(optimizer.last)[last])
+        return f"The gradient of layer {optimizer.layers[last]} is {value} {also}"
+    # Half precision leaves such steps out, so that only the loss shows it.
+    return _broken_weight(model, loss)
+
+
+def _broken_weight(model: keras.Model, loss: float) -> str | None:
+    """Says what is not finite where only loss and weights can show it; None if the loss is."""
+    if np.isfinite(loss):
+        return None
+    for name, variable in zip(layer_names(model), model.trainable_variables, strict=True):
+        if not np.isfinite(np.asarray(variable)).all():
+            return f"A weight of layer {name} is not finite and the loss is {loss}"
+    return f"The loss is {loss} though all weights and gradients are finite"

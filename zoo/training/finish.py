@@ -1,0 +1,104 @@
+"""What comes after the last epoch: test metrics, baselines, plots, the card."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from zoo import files
+from zoo.config import Config
+from zoo.data import Splits
+from zoo.recipe import Recipe
+from zoo.report import card
+from zoo.serving.predictor import load
+from zoo.training import checkpoint, diagnostics, throughput
+from zoo.training.callbacks import Progress
+from zoo.training.run import Run, delete_own
+
+
+def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None:
+    """Returns where training ended, of a run that has lost its test metrics but nothing else.
+
+    That is: its best weights are whole, its history has all epochs, and there is no checkpoint
+    to go on from. The times of training, which are lost, are 0.
+
+    Returns:
+      The state after the last epoch; None of any other run.
+
+    Raises:
+      ZooError: there are whole weights but a damaged history.
+    """
+    best = run.path / "model-best.keras"
+    if checkpoint.files_in(run.path / "checkpoint") or files.damage(best) is not None:
+        return None
+    if not (run.path / "history.csv").exists():
+        return None
+    state = checkpoint.State(history=run.history)
+    for row in state.history:
+        state.epoch += 1
+        if recipe.monitor.name not in row:
+            return None
+        state.observe(row[recipe.monitor.name], recipe.monitor)
+    return state if state.epoch >= config.epochs or state.is_stale(config.patience) else None
+
+
+def finish(
+    recipe: Recipe,
+    config: Config,
+    run: Run,
+    splits: Splits,
+    state: checkpoint.State,
+    baselines: bool,
+    progress: Progress,
+) -> None:
+    """Evaluates the best weights on the test split, by what would be served.
+
+    Args:
+      recipe, config: of the run.
+      run: its folder, which gets metrics, pictures and the card, and loses its checkpoints.
+      splits: its data, as they were before `augment`.
+      state: at the end of training.
+      baselines: whether the recipe's baselines are fitted too.
+      progress: told what is being done.
+    """
+    from zoo.report import plots
+
+    if summary := diagnostics.summary(state.history[-1]):
+        progress.say(summary)
+    if state.seconds:
+        progress.say(throughput.summary(state))
+    plots.curves(state.history, run.path / "curves.png", recipe.monitor)
+    progress.say(f"testing the weights of epoch {state.best_epoch}")
+    predictor = load(run.path)
+    begun = time.perf_counter()
+    scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
+    metrics: dict[str, Any] = {
+        "metric": recipe.metric.name,
+        "test": scores.to_json(),
+        "monitor": recipe.monitor.name,
+        "validation": state.best,
+        "best_epoch": state.best_epoch,
+        "epochs": state.epoch,
+        "parameters": predictor.model.count_params(),
+        "train_seconds": round(state.seconds, 1) or None,
+        **throughput.measured(state),
+        "test_seconds": round(time.perf_counter() - begun, 1),
+        "baseline": {},
+    }
+    if baselines:
+        progress.say("fitting the baselines")
+        others = recipe.baseline(config, splits)
+        metrics["baseline"] = {name: each.to_json() for name, each in others.items()}
+    if scores.confusion:
+        plots.confusion(scores.confusion, run.path / "confusion.png")
+    (run.path / "card.md").unlink(missing_ok=True)  # of lost metrics
+    files.write_json(run.path / "metrics.json", metrics)
+    wrap_up(run, recipe)
+
+
+def wrap_up(run: Run, recipe: Recipe) -> None:
+    """Does what comes after the metrics, unless it is done: a kill may come in between."""
+    if not (run.path / "card.md").exists():
+        card.write(run.path, recipe)
+    run.clean()
+    delete_own(run.path, ("checkpoint/*",))

@@ -1,0 +1,301 @@
+"""Starts the workers of one training on this machine, and ends them together.
+
+Several machines need no launcher: their scheduler starts the workers and tells each where it
+stands (`docs/scaling.md`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+from zoo import files
+from zoo.cluster import HOSTS, INDEX, PORT
+from zoo.errors import STOPPING, WORKERS_LOST, UsageError
+from zoo.processes import module_command
+
+GRACE = 10.0  # seconds that workers have to end by themselves when one has failed
+COMMAND = "ZOO_COMMAND"  # tells workers what to print for going on
+
+
+def launch(arguments: Sequence[str], workers: int) -> int:
+    """Runs `zoo train` in several processes that train one model, each on a port of its own.
+
+    The chief's output is shown. When one fails, the others are ended, and its error is the first
+    that is shown. SIGINT, SIGTERM and SIGHUP are passed on: workers stop after the same step.
+
+    Args:
+      arguments: of `zoo`, the first is `train`; `--strategy multiworker` is added.
+      workers: how many processes.
+
+    Returns:
+      The exit code: 0, that of a worker that failed, or 203 if one was killed.
+
+    Raises:
+      UsageError: arguments that workers cannot train with.
+    """
+    arguments = list(arguments)
+    if not arguments or arguments[0] != "train":
+        raise UsageError("Workers can only train: zoo launch --workers 2 -- train NAME …")
+    given = option_of("--strategy", arguments)
+    if given not in (None, "multiworker"):
+        raise UsageError("Workers need --strategy multiworker, which need not be given.")
+    if option_of("--hosts", arguments) is not None:
+        raise UsageError("`zoo launch` gives its workers their addresses; leave --hosts out.")
+    command = module_command("zoo", *arguments)
+    command += [] if given else ["--strategy", "multiworker"]
+    cores = os.cpu_count() or 1
+    with ExitStack() as stack:
+        errors: list[IO[str]] = []
+        processes: list[subprocess.Popen] = []
+        stack.callback(_end, processes)
+        _forward(processes, stack)
+        for index, config in enumerate(configurations(workers)):
+            error = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+            errors.append(error)
+            environment = {
+                "TF_NUM_INTRAOP_THREADS": str(max(1, cores // workers)),
+                COMMAND: f"launch --workers {workers} -- {shlex.join(arguments)}",
+                **os.environ,
+                "TF_CONFIG": config,
+            }
+            for name in (HOSTS, INDEX, PORT):  # which would go first
+                environment.pop(name, None)
+            processes.append(
+                subprocess.Popen(
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=None if index == 0 else subprocess.DEVNULL,
+                    stderr=error,
+                    start_new_session=True,  # a terminal's Ctrl-C comes from here alone
+                    preexec_fn=_die_with_parent,
+                )
+            )
+        failed = _wait(processes)
+        if failed is None:
+            return 0
+        return _tell(failed, processes, errors)
+
+
+def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
+    """Moves this process, and those that it will start, into a network of their own.
+
+    TensorFlow listens on all interfaces and does what anybody asks it. In a network namespace of
+    Linux only the workers reach each other, and nothing reaches them; neither do they reach a
+    network to fetch data from.
+
+    Args:
+      arguments: of `zoo`, the first is `train`.
+      demanded: fail where it is not possible.
+
+    Returns:
+      "", or a line on why this process has stayed where it is.
+
+    Raises:
+      UsageError: it is demanded and not possible.
+    """
+    missing = "" if demanded else _to_fetch(arguments)
+    if not missing and _try(_enter_network):
+        _enter_network()
+        return ""
+    reason = missing or "this system allows no network namespace"
+    if demanded:
+        raise UsageError(f"Workers cannot be isolated: {reason}.")
+    return (
+        "while they train, the workers listen on all interfaces of this machine without "
+        f"authentication ({reason}). Use a firewall."
+    )
+
+
+def _to_fetch(arguments: Sequence[str]) -> str:
+    """Returns what a training may have to fetch from a network, "" if nothing."""
+    from zoo.data.origin import Custom, Default, Named, parse_origin
+    from zoo.errors import ZooError
+    from zoo.registry import get_recipe
+
+    if files.offline():
+        return ""
+    try:
+        recipe = get_recipe(next(iter(arguments[1:]), ""))
+        if hasattr(recipe.module, "initialise"):
+            return "the recipe may fetch weights; --isolate isolates them if it has them"
+        dataset = recipe.dataset
+        origin = parse_origin(option_of("--data", arguments), dataset.keys)
+        if isinstance(origin, Custom) or origin == Named("sample"):
+            return ""
+        wanted = [s for s in dataset.sources if origin in (Default(), Named(s.key))]
+        ready = [each.status().state == "ready" for each in wanted]
+        if any(ready):
+            return ""
+        return f"the data have to be fetched; run `zoo data fetch {dataset.name}` first"
+    except ZooError:  # which workers say better
+        return ""
+
+
+def _try(action: Callable[[], None]) -> bool:
+    """Returns whether an action succeeds, in a process that ends with it."""
+    if not hasattr(os, "fork"):
+        return False
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            action()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _enter_network() -> None:
+    """Enters a new network namespace and sets up its loopback.
+
+    Raises:
+      OSError: the system does not allow it.
+    """
+    if sys.platform != "linux":
+        raise OSError("only Linux has network namespaces")
+    import ctypes
+    import fcntl
+    import struct
+
+    network, user = 0x40000000, 0x10000000  # CLONE_NEWNET, CLONE_NEWUSER
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(network):
+        # Root of another user namespace could not write others' files any more.
+        number, group = os.geteuid(), os.getegid()
+        if number == 0 or libc.unshare(network | user):
+            raise OSError(ctypes.get_errno(), "unshare")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{number} {number} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        up = struct.pack("16sh22x", b"lo", 1)  # IFF_UP
+        fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
+
+
+def option_of(option: str, arguments: Sequence[str]) -> str | None:
+    """Returns the value of an option among arguments, as `--x value` or `--x=value`."""
+    for place, part in enumerate(arguments):
+        name, equals, value = part.partition("=")
+        if name == option:
+            return value if equals else "".join(arguments[place + 1 : place + 2])
+    return None
+
+
+def _wait(processes: list[subprocess.Popen]) -> int | None:
+    """Waits until all have ended, or one has failed; returns which, or None."""
+    while True:
+        codes = [process.poll() for process in processes]
+        if any(codes):
+            _end(processes, by_themselves=True)
+            # Who says that another is lost is not the one that failed.
+            ended = [process.returncode for process in processes]
+            return min(range(len(ended)), key=lambda index: _rank(ended[index]))
+        if all(code == 0 for code in codes):
+            return None
+        time.sleep(0.1)
+
+
+def _rank(code: int) -> int:
+    """Orders exit codes: errors first, then signals, then those who have lost others, then 0."""
+    if code == WORKERS_LOST:
+        return 2
+    return 3 if code in (0, -signal.SIGTERM, 128 + signal.SIGTERM) else 1 if code < 0 else 0
+
+
+def _end(processes: list[subprocess.Popen], by_themselves: bool = False) -> None:
+    """Ends what still runs: politely, then by force.
+
+    Args:
+      by_themselves: give them time to hear of each other's failure first.
+    """
+    until = time.monotonic() + GRACE
+    while by_themselves and time.monotonic() < until:
+        by_themselves = any(process.poll() is None for process in processes)
+        time.sleep(0.1)
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    until = time.monotonic() + GRACE
+    for process in processes:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()  # it waits in TensorFlow for one that is gone
+            process.wait()
+
+
+def _tell(failed: int, processes: list[subprocess.Popen], errors: list[IO[str]]) -> int:
+    """Prints what the workers say, the one that failed first; returns the exit code."""
+    told: set[str] = set()  # what all of them say is said once
+    for index in sorted(range(len(processes)), key=lambda index: index != failed):
+        errors[index].seek(0)
+        said = [line for line in errors[index].read().splitlines() if _ours(line)]
+        code = processes[index].returncode
+        if index == failed and code < 0:
+            said.append(f"Error: it was ended by {signal.Signals(-code).name}.")
+        for line in said:
+            if line not in told:
+                print(f"worker {index}: {line}", file=sys.stderr)
+        told.update(said)
+    code = processes[failed].returncode
+    if -code in STOPPING:  # asked for, before training had begun
+        return 128 - code
+    return code if code > 0 else WORKERS_LOST
+
+
+def _ours(line: str) -> bool:
+    return bool(os.environ.get("ZOO_DEBUG")) or line.startswith("Error: ")
+
+
+def _forward(processes: list[subprocess.Popen], stack: ExitStack) -> None:
+    """Passes SIGINT, SIGTERM and SIGHUP on to the workers."""
+
+    def forward(number: int, _: Any) -> None:
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(number)
+
+    for number in STOPPING:
+        if signal.getsignal(number) is signal.SIG_IGN:  # such as by nohup
+            continue
+        stack.callback(signal.signal, number, signal.signal(number, forward))
+
+
+def _die_with_parent() -> None:
+    """Has Linux send a worker SIGTERM when its launcher is killed."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def configurations(workers: int) -> list[str]:
+    """Returns the `TF_CONFIG` of each of some workers on this machine, the chief's first."""
+    cluster = {"worker": free_addresses(workers)}
+    return [
+        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        for index in range(workers)
+    ]
+
+
+def free_addresses(number: int) -> list[str]:
+    """Returns addresses on this machine that nobody listens at yet, `127.0.0.1:port`."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]

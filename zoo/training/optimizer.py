@@ -1,0 +1,56 @@
+"""The optimizer of a run: Adam with a warm-up and a decay, or the recipe's own."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from zoo.assets import Assets
+from zoo.config import Config
+from zoo.errors import ZooError
+from zoo.recipe import Recipe
+from zoo.training import diagnostics
+
+
+def compile_model(
+    recipe: Recipe, config: Config, assets: Assets, model: keras.Model, steps: int
+) -> None:
+    """Compiles a recipe's model for training with `steps` steps an epoch.
+
+    Raises:
+      ZooError: the recipe's `optimizer` returns something else.
+    """
+    optimizer = recipe.optimizer(config, steps * config.epochs)
+    if optimizer is None:
+        optimizer = default_optimizer(config, steps, diagnostics.layer_names(model))
+    elif not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ZooError(
+            f"{recipe.name}: `optimizer` must return a Keras optimizer; got a value of type "
+            f"{type(optimizer).__name__}."
+        )
+    model.compile(
+        optimizer=optimizer,
+        **recipe.objective(config, assets),
+        jit_compile=False,  # XLA would compile anew for each length of a batch
+    )
+
+
+def default_optimizer(config: Config, steps: int, layers: list[str]) -> keras.optimizers.Optimizer:
+    """Adam with global-norm clipping, a linear warm-up and a cosine decay.
+
+    Args:
+      config: learning rate, epochs, warm-up, decay and clipping.
+      steps: of an epoch.
+      layers: the layer of each trainable variable.
+    """
+    total = steps * config.epochs
+    warmup = math.ceil(config.warmup * total)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup else config.learning_rate,
+        decay_steps=max(1, total - warmup),
+        alpha=config.decay_to,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
+    return diagnostics.MonitoredAdam(rate, global_clipnorm=config.clip_norm or None, groups=layers)

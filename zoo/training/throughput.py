@@ -1,0 +1,75 @@
+"""How fast training goes, and where its time goes: into padding, or into waiting for input."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from zoo.data import Batches
+from zoo.training.checkpoint import State
+
+
+class Throughput:
+    """Counts what the steps of one epoch read, into the state of a run.
+
+    Args:
+      batches: what is trained on.
+      order: row numbers of each batch that is to come.
+    """
+
+    def __init__(self, batches: Batches, order: list[np.ndarray]) -> None:
+        self._sizes = batches.sizes(order)
+        self._made: list[float] = []
+        self._step = 0
+
+    def made(self) -> None:
+        """To be called when the input has made the next batch, from any thread."""
+        self._made.append(time.perf_counter())
+
+    def begin(self) -> None:
+        """To be called when a step begins, which takes its batch first."""
+        self._begun = time.perf_counter()
+
+    def end(self, state: State) -> None:
+        """To be called when a step has ended."""
+        rows, tokens, places = self._sizes[self._step].tolist()
+        state.rows += rows
+        state.tokens += tokens
+        state.places += places
+        if self._step < len(self._made):
+            state.waited += max(0.0, self._made[self._step] - self._begun)
+        self._step += 1
+
+
+def measured(state: State) -> dict[str, Any]:
+    """Returns what a run's steps came to; None of all where the times are lost.
+
+    Returns:
+      `train_examples_per_second`; `train_tokens_per_second`, real time steps of the sequences that
+      went in (None where no input has a length of its own); `padding`, the share of their places
+      that held none (None likewise); and `input_wait`, the share of the time in which a step waited
+      for its batch.
+    """
+    if not state.seconds:
+        names = ("train_examples_per_second", "train_tokens_per_second", "padding", "input_wait")
+        return dict.fromkeys(names)
+    seconds = state.seconds
+    return {
+        "train_examples_per_second": round(state.rows / seconds, 1),
+        "train_tokens_per_second": round(state.tokens / seconds, 1) if state.places else None,
+        "padding": round(1 - state.tokens / state.places, 4) if state.places else None,
+        "input_wait": round(state.waited / seconds, 4),
+    }
+
+
+def summary(state: State) -> str:
+    """Returns the line about the pace of a run."""
+    found = measured(state)
+    parts = [f"{found['train_examples_per_second']:,.0f} examples/s"]
+    if state.places:
+        parts.append(f"{found['train_tokens_per_second']:,.0f} tokens/s")
+        parts.append(f"{found['padding']:.1%} padding")
+    parts.append(f"{found['input_wait']:.1%} of the time waiting for input")
+    return f"training: {', '.join(parts)}"
