@@ -29,14 +29,16 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from zoo import files
-from zoo.data.sources import Log
 from zoo.errors import UsageError, ZooError, quoted, shortened
 from zoo.processes import module_command
+
+Log: TypeAlias = Callable[[str], None]
+"""Takes one progress line."""
 
 PROBE_SECONDS = 3.0  # for a host to accept a connection, including the DNS look-up
 ANSWER_SECONDS = 30.0  # for the headers of a response, including redirects

@@ -262,7 +262,7 @@ def _train_in(
         return run
     with replicas.scope(), dtype_policy(options.precision):
         model = recipe.build(config, assets)
-        compile_model(recipe, config, assets, model, training.steps)
+        compile_model(recipe, config, assets, model, training.steps_per_epoch)
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
         if base is not None:
@@ -271,8 +271,8 @@ def _train_in(
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
     progress.say(
-        f"  {model.count_params():,} weights, {training.steps} steps of {config.batch_size} an "
-        f"epoch, {shares} replica(s), {options.precision}"
+        f"  {model.count_params():,} weights, {training.steps_per_epoch} steps of "
+        f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
         recipe, config, run, model, workers, training, validation, options.seed,
@@ -320,7 +320,7 @@ def _fit(
                 metrics = values
             progress.say(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
 
-    progress.steps = training.steps
+    progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
     with StopSignal() as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
@@ -329,14 +329,23 @@ def _fit(
             order = fresh.order(seed, state.epoch)[state.step :]
             speed = throughput.Throughput(fresh, order)
             steps = Steps(
-                folder, state, training.steps, order, every, stop, progress, metrics, workers, speed
+                folder,
+                state,
+                training.steps_per_epoch,
+                order,
+                every,
+                stop,
+                progress,
+                metrics,
+                workers,
+                speed,
             )
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
                 distribute(fresh, order, strategy, speed.made),
                 steps_per_epoch=len(order) if several else None,
                 validation_data=held_out,
-                validation_steps=validation.steps if several else None,
+                validation_steps=validation.steps_per_epoch if several else None,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
                 callbacks=[steps],
@@ -348,7 +357,7 @@ def _fit(
             _end_epoch(recipe, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
             if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
-                raise Interrupted(state.epoch, training.steps, stop.number)
+                raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
     return state
 
 
