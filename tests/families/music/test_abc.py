@@ -131,7 +131,7 @@ def test_lengths_are_converted_to_eighths():
     ("body", "message"),
     [
         ("GAB|\nK:D\nabc", "field 'K:D'"),
-        ("GAB [K:D] abc", "field 'K:D' stands"),
+        ("GAB [K:D] abc", "field 'K:D' is not allowed"),
         ("G Z4 |", "Z4"),
         ("GAB & abc", "&"),
         ("GAB hello", "hello"),
