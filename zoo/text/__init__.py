@@ -2,10 +2,4 @@
 
 from zoo.text.words import RESERVED, UNKNOWN, WordEncoder, learn_vocabulary, split_words
 
-__all__ = [
-    "RESERVED",
-    "UNKNOWN",
-    "WordEncoder",
-    "learn_vocabulary",
-    "split_words",
-]
+__all__ = ["RESERVED", "UNKNOWN", "WordEncoder", "learn_vocabulary", "split_words"]
