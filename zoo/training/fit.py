@@ -205,7 +205,7 @@ def _train_in(
     if run.complete and not overwrite:
         if workers.chief:
             wrap_up(run, recipe)
-        progress.say(f"{run.path} is complete already; --overwrite starts it anew.")
+        progress.log(f"{run.path} is complete already; --overwrite starts it anew.")
         return run
 
     # Read now: its folder may be the one that is overwritten.
@@ -215,9 +215,9 @@ def _train_in(
         tf.config.experimental.enable_op_determinism()
     splits = _load_data(recipe, config, run, data, options, going_on=not overwrite)
     workers.check_same(splits.fingerprint, "data")
-    progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
+    progress.log(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
-        progress.say(f"  {note}")
+        progress.log(f"  {note}")
 
     train = recipe.augment(config, splits.train)
     if not workers.chief:
@@ -255,7 +255,7 @@ def _train_in(
     state = trained(run, recipe, config)
     workers.wait()
     if state is not None:
-        progress.say(f"  trained already; {run.path / 'metrics.json'} is missing or damaged")
+        progress.log(f"  trained already; {run.path / 'metrics.json'} is missing or damaged")
         if workers.chief:
             finish(recipe, config, run, splits, state, baselines, progress)
         workers.wait()
@@ -267,10 +267,10 @@ def _train_in(
         recipe.initialise(config, assets, model)
         if base is not None:
             for line in take_weights(model, base):
-                progress.say(f"  {line}")
+                progress.log(f"  {line}")
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
-    progress.say(
+    progress.log(
         f"  {model.count_params():,} weights, {training.steps_per_epoch} steps of "
         f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
@@ -307,18 +307,18 @@ def _fit(
     if found is not None:
         state, values, notes = found
         for note in notes:
-            progress.say(f"  {note}")
+            progress.log(f"  {note}")
         if values:
             with strategy.scope():
                 checkpoint.restore(model, values, metrics=False)
-            for note in checkpoint.mend(run.path, model, state) if workers.chief else []:
-                progress.say(f"  {note}")
+            for note in checkpoint.repair(run.path, model, state) if workers.chief else []:
+                progress.log(f"  {note}")
             if state.step:
                 if not several:
                     # Running metrics have no variables before the first batch.
                     model.test_on_batch(*training.take(np.arange(1)))
                 metrics = values
-            progress.say(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
+            progress.log(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
 
     progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
@@ -383,9 +383,9 @@ def _end_epoch(
     better = state.observe(score, recipe.monitor)
     if write:
         if better:
-            with files.writing(run.path / "model-best.keras") as temporary:
+            with files.atomic_write(run.path / "model-best.keras") as temporary:
                 model.save(temporary)
-        with files.writing(run.path / "model-last.keras") as temporary:
+        with files.atomic_write(run.path / "model-last.keras") as temporary:
             model.save(temporary)
         run.write_history(state.history)
         _log_for_tensorboard(run.path / "logs", row)
