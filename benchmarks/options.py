@@ -154,13 +154,13 @@ def _measure(
     training = recipe.batches(config, assets, train)
     first = training.renewed(seed, 0)
     order = _full_batches(first.order(seed, 0))
-    log(f"{recipe.name} on {splits.title}: {training.steps} steps an epoch")
+    log(f"{recipe.name} on {splits.title}: {training.steps_per_epoch} steps an epoch")
 
     def make(variant: Variant) -> keras.Model:
         keras.utils.set_random_seed(seed)
         with dtype_policy(variant.precision):
             model = recipe.build(config, assets)
-            compile_model(recipe, config, assets, model, training.steps)
+            compile_model(recipe, config, assets, model, training.steps_per_epoch)
         model.steps_per_execution = variant.steps_per_execution
         model.jit_compile = variant.jit_compile
         return model
@@ -178,7 +178,10 @@ def _measure(
             f"  {name}: {1e3 * variant['step_seconds']:.2f} ms a step, ratio {variant['ratio']:.2f}"
         )
     shapes = _shapes(training, config.epochs, seed)
-    step_seconds, all_steps = ways[DEFAULT]["step_seconds"], training.steps * config.epochs
+    step_seconds, all_steps = (
+        ways[DEFAULT]["step_seconds"],
+        training.steps_per_epoch * config.epochs,
+    )
     del models
     xla = _xla(make, first, order, rounds)
     if "ratio" in xla:
@@ -192,7 +195,7 @@ def _measure(
     return {
         "batch_size": config.batch_size,
         "steps": len(part),
-        "steps_an_epoch": training.steps,
+        "steps_an_epoch": training.steps_per_epoch,
         "epochs": config.epochs,
         "shapes": shapes,
         "ways": ways,

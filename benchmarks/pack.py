@@ -64,7 +64,7 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
             if path.is_file()
         }
         files.write_json(packed / "sha256.json", sums)
-        with files.writing(folder / f"{name}.tar.xz") as temporary:
+        with files.atomic_write(folder / f"{name}.tar.xz") as temporary:
             _tar(packed, temporary)
     file = folder / f"{name}.tar.xz"
     entry = {

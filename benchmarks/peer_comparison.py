@@ -103,7 +103,7 @@ def compare(
         assets = recipe.prepare(config, splits.train)
         training = recipe.batches(config, assets, splits.train)
         model = recipe.build(config, assets)
-        compile_model(recipe, config, assets, model, training.steps)
+        compile_model(recipe, config, assets, model, training.steps_per_epoch)
         twin = peer_module.Twin(config, model)
         batches = [training.take(index) for index in training.order(seed, 0)[:pairs]]
         difference = same(model.predict_on_batch, twin, peer_module.LAYOUTS, batches[0][0])

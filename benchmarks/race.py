@@ -128,7 +128,7 @@ def time_to(
     training = recipe.batches(config, assets, splits.train)
     test = recipe.batches(dataclasses.replace(config, batch_size=256), assets, splits.test)
     model = recipe.build(config, assets)
-    compile_model(recipe, config, assets, model, training.steps)
+    compile_model(recipe, config, assets, model, training.steps_per_epoch)
     begun = time.perf_counter()
     seconds, steps, trail = 0.0, 0, []
     parts = [test.sorted_order()]

@@ -38,9 +38,9 @@ from zoo.scores import Metric, Monitor, Scores
 if TYPE_CHECKING:
     import keras
 
+    from recipes.writing.character_encoder import Characters
     from zoo.data import Batches
     from zoo.serving import Served
-    from zoo.text import Characters
 
 TOPOLOGY = "one-to-many"
 TASK = "text generation"
@@ -84,7 +84,7 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
-    from zoo.text import learn_characters
+    from recipes.writing.character_encoder import learn_characters
 
     if base:
         return base
@@ -92,7 +92,7 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
 
 
 def encoder(config: Config, assets: Assets) -> Characters:
-    from zoo.text import Characters
+    from recipes.writing.character_encoder import Characters
 
     return Characters(assets["symbols"])
 

@@ -247,7 +247,9 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
     )
 
 
-def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+def token_labels(
+    config: Config, assets: Assets, x: Mapping[str, np.ndarray]
+) -> dict[str, list[str]]:
     from recipes.music import chord_name
     from recipes.music.keys import LOWEST
 

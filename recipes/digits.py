@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from recipes import speech
 from recipes.audio.digits import digits
-from recipes.speech import ask, augment, encoder, states
+from recipes.speech import augment, encoder, read_input, states
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
@@ -34,7 +34,7 @@ from zoo.data import Dataset, Examples, Splits
 from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
 
-__all__ = ["ask", "augment", "encoder"]
+__all__ = ["augment", "encoder", "read_input"]
 
 if TYPE_CHECKING:
     import keras

@@ -243,7 +243,9 @@ def show(example: dict, answer: dict) -> str:
     return line + text[done:]
 
 
-def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+def token_labels(
+    config: Config, assets: Assets, x: Mapping[str, np.ndarray]
+) -> dict[str, list[str]]:
     # By their characters, because rare words have no id: padding, none, unknown, edge, known ones.
     letters = ["", "", "�", "", *assets["characters"]]
     return {"": ["".join(letters[number] for number in word) for word in x["characters"]]}

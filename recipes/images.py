@@ -141,7 +141,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     return Served(answer=answer, parts=[model])
 
 
-def ask(config: Config, text: str) -> Examples:
+def read_input(config: Config, text: str) -> Examples:
     from pathlib import Path
 
     from recipes.toys.images import read_picture

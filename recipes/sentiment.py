@@ -175,6 +175,6 @@ def show(example: dict, answer: dict) -> str:
     return f"{answer['label']:>10}  {answer['score']:.3f}  {example['text']}"
 
 
-def steps(config: Config, assets: Assets, x: np.ndarray) -> dict[str, list[str]]:
+def token_labels(config: Config, assets: Assets, x: np.ndarray) -> dict[str, list[str]]:
     words = ["", "[UNK]", *assets["vocabulary"]]  # padding, an unknown word, those that are known
     return {"": [words[number] for number in x]}

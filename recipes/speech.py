@@ -33,8 +33,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from recipes.audio.digits import ask as recording
-from recipes.audio.digits import digits
+from recipes.audio.digits import digits, read_recordings
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
@@ -190,8 +189,8 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     return Served(**functions, parts=[model, encode])
 
 
-def ask(config: Config, text: str) -> Examples:
-    return recording(text)
+def read_input(config: Config, text: str) -> Examples:
+    return read_recordings(text)
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -12,7 +12,7 @@ the night before; of closes alone it is r_t². A recurrent layer reads these fea
 head, which sees x_t too, gives for each of the next H days four numbers:
 
     h_t = LSTM(x_t, h_{t-1})                                          (or GRU, or SimpleRNN)
-    log(c_{t+k} / c_t) ~ Student's t(location m, scale s, freedom n),   k = 1 … H
+    log(c_{t+k} / c_t) ~ Student's t(location m, scale s, df n),   k = 1 … H
     v_{t+1} + … + v_{t+k} ≈ f,    m = √b a_1,  s = √b exp(a_2),  f = b exp(a_4), …
 
 With weights of 0, as the head begins, this is the EWMA; what is learnt is how to correct it.
@@ -214,12 +214,12 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 
-def ask(config: Config, text: str) -> Examples:
+def read_input(config: Config, text: str) -> Examples:
     """Returns the closes of each series in a CSV file that a person names."""
-    from recipes.prices.reader import parse_mend, read_prices
+    from recipes.prices.reader import parse_repairs, read_prices
 
-    mend = {*parse_mend(config.mend), "bars"}  # of which nothing but the close is read
-    examples, _ = read_prices(Path(text).expanduser(), mend=mend, least=2)
+    mend = {*parse_repairs(config.mend), "bars"}  # of which nothing but the close is read
+    examples, _ = read_prices(Path(text).expanduser(), repairs=mend, min_days=2)
     return {"close": examples["close"], "ticker": examples["ticker"]}
 
 

@@ -35,7 +35,7 @@ from recipes.sentiment import (
     prepare,
     serve,
     show,
-    steps,
+    token_labels,
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
@@ -51,7 +51,7 @@ __all__ = [
     "prepare",
     "serve",
     "show",
-    "steps",
+    "token_labels",
 ]
 
 TOPOLOGY = "many-to-one"

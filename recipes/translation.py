@@ -228,7 +228,9 @@ def show(example: dict, answer: dict) -> str:
     return "\n".join([example["text"], *lines])  # several answers
 
 
-def steps(config: Config, assets: Assets, x: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+def token_labels(
+    config: Config, assets: Assets, x: Mapping[str, np.ndarray]
+) -> dict[str, list[str]]:
     reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
     named = {}
     for layer, side in (("encoder", "source"), ("decoder", "target")):

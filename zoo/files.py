@@ -51,7 +51,7 @@ def number_setting(name: str, default: float) -> float:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a path beside `path` to write to, and renames it into place when all went well.
 
     Works for files and for folders that do not exist yet. The parents are made. What was
@@ -105,7 +105,7 @@ def clean(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def damage(path: Path) -> str | None:
+def verify_archive(path: Path) -> str | None:
     """Says what is wrong with a ZIP (such as a `.npz` or `.keras`), None if nothing is.
 
     Every byte of every part is read and held against its checksum. Those who read ZIPs do not
@@ -159,7 +159,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    with writing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -136,7 +136,7 @@ def meet(
     facts: Mapping[str, Any],
     limit: float,
     *,
-    say: Callable[[str], None] = lambda line: None,
+    log: Callable[[str], None] = lambda line: None,
     done: Callable[[], bool] = lambda: False,
 ) -> Link | None:
     """Waits until all workers are there and have met, and returns what links them.
@@ -145,7 +145,7 @@ def meet(
       cluster: of at least two workers.
       facts: what all of them must have alike, by the name that a message gives it; JSON values.
       limit: seconds to wait.
-      say: takes a line on whom this worker waits for.
+      log: takes a line on whom this worker waits for.
       done: asked while waiting; True if there is nothing left to train.
 
     Returns:
@@ -159,7 +159,7 @@ def meet(
     """
     with _Door(cluster, facts) as door, _stoppable(door.waiting_for):
         try:
-            return _meet(door, limit, say, done)
+            return _meet(door, limit, log, done)
         except BaseException as error:
             door.fail(Failure.of(error, cluster.address))
             raise
@@ -392,7 +392,7 @@ class _Door:
 
 
 def _meet(
-    door: _Door, limit: float, say: Callable[[str], None], done: Callable[[], bool]
+    door: _Door, limit: float, log: Callable[[str], None], done: Callable[[], bool]
 ) -> Link | None:
     cluster, others = door.cluster, set(door.cluster.others)
     begun = time.monotonic()
@@ -437,7 +437,7 @@ def _meet(
                 raise WorkersLost(_not_come(door, limit))
             if now - told > 60 or (waiting != said and now - told > 10):
                 said, told = waiting, now
-                say(f"Waiting for {waiting} until {until} (ZOO_WORKER_TIMEOUT).")
+                log(f"Waiting for {waiting} until {until} (ZOO_WORKER_TIMEOUT).")
             if not (to_chief and met == others):
                 time.sleep(_AGAIN)
 

@@ -53,10 +53,10 @@ Functions that a module has only where there is something to do:
   nothing to draw.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
-- `ask(config, text)`: what a person names on the command line, such as the path of a recording,
-  to examples: columns of the model's inputs, and others that say which rows these are. One row or
-  several. Where there is none, a text is what the model takes.
-- `steps(config, assets, x)`: one row of model input to labels of its time steps, for people: a dict
+- `read_input(config, text)`: what a person names on the command line, such as the path of a
+  recording, to examples: columns of the model's inputs, and others that say which rows these are.
+  One row or several. Without this function, the model takes the text itself.
+- `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
   each; returns their paths. The command line adds to `answer` what was given, such as `prime`.
@@ -300,12 +300,12 @@ class Recipe:
         return given
 
     @property
-    def asks(self) -> bool:
+    def reads_input(self) -> bool:
         """Whether people name what the model takes, such as a file, and do not write it."""
-        return hasattr(self.module, "ask")
+        return hasattr(self.module, "read_input")
 
-    def ask(self, config: Config, text: str) -> Examples:
-        return self.module.ask(config, text)
+    def read_input(self, config: Config, text: str) -> Examples:
+        return self.module.read_input(config, text)
 
     def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
         """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""
@@ -316,9 +316,9 @@ class Recipe:
             return self.module.render(config, answer, stem)
         return []
 
-    def steps(self, config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
-        if hasattr(self.module, "steps"):
-            return self.module.steps(config, assets, x)
+    def token_labels(self, config: Config, assets: Assets, x: Any) -> dict[str, list[str]]:
+        if hasattr(self.module, "token_labels"):
+            return self.module.token_labels(config, assets, x)
         symbols = assets.get("symbols")
         if symbols is None or isinstance(x, dict) or x.ndim != 1:
             return {}

@@ -197,7 +197,7 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
     return examples
 
 
-def ask(text: str) -> Examples:
+def read_recordings(text: str) -> Examples:
     """Reads the recording that a person names by its path."""
     from recipes.audio import read_recording
 

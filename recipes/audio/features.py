@@ -90,7 +90,7 @@ class LogMel(tf.Module):
         return found
 
 
-class Given(tf.Module):
+class PrecomputedFeatures(tf.Module):
     """Features that are given as they are, such as MFCCs: scaled, and 0 at padding alone.
 
     Args:
@@ -132,12 +132,12 @@ class Given(tf.Module):
         return [self(row, n)[0].numpy()[0] for row, n in zip(batches, lengths, strict=True)]
 
 
-Features: TypeAlias = LogMel | Given
+Features: TypeAlias = LogMel | PrecomputedFeatures
 
 
 def features_of(assets: Assets, bands: int) -> Features:
     """Returns what makes features, by the assets of `learn_features`."""
-    return Given(**assets["given"]) if assets.get("given") else LogMel(bands)
+    return PrecomputedFeatures(**assets["given"]) if assets.get("given") else LogMel(bands)
 
 
 def learn_features(train: Examples) -> dict[str, Json]:

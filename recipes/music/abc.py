@@ -1,17 +1,17 @@
 """ABC notation of tunes of one voice: fields, tokens, keys, and the arithmetic of bars.
 
-A tune is a text of fields (`M:6/8`, `K:Ador`) and a body of notes. A note is a letter that stands
-for a pitch of the key (`C` is middle C, `c` the octave above, `,` and `'` go further), with an
-accidental before it and its length behind it, as a multiple of the unit `L:`. Chris Walshaw: The
+A tune is a text of fields (`M:6/8`, `K:Ador`) and a body of notes. A note is a letter for
+a pitch of the key (`C` is middle C, `c` the octave above, `,` and `'` go further), with an
+accidental before it and its length after it, as a multiple of the unit `L:`. Chris Walshaw: The
 abc music standard 2.1, 2011, https://abcnotation.com/wiki/abc:standard:v2.1.
 
 Here a body is a list of tokens in one canonical form, the unit being always an eighth:
 
 - `[M:6/8]`: the metre; the first token, where it is part of the tune;
 - `^f`, `=c'`, `G,`, `z`: a pitch or a rest, an eighth long;
-- `2`, `3/2`, `/2`: behind a pitch, its length in eighths;
+- `2`, `3/2`, `/2`: after a pitch, its length in eighths;
 - `>`, `<`, `>>`, …: broken rhythm: the dot goes to the left or to the right note;
-- `(3`: a triplet; `(3:2:4`: so many notes (the last number) in the time of fewer;
+- `(3`: a triplet; `(3:2:4`: the next 4 notes are 2/3 of their length;
 - `-`: a tie to the next note, of the same pitch;
 - `|`, `||`, `|]`, `|:`, `:|`: bar lines; `[1`, `[2`: endings of a repeat.
 
@@ -355,7 +355,7 @@ def _cleaned(body: Iterable[str], allowed: str) -> str:
         field = re.match(r"([A-Za-z]):(?![|:])", line)
         if field:
             if field[1] not in allowed:
-                raise ZooError(f"the field {line.strip()!r} stands inside the tune.")
+                raise ZooError(f"the field {line.strip()!r} is not allowed inside the tune.")
             continue
         kept.append(line.partition("%")[0])
     text = "\n".join(kept)
@@ -363,7 +363,7 @@ def _cleaned(body: Iterable[str], allowed: str) -> str:
     text = re.sub(r"\{[^}]*\}", "", text)  # grace notes
     for letter, value in re.findall(r"\[([A-Za-z]):([^\]\n]*)\]", text):
         if letter not in allowed:
-            raise ZooError(f"the field '{letter}:{value.strip()}' stands inside the tune.")
+            raise ZooError(f"the field '{letter}:{value.strip()}' is not allowed inside the tune.")
     text = re.sub(r"\[[A-Za-z]:[^\]\n]*\]", "", text)
     text = re.sub(r"![A-Za-z0-9.:()<>+^]*!", "", text)  # named decorations
     return re.sub(r"[!`\\y.~HLMOPSTuvkVJR]", "", text)
@@ -479,7 +479,7 @@ def _height(pitch: str) -> int:
 
 def _bar_tokens(run: str) -> list[str]:
     if set(run) == {":"} and len(run) < 2:
-        raise ZooError("a colon stands alone.")
+        raise ZooError("a single colon is not a bar line.")
     end, start = run.startswith(":"), run.endswith(":")
     if end or start:
         return [":|"] * end + ["|:"] * start

@@ -66,7 +66,7 @@ def read_scores(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
     """Reads MusicXML scores by music21, or their frames from the cache."""
     import hashlib
 
-    from zoo.data.derived import derived
+    from recipes.music.derived import derived
 
     digest = hashlib.sha256()
     for name, content in members.items():

@@ -68,12 +68,12 @@ def sample() -> Examples:
     rows = []
     for (kind, meter), bars in parts.items():
         for key in ("G major", "D major"):
-            for turn in range(1, len(bars)):
-                first = [*bars[turn:], *bars[:turn]]
+            for start in range(1, len(bars)):
+                first = [*bars[start:], *bars[:start]]
                 halves = [first, first[::-1]] if key == "G major" else [first[::-1], first]
                 one, other = (" | ".join(part) for part in halves)
                 text = f"{meter} |: {one} :| {other} |]"
-                rows.append((kind, key, abc.join(abc.tokens(text)), f"{kind} in {key}, {turn}"))
+                rows.append((kind, key, abc.join(abc.tokens(text)), f"{kind} in {key}, {start}"))
     return dict(zip(("type", "key", "tune", "title"), map(list, zip(*rows, strict=True)),
                     strict=True))  # fmt: skip
 

@@ -43,7 +43,7 @@ def frame_checks(
       bar: frames in a bar.
 
     Returns:
-      A dict that JSON can hold:
+      A dict that can be saved as JSON:
       `voice_ranges`, fraction of the notes that lie in their voice's usual range; the notes of a
       frame go to four voices from the highest note down;
       `in_key`, fraction of the notes that are in the scale, only with `keys`;

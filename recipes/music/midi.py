@@ -60,7 +60,7 @@ def parse_midi(data: bytes) -> MidiNotes:
     last = 0
     while tracks:
         name, (content, position) = data[position : position + 4], _chunk(data, position)
-        if name != b"MTrk":  # of another kind; it may stand between tracks
+        if name != b"MTrk":  # another kind of chunk between tracks
             continue
         tracks -= 1
         track = _Track(content)

@@ -50,7 +50,7 @@ class NADE(layers.Layer):
         self.hidden, self.keys, self.notes = hidden, keys, notes
         self.activation = keras.activations.get(activation)
         policy = self.dtype_policy
-        # [c + A h, b + B h] in one product. Saved weights go by the name "given".
+        # [c + A h, b + B h] in one product. The name "given" is part of saved weights.
         self.given = layers.Dense(hidden + keys, dtype=policy, name="given")
 
     def build(self, state_shape: tuple, frame_shape: tuple) -> None:

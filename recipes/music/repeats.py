@@ -16,7 +16,7 @@ class Mark:
     """The meaning of the bar lines on both sides of a measure.
 
     Attributes:
-      opens: `|:` stands before it.
+      opens: whether `|:` is before it.
       part: a new part begins with it: 1 after a double bar or a label (`P:`), 2 after a final bar.
       endings: the passes in which the ending that begins with it is played; empty for none.
       back: colons of the `:|` after it: 1 plays the part twice, 2 three times.

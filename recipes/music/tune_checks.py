@@ -32,7 +32,7 @@ def tune_checks(
       other: another reader of ABC, which raises a `ZooError` for invalid text.
 
     Returns:
-      A dict of fractions, from 0 to 1, that JSON can hold.
+      A dict of fractions, from 0 to 1, that can be saved as JSON.
       `parses`: tunes that follow the grammar of `recipes.music.abc.bars` and have a metre; only
       these count below. `parses_elsewhere`: tunes that `other` reads, of all.
       `bars_full`: bars whose notes fill the metre (`recipes.music.abc.full_bars`); `all_bars_full`:

@@ -10,7 +10,7 @@ from recipes.music.libraries import require
 from recipes.music.piece import Piece, from_frames
 from zoo.data.fetch import log
 from zoo.errors import ZooError
-from zoo.files import writing
+from zoo.files import atomic_write
 
 # An hour of four voices would take gigabytes to synthesise.
 MAX_SECONDS = 900
@@ -141,7 +141,7 @@ def _write(
     paths = []
     for suffix, content in contents.items():
         path = stem.parent / f"{stem.name}{suffix}"  # a stem may contain a dot
-        with writing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_bytes(content)
         paths.append(path)
     return paths

@@ -142,7 +142,6 @@ def backtest(
 
 def network(panel: Panel, predictor: Answers) -> Forecast:
     """Returns the forecasts that a model serves for each day, aligned with the panel."""
-    # The signature calls the degrees of freedom "freedom"; saved models have that name.
     lengths = [len(row) for row in panel.columns["close"]]
     inputs = {
         name: [
@@ -152,10 +151,14 @@ def network(panel: Panel, predictor: Answers) -> Forecast:
         for name in ("open", "high", "low", "close")
     }
     answers = predictor.predict(inputs, signature=FORECAST, batch_size=16)
+    # The signature calls the degrees of freedom "freedom"; saved models have that name.
     arrays = {
-        name: [np.asarray(answer[name])[:, : panel.horizon] for answer in answers]
-        for name in ("location", "scale", "freedom", "variance")
-    }
+        name: [np.asarray(answer[wire_name])[:, : panel.horizon] for answer in answers]
+        for name, wire_name in (
+            ("location", "location"), ("scale", "scale"), ("df", "freedom"),
+            ("variance", "variance"),
+        )
+    }  # fmt: skip
     return panel.forecasts(
         [
             Forecast(**dict(zip(arrays, each, strict=True)))

@@ -68,8 +68,7 @@ def _bands(
     """Draws bands of forecasts of `positions`, made `steps + 1` days before, over `days`."""
     price = panel.price[series, positions, steps]
     location, scale, df = (
-        getattr(forecast, part)[series, positions, steps]
-        for part in ("location", "scale", "freedom")
+        getattr(forecast, part)[series, positions, steps] for part in ("location", "scale", "df")
     )
     if len(set(steps)) > 1:  # a fan opens at the price that was known
         days = np.concatenate([days[:1] - 1, days])
@@ -102,7 +101,7 @@ def calibration(panel: Panel, forecasts: Mapping[str, Forecast], path: Path) -> 
             panel.value[..., 0],
             forecast.location[..., 0],
             forecast.scale[..., 0],
-            forecast.freedom[..., 0],
+            forecast.df[..., 0],
         )
         below = np.sort(below[np.isfinite(below)])
         observed = np.searchsorted(below, levels) / max(len(below), 1)

@@ -155,8 +155,7 @@ def losses(panel: Panel, forecast: Forecast) -> dict[str, np.ndarray]:
     return {
         "qlike": scores_of.qlike(panel.proxy, forecast.variance),
         "qlike_squared": scores_of.qlike(panel.square, forecast.variance / _proxy_ratio(panel)),
-        "crps": 100
-        * scores_of.crps(panel.value, forecast.location, forecast.scale, forecast.freedom),
+        "crps": 100 * scores_of.crps(panel.value, forecast.location, forecast.scale, forecast.df),
         "mae": 100 * np.abs(panel.value - forecast.location),
     }
 
@@ -184,7 +183,7 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
     signs = np.sign(forecast.location) * np.sign(panel.value)
     hits = np.where((signs == 0) | np.isnan(signs), np.nan, signs > 0)
     prices = panel.price * np.exp(panel.value), panel.price * np.exp(forecast.location)
-    student = (forecast.location, forecast.scale, forecast.freedom)
+    student = (forecast.location, forecast.scale, forecast.df)
     below = scores_of.probability_below(panel.value, *student)
     tail_losses = 100 * scores_of.pinball(panel.value, scores_of.quantile(0.05, *student), 0.05)
     rows = []

@@ -58,7 +58,7 @@ MAX_GAP = 10  # calendar days between two days beyond which some are missing
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 
 
-def parse_mend(text: str) -> tuple[str, ...]:
+def parse_repairs(text: str) -> tuple[str, ...]:
     """Parses "sort,drop" to names of `REPAIRS`, in their order.
 
     Raises:
@@ -75,8 +75,8 @@ def read_prices(
     path: Path,
     names: Mapping[str, str] | None = None,
     *,
-    mend: Collection[str] = (),
-    least: int = MIN_DAYS,
+    repairs: Collection[str] = (),
+    min_days: int = MIN_DAYS,
 ) -> tuple[Examples, list[str]]:
     """Reads a CSV or TSV file of prices, long or wide.
 
@@ -87,8 +87,8 @@ def read_prices(
     Args:
       path: the file, perhaps gzipped.
       names: our column to the file's name of it.
-      mend: names of `REPAIRS`.
-      least: the least number of days of a series.
+      repairs: names of `REPAIRS`.
+      min_days: the least number of days of a series.
 
     Returns:
       The examples, a row for each series, and notes on what was repaired.
@@ -105,7 +105,7 @@ def read_prices(
         raise UsageError(f"There is no file {path}.")
     if not path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".txt")):
         raise UsageError(f"{path} is of no known kind: prices are read from .csv and .tsv (.gz).")
-    return parse_prices(tables.content(path), path.name, names, mend=mend, least=least)
+    return parse_prices(tables.content(path), path.name, names, repairs=repairs, min_days=min_days)
 
 
 def parse_prices(
@@ -113,8 +113,8 @@ def parse_prices(
     where: str,
     names: Mapping[str, str] | None = None,
     *,
-    mend: Collection[str] = (),
-    least: int = MIN_DAYS,
+    repairs: Collection[str] = (),
+    min_days: int = MIN_DAYS,
 ) -> tuple[Examples, list[str]]:
     """Reads the text of a table; `where` names it in messages. Else as `read_prices`."""
     import pandas as pd
@@ -132,7 +132,7 @@ def parse_prices(
     examples: Examples = {column: [] for column in COLUMNS}
     notes: list[str] = []
     for ticker, days in series:
-        days, more = check(days, ticker, where, mend, least)
+        days, more = check(days, ticker, where, repairs, min_days)
         notes += more
         add(examples, ticker, days)
     return examples, notes
@@ -151,15 +151,19 @@ def add(examples: Examples, ticker: str, days: pd.DataFrame) -> None:
 
 
 def check(
-    days: pd.DataFrame, ticker: str, where: str, mend: Collection[str] = (), least: int = MIN_DAYS
+    days: pd.DataFrame,
+    ticker: str,
+    where: str,
+    repairs: Collection[str] = (),
+    min_days: int = MIN_DAYS,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Checks the days of one series, and repairs what `mend` names.
 
     Args:
       days: columns `line`, `date` (timestamps), `close`, and any of the others.
       ticker, where: names of the series and its file, for messages.
-      mend: names of `REPAIRS`.
-      least: the least number of days.
+      repairs: names of `REPAIRS`.
+      min_days: the least number of days.
 
     Returns:
       The days in order, and notes on what was repaired.
@@ -177,11 +181,11 @@ def check(
         if not rows.any():
             return False
         bad_rows = days[rows]
-        how = next((way for way in ways if way in mend), None)
+        how = next((way for way in ways if way in repairs), None)
         if how is None:
             options = []
             for way in ways:  # together with the repairs that are set already
-                names = ",".join(name for name in REPAIRS if name in (*mend, way))
+                names = ",".join(name for name in REPAIRS if name in (*repairs, way))
                 options.append(f"`zoo train … --set mend={names}` ({way!r} {REPAIRS[way]})")
             raise ZooError(
                 f"{title} {what} ({_locations(bad_rows)}). Correct the file, or use "
@@ -205,10 +209,10 @@ def check(
     rows = days["date"].duplicated(keep="last")
     if needs_repair(rows, "has a date more than once", "duplicates"):
         days = days[~rows]
-    if len(days) < least:
+    if len(days) < min_days:
         raise ZooError(
             f"{title} has {len(days)} day{'s' * (len(days) != 1)} ({_locations(days)}); at least "
-            f"{least} are needed. Give a longer series."
+            f"{min_days} are needed. Give a longer series."
         )
     if days["close"].nunique() == 1 and len(days) > 1:
         raise ZooError(
@@ -236,7 +240,7 @@ def check(
     factor = ratio.map(_split_of).where(jumped, 0.0)
     rows = factor > 0
     like = "jumps as at a split that prices are not adjusted for"
-    if needs_repair(rows, like, "splits", "jumps") and "splits" in mend:
+    if needs_repair(rows, like, "splits", "jumps") and "splits" in repairs:
         days = days.copy()
         prices = [name for name in (*BAR, "close") if name in days]
         for place in np.flatnonzero(rows):

@@ -55,13 +55,13 @@ class Forecast:
     """Forecasts from the close of each day, `(time, horizon)` each.
 
     Attributes:
-      location, scale, freedom: Student's t of the log return over the next h days.
+      location, scale, df: Student's t of the log return over the next h days.
       variance: of the return over these days, in the measure of the proxy.
     """
 
     location: np.ndarray
     scale: np.ndarray
-    freedom: np.ndarray
+    df: np.ndarray
     variance: np.ndarray
 
 
@@ -329,15 +329,15 @@ def windows(
 
 
 def student_quantiles(
-    location: tf.Tensor, scale: tf.Tensor, freedom: tf.Tensor, levels: Sequence[float]
+    location: tf.Tensor, scale: tf.Tensor, df: tf.Tensor, levels: Sequence[float]
 ) -> tf.Tensor:
     """Returns quantiles of Student's t, float32 `(..., levels)`, by ops that every server has.
 
-    From a table over 1 / freedom, in which the quantiles are smooth; wrong by less than 0.001 of
+    From a table over 1 / df, in which the quantiles are smooth; wrong by less than 0.001 of
     the scale from 2.1 degrees of freedom on.
 
     Args:
-      location, scale, freedom: float32 `(...)`.
+      location, scale, df: float32 `(...)`.
       levels: shares that lie below.
     """
     from scipy import special
@@ -345,15 +345,15 @@ def student_quantiles(
     grid = np.linspace(0.0, 0.48, 2049)
     table = special.stdtrit(1 / np.maximum(grid, 1e-9)[:, None], np.asarray(levels)[None])
     values = tf.constant(table, tf.float32)
-    place = tf.clip_by_value(1 / freedom / 0.48 * 2048, 0.0, 2047.999)
+    place = tf.clip_by_value(1 / df / 0.48 * 2048, 0.0, 2047.999)
     low = tf.cast(tf.floor(place), tf.int32)
     share = (place - tf.floor(place))[..., tf.newaxis]
     unit = tf.gather(values, low) * (1 - share) + tf.gather(values, low + 1) * share
     return location[..., tf.newaxis] + scale[..., tf.newaxis] * unit
 
 
-def student_above(location: tf.Tensor, scale: tf.Tensor, freedom: tf.Tensor) -> tf.Tensor:
+def student_above(location: tf.Tensor, scale: tf.Tensor, df: tf.Tensor) -> tf.Tensor:
     """Returns the probability that a Student's t is above 0; all are float32 `(...)`."""
     z = location / scale
-    inside = tf.math.betainc(0.5, 0.5 * freedom, z**2 / (freedom + z**2))
+    inside = tf.math.betainc(0.5, 0.5 * df, z**2 / (df + z**2))
     return 0.5 + 0.5 * tf.sign(z) * inside

@@ -14,7 +14,14 @@ import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipes.prices.reader import COLUMNS, WARM_UP, TimeSplit, parse_mend, parse_prices, read_prices
+from recipes.prices.reader import (
+    COLUMNS,
+    WARM_UP,
+    TimeSplit,
+    parse_prices,
+    parse_repairs,
+    read_prices,
+)
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -102,7 +109,7 @@ def read_dow(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples
     examples: Examples = {column: [] for column in COLUMNS}
     notes = []
     for path in paths:
-        series, more = read_prices(path, mend=("bars",))
+        series, more = read_prices(path, repairs=("bars",))
         for column, values in series.items():
             examples[column] += values
         notes += more
@@ -126,7 +133,7 @@ def read_bokeh(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[
     lines = [line for line in lines if line.startswith(THREE)]
     # Apple's share lost half of its price on 29 September 2000; that was no split.
     examples, notes = parse_prices(
-        "\n".join([header, *lines]), "stocks.csv.gz", mend=("bars", "jumps")
+        "\n".join([header, *lines]), "stocks.csv.gz", repairs=("bars", "jumps")
     )
     return {"train": examples}, notes
 
@@ -155,7 +162,7 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None, *, mend: s
     """Reads a custom table."""
     from zoo.data import fetch
 
-    examples, notes = read_prices(path, columns, mend=parse_mend(mend))
+    examples, notes = read_prices(path, columns, repairs=parse_repairs(mend))
     for note in notes:
         fetch.log(note)
     return examples
@@ -163,7 +170,7 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None, *, mend: s
 
 def stocks(horizon: int, mend: str) -> Dataset:
     """Returns the data, split for forecasts of `horizon` days; `mend`: repairs of custom tables."""
-    parse_mend(mend)
+    parse_repairs(mend)
     return Dataset(
         name="stocks",
         title="Daily prices of stocks",

@@ -8,7 +8,7 @@ import keras
 from keras import layers, ops
 
 from recipes.translating.attention import Attention
-from zoo.layers.cells import CELLS
+from zoo.layers import CELLS
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -112,7 +112,7 @@ import pathlib, sys, time
 from zoo import files
 folder = pathlib.Path(sys.argv[1])
 for number in range(3):
-    with files.writing(folder / f"checkpoint/0000{number}-00000000.npz") as temporary:
+    with files.atomic_write(folder / f"checkpoint/0000{number}-00000000.npz") as temporary:
         temporary.write_text("half")
         time.sleep(0.2)
 time.sleep(60)
@@ -161,10 +161,10 @@ def test_damage_damages(reference, damage):
     from zoo import files
 
     path = reference / "model-best.keras"
-    assert files.damage(path) is None
+    assert files.verify_archive(path) is None
     damage(path)
-    assert files.damage(path)
-    assert "missing" in files.damage(reference / "none")
+    assert files.verify_archive(path)
+    assert "missing" in files.verify_archive(reference / "none")
 
 
 def test_a_run_with_fewer_checkpoints_is_killed_earlier(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from keras import layers
 from scipy.stats import chisquare
 
 from zoo.decoding import generation_signatures, sampling, scored, step_function
-from zoo.decoding.sampling import choose, restricted
+from zoo.decoding.sampling import filter_logits, sample_ids
 from zoo.serving import Served, capabilities
 
 SIZE = 12
@@ -37,7 +37,7 @@ def reference(logits, temperature, top_k, top_p):
 
 
 def distribution(logits, temperature, top_k, top_p):
-    shares, ids = restricted(
+    shares, ids = filter_logits(
         tf.constant([logits]), tf.constant(temperature), tf.constant(top_k), tf.constant(top_p)
     )
     found = np.zeros(len(logits))
@@ -74,13 +74,13 @@ def test_equal_logits_are_cut_in_the_order_of_the_ids():
 )
 def test_frequencies_are_those_of_the_distribution(temperature, top_k, top_p):
     draws = 20_000
-    shares, ids = restricted(
+    shares, ids = filter_logits(
         tf.repeat(LOGITS[np.newaxis], draws, axis=0),
         tf.constant(temperature),
         tf.constant(top_k),
         tf.constant(top_p),
     )
-    chosen = choose(shares, ids, random_numbers(tf.range(draws), tf.constant(4))[:, 1]).numpy()
+    chosen = sample_ids(shares, ids, random_numbers(tf.range(draws), tf.constant(4))[:, 1]).numpy()
     expected = reference(LOGITS, temperature, top_k, top_p)
     counts = np.bincount(chosen, minlength=SIZE)
     assert counts[expected == 0].sum() == 0
@@ -108,12 +108,12 @@ def test_random_numbers_are_uniform_independent_and_begin_alike():
 def test_a_number_at_the_edge_draws_what_can_be_drawn():
     shares, ids = tf.constant([[0.6, 0.4, 0.0]]), tf.constant([[5, 2, 7]])
     drawn = [
-        int(choose(shares, ids, tf.constant([number]))[0])
+        int(sample_ids(shares, ids, tf.constant([number]))[0])
         for number in (0.0, 0.5999, 0.6001, 0.99999994)
     ]
     assert drawn == [5, 5, 2, 2]
     short = tf.constant([[0.6, 0.3999999, 0.0]])
-    assert int(choose(short, ids, tf.constant([0.99999994]))[0]) == 2
+    assert int(sample_ids(short, ids, tf.constant([0.99999994]))[0]) == 2
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +253,9 @@ def test_chunks_through_step_equal_one_generate(functions, cuts):
         # A caller may put the state away between two chunks: it is all there is.
         state = {name: tf.constant(value.numpy()) for name, value in state.items()}
         for _ in range(size):
-            chosen = choose(*restricted(state.pop("logits"), *options), numbers[:, len(drawn)])
+            chosen = sample_ids(
+                *filter_logits(state.pop("logits"), *options), numbers[:, len(drawn)]
+            )
             drawn.append(int(chosen[0]))
             state = dict(functions["step"](input=chosen, **state))
     length = whole["length"][0]

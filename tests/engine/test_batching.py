@@ -47,7 +47,7 @@ def test_rows_are_never_empty():
 def test_each_row_is_in_exactly_one_batch(batches):
     for order in (batches.order(3, 5), batches.sorted_order()):
         assert sorted(np.concatenate(order)) == list(range(700))
-        assert len(order) == batches.steps == 88
+        assert len(order) == batches.steps_per_epoch == 88
         assert sorted(map(len, order)) == [4] + [8] * 87
 
 
@@ -159,7 +159,7 @@ def test_rows_that_are_drawn_again_depend_on_seed_and_epoch_alone():
     first = dataclasses.replace(drawn(0, 0), renew=drawn)
     np.testing.assert_array_equal(first.renewed(3, 2).x, drawn(3, 2).x)
     assert not np.array_equal(first.renewed(3, 2).x, first.renewed(3, 3).x)
-    assert first.renewed(3, 2).steps == first.steps == 2
+    assert first.renewed(3, 2).steps_per_epoch == first.steps_per_epoch == 2
     assert drawn(0, 0).renewed(3, 2).renew is None
     same = drawn(0, 0)
     assert same.renewed(3, 2) is same

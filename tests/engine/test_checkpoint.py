@@ -143,7 +143,7 @@ def written(tmp_path):
 def test_whole_models_are_left_alone(written):
     made, state, folder = written
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert checkpoint.mend(folder, made, state) == []
+    assert checkpoint.repair(folder, made, state) == []
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
@@ -157,7 +157,7 @@ def test_damaged_models_are_written_again(written, damage, weights):
     whole = content(last)
     for path in (last, best):
         path.write_bytes(damage(path.read_bytes()))
-    notes = checkpoint.mend(folder, made, state)
+    notes = checkpoint.repair(folder, made, state)
     assert [note.split()[0] for note in notes] == [last.name, best.name]
     assert content(last) == content(best) == whole
 
@@ -167,11 +167,11 @@ def test_best_weights_that_nothing_else_holds_are_not_made_up(written):
     (folder / "model-best.keras").unlink()
     later = dataclasses.replace(state, stale=1)
     with pytest.raises(ZooError, match=r"model-best.keras is damaged \(it is missing\).* epoch 2"):
-        checkpoint.mend(folder, made, later)
+        checkpoint.repair(folder, made, later)
     (folder / "model-last.keras").write_bytes(b"")
     with pytest.raises(ZooError, match="start anew with --overwrite"):
-        checkpoint.mend(folder, made, dataclasses.replace(state, step=3))
-    assert checkpoint.mend(folder, made, checkpoint.State()) == []  # no epoch is complete yet
+        checkpoint.repair(folder, made, dataclasses.replace(state, step=3))
+    assert checkpoint.repair(folder, made, checkpoint.State()) == []  # no epoch is complete yet
 
 
 def test_a_full_disk_is_one_line_and_keeps_the_last(tmp_path, monkeypatch):

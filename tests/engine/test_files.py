@@ -9,7 +9,7 @@ from zoo.errors import ZooError
 def test_writing_replaces_the_old_file_at_once(tmp_path):
     path = tmp_path / "new" / "file.txt"
     files.write_text(path, "old")
-    with files.writing(path) as temporary:
+    with files.atomic_write(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
         assert temporary.parent == path.parent  # one file system, so that a rename is enough
@@ -24,7 +24,7 @@ def test_an_exception_leaves_the_old_file_and_no_other(tmp_path, error):
     path.write_text("old")
 
     def write():
-        with files.writing(path) as temporary:
+        with files.atomic_write(path) as temporary:
             temporary.write_text("half")
             raise error
 
@@ -35,12 +35,12 @@ def test_an_exception_leaves_the_old_file_and_no_other(tmp_path, error):
 
 
 def test_folders_are_written_whole_too(tmp_path):
-    with files.writing(tmp_path / "folder") as temporary:
+    with files.atomic_write(tmp_path / "folder") as temporary:
         (temporary / "deep").mkdir(parents=True)
         (temporary / "deep" / "file").write_text("x")
         assert not (tmp_path / "folder").exists()
     assert (tmp_path / "folder" / "deep" / "file").read_text() == "x"
-    with pytest.raises(ZooError), files.writing(tmp_path / "folder") as temporary:
+    with pytest.raises(ZooError), files.atomic_write(tmp_path / "folder") as temporary:
         temporary.mkdir()  # the folder is there already: it is kept
     assert (tmp_path / "folder" / "deep" / "file").read_text() == "x"
     assert os.listdir(tmp_path) == ["folder"]
@@ -86,7 +86,7 @@ def test_only_leftovers_are_cleaned_away(tmp_path):
     (tmp_path / ".folder.12.part" / "deep").mkdir(parents=True)
     files.clean(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(keep)
-    with files.writing(tmp_path / "new.npz") as temporary:
+    with files.atomic_write(tmp_path / "new.npz") as temporary:
         temporary.write_text("")
         files.clean(tmp_path)
         assert not temporary.exists()  # the names that `writing` gives are known

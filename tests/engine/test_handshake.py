@@ -115,7 +115,7 @@ def test_a_stranger_is_no_worker():
                 connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     threading.Thread(target=babble, daemon=True).start()
-    error = outcome(lambda: meet(Cluster((mine, other), 0), {}, 3.0, say=lines.append))
+    error = outcome(lambda: meet(Cluster((mine, other), 0), {}, 3.0, log=lines.append))
     server.close()
     assert isinstance(error, WorkersLost)
     assert exit_code(error) == 203

@@ -13,6 +13,7 @@ from zoo.errors import UsageError, WorkersLost, ZooError
 from zoo.handshake import meet
 from zoo.training import fit, workers
 from zoo.training.launcher import free_addresses
+from zoo.training.lock import locked
 from zoo.training.run import Options, Run
 from zoo.training.workers import Workers, facts, wait_for
 
@@ -154,6 +155,11 @@ def test_nobody_waits_to_hear_that_a_run_is_complete(tmp_path, monkeypatch, caps
         assert said == (
             f"{path} is complete already; --overwrite starts it anew.\n" * (index == "0")
         )
+    with locked(path):  # which the chief alone needs
+        assert zoo.train("imdb-gru", path, data="sample", settings=settings) == Run(path)
+        monkeypatch.setenv("ZOO_INDEX", "0")
+        with pytest.raises(ZooError, match="Another training runs"):
+            zoo.train("imdb-gru", path, data="sample", settings=settings)
     for other in ({"seed": 1}, {"settings": {**settings, "units": 5}}, {"overwrite": True}):
         arguments = {"settings": settings, **other}
         with pytest.raises(WorkersLost, match="Not all workers have come"):

@@ -86,26 +86,14 @@ def _recipes_with(verb: str, flag: str) -> list[str]:
 def _recipe_in(words: Sequence[str]) -> Recipe | None:
     """Returns the recipe of the first word that names a model; imports no TensorFlow."""
     from zoo.registry import get_recipe, recipes
+    from zoo.serving.find import find, recipe_of
 
     for word in words:
         try:
             if word in recipes() or ".py" in word:
                 return get_recipe(word)
             if os.path.isdir(word):
-                return _recipe_of(Path(word))
+                return recipe_of(find(Path(word)))
         except (ZooError, OSError, ValueError, LookupError, TypeError):
             continue  # raised again when the model is loaded
-    return None
-
-
-def _recipe_of(folder: Path) -> Recipe | None:
-    """Returns the recipe of a run folder, an export or a folder of versions."""
-    from zoo import files
-    from zoo.registry import get_recipe
-
-    versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
-    newest = max(versions, key=lambda path: int(path.name), default=folder)
-    for place in (folder, folder / "assets.extra", newest, newest / "assets.extra"):
-        if (place / "config.json").exists():
-            return get_recipe(files.read_json(place / "config.json")["recipe"])
     return None

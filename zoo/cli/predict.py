@@ -88,7 +88,7 @@ def predict(
     from zoo.serving import load
 
     predictor = load(model)
-    names, asks = predictor.input_names, predictor.recipe.asks
+    names, asks = predictor.input_names, predictor.recipe.reads_input
     if unknown := sorted(set(columns) - set(names)):
         raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], names)}")
     theirs = {name: columns.get(name, name) for name in names}
@@ -102,7 +102,7 @@ def predict(
     else:
         raise UsageError(f"This model takes {', '.join(names)}: give a file with these columns.")
     if asks:
-        rows, requests, examples = _asked(
+        rows, requests, examples = _read_inputs(
             predictor, rows, theirs[names[0]], source if lines is None else None
         )
     else:
@@ -135,25 +135,25 @@ def predict(
     if target is None or target == "-":
         _write(sys.stdout, merged, kind)
         return
-    from zoo.files import writing
+    from zoo.files import atomic_write
 
     with (
-        writing(Path(target)) as temporary,
+        atomic_write(Path(target)) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         _write(file, merged, kind)
 
 
-def _asked(
+def _read_inputs(
     predictor: Predictor, rows: list[Row], column: str, source: str | None
 ) -> tuple[list[Row], dict[str, list], dict[str, list]]:
-    """Reads what people have named, by the recipe's `ask`: the rows, inputs and other columns.
+    """Reads named inputs by the recipe's `read_input`: the rows, inputs and other columns.
 
     A row becomes as many as were read of what it names. A path in a file is seen from that file.
 
     Raises:
       UsageError: what is read is not what the model takes.
-      UsageError, ZooError: as `ask`.
+      UsageError, ZooError: as `read_input`.
     """
     given, names = [], predictor.input_names
     examples: dict[str, list] = {}
@@ -166,7 +166,7 @@ def _asked(
             )
         if source is not None:
             named = str(Path(source).expanduser().parent / Path(named).expanduser())
-        asked = predictor.recipe.ask(predictor.config, named)
+        asked = predictor.recipe.read_input(predictor.config, named)
         if missing := [name for name in names if name not in asked]:
             raise UsageError(
                 f"{predictor.name} takes {missing[0]!r}, which {named} does not hold: it was "

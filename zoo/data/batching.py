@@ -71,7 +71,7 @@ class Batches:
         return len(_leaves(self.x)[0])
 
     @property
-    def steps(self) -> int:
+    def steps_per_epoch(self) -> int:
         """Number of batches in an epoch. The last batch may be smaller."""
         return -(-self.rows // self.batch_size)
 

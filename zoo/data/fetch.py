@@ -29,14 +29,16 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from zoo import files
-from zoo.data.sources import Log
 from zoo.errors import UsageError, ZooError, quoted, shortened
 from zoo.processes import module_command
+
+Log: TypeAlias = Callable[[str], None]
+"""Takes one progress line."""
 
 PROBE_SECONDS = 3.0  # for a host to accept a connection, including the DNS look-up
 ANSWER_SECONDS = 30.0  # for the headers of a response, including redirects
@@ -158,7 +160,7 @@ def fetch_wheel(requirement: str, *, sha256: str, size: int = 0, log: Log = log)
             if len(wheels) != 1:
                 raise Unavailable(f"pip downloaded no wheel for {requirement}")
             _require(wheels[0], sha256, size, f"the wheel that pip found for {requirement}")
-            with files.writing(path) as temporary:
+            with files.atomic_write(path) as temporary:
                 shutil.move(wheels[0], temporary)
     return path
 
@@ -352,7 +354,7 @@ def _from_folder(folder: Path, url: str, path: Path, sha256: str, size: int) -> 
     if not original.is_file():
         return False
     try:
-        with open(original, "rb") as source, files.writing(path) as temporary:
+        with open(original, "rb") as source, files.atomic_write(path) as temporary:
             with open(temporary, "wb") as target:
                 # Read at most one byte more than expected: it shows that the file is longer.
                 left = size + 1 if size else sys.maxsize

@@ -14,8 +14,8 @@ from zoo.decoding.sampling import (
     RANGES,
     State,
     Step,
-    consume,
     log_probabilities,
+    prefill,
     sample,
 )
 
@@ -103,7 +103,7 @@ def generation_signatures(
             name: tf.zeros([rows, *spec.shape[1:]], spec.dtype) for name, spec in state.items()
         }
         lengths = tf.cast(prefix.row_lengths(), tf.int32)
-        logits, values = consume(step, zeros, prefix.to_tensor(0), lengths)
+        logits, values = prefill(step, zeros, prefix.to_tensor(0), lengths)
         return logits, values, prefix
 
     def made(seed: dict[str, tf.Tensor], random_seed: tf.Tensor, options: Any) -> dict[str, Any]:

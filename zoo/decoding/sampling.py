@@ -64,7 +64,7 @@ class Samples:
     complete: tf.Tensor
 
 
-def restricted(
+def filter_logits(
     logits: tf.Tensor, temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the probabilities to draw from, `(rows, ids)`, most probable first, and their ids.
@@ -90,11 +90,11 @@ def restricted(
     return probabilities / tf.reduce_sum(probabilities, axis=-1, keepdims=True), ids
 
 
-def choose(probabilities: tf.Tensor, ids: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+def sample_ids(probabilities: tf.Tensor, ids: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
     """Draws an id a row, int32 `(rows,)`: the first at which the sum of shares exceeds `number`.
 
     Args:
-      probabilities, ids: `(rows, ids)`, of `restricted`.
+      probabilities, ids: `(rows, ids)`, of `filter_logits`.
       number: float32 `(rows,)`, uniform in [0, 1).
     """
     sums = tf.cumsum(probabilities, axis=-1)
@@ -120,7 +120,7 @@ def random_numbers(random_seed: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(row, random_seed, fn_output_signature=spec)
 
 
-def consume(
+def prefill(
     step: Step, state: State, ids: tf.Tensor, lengths: tf.Tensor
 ) -> tuple[tf.Tensor, State]:
     """Feeds given ids to the network.
@@ -177,7 +177,7 @@ def sample(
       logits: of the first id, `(rows, ids)`.
       random_seed: int32 `(rows,)`.
       steps: int32 scalar.
-      temperature, top_k, top_p: as of `restricted`.
+      temperature, top_k, top_p: as of `filter_logits`.
       end: the id that ends a row by itself; None where there is none.
       unit: the id that completes a step, where a step is several ids; None: each id is one.
       per_step: ids that a step has at most, the one that completes it included.
@@ -188,7 +188,7 @@ def sample(
     def body(
         time: Any, logits: Any, state: Any, made: Any, ended: Any, total: Any, kept: Any
     ) -> Any:
-        chosen = choose(*restricted(logits, temperature, top_k, top_p), numbers[:, time])
+        chosen = sample_ids(*filter_logits(logits, temperature, top_k, top_p), numbers[:, time])
         done = ended | (made >= steps)
         chosen = tf.where(done, PADDING, chosen)
         logs = tf.gather(log_probabilities(logits), chosen, batch_dims=1)

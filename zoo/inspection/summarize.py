@@ -97,7 +97,7 @@ def inspect(
         )
     if any(not each.lengths.all() for each in captures):
         raise UsageError(f"A row of {title} has no real step.")
-    labels = [recipe.steps(config, assets, _row(x, row)) for row in range(len(index))]
+    labels = [recipe.token_labels(config, assets, _row(x, row)) for row in range(len(index))]
     unrolled = [unroll(each) for each in captures]
     layers = [
         Layer(each, states, gates(each, states.states))
@@ -168,7 +168,7 @@ def _input_column(predictor: Predictor, texts: Sequence[str]) -> Examples:
     if not texts:
         raise UsageError("There is no text to inspect.")
     names = predictor.input_names
-    if len(names) != 1 or predictor.recipe.asks:
+    if len(names) != 1 or predictor.recipe.reads_input:
         raise _needs_a_file(predictor)
     return {names[0]: list(texts)}
 

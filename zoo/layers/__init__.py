@@ -1,9 +1,10 @@
-"""Layers that Keras lacks, written with `keras.ops` and registered under the package `zoo`."""
+"""Layers that Keras does not have, each of `keras.ops` and registered under package `zoo`."""
 
-from zoo.layers.cells import CELLS
+from keras import layers
+
 from zoo.layers.pooling import MaskedPooling
 
-__all__ = [
-    "CELLS",
-    "MaskedPooling",
-]
+__all__ = ["CELLS", "MaskedPooling"]
+
+# Keras' recurrent layers by their names in configurations.
+CELLS = {"simplernn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}

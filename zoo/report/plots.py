@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoo.errors import ZooError
-from zoo.files import writing
+from zoo.files import atomic_write
 from zoo.scores import ConfusionMatrix, Monitor
 
 # Okabe and Ito's colours, distinct for colour-blind readers; the first two also in greyscale.
@@ -163,7 +163,7 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
       ZooError: it cannot be written.
     """
-    with writing(Path(path)) as temporary, warnings.catch_warnings():
+    with atomic_write(Path(path)) as temporary, warnings.catch_warnings():
         # The bundled font lacks some scripts. Names in these scripts are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(temporary, format="png", dpi=150)

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.decoding.sampling import MAX_STEPS, RANGES, choose, random_numbers, restricted
+from zoo.decoding.sampling import MAX_STEPS, RANGES, filter_logits, random_numbers, sample_ids
 from zoo.errors import UsageError, check_integer, check_number, quoted, suggest
 
 
@@ -123,8 +123,8 @@ def stream(
 
     def pieces(state: dict[str, tf.Tensor]) -> Iterator[str]:
         for number in numbers[0, :steps]:
-            shares, ids = restricted(state.pop("logits"), *how)
-            chosen = choose(shares, ids, number[tf.newaxis])
+            shares, ids = filter_logits(state.pop("logits"), *how)
+            chosen = sample_ids(shares, ids, number[tf.newaxis])
             if int(chosen[0]) > len(symbols):  # the end
                 return
             yield symbols[int(chosen[0]) - 1]

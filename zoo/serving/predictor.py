@@ -154,7 +154,7 @@ class Predictor:
         with dtype_policy("float32"), reading_assets(self.about / "assets.json"):
             model = self.recipe.build(self.config, self.assets)
         # Keras reads on where a checksum is wrong, and jumps about in the file, unchecked.
-        wrong = files.damage(self._weights)
+        wrong = files.verify_archive(self._weights)
         try:
             if wrong is None:
                 model.load_weights(self._weights)

@@ -76,7 +76,7 @@ def _unpack(pack: Path, target: Path) -> None:
         if target.is_dir():
             return
         try:
-            with files.writing(target) as temporary, tarfile.open(pack, "r:xz") as archive:
+            with files.atomic_write(target) as temporary, tarfile.open(pack, "r:xz") as archive:
                 # What a killed process with this process's id has left, as happens in containers.
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)

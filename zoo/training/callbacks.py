@@ -162,7 +162,7 @@ class Progress:
         self._drawn = 0.0
         self._begun: tuple[int, float] | None = None
 
-    def say(self, line: str) -> None:
+    def log(self, line: str) -> None:
         if not self.quiet:
             end = "\x1b[K\n" if self.terminal else "\n"
             print(line, end=end, file=sys.stdout, flush=True)
@@ -196,7 +196,7 @@ class Progress:
             and not name.startswith(("val_", diagnostics.UPDATE))
         ]
         mark = "  best" if best else ""
-        self.say(f"epoch {row['epoch']}/{self.epochs}  {'  '.join(scores)}  {seconds:.0f} s{mark}")
+        self.log(f"epoch {row['epoch']}/{self.epochs}  {'  '.join(scores)}  {seconds:.0f} s{mark}")
 
 
 def _numbers(logs: dict[str, float]) -> str:

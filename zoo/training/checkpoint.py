@@ -83,7 +83,7 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
         return
     kept = folder / f"{state.epoch:05d}-{state.step:08d}.npz"
     with (
-        files.writing(kept) as temporary,
+        files.atomic_write(kept) as temporary,
         open(temporary, "wb") as file,
     ):
         arrays = {f"v{i}": value for i, value in enumerate(values)}
@@ -111,7 +111,7 @@ def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
     """
     notes: list[str] = []
     for path in reversed(files_in(folder)):
-        wrong = files.damage(path)
+        wrong = files.verify_archive(path)
         if wrong is None:
             try:
                 with open(path, "rb") as file, np.load(file) as arrays:
@@ -142,7 +142,7 @@ def restore(model: keras.Model, values: list[np.ndarray], *, metrics: bool) -> N
         variable.assign(value)
 
 
-def mend(run: Path, model: keras.Model, state: State) -> list[str]:
+def repair(run: Path, model: keras.Model, state: State) -> list[str]:
     """Writes the weights of a run that goes on anew where they are damaged.
 
     Args:
@@ -160,14 +160,14 @@ def mend(run: Path, model: keras.Model, state: State) -> list[str]:
         return []
     notes = []
     last, best = run / "model-last.keras", run / "model-best.keras"
-    wrong = files.damage(last)
+    wrong = files.verify_archive(last)
     if wrong:
         notes.append(f"{last.name} is damaged ({wrong}); writing it anew")
         if not state.step:  # else the weights of that epoch are gone, and this one's come soon
-            with files.writing(last) as temporary:
+            with files.atomic_write(last) as temporary:
                 model.save(temporary)
             wrong = None
-    lost = files.damage(best)
+    lost = files.verify_archive(best)
     if lost:
         if wrong or state.stale:
             raise ZooError(
@@ -175,6 +175,6 @@ def mend(run: Path, model: keras.Model, state: State) -> list[str]:
                 f"{state.best_epoch}, the best. Restore it, or start anew with --overwrite."
             )
         notes.append(f"{best.name} is damaged ({lost}); copying {last.name}, of the same epoch")
-        with files.writing(best) as temporary:
+        with files.atomic_write(best) as temporary:
             shutil.copyfile(last, temporary)
     return notes

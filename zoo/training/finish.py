@@ -29,7 +29,7 @@ def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None
       ZooError: there are whole weights but a damaged history.
     """
     best = run.path / "model-best.keras"
-    if checkpoint.files_in(run.path / "checkpoint") or files.damage(best) is not None:
+    if checkpoint.files_in(run.path / "checkpoint") or files.verify_archive(best) is not None:
         return None
     if not (run.path / "history.csv").exists():
         return None
@@ -64,11 +64,11 @@ def finish(
     from zoo.report import plots
 
     if summary := diagnostics.summary(state.history[-1]):
-        progress.say(summary)
+        progress.log(summary)
     if state.seconds:
-        progress.say(throughput.summary(state))
+        progress.log(throughput.summary(state))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)
-    progress.say(f"testing the weights of epoch {state.best_epoch}")
+    progress.log(f"testing the weights of epoch {state.best_epoch}")
     predictor = load(run.path)
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
@@ -86,7 +86,7 @@ def finish(
         "baseline": {},
     }
     if baselines:
-        progress.say("fitting the baselines")
+        progress.log("fitting the baselines")
         others = recipe.baseline(config, splits)
         metrics["baseline"] = {name: each.to_json() for name, each in others.items()}
     if scores.confusion:

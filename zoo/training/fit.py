@@ -229,9 +229,9 @@ def _train_in(
         tf.config.experimental.enable_op_determinism()
     splits = _load_data(recipe, config, run, data, options, going_on=not overwrite)
     workers.check_same({"data": splits.fingerprint})
-    progress.say(f"{recipe.name} on {splits.title}: {_count(splits)}")
+    progress.log(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
-        progress.say(f"  {note}")
+        progress.log(f"  {note}")
 
     train = recipe.augment(config, splits.train)
     assets_file = run.path / "assets.json"
@@ -269,7 +269,7 @@ def _train_in(
 
     state = trained(run, recipe, config) if workers.chief else None
     if workers.of_chief(state is not None):
-        progress.say(f"  trained already; {run.path / 'metrics.json'} is missing or damaged")
+        progress.log(f"  trained already; {run.path / 'metrics.json'} is missing or damaged")
         workers.finish()
         if state is not None:
             finish(recipe, config, run, splits, state, baselines, progress)
@@ -277,17 +277,17 @@ def _train_in(
         return run
     with replicas.scope(), dtype_policy(options.precision):
         model = recipe.build(config, assets)
-        compile_model(recipe, config, assets, model, training.steps)
+        compile_model(recipe, config, assets, model, training.steps_per_epoch)
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
         if base is not None:
             for line in take_weights(model, base):
-                progress.say(f"  {line}")
+                progress.log(f"  {line}")
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
-    progress.say(
-        f"  {model.count_params():,} weights, {training.steps} steps of {config.batch_size} an "
-        f"epoch, {shares} replica(s), {options.precision}"
+    progress.log(
+        f"  {model.count_params():,} weights, {training.steps_per_epoch} steps of "
+        f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
         recipe, config, run, model, workers, training, validation, options.seed,
@@ -342,20 +342,20 @@ def _fit(
     if found is not None:
         state, values, notes = found
         for note in notes:
-            progress.say(f"  {note}")
+            progress.log(f"  {note}")
         if values:
             with strategy.scope():
                 checkpoint.restore(model, values, metrics=False)
-            for note in checkpoint.mend(run.path, model, state) if workers.chief else []:
-                progress.say(f"  {note}")
+            for note in checkpoint.repair(run.path, model, state) if workers.chief else []:
+                progress.log(f"  {note}")
             if state.step:
                 if not several:
                     # Running metrics have no variables before the first batch.
                     model.test_on_batch(*training.take(np.arange(1)))
                 metrics = values
-            progress.say(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
+            progress.log(f"  resuming in epoch {state.epoch + 1} after step {state.step}")
 
-    progress.steps = training.steps
+    progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
     with StopSignal() as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
@@ -364,14 +364,23 @@ def _fit(
             order = fresh.order(seed, state.epoch)[state.step :]
             speed = throughput.Throughput(fresh, order)
             steps = Steps(
-                folder, state, training.steps, order, every, stop, progress, metrics, workers, speed
+                folder,
+                state,
+                training.steps_per_epoch,
+                order,
+                every,
+                stop,
+                progress,
+                metrics,
+                workers,
+                speed,
             )
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
                 distribute(fresh, order, strategy, speed.made),
                 steps_per_epoch=len(order) if several else None,
                 validation_data=held_out,
-                validation_steps=validation.steps if several else None,
+                validation_steps=validation.steps_per_epoch if several else None,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
                 callbacks=[steps],
@@ -384,7 +393,7 @@ def _fit(
             _end_epoch(recipe, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
             if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
-                raise Interrupted(state.epoch, training.steps, stop.number)
+                raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
     return state
 
 
@@ -432,9 +441,9 @@ def _end_epoch(
     better = state.observe(score, recipe.monitor)
     if write:
         if better:
-            with files.writing(run.path / "model-best.keras") as temporary:
+            with files.atomic_write(run.path / "model-best.keras") as temporary:
                 model.save(temporary)
-        with files.writing(run.path / "model-last.keras") as temporary:
+        with files.atomic_write(run.path / "model-last.keras") as temporary:
             model.save(temporary)
         run.write_history(state.history)
         _log_for_tensorboard(run.path / "logs", row)

@@ -133,7 +133,7 @@ class Run:
     def write_assets(self, assets: dict[str, Any]) -> None:
         """Writes `assets.json`, and beside the checkpoints what it is checked against."""
         path = self.path / "assets.json"
-        with files.writing(path) as temporary:
+        with files.atomic_write(path) as temporary:
             files.write_json(temporary, assets)
             files.write_text(self._digest, files.sha256(temporary))
 

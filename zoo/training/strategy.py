@@ -95,11 +95,11 @@ def meet(
     link = _LINKS.get(cluster)
     if link is None:
 
-        def say(line: str) -> None:
+        def log(line: str) -> None:
             if not quiet:
                 print(line, file=sys.stderr, flush=True)
 
-        link = handshake.meet(cluster, facts, patience(), say=say, done=done)
+        link = handshake.meet(cluster, facts, patience(), log=log, done=done)
         if link:
             _LINKS[cluster] = link
         return link

@@ -169,13 +169,14 @@ def test_a_wrong_option_is_told_to_those_who_wait():
 
 def test_a_signal_while_waiting_says_a_line(tmp_path):
     hosts = launcher.free_addresses(2)
-    process = start(hosts, 0, *OPTIONS, "-o", str(tmp_path / "run"))
+    process = start(hosts, 0, *OPTIONS, "-o", str(tmp_path / "run"), "--overwrite")
     line = process.stderr.readline()
     assert line.startswith(f"Waiting for {hosts[1]} until ")
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert f"Stopped while waiting for {hosts[1]}; nothing is lost. Go on with:" in out
+    assert "--overwrite" in out.splitlines()[-1]  # nothing has been overwritten yet
     assert not err.strip()
 
 

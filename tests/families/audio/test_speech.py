@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from recipes.audio import features, mixing, read_recording
 from recipes.audio.baselines import segments
-from recipes.audio.features import Given, LogMel, halved
+from recipes.audio.features import LogMel, PrecomputedFeatures, halved
 from recipes.audio.metrics import transcription, word_errors
 from zoo.errors import UsageError, ZooError
 
@@ -129,7 +129,7 @@ def test_16_khz_are_halved_as_by_scipy():
 
 
 def test_given_features_are_scaled_and_0_at_padding_alone():
-    given = Given([1.0, 2.0], [2.0, 4.0])
+    given = PrecomputedFeatures([1.0, 2.0], [2.0, 4.0])
     output, _ = given(
         tf.constant([[[1.0, 2.0], [3.0, 6.0]], [[9.0, 9.0]] * 2]), tf.constant([2, 0])
     )

@@ -10,7 +10,7 @@ import pytest
 
 from recipes.music import chorales
 from recipes.music.chorales import CHORALES, read_custom, read_json, read_rolls, read_scores
-from zoo.data.derived import derived_path
+from recipes.music.derived import derived_path
 from zoo.errors import UsageError, ZooError
 
 HEAD = '<?xml version="1.0"?><score-partwise version="3.1"><part-list>'

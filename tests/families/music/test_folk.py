@@ -61,7 +61,7 @@ def test_a_type_is_that_of_the_field_or_of_the_part_of_the_book_or_of_the_title(
     assert set(rows["type"]) <= set(data.TYPES)
 
 
-def test_what_cannot_be_used_is_left_out_and_counted(monkeypatch):
+def test_unusable_tunes_are_omitted_and_counted(monkeypatch):
     monkeypatch.setattr(data, "MIN_TUNES_PER_KEY", 2)
     monkeypatch.setattr(data, "MIN_TUNES_PER_TOKEN", 2)
     rows, notes = read(
@@ -119,7 +119,7 @@ def test_the_splits_have_no_variants_of_each_other():
     assert sum(map(len, titles)) == len(set.union(*titles))
 
 
-def test_ones_own_file_is_read_and_a_wrong_one_said_to_be(tmp_path, capsys):
+def test_a_custom_file_is_read_and_an_invalid_one_is_an_error(tmp_path, capsys):
     path = tmp_path / "my.abc"
     path.write_text(tune(1, "My Jig") + tune(2, "Other", key="Edor") + tune(3, "Bad", "hello"))
     rows = data.FOLK.reader(path, None)
@@ -144,7 +144,7 @@ def test_ones_own_file_is_read_and_a_wrong_one_said_to_be(tmp_path, capsys):
         ("GAB {c}def |\n", {"prime": "GABdef |"}),
     ],
 )  # fmt: skip
-def test_a_file_to_go_on_from(tmp_path, text, expected):
+def test_a_file_to_continue(tmp_path, text, expected):
     path = tmp_path / "prime.abc"
     path.write_text(text)
     assert data.read_prime(path) == expected
@@ -153,7 +153,7 @@ def test_a_file_to_go_on_from(tmp_path, text, expected):
     } or "type" not in expected  # fmt: skip
 
 
-def test_a_damaged_file_to_go_on_from_is_one_line(tmp_path):
+def test_a_damaged_file_to_continue_gives_one_line(tmp_path):
     path = tmp_path / "prime.abc"
     path.write_text("X:1\nM:6/8\nK:G\nGAB hello\n")
     with pytest.raises(ZooError, match=r"prime\.abc is not a tune .* 'hello"):
@@ -278,8 +278,8 @@ def served():
 
 def test_the_score_is_that_of_the_model_without_type_and_key(served):
     config, assets, model, functions, sample = served
-    given = {name: tf.constant(sample[name][:3]) for name in ("type", "key", "tune")}
-    answer = {name: value.numpy() for name, value in functions["score"](**given).items()}
+    inputs = {name: tf.constant(sample[name][:3]) for name in ("type", "key", "tune")}
+    answer = {name: value.numpy() for name, value in functions["score"](**inputs).items()}
     batches = folk.batches(config, assets, {name: values[:3] for name, values in sample.items()})
     loss = folk.objective(config, assets)["loss"]
     total = 0.0
@@ -292,7 +292,7 @@ def test_the_score_is_that_of_the_model_without_type_and_key(served):
         assert answer["log_probability"][row] == pytest.approx(expected, rel=1e-5)
         total += float(loss(y, model(x))) * answer["count"][row]
     x, y = batches.take(np.arange(3))
-    # Training counts the same terms, but for the share of padding in the softmax.
+    # Training counts the same terms, but for the part of padding in the softmax.
     assert float(loss(y, model(x))) == pytest.approx(total / answer["count"].sum(), rel=1e-4)
 
 
@@ -321,12 +321,12 @@ def test_one_bad_row_does_not_fail_the_others(served):
     assert scores["count"][1:] == [0, 0]
 
 
-def test_a_tune_is_of_the_type_and_key_that_were_given_and_goes_on_from_the_prime(served):
+def test_a_tune_has_the_requested_type_and_key_and_continues_the_prime(served):
     _, _, _, functions, _ = served
-    given = {"type": ["jig", "reel"], "key": ["D major", "G major"], "prime": ["GAB c2", ""]}
+    inputs = {"type": ["jig", "reel"], "key": ["D major", "G major"], "prime": ["GAB c2", ""]}
     options = {"steps": 30, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     answer = functions["generate"](
-        **{name: tf.constant(values) for name, values in given.items()},
+        **{name: tf.constant(values) for name, values in inputs.items()},
         random_seed=tf.constant([3, 4]),
         **{name: tf.constant(value) for name, value in options.items()},
     )
@@ -407,7 +407,7 @@ def test_overlap_and_type_are_measured_on_the_training_tunes():
     assert checked("[M:2/2] c>dc>d d4 |]", **more)["type_follows"] == 0.0
 
 
-def test_metres_that_fit_a_type_have_a_share_of_its_tunes():
+def test_metres_that_fit_a_type_have_a_fraction_of_its_tunes():
     tunes = [["[M:6/8]"]] * 30 + [["[M:9/8]"]] * 2 + [["[M:3/4]"]]
     assert meters_of(["jig"] * 33, tunes) == {"jig": ["6/8", "9/8"]}
 
@@ -429,15 +429,15 @@ def test_an_n_gram_model_draws_tunes_of_what_it_has_counted(codec):
     rare = {name: [values[0]] * 98 + [values[0], values[1]] for name, values in rare.items()}
     rare["type"][-1], rare["tune"][-1] = "jig", TUNES[1]
     rare["key"] = ["G major"] * 100
-    asked = {"type": ["jig"] * 100, "key": ["G major"] * 100}
-    first = draw_tunes(fit_tunes(codec, rare, 8), codec, asked, range(100), 1)
+    requested = {"type": ["jig"] * 100, "key": ["G major"] * 100}
+    first = draw_tunes(fit_tunes(codec, rare, 8), codec, requested, range(100), 1)
     assert sum("M:6/8" in text for text in first) >= 95
-    asked = {"type": ["jig", "reel"], "key": ["G major", "B- major"]}
-    made = draw_tunes(model, codec, asked, [1, 2], 60)
-    assert made == draw_tunes(model, codec, asked, [1, 2], 60)
-    assert made[0].startswith("X:1\nT:Jig in G major\nR:jig\nM:")
-    assert made[1].startswith("X:1\nT:Reel in Bb major\nR:reel\nM:")
-    assert len(abc.tokens_of(draw_tunes(model, codec, asked, [1, 2], 3)[0])) <= 3
+    requested = {"type": ["jig", "reel"], "key": ["G major", "B- major"]}
+    tunes = draw_tunes(model, codec, requested, [1, 2], 60)
+    assert tunes == draw_tunes(model, codec, requested, [1, 2], 60)
+    assert tunes[0].startswith("X:1\nT:Jig in G major\nR:jig\nM:")
+    assert tunes[1].startswith("X:1\nT:Reel in Bb major\nR:reel\nM:")
+    assert len(abc.tokens_of(draw_tunes(model, codec, requested, [1, 2], 3)[0])) <= 3
 
 
 def test_copies_of_tunes_are_in_other_keys_of_their_mode():
@@ -460,7 +460,7 @@ def test_copies_of_tunes_are_in_other_keys_of_their_mode():
     assert folk.augment(config, train) == train
 
 
-def test_keys_of_copies_are_drawn_by_their_share():
+def test_keys_of_copies_are_drawn_in_proportion_to_their_counts():
     keys = ["A minor"] + ["G major"] * 200 + ["D major"] * 150 + ["C major"] * 50
     tunes = ["[M:4/4] CDEFGABcdefgabc'4 |]"] + ["[M:4/4] GABcd4 |]"] * 400
     drawn = with_copies({"key": keys, "tune": tunes}, 1)["key"][401:]
@@ -487,7 +487,7 @@ def test_spread_rows():
     assert metrics.spread(3, 10) == [0, 1, 2]
 
 
-def test_a_key_that_is_none_is_refused_before_anything_is_drawn():
+def test_an_invalid_key_is_an_error_before_sampling():
     with pytest.raises(UsageError, match="'H' is not a key"):
         folk.seed(folk.Config(), {"key": "H"})
     assert folk.seed(folk.Config(), {"key": "Edor", "type": "jig"}) == {

@@ -1,4 +1,4 @@
-"""The chain of ids against all frames of few keys, and against the network's own loss."""
+"""The sequence of ids against all frames of few keys, and against the network's own loss."""
 
 import itertools
 
@@ -26,8 +26,8 @@ def network(cell="lstm", depth=1, kind="nade", keys=KEYS, conditions=3):
     keras.utils.set_random_seed(3)
     before, notes = (keras.Input((None, keys), name=name) for name in ("before", "notes"))
     key = keras.Input((), dtype="int32", name="key")
-    given = layers.Reshape((1, 7))(layers.Embedding(conditions, 7, "normal")(key))
-    x = layers.ReLU()(layers.Add()([layers.Dense(7)(before), given]))
+    condition = layers.Reshape((1, 7))(layers.Embedding(conditions, 7, "normal")(key))
+    x = layers.ReLU()(layers.Add()([layers.Dense(7)(before), condition]))
     for number in range(depth):
         x = layers.Dropout(0.5)(CELLS[cell](6, return_sequences=True, name=f"rnn{number}")(x))
     head = NADE(4, keys, 2, name="head") if kind == "nade" else Bernoulli(keys, name="head")
@@ -44,7 +44,7 @@ def rolls(rng, rows=4, time=6, keys=KEYS):
     return (rng.random((rows, time, keys)) < 0.4).astype("float32")
 
 
-def own_nats(model, notes, key):
+def nats_by_the_loss(model, notes, key):
     """-log p of each frame by the model's loss, `(rows, time)`."""
     before = np.pad(notes[:, :-1], [(0, 0), (1, 0), (0, 0)])
     return frame_nats(notes, model({"before": before, "notes": notes, "key": key})).numpy()
@@ -86,14 +86,14 @@ def test_a_frame_is_as_probable_as_its_ids_one_after_another(kind, voices):
 def test_only_higher_notes_and_the_end_can_follow():
     frame = np.array([[0, 0, 1, 0, 0], [0] * 5, [0, 0, 0, 0, 1], [1, 0, 1, 0, 0]], "float32")
     chain = FrameChain(2, 3, KEYS)
-    shares = np.exp(chain.next_ids(tf.zeros([4, KEYS]), frame).numpy())
-    assert shares.shape == (4, chain.size)
+    probabilities = np.exp(chain.next_ids(tf.zeros([4, KEYS]), frame).numpy())
+    assert probabilities.shape == (4, chain.size)
     expected = np.zeros((4, chain.size))
     expected[0, [4, 5, chain.end]] = [1 / 2, 1 / 4, 1 / 4]
     expected[1, [1, 2, 3, 4, 5, chain.end]] = [1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 32]
     expected[2, chain.end] = 1  # nothing is higher
     expected[3, chain.end] = 1  # two voices sound
-    np.testing.assert_allclose(shares, expected, atol=1e-6)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("cell", "depth"), [("lstm", 1), ("gru", 2), ("simplernn", 1)])
@@ -102,27 +102,27 @@ def test_steps_add_up_to_the_loss_of_whole_pieces(cell, depth, kind):
     model = network(cell, depth, kind)
     step, specs = CHAIN.step(model)
     notes, key = rolls(np.random.default_rng(1)), np.array([0, 1, 2, 2])
-    # Rows are of unequal length in ids: each is at another place of its piece.
+    # Rows are of unequal length in ids: each is at another position of its piece.
     chains = [
         [CHAIN.first + key[row], *(i for frame in notes[row] for i in ids_of(frame))]
         for row in range(4)
     ]
     assert len({len(chain) for chain in chains}) > 1
     state, logs = zeros(specs, 4), None
-    found, frame = np.zeros(notes.shape[:2]), [0] * 4
-    for place in range(max(map(len, chains))):
-        column = [chain[place] if place < len(chain) else 0 for chain in chains]
-        if place:
+    total, frame = np.zeros(notes.shape[:2]), [0] * 4
+    for position in range(max(map(len, chains))):
+        column = [chain[position] if position < len(chain) else 0 for chain in chains]
+        if position:
             for row, number in enumerate(column):
                 if number:
-                    found[row, frame[row]] -= logs[row, number]
+                    total[row, frame[row]] -= logs[row, number]
                     frame[row] += number == CHAIN.end
         logits, state = step(tf.constant(column, tf.int32), state)
         logs = logits.numpy()
-    np.testing.assert_allclose(found, own_nats(model, notes, key), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(total, nats_by_the_loss(model, notes, key), rtol=1e-4, atol=1e-4)
 
 
-def test_a_condition_begins_anew_and_padding_changes_nothing():
+def test_a_condition_resets_the_state_and_padding_changes_nothing():
     step, specs = CHAIN.step(network())
     begin = tf.constant([CHAIN.first + 1])
     fresh, fresh_state = step(begin, zeros(specs, 1))
@@ -143,16 +143,18 @@ def test_a_condition_begins_anew_and_padding_changes_nothing():
 def test_score_is_the_loss_of_all_frames_but_the_first():
     model, rng = network(), np.random.default_rng(2)
     notes, key, length = rolls(rng), np.array([0, 1, 2, 1]), np.array([6, 1, 4, 5])
-    # What lies behind the end of a piece does not count.
+    # Frames after the end of a piece are ignored.
     frames = np.where(notes > 0, np.arange(21, 21 + KEYS), 0)
-    found = CHAIN.score(model, tf.constant(key), tf.constant(frames), tf.constant(length, tf.int32))
-    nats = own_nats(model, notes, key)
+    answer = CHAIN.score(
+        model, tf.constant(key), tf.constant(frames), tf.constant(length, tf.int32)
+    )
+    nats = nats_by_the_loss(model, notes, key)
     expected = [-nats[row, 1:n].sum() for row, n in enumerate(length)]
-    np.testing.assert_allclose(found["log_probability"], expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(found["count"], [5, 0, 3, 4])
+    np.testing.assert_allclose(answer["log_probability"], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(answer["count"], [5, 0, 3, 4])
 
 
-def test_frames_become_ids_and_again_frames():
+def test_frames_become_ids_and_then_frames_again():
     frames = tf.constant(
         [[[23, 21, 23], [0, 0, 0], [25, 0, 0]], [[22, 0, 0], [24, 21, 0], [23, 0, 0]]]
     )
@@ -181,15 +183,15 @@ def test_no_ids_are_no_frames():
     np.testing.assert_array_equal(length, [0, 0])
 
 
-def test_a_number_that_is_no_key_is_no_note():
+def test_numbers_outside_the_keys_are_ignored():
     frames = tf.constant([[[20, 21, 26], [-3, 0, 2_000_000_000]]])
     assert CHAIN.to_ids(frames, tf.constant([2])).to_list() == [[1, 6, 6]]
     assert CHAIN.multi_hot(frames).numpy().tolist() == [[[1, 0, 0, 0, 0], [0] * 5]]
 
 
 def test_multi_hot_takes_any_order_and_repetition():
-    found = CHAIN.multi_hot(tf.constant([[[25, 21, 25], [0, 0, 0]]]))
-    assert found.numpy().tolist() == [[[1, 0, 0, 0, 1], [0] * 5]]
+    answer = CHAIN.multi_hot(tf.constant([[[25, 21, 25], [0, 0, 0]]]))
+    assert answer.numpy().tolist() == [[[1, 0, 0, 0, 1], [0] * 5]]
 
 
 def functions_of(model, **options):
@@ -216,45 +218,45 @@ def generate(served, key, chord, prime, seed, **options):
     )
 
 
-def test_a_piece_begins_with_what_is_given(served):
+def test_a_piece_begins_with_its_seed(served):
     prime = [[[60, 48], [0, 0], [50, 62], [0, 0]], [[0, 0]] * 4, [[70, 0]] + [[0, 0]] * 3]
-    found = generate(served, ["C major", "", "g minor"], ["", "G2 B3", "Bb2"], prime, [1, 2, 3])
-    np.testing.assert_array_equal(found["length"], [3 + 5, 1 + 5, 2 + 5])
-    frames = found["frames"].numpy()
+    answer = generate(served, ["C major", "", "g minor"], ["", "G2 B3", "Bb2"], prime, [1, 2, 3])
+    np.testing.assert_array_equal(answer["length"], [3 + 5, 1 + 5, 2 + 5])
+    frames = answer["frames"].numpy()
     assert frames[0, :3].tolist() == [[48, 60, 0, 0], [0, 0, 0, 0], [50, 62, 0, 0]]
     assert frames[1, 0].tolist() == [43, 59, 0, 0]
     assert frames[2, :2].tolist() == [[46, 0, 0, 0], [70, 0, 0, 0]]
     assert (np.count_nonzero(frames, axis=2) <= 4).all()
-    for row, length in enumerate(found["length"].numpy()):
+    for row, length in enumerate(answer["length"].numpy()):
         assert not frames[row, length:].any()
         for frame in frames[row, :length]:
             notes = frame[frame > 0]
             assert (np.diff(notes) > 0).all()
 
 
-def test_what_was_drawn_has_the_log_probability_that_score_gives():
+def test_the_log_probability_of_a_sample_equals_its_score():
     model = network("gru", keys=88, conditions=25)
     options = {"steps": 5, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     # Of few voices, the chain would be certain of the end of a full frame; the network is not.
     functions = functions_of(model, voices=88, **options)
     keys = ["", "F major", "b minor"]
     empty = np.zeros((3, 0, 0), "int32")
-    found = generate((model, functions), keys, [""] * 3, empty, [4, 5, 6], steps=4)
-    frames = found["frames"].numpy()
+    answer = generate((model, functions), keys, [""] * 3, empty, [4, 5, 6], steps=4)
+    frames = answer["frames"].numpy()
     notes = np.stack([roll([[n for n in f if n] for f in piece]) for piece in frames])
     assert notes.sum(-1).std() > 1
-    nats = own_nats(model, notes, MusicEncoder().key(tf.constant(keys)).numpy())
-    np.testing.assert_allclose(found["log_probability"], -nats.sum(1), rtol=1e-4)
+    nats = nats_by_the_loss(model, notes, MusicEncoder().key(tf.constant(keys)).numpy())
+    np.testing.assert_allclose(answer["log_probability"], -nats.sum(1), rtol=1e-4)
     scored = functions["score"](
-        key=tf.constant(keys), frames=tf.constant(frames), length=found["length"]
+        key=tf.constant(keys), frames=tf.constant(frames), length=answer["length"]
     )
     np.testing.assert_allclose(scored["log_probability"], -nats[:, 1:].sum(1), rtol=1e-4)
     np.testing.assert_array_equal(scored["count"], [3, 3, 3])
 
 
-def test_a_key_that_cannot_be_read_is_none_and_the_answer_says_so(served):
-    found = served[1]["serving_default"](key=tf.constant(["H major", "", "bb  Minor"]))
-    assert found["key"].numpy().tolist() == [b"", b"", b"B- minor"]
-    frames = found["frames"].numpy()
+def test_an_invalid_key_counts_as_no_key_in_the_answer(served):
+    answer = served[1]["serving_default"](key=tf.constant(["H major", "", "bb  Minor"]))
+    assert answer["key"].numpy().tolist() == [b"", b"", b"B- minor"]
+    frames = answer["frames"].numpy()
     np.testing.assert_array_equal(frames[0], frames[1])  # the same random seed, and no key
     assert (frames[2] != frames[1]).any()

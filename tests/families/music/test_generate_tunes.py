@@ -1,4 +1,4 @@
-"""`zoo generate` of tunes: the files of each, and one line where the seed is none."""
+"""`zoo generate` of tunes: the files of each, and one line for an invalid seed."""
 
 import json
 
@@ -18,8 +18,8 @@ def run(run_of):
 def test_each_tune_becomes_files_that_can_be_heard_and_seen(cli, run, tmp_path):
     pytest.importorskip("music21")
     (tmp_path / "prime.abc").write_text("X:1\nM:6/8\nL:1/16\nK:D\n{g}G2A2B2 c4d2 |\n")
-    given = ("--type", "jig", "--prime", tmp_path / "prime.abc", "--steps", "0", "--seed", "7")
-    done = cli("generate", run, *given, "-o", tmp_path / "out")
+    options = ("--type", "jig", "--prime", tmp_path / "prime.abc", "--steps", "0", "--seed", "7")
+    done = cli("generate", run, *options, "-o", tmp_path / "out")
     paths = sorted((tmp_path / "out").iterdir())
     assert done.out.split() != []
     assert sorted(done.out.split()) == [str(path) for path in paths]
@@ -31,16 +31,16 @@ def test_each_tune_becomes_files_that_can_be_heard_and_seen(cli, run, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_tunes(cli, run):
-    given = ("--type", "reel", "--key", "G", "--steps", "25", "--json")
-    lines = cli("generate", run, *given, "-n", "2", "--seed", "3").out.splitlines()
+    options = ("--type", "reel", "--key", "G", "--steps", "25", "--json")
+    lines = cli("generate", run, *options, "-n", "2", "--seed", "3").out.splitlines()
     answers = zoo.load(run).generate(2, type="reel", key="G major", steps=25, seed=3)
     assert [json.loads(line) for line in lines] == answers
     assert answers[0]["tune"] != answers[1]["tune"]
-    assert cli("generate", run, *given, "--seed", "4").out == lines[1] + "\n"
+    assert cli("generate", run, *options, "--seed", "4").out == lines[1] + "\n"
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("options", "message"),
     [
         (["--type", "polska"], "Known types are jig, reel; got polska."),
         (["--key", "E dorian"], "got E dorian."),
@@ -49,9 +49,9 @@ def test_the_same_seed_gives_the_same_tunes(cli, run):
         (["--steps", "100001"], "steps must be from 0 to 100000; got 100001."),
     ],
 )
-def test_what_cannot_be_begun_with_is_one_line(cli, run, given, said):
-    done = cli("generate", run, *given, "--json", code=2)
-    assert said in done.err
+def test_an_invalid_seed_gives_one_line(cli, run, options, message):
+    done = cli("generate", run, *options, "--json", code=2)
+    assert message in done.err
     assert len(done.err.splitlines()) == 1
 
 
@@ -91,7 +91,7 @@ def test_wrong_python_types_are_usage_errors(run, given, says):
     assert says in str(caught.value)
 
 
-def test_without_a_folder_the_tunes_come_to_the_terminal(cli, run):
+def test_without_a_folder_the_tunes_are_printed(cli, run):
     done = cli("generate", run, "--type", "jig", "--key", "G", "--steps", "9", "-n", "2")
     answers = zoo.load(run).generate(2, type="jig", key="G major", steps=9)
     assert done.out == "".join(f"{answer['tune']}\n" for answer in answers)

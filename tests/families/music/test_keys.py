@@ -55,20 +55,20 @@ def test_parse_key(text, key):
 
 
 @pytest.mark.parametrize("text", ["", "H major", "major", "G major minor", "G##", "Gé", "7"])
-def test_what_is_no_key_is_refused_in_one_line(text):
+def test_invalid_keys_give_one_line(text):
     with pytest.raises(UsageError, match="is not a key") as caught:
         parse_key(text)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["A-minor", "b-Major", "E-"])
-def test_a_key_that_can_be_read_in_two_ways_is_refused(text):
+def test_ambiguous_keys_are_errors(text):
     letter = text[0].upper()
     with pytest.raises(UsageError, match=f"may be {letter} or {letter} flat: write '{letter} min"):
         parse_key(text)
 
 
-def test_a_key_without_its_mode_brings_a_suggestion():
+def test_a_key_without_its_mode_gives_a_suggestion():
     with pytest.raises(UsageError, match=r"no mode. Did you mean 'G major' or 'G minor'"):
         parse_key("G")
     with pytest.raises(UsageError, match=r"has the mode 'dorian'. Did you mean 'D major' or"):
@@ -146,7 +146,7 @@ def test_chords():
         ("-60", "'-60' in the chord"),
     ],
 )
-def test_what_is_no_chord_is_refused_in_one_line(text, message):
+def test_invalid_chords_give_one_line(text, message):
     with pytest.raises(UsageError, match=message) as caught:
         parse_chord(text)
     assert "\n" not in str(caught.value)
@@ -160,7 +160,7 @@ def test_the_package_is_light():
 
 
 @pytest.mark.parametrize("shift", range(12))
-def test_the_key_of_what_sounds(shift):
+def test_the_key_is_estimated_from_the_notes(shift):
     major = [(0, 4, 7), (5, 9), (7, 11, 2), (0, 4, 7), (2, 5, 9), (7, 11), (0, 4)]
     minor = [(0, 3, 7), (5, 8), (7, 11, 2), (0, 3, 7), (8, 0, 3), (7, 10), (0, 3)]
     for index, chords in ((shift, major), (12 + shift, minor)):

@@ -31,12 +31,12 @@ def book(*titles):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Six files of five kinds, a hidden one and two that are none."""
+    """Six files of five kinds, a hidden one and two other files."""
     music = tmp_path / "music"
-    for place in range(3):
-        frames = [tuple(note + place for note in chord) for chord in CHORDS for _ in (0, 1)]
-        write_frames(frames, music / f"sub{place}" / f"reel {place}", quarter_length=0.5)
-        (music / f"sub{place}" / f"reel {place}.musicxml").rename(music / f"hymn_{place}.xml")
+    for number in range(3):
+        frames = [tuple(note + number for note in chord) for chord in CHORDS for _ in (0, 1)]
+        write_frames(frames, music / f"sub{number}" / f"reel {number}", quarter_length=0.5)
+        (music / f"sub{number}" / f"reel {number}.musicxml").rename(music / f"hymn_{number}.xml")
     (music / "book.abc").write_text("\ufeff" + book("One", "Two") + "X:9\nK:H\nx|\n")
     (music / "._book.abc").write_text("rubbish")
     (music / "damaged.mid").write_bytes(b"MThd")
@@ -72,7 +72,7 @@ def test_frames_have_the_length_of_the_recipe(folder):
 def test_a_folder_of_all_kinds_trains_folk(folder):
     parts, notes, _, _ = folk.read_folder(folder)
     rows = parts["train"]
-    hymns, reels = ([f"{name} {place}" for place in range(3)] for name in ("hymn", "reel"))
+    hymns, reels = ([f"{name} {number}" for number in range(3)] for name in ("hymn", "reel"))
     assert sorted(rows["title"]) == [*hymns, "one", *reels, "two"]
     assert rows["type"].count("reel") == 3
     assert rows["tune"].count("[M:4/4] G2A2G2c2 |]") == 2  # as MIDI and as MusicXML
@@ -93,7 +93,7 @@ def test_a_folder_may_be_divided_into_splits(folder):
     assert notes == []
 
 
-def test_a_folder_without_music_is_refused(tmp_path):
+def test_a_folder_without_music_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(UsageError, match="has no music file; MIDI"):
         chorales.CHORALES.load(tmp_path)
@@ -135,13 +135,13 @@ def score_of(text):
 )
 def test_a_melody_is_written_as_it_was(meter, key, body):
     text = f"X:1\nM:{meter}\nL:1/8\nK:{key}\n{body}\n"
-    found, tokens = to_tune(score_of(text))
+    melody_key, tokens = to_tune(score_of(text))
     expected = abc.canonical([body], meter=meter)
     name = abc.parse_key(key)
-    assert abc.pitches(abc.bars(tokens), found) == abc.pitches(abc.bars(expected), name)
+    assert abc.pitches(abc.bars(tokens), melody_key) == abc.pitches(abc.bars(expected), name)
     lengths = [[note.length for note in bar.notes] for bar in abc.bars(expected)]
     last = lengths[-1]
-    if abc.bars(expected)[-1].notes[-1].pitch == "z":  # a rest at the end is not heard
+    if abc.bars(expected)[-1].notes[-1].pitch == "z":  # MIDI has no rest at the end
         last.pop()
     assert [[note.length for note in bar.notes] for bar in abc.bars(tokens)] == lengths
 
@@ -152,14 +152,14 @@ def test_the_melody_is_the_highest_note():
     assert (key, abc.join(tokens)) == ("C major", "[M:4/4] E2F2G4 |]")
 
 
-def test_what_is_played_by_hand_comes_to_sixteenths():
+def test_a_performance_is_moved_to_sixteenths():
     spans = [(0.02, 0.9, 60), (1.03, 1.45, 62), (1.49, 1.97, 64), (2.01, 2.3, 65), (3.02, 3.9, 67)]
     _, tokens = to_tune(Score(spans, (0, 4), (4, 4)))
     assert abc.join(tokens) == "[M:4/4] C2DEF/2z3/2G2 |]"
     assert sum(bar.length for bar in abc.bars(tokens)) == Fraction(4, 4)
 
 
-def test_what_is_no_tune_is_refused():
+def test_scores_that_are_not_tunes_are_errors():
     with pytest.raises(ZooError, match="no note"):
         to_tune(Score([], (0,), (4, 4)))
     with pytest.raises(ZooError, match="not a metre"):
@@ -169,7 +169,7 @@ def test_what_is_no_tune_is_refused():
 # A file to go on from.
 
 
-def test_a_piece_has_the_bars_and_the_key_of_the_file_that_it_goes_on_from(tmp_path):
+def test_a_piece_has_the_bars_and_the_key_of_the_file_that_it_continues(tmp_path):
     prime = tmp_path / "prime.abc"
     prime.write_text("X:1\nM:3/4\nL:1/4\nK:Gm\nD|GAB|dBG|c2A|G2|]\n")
     frames = recipe.seed(recipe.Config(), {"prime": str(prime)})["prime"]

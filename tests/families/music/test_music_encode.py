@@ -27,7 +27,7 @@ def test_other_spellings_are_the_key_that_python_reads(encoder, text):
 
 
 @pytest.mark.parametrize("text", ["H major", "C", "major", "C dorian", b"\xff", ""])
-def test_what_is_no_key_counts_as_none_and_leaves_others_alone(encoder, text):
+def test_invalid_keys_count_as_no_key_and_others_are_unchanged(encoder, text):
     numbers = encoder.key(tf.constant(["C major", text, "B minor"]))
     assert numbers.numpy().tolist() == [1, 0, 24]
     assert encoder.key_name(numbers).numpy().tolist() == [b"C major", b"", b"B minor"]
@@ -35,19 +35,19 @@ def test_what_is_no_key_counts_as_none_and_leaves_others_alone(encoder, text):
 
 def test_chords_are_those_that_python_reads(encoder):
     texts = ["G2 D3 B3 G4", "43 50 59 67", "Bb2, c#4;E♭5", "A0 C8", "Cb4 B#3"]
-    found = encoder.chord(tf.constant(["", *texts])).to_list()
-    assert found[0] == []
-    for text, notes in zip(texts, found[1:], strict=True):
+    chords = encoder.chord(tf.constant(["", *texts])).to_list()
+    assert chords[0] == []
+    for text, notes in zip(texts, chords[1:], strict=True):
         assert tuple(sorted(set(notes))) == parse_chord(text)
 
 
 def test_each_of_the_88_keys_can_be_written_as_a_number(encoder):
     notes = np.arange(21, 109)
-    found = encoder.chord(tf.constant([" ".join(map(str, notes))]))
-    assert found.to_list() == [notes.tolist()]
+    chords = encoder.chord(tf.constant([" ".join(map(str, notes))]))
+    assert chords.to_list() == [notes.tolist()]
 
 
 @pytest.mark.parametrize("text", ["H3", "C9", "20", "109", "G", "-"])
-def test_what_is_no_note_of_a_piano_is_left_out(encoder, text):
-    found = encoder.chord(tf.constant([f"G2 {text} D3", text, "60"]))
-    assert found.to_list() == [[43, 50], [], [60]]
+def test_notes_outside_the_piano_are_omitted(encoder, text):
+    chords = encoder.chord(tf.constant([f"G2 {text} D3", text, "60"]))
+    assert chords.to_list() == [[43, 50], [], [60]]

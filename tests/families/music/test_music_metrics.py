@@ -27,12 +27,12 @@ def overlap(piece, training, same=lambda one, other: one == other):
     best = 0
     for other in training:
         for start in range(len(piece)):
-            for place in range(len(other)):
+            for position in range(len(other)):
                 length = best + 1
                 while (
                     start + length <= len(piece)
-                    and place + length <= len(other)
-                    and same(piece[start : start + length], other[place : place + length])
+                    and position + length <= len(other)
+                    and same(piece[start : start + length], other[position : position + length])
                 ):
                     best, length = length, length + 1
     return best
@@ -128,7 +128,9 @@ def test_repeated_bars_by_hand():
     piece = [a, b, b, b, a, b, a, b, a]
     assert bars(piece, 2) == [(a, b), (b, b), (a, b), (a, b)]
     assert repeated_fraction([bars(piece, 2)]) == 0.5
-    assert repeated_fraction([bars(piece, 2), bars([a, b], 2)]) == 0.4  # another piece starts anew
+    assert (
+        repeated_fraction([bars(piece, 2), bars([a, b], 2)]) == 0.4
+    )  # another piece starts from scratch
     assert bars([[60], [62]], 1) == [(a,), (b,)]
     assert math.isnan(repeated_fraction([bars([a], 2)]))
 
@@ -185,7 +187,7 @@ def test_frame_checks_put_them_together():
     json.dumps(frame_checks([[(60,)]], ["C major"], training), allow_nan=False)
 
 
-def test_nothing_to_check_is_said():
+def test_nothing_to_check_is_an_error():
     with pytest.raises(ZooError, match="no note"):
         frame_checks([[()]], None, [[(60,)]])
     with pytest.raises(ZooError, match="1 keys for 2 pieces"):

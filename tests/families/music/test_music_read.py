@@ -1,4 +1,4 @@
-"""Music files of people's own, sound and damaged."""
+"""Custom music files, valid and damaged."""
 
 import io
 import random
@@ -60,7 +60,7 @@ def test_a_player_is_not_exact(tmp_path):
     assert read_score(midi(tmp_path / "x.mid", notes), 1.0) == [(60,), (62,), (64,), (65,)]
 
 
-def test_rests_within_stay_and_those_around_go(tmp_path):
+def test_rests_inside_are_kept_and_those_around_are_omitted(tmp_path):
     notes = [(3, 4, 60), (6, 7, 62)]
     assert read_score(midi(tmp_path / "x.mid", notes), 1.0) == [(60,), (), (), (62,)]
 
@@ -71,7 +71,7 @@ def test_a_note_that_is_struck_twice_is_one_in_its_frame(tmp_path):
 
 
 def refused(path, quarter_length=1.0, error=ZooError):
-    """Returns the one line with which a file is refused."""
+    """Returns the one line of the error of a file."""
     with pytest.raises(error) as caught:
         read_score(path, quarter_length)
     message = str(caught.value)
@@ -81,7 +81,7 @@ def refused(path, quarter_length=1.0, error=ZooError):
     return message.removeprefix(str(path)).strip()
 
 
-def test_what_is_no_piece_is_refused_in_one_line(tmp_path, capfd):
+def test_invalid_pieces_give_one_line(tmp_path, capfd):
     path = tmp_path / "x.mid"
     assert refused(path).startswith("does not exist")
     (tmp_path / "folder.mid").mkdir()
@@ -119,7 +119,7 @@ def test_other_files_are_refused_in_one_line(tmp_path, capfd, ending, content):
 
 
 @pytest.mark.parametrize("ending", ["mid", "musicxml"])
-def test_a_file_that_breaks_off_is_refused(files, tmp_path, ending):
+def test_a_truncated_file_is_an_error(files, tmp_path, ending):
     data = (files / f"piece.{ending}").read_bytes()
     path = tmp_path / f"x.{ending}"
     for size in range(1, len(data) - 8, max(1, len(data) // 150)):
@@ -195,7 +195,7 @@ def test_a_missing_library_is_named_with_what_installs_it(files, monkeypatch):
     assert read_score(files / "piece.mid", 1.0) == FRAMES
 
 
-def test_lengths_of_frames_are_above_nothing(files):
+def test_lengths_of_frames_are_positive(files):
     for length in (0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ZooError, match="quarter_length is"):
             read_score(files / "piece.mid", length)
@@ -204,13 +204,13 @@ def test_lengths_of_frames_are_above_nothing(files):
 # Events that are not used, and files that others write.
 
 CHORDS = [(0, 1, 48), (0, 1, 64), (1, 2, 50), (1, 2, 65), (2, 4, 43), (2, 4, 62)]
-HEARD = [(48, 64), (50, 65), (43, 62), (43, 62)]
+EXPECTED = [(48, 64), (50, 65), (43, 62), (43, 62)]
 
 
-def with_event(path, event, place=0):
+def with_event(path, event, offset=0):
     """Writes the chords with the bytes of an event, its time of 0 included, before others."""
     data = bytearray(midi(path, CHORDS).read_bytes())
-    start = data.index(b"MTrk") + 8 + place
+    start = data.index(b"MTrk") + 8 + offset
     data[start:start] = event
     size = int.from_bytes(data[18:22], "big") + len(event)
     data[18:22] = size.to_bytes(4, "big")
@@ -235,8 +235,8 @@ def with_event(path, event, place=0):
         b"\0\xf2\1\2\0\xf8",  # system messages
     ],
 )
-def test_an_odd_event_that_is_not_used_is_passed_over(tmp_path, event):
-    assert read_score(with_event(tmp_path / "x.mid", event), 1.0) == HEARD
+def test_unused_events_are_skipped(tmp_path, event):
+    assert read_score(with_event(tmp_path / "x.mid", event), 1.0) == EXPECTED
 
 
 def test_midi_inside_riff_and_with_other_chunks(tmp_path):
@@ -244,9 +244,9 @@ def test_midi_inside_riff_and_with_other_chunks(tmp_path):
     data = path.read_bytes()
     size = len(data).to_bytes(4, "little")
     path.write_bytes(b"RIFF" + (len(data) + 12).to_bytes(4, "little") + b"RMIDdata" + size + data)
-    assert read_score(path, 1.0) == HEARD
+    assert read_score(path, 1.0) == EXPECTED
     path.write_bytes(data[:14] + b"XFIH\0\0\0\3abc" + data[14:])
-    assert read_score(path, 1.0) == HEARD
+    assert read_score(path, 1.0) == EXPECTED
 
 
 def test_a_note_outside_of_midi_is_damage(tmp_path):

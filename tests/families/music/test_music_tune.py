@@ -226,7 +226,7 @@ def test_parts_are_played_in_their_order():
         expand_parts("A(B")
 
 
-def test_what_is_skipped_is_said():
+def test_skipped_parts_are_reported():
     parsed = parse_tune(tune(f"{A}|!D.C.!{B}|[Q:1/4=90]{D}|", more="Q:1/4=120\nm:~n = {o}n"))
     assert parsed.notes == (
         "a jump (such as D.C. or D.S.) skipped",
@@ -266,13 +266,13 @@ def test_the_title_names_the_key_once(title, key, expected):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
-    [("CDE hello", "'hello'"), ("C0 D", "no length"), ("z8|", "no note"), ("|:|", "no note"),
+    ("body", "message"),
+    [("CDE hello", "'hello'"), ("C0 D", "not a length"), ("z8|", "no note"), ("|:|", "no note"),
      ("C,,,,,D|", "C-1 of the ABC tune is not on a piano"), ("[K:H]C|", "'H' is not a key"),
      ("[L:1/0]C|", "not a unit of length"), ("[M:4/5]C|", "not a metre")],
 )  # fmt: skip
-def test_what_cannot_be_played_is_refused(body, said):
-    with pytest.raises(ZooError, match=said):
+def test_what_cannot_be_played_is_refused(body, message):
+    with pytest.raises(ZooError, match=message):
         to_piece(parse_tune(tune(body)))
 
 
@@ -310,7 +310,7 @@ def test_musicxml_is_played_alike_by_another_program(name):
     with suppress_output():
         score = converter.parseData(musicxml(tune_score(parsed)).decode(), format="musicxml")
         part = score.parts[0].expandRepeats().stripTies(matchByPitch=True)
-        found = sorted(
+        notes = sorted(
             (float(each.offset), float(each.quarterLength), pitch.midi)
             for each in part.flatten().notes
             if "Harmony" not in each.classes
@@ -318,4 +318,4 @@ def test_musicxml_is_played_alike_by_another_program(name):
         )
     piece = to_piece(parsed)
     expected = sorted((note.start, note.end - note.start, note.pitch) for note in piece.notes)
-    assert found == [pytest.approx(each) for each in expected]
+    assert notes == [pytest.approx(each) for each in expected]

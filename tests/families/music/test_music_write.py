@@ -1,4 +1,4 @@
-"""Files of pieces: what is in them is measured, not believed."""
+"""Files of pieces: the tests measure their content."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ def notes(*arguments, **options):
     return [(note.start, note.end, note.pitch, note.voice) for note in piece.notes]
 
 
-def test_a_repeated_note_is_held_within_a_beat_and_struck_on_each():
+def test_a_repeated_note_is_held_within_a_beat_and_repeated_on_each():
     frames = [(60,)] * 5 + [(62,), (62,), ()]
     assert notes(frames, quarter_length=0.5) == [
         (0.0, 1.0, 60, 0),
@@ -267,21 +267,21 @@ def detect_pitches(sound, rate):
     """The pitches of a chord: strong in its spectrum, and not an overtone of a lower one."""
     size = 1 << 17
     spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), size))
-    found = []
+    pitches = []
     for pitch in range(21, 109):
         frequency = 440 * 2 ** ((pitch - 69) / 12)
-        place = round(frequency * size / rate)
+        center = round(frequency * size / rate)
         # A maximum within a third of a semitone of where it should be.
-        near = max(2, round(place * 0.02))
-        around = spectrum[place - 2 * near : place + 2 * near + 1]
+        near = max(2, round(center * 0.02))
+        around = spectrum[center - 2 * near : center + 2 * near + 1]
         at_maximum = abs(int(around.argmax()) - 2 * near) <= near
         if at_maximum and around.max() > 0.15 * spectrum.max():
-            found.append(pitch)
+            pitches.append(pitch)
     overtones = (12, 19, 24, 28, 31, 34, 36, 38, 40)
-    return tuple(p for p in found if not {p - each for each in overtones} & set(found))
+    return tuple(p for p in pitches if not {p - each for each in overtones} & set(pitches))
 
 
-def test_the_pitches_that_are_heard_are_the_notes(tmp_path):
+def test_the_detected_pitches_are_the_notes(tmp_path):
     frames = [*CHORALE, (69,), (48, 53, 57, 71)]
     write_frames(frames, tmp_path / "x", quarter_length=1.0, bpm=60)
     rate, wave = samples(tmp_path / "x.wav")
@@ -316,15 +316,15 @@ def test_the_same_piece_gives_the_same_bytes(tmp_path):
     assert results[0] == results[1]
 
 
-def test_the_picture_shows_each_note_at_its_place(tmp_path, figures):
+def test_the_picture_shows_each_note_at_its_position(tmp_path, figures):
     frames = [*CHORALE, (60, 64, 67), *CHORALE]
     write_frames(frames, tmp_path / "x", quarter_length=1.0, key="Bb major")
     (axes,) = figures[0].axes
     (boxes,) = axes.collections
     extents = [path.get_extents() for path in boxes.get_paths()]
     assert sorted((box.x0, round((box.y0 + box.y1) / 2)) for box in extents) == sorted(
-        (float(place), pitch)
-        for place, frame in enumerate(frames)
+        (float(start), pitch)
+        for start, frame in enumerate(frames)
         for pitch in (frame if len(frame) == 4 else (*frame, 60))  # one is sung in unison
     )
     # Of a unison the lower voice is the narrower stripe; both can be seen.
@@ -397,7 +397,7 @@ def test_the_picture_of_a_tune(tmp_path, figures):
         ("X:1\nM:4/4\nL:1/8\nK:G\nA99999|\n", "lasts"),
     ],
 )
-def test_what_is_no_abc_is_refused_in_one_line(tmp_path, capfd, abc, message):
+def test_invalid_abc_gives_one_line(tmp_path, capfd, abc, message):
     with pytest.raises(ZooError, match=message) as caught:
         write_abc(abc, tmp_path / "x")
     assert "\n" not in str(caught.value)
@@ -425,7 +425,7 @@ def test_repeats_that_do_not_pair_up_are_played_once(tmp_path, capfd):
         ([(60,)] * 100_000, {}, "lasts 1,250 minutes .* the maximum is 15"),
     ],
 )
-def test_what_cannot_be_written_is_said_and_leaves_no_file(tmp_path, frames, options, message):
+def test_invalid_input_gives_an_error_and_no_file(tmp_path, frames, options, message):
     with pytest.raises(ZooError, match=message) as caught:
         write_frames(frames, tmp_path / "x", **{"quarter_length": 1.0, **options})
     assert "\n" not in str(caught.value)
@@ -450,7 +450,7 @@ def test_a_missing_library_is_named_with_what_installs_it(tmp_path, monkeypatch,
     assert not list(tmp_path.iterdir())
 
 
-def test_numbers_of_numpy_will_do(tmp_path):
+def test_numpy_numbers_are_accepted(tmp_path):
     frames = [np.array(frame, np.int32) for frame in CHORALE]
     write_frames(frames, tmp_path / "x", quarter_length=1.0)
     assert read_score(tmp_path / "x.mid", 1.0) == CHORALE

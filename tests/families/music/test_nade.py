@@ -28,8 +28,8 @@ def all_frames(keys=KEYS):
 def reference(layer, state, frame):
     """The equation of the docstring, a key at a time."""
     kernel, bias = (weight.numpy().astype(float) for weight in layer.given.weights)
-    given = state @ kernel + bias
-    hidden, base = given[: layer.hidden], given[layer.hidden :]
+    both = state @ kernel + bias
+    hidden, base = both[: layer.hidden], both[layer.hidden :]
     below, out = layer.below.numpy(), layer.out.numpy()
     logits = np.empty(KEYS)
     for i in range(KEYS):
@@ -44,9 +44,9 @@ def reference(layer, state, frame):
 def test_logits_are_those_of_the_equation_key_by_key(notes, activation):
     layer, frames = head(notes, activation), all_frames()
     state = np.random.default_rng(1).normal(0, 1, (len(frames), 3)).astype("float32")
-    found = layer(state, frames).numpy()
+    logits = layer(state, frames).numpy()
     expected = [reference(layer, s, f) for s, f in zip(state, frames, strict=True)]
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("notes", [1, KEYS])
@@ -62,20 +62,20 @@ def test_a_key_depends_on_those_below_it_and_on_no_other():
     layer = head()
     state = np.ones((1, 3), "float32")
     for frame in all_frames():
-        found = layer(state, frame[None]).numpy()[0]
+        logits = layer(state, frame[None]).numpy()[0]
         for key in range(KEYS):
             other = frame.copy()
             other[key] = 1 - other[key]
             changed = layer(state, other[None]).numpy()[0]
-            np.testing.assert_allclose(changed[: key + 1], found[: key + 1], rtol=1e-5)
-            assert (np.abs(changed[key + 1 :] - found[key + 1 :]) > 1e-5).all()
+            np.testing.assert_allclose(changed[: key + 1], logits[: key + 1], rtol=1e-5)
+            assert (np.abs(changed[key + 1 :] - logits[key + 1 :]) > 1e-5).all()
 
 
 def test_keys_of_a_bernoulli_head_do_not_depend_on_each_other():
     layer, frames = head(kind=Bernoulli), all_frames()
-    found = layer(np.ones((len(frames), 3), "float32"), frames).numpy()
-    assert np.ptp(found, axis=0).max() == 0
-    assert np.ptp(found, axis=1).min() > 0.1
+    logits = layer(np.ones((len(frames), 3), "float32"), frames).numpy()
+    assert np.ptp(logits, axis=0).max() == 0
+    assert np.ptp(logits, axis=1).min() > 0.1
 
 
 @pytest.mark.parametrize("kind", [NADE, Bernoulli])

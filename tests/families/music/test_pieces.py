@@ -13,9 +13,9 @@ from zoo.errors import ZooError
 
 def test_pieces_are_transposed_within_the_range_of_all_pieces():
     pieces = [[[40, 50], []], [[45], [47, 52]], [[], []]]
-    found = transposed(["C major", "", "A minor"], pieces, range(-5, 7))
+    columns = transposed(["C major", "", "A minor"], pieces, range(-5, 7))
     # 40 to 52 altogether: the first goes up by 2 at most, the second down by 5.
-    by_piece = list(zip(found["key"], found["frames"], strict=True))
+    by_piece = list(zip(columns["key"], columns["frames"], strict=True))
     assert by_piece[:3] == [
         ("C major", [[40, 50], []]),
         ("D- major", [[41, 51], []]),
@@ -26,8 +26,8 @@ def test_pieces_are_transposed_within_the_range_of_all_pieces():
 
 
 def test_no_shift_leaves_pieces_as_they_are():
-    found = transposed(["G minor"], [[[60]]], range(1))
-    assert found == {"key": ["G minor"], "frames": [[[60]]]}
+    columns = transposed(["G minor"], [[[60]]], range(1))
+    assert columns == {"key": ["G minor"], "frames": [[[60]]]}
 
 
 def test_pieces_without_a_note_cannot_be_transposed():
@@ -36,9 +36,9 @@ def test_pieces_without_a_note_cannot_be_transposed():
 
 
 def test_a_roll_has_a_column_for_each_key():
-    found = roll([[21, 108], [], [60]])
-    assert found.shape == (3, 88)
-    assert np.argwhere(found).tolist() == [[0, 0], [0, 87], [2, 39]]
+    values = roll([[21, 108], [], [60]])
+    assert values.shape == (3, 88)
+    assert np.argwhere(values).tolist() == [[0, 0], [0, 87], [2, 39]]
 
 
 def test_transitions_never_go_from_one_piece_to_the_next():
@@ -56,21 +56,21 @@ def test_nats_sum_over_keys_and_mean_over_frames():
 def test_baselines_by_hand():
     # Key 60 alternates; 64 sounds where 60 does; 67 sounds always.
     piece = [[60, 64, 67], [67]] * 20
-    found = baselines({"frames": [piece]}, {"frames": [piece]})
+    results = baselines({"frames": [piece]}, {"frames": [piece]})
     count = 39
     often, always = (19 + 0.5) / (count + 1), (count + 0.5) / (count + 1)
     entropy = -(19 * np.log(often) + 20 * np.log(1 - often)) / count
     never = -np.log1p(-0.5 / (count + 1))
     expected = 2 * entropy - np.log(always) + 85 * never
-    assert found["frequencies"]["nats_per_frame"] == pytest.approx(expected)
+    assert results["frequencies"]["nats_per_frame"] == pytest.approx(expected)
     after_on, after_off = (20 + 0.5) / (20 + 1), (19 + 0.5) / (19 + 1)
     same = -(20 * np.log(after_on) + 19 * np.log(after_off)) / count
     # No frame comes after one without 67; after none of the others anything ever sounds.
     rest = -np.log((39 + 0.5) / 40) - 85 * np.log1p(-0.5 / 40)
-    assert found["same-key"]["nats_per_frame"] == pytest.approx(2 * same + rest)
+    assert results["same-key"]["nats_per_frame"] == pytest.approx(2 * same + rest)
 
 
-def test_regressions_find_what_the_frame_before_and_the_keys_below_tell():
+def test_regressions_use_the_frame_before_and_the_keys_below():
     # Key 60 is random; 62 repeats it a frame later, 64 at once.
     rng = np.random.default_rng(0)
     random = (rng.random(2001) < 0.5).tolist()
@@ -78,8 +78,8 @@ def test_regressions_find_what_the_frame_before_and_the_keys_below_tell():
         [note for note, sounds in ((60, now), (62, last), (64, now)) if sounds]
         for last, now in itertools.pairwise(random)
     ]
-    found = baselines({"frames": [piece[:1000]]}, {"frames": [piece[1000:]]})
-    scores = {name: value["nats_per_frame"] for name, value in found.items()}
+    results = baselines({"frames": [piece[:1000]]}, {"frames": [piece[1000:]]})
+    scores = {name: value["nats_per_frame"] for name, value in results.items()}
     bit = np.log(2)
     assert scores["frequencies"] == pytest.approx(3 * bit, abs=0.1)
     assert scores["same-key"] == pytest.approx(3 * bit, abs=0.1)

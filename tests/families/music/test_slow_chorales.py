@@ -58,6 +58,6 @@ def test_the_quarters_in_json_are_the_same_chorales(load):
 
 def test_baselines_of_jsb(load):
     splits = load("jsb")
-    found = baselines(splits.train, splits.test)
-    scores = [found[name]["nats_per_frame"] for name in found]
+    results = baselines(splits.train, splits.test)
+    scores = [results[name]["nats_per_frame"] for name in results]
     np.testing.assert_allclose(scores, [11.091, 10.491, 9.033, 6.153], atol=0.01)

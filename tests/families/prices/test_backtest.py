@@ -103,7 +103,7 @@ def test_a_panel_is_aligned_by_the_day_that_was_forecast(panel, test_split):
     assert panel.price[2, 5, 2] == close[137]
     naive = Forecast(*(np.zeros((150, 3)) for _ in range(4)))
     naive = dataclasses.replace(naive, scale=naive.scale + 0.01, variance=naive.variance + 1e-4)
-    naive = dataclasses.replace(naive, freedom=naive.freedom + 5)
+    naive = dataclasses.replace(naive, df=naive.df + 5)
     rows = panels.scores(panel, panel.forecasts([naive] * 8))
     assert rows[2]["mae"] == pytest.approx(100 * np.abs(panel.value[..., 2]).mean())
     assert rows[0]["direction"] is None  # no change is no direction
@@ -237,7 +237,7 @@ def test_what_is_wrong_with_the_file_is_one_line_and_mend_is_a_setting(predictor
     with pytest.raises(zoo.ZooError, match="not sorted by date") as caught:
         load(tmp_path / "own.csv")
     assert "\n" not in str(caught.value)
-    config = dataclasses.replace(predictor.config, mend="sort")
+    config = dataclasses.replace(predictor.config, repairs="sort")
     splits = predictor.recipe.data(config).load(tmp_path / "own.csv", log=lambda line: None)
     assert splits.test["begin"] == [77]
     assert "validation and test: the last days of the training rows" in splits.notes

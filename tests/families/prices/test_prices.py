@@ -81,15 +81,15 @@ def test_errors_are_named_and_repaired_on_request(tmp_path, damage, message, men
         prices.read_prices(path)
     assert message in str(caught.value)
     assert "own.csv" in str(caught.value)
-    way = f"`zoo train … --set mend={mend}` ({mend!r} {prices.REPAIRS[mend]})"
+    way = f"`zoo train … --set repairs={mend}` ({mend!r} {prices.REPAIRS[mend]})"
     assert way in str(caught.value)
     assert "\n" not in str(caught.value)
     others = [name for name in prices.REPAIRS if name not in (mend, "jumps")]
-    with pytest.raises(ZooError, match="--set mend=") as caught:  # no other repair helps
+    with pytest.raises(ZooError, match="--set repairs=") as caught:  # no other repair helps
         prices.read_prices(path, mend=others)
     all_of_them = [name for name in prices.REPAIRS if name in (mend, *others)]
-    assert f"mend={','.join(all_of_them)}`" in str(caught.value)  # repairs that are set are kept
-    examples, notes = prices.read_prices(path, mend=(mend,))
+    assert f"repairs={','.join(all_of_them)}`" in str(caught.value)  # repairs that are set are kept
+    examples, notes = prices.read_prices(path, repairs=(mend,))
     assert len(examples["close"][0]) == len(examples["date"][0]) == left
     assert examples["date"][0] == sorted(set(examples["date"][0]))
     assert len(notes) == 1
@@ -100,9 +100,9 @@ def test_a_split_is_divided_out(tmp_path):
     lines = rows()
     split(lines)
     (tmp_path / "own.csv").write_text("\n".join(lines))
-    examples, _ = prices.read_prices(tmp_path / "own.csv", mend=("splits",))
+    examples, _ = prices.read_prices(tmp_path / "own.csv", repairs=("splits",))
     # It may have been a crash as well: then it stays.
-    kept, _ = prices.read_prices(tmp_path / "own.csv", mend=("jumps",))
+    kept, _ = prices.read_prices(tmp_path / "own.csv", repairs=("jumps",))
     straight, _ = prices.parse_prices("\n".join(rows()), "straight")
     assert kept["close"][0][:40] == straight["close"][0][:40]
     for name in ("open", "high", "low", "close"):
@@ -148,8 +148,8 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(UsageError, match="of no known kind"):
         prices.read_prices(tmp_path / "a.xlsx")
     with pytest.raises(UsageError, match=r"Unknown repair 'sorted'. Did you mean 'sort'\?"):
-        prices.parse_mend("drop, sorted")
-    assert prices.parse_mend("sort, drop") == ("drop", "sort")
+        prices.parse_repairs("drop, sorted")
+    assert prices.parse_repairs("sort, drop") == ("drop", "sort")
 
 
 def test_long_wide_and_named_columns_are_the_same_prices():

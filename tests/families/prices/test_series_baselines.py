@@ -29,7 +29,7 @@ def test_a_forecast_knows_the_past_alone(name, days):
     future.returns[cut:] *= -3
     future.proxy[cut:] *= 9
     after = BASELINES[name](future, END, HORIZON)
-    for field in ("location", "scale", "freedom", "variance"):
+    for field in ("location", "scale", "df", "variance"):
         one, other = getattr(before, field), getattr(after, field)
         assert one.shape == (600, HORIZON)
         np.testing.assert_array_equal(one[:cut], other[:cut], err_msg=field)
@@ -69,7 +69,7 @@ def test_garch_is_archs_own_forecast(days):
     model = arch_model(days.returns[1:] / unit, mean="Zero", vol="GARCH", dist="t", rescale=False)
     fitted = model.fit(last_obs=END - 1, disp="off")
     theirs = fitted.forecast(horizon=HORIZON, start=END - 2, reindex=False).variance.to_numpy()
-    square = ours.scale**2 * ours.freedom / (ours.freedom - 2)
+    square = ours.scale**2 * ours.df / (ours.df - 2)
     # Row 0 is the forecast of the last day that was fitted on; the last one of day 599.
     for row, day in ((0, END - 1), (150, END + 149)):
         np.testing.assert_allclose(square[day], np.cumsum(theirs[row]) * unit**2, rtol=1e-3)

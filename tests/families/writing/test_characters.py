@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from recipes.writing.books import PASSAGE, passages, read_text
+from recipes.writing.character_encoder import Characters, learn_characters
 from zoo.errors import UsageError, ZooError
-from zoo.text import Characters, learn_characters
 
 TEXTS = ["To be,\nor not", "", "é≠𝄞 – naïve\u200d", "a\0b\r\n\tc", "aaa"]
 
