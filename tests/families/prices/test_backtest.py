@@ -237,7 +237,7 @@ def test_what_is_wrong_with_the_file_is_one_line_and_mend_is_a_setting(predictor
     with pytest.raises(zoo.ZooError, match="not sorted by date") as caught:
         load(tmp_path / "own.csv")
     assert "\n" not in str(caught.value)
-    config = dataclasses.replace(predictor.config, repairs="sort")
+    config = dataclasses.replace(predictor.config, mend="sort")
     splits = predictor.recipe.data(config).load(tmp_path / "own.csv", log=lambda line: None)
     assert splits.test["begin"] == [77]
     assert "validation and test: the last days of the training rows" in splits.notes
