@@ -221,7 +221,7 @@ def test_the_command_on_a_custom_file(run, tmp_path, monkeypatch, capsys):
         *("backtest.json", "fan.png", "calibration.png", "equity.png")
     }
     predictor = zoo.load(run)
-    asked = predictor.recipe.module.ask(predictor.config, str(file))
+    asked = predictor.recipe.module.read_input(predictor.config, str(file))
     answer = predictor.predict({"close": asked["close"]})[0]
     line = predictor.recipe.show({name: column[0] for name, column in asked.items()}, answer)
     assert "in 3 days, 80 % between" in line
