@@ -221,7 +221,7 @@ def test_the_command_on_a_custom_file(run, tmp_path, monkeypatch, capsys):
         *("backtest.json", "fan.png", "calibration.png", "equity.png")
     }
     predictor = zoo.load(run)
-    asked = predictor.recipe.module.ask(predictor.config, str(file))
+    asked = predictor.recipe.module.read_input(predictor.config, str(file))
     answer = predictor.predict({"close": asked["close"]})[0]
     line = predictor.recipe.show({name: column[0] for name, column in asked.items()}, answer)
     assert "in 3 days, 80 % between" in line
@@ -237,7 +237,7 @@ def test_what_is_wrong_with_the_file_is_one_line_and_mend_is_a_setting(predictor
     with pytest.raises(zoo.ZooError, match="not sorted by date") as caught:
         load(tmp_path / "own.csv")
     assert "\n" not in str(caught.value)
-    config = dataclasses.replace(predictor.config, repairs="sort")
+    config = dataclasses.replace(predictor.config, mend="sort")
     splits = predictor.recipe.data(config).load(tmp_path / "own.csv", log=lambda line: None)
     assert splits.test["begin"] == [77]
     assert "validation and test: the last days of the training rows" in splits.notes

@@ -81,14 +81,14 @@ def test_errors_are_named_and_repaired_on_request(tmp_path, damage, message, men
         prices.read_prices(path)
     assert message in str(caught.value)
     assert "own.csv" in str(caught.value)
-    way = f"`zoo train … --set repairs={mend}` ({mend!r} {prices.REPAIRS[mend]})"
+    way = f"`zoo train … --set mend={mend}` ({mend!r} {prices.REPAIRS[mend]})"
     assert way in str(caught.value)
     assert "\n" not in str(caught.value)
     others = [name for name in prices.REPAIRS if name not in (mend, "jumps")]
-    with pytest.raises(ZooError, match="--set repairs=") as caught:  # no other repair helps
-        prices.read_prices(path, mend=others)
+    with pytest.raises(ZooError, match="--set mend=") as caught:  # no other repair helps
+        prices.read_prices(path, repairs=others)
     all_of_them = [name for name in prices.REPAIRS if name in (mend, *others)]
-    assert f"repairs={','.join(all_of_them)}`" in str(caught.value)  # repairs that are set are kept
+    assert f"mend={','.join(all_of_them)}`" in str(caught.value)  # repairs that are set are kept
     examples, notes = prices.read_prices(path, repairs=(mend,))
     assert len(examples["close"][0]) == len(examples["date"][0]) == left
     assert examples["date"][0] == sorted(set(examples["date"][0]))
@@ -128,7 +128,7 @@ def test_a_split_is_divided_out(tmp_path):
 )
 def test_errors_without_a_repair_are_named(text, message):
     with pytest.raises(ZooError) as caught:
-        prices.parse_prices(text, "own.csv", mend=tuple(prices.REPAIRS))
+        prices.parse_prices(text, "own.csv", repairs=tuple(prices.REPAIRS))
     assert message in str(caught.value)
     assert str(caught.value).startswith("own.csv")
 
