@@ -183,7 +183,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     }
     tables = {}
     if splits := training_splits(predictor):
-        # As many texts as people's, of about their length, each with dice of its own.
+        # As many texts as people's, of about their length, each with its own seed.
         texts = examples["text"][:50]
         steps = sum(map(len, texts)) // len(texts)
         answers = predictor.generate(len(texts), steps=steps)

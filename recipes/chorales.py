@@ -16,7 +16,7 @@ Boulanger-Lewandowski, Bengio & Vincent 2012):
 In training each piece is heard in every key to which it can be transposed within the range of the
 training pieces. A piece is made by drawing one note after another, from the bass upwards, until
 the frame is over, and so on: the same probabilities, as a chain (`recipes/music/frames.py`). It can
-begin with a chord or with frames of one's own.
+begin with a chord or with custom frames.
 
 Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
 

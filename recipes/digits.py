@@ -7,7 +7,7 @@ time, and one softmax answers for the whole recording:
     p(y | x) = softmax(W [mean_t h_t, max_t h_t] + b)
 
 The loudest frame of a recording is the measure of the others, so it does not matter how loud it is.
-Each epoch hears the training recordings anew: at other speeds, which are other pitches too (Ko et
+Each epoch hears the training recordings again: at other speeds, which are other pitches too (Ko et
 al. 2015), through other microphones, with silence around them and noise, and with some bands and
 frames hidden (SpecAugment; Park et al. 2019). Any words will do, not digits alone.
 

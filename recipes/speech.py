@@ -16,7 +16,7 @@ classification; Graves et al. 2006):
 The sum is one pass over the steps, forwards, and -log p(y | x) is the loss. What is heard is the
 text of the most probable alignment, or, with a beam, the most probable text (`--beam 8`).
 
-Training sequences are joined from recordings of one speaker, anew in each epoch: 3 to 10 of them,
+Training sequences are joined from recordings of one speaker, again in each epoch: 3 to 10 of them,
 with pauses, at other speeds, louder and softer, through other microphones, with noise, and some
 bands and frames hidden (SpecAugment; Park et al. 2019). Test sequences are joined once, of test
 recordings, with pauses, loudness and noise drawn alike. A table of recordings of several words
@@ -114,7 +114,7 @@ def encoder(config: Config, assets: Assets) -> Features:
 
 
 def augment(config: Config, train: Examples) -> Examples:
-    return {**train, "disturbed": [True] * len(train["text"])}  # in `batches`, anew each epoch
+    return {**train, "disturbed": [True] * len(train["text"])}  # in `batches`, again each epoch
 
 
 def spoken(config: Config, examples: Examples, seed: tuple[int, ...] = (0,)) -> Examples:

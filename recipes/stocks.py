@@ -75,7 +75,7 @@ class Config(BaseConfig):
     window: int = 256  # days that are learnt from together
     horizon: int = 5  # H, days ahead
     max_days: int = 50_000  # a longer series has no forecast
-    mend: str = ""  # what to mend in one's own file: drop,sort,duplicates,bars,gaps,splits,jumps
+    mend: str = ""  # repairs of a custom file: drop,sort,duplicates,bars,gaps,splits,jumps
 
     def __post_init__(self) -> None:
         super().__post_init__()

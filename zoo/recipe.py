@@ -24,7 +24,7 @@ Functions:
 - `batches(config, assets, examples)`: raw examples to a `zoo.data.Batches` of model input and
   target.
 - `build(config, assets)`: the Keras model, of backend-neutral layers, not compiled.
-- `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made anew at each call.
+- `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made again at each call.
 - `serve(config, assets, model)`: a `zoo.serving.Served`: functions from raw input to named
   outputs, by what they can do: `answer`, `search`, `generation`, `score`, `alignment`, `forecast`.
   The table in `zoo.serving.capabilities` says which inputs, options and outputs each has; it is
@@ -40,7 +40,7 @@ Functions that a module has only where there is something to do:
   once for each `Assets`; `batches`, `build` and `serve` use what it returned as `assets.encoder`.
 - `optimizer(config, steps)`: the Keras optimizer, where it is not Adam with clipping, warm-up and
   cosine decay. `steps` are those of all epochs: batches of the training split times
-  `config.epochs`; early stopping may end training before. It is made anew at each call. Gradients
+  `config.epochs`; early stopping may end training before. It is made again at each call. Gradients
   of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
   `update/…`, and `config.clip_norm` does nothing unless it is used here.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces

@@ -86,7 +86,7 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
     chosen = set(test)
     train = [row for row in range(len(speakers)) if row not in chosen]
     if speaker and not train:
-        raise UsageError(f"There is nobody but {speaker!r} to train on.")
+        raise UsageError(f"There is no speaker but {speaker!r} to train on.")
     if not train or not test:
         return {"train": recordings}, []
     return {"train": take(recordings, train), "test": take(recordings, test)}, [note]

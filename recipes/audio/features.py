@@ -97,7 +97,7 @@ class PrecomputedFeatures(tf.Module):
       mean, deviation: of each feature, in training.
     """
 
-    seconds = 0.0  # of a frame: nobody says
+    seconds = 0.0  # of a frame: unknown
     rate = round(1 / HOP_SECONDS)  # frames in a second, as a bound
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:

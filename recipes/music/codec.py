@@ -138,7 +138,7 @@ class TuneCodec(keras.layers.Layer):
         """Returns what a tune begins with: type, key, and the tokens of `prime`.
 
         A prime without a metre is in the most frequent one of the type; an empty one leaves the
-        metre open. Tokens that are not known are left out, and are a `problem`.
+        metre open. Tokens that are not known are omitted, and are a `problem`.
 
         Returns:
           int32 `(batch, None)`.

@@ -25,7 +25,7 @@ TAPS = 256  # days that an average looks back, at most
 MOST = 100.0  # multiple of the base's variance that a target of training has, at most
 FLOOR = 1e-10  # least variance of a day: a deviation of 0.001 %
 SLACK = 1e-3  # share by which a rounded high may lie below the close
-WILD = 0.6  # a low below this share of open and close, or the like of a high, is a slip of a pen
+WILD = 0.6  # a low below this share of open and close, or the like of a high, is an outlier
 GK = 2 * math.log(2) - 1
 FEATURES = (
     *("return", "size", "loss", "overnight", "week", "month"),

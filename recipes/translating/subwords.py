@@ -37,7 +37,7 @@ def split_words(text: tf.Tensor, lower: bool = False) -> tf.RaggedTensor:
     """Splits raw text into words, digits and other signs, which joined give the text again.
 
     Spaces and control characters, also several in a row, become one `▁` before what follows,
-    and the text begins with one. What has no width (soft hyphens, joiners) is left out. An
+    and the text begins with one. What has no width (soft hyphens, joiners) is omitted. An
     apostrophe stays with the letters before it, because French elides so: `L'homme, 30.` gives
     `▁L' homme , ▁3 0 .`. Bytes that are not UTF-8 become U+FFFD. A `▁` in the text becomes `_`.
 

@@ -35,7 +35,7 @@ def learn_characters(texts: Iterable[str], size: int) -> list[str]:
 class Characters:
     """Characters to ids 1, 2, …, and back.
 
-    Characters that are not among them, and bytes that are not UTF-8, are left out.
+    Characters that are not among them, and bytes that are not UTF-8, are omitted.
 
     Args:
       characters: in the order of Unicode, as of `learn_characters`.

@@ -169,7 +169,7 @@ def test_best_weights_that_nothing_else_holds_are_not_made_up(written):
     with pytest.raises(ZooError, match=r"model-best.keras is damaged \(it is missing\).* epoch 2"):
         checkpoint.repair(folder, made, later)
     (folder / "model-last.keras").write_bytes(b"")
-    with pytest.raises(ZooError, match="start anew with --overwrite"):
+    with pytest.raises(ZooError, match="start from scratch with --overwrite"):
         checkpoint.repair(folder, made, dataclasses.replace(state, step=3))
     assert checkpoint.repair(folder, made, checkpoint.State()) == []  # no epoch is complete yet
 

@@ -78,7 +78,7 @@ def test_it_steps_as_adam_does_and_measures_what_a_tape_does():
     for name in ratios[0]:
         expected = np.mean([ratio[name] for ratio in ratios])
         assert found[f"update/{name}"] == pytest.approx(expected, rel=1e-4)
-    assert set(diagnostics.end_epoch(ours).values()) == {0.0}  # the next epoch begins anew
+    assert set(diagnostics.end_epoch(ours).values()) == {0.0}  # the next epoch starts from scratch
 
 
 def test_without_clipping_no_step_is_clipped():

@@ -153,7 +153,7 @@ def test_nobody_waits_to_hear_that_a_run_is_complete(tmp_path, monkeypatch, caps
         assert zoo.train("imdb-gru", path, data="sample", settings=settings) == Run(path)
         said = capsys.readouterr().out
         assert said == (
-            f"{path} is complete already; --overwrite starts it anew.\n" * (index == "0")
+            f"{path} is complete already; --overwrite starts it from scratch.\n" * (index == "0")
         )
     with locked(path):  # which the chief alone needs
         assert zoo.train("imdb-gru", path, data="sample", settings=settings) == Run(path)

@@ -32,7 +32,7 @@ def tensors(
     """Returns examples as a signature takes them, in one batch.
 
     Args:
-      examples: columns, as of `Predictor.predict`; those that are no inputs are left out.
+      examples: columns, as of `Predictor.predict`; those that are no inputs are omitted.
       specs: of the signature's inputs, by name.
 
     Raises:

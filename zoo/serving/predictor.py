@@ -149,7 +149,7 @@ class Predictor:
                 f"{self.folder} holds a SavedModel only, which can be served, but neither trained "
                 "nor exported again. Use the run folder, or an export made with --format keras."
             )
-        # Built anew in float32 from the recipe, so that precision and devices of the training
+        # Built again in float32 from the recipe, so that precision and devices of the training
         # do not matter, and with Keras' own kernels, which run on any machine.
         with dtype_policy("float32"), reading_assets(self.about / "assets.json"):
             model = self.recipe.build(self.config, self.assets)
@@ -264,7 +264,7 @@ class Predictor:
         Args:
           examples: a list of raw inputs, or a dict of equally long lists, input name to values.
             A value is a text or number, or a list of them where the signature takes sequences.
-            An input `length` may be left away: it is then the length of each row's sequence.
+            An input `length` may be omitted: it is then the length of each row's sequence.
           batch_size: rows computed together; it does not change the answers, except for the
             padding of outputs without a `length`.
           signature: which of the model's signatures.
@@ -273,7 +273,7 @@ class Predictor:
         Returns:
           One dict an example, output name to a str, number or list; `probabilities` is a dict,
           class name to number, where there are class names. Where the signature returns
-          `length`, lists over time have that many values and `length` itself is left out.
+          `length`, lists over time have that many values and `length` itself is omitted.
 
           A row that cannot be answered does not fail the others: its `valid` is False, its
           `problem` a sentence, and its other values are NaN, empty, 0 or False.

@@ -143,7 +143,7 @@ def restore(model: keras.Model, values: list[np.ndarray], *, metrics: bool) -> N
 
 
 def repair(run: Path, model: keras.Model, state: State) -> list[str]:
-    """Writes the weights of a run that goes on anew where they are damaged.
+    """Writes the weights of a run that goes on, again where they are damaged.
 
     Args:
       run: folder of `model-last.keras` and `model-best.keras`.
@@ -162,7 +162,7 @@ def repair(run: Path, model: keras.Model, state: State) -> list[str]:
     last, best = run / "model-last.keras", run / "model-best.keras"
     wrong = files.verify_archive(last)
     if wrong:
-        notes.append(f"{last.name} is damaged ({wrong}); writing it anew")
+        notes.append(f"{last.name} is damaged ({wrong}); writing it again")
         if not state.step:  # else the weights of that epoch are gone, and this one's come soon
             with files.atomic_write(last) as temporary:
                 model.save(temporary)
@@ -172,7 +172,7 @@ def repair(run: Path, model: keras.Model, state: State) -> list[str]:
         if wrong or state.stale:
             raise ZooError(
                 f"{best} is damaged ({lost}), and nothing else holds the weights of epoch "
-                f"{state.best_epoch}, the best. Restore it, or start anew with --overwrite."
+                f"{state.best_epoch}, the best. Restore it, or start from scratch with --overwrite."
             )
         notes.append(f"{best.name} is damaged ({lost}); copying {last.name}, of the same epoch")
         with files.atomic_write(best) as temporary:

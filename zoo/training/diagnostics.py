@@ -107,7 +107,7 @@ def layer_names(model: keras.Model) -> list[str]:
     """Returns the name of the layer of each trainable variable of a model, in their order.
 
     A name that Keras gave depends on what else the process has built (`lstm_7`); such layers are
-    numbered anew, so that a model's names are always the same.
+    numbered again, so that a model's names are always the same.
     """
     owner: dict[int, str] = {}
     count: Counter[str] = Counter()
@@ -134,7 +134,7 @@ def monitored(model: keras.Model) -> MonitoredAdam | None:
 
 
 def end_epoch(model: keras.Model) -> dict[str, float]:
-    """Returns what an epoch's steps were like on average, and starts anew.
+    """Returns what an epoch's steps were like on average, and starts from zero.
 
     Returns:
       `gradient_norm`, before clipping, of all layers together; `clipped`, the share of steps that

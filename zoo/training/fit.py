@@ -304,7 +304,7 @@ def _complete_already(run: Run, recipe: Recipe, chief: bool, quiet: bool) -> Run
     if chief:
         wrap_up(run, recipe)
     if chief and not quiet:
-        print(f"{run.path} is complete already; --overwrite starts it anew.", flush=True)
+        print(f"{run.path} is complete already; --overwrite starts it from scratch.", flush=True)
     return run
 
 
@@ -486,7 +486,7 @@ def _load_data(
     if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "
-            "Restore them, or start anew with --overwrite."
+            "Restore them, or start from scratch with --overwrite."
         )
     return splits
 

@@ -32,7 +32,7 @@ def compile_model(
     model.compile(
         optimizer=optimizer,
         **recipe.objective(config, assets),
-        jit_compile=False,  # XLA would compile anew for each length of a batch
+        jit_compile=False,  # XLA would compile again for each length of a batch
     )
 
 

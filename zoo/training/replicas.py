@@ -10,7 +10,7 @@ Keras 3.15 cannot do it by itself, in two ways:
   it takes the mean over an axis that a scalar lacks. `tests/unit/test_workers.py` fails once Keras
   has mended this.
 
-So metrics are built beforehand from one plain batch and Keras' own building is left out; each
+So metrics are built beforehand from one plain batch and Keras' own building is omitted; each
 replica says how many of its rows count; and a step's logs get the axis.
 """
 

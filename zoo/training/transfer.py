@@ -28,7 +28,7 @@ def load_base(recipe: Recipe, base: str | None) -> Predictor | None:
 
 
 def take_weights(model: keras.Model, origin: keras.Model) -> list[str]:
-    """Copies the weights of each layer whose shapes agree; names the layers that begin anew."""
+    """Copies the weights of each layer whose shapes agree; names the layers that start new."""
     lines = []
     for new, old in zip(model.layers, origin.layers, strict=True):
         shapes = [weight.shape for weight in new.weights]
@@ -36,5 +36,5 @@ def take_weights(model: keras.Model, origin: keras.Model) -> list[str]:
             for target, value in zip(new.weights, old.weights, strict=True):
                 target.assign(np.asarray(value))
         else:
-            lines.append(f"layer {new.name} begins anew: {shapes[0]} instead of its old shape")
+            lines.append(f"layer {new.name} starts from scratch: it has another shape, {shapes[0]}")
     return lines

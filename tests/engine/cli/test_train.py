@@ -147,7 +147,7 @@ def test_own_classes(cli, own):
     Path("two.csv").write_text("\n".join(line for line in lines if "so-so" not in line))
     command[3] = "two.csv"
     result = cli(*command, "--from", "first", "--no-baselines", "-o", "second")
-    assert re.search(r"^  layer dense(_\d+)? begins anew", result.out, re.M)
+    assert re.search(r"^  layer dense(_\d+)? starts from scratch", result.out, re.M)
     assert json.loads(Path("second/assets.json").read_text())["labels"] == ["bad", "good"]
     # The config is that of the model it goes on from.
     assert json.loads(Path("second/config.json").read_text())["config"]["units"] == 4
@@ -155,7 +155,8 @@ def test_own_classes(cli, own):
     answers = cli("predict", "second", "a text", "--json").out
     assert list(json.loads(answers)["probabilities"]) == ["bad", "good"]
     again = cli(*command, "--from", "first", "--no-baselines", "-o", "second")
-    assert again.out.splitlines()[0] == ("second is complete already; --overwrite starts it anew.")
+    line = "second is complete already; --overwrite starts it from scratch."
+    assert again.out.splitlines()[0] == line
     refused = cli(*command, "--no-baselines", "-o", "first", code=2).err
     assert "first holds another run (" in refused
     assert "Choose another folder with -o" in refused
