@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import click
 
+from zoo import files
 from zoo.cli import options
 from zoo.errors import ZooError
 
@@ -283,6 +285,8 @@ def answers(action: str, file: str, names: tuple[str, ...], results: str) -> Non
     options.import_tensorflow()
     from benchmarks.answers import compare, store, use_one_thread
 
+    if action == "compare":
+        files.read_json(Path(file))  # says what is wrong with it before anything is computed
     use_one_thread()
     log = functools.partial(click.echo, err=True)
     if action == "store":

@@ -44,16 +44,15 @@ from typing import TYPE_CHECKING, Literal
 from recipes.music.chorales import framed
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
     from recipes.music.encode import MusicEncoder
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "one-to-many"
@@ -247,9 +246,7 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
     )
 
 
-def token_labels(
-    config: Config, assets: Assets, x: Mapping[str, np.ndarray]
-) -> dict[str, list[str]]:
+def token_labels(config: Config, assets: Assets, x: Mapping) -> dict[str, list[str]]:
     from recipes.music import chord_name
     from recipes.music.keys import LOWEST
 

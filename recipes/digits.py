@@ -30,7 +30,7 @@ from recipes.speech import augment, encoder, read_input, states
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
 
@@ -39,7 +39,7 @@ __all__ = ["augment", "encoder", "read_input"]
 if TYPE_CHECKING:
     import keras
 
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "many-to-one"

@@ -48,7 +48,7 @@ from typing import TYPE_CHECKING, Literal
 from recipes.tagging.conll import CONLL
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.errors import UsageError
 from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from recipes.tagging.tokens import TokenEncoder
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"

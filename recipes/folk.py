@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import keras
 
     from recipes.music.codec import TuneCodec
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "one-to-many"

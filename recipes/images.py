@@ -27,14 +27,14 @@ from recipes.toys.images import IMAGES, INK, SIDE
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "one-to-one"

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Literal
 from recipes.classifying.imdb import IMDB
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
     from zoo.text import WordEncoder
 

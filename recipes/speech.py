@@ -37,7 +37,7 @@ from recipes.audio.digits import digits, read_recordings
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import keras
 
     from recipes.audio.features import Features
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"

@@ -37,14 +37,14 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
 
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.data import Dataset, Examples, Splits
+from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from recipes.translating.subwords import Subwords
-    from zoo.data import Batches
+    from zoo.data import Batches, Splits
     from zoo.serving import Served
 
 TOPOLOGY = "encoder-decoder"

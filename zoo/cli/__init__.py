@@ -6,6 +6,7 @@ Importing this imports no TensorFlow, so that `zoo --help` and `zoo list` answer
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -108,6 +109,7 @@ def run(command: click.Command, name: str) -> NoReturn:
     SIGHUP, 203 other workers are lost: try again.
     Set `ZOO_DEBUG=1` to see tracebacks.
     """
+    gc.set_threshold(10_000)  # imports make many objects, which stay
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     _prepare_streams()
     color = False if os.environ.get("NO_COLOR") else None  # None: in a terminal only

@@ -8,14 +8,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.custom import load_examples
 from zoo.data.dataset import Dataset
-from zoo.data.origin import DataLike, Origin, parse_origin
 from zoo.data.sources import Examples, File, GeneratedSource, Source, Tfds, Urls, Wheel, csv_reader
-from zoo.data.splits import Splits
 
 if TYPE_CHECKING:
     from zoo.data.batching import Batches
+    from zoo.data.custom import load_examples
+    from zoo.data.origin import DataLike, Origin, parse_origin
+    from zoo.data.splits import Splits
 
 __all__ = [
     "Batches",
@@ -36,7 +36,17 @@ __all__ = [
 ]
 
 
+_LAZY = {  # `Batches` needs NumPy and TensorFlow; the others are not needed to list recipes
+    "Batches": "batching",
+    "DataLike": "origin",
+    "Origin": "origin",
+    "Splits": "splits",
+    "load_examples": "custom",
+    "parse_origin": "origin",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "Batches":  # needs NumPy and TensorFlow
-        return importlib.import_module("zoo.data.batching").Batches
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"zoo.data.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

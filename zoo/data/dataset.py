@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from zoo.data import custom
-from zoo.data import splits as splitting
 from zoo.data.declaration import Declaration
-from zoo.data.origin import Custom, DataLike, Named, Origin, parse_origin
 from zoo.data.sources import Log, Source
-from zoo.data.splits import FRACTION, SPLITS, Splits, count
 from zoo.errors import UsageError, ZooError, suggest
+
+if TYPE_CHECKING:
+    from zoo.data.origin import DataLike, Origin
+    from zoo.data.splits import Splits
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Dataset(Declaration):
         *,
         columns: Mapping[str, str] | None = None,
         tiny: bool = False,
-        validation: float = FRACTION,
+        validation: float = 0.1,
         log: Log | None = None,
     ) -> Splits:
         """Loads the rows of one source, split.
@@ -52,6 +52,11 @@ class Dataset(Declaration):
           UsageError: no such source, column or file.
           ZooError: the data are unavailable or invalid.
         """
+        from zoo.data import custom  # these imports take a tenth of the time of `zoo list`
+        from zoo.data import splits as splitting
+        from zoo.data.origin import Custom, Named, parse_origin
+        from zoo.data.splits import SPLITS, Splits, count
+
         origin = parse_origin(source, self.keys)
         self.check_columns(origin, columns)
         name, licence = self.name, self.licence
@@ -101,6 +106,8 @@ class Dataset(Declaration):
         Raises:
           UsageError: the data are not custom, or the dataset has no such column.
         """
+        from zoo.data.origin import Custom
+
         if columns and not isinstance(origin, Custom):
             raise UsageError("Column names can be set for custom data only.")
         if unknown := sorted(set(columns or ()) - set(self.columns)):

@@ -8,9 +8,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.data.sources import Examples, Parts, Source
-from zoo.data.splits import Splitter
+
+if TYPE_CHECKING:
+    from zoo.data.splits import Splitter
 
 
 @dataclasses.dataclass(frozen=True)

