@@ -30,9 +30,10 @@ def _all() -> dict[str, dict[str, EntryPoint]]:
     """Returns group to name to entry point: reads the metadata of all packages once."""
     from importlib.metadata import entry_points  # slow: half of the time of `zoo --help`
 
+    points = entry_points()  # each call reads the files of all packages
     groups: dict[str, dict[str, EntryPoint]] = {}
     for group in (RECIPES, FUNCTIONS, COMMANDS):
-        for point in entry_points(group=group):
+        for point in points.select(group=group):
             # The same distribution may be found twice on the path.
             key = point.value if group == RECIPES else point.name
             groups.setdefault(group, {}).setdefault(key, point)
