@@ -94,6 +94,6 @@ def _recipe_in(words: Sequence[str]) -> Recipe | None:
                 return get_recipe(word)
             if os.path.isdir(word):
                 return recipe_of(find(Path(word)))
-        except (ZooError, OSError, ValueError, LookupError, TypeError):
+        except (ZooError, OSError):
             continue  # raised again when the model is loaded
     return None

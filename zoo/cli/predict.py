@@ -108,19 +108,24 @@ def predict(
     else:
         requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
         examples = requests
-    if beam is None and n_best is None:
-        answers = predictor.predict(requests)
-    else:
-        answers = _search(predictor, requests, beam, n_best)
+    pictures = [picture for picture in predictor.recipe.pictures if picture.name in drawn]
+    for picture in pictures:
+        lacking = f"has no {picture.capability} to draw"
+        hint = f"--{picture.name} is for models that have."
+        predictor.require(picture.capability, lacking, hint)
+    searched = None
+    if beam or n_best or any(picture.capability == "search" for picture in pictures):
+        searched = _search(predictor, requests, beam, n_best)
         # How an answer came about is for drawing; what was answered is for reading.
         inside = {name for picture in predictor.recipe.pictures for name in picture.outputs}
-        answers = [{k: v for k, v in answer.items() if k not in inside} for answer in answers]
+        answers = [{k: v for k, v in answer.items() if k not in inside} for answer in searched]
         if n_best is None:  # an answer looks as it does without options
             answers = [{k: _first(v) for k, v in answer.items()} for answer in answers]
+    else:
+        answers = predictor.predict(requests)
     _note_problems(answers)
-    for picture in predictor.recipe.pictures:
-        if picture.name in drawn:
-            _draw(predictor, picture, requests, beam, n_best, drawn[picture.name])
+    for picture in pictures:
+        _draw(predictor, picture, requests, searched, drawn[picture.name])
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
@@ -213,19 +218,20 @@ def _draw(
     predictor: Predictor,
     picture: Picture,
     requests: dict[str, list],
-    beam: int | None,
-    n_best: int | None,
+    searched: list[Row] | None,
     path: str,
 ) -> None:
     """Draws a picture of each answer: PATH.png, PATH-2.png, …
 
-    Raises:
-      UsageError: the model has not the capability that is drawn.
+    Args:
+      predictor: has the capability that is drawn.
+      picture: what is drawn.
+      requests: the inputs.
+      searched: the answers of the search, where one was made.
+      path: of the first picture.
     """
-    lacking = f"has no {picture.capability} to draw"
-    predictor.require(picture.capability, lacking, f"--{picture.name} is for models that have.")
-    if picture.capability == "search":
-        answers = _search(predictor, requests, beam, n_best)
+    if picture.capability == "search" and searched is not None:
+        answers = searched
     else:
         from zoo.serving.capabilities import CAPABILITIES
 
