@@ -8,12 +8,18 @@ WNUT2017 Shared Task on Novel and Emerging Entity Recognition, 2017. Posts and c
 test entities are rare and were never seen in training.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, File, Tfds, Urls, Wheel
-from zoo.data.sources import Log, Parts, Status
+from zoo.data.sources import Parts, Status
+
+if TYPE_CHECKING:
+    from zoo.data.fetch import Log
 
 _EMERGING = (
     "https://raw.githubusercontent.com/leondz/emerging_entities_17/"

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zoo.data.declaration import Declaration
-from zoo.data.sources import Log, Source
+from zoo.data.sources import Source
 from zoo.errors import UsageError, ZooError, suggest
 
 if TYPE_CHECKING:
+    from zoo.data.fetch import Log
     from zoo.data.origin import DataLike, Origin
     from zoo.data.splits import Splits
 

@@ -34,11 +34,11 @@ class Named:
 
 
 @dataclasses.dataclass(frozen=True)
-class CustomFile:
-    """A user-provided file: rows without splits.
+class _CustomPath:
+    """User-provided data on disk.
 
     Attributes:
-      path: as the user gave it, `~` expanded; the file exists.
+      path: as the user gave it, `~` expanded; it exists.
     """
 
     path: Path
@@ -53,24 +53,12 @@ class CustomFile:
         return str(self.path.resolve())
 
 
-@dataclasses.dataclass(frozen=True)
-class CustomFolder:
-    """A user-provided folder: one file per split, or another format that the dataset reads.
+class CustomFile(_CustomPath):
+    """A user-provided file: rows without splits."""
 
-    Attributes:
-      path: as the user gave it, `~` expanded; the folder exists.
-    """
 
-    path: Path
-
-    @property
-    def name(self) -> str:
-        return self.path.resolve().name
-
-    @property
-    def recorded(self) -> str:
-        """What a run records as its source."""
-        return str(self.path.resolve())
+class CustomFolder(_CustomPath):
+    """A user-provided folder: one file per split, or another format that the dataset reads."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,19 +10,19 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 from zoo import files
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.data.fetch import Log
 
 Examples: TypeAlias = dict[str, list]
 """Columns of equal length, by name."""
 
 Parts: TypeAlias = dict[str, Examples]
 """The splits of a source: `"train"`, and perhaps `"validation"` and `"test"`, to examples."""
-
-Log: TypeAlias = Callable[[str], None]
-"""Takes one progress line."""
 
 
 @dataclasses.dataclass(frozen=True)
