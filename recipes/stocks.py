@@ -218,8 +218,8 @@ def read_input(config: Config, text: str) -> Examples:
     """Returns the closes of each series in a CSV file that a person names."""
     from recipes.prices.reader import parse_repairs, read_prices
 
-    mend = {*parse_repairs(config.mend), "bars"}  # of which nothing but the close is read
-    examples, _ = read_prices(Path(text).expanduser(), repairs=mend, min_days=2)
+    repairs = {*parse_repairs(config.mend), "bars"}  # only the close is read
+    examples, _ = read_prices(Path(text).expanduser(), repairs=repairs, min_days=2)
     return {"close": examples["close"], "ticker": examples["ticker"]}
 
 

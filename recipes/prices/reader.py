@@ -29,8 +29,8 @@ COLUMNS = {
     "volume": "likewise, what was traded; it is not used",
     "begin": "index of the first day that this split forecasts; the days before it are known",
 }
-# In the order in which they are done. The setting `mend` of a recipe and the parameters `mend`
-# below hold names of these.
+# Repairs by name, in the order in which they are made. The setting `mend` of a recipe lists names
+# of these; saved runs have it under that name.
 REPAIRS = {
     "drop": "drops rows without a date or a price above 0",
     "sort": "sorts the days",
@@ -157,7 +157,7 @@ def check(
     repairs: Collection[str] = (),
     min_days: int = MIN_DAYS,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Checks the days of one series, and repairs what `mend` names.
+    """Checks the days of one series, and makes the given repairs.
 
     Args:
       days: columns `line`, `date` (timestamps), `close`, and any of the others.
@@ -169,7 +169,7 @@ def check(
       The days in order, and notes on what was repaired.
 
     Raises:
-      ZooError: something is wrong, and its repair is not in `mend`.
+      ZooError: something is wrong, and its repair is not among `repairs`.
     """
     import numpy as np
 

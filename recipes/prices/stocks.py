@@ -158,19 +158,25 @@ def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Exampl
     return TimeSplit(horizon).at(examples, begins), []
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None, *, mend: str) -> Examples:
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, *, repairs: Sequence[str]
+) -> Examples:
     """Reads a custom table."""
     from zoo.data import fetch
 
-    examples, notes = read_prices(path, columns, repairs=parse_repairs(mend))
+    examples, notes = read_prices(path, columns, repairs=repairs)
     for note in notes:
         fetch.log(note)
     return examples
 
 
-def stocks(horizon: int, mend: str) -> Dataset:
-    """Returns the data, split for forecasts of `horizon` days; `mend`: repairs of custom tables."""
-    parse_repairs(mend)
+def stocks(horizon: int, repairs: str) -> Dataset:
+    """Returns the data, split for forecasts of `horizon` days.
+
+    Args:
+      horizon: days ahead.
+      repairs: of custom tables, as for `recipes.prices.reader.parse_repairs`.
+    """
     return Dataset(
         name="stocks",
         title="Daily prices of stocks",
@@ -211,7 +217,7 @@ def stocks(horizon: int, mend: str) -> Dataset:
         sample=sample,
         label="",
         deduplicate_by="",
-        reader=functools.partial(read_custom, mend=mend),
+        reader=functools.partial(read_custom, repairs=parse_repairs(repairs)),
         suffixes=(".csv", ".tsv"),
         splitter=TimeSplit(horizon),
     )

@@ -1,34 +1,21 @@
 """The speed of translating, and the loop in Python that it is compared with."""
 
 import json
-from functools import partial
-from types import SimpleNamespace
 
-import keras
 import pytest
 import tensorflow as tf
+from support.translators import KINDS, small_translator
 
 from benchmarks.decoding import PythonLoop, decoding_race, greedy_graph
-from recipes import translation as recipe
-from zoo.assets import Assets
 
 SETTINGS = {
     "epochs": 2, "batch_size": 8, "units": 16, "encoder_units": 16, "embedding": 8, "pieces": 200,
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["gru-none", "gru-multiplicative", "lstm-additive"])
+@pytest.fixture(scope="module", params=KINDS)
 def network(request):
-    """A small network of each kind, whose random weights are large enough for clear answers."""
-    keras.utils.set_random_seed(0)
-    cell, attention = request.param.split("-")
-    config = recipe.Config(cell=cell, attention=attention, **SETTINGS)
-    sample = recipe.data(config).sample()
-    assets = Assets(recipe.prepare(config, sample), partial(recipe.encoder, config))
-    model = recipe.build(config, assets)
-    for weight in model.trainable_variables:
-        weight.assign(2.0 * weight)
-    return SimpleNamespace(config=config, assets=assets, model=model)
+    return small_translator(request.param, SETTINGS)
 
 
 def test_the_python_loop_translates_as_the_graph_does(network):

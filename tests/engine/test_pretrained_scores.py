@@ -17,7 +17,7 @@ def test_a_pretrained_model_scores_what_the_manifest_says(name, user_environment
     try:
         result = zoo.evaluate(name, baselines=False)
     except ZooError as error:
-        pytest.skip(f"its data cannot be had here: {error}")
+        pytest.skip(f"its data are not available here: {error}")
     assert result["data"] == entry["data"]
     # Sums differ in the last bits between machines; a handful of rows may tip over.
     assert result["metrics"][entry["metric"]] == pytest.approx(entry["score"], abs=5e-4)

@@ -222,20 +222,24 @@ def test_every_moment_of_moving_can_be_the_last(run, monkeypatch):
     class Killed(BaseException):
         pass
 
-    steps = len(own_files(run)) + 1
-    for last in range(steps):
+    @contextlib.contextmanager
+    def killed_after(moves):
         done = []
 
-        def replace(source, target, done=done, last=last):
-            if len(done) == last:
+        def replace(source, target):
+            if len(done) == moves:
                 raise Killed
             done.append(source)
             real(source, target)
 
-        monkeypatch.setattr(overwrite.os, "replace", replace)
-        with pytest.raises(Killed):
+        with monkeypatch.context() as patch:
+            patch.setattr(overwrite.os, "replace", replace)
+            yield
+
+    steps = len(own_files(run)) + 1
+    for last in range(steps):
+        with killed_after(last), pytest.raises(Killed):
             overwrite.set_aside(run)
-        monkeypatch.setattr(overwrite.os, "replace", real)
         overwrite.settle(run, None)
         assert content(run) == before
     for last in range(steps + 1):  # and on the way back, over what a new run has written
@@ -243,18 +247,8 @@ def test_every_moment_of_moving_can_be_the_last(run, monkeypatch):
         for name in ("config.json", "model-best.keras", "checkpoint/00000-00000001.npz"):
             (run / name).parent.mkdir(exist_ok=True)
             (run / name).write_text("new")
-        done = []
-
-        def replace(source, target, done=done, last=last):
-            if len(done) == last:
-                raise Killed
-            done.append(source)
-            real(source, target)
-
-        monkeypatch.setattr(overwrite.os, "replace", replace)
-        with contextlib.suppress(Killed):
+        with killed_after(last), contextlib.suppress(Killed):
             overwrite.settle(run, None)
-        monkeypatch.setattr(overwrite.os, "replace", real)
         overwrite.settle(run, None)
         assert content(run) == before
 

@@ -263,7 +263,7 @@ def _train_in(
         if workers.chief and not (run.path / file).exists():
             files.write_json(run.path / file, value)
     if workers.chief:
-        if not (run.path / "assets.json").exists():
+        if not assets_file.exists():
             run.write_assets(assets)
         workers.wait()
 

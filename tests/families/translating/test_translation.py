@@ -6,20 +6,18 @@ import hashlib
 import math
 import sqlite3
 import zipfile
-from functools import partial
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.translators import KINDS, small_translator
 
 from recipes import translation as recipe
 from recipes.corpora import bible
 from recipes.translating import metrics
 from recipes.translating import pairs as data
 from recipes.translating.baselines import baselines, dictionary, model_1
-from zoo.assets import Assets
 from zoo.errors import UsageError, ZooError
 
 
@@ -201,19 +199,11 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["gru-none", "gru-multiplicative", "lstm-additive"])
+@pytest.fixture(scope="module", params=KINDS)
 def network(request):
-    """A small network of each kind, whose random weights are large enough for clear answers."""
-    keras.utils.set_random_seed(0)
-    cell, attention = request.param.split("-")
-    config = recipe.Config(cell=cell, attention=attention, **SETTINGS)
-    sample = recipe.data(config).sample()
-    assets = Assets(recipe.prepare(config, sample), partial(recipe.encoder, config))
-    model = recipe.build(config, assets)
-    for weight in model.trainable_variables:
-        weight.assign(2.0 * weight)
-    served = recipe.serve(config, assets, model)
-    return SimpleNamespace(config=config, assets=assets, model=model, served=served)
+    translator = small_translator(request.param, SETTINGS)
+    served = recipe.serve(translator.config, translator.assets, translator.model)
+    return SimpleNamespace(**vars(translator), served=served)
 
 
 def ask(network, texts, **options):
