@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, quoted
 
-_TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `writing` gives
+_TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `atomic_write` gives
 
 
 def home() -> Path:
@@ -89,12 +89,12 @@ def flush(path: Path) -> None:
 
 
 def visible(folder: Path) -> list[Path]:
-    """Returns what a folder holds, but for what an interrupted `writing` has left."""
+    """Returns what a folder holds, but for what an interrupted `atomic_write` has left."""
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def clean(folder: Path) -> None:
-    """Deletes what a `writing` into this folder has left when its process was killed."""
+    """Deletes what an `atomic_write` into this folder has left when its process was killed."""
     for path in folder.glob(".*.part*"):
         if _TEMPORARY.fullmatch(path.name):
             if path.is_dir():
