@@ -26,7 +26,7 @@ CURRENCY = "currency signs left out"
 
 def parse(text, name="x.csv", wanted=(), **options):
     """Returns the rows of a table, and what is said about it."""
-    _, rows, said = dialects.sniff(text, Path(name), ReadOptions(**options), wanted)
+    _, rows, said = dialects.sniff(text, name, Path(name).suffix, ReadOptions(**options), wanted)
     return [cells for _, cells in rows], said
 
 

@@ -16,11 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from zoo import files
+from zoo.data.encodings import decode
 from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, shortened
 
 MAX_UNPACKED = 1e9  # unpacked bytes of a packed file
-MAX_SHOWN = 5  # line numbers in a message before "and N more"
 PACKED = (".gz", ".zip")
 
 
@@ -36,8 +36,6 @@ def read_text(path: Path, reading: Reading | None = None) -> str:
         be found out, with the option that says it.
       ZooError: the file cannot be read, is empty, or is not text.
     """
-    from zoo.data.encodings import decode
-
     reading = reading or Reading()
     text, encoding = decode(read_bytes(path), str(path), reading.options)
     if not text.strip():
@@ -45,6 +43,39 @@ def read_text(path: Path, reading: Reading | None = None) -> str:
     if encoding != "utf-8":
         reading.found(path, encoding)
     return text
+
+
+def read_texts(paths: Sequence[Path], reading: Reading) -> list[str]:
+    """Returns the texts of many small files of one writer, whose encoding all of them show.
+
+    Raises:
+      UsageError, ZooError: as `read_text`; empty files give empty texts.
+    """
+    data = [read_bytes(path) for path in paths]
+    where = str(paths[0].parent.parent) if paths else ""
+    odd = [content for content in data if not _is_plain(content)]
+    if not odd:
+        return [content.decode("utf-8-sig") for content in data]
+    if reading.options.encoding or any(b"\0" in content for content in odd):
+        # It is said, or each of them shows it by itself.
+        pairs = zip(paths, data, strict=True)
+        decoded = [decode(each, str(path), reading.options) for path, each in pairs]
+        for encoding in sorted({name for _, name in decoded} - {"utf-8"}):
+            reading.found(where, encoding)
+        return [text for text, _ in decoded]
+    _, encoding = decode(b"\n".join(odd), where, reading.options)
+    reading.found(where, f"{encoding}, {len(odd):,} files of it")
+    return [
+        content.decode("utf-8-sig" if _is_plain(content) else encoding, errors="replace")
+        for content in data
+    ]
+
+
+def _is_plain(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def read_bytes(path: Path) -> bytes:
@@ -138,13 +169,6 @@ def split_lines(text: str) -> list[str]:
 def unix_lines(text: str) -> str:
     """Returns the text with LF as its line ends."""
     return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
-
-
-def numbers(lines: Sequence[int], what: str = "line") -> str:
-    """Returns `"line 3"`, `"lines 3, 7"`, or the first few and the number of further lines."""
-    first = ", ".join(str(line) for line in lines[:MAX_SHOWN])
-    more = f" and {len(lines) - MAX_SHOWN:,} more" if len(lines) > MAX_SHOWN else ""
-    return f"{what}{'s' if len(lines) > 1 else ''} {first}{more}"
 
 
 class _Readable(Protocol):

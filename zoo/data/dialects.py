@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from zoo.data.contents import numbers, split_lines
-from zoo.data.reading import SEPARATORS, ReadOptions
+from zoo.data.contents import split_lines
+from zoo.data.reading import SEPARATORS, ReadOptions, numbers
 from zoo.errors import UsageError, ZooError
 
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
@@ -41,13 +41,18 @@ class Dialect:
 
 
 def sniff(
-    text: str, path: Path, options: ReadOptions, wanted: Collection[str] = ()
+    text: str,
+    path: Path | str,
+    suffix: str,
+    options: ReadOptions,
+    wanted: Collection[str] = (),
 ) -> tuple[Dialect, Rows, list[str]]:
     """Finds out how a table is written, and parses it.
 
     Args:
       text: of the file.
-      path: its name; `.tsv` and `.csv` are believed where the table does not say otherwise.
+      path: of the file, for messages.
+      suffix: of its name: `.tsv` and `.csv` are believed where the table does not say otherwise.
       options: what need not be found out.
       wanted: names of columns that are expected, which tell a header.
 
@@ -63,13 +68,13 @@ def sniff(
     skipped = 0
     if (hint := re.fullmatch(r"sep=(.)\s*", first)) and rest:  # as Excel writes it
         text, skipped = rest[0], 1
-    usual = "\t" if path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab")) else ","
+    usual = "\t" if suffix in (".tsv", ".tab") else ","
     if options.separator is not None:
         separator = options.separator
     elif hint:
         separator = hint[1]
     else:
-        separator = _separator(text, path, options, usual, wanted)
+        separator = _separator(text, path, usual, wanted)
     if separator != usual:
         said.append(f"separated by {NAMES.get(separator, repr(separator))}" if separator else
                     "a column without a separator")  # fmt: skip
@@ -105,9 +110,7 @@ def parse(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
         start = reader.line_num + 1
 
 
-def _separator(
-    text: str, path: Path, options: ReadOptions, usual: str, wanted: Collection[str]
-) -> str:
+def _separator(text: str, path: Path | str, usual: str, wanted: Collection[str]) -> str:
     """Returns the separator: the one that parts the header, and the rows into as many cells."""
     header = split_lines(text[:100_000])
     line = next((each for each in header if each.strip()), "")
@@ -151,7 +154,7 @@ def _evenness(rows: Rows) -> float:
 
 
 def _quoted(
-    text: str, path: Path, separator: str, options: ReadOptions
+    text: str, path: Path | str, separator: str, options: ReadOptions
 ) -> tuple[Dialect, Rows, list[str]]:
     """Parses a table, quoted or not, as its quotation marks tell."""
     literal, quoted = Dialect(separator, quoting=False), Dialect(separator)
@@ -212,7 +215,7 @@ def _parsed(text: str, dialect: Dialect) -> Rows:
         return []
 
 
-def _strictly(text: str, path: Path, dialect: Dialect) -> Rows:
+def _strictly(text: str, path: Path | str, dialect: Dialect) -> Rows:
     parsed: Rows = []
     try:
         parsed.extend(parse(text, dialect))

@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 
-from zoo.data.reading import ReadOptions
+from zoo.data.reading import ReadOptions, numbers
 from zoo.errors import UsageError, ZooError, quoted
 
 MARKS = (
@@ -101,9 +101,9 @@ def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
             return _by_evidence(data, name, wrong)
         if options.drop_bad:
             kept = [line for line in data.split(b"\n") if _decodes(line)]
-            return b"\n".join(kept).decode("utf-8"), f"utf-8 without {_numbers(wrong)}"
+            return b"\n".join(kept).decode("utf-8"), f"utf-8 without {numbers(wrong)}"
         raise ZooError(
-            f"{name} is UTF-8, but not byte 0x{data[error.start]:02x} on {_numbers(wrong)}. "
+            f"{name} is UTF-8, but not byte 0x{data[error.start]:02x} on {numbers(wrong)}. "
             "Correct the file, leave such lines out with --drop-bad, or name another "
             "encoding with --encoding."
         ) from None
@@ -123,7 +123,7 @@ def _decoded(data: bytes, encoding: str, name: str) -> str:
 def _checked(text: str, name: str) -> str:
     if "\0" in text:
         wrong = [number for number, line in enumerate(text.split("\n"), 1) if "\0" in line]
-        raise ZooError(f"{name} has a NUL byte ({_numbers(wrong)}); is it a text file in UTF-8?")
+        raise ZooError(f"{name} has a NUL byte ({numbers(wrong)}); is it a text file in UTF-8?")
     return text
 
 
@@ -197,7 +197,7 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
     first = next(line for line in _lines(data) if not _decodes(line))
     shown = " or ".join(f"{page} ({quoted(_word(first, page), 30)})" for page in pages[:3])
     raise UsageError(
-        f"{name} is not UTF-8 on {_numbers(wrong)}{f'; it may be {shown}' * bool(pages)}. Say "
+        f"{name} is not UTF-8 on {numbers(wrong)}{f'; it may be {shown}' * bool(pages)}. Say "
         f"which it is with --encoding, such as --encoding {pages[0] if pages else 'cp1252'}, or "
         "save it as UTF-8."
     )
@@ -269,9 +269,3 @@ def _guesses(data: bytes) -> list[str]:
 
     found = [match.encoding for match in from_bytes(data[:MAX_EVIDENCE])]
     return [page for page in found if not page.startswith("utf")][:2]
-
-
-def _numbers(lines: list[int]) -> str:
-    from zoo.data.contents import numbers
-
-    return numbers(lines)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +15,9 @@ from zoo.errors import UsageError, quoted, suggest
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "none": ""}
 QUOTINGS = ("csv", "none")
+MAX_SHOWN = 5  # line numbers in a message before "and N more"
+MAX_QUOTED = 40  # characters of each name in a list of names
+REMEDY = "Correct the file, or leave such rows out with --drop-bad."
 DECIMALS = {"point": ".", "comma": ","}
 
 
@@ -145,3 +148,16 @@ def reading_of(value: ReadingLike) -> Reading:
         if name not in known:
             raise UsageError(f"Unknown option of reading {quoted(name)}.{suggest(name, known)}")
     return Reading(ReadOptions(**given))
+
+
+def numbers(lines: Sequence[int], what: str = "line") -> str:
+    """Returns `"line 3"`, `"lines 3, 7"`, or the first few and the number of further lines."""
+    first = ", ".join(str(line) for line in lines[:MAX_SHOWN])
+    more = f" and {len(lines) - MAX_SHOWN:,} more" if len(lines) > MAX_SHOWN else ""
+    return f"{what}{'s' if len(lines) > 1 else ''} {first}{more}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Returns the first few names, quoted, and the number of the others."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(quoted(name, MAX_QUOTED) for name in names[:10]) + more
