@@ -32,6 +32,7 @@ QLIKE of the next day's variance, 2015–2017, of 31 US stocks (results/; a minu
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Batches, Splits
+    from zoo.data.reading import Reading
     from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"
@@ -214,12 +216,17 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 
-def read_input(config: Config, text: str) -> Examples:
-    """Returns the closes of each series in a CSV file that a person names."""
+def read_input(
+    config: Config,
+    text: str,
+    columns: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
+) -> Examples:
+    """Returns the closes of each series in a table that a person names."""
     from recipes.prices.reader import parse_repairs, read_prices
 
     repairs = {*parse_repairs(config.mend), "bars"}  # only the close is read
-    examples, _ = read_prices(Path(text).expanduser(), repairs=repairs, min_days=2)
+    examples, _ = read_prices(Path(text).expanduser(), columns, repairs=repairs, min_days=2)
     return {"close": examples["close"], "ticker": examples["ticker"]}
 
 
