@@ -257,7 +257,7 @@ def test_what_is_said_of_a_file_is_one_line():
     reading.found("x.csv", "separated by tabs")
     reading.found("x.csv", "cp1252")
     reading.note("1 row dropped")
-    assert reading.notes == ["x.csv is read as cp1252, separated by tabs", "1 row dropped"]
+    assert reading.notes == ["x.csv: cp1252, separated by tabs", "1 row dropped"]
     assert Reading().notes == []
 
 

@@ -6,9 +6,9 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.data.sources import Examples, Parts, Source
 
@@ -42,8 +42,9 @@ class Declaration:
       title: one line about it.
       homepage: URL of its description.
       label: the column of class names; `""` for none. Splits keep its proportions.
-      classes: a column with a list of class names a row, such as one for each word; `""` for none.
-        Every one has to be among the training rows'.
+      classes: of columns that hold several classes a row, what gives the names of these. Every
+        one has to be among the training rows'.
+      texts: columns of text that are never empty, where there is a `reader`; all without one.
       deduplicate_by: the text column that identifies duplicate rows; `""` keeps duplicates.
       group: a column; rows with the same value never go to different splits. `""` for none.
       reader: reads a custom file that is not a table. Takes its path, our column to the file's
@@ -66,7 +67,8 @@ class Declaration:
     title: str = ""
     homepage: str = ""
     label: str = "label"
-    classes: str = ""
+    classes: Mapping[str, Callable[[Any], Iterable[str]]] = dataclasses.field(default_factory=dict)
+    texts: tuple[str, ...] = ()
     deduplicate_by: str = "text"
     group: str = ""
     reader: Reader | None = None

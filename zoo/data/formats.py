@@ -176,7 +176,7 @@ def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
     if whole is not None and not (suffix != ".json" and _is_record_line(text)):
         rows, where = _rows_in(path, whole, reading.options.rows)
         if where:
-            reading.found(path, f"the rows of {where}")
+            reading.found(path, f"rows of {where}")
         numbers = list(range(1, len(rows) + 1))
         return _objects(numbers, rows, "row")
     if suffix == ".json":
@@ -384,7 +384,7 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
         raise ZooError(f"{path} is no Excel workbook, or is damaged ({_first(error)}).") from None
     name = _sheet(path, sheets, reading.options.sheet, wanted)
     if len(sheets) > 1:
-        reading.found(path, f"its sheet {quoted(name)}")
+        reading.found(path, f"sheet {quoted(name)}")
     rows = sheets[name]
     if not rows:
         raise ZooError(f"{path} is empty.")

@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.data import contents, dialects, formats
 from zoo.data.formats import SUFFIXES, Record, Records
-from zoo.data.reading import REMEDY, Reading, numbers, some
+from zoo.data.reading import REMEDY, Reading, complaint, numbers, some
 from zoo.errors import ZooError, quoted, suggest
 from zoo.utf8 import plain
 
@@ -183,15 +183,14 @@ class _Rows:
         """
         if self.bad and not reading.options.drop_bad:
             what, lines = next(iter(self.bad.items()))
-            raise ZooError(f"{_complaint(self.path, what, lines, self.unit)} {REMEDY}")
+            raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. {REMEDY}")
         bad = {number for lines in self.bad.values() for number in lines}
         kept = [row for row, number in enumerate(self.numbers) if number not in bad]
         if bad and not kept:
             what, lines = next(iter(self.bad.items()))
-            raise ZooError(f"{_complaint(self.path, what, lines, self.unit)} No row can be used.")
+            raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. No row can be used.")
         for what, lines in self.bad.items():
-            complaint = _complaint(Path(self.path.name), what, lines, self.unit)
-            reading.note(f"{complaint.removesuffix('.')}; left out")
+            reading.note(f"{self.path.name}: {complaint(what, lines, self.unit)}; left out")
         return kept
 
 
@@ -242,13 +241,3 @@ def _label(value: Any) -> str | None:
     if isinstance(value, str | int):
         return plain(str(value)).strip()
     return None
-
-
-def _complaint(path: Path, what: str, lines: list[int], unit: str) -> str:
-    what = what if len(lines) == 1 else _plural(what)
-    return f"{path}: {numbers(lines, unit)} {what}."
-
-
-def _plural(what: str) -> str:
-    verb, _, rest = what.partition(" ")
-    return f"{ {'has': 'have', 'is': 'are', 'lacks': 'lack'}[verb] } {rest}"
