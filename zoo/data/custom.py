@@ -161,9 +161,9 @@ def _folder(
     title: str,
 ) -> tuple[dict[str, _Rows], str, str]:
     """Reads a folder: of splits, of classes, or of what the dataset itself knows."""
-    from zoo.data import folders, tables
+    from zoo.data import folders
 
-    layout = folders.split_files(folder, dataset.suffixes or tables.SUFFIXES)
+    layout = folders.split_files(folder, dataset.suffixes)
     if "train" not in layout.splits and dataset.folder:
         parts, notes, title, licence = dataset.folder(folder, reading=reading)
         for note in notes:
@@ -183,7 +183,7 @@ def _folder(
     if "train" not in layout.splits:
         raise UsageError(
             f"{folder} has no train file: a folder needs a file with 'train' in its name "
-            f"({', '.join(dataset.suffixes or tables.SUFFIXES)}), and may have others with "
+            f"({', '.join(dataset.suffixes)}), and may have others with "
             "'validation' and 'test'."
             + " Or it has a folder of .txt files for each class."
             * bool(texts and dataset.label)

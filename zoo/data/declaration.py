@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from zoo.data.reading import Reading
     from zoo.data.splits import Splitter
 
+# Endings of files of rows; those before .parquet are text.
+TABLES = (
+    *(".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson"),
+    *(".parquet", ".arrow", ".feather", ".xlsx", ".xlsm"),
+)
+
 
 class Reader(Protocol):
     def __call__(
@@ -72,7 +78,7 @@ class Declaration:
     deduplicate_by: str = "text"
     group: str = ""
     reader: Reader | None = None
-    suffixes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = TABLES
     folder: FolderReader | None = None
     splitter: Splitter | None = None
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zoo.data import contents, dialects
+from zoo.data.declaration import TABLES
 from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, quoted, suggest
 
-TEXT = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
-SUFFIXES = (*TEXT, ".parquet", ".arrow", ".feather", ".xlsx", ".xlsm")
+TEXT = TABLES[: TABLES.index(".parquet")]
 FASTTEXT = "__label__"
 OLD = {
     ".xls": "Save it as .xlsx or .csv.",
@@ -76,7 +76,7 @@ def read_records(path: Path, reading: Reading, wanted: Collection[str] = ()) -> 
         raise UsageError(f"{path} is of a kind that is not read. {OLD[suffix]}")
     if suffix not in TEXT:
         raise UsageError(
-            f"{path} is of no known kind: its name must end in {', '.join(SUFFIXES)}; each may be "
+            f"{path} is of no known kind: its name must end in {', '.join(TABLES)}; each may be "
             "packed as .gz or .zip."
         )
     text = contents.read_text(path, reading)

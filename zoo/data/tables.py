@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data import contents, dialects, formats
-from zoo.data.formats import SUFFIXES, Record, Records
+from zoo.data.formats import Record, Records
 from zoo.data.reading import REMEDY, Reading, complaint, numbers, some
 from zoo.errors import ZooError, quoted, suggest
 from zoo.utf8 import plain
 
-__all__ = ["SUFFIXES", "Table", "json_lines", "numbers", "read", "read_rows"]
+__all__ = ["Table", "json_lines", "numbers", "read", "read_rows"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,7 @@ def read(
     names: Mapping[str, str] | None = None,
     optional: Iterable[str] = (),
     reading: Reading | None = None,
+    records: Records | None = None,
 ) -> Table:
     """Reads the columns that are needed from a file of rows; see `zoo.data.formats`.
 
@@ -58,6 +59,7 @@ def read(
         the object `data`.
       optional: further columns of text, `""` where the file lacks a value.
       reading: the options; gets notes.
+      records: of the file, where they are read already.
 
     Returns:
       The columns under our names.
@@ -69,7 +71,7 @@ def read(
     """
     reading = reading or Reading()
     wanted = {column: (names or {}).get(column, column) for column in [*texts, label] if column}
-    rows = _Rows(path, _records(path, wanted, reading))
+    rows = _Rows(path, _records(path, wanted, reading, records))
     columns: dict[str, list] = {}
     for column, name in wanted.items():
         values = rows.values(name)
@@ -194,11 +196,14 @@ class _Rows:
         return kept
 
 
-def _records(path: Path, wanted: Mapping[str, str], reading: Reading) -> Records:
+def _records(
+    path: Path, wanted: Mapping[str, str], reading: Reading, records: Records | None = None
+) -> Records:
     """Reads a file of rows that has the columns of `wanted`: our column to the file's."""
     from zoo.data import annotated
 
-    records = formats.read_records(path, reading, wanted.values())
+    if records is None:
+        records = formats.read_records(path, reading, wanted.values())
     records = annotated.plain_records(records, path, reading)
     for column, name in wanted.items():
         if name not in records.present and not any(_has(row, name) for row in records.rows):
