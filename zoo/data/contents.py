@@ -105,6 +105,8 @@ def unpack(data: bytes, name: str) -> bytes:
     import io
 
     lowered = name.lower()
+    if lowered.endswith((".xlsx", ".xlsm")):  # zips that are read as a whole
+        return data
     if data.startswith(b"\x1f\x8b") or lowered.endswith(".gz"):
         try:
             with gzip.open(io.BytesIO(data)) as file:

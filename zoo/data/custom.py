@@ -166,13 +166,14 @@ def _folder(
     layout = folders.split_files(folder, dataset.suffixes)
     if "train" not in layout.splits and dataset.folder:
         parts, notes, title, licence = dataset.folder(folder, reading=reading)
-        for note in notes:
-            reading.note(note)
-        rows = {
-            name: _Rows(part, [(str(folder), f"{name} row", n + 1) for n in range(count(part))])
-            for name, part in parts.items()
-        }
-        return rows, title, licence
+        if parts:
+            for note in notes:
+                reading.note(note)
+            rows = {
+                name: _Rows(part, [(str(folder), f"{name} row", n + 1) for n in range(count(part))])
+                for name, part in parts.items()
+            }
+            return rows, title, licence
     texts = [column for column in dataset.columns if column != dataset.label]
     if "train" not in layout.splits and not dataset.reader and dataset.label and len(texts) == 1:
         found, unread = folders.class_files(folder, ("", ".txt"))
@@ -180,6 +181,8 @@ def _folder(
             for note in folders.Layout({}, unread).note():
                 reading.note(note)
             return _texts_by_class(found, texts[0], dataset.label, reading), title, ""
+    if "train" not in layout.splits:
+        layout = folders.split_files(folder, dataset.suffixes, below=True)
     if "train" not in layout.splits:
         raise UsageError(
             f"{folder} has no train file: a folder needs a file with 'train' in its name "

@@ -58,7 +58,7 @@ class Declaration:
       suffixes: suffixes of custom files in a folder of splits; those of tables by default.
       folder: reads a custom folder that does not consist of splits, such as a folder of
         recordings. Takes its path, and by keyword a `Reading`; returns its splits, notes, title
-        and licence.
+        and licence. No splits: the folder is not of that kind.
       splitter: splits rows that have an order in time, where a split is missing. `None`: rows
         are drawn by a fixed seed.
       hold_out: holds out those rows of custom data that the data mark as held out. Takes the

@@ -217,14 +217,15 @@ def _rows_in(path: Path, value: Any, where: str) -> tuple[list[Any], str]:
     if isinstance(value, list):
         return value, ""
     if isinstance(value, dict):
+        if {"columns", "data"} <= set(value) <= {"columns", "data", "index"}:  # pandas' split
+            rows, names = value["data"], value["columns"]
+            if isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+                return [dict(zip(names, row, strict=False)) for row in rows], ""
         if columns := _columns(value):
             names = list(columns)
             return [
                 dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)
             ], ""
-        if set(value) >= {"columns", "data"} and isinstance(value["data"], list):  # pandas' split
-            names = value["columns"]
-            return [dict(zip(names, row, strict=False)) for row in value["data"]], ""
         lists = dict(_lists(value))
         if len(lists) == 1:
             return next((rows, name) for name, rows in lists.items())

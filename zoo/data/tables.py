@@ -205,11 +205,13 @@ def _records(
     if records is None:
         records = formats.read_records(path, reading, wanted.values())
     records = annotated.plain_records(records, path, reading)
+    if not records.rows:
+        for what, lines in records.bad.items():
+            raise ZooError(f"{path}: {complaint(what, lines, records.unit)}. No row can be used.")
+        raise ZooError(f"{path} has a header but no rows.")
     for column, name in wanted.items():
         if name not in records.present and not any(_has(row, name) for row in records.rows):
             raise ZooError(_missing(path, name, column, records))
-    if not records.rows and not records.bad:
-        raise ZooError(f"{path} has a header but no rows.")
     return records
 
 
