@@ -63,11 +63,11 @@ def test_json_lines(read, end):
 
 def test_rows_that_several_places_may_hold(read):
     content = {"train": ROWS, "test": ROWS[:1]}
-    with pytest.raises(UsageError, match=r"rows at 'train' and 'test'.*--rows train"):
+    with pytest.raises(UsageError, match=r"rows at 'train' and 'test'.*--records train"):
         read("x.json", content)
-    assert read("x.json", content, rows="train") == (COLUMNS, ["x.json: rows of train"])
+    assert read("x.json", content, records="train") == (COLUMNS, ["x.json: rows of train"])
     with pytest.raises(UsageError, match=r"nothing at 'tran'\. Did you mean 'train'"):
-        read("x.json", content, rows="tran")
+        read("x.json", content, records="tran")
 
 
 def test_columns_inside_of_objects(read):

@@ -78,7 +78,10 @@ _READING = (  # option strings, and what click is told of them
         {"default": None, "help": "How dates such as 03/04/2024 begin."},
     ),
     (["--sheet"], {"metavar": "NAME", "help": "Of an Excel workbook; or its number from 1."}),
-    (["--rows"], {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."}),
+    (
+        ["--records"],
+        {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."},
+    ),
     (["--drop-bad"], {"is_flag": True, "help": "Leave out rows that cannot be used."}),
     (
         ["--min-count"],

@@ -267,6 +267,8 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
     if isinstance(settings, dict):  # limits that did not exist when the run began
         new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
         found = {**found, "config": {**new, **settings}}
+    if isinstance(found.get("run"), dict):  # files that were not described when the run began
+        found = {**found, "run": {"reading": {}, **found["run"]}}
     wrong = differences(
         {key: found.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
