@@ -268,3 +268,11 @@ def test_several_labels_are_not_one(read):
     with pytest.raises(ZooError, match="line 3 has a 'label' that is neither text nor a whole"):
         read("x.jsonl", lines(rows))
     assert read("x.jsonl", lines(rows), drop_bad=True)[0] == COLUMNS
+
+
+def test_half_an_emoji(read):
+    """JSON can say half of a character, which has no UTF-8 form."""
+    content = '{"text": "a \\ud83d film", "label": "good\\ud83d"}\n{"text": "b", "label": "bad"}\n'
+    columns, _ = read("x.jsonl", content)
+    assert columns["label"] == ["good\ufffd", "bad"]
+    assert all(text.encode("utf-8", "replace") for text in columns["text"])
