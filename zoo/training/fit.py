@@ -286,7 +286,7 @@ def _train_in(
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
     progress.log(
-        f"  {model.count_params():,} weights, {training.steps_per_epoch} steps of "
+        f"  {model.count_params():,} parameters, {training.steps_per_epoch} steps of "
         f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
