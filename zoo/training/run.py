@@ -262,15 +262,15 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
     check_target(path)
     if not (path / "config.json").exists():
         return
-    found = files.read_json(path / "config.json")
-    settings = found.get("config")
+    saved = files.read_json(path / "config.json")
+    settings = saved.get("config")
     if isinstance(settings, dict):  # limits that did not exist when the run began
         new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        found = {**found, "config": {**new, **settings}}
-    if isinstance(found.get("run"), dict):  # files that were not described when the run began
-        found = {**found, "run": {"reading": {}, **found["run"]}}
+        saved = {**saved, "config": {**new, **settings}}
+    if isinstance(saved.get("run"), dict):  # files that were not described when the run began
+        saved = {**saved, "run": {"reading": {}, **saved["run"]}}
     wrong = differences(
-        {key: found.get(key) for key in ("recipe", "config", "run")},
+        {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
     )
     if wrong:
