@@ -54,6 +54,12 @@ def complete_model(
 
 model = click.argument("model", metavar="MODEL", shell_complete=complete_model)
 recipe = click.argument("name", metavar="NAME", shell_complete=complete_recipe)
+trust = click.option(
+    "--trust",
+    is_flag=True,
+    help="Let MODEL run the recipe file that it names, and more (docs/security.md).  "
+    "[default: ZOO_TRUST]",
+)
 json_output = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 column = click.option(
     "--column",
