@@ -10,6 +10,7 @@ from collections.abc import Iterable
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 QUOTED = 200  # characters of what was given that a message quotes
+LONGEST = 2000  # characters of a line
 WORKERS_LOST = 128 + 75
 # Signals that stop training so that it can be resumed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
