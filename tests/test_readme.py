@@ -43,7 +43,8 @@ def test_the_page_on_networks_places_every_recipe():
 
 
 def test_links_in_the_documents_lead_somewhere():
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+    pages = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
+    for document in [*pages, *(ROOT / "docs").glob("*.md")]:
         text = document.read_text(encoding="utf-8")
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
             if not link.startswith("http"):

@@ -45,7 +45,7 @@ def get_recipe(name: str) -> Recipe:
 def runs_new_code(name: str) -> bool:
     """Whether `get_recipe(name)` would run a file that this process has not run yet."""
     path, _ = _split(name)
-    return bool(path) and _module_name(Path(path).resolve()) not in sys.modules
+    return os.path.isfile(path) and _module_name(Path(path).resolve()) not in sys.modules
 
 
 def _split(name: str) -> tuple[str, str]:
