@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import pytest
 import tensorflow as tf
@@ -138,6 +139,30 @@ def test_a_base_in_another_file_is_refused_as_one(evil, refused):
     with pytest.raises(zoo.UsageError, match="needs assets of a recipe of the same module"):
         zoo.create(NAME, assets=run)
     assert not marker.exists()
+
+
+def test_what_a_keras_file_says_of_its_layers_is_not_built(run_of, tmp_path, monkeypatch):
+    (tmp_path / "evil_layers.py").write_text("import pathlib; pathlib.Path('it-ran').touch()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = tmp_path / "run"
+    shutil.copytree(run_of(NAME), run, ignore=shutil.ignore_patterns("logs"))
+    weights = run / "model-best.keras"
+    with zipfile.ZipFile(weights) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["config.json"] = json.dumps(
+        {"module": "evil_layers", "class_name": "Layer", "config": {}, "registered_name": None}
+    ).encode()
+    with zipfile.ZipFile(weights, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert zoo.load(run).predict(["a film"]) == zoo.load(run_of(NAME)).predict(["a film"])
+    more = zoo.train(
+        NAME, tmp_path / "more", data="sample", base=run, settings={"epochs": 1}, quiet=True,
+        baselines=False,
+    )  # fmt: skip
+    assert more.complete
+    assert not (tmp_path / "it-ran").exists()
 
 
 # Graphs
