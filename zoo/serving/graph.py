@@ -94,18 +94,17 @@ def check_graph(folder: Path) -> None:
         # TensorFlow would load it as TensorFlow 1 did, and run what its graph says.
         raise UsageError(f"{path} is not what tf.saved_model.save writes. {REMEDY}")
     graph = model.meta_graphs[0].graph_def
-    functions = {each.signature.name: each.node_def for each in graph.library.function}
+    functions = [(each.signature.name, each.node_def) for each in graph.library.function]
     saving: dict[str, str] = {}  # function to its worst op
     called: set[str] = set()
-    for name, nodes in functions.items():
+    for name, nodes in functions:  # there may be several of a name
         ops = {node.op for node in nodes}
         if found := [op for op in _SAVING if op in ops]:
             saving[name] = found[0]
         _check_ops(path, ops.difference(_SAVING))
         called.update(_called(nodes))
     _check_ops(path, {node.op for node in graph.node} - _DECLARING)
-    called_by_graph = set(_called(graph.node))
-    if missing := sorted((called | called_by_graph) - functions.keys()):
+    if missing := sorted({*called, *_called(graph.node)} - {name for name, _ in functions}):
         # TensorFlow may take the name of an op for that of a function.
         raise _refused(path, missing[0])
     # Gradients and objects name the functions that they call, too.

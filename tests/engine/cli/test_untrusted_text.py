@@ -79,6 +79,8 @@ def test_texts_in_lists_and_dicts_are_printable():
         "a ]0;owned  31m": ["b c ", {"d": [" "]}], "n": 1.5,
     }  # fmt: skip
     assert options.printable("a\n\tb\x1b", keep="\n\t") == "a\n\tb "
+    assert options.printable("pay \u202e001\u202c") == "pay  001 "
+    assert options.printable("שלום é 👩‍👩‍👧") == "שלום é 👩‍👩‍👧"
 
 
 def test_json_has_no_number_that_is_none():
