@@ -26,4 +26,4 @@ matrix:  ## Runs the tests on each supported Python, with the oldest and the new
 	tools/matrix
 
 bench:  ## Checks that the tables of results are those of the JSON files.
-	$(PYTHON) -m benchmarks table docs/results.md --check
+	$(PYTHON) -m benchmarks table --check

@@ -14,7 +14,6 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
@@ -42,6 +41,33 @@ def make_pages() -> None:
         shutil.copy(path, notebooks)
     for source, target in PAGES.items():
         shutil.copy(ROOT / source, DOCS / target)
+    (DOCS / "reference" / "cli.md").write_text(cli_page(), encoding="utf-8")
+
+
+def cli_page() -> str:
+    """Returns the page of the command line: what `zoo VERB --help` prints."""
+    import click
+
+    from zoo.cli import zoo as cli
+
+    root = click.Context(cli, info_name="zoo", terminal_width=80)
+    parts = ["# Command line", _help(cli.get_help(root))]
+    for verb in sorted(cli.list_commands(root)):
+        command = cli.get_command(root, verb)
+        assert command is not None
+        context = click.Context(command, root, info_name=verb, terminal_width=80)
+        parts += [f"## zoo {verb}", _help(command.get_help(context))]
+        if isinstance(command, click.Group):
+            for name in sorted(command.list_commands(context)):
+                inner = command.get_command(context, name)
+                assert inner is not None
+                under = click.Context(inner, context, info_name=name, terminal_width=80)
+                parts += [f"### zoo {verb} {name}", _help(inner.get_help(under))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(text: str) -> str:
+    return f"```text\n{text}\n```"
 
 
 def card_of(entry: dict[str, Any]) -> str:
