@@ -53,6 +53,7 @@ Functions that a module has only where there is something to do:
   nothing to draw.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
+  Its key `steps`, if there is one, is used where no number of steps is asked for.
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
   One row or several. Without this function, the model takes the text itself.
@@ -168,12 +169,14 @@ class Option:
       help: a sentence for `--help`.
       metavar: what stands for the value in `--help`.
       flags: further spellings, such as `"--seed-chord"`.
+      type: of the value, `str` or `int`.
     """
 
     name: str
     help: str
     metavar: str = "TEXT"
     flags: tuple[str, ...] = ()
+    type: type[str] | type[int] = str
 
 
 @dataclasses.dataclass(frozen=True)

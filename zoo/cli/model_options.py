@@ -67,6 +67,7 @@ def _click_option(option: Option) -> click.Option:
     return click.Option(
         [f"--{option.name}", *option.flags, option.name],
         metavar=option.metavar,
+        type=option.type,
         help=option.help,
     )
 
