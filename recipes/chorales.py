@@ -47,6 +47,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.music.chorales import framed
+from recipes.music.options import SOUNDFONT
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
@@ -70,6 +71,7 @@ SEEDS = (
     Option("bars", "End after this number of bars (4/4, or those of --prime).", "N", type=int),
     Option("end", "yes: end where a piece is over; no: go on for --steps.", "yes|no"),
 )
+RENDER_OPTIONS = (SOUNDFONT,)
 FARTHEST = 64  # frames from the end; the network does not tell a larger number from this one
 
 
@@ -272,6 +274,7 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
         key=answer["key"] or estimate_key(frames) or None,
         voices=config.voices,
         **bars_of(answer, config.quarter_length),
+        soundfont=answer.get("soundfont"),
     )
 
 
