@@ -21,7 +21,8 @@ begin with a chord or with custom frames.
 A third head says before each frame whether the piece is over (`ends=True`), with a probability of
 its own, e_t = sigmoid(w h_t + d). Of every second training piece the network is told how many
 frames are left, c_t: L c_t is added to x_t. So a piece ends by itself, or after as many bars as a
-person asks for.
+person asks for. It ends on the tonic's triad in root position: elsewhere, in a known key, drawing
+does not let it end.
 
 Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
 

@@ -26,11 +26,13 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from recipes.music.keys import KEYS, tonic
 from recipes.music.losses import frame_nats
 from zoo.decoding.sampling import IMPOSSIBLE, PADDING, State, Step
 
 BASE, DIGITS = 32, 3  # of the number of frames that are left
 NEVER = BASE**DIGITS - 1  # left, of a piece that does not end
+FINAL = 2  # frames that the last chord lasts, at least, where a count of frames ends the piece
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,9 @@ class FrameChain:
       keys: number of keys.
       lowest: MIDI number of the lowest key.
       ends: whether the network says when a piece is over, and reads how many frames are left.
+      cadences: whether a piece whose key is known ends on the tonic's triad alone, in root
+        position: the network decides when, and only a count of frames forces the chord. Then the
+        conditions are 0 and `recipes.music.keys.KEYS`.
     """
 
     voices: int = 4
@@ -50,6 +55,7 @@ class FrameChain:
     keys: int = 88
     lowest: int = 21
     ends: bool = False
+    cadences: bool = False
 
     @property
     def end(self) -> int:
@@ -93,6 +99,8 @@ class FrameChain:
         frame: tf.Tensor,
         over: tf.Tensor | None = None,
         left: tf.Tensor | None = None,
+        condition: tf.Tensor | None = None,
+        last: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the log-probabilities of the next id.
 
@@ -102,6 +110,8 @@ class FrameChain:
           over: float `(rows,)`: the logit that the piece is over. Only where `ends`.
           left: int32 `(rows,)`: frames that are left, this one included, plus 1; 0 if they are
             unknown, `NEVER` if the piece does not end. Only where `ends`.
+          condition: int32 `(rows,)`. Only where `cadences`.
+          last: float `(rows, keys)`: the frame before. Only where `cadences`.
 
         Returns:
           float32 `(rows, size)`; padding and conditions are impossible.
@@ -121,6 +131,12 @@ class FrameChain:
             return tf.concat(ids, axis=1)
         # The decision is taken before the first note of a frame. A count of frames leaves none.
         begins = tf.reduce_sum(frame, axis=1) == 0
+        if condition is not None and left is not None:
+            allowed, on_tonic = self._cadence(frame, condition, last)
+            final = (left > 1) & (left <= 1 + FINAL) & (condition > 0)
+            ids[1] = tf.where(final[:, tf.newaxis] & ~allowed, IMPOSSIBLE, ids[1])
+            ids[2] = tf.where((final & begins)[:, tf.newaxis], IMPOSSIBLE, ids[2])
+            over = tf.where((condition > 0) & ~on_tonic, IMPOSSIBLE, over)
         stop = tf.where(left == 0, tf.math.log_sigmoid(over), tf.where(left == 1, 0.0, IMPOSSIBLE))
         go_on = tf.where(left == 0, tf.math.log_sigmoid(-over), tf.where(left == 1, IMPOSSIBLE, 0))
         stop = tf.where(begins, stop, IMPOSSIBLE)
@@ -128,6 +144,62 @@ class FrameChain:
         ids = [tf.maximum(part + go_on, IMPOSSIBLE) for part in ids]
         digits = tf.fill([rows, BASE], IMPOSSIBLE)
         return tf.concat([*ids, digits, stop[:, tf.newaxis]], axis=1)
+
+    def _cadence(
+        self, frame: tf.Tensor, condition: tf.Tensor, last: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns which keys belong to the last chord, and whether the frame before is one.
+
+        Args:
+          frame, last: float `(rows, keys)`.
+          condition: int32 `(rows,)`.
+
+        Returns:
+          bool `(rows, keys)`, and bool `(rows,)`.
+        """
+        roots = [0, *(tonic(key) for key in KEYS)]
+        minor = [False, *(key.endswith("minor") for key in KEYS)]
+        root = tf.gather(tf.constant(roots), condition)[:, tf.newaxis]
+        degree = (tf.range(self.lowest, self.lowest + self.keys) - root) % 12  # (rows, keys)
+        is_minor = tf.gather(tf.constant(minor), condition)[:, tf.newaxis]
+        is_third = (degree == 4) | (is_minor & (degree == 3))  # a minor key may end in major
+        in_triad = (degree == 0) | (degree == 7) | is_third
+
+        def sounds(where: tf.Tensor, chord: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_any(where & (chord > 0), axis=1, keepdims=True)
+
+        other_third = tf.where(
+            sounds(degree == 3, frame), 4, tf.where(sounds(degree == 4, frame), 3, -1)
+        )
+        first = tf.reduce_sum(frame, axis=1, keepdims=True) == 0
+        allowed = in_triad & (degree != other_third) & (~first | (degree == 0))
+        bass = tf.argmax(last, axis=1, output_type=tf.int32)
+        chord = sounds(is_third, last) & ~sounds(~in_triad, last)
+        rooted = tf.gather(degree, bass, batch_dims=1) == 0
+        return allowed, chord[:, 0] & rooted
+
+    def cut(
+        self, frames: tf.Tensor, length: tf.Tensor, condition: tf.Tensor, first: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns where pieces may end at the latest, int32 `(batch,)`, at most `length`.
+
+        Args:
+          frames: int32 `(batch, time, voices)`, as of `to_frames`.
+          length: int32 `(batch,)`: frames of each piece.
+          condition: int32 `(batch,)`.
+          first: int32 `(batch,)`: the frames that a piece keeps in any case.
+
+        Returns:
+          The end of the last chord that is the tonic's triad in root position; `length` where there
+          is none after the first frames, or where the key is unknown.
+        """
+        shape = tf.shape(frames)
+        notes = tf.reshape(self.multi_hot(frames), [-1, self.keys])
+        _, on_tonic = self._cadence(notes, tf.repeat(condition, shape[1]), notes)
+        place = tf.range(1, shape[1] + 1)
+        fits = tf.reshape(on_tonic, shape[:2]) & (place <= length[:, tf.newaxis])
+        last = tf.maximum(tf.reduce_max(tf.where(fits, place, 0), axis=1), 0)
+        return tf.where((condition > 0) & (last > first), last, length)
 
     def step(self, model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
         """Makes a network that predicts all frames of a piece predict one id after another.
@@ -206,9 +278,17 @@ class FrameChain:
             if over is None:
                 return self.next_ids(logits, new["frame"]), new
             new["left"] = left
-            return self.next_ids(logits, new["frame"], over(new["output"])[:, 0], left), new
+            logit = over(new["output"])[:, 0]
+            if not self.cadences:
+                return self.next_ids(logits, new["frame"], logit, left), new
+            new["last"] = tf.where(begins[:, tf.newaxis], 0.0, state["last"])
+            new["last"] = tf.where(ends_frame[:, tf.newaxis], frame, new["last"])
+            ids = self.next_ids(logits, new["frame"], logit, left, condition, new["last"])
+            return ids, new
 
         units = {"frame": self.keys, "output": rnns[-1].units, **sizes}
+        if self.cadences:
+            units["last"] = self.keys
         specs = {name: tf.TensorSpec([None, size], tf.float32) for name, size in units.items()}
         numbers = ("condition", "left") if self.ends else ("condition",)
         return step, {**{name: tf.TensorSpec([None], tf.int32) for name in numbers}, **specs}

@@ -45,7 +45,8 @@ def frame_signatures(
       encoder: names of keys and chords to numbers.
       voices: notes that a generated frame has at most.
       steps, temperature, top_k, top_p: what the default uses.
-      ends: whether the network says when a piece is over.
+      ends: whether the network says when a piece is over. In a known key, it is over only on the
+        tonic's triad.
       max_frames: of a piece to go on from, or to score; longer ones have no answer.
       max_steps: frames of all rows of a request together.
 
@@ -63,7 +64,7 @@ def frame_signatures(
       `log_probability` and `count`, as `recipes.music.frames.FrameChain.score` has them. Both
       return `valid` and `problem` too, as `zoo.bounds.marked` has them.
     """
-    chain = FrameChain(voices, conditions=len(KEYS) + 1, ends=ends)
+    chain = FrameChain(voices, conditions=len(KEYS) + 1, ends=ends, cadences=ends)
     step, state = chain.step(model)
 
     def prime_length(prime: tf.Tensor) -> tf.Tensor:
@@ -125,7 +126,14 @@ def frame_signatures(
     def answer(ids: tf.Tensor, prefix: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         seed = prefix.to_tensor(0)
         frames, length = chain.to_frames(tf.concat([seed, ids], axis=1))
-        key = encoder.key_name(seed[:, DIGITS if ends else 0] - chain.first)
+        number = seed[:, DIGITS if ends else 0] - chain.first
+        key = encoder.key_name(number)
+        if ends:  # what the number of steps has cut goes back to the last chord that can end it
+            begun = tf.math.count_nonzero(seed == chain.end, axis=1, dtype=tf.int32)
+            free = tf.reduce_all(seed[:, :DIGITS] == chain.zero, axis=1)  # no count, not endless
+            length = tf.where(free, chain.cut(frames, length, number, begun), length)
+            inside = tf.range(tf.shape(frames)[1]) < length[:, tf.newaxis]
+            frames = tf.where(inside[..., tf.newaxis], frames, 0)
         return {"key": key, "frames": frames, "length": length}
 
     @tf.function(

@@ -13,27 +13,29 @@ import zoo
 from recipes.music.arrays import frames_left
 from recipes.music.ending import cadence_fractions, parse_end
 from recipes.music.frames import NEVER, FrameChain
+from recipes.music.keys import KEYS, tonic
 from recipes.music.losses import OVER, FrameLoss
 from recipes.music.nade import NADE
 from zoo.decoding.sampling import IMPOSSIBLE
 
-KEYS = 4
-CHAIN = FrameChain(voices=KEYS, conditions=3, keys=KEYS, lowest=21, ends=True)
+PIANO = 4
+CHAIN = FrameChain(voices=PIANO, conditions=3, keys=PIANO, lowest=21, ends=True)
 NAME = "chorales-gru"
+G, C, D7, E_MINOR = (43, 50, 59, 67), (48, 52, 60, 67), (50, 54, 60, 69), (52, 55, 59, 64)
 
 
 @pytest.fixture(scope="module")
 def model():
     """A small network of the form of the recipe's, with weights that matter."""
     keras.utils.set_random_seed(3)
-    before, notes = (keras.Input((None, KEYS), name=name) for name in ("before", "notes"))
+    before, notes = (keras.Input((None, PIANO), name=name) for name in ("before", "notes"))
     key = keras.Input((), dtype="int32", name="key")
     left = keras.Input((None,), dtype="int32", name="left")
     condition = layers.Reshape((1, 7))(layers.Embedding(3, 7, "normal")(key))
     told = layers.Embedding(9, 7, "normal")(keras.ops.minimum(left, 8))
     x = layers.ReLU()(layers.Add()([layers.Dense(7)(before), condition, told]))
     x = layers.GRU(6, return_sequences=True, name="rnn0")(x)
-    head, over = NADE(4, KEYS, 2, name="head"), layers.Dense(1, name="over")
+    head, over = NADE(4, PIANO, 2, name="head"), layers.Dense(1, name="over")
     logits = layers.Concatenate()([head(x, notes), over(x)])
     model = keras.Model({"before": before, "notes": notes, "key": key, "left": left}, logits)
     rng = np.random.default_rng(0)
@@ -58,7 +60,7 @@ def ids_of(piece):
 
 
 def piece_of(frames):
-    return (np.random.default_rng(1).random((frames, KEYS)) < 0.5).astype("float32")
+    return (np.random.default_rng(1).random((frames, PIANO)) < 0.5).astype("float32")
 
 
 def test_what_a_piece_and_its_end_cost_is_the_loss(model):
@@ -99,7 +101,7 @@ def test_the_network_reads_how_many_frames_are_left(model):
     before = np.pad(notes[:, :-1], ((0, 0), (1, 0), (0, 0)))
     logits = model({"before": before, "notes": notes, "key": np.array([0]), "left": left[None]})
     first = logs[0]  # before the first frame: no note in it yet
-    silent = -np.logaddexp(0, logits[0, 0, :KEYS].numpy()).sum()
+    silent = -np.logaddexp(0, logits[0, 0, :PIANO].numpy()).sum()
     if not piece[0].any():
         assert first[CHAIN.end] == pytest.approx(silent, abs=1e-5)
     assert first[CHAIN.over] == pytest.approx(IMPOSSIBLE, rel=1e-3)
@@ -107,7 +109,7 @@ def test_the_network_reads_how_many_frames_are_left(model):
 
 @pytest.mark.parametrize(("frames", "ends_after"), [(2, 2), (1, 1), (-1, None)])
 def test_a_count_decides_where_a_piece_ends(model, frames, ends_after):
-    piece = np.eye(KEYS, dtype="float32")[[0, 1, 2]]  # one note a frame
+    piece = np.eye(PIANO, dtype="float32")[[0, 1, 2]]  # one note a frame
     digits = CHAIN.countdown(tf.constant([frames])).numpy()[0]
     logs = walk(model, [*digits, CHAIN.first, *ids_of(piece)])[len(digits) :]
     for number, row in enumerate(logs[::2]):  # at the beginning of frame `number`
@@ -136,6 +138,43 @@ def test_as_many_bars_as_asked_for(predictor, tmp_path):
     (tmp_path / "waltz.abc").write_text("X:1\nM:3/4\nL:1/4\nK:G\nD | GBd | G2 B |\n")
     (answer,) = predictor.generate(bars=4, prime=str(tmp_path / "waltz.abc"))
     assert len(answer["frames"]) == 2 + 4 * 6  # an upbeat of a quarter, and four bars of three
+
+
+def test_a_piece_ends_on_the_triad_of_its_key(predictor):
+    """An untrained enough network: what decides is how notes are drawn."""
+    for key, mode in (("G major", "major"), ("B- minor", "minor")):
+        answers = predictor.generate(8, key=key, bars=3, seed=5)
+        answers += predictor.generate(8, key=key, steps=60, seed=5)
+        pieces = [[[n for n in frame if n] for frame in each["frames"]] for each in answers]
+        assert all(len(piece) == 24 for piece in pieces[:8])
+        for piece, answer in zip(pieces, answers, strict=True):
+            classes = {(note - tonic(key)) % 12 for note in piece[-1]}
+            thirds = classes & {3, 4}
+            if answer["complete"]:
+                assert classes <= {0, 7, 4} or (mode == "minor" and classes <= {0, 7, 3})
+                assert (min(piece[-1]) - tonic(key)) % 12 == 0
+                assert len(thirds) <= 1
+
+
+def frames_of(*chords):
+    return tf.constant([[[*chord, *[0] * (4 - len(chord))] for chord in chords]])
+
+
+def test_a_piece_that_the_steps_cut_goes_back_to_the_last_tonic():
+    chain = FrameChain(ends=True, cadences=True)
+    g_major = KEYS.index("G major") + 1
+    frames = frames_of(G, D7, G, D7, C, (47, 50, 59, 67))
+
+    def cut(condition, first, length=6):
+        ends = chain.cut(frames, *map(tf.constant, ([length], [condition], [first])))
+        return ends.numpy().tolist()[0]
+
+    assert cut(g_major, 0) == 3
+    assert cut(g_major, 0, length=2) == 1
+    assert cut(g_major, 3) == 6  # what a person gave is kept
+    assert cut(0, 0) == 6  # the key is unknown
+    assert cut(KEYS.index("C major") + 1, 0) == 5
+    assert cut(KEYS.index("E minor") + 1, 0) == 6
 
 
 def test_without_an_end_the_steps_decide(predictor):
@@ -189,9 +228,6 @@ def test_bars_on_the_command_line(cli, run_of, tmp_path):
     assert "--soundfont is for files" in cli("generate", run, "--soundfont=a.sf2", code=2).err
     options = ("--soundfont", tmp_path / "none.sf2", "--bars", "1", "-o", tmp_path / "out")
     assert "soundfont" in cli("generate", run, *options, code=1).err
-
-
-G, C, D7, E_MINOR = (43, 50, 59, 67), (48, 52, 60, 67), (50, 54, 60, 69), (52, 55, 59, 64)
 
 
 @pytest.mark.parametrize(
