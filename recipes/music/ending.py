@@ -86,7 +86,8 @@ def _ending(piece: list[Sequence[int]], key: str) -> tuple[bool, bool, bool]:
     last = sorted(piece[-1])
     classes = {(note - root) % 12 for note in last}
     thirds = {4} if parse_key(key).endswith("major") else {3, 4}
-    on_tonic = last[0] % 12 == root and bool(classes & thirds) and classes <= {0, 7, *thirds}
+    one_third = len(classes & thirds) == 1
+    on_tonic = last[0] % 12 == root and one_third and classes <= {0, 7, *thirds}
     held = 0
     while held < len(piece) and set(piece[-1 - held]) == set(last):
         held += 1

@@ -175,6 +175,7 @@ class FrameChain:
         allowed = in_triad & (degree != other_third) & (~first | (degree == 0))
         bass = tf.argmax(last, axis=1, output_type=tf.int32)
         chord = sounds(is_third, last) & ~sounds(~in_triad, last)
+        chord &= ~(sounds(degree == 3, last) & sounds(degree == 4, last))
         rooted = tf.gather(degree, bass, batch_dims=1) == 0
         return allowed, chord[:, 0] & rooted
 
