@@ -47,7 +47,8 @@ def test_links_in_the_documents_lead_somewhere():
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     pages = [ROOT / line for line in listed.splitlines() if line.endswith(".md")]
     assert ROOT / "docs" / "index.md" in pages
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages]:
+    pages += [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
+    for document in pages:
         text = document.read_text(encoding="utf-8")
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
             if not link.startswith("http"):

@@ -124,6 +124,7 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     shell_complete=options.complete_model,
     help="Go on from the weights of this recipe name, run folder or export.",
 )
+@click.option("--trust", is_flag=True, help="Follow symbolic links in MODEL.  [default: ZOO_TRUST]")
 @click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")
 @click.option(
     "--overwrite",
@@ -223,4 +224,6 @@ def train(
     for other, scores in metrics["baseline"].items():
         click.echo(f"  {text(scores[metric]) if metric in scores else '–'} {other} (baseline)")
     path = shlex.quote(str(run.path))
-    click.echo(f'saved in {path}; try\n  zoo predict {path} "…"')
+    # A run names its recipe file, which runs only where somebody says so, as here.
+    trust = " --trust" if recipe.reference != recipe.name else ""
+    click.echo(f'saved in {path}; try\n  zoo predict {path}{trust} "…"')

@@ -17,10 +17,17 @@ from zoo.assets import Assets, reading_assets
 from zoo.config import Config, limits_of, override
 from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, suggest
 from zoo.recipe import Recipe
-from zoo.registry import get_recipe
 from zoo.serving import capabilities, generation, rows
 from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, STEP, Specs
-from zoo.serving.find import WEIGHTS, about, find, has_weights, resolved_config
+from zoo.serving.find import (
+    WEIGHTS,
+    about,
+    find,
+    has_weights,
+    resolved_config,
+    stored_recipe,
+)
+from zoo.serving.graph import check_graph
 from zoo.serving.inputs import (
     LENGTH,
     batch_tensors,
@@ -36,24 +43,28 @@ from zoo.serving.signatures import Served
 from zoo.training.keras_private import layers_of
 from zoo.training.run import read_metrics
 from zoo.training.strategy import dtype_policy
+from zoo.trust import is_trusted
 
 
-def load(model: str | Path) -> Predictor:
+def load(model: str | Path, *, trust: bool = False) -> Predictor:
     """Loads a trained model.
 
     Args:
       model: the name of a recipe or `path/to/file.py:name` (its pretrained weights), a run
         folder, an exported version directory, or the directory of such versions (its newest).
         A folder that bears a recipe's name is meant when written `./name`.
+      trust: whether it may do more than compute: run the recipe file that it names, use any op
+        in its graph, and lead to other files by symbolic links. `ZOO_TRUST=1` says so too.
 
     Returns:
       A predictor. Nothing is downloaded. Network and weights are read when first used.
 
     Raises:
-      UsageError: there is no such thing.
+      UsageError: there is no such thing, or it needs trust; for recipe and graph, when they are
+        first used.
       ZooError: the folder is incomplete or damaged; for the weights, when they are first used.
     """
-    return Predictor(find(model))
+    return Predictor(find(model, trust), trust=trust)
 
 
 class Predictor:
@@ -68,12 +79,14 @@ class Predictor:
       metrics: test metrics and baselines, empty for a run that is not complete.
       card: the model card, Markdown.
       about: the folder of its config, assets, metrics and card.
+      trust: whether it may do more than compute, see `load`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, trust: bool = False) -> None:
         self.folder = folder
+        self.trust = trust
         self.about = about(folder)
-        self.resolved = resolved_config(folder)
+        self.resolved = resolved_config(folder, trust)
         self.assets = Assets(
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
@@ -90,12 +103,13 @@ class Predictor:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        return get_recipe(self.resolved["recipe"])
+        return stored_recipe(self.resolved["recipe"], self.folder, self.trust)
 
     @functools.cached_property
     def config(self) -> Config:
+        defaults = self.recipe.config
         try:
-            return override(self.recipe.config, self.resolved["config"])
+            return override(defaults, self.resolved["config"])
         except UsageError as error:
             path = self.about / "config.json"
             raise ZooError(f"{path} is damaged or of another version ({error}).") from error
@@ -184,7 +198,7 @@ class Predictor:
             if name not in known:
                 raise UsageError(f"{self.name} has no limit {quoted(name)}.{suggest(name, known)}")
         changed = dataclasses.asdict(override(self.config, limits))
-        other = Predictor(self.folder)
+        other = Predictor(self.folder, trust=self.trust)
         other.resolved = {**self.resolved, "config": changed}
         return other
 
@@ -202,6 +216,8 @@ class Predictor:
         if not self._saved_model:
             self._kept = self.served()
             return self._kept.functions
+        if not is_trusted(self.trust):
+            check_graph(self.folder)
         try:
             self._kept = tf.saved_model.load(str(self.folder))
         except Exception as error:  # what TensorFlow raises depends on which byte is wrong

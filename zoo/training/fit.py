@@ -58,6 +58,7 @@ def train(
     baselines: bool = True,
     checkpoint_seconds: float = 60.0,
     quiet: bool = False,
+    trust: bool = False,
 ) -> Run:
     """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
 
@@ -83,6 +84,7 @@ def train(
       baselines: also fit the recipe's baselines.
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
+      trust: as for `zoo.load`, of the model that `base` names.
 
     Returns:
       The run, complete.
@@ -130,7 +132,7 @@ def train(
         return _train(
             recipe, run, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
-            checkpoint_seconds=checkpoint_seconds, quiet=quiet,
+            checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust,
         )  # fmt: skip
 
 
@@ -148,6 +150,7 @@ def _train(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    trust: bool,
 ) -> Run:
     """Does what `train` says, as one of the workers, and alone in the run folder."""
     if workers.chief:
@@ -158,12 +161,12 @@ def _train(
         if overwrite and workers.chief:
             settle(run.path, None)
         workers.share_folder(run.path)  # nobody reads it before it is settled
-        origin, config, resolved = _resolve(recipe, options, settings)
+        origin, config, resolved = _resolve(recipe, options, settings, trust)
         check_batch_size(config.batch_size, replicas)
         workers.check_same(resolved["config"])
         if not overwrite:
             if workers.of_chief(workers.chief and settle(run.path, resolved)):
-                origin, config, resolved = _resolve(recipe, options, settings)
+                origin, config, resolved = _resolve(recipe, options, settings, trust)
             check_same(run.path, resolved)
         resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
         try:
@@ -181,10 +184,10 @@ def _train(
 
 
 def _resolve(
-    recipe: Recipe, options: Options, settings: dict[str, Any]
+    recipe: Recipe, options: Options, settings: dict[str, Any], trust: bool
 ) -> tuple[Predictor | None, Config, dict[str, Any]]:
     """Returns the model to go on from, the config of the run, and what `config.json` holds."""
-    origin = load_base(recipe, options.base)
+    origin = load_base(recipe, options.base, trust)
     config = override(origin.config if origin else recipe.config, settings)
     return origin, config, _resolved(recipe, options, config)
 
