@@ -63,6 +63,12 @@ SEEDS = (
     Option("key", 'Key of the piece, such as "G major".', "KEY"),
     Option("chord", 'First chord, such as "G2 D3 B3 G4".', "NOTES", flags=("--seed-chord",)),
 )
+KERAS_OBJECTS = {
+    "zoo>Bernoulli": "recipes.music.nade",
+    "zoo>FrameLoss": "recipes.music.losses",
+    "zoo>MusicEncoder": "recipes.music.encode",
+    "zoo>NADE": "recipes.music.nade",
+}
 
 
 @dataclasses.dataclass(frozen=True)

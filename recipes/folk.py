@@ -56,6 +56,7 @@ SEEDS = (
 )
 
 ORDER = 10  # of the n-grams that the network is compared with
+KERAS_OBJECTS = {"zoo>TuneCodec": "recipes.music.codec"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoo.assets import Assets
 from zoo.config import Config, override
 from zoo.errors import UsageError
+from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 
@@ -113,6 +114,7 @@ def create(
 
     if data is not None and assets is not None:
         raise UsageError("Give data or assets, not both.")
+    use_tensorflow()
     recipe = get_recipe(name)
     if data is None and assets is None and manifest_entry(recipe):
         assets = name

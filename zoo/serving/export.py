@@ -20,7 +20,7 @@ from zoo.errors import UsageError, ZooError, check_integer, first_line, suggest
 from zoo.report import card
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
-from zoo.serving.find import EXTRA
+from zoo.serving.find import EXTRA, is_pattern
 from zoo.serving.inputs import tensors
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
@@ -53,7 +53,8 @@ def export(
       The version's directory.
 
     Raises:
-      UsageError: an unknown format or limit, a warm-up out of range.
+      UsageError: an unknown format or limit, a warm-up out of range, a directory that is none or
+        in which TensorFlow could not read a SavedModel.
       ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
         it, or the directory cannot be written.
     """
@@ -66,6 +67,16 @@ def export(
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file. Name a directory.")
+    if directory.is_symlink() and not directory.exists():
+        raise UsageError(
+            f"{directory} is a symbolic link to {os.readlink(directory)}, which does not exist. "
+            "Name another directory."
+        )
+    if format == "saved_model" and is_pattern(directory):
+        raise UsageError(
+            f"{directory}: TensorFlow takes square brackets in the path of a SavedModel for a "
+            "pattern, and could not read it. Name a directory without them."
+        )
     trained = predictor.model  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)

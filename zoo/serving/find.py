@@ -5,6 +5,7 @@ Light: importing this module imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from pathlib import Path
@@ -48,6 +49,14 @@ def find(model: str | Path) -> Path:
 def has_weights(folder: Path) -> bool:
     """Whether a folder holds Keras weights or a SavedModel."""
     return any((folder / name).exists() for name in (*WEIGHTS, "saved_model.pb"))
+
+
+def is_pattern(folder: Path) -> bool:
+    """Whether TensorFlow takes a path for a pattern that the path does not match: `a[1]`.
+
+    It looks for the variables of a SavedModel by a pattern, and does not find them there.
+    """
+    return not fnmatch.fnmatchcase(str(folder), str(folder))
 
 
 def about(folder: Path) -> Path:

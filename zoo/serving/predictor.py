@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,23 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.assets import Assets, reading_assets
+from zoo.bounds import NOT_FINITE
 from zoo.config import Config, limits_of, override
-from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, suggest
+from zoo.errors import (
+    UsageError,
+    ZooError,
+    check_integer,
+    first_line,
+    quoted,
+    shortened,
+    suggest,
+)
+from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities, generation, rows
 from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, STEP, Specs
-from zoo.serving.find import WEIGHTS, about, find, has_weights, resolved_config
+from zoo.serving.find import WEIGHTS, about, find, has_weights, is_pattern, resolved_config
 from zoo.serving.inputs import (
     LENGTH,
     batch_tensors,
@@ -59,6 +71,9 @@ def load(model: str | Path) -> Predictor:
 class Predictor:
     """A trained model that takes raw examples and answers in plain Python values.
 
+    It can be pickled and copied. A copy holds no weights: it reads them from the folder when it is
+    first used, whatever has been done to `model` meanwhile. It cannot be used in a forked process.
+
     Attributes:
       folder: what it was loaded from.
       recipe, config: the network, and the config it was trained with.
@@ -74,14 +89,33 @@ class Predictor:
         self.folder = folder
         self.about = about(folder)
         self.resolved = resolved_config(folder)
+        self._read_assets()
+
+    def _read_assets(self) -> None:
         self.assets = Assets(
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
         )
-        if not has_weights(folder):
+        if not has_weights(self.folder):
             raise ZooError(
-                f"{folder} has no weights yet: no epoch is complete. Run its `zoo train` again."
+                f"{self.folder} has no weights yet: no epoch is complete. Run its `zoo train` "
+                "again."
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy is made of: where the model is, not what TensorFlow made of it."""
+        made = {"assets", "_kept"} | {
+            name
+            for name in self.__dict__
+            if isinstance(getattr(type(self), name, None), functools.cached_property)
+        }
+        state = {name: value for name, value in self.__dict__.items() if name not in made}
+        places = {name: Path(os.path.abspath(state[name])) for name in ("folder", "about")}
+        return {**state, **places}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(copy.deepcopy(state))
+        self._read_assets()
 
     @property
     def name(self) -> str:
@@ -142,8 +176,13 @@ class Predictor:
     def _saved_model(self) -> bool:
         return (self.folder / "saved_model.pb").exists()
 
-    @functools.cached_property
+    @property
     def model(self) -> keras.Model:
+        use_tensorflow()
+        return self._network
+
+    @functools.cached_property
+    def _network(self) -> keras.Model:
         if self._weights is None:
             raise ZooError(
                 f"{self.folder} holds a SavedModel only, which can be served, but neither trained "
@@ -197,11 +236,17 @@ class Predictor:
     @functools.cached_property
     def signatures(self) -> Mapping[str, Any]:
         """Signature name to a function of named tensors that returns named tensors."""
+        use_tensorflow()
         # Functions do not keep alive the tables and variables that they use.
         self._kept: Any
         if not self._saved_model:
             self._kept = self.served()
             return self._kept.functions
+        if is_pattern(self.folder):
+            raise ZooError(
+                f"{self.folder}: TensorFlow takes the square brackets in this path for a pattern, "
+                "and finds no variables. Rename the folder, or name it by a path without them."
+            )
         try:
             self._kept = tf.saved_model.load(str(self.folder))
         except Exception as error:  # what TensorFlow raises depends on which byte is wrong
@@ -283,6 +328,7 @@ class Predictor:
             input, option or signature, a batch size below 1, an option's value that the model
             does not allow.
         """
+        use_tensorflow()
         check_integer("batch_size", batch_size)
         if batch_size < 1:
             raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
@@ -297,7 +343,7 @@ class Predictor:
             raise UsageError(
                 f"The signature {signature!r} of {self.name} takes "
                 f"{'the options ' + ', '.join(scalars) if scalars else 'no options'}; "
-                f"got {', '.join(options) or 'none'}."
+                f"got {shortened(', '.join(options)) or 'none'}."
             )
         fixed = {name: input_tensor(name, spec, options[name]) for name, spec in scalars.items()}
         specs = {k: spec for k, spec in input_specs(function).items() if k not in scalars}
@@ -327,7 +373,7 @@ class Predictor:
                     }
                 if rows.VALID not in values:  # of a model that does not mark them itself
                     wrong = index[rows.find_not_finite(values)]
-                    problems |= dict.fromkeys(wrong.tolist(), "Its answer has no finite numbers.")
+                    problems |= dict.fromkeys(wrong.tolist(), NOT_FINITE)
         if len(asserted) == count:  # it was not one row that was wrong
             raise UsageError(asserted[min(asserted)])
         problems |= asserted
@@ -414,6 +460,7 @@ class Predictor:
 
         Args as of `generate`'s `given`; raises as `generate`.
         """
+        use_tensorflow()
         specs = input_specs(self.signatures[BEGIN])
         columns = {name: [value] for name, value in self.seed_inputs(given).items()}
         inputs = columns_of(columns, specs).items()

@@ -23,6 +23,7 @@ from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.environment import environment
 from zoo.errors import Interrupted, UsageError, ZooError, first_line, suggest
 from zoo.handshake import telling
+from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities
@@ -110,6 +111,7 @@ def train(
         if tiny:
             settings = {"epochs": 2, **settings}
         override(recipe.config, settings)  # says what is wrong before workers wait for each other
+    use_tensorflow()
     run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     cluster = find_cluster(strategy)
 
