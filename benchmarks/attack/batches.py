@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import math
 import random
@@ -43,7 +44,6 @@ SECONDS = 60.0  # that a batch may take
 CLOSE = 2e-3  # of numbers that are the same but for rounding, relative and absolute
 LONGEST_MESSAGE = 1500
 
-TIMES: Any = collections.defaultdict(list)
 Failures = list[dict[str, Any]]
 
 
@@ -130,7 +130,7 @@ def _good(
     draw: random.Random, one: Subject, name: str, spec: tf.TensorSpec, *, or_else: bool = False
 ) -> Any:
     """Returns a good value of an input; if there is none, None or something of its shape."""
-    if name in one.good and one.good[name]:
+    if one.good.get(name):
         return draw.choice(one.good[name])
     if name == "random_seed":
         return draw.randint(0, odd.INT32)
@@ -247,7 +247,7 @@ def draw_wrong(draw: random.Random, one: Subject) -> tuple[str, Callable[[zoo.Pr
 
 
 def problem_of_wrong(call: Callable[[zoo.Predictor], Any], predictor: zoo.Predictor) -> str | None:
-    """Says what is wrong with how a wrong call is taken: answers are right, an error of ours too."""
+    """Says what is wrong with how a wrong call is taken; an answer or an error of ours is right."""
     try:
         answers = call(predictor)
     except ZooError as error:
@@ -281,10 +281,8 @@ def problem_of_raw(
                for name, value in batch.options.items()}  # fmt: skip
     if draw.random() < 0.08:
         kind, changed = _mistyped(draw, {**inputs, **options})
-        try:
+        with contextlib.suppress(*RAW_ERRORS):
             function(**changed)
-        except RAW_ERRORS:
-            pass
         return kind, None
     kind = "raw, odd options" if not batch.sound else "raw"
     try:
@@ -343,7 +341,7 @@ def _rectangular(
             )
             for name, spec in specs.items()
         }
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         found = tensors(columns, specs)
     variable = [name for name in series if not specs[name].shape[1]]
     if len(variable) > 1:  # of one series: their axis is one
@@ -354,7 +352,9 @@ def _rectangular(
 
 
 def _fitted(value: Any, size: int) -> np.ndarray:
-    array = np.nan_to_num(np.asarray(value, np.float32).reshape(-1)[:size], posinf=1, neginf=-1)
+    with np.errstate(over="ignore"):
+        array = np.asarray(value, np.float32)
+    array = np.nan_to_num(array.reshape(-1)[:size], posinf=1, neginf=-1)
     return np.clip(np.pad(array, (0, size - len(array))), -1, 1)
 
 
@@ -425,7 +425,6 @@ def _attack(
     signatures = sorted(one.module.signatures)
     predicted = [each for each in signatures if each in one.predictors[0].signatures]
     for number in range(count):
-        began = time.monotonic()
         alone = draw.random() < ALONE
         way = draw.random()
         predictor = draw.choice(one.predictors)
@@ -448,9 +447,6 @@ def _attack(
         except Exception as error:
             kind, what = "crash", f"{way:.2f}"
             problem = f"{type(error).__name__}: {str(error)[:500]}"
-        TIMES[
-            f"{name} {kind} {what if kind.startswith('raw') else getattr(locals().get('batch'), 'signature', '')}"
-        ].append(time.monotonic() - began)
         kinds[kind] += 1
         if alone:
             kinds["also row by row"] += 1

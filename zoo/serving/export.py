@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +78,8 @@ def export(
     trained = predictor.model  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _scratch_folder(directory) as scratch:
+        # TF Serving looks for integers only, so it does not see the folder.
+        with files.scratch_folder(directory, _SCRATCH) as scratch:
             extra = scratch
             if format == "keras":
                 trained.save(scratch / "model.keras")
@@ -105,30 +104,6 @@ def export(
         raise _cannot_write(directory, error.strerror or str(error)) from error
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
         raise _cannot_write(directory, first_line(error)) from error
-
-
-@contextlib.contextmanager
-def _scratch_folder(directory: Path) -> Iterator[Path]:
-    """Makes a folder inside a directory, and deletes those of exports that were killed.
-
-    TF Serving looks for integers only, so it does not see them. The name has no process id: in
-    containers they repeat. Instead an export holds a lock on its folder, which ends with its
-    process; and one on the directory while it cleans, so that no folder is there unlocked.
-    """
-    with contextlib.ExitStack() as stack:
-        with contextlib.ExitStack() as cleaning:
-            files.lock_folder(directory, cleaning, wait=True)
-            for path in directory.glob(f"{_SCRATCH}*"):
-                with contextlib.ExitStack() as once:
-                    if files.lock_folder(path, once, wait=False):
-                        shutil.rmtree(path, ignore_errors=True)
-            scratch = directory / f"{_SCRATCH}{uuid.uuid4().hex}"
-            scratch.mkdir()
-            files.lock_folder(scratch, stack, wait=False)
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _cannot_write(directory: Path, reason: str) -> ZooError:

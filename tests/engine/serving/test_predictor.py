@@ -317,8 +317,8 @@ def test_a_used_predictor_can_be_copied(form, copied, request, monkeypatch, tmp_
     monkeypatch.chdir(folder.parent)
     used = zoo.load(f"./{folder.name}").with_limits({"max_bytes": 7})
     expected = used.predict(["a film of more bytes", "a"])
-    monkeypatch.chdir(tmp_path.parent)  # the copy finds its folder from elsewhere
     again = copied(used)
+    monkeypatch.chdir(tmp_path.parent)  # it finds its folder from elsewhere
     assert again.predict(["a film of more bytes", "a"]) == expected
     assert again.config == used.config
     assert again.assets == used.assets
