@@ -27,7 +27,7 @@ from benchmarks.disturb import names
 from zoo import files
 from zoo.errors import ZooError
 
-RECIPES = ("adding-gru", "digits-mlp", "imdb-gru")
+RECIPES = ("adding-gru", "digits-mlp")
 COMMANDS = {"train": 4, "evaluate": 2, "export": 2, "pack": 2}  # and their shares of the kills
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 SETTINGS = ("epochs=3", "batch_size=4", "patience=0", "units=8")
@@ -44,16 +44,14 @@ class Kill:
       command: `"train"`, …
       recipe: which is trained, or was.
       signum: the signal.
-      by_change: whether `where` is one of the changes in the folder, or a moment.
-      where: the share of all changes, or of the seconds, that are over then.
-      delay: after the change, seconds.
+      where: the share of the changes in its folder that have been seen then.
+      delay: after the last of them, as a share of the time between two.
     """
 
     number: int
     command: str
     recipe: str
     signum: int
-    by_change: bool
     where: float
     delay: float
 
@@ -65,12 +63,11 @@ def plan(count: int, seed: int) -> list[Kill]:
     return [
         Kill(
             number,
-            command := turns[number % len(turns)],
+            turns[number % len(turns)],
             RECIPES[(number // len(turns)) % len(RECIPES)],
             int(SIGNALS[draw.randrange(len(SIGNALS))]),
-            command != "evaluate" and draw.random() < 0.5,
             draw.random(),
-            draw.random() * 0.02,
+            draw.random(),
         )
         for number in range(count)
     ]
@@ -212,8 +209,7 @@ class Arena:
             "signal": signal.Signals(kill.signum).name,
         }
         for attempt in range(TRIES):
-            share = kill.where / 2**attempt
-            moment = _moment(kill, whole, share)
+            moment = _moment(kill, whole, 2**attempt)
             code, seconds, _ = watched(line, self.log, target, moment, kill.signum)
             if code:
                 break
@@ -295,17 +291,16 @@ CONTESTS = ("two at once", "one later", "--overwrite", "--overwrite, another see
             "export meanwhile", "evaluate meanwhile")  # fmt: skip
 
 
-def _moment(kill: Kill, whole: Whole, share: float) -> Callable[[float, int], bool]:
-    """Returns what says that the moment has come."""
-    if not kill.by_change:
-        return lambda seconds, changes: seconds >= share * whole.seconds
-    due = 1 + int(share * whole.changes)
+def _moment(kill: Kill, whole: Whole, earlier: int) -> Callable[[float, int], bool]:
+    """Returns what says that the moment has come; `earlier`: by what it is divided."""
+    due = int(kill.where * (whole.changes + 1)) // earlier
+    delay = kill.delay * whole.seconds / (whole.changes + 1) / earlier
     seen: list[float] = []
 
     def come(seconds: float, changes: int) -> bool:
         if changes >= due and not seen:
             seen.append(seconds)
-        return bool(seen) and seconds >= seen[0] + kill.delay
+        return bool(seen) and seconds >= seen[0] + delay
 
     return come
 
@@ -375,13 +370,14 @@ def main(place: Path) -> None:
     forks.warm()
     kills, pairs = files.read_json(place / "plan.json")
     arena = Arena(place / "arena")
-    files.write_json(
-        place / "result.json",
-        {
-            "kills": [arena.attack(Kill(**each)) for each in kills],
-            "contests": [arena.contest(*pair) for pair in pairs],
-        },
-    )
+    result: dict[str, list] = {"kills": [], "contests": []}
+    for each in kills:
+        result["kills"].append(arena.attack(Kill(**each)))
+        print(result["kills"][-1], flush=True)
+    for pair in pairs:
+        result["contests"].append(arena.contest(*pair))
+        print(result["contests"][-1], flush=True)
+    files.write_json(place / "result.json", result)
 
 
 if __name__ == "__main__":

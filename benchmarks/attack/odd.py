@@ -49,6 +49,23 @@ TEXTS: dict[str, Make] = {
 }
 
 
+def _words(make: Make) -> Make:
+    """Returns what draws a list of words, of which some are odd."""
+
+    def words(draw: Draw, good: Any) -> list[str | bytes]:
+        some = list(good)[:20] if isinstance(good, Sequence) and not isinstance(good, str) else []
+        odd_ones = [make(draw, "Anna") for _ in range(draw.randint(1, 3))]
+        return draw.sample([*some, *odd_ones], len(some) + len(odd_ones))
+
+    return words
+
+
+WORDS: dict[str, Make] = {
+    "no words": lambda draw, good: [],
+    **{kind: _words(make) for kind, make in TEXTS.items()},
+}
+
+
 def _noise(draw: Draw, good: Any, scale: float = 1.0) -> np.ndarray:
     generator = np.random.default_rng(draw.getrandbits(32))
     with np.errstate(over="ignore", under="ignore"):
@@ -102,16 +119,23 @@ FIELDS: dict[str, Make] = {  # of more axes, float
     "negative": lambda draw, good: -np.asarray(good, np.float32),
 }
 
-FRAMES: dict[str, Make] = {  # of more axes, int32: time first
-    "empty": lambda draw, good: np.zeros((0, np.asarray(good).shape[-1]), np.int32),
-    "zeros": lambda draw, good: np.zeros_like(np.asarray(good, np.int32)[:8]),
-    "negative": lambda draw, good: np.asarray(good, np.int32)[:8] - 200,
-    "out of range": lambda draw, good: (
-        np.asarray(good, np.int32)[:8] + draw.choice([128, INT32 // 2])
-    ),
-    "the largest": lambda draw, good: np.full_like(np.asarray(good, np.int32)[:3], INT32),
-    "the smallest": lambda draw, good: np.full_like(np.asarray(good, np.int32)[:3], -INT32 - 1),
-    "reversed": lambda draw, good: np.asarray(good, np.int32)[:16, ::-1],
+Frames = list[list[int]]  # time first, and at each step any number of notes
+
+
+def _each(good: Any, steps: int, change: Callable[[int], int]) -> Frames:
+    return [[change(int(note)) for note in frame] for frame in list(good)[:steps]]
+
+
+FRAMES: dict[str, Make] = {  # of more axes, int32
+    "empty": lambda draw, good: [],
+    "no notes": lambda draw, good: [[]] * draw.randint(1, 9),
+    "zeros": lambda draw, good: _each(good, 8, lambda note: 0),
+    "negative": lambda draw, good: _each(good, 8, lambda note: note - 200),
+    "out of range": lambda draw, good: _each(good, 8, lambda note: note + 128),
+    "the largest": lambda draw, good: _each(good, 3, lambda note: INT32),
+    "the smallest": lambda draw, good: _each(good, 3, lambda note: -INT32 - 1),
+    "upside down": lambda draw, good: [list(frame)[::-1] for frame in list(good)[:16]],
+    "many notes": lambda draw, good: [[*range(draw.randint(1, 200))]] * 2,
 }
 
 INTEGERS: dict[str, Make] = {
@@ -163,7 +187,7 @@ def kinds_of(dtype: str, rank: int) -> Mapping[str, Make]:
       rank: its axes, without the batch.
     """
     if dtype == "string":
-        return TEXTS
+        return WORDS if rank else TEXTS
     if dtype.startswith("float"):
         return SERIES if rank == 1 else FIELDS
     return FRAMES if rank else INTEGERS
