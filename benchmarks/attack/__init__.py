@@ -46,7 +46,7 @@ def attack(
       models: names of packed models, to their shares of the batches.
       servers: kinds of them.
       contests: kinds of several commands in one folder.
-      jobs: processes that are killed at a time.
+      jobs: processes at a time.
       log: called with a line for each model and part.
 
     Returns:
@@ -65,12 +65,13 @@ def attack(
     done: dict[str, Any] = {part: kept[part] for part in PARTS if part in kept}
     with files.temporary_folder() as folder:
         ways: dict[str, Callable[[], dict[str, Any]]] = {
-            # Kills first: TensorFlow has not been used then.
             "kills": lambda: attack_kills(
                 kills, seed, folder / "kills", log, contests=contests, jobs=jobs
             ),
             "downloads": lambda: attack_downloads(seed, folder / "downloads", log, servers),
-            "batches": lambda: attack_batches(models, batches, seed, folder / "exports", log),
+            "batches": lambda: attack_batches(
+                models, batches, seed, folder / "batches", log, jobs=jobs
+            ),
         }
         for part, way in ways.items():
             if part in parts:

@@ -8,6 +8,8 @@ import contextlib
 import dataclasses
 import math
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ import tensorflow as tf
 import zoo
 from benchmarks.answers import PRIME_CHARACTERS, PRIME_FRAMES, SAMPLE_COLUMN
 from benchmarks.attack import odd
+from zoo import files
 from zoo.errors import ZooError
 from zoo.serving.inputs import LENGTH, input_specs, scalars_of, tensors
 from zoo.serving.rows import PROBLEM, VALID
@@ -385,40 +388,64 @@ def _mistyped(draw: random.Random, inputs: dict[str, tf.Tensor]) -> tuple[str, d
 
 
 def attack_batches(
-    shares: Mapping[str, float], count: int, seed: int, folder: Path, log: Callable[[str], None]
+    shares: Mapping[str, float],
+    count: int,
+    seed: int,
+    folder: Path,
+    log: Callable[[str], None],
+    *,
+    jobs: int = 1,
 ) -> dict[str, Any]:
-    """Asks models for odd batches.
+    """Asks models for odd batches, each in a process of its own.
 
     Args:
       shares: names of packed models, to their shares of the batches.
       count: batches, of all models together, about.
       seed: of what is drawn.
-      folder: to export to.
+      folder: to work in.
       log: called with a line a model.
+      jobs: processes at a time.
 
     Returns:
-      Counts by model and kind, and the failures.
+      Counts by model and kind, and the failures; a process that ends is one.
     """
-    models, failures = {}, []
-    kinds: collections.Counter[str] = collections.Counter()
-    for name, part in shares.items():
-        began = time.monotonic()
+
+    def ask_one(item: tuple[str, float]) -> dict[str, Any]:
+        name, part = item
         share = math.ceil(count * part / sum(shares.values()))
-        found, asked = _attack(name, share, random.Random(f"{seed} {name}"), folder)
-        kinds.update(asked)
-        failures += found
-        models[name] = {
-            "batches": share,
-            "failures": len(found),
-            "seconds": round(time.monotonic() - began, 1),
-        }
-        log(f"{name}: {share} batches, {len(found)} failures, {models[name]['seconds']:.0f} s")
+        place = folder / name
+        place.mkdir(parents=True)
+        code = (__name__, name, str(share), str(seed), str(place))
+        done = subprocess.run([sys.executable, "-m", *code], capture_output=True, text=True)
+        if done.returncode:
+            problem = f"ended with {done.returncode}: {done.stderr.strip()[-500:]}"
+            found = {"failures": [{"model": name, "kind": "crash", "problem": problem}]}
+            result: dict[str, Any] = {"kinds": {}, **found}
+        else:
+            result = files.read_json(place / "result.json")
+        log(f"{name}: {share} batches, {len(result['failures'])} failures")
+        return {"model": name, "batches": share, **result}
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        results = [*pool.map(ask_one, shares.items())]
+    kinds: collections.Counter[str] = collections.Counter()
+    for result in results:
+        kinds.update(result["kinds"])
     return {
-        "models": models,
-        "batches": sum(each["batches"] for each in models.values()),
+        "models": {
+            result["model"]: {"batches": result["batches"], "failures": len(result["failures"])}
+            for result in results
+        },
+        "batches": sum(result["batches"] for result in results),
         "kinds": dict(sorted(kinds.items())),
-        "failures": failures,
+        "failures": [failure for result in results for failure in result["failures"]],
     }
+
+
+def main(name: str, count: int, seed: int, place: Path) -> None:
+    """Attacks one model; writes `result.json` in a folder."""
+    failures, kinds = _attack(name, count, random.Random(f"{seed} {name}"), place)
+    files.write_json(place / "result.json", {"failures": failures, "kinds": dict(kinds)})
 
 
 def _attack(
@@ -482,3 +509,7 @@ def _threads(name: str, kept: Sequence[tuple[zoo.Predictor, Batch]]) -> Failures
         for number, (one, other) in enumerate(zip(serial, parallel, strict=True))
         if not same(one, other)
     ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
