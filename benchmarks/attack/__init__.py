@@ -60,9 +60,6 @@ def attack(
         if part not in PARTS:
             raise UsageError(f"Unknown part {part!r}.{suggest(part, PARTS)}")
     path = Path(output)
-    before = files.read_json(path) if path.exists() else {}
-    kept = before.get("parts", {}) if before.get("seed") == seed else {}
-    done: dict[str, Any] = {part: kept[part] for part in PARTS if part in kept}
     with files.temporary_folder() as folder:
         ways: dict[str, Callable[[], dict[str, Any]]] = {
             "kills": lambda: attack_kills(
@@ -76,21 +73,28 @@ def attack(
         for part, way in ways.items():
             if part in parts:
                 began, used = time.monotonic(), _processor_seconds()
-                found = way()
-                done[part] = {
-                    **found,
+                found = {
+                    **way(),
                     "seconds": round(time.monotonic() - began),
                     "processor_seconds": round(_processor_seconds() - used),
                 }
-                result = {
-                    "kind": "attack",
-                    "seed": seed,
-                    "failures": sum(len(each["failures"]) for each in done.values()),
-                    "parts": {part: done[part] for part in PARTS if part in done},
-                    "environment": environment(),
-                }
+                result = _with_part(path, seed, part, found)
                 files.write_json(path, result)
     return result
+
+
+def _with_part(path: Path, seed: int, part: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a file has of a seed, and a part in place of its former one."""
+    before = files.read_object(path) if path.exists() else {}
+    kept = before.get("parts", {}) if before.get("seed") == seed else {}
+    parts = {**kept, part: found}
+    return {
+        "kind": "attack",
+        "seed": seed,
+        "failures": sum(len(each["failures"]) for each in parts.values()),
+        "parts": {name: parts[name] for name in PARTS if name in parts},
+        "environment": environment(),
+    }
 
 
 def _processor_seconds() -> float:

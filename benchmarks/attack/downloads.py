@@ -45,6 +45,11 @@ def _chunks(handler: Handler, *chunks: bytes, forever: bytes = b"") -> None:
         time.sleep(0.05)
 
 
+def _silent(handler: Handler) -> None:
+    reply(handler, b"", {"Content-Length": SIZE})
+    time.sleep(4)
+
+
 def _drip_raw(handler: Handler, text: bytes) -> None:
     for byte in text:
         handler.wfile.write(bytes([byte]))
@@ -97,8 +102,7 @@ KINDS: dict[str, Behave] = {
     "dripping chunks": functools.partial(_chunks, forever=b"1\r\nx\r\n"),
     "dripping size of a chunk": functools.partial(_chunks, forever=b"0"),
     "silent": lambda handler: time.sleep(4),
-    "silent after the head": lambda handler: (_reply(b"", Content_Length=SIZE)(handler),
-                                              time.sleep(4)),
+    "silent after the head": _silent,
     "hangs up": lambda handler: None,
     "hangs up after half": _reply(CONTENT[: SIZE // 2], Content_Length=SIZE),
     "hangs up after one byte": _reply(CONTENT[:1], Content_Length=SIZE),

@@ -464,9 +464,11 @@ class Predictor:
         specs = input_specs(self.signatures[BEGIN])
         columns = {name: [value] for name, value in self.seed_inputs(given).items()}
         inputs = columns_of(columns, specs).items()
-        begun = dict(
-            self.signatures[BEGIN](**{n: input_tensor(n, specs[n], column) for n, column in inputs})
-        )
+        given_tensors = {n: input_tensor(n, specs[n], column) for n, column in inputs}
+        try:
+            begun = dict(self.signatures[BEGIN](**given_tensors))
+        except rows.REFUSALS as error:
+            raise UsageError(rows.refusal(error)) from error
         begun.pop(rows.VALID, None)
         problem = begun.pop(rows.PROBLEM, None)
         if problem is not None and problem[0] != b"":
@@ -523,13 +525,9 @@ def _computed(
     inputs = batch_tensors(columns, specs, index)
     try:
         outputs = function(**inputs, **options)
-    except tf.errors.InvalidArgumentError as error:
-        # A graph can check what it is given by an assertion only.
-        said = rows.asserted(error)
-        if said is None:
-            raise
+    except rows.REFUSALS as error:
         if len(index) == 1:
-            problems[int(index[0])] = said
+            problems[int(index[0])] = rows.refusal(error)
             return
         for one in np.split(index, len(index)):
             yield from _computed(function, columns, specs, options, one, problems)
