@@ -200,10 +200,14 @@ def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-      ZooError: it is missing or is no JSON.
+      ZooError: it is missing or is no JSON, or holds text that is no Unicode.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text)
+        if "\\ud" in text.lower():  # perhaps half a surrogate pair, which no file could hold
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except FileNotFoundError:
         raise ZooError(f"{path} is missing: {path.parent} is not complete.") from None
     except (OSError, ValueError, RecursionError) as error:
