@@ -6,11 +6,14 @@ Importing TensorFlow takes longer than most of what is attacked. A fork has it a
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from zoo.errors import STOPPING
 
 LIMIT = 600.0  # seconds after which a process counts as hung
 
@@ -38,6 +41,8 @@ def start(action: Callable[[], object], log: Path) -> int:
     if child:
         return child
     code = 99
+    for number in STOPPING:  # of a parent that ignores them, such as one under nohup
+        signal.signal(number, signal.SIG_DFL)
     try:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)

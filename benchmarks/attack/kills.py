@@ -27,7 +27,7 @@ from benchmarks.disturb import names
 from zoo import files
 from zoo.errors import ZooError
 
-RECIPES = ("adding-gru", "digits-mlp")
+RECIPES = ("adding-simplernn", "digits-mlp")
 COMMANDS = {"train": 4, "evaluate": 2, "export": 2, "pack": 2}  # and their shares of the kills
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 SETTINGS = ("epochs=3", "batch_size=4", "patience=0", "units=8")
