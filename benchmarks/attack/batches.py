@@ -217,16 +217,29 @@ def finite(value: Any) -> bool:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two answers are the same but for rounding; two that are refused are."""
+    """Whether two answers are the same but for rounding and padding; two that are refused are."""
     if isinstance(one, dict) and isinstance(other, dict):
         if one.get(VALID, True) is False or other.get(VALID, True) is False:
             return one.get(VALID, True) == other.get(VALID, True)
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
+        one, other = _trimmed(one), _trimmed(other)
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
     return bool(one == other)
+
+
+def _trimmed(values: list) -> list:
+    """Returns a list without the padding at its end: "", 0, and lists of nothing else."""
+    end = len(values)
+    while end and (not values[end - 1] or _is_padding(values[end - 1])):
+        end -= 1
+    return values[:end]
+
+
+def _is_padding(value: Any) -> bool:
+    return isinstance(value, list) and not _trimmed(value)
 
 
 def draw_wrong(draw: random.Random, one: Subject) -> tuple[str, Callable[[zoo.Predictor], Any]]:

@@ -62,6 +62,9 @@ def test_what_gives_way_is_found(answer, rows, finds):
 
 def test_answers_are_the_same_but_for_rounding():
     assert batches.same({"a": [1.0, "x"]}, {"a": [1.0001, "x"]})
+    assert batches.same({"a": ["x", "y", ""]}, {"a": ["x", "y"]})  # padding
+    assert batches.same([[0.5, 0.0], [0.0, 0.0]], [[0.5]])
+    assert not batches.same({"a": ["x", "", "y"]}, {"a": ["x", "y"]})
     assert not batches.same({"a": [1.0]}, {"a": [1.0, 2.0]})
     assert not batches.same({"a": 1.0}, {"a": 1.1})
     assert not batches.same({"a": "x"}, {"b": "x"})

@@ -14,7 +14,16 @@ from tensorflow.core.protobuf import saved_model_pb2
 from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
-from zoo.errors import UsageError, ZooError, check_integer, first_line, suggest
+from zoo.errors import (
+    UsageError,
+    ZooError,
+    check_integer,
+    check_mapping,
+    check_path,
+    first_line,
+    quoted,
+    suggest,
+)
 from zoo.report import card
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
@@ -56,9 +65,11 @@ def export(
       ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
         it, or the directory cannot be written.
     """
-    if format not in FORMATS:
-        raise UsageError(f"Unknown format {format!r}.{suggest(format, FORMATS)}")
+    if not isinstance(format, str) or format not in FORMATS:
+        raise UsageError(f"Unknown format {quoted(format)}.{suggest(format, FORMATS)}")
     check_integer("warmup", warmup)
+    check_path("directory", directory)
+    check_mapping("limits", limits)
     if not 0 <= warmup <= MAX_WARMUP:
         raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
     predictor = (model if isinstance(model, Predictor) else load(model)).with_limits(limits or {})

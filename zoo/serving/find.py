@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, check_path, quoted, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes
 from zoo.serving.pretrained import pretrained, pretrained_names
@@ -24,6 +24,7 @@ EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedM
 
 def find(model: str | Path) -> Path:
     """Returns the folder that `load` reads for `model`."""
+    check_path("A model", model)
     name = str(model)
     if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
         return pretrained(name)
@@ -31,7 +32,7 @@ def find(model: str | Path) -> Path:
     if not os.path.isdir(folder):  # unlike Path.is_dir, also False for what can be no path
         known = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*"))]
         raise UsageError(
-            f"{name!r} is no pretrained model, run folder or export.{suggest(name, known)}"
+            f"{quoted(name)} is no pretrained model, run folder or export.{suggest(name, known)}"
         )
     versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
     if versions and not (folder / "config.json").exists():
