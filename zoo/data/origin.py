@@ -169,7 +169,7 @@ def _in_memory(value: Mapping[str, Any]) -> InMemory | InMemorySplits:
         return InMemory(value)
     for name in value:
         if name not in SPLITS:
-            raise UsageError(f"Unknown split {name!r}.{suggest(str(name), SPLITS)}")
+            raise UsageError(f"Unknown split {quoted(name)}.{suggest(str(name), SPLITS)}")
         if name not in nested:
-            raise UsageError(f"The split {name!r} must be a dict of column name to values.")
+            raise UsageError(f"The split {quoted(name)} must be a dict of column name to values.")
     return InMemorySplits(value)
