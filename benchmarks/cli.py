@@ -225,6 +225,49 @@ def recovery(
 
 
 @benchmarks.command()
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["batches", "downloads", "kills"]),
+    help="Repeat this alone, keep the others in FILE; repeatable.",
+)
+@click.option(
+    "--batches", type=click.IntRange(1), default=10_000, show_default=True, help="How many."
+)
+@click.option("--kills", type=click.IntRange(1), default=100, show_default=True, help="How many.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="At a time.  [default: cores]")
+def attack(
+    output: str, parts: tuple[str, ...], batches: int, kills: int, seed: int, jobs: int | None
+) -> None:
+    """Ask packed models for odd batches, download from bad servers, kill commands."""
+    options.import_tensorflow()
+    from joblib import cpu_count
+
+    from benchmarks import attack
+
+    result = attack.attack(
+        output,
+        parts=parts or attack.PARTS,
+        batches=batches,
+        kills=kills,
+        seed=seed,
+        jobs=jobs or cpu_count(),
+        log=click.echo,
+    )
+    for name, part in result["parts"].items():
+        for failure in part["failures"][:20]:
+            click.echo(f"{name}: {failure}")
+    if result["failures"]:
+        raise ZooError(f"{result['failures']} attacks succeeded; {output} lists them.")
+    click.echo(f"nothing gave way: {output}")
+
+
+@benchmarks.command()
 @click.argument("pages", metavar="[PAGE]...", nargs=-1)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."

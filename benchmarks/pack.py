@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import tarfile
@@ -64,21 +65,24 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
             if path.is_file()
         }
         files.write_json(packed / "sha256.json", sums)
-        with files.atomic_write(folder / f"{name}.tar.xz") as temporary:
-            _tar(packed, temporary)
-    file = folder / f"{name}.tar.xz"
-    entry = {
-        "file": file.name,
-        "sha256": files.sha256(file),
-        "bytes": file.stat().st_size,
-        "metric": metrics["metric"],
-        "score": metrics["test"][metrics["metric"]],
-        "data": source.data["title"],
-        "licence": source.data["licence"],
-        "config": dataclasses.asdict(source.config),
-    }
-    manifest = {**read_manifest(folder), name: entry}
-    files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
+        with contextlib.ExitStack() as stack:
+            files.lock_folder(folder, stack, wait=True)  # two may pack models into one manifest
+            files.clean(folder)
+            file = folder / f"{name}.tar.xz"
+            with files.atomic_write(file) as temporary:
+                _tar(packed, temporary)
+            entry = {
+                "file": file.name,
+                "sha256": files.sha256(file),
+                "bytes": file.stat().st_size,
+                "metric": metrics["metric"],
+                "score": metrics["test"][metrics["metric"]],
+                "data": source.data["title"],
+                "licence": source.data["licence"],
+                "config": dataclasses.asdict(source.config),
+            }
+            manifest = {**read_manifest(folder), name: entry}
+            files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
     return entry
 
 

@@ -46,6 +46,7 @@ TOPOLOGY = "many-to-one"
 TASK = "speech"
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_loss", better="lower")
+KERAS_OBJECTS = {"zoo>StackFrames": "recipes.audio.layers"}
 
 
 @dataclasses.dataclass(frozen=True)

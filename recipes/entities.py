@@ -65,6 +65,15 @@ TOPOLOGY = "many-to-many"
 TASK = "entities"
 METRIC = Metric("f1", better="higher")
 MONITOR = Monitor("val_f1", better="higher")
+KERAS_OBJECTS = {
+    "zoo>CRF": "recipes.tagging.crf",
+    "zoo>CRFLoss": "recipes.tagging.losses",
+    "zoo>EntityF1": "recipes.tagging.running",
+    "zoo>JoinFeatures": "recipes.tagging.embedding",
+    "zoo>TagLoss": "recipes.tagging.losses",
+    "zoo>TokenEncoder": "recipes.tagging.tokens",
+    "zoo>WordEmbedding": "recipes.tagging.embedding",
+}
 
 
 @dataclasses.dataclass(frozen=True)

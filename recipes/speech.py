@@ -61,6 +61,11 @@ PICTURES = (
 )
 
 Cell = Literal["simplernn", "lstm", "gru"]
+KERAS_OBJECTS = {
+    "zoo>BlankPadding": "recipes.audio.layers",
+    "zoo>CTCLoss": "recipes.audio.losses",
+    "zoo>StackFrames": "recipes.audio.layers",
+}
 
 
 @dataclasses.dataclass(frozen=True)

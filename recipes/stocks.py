@@ -61,6 +61,10 @@ BARS = ("open", "high", "low", "close")
 # The quantiles of the price that are served: the ends of three bands, and the middle.
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 NAMES = ("low_95", "low_80", "low_50", "median", "high_50", "high_80", "high_95")
+KERAS_OBJECTS = {
+    "zoo>ForecastHead": "recipes.prices.layers",
+    "zoo>ForecastLoss": "recipes.prices.losses",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,6 +63,11 @@ PICTURES = (
         outputs=("attention", "pieces", "source_pieces"),
     ),
 )
+KERAS_OBJECTS = {
+    "zoo>Attention": "recipes.translating.attention",
+    "zoo>Decoder": "recipes.translating.decoder",
+    "zoo>Subwords": "recipes.translating.subwords",
+}
 
 
 @dataclasses.dataclass(frozen=True)

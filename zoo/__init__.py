@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from zoo._version import __version__
 from zoo.config import Config
 from zoo.errors import Interrupted, UsageError, WorkersLost, ZooError
+from zoo.keras_objects import register_with_keras
 from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
@@ -81,3 +82,6 @@ def __dir__() -> list[str]:
     from zoo import plugins
 
     return [*__all__, *plugins.registered(plugins.FUNCTIONS)]
+
+
+register_with_keras()  # so that `keras.saving.load_model` finds our layers

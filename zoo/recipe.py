@@ -12,6 +12,9 @@ Constants:
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
 - `WARNING`, where a module has it: a line for the card, on what its answers are not for.
+- `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
+  which each is registered with Keras, `"zoo>NADE"`, to the module that does so.
+  `import zoo; keras.saving.load_model(…)` finds them by it.
 
 Functions:
 
@@ -404,6 +407,14 @@ def recipes_of(module: types.ModuleType, origin: str) -> list[Recipe]:
                 f'better. Write {name} = {kind.__name__}("{known}", better="higher") or '
                 'better="lower", with zoo.scores.'
             )
+    objects = getattr(module, "KERAS_OBJECTS", {})
+    if not isinstance(objects, dict) or not all(
+        isinstance(text, str) for item in objects.items() for text in item
+    ):
+        raise ZooError(
+            f"{origin}: KERAS_OBJECTS must be a dict of names and modules, such as "
+            '{"mine>MyLayer": "mypackage.layers"}.'
+        )
     for name, config in module.RECIPES.items():
         if not isinstance(config, Config):
             raise ZooError(f"{origin}: the configuration of {name!r} does not derive from Config.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zoo.data.splits import SPLITS
-from zoo.errors import UsageError, suggest
+from zoo.errors import UsageError, quoted, shortened, suggest
 
 IN_MEMORY = "in memory"  # the recorded source of such data
 
@@ -131,9 +131,9 @@ def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
     if text == IN_MEMORY:
         raise UsageError("The data were in memory: pass the same columns as data again.")
     if not isinstance(value, str) or Path(text).suffix or os.sep in text:
-        raise UsageError(f"There is no file or folder {text}.")
+        raise UsageError(f"There is no file or folder {shortened(text)}.")
     raise UsageError(
-        f"Unknown source {text!r}; files and folders are sources too.{suggest(text, keys)}"
+        f"Unknown source {quoted(text)}; files and folders are sources too.{suggest(text, keys)}"
     )
 
 
@@ -169,7 +169,7 @@ def _in_memory(value: Mapping[str, Any]) -> InMemory | InMemorySplits:
         return InMemory(value)
     for name in value:
         if name not in SPLITS:
-            raise UsageError(f"Unknown split {name!r}.{suggest(str(name), SPLITS)}")
+            raise UsageError(f"Unknown split {quoted(name)}.{suggest(str(name), SPLITS)}")
         if name not in nested:
-            raise UsageError(f"The split {name!r} must be a dict of column name to values.")
+            raise UsageError(f"The split {quoted(name)} must be a dict of column name to values.")
     return InMemorySplits(value)

@@ -10,7 +10,7 @@ from typing import Any
 from zoo.data import Splits
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, quoted
 from zoo.recipe import Answers
 from zoo.serving.predictor import Predictor, load
 
@@ -52,7 +52,7 @@ def evaluate(
     origin = parse_origin(data, dataset.keys)
     dataset.check_columns(origin, columns)
     if split not in ("test", "validation"):
-        raise UsageError(f"Unknown split {split!r}: it is 'test' or 'validation'.")
+        raise UsageError(f"Unknown split {quoted(split)}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
     if isinstance(origin, Unsplit):

@@ -21,8 +21,19 @@ from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.environment import environment
-from zoo.errors import Interrupted, UsageError, ZooError, first_line, suggest
+from zoo.errors import (
+    Interrupted,
+    UsageError,
+    ZooError,
+    check_integer,
+    check_mapping,
+    check_number,
+    check_path,
+    first_line,
+    suggest,
+)
 from zoo.handshake import telling
+from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities
@@ -98,6 +109,14 @@ def train(
     """
     with telling(lambda: find_cluster(strategy)):
         recipe = get_recipe(name)
+        if output is not None:
+            check_path("output", output)
+        if base is not None:
+            check_path("base", base)
+        check_mapping("columns", columns)
+        check_mapping("settings", settings)
+        check_integer("seed", seed)
+        check_number("checkpoint_seconds", checkpoint_seconds)
         options = Options(
             data=recorded(data),
             columns=dict(columns or {}),
@@ -112,6 +131,7 @@ def train(
         if tiny:
             settings = {"epochs": 2, **settings}
         override(recipe.config, settings)  # says what is wrong before workers wait for each other
+    use_tensorflow()
     run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     cluster = find_cluster(strategy)
 
