@@ -56,6 +56,14 @@ Functions that a module has only where there is something to do:
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
   One row or several. Without this function, the model takes the text itself.
+- `refine(example, answer)`: further values of an answer in Python, made of its outputs, such as the
+  spans that tags of tokens stand for: a dict. Not called for rows without an answer.
+- `html(example, answer)`: one answer as HTML, for notebooks, its texts escaped; without it, the
+  line of `show`. `zoo.serving.answers.marked_text` marks spans of a text.
+- `plot(example, answer)`: one answer as a figure of matplotlib; None where there is nothing to
+  draw. `example` holds what `read_input` gives, dates for instance.
+- `INPUT`, a text: what to write in place of a text after `zoo predict MODEL`, such as
+  `recording.wav`; what the last line of a training run names.
 - `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending

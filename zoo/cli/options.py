@@ -17,6 +17,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from zoo import quiet
 from zoo.config import parse_settings
 from zoo.errors import UsageError, ZooError, quoted
 from zoo.utf8 import plain
@@ -65,21 +66,6 @@ column = click.option(
 )
 
 
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Sends file descriptor 2 nowhere: TensorFlow's C++ writes there unasked."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def import_tensorflow() -> Any:
     """Imports TensorFlow without the lines it prints about itself (`ZOO_DEBUG=1` shows them).
 
@@ -98,13 +84,10 @@ def import_tensorflow() -> Any:
             import tensorflow as tf
 
             return tf
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with transient("loading TensorFlow …"), _silent_stderr():
-            import logging
-
+        quiet.install()
+        with transient("loading TensorFlow …"), quiet.silent_stderr():
             import tensorflow as tf
 
-            logging.getLogger("tensorflow").setLevel(logging.ERROR)
             tf.config.list_physical_devices()  # looks for GPUs, and complains if there are none
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]

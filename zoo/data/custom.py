@@ -266,7 +266,7 @@ def _check_complete(
     dataset: Declaration, examples: Examples, columns: Mapping[str, Any], sample: Examples
 ) -> None:
     """Checks that no column of the dataset is missing; the dataset's sample shows which it has."""
-    expected = dataset.columns if dataset.reader is None else sample
+    expected = dataset.positional or (dataset.columns if dataset.reader is None else sample)
     needed = [dataset.label, dataset.group, dataset.deduplicate_by]
     missing = [name for name in needed if name and name not in examples]
     # A column that the sample lacks may replace another one.

@@ -37,7 +37,8 @@ class Declaration:
       folder: reads a custom folder that does not consist of splits, such as a folder of
         recordings; returns its splits, notes, title and licence.
       positional: the columns that values without names stand for, such as those of a pair
-        `(x, y)`, the target last; all columns in their order by default.
+        `(x, y)`, the target last; all columns in their order by default. Data in memory need
+        these columns.
       in_memory: checks and completes columns in memory, as `reader` does those of a file. Takes
         and returns examples, of which columns may be missing.
       splitter: splits rows that have an order in time, where a split is missing. `None`: rows

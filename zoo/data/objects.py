@@ -138,7 +138,7 @@ def columns_of(
 def to_list(values: Iterable) -> list:
     """Returns the values of a column as a list of Python's own; arrays of numbers stay arrays."""
     if getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist"):  # NumPy, pandas
-        values = values.tolist()  # type: ignore[attr-defined]
+        values = values.tolist()
     elif hasattr(values, "to_list"):  # Polars
         values = values.to_list()
     elif hasattr(values, "to_pylist"):  # Arrow
