@@ -60,8 +60,6 @@ Functions that a module has only where there is something to do:
   spans that tags of tokens stand for: a dict. Not called for rows without an answer.
 - `html(example, answer)`: one answer as HTML, for notebooks, its texts escaped; without it, the
   line of `show`. `zoo.serving.answers.marked_text` marks spans of a text.
-- `plot(example, answer)`: one answer as a figure of matplotlib; None where there is nothing to
-  draw. `example` holds what `read_input` gives, dates for instance.
 - `INPUT`, a text: what to write in place of a text after `zoo predict MODEL`, such as
   `recording.wav`; what the last line of a training run names.
 - `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict

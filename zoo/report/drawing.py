@@ -1,4 +1,4 @@
-"""Figures that show themselves in a notebook and can be written as a PNG."""
+"""Pictures that show themselves in a notebook and can be written to a file."""
 
 from __future__ import annotations
 
@@ -9,36 +9,43 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from zoo.report.plots import TRAIN, png, save
+from zoo.files import atomic_write
+from zoo.report.plots import TRAIN, png
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Drawing:
-    """A figure of matplotlib; in a notebook, the last value of a cell is shown.
+    """A picture. In a notebook it is shown where it is the last value of a cell.
 
     Attributes:
-      figure: to be changed before it is shown or saved.
+      png: the content of a PNG file.
     """
 
-    figure: Figure
+    png: bytes
 
-    def __repr__(self) -> str:
-        width, height = self.figure.get_size_inches()
-        return f"Drawing({width:g} × {height:g} inches; .save(path) writes a PNG)"
-
-    def _repr_png_(self) -> bytes:
+    @classmethod
+    def of(cls, figure: Figure) -> Drawing:
+        """Returns the picture of a figure of matplotlib."""
         content = io.BytesIO()
-        png(self.figure, content)
-        return content.getvalue()
+        png(figure, content)
+        return cls(content.getvalue())
 
     def save(self, path: str | Path) -> Path:
-        """Writes a PNG, whole or not at all; returns its path.
+        """Writes the PNG, whole or not at all; returns its path.
 
         Raises:
           ZooError: it cannot be written.
         """
-        save(self.figure, Path(path))
-        return Path(path)
+        path = Path(path)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(self.png)
+        return path
+
+    def __repr__(self) -> str:
+        return f"Drawing({len(self.png):,} bytes; .save(path) writes a PNG)"
+
+    def _repr_png_(self) -> bytes:
+        return self.png
 
 
 def bars(values: Mapping[str, float]) -> Figure:

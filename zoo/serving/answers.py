@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import html
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, quoted, suggest
+from zoo.serving.capabilities import ANSWER, CAPABILITIES
 
 if TYPE_CHECKING:
-    from zoo.recipe import Recipe
+    from zoo.recipe import Picture, Recipe
     from zoo.report.drawing import Drawing
+    from zoo.serving.predictor import Predictor
 
 SHOWN = 20  # answers in a notebook
 
@@ -20,48 +23,70 @@ class Answer(dict):
     """One answer: a dict, output name to value.
 
     Attributes:
-      example: what was asked, by name; what a file that was named says about the row, too.
+      example: what was asked, by name; and what a file that was named says about it, such as dates.
     """
 
-    __slots__ = ("_recipe", "example")
+    __slots__ = ("_predictor", "_recipe", "example")
 
     def __init__(
         self,
         values: Mapping[str, Any],
-        example: Mapping[str, Any] | None = None,
-        recipe: Recipe | None = None,
+        example: Mapping[str, Any],
+        predictor: Predictor,
+        recipe: Recipe | None,
     ) -> None:
         super().__init__(values)
-        self.example = dict(example or {})
-        self._recipe = recipe
+        self.example = dict(example)
+        self._predictor, self._recipe = predictor, recipe
 
     def __reduce__(self) -> tuple:
         return dict, (dict(self),)  # pickled and copied, it is a plain dict
 
-    def plot(self, path: str | Path | None = None) -> Drawing:
-        """Draws the answer, by the recipe's `plot`; where it has none, its probabilities as bars.
+    def plot(self, picture: str | None = None) -> Drawing:
+        """Draws the answer: a picture of the recipe, or else its probabilities as bars.
 
         Args:
-          path: of a PNG to write, too.
+          picture: name of one of the recipe's `PICTURES`; the first one by default.
 
         Raises:
-          UsageError: there is nothing to draw.
+          UsageError: there is no such picture, or nothing to draw.
         """
         from zoo.report.drawing import Drawing, bars
 
-        recipe = self._recipe
-        figure = None
+        pictures = {each.name: each for each in self._recipe.pictures} if self._recipe else {}
+        if picture is not None and picture not in pictures:
+            raise UsageError(f"There is no picture {quoted(picture)}.{suggest(picture, pictures)}")
+        chosen = pictures.get(picture) if picture else next(iter(pictures.values()), None)
+        drawing = None
         if self.get("valid", True):
-            if recipe is not None and hasattr(recipe.module, "plot"):
-                figure = recipe.module.plot(self.example, dict(self))
+            if chosen is not None:
+                drawing = self._drawn(chosen)
             elif isinstance(self.get("probabilities"), Mapping):
-                figure = bars(self["probabilities"])
-        if figure is None:
+                drawing = Drawing.of(bars(self["probabilities"]))
+        if drawing is None:
             raise UsageError(f"There is nothing to draw of this answer: it has {', '.join(self)}.")
-        drawing = Drawing(figure)
-        if path is not None:
-            drawing.save(path)
         return drawing
+
+    def _drawn(self, picture: Picture) -> Drawing | None:
+        from zoo.report.drawing import Drawing
+
+        predictor = self._predictor
+        answer: Mapping[str, Any] = self
+        wire_name = CAPABILITIES[picture.capability][0].wire_name
+        if wire_name != ANSWER:
+            request = {name: [self.example[name]] for name in predictor.input_names}
+            options = {}
+            if CAPABILITIES[picture.capability][0].options:
+                options = {"beam": predictor.resolved["config"].get("beam", 1), "n_best": 1}
+            answer = predictor.predict(request, signature=wire_name, **options)[0]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "picture.png"
+            values = {**self.example, **answer}
+            if not predictor.recipe.draw(
+                predictor.config, predictor.assets, picture.name, values, path
+            ):
+                return None
+            return Drawing(path.read_bytes())
 
     def _repr_html_(self) -> str:
         return _block(self)

@@ -20,6 +20,7 @@ from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, 
 from zoo.recipe import Picture, Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities, generation, rows
+from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers
 from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, SEARCH, STEP, Specs
 from zoo.serving.find import WEIGHTS, about, find, has_weights, resolved_config
@@ -434,7 +435,7 @@ class Predictor:
             }
             if further is not None and values.get(rows.VALID, True):
                 values = {**values, **further(example, values)}
-            found.append(Answer(values, example, recipe))
+            found.append(Answer(values, example, self, recipe))
         return found
 
     @property
@@ -628,29 +629,6 @@ class Predictor:
         if name == "probabilities" and self.labels and plain:
             return dict(zip(self.labels, plain, strict=True))
         return plain
-
-
-def describe_model(name: str, about: Path, recipe: Recipe | None) -> str:
-    """Returns one line about a model or a run, of its recipe and its JSON files.
-
-    Args:
-      name: of the recipe.
-      about: the folder of its metrics and data.
-      recipe: where it is known.
-    """
-    parts = [name]
-    if recipe is not None:
-        parts.append(f"{recipe.topology}, {recipe.task}")
-    if (about / "data.json").exists():
-        parts.append(f"trained on {files.read_object(about / 'data.json', title=str)['title']}")
-    try:
-        metrics = read_metrics(about / "metrics.json")
-        metric, score = metrics["metric"], metrics["test"].get(metrics["metric"])
-        shown = recipe.metric.text(score) if recipe is not None else f"{score:.4f}"
-        parts.append(f"{metric} {shown}")
-    except (ZooError, TypeError, ValueError):
-        parts.append("not complete")
-    return "; ".join(parts)
 
 
 def _computed(

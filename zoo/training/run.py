@@ -24,13 +24,19 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import functools
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.report.drawing import Drawing
+    from zoo.serving.answers import Answers
+    from zoo.serving.predictor import Predictor
 
 # The files that a run writes; no others are ever deleted.
 OWN = (
@@ -57,6 +63,7 @@ class Options:
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
+      class_weight: `"balanced"`, or class name to the weight of its rows.
     """
 
     data: str | None = None
@@ -67,13 +74,75 @@ class Options:
     precision: str = "float32"
     tiny: bool = False
     base: str | None = None
+    class_weight: dict[str, float] | str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Run:
-    """A run folder, by its path."""
+    """A run folder, by its path. Whatever takes the path of a model takes a run.
+
+    `repr` and a notebook say what it is; a notebook shows curves and card too.
+    """
 
     path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}; {self._title()})"
+
+    def _repr_html_(self) -> str:
+        from zoo.report.page import card_html
+
+        curves, card = self.path / "curves.png", self.path / "card.md"
+        return card_html(
+            f"{self.path}: {self._title()}",
+            card.read_text(encoding="utf-8") if card.exists() else "",
+            curves.read_bytes() if curves.exists() else b"",
+        )
+
+    def _title(self) -> str:
+        """Returns one line about the run, of what its files say."""
+        from zoo.serving.about import describe_model
+        from zoo.serving.find import recipe_of
+
+        if not is_run(self.path):
+            return "no run yet"
+        try:
+            recipe = recipe_of(self.path)
+        except ZooError as error:
+            return str(error)
+        return describe_model(recipe.name, self.path, recipe)
+
+    @functools.cached_property
+    def predictor(self) -> Predictor:
+        """The model of the best epoch: `zoo.load(run)`."""
+        from zoo.serving.predictor import load
+
+        return load(self.path)
+
+    def predict(self, examples: Any, **options: Any) -> Answers:
+        """Answers raw examples: `zoo.load(run).predict(examples, **options)`."""
+        return self.predictor.predict(examples, **options)
+
+    def evaluate(self, data: Any = None, **options: Any) -> dict[str, Any]:
+        """Scores the model: `zoo.evaluate(run, data, **options)`."""
+        return self.predictor.evaluate(data, **options)
+
+    def plot(self) -> Drawing:
+        """Draws loss and metrics over the epochs, as in `curves.png`.
+
+        Raises:
+          ZooError: there is no epoch yet.
+        """
+        from zoo.report.drawing import Drawing
+        from zoo.report.plots import curves_figure
+        from zoo.serving.find import recipe_of
+
+        if not (self.path / "history.csv").exists():
+            raise ZooError(f"{self.path} has no complete epoch to draw yet.")
+        return Drawing.of(curves_figure(self.history, recipe_of(self.path).monitor))
 
     @property
     def metrics(self) -> dict[str, Any]:
