@@ -228,6 +228,18 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return entity_baselines(splits.train, splits.test)
 
 
+def refine(example: dict, answer: dict) -> dict:
+    from recipes.tagging.spans import entities
+
+    return {"entities": entities(example["text"], answer)}
+
+
+def html(example: dict, answer: dict) -> str:
+    from zoo.serving.answers import marked_text
+
+    return marked_text(example["text"], answer["entities"])
+
+
 def show(example: dict, answer: dict) -> str:
     import click
 

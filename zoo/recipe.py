@@ -60,8 +60,8 @@ Functions that a module has only where there is something to do:
   spans that tags of tokens stand for: a dict. Not called for rows without an answer.
 - `html(example, answer)`: one answer as HTML, for notebooks, its texts escaped; without it, the
   line of `show`. `zoo.serving.answers.marked_text` marks spans of a text.
-- `INPUT`, a text: what to write in place of a text after `zoo predict MODEL`, such as
-  `recording.wav`; what the last line of a training run names.
+- `NAMED`, an input of the model to what `read_input` reads it from: `{"audio": "recording.wav"}`.
+  The last line of a training run says so.
 - `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
@@ -310,6 +310,11 @@ class Recipe:
         """Whether people name what the model takes, such as a file, and do not write it."""
         return hasattr(self.module, "read_input")
 
+    @property
+    def named_inputs(self) -> Mapping[str, str]:
+        """Input of the model to the name of a file that `read_input` reads it from."""
+        return getattr(self.module, "NAMED", {})
+
     def read_input(self, config: Config, text: str) -> Examples:
         return self.module.read_input(config, text)
 
@@ -356,8 +361,10 @@ class Recipe:
         return scores
 
     def baseline(self, config: Config, splits: Splits) -> dict[str, Scores]:
-        found = self.module.baseline(config, splits)
-        return {name: self._checked(scores, f"baseline {name!r}") for name, scores in found.items()}
+        baselines = self.module.baseline(config, splits)
+        return {
+            name: self._checked(scores, f"baseline {name!r}") for name, scores in baselines.items()
+        }
 
     def _checked(self, scores: Any, source: str) -> Scores:
         if not isinstance(scores, Scores):

@@ -17,12 +17,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from zoo import quiet
+from zoo import quiet, tables
 from zoo.config import parse_settings
 from zoo.errors import UsageError, ZooError, quoted
 from zoo.utf8 import plain
-
-_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
 
 
 def complete_recipe(
@@ -49,8 +47,8 @@ def complete_model(
         names = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*/"))]
     except ZooError:
         names = []
-    found = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="dir")]
+    completions = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+    return completions or [CompletionItem(incomplete, type="dir")]
 
 
 model = click.argument("model", metavar="MODEL", shell_complete=complete_model)
@@ -122,11 +120,11 @@ def json_text(value: Any, indent: int | None = None, encoding: str | None = None
     encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
     text = plain(json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False))
     # JSON itself escapes only the control characters below a space.
-    text = re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
     if codecs.lookup(encoding).name.startswith("utf-"):
         return text
     # Characters that are not ASCII stand in strings only, so that an escape means the same.
-    return re.sub("[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    return re.sub("[^\x00-\x7f]", lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def finite(value: Any) -> Any:
@@ -161,14 +159,31 @@ def printable(value: Any, keep: str = "") -> Any:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows as aligned columns under their keys; columns of numbers to the right."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[str(row.get(key, "")) for key in keys] for row in rows]
-    aligned = []
-    for key, *column in zip(keys, *cells, strict=True):
-        width = max(map(len, [key, *column]))
-        number = all(_NUMBER.fullmatch(cell) for cell in column if cell) and any(column)
-        aligned.append([c.rjust(width) if number else c.ljust(width) for c in (key, *column)])
-    for line, *parts in enumerate(zip(*aligned, strict=True)):
-        text = "  ".join(parts[0]).rstrip()
-        click.echo(click.style(text, bold=True) if line == 0 else text)
+    """Prints rows as a table that fits the terminal; see `zoo.tables.lines`."""
+    for number, line in enumerate(tables.lines(rows, tables.terminal_width())):
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def say(text: str, indent: str = "", hang: str = "  ") -> None:
+    """Prints a line, broken between words where it is wider than the terminal.
+
+    Args:
+      text: without line breaks.
+      indent: before the first line.
+      hang: before further lines, after `indent`.
+    """
+    width = tables.terminal_width()
+    if len(indent) + len(text) <= width:
+        click.echo(indent + text)
+        return
+    import textwrap
+
+    lines = textwrap.wrap(
+        text,
+        max(width, len(indent) + len(hang) + 20),
+        initial_indent=indent,
+        subsequent_indent=indent + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo("\n".join(lines))

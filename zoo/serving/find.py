@@ -21,9 +21,9 @@ WEIGHTS = ("model-best.keras", "model.keras")
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
 
 
-def find(model: str | Path) -> Path:
+def find(model: str | os.PathLike[str]) -> Path:
     """Returns the folder that `load` reads for `model`."""
-    name = str(model)
+    name = os.fspath(model)
     if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
         return pretrained(name)
     folder = Path(model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,14 @@ from zoo.training.run import read_metrics
 from zoo.training.strategy import dtype_policy
 
 
-def load(model: str | Path) -> Predictor:
+def load(model: str | os.PathLike[str]) -> Predictor:
     """Loads a trained model.
 
     Args:
       model: the name of a recipe or `path/to/file.py:name` (its pretrained weights), a run
         folder, an exported version directory, or the directory of such versions (its newest).
-        A folder that bears a recipe's name is meant when written `./name`.
+        A folder that bears a recipe's name is meant when written `./name`. Or a run, as
+        `zoo.train` returns it.
 
     Returns:
       A predictor. Nothing is downloaded. Network and weights are read when first used.
