@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo import files
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
+from zoo.training.folder import read_metrics
 
 
 def describe_model(name: str, about: Path, recipe: Recipe | None) -> str:
@@ -17,8 +18,6 @@ def describe_model(name: str, about: Path, recipe: Recipe | None) -> str:
       about: the folder of its metrics and data.
       recipe: where it is known.
     """
-    from zoo.training.run import read_metrics
-
     parts = [name]
     if recipe is not None:
         parts.append(f"{recipe.topology}, {recipe.task}")

@@ -14,13 +14,14 @@ from zoo.serving.capabilities import ANSWER, CAPABILITIES
 if TYPE_CHECKING:
     from zoo.recipe import Picture, Recipe
     from zoo.report.drawing import Drawing
-    from zoo.serving.predictor import Predictor
 
 SHOWN = 20  # answers in a notebook
 
 
 class Answer(dict):
     """One answer: a dict, output name to value.
+
+    Made by a `zoo.serving.Predictor`.
 
     Attributes:
       example: what was asked, by name; and what a file that was named says about it, such as dates.
@@ -32,7 +33,7 @@ class Answer(dict):
         self,
         values: Mapping[str, Any],
         example: Mapping[str, Any],
-        predictor: Predictor,
+        predictor: Any,
         recipe: Recipe | None,
     ) -> None:
         super().__init__(values)

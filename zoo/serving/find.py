@@ -15,7 +15,7 @@ from zoo.errors import UsageError, ZooError, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes
 from zoo.serving.pretrained import pretrained, pretrained_names
-from zoo.training.run import OVERWRITTEN
+from zoo.training.folder import OVERWRITTEN
 
 WEIGHTS = ("model-best.keras", "model.keras")
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,8 +39,8 @@ from zoo.serving.inputs import (
 )
 from zoo.serving.requests import read_request
 from zoo.serving.signatures import Served
+from zoo.training.folder import read_metrics
 from zoo.training.keras_private import layers_of
-from zoo.training.run import read_metrics
 from zoo.training.strategy import dtype_policy
 
 
@@ -483,15 +484,11 @@ class Predictor:
 
     def evaluate(self, data: DataLike = None, **options: Any) -> dict[str, Any]:
         """Scores the model: `zoo.evaluate(self, data, **options)`."""
-        from zoo.serving.evaluation import evaluate
-
-        return evaluate(self, data, **options)
+        return _function("zoo.serving.evaluation", "evaluate")(self, data, **options)
 
     def export(self, directory: str | Path, **options: Any) -> Path:
         """Writes a version directory for TF Serving: `zoo.export(self, directory, **options)`."""
-        from zoo.serving.export import export
-
-        return export(self, directory, **options)
+        return _function("zoo.serving.export", "export")(self, directory, **options)
 
     def save(self, directory: str | Path) -> Path:
         """Writes the network with its config and assets, to be loaded or trained on.
@@ -631,6 +628,11 @@ class Predictor:
         if name == "probabilities" and self.labels and plain:
             return dict(zip(self.labels, plain, strict=True))
         return plain
+
+
+def _function(module: str, name: str) -> Any:
+    """Returns a function of a module that imports this one."""
+    return getattr(importlib.import_module(module), name)
 
 
 def _computed(

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoo.data import objects
 from zoo.data.custom import table_file
 from zoo.errors import UsageError, quoted, shortened, suggest
-from zoo.recipe import Recipe
-
-if TYPE_CHECKING:
-    from zoo.serving.predictor import Predictor
+from zoo.recipe import Answers, Recipe
 
 Columns = dict[str, list]
 
 
 def read_request(
-    predictor: Predictor,
+    predictor: Answers,
     examples: Any,
     ranks: Mapping[str, int],
     texts: bool,
@@ -111,7 +108,7 @@ def _holds_text(values: Any) -> bool:
 
 
 def _is_of_file(
-    predictor: Predictor,
+    predictor: Answers,
     table: Mapping[str, Any],
     ranks: Mapping[str, int],
     columns: Mapping[str, str] | None,
@@ -127,7 +124,7 @@ def _is_of_file(
 
 
 def _with_files(
-    predictor: Predictor, examples: Any, texts: bool, names: Sequence[str]
+    predictor: Answers, examples: Any, texts: bool, names: Sequence[str]
 ) -> tuple[Any, Columns]:
     """Reads files that are named in place of the values of an input that is no text."""
     if texts:
@@ -148,7 +145,7 @@ def _with_files(
 
 
 def _named(
-    predictor: Predictor, paths: Sequence[Any], names: Sequence[str]
+    predictor: Answers, paths: Sequence[Any], names: Sequence[str]
 ) -> tuple[Columns, Columns]:
     recipe = predictor.recipe
     if not recipe.reads_input:
@@ -166,7 +163,7 @@ def _named(
 
 
 def _of_file(
-    predictor: Predictor, path: Any, names: Sequence[str], columns: Mapping[str, str] | None
+    predictor: Answers, path: Any, names: Sequence[str], columns: Mapping[str, str] | None
 ) -> tuple[Columns, Columns]:
     """Reads one file: by the recipe, or a table of texts."""
     if predictor.recipe.reads_input:

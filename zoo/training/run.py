@@ -32,11 +32,14 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.errors import UsageError, ZooError
+from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_history, read_metrics
 
 if TYPE_CHECKING:
     from zoo.report.drawing import Drawing
     from zoo.serving.answers import Answers
     from zoo.serving.predictor import Predictor
+
+__all__ = ["MOVING", "OVERWRITTEN", "Options", "Run", "is_run", "read_metrics"]
 
 # The files that a run writes; no others are ever deleted.
 OWN = (
@@ -46,8 +49,6 @@ OWN = (
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
     *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256"),
 )
-OVERWRITTEN = ".overwritten"  # the run that was here before, whole
-MOVING = ".moving"  # some files of it, while they are moved there or back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,18 +161,7 @@ class Run:
         Raises:
           ZooError: the file is damaged.
         """
-        path = self.path / "history.csv"
-        try:
-            with open(path, encoding="utf-8", newline="") as file:
-                return [
-                    {
-                        key: int(value) if key == "epoch" else float(value)
-                        for key, value in row.items()
-                    }
-                    for row in csv.DictReader(file)
-                ]
-        except (ValueError, TypeError, csv.Error) as error:
-            raise ZooError(f"{path} is damaged ({error}). Restore it.") from error
+        return read_history(self.path / "history.csv")
 
     @property
     def complete(self) -> bool:
@@ -232,19 +222,6 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path.split('.')[-1]}: {old!r}, now {new!r}"]
 
 
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Reads a `metrics.json`.
-
-    Raises:
-      ZooError: it is missing or damaged.
-    """
-    try:
-        return files.read_object(path, metric=str, test=dict, baseline=dict)
-    except ZooError as error:
-        said = str(error).removesuffix(" Restore or delete it.")
-        raise ZooError(f"{said} The `zoo train` of its run tests the weights again.") from error
-
-
 def own_files(folder: Path) -> list[Path]:
     """Returns the files in a folder that a run writes."""
     return [path for pattern in OWN for path in sorted(folder.glob(pattern)) if _is_file(path)]
@@ -271,20 +248,6 @@ def has_epoch(folder: Path) -> bool:
     return (folder / "metrics.json").exists() or any(
         not path.name.startswith("00000-") for path in checkpoints
     )
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder is a run folder: its `config.json` has recipe, config and run.
-
-    Also one whose run is just being overwritten.
-    """
-    for place in (folder, folder / OVERWRITTEN, folder / MOVING):
-        try:
-            files.read_object(place / "config.json", recipe=str, config=dict, run=dict)
-            return True
-        except ZooError:
-            pass
-    return False
 
 
 def check_target(path: Path) -> None:

@@ -55,6 +55,7 @@ def test_function_is_lazy_and_stays_a_function(quick):
 
 
 def test_for_people(cli, quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "data").write_bytes(b"0" * 2_500_000)
@@ -121,7 +122,7 @@ def test_tensorflow_that_does_not_load(quick):
 def test_gpus(quick, monkeypatch):
     monkeypatch.setattr(diagnosis, "_nvidia", lambda: True)
     assert problems(zoo.doctor(), essential=False) == {
-        "there is an NVIDIA GPU that TensorFlow does not see": "pip install '.[gpu]' in a checkout of rnn-zoo"
+        "there is an NVIDIA GPU that TensorFlow does not see": diagnosis.GPU_INSTALL
     }
     quick.update(stdout='{"backend": "tensorflow", "gpus": ["H100"]}')
     report = zoo.doctor()
