@@ -53,6 +53,28 @@ def lines(rows: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
     return _broken(rows, width)
 
 
+def squeezed(text: str, width: int = WIDTH) -> str:
+    """Returns a block of lines that is laid out in columns, with narrower gaps if it is too wide.
+
+    A gap is where two spaces follow each other in all lines; the widest one gives way first. The
+    block stays as it is if it cannot fit so.
+    """
+    block = text.split("\n")
+    while max(map(len, block)) > width:
+        longest = max(map(len, block))
+        filled = [line.ljust(longest) for line in block]
+        free = "".join(
+            " " if all(line[place] == " " for line in filled) else "x" for place in range(longest)
+        ).rstrip()
+        gaps = [(len(gap[0]), gap.start()) for gap in re.finditer("  +", free)]
+        inner = [gap for gap in gaps if gap[1]]  # not the one before the lines
+        if not inner:
+            return text
+        _, place = max(inner)
+        block = [(line[:place] + line[place + 1 :]).rstrip() for line in filled]
+    return "\n".join(block)
+
+
 def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Returns a table as HTML."""
     keys = _keys(rows)

@@ -46,6 +46,15 @@ def test_numbers_that_fit_in_no_way_are_parted():
     assert all(part.count("row ") == 30 for part in parts)
 
 
+def test_blocks_with_gaps_are_squeezed_until_they_fit():
+    block = "    SimpleRNN  h = tanh(x)          (Elman 1990)\n    LSTM       h = o * tanh(c)"
+    assert tables.squeezed(block, 80) == block
+    assert tables.squeezed(block, 44) == (
+        "    SimpleRNN  h = tanh(x)      (Elman 1990)\n    LSTM       h = o * tanh(c)"
+    )
+    assert tables.squeezed(block, 30) == block  # in no way
+
+
 def test_html_is_escaped():
     html = tables.html_table([{"<b>": "<script>"}])
     assert "&lt;script&gt;" in html

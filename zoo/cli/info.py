@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo import tables
 from zoo.cli import options
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def info(name: str, layers: bool, as_json: bool) -> None:
             click.echo()
         # Paragraphs are filled again; equations and other lines that are set apart stay.
         if "\n " in part or part.startswith(" "):
-            click.echo(part)
+            click.echo(tables.squeezed(part, tables.terminal_width()))
         else:
             options.say(" ".join(part.split()), hang="")
     heading("Config (change with --set key=value)")
