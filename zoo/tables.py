@@ -41,16 +41,21 @@ def lines(rows: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
     if max(map(len, plain), default=0) <= width:
         return plain
     first, *others = _keys(rows)
-    if all(_is_number(rows, key) for key in others):
-        names = [str(row.get(first, "")) for row in rows]
-        if len(others) > len(rows) and len(set(names)) == len(names):
-            turned = [
-                {first: key, **{n: row.get(key, "") for n, row in zip(names, rows, strict=True)}}
-                for key in others
-            ]
-            return lines(turned, width) if len(turned) >= len(rows) else _parts(turned, width)
-        return _parts(rows, width)
-    return _broken(rows, width)
+    names = [str(row.get(first, "")) for row in rows]
+    turned = [
+        {first: key, **{n: row.get(key, "") for n, row in zip(names, rows, strict=True)}}
+        for key in others
+    ]
+    if len(others) > len(rows) and len(set(names)) == len(names):
+        exchanged = _aligned(turned)
+        if max(map(len, exchanged)) <= width:
+            return exchanged
+    fixed = [key for key in _keys(rows) if key == first or _is_number(rows, key)]
+    needed = sum(max(len(str(row.get(key, ""))) for row in [{key: key}, *rows]) for key in fixed)
+    texts = len(others) + 1 - len(fixed)
+    if texts and needed + 12 * texts + len(GAP) * len(others) <= width:
+        return _broken(rows, width)
+    return _parts(rows, width)
 
 
 def squeezed(text: str, width: int = WIDTH) -> str:
@@ -134,7 +139,10 @@ def _broken(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     for key in (keys := _keys(rows)):
         number = _is_number(rows, key)
         table.add_column(
-            Text(key), justify="right" if number else "left", no_wrap=number, overflow="fold"
+            Text(key),
+            justify="right" if number else "left",
+            no_wrap=number or key == keys[0],
+            overflow="fold",
         )
     for row in rows:
         table.add_row(*(Text(str(row.get(key, ""))) for key in keys))

@@ -67,3 +67,14 @@ def test_the_width_is_that_of_columns(monkeypatch):
     monkeypatch.setenv("COLUMNS", "none")
     monkeypatch.setattr(os, "get_terminal_size", lambda _: (_ for _ in ()).throw(OSError()))
     assert tables.terminal_width() == 80
+
+
+def test_numbers_are_never_cut_for_the_sake_of_texts():
+    rows = [
+        {"": f"row {i}", "interval": "51.1 [49.7, 52.5]", **{f"c{j}": "0.1234" for j in range(12)}}
+        for i in range(20)
+    ]
+    lines = tables.lines(rows)
+    assert longest(lines) <= 80
+    assert sum(line.count("0.1234") for line in lines) == 20 * 12
+    assert sum(line.count("51.1 [49.7, 52.5]") for line in lines) == 20
