@@ -243,15 +243,13 @@ def html(example: dict, answer: dict) -> str:
 def show(example: dict, answer: dict) -> str:
     import click
 
-    from recipes.tagging.metrics import entities
-
     colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
     text, line, done = example["text"], "", 0
-    for first, after, kind in entities(answer["tags"]):
-        start, end = answer["start"][first], answer["end"][after - 1]
-        colour = colours[(len(kind) + sum(kind.encode())) % len(colours)]
-        name = click.style(f"[{text[start:end]} {kind}]", fg=colour)
-        line, done = line + text[done:start] + name, end
+    for span in refine(example, answer)["entities"]:
+        label = span["label"]
+        colour = colours[(len(label) + sum(label.encode())) % len(colours)]
+        name = click.style(f"[{span['text']} {label}]", fg=colour)
+        line, done = line + text[done : span["start"]] + name, span["end"]
     return line + text[done:]
 
 
