@@ -28,10 +28,8 @@ def get_recipe(name: str) -> Recipe:
     Raises:
       UsageError: an unknown name; the message has the nearest one.
     """
-    path, separator, inner = name.rpartition(":")
-    if not separator and name.endswith(".py"):
-        path, inner = name, ""
-    if path.endswith(".py"):
+    path, inner = _split(name)
+    if path:
         file_recipes = _from_file(Path(path))
         if not inner and len(file_recipes) == 1:
             return next(iter(file_recipes.values()))
@@ -42,6 +40,20 @@ def get_recipe(name: str) -> Recipe:
     if name not in known:
         raise UsageError(f"Unknown recipe {quoted(name)}.{suggest(name, known)}")
     return known[name]
+
+
+def runs_new_code(name: str) -> bool:
+    """Whether `get_recipe(name)` would run a file that this process has not run yet."""
+    path, _ = _split(name)
+    return os.path.isfile(path) and _module_name(Path(path).resolve()) not in sys.modules
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Returns file and recipe of `path/to/file.py:name`; the file is "" in other names."""
+    path, separator, inner = name.rpartition(":")
+    if not separator and name.endswith(".py"):
+        path, inner = name, ""
+    return (path, inner) if path.endswith(".py") else ("", name)
 
 
 def list_models(
@@ -165,7 +177,7 @@ def _from_file(path: Path) -> dict[str, Recipe]:
     if not os.path.isfile(path):  # unlike `Path`, accepts names that are too long
         raise UsageError(f"There is no recipe file {shortened(str(path))}.")
     path = path.resolve()
-    name = f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"
+    name = _module_name(path)
     with _LOADING:
         module = sys.modules.get(name)
         if module is None:
@@ -182,3 +194,8 @@ def _from_file(path: Path) -> dict[str, Recipe]:
                     f"{path} cannot be imported: {type(error).__name__}: {error}."
                 ) from error
     return {recipe.name: recipe for recipe in recipes_of(module, str(path))}
+
+
+def _module_name(path: Path) -> str:
+    """Returns the name under which a file, by its absolute path, is imported."""
+    return f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"

@@ -18,12 +18,10 @@ import click
 
 from zoo import plugins
 from zoo._version import __version__
-from zoo.errors import QUOTED, ZooError, exit_code, quoted, shortened, suggest
+from zoo.errors import LONGEST, QUOTED, ZooError, exit_code, quoted, shortened, suggest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-LONGEST = 2000  # characters of a line about an error
 
 VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",

@@ -98,11 +98,11 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
     splits = dataset.load(origin, columns=columns)
-    click.echo(splits.title)
+    click.echo(options.printable(splits.title))
     for name in ("train", "validation", "test"):
         _report(name, getattr(splits, name), dataset)
     for note in splits.notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {options.printable(note)}")
 
 
 def _check_cache(dataset: Dataset) -> None:
@@ -127,7 +127,7 @@ def _check_cache(dataset: Dataset) -> None:
         for name, examples in parts.items():
             _report(name, examples, dataset)
         for note in notes:
-            click.echo(f"note: {note}")
+            click.echo(f"note: {options.printable(note)}")
 
 
 def _report(name: str, examples: Examples, dataset: Dataset) -> None:
@@ -139,7 +139,7 @@ def _report(name: str, examples: Examples, dataset: Dataset) -> None:
             sizes = Counter(values)
             classes = ", ".join(f"{key} {sizes[key]:,}" for key in sorted(sizes)[:20])
             more = f" and {len(sizes) - 20} more" if len(sizes) > 20 else ""
-            click.echo(f"  {column}: {len(sizes)} classes: {classes}{more}")
+            click.echo(f"  {column}: {len(sizes)} classes: {options.printable(classes)}{more}")
         elif all(isinstance(value, str) for value in values):
             words = sorted(len(value.split()) for value in values)
             median, percentile = words[rows // 2], words[min(rows - 1, round(0.9 * rows))]

@@ -35,7 +35,10 @@ from zoo.config import FORMATS, MAX_WARMUP, parse_settings
     help="Read more or less of a request, e.g. max_bytes=10000. May be repeated; "
     "`zoo info MODEL` shows the settings max_….",
 )
-def export(model: str, directory: str, format: str, warmup: int, limits: dict[str, str]) -> None:
+@options.trust
+def export(
+    model: str, directory: str, format: str, warmup: int, limits: dict[str, str], trust: bool
+) -> None:
     """Write MODEL (recipe name, run folder or export) to DIRECTORY/<next version>/.
 
     The version appears whole or not at all; TF Serving loads it from there.
@@ -43,4 +46,5 @@ def export(model: str, directory: str, format: str, warmup: int, limits: dict[st
     options.import_tensorflow()
     from zoo.serving.export import export
 
-    click.echo(export(model, directory, format=format, warmup=warmup, limits=limits))
+    version = export(model, directory, format=format, warmup=warmup, limits=limits, trust=trust)
+    click.echo(version)

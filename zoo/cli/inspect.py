@@ -51,6 +51,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     show_default=True,
     help="Folder for inspection.json and the pictures.",
 )
+@options.trust
 @options.json_output
 def inspect(
     model: str,
@@ -60,6 +61,7 @@ def inspect(
     what: list[str],
     rows: int,
     output: str,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Look into the recurrent layers of MODEL while it reads TEXT, a file, or test rows.
@@ -87,6 +89,7 @@ def inspect(
         output=output,
         what=what,
         rows=rows,
+        trust=trust,
     )
     if as_json:
         click.echo(options.json_text(report))

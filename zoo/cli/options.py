@@ -9,7 +9,6 @@ import math
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from zoo import quiet, tables
 from zoo.config import parse_settings
-from zoo.errors import UsageError, ZooError, quoted
+from zoo.errors import CONTROL, UsageError, ZooError, quoted
 from zoo.utf8 import plain
 
 
@@ -53,6 +52,12 @@ def complete_model(
 
 model = click.argument("model", metavar="MODEL", shell_complete=complete_model)
 recipe = click.argument("name", metavar="NAME", shell_complete=complete_recipe)
+trust = click.option(
+    "--trust",
+    is_flag=True,
+    help="Let MODEL run the recipe file that it names, and more (docs/security.md).  "
+    "[default: ZOO_TRUST]",
+)
 json_output = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 column = click.option(
     "--column",
@@ -140,17 +145,14 @@ def printable(value: Any, keep: str = "") -> Any:
     """Returns what people may read in a terminal: texts without control characters.
 
     A terminal obeys these, and a model may be a stranger's. Each becomes a space, so that
-    positions in the text stay.
+    positions in the text stay. Marks that reverse the direction of text are among them.
 
     Args:
       value: a text, or lists and dicts of texts, keys included; others are left as they are.
       keep: control characters that stay, such as line breaks.
     """
     if isinstance(value, str):
-        return "".join(
-            " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") and c not in keep else c
-            for c in plain(value)
-        )
+        return CONTROL.sub(lambda found: found[0] if found[0] in keep else " ", plain(value))
     if isinstance(value, Mapping):
         return {printable(name, keep): printable(part, keep) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

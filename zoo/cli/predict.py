@@ -44,6 +44,7 @@ Row = dict[str, Any]
     help="Write a .csv, .tsv or .jsonl file; `-` is JSON lines on standard output.",
 )
 @options.column
+@options.trust
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 @click.option(
     "--beam", type=click.IntRange(1, 100), metavar="N", help="Hypotheses kept by the beam search."
@@ -57,6 +58,7 @@ def predict(
     source: str | None,
     target: str | None,
     columns: dict[str, str],
+    trust: bool,
     as_json: bool,
     beam: int | None,
     n_best: int | None,
@@ -87,7 +89,7 @@ def predict(
     options.import_tensorflow()
     from zoo.serving import load
 
-    predictor = load(model)
+    predictor = load(model, trust=trust)
     names, asks = predictor.input_names, predictor.recipe.reads_input
     if unknown := sorted(set(columns) - set(names)):
         raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], names)}")

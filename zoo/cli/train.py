@@ -124,6 +124,7 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     shell_complete=options.complete_model,
     help="Go on from the weights of this recipe name, run folder or export.",
 )
+@click.option("--trust", is_flag=True, help="Follow symbolic links in MODEL.  [default: ZOO_TRUST]")
 @click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")
 @click.option(
     "--overwrite",

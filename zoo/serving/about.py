@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo import files
-from zoo.errors import ZooError
+from zoo.errors import ZooError, shortened
 from zoo.recipe import Recipe
 from zoo.training.folder import read_metrics
 
@@ -30,4 +30,4 @@ def describe_model(name: str, about: Path, recipe: Recipe | None) -> str:
         parts.append(f"{metric} {shown}")
     except (ZooError, TypeError, ValueError):
         parts.append("not complete")
-    return "; ".join(parts)
+    return shortened("; ".join(parts))  # titles of data may be a stranger's

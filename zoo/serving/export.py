@@ -20,12 +20,11 @@ from zoo.errors import UsageError, ZooError, check_integer, first_line, suggest
 from zoo.report import card
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
-from zoo.serving.find import EXTRA
+from zoo.serving.find import ABOUT, EXTRA
 from zoo.serving.inputs import tensors
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
-ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
 _SCRATCH = ".export-"
 
 
@@ -36,6 +35,7 @@ def export(
     format: str = "saved_model",
     warmup: int = 8,
     limits: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> Path:
     """Writes `directory/<next integer version>/`, whole or not at all.
 
@@ -48,12 +48,13 @@ def export(
         recipe's sample.
       limits: settings of the recipe's config that bound what is read of a request, those in
         `max_…`, with other values than the model's own: `{"max_bytes": 10_000}`.
+      trust: as for `zoo.load`.
 
     Returns:
       The version's directory.
 
     Raises:
-      UsageError: an unknown format or limit, a warm-up out of range.
+      UsageError: an unknown format or limit, a warm-up out of range, or as for `zoo.load`.
       ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
         it, or the directory cannot be written.
     """
@@ -62,7 +63,8 @@ def export(
     check_integer("warmup", warmup)
     if not 0 <= warmup <= MAX_WARMUP:
         raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
-    predictor = (model if isinstance(model, Predictor) else load(model)).with_limits(limits or {})
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
+    predictor = predictor.with_limits(limits or {})
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file. Name a directory.")

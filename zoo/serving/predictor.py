@@ -20,12 +20,19 @@ from zoo.config import Config, limits_of, override
 from zoo.data.origin import DataLike
 from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, suggest
 from zoo.recipe import Picture, Recipe
-from zoo.registry import get_recipe
 from zoo.serving import capabilities, generation, rows
 from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers
 from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, SEARCH, STEP, Specs
-from zoo.serving.find import WEIGHTS, about, find, has_weights, resolved_config
+from zoo.serving.find import (
+    WEIGHTS,
+    about,
+    find,
+    has_weights,
+    resolved_config,
+    stored_recipe,
+)
+from zoo.serving.graph import check_graph
 from zoo.serving.inputs import (
     LENGTH,
     batch_tensors,
@@ -42,9 +49,10 @@ from zoo.serving.signatures import Served
 from zoo.training.folder import read_metrics
 from zoo.training.keras_private import layers_of
 from zoo.training.strategy import dtype_policy
+from zoo.trust import is_trusted
 
 
-def load(model: str | os.PathLike[str]) -> Predictor:
+def load(model: str | os.PathLike[str], *, trust: bool = False) -> Predictor:
     """Loads a trained model.
 
     Args:
@@ -52,15 +60,18 @@ def load(model: str | os.PathLike[str]) -> Predictor:
         folder, an exported version directory, or the directory of such versions (its newest).
         A folder that bears a recipe's name is meant when written `./name`. Or a run, as
         `zoo.train` returns it.
+      trust: whether it may do more than compute: run the recipe file that it names, use any op
+        in its graph, and lead to other files by symbolic links. `ZOO_TRUST=1` says so too.
 
     Returns:
       A predictor. Nothing is downloaded. Network and weights are read when first used.
 
     Raises:
-      UsageError: there is no such thing.
+      UsageError: there is no such thing, or it needs trust; for recipe and graph, when they are
+        first used.
       ZooError: the folder is incomplete or damaged; for the weights, when they are first used.
     """
-    return Predictor(find(model))
+    return Predictor(find(model, trust), trust=trust)
 
 
 class Predictor:
@@ -75,12 +86,14 @@ class Predictor:
       metrics: test metrics and baselines, empty for a run that is not complete.
       card: the model card, Markdown.
       about: the folder of its config, assets, metrics and card.
+      trust: whether it may do more than compute, see `load`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, trust: bool = False) -> None:
         self.folder = folder
+        self.trust = trust
         self.about = about(folder)
-        self.resolved = resolved_config(folder)
+        self.resolved = resolved_config(folder, trust)
         self.assets = Assets(
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
@@ -97,12 +110,13 @@ class Predictor:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        return get_recipe(self.resolved["recipe"])
+        return stored_recipe(self.resolved["recipe"], self.folder, self.trust)
 
     @functools.cached_property
     def config(self) -> Config:
+        defaults = self.recipe.config
         try:
-            return override(self.recipe.config, self.resolved["config"])
+            return override(defaults, self.resolved["config"])
         except UsageError as error:
             path = self.about / "config.json"
             raise ZooError(f"{path} is damaged or of another version ({error}).") from error
@@ -191,7 +205,7 @@ class Predictor:
             if name not in known:
                 raise UsageError(f"{self.name} has no limit {quoted(name)}.{suggest(name, known)}")
         changed = dataclasses.asdict(override(self.config, limits))
-        other = Predictor(self.folder)
+        other = Predictor(self.folder, trust=self.trust)
         other.resolved = {**self.resolved, "config": changed}
         return other
 
@@ -209,6 +223,8 @@ class Predictor:
         if not self._saved_model:
             self._kept = self.served()
             return self._kept.functions
+        if not is_trusted(self.trust):
+            check_graph(self.folder)
         try:
             self._kept = tf.saved_model.load(str(self.folder))
         except Exception as error:  # what TensorFlow raises depends on which byte is wrong
@@ -506,7 +522,7 @@ class Predictor:
         from zoo.report.page import card_html
 
         curves = self.about / "curves.png"
-        picture = curves.read_bytes() if curves.exists() else b""
+        picture = curves.read_bytes() if curves.is_file() and not curves.is_symlink() else b""
         return card_html(self._title(), self.card, picture)
 
     def _title(self) -> str:
@@ -551,7 +567,9 @@ class Predictor:
         """
         options = self._sampling(steps, temperature, top_k, top_p)
         random_seeds = generation.random_seeds(seed, count)
-        inputs = self.seed_inputs(given)
+        inputs, implied = self.seed_inputs(given)
+        if steps is None and implied is not None:
+            options = self._sampling(implied, temperature, top_k, top_p)
         examples = {name: [value] * count for name, value in inputs.items()}
         examples["random_seed"] = random_seeds
         together = generation.rows_together(self.resolved["config"], options["steps"])
@@ -591,7 +609,7 @@ class Predictor:
         Args as of `generate`'s `given`; raises as `generate`.
         """
         specs = input_specs(self.signatures[BEGIN])
-        columns = {name: [value] for name, value in self.seed_inputs(given).items()}
+        columns = {name: [value] for name, value in self.seed_inputs(given)[0].items()}
         inputs = columns_of(columns, specs).items()
         begun = dict(
             self.signatures[BEGIN](**{n: input_tensor(n, specs[n], column) for n, column in inputs})
@@ -611,16 +629,24 @@ class Predictor:
         )
         return generation.sampling_options(self.resolved["config"], *values)
 
-    def seed_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what `generate` begins with: what was given, and nothing for the rest.
+    def seed_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
+        """Returns what `generate` begins with, and the number of steps that it needs, if any.
+
+        What is not given is empty.
 
         Raises:
           UsageError: the model knows no such seed, or not that value of it.
         """
         specs = input_specs(self.signatures[BEGIN])
-        generation.check_seed(given, specs, has_hook=hasattr(self.recipe.module, "seed"))
-        inputs = self.recipe.seed(self.config, dict(given))
-        return generation.fill_seed(inputs, specs, self.name)
+        generation.check_seed(
+            given,
+            specs,
+            has_hook=hasattr(self.recipe.module, "seed"),
+            options=self.recipe.seeds,
+        )
+        inputs = dict(self.recipe.seed(self.config, dict(given)))
+        steps = inputs.pop("steps", None)
+        return generation.fill_seed(inputs, specs, self.name), steps
 
     def _plain(self, name: str, value: Any) -> Any:
         """Turns one row of an output into plain Python values."""

@@ -18,6 +18,9 @@ def example_command(model: os.PathLike[str]) -> str:
     """
     predictor = load(model)
     name = shlex.quote(os.fspath(model))
+    # A run names its recipe file, which runs only where somebody says so, as here.
+    if predictor.recipe.reference != predictor.recipe.name:
+        name += " --trust"
     if "generation" in predictor.capabilities:
         seeds = [option.name for option in predictor.recipe.seeds]
         texts = "text" in input_specs(predictor.signatures[BEGIN])

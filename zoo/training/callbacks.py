@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.errors import STOPPING, Interrupted, UsageError, ZooError
+from zoo.errors import LONGEST, STOPPING, Interrupted, UsageError, ZooError, shortened
 from zoo.training import checkpoint, diagnostics
 from zoo.training.run import OVERWRITTEN
 from zoo.training.throughput import Throughput
@@ -243,6 +243,7 @@ class Progress:
 
     def log(self, line: str) -> None:
         if not self.quiet:
+            line = shortened(line, LONGEST)  # names and labels of data may be a stranger's
             end = "\x1b[K\n" if self.terminal else "\n"
             print(self._over(line), end=end, file=sys.stdout, flush=True)
 

@@ -69,7 +69,7 @@ def finish(
         progress.log(throughput.summary(state))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)
     progress.log(f"testing the weights of epoch {state.best_epoch}")
-    predictor = load(run.path)
+    predictor = load(run.path, trust=True)  # this process has trained it
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
     metrics: dict[str, Any] = {

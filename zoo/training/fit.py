@@ -64,6 +64,7 @@ def train(
     baselines: bool = True,
     checkpoint_seconds: float = 60.0,
     quiet: bool = False,
+    trust: bool = False,
     verbose: bool = False,
 ) -> Run:
     """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
@@ -98,6 +99,7 @@ def train(
       baselines: also fit the recipe's baselines.
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
+      trust: as for `zoo.load`, of the model that `base` names.
       verbose: also print norms of gradients and steps, which the card has too.
 
     Returns:
@@ -153,7 +155,8 @@ def train(
         return _train(
             recipe, run, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
-            checkpoint_seconds=checkpoint_seconds, quiet=quiet, verbose=verbose, custom=custom,
+            checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust, verbose=verbose,
+            custom=custom,
         )  # fmt: skip
 
 
@@ -171,6 +174,7 @@ def _train(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    trust: bool,
     verbose: bool,
     custom: Custom,
 ) -> Run:
@@ -183,12 +187,12 @@ def _train(
         if overwrite and workers.chief:
             settle(run.path, None)
         workers.share_folder(run.path)  # nobody reads it before it is settled
-        origin, config, resolved = _resolve(recipe, options, settings)
+        origin, config, resolved = _resolve(recipe, options, settings, trust)
         check_batch_size(config.batch_size, replicas)
         workers.check_same(resolved["config"])
         if not overwrite:
             if workers.of_chief(workers.chief and settle(run.path, resolved)):
-                origin, config, resolved = _resolve(recipe, options, settings)
+                origin, config, resolved = _resolve(recipe, options, settings, trust)
             check_same(run.path, resolved)
         resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
         try:
@@ -206,10 +210,10 @@ def _train(
 
 
 def _resolve(
-    recipe: Recipe, options: Options, settings: dict[str, Any]
+    recipe: Recipe, options: Options, settings: dict[str, Any], trust: bool
 ) -> tuple[Predictor | None, Config, dict[str, Any]]:
     """Returns the model to go on from, the config of the run, and what `config.json` holds."""
-    origin = load_base(recipe, options.base)
+    origin = load_base(recipe, options.base, trust)
     config = override(origin.config if origin else recipe.config, settings)
     return origin, config, _resolved(recipe, options, config)
 

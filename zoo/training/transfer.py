@@ -5,13 +5,19 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, quoted
 from zoo.recipe import Recipe
+from zoo.registry import runs_new_code
 from zoo.serving.predictor import Predictor, load
 
 
-def load_base(recipe: Recipe, base: str | None) -> Predictor | None:
+def load_base(recipe: Recipe, base: str | None, trust: bool) -> Predictor | None:
     """Loads the model that training goes on from, None where there is none.
+
+    Args:
+      recipe: that is trained.
+      base: the model, as for `zoo.load`.
+      trust: as for `zoo.load`.
 
     Raises:
       UsageError: it is a model of another recipe, or as for `zoo.load`.
@@ -19,10 +25,15 @@ def load_base(recipe: Recipe, base: str | None) -> Predictor | None:
     """
     if base is None:
         return None
-    origin = load(base)
-    if origin.recipe.module is not recipe.module or origin.recipe.name != recipe.name:
+    origin = load(base, trust=trust)
+    # A recipe in a file that was not run yet is another one: that of the training was run.
+    if (
+        runs_new_code(origin.resolved["recipe"])
+        or origin.recipe.module is not recipe.module
+        or origin.recipe.name != recipe.name
+    ):
         raise UsageError(
-            f"{base} was trained by {origin.recipe.name!r}; {recipe.name!r} cannot go on from it."
+            f"{base} was trained by {quoted(origin.name)}; {recipe.name!r} cannot go on from it."
         )
     return origin
 

@@ -27,7 +27,7 @@ import tensorflow as tf
 from zoo import files
 from zoo.cluster import patience
 from zoo.environment import TENSORFLOW, installed_version
-from zoo.errors import WorkersLost, ZooError, exit_code
+from zoo.errors import LONGEST, WorkersLost, ZooError, exit_code, shortened
 from zoo.handshake import Link, differences, digest
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class Workers:
                     error = link.failure.error()
             if error:
                 link.tell(error)
-                print(f"Error: {error}", file=sys.stderr, flush=True)
+                print(f"Error: {shortened(str(error), LONGEST)}", file=sys.stderr, flush=True)
                 os._exit(exit_code(error))  # no exception reaches a thread that waits there
 
     def _exchange(self, value: Any) -> list[Any]:
