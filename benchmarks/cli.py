@@ -307,6 +307,16 @@ def pack(run: str, folder: str) -> None:
 
 
 @benchmarks.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+def parameters(folder: str) -> None:
+    """Write the parameters of each packed model in FOLDER to its parameters.json."""
+    options.import_tensorflow()
+    from benchmarks.pack import write_parameters
+
+    click.echo(write_parameters(Path(folder)))
+
+
+@benchmarks.command()
 @click.argument("models", metavar="RUN...", nargs=-1, required=True)
 @click.option(
     "-o", "--output", required=True, metavar="PNG", help="Picture; its JSON has the same name."

@@ -237,18 +237,28 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return entity_baselines(splits.train, splits.test)
 
 
+def refine(example: dict, answer: dict) -> dict:
+    from recipes.tagging.spans import entities
+
+    return {"entities": entities(example["text"], answer)}
+
+
+def html(example: dict, answer: dict) -> str:
+    from zoo.serving.answers import marked_text
+
+    return marked_text(example["text"], answer["entities"])
+
+
 def show(example: dict, answer: dict) -> str:
     import click
 
-    from recipes.tagging.metrics import entities
-
     colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
     text, line, done = example["text"], "", 0
-    for first, after, kind in entities(answer["tags"]):
-        start, end = answer["start"][first], answer["end"][after - 1]
-        colour = colours[(len(kind) + sum(kind.encode())) % len(colours)]
-        name = click.style(f"[{text[start:end]} {kind}]", fg=colour)
-        line, done = line + text[done:start] + name, end
+    for span in refine(example, answer)["entities"]:
+        label = span["label"]
+        colour = colours[(len(label) + sum(label.encode())) % len(colours)]
+        name = click.style(f"[{span['text']} {label}]", fg=colour)
+        line, done = line + text[done : span["start"]] + name, span["end"]
     return line + text[done:]
 
 

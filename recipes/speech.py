@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 TOPOLOGY = "many-to-many"
 TASK = "speech"
+NAMED = {"audio": "recording.wav"}
 METRIC = Metric("word_error_rate", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
 PICTURES = (

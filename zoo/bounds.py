@@ -124,7 +124,9 @@ def _size(value: tf.Tensor) -> tf.Tensor:
 
 def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """Puts rows below rows, and fills up the shorter ones."""
-    if one.shape[1:].is_fully_defined():
+    if tf.executing_eagerly():  # no axis is open there, not even that of no rows
+        one = one if one.shape[0] else tf.zeros([0, *other.shape[1:]], other.dtype)
+    elif one.shape[1:].is_fully_defined():
         return tf.concat([one, other], axis=0)
     sizes = [tf.shape(part)[1:] for part in (one, other)]
     filled = [
@@ -132,6 +134,8 @@ def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         for part, size in zip((one, other), sizes, strict=True)
     ]
     joined = tf.concat(filled, axis=0)
+    if tf.executing_eagerly():
+        return joined
     return tf.ensure_shape(joined, [None, *one.shape[1:]])
 
 

@@ -61,6 +61,12 @@ Functions that a module has only where there is something to do:
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
   One row or several. Without this function, the model takes the text itself.
+- `refine(example, answer)`: further values of an answer in Python, made of its outputs, such as the
+  spans that tags of tokens stand for: a dict. Not called for rows without an answer.
+- `html(example, answer)`: one answer as HTML, for notebooks, its texts escaped; without it, the
+  line of `show`. `zoo.serving.answers.marked_text` marks spans of a text.
+- `NAMED`, an input of the model to what `read_input` reads it from: `{"audio": "recording.wav"}`.
+  The last line of a training run says so.
 - `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
@@ -316,6 +322,11 @@ class Recipe:
     def reads_input(self) -> bool:
         """Whether people name what the model takes, such as a file, and do not write it."""
         return hasattr(self.module, "read_input")
+
+    @property
+    def named_inputs(self) -> Mapping[str, str]:
+        """Input of the model to the name of a file that `read_input` reads it from."""
+        return getattr(self.module, "NAMED", {})
 
     def read_input(self, config: Config, text: str) -> Examples:
         return self.module.read_input(config, text)

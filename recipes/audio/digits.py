@@ -197,6 +197,18 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
     return examples
 
 
+def in_memory(examples: Examples) -> Examples:
+    """Completes columns in memory: who speaks may be unknown.
+
+    Raises:
+      ZooError: there are neither sounds nor features.
+    """
+    if not examples.keys() & {"audio", "features"}:
+        raise ZooError("The data have neither a column 'audio' nor a column 'features'.")
+    rows = len(next(iter(examples.values())))
+    return {"speaker": [""] * rows, **examples}
+
+
 def read_recordings(text: str) -> Examples:
     """Reads the recording that a person names by its path."""
     from recipes.audio import read_recording
@@ -285,6 +297,8 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         label=label,
         deduplicate_by="",
         reader=read_custom,
+        positional=("audio", "text"),
+        in_memory=in_memory,
         folder=functools.partial(read_folder, speaker=speaker),
         hold_out=functools.partial(hold_out, speaker=speaker) if speaker else None,
     )

@@ -48,15 +48,16 @@ def list_(probe: bool, as_json: bool) -> None:
         ]
     )
     for row in rows:
-        click.echo(f"\n{row['name']}: {row['title']}")
-        click.echo(f"  licence: {row['licence']}")
+        click.echo()
+        options.say(f"{row['name']}: {row['title']}")
+        options.say(f"licence: {row['licence']}", "  ")
         for source in row["sources"]:
             if source["licence"] != row["licence"]:
-                click.echo(f"  licence of {source['title']}: {source['licence']}")
-        click.echo(f"  recipes: {', '.join(row['recipes'])}")
+                options.say(f"licence of {source['title']}: {source['licence']}", "  ")
+        options.say(f"recipes: {', '.join(row['recipes'])}", "  ")
         for source in row["sources"]:
             if source["reason"]:
-                click.echo(f"  {source['key']} is {source['state']}: {source['reason']}")
+                options.say(f"{source['key']} is {source['state']}: {source['reason']}", "  ")
 
 
 @data.command()

@@ -49,13 +49,13 @@ def evaluate(
     result = options.printable(result)  # names and labels may be a stranger's
     click.echo(f"{result['model']} on {result['data']}: {result['rows']:,} rows")
     for note in result["notes"]:
-        click.echo(f"  note: {note}")
+        options.say(f"note: {note}", "  ")
     stored = {"network": result["metrics"], **result["baseline"]}
     scores = {name: Scores.from_json(each) for name, each in stored.items()}
     options.table([{"": name, **_numbers(each.values)} for name, each in scores.items()])
     network = scores["network"]
     for name, signature in network.signatures.items():
-        click.echo(f"{name}: {signature}")
+        options.say(f"{name}: {signature}")
     for table, rows in network.tables.items():
         if rows:
             click.echo()

@@ -100,7 +100,7 @@ def inspect(
         click.echo(line)
     for layer in report["layers"]:
         for gate, values in layer.get("gates", {}).items():
-            click.echo(
+            options.say(
                 f"{layer['name']}: {gate} gate open {values['mean']:.0%} on average, "
                 f"{values['closed']:.0%} of the time closed, {values['open']:.0%} wide open"
             )

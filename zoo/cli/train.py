@@ -147,6 +147,9 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     help="Time between checkpoints inside an epoch.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print norms of gradients and steps, as in the card."
+)
 def train(
     name: str,
     output: str | None,
@@ -223,7 +226,6 @@ def train(
     click.echo(f"{metric} {text(metrics['test'][metric])} on the test split")
     for other, scores in metrics["baseline"].items():
         click.echo(f"  {text(scores[metric]) if metric in scores else '–'} {other} (baseline)")
-    path = shlex.quote(str(run.path))
-    # A run names its recipe file, which runs only where somebody says so, as here.
-    trust = " --trust" if recipe.reference != recipe.name else ""
-    click.echo(f'saved in {path}; try\n  zoo predict {path}{trust} "…"')
+    from zoo.serving.usage import example_command
+
+    click.echo(f"saved in {run.path}; try\n  {example_command(run)}")

@@ -17,7 +17,7 @@ from zoo.errors import UsageError, ZooError, check_path, quoted, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes, runs_new_code
 from zoo.serving.pretrained import pretrained, pretrained_names
-from zoo.training.run import OVERWRITTEN
+from zoo.training.folder import OVERWRITTEN
 from zoo.trust import REMEDY, is_trusted
 
 WEIGHTS = ("model-best.keras", "model.keras")
@@ -25,7 +25,7 @@ EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedM
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
 
 
-def find(model: str | Path, trust: bool = False) -> Path:
+def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
     """Returns the folder that `load` reads for `model`.
 
     Args:
@@ -36,7 +36,7 @@ def find(model: str | Path, trust: bool = False) -> Path:
       UsageError: there is no such model, or its version is such a link.
     """
     check_path("A model", model)
-    name = str(model)
+    name = os.fspath(model)
     if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
         return pretrained(name)
     folder = Path(model)

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.errors import LONGEST, STOPPING, Interrupted, ZooError, shortened
+from zoo.errors import LONGEST, STOPPING, Interrupted, UsageError, ZooError, shortened
 from zoo.training import checkpoint, diagnostics
 from zoo.training.run import OVERWRITTEN
 from zoo.training.throughput import Throughput
@@ -148,31 +148,122 @@ class Steps(keras.callbacks.Callback):
         )
 
 
+class Custom(keras.callbacks.Callback):
+    """Calls callbacks of the user's as if all epochs were of one `fit`.
+
+    Args:
+      callbacks: of Keras, in their order.
+
+    Raises:
+      UsageError: one of them is none.
+    """
+
+    def __init__(self, callbacks: Sequence[Any]) -> None:
+        super().__init__()
+        for each in callbacks:
+            if not isinstance(each, keras.callbacks.Callback):
+                raise UsageError(
+                    "callbacks must be a list of keras.callbacks.Callback; got a value of type "
+                    f"{type(each).__name__}."
+                )
+        self._callbacks = list(callbacks)
+        self._begun = False
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        for each in self._callbacks:
+            each.set_model(model)
+
+    def set_params(self, params: Any) -> None:
+        super().set_params(params)
+        for each in self._callbacks:
+            each.set_params(params)
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for each in self._callbacks:
+            getattr(each, hook)(*arguments)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if not self._begun:
+            self._begun = True
+            self._call("on_train_begin", logs)
+
+    def end(self) -> None:
+        """To be called after the last epoch."""
+        if self._begun:
+            self._call("on_train_end", None)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._call("on_epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._call("on_epoch_end", epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_train_batch_end", batch, logs)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._call("on_test_begin", logs)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self._call("on_test_end", logs)
+
+    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_test_batch_end", batch, logs)
+
+
+def in_notebook() -> bool:
+    """Whether standard output is the output of a notebook's cell."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
 class Progress:
-    """A progress bar in a terminal, one plain line an epoch elsewhere.
+    """A progress bar in a terminal or a notebook, one plain line an epoch elsewhere.
 
     Args:
       epochs, steps: how many there are to be.
       quiet: print nothing.
+      verbose: print what only experts ask for, too.
     """
 
-    def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
-        self.epochs, self.steps, self.quiet = epochs, steps, quiet
+    def __init__(self, epochs: int, steps: int, quiet: bool = False, verbose: bool = False) -> None:
+        self.epochs, self.steps, self.quiet, self.verbose = epochs, steps, quiet, verbose
         self.terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.notebook = not self.terminal and in_notebook()
         self._drawn = 0.0
+        self._width = 0  # of the bar that is drawn over, in a notebook
         self._begun: tuple[int, float] | None = None
 
     def log(self, line: str) -> None:
         if not self.quiet:
             line = shortened(line, LONGEST)  # names and labels of data may be a stranger's
             end = "\x1b[K\n" if self.terminal else "\n"
-            print(line, end=end, file=sys.stdout, flush=True)
+            print(self._over(line), end=end, file=sys.stdout, flush=True)
+
+    def detail(self, line: str) -> None:
+        """Prints a line for experts."""
+        if self.verbose:
+            self.log(line)
+
+    def _over(self, line: str) -> str:
+        """Returns a line with spaces over what is left of a longer bar, in a notebook."""
+        padded, self._width = line.ljust(self._width), 0
+        return padded
 
     def step(self, state: checkpoint.State, logs: dict[str, float]) -> None:
         now = time.monotonic()
         if self._begun is None or state.step <= self._begun[0]:
             self._begun = (state.step - 1, now)
-        if self.quiet or not self.terminal or (now - self._drawn < 0.1 and state.step < self.steps):
+        pause = 0.1 if self.terminal else 0.5
+        shown = self.terminal or self.notebook
+        if self.quiet or not shown or (now - self._drawn < pause and state.step < self.steps):
             return
         self._drawn = now
         since, start = self._begun
@@ -186,7 +277,13 @@ class Progress:
         if bar >= 6:
             filled = bar * state.step // self.steps
             head += f"{'━' * filled}{'┄' * (bar - filled)}  "
-        print(f"{(head + tail)[:room]}\x1b[K", end="\r", file=sys.stdout, flush=True)
+        line = (head + tail)[:room]
+        if self.notebook:
+            width = len(line)
+            line, self._width = self._over(line), width
+        else:
+            line += "\x1b[K"
+        print(line, end="\r", file=sys.stdout, flush=True)
 
     def epoch(self, row: dict[str, float], seconds: float, best: bool) -> None:
         scores = [

