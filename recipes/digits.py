@@ -108,7 +108,7 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from zoo.layers import MaskedPooling
 
     frames, x = states(
-        assets.encoder.width, config.stack, config.cell, config.layers, config.units, config.dropout
+        assets, config.stack, config.cell, config.layers, config.units, config.dropout
     )
     x = MaskedPooling("mean+max")(x)  # (batch, 4 * units)
     x = layers.Dropout(config.dropout)(x)

@@ -220,7 +220,9 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
 
     examples: Examples = {"audio": [], "text": [], "speaker": []}
     numbers: list[int] = []
-    passed, mended, unknown = [], [], []
+    passed: list[str] = []
+    mended: list[str] = []
+    unknown: list[str] = []
     for file in sorted(path.iterdir()):
         if file.suffix.lower() not in SUFFIXES:
             continue
@@ -237,8 +239,9 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
             unknown.append(file.name)
             continue
         text, speaker, number = _parsed(file.name)
-        for column, value in (("audio", audio), ("text", text), ("speaker", speaker)):
-            examples[column].append(value)
+        examples["audio"].append(audio)
+        examples["text"].append(text)
+        examples["speaker"].append(speaker)
         numbers.append(number)
     if unknown:
         raise UsageError(
