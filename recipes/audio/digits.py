@@ -208,10 +208,14 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
 
 
 def read_recordings(text: str) -> Examples:
-    """Reads the recording that a person names by its path."""
-    from recipes.audio import read_recording
+    """Reads the recording that a person names by its path, or by a name in `VOICES`."""
+    from recipes.audio.recordings import VOICES, note_to_stderr, read_recording
 
-    return {"audio": [read_recording(text)], "file": [text]}
+    path = Path(text).expanduser()
+    if text in VOICES and not path.exists():
+        path = VOICES[text]
+        note_to_stderr(f"{text} comes with this package: a voice of FSDD, {LICENCE}")
+    return {"audio": [read_recording(path)], "file": [text]}
 
 
 def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:

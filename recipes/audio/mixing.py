@@ -15,6 +15,7 @@ PAUSE = (0.0, 0.5)  # seconds between two recordings
 EDGE = (0.0, 0.3)  # seconds before the first one and behind the last one
 LOUDER = 6.0  # dB by which recordings of a sequence differ from the original, at most
 NOISE = (10.0, 40.0)  # dB that speech is louder than noise
+FAINT = (40.0, 60.0)  # the same, of half of the training sequences
 SPEEDS = range(17, 25)  # twentieths of the original speed
 TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
 WARP = 0.15  # natural logarithm of the length of the vocal tract, at most
@@ -67,29 +68,40 @@ def trimmed(audio: np.ndarray, decibels: float) -> np.ndarray:
     return audio[loud[0] * step : (loud[-1] + 1) * step]
 
 
-def with_noise(audio: np.ndarray, loudness: float, generator: np.random.Generator) -> np.ndarray:
+def with_noise(
+    audio: np.ndarray,
+    loudness: float,
+    generator: np.random.Generator,
+    decibels: tuple[float, float] = NOISE,
+) -> np.ndarray:
     """Adds noise, more or less of it at low frequencies, 10 to 40 dB below `loudness` (RMS).
 
     Args:
       audio: float32 `(samples,)`.
       loudness: root of the mean square of the speech, in units of the samples.
       generator: of the noise.
+      decibels: between which the noise is softer than `loudness`.
 
     Returns:
       float32 `(samples,)`.
     """
     white = generator.standard_normal(len(audio))
     noise = lfilter([1.0], [1.0, -generator.uniform(0.0, 0.9)], white)
-    level = loudness * 10 ** (-generator.uniform(*NOISE) / 20)
+    level = loudness * 10 ** (-generator.uniform(*decibels) / 20)
     return (audio + level * noise / (rms(noise) + 1e-12)).astype(np.float32)
 
 
-def joined(recordings: Sequence[np.ndarray], generator: np.random.Generator) -> np.ndarray:
+def joined(
+    recordings: Sequence[np.ndarray],
+    generator: np.random.Generator,
+    decibels: tuple[float, float] = NOISE,
+) -> np.ndarray:
     """Joins recordings, each a little louder or softer, with pauses, under one noise.
 
     Args:
       recordings: float32 `(samples,)` at 8 kHz each.
       generator: of the pauses (0 to 0.5 s; 0 to 0.3 s at both ends), loudness and noise.
+      decibels: between which the noise is softer than the speech.
 
     Returns:
       float32 `(samples,)`, within -1 … 1.
@@ -101,7 +113,7 @@ def joined(recordings: Sequence[np.ndarray], generator: np.random.Generator) -> 
         parts.append(recording * np.float32(10 ** (generator.uniform(-LOUDER, LOUDER) / 20)))
     parts.append(_pause(EDGE, generator))
     loudness = rms(np.concatenate([np.zeros(0, np.float32), *parts[1::2]]))
-    audio = with_noise(np.concatenate(parts), loudness, generator)
+    audio = with_noise(np.concatenate(parts), loudness, generator, decibels)
     return audio / np.float32(max(1.0, np.abs(audio).max()))
 
 
@@ -180,6 +192,7 @@ def spoken(
             joined(
                 [perturbed(sound[row], generator) if disturbed else sound[row] for row in rows],
                 generator,
+                FAINT if disturbed and generator.random() < 0.5 else NOISE,
             )
             for rows in drawn
         ]

@@ -34,6 +34,12 @@ OTHERS = {
     b".snd": "an AU file",
 }
 
+# A voice, to try networks with: see the README beside them.
+VOICES = {
+    name: Path(__file__).with_name("voices") / name
+    for name in ("7_jackson_0.wav", "314_jackson.wav")
+}
+
 Note = Callable[[str], None]
 
 
