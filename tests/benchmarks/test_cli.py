@@ -12,7 +12,7 @@ from benchmarks.cli import benchmarks
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    "answers", "collect", "decoding", "generation", "options", "pack", "peers", "profiles", "race",
+    "answers", "collect", "decoding", "generation", "held-out", "options", "pack", "peers", "profiles", "race",
     "recovery", "table",
 ]  # fmt: skip
 
