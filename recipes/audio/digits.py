@@ -190,8 +190,8 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
 
     if path.is_dir():
         recordings, _, notes = _recordings(path)
-        for line in notes:
-            note_to_stderr(line)
+        for note in notes:
+            note_to_stderr(note)
         return recordings
     table = tables.read(path, ["audio", "text"], "", columns, optional=["speaker"])
     examples: Examples = {
