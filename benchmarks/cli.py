@@ -262,15 +262,26 @@ def recovery(
 
 
 @benchmarks.command()
-@click.argument("readme", default="README.md")
+@click.argument("pages", metavar="[PAGE]...", nargs=-1)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
 )
-def table(readme: str, results: str) -> None:
-    """Write the table of results between the markers of the file README."""
+@click.option("--check", is_flag=True, help="Change nothing; exit code 1 if a page is out of date.")
+def table(pages: tuple[str, ...], results: str, check: bool) -> None:
+    """Write the tables of models and of results between the markers of each PAGE.
+
+    Without PAGE: README.md and docs/results.md.
+    """
     from benchmarks.results import write_table
 
-    click.echo(f"{readme} {'changed' if write_table(readme, results) else 'is up to date'}")
+    changed = []
+    for page in pages or ("README.md", "docs/results.md"):
+        if write_table(page, results, check=check):
+            changed.append(page)
+        state = "is out of date" if check else "changed"
+        click.echo(f"{page} {state if page in changed else 'is up to date'}")
+    if check and changed:
+        raise ZooError(f"Run `python -m benchmarks table {' '.join(changed)}`.")
 
 
 @benchmarks.command()

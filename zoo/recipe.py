@@ -48,18 +48,21 @@ Functions that a module has only where there is something to do:
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
+- `RENDER_OPTIONS`, a tuple of `Option`: what `render` takes by an option of `zoo generate`.
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
   how an answer came about, by options of `zoo predict`. `draw` returns False where there is
   nothing to draw.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
+  Its key `steps`, if there is one, is used where no number of steps is asked for.
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
   One row or several. Without this function, the model takes the text itself.
 - `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
-  each; returns their paths. The command line adds to `answer` what was given, such as `prime`.
+  each; returns their paths. The command line adds to `answer` what was given, such as `prime`,
+  and the values of `RENDER_OPTIONS`.
 
 `examples` are columns: a dict of equally long lists. A served input bears the name of the
 column that it takes, so that a sample of the data is also a sample of requests.
@@ -168,12 +171,14 @@ class Option:
       help: a sentence for `--help`.
       metavar: what stands for the value in `--help`.
       flags: further spellings, such as `"--seed-chord"`.
+      type: of the value, `str` or `int`.
     """
 
     name: str
     help: str
     metavar: str = "TEXT"
     flags: tuple[str, ...] = ()
+    type: type[str] | type[int] = str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,6 +234,11 @@ class Recipe:
     def seeds(self) -> tuple[Option, ...]:
         """What `seed` takes by an option of `zoo generate`."""
         return getattr(self.module, "SEEDS", ())
+
+    @property
+    def render_options(self) -> tuple[Option, ...]:
+        """What `render` takes by an option of `zoo generate`."""
+        return getattr(self.module, "RENDER_OPTIONS", ())
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -350,8 +360,10 @@ class Recipe:
         return scores
 
     def baseline(self, config: Config, splits: Splits) -> dict[str, Scores]:
-        found = self.module.baseline(config, splits)
-        return {name: self._checked(scores, f"baseline {name!r}") for name, scores in found.items()}
+        baselines = self.module.baseline(config, splits)
+        return {
+            name: self._checked(scores, f"baseline {name!r}") for name, scores in baselines.items()
+        }
 
     def _checked(self, scores: Any, source: str) -> Scores:
         if not isinstance(scores, Scores):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from zoo.errors import ZooError
 
-LIBRARIES = ("music21", "pretty_midi", "mido")
+LIBRARIES = ("music21", "pretty_midi", "mido", "verovio")
 
 
 def require(*names: str) -> None:

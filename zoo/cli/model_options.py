@@ -57,7 +57,7 @@ class ModelCommand(click.Command):
 def options_of(recipe: Recipe, verb: str) -> list[Option]:
     """Returns the options that a recipe adds to a verb."""
     if verb == "generate":
-        return [*recipe.seeds]
+        return [*recipe.seeds, *recipe.render_options]
     if verb == "predict":
         return [Option(each.name, each.help, "PNG") for each in recipe.pictures]
     return []
@@ -67,6 +67,7 @@ def _click_option(option: Option) -> click.Option:
     return click.Option(
         [f"--{option.name}", *option.flags, option.name],
         metavar=option.metavar,
+        type=option.type,
         help=option.help,
     )
 

@@ -375,7 +375,9 @@ class Predictor:
         """
         options = self._sampling(steps, temperature, top_k, top_p)
         random_seeds = generation.random_seeds(seed, count)
-        inputs = self.seed_inputs(given)
+        inputs, implied = self.seed_inputs(given)
+        if steps is None and implied is not None:
+            options = self._sampling(implied, temperature, top_k, top_p)
         examples = {name: [value] * count for name, value in inputs.items()}
         examples["random_seed"] = random_seeds
         together = generation.rows_together(self.resolved["config"], options["steps"])
@@ -415,7 +417,7 @@ class Predictor:
         Args as of `generate`'s `given`; raises as `generate`.
         """
         specs = input_specs(self.signatures[BEGIN])
-        columns = {name: [value] for name, value in self.seed_inputs(given).items()}
+        columns = {name: [value] for name, value in self.seed_inputs(given)[0].items()}
         inputs = columns_of(columns, specs).items()
         begun = dict(
             self.signatures[BEGIN](**{n: input_tensor(n, specs[n], column) for n, column in inputs})
@@ -435,16 +437,24 @@ class Predictor:
         )
         return generation.sampling_options(self.resolved["config"], *values)
 
-    def seed_inputs(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns what `generate` begins with: what was given, and nothing for the rest.
+    def seed_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
+        """Returns what `generate` begins with, and the number of steps that it needs, if any.
+
+        What is not given is empty.
 
         Raises:
           UsageError: the model knows no such seed, or not that value of it.
         """
         specs = input_specs(self.signatures[BEGIN])
-        generation.check_seed(given, specs, has_hook=hasattr(self.recipe.module, "seed"))
-        inputs = self.recipe.seed(self.config, dict(given))
-        return generation.fill_seed(inputs, specs, self.name)
+        generation.check_seed(
+            given,
+            specs,
+            has_hook=hasattr(self.recipe.module, "seed"),
+            options=self.recipe.seeds,
+        )
+        inputs = dict(self.recipe.seed(self.config, dict(given)))
+        steps = inputs.pop("steps", None)
+        return generation.fill_seed(inputs, specs, self.name), steps
 
     def _plain(self, name: str, value: Any) -> Any:
         """Turns one row of an output into plain Python values."""

@@ -260,13 +260,13 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
     check_target(path)
     if not (path / "config.json").exists():
         return
-    found = files.read_json(path / "config.json")
-    settings = found.get("config")
+    saved = files.read_json(path / "config.json")
+    settings = saved.get("config")
     if isinstance(settings, dict):  # limits that did not exist when the run began
         new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        found = {**found, "config": {**new, **settings}}
+        saved = {**saved, "config": {**new, **settings}}
     wrong = differences(
-        {key: found.get(key) for key in ("recipe", "config", "run")},
+        {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
     )
     if wrong:
