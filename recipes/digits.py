@@ -50,7 +50,7 @@ MONITOR = Monitor("val_loss", better="lower")
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 14  # passes over the training split, at most
+    epochs: int = 30  # passes over the training split, at most
     batch_size: int = 64  # recordings in one step, over all replicas together
     learning_rate: float = 3e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
