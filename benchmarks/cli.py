@@ -46,6 +46,43 @@ def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | 
         click.echo(collect(model, output))
 
 
+@benchmarks.command("held-out")
+@click.argument("name")
+@click.option("--by", required=True, metavar="COLUMN", help="Of the data, such as speaker.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Folder of runs.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset, or a path.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
+)
+def held_out_each(
+    name: str,
+    by: str,
+    output: str,
+    runs: str,
+    data: str | None,
+    seed: int,
+    settings: tuple[str, ...],
+) -> None:
+    """Train the recipe NAME once for each value of a column, and test it on that value alone.
+
+    Runs that are complete are not trained again; those that were stopped go on.
+    """
+    from zoo.config import parse_settings
+
+    changes = parse_settings(settings)
+    options.import_tensorflow()
+    from benchmarks.held_out import held_out
+
+    result = held_out(
+        name, by, output, runs=runs, data=data, seed=seed, settings=changes, log=click.echo
+    )
+    click.echo(f"mean {result['mean']:.4f}: {output}")
+
+
 @benchmarks.command()
 @click.argument("name")
 @click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")

@@ -80,6 +80,7 @@ class Dataset(Declaration):
             label=self.label,
             group=self.group,
             deduplicate_by=self.deduplicate_by,
+            identity=self.identity,
             splitter=self.splitter,
             validation=validation,
         )
