@@ -110,6 +110,7 @@ def data(config: Config) -> Dataset:
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.tagging import tokens, vectors
     from recipes.tagging.tags import bio_tags
+    from zoo.text import RULE
 
     tags = bio_tags(set().union(*train["tags"]))  # O, B-LOC, I-LOC, …
     if base:
@@ -119,17 +120,20 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
         return {**base, "tags": tags}
     given = vectors.glove_words() if config.vectors == "glove-50" else ()
     return {
-        **tokens.learn_words(train["tokens"], config.rare, given, config.vector_words),
-        "characters": tokens.count_characters(train["tokens"]),
+        **tokens.learn_words(train["tokens"], config.rare, given, config.vector_words, RULE),
+        "characters": tokens.count_characters(train["tokens"], RULE),
         "tags": tags,
+        "normalisation": RULE,
     }
 
 
 def encoder(config: Config, assets: Assets) -> TokenEncoder:
     from recipes.tagging import tokens
+    from zoo.text import rule_of
 
     words = assets["common"] + assets["rare"] + assets["fixed"]
-    return tokens.TokenEncoder(words, assets["characters"], config.max_characters, name="encoder")
+    size, rule = config.max_characters, rule_of(assets)
+    return tokens.TokenEncoder(words, assets["characters"], size, rule, name="encoder")
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:

@@ -87,15 +87,24 @@ def data(config: Config) -> Dataset:
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from zoo import text
 
-    words = base["vocabulary"] if base else text.learn_vocabulary(train["text"], config.vocabulary)
-    return {"vocabulary": words, "labels": sorted(set(train["label"]))}
+    labels = sorted(set(train["label"]))
+    if base:
+        rule, words = text.rule_of(base), base["vocabulary"]
+    else:
+        rule = text.RULE
+        words = text.learn_vocabulary(train["text"], config.vocabulary, rule)
+    return {"vocabulary": words, "labels": labels, "normalisation": rule}
 
 
 def encoder(config: Config, assets: Assets) -> WordEncoder:
     from zoo import text
 
     return text.WordEncoder(
-        assets["vocabulary"], config.max_words, config.max_bytes, name="encoder"
+        assets["vocabulary"],
+        config.max_words,
+        config.max_bytes,
+        text.rule_of(assets),
+        name="encoder",
     )
 
 

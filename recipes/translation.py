@@ -112,14 +112,16 @@ def data(config: Config) -> Dataset:
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.translating.subwords import check_characters, learn_subwords
+    from zoo import text
 
     if base:
-        check_characters(train["translation"], base["target_pieces"])
+        check_characters(train["translation"], base["target_pieces"], text.rule_of(base))
         return base
     # The source is read in lower case: fewer different pieces, of which more is learnt.
     return {
-        "source_pieces": learn_subwords(train["text"], config.pieces, lower=True),
-        "target_pieces": learn_subwords(train["translation"], config.pieces),
+        "source_pieces": learn_subwords(train["text"], config.pieces, True, text.RULE),
+        "target_pieces": learn_subwords(train["translation"], config.pieces, False, text.RULE),
+        "normalisation": text.RULE,
     }
 
 
@@ -132,10 +134,13 @@ class Encoder(NamedTuple):
 
 def encoder(config: Config, assets: Assets) -> Encoder:
     from recipes.translating.subwords import Subwords
+    from zoo.text import rule_of
+
+    rule = rule_of(assets)
 
     def subwords(side: str, lower: bool) -> Subwords:
         pieces, name = assets[f"{side}_pieces"], f"{side}_codec"
-        return Subwords(pieces, config.max_pieces, lower, config.max_bytes, name=name)
+        return Subwords(pieces, config.max_pieces, lower, config.max_bytes, rule, name=name)
 
     return Encoder(subwords("source", lower=True), subwords("target", lower=False))
 
