@@ -35,7 +35,7 @@ from recipes.classifying.imdb import IMDB
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Teacher
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -109,14 +109,12 @@ def encoder(config: Config, assets: Assets) -> WordEncoder:
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
-    import numpy as np
-
+    from recipes.classifying.targets import class_targets
     from zoo.data import Batches
 
-    classes = {label: number for number, label in enumerate(assets["labels"])}
     return Batches(
         x=assets.encoder.rows(examples["text"]),  # word ids, (rows, time)
-        y=np.array([classes[label] for label in examples["label"]], "int32"),  # (rows,)
+        y=class_targets(examples, assets["labels"]),  # (rows,), of teachers (rows, classes)
         batch_size=config.batch_size,
     )
 
@@ -144,7 +142,9 @@ def build(config: Config, assets: Assets) -> keras.Model:
 
 
 def objective(config: Config, assets: Assets) -> Objective:
-    return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+    from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy
+
+    return {"loss": ClassCrossEntropy(), "metrics": [ClassAccuracy()]}
 
 
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
@@ -178,6 +178,12 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.classifying import baselines as text
 
     return text.linear_baselines(splits.train, splits.validation, splits.test)
+
+
+def teachers(config: Config) -> dict[str, Teacher]:
+    from recipes.classifying import teachers
+
+    return {"linear": teachers.fit_linear}
 
 
 def show(example: dict, answer: dict) -> str:

@@ -35,6 +35,7 @@ from recipes.sentiment import (
     prepare,
     serve,
     show,
+    teachers,
     token_labels,
 )
 from zoo.config import Config as BaseConfig
@@ -51,6 +52,7 @@ __all__ = [
     "prepare",
     "serve",
     "show",
+    "teachers",
     "token_labels",
 ]
 

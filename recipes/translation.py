@@ -136,11 +136,9 @@ def encoder(config: Config, assets: Assets) -> Encoder:
     from recipes.translating.subwords import Subwords
     from zoo.text import rule_of
 
-    rule = rule_of(assets)
-
     def subwords(side: str, lower: bool) -> Subwords:
-        pieces, name = assets[f"{side}_pieces"], f"{side}_codec"
-        return Subwords(pieces, config.max_pieces, lower, config.max_bytes, rule, name=name)
+        limits = (config.max_pieces, lower, config.max_bytes)
+        return Subwords(assets[f"{side}_pieces"], *limits, rule_of(assets), name=f"{side}_codec")
 
     return Encoder(subwords("source", lower=True), subwords("target", lower=False))
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zoo.serving import load as load
     from zoo.serving.export import export as export
     from zoo.serving.pretrained import pretrained as pretrained
+    from zoo.training import distil as distil
     from zoo.training import train as train
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "ZooError",
     "__version__",
     "create",
+    "distil",
     "doctor",
     "evaluate",
     "export",
@@ -56,6 +58,7 @@ __all__ = [
 _LAZY = {
     "Predictor": "zoo.serving",
     "create": "zoo.preprocessing",
+    "distil": "zoo.training",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving.export",

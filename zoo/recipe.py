@@ -43,6 +43,11 @@ Functions that a module has only where there is something to do:
   `config.epochs`; early stopping may end training before. It is made again at each call. Gradients
   of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
   `update/…`, and `config.clip_norm` does nothing unless it is used here.
+- `teachers(config)`: simple methods that may teach a network by `zoo distil`, by name: functions
+  that are fitted on `zoo.data.Splits` (not on its test rows) and return a function from examples to
+  answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
+  its `batches` take what teachers answered from the column `probabilities`, a dict of class name
+  to number for each row, where `examples` have it.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
@@ -88,7 +93,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
@@ -157,6 +162,12 @@ class Answers(Protocol):
     ) -> list[dict[str, Any]]: ...
 
     def generate(self, count: int = 1, *, steps: int | None = None) -> list[dict[str, Any]]: ...
+
+
+class Teacher(Protocol):
+    """Fits a simple method on training rows; returns what answers examples, row by row."""
+
+    def __call__(self, splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -288,6 +299,15 @@ class Recipe:
         if hasattr(self.module, "optimizer"):
             return self.module.optimizer(config, steps)
         return None
+
+    @property
+    def teachable(self) -> bool:
+        """Whether networks of the module can learn from what teachers answer."""
+        return hasattr(self.module, "teachers")
+
+    def teachers(self, config: Config) -> Mapping[str, Teacher]:
+        """Returns the simple methods that may teach, by name."""
+        return self.module.teachers(config) if self.teachable else {}
 
     def augment(self, config: Config, train: Examples) -> Examples:
         if hasattr(self.module, "augment"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from zoo.serving.predictor import Predictor
 from zoo.training import checkpoint, diagnostics, throughput
 from zoo.training.callbacks import Progress, Steps, StopSignal
 from zoo.training.finish import finish, trained, wrap_up
+from zoo.training.lessons import check_teachers, take_lesson
 from zoo.training.lock import locked
 from zoo.training.optimizer import compile_model
 from zoo.training.overwrite import discard, set_aside, settle
@@ -94,6 +95,37 @@ def train(
       WorkersLost: other workers are gone or do not come; the same call on all goes on.
       Interrupted: SIGINT, SIGTERM or SIGHUP came; the same call without `overwrite` goes on.
     """
+    return start(
+        name, output, data=data, columns=columns, settings=settings, seed=seed,
+        deterministic=deterministic, strategy=strategy, precision=precision, base=base,
+        overwrite=overwrite, resume=resume, tiny=tiny, baselines=baselines,
+        checkpoint_seconds=checkpoint_seconds, quiet=quiet,
+    )  # fmt: skip
+
+
+def start(
+    name: str,
+    output: str | Path | None,
+    *,
+    data: DataLike,
+    columns: Mapping[str, str] | None,
+    settings: Mapping[str, Any] | None,
+    seed: int,
+    deterministic: bool,
+    strategy: str,
+    precision: str,
+    base: str | Path | None,
+    overwrite: bool,
+    resume: bool,
+    tiny: bool,
+    baselines: bool,
+    checkpoint_seconds: float,
+    quiet: bool,
+    teachers: Sequence[str | Path] = (),
+    unlabelled: str | Path | None = None,
+    label_share: float | None = None,
+) -> Run:
+    """Trains as `train` says, with teachers as `zoo.distil` says."""
     with telling(lambda: find_cluster(strategy)):
         recipe = get_recipe(name)
         options = Options(
@@ -105,11 +137,16 @@ def train(
             precision=precision,
             tiny=tiny,
             base=None if base is None else str(base),
+            teachers=[str(teacher) for teacher in teachers] or None,
+            unlabelled=None if unlabelled is None else str(unlabelled),
+            label_share=label_share,
         )
         settings = dict(settings or {})
         if tiny:
             settings = {"epochs": 2, **settings}
-        override(recipe.config, settings)  # says what is wrong before workers wait for each other
+        config = override(recipe.config, settings)  # says what is wrong before workers wait
+        if options.teachers:
+            check_teachers(recipe, config, options, find_cluster(strategy))
     run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     cluster = find_cluster(strategy)
 
@@ -233,7 +270,12 @@ def _train_in(
     for note in splits.notes:
         progress.log(f"  {note}")
 
-    train = recipe.augment(config, splits.train)
+    train, lesson = recipe.augment(config, splits.train), None
+    if options.teachers:
+        lesson = take_lesson(
+            run.path / "checkpoint", recipe, config, splits, options, progress, keep=not overwrite
+        )
+        train = lesson.examples
     assets_file = run.path / "assets.json"
     if workers.chief:  # with `overwrite`, those of the old run are still there
         begun = assets_file.exists() and not overwrite
@@ -258,13 +300,15 @@ def _train_in(
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
-        ("data.json", splits.describe()),
+        ("data.json", {**splits.describe(), **({"teaching": lesson.about} if lesson else {})}),
     ):
         if workers.chief and not (run.path / file).exists():
             files.write_json(run.path / file, value)
     if workers.chief:
         if not assets_file.exists():
             run.write_assets(assets)
+        if lesson:
+            lesson.write(run.path / "checkpoint")
         workers.wait()
 
     state = trained(run, recipe, config) if workers.chief else None

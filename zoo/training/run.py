@@ -38,7 +38,7 @@ OWN = (
     *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
     *("curves.png", "confusion.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
-    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256"),
+    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),
 )
 OVERWRITTEN = ".overwritten"  # the run that was here before, whole
 MOVING = ".moving"  # some files of it, while they are moved there or back
@@ -57,6 +57,9 @@ class Options:
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
+      teachers: names of simple methods, recipes or folders; see `zoo.distil`.
+      unlabelled: source or path of rows without a label that they answer.
+      label_share: of the target of a row with a label, the share of its label.
     """
 
     data: str | None = None
@@ -67,6 +70,9 @@ class Options:
     precision: str = "float32"
     tiny: bool = False
     base: str | None = None
+    teachers: list[str] | None = None
+    unlabelled: str | None = None
+    label_share: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
