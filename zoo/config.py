@@ -30,13 +30,16 @@ class Config:
     decay_to: float = 0.05  # share of the step size left at the end of the cosine decay
     clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
+    layer_decay: float = 1.0  # step size of a layer, as a share of that of the layer above it
+    unfreeze: int = 0  # epochs after which the next layer below begins to learn (0: all at once)
 
     def __post_init__(self) -> None:
         for names, fits, meaning in (
             (("epochs", "batch_size"), lambda value: value >= 1, "at least 1"),
             (("learning_rate",), lambda value: value > 0, "above 0"),
+            (("layer_decay",), lambda value: 0 < value <= 1, "above 0, and 1 at most"),
             (("warmup", "decay_to"), lambda value: 0 <= value <= 1, "between 0 and 1"),
-            (("clip_norm", "patience"), lambda value: value >= 0, "0 or more"),
+            (("clip_norm", "patience", "unfreeze"), lambda value: value >= 0, "0 or more"),
         ):
             for name in names:
                 if not fits(getattr(self, name)):

@@ -37,7 +37,14 @@ from zoo.training.overwrite import discard, set_aside, settle
 from zoo.training.replicas import distribute, prepare
 from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
-from zoo.training.transfer import load_base, take_weights
+from zoo.training.transfer import (
+    base_config,
+    check_fits,
+    has_new_head,
+    load_base,
+    prepare_from,
+    take_weights,
+)
 from zoo.training.workers import FOLDER_PATIENCE, Workers, facts, look, until, wait_for
 
 
@@ -75,7 +82,8 @@ def train(
         in a process.
       strategy: of `zoo.training.strategy.make_strategy`.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
-      base: model to go on from: its vocabulary and every weight that fits.
+      base: model to go on from: its vocabulary, and the weights of each layer that has the same
+        name and shape. It may be of another recipe that reads its input alike.
       overwrite: train from scratch in a run folder. The run that it holds is deleted when the
         new one has its first complete epoch, and put back when that fails before. Files that no
         run writes stay.
@@ -221,8 +229,8 @@ def _resolve(
     recipe: Recipe, options: Options, settings: dict[str, Any]
 ) -> tuple[Predictor | None, Config, dict[str, Any]]:
     """Returns the model to go on from, the config of the run, and what `config.json` holds."""
-    origin = load_base(recipe, options.base)
-    config = override(origin.config if origin else recipe.config, settings)
+    origin = load_base(options.base)
+    config = override(base_config(recipe, origin), settings)
     return origin, config, _resolved(recipe, options, config)
 
 
@@ -285,11 +293,13 @@ def _train_in(
     if begun:
         assets = recipe.assets(config, run.read_assets())
     elif workers.chief:
-        assets = recipe.prepare(config, train, origin.assets if origin else None)
+        assets = prepare_from(recipe, config, train, origin)
     else:
         raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
     with reading_assets(assets_file) if begun else contextlib.nullcontext():
-        check_served(recipe, config, assets)
+        untrained = check_served(recipe, config, assets)
+    if origin:
+        check_fits(recipe, assets, untrained, origin)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
@@ -324,8 +334,8 @@ def _train_in(
         compile_model(recipe, config, assets, model, training.steps_per_epoch)
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
-        if base is not None:
-            for line in take_weights(model, base):
+        if base is not None and origin is not None:
+            for line in take_weights(model, base, has_new_head(assets, origin)):
                 progress.log(f"  {line}")
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
@@ -496,11 +506,14 @@ def _end_epoch(
         discard(run.path)
 
 
-def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
+def check_served(recipe: Recipe, config: Config, assets: Assets) -> keras.Model:
     """Compares what a recipe would serve with the table of capabilities, before it is trained.
 
     The functions are traced over a model of their own, in float32 and outside of a strategy, as
     it will be served. The random numbers that training draws afterwards do not depend on it.
+
+    Returns:
+      That model, untrained.
 
     Raises:
       ZooError: a signature is not as the table has it.
@@ -510,6 +523,7 @@ def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
         with dtype_policy("float32"):
             model = recipe.build(config, assets)
             capabilities.check(recipe.serve(config, assets, model), recipe.name)
+        return model
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])

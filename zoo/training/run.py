@@ -31,6 +31,7 @@ from typing import Any
 
 from zoo import files
 from zoo.errors import UsageError, ZooError
+from zoo.registry import get_recipe
 
 # The files that a run writes; no others are ever deleted.
 OWN = (
@@ -268,9 +269,11 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         return
     found = files.read_json(path / "config.json")
     settings = found.get("config")
-    if isinstance(settings, dict):  # limits that did not exist when the run began
-        new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        found = {**found, "config": {**new, **settings}}
+    if isinstance(settings, dict):
+        # Settings that did not exist when the run began had their defaults; limits, any value.
+        default = dataclasses.asdict(get_recipe(resolved["recipe"]).config)
+        limits = {key: resolved["config"][key] for key in default if key.startswith("max_")}
+        found = {**found, "config": {**default, **limits, **settings}}
     wrong = differences(
         {key: found.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
