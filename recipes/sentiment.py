@@ -67,6 +67,8 @@ class Config(BaseConfig):
     pooling: Literal["last", "mean", "max", "mean+max"] = "mean+max"  # states to one vector
     word_dropout: float = 0.3  # share of words hidden in training
     dropout: float = 0.5  # share of the pooled vector hidden in training
+    vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors to begin with
+    vector_words: int = 20_000  # of their most frequent words, these are known to the model
 
 
 RECIPES = {
@@ -85,6 +87,7 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.corpora import glove
     from zoo import text
 
     labels = sorted(set(train["label"]))
@@ -93,6 +96,8 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
     else:
         rule = text.RULE
         words = text.learn_vocabulary(train["text"], config.vocabulary, rule)
+        if config.vectors == "glove-50":
+            words = glove.with_glove_words(words, config.vector_words)
     return {"vocabulary": words, "labels": labels, "normalisation": rule}
 
 
@@ -129,7 +134,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     real = keras.ops.not_equal(ids, 0)  # the rest is padding, on the right
-    x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, config.embedding)(ids)
+    size = config.embedding if config.vectors == "none" else 50
+    x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, size, name="embedding")(ids)
     x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(x)
     for _ in range(config.layers):
         rnn = cell(config.units, return_sequences=True)  # (batch, time, units)
@@ -139,6 +145,15 @@ def build(config: Config, assets: Assets) -> keras.Model:
     x = layers.Dropout(config.dropout)(x)
     classes = layers.Dense(len(assets["labels"]), activation="softmax", dtype="float32")
     return keras.Model(ids, classes(x))
+
+
+def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
+    from recipes.corpora import glove
+    from zoo.text import RESERVED
+
+    if config.vectors == "glove-50":
+        words = dict(enumerate(assets["vocabulary"], RESERVED))
+        glove.give_glove(model.get_layer("embedding"), words)
 
 
 def objective(config: Config, assets: Assets) -> Objective:

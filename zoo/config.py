@@ -71,6 +71,22 @@ def check_at_least(config: Config, least: int, *names: str) -> None:
             )
 
 
+def check_between(config: Config, **ranges: tuple[float, float]) -> None:
+    """Checks settings, for a `__post_init__`.
+
+    Args:
+      config: has them.
+      **ranges: setting to its least and its greatest value.
+
+    Raises:
+      ValueError: one of them is outside.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            raise ValueError(f"Setting {name!r} must be from {low} to {high}; got {quoted(value)}.")
+
+
 def check_inspected(what: Iterable[str]) -> None:
     """Checks what is to be inspected.
 

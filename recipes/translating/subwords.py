@@ -213,6 +213,11 @@ class Subwords(keras.layers.Layer):
         """Number of different ids."""
         return len(self.vocabulary) + RESERVED
 
+    def whole_words(self) -> dict[int, str]:
+        """Returns the ids of pieces that are whole words or signs, and these, without the space."""
+        pieces = enumerate(self.vocabulary, RESERVED)
+        return {number: piece[1:] for number, piece in pieces if piece[0] == SPACE and piece[1:]}
+
     def cut(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """Returns the ids of each text and what stands in it there.
 
