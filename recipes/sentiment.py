@@ -29,6 +29,7 @@ Accuracy on the official test split of IMDB (results/), in % (each a few minutes
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from recipes.classifying.imdb import IMDB
@@ -41,6 +42,7 @@ from zoo.scores import Metric, Monitor, Scores
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from zoo.data import Batches, Splits
     from zoo.serving import Served
@@ -165,20 +167,22 @@ def objective(config: Config, assets: Assets) -> Objective:
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from recipes.classifying.signatures import class_answer
     from zoo.serving import Served
-
-    labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = model(assets.encoder(text), training=False)  # (batch, classes)
-        return {
-            "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
-            "score": tf.reduce_max(probabilities, axis=-1),  # (batch,)
-            "probabilities": probabilities,
-        }
+        return class_answer(assets["labels"], probabilities)
 
     return Served(answer=answer, parts=[model, assets.encoder])
+
+
+def combine(config: Config, assets: Assets, answers: Sequence[dict]) -> dict[str, tf.Tensor]:
+    from recipes.classifying.signatures import class_answer
+
+    mean = sum(answer["probabilities"] for answer in answers) / len(answers)
+    return class_answer(assets["labels"], mean)
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -31,12 +31,14 @@ class Config:
     clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
     layer_decay: float = 1.0  # step size of a layer, as a share of that of the layer above it
+    average: float = 0.0  # momentum of the mean of weights over steps, that is kept (0: no mean)
     unfreeze: int = 0  # epochs after which the next layer below begins to learn (0: all at once)
 
     def __post_init__(self) -> None:
         for names, fits, meaning in (
             (("epochs", "batch_size"), lambda value: value >= 1, "at least 1"),
             (("learning_rate",), lambda value: value > 0, "above 0"),
+            (("average",), lambda value: 0 <= value < 1, "0 or more, and below 1"),
             (("layer_decay",), lambda value: 0 < value <= 1, "above 0, and 1 at most"),
             (("warmup", "decay_to"), lambda value: 0 <= value <= 1, "between 0 and 1"),
             (("clip_norm", "patience", "unfreeze"), lambda value: value >= 0, "0 or more"),

@@ -52,6 +52,8 @@ Functions that a module has only where there is something to do:
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
+- `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
+  to those of an ensemble, in the graph; for `zoo export --ensemble`.
 - `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
   how an answer came about, by options of `zoo predict`. `draw` returns False where there is
@@ -347,6 +349,17 @@ class Recipe:
     def initialise(self, config: Config, assets: Assets, model: keras.Model) -> None:
         if hasattr(self.module, "initialise"):
             self.module.initialise(config, assets, model)
+
+    @property
+    def combines(self) -> bool:
+        """Whether several networks of the module can answer as one."""
+        return hasattr(self.module, "combine")
+
+    def combine(
+        self, config: Config, assets: Assets, answers: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Returns what several networks answer together."""
+        return self.module.combine(config, assets, answers)
 
     def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
         """Returns what the module serves, large batches computed in parts."""

@@ -19,6 +19,7 @@ import numpy as np
 from zoo import files
 from zoo.errors import ZooError
 from zoo.scores import Monitor
+from zoo.training.averages import averaged
 from zoo.training.replicas import read_metrics, write_metrics
 
 KEEP = 2  # the newest, and the one before it in case the newest is damaged
@@ -164,7 +165,7 @@ def repair(run: Path, model: keras.Model, state: State) -> list[str]:
     if wrong:
         notes.append(f"{last.name} is damaged ({wrong}); writing it again")
         if not state.step:  # else the weights of that epoch are gone, and this one's come soon
-            with files.atomic_write(last) as temporary:
+            with files.atomic_write(last) as temporary, averaged(model):
                 model.save(temporary)
             wrong = None
     lost = files.verify_archive(best)

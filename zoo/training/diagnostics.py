@@ -111,6 +111,9 @@ class MonitoredAdam(keras.optimizers.Adam):
             learning_rate = learning_rate * factor
         super().update_step(gradient, variable, learning_rate)
 
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Leaves the weights as they are: `zoo.training.averages` gives their means."""
+
     def get_config(self) -> dict[str, Any]:
         mine = {"groups": self.groups, "rates": self.rates, "starts": self.starts}
         return {**super().get_config(), **mine}

@@ -28,6 +28,7 @@ from zoo.registry import get_recipe
 from zoo.serving import capabilities
 from zoo.serving.predictor import Predictor
 from zoo.training import checkpoint, diagnostics, throughput
+from zoo.training.averages import ValidateAveraged, averaged
 from zoo.training.callbacks import Progress, Steps, StopSignal
 from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lessons import check_teachers, take_lesson
@@ -437,7 +438,7 @@ def _fit(
                 validation_steps=validation.steps_per_epoch if several else None,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
-                callbacks=[steps],
+                callbacks=[steps, ValidateAveraged()],
                 shuffle=False,
                 verbose=0,
             ).history
@@ -494,11 +495,12 @@ def _end_epoch(
     state.epoch, state.step = state.epoch + 1, 0
     better = state.observe(score, recipe.monitor)
     if write:
-        if better:
-            with files.atomic_write(run.path / "model-best.keras") as temporary:
+        with averaged(model):
+            if better:
+                with files.atomic_write(run.path / "model-best.keras") as temporary:
+                    model.save(temporary)
+            with files.atomic_write(run.path / "model-last.keras") as temporary:
                 model.save(temporary)
-        with files.atomic_write(run.path / "model-last.keras") as temporary:
-            model.save(temporary)
         run.write_history(state.history)
         _log_for_tensorboard(run.path / "logs", row)
     checkpoint.save(run.path / "checkpoint", model, state, write=write)

@@ -23,9 +23,10 @@ def compile_model(
       ZooError: the recipe's `optimizer` returns something else.
     """
     optimizer = recipe.optimizer(config, steps * config.epochs)
-    if optimizer is not None and (config.layer_decay != 1 or config.unfreeze):
+    if optimizer is not None and (config.layer_decay != 1 or config.unfreeze or config.average):
         raise UsageError(
-            f"{recipe.name} has an optimizer of its own, which knows no layer_decay and unfreeze."
+            f"{recipe.name} has an optimizer of its own, which knows no layer_decay, unfreeze and "
+            "average."
         )
     if optimizer is None:
         optimizer = default_optimizer(config, steps, diagnostics.layer_names(model))
@@ -65,6 +66,8 @@ def default_optimizer(config: Config, steps: int, layers: list[str]) -> keras.op
     return diagnostics.MonitoredAdam(
         rate,
         global_clipnorm=config.clip_norm or None,
+        use_ema=bool(config.average),
+        ema_momentum=config.average or 0.99,  # Keras' own, unused
         groups=layers,
         rates=[config.layer_decay**depth for depth in depths] if config.layer_decay != 1 else (),
         starts=[depth * config.unfreeze * steps for depth in depths] if config.unfreeze else (),
