@@ -52,7 +52,8 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
         metrics = source.metrics
         scored = evaluate(rounded)  # with the run's own baselines, if it has measured them
         metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
-        metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
+        rounded = f"mantissas rounded to {23 - bits} bits"
+        metrics["weights"] = ", ".join(filter(None, [metrics.get("weights"), rounded]))
         files.write_json(rounded / "metrics.json", metrics)
         _remove_folders(rounded)
         card.write(rounded, source.recipe)

@@ -32,6 +32,7 @@ class Config:
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
     layer_decay: float = 1.0  # step size of a layer, as a share of that of the layer above it
     average: float = 0.0  # momentum of the mean of weights over steps, that is kept (0: no mean)
+    average_epochs: int = 0  # last epochs whose weights' mean is kept where it is better (0: none)
     unfreeze: int = 0  # epochs after which the next layer below begins to learn (0: all at once)
 
     def __post_init__(self) -> None:
@@ -41,7 +42,11 @@ class Config:
             (("average",), lambda value: 0 <= value < 1, "0 or more, and below 1"),
             (("layer_decay",), lambda value: 0 < value <= 1, "above 0, and 1 at most"),
             (("warmup", "decay_to"), lambda value: 0 <= value <= 1, "between 0 and 1"),
-            (("clip_norm", "patience", "unfreeze"), lambda value: value >= 0, "0 or more"),
+            (
+                ("clip_norm", "patience", "unfreeze", "average_epochs"),
+                lambda value: value >= 0,
+                "0 or more",
+            ),
         ):
             for name in names:
                 if not fits(getattr(self, name)):

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.errors import Interrupted, UsageError
+from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.scores import Monitor
 from zoo.training import checkpoint, fit
-from zoo.training.averages import ValidateAveraged, averaged
+from zoo.training.averages import ValidateAveraged, averaged, keep_epoch, take_mean
 from zoo.training.diagnostics import layer_names
 from zoo.training.optimizer import compile_model, default_optimizer
 
@@ -95,6 +96,51 @@ def test_a_run_keeps_the_mean_and_resumes_to_the_bit(tmp_path, monkeypatch, weig
     model = zoo.load(whole.path).model
     model.load_weights(last)
     assert not np.array_equal(np.asarray(model.variables[0]), values[0])
+
+
+def test_the_mean_of_epochs_is_that_of_the_last_ones(tmp_path):
+    model = model_of(zoo.Config())
+    kernels = []
+    for epoch in range(1, 5):
+        model.train_on_batch(X, Y)
+        kernels.append(kernel(model))
+        keep_epoch(tmp_path, model, epoch, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "weights-00003.npz",
+        "weights-00004.npz",
+    ]
+    assert take_mean(tmp_path, model, 4, 2) == 2
+    np.testing.assert_allclose(kernel(model), (kernels[2] + kernels[3]) / 2, rtol=1e-6)
+    damaged = tmp_path / "weights-00003.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    with pytest.raises(ZooError, match=r"weights-00003\.npz is damaged"):
+        take_mean(tmp_path, model, 4, 2)
+    damaged.unlink()
+    assert take_mean(tmp_path, model, 4, 2) == 0  # of one epoch there is no mean
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_a_run_keeps_the_mean_of_epochs_where_it_is_better(better, tmp_path, monkeypatch, capsys):
+    improved = Monitor.improved
+    means = []
+
+    def decide(self, score, best):
+        return better if means else improved(self, score, best)
+
+    def mean(*arguments):
+        means.append(take_mean(*arguments))
+        return means[-1]
+
+    monkeypatch.setattr(Monitor, "improved", decide)
+    monkeypatch.setattr(fit, "take_mean", mean)
+    settings = {"units": 4, "embedding": 4, "epochs": 2, "average_epochs": 2}
+    run = zoo.train("imdb-lstm", tmp_path / "run", data="sample", settings=settings,
+                    baselines=False)  # fmt: skip
+    assert means == [2]
+    assert "the mean of the last 2 epochs: val_accuracy 0." in capsys.readouterr().out
+    said = "Weights: the mean of the last 2 epochs." in (run.path / "card.md").read_text()
+    assert said == better
+    assert not (run.path / "checkpoint").exists()
 
 
 def test_a_momentum_is_below_one():

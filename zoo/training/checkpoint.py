@@ -39,6 +39,7 @@ class State:
       waited: seconds of them in which a step waited for its batch.
       rows, tokens, places: what the steps have read (see `zoo.data.Batches.sizes`).
       history: one dict an epoch.
+      averaged: epochs of whose weights the best are the mean; 0 where they are those of one.
     """
 
     epoch: int = 0
@@ -52,6 +53,7 @@ class State:
     tokens: int = 0
     places: int = 0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    averaged: int = 0
 
     def observe(self, score: float, monitor: Monitor) -> bool:
         """Takes the validation score of the next epoch; returns whether it is the best so far."""

@@ -28,7 +28,7 @@ from zoo.registry import get_recipe
 from zoo.serving import capabilities
 from zoo.serving.predictor import Predictor
 from zoo.training import checkpoint, diagnostics, throughput
-from zoo.training.averages import ValidateAveraged, averaged
+from zoo.training.averages import ValidateAveraged, averaged, keep_epoch, take_mean
 from zoo.training.callbacks import Progress, Steps, StopSignal
 from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lessons import check_teachers, take_lesson
@@ -445,10 +445,28 @@ def _fit(
             metrics = None
             last = {key: value[-1] for key, value in logs.items()}
             workers.check_weights(model)
-            _end_epoch(recipe, run, model, state, last, workers.chief)
+            _end_epoch(recipe, config, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
             if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
+    if config.average_epochs:
+        workers.wait()  # until the chief has written the weights of the last epoch
+    state.averaged = take_mean(folder, model, state.epoch, config.average_epochs)
+    if state.averaged:
+        steps_held_out = validation.steps_per_epoch if several else None
+        logs = model.evaluate(held_out, steps=steps_held_out, return_dict=True, verbose=0)
+        score = logs[recipe.monitor.name.removeprefix("val_")]
+        better = recipe.monitor.improved(score, state.best)
+        progress.log(
+            f"the mean of the last {state.averaged} epochs: {recipe.monitor.name} {score:.4f}"
+            + "  best" * better
+        )
+        if not better:
+            state.averaged = 0
+        elif workers.chief:
+            with files.atomic_write(run.path / "model-best.keras") as temporary:
+                model.save(temporary)
+        state.best = score if better else state.best
     return state
 
 
@@ -476,6 +494,7 @@ def _newest(
 
 def _end_epoch(
     recipe: Recipe,
+    config: Config,
     run: Run,
     model: keras.Model,
     state: checkpoint.State,
@@ -501,6 +520,8 @@ def _end_epoch(
                     model.save(temporary)
             with files.atomic_write(run.path / "model-last.keras") as temporary:
                 model.save(temporary)
+            if config.average_epochs:
+                keep_epoch(run.path / "checkpoint", model, state.epoch, config.average_epochs)
         run.write_history(state.history)
         _log_for_tensorboard(run.path / "logs", row)
     checkpoint.save(run.path / "checkpoint", model, state, write=write)

@@ -40,6 +40,7 @@ OWN = (
     *("curves.png", "confusion.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
     *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),
+    "checkpoint/weights-[0-9]*.npz",
 )
 OVERWRITTEN = ".overwritten"  # the run that was here before, whole
 MOVING = ".moving"  # some files of it, while they are moved there or back
