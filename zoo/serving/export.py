@@ -96,9 +96,9 @@ def export(
                 if warmup:
                     _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
             for name in ABOUT[:-2] if together else ABOUT:  # whose scores and card are others'
-                found = predictor.about / name
-                if found.exists():
-                    shutil.copy(found, extra / name)
+                source = predictor.about / name
+                if source.exists():
+                    shutil.copy(source, extra / name)
             if together:
                 named = [str(member.folder) for member in members]
                 files.write_json(extra / "config.json", {**predictor.resolved, "ensemble": named})
@@ -166,10 +166,10 @@ def _write_saved_model(served: Served, folder: Path) -> None:
     module = tf.Module()
     module.weights = list({id(v): v for function in concrete for v in function.variables}.values())
     module.resources = [
-        found
+        resource
         for part in served.parts
-        for found in tf.train.TrackableView(part).descendants()
-        if isinstance(found, tf.saved_model.experimental.TrackableResource)
+        for resource in tf.train.TrackableView(part).descendants()
+        if isinstance(resource, tf.saved_model.experimental.TrackableResource)
     ]
     tf.saved_model.save(module, str(folder), signatures=served.functions)
     alien = sorted(op for op in ops_of(folder) if "cudnn" in op.lower())

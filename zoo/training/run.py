@@ -268,15 +268,15 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
     check_target(path)
     if not (path / "config.json").exists():
         return
-    found = files.read_json(path / "config.json")
-    settings = found.get("config")
+    saved = files.read_json(path / "config.json")
+    settings = saved.get("config")
     if isinstance(settings, dict):
         # Settings that did not exist when the run began had their defaults; limits, any value.
         default = dataclasses.asdict(get_recipe(resolved["recipe"]).config)
         limits = {key: resolved["config"][key] for key in default if key.startswith("max_")}
-        found = {**found, "config": {**default, **limits, **settings}}
+        saved = {**saved, "config": {**default, **limits, **settings}}
     wrong = differences(
-        {key: found.get(key) for key in ("recipe", "config", "run")},
+        {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
     )
     if wrong:
