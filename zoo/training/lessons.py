@@ -17,8 +17,8 @@ import numpy as np
 from zoo import files
 from zoo.cluster import Cluster
 from zoo.config import Config
-from zoo.data import Examples, Splits
-from zoo.data.splits import count
+from zoo.data import Dataset, Examples, Splits
+from zoo.data.splits import TINY, count, permutation, take
 from zoo.errors import UsageError, ZooError
 from zoo.recipe import Recipe
 from zoo.serving.find import find
@@ -116,7 +116,7 @@ def take_lesson(
     rows = {name: list(labelled[name]) for name in texts}
     labels = labelled[dataset.label]
     if options.unlabelled is not None:
-        more = dataset.load_unlabelled(options.unlabelled, columns=options.columns)
+        more = _unlabelled(dataset, splits, options, progress)
         rows = {name: rows[name] + list(more[name]) for name in texts}
     classes = sorted(set(labels))
     names = options.teachers or []
@@ -144,6 +144,27 @@ def take_lesson(
         PROBABILITIES: [dict(zip(classes, row, strict=True)) for row in targets.tolist()],
     }
     return Lesson(examples, about, answers, key.hexdigest())
+
+
+def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Progress) -> Examples:
+    """Reads rows without a label; those that are held-out rows too are left out.
+
+    Raises as `Dataset.load_unlabelled`; and a ZooError if none is left.
+    """
+    more = dataset.load_unlabelled(str(options.unlabelled), columns=options.columns)
+    if options.tiny:
+        order = permutation(count(more), "tiny unlabelled")
+        more = take(more, sorted(order[: TINY["train"]]))
+    column = dataset.deduplicate_by
+    if column:
+        held_out = {*splits.validation[column], *splits.test[column]}
+        kept = [row for row, value in enumerate(more[column]) if value not in held_out]
+        if dropped := count(more) - len(kept):
+            progress.log(f"  {dropped:,} rows without a label are held-out rows: not used")
+        more = take(more, kept)
+    if not count(more):
+        raise ZooError(f"{options.unlabelled} has no rows besides those that are held out.")
+    return more
 
 
 def _answers(

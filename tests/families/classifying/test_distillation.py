@@ -10,6 +10,9 @@ from recipes.classifying import teachers
 from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy, class_targets
 from zoo.data import Splits
 from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.training.callbacks import Progress
+from zoo.training.lessons import take_lesson
+from zoo.training.run import Options
 
 SETTINGS = {"units": 4, "embedding": 4, "epochs": 2, "batch_size": 4}
 GOOD, BAD = ["lovely", "warm", "fine"], ["dull", "cold", "poor"]
@@ -148,6 +151,42 @@ def test_a_network_teaches_the_next_round(student, tmp_path):
     about = json.loads((run.path / "data.json").read_text())["teaching"]
     assert list(about["teachers"]) == ["linear", str(student.path)]
     assert about["unlabelled"] == 0
+
+
+def lesson_of(tmp_path, texts, tiny=False):
+    """What a student of the sample would be taught, with some texts without a label."""
+    path = tmp_path / "more.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    recipe = zoo.get_recipe("imdb-lstm")
+    options = Options(teachers=["linear"], unlabelled=str(path), tiny=tiny)
+    progress = Progress(1, 0, quiet=True)
+    return take_lesson(tmp_path, recipe, recipe.config, splits(), options, progress, keep=True)
+
+
+def test_held_out_rows_are_not_learnt_from(tmp_path):
+    held_out = splits().validation["text"][:2] + splits().test["text"]
+    lesson = lesson_of(tmp_path, ["a fine thing", *held_out])
+    assert lesson.about["unlabelled"] == 1
+    assert lesson.examples["text"][-1] == "a fine thing"
+    with pytest.raises(ZooError, match="no rows besides those that are held out"):
+        lesson_of(tmp_path, held_out)
+
+
+def test_of_a_tiny_run_the_rows_without_a_label_are_few_too(tmp_path):
+    texts = [f"film {n}" for n in range(300)]
+    assert lesson_of(tmp_path, texts, tiny=True).about["unlabelled"] == 256
+
+
+def test_a_lesson_is_that_of_its_rows_and_its_damage_is_noticed(tmp_path):
+    lesson = lesson_of(tmp_path, ["a fine thing"])
+    lesson.write(tmp_path)
+    again = lesson_of(tmp_path, ["a fine thing"])
+    assert again.examples == lesson.examples
+    assert again.about == lesson.about
+    assert lesson_of(tmp_path, ["a dull thing"]).key != lesson.key
+    file = tmp_path / "lesson.npz"
+    file.write_bytes(file.read_bytes()[:-30])
+    assert lesson_of(tmp_path, ["a fine thing"]).examples == lesson.examples  # asked again
 
 
 @pytest.mark.parametrize(
