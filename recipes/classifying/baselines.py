@@ -90,10 +90,10 @@ def ngrams(text: str, longest: int = 2) -> list[str]:
     HTML tags are dropped; punctuation is kept, because `! !` and `? ?` express opinions too.
     """
     words = _TOKEN.findall(_TAG.sub(" ", text.lower()))
-    found = [words]
+    levels = [words]
     for _ in range(longest - 1):
-        found.append([f"{a} {b}" for a, b in zip(found[-1], words[len(found) :], strict=False)])
-    return list(itertools.chain(*found))
+        levels.append([f"{a} {b}" for a, b in zip(levels[-1], words[len(levels) :], strict=False)])
+    return list(itertools.chain(*levels))
 
 
 def count_ngrams(

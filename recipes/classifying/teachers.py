@@ -62,34 +62,34 @@ def fit_linear(splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]:
         models: Sequence[LogisticRegression], counts: sparse.csr_matrix
     ) -> np.ndarray:
         """Returns float64 `(rows, classes)`."""
-        found = [
+        columns = [
             model.predict_proba(scaled(counts, ratio))[:, 1]
             for model, (ratio, _, _) in zip(models, parts, strict=True)
         ]
-        if len(found) == 1:
-            return np.stack([1 - found[0], found[0]], axis=1)
-        stacked = np.stack(found, axis=1)
+        if len(columns) == 1:
+            return np.stack([1 - columns[0], columns[0]], axis=1)
+        stacked = np.stack(columns, axis=1)
         return stacked / stacked.sum(axis=1, keepdims=True)
 
     best, least = fit(STRENGTHS[0]), np.inf
     for strength in STRENGTHS if len(truth) else ():
         models = fit(strength)
         # By cross-entropy: a teacher's probabilities matter, not only its decisions.
-        given = probabilities(models, validation)
-        right = given[np.arange(len(truth)), np.searchsorted(classes, truth)]
+        scores = probabilities(models, validation)
+        right = scores[np.arange(len(truth)), np.searchsorted(classes, truth)]
         loss = -np.log(np.maximum(right, 1e-12)).mean()
         if loss < least:
             best, least = models, loss
 
     def answer(examples: Examples) -> list[dict[str, Any]]:
-        given = probabilities(best, vectoriser.transform(examples["text"]))
+        scores = probabilities(best, vectoriser.transform(examples["text"]))
         return [
             {
                 "label": classes[int(row.argmax())],
                 "score": float(row.max()),
                 "probabilities": dict(zip(classes, row.tolist(), strict=True)),
             }
-            for row in given
+            for row in scores
         ]
 
     return answer

@@ -39,8 +39,8 @@ def serve_together(members: Sequence[Predictor]) -> Served:
 
     @named_function(specs)
     def answer(*values: tf.Tensor) -> dict[str, tf.Tensor]:
-        given = {spec.name: value for spec, value in zip(specs, values, strict=True)}
-        return recipe.combine(config, assets, [each.answer(**given) for each in served])
+        inputs = {spec.name: value for spec, value in zip(specs, values, strict=True)}
+        return recipe.combine(config, assets, [each.answer(**inputs) for each in served])
 
     return Served(answer=answer, parts=[part for each in served for part in each.parts])
 

@@ -189,13 +189,13 @@ def _pair(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     tables = _tables()
     key = tf.cast(first, tf.int64) * _SHIFT + tf.cast(second, tf.int64)
     place, known = _find(tables.pairs, key)
-    found = tf.where(known, tf.gather(tables.together, place), -1)
+    composed = tf.where(known, tf.gather(tables.together, place), -1)
     lead, vowel = first - _LEADING, second - _VOWEL
     syllable = (lead >= 0) & (lead < 19) & (vowel >= 0) & (vowel < 21)
-    found = tf.where(syllable, _HANGUL + (lead * 21 + vowel) * 28, found)
+    composed = tf.where(syllable, _HANGUL + (lead * 21 + vowel) * 28, composed)
     open_syllable, trail = first - _HANGUL, second - _TRAILING
     closes = (open_syllable >= 0) & (open_syllable < 11_172) & (open_syllable % 28 == 0)
-    return tf.where(closes & (trail > 0) & (trail < 28), first + trail, found)
+    return tf.where(closes & (trail > 0) & (trail < 28), first + trail, composed)
 
 
 def _find(keys: np.ndarray, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

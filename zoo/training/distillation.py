@@ -47,8 +47,8 @@ def distil(
         raise UsageError("Give a list of teachers: at least one model or simple method.")
     if output is None:
         output = Path("runs") / f"{student.rpartition(':')[2]}-distilled"
-    given = inspect.signature(train).bind(student, output, **options)
-    given.apply_defaults()
+    bound = inspect.signature(train).bind(student, output, **options)
+    bound.apply_defaults()
     return start(
-        **given.arguments, teachers=teachers, unlabelled=unlabelled, label_share=label_share
+        **bound.arguments, teachers=teachers, unlabelled=unlabelled, label_share=label_share
     )

@@ -121,11 +121,11 @@ def take_lesson(
     classes = sorted(set(labels))
     names = options.teachers or []
     key = hashlib.sha256(json.dumps([names, classes, splits.fingerprint, rows]).encode())
-    found = _read(folder / FILE, key.hexdigest()) if keep else None
-    if found is None:
+    stored = _read(folder / FILE, key.hexdigest()) if keep else None
+    if stored is None:
         progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
-        found = _answers(recipe, config, splits, names, classes, rows, progress)
-    answers, about = found
+        stored = _answers(recipe, config, splits, names, classes, rows, progress)
+    answers, about = stored
     share = DEFAULT_SHARE if options.label_share is None else options.label_share
     targets = answers.astype("float64")
     known = np.searchsorted(classes, labels)
@@ -240,5 +240,5 @@ def _read(path: Path, key: str) -> tuple[np.ndarray, Mapping[str, Any]] | None:
     if not path.exists() or files.verify_archive(path) is not None:
         return None
     with np.load(path) as arrays:
-        found, about = json.loads(str(arrays["about"]))
-        return (arrays["answers"], about) if found == key else None
+        saved_key, about = json.loads(str(arrays["about"]))
+        return (arrays["answers"], about) if saved_key == key else None
