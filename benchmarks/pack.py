@@ -55,7 +55,9 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
         metrics = source.metrics
         scored = evaluate(rounded)  # with the run's own baselines, if it has measured them
         metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
-        metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
+        said = [part for part in metrics.get("weights", "").split(", ") if part]
+        said = [part for part in said if not part.startswith("mantissas")]  # of an earlier packing
+        metrics["weights"] = ", ".join([*said, f"mantissas rounded to {23 - bits} bits"])
         files.write_json(rounded / "metrics.json", metrics)
         _remove_folders(rounded)
         card.write(rounded, source.recipe)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from zoo.serving import load as load
     from zoo.serving.export import export as export
     from zoo.serving.pretrained import pretrained as pretrained
+    from zoo.training import distil as distil
     from zoo.training import train as train
 
 quiet.install()
@@ -48,6 +49,7 @@ __all__ = [
     "ZooError",
     "__version__",
     "create",
+    "distil",
     "doctor",
     "evaluate",
     "export",
@@ -62,6 +64,7 @@ __all__ = [
 _LAZY = {
     "Predictor": "zoo.serving",
     "create": "zoo.preprocessing",
+    "distil": "zoo.training",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving.export",

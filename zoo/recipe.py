@@ -46,10 +46,17 @@ Functions that a module has only where there is something to do:
   `config.epochs`; early stopping may end training before. It is made again at each call. Gradients
   of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
   `update/…`, and `config.clip_norm` does nothing unless it is used here.
+- `teachers(config)`: simple methods that may teach a network by `zoo distil`, by name: functions
+  that are fitted on `zoo.data.Splits` (not on its test rows) and return a function from examples to
+  answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
+  its `batches` take what teachers answered from the column `probabilities`, a dict of class name
+  to number for each row, where `examples` have it.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
+- `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
+  to those of an ensemble, in the graph; for `zoo export --ensemble`.
 - `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
 - `RENDER_OPTIONS`, a tuple of `Option`: what `render` takes by an option of `zoo generate`.
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
@@ -100,7 +107,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
@@ -169,6 +176,12 @@ class Answers(Protocol):
     ) -> list[dict[str, Any]]: ...
 
     def generate(self, count: int = 1, *, steps: int | None = None) -> list[dict[str, Any]]: ...
+
+
+class Teacher(Protocol):
+    """Fits a simple method on training rows; returns what answers examples, row by row."""
+
+    def __call__(self, splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,6 +321,15 @@ class Recipe:
             return self.module.optimizer(config, steps)
         return None
 
+    @property
+    def teachable(self) -> bool:
+        """Whether networks of the module can learn from what teachers answer."""
+        return hasattr(self.module, "teachers")
+
+    def teachers(self, config: Config) -> Mapping[str, Teacher]:
+        """Returns the simple methods that may teach, by name."""
+        return self.module.teachers(config) if self.teachable else {}
+
     def augment(self, config: Config, train: Examples) -> Examples:
         if hasattr(self.module, "augment"):
             return self.module.augment(config, train)
@@ -351,6 +373,17 @@ class Recipe:
     def initialise(self, config: Config, assets: Assets, model: keras.Model) -> None:
         if hasattr(self.module, "initialise"):
             self.module.initialise(config, assets, model)
+
+    @property
+    def combines(self) -> bool:
+        """Whether several networks of the module can answer as one."""
+        return hasattr(self.module, "combine")
+
+    def combine(
+        self, config: Config, assets: Assets, answers: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Returns what several networks answer together."""
+        return self.module.combine(config, assets, answers)
 
     def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
         """Returns what the module serves, large batches computed in parts."""

@@ -85,6 +85,8 @@ def finish(
         "test_seconds": round(time.perf_counter() - begun, 1),
         "baseline": {},
     }
+    if state.averaged:
+        metrics["weights"] = f"the mean of the last {state.averaged} epochs"
     if baselines:
         progress.log("fitting the baselines")
         others = recipe.baseline(config, splits)

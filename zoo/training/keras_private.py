@@ -54,6 +54,11 @@ def variable_indices(optimizer: keras.optimizers.Optimizer, variables: Sequence[
     return [optimizer._get_variable_index(variable) for variable in variables]
 
 
+def moving_averages(optimizer: keras.optimizers.Optimizer) -> list[Any]:
+    """Returns the mean over steps of each of `optimizer_variables`, in their order."""
+    return list(optimizer._model_variables_moving_average)
+
+
 def mask_of(tensor: Any) -> Any:
     """Returns the mask that a tensor carries, bool `(batch, time)`; None if it carries none."""
     return getattr(tensor, "_keras_mask", None)

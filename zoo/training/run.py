@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.errors import UsageError, ZooError
+from zoo.registry import get_recipe
 from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_history, read_metrics
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ OWN = (
     *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
     *("curves.png", "confusion.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
-    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256"),
+    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),
+    "checkpoint/weights-[0-9]*.npz",
 )
 
 
@@ -65,6 +67,9 @@ class Options:
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
       class_weight: `"balanced"`, or class name to the weight of its rows.
+      teachers: names of simple methods, recipes or folders; see `zoo.distil`.
+      unlabelled: source or path of rows without a label that they answer.
+      label_share: of the target of a row with a label, the share of its label.
     """
 
     data: str | None = None
@@ -76,6 +81,9 @@ class Options:
     tiny: bool = False
     base: str | None = None
     class_weight: dict[str, float] | str | None = None
+    teachers: list[str] | None = None
+    unlabelled: str | None = None
+    label_share: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -294,9 +302,11 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         return
     saved = files.read_json(path / "config.json")
     settings = saved.get("config")
-    if isinstance(settings, dict):  # limits that did not exist when the run began
-        new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        saved = {**saved, "config": {**new, **settings}}
+    if isinstance(settings, dict):
+        # Settings that did not exist when the run began had their defaults; limits, any value.
+        default = dataclasses.asdict(get_recipe(resolved["recipe"]).config)
+        limits = {key: resolved["config"][key] for key in default if key.startswith("max_")}
+        saved = {**saved, "config": {**default, **limits, **settings}}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
