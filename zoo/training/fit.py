@@ -33,7 +33,7 @@ from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lock import locked
 from zoo.training.optimizer import compile_model
 from zoo.training.overwrite import discard, set_aside, settle
-from zoo.training.replicas import distribute, prepare
+from zoo.training.replicas import Votes, distribute, prepare
 from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
 from zoo.training.transfer import load_base, take_weights
@@ -283,14 +283,14 @@ def _train_in(
         if base is not None:
             for line in take_weights(model, base):
                 progress.log(f"  {line}")
-    prepare(model, training.take(np.arange(1)))
+    votes = prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
     progress.log(
         f"  {model.count_params():,} weights, {training.steps_per_epoch} steps of "
         f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
-        recipe, config, run, model, workers, training, validation, options.seed,
+        recipe, config, run, model, workers, votes, training, validation, options.seed,
         checkpoint_seconds, progress,
     )  # fmt: skip
     workers.finish()
@@ -327,6 +327,7 @@ def _fit(
     run: Run,
     model: keras.Model,
     workers: Workers,
+    votes: Votes | None,
     training: Batches,
     validation: Batches,
     seed: int,
@@ -374,6 +375,7 @@ def _fit(
                 metrics,
                 workers,
                 speed,
+                votes,
             )
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
