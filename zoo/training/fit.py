@@ -245,7 +245,10 @@ def _train_in(
     elif workers.chief:
         assets = recipe.prepare(config, train, origin.assets if origin else None)
     else:
-        raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
+        raise ZooError(
+            f"{run.path} does not hold what the chief wrote. Workers need a run folder that all of "
+            "them can see."
+        )
     with reading_assets(assets_file) if begun else contextlib.nullcontext():
         check_served(recipe, config, assets)
     training = recipe.batches(config, assets, train)
