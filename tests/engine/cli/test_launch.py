@@ -147,7 +147,7 @@ def test_what_was_killed_goes_on_to_the_same_result(whole, tmp_path, weights):
     process.communicate(timeout=120)
     assert process.returncode == 203
     assert not (killed / "metrics.json").exists()
-    code, out, err = run(killed, epochs)
+    code, _, err = run(killed, epochs)
     assert code == 0, err
     assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
     mine, theirs = weights(whole / "model-last.keras"), weights(killed / "model-last.keras")
