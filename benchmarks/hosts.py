@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +30,8 @@ from zoo.errors import ZooError
 
 RECIPE = "imdb-gru"
 SETTINGS = {"epochs": "2", "batch_size": "4", "patience": "0", "units": "8"}
-TIMEOUT = 60  # seconds: ZOO_WORKER_TIMEOUT
+TIMEOUT = 240  # seconds: ZOO_WORKER_TIMEOUT where all come
+SHORT = {"ZOO_WORKER_TIMEOUT": "30"}  # where somebody does not
 LIMIT = 400.0  # seconds in which every process has to end
 PORT = 2222
 # Where a worker or the chief is killed: the function before which, and at which call of it.
@@ -90,6 +92,67 @@ main()
 """
 
 
+class Forked:
+    """A process that begins as a copy of this one, which has imported TensorFlow and not used it.
+
+    Importing takes longer than training what is trained here. It has what is needed of
+    `subprocess.Popen`.
+
+    Args:
+      enter: moves it to a host.
+      code: Python that it executes.
+      arguments: `sys.argv` of the code.
+      variables: its environment.
+      said: its stderr.
+    """
+
+    def __init__(
+        self,
+        enter: Callable[[], None],
+        code: str,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        said: IO[str],
+    ) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid:
+            return
+        status = 1
+        try:
+            enter()
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for number, target in ((0, nothing), (1, nothing), (2, said.fileno())):
+                os.dup2(target, number)
+            os.environ.clear()
+            os.environ.update(variables)
+            sys.argv = ["", *arguments]
+            exec(compile(code, "worker", "exec"), {"__name__": "__main__"})
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 @dataclasses.dataclass
 class Worker:
     """A started worker.
@@ -100,7 +163,7 @@ class Worker:
       begun: when it was started, by `time.monotonic`.
     """
 
-    process: subprocess.Popen
+    process: subprocess.Popen | Forked
     said: IO[str]
     begun: float
 
@@ -139,19 +202,30 @@ class Bench:
         nfs: bool = False,
         variables: Mapping[str, str] | None = None,
         path: Path | None = None,
+        fresh: bool = False,
     ) -> Worker:
-        """Starts a worker on its host."""
+        """Starts a worker on its host; a new process where `fresh`, or where it has other code."""
         joined = ["--hosts", hosts, "--index", str(index)] if hosts else []
         place = " ".join(map(str, MOMENTS[moment])) if moment else ""
         said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         root = str(path or Path(__file__).parents[1])
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "TF_CONFIG"))}
+        given = [place, "1" if nfs else "", *arguments, *joined]
+        environment_ = {
+            **kept,
+            "ZOO_WORKER_TIMEOUT": str(TIMEOUT),
+            "PYTHONPATH": root,
+            "TF_NUM_INTRAOP_THREADS": "1",
+            **(variables or {}),
+        }
+        if not fresh and path is None:
+            enter = self.network.entering(index)
+            forked = Forked(enter, _WRAPPED, given, environment_, said)
+            return Worker(forked, said, time.monotonic())
         process = self.network.start(
             index,
-            [sys.executable, "-c", _WRAPPED, place, "1" if nfs else "", *arguments, *joined],
-            env={**kept, "ZOO_WORKER_TIMEOUT": str(TIMEOUT), "PYTHONPATH": root}
-            | {"TF_NUM_INTRAOP_THREADS": "1"}
-            | dict(variables or {}),
+            [sys.executable, "-c", _WRAPPED, *given],
+            env=environment_,
             cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -173,7 +247,7 @@ class Bench:
             time.sleep(0.05)
         found = []
         for place, worker in enumerate(workers):
-            code = worker.process.returncode
+            code = worker.process.returncode or 0
             found.append(
                 {
                     "code": code if code >= 0 else 128 - code,
@@ -220,7 +294,13 @@ def _kill(moment: str, victim: int) -> Case:
     def case(bench: Bench, output: Path) -> dict[str, Any]:
         arguments, hosts = bench.arguments(output), bench.hosts()
         workers = [
-            bench.worker(i, arguments, hosts=hosts, moment=moment if i == victim else "")
+            bench.worker(
+                i,
+                arguments,
+                hosts=hosts,
+                moment=moment if i == victim else "",
+                variables=SHORT if moment == "meeting" else None,
+            )
             for i in range(2)
         ]
         found = bench.ended(workers)
@@ -269,7 +349,8 @@ def _stranger(bench: Bench, output: Path) -> dict[str, Any]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        found = bench.ended([bench.worker(0, bench.arguments(output), hosts=bench.hosts())])
+        arguments = bench.arguments(output)
+        found = bench.ended([bench.worker(0, arguments, hosts=bench.hosts(), variables=SHORT)])
     finally:
         listener.kill()
         listener.wait()
@@ -278,7 +359,7 @@ def _stranger(bench: Bench, output: Path) -> dict[str, Any]:
 
 def _address_twice(bench: Bench, output: Path) -> dict[str, Any]:
     hosts = ",".join([f"{bench.network.addresses[0]}:{PORT}"] * 2)
-    found = bench.ended([bench.worker(0, bench.arguments(output), hosts=hosts)])
+    found = bench.ended([bench.worker(0, bench.arguments(output), hosts=hosts, fresh=True)])
     return _result(found, [2], "twice")
 
 
@@ -308,25 +389,29 @@ def _other_command(bench: Bench, output: Path) -> dict[str, Any]:
 
 
 def _wrong_option(bench: Bench, output: Path) -> dict[str, Any]:
-    more: tuple[list[str], list[str]] = ([], ["--set=no_such=1"])
-    workers = [
-        bench.worker(index, bench.arguments(output, *more[index]), hosts=bench.hosts())
-        for index in range(2)
-    ]
-    return _result(bench.ended(workers), [2, 2], "no_such")
+    first = bench.worker(0, bench.arguments(output), hosts=bench.hosts())
+    _until_it_waits(bench, first)
+    wrong = bench.arguments(output, "--set=no_such=1")
+    second = bench.worker(1, wrong, hosts=bench.hosts())
+    return _result(bench.ended([first, second]), [2, 2], "no_such")
+
+
+def _until_it_waits(bench: Bench, worker: Worker) -> None:
+    until = time.monotonic() + TIMEOUT
+    while not _own_lines(worker.said, bench.folder) and time.monotonic() < until:
+        time.sleep(0.1)
+    worker.said.seek(0, os.SEEK_END)
 
 
 def _nobody_comes(bench: Bench, output: Path) -> dict[str, Any]:
-    found = bench.ended([bench.worker(0, bench.arguments(output), hosts=bench.hosts())])
+    arguments = bench.arguments(output)
+    found = bench.ended([bench.worker(0, arguments, hosts=bench.hosts(), variables=SHORT)])
     return _result(found, [203], "no answer from")
 
 
 def _stopped_while_waiting(bench: Bench, output: Path) -> dict[str, Any]:
     worker = bench.worker(0, bench.arguments(output), hosts=bench.hosts())
-    until = time.monotonic() + TIMEOUT
-    while not _own_lines(worker.said, bench.folder) and time.monotonic() < until:
-        time.sleep(0.1)
-        worker.said.seek(0, os.SEEK_END)
+    _until_it_waits(bench, worker)
     worker.process.send_signal(signal.SIGTERM)
     return _result(bench.ended([worker]), [143], "while waiting for")
 
@@ -385,7 +470,9 @@ def _wrong_tf_config(text: str) -> Case:
         for letter, address in zip("AB", bench.network.addresses, strict=False):
             value = value.replace(f'"{letter}"', f'"{address}:{PORT}"')
         variables = {"TF_CONFIG": value}
-        found = bench.ended([bench.worker(0, bench.arguments(output), variables=variables)])
+        found = bench.ended(
+            [bench.worker(0, bench.arguments(output), variables=variables, fresh=True)]
+        )
         return {"TF_CONFIG": text, **_result(found, [2], "TF_CONFIG")}
 
     return case
@@ -457,11 +544,12 @@ def try_hosts(
             "settings": SETTINGS,
             "timeout": TIMEOUT,
             "cases": results,
-            "environment": environment(),
         }
         with files.temporary_folder() as folder, Network(3) as network:
             bench = Bench(network, folder, folder / "reference")
             if any(not name.startswith(("TF_CONFIG", "address")) for name in chosen):
+                import zoo.training.fit  # noqa: F401  # workers begin as copies
+
                 found = bench.ended(bench.both(bench.reference))
                 results["two hosts"] = _result(found, [0, 0])
                 if not results["two hosts"]["fine"]:
@@ -476,4 +564,6 @@ def try_hosts(
                 log(f"{name}: {'as it has to be' if results[name]['fine'] else 'WRONG'}")
                 if not results[name]["fine"]:
                     log(f"  {json.dumps(results[name])}")
+    result["environment"] = environment()  # it looks at devices: no copies afterwards
+    files.write_json(Path(output), result)
     return result

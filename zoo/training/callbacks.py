@@ -27,11 +27,15 @@ class StopSignal:
     """While active, remembers a signal that ends a process instead of dying in mid-step.
 
     These are SIGINT, SIGTERM and SIGHUP; one that the process ignores, as `nohup` has it, stays
-    ignored. A second SIGINT interrupts at once. Does nothing outside the main thread.
+    ignored. A second SIGINT interrupts at once. Outside the main thread no signal is seen.
+
+    Args:
+      event: another way to stop, from any thread; None if there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, event: threading.Event | None = None) -> None:
         self.received: int | None = None
+        self.event = event
 
     def __enter__(self) -> StopSignal:
         self._before: dict[int, Any] = {}
@@ -46,8 +50,13 @@ class StopSignal:
             signal.signal(number, handler)
 
     @property
+    def asked(self) -> bool:
+        """Whether this process is asked to stop."""
+        return self.received is not None or (self.event is not None and self.event.is_set())
+
+    @property
     def number(self) -> int:
-        """The signal; SIGTERM if it was another worker that received one."""
+        """The signal; SIGTERM if it was an event, or another worker that received one."""
         return signal.SIGTERM if self.received is None else self.received
 
     def _handle(self, number: int, _: Any) -> None:
@@ -131,7 +140,7 @@ class Steps(keras.callbacks.Callback):
         the others hear of it.
         """
         late = time.monotonic() - self._saved >= self.every
-        raised = [self.stop.received is not None, self.workers.chief and late]
+        raised = [self.stop.asked, self.workers.chief and late]
         if self.votes is None or self.workers.number == 1:
             return raised
         heard, self.votes.raised = self.votes.heard, raised

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities
 from zoo.serving.predictor import Predictor
-from zoo.training import checkpoint, diagnostics, throughput
+from zoo.training import checkpoint, diagnostics, ray, throughput
 from zoo.training.callbacks import Progress, Steps, StopSignal
 from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lock import locked
@@ -58,6 +59,7 @@ def train(
     baselines: bool = True,
     checkpoint_seconds: float = 60.0,
     quiet: bool = False,
+    stop: threading.Event | None = None,
 ) -> Run:
     """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
 
@@ -83,6 +85,8 @@ def train(
       baselines: also fit the recipe's baselines.
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
+      stop: once it is set, training stops as at SIGTERM, after a step and with a checkpoint.
+        Signals are only seen in the main thread; elsewhere, this is how to stop.
 
     Returns:
       The run, complete.
@@ -130,7 +134,7 @@ def train(
         return _train(
             recipe, run, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
-            checkpoint_seconds=checkpoint_seconds, quiet=quiet,
+            checkpoint_seconds=checkpoint_seconds, quiet=quiet, stop=stop,
         )  # fmt: skip
 
 
@@ -148,6 +152,7 @@ def _train(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    stop: threading.Event | None,
 ) -> Run:
     """Does what `train` says, as one of the workers, and alone in the run folder."""
     if workers.chief:
@@ -170,7 +175,7 @@ def _train(
             return _train_in(
                 run, recipe, config, resolved, origin, data, options, replicas, workers,
                 overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
-                quiet=quiet,
+                quiet=quiet, stop=stop,
             )  # fmt: skip
         except BaseException as error:
             # Stopped after a step, it can go on, and says so.
@@ -213,6 +218,7 @@ def _train_in(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    stop: threading.Event | None,
 ) -> Run:
     """Trains in a run folder that is locked; with `overwrite`, what it holds is not gone on with.
 
@@ -294,7 +300,7 @@ def _train_in(
     )
     state = _fit(
         recipe, config, run, model, workers, votes, training, validation, options.seed,
-        checkpoint_seconds, progress,
+        checkpoint_seconds, progress, stop,
     )  # fmt: skip
     workers.finish()
     if workers.chief:
@@ -336,6 +342,7 @@ def _fit(
     seed: int,
     every: float,
     progress: Progress,
+    asked: threading.Event | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
     folder = run.path / "checkpoint"
@@ -361,7 +368,7 @@ def _fit(
 
     progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
-    with StopSignal() as stop:
+    with StopSignal(asked) as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
@@ -397,7 +404,8 @@ def _fit(
             workers.check_weights(model)
             _end_epoch(recipe, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
-            if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
+            ray.report(state.history[-1], run.path if workers.chief else None)
+            if workers.agree(stop.asked)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
     return state
 
