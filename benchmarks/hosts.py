@@ -103,7 +103,7 @@ class Forked:
       code: Python that it executes.
       arguments: `sys.argv` of the code.
       variables: its environment.
-      said: its stderr.
+      said: takes what it prints.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Forked:
         try:
             enter()
             nothing = os.open(os.devnull, os.O_RDWR)
-            for number, target in ((0, nothing), (1, nothing), (2, said.fileno())):
+            for number, target in ((0, nothing), (1, said.fileno()), (2, said.fileno())):
                 os.dup2(target, number)
             os.environ.clear()
             os.environ.update(variables)
@@ -159,7 +159,7 @@ class Worker:
 
     Attributes:
       process: it.
-      said: what it prints on stderr.
+      said: what it prints.
       begun: when it was started, by `time.monotonic`.
     """
 
@@ -207,7 +207,7 @@ class Bench:
         """Starts a worker on its host; a new process where `fresh`, or where it has other code."""
         joined = ["--hosts", hosts, "--index", str(index)] if hosts else []
         place = " ".join(map(str, MOMENTS[moment])) if moment else ""
-        said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
+        said = tempfile.TemporaryFile("a+", errors="replace")  # noqa: SIM115
         root = str(path or Path(__file__).parents[1])
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM_", "TF_CONFIG"))}
         given = [place, "1" if nfs else "", *arguments, *joined]
@@ -228,7 +228,7 @@ class Bench:
             env=environment_,
             cwd=root,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=said,
             stderr=said,
         )
         return Worker(process, said, time.monotonic())

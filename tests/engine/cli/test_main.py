@@ -182,7 +182,7 @@ def test_json_loses_nothing_in_any_encoding(encoding):
         "import sys, zoo.registry, zoo.cli, zoo.cli.predict as predict\n"
         "row = {'name': 'é … 𝄞 中', 'lone': chr(0xd800)}\n"
         "zoo.registry.list_models = lambda *_, **__: [row]\n"
-        "predict._write(sys.stdout, [row], '.jsonl')\n"
+        "predict.write(sys.stdout, [row], '.jsonl')\n"
         "sys.argv[1:] = ['list', '--json']\n"
         "zoo.cli.main()"
     )
