@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.cli.answers import merged, write
 from zoo.errors import UsageError, ZooError
 
 _STATED = "parts.json"  # of what the parts in a folder are the answers
@@ -148,8 +149,6 @@ class Answering:
         return {"number": part["number"], "problem": problem}
 
     def answer(self, number: int, start: int, end: int) -> None:
-        from zoo.cli.predict import merged, write
-
         if self.predictor.recipe.reads_input:
             raise UsageError("--ray reads no files of sound, pictures or prices.")
         names = self.predictor.input_names

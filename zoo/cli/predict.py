@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
+from zoo.cli.answers import merged, write
 from zoo.cli.model_options import ModelCommand
 from zoo.errors import UsageError, ZooError, shortened, suggest
-from zoo.utf8 import plain
 
 if TYPE_CHECKING:
     from zoo.recipe import Picture
@@ -353,42 +351,9 @@ def _lines(source: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def merged(row: Row, answer: Row) -> Row:
-    given = {f"given_{name}" if name in answer else name: value for name, value in row.items()}
-    return {**given, **answer}
-
-
 def _shortened(line: str, example: Row, width: int | None) -> str:
     """Cuts a line that is too long for the terminal, where what is cut is what was given."""
     given = tuple(value for value in example.values() if isinstance(value, str) and value)
     if width is None or len(line) <= width or not line.endswith(given):
         return line
     return line[: width - 1] + "…"
-
-
-def write(file: TextIO, rows: list[Row], kind: str) -> None:
-    if kind == ".jsonl":
-        for row in rows:
-            file.write(options.json_text(row, encoding=file.encoding) + "\n")
-        return
-    flat = [dict(_cells(row)) for row in rows]
-    writer = csv.DictWriter(
-        file,
-        list(dict.fromkeys(name for row in flat for name in row)),
-        delimiter="\t" if kind == ".tsv" else ",",
-        lineterminator="\n",
-    )
-    writer.writeheader()
-    writer.writerows(flat)
-
-
-def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields cells: a dict of probabilities becomes `probabilities.positive`, …"""
-    for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _cells(value, f"{before}{name}.")
-        elif isinstance(value, str):
-            yield f"{before}{name}", plain(value)
-        else:
-            value = options.finite(value)
-            yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value
