@@ -95,7 +95,7 @@ def test_a_worker_of_ray_train_that_is_killed_comes_again(tmp_path, weights):
     import zoo
 
     found = under_ray(KILLED, tmp_path / "ray", 1400)
-    assert (tmp_path / "ray" / "runs" / "killed").exists(), "nobody was killed"
+    assert (tmp_path / "ray" / "killed").exists(), "nobody was killed"
     assert found["epoch"] == SETTINGS["epochs"]
     assert {"loss", "val_loss", "val_accuracy"} <= found.keys()
     assert {"config.json", "model-best.keras", "checkpoint"} <= set(found["checkpoint"])
