@@ -305,6 +305,37 @@ def attack(
 
 
 @benchmarks.command()
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--only", multiple=True, metavar="NAME", help="Cases whose names begin so.")
+def hosts(output: str, only: tuple[str, ...]) -> None:
+    """Train on two and three hosts that are killed, cut off, or started in a wrong way.
+
+    The hosts are network namespaces of this Linux machine.
+    """
+    from benchmarks.hosts import try_hosts
+
+    result = try_hosts(output, only=only, log=click.echo)
+    click.echo(f"{result['fine']} of {result['all']} as they have to be: {output}")
+    if result["fine"] < result["all"]:
+        raise ZooError(f"Not every case ended as it has to; {output} lists which did not.")
+
+
+@benchmarks.command()
+@click.argument("name")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
+)
+def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
+    """Time steps of two workers whose packets take 0, 1 and 10 ms; count the round trips."""
+    from benchmarks.latency import latency
+    from zoo.config import parse_settings
+
+    result = latency(name, output, settings=parse_settings(settings), log=click.echo)
+    click.echo(f"{result['round_trips']} round trips a step: {output}")
+
+
+@benchmarks.command()
 @click.argument("pages", metavar="[PAGE]...", nargs=-1)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."

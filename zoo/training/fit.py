@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import random
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities
 from zoo.serving.predictor import Predictor
-from zoo.training import checkpoint, diagnostics, throughput
+from zoo.training import checkpoint, diagnostics, ray, throughput
 from zoo.training.averages import ValidateAveraged, averaged, keep_epoch, take_mean
 from zoo.training.callbacks import Custom, Progress, Steps, StopSignal
 from zoo.training.class_weight import parse_class_weight, weight_by_class
@@ -48,7 +49,7 @@ from zoo.training.lessons import check_teachers, take_lesson
 from zoo.training.lock import locked
 from zoo.training.optimizer import compile_model
 from zoo.training.overwrite import discard, set_aside, settle
-from zoo.training.replicas import distribute, prepare
+from zoo.training.replicas import Votes, distribute, prepare
 from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
 from zoo.training.transfer import (
@@ -86,6 +87,7 @@ def train(
     quiet: bool = False,
     trust: bool = False,
     verbose: bool = False,
+    stop: threading.Event | None = None,
 ) -> Run:
     """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
 
@@ -122,6 +124,8 @@ def train(
       quiet: print nothing.
       trust: as for `zoo.load`, of the model that `base` names.
       verbose: also print norms of gradients and steps, which the card has too.
+      stop: once it is set, training stops as at SIGTERM, after a step and with a checkpoint.
+        Signals are only seen in the main thread; elsewhere, this is how to stop.
 
     Returns:
       The run, complete.
@@ -139,6 +143,7 @@ def train(
         deterministic=deterministic, strategy=strategy, precision=precision, base=base,
         overwrite=overwrite, resume=resume, tiny=tiny, baselines=baselines,
         checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust, verbose=verbose,
+        stop=stop,
     )  # fmt: skip
 
 
@@ -166,6 +171,7 @@ def start(
     quiet: bool,
     trust: bool,
     verbose: bool,
+    stop: threading.Event | None,
     teachers: Sequence[str | Path] = (),
     unlabelled: str | Path | None = None,
     label_share: float | None = None,
@@ -231,7 +237,7 @@ def start(
             recipe, run, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
             checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust, verbose=verbose,
-            custom=custom,
+            custom=custom, stop=stop,
         )  # fmt: skip
 
 
@@ -252,6 +258,7 @@ def _train(
     trust: bool,
     verbose: bool,
     custom: Custom,
+    stop: threading.Event | None,
 ) -> Run:
     """Does what `train` says, as one of the workers, and alone in the run folder."""
     if workers.chief:
@@ -274,7 +281,7 @@ def _train(
             return _train_in(
                 run, recipe, config, resolved, origin, data, options, replicas, workers,
                 overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
-                quiet=quiet, verbose=verbose, custom=custom,
+                quiet=quiet, verbose=verbose, custom=custom, stop=stop,
             )  # fmt: skip
         except BaseException as error:
             # Stopped after a step, it can go on, and says so.
@@ -319,6 +326,7 @@ def _train_in(
     quiet: bool,
     verbose: bool,
     custom: Custom,
+    stop: threading.Event | None,
 ) -> Run:
     """Trains in a run folder that is locked; with `overwrite`, what it holds is not gone on with.
 
@@ -356,7 +364,10 @@ def _train_in(
     elif workers.chief:
         assets = prepare_from(recipe, config, train, origin)
     else:
-        raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
+        raise ZooError(
+            f"{run.path} does not hold what the chief wrote. Workers need a run folder that all of "
+            "them can see."
+        )
     with reading_assets(assets_file) if begun else contextlib.nullcontext():
         untrained = check_served(recipe, config, assets)
     if origin:
@@ -401,15 +412,15 @@ def _train_in(
         if base is not None and origin is not None:
             for line in take_weights(model, base, has_new_head(assets, origin)):
                 progress.log(f"  {line}")
-    prepare(model, training.take(np.arange(1)))
+    votes = prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
     progress.log(
         f"  {model.count_params():,} parameters, {training.steps_per_epoch} steps of "
         f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
-        recipe, config, run, model, workers, training, validation, options.seed,
-        checkpoint_seconds, progress, custom, weights,
+        recipe, config, run, model, workers, votes, training, validation, options.seed,
+        checkpoint_seconds, progress, custom, weights, stop,
     )  # fmt: skip
     workers.finish()
     if workers.chief:
@@ -445,6 +456,7 @@ def _fit(
     run: Run,
     model: keras.Model,
     workers: Workers,
+    votes: Votes | None,
     training: Batches,
     validation: Batches,
     seed: int,
@@ -452,6 +464,7 @@ def _fit(
     progress: Progress,
     custom: Custom,
     weights: dict[int, float] | None,
+    asked: threading.Event | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
     folder = run.path / "checkpoint"
@@ -477,7 +490,7 @@ def _fit(
 
     progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
-    with StopSignal() as stop:
+    with StopSignal(asked) as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
@@ -494,6 +507,7 @@ def _fit(
                 metrics,
                 workers,
                 speed,
+                votes,
             )
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
@@ -513,7 +527,8 @@ def _fit(
             workers.check_weights(model)
             _end_epoch(recipe, config, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
-            if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
+            ray.report(state.history[-1], run.path if workers.chief else None)
+            if workers.agree(stop.asked)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
             if workers.agree(bool(model.stop_training))[0]:  # by a callback of the user's
                 progress.log("  a callback has ended training")
