@@ -32,8 +32,9 @@ QLIKE of the next day's variance, 2015–2017, of 31 US stocks (results/; a minu
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
@@ -75,7 +76,9 @@ class Config(BaseConfig):
     window: int = 256  # days that are learnt from together
     horizon: int = 5  # H, days ahead
     max_days: int = 50_000  # a longer series has no forecast
-    mend: str = ""  # repairs of a custom file: drop,sort,duplicates,bars,gaps,splits,jumps
+    repair: str = ""  # repairs of a custom file: drop,sort,duplicates,bars,gaps,splits,jumps
+
+    ALIASES: ClassVar[Mapping[str, str]] = {"mend": "repair"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,7 +96,7 @@ RECIPES = {
 def data(config: Config) -> Dataset:
     from recipes.prices.stocks import stocks
 
-    return stocks(config.horizon, config.mend)
+    return stocks(config.horizon, config.repair)
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
@@ -218,7 +221,7 @@ def read_input(config: Config, text: str) -> Examples:
     """Returns the closes of each series in a CSV file that a person names."""
     from recipes.prices.reader import parse_repairs, read_prices
 
-    repairs = {*parse_repairs(config.mend), "bars"}  # only the close is read
+    repairs = {*parse_repairs(config.repair), "bars"}  # only the close is read
     examples, _ = read_prices(Path(text).expanduser(), repairs=repairs, min_days=2)
     return {"close": examples["close"], "ticker": examples["ticker"]}
 

@@ -164,7 +164,7 @@ def _train(
         if not overwrite:
             if workers.of_chief(workers.chief and settle(run.path, resolved)):
                 origin, config, resolved = _resolve(recipe, options, settings)
-            check_same(run.path, resolved)
+            check_same(run.path, resolved, config.ALIASES)
         resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
         try:
             return _train_in(
@@ -315,7 +315,8 @@ def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any])
     try:
         begun = files.read_object(run.path / "config.json", config=dict)["config"]
         origin = override(recipe.config, begun if options.base else {})
-        check_same(run.path, _resolved(recipe, options, override(origin, settings)))
+        resolved = _resolved(recipe, options, override(origin, settings))
+        check_same(run.path, resolved, recipe.config.ALIASES)
     except ZooError:
         return False
     return True

@@ -26,10 +26,13 @@ import csv
 import dataclasses
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError
 
 # The files that a run writes; no others are ever deleted.
@@ -246,12 +249,15 @@ def check_target(path: Path) -> None:
         )
 
 
-def check_same(path: Path, resolved: dict[str, Any]) -> None:
+def check_same(
+    path: Path, resolved: dict[str, Any], aliases: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Makes sure that a run goes on as it began.
 
     Args:
       path: a run folder, or one that is empty or not there yet.
       resolved: what its `config.json` must hold.
+      aliases: `ALIASES` of the config, which the folder may hold by earlier names.
 
     Raises:
       UsageError: the folder holds another run, or as for `check_target`.
@@ -264,7 +270,7 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
     settings = found.get("config")
     if isinstance(settings, dict):  # limits that did not exist when the run began
         new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        found = {**found, "config": {**new, **settings}}
+        found = {**found, "config": {**new, **renamed(settings, aliases)}}
     wrong = differences(
         {key: found.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
