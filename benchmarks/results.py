@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.paths import basename_only
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"

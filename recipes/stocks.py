@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ BARS = ("open", "high", "low", "close")
 # The quantiles of the price that are served: the ends of three bands, and the middle.
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 NAMES = ("low_95", "low_80", "low_50", "median", "high_50", "high_80", "high_95")
+
+PICTURES = (
+    Picture(
+        "fan", "Draw the last prices and the bands of those to come.", "answer", inputs=("date",)
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +106,12 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.prices.frequency import frequency_of_all
     from recipes.prices.series import scaling
 
     until = max(dates[-1] for dates in train["date"])
-    return {**(base or scaling(train)), "until": until}
+    frequency = str(frequency_of_all(train["date"]))
+    return {**(base or scaling(train)), "until": until, "frequency": frequency}
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
@@ -217,21 +225,41 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 
+def figures(
+    config: Config, assets: Assets, predictor: Answers, examples: Examples, folder: Path
+) -> None:
+    from recipes.prices import backtesting
+    from recipes.prices import figures as pictures
+
+    panel = backtesting.observe(examples, config.horizon)
+    found = backtesting.network(panel, predictor)
+    pictures.fan(panel, found, folder / "fan.png")
+    pictures.calibration(panel, {predictor.name: found}, folder / "calibration.png")
+
+
+def outside(config: Config, assets: Assets, examples: Examples) -> list[str]:
+    from recipes.prices.domain import outside
+
+    return outside(assets, examples)
+
+
 def read_input(config: Config, text: str) -> Examples:
-    """Returns the closes of each series in a CSV file that a person names."""
-    from recipes.prices.reader import parse_repairs, read_prices
+    """Returns the closes of each series in a table of prices that a person names."""
+    from recipes.prices.answers import read_series
+    from recipes.prices.reader import parse_repairs
 
     repairs = {*parse_repairs(config.repair), "bars"}  # only the close is read
-    examples, _ = read_prices(Path(text).expanduser(), repairs=repairs, min_days=2)
-    return {"close": examples["close"], "ticker": examples["ticker"]}
+    return read_series(Path(text).expanduser(), repairs, config.horizon)
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.prices.figures import forecast_fan
+
+    forecast_fan(answer, path)
+    return True
 
 
 def show(example: dict, answer: dict) -> str:
-    days, last = len(answer["median"]), example["close"][-1]
-    low, high = (100 * (answer[name][-1] / last - 1) for name in ("low_80", "high_80"))
-    name = f"{example['ticker']}  " if example.get("ticker") else ""
-    return (
-        f"{name}{last:.6g} → {answer['median'][-1]:.6g} in {days} days, 80 % between "
-        f"{answer['low_80'][-1]:.6g} ({low:+.1f} %) and {answer['high_80'][-1]:.6g} ({high:+.1f} %)"
-        f"; volatility {100 * answer['volatility'][0]:.2f} % a day"
-    )
+    from recipes.prices.answers import line
+
+    return line(example, answer)

@@ -49,8 +49,12 @@ Functions that a module has only where there is something to do:
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
-  how an answer came about, by options of `zoo predict`. `draw` returns False where there is
-  nothing to draw.
+  an answer, by options of `zoo predict`. `answer` holds the example too, its inputs and what
+  `read_input` gives beside them. `draw` returns False where there is nothing to draw.
+- `figures(config, assets, predictor, examples, folder)`: writes PNGs of the test split, `examples`,
+  to the existing folder `figures` of a run.
+- `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
+  examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
@@ -185,12 +189,14 @@ class Picture:
       help: a sentence for `--help`.
       capability: whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
       outputs: of that signature which are for the picture alone, and are not shown.
+      inputs: columns of `read_input` which are for people and the picture, and are not written.
     """
 
     name: str
     help: str
     capability: str
     outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -306,6 +312,20 @@ class Recipe:
 
     def read_input(self, config: Config, text: str) -> Examples:
         return self.module.read_input(config, text)
+
+    def figures(
+        self, config: Config, assets: Assets, predictor: Answers, examples: Examples, folder: Path
+    ) -> None:
+        """Writes PNGs of the test split to a folder; none where the module draws none."""
+        if hasattr(self.module, "figures"):
+            folder.mkdir(exist_ok=True)
+            self.module.figures(config, assets, predictor, examples, folder)
+
+    def outside(self, config: Config, assets: Assets, examples: Examples) -> list[str]:
+        """Returns a sentence on each thing in which examples differ from the training rows."""
+        if hasattr(self.module, "outside"):
+            return self.module.outside(config, assets, examples)
+        return []
 
     def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
         """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import datetime
+import itertools
 import statistics
 from collections.abc import Sequence
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365.25  # seconds; days
 READ = 1000  # dates from the end of a series that are looked at
 WEEKDAYS = frozenset(range(5))
+FEW_DAYS = 15  # fewer do not show on which weekdays there are rows
 TRADING_DAYS = 252  # in a year
 
 
@@ -67,7 +69,7 @@ def frequency_of(dates: Sequence[str]) -> Frequency:
     if len(times) < 2:
         return DAILY
     seconds = statistics.median(
-        (later - earlier).total_seconds() for earlier, later in zip(times, times[1:], strict=False)
+        (later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)
     )
     days = seconds / DAY
     for unit, size, limit in (
@@ -147,7 +149,10 @@ def _parsed(date: str) -> datetime.datetime:
 
 
 def _weekdays(dates: Sequence[str]) -> set[int]:
-    return {_parsed(date).weekday() for date in dates[-READ:]}
+    """Returns the weekdays on which a series has rows; of a few days, Monday to Friday too."""
+    days = {_parsed(date).date() for date in dates[-READ:]}
+    seen = {day.weekday() for day in days}
+    return seen if len(days) >= FEW_DAYS else seen | WEEKDAYS
 
 
 def _clocks(dates: Sequence[str]) -> list[datetime.time]:
@@ -176,7 +181,9 @@ def _next_clock(
 def _place_in_month(times: Sequence[datetime.datetime]) -> str:
     """Returns which day of a month all of these dates are: last, last weekday, first weekday."""
     for place in ("last", "last weekday", "first weekday"):
-        if len(times) > 1 and all(_day_at(time.year, time.month, place) == time.day for time in times):
+        if len(times) > 1 and all(
+            _day_at(time.year, time.month, place) == time.day for time in times
+        ):
             return place
     return "same"
 

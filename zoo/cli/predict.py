@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +109,8 @@ def predict(
     else:
         requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
         examples = requests
+    for note in predictor.recipe.outside(predictor.config, predictor.assets, examples):
+        click.echo(f"note: {options.printable(note)}", err=True)
     pictures = [picture for picture in predictor.recipe.pictures if picture.name in drawn]
     for picture in pictures:
         lacking = f"has no {picture.capability} to draw"
@@ -125,7 +128,7 @@ def predict(
         answers = predictor.predict(requests)
     _note_problems(answers)
     for picture in pictures:
-        _draw(predictor, picture, requests, searched, drawn[picture.name])
+        _draw(predictor, picture, requests, examples, searched, drawn[picture.name])
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
@@ -161,6 +164,7 @@ def _read_inputs(
       UsageError, ZooError: as `read_input`.
     """
     given, names = [], predictor.input_names
+    unwritten = {name for picture in predictor.recipe.pictures for name in picture.inputs}
     examples: dict[str, list] = {}
     for row in rows:
         named = row[column]
@@ -178,7 +182,7 @@ def _read_inputs(
                 "trained on other data. Train it on data of that kind, or call "
                 "zoo.load(...).predict."
             )
-        others = {name: values for name, values in asked.items() if name not in names}
+        others = {k: values for k, values in asked.items() if k not in {*names, *unwritten}}
         for index in range(len(asked[names[0]])):
             more = {name: values[index] for name, values in others.items()}
             given.append({**{name: row[name] for name in row if name not in names}, **more})
@@ -218,6 +222,7 @@ def _draw(
     predictor: Predictor,
     picture: Picture,
     requests: dict[str, list],
+    examples: dict[str, list],
     searched: list[Row] | None,
     path: str,
 ) -> None:
@@ -227,6 +232,7 @@ def _draw(
       predictor: has the capability that is drawn.
       picture: what is drawn.
       requests: the inputs.
+      examples: the inputs, and what was read beside them.
       searched: the answers of the search, where one was made.
       path: of the first picture.
     """
@@ -238,8 +244,9 @@ def _draw(
         signature = CAPABILITIES[picture.capability][0].wire_name
         answers = predictor.predict(requests, signature=signature)
     for number, answer in enumerate(answers, start=1):
+        example = {name: values[number - 1] for name, values in examples.items()}
         file = Path(path) if number == 1 else Path(path).with_stem(f"{Path(path).stem}-{number}")
-        values = (predictor.config, predictor.assets, picture.name, answer, file)
+        values = (predictor.config, predictor.assets, picture.name, {**example, **answer}, file)
         if not _is_answered(answer) or not predictor.recipe.draw(*values):
             click.echo(f"note: no {file}: there is nothing to draw", err=True)
 
@@ -331,7 +338,18 @@ def _lines(source: str) -> list[str]:
 
 def _merged(row: Row, answer: Row) -> Row:
     given = {f"given_{name}" if name in answer else name: value for name, value in row.items()}
-    return {**given, **answer}
+    return {**given, **{name: _rounded(value) for name, value in answer.items()}}
+
+
+def _rounded(value: Any) -> Any:
+    """Returns numbers with as few digits as tell them apart: those of float32, as models answer."""
+    if isinstance(value, float) and math.isfinite(value):
+        import numpy as np
+
+        return float(str(np.float32(value)))
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list) else value
 
 
 def _shortened(line: str, example: Row, width: int | None) -> str:

@@ -70,6 +70,8 @@ def evaluate(
                 f"trained on {trained_on['title']}, which differs: some of the rows scored here "
                 "may have been among its training data"
             )
+    if not same:
+        notes += recipe.outside(predictor.config, predictor.assets, examples)
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
     baseline: dict[str, Any] = {}
     if baselines and same and predictor.metrics.get("baseline"):

@@ -13,6 +13,7 @@ model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
 card.md            the model card, made from the above
 curves.png         loss and metric over the epochs; confusion.png where there are classes
+figures/           pictures of the test split, where the recipe draws some
 logs/              for TensorBoard
 checkpoint/        what is needed to resume; gone when the run is complete
 .lock              held while something trains there; .training.json says who
@@ -39,7 +40,7 @@ from zoo.errors import UsageError, ZooError
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
     *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
-    *("curves.png", "confusion.png"),
+    *("curves.png", "confusion.png", "figures/*.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
     *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256"),
 )
