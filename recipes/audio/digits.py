@@ -13,9 +13,13 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 REPOSITORY = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 LICENCE = "CC BY-SA 4.0"
@@ -155,7 +159,9 @@ def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[
     return {"train": train}, ["no sound: the network reads MFCCs and serves MFCCs alone"]
 
 
-def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
+def read_folder(
+    path: Path, *, speaker: str, reading: Reading | None = None
+) -> tuple[Parts, list[str], str, str]:
     """Reads a folder of WAV files that are named as FSDD's: `7_jackson_32.wav`."""
     import hashlib
 
@@ -173,7 +179,9 @@ def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
     return parts, notes, f"{title})", LICENCE if known else ""
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
 
     The column `speaker` may be missing. Of a folder, it reads all recordings, as `read_folder`.

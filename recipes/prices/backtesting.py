@@ -27,6 +27,7 @@ from zoo import files
 from zoo.data import Examples
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
+from zoo.data.reading import ReadingLike, reading_of
 from zoo.data.splits import take
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
@@ -51,6 +52,7 @@ def backtest(
     data: DataLike = None,
     *,
     columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
     windows: int = 6,
     horizon: int | None = None,
     baselines: str | Sequence[str] = "all",
@@ -65,6 +67,7 @@ def backtest(
       data: a source of its dataset (the test split is forecast), or a custom file or columns (the
         second half of their days is forecast); None for the data that it was trained on.
       columns: our column name to the file's.
+      reading: how files are written, as for `zoo.train`.
       windows: parts of the test; the simple methods are fitted again at the start of each.
       horizon: days ahead; the model's own if None, or fewer.
       baselines: `"all"`, or names of `recipes.prices.baselines.BASELINES`.
@@ -97,7 +100,7 @@ def backtest(
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"{output} is a file. Name a folder.")
     log = log or (lambda line: None)
-    examples, title, notes = _examples(predictor, data, columns)
+    examples, title, notes = _examples(predictor, data, columns, reading)
     panel = observe(examples, horizon)
     windows = min(windows, len(panel.dates))
     log(
@@ -234,16 +237,21 @@ def _chosen(baselines: str | Sequence[str]) -> list[str]:
 
 
 def _examples(
-    predictor: Predictor, data: DataLike, columns: Mapping[str, str] | None
+    predictor: Predictor,
+    data: DataLike,
+    columns: Mapping[str, str] | None,
+    reading: ReadingLike,
 ) -> tuple[Examples, str, list[str]]:
     """Returns the series to forecast, their title, and notes."""
     dataset = predictor.recipe.data(predictor.config)
     origin = parse_origin(data, dataset.keys)
-    dataset.check_columns(origin, columns)
+    reading = reading_of(reading)
+    dataset.check_columns(origin, columns, reading)
     if isinstance(origin, Unsplit):
-        examples = dict(load_rows(dataset, origin, columns))
+        examples = dict(load_rows(dataset, origin, columns, reading=reading))
         title = origin.name
-        notes = ["the second half of the days; the simple methods are fitted on the first"]
+        halves = "the second half of the days; the simple methods are fitted on the first"
+        notes = [*reading.notes, halves]
         min_past = past_of(int(getattr(predictor.config, "horizon", 1)))
         examples["begin"] = [max(begin, min_past) for begin in begins_at(examples, 0.5)]
         rows = [
@@ -259,7 +267,7 @@ def _examples(
             notes.append(f"{omitted} series omitted: they have too few days in that half")
         examples = take(examples, rows)
     else:
-        splits = splits_of(predictor, origin, columns)
+        splits = splits_of(predictor, origin, columns, reading)
         examples, title, notes = splits.test, splits.title, []
     train_end = predictor.assets.get("until", "")[:10]  # the day, where there is a time of day too
     begins = [row[at] for row, at in zip(examples["date"], examples["begin"], strict=True)]

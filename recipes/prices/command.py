@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
+
+if TYPE_CHECKING:
+    from zoo.data.reading import ReadOptions
 
 
 @click.command()
@@ -17,6 +20,7 @@ from zoo.cli import options
     help="A source (its test split is forecast), or your CSV file (its second half is).",
 )
 @options.column
+@options.reading
 @click.option(
     "--windows",
     type=click.IntRange(1, 1000),
@@ -48,6 +52,7 @@ def backtest(
     model: str,
     data: str | None,
     columns: dict[str, str],
+    reading: ReadOptions,
     windows: int,
     horizon: int | None,
     baselines: str,
@@ -67,6 +72,7 @@ def backtest(
         model,
         data,
         columns=columns,
+        reading=reading,
         windows=windows,
         horizon=horizon,
         baselines=baselines,

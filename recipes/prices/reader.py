@@ -97,7 +97,7 @@ def read_prices(
       UsageError: no such file, or another kind of file.
       ZooError: the table is not right; one line with dates and line numbers.
     """
-    from zoo.data import tables
+    from zoo.data import contents
 
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file.")
@@ -105,7 +105,8 @@ def read_prices(
         raise UsageError(f"There is no file {path}.")
     if not path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".txt")):
         raise UsageError(f"{path} is of no known kind: prices are read from .csv and .tsv (.gz).")
-    return parse_prices(tables.content(path), path.name, names, repairs=repairs, min_days=min_days)
+    text = contents.read_text(path)
+    return parse_prices(text, path.name, names, repairs=repairs, min_days=min_days)
 
 
 def parse_prices(

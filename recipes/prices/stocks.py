@@ -10,9 +10,12 @@ and Short-Term Temporal Patterns with Deep Neural Networks, SIGIR 2018; split 60
 in that paper. The file gives no dates; its days are numbered.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.prices.reader import (
     COLUMNS,
@@ -23,6 +26,9 @@ from recipes.prices.reader import (
     read_prices,
 )
 from zoo.data import Dataset, Examples, File, Urls, Wheel
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 GITHUB = "https://raw.githubusercontent.com"
 DOW = (
@@ -159,7 +165,11 @@ def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Exampl
 
 
 def read_custom(
-    path: Path, columns: Mapping[str, str] | None = None, *, repairs: Sequence[str]
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    *,
+    repairs: Sequence[str],
+    reading: Reading | None = None,
 ) -> Examples:
     """Reads a custom table."""
     from zoo.data import fetch

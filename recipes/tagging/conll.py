@@ -20,6 +20,7 @@ from zoo.data.sources import Parts, Status
 
 if TYPE_CHECKING:
     from zoo.data.fetch import Log
+    from zoo.data.reading import Reading
 
 _EMERGING = (
     "https://raw.githubusercontent.com/leondz/emerging_entities_17/"
@@ -70,7 +71,9 @@ def read_paths(paths: Sequence[Path]) -> tuple[Parts, Sequence[str]]:
     return dict(zip(("train", "validation", "test"), map(read, paths), strict=True)), ()
 
 
-def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a custom file; see `recipes.tagging.reader`."""
     from recipes.tagging import reader as conll
 

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipes.tagging.tags import to_bio
-from zoo.data import tables
+from zoo.data import contents
+from zoo.data.reading import numbers
 from zoo.errors import UsageError, ZooError, shortened
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
         raise UsageError("Column names can be set for tables only; a CoNLL file has none.")
     if not os.path.isfile(path):
         raise UsageError(f"There is no file {shortened(str(path))}.")
-    return parse(tables.content(path), str(path))
+    return parse(contents.read_text(path), str(path))
 
 
 def parse(text: str, name: str) -> Examples:
@@ -98,10 +99,10 @@ def _sentences(text: str, name: str) -> list[_Sentence]:
         sentences[-1].tags.append(fields[-1])
     if ragged:
         wanted = f"{width} columns, as most lines have" if widths else "a token and a tag"
-        raise ZooError(f"{name}: {tables.numbers(ragged)} should have {wanted}.")
+        raise ZooError(f"{name}: {numbers(ragged)} should have {wanted}.")
     if untagged:
         raise ZooError(
-            f"{name}: the last column of {tables.numbers(untagged)} is no tag; tags are O, "
+            f"{name}: the last column of {numbers(untagged)} is no tag; tags are O, "
             "B-X and I-X (BIO or IOB1), or B-X, I-X, E-X and S-X (BIOES)."
         )
     if not sentences[-1].tokens:
@@ -143,15 +144,15 @@ def _scheme(sentences: list[_Sentence], name: str) -> Callable[[list[str]], list
             before = tag
     if open_ended and not orphans:
         raise ZooError(
-            f"{name}: its tags are BIOES, but the entity on {tables.numbers(open_ended)} does not "
-            "end; let each entity end with E- or S-."
+            f"{name}: its tags are BIOES, but the entity on {numbers(open_ended)} does "
+            "not end; let each entity end with E- or S-."
         )
     if not orphans:
         return to_bio if bioes else list
     if bioes or not iob1:
         kind, first = ("BIOES", "B- or S-") if bioes else ("BIO", "B-")
         raise ZooError(
-            f"{name}: its tags are {kind}, but on {tables.numbers(orphans)} a tag continues "
+            f"{name}: its tags are {kind}, but on {numbers(orphans)} a tag continues "
             f"an entity that has not begun; let each entity begin with {first}."
         )
     return _from_iob1

@@ -67,7 +67,7 @@ def glove_vectors(words: Sequence[str]) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1)
 def _words(wheel: Path) -> tuple[str, ...]:
-    import pyarrow.parquet  # type: ignore[import-untyped]
+    import pyarrow.parquet
 
     with zipfile.ZipFile(wheel) as archive:
         table = pyarrow.parquet.read_table(io.BytesIO(archive.read(_WORDS)), columns=["index"])

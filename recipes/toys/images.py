@@ -5,11 +5,17 @@ E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI Machine L
 the original; the writers are unknown, so one writer may be in several splits.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 SIDE = 8  # pixels
 INK = 16  # of a black pixel
@@ -43,7 +49,9 @@ def make() -> tuple[dict[str, Examples], list[str]]:
     }, []
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a table with a label and 64 columns of pixels, row by row of the image.
 
     Raises:

@@ -5,13 +5,19 @@ keeps his split, the last tenth in halves for validation and test. The Bible in 
 H. Hooke, 1949) is available through pip alone.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.corpora.bible import bible, read_bible
 from zoo.data import Dataset, Examples, Tfds
 from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 PASSAGE = 1_000  # characters: a text is cut after the line that reaches it
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -31,7 +37,9 @@ def passages(text: str) -> list[str]:
     return [*result, "".join(lines)] if lines else result
 
 
-def read_text(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_text(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a custom text file."""
     if columns:
         raise UsageError("A text file has no columns to be named.")

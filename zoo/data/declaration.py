@@ -8,12 +8,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from zoo.data.sources import Examples, Parts, Source
 
 if TYPE_CHECKING:
+    from zoo.data.reading import Reading
     from zoo.data.splits import Splitter
+
+
+class Reader(Protocol):
+    def __call__(
+        self, path: Path, columns: Mapping[str, str] | None, /, *, reading: Reading | None = None
+    ) -> Examples: ...
+
+
+class FolderReader(Protocol):
+    def __call__(
+        self, path: Path, /, *, reading: Reading | None = None
+    ) -> tuple[Parts, list[str], str, str]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,13 +42,16 @@ class Declaration:
       title: one line about it.
       homepage: URL of its description.
       label: the column of class names; `""` for none. Splits keep its proportions.
+      classes: a column with a list of class names a row, such as one for each word; `""` for none.
+        Every one has to be among the training rows'.
       deduplicate_by: the text column that identifies duplicate rows; `""` keeps duplicates.
       group: a column; rows with the same value never go to different splits. `""` for none.
-      reader: reads a custom file that is not a table. Takes its path, and our column to the
-        file's name of it; returns examples.
+      reader: reads a custom file that is not a table. Takes its path, our column to the file's
+        name of it, and by keyword a `zoo.data.reading.Reading`; returns examples.
       suffixes: suffixes of custom files in a folder of splits; those of tables by default.
       folder: reads a custom folder that does not consist of splits, such as a folder of
-        recordings; returns its splits, notes, title and licence.
+        recordings. Takes its path, and by keyword a `Reading`; returns its splits, notes, title
+        and licence.
       splitter: splits rows that have an order in time, where a split is missing. `None`: rows
         are drawn by a fixed seed.
       hold_out: holds out those rows of custom data that the data mark as held out. Takes the
@@ -50,11 +66,12 @@ class Declaration:
     title: str = ""
     homepage: str = ""
     label: str = "label"
+    classes: str = ""
     deduplicate_by: str = "text"
     group: str = ""
-    reader: Callable[[Path, Mapping[str, str] | None], Examples] | None = None
+    reader: Reader | None = None
     suffixes: tuple[str, ...] = ()
-    folder: Callable[[Path], tuple[Parts, list[str], str, str]] | None = None
+    folder: FolderReader | None = None
     splitter: Splitter | None = None
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None
 

@@ -20,6 +20,7 @@ from zoo.cluster import find_cluster
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
+from zoo.data.reading import ReadingLike, reading_of
 from zoo.environment import environment
 from zoo.errors import Interrupted, UsageError, ZooError, first_line, suggest
 from zoo.handshake import telling
@@ -46,6 +47,7 @@ def train(
     *,
     data: DataLike = None,
     columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     deterministic: bool = False,
@@ -68,6 +70,8 @@ def train(
         folder of files, a dict of columns (name to a list of values), or a dict of splits
         (`"train"`, `"validation"`, `"test"`) of columns; None for the first available source.
       columns: our column name to the file's, `{"text": "review"}`.
+      reading: how files are written, where it is not to be found out: fields of
+        `zoo.data.reading.ReadOptions`, such as `{"encoding": "cp1252", "drop_bad": True}`.
       settings: fields of the recipe's config to change; text is converted to their types.
       seed: of weights, dropout and the order of batches.
       deterministic: bit-equal results on the same machine. TensorFlow cannot take this back
@@ -99,6 +103,7 @@ def train(
         options = Options(
             data=recorded(data),
             columns=dict(columns or {}),
+            reading=reading_of(reading).options.to_json(),
             seed=seed,
             deterministic=deterministic,
             strategy=strategy,
@@ -483,7 +488,9 @@ def _load_data(
         before = files.read_object(run.path / "data.json", source=str, fingerprint=str)
         if isinstance(origin, Default):
             origin = parse_origin(before["source"], dataset.keys)
-    splits = dataset.load(origin, columns=options.columns, tiny=options.tiny)
+    splits = dataset.load(
+        origin, columns=options.columns, reading=options.reading, tiny=options.tiny
+    )
     if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "

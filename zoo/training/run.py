@@ -55,6 +55,7 @@ class Options:
     Attributes:
       data: source, path or `"in memory"`, or None for the first available source.
       columns: our column name to the file's.
+      reading: what is said of how files are written: fields of `zoo.data.reading.ReadOptions`.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
       strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
@@ -65,6 +66,7 @@ class Options:
 
     data: str | None = None
     columns: dict[str, str] = dataclasses.field(default_factory=dict)
+    reading: dict[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
     deterministic: bool = False
     strategy: str = "auto"
