@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Batches, Splits
+    from zoo.data.reading import Reading
     from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"
@@ -243,13 +244,18 @@ def outside(config: Config, assets: Assets, examples: Examples) -> list[str]:
     return outside(assets, examples)
 
 
-def read_input(config: Config, text: str) -> Examples:
+def read_input(
+    config: Config,
+    text: str,
+    columns: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
+) -> Examples:
     """Returns the closes of each series in a table of prices that a person names."""
     from recipes.prices.answers import read_series
     from recipes.prices.reader import parse_repairs
 
-    repairs = {*parse_repairs(config.repair), "bars"}  # only the close is read
-    return read_series(Path(text).expanduser(), repairs, config.horizon)
+    repairs, path = parse_repairs(config.repair), Path(text).expanduser()
+    return read_series(path, repairs, config.horizon, columns, reading)
 
 
 def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:

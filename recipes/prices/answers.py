@@ -13,23 +13,37 @@ from typing import Any
 from recipes.prices.frequency import dates_after, frequency_of
 from recipes.prices.reader import read_prices
 from zoo.data import Examples
+from zoo.data.reading import Reading
 
 DIGITS = 3  # of the width of a band
 
 
-def read_series(path: Path, repairs: Collection[str], horizon: int) -> Examples:
+def read_series(
+    path: Path,
+    repairs: Collection[str],
+    horizon: int,
+    columns: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
+) -> Examples:
     """Reads the closes of each series in a file, and the dates that a forecast of it is for.
 
     Args:
       path: as for `read_prices`.
       repairs: names of `recipes.prices.reader.REPAIRS`.
       horizon: steps ahead.
+      columns: our column to the file's name of it.
+      reading: the options; gets notes.
 
     Returns:
       `close` and `date`, a list for each series, and what names a forecast: `ticker`,
       `frequency`, `last_date`, `last_close`, and `dates`, those of the steps to come.
     """
-    found, _ = read_prices(path, repairs=repairs, min_days=2)
+    reading = reading or Reading()
+    found, notes = read_prices(
+        path, columns, repairs=repairs, min_days=2, closes_only=True, reading=reading
+    )
+    for note in notes:
+        reading.note(note)
     return {
         "close": found["close"],
         "date": found["date"],

@@ -80,6 +80,7 @@ _READING = (  # option strings, and what click is told of them
     (["--sheet"], {"metavar": "NAME", "help": "Of an Excel workbook; or its number from 1."}),
     (["--rows"], {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."}),
     (["--drop-bad"], {"is_flag": True, "help": "Leave out rows that cannot be used."}),
+    (["--repair"], {"metavar": "NAMES", "help": "Repairs that messages about a file name."}),
     (
         ["--min-count"],
         {"type": click.IntRange(0), "metavar": "N", "help": "Leave out classes of fewer rows."},
