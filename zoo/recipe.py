@@ -59,7 +59,8 @@ Functions that a module has only where there is something to do:
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
-  One row or several. Without this function, the model takes the text itself.
+  One row or several. Where these are tables, it takes `columns` and `reading` too, as the
+  `reader` of a dataset. Without this function, the model takes the text itself.
 - `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
@@ -105,6 +106,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Batches, Dataset, Examples, Splits
+    from zoo.data.reading import Reading
     from zoo.serving.signatures import Served
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
@@ -310,8 +312,24 @@ class Recipe:
         """Whether people name what the model takes, such as a file, and do not write it."""
         return hasattr(self.module, "read_input")
 
-    def read_input(self, config: Config, text: str) -> Examples:
-        return self.module.read_input(config, text)
+    def read_input(
+        self,
+        config: Config,
+        text: str,
+        *,
+        columns: Mapping[str, str] | None = None,
+        reading: Reading | None = None,
+    ) -> Examples:
+        how = {"columns": columns, "reading": reading} if self.reads_tables else {}
+        return self.module.read_input(config, text, **how)
+
+    @property
+    def reads_tables(self) -> bool:
+        """Whether what people name are tables, whose columns and signs can be named too."""
+        import inspect
+
+        takes = inspect.signature(self.module.read_input).parameters if self.reads_input else ()
+        return "reading" in takes
 
     def figures(
         self, config: Config, assets: Assets, predictor: Answers, examples: Examples, folder: Path

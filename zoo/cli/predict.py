@@ -15,10 +15,13 @@ import click
 
 from zoo.cli import options
 from zoo.cli.model_options import ModelCommand
+from zoo.data.formats import value_of
+from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, shortened, suggest
 from zoo.utf8 import plain
 
 if TYPE_CHECKING:
+    from zoo.data.reading import ReadOptions
     from zoo.recipe import Picture
     from zoo.serving import Predictor
 
@@ -34,7 +37,7 @@ Row = dict[str, Any]
     "source",
     metavar="FILE",
     type=click.Path(),
-    help="A .csv, .tsv or .jsonl file (also .gz), or a .txt with a text a line.",
+    help="A table (.csv, .tsv, .jsonl, .parquet, .xlsx, …), or a .txt with a text a line.",
 )
 @click.option(
     "-o",
@@ -45,6 +48,7 @@ Row = dict[str, Any]
     help="Write a .csv, .tsv or .jsonl file; `-` is JSON lines on standard output.",
 )
 @options.column
+@options.reading
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 @click.option(
     "--beam", type=click.IntRange(1, 100), metavar="N", help="Hypotheses kept by the beam search."
@@ -58,6 +62,7 @@ def predict(
     source: str | None,
     target: str | None,
     columns: dict[str, str],
+    reading: ReadOptions,
     as_json: bool,
     beam: int | None,
     n_best: int | None,
@@ -68,7 +73,7 @@ def predict(
 
     `-`, or nothing in a pipe, reads standard input, one text or name a line.
 
-    Rows of a file keep their other columns; one with the name of an output is
+    Rows of a file keep their other columns; one whose name an output takes is
     written as given_NAME.
 
     --beam and --n-best are for models that search, such as translation. Some
@@ -82,34 +87,41 @@ def predict(
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
     source = _source(texts, source)
     kind = _kind(target, as_json)
-    lines = _lines(source) if source and _is_text(source) else None
-    if columns and (source is None or lines is not None):
-        raise click.UsageError("--column names columns of a .csv, .tsv or .jsonl file (-i).")
+    read = Reading(reading)
+    lines = _lines(source, read) if source and _is_text(source) else None
     options.import_tensorflow()
     from zoo.serving import load
 
     predictor = load(model)
     names, asks = predictor.input_names, predictor.recipe.reads_input
-    if unknown := sorted(set(columns) - set(names)):
-        raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], names)}")
+    named = source is None and predictor.recipe.reads_tables  # the tables themselves
+    if columns and not named and (source is None or lines is not None):
+        raise click.UsageError("--column names columns of a table of rows (-i).")
+    if not named and source is None and (said := reading.to_json()):
+        raise click.UsageError(f"--{next(iter(said)).replace('_', '-')} is for files (-i).")
+    known = [*(predictor.recipe.data(predictor.config).columns if named else names)]
+    if unknown := sorted(set(columns) - set(known)):
+        raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], known)}")
     theirs = {name: columns.get(name, name) for name in names}
     if lines is None and source:
         from zoo.data.tables import read_rows
 
         needed = [theirs[names[0]]] if asks else theirs.values()
-        rows = read_rows(Path(source).expanduser(), needed)
+        rows = read_rows(Path(source).expanduser(), needed, read)
     elif len(names) == 1 or asks:
         rows = [{names[0]: text} for text in (texts if lines is None else lines)]
     else:
         raise UsageError(f"This model takes {', '.join(names)}: give a file with these columns.")
     if asks:
         rows, requests, examples = _read_inputs(
-            predictor, rows, theirs[names[0]], source if lines is None else None
-        )
+            predictor, rows, theirs[names[0]], source if lines is None else None,
+            columns if source is None else {}, read,
+        )  # fmt: skip
     else:
-        requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
+        requests = {name: [_given(row, column) for row in rows] for name, column in theirs.items()}
         examples = requests
-    for note in predictor.recipe.outside(predictor.config, predictor.assets, examples):
+    outside = predictor.recipe.outside(predictor.config, predictor.assets, examples)
+    for note in [*read.notes, *outside]:
         click.echo(f"note: {options.printable(note)}", err=True)
     pictures = [picture for picture in predictor.recipe.pictures if picture.name in drawn]
     for picture in pictures:
@@ -139,7 +151,7 @@ def predict(
                 line = "(no answer)"
             click.echo(_shortened(line, example, width))
         return
-    merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
+    merged = _merged(rows, [_rounded(answer) for answer in answers], flat=kind != ".jsonl")
     if target is None or target == "-":
         _write(sys.stdout, merged, kind)
         return
@@ -153,7 +165,12 @@ def predict(
 
 
 def _read_inputs(
-    predictor: Predictor, rows: list[Row], column: str, source: str | None
+    predictor: Predictor,
+    rows: list[Row],
+    column: str,
+    source: str | None,
+    columns: Mapping[str, str],
+    reading: Reading,
 ) -> tuple[list[Row], dict[str, list], dict[str, list]]:
     """Reads named inputs by the recipe's `read_input`: the rows, inputs and other columns.
 
@@ -167,7 +184,7 @@ def _read_inputs(
     unwritten = {name for picture in predictor.recipe.pictures for name in picture.inputs}
     examples: dict[str, list] = {}
     for row in rows:
-        named = row[column]
+        named = _given(row, column)
         if not isinstance(named, str):
             raise UsageError(
                 f"{source}: {column!r} must be the path of a file; got a list. Name a file, or "
@@ -175,7 +192,9 @@ def _read_inputs(
             )
         if source is not None:
             named = str(Path(source).expanduser().parent / Path(named).expanduser())
-        asked = predictor.recipe.read_input(predictor.config, named)
+        asked = predictor.recipe.read_input(
+            predictor.config, named, columns=columns, reading=reading
+        )
         if missing := [name for name in names if name not in asked]:
             raise UsageError(
                 f"{predictor.name} takes {missing[0]!r}, which {named} does not hold: it was "
@@ -185,10 +204,16 @@ def _read_inputs(
         others = {k: values for k, values in asked.items() if k not in {*names, *unwritten}}
         for index in range(len(asked[names[0]])):
             more = {name: values[index] for name, values in others.items()}
-            given.append({**{name: row[name] for name in row if name not in names}, **more})
+            kept = {name: row[name] for name in row if name not in names}
+            given += _merged([kept], [more], flat=False)
         for name, values in asked.items():
             examples.setdefault(name, []).extend(values)
     return given, {name: examples[name] for name in names}, examples
+
+
+def _given(row: Row, column: str) -> Any:
+    value = value_of(row, column)
+    return "" if value is None else value
 
 
 def _note_problems(answers: list[Row]) -> None:
@@ -308,37 +333,69 @@ def _kind(target: str | None, as_json: bool) -> str | None:
 
 def _is_text(source: str) -> bool:
     """Whether a file has a text a line; a pipe like /dev/stdin has no ending."""
-    return source == "-" or Path(source).suffix.lower() in (".txt", "")
+    from zoo.data.contents import inner_name
+
+    return source == "-" or Path(inner_name(Path(source))).suffix in (".txt", "")
 
 
-def _lines(source: str) -> list[str]:
+def _lines(source: str, reading: Reading) -> list[str] | None:
     """Reads a text a line. Empty lines are texts too, so that answers stay beside their lines.
 
+    Returns:
+      None where the file has rows: fastText's, which begin with a label.
+
     Raises:
-      UsageError: no such file.
+      UsageError: no such file, or an encoding that cannot be found out.
       ZooError: it is empty or cannot be read.
     """
-    try:
-        if source != "-":
-            data = Path(source).expanduser().read_bytes()
-        else:  # a process may be started without one
-            data = sys.stdin.buffer.read() if sys.stdin else b""
-    except FileNotFoundError:
-        raise UsageError(f"There is no file {source}.") from None
-    except OSError as error:
-        raise ZooError(f"{source} cannot be read: {error.strerror or error}.") from error
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data:
-        name = "Standard input" if source == "-" else source
+    from zoo.data import contents, formats
+    from zoo.data.encodings import decode
+
+    name = "Standard input" if source == "-" else source
+    if source != "-":
+        data = contents.read_bytes(Path(source).expanduser())
+    else:  # a process may be started without one
+        data = contents.unpack(sys.stdin.buffer.read() if sys.stdin else b"", name)
+    text, encoding = decode(data, name, reading.options)
+    if not text:
         raise ZooError(f"{name} is empty: there is nothing to answer.")
-    # Bytes that are not UTF-8 are the model's to answer, as in serving.
-    lines = data.decode("utf-8", errors="surrogateescape").removesuffix("\n").split("\n")
-    return [line.removesuffix("\r") for line in lines]
+    if text.startswith(formats.FASTTEXT):
+        return None
+    if encoding != "utf-8":
+        reading.found(name, encoding)
+    return contents.split_lines(text)
 
 
-def _merged(row: Row, answer: Row) -> Row:
-    given = {f"given_{name}" if name in answer else name: value for name, value in row.items()}
-    return {**given, **{name: _rounded(value) for name, value in answer.items()}}
+def _merged(rows: list[Row], answers: list[Row], flat: bool) -> list[Row]:
+    """Puts answers beside what was given; a given column whose name is taken is `given_NAME`.
+
+    Args:
+      rows: what was given.
+      answers: as many.
+      flat: whether an object becomes a column for each of its parts: `meta.a`.
+    """
+
+    def cells(row: Row) -> dict[tuple[str, ...], Any]:
+        return dict(_cells(row)) if flat else {(name,): value for name, value in row.items()}
+
+    given, answered = [cells(row) for row in rows], [cells(answer) for answer in answers]
+    output = {".".join(path) for answer in answered for path in answer}
+    paths = dict.fromkeys(path for row in given for path in row)
+    names: dict[tuple[str, ...], str] = {}
+    for clashing in (False, True):  # names that are free are given first
+        for path in paths:
+            name = ".".join(path)
+            if path not in names and (clashing or name not in {*output, *names.values()}):
+                while name in output or name in names.values():
+                    name = f"given_{name}"
+                names[path] = name
+    return [
+        {
+            **{names[path]: value for path, value in row.items()},
+            **{".".join(path): value for path, value in answer.items()},
+        }
+        for row, answer in zip(given, answered, strict=True)
+    ]
 
 
 def _rounded(value: Any) -> Any:
@@ -365,24 +422,26 @@ def _write(file: TextIO, rows: list[Row], kind: str) -> None:
         for row in rows:
             file.write(options.json_text(row, encoding=file.encoding) + "\n")
         return
-    flat = [dict(_cells(row)) for row in rows]
     writer = csv.DictWriter(
         file,
-        list(dict.fromkeys(name for row in flat for name in row)),
+        list(dict.fromkeys(name for row in rows for name in row)),
         delimiter="\t" if kind == ".tsv" else ",",
         lineterminator="\n",
     )
     writer.writeheader()
-    writer.writerows(flat)
+    writer.writerows(rows)
 
 
-def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields cells: a dict of probabilities becomes `probabilities.positive`, …"""
+def _cells(
+    row: Mapping[str, Any], before: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yields path and cell: a dict of probabilities becomes `("probabilities", "positive")`, …"""
     for name, value in row.items():
+        path = (*before, str(name))
         if isinstance(value, dict):
-            yield from _cells(value, f"{before}{name}.")
+            yield from _cells(value, path)
         elif isinstance(value, str):
-            yield f"{before}{name}", plain(value)
+            yield path, plain(value)
         else:
             value = options.finite(value)
-            yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value
+            yield path, json.dumps(value) if isinstance(value, list) else value

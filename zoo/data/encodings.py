@@ -177,7 +177,7 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
         score = max(_likelihood(text, words, len(marked), *each) for each in languages.values())
         likely[page] = text, score - UNUSUAL.get(page, 0.0)
     text, score = likely.get("cp1252", ("", -math.inf))
-    rivals = [each for other, each in likely.values() if other != text]
+    rivals = [each for other, each in likely.values() if other != text and _is_sensible(other)]
     signs = all(c.isascii() or c in SIGNS for c in _softly(data, "cp1252"))  # curly quotes
     if (signs and _is_sensible(text)) or (
         _is_western(text, words) and score > max(rivals, default=-math.inf) + MARGIN

@@ -107,8 +107,8 @@ def read_rows(
 
     Args:
       path: the file.
-      texts: required columns of text, which may be empty, or of lists (not in CSV), which are not
-        checked here.
+      texts: required columns of text, which may be empty or None, or of lists (not in CSV), which
+        are not checked here; paths as of `zoo.data.formats.value_of`.
       reading: the options; gets notes.
 
     Raises:
@@ -121,10 +121,8 @@ def read_rows(
         values = rows.values(name)
         rows.refuse(
             f"has a {quoted(name)} that is not text",
-            [not isinstance(value, str | list) for value in values],
+            [not isinstance(value, str | list | None) for value in values],
         )
-        for row, value in zip(rows.rows, values, strict=True):
-            row.setdefault(name, value)  # of a path into an object
     return [rows.rows[row] for row in rows.kept(reading)]
 
 
