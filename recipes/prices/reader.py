@@ -208,11 +208,11 @@ def check(
         return True
 
     known = np.flatnonzero(np.isfinite(days["close"]))
-    if len(known) and (cut := len(days) - (known[-1] - known[0] + 1)):
+    if len(known) and known[-1] - known[0] + 1 < len(days):
         empty = days.drop(days.index[known[0] : known[-1] + 1])
         notes.append(
-            f"{title} has no price at its beginning or end on {cut:,} days ({locations(empty)}); "
-            "they are left out"
+            f"{title} begins or ends with rows without a price ({locations(empty)}), which are "
+            "left out"
         )
         days = days.iloc[known[0] : known[-1] + 1]
     rows = days["date"].isna()
@@ -239,9 +239,10 @@ def check(
         days = days[~rows]
     frequency = frequency_of([day.isoformat() for day in days["date"]])
     if len(days) < min_days:
+        where_they_are = f" ({locations(days)})" if len(days) else ""
         raise ZooError(
-            f"{title} has {frequency.steps(len(days))} ({locations(days)}); at least "
-            f"{min_days} are needed. Give a longer series."
+            f"{title} has {frequency.steps(len(days))}{where_they_are}; at least {min_days} are "
+            "needed. Give a longer series."
         )
     if days["close"].nunique() == 1 and len(days) > 1:
         first, last = day_of(days.iloc[0]), day_of(days.iloc[-1])
