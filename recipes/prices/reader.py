@@ -266,7 +266,7 @@ def check(
     limit = max(MAX_GAP, 5 * float(intervals.median())) if len(days) > 2 else math.inf
     rows, closed = intervals > limit, []
     for place in np.flatnonzero(rows):
-        if _is_closed(place, days["date"], limit, others):
+        if _is_closed(int(place), days["date"], limit, others):
             rows.iloc[place] = False
             closed.append(place)
     if closed:

@@ -238,17 +238,14 @@ def _series(
     table["date"] = timestamps(texts, where, reading)
     if cells.tickers:
         by_ticker: dict[str, dict[str, int]] = {}
-        for place, ticker in enumerate(cells.tickers):
-            if place != date:
-                ours = _ours(_name(cells.header[place]))
-                if ours:
-                    by_ticker.setdefault(ticker, {})[ours] = place
-        groups = by_ticker.items()
+        for place, name in enumerate(cells.tickers):
+            if place != date and (ours := _ours(_name(cells.header[place]))):
+                by_ticker.setdefault(name, {})[ours] = place
         columns = [place for fields in by_ticker.values() for place in fields.values()]
         values = _numbers(cells, columns, table, where, reading, loose)
         return [
-            (ticker, _adjusted(table, {ours: values[place] for ours, place in fields.items()}))
-            for ticker, fields in groups
+            (name, _adjusted(table, {ours: values[place] for ours, place in fields.items()}))
+            for name, fields in by_ticker.items()
             if {"close", "adjusted"} & set(fields)
         ]
     places = {ours: found.find(ours) for ours in PRICES}
@@ -420,8 +417,8 @@ def timestamps(cells: Sequence[str], where: str, reading: Reading) -> pd.Series:
     if first is not None:
         reading.found(where, f"dates that begin with the {'day' if first else 'month'}")
     if all(re.fullmatch(r"\d{10}|\d{13}", cell) for cell in cells):
-        unit = "s" if len(cells[0]) == 10 else "ms"
-        return pd.to_datetime(pd.Series([int(cell) for cell in cells]), unit=unit)
+        size = 1 if len(cells[0]) == 10 else 1000  # seconds or milliseconds of 1970
+        return pd.to_datetime(pd.Series([int(cell) / size for cell in cells]), unit="s")
     texts = pd.Series([_iso(cell, first) for cell in cells], dtype=object)
     texts = texts.str.replace(ZONE, r"\1", regex=True)
     found = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)

@@ -94,6 +94,8 @@ def predict(
 
     predictor = load(model)
     names, asks = predictor.input_names, predictor.recipe.reads_input
+    if lines is None and source and predictor.recipe.reads_tables:
+        texts, source = (source,), None  # it is what the model takes, not a list of such files
     named = source is None and predictor.recipe.reads_tables  # the tables themselves
     if columns and not named and (source is None or lines is not None):
         raise click.UsageError("--column names columns of a table of rows (-i).")
@@ -102,7 +104,7 @@ def predict(
     known = [*(predictor.recipe.data(predictor.config).columns if named else names)]
     if unknown := sorted(set(columns) - set(known)):
         raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], known)}")
-    theirs = {name: columns.get(name, name) for name in names}
+    theirs = {name: name if named else columns.get(name, name) for name in names}
     if lines is None and source:
         from zoo.data.tables import read_rows
 

@@ -111,6 +111,12 @@ def test_predict_gives_dates_notes_and_a_fan(run_of, cli, tmp_path, figures):
     assert {"2021-04-28", "2021-06-02"} <= set(labels)
     assert not axes.get_legend()  # it stands below the axes
     assert [line.get_label() for line in axes.lines[:2]] == ["median forecast", "prices"]
+    # A table is itself what the model takes, also by -i, and its columns may be named.
+    assert cli("predict", run, "-i", "own.csv").out == result.out
+    assert cli("predict", run, "own.csv", "--column", "close=close").out == result.out
+    assert (
+        "no column 'last'" in cli("predict", run, "own.csv", "--column", "close=last", code=1).err
+    )
     cli("predict", run, "own.csv", "-o", "out.csv")
     with open(tmp_path / "out.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -179,3 +185,38 @@ def test_a_calibration_plot_shows_expected_against_observed_coverage(tmp_path, m
     assert lines["EWMA"].get_ydata().max() < 0.02
     assert right.get_xlabel().startswith("probability integral transform")
     assert lines["network"].get_linestyle() != lines["EWMA"].get_linestyle()  # apart in grey
+
+
+VERBS = (
+    ("predict", "RUN", "FILE"),
+    ("evaluate", "RUN", "--data", "FILE", "--no-baselines"),
+    ("backtest", "RUN", "--data", "FILE", "--baselines", "ewma", "--windows", "1"),
+    ("data", "check", "FILE", "--recipe", NAME),
+    ("train", NAME, "--data", "FILE", "-o", "new", "--epochs", "1", "--no-baselines"),
+)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
+def test_each_remedy_works_on_the_command_that_names_it(verb, run_of, cli, tmp_path):
+    run, rng = run_of(NAME), np.random.default_rng(4)
+    closes, dates = series(rng, 0.009, 240)
+    lines = [
+        f"{day[8:]}/{day[5:7]}/{day[:4]};{price:.3f}"
+        for day, price in zip(dates, closes, strict=True)
+        if day[8:] < "13"
+    ]
+    lines[3], lines[4] = lines[4], lines[3]
+    (tmp_path / "own.csv").write_text("\n".join(["Date;Close", *lines]))
+    words = [{"RUN": run, "FILE": "own.csv"}.get(word, word) for word in verb]
+    asked = cli(*words, code=2)
+    assert "Say which with --dayfirst or --monthfirst" in asked.err
+    dated = [*words, "--dayfirst"]
+    refused = cli(*dated, code=1)
+    assert "is not sorted by date" in refused.err
+    assert "use `--repair sort`" in refused.err
+    refused = cli(*dated, "--repair", "sort", code=1)
+    assert "use `--repair sort,gaps`" in refused.err
+    done = cli(*dated, "--repair", "sort,gaps")
+    said = done.out + done.err
+    assert "repaired by 'sort'" in said
+    assert "a day" in said
