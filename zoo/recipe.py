@@ -57,6 +57,8 @@ Functions that a module has only where there is something to do:
   examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
+- `unread(config, assets, given)`: says what of the inputs of `generate` that `seed` returns the
+  model cannot read, in words for people; `""` where it reads everything.
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
   One row or several. Where these are tables, it takes `columns` and `reading` too, as the
@@ -306,6 +308,12 @@ class Recipe:
         if hasattr(self.module, "seed"):
             return self.module.seed(config, given)
         return given
+
+    def unread(self, config: Config, assets: Assets, given: dict[str, Any]) -> str:
+        """Says what of the inputs of `generate` the model cannot read; `""` for nothing."""
+        if hasattr(self.module, "unread"):
+            return self.module.unread(config, assets, self.seed(config, given))
+        return ""
 
     @property
     def reads_input(self) -> bool:

@@ -13,7 +13,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import UsageError, ZooError
@@ -162,9 +162,21 @@ def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[
 def read_folder(
     path: Path, *, speaker: str, reading: Reading | None = None
 ) -> tuple[Parts, list[str], str, str]:
-    """Reads a folder of WAV files that are named as FSDD's: `7_jackson_32.wav`."""
+    """Reads a folder of WAV files that are named as FSDD's, `7_jackson_32.wav`, or lie in a folder
+    for each class."""
     import hashlib
 
+    from recipes.audio import read_recording
+    from zoo.data import folders
+    from zoo.data.reading import Reading
+
+    def row(each: folders.ClassFile) -> dict[str, Any]:
+        text = " ".join(each.label.split())
+        return {"audio": read_recording(each.path), "text": text, "speaker": ""}
+
+    parts, notes = folders.parts_by_class(path, (".wav",), row, reading or Reading())
+    if parts:
+        return parts, notes, f"{path.resolve().name} (custom data)", ""
     recordings, numbers = _recordings(path)
     digest = hashlib.sha256()
     for name, *others in zip(recordings["text"], recordings["speaker"], numbers, strict=True):
@@ -188,20 +200,26 @@ def read_custom(
     """
     from recipes.audio import read_recording
     from zoo.data import tables
+    from zoo.data.reading import Reading
 
+    reading = reading or Reading()
     if path.is_dir():
         return _recordings(path)[0]
-    table = tables.read(path, ["audio", "text"], "", columns, optional=["speaker"])
-    examples: Examples = {
-        "audio": [],
-        "text": [" ".join(text.split()) for text in table.columns["text"]],
-        "speaker": table.columns["speaker"],
-    }
-    for line, name in zip(table.lines, table.columns["audio"], strict=True):
+    table = tables.read(path, ["audio", "text"], "", columns, ["speaker"], reading)
+    examples: Examples = {"audio": [], "text": [], "speaker": []}
+    for line, name, text, speaker in zip(
+        table.lines, *(table.columns[each] for each in examples), strict=True
+    ):
         try:
-            examples["audio"].append(read_recording(path.parent / Path(name).expanduser()))
+            audio = read_recording(path.parent / Path(name).expanduser())
         except ZooError as error:
-            raise type(error)(f"{path}: line {line}: {error}") from None
+            if not reading.options.drop_bad:
+                raise type(error)(f"{path}: {table.unit} {line}: {error}") from None
+            reading.note(f"{path.name}: {table.unit} {line} left out: {str(error).rstrip('.')}")
+            continue
+        for column, value in (("audio", audio), ("text", " ".join(text.split()))):
+            examples[column].append(value)
+        examples["speaker"].append(speaker)
     return examples
 
 
@@ -219,7 +237,8 @@ def _recordings(path: Path) -> tuple[Examples, list[int]]:
     if not files:
         raise UsageError(
             f"{path} has no WAV file and no train.csv or train.jsonl: name a folder of WAV files "
-            "called DIGIT_SPEAKER_NUMBER.wav, or a table with the columns audio and text."
+            "called DIGIT_SPEAKER_NUMBER.wav, a folder that has a folder of WAV files for each "
+            "word, or a table with the columns audio and text."
         )
     unknown = [each.name for each in files if not NAME.fullmatch(each.name)]
     if unknown:

@@ -228,7 +228,7 @@ def read_custom(
 
     key, frames = ((columns or {}).get(name, name) for name in ("key", "frames"))
     examples: Examples = {"key": [], "frames": []}
-    for number, row in tables.json_lines(path):
+    for number, row in tables.json_lines(path, reading):
         try:
             piece = [sorted({*frame}) for frame in row[frames]]
             valid = piece and all(

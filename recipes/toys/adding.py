@@ -74,7 +74,7 @@ def read_custom(
 
     keys = [(columns or {}).get(name, name) for name in ("numbers", "markers")]
     examples: Examples = {"numbers": [], "markers": [], "sum": []}
-    for number, row in tables.json_lines(path):
+    for number, row in tables.json_lines(path, reading):
         try:
             numbers, markers = (_floats(row[key]) for key in keys)
             valid = 0 < len(numbers) == len(markers) and {*markers} <= {0, 1}

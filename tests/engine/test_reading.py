@@ -71,7 +71,7 @@ def test_damaged_utf8_is_refused_with_its_lines_or_lines_are_left_out():
     with pytest.raises(ZooError, match=r"UTF-8, but not byte 0xe9 on line 4.*--drop-bad"):
         decode(data, "x.csv", ReadOptions())
     text, name = decode(data, "x.csv", ReadOptions(drop_bad=True))
-    assert text == "text\ncafé\nnaïve\nok\n"
+    assert text == "text\ncafé\nnaïve\n\nok\n"
     assert name == "utf-8 without line 4"
 
 
@@ -257,7 +257,7 @@ def test_what_is_said_of_a_file_is_one_line():
     reading.found("x.csv", "separated by tabs")
     reading.found("x.csv", "cp1252")
     reading.note("1 row dropped")
-    assert reading.notes == ["x.csv is read as cp1252, separated by tabs", "1 row dropped"]
+    assert reading.notes == ["x.csv: cp1252, separated by tabs", "1 row dropped"]
     assert Reading().notes == []
 
 

@@ -127,7 +127,7 @@ def test_another_separator_is_said(tmp_path, name, sign, said):
     path = write(tmp_path, name, f"text{sign}label\na b{sign}good\n")
     table = tables.read(path, ["text"], "label", reading=reading)
     assert table.columns == {"text": ["a b"], "label": ["good"]}
-    assert reading.notes == [f"{name} is read as {said}"]
+    assert reading.notes == [f"{name}: {said}"]
 
 
 def test_column_twice(tmp_path):
@@ -158,7 +158,7 @@ def test_another_encoding_is_said(tmp_path):
         reading = Reading()
         path = write(tmp_path, "x.csv", "text,label\nUn café,good\n".encode(encoding))
         assert tables.read(path, ["text"], reading=reading).columns["text"] == ["Un café"]
-        assert reading.notes == ([] if encoding == "utf-8" else [f"x.csv is read as {encoding}"])
+        assert reading.notes == ([] if encoding == "utf-8" else [f"x.csv: encoding {encoding}"])
 
 
 def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):

@@ -93,6 +93,8 @@ def generate(
     from zoo.serving import load
 
     predictor = load(model)
+    if left := predictor.recipe.unread(predictor.config, predictor.assets, given):
+        click.echo(f"note: not read: {options.printable(left)}", err=True)
     streamed = output is None and not as_json and "symbols" in predictor.assets
     if streamed:
         for number in range(count):

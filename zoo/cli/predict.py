@@ -364,7 +364,7 @@ def _lines(source: str, reading: Reading) -> list[str] | None:
     if text.startswith(formats.FASTTEXT):
         return None
     if encoding != "utf-8":
-        reading.found(name, encoding)
+        reading.found(name, f"encoding {encoding}")
     return contents.split_lines(text)
 
 

@@ -44,7 +44,7 @@ def plain_records(records: Records, path: Path, reading: Reading) -> Records:
             numbers.append(number)
             rows.append({**record, **row})
     for why, count in left.items():
-        reading.note(f"{path.name}: {count:,} rows left out that the annotator {why}")
+        reading.note(f"{path.name}: {count:,} row(s) left out that the annotator {why}")
     present = list(dict.fromkeys(name for row in rows for name in row))
     return dataclasses.replace(records, present=present, numbers=numbers, rows=rows)
 
@@ -92,7 +92,7 @@ def _label_studio(record: Record) -> Record | str:
         value = result.get("value") or {}
         choices += value.get("choices") or []
         for label in value.get("labels") or value.get("hypertextlabels") or []:
-            spans.append((value.get("start"), value.get("end"), label))
+            spans.append((*_characters(row.get("text"), value), label))
     if choices:
         row["label"] = choices if len(choices) > 1 else choices[0]
     return {**row, "spans": _sorted(spans)}
@@ -105,10 +105,22 @@ def _label_studio_min(record: Record) -> Record | str:
         if isinstance(value, list) and value and all(
             isinstance(each, Mapping) and "labels" in each for each in value
         ):  # fmt: skip
-            spans += [(each.get("start"), each.get("end"), each["labels"][0]) for each in value]
+            text = record.get("text")
+            spans += [(*_characters(text, each), each["labels"][0]) for each in value]
         elif isinstance(value, Mapping) and isinstance(value.get("choices"), list):
             row[name] = value["choices"]
     return {**row, "spans": _sorted(spans)}
+
+
+def _characters(text: Any, value: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Returns start and end in characters; a browser counts those beyond U+FFFF as two."""
+    start, end, said = value.get("start"), value.get("end"), value.get("text")
+    if isinstance(text, str) and isinstance(start, int) and isinstance(end, int):
+        wide = text.encode("utf-16-le", "surrogatepass")
+        units = [wide[: 2 * place].decode("utf-16-le", "replace") for place in (start, end)]
+        if said == text[len(units[0]) : len(units[1])] != text[start:end]:
+            return len(units[0]), len(units[1])
+    return start, end
 
 
 def _prodigy(record: Record) -> Record | str:

@@ -41,7 +41,7 @@ def read_text(path: Path, reading: Reading | None = None) -> str:
     if not text.strip():
         raise ZooError(f"{path} is empty.")
     if encoding != "utf-8":
-        reading.found(path, encoding)
+        reading.found(path, f"encoding {encoding}")
     return text
 
 
@@ -61,10 +61,10 @@ def read_texts(paths: Sequence[Path], reading: Reading) -> list[str]:
         pairs = zip(paths, data, strict=True)
         decoded = [decode(each, str(path), reading.options) for path, each in pairs]
         for encoding in sorted({name for _, name in decoded} - {"utf-8"}):
-            reading.found(where, encoding)
+            reading.found(where, f"encoding {encoding}")
         return [text for text, _ in decoded]
     _, encoding = decode(b"\n".join(odd), where, reading.options)
-    reading.found(where, f"{encoding}, {len(odd):,} files of it")
+    reading.found(where, f"encoding {encoding} in {len(odd):,} file(s)")
     return [
         content.decode("utf-8-sig" if _is_plain(content) else encoding, errors="replace")
         for content in data
@@ -105,6 +105,8 @@ def unpack(data: bytes, name: str) -> bytes:
     import io
 
     lowered = name.lower()
+    if lowered.endswith((".xlsx", ".xlsm")):  # zips that are read as a whole
+        return data
     if data.startswith(b"\x1f\x8b") or lowered.endswith(".gz"):
         try:
             with gzip.open(io.BytesIO(data)) as file:

@@ -6,15 +6,14 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data import labels
 from zoo.data.declaration import Declaration
 from zoo.data.labels import join
 from zoo.data.origin import Custom, CustomFile, CustomFolder, InMemory, InMemorySplits, Unsplit
-from zoo.data.reading import REMEDY, Reading, ReadingLike, numbers, reading_of, some
+from zoo.data.reading import REMEDY, Reading, ReadingLike, complaint, reading_of, some
 from zoo.data.sources import Examples, Parts
 from zoo.data.splits import SPLITS, count, take
 from zoo.errors import UsageError, ZooError, suggest
@@ -61,13 +60,13 @@ def load_custom(
         rows = {"train": _rows(dataset, origin, columns, reading)}
     parts = {name: each.examples for name, each in rows.items()}
     if dataset.label:
-        for note in labels.join(parts, dataset.label):
+        for note in join(parts, dataset.label):
             reading.note(note)
-    for column in (dataset.label, dataset.classes):
-        if column and column in parts["train"]:
-            known = labels.classes_of(parts["train"][column])
-            for name in list(rows)[1:]:
-                rows[name] = _known_only(rows[name], column, known, reading)
+    for column, classes in _classes(dataset).items():
+        if column in parts["train"]:
+            known = sorted({name for value in parts["train"][column] for name in classes(value)})
+            for split in list(rows)[1:]:
+                rows[split] = _known_only(rows[split], column, classes, known, reading)
     parts = {name: each.examples for name, each in rows.items()}
     parts, notes = dataset.hold_out(parts) if dataset.hold_out else (parts, [])
     notes = [*reading.notes, *notes]
@@ -91,7 +90,7 @@ def load_rows(
         return rows.examples
     for note in join({"train": rows.examples}, dataset.label, labels):
         reading.note(note)
-    return _known_only(rows, dataset.label, labels, reading).examples
+    return _known_only(rows, dataset.label, _itself, labels, reading).examples
 
 
 def load_examples(
@@ -162,18 +161,19 @@ def _folder(
     title: str,
 ) -> tuple[dict[str, _Rows], str, str]:
     """Reads a folder: of splits, of classes, or of what the dataset itself knows."""
-    from zoo.data import folders, tables
+    from zoo.data import folders
 
-    layout = folders.split_files(folder, dataset.suffixes or tables.SUFFIXES)
+    layout = folders.split_files(folder, dataset.suffixes)
     if "train" not in layout.splits and dataset.folder:
         parts, notes, title, licence = dataset.folder(folder, reading=reading)
-        for note in notes:
-            reading.note(note)
-        rows = {
-            name: _Rows(part, [(str(folder), f"{name} row", n + 1) for n in range(count(part))])
-            for name, part in parts.items()
-        }
-        return rows, title, licence
+        if parts:
+            for note in notes:
+                reading.note(note)
+            rows = {
+                name: _Rows(part, [(str(folder), f"{name} row", n + 1) for n in range(count(part))])
+                for name, part in parts.items()
+            }
+            return rows, title, licence
     texts = [column for column in dataset.columns if column != dataset.label]
     if "train" not in layout.splits and not dataset.reader and dataset.label and len(texts) == 1:
         found, unread = folders.class_files(folder, ("", ".txt"))
@@ -182,9 +182,11 @@ def _folder(
                 reading.note(note)
             return _texts_by_class(found, texts[0], dataset.label, reading), title, ""
     if "train" not in layout.splits:
+        layout = folders.split_files(folder, dataset.suffixes, below=True)
+    if "train" not in layout.splits:
         raise UsageError(
             f"{folder} has no train file: a folder needs a file with 'train' in its name "
-            f"({', '.join(dataset.suffixes or tables.SUFFIXES)}), and may have others with "
+            f"({', '.join(dataset.suffixes)}), and may have others with "
             "'validation' and 'test'."
             + " Or it has a folder of .txt files for each class."
             * bool(texts and dataset.label)
@@ -231,29 +233,41 @@ def _texts_by_class(
     return {name: parts[name] for name in SPLITS if name in parts}
 
 
-def _known_only(rows: _Rows, column: str, known: Sequence[str], reading: Reading) -> _Rows:
+def _classes(dataset: Declaration) -> dict[str, Callable[[Any], Iterable[str]]]:
+    """Returns the columns that hold classes, and what gives those of a value."""
+    return {**({dataset.label: _itself} if dataset.label else {}), **dataset.classes}
+
+
+def _itself(label: str) -> tuple[str]:
+    return (label,)
+
+
+def _known_only(
+    rows: _Rows,
+    column: str,
+    classes: Callable[[Any], Iterable[str]],
+    known: Sequence[str],
+    reading: Reading,
+) -> _Rows:
     """Returns the rows of known classes.
 
     Raises:
       ZooError: there are others, and they are not to be left out.
     """
     allowed, values = set(known), rows.examples[column]
-    wrong = [
-        row for row, value in enumerate(values) if not {*labels.classes_of([value])} <= allowed
-    ]
+    wrong = [row for row, value in enumerate(values) if not {*classes(value)} <= allowed]
     if not wrong:
         return rows
-    unknown = sorted({*labels.classes_of(values[row] for row in wrong)} - allowed)
+    unknown = sorted({name for row in wrong for name in classes(values[row])} - allowed)
     where, unit, _ = rows.places[wrong[0]]
     lines = [number for row in wrong for file, _, number in [rows.places[row]] if file == where]
     what = column if column == "label" else column.removesuffix("s")
-    complaint = (
-        f"{numbers(lines, unit)} {'have' if len(lines) > 1 else 'has'} a {what} that is not one of "
-        f"{some(known)} ({some(unknown)})"
+    wrong_rows = complaint(
+        f"has a {what} that is not one of {some(known)} ({some(unknown)})", lines, unit
     )
     if not reading.options.drop_bad or len(wrong) == len(values):
-        raise ZooError(f"{where}: {complaint}. {REMEDY}")
-    reading.note(f"{Path(where).name}: {complaint}; left out")
+        raise ZooError(f"{where}: {wrong_rows}. {REMEDY}")
+    reading.note(f"{Path(where).name}: {wrong_rows}; left out")
     left = set(wrong)
     kept = [row for row in range(len(values)) if row not in left]
     return _Rows(take(rows.examples, kept), [rows.places[row] for row in kept])
@@ -298,7 +312,7 @@ def _from_memory(
             _label(dataset.label, row, value) for row, value in enumerate(examples[dataset.label])
         ]
     for column, values in examples.items():
-        if dataset.reader is None and column != dataset.label:
+        if column != dataset.label and (dataset.reader is None or column in dataset.texts):
             for row, value in enumerate(values):
                 if not isinstance(value, str) or not value.strip():
                     what = "not text" if not isinstance(value, str) else "empty"

@@ -6,15 +6,21 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.data.sources import Examples, Parts, Source
 
 if TYPE_CHECKING:
     from zoo.data.reading import Reading
     from zoo.data.splits import Splitter
+
+# Endings of files of rows; those before .parquet are text.
+TABLES = (
+    *(".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson"),
+    *(".parquet", ".arrow", ".feather", ".xlsx", ".xlsm"),
+)
 
 
 class Reader(Protocol):
@@ -42,8 +48,9 @@ class Declaration:
       title: one line about it.
       homepage: URL of its description.
       label: the column of class names; `""` for none. Splits keep its proportions.
-      classes: a column with a list of class names a row, such as one for each word; `""` for none.
-        Every one has to be among the training rows'.
+      classes: of columns that hold several classes a row, what gives the names of these. Every
+        one has to be among the training rows'.
+      texts: columns of text that are never empty, where there is a `reader`; all without one.
       deduplicate_by: the text column that identifies duplicate rows; `""` keeps duplicates.
       group: a column; rows with the same value never go to different splits. `""` for none.
       reader: reads a custom file that is not a table. Takes its path, our column to the file's
@@ -51,7 +58,7 @@ class Declaration:
       suffixes: suffixes of custom files in a folder of splits; those of tables by default.
       folder: reads a custom folder that does not consist of splits, such as a folder of
         recordings. Takes its path, and by keyword a `Reading`; returns its splits, notes, title
-        and licence.
+        and licence. No splits: the folder is not of that kind.
       splitter: splits rows that have an order in time, where a split is missing. `None`: rows
         are drawn by a fixed seed.
       hold_out: holds out those rows of custom data that the data mark as held out. Takes the
@@ -66,11 +73,12 @@ class Declaration:
     title: str = ""
     homepage: str = ""
     label: str = "label"
-    classes: str = ""
+    classes: Mapping[str, Callable[[Any], Iterable[str]]] = dataclasses.field(default_factory=dict)
+    texts: tuple[str, ...] = ()
     deduplicate_by: str = "text"
     group: str = ""
     reader: Reader | None = None
-    suffixes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = TABLES
     folder: FolderReader | None = None
     splitter: Splitter | None = None
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None

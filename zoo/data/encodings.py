@@ -74,8 +74,8 @@ def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
     Args:
       data: the bytes.
       name: of the file, for messages.
-      options: `encoding` decides, where it is given; `drop_bad` leaves out lines of a file in
-        UTF-8 that are not UTF-8.
+      options: `encoding` decides, where it is given; `drop_bad` empties lines of a file in UTF-8
+        that are not UTF-8.
 
     Returns:
       The text without a byte-order mark, and the name of the encoding.
@@ -100,7 +100,8 @@ def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
         if not _is_damaged_utf8(data):
             return _by_evidence(data, name, wrong)
         if options.drop_bad:
-            kept = [line for line in data.split(b"\n") if _decodes(line)]
+            # Empty lines stand for them, so that the others keep their numbers.
+            kept = [line if _decodes(line) else b"" for line in data.split(b"\n")]
             return b"\n".join(kept).decode("utf-8"), f"utf-8 without {numbers(wrong)}"
         raise ZooError(
             f"{name} is UTF-8, but not byte 0x{data[error.start]:02x} on {numbers(wrong)}. "

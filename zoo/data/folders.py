@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo import files
 from zoo.data.contents import PACKED, is_data
+from zoo.data.reading import Reading
+from zoo.data.sources import Parts
 from zoo.data.splits import SPLITS
-from zoo.errors import UsageError, shortened
+from zoo.errors import UsageError, ZooError, shortened
 
 NAMES = {  # words in the names of files and folders to the split that they mean
     "train": "train",
@@ -77,12 +80,13 @@ def split_of(name: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def split_files(folder: Path, suffixes: Collection[str]) -> Layout:
-    """Finds the files of each split in a folder, or one folder below.
+def split_files(folder: Path, suffixes: Collection[str], *, below: bool = False) -> Layout:
+    """Finds the files of each split in a folder.
 
     Args:
       folder: to look into.
       suffixes: of the files that can be read, each perhaps packed.
+      below: also look into its folders, whose names may say the split.
 
     Raises:
       UsageError: there are two files of a split that are not parts of one.
@@ -92,7 +96,7 @@ def split_files(folder: Path, suffixes: Collection[str]) -> Layout:
     top = [path for path in _data_files(folder) if path.parent == folder]
     deeper = [path for path in _data_files(folder) if path.parent != folder]
     found = _by_split(folder, top, suffixes)
-    if "train" not in found:
+    if "train" not in found and below:
         found = _by_split(folder, [*top, *deeper], suffixes)
     chosen = {path for paths in found.values() for path in paths}
     unread = [str(path.relative_to(folder)) for path in [*top, *deeper] if path not in chosen]
@@ -165,6 +169,44 @@ def _saved(folder: Path) -> Layout | None:
 def _arrow_files(folder: Path) -> list[Path]:
     state = files.read_object(folder / "state.json", _data_files=list)
     return [folder / str(each["filename"]) for each in state["_data_files"]]
+
+
+def parts_by_class(
+    folder: Path,
+    suffixes: Collection[str],
+    read: Callable[[ClassFile], Mapping[str, Any]],
+    reading: Reading,
+) -> tuple[Parts, list[str]]:
+    """Reads a folder that has a folder for each class.
+
+    Args:
+      folder: to look into.
+      suffixes: of the files that can be read.
+      read: makes a row of a file: column to value.
+      reading: whether to leave out files that cannot be read.
+
+    Returns:
+      Splits and notes; no splits where it is no such folder.
+
+    Raises:
+      UsageError: there are splits, and no training files among them.
+      UsageError, ZooError: as `read`.
+    """
+    found, unread = class_files(folder, suffixes)
+    parts: Parts = {}
+    for each in found:
+        try:
+            row = read(each)
+        except ZooError as error:
+            if not reading.options.drop_bad:
+                raise
+            reading.note(f"left out: {str(error).rstrip('.')}")
+            continue
+        for name, value in row.items():
+            parts.setdefault(each.split or "train", {}).setdefault(name, []).append(value)
+    if parts and "train" not in parts:
+        raise UsageError(f"{folder} has no training files: name one of its folders 'train'.")
+    return {name: parts[name] for name in SPLITS if name in parts}, Layout({}, unread).note()
 
 
 def class_files(folder: Path, suffixes: Collection[str]) -> tuple[list[ClassFile], list[str]]:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zoo.data import contents, dialects
+from zoo.data.declaration import TABLES
 from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, quoted, suggest
 
-TEXT = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
-SUFFIXES = (*TEXT, ".parquet", ".arrow", ".feather", ".xlsx", ".xlsm")
+TEXT = TABLES[: TABLES.index(".parquet")]
 FASTTEXT = "__label__"
 OLD = {
     ".xls": "Save it as .xlsx or .csv.",
@@ -76,7 +76,7 @@ def read_records(path: Path, reading: Reading, wanted: Collection[str] = ()) -> 
         raise UsageError(f"{path} is of a kind that is not read. {OLD[suffix]}")
     if suffix not in TEXT:
         raise UsageError(
-            f"{path} is of no known kind: its name must end in {', '.join(SUFFIXES)}; each may be "
+            f"{path} is of no known kind: its name must end in {', '.join(TABLES)}; each may be "
             "packed as .gz or .zip."
         )
     text = contents.read_text(path, reading)
@@ -176,7 +176,7 @@ def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
     if whole is not None and not (suffix != ".json" and _is_record_line(text)):
         rows, where = _rows_in(path, whole, reading.options.rows)
         if where:
-            reading.found(path, f"the rows of {where}")
+            reading.found(path, f"rows of {where}")
         numbers = list(range(1, len(rows) + 1))
         return _objects(numbers, rows, "row")
     if suffix == ".json":
@@ -217,14 +217,15 @@ def _rows_in(path: Path, value: Any, where: str) -> tuple[list[Any], str]:
     if isinstance(value, list):
         return value, ""
     if isinstance(value, dict):
+        if {"columns", "data"} <= set(value) <= {"columns", "data", "index"}:  # pandas' split
+            rows, names = value["data"], value["columns"]
+            if isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+                return [dict(zip(names, row, strict=False)) for row in rows], ""
         if columns := _columns(value):
             names = list(columns)
             return [
                 dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)
             ], ""
-        if set(value) >= {"columns", "data"} and isinstance(value["data"], list):  # pandas' split
-            names = value["columns"]
-            return [dict(zip(names, row, strict=False)) for row in value["data"]], ""
         lists = dict(_lists(value))
         if len(lists) == 1:
             return next((rows, name) for name, rows in lists.items())
@@ -384,7 +385,7 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
         raise ZooError(f"{path} is no Excel workbook, or is damaged ({_first(error)}).") from None
     name = _sheet(path, sheets, reading.options.sheet, wanted)
     if len(sheets) > 1:
-        reading.found(path, f"its sheet {quoted(name)}")
+        reading.found(path, f"sheet {quoted(name)}")
     rows = sheets[name]
     if not rows:
         raise ZooError(f"{path} is empty.")

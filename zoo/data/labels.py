@@ -26,14 +26,6 @@ def key(label: str) -> str:
     return re.sub(r"([-+]?\d+)\.0+", r"\1", text) if re.fullmatch(r"[-+]?\d+\.0+", text) else text
 
 
-def classes_of(values: Iterable[str | Sequence[str]]) -> list[str]:
-    """Returns the classes in a column of names, or of lists of names, in order."""
-    found: set[str] = set()
-    for value in values:
-        found.update([value] if isinstance(value, str) else value)
-    return sorted(found)
-
-
 def join(parts: Parts, column: str, known: Sequence[str] = ()) -> list[str]:
     """Gives labels that look alike one spelling, in place: that of most rows.
 

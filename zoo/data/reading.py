@@ -130,7 +130,7 @@ class Reading:
     @property
     def notes(self) -> list[str]:
         """One line on each file that is not the plain case, then the lines of `note`."""
-        files = [f"{name} is read as {', '.join(found)}" for name, found in self._found.items()]
+        files = [f"{name}: {', '.join(found)}" for name, found in self._found.items()]
         return [*files, *self._notes]
 
 
@@ -163,3 +163,11 @@ def some(names: Sequence[str]) -> str:
     """Returns the first few names, quoted, and the number of the others."""
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return ", ".join(quoted(name, MAX_QUOTED) for name in names[:10]) + more
+
+
+def complaint(what: str, lines: Sequence[int], unit: str = "line") -> str:
+    """Returns `"lines 3, 7 have no text"` of `"has no text"`."""
+    verb, _, rest = what.partition(" ")
+    if len(lines) > 1:
+        verb = {"has": "have", "is": "are", "lacks": "lack"}[verb]
+    return f"{numbers(lines, unit)} {verb} {rest}"

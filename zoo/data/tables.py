@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data import contents, dialects, formats
-from zoo.data.formats import SUFFIXES, Record, Records
-from zoo.data.reading import REMEDY, Reading, numbers, some
+from zoo.data.formats import Record, Records
+from zoo.data.reading import REMEDY, Reading, complaint, numbers, some
 from zoo.errors import ZooError, quoted, suggest
 from zoo.utf8 import plain
 
-__all__ = ["SUFFIXES", "Table", "json_lines", "numbers", "read", "read_rows"]
+__all__ = ["Table", "json_lines", "numbers", "read", "read_rows"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,7 @@ def read(
     names: Mapping[str, str] | None = None,
     optional: Iterable[str] = (),
     reading: Reading | None = None,
+    records: Records | None = None,
 ) -> Table:
     """Reads the columns that are needed from a file of rows; see `zoo.data.formats`.
 
@@ -58,6 +59,7 @@ def read(
         the object `data`.
       optional: further columns of text, `""` where the file lacks a value.
       reading: the options; gets notes.
+      records: of the file, where they are read already.
 
     Returns:
       The columns under our names.
@@ -69,7 +71,7 @@ def read(
     """
     reading = reading or Reading()
     wanted = {column: (names or {}).get(column, column) for column in [*texts, label] if column}
-    rows = _Rows(path, _records(path, wanted, reading))
+    rows = _Rows(path, _records(path, wanted, reading, records))
     columns: dict[str, list] = {}
     for column, name in wanted.items():
         values = rows.values(name)
@@ -183,29 +185,33 @@ class _Rows:
         """
         if self.bad and not reading.options.drop_bad:
             what, lines = next(iter(self.bad.items()))
-            raise ZooError(f"{_complaint(self.path, what, lines, self.unit)} {REMEDY}")
+            raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. {REMEDY}")
         bad = {number for lines in self.bad.values() for number in lines}
         kept = [row for row, number in enumerate(self.numbers) if number not in bad]
         if bad and not kept:
             what, lines = next(iter(self.bad.items()))
-            raise ZooError(f"{_complaint(self.path, what, lines, self.unit)} No row can be used.")
+            raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. No row can be used.")
         for what, lines in self.bad.items():
-            complaint = _complaint(Path(self.path.name), what, lines, self.unit)
-            reading.note(f"{complaint.removesuffix('.')}; left out")
+            reading.note(f"{self.path.name}: {complaint(what, lines, self.unit)}; left out")
         return kept
 
 
-def _records(path: Path, wanted: Mapping[str, str], reading: Reading) -> Records:
+def _records(
+    path: Path, wanted: Mapping[str, str], reading: Reading, records: Records | None = None
+) -> Records:
     """Reads a file of rows that has the columns of `wanted`: our column to the file's."""
     from zoo.data import annotated
 
-    records = formats.read_records(path, reading, wanted.values())
+    if records is None:
+        records = formats.read_records(path, reading, wanted.values())
     records = annotated.plain_records(records, path, reading)
+    if not records.rows:
+        for what, lines in records.bad.items():
+            raise ZooError(f"{path}: {complaint(what, lines, records.unit)}. No row can be used.")
+        raise ZooError(f"{path} has a header but no rows.")
     for column, name in wanted.items():
         if name not in records.present and not any(_has(row, name) for row in records.rows):
             raise ZooError(_missing(path, name, column, records))
-    if not records.rows and not records.bad:
-        raise ZooError(f"{path} has a header but no rows.")
     return records
 
 
@@ -242,13 +248,3 @@ def _label(value: Any) -> str | None:
     if isinstance(value, str | int):
         return plain(str(value)).strip()
     return None
-
-
-def _complaint(path: Path, what: str, lines: list[int], unit: str) -> str:
-    what = what if len(lines) == 1 else _plural(what)
-    return f"{path}: {numbers(lines, unit)} {what}."
-
-
-def _plural(what: str) -> str:
-    verb, _, rest = what.partition(" ")
-    return f"{ {'has': 'have', 'is': 'are', 'lacks': 'lack'}[verb] } {rest}"

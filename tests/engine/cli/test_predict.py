@@ -99,7 +99,7 @@ def test_bytes_that_are_not_utf8(cli, own_run, tmp_path):
     assert cli("predict", own_run, os.fsdecode(b"caf\xe9")).out.endswith("  caf\ufffd\n")
     # Of a file, the whole text tells.
     result = cli("predict", own_run, "-", "-o", "out.csv", stdin=b"caf\xe9")
-    assert result.err == "note: Standard input is read as cp1252\n"
+    assert result.err == "note: Standard input: encoding cp1252\n"
     assert (tmp_path / "out.csv").read_text("utf-8").splitlines()[1].startswith("café,")
     result = cli("predict", own_run, "--json", stdin=b"\xff\n", code=2)
     assert "not UTF-8 on line 1" in result.err
@@ -232,7 +232,7 @@ def test_texts_of_other_encodings(cli, own_run, answers, tmp_path, name, encodin
     result = cli("predict", own_run, "-i", name, "--json", stdin=data)
     assert [row["text"] for row in rows(result.out)] == texts
     name = "Standard input" if name == "-" else name
-    assert result.err == f"note: {name} is read as {encoding}\n"
+    assert result.err == f"note: {name}: encoding {encoding}\n"
 
 
 def test_nul_bytes_are_refused(cli, own_run, tmp_path):
@@ -245,7 +245,7 @@ def test_how_a_file_is_read_is_said_and_can_be_told(cli, own_run, tmp_path):
     (tmp_path / "in.tsv").write_text('id\ttext\n1\t"I saw it\n2\tIt ends "here"\n3\tok\n')
     result = cli("predict", own_run, "-i", "in.tsv", "--json")
     assert [row["text"] for row in rows(result.out)] == ['"I saw it', 'It ends "here"', "ok"]
-    assert result.err == "note: in.tsv is read as cells without CSV quoting\n"
+    assert result.err == "note: in.tsv: cells without CSV quoting\n"
     (tmp_path / "in.csv").write_text("id;text\n1;a, b\n2;c\n3;d;e\n")
     assert "--drop-bad" in cli("predict", own_run, "-i", "in.csv", code=1).err
     result = cli("predict", own_run, "-i", "in.csv", "--json", "--drop-bad")
@@ -254,7 +254,7 @@ def test_how_a_file_is_read_is_said_and_can_be_told(cli, own_run, tmp_path):
     (tmp_path / "in.json").write_text('{"data": {"items": [{"doc": {"body": "a"}}]}, "n": 1}')
     result = cli("predict", own_run, "-i", "in.json", "--json", "--column", "text=doc.body")
     assert [row["doc"] for row in rows(result.out)] == [{"body": "a"}]
-    assert result.err == "note: in.json is read as the rows of data.items\n"
+    assert result.err == "note: in.json: rows of data.items\n"
     (tmp_path / "ft.txt").write_text("__label__good a film\n__label__bad a mess\n")
     result = cli("predict", own_run, "-i", "ft.txt", "--json")
     found = [(row["text"], row["given_label"]) for row in rows(result.out)]
