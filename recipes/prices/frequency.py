@@ -8,9 +8,9 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import datetime
-import itertools
-import statistics
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365.25  # seconds; days
 READ = 1000  # dates from the end of a series that are looked at
@@ -68,9 +68,8 @@ def frequency_of(dates: Sequence[str]) -> Frequency:
     times = [_parsed(date) for date in dates[-READ:]]
     if len(times) < 2:
         return DAILY
-    seconds = statistics.median(
-        (later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)
-    )
+    steps = sorted((later - earlier).total_seconds() for earlier, later in pairwise(times))
+    seconds = steps[len(steps) // 2]  # the median
     days = seconds / DAY
     for unit, size, limit in (
         ("second", 1, MINUTE),
@@ -90,7 +89,7 @@ def frequency_of(dates: Sequence[str]) -> Frequency:
 
 def frequency_of_all(series: Sequence[Sequence[str]]) -> Frequency:
     """Returns the frequency that most of several series have."""
-    return statistics.mode(map(frequency_of, series)) if series else DAILY
+    return Counter(map(frequency_of, series)).most_common(1)[0][0] if series else DAILY
 
 
 def steps_in_year(dates: Sequence[str]) -> float:

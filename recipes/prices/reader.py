@@ -12,14 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes.prices.frequency import frequency_of
-from recipes.prices.table import BAR, day_of, locations
-from zoo.data.reading import Reading
 from zoo.data.sources import Examples, Parts
 from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zoo.data.reading import Reading
 
 COLUMNS = {
     "ticker": "name of the series",
@@ -42,6 +41,8 @@ REPAIRS = {
     "splits": "divides the prices before what looks like a split",
     "jumps": "accepts all other jumps as real",
 }
+BAR = ("open", "high", "low")
+MAX_SHOWN = 3  # dates in a message before "and N more"
 MIN_DAYS = 60  # days that a training series needs
 WARM_UP = 22  # days of a series that are read before the first one is forecast
 MAX_JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
@@ -97,6 +98,7 @@ def read_prices(
       ZooError: the table is not right; one line with dates and line numbers.
     """
     from recipes.prices import table
+    from zoo.data.reading import Reading
 
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file.")
@@ -119,6 +121,7 @@ def parse_prices(
 ) -> tuple[Examples, list[str]]:
     """Reads the text of a table; `where` names it in messages. Else as `read_prices`."""
     from recipes.prices import table
+    from zoo.data.reading import Reading
 
     reading = reading or Reading()
     repairs = {*repairs, *parse_repairs(reading.options.repair)}
@@ -185,6 +188,8 @@ def check(
       ZooError: something is wrong, and its repair is not among `repairs`.
     """
     import numpy as np
+
+    from recipes.prices.frequency import frequency_of
 
     notes: list[str] = []
     title = f"{where}: {ticker}" if ticker else where
@@ -319,6 +324,18 @@ def _is_closed(place: int, dates: pd.Series, limit: float, others: Sequence[pd.S
         if abs(years) > 0.5 and abs(years - round(years)) * 365.25 <= SEASON:
             return True
     return not inside and lengths.iloc[place] <= max(LONG_HOLIDAY, limit)
+
+
+def locations(rows: pd.DataFrame) -> str:
+    """Returns the first few dates and lines of rows, and how many more there are."""
+    found = [f"{day_of(row)} on line {row['line']}" for _, row in rows.head(MAX_SHOWN).iterrows()]
+    more = f" and {len(rows) - MAX_SHOWN:,} more" if len(rows) > MAX_SHOWN else ""
+    return ", ".join(found) + more
+
+
+def day_of(row: pd.Series) -> str:
+    """Returns the day of a row, ISO 8601."""
+    return "no date" if row["date"] != row["date"] else row["date"].strftime("%Y-%m-%d")
 
 
 def _split_of(ratio: float) -> float:

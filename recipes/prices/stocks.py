@@ -15,9 +15,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recipes.prices.answers import readable
-from recipes.prices.frequency import frequency_of
 from recipes.prices.reader import (
     COLUMNS,
     WARM_UP,
@@ -27,8 +26,9 @@ from recipes.prices.reader import (
     read_prices,
 )
 from zoo.data import Dataset, Examples, File, Urls, Wheel
-from zoo.data.formats import SUFFIXES
-from zoo.data.reading import Reading
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 GITHUB = "https://raw.githubusercontent.com"
 DOW = (
@@ -172,6 +172,8 @@ def read_custom(
     reading: Reading | None = None,
 ) -> Examples:
     """Reads a custom table; what is to be said of it are notes of `reading`."""
+    from zoo.data.reading import Reading
+
     reading = reading or Reading()
     examples, notes = read_prices(path, columns, repairs=repairs, reading=reading)
     for note in (describe(examples, path.name), *notes):
@@ -181,6 +183,9 @@ def read_custom(
 
 def describe(examples: Examples, where: str) -> str:
     """Returns how many series there are, how far apart their rows are, and from when to when."""
+    from recipes.prices.answers import readable
+    from recipes.prices.frequency import frequency_of
+
     dates = examples["date"]
     kinds = dict.fromkeys(frequency_of(each).each for each in dates)
     first, last = min(each[0] for each in dates), max(each[-1] for each in dates)
@@ -240,6 +245,5 @@ def stocks(horizon: int, repairs: str) -> Dataset:
         label="",
         deduplicate_by="",
         reader=functools.partial(read_custom, repairs=parse_repairs(repairs)),
-        suffixes=SUFFIXES,
         splitter=TimeSplit(horizon),
     )

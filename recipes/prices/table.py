@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipes.prices.reader import BAR, locations
 from zoo.data import contents, dialects, formats
 from zoo.data.numerals import EMPTY, day_first, number, numerals
 from zoo.data.reading import Reading
@@ -49,7 +50,6 @@ NAMES = {  # what files call our columns, lower case, without signs around them
     ),
     "volume": ("volume", "vol", "volumen", "umsatz", "stücke", "wolumen"),
 }
-BAR = ("open", "high", "low")
 # Columns of a header of two rows that are no prices.
 OTHERS = ("dividends", "stock splits", "capital gains", "repaired?")
 PRICES = ("adjusted", "close", *BAR, "volume")
@@ -58,7 +58,6 @@ FIELDS = {*OTHERS, *(name for ours in PRICES for name in NAMES[ours])}
 ZONE = r"(:\d\d(?:\.\d+)?|^\d{4}-\d\d-\d\d)\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
 PREAMBLE = 40  # lines before a header, at most
 SIGNS = ("\t", ";", ",", "|")
-MAX_SHOWN = 3  # dates in a message before "and N more"
 CENTURY = 70  # of 23, 2023; of 70, 1970
 
 
@@ -452,18 +451,6 @@ def _clock(cell: str) -> str:
     if re.fullmatch(r"\d{6}|\d{4}", cell):
         return ":".join(re.findall(r"\d\d", cell))
     return cell
-
-
-def locations(rows: pd.DataFrame) -> str:
-    """Returns the first few dates and lines of rows, and how many more there are."""
-    found = [f"{day_of(row)} on line {row['line']}" for _, row in rows.head(MAX_SHOWN).iterrows()]
-    more = f" and {len(rows) - MAX_SHOWN:,} more" if len(rows) > MAX_SHOWN else ""
-    return ", ".join(found) + more
-
-
-def day_of(row: pd.Series) -> str:
-    """Returns the day of a row, ISO 8601."""
-    return "no date" if row["date"] != row["date"] else row["date"].strftime("%Y-%m-%d")
 
 
 def _list(names: Sequence[str]) -> str:
