@@ -192,7 +192,7 @@ def delete_own(folder: Path, patterns: tuple[str, ...] = OWN) -> None:
     for path in own_files(folder):
         if any(path.relative_to(folder).match(pattern) for pattern in patterns):
             path.unlink(missing_ok=True)
-    for inner in ("checkpoint", "logs/train", "logs/validation", "logs"):
+    for inner in ("checkpoint", "figures", "logs/train", "logs/validation", "logs"):
         files.clean(folder / inner)
         with contextlib.suppress(OSError):  # it holds something else, or is a link
             (folder / inner).rmdir()

@@ -3,6 +3,7 @@
 import csv
 import datetime
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -220,3 +221,16 @@ def test_each_remedy_works_on_the_command_that_names_it(verb, run_of, cli, tmp_p
     said = done.out + done.err
     assert "repaired by 'sort'" in said
     assert "a day" in said
+
+
+def test_a_run_that_calls_its_repairs_mend_loads_and_goes_on(run_of, settings, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_of(NAME), run)
+    saved = json.loads((run / "config.json").read_text())
+    saved["config"]["mend"] = saved["config"].pop("repair")
+    (run / "config.json").write_text(json.dumps(saved))
+    assert zoo.load(run).config.repair == ""
+    again = {"data": "sample", "baselines": False, "quiet": True}
+    assert zoo.train(NAME, run, settings={**settings, "mend": ""}, **again) is not None
+    with pytest.raises(zoo.UsageError, match="holds another run"):
+        zoo.train(NAME, run, settings={**settings, "mend": "sort"}, **again)
