@@ -242,7 +242,7 @@ def check(
     rows = days["date"].duplicated(keep="last")
     if needs_repair(rows, "has a date more than once", "duplicates"):
         days = days[~rows]
-    frequency = frequency_of([day.isoformat() for day in days["date"]])
+    frequency = frequency_of([day.isoformat() for day in days["date"].tail(1000)])
     if len(days) < min_days:
         where_they_are = f" ({locations(days)})" if len(days) else ""
         raise ZooError(

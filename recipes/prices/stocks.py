@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from recipes.prices.reader import (
     COLUMNS,
+    REPAIRS,
     WARM_UP,
     TimeSplit,
     parse_prices,
@@ -246,4 +247,5 @@ def stocks(horizon: int, repairs: str) -> Dataset:
         deduplicate_by="",
         reader=functools.partial(read_custom, repairs=parse_repairs(repairs)),
         splitter=TimeSplit(horizon),
+        repairs=tuple(REPAIRS),
     )

@@ -37,7 +37,16 @@ NAMES = {  # what files call our columns, lower case, without signs around them
     ),
     "adjusted": ("adj close", "adjclose", "adjusted close", "adj. close"),
     "open": (
-        *("open", "opening price", "eröffnung", "eröffnungskurs", "erster", "ouverture", "ouv"),
+        *(
+            "open",
+            "opening price",
+            "eröffnung",
+            "eröffnungskurs",
+            "eröffn",
+            "erster",
+            "ouverture",
+            "ouv",
+        ),
         *("apertura", "otwarcie"),
     ),
     "high": (

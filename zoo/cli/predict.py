@@ -101,7 +101,9 @@ def predict(
         raise click.UsageError("--column names columns of a table of rows (-i).")
     if not named and source is None and (said := reading.to_json()):
         raise click.UsageError(f"--{next(iter(said)).replace('_', '-')} is for files (-i).")
-    known = [*(predictor.recipe.data(predictor.config).columns if named else names)]
+    dataset = predictor.recipe.data(predictor.config)
+    dataset.check_repair(reading)
+    known = [*(dataset.columns if named else names)]
     if unknown := sorted(set(columns) - set(known)):
         raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], known)}")
     theirs = {name: name if named else columns.get(name, name) for name in names}

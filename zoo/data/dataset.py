@@ -16,7 +16,7 @@ from zoo.errors import UsageError, ZooError, suggest
 if TYPE_CHECKING:
     from zoo.data.fetch import Log
     from zoo.data.origin import DataLike, Origin
-    from zoo.data.reading import Reading, ReadingLike
+    from zoo.data.reading import Reading, ReadingLike, ReadOptions
     from zoo.data.splits import Splits
 
 T = TypeVar("T")
@@ -119,6 +119,8 @@ class Dataset(Declaration):
         """
         from zoo.data.origin import Custom
 
+        if reading:
+            self.check_repair(reading.options)
         if reading and not isinstance(origin, Custom) and (said := reading.options.to_json()):
             option = next(iter(said)).replace("_", "-")
             raise UsageError(f"--{option} is for custom data only: name them with --data.")
@@ -126,6 +128,15 @@ class Dataset(Declaration):
             raise UsageError("Column names can be set for custom data only.")
         if unknown := sorted(set(columns or ()) - set(self.columns)):
             raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
+
+    def check_repair(self, options: ReadOptions) -> None:
+        """Checks that repairs are asked for only where there are some.
+
+        Raises:
+          UsageError: they are not.
+        """
+        if options.repair and not self.repairs:
+            raise UsageError(f"--repair: there are no repairs of data for {self.name!r}.")
 
     def fetch(self, key: str | None = None, *, log: Log | None = None) -> tuple[Source, Path]:
         """Downloads one source into the cache.

@@ -63,6 +63,7 @@ class Declaration:
         are drawn by a fixed seed.
       hold_out: holds out those rows of custom data that the data mark as held out. Takes the
         splits so far; returns all splits, and notes. `None`: holds out nothing.
+      repairs: names that the option `repair` of a `Reading` may list; `reader` makes them.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Declaration:
     folder: FolderReader | None = None
     splitter: Splitter | None = None
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None
+    repairs: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
