@@ -396,8 +396,10 @@ class Recipe:
         return scores
 
     def baseline(self, config: Config, splits: Splits) -> dict[str, Scores]:
-        found = self.module.baseline(config, splits)
-        return {name: self._checked(scores, f"baseline {name!r}") for name, scores in found.items()}
+        baselines = self.module.baseline(config, splits)
+        return {
+            name: self._checked(scores, f"baseline {name!r}") for name, scores in baselines.items()
+        }
 
     def _checked(self, scores: Any, source: str) -> Scores:
         if not isinstance(scores, Scores):

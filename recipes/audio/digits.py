@@ -168,6 +168,7 @@ def read_folder(
 
     from recipes.audio import read_recording
     from zoo.data import folders
+    from zoo.data.contents import is_data
     from zoo.data.reading import Reading
 
     def row(each: folders.ClassFile) -> dict[str, Any]:
@@ -185,6 +186,8 @@ def read_folder(
         digest.update(audio.tobytes())
     known = digest.hexdigest() == FSDD
     parts, notes = split(recordings, numbers, speaker)
+    others = [each.name for each in sorted(path.iterdir()) if each.suffix.lower() != ".wav"]
+    notes += folders.Layout({}, [name for name in others if is_data(name)]).note()
     title = f"spoken digits ({'FSDD' if known else path.name}"
     if "test" in parts:
         title += f", {_held_out(speaker)}"

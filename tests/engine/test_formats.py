@@ -63,11 +63,11 @@ def test_json_lines(read, end):
 
 def test_rows_that_several_places_may_hold(read):
     content = {"train": ROWS, "test": ROWS[:1]}
-    with pytest.raises(UsageError, match=r"rows at 'train' and 'test'.*--rows train"):
+    with pytest.raises(UsageError, match=r"rows at 'train' and 'test'.*--records train"):
         read("x.json", content)
-    assert read("x.json", content, rows="train") == (COLUMNS, ["x.json: rows of train"])
+    assert read("x.json", content, records="train") == (COLUMNS, ["x.json: rows of train"])
     with pytest.raises(UsageError, match=r"nothing at 'tran'\. Did you mean 'train'"):
-        read("x.json", content, rows="tran")
+        read("x.json", content, records="tran")
 
 
 def test_columns_inside_of_objects(read):
@@ -268,3 +268,11 @@ def test_several_labels_are_not_one(read):
     with pytest.raises(ZooError, match="line 3 has a 'label' that is neither text nor a whole"):
         read("x.jsonl", lines(rows))
     assert read("x.jsonl", lines(rows), drop_bad=True)[0] == COLUMNS
+
+
+def test_half_an_emoji(read):
+    """JSON can say half of a character, which has no UTF-8 form."""
+    content = '{"text": "a \\ud83d film", "label": "good\\ud83d"}\n{"text": "b", "label": "bad"}\n'
+    columns, _ = read("x.jsonl", content)
+    assert columns["label"] == ["good\ufffd", "bad"]
+    assert all(text.encode("utf-8", "replace") for text in columns["text"])

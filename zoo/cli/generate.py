@@ -76,13 +76,13 @@ def generate(
         raise UsageError(f"{output} is a file. Name a folder.")
     if prime is not None and not Path(prime).expanduser().is_file():
         raise UsageError(f"There is no file {prime}.")
-    given: dict[str, Any] = {name: value for name, value in seeds.items() if value is not None}
+    start: dict[str, Any] = {name: value for name, value in seeds.items() if value is not None}
     for name, value in parse_settings(settings).items():
-        if name in given:
+        if name in start:
             raise click.UsageError(f"{name} is given twice.")
-        given[name] = value
+        start[name] = value
     if prime is not None:
-        given["prime"] = str(Path(prime).expanduser())
+        start["prime"] = str(Path(prime).expanduser())
     chosen: dict[str, Any] = {
         "steps": steps,
         "temperature": temperature,
@@ -93,19 +93,19 @@ def generate(
     from zoo.serving import load
 
     predictor = load(model)
-    if left := predictor.recipe.unread(predictor.config, predictor.assets, given):
+    if left := predictor.recipe.unread(predictor.config, predictor.assets, start):
         click.echo(f"note: not read: {options.printable(left)}", err=True)
     streamed = output is None and not as_json and "symbols" in predictor.assets
     if streamed:
         for number in range(count):
             if number:
                 click.echo("\n")
-            click.echo(given.get("prompt", ""), nl=False)
-            for piece in predictor.stream(seed=seed + number, **chosen, **given):
+            click.echo(start.get("prompt", ""), nl=False)
+            for piece in predictor.stream(seed=seed + number, **chosen, **start):
                 click.echo(options.printable(piece, keep="\n\t"), nl=False)
         click.echo()
         return
-    answers = predictor.generate(count, seed=seed, **chosen, **given)
+    answers = predictor.generate(count, seed=seed, **chosen, **start)
     if as_json:
         for answer in answers:
             click.echo(options.json_text(answer))
@@ -113,7 +113,7 @@ def generate(
         if not as_json:
             for answer in options.printable(answers, keep="\n\t"):
                 whole = [text for text in answer.values() if isinstance(text, str) and "\n" in text]
-                click.echo(whole[0] if whole else predictor.recipe.show(given, answer))
+                click.echo(whole[0] if whole else predictor.recipe.show(start, answer))
             click.echo("note: -o DIR writes files", err=True)
         return
     folder = Path(output)
@@ -123,7 +123,7 @@ def generate(
         raise ZooError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     for number, answer in enumerate(answers):
         stem = folder / f"{predictor.name}-{seed + number}"
-        paths = predictor.recipe.render(predictor.config, {**given, **answer}, stem)
+        paths = predictor.recipe.render(predictor.config, {**start, **answer}, stem)
         for path in paths or [_text(answer, stem)]:
             click.echo(path, err=as_json)
 

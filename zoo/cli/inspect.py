@@ -85,7 +85,7 @@ def inspect(
     options.import_tensorflow()
     from zoo.inspection import inspect
 
-    found = inspect(
+    report = inspect(
         model,
         list(texts) or None,
         data=None if source is None else Path(source),  # never the key of a source
@@ -96,13 +96,13 @@ def inspect(
         rows=rows,
     )
     if as_json:
-        click.echo(options.json_text(found))
+        click.echo(options.json_text(report))
         return
-    found = options.printable(found)
-    click.echo(f"{found['model']} on {found['rows']} rows ({found['data']})")
-    for line in found["verdicts"]:
+    report = options.printable(report)
+    click.echo(f"{report['model']} on {report['rows']} rows ({report['data']})")
+    for line in report["verdicts"]:
         click.echo(line)
-    for layer in found["layers"]:
+    for layer in report["layers"]:
         for gate, values in layer.get("gates", {}).items():
             click.echo(
                 f"{layer['name']}: {gate} gate open {values['mean']:.0%} on average, "

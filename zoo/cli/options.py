@@ -49,8 +49,8 @@ def complete_model(
         names = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*/"))]
     except ZooError:
         names = []
-    found = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="dir")]
+    completions = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+    return completions or [CompletionItem(incomplete, type="dir")]
 
 
 model = click.argument("model", metavar="MODEL", shell_complete=complete_model)
@@ -78,7 +78,10 @@ _READING = (  # option strings, and what click is told of them
         {"default": None, "help": "How dates such as 03/04/2024 begin."},
     ),
     (["--sheet"], {"metavar": "NAME", "help": "Of an Excel workbook; or its number from 1."}),
-    (["--rows"], {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."}),
+    (
+        ["--records"],
+        {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."},
+    ),
     (["--drop-bad"], {"is_flag": True, "help": "Leave out rows that cannot be used."}),
     (["--repair"], {"metavar": "NAMES", "help": "Repairs that messages about a file name."}),
     (
@@ -183,11 +186,11 @@ def json_text(value: Any, indent: int | None = None, encoding: str | None = None
     encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
     text = plain(json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False))
     # JSON itself escapes only the control characters below a space.
-    text = re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
     if codecs.lookup(encoding).name.startswith("utf-"):
         return text
     # Characters that are not ASCII stand in strings only, so that an escape means the same.
-    return re.sub("[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    return re.sub("[^\x00-\x7f]", lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def finite(value: Any) -> Any:

@@ -174,7 +174,7 @@ def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
             if not lines or None in lines:  # no JSON lines either
                 raise ZooError(f"{path} is no JSON ({error}).") from None
     if whole is not None and not (suffix != ".json" and _is_record_line(text)):
-        rows, where = _rows_in(path, whole, reading.options.rows)
+        rows, where = _rows_in(path, whole, reading.options.records)
         if where:
             reading.found(path, f"rows of {where}")
         numbers = list(range(1, len(rows) + 1))
@@ -232,7 +232,7 @@ def _rows_in(path: Path, value: Any, where: str) -> tuple[list[Any], str]:
         if lists:
             raise UsageError(
                 f"{path} has rows at {' and '.join(map(quoted, list(lists)[:5]))}. Say which with "
-                f"--rows, such as --rows {next(iter(lists))}."
+                f"--records, such as --records {next(iter(lists))}."
             )
         return [value], ""
     raise ZooError(f"{path} holds no rows, but {quoted(value, 40)}.")

@@ -34,7 +34,7 @@ class ReadOptions:
       decimal: the decimal sign: `"point"` or `"comma"`, or the sign itself.
       dayfirst: whether 03/04/2024 is in April.
       sheet: of a workbook, by its name or its number from 1.
-      rows: path of the list of rows in a JSON file, such as `"data.items"`.
+      records: path of the list of rows in a JSON file, such as `"data.items"`.
       drop_bad: whether rows that cannot be used are left out.
       repair: names of repairs that a reader offers in its messages, separated by commas.
       min_count: a class with fewer rows is left out; 0 keeps all.
@@ -49,7 +49,7 @@ class ReadOptions:
     decimal: str = ""
     dayfirst: bool | None = None
     sheet: str = ""
-    rows: str = ""
+    records: str = ""
     drop_bad: bool = False
     repair: str = ""
     min_count: int = 0

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.data import contents, dialects, formats
+from zoo.data import contents, formats
 from zoo.data.formats import Record, Records
 from zoo.data.reading import REMEDY, Reading, complaint, numbers, some
 from zoo.errors import ZooError, quoted, suggest
@@ -138,15 +138,6 @@ def json_lines(path: Path, reading: Reading | None = None) -> Iterator[tuple[int
       ZooError: it is empty or not text.
     """
     yield from formats.json_lines(contents.read_text(path, reading))
-
-
-def parse_csv(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Yields (number of its first line, fields) for each row of quoted CSV that is not blank.
-
-    Raises:
-      csv.Error: the quotes do not match.
-    """
-    return dialects.parse(text, dialects.Dialect(delimiter))
 
 
 class _Rows:

@@ -82,9 +82,9 @@ def export(
                 if warmup:
                     _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
             for name in ABOUT:
-                found = predictor.about / name
-                if found.exists():
-                    shutil.copy(found, extra / name)
+                source = predictor.about / name
+                if source.exists():
+                    shutil.copy(source, extra / name)
             if limits:
                 files.write_json(extra / "config.json", predictor.resolved)
                 if predictor.card:
@@ -148,10 +148,10 @@ def _write_saved_model(served: Served, folder: Path) -> None:
     module = tf.Module()
     module.weights = list({id(v): v for function in concrete for v in function.variables}.values())
     module.resources = [
-        found
+        resource
         for part in served.parts
-        for found in tf.train.TrackableView(part).descendants()
-        if isinstance(found, tf.saved_model.experimental.TrackableResource)
+        for resource in tf.train.TrackableView(part).descendants()
+        if isinstance(resource, tf.saved_model.experimental.TrackableResource)
     ]
     tf.saved_model.save(module, str(folder), signatures=served.functions)
     alien = sorted(op for op in ops_of(folder) if "cudnn" in op.lower())

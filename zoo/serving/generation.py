@@ -53,12 +53,12 @@ def rows_together(config: Mapping[str, Any], steps: int) -> int:
 
 
 def check_seed(
-    given: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], *, has_hook: bool
+    seed: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], *, has_hook: bool
 ) -> None:
     """Checks the types of what a sequence is to begin with.
 
     Args:
-      given: values by name.
+      seed: values by name.
       specs: of the inputs of the signature `begin`.
       has_hook: whether the recipe's `seed` reads them; else numbers go to the signature as they
         are.
@@ -66,7 +66,7 @@ def check_seed(
     Raises:
       UsageError: a value is neither a text nor a path.
     """
-    for name, value in given.items():
+    for name, value in seed.items():
         numeric = name in specs and specs[name].dtype != tf.string and not has_hook
         if not numeric and not isinstance(value, (str, os.PathLike)):
             raise UsageError(f"{name} must be a text; got {quoted(value)}.")

@@ -38,8 +38,8 @@ def tensors(
     Raises:
       UsageError: as of `Predictor.predict`.
     """
-    given = {name: examples[name] for name in specs if name in examples}
-    columns = columns_of(with_lengths(given, specs), specs)
+    selected = {name: examples[name] for name in specs if name in examples}
+    columns = columns_of(with_lengths(selected, specs), specs)
     return {name: input_tensor(name, spec, columns[name]) for name, spec in specs.items()}
 
 
@@ -172,17 +172,17 @@ def batch_tensors(
     Raises:
       UsageError: as `input_tensor`.
     """
-    found = {
+    padded = {
         name: input_tensor(name, spec, [columns[name][row] for row in index])
         for name, spec in specs.items()
     }
     series = [
         name for name, spec in specs.items() if spec.shape.rank == 2 and spec.dtype.is_floating
     ]
-    longest = max((found[name].shape[1] for name in series), default=0)
+    longest = max((padded[name].shape[1] for name in series), default=0)
     for name in series:
-        found[name] = tf.pad(found[name], [[0, 0], [0, longest - found[name].shape[1]]])
-    return found
+        padded[name] = tf.pad(padded[name], [[0, 0], [0, longest - padded[name].shape[1]]])
+    return padded
 
 
 def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:

@@ -291,7 +291,7 @@ def _train_in(
     prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
     progress.log(
-        f"  {model.count_params():,} weights, {training.steps_per_epoch} steps of "
+        f"  {model.count_params():,} parameters, {training.steps_per_epoch} steps of "
         f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
@@ -344,9 +344,9 @@ def _fit(
     strategy = model.distribute_strategy
     several = strategy.num_replicas_in_sync > 1
     state, metrics = checkpoint.State(), None
-    found = _newest(folder, workers)
-    if found is not None:
-        state, values, notes = found
+    newest = _newest(folder, workers)
+    if newest is not None:
+        state, values, notes = newest
         for note in notes:
             progress.log(f"  {note}")
         if values:
@@ -407,22 +407,22 @@ def _newest(
     folder: Path, workers: Workers
 ) -> tuple[checkpoint.State, list[np.ndarray], list[str]] | None:
     """Returns the newest checkpoint, which has to be the chief's."""
-    found = checkpoint.newest(folder)
+    latest = checkpoint.newest(folder)
 
     def place() -> str:
-        return f"epoch {found[0].epoch + 1} step {found[0].step}" if found else "none"
+        return f"epoch {latest[0].epoch + 1} step {latest[0].step}" if latest else "none"
 
     def same() -> bool:  # a network file system may be late
-        nonlocal found
+        nonlocal latest
         if place() != theirs:
             look(folder / "any")
-            found = checkpoint.newest(folder)
+            latest = checkpoint.newest(folder)
         return place() == theirs
 
     theirs = workers.of_chief(place())
     until(same, FOLDER_PATIENCE, f"Waiting for the checkpoint of {theirs} in {folder}")
     workers.check_same({"checkpoint": place()})
-    return found
+    return latest
 
 
 def _end_epoch(

@@ -269,13 +269,15 @@ def check_same(
     check_target(path)
     if not (path / "config.json").exists():
         return
-    found = files.read_json(path / "config.json")
-    settings = found.get("config")
+    saved = files.read_json(path / "config.json")
+    settings = saved.get("config")
     if isinstance(settings, dict):  # limits that did not exist when the run began
         new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        found = {**found, "config": {**new, **renamed(settings, aliases)}}
+        saved = {**saved, "config": {**new, **renamed(settings, aliases)}}
+    if isinstance(saved.get("run"), dict):  # files that were not described when the run began
+        saved = {**saved, "run": {"reading": {}, **saved["run"]}}
     wrong = differences(
-        {key: found.get(key) for key in ("recipe", "config", "run")},
+        {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
     )
     if wrong:

@@ -66,10 +66,10 @@ def measured(state: State) -> dict[str, Any]:
 
 def summary(state: State) -> str:
     """Returns the line about the pace of a run."""
-    found = measured(state)
-    parts = [f"{found['train_examples_per_second']:,.0f} examples/s"]
+    rates = measured(state)
+    parts = [f"{rates['train_examples_per_second']:,.0f} examples/s"]
     if state.places:
-        parts.append(f"{found['train_tokens_per_second']:,.0f} tokens/s")
-        parts.append(f"{found['padding']:.1%} padding")
-    parts.append(f"{found['input_wait']:.1%} of the time waiting for input")
+        parts.append(f"{rates['train_tokens_per_second']:,.0f} tokens/s")
+        parts.append(f"{rates['padding']:.1%} padding")
+    parts.append(f"{rates['input_wait']:.1%} of the time waiting for input")
     return f"training: {', '.join(parts)}"
