@@ -85,7 +85,8 @@ def read_prices(
     Args:
       path: the file, of a format of `zoo.data.formats`.
       names: our column to the file's name of it.
-      repairs: names of `REPAIRS`; those of the option `repair` of `reading` come to them.
+      repairs: names of `REPAIRS`; those of the options `repair` and `drop_bad` of `reading`
+        come to them.
       min_days: the least number of days of a series.
       closes_only: whether nothing but the closes is read.
       reading: the options; gets notes on how the file is written.
@@ -105,7 +106,7 @@ def read_prices(
     if not path.is_file():
         raise UsageError(f"There is no file {path}.")
     reading = reading or Reading()
-    repairs = {*repairs, *parse_repairs(reading.options.repair)}
+    repairs = {*repairs, *_asked(reading)}
     found = table.series_of_file(path, names or {}, reading, "drop" in repairs)
     return _examples(found, path.name, repairs, min_days, closes_only)
 
@@ -124,9 +125,15 @@ def parse_prices(
     from zoo.data.reading import Reading
 
     reading = reading or Reading()
-    repairs = {*repairs, *parse_repairs(reading.options.repair)}
+    repairs = {*repairs, *_asked(reading)}
     found = table.series_of_text(text, where, names or {}, reading, loose="drop" in repairs)
     return _examples(found, where, repairs, min_days, False)
+
+
+def _asked(reading: Reading) -> set[str]:
+    """Returns the repairs that the options of a reading ask for."""
+    dropping = {"drop"} if reading.options.drop_bad else set()
+    return {*parse_repairs(reading.options.repair), *dropping}
 
 
 def _examples(

@@ -145,7 +145,7 @@ def test_each_export_gives_the_same_prices(tmp_path, name, encoding):
 def test_what_was_found_out_is_said(tmp_path):
     _, notes = read(tmp_path / "own.csv", FILES["bank"], "cp1252")
     assert notes == [
-        "own.csv is read as cp1252, a table that begins on line 4, separated by semicolons, dates "
+        "own.csv: encoding cp1252, a table that begins on line 4, separated by semicolons, dates "
         "that begin with the day, numbers with a decimal comma, grouped thousands, currency signs "
         "left out",
         "own.csv stands newest first; it is read from its end",
@@ -194,7 +194,7 @@ def test_the_whole_column_decides_on_the_day_and_else_it_is_asked_for(tmp_path):
         examples, notes = read(tmp_path / "own.csv", dated(DAYS, form))
         assert examples["date"][0] == [day.isoformat() for day in DAYS]
         which = "day" if first else "month"
-        assert notes == [f"own.csv is read as dates that begin with the {which}"]
+        assert notes == [f"own.csv: dates that begin with the {which}"]
         # Only one way puts these in order.
         text = dated(days, form)
         examples, _ = read(tmp_path / "own.csv", text, repair="gaps", min_days=30)
@@ -223,6 +223,10 @@ def test_a_cell_that_is_no_number_is_named_and_dropped_on_request(tmp_path):
     text = "\n".join(["Date,Close", *lines])
     with pytest.raises(ZooError, match=r"'0.24 Dividend', which is no number \(2023-03-08 on line"):
         read(tmp_path / "own.csv", text)
+    assert (
+        read(tmp_path / "own.csv", text, drop_bad=True)[0]
+        == read(tmp_path / "own.csv", text, repair="drop")[0]
+    )
     examples, notes = read(tmp_path / "own.csv", text, repair="drop")
     assert len(examples["close"][0]) == len(DAYS) - 1
     assert "without a price (2023-03-08 on line 7); repaired by 'drop'" in notes[0]
