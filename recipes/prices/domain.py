@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from recipes.prices.frequency import Frequency, frequency_of, parse_frequency
-from recipes.prices.reader import BAR
+from recipes.prices.rows import BAR
 from recipes.prices.series import FEATURES, SPANS, describe_days, prices_of
 from zoo.assets import Assets
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipes.prices.rows import BAR, day_of, locations
 from zoo.data.sources import Examples, Parts
 from zoo.errors import UsageError, ZooError, quoted, suggest
 
@@ -41,8 +42,6 @@ REPAIRS = {
     "splits": "divides the prices before what looks like a split",
     "jumps": "accepts all other jumps as real",
 }
-BAR = ("open", "high", "low")
-MAX_SHOWN = 3  # dates in a message before "and N more"
 MIN_DAYS = 60  # days that a training series needs
 WARM_UP = 22  # days of a series that are read before the first one is forecast
 MAX_JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
@@ -331,18 +330,6 @@ def _is_closed(place: int, dates: pd.Series, limit: float, others: Sequence[pd.S
         if abs(years) > 0.5 and abs(years - round(years)) * 365.25 <= SEASON:
             return True
     return not inside and lengths.iloc[place] <= max(LONG_HOLIDAY, limit)
-
-
-def locations(rows: pd.DataFrame) -> str:
-    """Returns the first few dates and lines of rows, and how many more there are."""
-    found = [f"{day_of(row)} on line {row['line']}" for _, row in rows.head(MAX_SHOWN).iterrows()]
-    more = f" and {len(rows) - MAX_SHOWN:,} more" if len(rows) > MAX_SHOWN else ""
-    return ", ".join(found) + more
-
-
-def day_of(row: pd.Series) -> str:
-    """Returns the day of a row, ISO 8601."""
-    return "no date" if row["date"] != row["date"] else row["date"].strftime("%Y-%m-%d")
 
 
 def _split_of(ratio: float) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes.prices.reader import BAR, locations
+from recipes.prices.rows import BAR, locations
 from zoo.data import contents, dialects, formats
 from zoo.data.numerals import EMPTY, day_first, number, numerals
 from zoo.data.reading import Reading
