@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAMES = {  # what files call our columns, lower case, without signs around them
     "date": (
         *("date", "datetime", "timestamp", "day", "trade date", "datum", "tag", "fecha", "data"),
-        *("time", "zeit"),
+        *("time", "zeit", "year", "quarter", "month", "week", "period", "jahr", "monat"),
     ),
     "time": ("time", "zeit", "uhrzeit", "heure", "hora"),
     "ticker": ("ticker", "symbol", "name", "isin", "instrument", "security"),
@@ -149,6 +149,8 @@ def _cells(text: str, where: str, names: Mapping[str, str], reading: Reading, su
     rows = [[cell.strip() for cell in cells] for _, cells in parsed]
     kept = [place for place, cells in enumerate(rows) if any(cells)]
     lines, rows = [lines[place] for place in kept], [rows[place] for place in kept]
+    if not rows:
+        raise ZooError(f"{where} is empty.")
     head, levels = _header(rows, names)
     header, tickers = _levels(rows[:levels], rows[head])
     width = len(header)
@@ -276,6 +278,14 @@ def _series(
         for place, name in enumerate(cells.header)
         if place not in (date, ticker, clock) and name
     ]
+    texts_only = [
+        place
+        for place in wide
+        if not any(map(_has_digit, cells.column(place))) and any(cells.column(place))
+    ]
+    for place in texts_only:
+        reading.note(f"{where}: column {quoted(cells.header[place])} has no number; it is left out")
+    wide = [place for place in wide if place not in texts_only]
     if not wide:
         raise ZooError(f"{where} has no column of prices beside {quoted(cells.header[date])}.")
     values = _numbers(cells, wide, table, where, reading, loose)
@@ -309,9 +319,22 @@ class _Columns:
             if named not in self.cells.header:
                 hint = suggest(named, self.cells.header)
                 raise ZooError(f"{self.where} has no column {quoted(named)}.{hint}")
+            if self.cells.header.count(named) > 1:
+                raise ZooError(
+                    f"{self.where} has the column {quoted(named)} twice. Rename one of them."
+                )
             return self.cells.header.index(named)
-        usual = NAMES[ours]
-        return next((self.places[name] for name in usual if name in self.places), None)
+        name = next((name for name in NAMES[ours] if name in self.places), None)
+        if name is None:
+            return None
+        same = [cell for cell in self.cells.header if _name(cell) == name]
+        if len(same) > 1:
+            listed = " and ".join(quoted(cell) for cell in same)
+            remedy = f"Name one with --column {ours}=NAME."
+            if len(set(same)) < len(same):
+                remedy = "Rename all but one of them in the file."
+            raise ZooError(f"{self.where} has several columns for {ours}: {listed}. {remedy}")
+        return self.places[name]
 
     def date(self) -> int:
         """Returns the place of the dates: also that of an index without a name."""
@@ -322,10 +345,19 @@ class _Columns:
         unnamed = not first or first.lower().startswith(("unnamed", "index"))
         if unnamed and all(re.match(r"\d{4}-\d\d-\d\d", cell) for cell in self.cells.column(0)):
             return 0
+        if any(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", cell) for cell in self.cells.header):
+            raise ZooError(
+                f"{self.where} has no header: it begins with {_list(self.cells.header)}. Add a "
+                "first line with names, such as Date,Close."
+            )
         raise ZooError(
             f"{self.where} has no column of dates: there is {_list(self.cells.header)}. Name it "
             "with --column date=NAME."
         )
+
+
+def _has_digit(cell: str) -> bool:
+    return any(sign.isdigit() for sign in cell)
 
 
 def _ours(name: str) -> str | None:
@@ -440,6 +472,8 @@ def timestamps(cells: Sequence[str], where: str, reading: Reading) -> pd.Series:
 
 def _iso(cell: str, first: bool | None) -> str:
     """Returns a date of three numbers with the year first; other dates as they are."""
+    if quarter := re.fullmatch(r"(\d{4})[- ]?Q([1-4])", cell):
+        return f"{quarter[1]}-{3 * int(quarter[2]) - 2:02}-01"
     found = re.match(r"(\d{1,4})([/.\-])\s?(\d{1,2})\2\s?(\d{1,4})(?!\d)", cell)
     if found is None:
         return cell

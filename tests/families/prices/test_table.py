@@ -287,3 +287,32 @@ def test_what_has_one_reading_needs_no_repair(tmp_path):
         assert found == whole
         assert len(notes) == 1
         assert note in notes[0]
+
+
+def test_columns_that_can_be_read_in_two_ways_are_asked_for(tmp_path):
+    lines = [f"{day},{close},{2 * close},note" for day, close in zip(DAYS, CLOSES, strict=True)]
+    path = tmp_path / "own.csv"
+    with pytest.raises(ZooError, match=r"columns for close: 'Close' and 'close'\. Name one"):
+        read(path, "\n".join(["Date,Close,close,Note", *lines]))
+    path.write_text("\n".join(["Date,Close,close,Note", *lines]))
+    assert prices.read_prices(path, {"close": "close"})[0]["close"][0][0] == 2 * CLOSES[0]
+    with pytest.raises(ZooError, match=r"has no header: it begins with 2023-03-01, 4000\.0"):
+        read(path, "\n".join(lines))
+    examples, notes = read(path, "\n".join(["Date,AAPL,MSFT,Note", *lines]))
+    assert examples["ticker"] == ["AAPL", "MSFT"]
+    assert notes == ["own.csv: column 'Note' has no number; it is left out"]
+
+
+@pytest.mark.parametrize(
+    ("form", "second"),
+    [("{0}-{1:02}", "2000-02-01"), ("{0}Q{2}", "2000-04-01"), ("{3}", "1901-01-01")],
+)
+def test_dates_of_months_quarters_and_years(tmp_path, form, second):
+    lines = []
+    for number, close in enumerate(CLOSES):
+        months = 3 * number if "Q" in form else number
+        year, month = 2000 + months // 12, months % 12 + 1
+        lines.append(f"{form.format(year, month, (month + 2) // 3, 1900 + number)},{close}")
+    examples, _ = read(tmp_path / "own.csv", "\n".join(["Date,Close", *lines]))
+    assert examples["date"][0][1] == second
+    assert len(examples["date"][0]) == len(CLOSES)
