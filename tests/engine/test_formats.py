@@ -276,3 +276,18 @@ def test_half_an_emoji(read):
     columns, _ = read("x.jsonl", content)
     assert columns["label"] == ["good\ufffd", "bad"]
     assert all(text.encode("utf-8", "replace") for text in columns["text"])
+
+
+def test_a_table_without_names_of_columns(read):
+    content = '7,"a film",good\n8,a mess,bad\n'
+    with pytest.raises(ZooError, match=r"--column text=NAME`, by its number if"):
+        read("x.csv", content)
+    assert read("x.csv", content, {"text": "2", "label": "3"}) == (COLUMNS, [])
+
+
+def test_missing_values_of_json(read):
+    rows = ('{"text": "a film", "label": "good"}', '{"text": NaN}', '{"text": "b", "label": NaN}')
+    content = f"[{', '.join(rows)}]".replace('{"text": NaN}', '{"text": NaN, "label": "x"}')
+    with pytest.raises(ZooError, match="row 2 has an empty 'text'"):
+        read("x.json", content)
+    assert read("x.json", content, drop_bad=True)[0] == {"text": ["a film"], "label": ["good"]}

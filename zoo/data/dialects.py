@@ -164,45 +164,47 @@ def _quoted(
     if options.quoting == "csv" or not marked:
         # Without a cell that begins with a quotation mark, both are the same.
         return quoted, _strictly(text, path, quoted), []
-    lines = list(parse(text, literal))
-    width = len(lines[0][1])
     try:
         rows = list(parse(text, quoted))
     except csv.Error:
         escaped = Dialect(separator, escape="\\")
         if '\\"' in text and _evenness(rows := _parsed(text, escaped)) == 1:
             return escaped, rows, ['quoted with \\"']
+        lines = list(parse(text, literal))
         if _evenness(lines) > MOST:
             return literal, lines, ["cells without CSV quoting"]
         return quoted, _strictly(text, path, quoted), []
-    if width == 1:
+    if not separator or len(rows[0][1]) == 1:
         return quoted, rows, []
-    if swallowed := _swallowed(rows, lines):
-        if separator == "\t":
+    header = any(cell.startswith('"') for cell in split_lines(text)[0].split(separator))
+    swallowed = [] if header else _swallowed(rows, split_lines(text), separator)
+    if header or not (swallowed or separator == "\t"):
+        return quoted, rows, []
+    lines = list(parse(text, literal))
+    if _evenness(lines) < _evenness(rows):  # cells hold parts of rows, too
+        return quoted, rows, []
+    if separator == "\t":
+        # A writer of tabs quotes where it has to: a cell that needs no quotes has none.
+        if swallowed or not re.search(r'[^"\t]""', text):
             return literal, lines, ["cells without CSV quoting"]
+    elif swallowed:
         raise UsageError(
             f"{path} can be read in two ways: on {numbers(swallowed)} a cell between quotation "
             "marks holds whole rows. Use --quoting csv if it is one cell, or --quoting none if a "
             "quotation mark is a character like others."
         )
-    # A writer of tabs quotes where it has to, or quotes every text.
-    needed = any(len(row) != width for _, row in lines) or re.search(r'[^"\t]""', text)
-    header = any(cell.startswith('"') for cell in lines[0][1])
-    if separator == "\t" and not needed and not header:
-        return literal, lines, ["cells without CSV quoting"]
     return quoted, rows, []
 
 
-def _swallowed(rows: Rows, lines: Rows) -> list[int]:
+def _swallowed(rows: Rows, lines: list[str], separator: str) -> list[int]:
     """Returns where quoted cells hold whole rows; nothing if some hold parts of rows, too."""
-    width = len(lines[0][1])
-    inner = {line: len(cells) for line, cells in lines}
-    ends = [line for line, _ in rows[1:]] + [max(inner) + 1]
+    width = len(rows[0][1])
+    ends = [line for line, _ in rows[1:]] + [len(lines) + 1]
     found = []
     for (line, _), end in zip(rows, ends, strict=True):
-        widths = [inner[number] for number in range(line, end) if number in inner]
-        if len(widths) > 1:
-            if set(widths) != {width}:
+        inner = [text for text in lines[line - 1 : end - 1] if text.strip()]
+        if len(inner) > 1:
+            if any(text.count(separator) != width - 1 for text in inner):
                 return []
             found.append(line)
     return found

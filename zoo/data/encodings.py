@@ -35,6 +35,8 @@ WESTERN = {
     "Icelandic": (0.5, "ð4393 á1799 í1570 þ1455 ó994 æ867 ö777 é647 ú613 ý228"),
     "Catalan": (0.15, "à600 é500 è300 í500 ó600 ò250 ú150 ç150 ï60 ü30"),
 }
+LETTERS = sorted({each[0] for _, letters in WESTERN.values() for each in letters.split()})
+WESTERN["several"] = (0.1, " ".join(f"{letter}1" for letter in LETTERS))
 EASTERN = {
     "Polish": (0.35, "ł2109 ó1141 ę1035 ś814 ć743 ż706 ą699 ń362 ź78"),
     "Czech": (0.5, "í1643 ě1222 ý995 á867 ž721 š688 é633 č462 ř380 ů204 ú45 ó24 ď15 ň7 ť6"),
@@ -45,6 +47,8 @@ EASTERN = {
 }
 RUSSIAN = (0.97, " ".join(f"{letter}1000" for letter in "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"))
 GREEK = (0.97, " ".join(f"{letter}1000" for letter in "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώ"))
+HEBREW = (0.97, " ".join(f"{letter}1000" for letter in "אבגדהוזחטיכלמנסעפצקרשתךםןףץ"))
+ARABIC = (0.97, " ".join(f"{letter}1000" for letter in "ابتثجحخدذرزسشصضطظعغفقكلمنهويىةءآأؤإئ"))
 PAGES = {
     "cp1252": WESTERN,
     "cp1250": EASTERN,
@@ -58,6 +62,8 @@ PAGES = {
     "cp1251": {"Russian": RUSSIAN},
     "koi8_r": {"Russian": RUSSIAN},
     "cp1253": {"Greek": GREEK},
+    "cp1255": {"Hebrew": HEBREW},
+    "cp1256": {"Arabic": ARABIC},
     "mac_roman": WESTERN,
     "cp850": WESTERN,
 }
@@ -246,13 +252,12 @@ def _is_sensible(text: str) -> bool:
 def _is_western(text: str, words: int) -> bool:
     """Whether the marked words are those of a language of Western Europe, or few."""
     letters = [c for c in text.lower() if not c.isascii() and c.isalpha()]
-    if not _is_sensible(text) or re.search(r"[À-ÖØ-öø-ÿ]{4}", text):
+    marked = text.split(" ")
+    runs = sum(bool(re.search(r"[À-ÖØ-öø-ÿ]{4}", word)) for word in marked)  # of other scripts
+    if not _is_sensible(text) or runs > 0.02 * len(marked):
         return False
-    rare = len(text.split(" ")) < 0.04 * words
-    return rare or any(
-        sum(c in alphabet for c in letters) >= 0.9 * len(letters)
-        for _, alphabet in WESTERN.values()
-    )
+    rare = len(marked) < 0.04 * words
+    return rare or sum(c in LETTERS for c in letters) >= 0.97 * len(letters)
 
 
 def _word(line: bytes, page: str) -> str:

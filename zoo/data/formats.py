@@ -143,12 +143,15 @@ def _table(path: Path, text: str, reading: Reading, wanted: Collection[str]) -> 
         len(row) < len(header) or not row[len(header) - 1].strip() for _, row in parsed[1:]
     ):  # fmt: skip
         header.pop()
+    first = 1
+    if wanted and all(name.isdigit() for name in wanted) and not set(wanted) & set(header):
+        header, first = [str(number + 1) for number in range(len(header))], 0  # no names
     width = len(header)
     duplicates = [each for each in header if header.count(each) > 1]
     if duplicates:
         raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
     good, ragged = [], []
-    for number, row in parsed[1:]:
+    for number, row in parsed[first:]:
         while len(row) > width and not row[-1].strip():
             row.pop()
         if len(row) == width:

@@ -153,7 +153,8 @@ class _Rows:
         values, lacking = [], []
         for row in self.rows:
             try:
-                values.append(formats.value_of(row, name))
+                value = formats.value_of(row, name)
+                values.append(None if isinstance(value, float) and value != value else value)
                 lacking.append(False)
             except KeyError:
                 values.append("")
@@ -219,7 +220,10 @@ def _missing(path: Path, name: str, column: str, records: Records) -> str:
     present = _paths(records.rows[:20]) or records.present
     hint = suggest(name, present).strip() if len(present) < 20 else ""
     columns = "" if hint.startswith("There is") else f" There is: {some(present)}."
-    return f"{message}.{columns}{' ' + hint if hint else ''} Name it with `--column {column}=NAME`."
+    return (
+        f"{message}.{columns}{' ' + hint if hint else ''} Name it with `--column {column}=NAME`"
+        + ("." if records.unit == "row" else ", by its number if the file has no names.")
+    )
 
 
 def _paths(rows: Sequence[Record]) -> list[str]:
