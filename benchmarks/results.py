@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.paths import basename_only
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
@@ -326,9 +327,11 @@ def _number(score: float, best: float, metric: str) -> str:
 def _seeds_line(result: dict[str, Any]) -> str:
     from zoo.registry import get_recipe
 
-    defaults = dataclasses.asdict(get_recipe(result["recipe"]).config)
+    config = get_recipe(result["recipe"]).config
+    defaults = dataclasses.asdict(config)
+    settings = renamed(result["config"], config.ALIASES)
     best, metric = result["mean"], result["metric"]
-    other = [f"{key}={value}" for key, value in result["config"].items() if defaults[key] != value]
+    other = [f"{key}={value}" for key, value in settings.items() if defaults[key] != value]
     return (
         f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "

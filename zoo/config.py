@@ -6,7 +6,7 @@ import dataclasses
 import math
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from zoo.errors import UsageError, quoted, suggest
 
@@ -21,7 +21,14 @@ MAX_WARMUP = 1000  # TF Serving refuses more records
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What every recipe lets one set; a recipe's own `Config` adds its network to it."""
+    """What every recipe lets one set; a recipe's own `Config` adds its network to it.
+
+    Attributes:
+      ALIASES: the earlier name of a setting to its name of today. `override` takes both, so that
+        saved runs and known commands keep working.
+    """
+
+    ALIASES: ClassVar[Mapping[str, str]] = {}
 
     epochs: int = 4  # passes over the training split, at most
     batch_size: int = 64  # examples in one step, over all replicas together
@@ -63,6 +70,22 @@ def limits_of(config: Config) -> list[str]:
     """Returns the names of the settings that bound what a served model reads: those in `max_…`."""
     names = (field.name for field in dataclasses.fields(config))
     return [name for name in names if name.startswith("max_")]
+
+
+def renamed(settings: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Returns settings by their names of today.
+
+    Args:
+      settings: name to value, perhaps of an earlier version.
+      aliases: earlier name to the name of today: `Config.ALIASES`.
+
+    Raises:
+      UsageError: a setting is given by both names.
+    """
+    for old, new in aliases.items():
+        if old in settings and new in settings:
+            raise UsageError(f"{old!r} is the earlier name of the setting {new!r}. Give one.")
+    return {aliases.get(key, key): value for key, value in settings.items()}
 
 
 def check_at_least(config: Config, least: int, *names: str) -> None:
@@ -110,7 +133,7 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
 
     Args:
       config: any frozen dataclass.
-      changes: field name to value, or to text as given on a command line.
+      changes: field name, or its earlier name, to value, or to text as given on a command line.
 
     Raises:
       UsageError: an unknown field (with the nearest name), or a value of another type.
@@ -118,7 +141,7 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
     types = typing.get_type_hints(type(config))
     names = [field.name for field in dataclasses.fields(config)]
     values = {}
-    for key, value in changes.items():
+    for key, value in renamed(changes, getattr(config, "ALIASES", {})).items():
         if key not in names:
             raise UsageError(f"Unknown setting {quoted(key)}.{suggest(key, names)}")
         values[key] = _convert(key, value, types[key])

@@ -60,14 +60,21 @@ Functions that a module has only where there is something to do:
 - `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
 - `RENDER_OPTIONS`, a tuple of `Option`: what `render` takes by an option of `zoo generate`.
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
-  how an answer came about, by options of `zoo predict`. `draw` returns False where there is
-  nothing to draw.
+  an answer, by options of `zoo predict`. `answer` holds the example too, its inputs and what
+  `read_input` gives beside them. `draw` returns False where there is nothing to draw.
+- `figures(config, assets, predictor, examples, folder)`: writes PNGs of the test split, `examples`,
+  to the existing folder `figures` of a run.
+- `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
+  examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
   Its key `steps`, if there is one, is used where no number of steps is asked for.
+- `unread(config, assets, given)`: says what of the inputs of `generate` that `seed` returns the
+  model cannot read, in words for people; `""` where it reads everything.
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
-  One row or several. Without this function, the model takes the text itself.
+  One row or several. Where these are tables, it takes `columns` and `reading` too, as the
+  `reader` of a dataset. Without this function, the model takes the text itself.
 - `refine(example, answer)`: further values of an answer in Python, made of its outputs, such as the
   spans that tags of tokens stand for: a dict. Not called for rows without an answer.
 - `html(example, answer)`: one answer as HTML, for notebooks, its texts escaped; without it, the
@@ -120,6 +127,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Batches, Dataset, Examples, Splits
+    from zoo.data.reading import Reading
     from zoo.serving.signatures import Served
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
@@ -212,12 +220,14 @@ class Picture:
       help: a sentence for `--help`.
       capability: whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
       outputs: of that signature which are for the picture alone, and are not shown.
+      inputs: columns of `read_input` which are for people and the picture, and are not written.
     """
 
     name: str
     help: str
     capability: str
     outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -340,6 +350,12 @@ class Recipe:
             return self.module.seed(config, given)
         return given
 
+    def unread(self, config: Config, assets: Assets, given: dict[str, Any]) -> str:
+        """Says what of the inputs of `generate` the model cannot read; `""` for nothing."""
+        if hasattr(self.module, "unread"):
+            return self.module.unread(config, assets, self.seed(config, given))
+        return ""
+
     @property
     def reads_input(self) -> bool:
         """Whether people name what the model takes, such as a file, and do not write it."""
@@ -350,8 +366,38 @@ class Recipe:
         """Input of the model to the name of a file that `read_input` reads it from."""
         return getattr(self.module, "NAMED", {})
 
-    def read_input(self, config: Config, text: str) -> Examples:
-        return self.module.read_input(config, text)
+    def read_input(
+        self,
+        config: Config,
+        text: str,
+        *,
+        columns: Mapping[str, str] | None = None,
+        reading: Reading | None = None,
+    ) -> Examples:
+        how = {"columns": columns, "reading": reading} if self.reads_tables else {}
+        return self.module.read_input(config, text, **how)
+
+    @property
+    def reads_tables(self) -> bool:
+        """Whether what people name are tables, whose columns and signs can be named too."""
+        import inspect
+
+        takes = inspect.signature(self.module.read_input).parameters if self.reads_input else ()
+        return "reading" in takes
+
+    def figures(
+        self, config: Config, assets: Assets, predictor: Answers, examples: Examples, folder: Path
+    ) -> None:
+        """Writes PNGs of the test split to a folder; none where the module draws none."""
+        if hasattr(self.module, "figures"):
+            folder.mkdir(exist_ok=True)
+            self.module.figures(config, assets, predictor, examples, folder)
+
+    def outside(self, config: Config, assets: Assets, examples: Examples) -> list[str]:
+        """Returns a sentence on each thing in which examples differ from the training rows."""
+        if hasattr(self.module, "outside"):
+            return self.module.outside(config, assets, examples)
+        return []
 
     def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
         """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""

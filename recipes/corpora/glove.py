@@ -95,7 +95,7 @@ def give_glove(embedding: keras.layers.Embedding, words: Mapping[int, str]) -> N
 
 @functools.lru_cache(maxsize=1)
 def _words(wheel: Path) -> tuple[str, ...]:
-    import pyarrow.parquet  # type: ignore[import-untyped]
+    import pyarrow.parquet
 
     with zipfile.ZipFile(wheel) as archive:
         table = pyarrow.parquet.read_table(io.BytesIO(archive.read(_WORDS)), columns=["index"])

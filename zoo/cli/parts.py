@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.cli.answers import merged, write
+from zoo.cli.answers import merged, rounded, write
 from zoo.errors import UsageError, ZooError
 
 _STATED = "parts.json"  # of what the parts in a folder are the answers
@@ -46,7 +46,7 @@ def predict_parts(
         import ray
         import ray.data
     except ImportError:
-        raise UsageError("--ray needs Ray: pip install 'rnn-zoo[ray]'.") from None
+        raise UsageError("--ray needs Ray: pip install '.[ray]'.") from None
     if not Path(model).exists():
         raise UsageError(f"--ray needs a run folder or an export that all machines see; {model!r}.")
     path, into = Path(source).expanduser().resolve(), Path(folder).resolve()
@@ -161,8 +161,7 @@ class Answering:
             files.atomic_write(part_file(self.folder, number)) as temporary,
             open(temporary, "w", encoding="utf-8") as file,
         ):
-            both = zip(rows, answers, strict=True)
-            write(file, [merged(row, answer) for row, answer in both], ".jsonl")
+            write(file, merged(rows, [rounded(each) for each in answers], flat=False), ".jsonl")
 
     def _read(self, start: int, end: int) -> list[dict[str, Any]]:
         from zoo.data.tables import read_rows

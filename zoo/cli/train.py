@@ -65,6 +65,7 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     "[default: the first available source]",
 )
 @options.column
+@options.reading
 @click.option(
     "--set",
     "settings",

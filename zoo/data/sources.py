@@ -448,10 +448,10 @@ def csv_reader(
     """
 
     def read(members: Mapping[str, bytes]) -> tuple[Parts, Sequence[str]]:
-        from zoo.data.tables import parse_csv
+        from zoo.data.dialects import Dialect, parse
 
         (content,) = members.values()
-        (_, header), *rows = parse_csv(content.decode("utf-8"))
+        (_, header), *rows = parse(content.decode("utf-8"), Dialect())
         cells = [dict(zip(header, row, strict=True)) for _, row in rows]
         kept = [row for row in cells if all(row[key] == v for key, v in (where or {}).items())]
         examples: Examples = {}

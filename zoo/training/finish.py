@@ -93,6 +93,7 @@ def finish(
         metrics["baseline"] = {name: each.to_json() for name, each in others.items()}
     if scores.confusion:
         plots.confusion(scores.confusion, run.path / "confusion.png")
+    recipe.figures(predictor.config, predictor.assets, predictor, splits.test, run.path / "figures")
     (run.path / "card.md").unlink(missing_ok=True)  # of lost metrics
     files.write_json(run.path / "metrics.json", metrics)
     wrap_up(run, recipe)

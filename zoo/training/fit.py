@@ -22,6 +22,7 @@ from zoo.cluster import find_cluster
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
+from zoo.data.reading import ReadingLike, reading_of
 from zoo.environment import environment
 from zoo.errors import (
     Interrupted,
@@ -69,6 +70,7 @@ def train(
     *,
     data: DataLike = None,
     columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
     settings: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -100,6 +102,8 @@ def train(
         these: a dict (`"train"`, `"validation"`, `"test"`) or a tuple, `(train, test)` or
         `(train, validation, test)`. None for the first available source.
       columns: our column name to the file's, `{"text": "review"}`.
+      reading: how files are written, where it is not to be found out: fields of
+        `zoo.data.reading.ReadOptions`, such as `{"encoding": "cp1252", "drop_bad": True}`.
       settings: fields of the recipe's config to change; text is converted to their types.
       epochs, batch_size: short for these settings.
       callbacks: of Keras, called beside ours as in one `fit`; one that sets
@@ -138,7 +142,7 @@ def train(
       Interrupted: SIGINT, SIGTERM or SIGHUP came; the same call without `overwrite` goes on.
     """
     return start(
-        name, output, data=data, columns=columns, settings=settings, epochs=epochs,
+        name, output, data=data, columns=columns, reading=reading, settings=settings, epochs=epochs,
         batch_size=batch_size, callbacks=callbacks, class_weight=class_weight, seed=seed,
         deterministic=deterministic, strategy=strategy, precision=precision, base=base,
         overwrite=overwrite, resume=resume, tiny=tiny, baselines=baselines,
@@ -153,6 +157,7 @@ def start(
     *,
     data: DataLike,
     columns: Mapping[str, str] | None,
+    reading: ReadingLike,
     settings: Mapping[str, Any] | None,
     epochs: int | None,
     batch_size: int | None,
@@ -190,6 +195,7 @@ def start(
         options = Options(
             data=recorded(data),
             columns=dict(columns or {}),
+            reading=reading_of(reading).options.to_json(),
             seed=seed,
             deterministic=deterministic,
             strategy=strategy,
@@ -275,7 +281,7 @@ def _train(
         if not overwrite:
             if workers.of_chief(workers.chief and settle(run.path, resolved)):
                 origin, config, resolved = _resolve(recipe, options, settings, trust)
-            check_same(run.path, resolved)
+            check_same(run.path, resolved, config.ALIASES)
         resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
         try:
             return _train_in(
@@ -444,7 +450,8 @@ def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any])
     try:
         begun = files.read_object(run.path / "config.json", config=dict)["config"]
         origin = override(recipe.config, begun if options.base else {})
-        check_same(run.path, _resolved(recipe, options, override(origin, settings)))
+        resolved = _resolved(recipe, options, override(origin, settings))
+        check_same(run.path, resolved, recipe.config.ALIASES)
     except ZooError:
         return False
     return True
@@ -648,7 +655,9 @@ def _load_data(
         before = files.read_object(run.path / "data.json", source=str, fingerprint=str)
         if isinstance(origin, Default):
             origin = parse_origin(before["source"], dataset.keys)
-    splits = dataset.load(origin, columns=options.columns, tiny=options.tiny)
+    splits = dataset.load(
+        origin, columns=options.columns, reading=options.reading, tiny=options.tiny
+    )
     if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "

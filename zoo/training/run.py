@@ -13,6 +13,7 @@ model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
 card.md            the model card, made from the above
 curves.png         loss and metric over the epochs; confusion.png where there are classes
+figures/           pictures of the test split, where the recipe draws some
 logs/              for TensorBoard
 checkpoint/        what is needed to resume; gone when the run is complete
 .lock              held while something trains there; .training.json says who
@@ -27,10 +28,13 @@ import dataclasses
 import functools
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_history, read_metrics
@@ -46,7 +50,7 @@ __all__ = ["MOVING", "OVERWRITTEN", "Options", "Run", "is_run", "read_metrics"]
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
     *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
-    *("curves.png", "confusion.png"),
+    *("curves.png", "confusion.png", "figures/*.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
     *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),
     "checkpoint/weights-[0-9]*.npz",
@@ -60,6 +64,7 @@ class Options:
     Attributes:
       data: source, path or `"in memory"`, or None for the first available source.
       columns: our column name to the file's.
+      reading: what is said of how files are written: fields of `zoo.data.reading.ReadOptions`.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
       strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
@@ -74,6 +79,7 @@ class Options:
 
     data: str | None = None
     columns: dict[str, str] = dataclasses.field(default_factory=dict)
+    reading: dict[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
     deterministic: bool = False
     strategy: str = "auto"
@@ -240,7 +246,7 @@ def delete_own(folder: Path, patterns: tuple[str, ...] = OWN) -> None:
     for path in own_files(folder):
         if any(path.relative_to(folder).match(pattern) for pattern in patterns):
             path.unlink(missing_ok=True)
-    for inner in ("checkpoint", "logs/train", "logs/validation", "logs"):
+    for inner in ("checkpoint", "figures", "logs/train", "logs/validation", "logs"):
         files.clean(folder / inner)
         with contextlib.suppress(OSError):  # it holds something else, or is a link
             (folder / inner).rmdir()
@@ -286,12 +292,15 @@ def check_target(path: Path) -> None:
         )
 
 
-def check_same(path: Path, resolved: dict[str, Any]) -> None:
+def check_same(
+    path: Path, resolved: dict[str, Any], aliases: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Makes sure that a run goes on as it began.
 
     Args:
       path: a run folder, or one that is empty or not there yet.
       resolved: what its `config.json` must hold.
+      aliases: `ALIASES` of the config, which the folder may hold by earlier names.
 
     Raises:
       UsageError: the folder holds another run, or as for `check_target`.
@@ -306,7 +315,9 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         # Settings that did not exist when the run began had their defaults; limits, any value.
         default = dataclasses.asdict(get_recipe(resolved["recipe"]).config)
         limits = {key: resolved["config"][key] for key in default if key.startswith("max_")}
-        saved = {**saved, "config": {**default, **limits, **settings}}
+        saved = {**saved, "config": {**default, **limits, **renamed(settings, aliases)}}
+    if isinstance(saved.get("run"), dict):  # files that were not described when the run began
+        saved = {**saved, "run": {"reading": {}, **saved["run"]}}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},
