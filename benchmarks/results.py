@@ -13,6 +13,13 @@ from zoo import files
 from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
+MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of models -->"
+
+# The best recurrent network that its source reports on the same test split, by data and metric.
+PUBLISHED = {
+    ("imdb (official split)", "accuracy"): "0.941 (Miyato et al. 2017, with unlabelled reviews)",
+    ("CoNLL-2003 English (official split)", "f1"): "0.902 (UKPLab, BiLSTM-CRF)",
+}
 
 
 def collect(model: str | Path, output: str | Path | None = None) -> Path:
@@ -206,25 +213,71 @@ def render_table(directory: str | Path = "results") -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
-    """Puts the table between the markers of a Markdown file.
+def write_table(
+    readme: str | Path, directory: str | Path = "results", *, check: bool = False
+) -> bool:
+    """Puts the tables between the markers of a Markdown file: of all results, or of the models.
+
+    Args:
+      readme: the file. Its markers say which of the tables it has.
+      directory: the folder of the results.
+      check: whether to leave the file as it is.
 
     Returns:
-      Whether the file changed.
+      Whether the file changed, or would have to.
 
     Raises:
       ZooError: the file has no markers.
     """
     path = Path(readme)
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
-        raise ZooError(f"{path} needs the lines {BEGIN!r} and {END!r} once, in this order.")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    new = f"{before}{BEGIN}\n{render_table(directory)}{END}{after}"
-    if new != text:
+    new = text = path.read_text(encoding="utf-8")
+    tables = [(BEGIN, END, render_table), (*MODELS, render_models)]
+    present = [table for table in tables if table[0] in text or table[1] in text]
+    for begin, end, render in present or tables[:1]:
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
+            raise ZooError(f"{path} needs the lines {begin!r} and {end!r} once, in this order.")
+        before, rest = new.split(begin)
+        new = f"{before}{begin}\n{render(directory)}{end}{rest.split(end)[1]}"
+    if new != text and not check:
         files.write_text(path, new)
     return new != text
+
+
+def render_models(directory: str | Path = "results") -> str:
+    """Returns the Markdown table of the packed models, beside the best baseline of each.
+
+    Raises:
+      ZooError: the results of a model are missing.
+    """
+    from zoo.manifest import manifest_entry
+    from zoo.registry import recipes
+
+    entries = {name: manifest_entry(recipe) for name, recipe in recipes().items()}
+    sizes = {name: entry["bytes"] / 1e6 for name, entry in entries.items() if entry}
+    lines = [
+        "| model | data | metric | test | best baseline | published | parameters | MB |",
+        "|---|---|---|---:|---|---|---:|---:|",
+    ]
+    missing = [name for name in sizes if not (Path(directory) / f"{name}.json").exists()]
+    if missing:
+        raise ZooError(
+            f"{directory} holds no results of {', '.join(missing)}. `python -m benchmarks collect "
+            "NAME` writes them."
+        )
+    results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
+    for name, result in sorted(results.items(), key=lambda item: (item[1]["topology"], item[0])):
+        metric, up = result["metric"], _better(result) == "higher"
+        choose = max if up else min
+        best = choose(result["baseline"].items(), key=lambda item: item[1], default=None)
+        scale = max([result["score"], *result["baseline"].values()])
+        beside = f"{_number(best[1], scale, metric)} ({best[0]})" if best else ""
+        published = PUBLISHED.get((result["data"]["title"], metric), "")
+        lines.append(
+            f"| `{name}` | {result['data']['title']} | {metric} {'↑' if up else '↓'} "
+            f"| {_number(result['score'], scale, metric)} | {beside} | {published} "
+            f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _better(result: dict[str, Any]) -> str:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 TOPOLOGY = "many-to-many"
 TASK = "forecasting"
+NAMED = {"close": "prices.csv"}
 METRIC = Metric("qlike", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
 WARNING = (

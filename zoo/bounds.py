@@ -56,13 +56,13 @@ def parted(function: Any, check: Callable[[tf.Tensor, Tensors], list[Any]] | Non
     def whole(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         concrete = function.get_concrete_function()
         outputs = concrete.structured_outputs
-        given = dict(zip((spec.name for spec in specs), values, strict=True))
+        inputs = dict(zip((spec.name for spec in specs), values, strict=True))
         if not isinstance(outputs, Mapping) or not any(value.shape.rank for value in values):
             return function(*values)
-        options = {name: value for name, value in given.items() if value.shape.rank == 0}
-        rows = {name: value for name, value in given.items() if name not in options}
+        options = {name: value for name, value in inputs.items() if value.shape.rank == 0}
+        rows = {name: value for name, value in inputs.items() if name not in options}
         total = tf.shape(next(iter(rows.values())))[0]
-        with tf.control_dependencies([] if check is None else check(total, given)):
+        with tf.control_dependencies([] if check is None else check(total, inputs)):
             most = ROWS // tf.clip_by_value(options.get("beam", 1) // BEAM, 1, ROWS)
         return in_parts(lambda part: function(**part, **options), rows, outputs, most)
 
@@ -91,25 +91,25 @@ def in_parts(
     sizes = tf.add_n([_size(value) for value in rows.values()])
     total = tf.shape(sizes)[0]
 
-    def body(start: tf.Tensor, found: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Any]:
+    def body(start: tf.Tensor, answers: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Any]:
         fits = tf.cumsum(sizes[start : start + most]) <= size
         end = start + tf.maximum(tf.math.count_nonzero(fits, dtype=tf.int32), 1)
         new = function({name: value[start:end] for name, value in rows.items()})
-        return end, {name: _joined(found[name], new[name]) for name in found}
+        return end, {name: _joined(answers[name], new[name]) for name in answers}
 
     none = {
         name: tf.zeros([0, *(axis or 0 for axis in spec.shape[1:])], spec.dtype)
         for name, spec in outputs.items()
     }
     shapes = {name: tf.TensorShape([None, *spec.shape[1:]]) for name, spec in outputs.items()}
-    _, found = tf.while_loop(
+    _, answers = tf.while_loop(
         lambda start, _: start < total,
         body,
         (tf.constant(0), none),
         shape_invariants=(tf.TensorShape([]), shapes),
         parallel_iterations=1,
     )
-    return found
+    return answers
 
 
 def _size(value: tf.Tensor) -> tf.Tensor:
@@ -124,7 +124,9 @@ def _size(value: tf.Tensor) -> tf.Tensor:
 
 def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """Puts rows below rows, and fills up the shorter ones."""
-    if one.shape[1:].is_fully_defined():
+    if tf.executing_eagerly():  # no axis is open there, not even that of no rows
+        one = one if one.shape[0] else tf.zeros([0, *other.shape[1:]], other.dtype)
+    elif one.shape[1:].is_fully_defined():
         return tf.concat([one, other], axis=0)
     sizes = [tf.shape(part)[1:] for part in (one, other)]
     filled = [
@@ -132,6 +134,8 @@ def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         for part, size in zip((one, other), sizes, strict=True)
     ]
     joined = tf.concat(filled, axis=0)
+    if tf.executing_eagerly():
+        return joined
     return tf.ensure_shape(joined, [None, *one.shape[1:]])
 
 
@@ -166,15 +170,15 @@ def beyond(values: tf.Tensor, limit: float) -> tf.Tensor:
     return tf.math.is_nan(values) | (tf.abs(values) > limit)
 
 
-def problems(*found: tuple[tf.Tensor, Any]) -> tf.Tensor:
+def problems(*checks: tuple[tf.Tensor, Any]) -> tf.Tensor:
     """Returns the first problem of each row, string, "" where it has none.
 
     Args:
-      *found: pairs: which rows have a problem, bool `(batch,)`, and what it is: a sentence
+      *checks: pairs: which rows have a problem, bool `(batch,)`, and what it is: a sentence
         without its full stop, which is added; for all rows, or one each.
     """
-    problem = tf.fill(tf.shape(found[0][0]), "")
-    for wrong, text in reversed(found):
+    problem = tf.fill(tf.shape(checks[0][0]), "")
+    for wrong, text in reversed(checks):
         problem = tf.where(wrong, tf.strings.join([text, "."]), problem)
     return problem
 

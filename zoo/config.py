@@ -30,13 +30,23 @@ class Config:
     decay_to: float = 0.05  # share of the step size left at the end of the cosine decay
     clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
+    layer_decay: float = 1.0  # step size of a layer, as a share of that of the layer above it
+    average: float = 0.0  # momentum of the mean of weights over steps, that is kept (0: no mean)
+    average_epochs: int = 0  # last epochs whose weights' mean is kept where it is better (0: none)
+    unfreeze: int = 0  # epochs after which the next layer below begins to learn (0: all at once)
 
     def __post_init__(self) -> None:
         for names, fits, meaning in (
             (("epochs", "batch_size"), lambda value: value >= 1, "at least 1"),
             (("learning_rate",), lambda value: value > 0, "above 0"),
+            (("average",), lambda value: 0 <= value < 1, "0 or more, and below 1"),
+            (("layer_decay",), lambda value: 0 < value <= 1, "above 0, and 1 at most"),
             (("warmup", "decay_to"), lambda value: 0 <= value <= 1, "between 0 and 1"),
-            (("clip_norm", "patience"), lambda value: value >= 0, "0 or more"),
+            (
+                ("clip_norm", "patience", "unfreeze", "average_epochs"),
+                lambda value: value >= 0,
+                "0 or more",
+            ),
         ):
             for name in names:
                 if not fits(getattr(self, name)):
@@ -66,6 +76,22 @@ def check_at_least(config: Config, least: int, *names: str) -> None:
             raise ValueError(
                 f"Setting {name!r} must be at least {least}; got {quoted(getattr(config, name))}."
             )
+
+
+def check_between(config: Config, **ranges: tuple[float, float]) -> None:
+    """Checks settings, for a `__post_init__`.
+
+    Args:
+      config: has them.
+      **ranges: setting to its least and its greatest value.
+
+    Raises:
+      ValueError: one of them is outside.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            raise ValueError(f"Setting {name!r} must be from {low} to {high}; got {quoted(value)}.")
 
 
 def check_inspected(what: Iterable[str]) -> None:

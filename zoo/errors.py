@@ -9,9 +9,11 @@ import re
 import signal
 from collections.abc import Iterable, Mapping
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# C0 and C1, ends of lines, and what turns the direction of the text around it.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 QUOTED = 200  # characters of what was given that a message quotes
+LONGEST = 2000  # characters of a line
 WORKERS_LOST = 128 + 75
 # Signals that stop training so that it can be resumed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
@@ -127,7 +129,7 @@ def shortened(text: str, limit: int = QUOTED) -> str:
     The end of a longer text is cut; control characters, which a terminal may obey, are spaces.
     """
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return _CONTROL.sub(" ", cut)
+    return CONTROL.sub(" ", cut)
 
 
 def quoted(value: object, limit: int = QUOTED) -> str:

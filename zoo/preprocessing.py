@@ -13,7 +13,7 @@ from zoo.config import Config, override
 from zoo.errors import UsageError, check_mapping, quoted
 from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
-from zoo.registry import get_recipe
+from zoo.registry import get_recipe, runs_new_code
 
 if TYPE_CHECKING:
     from zoo.data import Batches, Examples
@@ -85,6 +85,7 @@ def create(
     assets: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     precision: str = "float32",
+    trust: bool = False,
 ) -> Created:
     """Makes an untrained network and its preprocessor.
 
@@ -100,6 +101,7 @@ def create(
         of the same module. If the model is of the same recipe, its config is the default.
       settings: fields of the recipe's config to change; strings are converted to their types.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
+      trust: as for `zoo.load`, of the model that `assets` names.
 
     Returns:
       `(model, preprocessor)`. Weights depend on `keras.utils.set_random_seed`. The recipe's loss
@@ -127,10 +129,11 @@ def create(
     elif assets is not None:
         from zoo.serving import load
 
-        origin = load(assets)
-        if origin.recipe.module is not recipe.module:
+        origin = load(assets, trust=trust)
+        # A recipe in a file that was not run yet is none of this module.
+        if runs_new_code(origin.resolved["recipe"]) or origin.recipe.module is not recipe.module:
             raise UsageError(
-                f"{assets} is a model of {origin.recipe.name!r}; {recipe.name!r} needs assets of "
+                f"{assets} is a model of {quoted(origin.name)}; {recipe.name!r} needs assets of "
                 "a recipe of the same module."
             )
         if origin.recipe.name == recipe.name:

@@ -64,6 +64,6 @@ def tune_signatures(
     def score(type: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> dict[str, tf.Tensor]:
         ids = tunes.ragged(type, key, first_bytes(tune, max_bytes))
         problem = tunes.problem(type, key, tune, max_bytes, unknown=True)
-        return marked(scored(model, ids, given=2), problem)
+        return marked(scored(model, ids, prefix=2), problem)
 
     return {"generation": generation, "score": score}

@@ -57,6 +57,7 @@ def backtest(
     cost: float = 5.0,
     output: str | Path | None = None,
     log: Callable[[str], None] | None = None,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Compares a forecaster with simple methods, day by day.
 
@@ -72,6 +73,7 @@ def backtest(
       output: folder for `backtest.json` and the pictures `fan.png`, `calibration.png` and
         `equity.png`; none are written if None.
       log: called with each line of progress.
+      trust: as for `zoo.load`.
 
     Returns:
       What `backtest.json` holds: `scores` (name to a list, 1 day ahead first), `tests` (against
@@ -81,7 +83,7 @@ def backtest(
       UsageError: the model forecasts no prices, or it lacks an option.
       UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
     """
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     predictor.require(
         "forecast",
         "forecasts no series",

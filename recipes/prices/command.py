@@ -43,6 +43,7 @@ from zoo.cli import options
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(), help="Write backtest.json and pictures."
 )
+@options.trust
 @options.json_output
 def backtest(
     model: str,
@@ -53,6 +54,7 @@ def backtest(
     baselines: str,
     cost: float,
     output: str | None,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Test MODEL (recipe name, run folder or export) on days that it has not seen.
@@ -72,11 +74,13 @@ def backtest(
         baselines=baselines,
         cost=cost,
         output=output,
-        log=lambda line: click.echo(line, err=True),
+        log=lambda line: click.echo(options.printable(line), err=True),
+        trust=trust,
     )
     if as_json:
         click.echo(options.json_text(result, indent=2))
         return
+    result = options.printable(result)  # names of series and of data may be a stranger's
     for note in result["data"]["notes"]:
         click.echo(f"note: {note}")
     steps = sorted({1, result["horizon"]})

@@ -77,6 +77,13 @@ def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
     return conll.read(path, columns)
 
 
+def in_memory(examples: Examples) -> Examples:
+    """Checks columns in memory; see `recipes.tagging.memory`."""
+    from recipes.tagging.memory import complete
+
+    return complete(examples)
+
+
 def sample() -> Examples:
     patterns = (
         "{} flew/O to/O {} on/O Monday/O ./O",
@@ -114,6 +121,8 @@ CONLL = Dataset(
     },
     label="",
     reader=read,
+    positional=("tokens", "tags"),
+    in_memory=in_memory,
     suffixes=(".conll", ".bio", ".iob", ".txt", ".tsv"),
     sources=(
         PreparedConll(

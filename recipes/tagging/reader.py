@@ -30,11 +30,13 @@ from zoo.errors import UsageError, ZooError, shortened
 if TYPE_CHECKING:
     from zoo.data.sources import Examples
 
-_TAG = re.compile(r"O|[BIESLU]-\S+")
+TAG = re.compile(r"O|[BIESLU]-\S+")
 
 
 @dataclasses.dataclass
-class _Sentence:
+class Sentence:
+    """Tokens with their tags, and the number of the line of each."""
+
     lines: list[int]
     tokens: list[str]
     tags: list[str]
@@ -66,7 +68,7 @@ def parse(text: str, name: str) -> Examples:
       name: of the file, for messages.
     """
     sentences = _sentences(text, name)
-    scheme = _scheme(sentences, name)
+    scheme = find_scheme(sentences, name)
     for sentence in sentences:
         sentence.tags = scheme(sentence.tags)
     return {
@@ -76,8 +78,8 @@ def parse(text: str, name: str) -> Examples:
     }
 
 
-def _sentences(text: str, name: str) -> list[_Sentence]:
-    sentences = [_Sentence([], [], [])]
+def _sentences(text: str, name: str) -> list[Sentence]:
+    sentences = [Sentence([], [], [])]
     lines = [_fields(line) for line in text.split("\n")]
     widths = Counter(len(fields) for fields in lines if _tagged(fields))
     width = widths.most_common(1)[0][0] if widths else 2  # columns
@@ -85,7 +87,7 @@ def _sentences(text: str, name: str) -> list[_Sentence]:
     for number, fields in enumerate(lines, 1):
         if not fields or fields[0] == "-DOCSTART-":
             if sentences[-1].tokens:
-                sentences.append(_Sentence([], [], []))
+                sentences.append(Sentence([], [], []))
             continue
         if fields[0].startswith("#") and not (_tagged(fields) and len(fields) == width):
             continue
@@ -112,7 +114,7 @@ def _sentences(text: str, name: str) -> list[_Sentence]:
 
 
 def _tagged(fields: list[str]) -> bool:
-    return len(fields) > 1 and bool(_TAG.fullmatch(fields[-1]))
+    return len(fields) > 1 and bool(TAG.fullmatch(fields[-1]))
 
 
 def _fields(line: str) -> list[str]:
@@ -121,7 +123,7 @@ def _fields(line: str) -> list[str]:
     return [part.strip(" ") for part in parts] if line else []
 
 
-def _scheme(sentences: list[_Sentence], name: str) -> Callable[[list[str]], list[str]]:
+def find_scheme(sentences: list[Sentence], name: str) -> Callable[[list[str]], list[str]]:
     """Recognises the scheme of all tags of a file; returns a function that converts it to BIO."""
     prefixes = {tag[0] for sentence in sentences for tag in sentence.tags}
     bioes = bool(prefixes & set("ESLU"))

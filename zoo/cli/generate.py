@@ -10,7 +10,7 @@ import click
 from zoo.cli import options
 from zoo.cli.model_options import ModelCommand
 from zoo.config import parse_settings
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, quoted
 
 
 @click.command(cls=ModelCommand)
@@ -49,6 +49,7 @@ from zoo.errors import UsageError, ZooError
     help="How many pieces.",
 )
 @click.option("-o", "--output", metavar="DIR", type=click.Path(), help="Folder for the files.")
+@options.trust
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 def generate(
     model: str,
@@ -61,8 +62,9 @@ def generate(
     seed: int,
     count: int,
     output: str | None,
+    trust: bool,
     as_json: bool,
-    **seeds: str | None,
+    **declared: Any,
 ) -> None:
     """Make COUNT new pieces with MODEL (recipe name, run folder or export).
 
@@ -76,13 +78,13 @@ def generate(
         raise UsageError(f"{output} is a file. Name a folder.")
     if prime is not None and not Path(prime).expanduser().is_file():
         raise UsageError(f"There is no file {prime}.")
-    given: dict[str, Any] = {name: value for name, value in seeds.items() if value is not None}
+    start: dict[str, Any] = {name: value for name, value in declared.items() if value is not None}
     for name, value in parse_settings(settings).items():
-        if name in given:
+        if name in start:
             raise click.UsageError(f"{name} is given twice.")
-        given[name] = value
+        start[name] = value
     if prime is not None:
-        given["prime"] = str(Path(prime).expanduser())
+        start["prime"] = str(Path(prime).expanduser())
     chosen: dict[str, Any] = {
         "steps": steps,
         "temperature": temperature,
@@ -92,18 +94,28 @@ def generate(
     options.import_tensorflow()
     from zoo.serving import load
 
-    predictor = load(model)
+    predictor = load(model, trust=trust)
+    for option in predictor.recipe.seeds:
+        if option.type is int and isinstance(start.get(option.name), str):  # of --with
+            start[option.name] = _integer(option.name, start[option.name])
+    for_files = {
+        option.name: start.pop(option.name)
+        for option in predictor.recipe.render_options
+        if option.name in start
+    }
+    if for_files and output is None:
+        raise UsageError(f"--{next(iter(for_files))} is for files. Add -o DIR.")
     streamed = output is None and not as_json and "symbols" in predictor.assets
     if streamed:
         for number in range(count):
             if number:
                 click.echo("\n")
-            click.echo(given.get("prompt", ""), nl=False)
-            for piece in predictor.stream(seed=seed + number, **chosen, **given):
+            click.echo(start.get("prompt", ""), nl=False)
+            for piece in predictor.stream(seed=seed + number, **chosen, **start):
                 click.echo(options.printable(piece, keep="\n\t"), nl=False)
         click.echo()
         return
-    answers = predictor.generate(count, seed=seed, **chosen, **given)
+    answers = predictor.generate(count, seed=seed, **chosen, **start)
     if as_json:
         for answer in answers:
             click.echo(options.json_text(answer))
@@ -111,7 +123,7 @@ def generate(
         if not as_json:
             for answer in options.printable(answers, keep="\n\t"):
                 whole = [text for text in answer.values() if isinstance(text, str) and "\n" in text]
-                click.echo(whole[0] if whole else predictor.recipe.show(given, answer))
+                click.echo(whole[0] if whole else predictor.recipe.show(start, answer))
             click.echo("note: -o DIR writes files", err=True)
         return
     folder = Path(output)
@@ -121,9 +133,17 @@ def generate(
         raise ZooError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     for number, answer in enumerate(answers):
         stem = folder / f"{predictor.name}-{seed + number}"
-        paths = predictor.recipe.render(predictor.config, {**given, **answer}, stem)
+        answer_and_given = {**start, **answer, **for_files}
+        paths = predictor.recipe.render(predictor.config, answer_and_given, stem)
         for path in paths or [_text(answer, stem)]:
             click.echo(path, err=as_json)
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{name} must be an integer; got {quoted(text)}.") from None
 
 
 def _text(answer: dict[str, Any], stem: Path) -> Path:

@@ -51,6 +51,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     show_default=True,
     help="Folder for inspection.json and the pictures.",
 )
+@options.trust
 @options.json_output
 def inspect(
     model: str,
@@ -60,6 +61,7 @@ def inspect(
     what: list[str],
     rows: int,
     output: str,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Look into the recurrent layers of MODEL while it reads TEXT, a file, or test rows.
@@ -79,7 +81,7 @@ def inspect(
     options.import_tensorflow()
     from zoo.inspection import inspect
 
-    found = inspect(
+    report = inspect(
         model,
         list(texts) or None,
         data=None if source is None else Path(source),  # never the key of a source
@@ -87,17 +89,18 @@ def inspect(
         output=output,
         what=what,
         rows=rows,
+        trust=trust,
     )
     if as_json:
-        click.echo(options.json_text(found))
+        click.echo(options.json_text(report))
         return
-    found = options.printable(found)
-    click.echo(f"{found['model']} on {found['rows']} rows ({found['data']})")
-    for line in found["verdicts"]:
+    report = options.printable(report)
+    click.echo(f"{report['model']} on {report['rows']} rows ({report['data']})")
+    for line in report["verdicts"]:
         click.echo(line)
-    for layer in found["layers"]:
+    for layer in report["layers"]:
         for gate, values in layer.get("gates", {}).items():
-            click.echo(
+            options.say(
                 f"{layer['name']}: {gate} gate open {values['mean']:.0%} on average, "
                 f"{values['closed']:.0%} of the time closed, {values['open']:.0%} wide open"
             )

@@ -9,7 +9,6 @@ import math
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from zoo import quiet, tables
 from zoo.config import parse_settings
-from zoo.errors import UsageError, ZooError, quoted
+from zoo.errors import CONTROL, UsageError, ZooError, quoted
 from zoo.utf8 import plain
-
-_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
 
 
 def complete_recipe(
@@ -48,12 +46,18 @@ def complete_model(
         names = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*/"))]
     except ZooError:
         names = []
-    found = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
-    return found or [CompletionItem(incomplete, type="dir")]
+    completions = [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+    return completions or [CompletionItem(incomplete, type="dir")]
 
 
 model = click.argument("model", metavar="MODEL", shell_complete=complete_model)
 recipe = click.argument("name", metavar="NAME", shell_complete=complete_recipe)
+trust = click.option(
+    "--trust",
+    is_flag=True,
+    help="Let MODEL run the recipe file that it names, and more (docs/security.md).  "
+    "[default: ZOO_TRUST]",
+)
 json_output = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 column = click.option(
     "--column",
@@ -63,21 +67,6 @@ column = click.option(
     callback=lambda ctx, param, value: parse_settings(value),
     help="Name of a column in your file, e.g. text=review. May be repeated.",
 )
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Sends file descriptor 2 nowhere: TensorFlow's C++ writes there unasked."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def import_tensorflow() -> Any:
@@ -98,13 +87,10 @@ def import_tensorflow() -> Any:
             import tensorflow as tf
 
             return tf
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with transient("loading TensorFlow …"), _silent_stderr():
-            import logging
-
+        quiet.install()
+        with transient("loading TensorFlow …"), quiet.silent_stderr():
             import tensorflow as tf
 
-            logging.getLogger("tensorflow").setLevel(logging.ERROR)
             tf.config.list_physical_devices()  # looks for GPUs, and complains if there are none
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]
@@ -139,11 +125,11 @@ def json_text(value: Any, indent: int | None = None, encoding: str | None = None
     encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
     text = plain(json.dumps(finite(value), indent=indent, ensure_ascii=False, allow_nan=False))
     # JSON itself escapes only the control characters below a space.
-    text = re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = re.sub("[\x7f-\x9f]", lambda match: f"\\u{ord(match[0]):04x}", text)
     if codecs.lookup(encoding).name.startswith("utf-"):
         return text
     # Characters that are not ASCII stand in strings only, so that an escape means the same.
-    return re.sub("[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    return re.sub("[^\x00-\x7f]", lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def finite(value: Any) -> Any:
@@ -159,17 +145,14 @@ def printable(value: Any, keep: str = "") -> Any:
     """Returns what people may read in a terminal: texts without control characters.
 
     A terminal obeys these, and a model may be a stranger's. Each becomes a space, so that
-    positions in the text stay.
+    positions in the text stay. Marks that reverse the direction of text are among them.
 
     Args:
       value: a text, or lists and dicts of texts, keys included; others are left as they are.
       keep: control characters that stay, such as line breaks.
     """
     if isinstance(value, str):
-        return "".join(
-            " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") and c not in keep else c
-            for c in plain(value)
-        )
+        return CONTROL.sub(lambda found: found[0] if found[0] in keep else " ", plain(value))
     if isinstance(value, Mapping):
         return {printable(name, keep): printable(part, keep) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -178,14 +161,31 @@ def printable(value: Any, keep: str = "") -> Any:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows as aligned columns under their keys; columns of numbers to the right."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[str(row.get(key, "")) for key in keys] for row in rows]
-    aligned = []
-    for key, *column in zip(keys, *cells, strict=True):
-        width = max(map(len, [key, *column]))
-        number = all(_NUMBER.fullmatch(cell) for cell in column if cell) and any(column)
-        aligned.append([c.rjust(width) if number else c.ljust(width) for c in (key, *column)])
-    for line, *parts in enumerate(zip(*aligned, strict=True)):
-        text = "  ".join(parts[0]).rstrip()
-        click.echo(click.style(text, bold=True) if line == 0 else text)
+    """Prints rows as a table that fits the terminal; see `zoo.tables.lines`."""
+    for number, line in enumerate(tables.lines(rows, tables.terminal_width())):
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def say(text: str, indent: str = "", hang: str = "  ") -> None:
+    """Prints a line, broken between words where it is wider than the terminal.
+
+    Args:
+      text: without line breaks.
+      indent: before the first line.
+      hang: before further lines, after `indent`.
+    """
+    width = tables.terminal_width()
+    if len(indent) + len(text) <= width:
+        click.echo(indent + text)
+        return
+    import textwrap
+
+    lines = textwrap.wrap(
+        text,
+        max(width, len(indent) + len(hang) + 20),
+        initial_indent=indent,
+        subsequent_indent=indent + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo("\n".join(lines))

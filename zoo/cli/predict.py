@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
+from zoo.cli.answers import merged, write
 from zoo.cli.model_options import ModelCommand
 from zoo.errors import UsageError, ZooError, shortened, suggest
-from zoo.utf8 import plain
 
 if TYPE_CHECKING:
     from zoo.recipe import Picture
@@ -44,6 +42,7 @@ Row = dict[str, Any]
     help="Write a .csv, .tsv or .jsonl file; `-` is JSON lines on standard output.",
 )
 @options.column
+@options.trust
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 @click.option(
     "--beam", type=click.IntRange(1, 100), metavar="N", help="Hypotheses kept by the beam search."
@@ -51,15 +50,33 @@ Row = dict[str, Any]
 @click.option(
     "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
 )
+@click.option(
+    "--ray",
+    "workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Answer a large file (-i) in parts, by N workers of a Ray cluster; -o is a folder.",
+)
+@click.option(
+    "--part-rows",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Rows of a part, with --ray.",
+)
 def predict(
     model: str,
     texts: tuple[str, ...],
     source: str | None,
     target: str | None,
     columns: dict[str, str],
+    trust: bool,
     as_json: bool,
     beam: int | None,
     n_best: int | None,
+    workers: int | None,
+    part_rows: int,
     **given: str | None,
 ) -> None:
     """Answer each TEXT, or each FILE of sound, a picture or prices, with MODEL (recipe name, run
@@ -79,6 +96,13 @@ def predict(
             raise UsageError(f"{shortened(path)}: the name of the picture must end in .png.")
     if beam is not None and n_best is not None and n_best > beam:
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
+    if workers is not None:
+        if not source or not target or texts or as_json or beam or n_best or drawn:
+            raise click.UsageError("--ray takes a file (-i), a folder (-o) and --column only.")
+        from zoo.cli.parts import predict_parts
+
+        predict_parts(model, source, target, workers, part_rows, columns, click.echo)
+        return
     source = _source(texts, source)
     kind = _kind(target, as_json)
     lines = _lines(source) if source and _is_text(source) else None
@@ -87,7 +111,7 @@ def predict(
     options.import_tensorflow()
     from zoo.serving import load
 
-    predictor = load(model)
+    predictor = load(model, trust=trust)
     names, asks = predictor.input_names, predictor.recipe.reads_input
     if unknown := sorted(set(columns) - set(names)):
         raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], names)}")
@@ -136,9 +160,9 @@ def predict(
                 line = "(no answer)"
             click.echo(_shortened(line, example, width))
         return
-    merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
+    answered = [merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
     if target is None or target == "-":
-        _write(sys.stdout, merged, kind)
+        write(sys.stdout, answered, kind)
         return
     from zoo.files import atomic_write
 
@@ -146,7 +170,7 @@ def predict(
         atomic_write(Path(target)) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
-        _write(file, merged, kind)
+        write(file, answered, kind)
 
 
 def _read_inputs(
@@ -329,42 +353,9 @@ def _lines(source: str) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def _merged(row: Row, answer: Row) -> Row:
-    given = {f"given_{name}" if name in answer else name: value for name, value in row.items()}
-    return {**given, **answer}
-
-
 def _shortened(line: str, example: Row, width: int | None) -> str:
     """Cuts a line that is too long for the terminal, where what is cut is what was given."""
     given = tuple(value for value in example.values() if isinstance(value, str) and value)
     if width is None or len(line) <= width or not line.endswith(given):
         return line
     return line[: width - 1] + "…"
-
-
-def _write(file: TextIO, rows: list[Row], kind: str) -> None:
-    if kind == ".jsonl":
-        for row in rows:
-            file.write(options.json_text(row, encoding=file.encoding) + "\n")
-        return
-    flat = [dict(_cells(row)) for row in rows]
-    writer = csv.DictWriter(
-        file,
-        list(dict.fromkeys(name for row in flat for name in row)),
-        delimiter="\t" if kind == ".tsv" else ",",
-        lineterminator="\n",
-    )
-    writer.writeheader()
-    writer.writerows(flat)
-
-
-def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields cells: a dict of probabilities becomes `probabilities.positive`, …"""
-    for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _cells(value, f"{before}{name}.")
-        elif isinstance(value, str):
-            yield f"{before}{name}", plain(value)
-        else:
-            value = options.finite(value)
-            yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value

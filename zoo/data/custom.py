@@ -5,10 +5,14 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.data import objects
 from zoo.data.declaration import Declaration
 from zoo.data.origin import Custom, CustomFile, CustomFolder, InMemory, InMemorySplits, Unsplit
 from zoo.data.sources import Examples, Parts
@@ -66,7 +70,7 @@ def load_rows(
     """Reads all rows of custom data without splits; arguments and errors as `load_examples`."""
     if isinstance(origin, CustomFile):
         return load_examples(dataset, origin.path, columns, labels=labels)
-    examples = _from_memory(dataset, origin.columns, columns or {})
+    examples = _from_memory(dataset, origin.rows, columns or {})
     if labels is not None and dataset.label:
         _check_labels("The data in memory", examples, dataset.label, labels)
     return examples
@@ -151,14 +155,24 @@ def _overlaps(parts: Parts, column: str) -> list[str]:
     return notes
 
 
-def _from_memory(
-    dataset: Declaration, columns: Mapping[str, Sequence], names: Mapping[str, str]
-) -> Examples:
+def _from_memory(dataset: Declaration, rows: Any, names: Mapping[str, str]) -> Examples:
     """Returns the columns of a dataset as lists, checked; other columns are omitted.
+
+    Args:
+      dataset: declares the columns.
+      rows: data without splits: see `zoo.data.objects`.
+      names: our column to the name that it has in the data.
 
     Raises:
       ZooError: a column is missing, has a different length, or has values of a wrong type.
     """
+    sample = dataset.sample()
+    if dataset.reader and (table := _as_file(dataset, rows, sample, names)) is not None:
+        with table_file(table) as path:
+            return dataset.reader(path, dict(names) or None)
+    fields = [names.get(column, column) for column in dataset.positional or dataset.columns]
+    ranks = {names.get(column, column): _rank(values[0]) for column, values in sample.items()}
+    columns = objects.columns_of(rows, fields, ranks)
     examples: Examples = {}
     for column in dataset.columns:
         name = names.get(column, column)
@@ -166,7 +180,9 @@ def _from_memory(
             examples[column] = _values(column, columns[name])
         elif column in names:
             raise ZooError(f"The data have no column {name!r}.{suggest(name, map(str, columns))}")
-    _check_complete(dataset, examples, columns)
+    if dataset.in_memory:
+        examples = dataset.in_memory(examples)
+    _check_complete(dataset, examples, columns, sample)
     sizes = {column: len(values) for column, values in examples.items()}
     if len(set(sizes.values())) > 1:
         lengths = ", ".join(f"{column!r} {size:,}" for column, size in sizes.items())
@@ -181,16 +197,76 @@ def _from_memory(
         if dataset.reader is None and column != dataset.label:
             for row, value in enumerate(values):
                 if not isinstance(value, str) or not value.strip():
-                    what = "not text" if not isinstance(value, str) else "empty"
+                    what = "empty" if isinstance(value, str) else _said(value, "text")
                     raise ZooError(f"Row {row} of the data: {column!r} is {what}.")
     return examples
 
 
+def _as_file(
+    dataset: Declaration, rows: Any, sample: Examples, names: Mapping[str, str]
+) -> Any | None:
+    """Returns a table that is laid out as a file which the dataset reads; None for other data.
+
+    Such a table lacks a column of sequences, has a single value on each row, such as a price, or
+    the path of a file, which is then seen from the working folder.
+    """
+    series = [names.get(name, name) for name, values in sample.items() if _rank(values[0])]
+    if not series or not (objects.is_table(rows) or objects.is_rows(rows)):
+        return None
+    if objects.is_rows(rows) and not isinstance(rows[0], Mapping):
+        return None
+    columns = objects.columns_of(rows, ())
+    known = {name: objects.to_list(columns[name]) for name in series if name in columns}
+    for name, values in known.items():
+        if values and isinstance(values[0], str | os.PathLike) and os.path.exists(values[0]):
+            return {**columns, name: [os.path.abspath(value) for value in values]}
+        if values and _rank(values[0]):
+            return None
+    return rows if objects.is_frame(rows) else None
+
+
+def _rank(value: Any) -> int:
+    """Returns how many axes a value has: 0 of a text or number, 1 of a list, …"""
+    if hasattr(value, "ndim"):
+        return value.ndim
+    if isinstance(value, list | tuple):
+        return 1 + (_rank(value[0]) if value else 0)
+    return 0
+
+
+@contextlib.contextmanager
+def table_file(frame: Any) -> Iterator[Path]:
+    """Context with a table in memory as a CSV file, for readers of files.
+
+    Args:
+      frame: a table with named columns. The index of a pandas DataFrame is a column too, unless
+        it merely numbers the rows.
+
+    Raises:
+      ZooError: as the reader does, without the name of the file.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        columns = objects.columns_of(frame, ())
+        frame = pd.DataFrame({name: objects.to_list(values) for name, values in columns.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        frame.to_csv(path, index=not isinstance(frame.index, pd.RangeIndex))
+        try:
+            yield path
+        except ZooError as error:
+            said = (
+                str(error).replace(str(path), path.name).replace(path.name, "The table in memory")
+            )
+            raise type(error)(said) from error
+
+
 def _check_complete(
-    dataset: Declaration, examples: Examples, columns: Mapping[str, Sequence]
+    dataset: Declaration, examples: Examples, columns: Mapping[str, Any], sample: Examples
 ) -> None:
     """Checks that no column of the dataset is missing; the dataset's sample shows which it has."""
-    expected = dataset.columns if dataset.reader is None else dataset.sample()
+    expected = dataset.positional or (dataset.columns if dataset.reader is None else sample)
     needed = [dataset.label, dataset.group, dataset.deduplicate_by]
     missing = [name for name in needed if name and name not in examples]
     # A column that the sample lacks may replace another one.
@@ -210,15 +286,21 @@ def _values(column: str, values: Any) -> list:
             f"The column {column!r} must be a list of values, one per row; got "
             f"{type(values).__name__}."
         )
-    # A one-dimensional array, or a pandas Series, to Python's own numbers and texts.
-    flat = getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist")
-    return values.tolist() if flat else list(values)
+    return objects.to_list(values)
 
 
 def _label(column: str, row: int, value: Any) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ZooError(f"Row {row} of the data: {column!r} is neither text nor a whole number.")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas makes floats of integers beside missing ones
+    if not isinstance(value, str | int):
+        what = _said(value, "text nor a whole number").replace("not", "neither")
+        raise ZooError(f"Row {row} of the data: {column!r} is {what}.")
     label = str(value).strip()
     if not label:
         raise ZooError(f"Row {row} of the data: {column!r} is empty.")
     return label
+
+
+def _said(value: Any, due: str) -> str:
+    """Says what is wrong with a value that is not what is due."""
+    return "missing" if objects.is_missing(value) else f"not {due}"

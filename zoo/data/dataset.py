@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zoo.data.declaration import Declaration
-from zoo.data.sources import Source
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.data.sources import Examples, Source, Tfds
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data.fetch import Log
@@ -80,6 +80,7 @@ class Dataset(Declaration):
             label=self.label,
             group=self.group,
             deduplicate_by=self.deduplicate_by,
+            identity=self.identity,
             splitter=self.splitter,
             validation=validation,
         )
@@ -99,6 +100,52 @@ class Dataset(Declaration):
             fingerprint=splitting.fingerprint(parts),
             notes=tuple(notes),
             licence=licence,
+        )
+
+    def load_unlabelled(
+        self, source: str | Path, *, columns: Mapping[str, str] | None = None
+    ) -> Examples:
+        """Loads rows without a label.
+
+        Args:
+          source: the key of a source that has such rows, or the path of a table.
+          columns: our column to the name that it has in a table.
+
+        Returns:
+          All columns but that of the label, which is not read where a table has it.
+
+        Raises:
+          UsageError: no such source or file, or the source has no such rows.
+          ZooError: the data are unavailable or invalid.
+        """
+        from zoo.data import tables
+
+        chosen = self.find_unlabelled(source)
+        if not isinstance(chosen, Path):
+            return chosen.load_unlabelled(self.label, _default_log())
+        names = {name: to for name, to in (columns or {}).items() if name != self.label}
+        texts = [name for name in self.columns if name != self.label]
+        return tables.read(chosen, texts, "", names).columns
+
+    def find_unlabelled(self, source: str | Path) -> Tfds | Path:
+        """Returns the source, or the path of a table, that `load_unlabelled` reads.
+
+        Raises:
+          UsageError: there is no such source or file, or it has no rows without a label.
+        """
+        from zoo.data.origin import CustomFile, find_custom
+
+        able = {
+            each.key: each for each in self.sources if isinstance(each, Tfds) and each.unlabelled
+        }
+        if source in able:
+            return able[str(source)]
+        custom = find_custom(source)
+        if isinstance(custom, CustomFile) and self.reader is None:
+            return custom.path
+        raise UsageError(
+            f"{quoted(str(source))} holds no rows without a label: give a .csv, .tsv or .jsonl file"
+            f"{''.join(f', or {key!r}' for key in able)}.{suggest(str(source), able)}"
         )
 
     def check_columns(self, origin: Origin, columns: Mapping[str, str] | None) -> None:

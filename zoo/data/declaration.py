@@ -36,6 +36,13 @@ class Declaration:
       suffixes: suffixes of custom files in a folder of splits; those of tables by default.
       folder: reads a custom folder that does not consist of splits, such as a folder of
         recordings; returns its splits, notes, title and licence.
+      positional: the columns that values without names stand for, such as those of a pair
+        `(x, y)`, the target last; all columns in their order by default. Data in memory need
+        these columns.
+      in_memory: checks and completes columns in memory, as `reader` does those of a file. Takes
+        and returns examples, of which columns may be missing.
+      identity: returns bytes of a row, by which alone it is drawn to a split where one is missing:
+        another row more moves none of the others. `None`: rows are drawn from all of them.
       splitter: splits rows that have an order in time, where a split is missing. `None`: rows
         are drawn by a fixed seed.
       hold_out: holds out those rows of custom data that the data mark as held out. Takes the
@@ -55,6 +62,9 @@ class Declaration:
     reader: Callable[[Path, Mapping[str, str] | None], Examples] | None = None
     suffixes: tuple[str, ...] = ()
     folder: Callable[[Path], tuple[Parts, list[str], str, str]] | None = None
+    positional: tuple[str, ...] = ()
+    in_memory: Callable[[Examples], Examples] | None = None
+    identity: Callable[[Examples, int], bytes] | None = None
     splitter: Splitter | None = None
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None
 

@@ -108,7 +108,7 @@ def generation_signatures(
 
     def made(seed: dict[str, tf.Tensor], random_seed: tf.Tensor, options: Any) -> dict[str, Any]:
         logits, values, prefix = begin(seed)
-        found = sample(
+        sampled = sample(
             step,
             values,
             logits,
@@ -119,9 +119,9 @@ def generation_signatures(
             per_step=per_step,
         )
         answers = {
-            **answer(found.ids, prefix),
-            "log_probability": found.log_probability,
-            "complete": found.complete,
+            **answer(sampled.ids, prefix),
+            "log_probability": sampled.log_probability,
+            "complete": sampled.complete,
         }
         return answers if problem is None else marked(answers, problem(**seed))
 
@@ -134,19 +134,19 @@ def generation_signatures(
     @named_function([*inputs, tf.TensorSpec([None], tf.int32, name="random_seed"), *OPTIONS])
     def generate(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         seed, random_seed, options = values[: len(seeds)], values[len(seeds)], values[-4:]
-        given = dict(zip((name for name, *_ in RANGES), options, strict=True))
-        checks = [_within(name, low, high, given[name]) for name, low, high in RANGES]
+        by_name = dict(zip((name for name, *_ in RANGES), options, strict=True))
+        checks = [_within(name, low, high, by_name[name]) for name, low, high in RANGES]
         with tf.control_dependencies(checks):
-            checked = {name: tf.identity(value) for name, value in given.items()}
+            checked = {name: tf.identity(value) for name, value in by_name.items()}
         return made(dict(zip(seeds, seed, strict=True)), random_seed, checked)
 
     fixed = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p}
 
     @named_function([seeds[name] for name in names])
     def default_signature(*values: tf.Tensor) -> dict[str, tf.Tensor]:
-        given = dict(zip(names, values, strict=True))
+        by_name = dict(zip(names, values, strict=True))
         rows = tf.shape(values[0])[0]
-        seed = {name: given.get(name, _nothing(spec, rows)) for name, spec in seeds.items()}
+        seed = {name: by_name.get(name, _nothing(spec, rows)) for name, spec in seeds.items()}
         options = {spec.name: tf.constant(fixed[spec.name], spec.dtype) for spec in OPTIONS}
         return made(seed, tf.zeros([rows], tf.int32), options)
 
@@ -168,19 +168,19 @@ def generation_signatures(
 
     return Generation(
         default=parted(default_signature, lambda rows, _: [not_too_many(rows, steps)]),
-        generate=parted(generate, lambda rows, given: [not_too_many(rows, given["steps"])]),
+        generate=parted(generate, lambda rows, inputs: [not_too_many(rows, inputs["steps"])]),
         begin=parted(begin_signature),
         step=step_signature,
     )
 
 
-def scored(model: Any, ids: tf.RaggedTensor, given: int = 1) -> dict[str, tf.Tensor]:
+def scored(model: Any, ids: tf.RaggedTensor, prefix: int = 1) -> dict[str, tf.Tensor]:
     """Returns what a network thinks of whole sequences.
 
     Args:
       model: ids `(batch, time)` to the logits of the ids after them, `(batch, time, ids)`.
       ids: int32 `(batch, (time))`.
-      given: first ids of each row that are not scored, at least 1.
+      prefix: first ids of each row that are not scored, at least 1.
 
     Returns:
       `log_probability` float32 `(batch,)`, in nats, and `count` int32 `(batch,)`: ids scored.
@@ -193,7 +193,7 @@ def scored(model: Any, ids: tf.RaggedTensor, given: int = 1) -> dict[str, tf.Ten
         logs = log_probabilities(model(dense[:, :-1], training=False))
         true = dense[:, 1:]
         place = tf.range(1, tf.shape(dense)[1])
-        inside = (true != 0) & (place >= given)
+        inside = (true != 0) & (place >= prefix)
         chosen = tf.where(inside, tf.gather(logs, true, batch_dims=2), 0.0)
         return {
             "log_probability": tf.reduce_sum(chosen, axis=1),

@@ -37,6 +37,7 @@ def inspect(
     output: str | Path | None = None,
     what: Sequence[str] = INSPECTED,
     rows: int = 8,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Inspects the recurrent layers of a trained model on a few examples.
 
@@ -53,6 +54,7 @@ def inspect(
       output: folder for `inspection.json` and the figures; None writes nothing.
       what: which of `zoo.config.INSPECTED`.
       rows: maximum number of examples; of `texts`, all are used.
+      trust: as for `zoo.load`.
 
     Returns:
       The content of `inspection.json`: `model, data, rows, loss, verdicts` (one line a layer) and
@@ -76,7 +78,7 @@ def inspect(
       ZooError: the file is invalid, or the data are unavailable.
     """
     check_inspected(what)
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     network = predictor.model  # says what is wrong with its files
     recipe, config, assets = predictor.recipe, predictor.config, predictor.assets
     if rows < 1:

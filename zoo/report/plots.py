@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,17 +30,25 @@ MAX_NUMBERED = 25  # classes; with more, the cells are too small for numbers
 
 
 def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL_LOSS) -> None:
+    """Writes `curves_figure` of a run as a PNG.
+
+    Raises:
+      ZooError: `history` is empty, or the file cannot be written.
+    """
+    save(curves_figure(history, monitor), path)
+
+
+def curves_figure(history: Sequence[dict[str, Any]], monitor: Monitor = VAL_LOSS) -> Figure:
     """Draws the loss and the metrics of a run against the epoch, and marks the best epoch.
 
     Args:
       history: one dict per epoch, as in `history.csv` (numbers or strings): `epoch`, `loss`, and
         each further value that has a validation value `val_…`.
-      path: the PNG to write.
       monitor: the value that selects the best epoch, the first of equals. Nothing is marked if no
         epoch has it.
 
     Raises:
-      ZooError: `history` is empty, or the file cannot be written.
+      ZooError: `history` is empty.
     """
     if not history:
         raise ZooError("There is no epoch to draw yet; train at least one.")
@@ -77,7 +85,7 @@ def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL
         _decorate(axes, key)
         margin = max(0.4, 0.04 * (epochs[-1] - epochs[0]))
         axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
-    save(figure, path)
+    return figure
 
 
 def confusion(confusion: ConfusionMatrix, path: Path) -> None:
@@ -163,7 +171,13 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
       ZooError: it cannot be written.
     """
-    with atomic_write(Path(path)) as temporary, warnings.catch_warnings():
+    with atomic_write(Path(path)) as temporary:
+        png(figure, temporary)
+
+
+def png(figure: Figure, target: Path | BinaryIO) -> None:
+    """Writes a figure as a PNG to a path or a stream."""
+    with warnings.catch_warnings():
         # The bundled font lacks some scripts. Names in these scripts are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(temporary, format="png", dpi=150)
+        figure.savefig(target, format="png", dpi=150)

@@ -295,19 +295,19 @@ def _difference(signature: Signature, specs: Specs) -> str | None:
 
 
 def _compare(
-    kind: str, due: Mapping[str, Tensor], found: Mapping[str, Tensor], *, closed: bool
+    kind: str, due: Mapping[str, Tensor], actual: Mapping[str, Tensor], *, closed: bool
 ) -> str | None:
     """Compares inputs, options or outputs with those that are due."""
     listed = ", ".join(f"{name!r} ({tensor})" for name, tensor in due.items())
     are_due = f"the {kind}s {listed} are due" if due else f"no {kind}s are due"
-    further = [name for name in found if name not in due]
+    further = [name for name in actual if name not in due]
     if closed and further:
         return f"has an unknown {kind} {further[0]!r}; {are_due}.{_nearest(further[0], due)}"
     for name, tensor in due.items():
-        if name not in found:
+        if name not in actual:
             return f"lacks the {kind} {name!r}; {are_due}.{_nearest(name, further)}"
-        if not _fits(tensor, found[name]):
-            return f"has the {kind} {name!r} as {found[name]}; {tensor} is due."
+        if not _fits(tensor, actual[name]):
+            return f"has the {kind} {name!r} as {actual[name]}; {tensor} is due."
     return None
 
 
@@ -317,8 +317,10 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return said if said.startswith(" Did you mean") else ""
 
 
-def _fits(due: Tensor, found: Tensor) -> bool:
-    return due.dtype == found.dtype and (None in (due.rank, found.rank) or due.rank == found.rank)
+def _fits(due: Tensor, actual: Tensor) -> bool:
+    return due.dtype == actual.dtype and (
+        None in (due.rank, actual.rank) or due.rank == actual.rank
+    )
 
 
 def _difference_of_several(specs: Specs, answer: Specs | None) -> str | None:

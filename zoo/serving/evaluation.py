@@ -22,6 +22,7 @@ def evaluate(
     columns: Mapping[str, str] | None = None,
     split: str = "test",
     baselines: bool = True,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Scores what a model serves.
 
@@ -34,6 +35,7 @@ def evaluate(
       split: `"validation"` scores that split instead: the one that chose the epoch.
       baselines: whether to put the baselines beside. They are those that the run has measured
         where the rows are the same; else they are fitted on the model's training split.
+      trust: as for `zoo.load`.
 
     Returns:
       `model, data, rows, metric, metrics, baseline, notes`, which JSON can hold: `metrics`, and
@@ -43,7 +45,7 @@ def evaluate(
       UsageError: no such split, or a split of data without splits.
       UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
     """
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     recipe = predictor.recipe
     dataset = recipe.data(predictor.config)
     trained_on = predictor.data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ from zoo.errors import (
 from zoo.report import card
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
-from zoo.serving.find import EXTRA, is_pattern
+from zoo.serving.ensemble import check_members, describe, serve_together
+from zoo.serving.find import ABOUT, EXTRA, is_pattern
 from zoo.serving.inputs import tensors
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
-ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
 _SCRATCH = ".export-"
 
 
@@ -43,6 +43,8 @@ def export(
     format: str = "saved_model",
     warmup: int = 8,
     limits: Mapping[str, Any] | None = None,
+    ensemble: Sequence[str | Path | Predictor] = (),
+    trust: bool = False,
 ) -> Path:
     """Writes `directory/<next integer version>/`, whole or not at all.
 
@@ -55,13 +57,17 @@ def export(
         recipe's sample.
       limits: settings of the recipe's config that bound what is read of a request, those in
         `max_…`, with other values than the model's own: `{"max_bytes": 10_000}`.
+      ensemble: further models, of the same classes: they and `model` answer together, from one
+        SavedModel.
+      trust: as for `zoo.load`.
 
     Returns:
       The version's directory.
 
     Raises:
-      UsageError: an unknown format or limit, a warm-up out of range, a directory that is none or
-        in which TensorFlow could not read a SavedModel.
+      UsageError: an unknown format or limit, a warm-up out of range, models that cannot answer
+        together, a directory that is none or in which TensorFlow could not read a SavedModel, or
+        as for `zoo.load`.
       ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
         it, or the directory cannot be written.
     """
@@ -72,7 +78,16 @@ def export(
     check_mapping("limits", limits)
     if not 0 <= warmup <= MAX_WARMUP:
         raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
-    predictor = (model if isinstance(model, Predictor) else load(model)).with_limits(limits or {})
+    members = [
+        (each if isinstance(each, Predictor) else load(each, trust=trust)).with_limits(limits or {})
+        for each in (model, *ensemble)
+    ]
+    predictor = members[0]
+    together = len(members) > 1
+    if together:
+        check_members(members)
+        if format != "saved_model":
+            raise UsageError("An ensemble is exported to serve: --format saved_model.")
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file. Name a directory.")
@@ -86,7 +101,7 @@ def export(
             f"{directory}: TensorFlow takes square brackets in the path of a SavedModel for a "
             "pattern, and could not read it. Name a directory without them."
         )
-    trained = predictor.model  # before anything is written
+    trained, *_ = [member.model for member in members]  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)
         # TF Serving looks for integers only, so it does not see the folder.
@@ -95,18 +110,22 @@ def export(
             if format == "keras":
                 trained.save(scratch / "model.keras")
             else:
-                served = predictor.served()
+                served = serve_together(members) if together else predictor.served()
                 capabilities.check(served, predictor.name)
                 _write_saved_model(served, scratch)
                 extra = scratch / EXTRA
                 extra.mkdir(exist_ok=True)
                 if warmup:
                     _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
-            for name in ABOUT:
-                found = predictor.about / name
-                if found.exists():
-                    shutil.copy(found, extra / name)
-            if limits:
+            for name in ABOUT[:-2] if together else ABOUT:  # whose scores and card are others'
+                source = predictor.about / name
+                if source.exists():
+                    shutil.copy(source, extra / name)
+            if together:
+                named = [str(member.folder) for member in members]
+                files.write_json(extra / "config.json", {**predictor.resolved, "ensemble": named})
+                files.write_text(extra / "card.md", describe(members))
+            elif limits:
                 files.write_json(extra / "config.json", predictor.resolved)
                 if predictor.card:
                     card.write(extra, predictor.recipe)
@@ -145,10 +164,10 @@ def _write_saved_model(served: Served, folder: Path) -> None:
     module = tf.Module()
     module.weights = list({id(v): v for function in concrete for v in function.variables}.values())
     module.resources = [
-        found
+        resource
         for part in served.parts
-        for found in tf.train.TrackableView(part).descendants()
-        if isinstance(found, tf.saved_model.experimental.TrackableResource)
+        for resource in tf.train.TrackableView(part).descendants()
+        if isinstance(resource, tf.saved_model.experimental.TrackableResource)
     ]
     tf.saved_model.save(module, str(folder), signatures=served.functions)
     alien = sorted(op for op in ops_of(folder) if "cudnn" in op.lower())

@@ -38,8 +38,8 @@ def tensors(
     Raises:
       UsageError: as of `Predictor.predict`.
     """
-    given = {name: examples[name] for name in specs if name in examples}
-    columns = columns_of(with_lengths(given, specs), specs)
+    selected = {name: examples[name] for name in specs if name in examples}
+    columns = columns_of(with_lengths(selected, specs), specs)
     return {name: input_tensor(name, spec, columns[name]) for name, spec in specs.items()}
 
 
@@ -114,6 +114,14 @@ def columns_of(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, l
                             f"Example {row} of input {name!r} is of type {type(part).__name__}; "
                             "it must be text."
                         )
+        if spec.dtype.is_floating and spec.shape.rank > 2 and LENGTH not in specs:
+            shapes = dict.fromkeys(map(_shape, columns[name]))
+            if len(shapes) > 1:
+                one, other = list(shapes)[:2]
+                raise UsageError(
+                    f"The examples of input {name!r} have the shapes {one} and {other}; those of "
+                    "one call must have the same shape. Call predict for each shape."
+                )
         if spec.dtype == tf.string:
             columns[name] = [
                 [_encoded(part) for part in value] if sequences else _encoded(value)
@@ -173,17 +181,17 @@ def batch_tensors(
     Raises:
       UsageError: as `input_tensor`.
     """
-    found = {
+    padded = {
         name: input_tensor(name, spec, [columns[name][row] for row in index])
         for name, spec in specs.items()
     }
     series = [
         name for name, spec in specs.items() if spec.shape.rank == 2 and spec.dtype.is_floating
     ]
-    longest = max((found[name].shape[1] for name in series), default=0)
+    longest = max((padded[name].shape[1] for name in series), default=0)
     for name in series:
-        found[name] = tf.pad(found[name], [[0, 0], [0, longest - found[name].shape[1]]])
-    return found
+        padded[name] = tf.pad(padded[name], [[0, 0], [0, longest - padded[name].shape[1]]])
+    return padded
 
 
 def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:
@@ -220,6 +228,14 @@ def _padded(values: Any, rank: int, filler: Any) -> np.ndarray:
     for row, value in zip(array, rows, strict=True):
         row[tuple(slice(size) for size in value.shape)] = value
     return array
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Returns the shape of nested lists; of unequal ones, which are refused later, of the outer."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return (len(value),)
 
 
 def _encoded(value: str | bytes) -> bytes:

@@ -34,17 +34,17 @@ def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec])
     series = [
         name for name in names if specs[name].shape.rank == 2 and specs[name].dtype.is_floating
     ]
-    found = {}
+    problems = {}
     for row, values in enumerate(zip(*(columns[name] for name in names), strict=True)):
         sizes = {name: size_of(value) for name, value in zip(names, values, strict=True)}
         listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
         if len({sizes[name] for name in series} - {0}) > 1:
-            found[row] = f"Its series differ in length ({listed})."
+            problems[row] = f"Its series differ in length ({listed})."
         elif LENGTH in specs and LENGTH not in names:
             length = columns[LENGTH][row]
             if isinstance(length, (int, np.integer)) and not 0 <= length <= max(sizes.values()):
-                found[row] = f"Its length, {length}, is not that of its values ({listed})."
-    return found
+                problems[row] = f"Its length, {length}, is not that of its values ({listed})."
+    return problems
 
 
 # What TensorFlow raises for what it was given. It cannot make an error of its own of a message that
@@ -86,10 +86,10 @@ def blank(function: Any) -> dict[str, Any]:
     outputs = getattr(function, "structured_outputs", None)
     if outputs is None:
         outputs = function.get_concrete_function().structured_outputs
-    found = {}
+    columns = {}
     for name, spec in sorted(outputs.items()):
         shape = [axis or 0 for axis in spec.shape[1:]]
         nothing: Any = b"" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype(0)
         nothing = np.nan if spec.dtype.is_floating else nothing
-        found[name] = np.full(shape, nothing, object if spec.dtype == tf.string else None)
-    return {name: value for name, value in found.items() if name != LENGTH}
+        columns[name] = np.full(shape, nothing, object if spec.dtype == tf.string else None)
+    return {name: value for name, value in columns.items() if name != LENGTH}

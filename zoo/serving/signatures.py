@@ -86,8 +86,8 @@ class Served:
     @property
     def capabilities(self) -> frozenset[str]:
         """The names of the capabilities that are given, of `zoo.serving.capabilities`."""
-        given = {name for name in CAPABILITIES if getattr(self, name) is not None}
-        return frozenset(given | {"answer"})
+        names = {name for name in CAPABILITIES if getattr(self, name) is not None}
+        return frozenset(names | {"answer"})
 
     @property
     def functions(self) -> dict[str, Any]:

@@ -64,12 +64,12 @@ def finish(
     from zoo.report import plots
 
     if summary := diagnostics.summary(state.history[-1]):
-        progress.log(summary)
+        progress.detail(summary)
     if state.seconds:
         progress.log(throughput.summary(state))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)
     progress.log(f"testing the weights of epoch {state.best_epoch}")
-    predictor = load(run.path)
+    predictor = load(run.path, trust=True)  # this process has trained it
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
     metrics: dict[str, Any] = {
@@ -85,6 +85,8 @@ def finish(
         "test_seconds": round(time.perf_counter() - begun, 1),
         "baseline": {},
     }
+    if state.averaged:
+        metrics["weights"] = f"the mean of the last {state.averaged} epochs"
     if baselines:
         progress.log("fitting the baselines")
         others = recipe.baseline(config, splits)

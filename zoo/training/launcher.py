@@ -48,13 +48,16 @@ def launch(arguments: Sequence[str], workers: int) -> int:
     arguments = list(arguments)
     if not arguments or arguments[0] != "train":
         raise UsageError("Workers can only train: zoo launch --workers 2 -- train NAME …")
-    given = option_of("--strategy", arguments)
-    if given not in (None, "multiworker"):
-        raise UsageError("Workers need --strategy multiworker, which need not be given.")
+    strategy = option_of("--strategy", arguments)
+    if strategy not in (None, "multiworker"):
+        raise UsageError(
+            "Workers are trained with --strategy multiworker, which is the default here. "
+            "Omit --strategy."
+        )
     if option_of("--hosts", arguments) is not None:
         raise UsageError("`zoo launch` gives its workers their addresses; leave --hosts out.")
     command = module_command("zoo", *arguments)
-    command += [] if given else ["--strategy", "multiworker"]
+    command += [] if strategy else ["--strategy", "multiworker"]
     cores = os.cpu_count() or 1
     with ExitStack() as stack:
         errors: list[IO[str]] = []

@@ -16,7 +16,7 @@ from support.runs import recipe_of_task
 
 import zoo
 from benchmarks.pack import pack
-from zoo.manifest import manifest_entry, names_in
+from zoo.manifest import manifest_entry, read_manifest
 from zoo.serving import pretrained
 
 NAMES = [row["name"] for row in zoo.list_models()]
@@ -73,7 +73,7 @@ def examples(predictor_of):
 
 def test_the_manifest_says_what_it_is(packed, settings):
     manifest = json.loads((packed / "pretrained" / "manifest.json").read_text())
-    assert set(manifest) == {NAME} == names_in(packed / "pretrained")
+    assert set(manifest) == {NAME} == set(read_manifest(packed / "pretrained"))
     recipe, entry = zoo.get_recipe(NAME), manifest[NAME]
     pack = packed / "pretrained" / entry["file"]
     assert entry["bytes"] == pack.stat().st_size < 8e6
@@ -120,7 +120,7 @@ def test_a_registered_pack_answers_in_both_forms(chosen):
 def test_every_pack_is_listed_and_every_listed_pack_is_there():
     for recipe in map(zoo.get_recipe, NAMES):
         folder = recipe.pretrained_folder
-        listed = names_in(folder)
+        listed = set(read_manifest(folder))
         assert {path.name for path in folder.glob("*.tar.xz")} == {f"{n}.tar.xz" for n in listed}
         assert listed <= set(NAMES)
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 from scipy import stats
@@ -278,3 +279,17 @@ def test_a_series_that_begins_late_is_fitted_on_its_own_past(test_split):
     days = panel.days[0]
     expected = 3 * np.mean(days.returns[1:28] ** 2)
     np.testing.assert_allclose(whole.scale[0, 22, 2] ** 2, expected, rtol=1e-6)
+
+
+def test_a_table_of_prices_is_forecast_and_tested(predictor, tmp_path, test_split):
+    days = pd.DatetimeIndex(test_split["date"][0], name="Date")
+    names = ("open", "high", "low", "close")
+    frame = pd.DataFrame({name.title(): test_split[name][0] for name in names}, days)
+    frame.to_csv(tmp_path / "prices.csv")
+    expected = predictor.predict({"close": [frame["Close"].tolist()]})
+    for given in (frame, frame.reset_index(), str(tmp_path / "prices.csv"), [frame["Close"]]):
+        assert predictor.predict(given) == expected
+    found = zoo.backtest(predictor, frame, windows=2, baselines=["ewma"])
+    again = zoo.backtest(predictor, tmp_path / "prices.csv", windows=2, baselines=["ewma"])
+    assert found["scores"] == again["scores"]
+    assert found["data"]["title"] == "in memory"
