@@ -52,6 +52,10 @@ TOPOLOGY = "many-to-one"
 TASK = "sentiment"
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_accuracy", better="higher")
+KERAS_OBJECTS = {
+    "zoo>ClassAccuracy": "recipes.classifying.targets",
+    "zoo>ClassCrossEntropy": "recipes.classifying.targets",
+}
 
 
 @dataclasses.dataclass(frozen=True)

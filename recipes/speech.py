@@ -66,6 +66,7 @@ KERAS_OBJECTS = {
     "zoo>BlankPadding": "recipes.audio.layers",
     "zoo>CTCLoss": "recipes.audio.losses",
     "zoo>StackFrames": "recipes.audio.layers",
+    "zoo>SpectralShape": "recipes.audio.layers",
 }
 
 
