@@ -32,7 +32,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.errors import UsageError, ZooError
-from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_history, read_metrics
+from zoo.report.epochs import read_history
+from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_metrics
 
 if TYPE_CHECKING:
     from zoo.report.drawing import Drawing
