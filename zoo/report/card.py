@@ -10,9 +10,8 @@ from zoo import files
 from zoo.config import Config, describe, limits_of, override
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
+from zoo.report.epochs import read_history, summary
 from zoo.scores import Scores, Table, heading
-from zoo.training.diagnostics import summary
-from zoo.training.folder import read_history
 
 
 def write(folder: Path, recipe: Recipe) -> None:

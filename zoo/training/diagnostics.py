@@ -17,9 +17,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from zoo.report.epochs import UPDATE
 from zoo.training.keras_private import optimizer_variables, variable_indices
-
-UPDATE = "update/"  # columns of the history: a layer's ‖update‖ / ‖weights‖
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -190,21 +189,6 @@ def end_epoch(model: keras.Model) -> dict[str, float]:
         "clipped": clipped / steps,
         **dict(zip(names, ratios, strict=True)),
     }
-
-
-def summary(row: dict[str, float]) -> str:
-    """Returns the line about the last epoch of a run; empty where gradients are not monitored."""
-    ratios = {key.removeprefix(UPDATE): row[key] for key in row if key.startswith(UPDATE)}
-    if not ratios:
-        return ""
-    least, most = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
-    moved = f"{ratios[most]:.1e} of their size ({most})"
-    if least != most:
-        moved = f"{ratios[least]:.1e} ({least}) to {moved}"
-    return (
-        f"last epoch: gradient norm {row['gradient_norm']:.3g}, {row['clipped']:.0%} of the steps "
-        f"clipped; a step moves weights by {moved}"
-    )
 
 
 def broken(model: keras.Model, loss: float) -> str | None:

@@ -9,9 +9,9 @@ from zoo import files
 from zoo.config import Config
 from zoo.data import Splits
 from zoo.recipe import Recipe
-from zoo.report import card
+from zoo.report import card, epochs
 from zoo.serving.predictor import load
-from zoo.training import checkpoint, diagnostics, throughput
+from zoo.training import checkpoint, throughput
 from zoo.training.callbacks import Progress
 from zoo.training.run import Run, delete_own
 
@@ -63,7 +63,7 @@ def finish(
     """
     from zoo.report import plots
 
-    if summary := diagnostics.summary(state.history[-1]):
+    if summary := epochs.summary(state.history[-1]):
         progress.detail(summary)
     if state.seconds:
         progress.log(throughput.summary(state))

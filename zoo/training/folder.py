@@ -1,11 +1,10 @@
-"""What serving reads of a run folder: whether it is one, its epochs and metrics.
+"""What serving reads of a run folder: whether it is one, and its metrics.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,6 @@ from zoo.errors import ZooError
 
 OVERWRITTEN = ".overwritten"  # the run that was here before, whole
 MOVING = ".moving"  # some files of it, while they are moved there or back
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """Reads a `history.csv`: one dict an epoch, `epoch` an integer.
-
-    Raises:
-      ZooError: it is damaged.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [
-                {key: int(value) if key == "epoch" else float(value) for key, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
-    except (ValueError, TypeError, csv.Error) as error:
-        raise ZooError(f"{path} is damaged ({error}). Restore it.") from error
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

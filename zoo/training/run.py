@@ -37,7 +37,8 @@ from zoo import files
 from zoo.config import renamed
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
-from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_history, read_metrics
+from zoo.report.epochs import read_history
+from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_metrics
 
 if TYPE_CHECKING:
     from zoo.report.drawing import Drawing
