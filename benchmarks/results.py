@@ -10,9 +10,17 @@ from typing import Any
 
 from benchmarks.paths import basename_only
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
+MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of models -->"
+
+# The best recurrent network that its source reports on the same test split, by data and metric.
+PUBLISHED = {
+    ("imdb (official split)", "accuracy"): "0.941 (Miyato et al. 2017, with unlabelled reviews)",
+    ("CoNLL-2003 English (official split)", "f1"): "0.902 (UKPLab, BiLSTM-CRF)",
+}
 
 
 def collect(model: str | Path, output: str | Path | None = None) -> Path:
@@ -199,31 +207,78 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
     lines += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
+    lines += [_attack_line(result) for result in results if result["kind"] == "attack"]
     lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
     lines += [_options_table(result) for result in results if result["kind"] == "options"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     return "\n".join(lines) + "\n"
 
 
-def write_table(readme: str | Path, directory: str | Path = "results") -> bool:
-    """Puts the table between the markers of a Markdown file.
+def write_table(
+    readme: str | Path, directory: str | Path = "results", *, check: bool = False
+) -> bool:
+    """Puts the tables between the markers of a Markdown file: of all results, or of the models.
+
+    Args:
+      readme: the file. Its markers say which of the tables it has.
+      directory: the folder of the results.
+      check: whether to leave the file as it is.
 
     Returns:
-      Whether the file changed.
+      Whether the file changed, or would have to.
 
     Raises:
       ZooError: the file has no markers.
     """
     path = Path(readme)
-    text = path.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
-        raise ZooError(f"{path} needs the lines {BEGIN!r} and {END!r} once, in this order.")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    new = f"{before}{BEGIN}\n{render_table(directory)}{END}{after}"
-    if new != text:
+    new = text = path.read_text(encoding="utf-8")
+    tables = [(BEGIN, END, render_table), (*MODELS, render_models)]
+    present = [table for table in tables if table[0] in text or table[1] in text]
+    for begin, end, render in present or tables[:1]:
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
+            raise ZooError(f"{path} needs the lines {begin!r} and {end!r} once, in this order.")
+        before, rest = new.split(begin)
+        new = f"{before}{begin}\n{render(directory)}{end}{rest.split(end)[1]}"
+    if new != text and not check:
         files.write_text(path, new)
     return new != text
+
+
+def render_models(directory: str | Path = "results") -> str:
+    """Returns the Markdown table of the packed models, beside the best baseline of each.
+
+    Raises:
+      ZooError: the results of a model are missing.
+    """
+    from zoo.manifest import manifest_entry
+    from zoo.registry import recipes
+
+    entries = {name: manifest_entry(recipe) for name, recipe in recipes().items()}
+    sizes = {name: entry["bytes"] / 1e6 for name, entry in entries.items() if entry}
+    lines = [
+        "| model | data | metric | test | best baseline | published | parameters | MB |",
+        "|---|---|---|---:|---|---|---:|---:|",
+    ]
+    missing = [name for name in sizes if not (Path(directory) / f"{name}.json").exists()]
+    if missing:
+        raise ZooError(
+            f"{directory} holds no results of {', '.join(missing)}. `python -m benchmarks collect "
+            "NAME` writes them."
+        )
+    results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
+    for name, result in sorted(results.items(), key=lambda item: (item[1]["topology"], item[0])):
+        metric, up = result["metric"], _better(result) == "higher"
+        choose = max if up else min
+        best = choose(result["baseline"].items(), key=lambda item: item[1], default=None)
+        scale = max([result["score"], *result["baseline"].values()])
+        beside = f"{_number(best[1], scale, metric)} ({best[0]})" if best else ""
+        published = PUBLISHED.get((result["data"]["title"], metric), "")
+        lines.append(
+            f"| `{name}` | {result['data']['title']} | {metric} {'↑' if up else '↓'} "
+            f"| {_number(result['score'], scale, metric)} | {beside} | {published} "
+            f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _better(result: dict[str, Any]) -> str:
@@ -272,9 +327,11 @@ def _number(score: float, best: float, metric: str) -> str:
 def _seeds_line(result: dict[str, Any]) -> str:
     from zoo.registry import get_recipe
 
-    defaults = dataclasses.asdict(get_recipe(result["recipe"]).config)
+    config = get_recipe(result["recipe"]).config
+    defaults = dataclasses.asdict(config)
+    settings = renamed(result["config"], config.ALIASES)
     best, metric = result["mean"], result["metric"]
-    other = [f"{key}={value}" for key, value in result["config"].items() if defaults[key] != value]
+    other = [f"{key}={value}" for key, value in settings.items() if defaults[key] != value]
     return (
         f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
@@ -362,6 +419,20 @@ def _recovery_line(result: dict[str, Any]) -> str:
         f"given their command again: **{result['equal']} of {result['all']}** ended with the "
         f"weights, history and scores of an undisturbed run, bit for bit ({each}; "
         f"{result['kills']} kills at moments drawn from seed {result['seed']})."
+    )
+
+
+def _attack_line(result: dict[str, Any]) -> str:
+    batches, servers, kills = (result["parts"][part] for part in ("batches", "downloads", "kills"))
+    commands = ", ".join(f"{name} {sum(n.values())}" for name, n in kills["commands"].items())
+    return (
+        f"\nAttacked with what is drawn from seed {result['seed']}: **{batches['batches']:,}** odd "
+        f"batches over {len(batches['models'])} packed models and the signatures of their exports; "
+        f"{servers['kinds']} kinds of server that are endless, drip, lie or redirect; "
+        f"**{kills['kills']}** kills by SIGKILL, SIGTERM and SIGHUP ({commands}), each command "
+        f"then given again; {sum(kills['contests'].values())} times a second command in the folder "
+        f"of a training. Crashes, NaNs without a mark, wrong files and other results: "
+        f"**{result['failures']}**."
     )
 
 

@@ -18,6 +18,12 @@ training pieces. A piece is made by drawing one note after another, from the bas
 the frame is over, and so on: the same probabilities, as a chain (`recipes/music/frames.py`). It can
 begin with a chord or with custom frames.
 
+A third head says before each frame whether the piece is over (`ends=True`), with a probability of
+its own, e_t = sigmoid(w h_t + d). Of every second training piece the network is told how many
+frames are left, c_t: L c_t is added to x_t. So a piece ends by itself, or after as many bars as a
+person asks for. It ends on the tonic's triad in root position: elsewhere, in a known key, drawing
+does not let it end.
+
 Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
 
     Bach's chorales, eighths:
@@ -39,9 +45,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.music.chorales import framed
+from recipes.music.options import SOUNDFONT
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
@@ -62,7 +69,17 @@ MONITOR = Monitor("val_loss", better="lower")
 SEEDS = (
     Option("key", 'Key of the piece, such as "G major".', "KEY"),
     Option("chord", 'First chord, such as "G2 D3 B3 G4".', "NOTES", flags=("--seed-chord",)),
+    Option("bars", "End after this number of bars (4/4, or those of --prime).", "N", type=int),
+    Option("end", "yes: end where a piece is over; no: go on for --steps.", "yes|no"),
 )
+RENDER_OPTIONS = (SOUNDFONT,)
+FARTHEST = 64  # frames from the end; the network does not tell a larger number from this one
+KERAS_OBJECTS = {
+    "zoo>Bernoulli": "recipes.music.nade",
+    "zoo>FrameLoss": "recipes.music.losses",
+    "zoo>MusicEncoder": "recipes.music.encode",
+    "zoo>NADE": "recipes.music.nade",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,21 +97,22 @@ class Config(BaseConfig):
     dropout: float = 0.4  # share of h_t hidden in training
     input_dropout: float = 0.1  # share of x_t hidden in training
     key_dropout: float = 0.1  # share of pieces whose key is hidden in training
+    ends: bool = False  # also predict where a piece ends
     transpose: int = 6  # semitones by which training pieces are transposed, at most
     quarter_length: float = 0.5  # of a frame, in quarter notes: for files that are written
     voices: int = 4  # notes that a generated frame has at most
-    max_frames: int = 10_000  # longer pieces are neither gone on from nor scored
+    max_frames: int = 10_000  # longer pieces are neither continued nor scored
     max_steps: int = 1_000_000  # rows times steps of a request
-    steps: int = 64  # frames to generate
+    steps: int = 64  # frames to generate; at most, where the network predicts the end
     temperature: float = 0.9  # below 1, what is probable is drawn more often
     top_k: int = 0  # draw from the k most probable ids (0: from all)
     top_p: float = 1.0  # draw from the most probable ids that together reach this probability
 
 
 RECIPES = {
-    "chorales-simplernn": Config(cell="simplernn", learning_rate=1e-3),
-    "chorales-gru": Config(cell="gru"),
-    "chorales-lstm": Config(cell="lstm"),
+    "chorales-simplernn": Config(cell="simplernn", learning_rate=1e-3, ends=True, steps=400),
+    "chorales-gru": Config(cell="gru", ends=True, steps=400),
+    "chorales-lstm": Config(cell="lstm", ends=True, steps=400),
 }
 
 
@@ -123,28 +141,34 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     import numpy as np
 
     from recipes.music import KEYS
-    from recipes.music.arrays import roll
+    from recipes.music.arrays import frames_left, roll
+    from recipes.music.losses import OVER
     from zoo.data import Batches
     from zoo.data.batching import Ragged
 
     notes = [roll(frames) for frames in examples["frames"]]  # (time, 88) each
+    if config.ends:  # one step more, at which the piece is over
+        notes = [np.pad(piece, ((0, 1), (0, 0))) for piece in notes]
+    # A last column of ones, so that silence is not padding.
+    y = [np.pad(piece, ((0, 0), (0, 1)), constant_values=1) for piece in notes]
     numbers = {"": 0, **{key: number for number, key in enumerate(KEYS, 1)}}
-    return Batches(
-        x={
-            # The frame before each one: silence before the first.
-            "before": Ragged([np.pad(piece[:-1], ((1, 0), (0, 0))) for piece in notes]),
-            "notes": Ragged(notes),
-            "key": np.array([numbers[key] for key in examples["key"]], "int32"),  # (rows,)
-        },
-        # A last column of ones, so that silence is not padding.
-        y=Ragged([np.pad(piece, ((0, 0), (0, 1)), constant_values=1) for piece in notes]),
-        batch_size=config.batch_size,
-    )
+    x = {
+        # The frame before each one: silence before the first.
+        "before": Ragged([np.pad(piece[:-1], ((1, 0), (0, 0))) for piece in notes]),
+        "notes": Ragged(notes),
+        "key": np.array([numbers[key] for key in examples["key"]], "int32"),  # (rows,)
+    }
+    if config.ends:
+        for piece in y:
+            piece[-1, -1] = OVER
+        told = [frames_left(len(piece), told=row % 2 == 1) for row, piece in enumerate(notes)]
+        x["left"] = Ragged(told)
+    return Batches(x=x, y=Ragged(y), batch_size=config.batch_size)
 
 
 def build(config: Config, assets: Assets) -> keras.Model:
     import keras
-    from keras import layers
+    from keras import layers, ops
 
     from recipes.music import KEYS
     from recipes.music.nade import NADE, Bernoulli
@@ -159,6 +183,11 @@ def build(config: Config, assets: Assets) -> keras.Model:
     given = layers.Dropout(config.key_dropout, noise_shape=(None, 1))(given)
     x = layers.Dense(config.embedding)(before)
     x = layers.Add()([x, layers.Reshape((1, config.embedding))(given)])
+    inputs = {"before": before, "notes": notes, "key": key}
+    if config.ends:
+        inputs["left"] = left = keras.Input((None,), dtype="int32", name="left")
+        near = ops.minimum(left, FARTHEST)  # 0: unknown
+        x = layers.Add()([x, layers.Embedding(FARTHEST + 1, config.embedding, "zeros")(near)])
     x = layers.Dropout(config.input_dropout)(layers.ReLU()(x))
     for number in range(config.layers):
         x = cell(config.units, return_sequences=True, name=f"rnn{number}")(x)
@@ -167,7 +196,11 @@ def build(config: Config, assets: Assets) -> keras.Model:
         head = NADE(config.hidden, dtype="float32", name="head")
     else:
         head = Bernoulli(dtype="float32", name="head")
-    return keras.Model({"before": before, "notes": notes, "key": key}, head(x, notes))
+    logits = head(x, notes)
+    if config.ends:
+        over = layers.Dense(1, dtype="float32", name="over")(x)
+        logits = layers.Concatenate()([logits, over])
+    return keras.Model(inputs, logits)
 
 
 def objective(config: Config, assets: Assets) -> Objective:
@@ -182,22 +215,27 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from zoo.serving import Served
 
     limits = {"max_frames": config.max_frames, "max_steps": config.max_steps}
-    options = {"voices": config.voices, **limits, **settings(config)}
+    options = {"voices": config.voices, "ends": config.ends, **limits, **settings(config)}
     functions = frame_signatures(model, assets.encoder, **options)
     return Served(**functions, parts=[model, assets.encoder])
 
 
-def seed(config: Config, given: Mapping[str, str]) -> dict[str, object]:
+def seed(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     from recipes.music import parse_chord, parse_key
 
     checks = {"key": parse_key, "chord": lambda text: " ".join(map(str, parse_chord(text)))}
-    inputs: dict[str, object] = {
+    inputs: dict[str, Any] = {
         name: checks[name](value) if name in checks else value for name, value in given.items()
     }
+    bars, end = inputs.pop("bars", None), inputs.pop("end", None)
     if "prime" in given:
         from recipes.music.read import read_score
 
         inputs["prime"] = read_score(given["prime"], config.quarter_length)
+    if bars is not None or end is not None:
+        from recipes.music.ending import parse_end
+
+        inputs |= parse_end(bars, end, given, config.quarter_length, config.ends)
     return inputs
 
 
@@ -212,7 +250,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     frames = sum(score["count"] for score in scores)
     values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
     bar = max(1, round(4 / config.quarter_length))  # frames
-    checks = compare_pieces(predictor, examples, settings(config), bar)
+    checks = compare_pieces(predictor, examples, settings(config), bar, ends=config.ends)
     return Scores(values, {"checks": checks})
 
 
@@ -243,6 +281,7 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
         key=answer["key"] or estimate_key(frames) or None,
         voices=config.voices,
         **bars_of(answer, config.quarter_length),
+        soundfont=answer.get("soundfont"),
     )
 
 

@@ -33,6 +33,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from recipes.music.options import SOUNDFONT
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
@@ -54,8 +55,10 @@ SEEDS = (
     Option("type", "Type of the tune, such as reel.", "TYPE"),
     Option("key", 'Key of the tune, such as "G major".', "KEY"),
 )
+RENDER_OPTIONS = (SOUNDFONT,)
 
 ORDER = 10  # of the n-grams that the network is compared with
+KERAS_OBJECTS = {"zoo>TuneCodec": "recipes.music.codec"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,7 +228,8 @@ def render(config: Config, answer: dict, stem: Path) -> list[Path]:
 
     kind = abc.split_tunes(answer["tune"])[0].first("R")
     tempo = f"Q:1/4={TEMPO.get(kind, TEMPO['tune'])}\nK:"
-    return write_abc(abc.with_beams(answer["tune"]).replace("K:", tempo, 1), stem)
+    text = abc.with_beams(answer["tune"]).replace("K:", tempo, 1)
+    return write_abc(text, stem, soundfont=answer.get("soundfont"))
 
 
 def show(example: dict, answer: dict) -> str:

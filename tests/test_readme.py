@@ -1,21 +1,21 @@
 """What the README and the docstrings claim is what the files say."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import zoo
 from benchmarks import results
-from zoo import manifest
+from zoo import files, manifest
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_the_table_of_results_is_made_from_the_results():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = text.split(results.BEGIN)[1].split(results.END)[0]
-    assert table.lstrip("\n") == results.render_table(ROOT / "results")
+    for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
+        assert not results.write_table(page, ROOT / "results", check=True)
 
 
 def test_each_pretrained_model_has_its_result():
@@ -43,8 +43,23 @@ def test_the_page_on_networks_places_every_recipe():
 
 
 def test_links_in_the_documents_lead_somewhere():
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+    command = ["git", "ls-files", "-co", "--exclude-standard", "docs"]  # without what is built
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    pages = [ROOT / line for line in listed.splitlines() if line.endswith(".md")]
+    assert ROOT / "docs" / "index.md" in pages
+    pages += [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
+    for document in pages:
         text = document.read_text(encoding="utf-8")
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
             if not link.startswith("http"):
                 assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_the_readme_quotes_what_the_attack_measured():
+    attack = files.read_json(ROOT / "results" / "attack.json")
+    batches, servers, kills = (attack["parts"][n] for n in ("batches", "downloads", "kills"))
+    quote = (
+        f"Of {batches['batches']:,} odd batches, {servers['kinds']} kinds of servers that do not "
+        f"behave and {kills['kills']} kills, drawn from a seed, [{attack['failures']} got through]"
+    )
+    assert quote in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())

@@ -15,3 +15,11 @@ def roll(frames: Sequence[Sequence[int]]) -> np.ndarray:
     indices = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     values[indices, [note - LOWEST for frame in frames for note in frame]] = 1
     return values
+
+
+def frames_left(steps: int, *, told: bool) -> np.ndarray:
+    """Returns how many steps are left before each one, this one included, int32 `(steps,)`.
+
+    0 at each step if the network is not `told`.
+    """
+    return np.arange(steps, 0, -1, dtype="int32") * told

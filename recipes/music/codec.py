@@ -182,6 +182,8 @@ class TuneCodec(keras.layers.Layer):
     def text(self, ids: tf.Tensor, prefix: tf.RaggedTensor) -> tf.Tensor:
         """Returns whole ABC tunes, string `(batch,)`: fields and four bars a line.
 
+        What follows the last bar line is omitted: there a tune was cut by the number of steps.
+
         Args:
           ids: int32 `(batch, time)`, what follows the prefix, 0 at padding.
           prefix: int32 `(batch, None)`, of `prefix`.
@@ -196,6 +198,7 @@ class TuneCodec(keras.layers.Layer):
         kind, key = conditions[:, 0] - RESERVED, conditions[:, 1] - self.first_key
         body = tf.gather(signs, tf.concat([prefix[:, 2:].to_tensor(), ids], axis=1))
         notes = tf.strings.reduce_join(body, axis=1)
+        notes = tf.strings.regex_replace(notes, r"^(.*\|\]?)[^|]*$", r"\1")
         notes = tf.strings.strip(tf.strings.regex_replace(notes, " +", " "))
         meter = r"^\[M:([0-9]+/[0-9]+)\]"
         has = tf.strings.regex_full_match(notes, meter + ".*")

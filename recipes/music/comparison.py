@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def compare_pieces(
-    predictor: Answers, examples: Examples, options: Mapping[str, Any], bar: int
+    predictor: Answers,
+    examples: Examples,
+    options: Mapping[str, Any],
+    bar: int,
+    *,
+    ends: bool = False,
 ) -> Table:
     """Compares generated pieces with held-out ones of the same keys.
 
@@ -22,11 +27,15 @@ def compare_pieces(
       examples: held-out pieces, columns `key` and `frames`.
       options: of the signature `generate`.
       bar: frames in a bar.
+      ends: whether the model predicts where a piece ends. Then `made` also has `ended`, the
+        fraction of the pieces that ended by themselves.
 
     Returns:
-      `made` (generated) and `held out` to the result of `recipes.music.frame_checks.frame_checks`;
+      `made` (generated) and `held out` to the result of `recipes.music.frame_checks.frame_checks`
+      and, with keys, of `recipes.music.ending.cadence_fractions`;
       empty where the training data of the model is unavailable.
     """
+    from recipes.music.ending import cadence_fractions
     from recipes.music.frame_checks import frame_checks
     from zoo.serving.evaluation import training_splits
 
@@ -35,16 +44,24 @@ def compare_pieces(
         return {}
     train, keys, count = splits.train, examples["key"], len(examples["key"])
     seeds = {"key": keys, "chord": [""] * count, "prime": [[]] * count, "random_seed": range(count)}
+    if ends:
+        seeds["num_frames"] = [0] * count
     answers = predictor.predict(seeds, signature="generate", **options)
     generated = [[[note for note in frame if note] for frame in each["frames"]] for each in answers]
     known = keys if all(keys) else None
-    return {
+    table = {
         name: {
-            **frame_checks(pieces, known, train["frames"], train["key"] if known else None, bar=bar)
+            **frame_checks(
+                pieces, known, train["frames"], train["key"] if known else None, bar=bar
+            ),
+            **(cadence_fractions(pieces, known) if known else {}),
         }
         for name, pieces in (("made", generated), ("held out", examples["frames"]))
         if any(map(any, pieces))
     }
+    if ends and "made" in table:
+        table["made"]["ended"] = sum(each["complete"] for each in answers) / count
+    return table
 
 
 def compare_tunes(

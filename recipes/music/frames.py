@@ -12,6 +12,11 @@ the frame. A frame is therefore written as its notes, ascending, and an id for i
     0  padding    1 … keys  a note    keys + 1  the end of a frame    keys + 2 …  a condition
 
 A condition begins a piece: 0 if its key is unknown, or the number of its key and mode.
+
+A network may also say with which probability e_t a piece is over before frame t. Then the end of
+the piece is one more id: p(the piece is over) = e_t, and the probabilities above are multiplied
+by 1 - e_t, at the beginning of a frame. Such a network reads how many frames are left, if that is
+known: digits before the condition say it (`FrameChain.countdown`).
 """
 
 from __future__ import annotations
@@ -21,8 +26,13 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from recipes.music.keys import KEYS, tonic
 from recipes.music.losses import frame_nats
 from zoo.decoding.sampling import IMPOSSIBLE, PADDING, State, Step
+
+BASE, DIGITS = 32, 3  # of the number of frames that are left
+NEVER = BASE**DIGITS - 1  # left, of a piece that does not end
+FINAL = 2  # frames that the last chord lasts, at least, where a count of frames ends the piece
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +44,18 @@ class FrameChain:
       conditions: number of conditions, 0 (unknown) included.
       keys: number of keys.
       lowest: MIDI number of the lowest key.
+      ends: whether the network says when a piece is over, and reads how many frames are left.
+      cadences: whether a piece whose key is known ends on the tonic's triad alone, in root
+        position: the network decides when, and only a count of frames forces the chord. Then the
+        conditions are 0 and `recipes.music.keys.KEYS`.
     """
 
     voices: int = 4
     conditions: int = 25
     keys: int = 88
     lowest: int = 21
+    ends: bool = False
+    cadences: bool = False
 
     @property
     def end(self) -> int:
@@ -52,16 +68,50 @@ class FrameChain:
         return self.keys + 2
 
     @property
-    def size(self) -> int:
-        """Number of ids, padding included."""
+    def zero(self) -> int:
+        """The id of the digit 0; the ids of the other digits follow. Only where `ends`."""
         return self.first + self.conditions
 
-    def next_ids(self, logits: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
+    @property
+    def over(self) -> int | None:
+        """The id of the end of a piece; None where the network does not predict it."""
+        return self.zero + BASE if self.ends else None
+
+    @property
+    def size(self) -> int:
+        """Number of ids, padding included."""
+        return self.zero + (BASE + 1 if self.ends else 0)
+
+    def countdown(self, frames: tf.Tensor) -> tf.Tensor:
+        """Returns the digits that go before a condition, int32 `(rows, DIGITS)`.
+
+        Args:
+          frames: int32 `(rows,)`: the frames of the whole piece, below `NEVER - 1`; 0 if they are
+            unknown, -1 if the piece never ends.
+        """
+        left = tf.where(frames > 0, frames + 1, tf.where(frames < 0, NEVER, 0))
+        places = BASE ** tf.range(DIGITS - 1, -1, -1)
+        return self.zero + left[:, tf.newaxis] // places % BASE
+
+    def next_ids(
+        self,
+        logits: tf.Tensor,
+        frame: tf.Tensor,
+        over: tf.Tensor | None = None,
+        left: tf.Tensor | None = None,
+        condition: tf.Tensor | None = None,
+        last: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Returns the log-probabilities of the next id.
 
         Args:
           logits: float `(rows, keys)`: of keys above those that sound, given these.
           frame: float `(rows, keys)`: 1 for the keys that sound so far.
+          over: float `(rows,)`: the logit that the piece is over. Only where `ends`.
+          left: int32 `(rows,)`: frames that are left, this one included, plus 1; 0 if they are
+            unknown, `NEVER` if the piece does not end. Only where `ends`.
+          condition: int32 `(rows,)`. Only where `cadences`.
+          last: float `(rows, keys)`: the frame before. Only where `cadences`.
 
         Returns:
           float32 `(rows, size)`; padding and conditions are impossible.
@@ -71,24 +121,96 @@ class FrameChain:
         off = tf.where(silent, tf.math.log_sigmoid(-logits), 0.0)
         note = tf.cumsum(off, axis=1, exclusive=True) + tf.math.log_sigmoid(logits)
         rows = tf.shape(logits)[0]
-        return tf.concat(
-            [
-                tf.fill([rows, 1], IMPOSSIBLE),
-                tf.where(silent, note, IMPOSSIBLE),
-                tf.reduce_sum(off, axis=1, keepdims=True),
-                tf.fill([rows, self.conditions], IMPOSSIBLE),
-            ],
-            axis=1,
+        ids = [
+            tf.fill([rows, 1], IMPOSSIBLE),
+            tf.where(silent, note, IMPOSSIBLE),
+            tf.reduce_sum(off, axis=1, keepdims=True),
+            tf.fill([rows, self.conditions], IMPOSSIBLE),
+        ]
+        if over is None:
+            return tf.concat(ids, axis=1)
+        # The decision is taken before the first note of a frame. A count of frames leaves none.
+        begins = tf.reduce_sum(frame, axis=1) == 0
+        if condition is not None and left is not None:
+            allowed, on_tonic = self._cadence(frame, condition, last)
+            final = (left > 1) & (left <= 1 + FINAL) & (condition > 0)
+            ids[1] = tf.where(final[:, tf.newaxis] & ~allowed, IMPOSSIBLE, ids[1])
+            ids[2] = tf.where((final & begins)[:, tf.newaxis], IMPOSSIBLE, ids[2])
+            over = tf.where((condition > 0) & ~on_tonic, IMPOSSIBLE, over)
+        stop = tf.where(left == 0, tf.math.log_sigmoid(over), tf.where(left == 1, 0.0, IMPOSSIBLE))
+        go_on = tf.where(left == 0, tf.math.log_sigmoid(-over), tf.where(left == 1, IMPOSSIBLE, 0))
+        stop = tf.where(begins, stop, IMPOSSIBLE)
+        go_on = tf.where(begins, go_on, 0.0)[:, tf.newaxis]
+        ids = [tf.maximum(part + go_on, IMPOSSIBLE) for part in ids]
+        digits = tf.fill([rows, BASE], IMPOSSIBLE)
+        return tf.concat([*ids, digits, stop[:, tf.newaxis]], axis=1)
+
+    def _cadence(
+        self, frame: tf.Tensor, condition: tf.Tensor, last: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns which keys belong to the last chord, and whether the frame before is one.
+
+        Args:
+          frame, last: float `(rows, keys)`.
+          condition: int32 `(rows,)`.
+
+        Returns:
+          bool `(rows, keys)`, and bool `(rows,)`.
+        """
+        roots = [0, *(tonic(key) for key in KEYS)]
+        minor = [False, *(key.endswith("minor") for key in KEYS)]
+        root = tf.gather(tf.constant(roots), condition)[:, tf.newaxis]
+        degree = (tf.range(self.lowest, self.lowest + self.keys) - root) % 12  # (rows, keys)
+        is_minor = tf.gather(tf.constant(minor), condition)[:, tf.newaxis]
+        is_third = (degree == 4) | (is_minor & (degree == 3))  # a minor key may end in major
+        in_triad = (degree == 0) | (degree == 7) | is_third
+
+        def sounds(where: tf.Tensor, chord: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_any(where & (chord > 0), axis=1, keepdims=True)
+
+        other_third = tf.where(
+            sounds(degree == 3, frame), 4, tf.where(sounds(degree == 4, frame), 3, -1)
         )
+        first = tf.reduce_sum(frame, axis=1, keepdims=True) == 0
+        allowed = in_triad & (degree != other_third) & (~first | (degree == 0))
+        bass = tf.argmax(last, axis=1, output_type=tf.int32)
+        chord = sounds(is_third, last) & ~sounds(~in_triad, last)
+        chord &= ~(sounds(degree == 3, last) & sounds(degree == 4, last))
+        rooted = tf.gather(degree, bass, batch_dims=1) == 0
+        return allowed, chord[:, 0] & rooted
+
+    def cut(
+        self, frames: tf.Tensor, length: tf.Tensor, condition: tf.Tensor, first: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns where pieces may end at the latest, int32 `(batch,)`, at most `length`.
+
+        Args:
+          frames: int32 `(batch, time, voices)`, as of `to_frames`.
+          length: int32 `(batch,)`: frames of each piece.
+          condition: int32 `(batch,)`.
+          first: int32 `(batch,)`: the frames that a piece keeps in any case.
+
+        Returns:
+          The end of the last chord that is the tonic's triad in root position; `length` where there
+          is none after the first frames, or where the key is unknown.
+        """
+        shape = tf.shape(frames)
+        notes = tf.reshape(self.multi_hot(frames), [-1, self.keys])
+        _, on_tonic = self._cadence(notes, tf.repeat(condition, shape[1]), notes)
+        place = tf.range(1, shape[1] + 1)
+        fits = tf.reshape(on_tonic, shape[:2]) & (place <= length[:, tf.newaxis])
+        last = tf.maximum(tf.reduce_max(tf.where(fits, place, 0), axis=1), 0)
+        return tf.where((condition > 0) & (last > first), last, length)
 
     def step(self, model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
         """Makes a network that predicts all frames of a piece predict one id after another.
 
         Args:
-          model: of inputs `before` `(rows, time, keys)`, `notes` `(rows, time, keys)` and `key`
-            `(rows,)`: layers that compute each step separately, then stacked recurrent layers,
-            then a layer named `head` with a method `above` like `NADE`. Between these, only
-            layers that do nothing outside of training, such as dropout.
+          model: of inputs `before` `(rows, time, keys)`, `notes` `(rows, time, keys)`, `key`
+            `(rows,)` and, where `ends`, `left` `(rows, time)`: layers that compute each step
+            separately, then stacked recurrent layers, then a layer named `head` with a method
+            `above` like `NADE` and, where `ends`, one named `over`. Between these, only layers
+            that do nothing outside of training, such as dropout.
 
         Returns:
           A function of ids int32 `(rows,)` and a state, a dict of tensors `(rows, ...)`, to
@@ -97,21 +219,24 @@ class FrameChain:
           state; padding changes nothing.
         """
         rnns = [layer for layer in model.layers if isinstance(layer, keras.layers.RNN)]
-        input_model = keras.Model(
-            {name: model.input[name] for name in ("before", "key")}, rnns[0].input
-        )
+        names = ("before", "key", "left") if self.ends else ("before", "key")
+        input_model = keras.Model({name: model.input[name] for name in names}, rnns[0].input)
         head = model.get_layer("head")
+        over = model.get_layer("over") if self.ends else None
         sizes = {
             f"{rnn.name}_{part}": size
             for rnn in rnns
             for part, size in enumerate(tf.nest.flatten(rnn.cell.state_size))
         }
 
-        def advance(before: tf.Tensor, key: tf.Tensor, states: State) -> tuple[tf.Tensor, State]:
+        def advance(
+            before: tf.Tensor, key: tf.Tensor, left: tf.Tensor, states: State
+        ) -> tuple[tf.Tensor, State]:
             """Returns the head's input `(rows, units)` for the frame after `before`."""
-            output = input_model({"before": before[:, tf.newaxis], "key": key}, training=False)[
-                :, 0
-            ]
+            inputs = {"before": before[:, tf.newaxis], "key": key}
+            if self.ends:
+                inputs["left"] = tf.where(left == NEVER, 0, left)[:, tf.newaxis]
+            output = input_model(inputs, training=False)[:, 0]
             new: State = {}
             for rnn in rnns:
                 names = [name for name in sizes if name.rpartition("_")[0] == rnn.name]
@@ -124,6 +249,15 @@ class FrameChain:
             is_note = (ids > PADDING) & (ids <= self.keys)
             note = tf.one_hot(tf.where(is_note, ids - 1, -1), self.keys)
             frame = tf.maximum(state["frame"], note)
+            ends_frame = ids == self.end
+            left = tf.zeros_like(ids)
+            if self.ends:
+                is_digit = (ids >= self.zero) & (ids < self.zero + BASE)
+                begins &= ids < self.zero
+                left = state["left"]
+                counted = ends_frame & (left > 0) & (left < NEVER)
+                left = tf.where(counted, tf.maximum(left - 1, 1), left)
+                left = tf.where(is_digit, left * BASE + ids - self.zero, left)
             condition = tf.where(begins, ids - self.first, state["condition"])
             # The recurrent layers take a step where a frame ends or a piece begins. At the
             # beginning, the frame before is silence and the state is zero.
@@ -131,20 +265,34 @@ class FrameChain:
             output, states = advance(
                 tf.where(fresh, 0.0, frame),
                 condition,
+                left,
                 {name: tf.where(fresh, 0.0, state[name]) for name in sizes},
             )
-            moves = (begins | (ids == self.end))[:, tf.newaxis]
+            moves = (begins | ends_frame)[:, tf.newaxis]
             new = {
                 "condition": condition,
                 "frame": tf.where(moves, 0.0, frame),
                 "output": tf.where(moves, output, state["output"]),
                 **{name: tf.where(moves, states[name], state[name]) for name in sizes},
             }
-            return self.next_ids(head.above(new["output"], new["frame"]), new["frame"]), new
+            logits = head.above(new["output"], new["frame"])
+            if over is None:
+                return self.next_ids(logits, new["frame"]), new
+            new["left"] = left
+            logit = over(new["output"])[:, 0]
+            if not self.cadences:
+                return self.next_ids(logits, new["frame"], logit, left), new
+            new["last"] = tf.where(begins[:, tf.newaxis], 0.0, state["last"])
+            new["last"] = tf.where(ends_frame[:, tf.newaxis], frame, new["last"])
+            ids = self.next_ids(logits, new["frame"], logit, left, condition, new["last"])
+            return ids, new
 
         units = {"frame": self.keys, "output": rnns[-1].units, **sizes}
+        if self.cadences:
+            units["last"] = self.keys
         specs = {name: tf.TensorSpec([None, size], tf.float32) for name, size in units.items()}
-        return step, {"condition": tf.TensorSpec([None], tf.int32), **specs}
+        numbers = ("condition", "left") if self.ends else ("condition",)
+        return step, {**{name: tf.TensorSpec([None], tf.int32) for name in numbers}, **specs}
 
     def score(
         self, model: keras.Model, key: tf.Tensor, frames: tf.Tensor, length: tf.Tensor
@@ -158,12 +306,15 @@ class FrameChain:
           length: int32 `(batch,)`: frames of each piece; further ones are padding.
 
         Returns:
-          `log_probability`, float32 `(batch,)`, in nats, and `count`, int32 `(batch,)`: the
-          frames that were predicted.
+          `log_probability`, float32 `(batch,)`, in nats, of the frames alone, not of the end of
+          the piece; and `count`, int32 `(batch,)`: the frames that were predicted.
         """
         notes = self.multi_hot(frames)
         before = tf.pad(notes[:, :-1], [[0, 0], [1, 0], [0, 0]])
-        logits = model({"before": before, "notes": notes, "key": key}, training=False)
+        inputs = {"before": before, "notes": notes, "key": key}
+        if self.ends:
+            inputs["left"] = tf.zeros(tf.shape(frames)[:2], tf.int32)
+        logits = model(inputs, training=False)[..., : self.keys]
         time = tf.range(tf.shape(frames)[1])
         inside = (time > 0) & (time < length[:, tf.newaxis])
         nats = tf.where(inside, frame_nats(notes, logits), 0.0)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from recipes.music.encode import MusicEncoder
-from recipes.music.frames import FrameChain
+from recipes.music.frames import DIGITS, NEVER, FrameChain
 from recipes.music.keys import KEYS
 from zoo.bounds import first_bytes, in_parts, marked, problems
 from zoo.decoding.generator import generation_signatures
@@ -21,6 +21,8 @@ INPUTS = (
     tf.TensorSpec([None], tf.string, name="chord"),
     tf.TensorSpec([None, None, None], tf.int32, name="prime"),
 )
+# Frames of the whole piece; 0: it ends by itself, -1: it does not end.
+NUM_FRAMES = tf.TensorSpec([None], tf.int32, name="num_frames")
 
 
 def frame_signatures(
@@ -32,6 +34,7 @@ def frame_signatures(
     temperature: float,
     top_k: int,
     top_p: float,
+    ends: bool = False,
     max_frames: int = 10_000,
     max_steps: int = MAX_STEPS,
 ) -> Functions:
@@ -42,13 +45,17 @@ def frame_signatures(
       encoder: names of keys and chords to numbers.
       voices: notes that a generated frame has at most.
       steps, temperature, top_k, top_p: what the default uses.
+      ends: whether the network says when a piece is over. In a known key, it is over only on the
+        tonic's triad.
       max_frames: of a piece to go on from, or to score; longer ones have no answer.
       max_steps: frames of all rows of a request together.
 
     Returns:
       `generation`, as of `zoo.decoding.generation_signatures`. The seed is `key`, string
       `(batch,)`, `""` if it does not matter; `chord`, string `(batch,)`, a first frame, `""` for
-      none; and `prime`, int32 `(batch, frames, notes)`, frames to go on from. The default takes
+      none; and `prime`, int32 `(batch, frames, notes)`, frames to go on from; where `ends`, also
+      `num_frames`, int32 `(batch,)`, the frames of the whole piece: it ends by itself at 0, after
+      that many at 1 and more, and not at all at -1. The default takes
       `key` alone. What cannot be read counts as not given. The answer is `key`, string
       `(batch,)`, the key that was read; `frames`, int32 `(batch, frames, voices)`: MIDI numbers,
       ascending, 0 for none, those of the seed first; and `length`, int32 `(batch,)`, their number.
@@ -57,7 +64,7 @@ def frame_signatures(
       `log_probability` and `count`, as `recipes.music.frames.FrameChain.score` has them. Both
       return `valid` and `problem` too, as `zoo.bounds.marked` has them.
     """
-    chain = FrameChain(voices, conditions=len(KEYS) + 1)
+    chain = FrameChain(voices, conditions=len(KEYS) + 1, ends=ends, cadences=ends)
     step, state = chain.step(model)
 
     def prime_length(prime: tf.Tensor) -> tf.Tensor:
@@ -71,8 +78,37 @@ def frame_signatures(
         message = f"The piece is longer than {max_frames:,} frames"
         return problems((length > max_frames, message))
 
-    def encode(key: tf.Tensor, chord: tf.Tensor, prime: tf.Tensor) -> tf.RaggedTensor:
+    def begins_with(chord: tf.Tensor, prime: tf.Tensor) -> tf.Tensor:
+        """Returns the frames that each piece begins with, int32 `(batch,)`."""
+        first = encoder.chord(first_bytes(chord, MAX_CHORD))
+        return tf.cast(first.row_lengths() > 0, tf.int32) + prime_length(prime)
+
+    def problem(
+        chord: tf.Tensor, prime: tf.Tensor, num_frames: tf.Tensor | None = None, **_: tf.Tensor
+    ) -> tf.Tensor:
+        if num_frames is None:
+            return too_long(prime_length(prime))
+        most = min(max_frames, NEVER - 2)
+        wrong = "The number of frames must be -1, 0, or more than the piece begins with and at most"
+        there = begins_with(chord, prime)
+        outside = (num_frames < -1) | (num_frames > most)
+        short = (num_frames > 0) & (num_frames <= there)
+        return problems(
+            (prime_length(prime) > max_frames, f"The piece is longer than {max_frames:,} frames"),
+            (outside | short, f"{wrong} {most:,}"),
+        )
+
+    def encode(
+        key: tf.Tensor,
+        chord: tf.Tensor,
+        prime: tf.Tensor,
+        num_frames: tf.Tensor | None = None,
+    ) -> tf.RaggedTensor:
         begin = encoder.key(key)[:, tf.newaxis] + chain.first
+        if num_frames is not None:
+            fits = (num_frames >= -1) & (num_frames < NEVER - 1)
+            digits = chain.countdown(tf.where(fits, num_frames, 0))
+            begin = tf.concat([digits, begin], axis=1)
         first = encoder.chord(first_bytes(chord, MAX_CHORD))
         one = tf.cast(first.row_lengths() > 0, tf.int32)
         length = prime_length(prime)
@@ -90,7 +126,14 @@ def frame_signatures(
     def answer(ids: tf.Tensor, prefix: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         seed = prefix.to_tensor(0)
         frames, length = chain.to_frames(tf.concat([seed, ids], axis=1))
-        key = encoder.key_name(seed[:, 0] - chain.first)
+        number = seed[:, DIGITS if ends else 0] - chain.first
+        key = encoder.key_name(number)
+        if ends:  # what the number of steps has cut goes back to the last chord that can end it
+            begun = tf.math.count_nonzero(seed == chain.end, axis=1, dtype=tf.int32)
+            free = tf.reduce_all(seed[:, :DIGITS] == chain.zero, axis=1)  # no count, not endless
+            length = tf.where(free, chain.cut(frames, length, number, begun), length)
+            inside = tf.range(tf.shape(frames)[1]) < length[:, tf.newaxis]
+            frames = tf.where(inside[..., tf.newaxis], frames, 0)
         return {"key": key, "frames": frames, "length": length}
 
     @tf.function(
@@ -117,17 +160,18 @@ def frame_signatures(
     generation = generation_signatures(
         step,
         state,
-        INPUTS,
+        [*INPUTS, NUM_FRAMES] if ends else INPUTS,
         encode,
         answer,
         steps=steps,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
+        end=chain.over,
         unit=chain.end,
         per_step=voices + 1,
         default=["key"],
         max_steps=max_steps,
-        problem=lambda key, chord, prime: too_long(prime_length(prime)),
+        problem=problem,
     )
     return {"generation": generation, "score": score}

@@ -36,7 +36,7 @@ def tune_checks(
       `parses`: tunes that follow the grammar of `recipes.music.abc.bars` and have a metre; only
       these count below. `parses_elsewhere`: tunes that `other` reads, of all.
       `bars_full`: bars whose notes fill the metre (`recipes.music.abc.full_bars`); `all_bars_full`:
-      tunes all of whose bars do.
+      tunes all of whose bars do; `last_bar_full`: tunes whose last bar does.
       `in_key`: notes in the scale of the key; `ends_on_tonic`: tunes whose last note is the
       key's first; `meter_fits`: tunes in a metre that fits the type; `type_follows`: tunes that a
       linear classifier of tokens and pairs of them, fitted to the training tunes, takes for the
@@ -67,6 +67,7 @@ def tune_checks(
     result |= {
         "bars_full": _fraction(is_full for tune in full for is_full in tune),
         "all_bars_full": _fraction(all(tune) for tune in full),
+        "last_bar_full": _fraction(bool(tune) and tune[-1] for tune in full),
         "in_key": _fraction(note % 12 in modes.scale(key) for tune, key in named for note in tune),
         "ends_on_tonic": _fraction(
             bool(tune) and tune[-1] % 12 == modes.tonic(key) for tune, key in named

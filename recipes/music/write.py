@@ -55,13 +55,14 @@ def write_frames(
         the environment variable `ZOO_SOUNDFONT`; else the built-in voice (`recipes.music.voice`).
 
     Returns:
-      The files: `.mid`, `.musicxml`, `.wav` (mono, 16 bits, 22,050 samples a second) and `.png`.
+      The files: `.mid`, `.musicxml`, `.wav` (mono, 16 bits, 22,050 samples a second), `.png`, a
+      piano roll, and `.svg`, the score.
 
     Raises:
       ZooError: there is no note or one is not on a piano, the piece lasts more than 15 minutes, a
         library of the extra `[music]` or fluidsynth is missing, or a file cannot be written.
     """
-    require("music21", "pretty_midi")
+    require("music21", "pretty_midi", "verovio")
     from recipes.music import notation
 
     piece = from_frames(
@@ -94,13 +95,13 @@ def write_abc(
       soundfont: as of `write_frames`.
 
     Returns:
-      The files: `.abc`, `.mid`, `.musicxml`, `.wav` and `.png`.
+      The files: `.abc`, `.mid`, `.musicxml`, `.wav`, `.png`, a piano roll, and `.svg`, the score.
 
     Raises:
       ZooError: the text is not an ABC tune or has no note, the tune lasts more than 15 minutes, a
         library of the extra `[music]` is missing, or a file cannot be written.
     """
-    require("music21", "pretty_midi")
+    require("music21", "pretty_midi", "verovio")
     from recipes.music import notation, tune
 
     parsed = tune.parse_tune(abc)
@@ -130,6 +131,7 @@ def _write(
 ) -> list[Path]:
     """Writes the files of a piece; all contents are computed before the first file is written."""
     from recipes.music import roll, sound
+    from recipes.music.engrave import engrave
 
     contents = {
         **(more or {}),
@@ -137,6 +139,7 @@ def _write(
         ".musicxml": document,
         ".wav": sound.wav(piece, soundfont or os.environ.get("ZOO_SOUNDFONT") or None),
         ".png": roll.piano_roll(piece),
+        ".svg": engrave(document),
     }
     paths = []
     for suffix, content in contents.items():

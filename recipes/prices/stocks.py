@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from recipes.prices.reader import (
     COLUMNS,
+    REPAIRS,
     WARM_UP,
     TimeSplit,
     parse_prices,
@@ -171,13 +172,30 @@ def read_custom(
     repairs: Sequence[str],
     reading: Reading | None = None,
 ) -> Examples:
-    """Reads a custom table."""
-    from zoo.data import fetch
+    """Reads a custom table; what is to be said of it are notes of `reading`."""
+    from zoo.data.reading import Reading
 
-    examples, notes = read_prices(path, columns, repairs=repairs)
-    for note in notes:
-        fetch.log(note)
+    reading = reading or Reading()
+    examples, notes = read_prices(path, columns, repairs=repairs, reading=reading)
+    for note in (describe(examples, path.name), *notes):
+        reading.note(note)
     return examples
+
+
+def describe(examples: Examples, where: str) -> str:
+    """Returns how many series there are, how far apart their rows are, and from when to when."""
+    from recipes.prices.answers import readable
+    from recipes.prices.frequency import frequency_of
+
+    dates = examples["date"]
+    kinds = dict.fromkeys(frequency_of(each).each for each in dates)
+    first, last = min(each[0] for each in dates), max(each[-1] for each in dates)
+    sizes = sorted({len(each) for each in dates})
+    rows = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    return (
+        f"{where}: {len(dates):,} series of {rows} rows, one {' or '.join(kinds)}, "
+        f"{readable(first)} to {readable(last)}"
+    )
 
 
 def stocks(horizon: int, repairs: str) -> Dataset:
@@ -228,6 +246,6 @@ def stocks(horizon: int, repairs: str) -> Dataset:
         label="",
         deduplicate_by="",
         reader=functools.partial(read_custom, repairs=parse_repairs(repairs)),
-        suffixes=(".csv", ".tsv"),
         splitter=TimeSplit(horizon),
+        repairs=tuple(REPAIRS),
     )

@@ -87,6 +87,13 @@ def read(
     return conll.read(path, columns, reading)
 
 
+def in_memory(examples: Examples) -> Examples:
+    """Checks columns in memory; see `recipes.tagging.memory`."""
+    from recipes.tagging.memory import complete
+
+    return complete(examples)
+
+
 def sample() -> Examples:
     patterns = (
         "{} flew/O to/O {} on/O Monday/O ./O",
@@ -125,6 +132,8 @@ CONLL = Dataset(
     label="",
     reader=read,
     classes={"tags": class_names},
+    positional=("tokens", "tags"),
+    in_memory=in_memory,
     suffixes=(
         *(".conll", ".conllu", ".conll03", ".bio", ".iob", ".iob2", ".txt", ".tsv"),
         *(".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xlsx"),

@@ -109,13 +109,13 @@ def to_examples(
     Raises:
       ZooError: tags contradict themselves, or there is no sentence.
     """
-    scheme, wrong, complaint = _scheme(sentences, unit)
+    scheme, wrong, complaint = find_scheme(sentences, unit)
     if wrong:
         if not reading.options.drop_bad:
             raise ZooError(f"{name}: {complaint} Or leave such sentences out with --drop-bad.")
         sentences = [each for each in sentences if not wrong & {*each.lines}]
         reading.note(f"{Path(name).name}: {complaint.rstrip('.')}; such sentences left out")
-        scheme, wrong, complaint = _scheme(sentences, unit)
+        scheme, wrong, complaint = find_scheme(sentences, unit)
     if not sentences:
         raise ZooError(f"{name} has no line with a token and a tag.")
     return {
@@ -219,7 +219,7 @@ def _fields(line: str) -> list[str]:
     return [part.strip(" ") for part in parts] if line else []
 
 
-def _scheme(
+def find_scheme(
     sentences: Sequence[Sentence], unit: str
 ) -> tuple[Callable[[list[str]], list[str]], set[int], str]:
     """Recognises the scheme of all tags of a file.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIDE = 8  # pixels
 INK = 16  # of a black pixel
+PICTURE = 128  # pixels of a side of what is read of a file
 
 
 def sample() -> Examples:
@@ -91,7 +92,12 @@ def read_custom(
 
 
 def read_picture(path: Path) -> list[list[float]]:
-    """Reads a PNG of one digit, dark on light or light on dark, as the ink of 8×8 pixels.
+    """Reads a PNG of one digit, dark on light or light on dark, as 128×128 shades of grey.
+
+    Where it is no square, it gets paper, of the median shade of its edge, at two sides.
+
+    Returns:
+      Rows of shades, 0 (black) to 16 (white).
 
     Raises:
       ZooError: it is no PNG, or smaller than 8×8 pixels.
@@ -109,11 +115,16 @@ def read_picture(path: Path) -> list[list[float]]:
         picture = picture[..., :3].mean(axis=2)
     if min(picture.shape) < SIDE:
         raise ZooError(f"{path} has {picture.shape[1]}×{picture.shape[0]} pixels; 8×8 are needed.")
-    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    ink = np.abs(picture - np.round(np.median(edge)))  # the edge is paper
-    rows = np.array_split(ink, SIDE)
-    squares = [[part.mean() for part in np.array_split(row, SIDE, axis=1)] for row in rows]
-    return (INK * np.array(squares)).round(3).tolist()
+    paper = np.median(np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]))
+    around = [((max(picture.shape) - size) // 2, (max(picture.shape) - size + 1) // 2)
+              for size in picture.shape]  # fmt: skip
+    picture = np.pad(picture, around, constant_values=paper)
+    # Each new pixel is the mean of the area that it covers.
+    ends = np.linspace(0, len(picture), PICTURE + 1)[:, np.newaxis]
+    pixel = np.arange(len(picture))
+    part = np.minimum(ends[1:], pixel + 1) - np.maximum(ends[:-1], pixel)
+    part = np.maximum(part, 0) * PICTURE / len(picture)
+    return (INK * (part @ picture @ part.T)).round(3).tolist()
 
 
 def read_folder(path: Path, *, reading: Reading | None = None) -> tuple[Parts, list[str], str, str]:

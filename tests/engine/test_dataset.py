@@ -136,6 +136,27 @@ def test_cut_off_without_labels():
     assert sorted(itertools.chain(*(part["x"] for part in parts.values()))) == list(range(50))
 
 
+def test_a_row_is_drawn_by_what_it_is_whatever_others_there_are():
+    def drawn(rows, label=""):
+        columns = {"x": rows, "label": [row % 3 for row in rows]}
+        fractions = {"validation": 0.1, "test": 0.2}
+        parts = splitting.drawn_alone(
+            columns, fractions, lambda each, row: str(each["x"][row]).encode(), label
+        )
+        return {x: name for name, part in parts.items() for x in part["x"]}
+
+    found = drawn(list(range(2000)))
+    sizes = Counter(found.values())
+    assert 150 < sizes["validation"] < 250
+    assert 330 < sizes["test"] < 470
+    for more in ([5000], list(range(3000, 3300))):
+        assert found.items() <= drawn([*more, *range(2000)]).items()
+    assert drawn(list(range(1999, -1, -1)), "label") == found  # classes have rows in all splits
+    few = drawn(list(range(12)), "label")
+    for name in ("train", "validation", "test"):
+        assert {row % 3 for row, split in few.items() if split == name} == {0, 1, 2}
+
+
 def test_duplicates_are_dropped_before_splitting(tmp_path):
     twice = CONTENT + b"a text 0\nb text 0\n"
     splits = make(url_source(tmp_path, twice)).load()
@@ -513,6 +534,8 @@ def test_own_classes(tmp_path):
     assert "classes of fewer than 3 rows left out: 'd' (2), 'e' (1)" in splits.notes
     with pytest.raises(ZooError, match="No class has 200 rows; the largest has 100"):
         make(NOWHERE).load(path, reading={"min_count": 200})
+    with pytest.raises(UsageError, match="no repairs of data for"):
+        make(NOWHERE).load(path, reading={"repair": "sort"})
     rows = [*ROWS, ("x", "d"), ("y", "d"), ("z", "d")]
     splits = make(NOWHERE).load(table(path, rows))
     for part in (splits.train, splits.validation, splits.test):

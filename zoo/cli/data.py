@@ -49,15 +49,16 @@ def list_(probe: bool, as_json: bool) -> None:
         ]
     )
     for row in rows:
-        click.echo(f"\n{row['name']}: {row['title']}")
-        click.echo(f"  licence: {row['licence']}")
+        click.echo()
+        options.say(f"{row['name']}: {row['title']}")
+        options.say(f"licence: {row['licence']}", "  ")
         for source in row["sources"]:
             if source["licence"] != row["licence"]:
-                click.echo(f"  licence of {source['title']}: {source['licence']}")
-        click.echo(f"  recipes: {', '.join(row['recipes'])}")
+                options.say(f"licence of {source['title']}: {source['licence']}", "  ")
+        options.say(f"recipes: {', '.join(row['recipes'])}", "  ")
         for source in row["sources"]:
             if source["reason"]:
-                click.echo(f"  {source['key']} is {source['state']}: {source['reason']}")
+                options.say(f"{source['key']} is {source['state']}: {source['reason']}", "  ")
 
 
 @data.command()
@@ -101,11 +102,11 @@ def check(
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
     splits = dataset.load(origin, columns=columns, reading=reading)
-    click.echo(splits.title)
+    click.echo(options.printable(splits.title))
     for name in ("train", "validation", "test"):
         _report(name, getattr(splits, name), dataset)
     for note in splits.notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {options.printable(note)}")
 
 
 def _check_cache(dataset: Dataset) -> None:
@@ -130,7 +131,7 @@ def _check_cache(dataset: Dataset) -> None:
         for name, examples in parts.items():
             _report(name, examples, dataset)
         for note in notes:
-            click.echo(f"note: {note}")
+            click.echo(f"note: {options.printable(note)}")
 
 
 def _report(name: str, examples: Examples, dataset: Dataset) -> None:
@@ -142,7 +143,7 @@ def _report(name: str, examples: Examples, dataset: Dataset) -> None:
             sizes = Counter(values)
             classes = ", ".join(f"{key} {sizes[key]:,}" for key in sorted(sizes)[:20])
             more = f" and {len(sizes) - 20} more" if len(sizes) > 20 else ""
-            click.echo(f"  {column}: {len(sizes)} classes: {classes}{more}")
+            click.echo(f"  {column}: {len(sizes)} classes: {options.printable(classes)}{more}")
         elif all(isinstance(value, str) for value in values):
             words = sorted(len(value.split()) for value in values)
             median, percentile = words[rows // 2], words[min(rows - 1, round(0.9 * rows))]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--baselines/--no-baselines", default=True, show_default=True, help="Score simple methods too."
 )
+@options.trust
 @options.json_output
 def evaluate(
     model: str,
@@ -38,6 +39,7 @@ def evaluate(
     reading: ReadOptions,
     split: str,
     baselines: bool,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Score MODEL (recipe name, run folder or export) with the field's metric.
@@ -48,7 +50,13 @@ def evaluate(
     from zoo.serving import evaluate
 
     result = evaluate(
-        model, data, columns=columns, reading=reading, split=split, baselines=baselines
+        model,
+        data,
+        columns=columns,
+        reading=reading,
+        split=split,
+        baselines=baselines,
+        trust=trust,
     )
     if as_json:
         click.echo(options.json_text(result, indent=2))
@@ -56,13 +64,13 @@ def evaluate(
     result = options.printable(result)  # names and labels may be a stranger's
     click.echo(f"{result['model']} on {result['data']}: {result['rows']:,} rows")
     for note in result["notes"]:
-        click.echo(f"  note: {note}")
+        options.say(f"note: {note}", "  ")
     stored = {"network": result["metrics"], **result["baseline"]}
     scores = {name: Scores.from_json(each) for name, each in stored.items()}
     options.table([{"": name, **_numbers(each.values)} for name, each in scores.items()])
     network = scores["network"]
     for name, signature in network.signatures.items():
-        click.echo(f"{name}: {signature}")
+        options.say(f"{name}: {signature}")
     for table, rows in network.tables.items():
         if rows:
             click.echo()

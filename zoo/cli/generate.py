@@ -10,7 +10,7 @@ import click
 from zoo.cli import options
 from zoo.cli.model_options import ModelCommand
 from zoo.config import parse_settings
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, quoted
 
 
 @click.command(cls=ModelCommand)
@@ -49,6 +49,7 @@ from zoo.errors import UsageError, ZooError
     help="How many pieces.",
 )
 @click.option("-o", "--output", metavar="DIR", type=click.Path(), help="Folder for the files.")
+@options.trust
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 def generate(
     model: str,
@@ -61,8 +62,9 @@ def generate(
     seed: int,
     count: int,
     output: str | None,
+    trust: bool,
     as_json: bool,
-    **seeds: str | None,
+    **declared: Any,
 ) -> None:
     """Make COUNT new pieces with MODEL (recipe name, run folder or export).
 
@@ -76,7 +78,7 @@ def generate(
         raise UsageError(f"{output} is a file. Name a folder.")
     if prime is not None and not Path(prime).expanduser().is_file():
         raise UsageError(f"There is no file {prime}.")
-    start: dict[str, Any] = {name: value for name, value in seeds.items() if value is not None}
+    start: dict[str, Any] = {name: value for name, value in declared.items() if value is not None}
     for name, value in parse_settings(settings).items():
         if name in start:
             raise click.UsageError(f"{name} is given twice.")
@@ -92,7 +94,17 @@ def generate(
     options.import_tensorflow()
     from zoo.serving import load
 
-    predictor = load(model)
+    predictor = load(model, trust=trust)
+    for option in predictor.recipe.seeds:
+        if option.type is int and isinstance(start.get(option.name), str):  # of --with
+            start[option.name] = _integer(option.name, start[option.name])
+    for_files = {
+        option.name: start.pop(option.name)
+        for option in predictor.recipe.render_options
+        if option.name in start
+    }
+    if for_files and output is None:
+        raise UsageError(f"--{next(iter(for_files))} is for files. Add -o DIR.")
     if left := predictor.recipe.unread(predictor.config, predictor.assets, start):
         click.echo(f"note: not read: {options.printable(left)}", err=True)
     streamed = output is None and not as_json and "symbols" in predictor.assets
@@ -123,9 +135,17 @@ def generate(
         raise ZooError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     for number, answer in enumerate(answers):
         stem = folder / f"{predictor.name}-{seed + number}"
-        paths = predictor.recipe.render(predictor.config, {**start, **answer}, stem)
+        answer_and_given = {**start, **answer, **for_files}
+        paths = predictor.recipe.render(predictor.config, answer_and_given, stem)
         for path in paths or [_text(answer, stem)]:
             click.echo(path, err=as_json)
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"{name} must be an integer; got {quoted(text)}.") from None
 
 
 def _text(answer: dict[str, Any], stem: Path) -> Path:

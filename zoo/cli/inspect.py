@@ -56,6 +56,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     show_default=True,
     help="Folder for inspection.json and the pictures.",
 )
+@options.trust
 @options.json_output
 def inspect(
     model: str,
@@ -66,6 +67,7 @@ def inspect(
     what: list[str],
     rows: int,
     output: str,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Look into the recurrent layers of MODEL while it reads TEXT, a file, or test rows.
@@ -94,6 +96,7 @@ def inspect(
         output=output,
         what=what,
         rows=rows,
+        trust=trust,
     )
     if as_json:
         click.echo(options.json_text(report))
@@ -104,7 +107,7 @@ def inspect(
         click.echo(line)
     for layer in report["layers"]:
         for gate, values in layer.get("gates", {}).items():
-            click.echo(
+            options.say(
                 f"{layer['name']}: {gate} gate open {values['mean']:.0%} on average, "
                 f"{values['closed']:.0%} of the time closed, {values['open']:.0%} wide open"
             )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
+from zoo.cli.answers import merged, rounded, write
 from zoo.cli.model_options import ModelCommand
 from zoo.data.formats import value_of
 from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, shortened, suggest
-from zoo.utf8 import plain
 
 if TYPE_CHECKING:
     from zoo.data.reading import ReadOptions
@@ -48,12 +46,28 @@ Row = dict[str, Any]
 )
 @options.column
 @options.reading
+@options.trust
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 @click.option(
     "--beam", type=click.IntRange(1, 100), metavar="N", help="Hypotheses kept by the beam search."
 )
 @click.option(
     "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
+)
+@click.option(
+    "--ray",
+    "workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Answer a large file (-i) in parts, by N workers of a Ray cluster; -o is a folder.",
+)
+@click.option(
+    "--part-rows",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Rows of a part, with --ray.",
 )
 def predict(
     model: str,
@@ -62,9 +76,12 @@ def predict(
     target: str | None,
     columns: dict[str, str],
     reading: ReadOptions,
+    trust: bool,
     as_json: bool,
     beam: int | None,
     n_best: int | None,
+    workers: int | None,
+    part_rows: int,
     **given: str | None,
 ) -> None:
     """Answer each TEXT, or each FILE of sound, a picture or prices, with MODEL (recipe name, run
@@ -84,6 +101,13 @@ def predict(
             raise UsageError(f"{shortened(path)}: the name of the picture must end in .png.")
     if beam is not None and n_best is not None and n_best > beam:
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
+    if workers is not None:
+        if not source or not target or texts or as_json or beam or n_best or drawn:
+            raise click.UsageError("--ray takes a file (-i), a folder (-o) and --column only.")
+        from zoo.cli.parts import predict_parts
+
+        predict_parts(model, source, target, workers, part_rows, columns, click.echo)
+        return
     source = _source(texts, source)
     kind = _kind(target, as_json)
     read = Reading(reading)
@@ -91,17 +115,21 @@ def predict(
     options.import_tensorflow()
     from zoo.serving import load
 
-    predictor = load(model)
+    predictor = load(model, trust=trust)
     names, asks = predictor.input_names, predictor.recipe.reads_input
+    if lines is None and source and predictor.recipe.reads_tables:
+        texts, source = (source,), None  # it is what the model takes, not a list of such files
     named = source is None and predictor.recipe.reads_tables  # the tables themselves
     if columns and not named and (source is None or lines is not None):
         raise click.UsageError("--column names columns of a table of rows (-i).")
     if not named and source is None and (said := reading.to_json()):
         raise click.UsageError(f"--{next(iter(said)).replace('_', '-')} is for files (-i).")
-    known = [*(predictor.recipe.data(predictor.config).columns if named else names)]
+    dataset = predictor.recipe.data(predictor.config)
+    dataset.check_repair(reading)
+    known = [*(dataset.columns if named else names)]
     if unknown := sorted(set(columns) - set(known)):
         raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], known)}")
-    theirs = {name: columns.get(name, name) for name in names}
+    theirs = {name: name if named else columns.get(name, name) for name in names}
     if lines is None and source:
         from zoo.data.tables import read_rows
 
@@ -119,7 +147,8 @@ def predict(
     else:
         requests = {name: [_given(row, column) for row in rows] for name, column in theirs.items()}
         examples = requests
-    for note in read.notes:
+    outside = predictor.recipe.outside(predictor.config, predictor.assets, examples)
+    for note in [*read.notes, *outside]:
         click.echo(f"note: {options.printable(note)}", err=True)
     pictures = [picture for picture in predictor.recipe.pictures if picture.name in drawn]
     for picture in pictures:
@@ -138,7 +167,7 @@ def predict(
         answers = predictor.predict(requests)
     _note_problems(answers)
     for picture in pictures:
-        _draw(predictor, picture, requests, searched, drawn[picture.name])
+        _draw(predictor, picture, requests, examples, searched, drawn[picture.name])
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
@@ -149,9 +178,9 @@ def predict(
                 line = "(no answer)"
             click.echo(_shortened(line, example, width))
         return
-    merged = _merged(rows, answers, flat=kind != ".jsonl")
+    answered = merged(rows, [rounded(answer) for answer in answers], flat=kind != ".jsonl")
     if target is None or target == "-":
-        _write(sys.stdout, merged, kind)
+        write(sys.stdout, answered, kind)
         return
     from zoo.files import atomic_write
 
@@ -159,7 +188,7 @@ def predict(
         atomic_write(Path(target)) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
-        _write(file, merged, kind)
+        write(file, answered, kind)
 
 
 def _read_inputs(
@@ -179,6 +208,7 @@ def _read_inputs(
       UsageError, ZooError: as `read_input`.
     """
     given, names = [], predictor.input_names
+    unwritten = {name for picture in predictor.recipe.pictures for name in picture.inputs}
     examples: dict[str, list] = {}
     for row in rows:
         named = _given(row, column)
@@ -198,11 +228,11 @@ def _read_inputs(
                 "trained on other data. Train it on data of that kind, or call "
                 "zoo.load(...).predict."
             )
-        others = {name: values for name, values in asked.items() if name not in names}
+        others = {k: values for k, values in asked.items() if k not in {*names, *unwritten}}
         for index in range(len(asked[names[0]])):
             more = {name: values[index] for name, values in others.items()}
             kept = {name: row[name] for name in row if name not in names}
-            given += _merged([kept], [more], flat=False)
+            given += merged([kept], [more], flat=False)
         for name, values in asked.items():
             examples.setdefault(name, []).extend(values)
     return given, {name: examples[name] for name in names}, examples
@@ -244,6 +274,7 @@ def _draw(
     predictor: Predictor,
     picture: Picture,
     requests: dict[str, list],
+    examples: dict[str, list],
     searched: list[Row] | None,
     path: str,
 ) -> None:
@@ -253,6 +284,7 @@ def _draw(
       predictor: has the capability that is drawn.
       picture: what is drawn.
       requests: the inputs.
+      examples: the inputs, and what was read beside them.
       searched: the answers of the search, where one was made.
       path: of the first picture.
     """
@@ -264,8 +296,9 @@ def _draw(
         signature = CAPABILITIES[picture.capability][0].wire_name
         answers = predictor.predict(requests, signature=signature)
     for number, answer in enumerate(answers, start=1):
+        example = {name: values[number - 1] for name, values in examples.items()}
         file = Path(path) if number == 1 else Path(path).with_stem(f"{Path(path).stem}-{number}")
-        values = (predictor.config, predictor.assets, picture.name, answer, file)
+        values = (predictor.config, predictor.assets, picture.name, {**example, **answer}, file)
         if not _is_answered(answer) or not predictor.recipe.draw(*values):
             click.echo(f"note: no {file}: there is nothing to draw", err=True)
 
@@ -360,71 +393,9 @@ def _lines(source: str, reading: Reading) -> list[str] | None:
     return contents.split_lines(text)
 
 
-def _merged(rows: list[Row], answers: list[Row], flat: bool) -> list[Row]:
-    """Puts answers beside what was given; a given column whose name is taken is `given_NAME`.
-
-    Args:
-      rows: what was given.
-      answers: as many.
-      flat: whether an object becomes a column for each of its parts: `meta.a`.
-    """
-
-    def cells(row: Row) -> dict[tuple[str, ...], Any]:
-        return dict(_cells(row)) if flat else {(name,): value for name, value in row.items()}
-
-    given, answered = [cells(row) for row in rows], [cells(answer) for answer in answers]
-    output = {".".join(path) for answer in answered for path in answer}
-    paths = dict.fromkeys(path for row in given for path in row)
-    names: dict[tuple[str, ...], str] = {}
-    for clashing in (False, True):  # names that are free are given first
-        for path in paths:
-            name = ".".join(path)
-            if path not in names and (clashing or name not in {*output, *names.values()}):
-                while name in output or name in names.values():
-                    name = f"given_{name}"
-                names[path] = name
-    return [
-        {
-            **{names[path]: value for path, value in row.items()},
-            **{".".join(path): value for path, value in answer.items()},
-        }
-        for row, answer in zip(given, answered, strict=True)
-    ]
-
-
 def _shortened(line: str, example: Row, width: int | None) -> str:
     """Cuts a line that is too long for the terminal, where what is cut is what was given."""
     given = tuple(value for value in example.values() if isinstance(value, str) and value)
     if width is None or len(line) <= width or not line.endswith(given):
         return line
     return line[: width - 1] + "…"
-
-
-def _write(file: TextIO, rows: list[Row], kind: str) -> None:
-    if kind == ".jsonl":
-        for row in rows:
-            file.write(options.json_text(row, encoding=file.encoding) + "\n")
-        return
-    writer = csv.DictWriter(
-        file,
-        list(dict.fromkeys(name for row in rows for name in row)),
-        delimiter="\t" if kind == ".tsv" else ",",
-        lineterminator="\n",
-    )
-    writer.writeheader()
-    writer.writerows(rows)
-
-
-def _cells(
-    row: Mapping[str, Any], before: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yields path and cell: a dict of probabilities becomes `("probabilities", "positive")`, …"""
-    for name, value in row.items():
-        path = (*before, str(name))
-        if isinstance(value, dict):
-            yield from _cells(value, path)
-        elif isinstance(value, str):
-            yield path, plain(value)
-        else:
-            value = options.finite(value)
-            yield path, json.dumps(value) if isinstance(value, list) else value

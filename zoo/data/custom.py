@@ -5,11 +5,15 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.data import objects
 from zoo.data.declaration import Declaration
 from zoo.data.labels import join
 from zoo.data.origin import Custom, CustomFile, CustomFolder, InMemory, InMemorySplits, Unsplit
@@ -146,7 +150,10 @@ def _rows(
         where = str(origin.path)
         return _Rows(table.columns, [(where, table.unit, line) for line in table.lines])
     if isinstance(origin, InMemory):
-        examples, where = _from_memory(dataset, origin.columns, columns or {}), "The data in memory"
+        examples, where = (
+            _from_memory(dataset, origin.rows, columns or {}, reading),
+            "The data in memory",
+        )
     else:
         assert dataset.reader is not None
         examples, where = dataset.reader(origin.path, columns, reading=reading), str(origin.path)
@@ -286,13 +293,26 @@ def _overlaps(parts: Parts, column: str) -> list[str]:
 
 
 def _from_memory(
-    dataset: Declaration, columns: Mapping[str, Sequence], names: Mapping[str, str]
+    dataset: Declaration, rows: Any, names: Mapping[str, str], reading: Reading
 ) -> Examples:
     """Returns the columns of a dataset as lists, checked; other columns are omitted.
+
+    Args:
+      dataset: declares the columns.
+      rows: data without splits: see `zoo.data.objects`.
+      names: our column to the name that it has in the data.
+      reading: gets notes.
 
     Raises:
       ZooError: a column is missing, has a different length, or has values of a wrong type.
     """
+    sample = dataset.sample()
+    if dataset.reader and (table := _as_file(dataset, rows, sample, names)) is not None:
+        with table_file(table) as path:
+            return dataset.reader(path, dict(names) or None, reading=reading)
+    fields = [names.get(column, column) for column in dataset.positional or dataset.columns]
+    ranks = {names.get(column, column): _rank(values[0]) for column, values in sample.items()}
+    columns = objects.columns_of(rows, fields, ranks)
     examples: Examples = {}
     for column in dataset.columns:
         name = names.get(column, column)
@@ -300,7 +320,9 @@ def _from_memory(
             examples[column] = _values(column, columns[name])
         elif column in names:
             raise ZooError(f"The data have no column {name!r}.{suggest(name, map(str, columns))}")
-    _check_complete(dataset, examples, columns)
+    if dataset.in_memory:
+        examples = dataset.in_memory(examples)
+    _check_complete(dataset, examples, columns, sample)
     sizes = {column: len(values) for column, values in examples.items()}
     if len(set(sizes.values())) > 1:
         lengths = ", ".join(f"{column!r} {size:,}" for column, size in sizes.items())
@@ -315,16 +337,76 @@ def _from_memory(
         if column != dataset.label and (dataset.reader is None or column in dataset.texts):
             for row, value in enumerate(values):
                 if not isinstance(value, str) or not value.strip():
-                    what = "not text" if not isinstance(value, str) else "empty"
+                    what = "empty" if isinstance(value, str) else _said(value, "text")
                     raise ZooError(f"Row {row} of the data: {column!r} is {what}.")
     return examples
 
 
+def _as_file(
+    dataset: Declaration, rows: Any, sample: Examples, names: Mapping[str, str]
+) -> Any | None:
+    """Returns a table that is laid out as a file which the dataset reads; None for other data.
+
+    Such a table lacks a column of sequences, has a single value on each row, such as a price, or
+    the path of a file, which is then seen from the working folder.
+    """
+    series = [names.get(name, name) for name, values in sample.items() if _rank(values[0])]
+    if not series or not (objects.is_table(rows) or objects.is_rows(rows)):
+        return None
+    if objects.is_rows(rows) and not isinstance(rows[0], Mapping):
+        return None
+    columns = objects.columns_of(rows, ())
+    known = {name: objects.to_list(columns[name]) for name in series if name in columns}
+    for name, values in known.items():
+        if values and isinstance(values[0], str | os.PathLike) and os.path.exists(values[0]):
+            return {**columns, name: [os.path.abspath(value) for value in values]}
+        if values and _rank(values[0]):
+            return None
+    return rows if objects.is_frame(rows) else None
+
+
+def _rank(value: Any) -> int:
+    """Returns how many axes a value has: 0 of a text or number, 1 of a list, …"""
+    if hasattr(value, "ndim"):
+        return value.ndim
+    if isinstance(value, list | tuple):
+        return 1 + (_rank(value[0]) if value else 0)
+    return 0
+
+
+@contextlib.contextmanager
+def table_file(frame: Any) -> Iterator[Path]:
+    """Context with a table in memory as a CSV file, for readers of files.
+
+    Args:
+      frame: a table with named columns. The index of a pandas DataFrame is a column too, unless
+        it merely numbers the rows.
+
+    Raises:
+      ZooError: as the reader does, without the name of the file.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        columns = objects.columns_of(frame, ())
+        frame = pd.DataFrame({name: objects.to_list(values) for name, values in columns.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        frame.to_csv(path, index=not isinstance(frame.index, pd.RangeIndex))
+        try:
+            yield path
+        except ZooError as error:
+            said = (
+                str(error).replace(str(path), path.name).replace(path.name, "The table in memory")
+            )
+            raise type(error)(said) from error
+
+
 def _check_complete(
-    dataset: Declaration, examples: Examples, columns: Mapping[str, Sequence]
+    dataset: Declaration, examples: Examples, columns: Mapping[str, Any], sample: Examples
 ) -> None:
     """Checks that no column of the dataset is missing; the dataset's sample shows which it has."""
-    expected = dataset.columns if dataset.reader is None else dataset.sample()
+    expected = dataset.positional or (dataset.columns if dataset.reader is None else sample)
     needed = [dataset.label, dataset.group, dataset.deduplicate_by]
     missing = [name for name in needed if name and name not in examples]
     # A column that the sample lacks may replace another one.
@@ -344,15 +426,21 @@ def _values(column: str, values: Any) -> list:
             f"The column {column!r} must be a list of values, one per row; got "
             f"{type(values).__name__}."
         )
-    # A one-dimensional array, or a pandas Series, to Python's own numbers and texts.
-    flat = getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist")
-    return values.tolist() if flat else list(values)
+    return objects.to_list(values)
 
 
 def _label(column: str, row: int, value: Any) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ZooError(f"Row {row} of the data: {column!r} is neither text nor a whole number.")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas makes floats of integers beside missing ones
+    if not isinstance(value, str | int):
+        what = _said(value, "text nor a whole number").replace("not", "neither")
+        raise ZooError(f"Row {row} of the data: {column!r} is {what}.")
     label = str(value).strip()
     if not label:
         raise ZooError(f"Row {row} of the data: {column!r} is empty.")
     return label
+
+
+def _said(value: Any, due: str) -> str:
+    """Says what is wrong with a value that is not what is due."""
+    return "missing" if objects.is_missing(value) else f"not {due}"

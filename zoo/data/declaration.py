@@ -59,10 +59,18 @@ class Declaration:
       folder: reads a custom folder that does not consist of splits, such as a folder of
         recordings. Takes its path, and by keyword a `Reading`; returns its splits, notes, title
         and licence. No splits: the folder is not of that kind.
+      positional: the columns that values without names stand for, such as those of a pair
+        `(x, y)`, the target last; all columns in their order by default. Data in memory need
+        these columns.
+      in_memory: checks and completes columns in memory, as `reader` does those of a file. Takes
+        and returns examples, of which columns may be missing.
+      identity: returns bytes of a row, by which alone it is drawn to a split where one is missing:
+        another row more moves none of the others. `None`: rows are drawn from all of them.
       splitter: splits rows that have an order in time, where a split is missing. `None`: rows
         are drawn by a fixed seed.
       hold_out: holds out those rows of custom data that the data mark as held out. Takes the
         splits so far; returns all splits, and notes. `None`: holds out nothing.
+      repairs: names that the option `repair` of a `Reading` may list; `reader` makes them.
     """
 
     name: str
@@ -80,8 +88,12 @@ class Declaration:
     reader: Reader | None = None
     suffixes: tuple[str, ...] = TABLES
     folder: FolderReader | None = None
+    positional: tuple[str, ...] = ()
+    in_memory: Callable[[Examples], Examples] | None = None
+    identity: Callable[[Examples, int], bytes] | None = None
     splitter: Splitter | None = None
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None
+    repairs: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:

@@ -174,7 +174,8 @@ def _decodes(line: bytes) -> bool:
 
 def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
     """Decodes what is not UTF-8, if it is far likelier in cp1252 than in all other code pages."""
-    words, marked = _words(data)
+    # The euro sign of Windows' code pages beside a number; in others, 0x80 is a letter.
+    words, marked = _words(re.sub(rb"(?<=\d)[ \xa0]?\x80|\x80[ \xa0]?(?=\d)", b"", data))
     likely: dict[str, tuple[str, float]] = {}  # page to how it reads, and how likely that is
     for page, languages in PAGES.items():
         try:

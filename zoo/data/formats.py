@@ -373,7 +373,7 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
         import openpyxl
     except ImportError:
         raise UsageError(
-            f"{path} is an Excel workbook; `pip install 'rnn-zoo[excel]'` installs what reads it. "
+            f"{path} is an Excel workbook; `pip install '.[excel]'` installs what reads it. "
             "Or save it as .csv."
         ) from None
     try:

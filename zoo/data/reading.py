@@ -36,6 +36,7 @@ class ReadOptions:
       sheet: of a workbook, by its name or its number from 1.
       records: path of the list of rows in a JSON file, such as `"data.items"`.
       drop_bad: whether rows that cannot be used are left out.
+      repair: names of repairs that a reader offers in its messages, separated by commas.
       min_count: a class with fewer rows is left out; 0 keeps all.
 
     Raises:
@@ -50,6 +51,7 @@ class ReadOptions:
     sheet: str = ""
     records: str = ""
     drop_bad: bool = False
+    repair: str = ""
     min_count: int = 0
 
     def __post_init__(self) -> None:

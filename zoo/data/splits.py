@@ -71,6 +71,7 @@ def complete(
     label: str = "",
     group: str = "",
     deduplicate_by: str = "",
+    identity: Callable[[Examples, int], bytes] | None = None,
     splitter: Splitter | None = None,
     validation: float = FRACTION,
     min_count: int = 0,
@@ -84,6 +85,7 @@ def complete(
       group: a column; rows with the same value go to the same split. `""` for none.
       deduplicate_by: a column that identifies duplicate rows. They are dropped if there are only
         training rows; `""` keeps them.
+      identity: returns bytes of a row, by which alone it is drawn; see `drawn_alone`.
       splitter: makes the splits; `None`: rows are drawn by a fixed seed.
       validation: fraction of the training rows that become validation rows.
       min_count: classes with fewer training rows are left out of all splits.
@@ -120,7 +122,10 @@ def complete(
         if groups <= len(fractions):
             what = f"different {group}s" if group else "rows"
             raise ZooError(f"{title}: {groups} {what} are too few to be split.")
-    drawn = cut_off(train, fractions, label, group)
+    if identity:
+        drawn = drawn_alone(train, fractions, identity, label)
+    else:
+        drawn = cut_off(train, fractions, label, group)
     for name in fractions:
         notes.append(f"{count(drawn[name]):,} {name} rows drawn from train by a fixed seed")
     return {name: drawn.get(name) or parts[name] for name in SPLITS}, notes
@@ -254,6 +259,53 @@ def cut_off(
     for row in order:
         parts[split_of.get(row, "train")].append(row)
     return {name: take(examples, rows) for name, rows in parts.items()}
+
+
+def drawn_alone(
+    examples: Examples,
+    fractions: Mapping[str, float],
+    identity: Callable[[Examples, int], bytes],
+    label: str = "",
+) -> Parts:
+    """Draws about these fractions of the examples, each row by itself; the others are `"train"`.
+
+    A row's split depends on what it is, not on how many others there are: with another row more,
+    all others stay where they are. Only where a class is so rare that a split has no row of it,
+    the row that is nearest to that split is taken. The rows of a split keep their order.
+
+    Args:
+      examples: rows to split.
+      fractions: name of a split to its fraction of the rows.
+      identity: returns bytes of the row of this number; equal rows go to the same split.
+      label: a column of classes; every class has a row in each split.
+    """
+    import hashlib
+
+    places = []
+    for row in range(count(examples)):
+        digest = hashlib.sha256(f"{SEED} ".encode() + identity(examples, row)).digest()
+        places.append(int.from_bytes(digest[:8], "big") / 2**64)  # 0 to 1
+    classes: dict[Any, list[int]] = {}
+    for row in range(len(places)):
+        classes.setdefault(examples[label][row] if label else None, []).append(row)
+    split_of = dict.fromkeys(range(len(places)), "train")
+    start = 0.0
+    for name, fraction in fractions.items():
+        split_of |= {
+            row: name for row, place in enumerate(places) if start <= place < start + fraction
+        }
+        start += fraction
+    for rows in classes.values():
+        for name in (*fractions, "train"):
+            if all(split_of[row] != name for row in rows):
+                sizes = Counter(split_of[row] for row in rows)
+                spare = [row for row in rows if sizes[split_of[row]] > 1]
+                if spare:
+                    split_of[min(spare, key=lambda row: (places[row], row))] = name
+    return {
+        name: take(examples, [row for row, split in split_of.items() if split == name])
+        for name in ("train", *fractions)
+    }
 
 
 def fingerprint(parts: Parts) -> str:

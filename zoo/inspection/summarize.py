@@ -39,6 +39,7 @@ def inspect(
     output: str | Path | None = None,
     what: Sequence[str] = INSPECTED,
     rows: int = 8,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Inspects the recurrent layers of a trained model on a few examples.
 
@@ -56,6 +57,7 @@ def inspect(
       output: folder for `inspection.json` and the figures; None writes nothing.
       what: which of `zoo.config.INSPECTED`.
       rows: maximum number of examples; of `texts`, all are used.
+      trust: as for `zoo.load`.
 
     Returns:
       The content of `inspection.json`: `model, data, rows, loss, verdicts` (one line a layer) and
@@ -69,9 +71,11 @@ def inspect(
         mean over units at each step of the first row;
       - `states`: fraction of saturated states (beyond ±0.95), norm at each step of the first row;
 
-      and `saliency`: for each row the steps' labels and their influence on the answer, the sum
-      over features of -x_t · ∂L/∂x_t, where x_t is the input of the first recurrent layer (gradient
-      times input; Denil et al. 2014). A value above 0 supports the target.
+      and `saliency`: for each row its number from 1, its target (a class, else None), the steps'
+      labels and their influence on the answer, the sum over features of -x_t · ∂L/∂x_t in units of
+      L, where x_t is the input of the first recurrent layer, `layer` (gradient times input; Denil
+      et al. 2014). A value above 0 supports the target. It is of first order: what steps do
+      together, and what reaches the answer past this layer, is not in it.
 
     Raises:
       UsageError: an unknown part, no recurrent layer, a model that needs more than texts, or as for
@@ -79,7 +83,7 @@ def inspect(
       ZooError: the file is invalid, or the data are unavailable.
     """
     check_inspected(what)
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     network = predictor.model  # says what is wrong with its files
     recipe, config, assets = predictor.recipe, predictor.config, predictor.assets
     if rows < 1:
@@ -115,7 +119,11 @@ def inspect(
         "layers": [_describe(layer, what) for layer in layers],
     }
     if "saliency" in what:
-        result["saliency"] = [_saliency(captures, row, labels[row]) for row in range(len(index))]
+        targets = examples.get(recipe.data(config).label) or [None] * len(index)
+        result["saliency"] = [
+            {"row": row + 1, "target": targets[row], **_saliency(captures, row, labels[row])}
+            for row in range(len(index))
+        ]
     if output is not None:
         from zoo.inspection import draw
 
@@ -297,6 +305,7 @@ def _saliency(
     first = captures[0]
     influence = -(first.x * first.d_x).sum(axis=-1)  # (batch, time)
     return {
+        "layer": first.name,
         "steps": labels_of(first, row, labels),
         "influence": real(first, influence, row).tolist(),
     }

@@ -11,7 +11,7 @@ from zoo.data import Splits
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
 from zoo.data.reading import ReadingLike, reading_of
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, quoted
 from zoo.recipe import Answers
 from zoo.serving.predictor import Predictor, load
 
@@ -24,6 +24,7 @@ def evaluate(
     reading: ReadingLike = None,
     split: str = "test",
     baselines: bool = True,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Scores what a model serves.
 
@@ -37,6 +38,7 @@ def evaluate(
       split: `"validation"` scores that split instead: the one that chose the epoch.
       baselines: whether to put the baselines beside. They are those that the run has measured
         where the rows are the same; else they are fitted on the model's training split.
+      trust: as for `zoo.load`.
 
     Returns:
       `model, data, rows, metric, metrics, baseline, notes`, which JSON can hold: `metrics`, and
@@ -46,7 +48,7 @@ def evaluate(
       UsageError: no such split, or a split of data without splits.
       UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
     """
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     recipe = predictor.recipe
     dataset = recipe.data(predictor.config)
     trained_on = predictor.data
@@ -54,7 +56,7 @@ def evaluate(
     reading = reading_of(reading)
     dataset.check_columns(origin, columns, reading)
     if split not in ("test", "validation"):
-        raise UsageError(f"Unknown split {split!r}: it is 'test' or 'validation'.")
+        raise UsageError(f"Unknown split {quoted(split)}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
     if isinstance(origin, Unsplit):
@@ -77,6 +79,8 @@ def evaluate(
                 "may have been among its training data"
             )
     notes = [*reading.notes, *notes]
+    if not same:
+        notes += recipe.outside(predictor.config, predictor.assets, examples)
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
     baseline: dict[str, Any] = {}
     if baselines and same and predictor.metrics.get("baseline"):

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from zoo.decoding.sampling import MAX_STEPS, RANGES, filter_logits, random_numbers, sample_ids
 from zoo.errors import UsageError, check_integer, check_number, quoted, suggest
+from zoo.recipe import Option
 
 
 def sampling_options(config: Mapping[str, Any], *values: Any) -> dict[str, Any]:
@@ -53,7 +54,11 @@ def rows_together(config: Mapping[str, Any], steps: int) -> int:
 
 
 def check_seed(
-    seed: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], *, has_hook: bool
+    seed: Mapping[str, Any],
+    specs: Mapping[str, tf.TensorSpec],
+    *,
+    has_hook: bool,
+    options: Sequence[Option] = (),
 ) -> None:
     """Checks the types of what a sequence is to begin with.
 
@@ -62,11 +67,16 @@ def check_seed(
       specs: of the inputs of the signature `begin`.
       has_hook: whether the recipe's `seed` reads them; else numbers go to the signature as they
         are.
+      options: what the recipe declares of them.
 
     Raises:
-      UsageError: a value is neither a text nor a path.
+      UsageError: a value is neither a text nor a path, or is no integer where one is declared.
     """
+    integers = {option.name for option in options if option.type is int}
     for name, value in seed.items():
+        if name in integers:
+            check_integer(name, value)
+            continue
         numeric = name in specs and specs[name].dtype != tf.string and not has_hook
         if not numeric and not isinstance(value, (str, os.PathLike)):
             raise UsageError(f"{name} must be a text; got {quoted(value)}.")
@@ -75,7 +85,7 @@ def check_seed(
 def fill_seed(
     inputs: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], name: str
 ) -> dict[str, Any]:
-    """Returns a value for each input of a seed: `""` or an empty list where none is given.
+    """Returns a value for each input of a seed: `""`, 0 or an empty list where none is given.
 
     Args:
       inputs: the values that are given.
@@ -90,8 +100,13 @@ def fill_seed(
             f"{name} takes no {unknown[0]!r} to begin with; it takes {', '.join(specs)}."
             f"{suggest(unknown[0], specs)}"
         )
-    nothing = {n: "" if spec.shape.rank == 1 else [] for n, spec in specs.items()}
-    return {n: inputs.get(n, nothing[n]) for n in specs}
+
+    def nothing(spec: tf.TensorSpec) -> Any:
+        if spec.shape.rank > 1:
+            return []
+        return "" if spec.dtype == tf.string else 0
+
+    return {n: inputs.get(n, nothing(spec)) for n, spec in specs.items()}
 
 
 def stream(

@@ -36,7 +36,10 @@ def test_a_folder_is_split_by_number(folder):
     assert splits.title == "spoken digits (mine, numbers 0–4 held out)"
     assert splits.licence == ""
     assert "not read: notes.txt" in splits.notes
-    assert splits.describe()["rows"] == {"train": 39, "validation": 3, "test": 30}
+    rows = splits.describe()["rows"]
+    assert rows["test"] == 30
+    assert rows["train"] + rows["validation"] == 42
+    assert set(splits.validation["text"]) == {"0", "3", "7"}
     assert splits.test["text"] == ["0"] * 10 + ["3"] * 10 + ["7"] * 10
     kept = {row.tobytes() for row in splits.train["audio"]}
     assert not kept & {row.tobytes() for row in splits.test["audio"]}
@@ -61,15 +64,60 @@ def test_a_speaker_is_held_out(folder):
 
 def test_folders_that_are_not_right_are_named(folder, tmp_path):
     write(folder / "seven.wav")
-    with pytest.raises(UsageError, match=r"1 of 73 WAV files are not named .* such as 'seven.wav'"):
-        digits().load(folder)
-    (folder / "seven.wav").unlink()
-    (folder / "7_ada_3.wav").write_bytes(b"RIFF")
-    with pytest.raises(ZooError, match=r"7_ada_3\.wav is no WAV file"):
+    with pytest.raises(UsageError, match=r"1 of 73 recordings are not named .* as 'seven.wav'"):
         digits().load(folder)
     (tmp_path / "none").mkdir()
-    with pytest.raises(UsageError, match=r"has no WAV file and no train\.csv"):
+    with pytest.raises(UsageError, match=r"has no recording and no train\.csv"):
         digits().load(tmp_path / "none")
+    (tmp_path / "none" / "7_ada_1.wav").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"1 files are no recordings: .*7_ada_1\.wav is empty"):
+        digits().load(tmp_path / "none")
+
+
+def test_what_is_no_recording_in_a_folder_is_passed_over_and_said(folder, capsys):
+    clean = digits().load(folder)
+    (folder / "._7_ada_3.wav").write_bytes(b"\0\x05\x16\x07Mac OS X        ")  # as macOS does
+    (folder / "3_bob_99.wav").write_bytes(b"RIFF")
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "0_ada_7.wav").rename(folder / "moved")
+    (folder / "0_ada_7.wav").mkdir()
+    (folder / "moved").rename(folder / "0_ada_7.wav" / "0_ada_7.wav")
+    splits = digits().load(folder)
+    (note, *_) = splits.notes
+    assert note.startswith("4 files that are no recordings are passed over, such as ._7_ada_3.wav")
+    assert len(splits.train["text"]) + len(splits.validation["text"]) == 41  # of 42
+    assert splits.test["text"] == clean.test["text"]
+    assert len(load_examples(digits(), folder)["text"]) == 71
+    assert "note: 4 files" in capsys.readouterr().err
+    # A recording that can be mended is not passed over.
+    content = (folder / "0_ada_8.wav").read_bytes()
+    (folder / "0_ada_8.wav").write_bytes(content[:-1])
+    assert "1 recordings are mended, such as" in digits().load(folder).notes[1]
+
+
+def split_of(splits):
+    return {
+        np.asarray(row).tobytes(): name
+        for name in ("train", "validation", "test")
+        for row in getattr(splits, name)["audio"]
+    }
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_another_recording_moves_none_of_the_others(folder, first):
+    for seed in range(60):
+        write(folder / f"{'037'[seed % 3]}_eve_{first + 100 + seed}.wav", 200 + seed)
+    if first:  # no recordings that are numbered as the test split
+        for path in list(folder.glob("*_?.wav")):
+            path.unlink()
+    before = split_of(digits().load(folder))
+    assert set(before.values()) == {"train", "validation", "test"}
+    for number in (2, 12, 500):  # 2 is a number of the test split
+        write(folder / f"3_dan_{number}.wav", 1000 + number)
+        after = split_of(digits().load(folder))
+        assert before.items() <= after.items()
+        assert len(after) == len(before) + 1
+        before = after
 
 
 def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):

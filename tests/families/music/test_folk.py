@@ -197,6 +197,24 @@ def test_long_tunes_have_four_bars_a_line_in_both_ways_of_writing(codec):
     assert abc.tokens_of(written) == tokens
 
 
+@pytest.mark.parametrize(
+    ("drawn", "kept"),
+    [
+        ("[M:6/8] GAB c2d | GA", "[M:6/8] GAB c2d |"),
+        ("[M:6/8] |: GAB c2d :| [1 e3", "[M:6/8] |: GAB c2d :|"),
+        ("[M:6/8] GAB c2d |]", "[M:6/8] GAB c2d |]"),
+        ("[M:6/8] GAB", "[M:6/8] GAB"),  # no bar line at all: all that was drawn
+    ],
+)
+def test_a_tune_that_is_cut_by_the_steps_ends_with_its_last_whole_bar(drawn, kept):
+    tunes = ["[M:6/8] |: GAB c2d | [1 e3 :| [2 e6 |]"]
+    codec = TuneCodec(**learn_tunes(["jig"], ["G major"], tunes))
+    ids = codec.split(tf.constant([drawn])).to_tensor()
+    prefix = codec.prefix(["jig"], ["G major"], [""])
+    text = codec.text(ids, prefix).numpy()[0].decode()
+    assert abc.tokens_of(text) == abc.tokens(kept)
+
+
 def test_a_tune_without_a_metre_says_so(codec):
     prefix = codec.prefix(["jig"], ["G major"], [""])
     written = codec.text(tf.zeros([1, 0], tf.int32), prefix).numpy()[0].decode()
@@ -341,7 +359,7 @@ def test_files_of_a_tune(tmp_path):
     pytest.importorskip("music21")
     text = abc.tune_text("slip jig", "E minor", abc.tokens("[M:9/8] |: GAB c3 d3 :| e3 d3 E3 |]"))
     paths = folk.render(folk.Config(), {"tune": text}, tmp_path / "tune")
-    assert {path.suffix for path in paths} == {".abc", ".mid", ".musicxml", ".wav", ".png"}
+    assert {path.suffix for path in paths} == {".abc", ".mid", ".musicxml", ".wav", ".png", ".svg"}
     assert all(path.stat().st_size for path in paths)
     written = (tmp_path / "tune.abc").read_text()
     assert "M:9/8\nL:1/8\nQ:1/4=170\nK:Em\n|: GAB c3 d3 :|\ne3 d3 E3 |]\n" in written
@@ -367,6 +385,7 @@ def test_a_sound_tune_passes_every_check():
         "parses": 1.0,
         "bars_full": 1.0,
         "all_bars_full": 1.0,
+        "last_bar_full": 1.0,
         "in_key": 1.0,
         "ends_on_tonic": 1.0,
         "meter_fits": 1.0,
@@ -380,6 +399,8 @@ def test_each_check_sees_what_it_is_for():
     assert checked(good, "GAB c2d |]", "[M:6/8] G>|]")["parses"] == pytest.approx(1 / 3)
     scores = checked(good, "[M:6/8] GAB c2 | e3 G3 |]")
     assert (scores["bars_full"], scores["all_bars_full"]) == (0.75, 0.5)
+    assert scores["last_bar_full"] == 1.0
+    assert checked("[M:6/8] GAB c2d | e3 G2 |]")["last_bar_full"] == 0.0
     # B flat and C sharp, of 8 notes; the last note is A.
     scores = checked("[M:6/8] GA_B ^c3 | BGA A3 |]")
     assert (scores["in_key"], scores["ends_on_tonic"]) == (0.75, 0.0)

@@ -23,7 +23,7 @@ def test_each_tune_becomes_files_that_can_be_heard_and_seen(cli, run, tmp_path):
     paths = sorted((tmp_path / "out").iterdir())
     assert done.out.split() != []
     assert sorted(done.out.split()) == [str(path) for path in paths]
-    endings = ["abc", "mid", "musicxml", "png", "wav"]
+    endings = ["abc", "mid", "musicxml", "png", "svg", "wav"]
     assert [path.name for path in paths] == [f"{NAME}-7.{ending}" for ending in endings]
     text = paths[0].read_text()
     assert abc.tokens_of(text) == abc.tokens("[M:6/8] GAB c2d |")

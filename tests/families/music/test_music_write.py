@@ -114,7 +114,13 @@ def test_frames_come_back_as_they_were_written(tmp_path, quarter_length, ending)
 
 def test_the_files_and_nothing_else(tmp_path):
     paths = write_frames(CHORALE, tmp_path / "new" / "chorale.1", quarter_length=1.0)
-    names = ["chorale.1.mid", "chorale.1.musicxml", "chorale.1.wav", "chorale.1.png"]
+    names = [
+        "chorale.1.mid",
+        "chorale.1.musicxml",
+        "chorale.1.wav",
+        "chorale.1.png",
+        "chorale.1.svg",
+    ]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
 
@@ -312,7 +318,7 @@ def test_the_same_piece_gives_the_same_bytes(tmp_path):
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         results.append(digests(folder))
-    assert len(results[0]) == 9
+    assert len(results[0]) == 11
     assert results[0] == results[1]
 
 
@@ -355,7 +361,7 @@ def test_a_long_piece_is_drawn_in_rows_and_cut_where_it_says(tmp_path, figures):
 
 def test_abc_is_played_with_its_repeats(tmp_path):
     paths = write_abc(JIG, tmp_path / "jig")
-    assert [path.suffix for path in paths] == [".abc", ".mid", ".musicxml", ".wav", ".png"]
+    assert [path.suffix for path in paths] == [".abc", ".mid", ".musicxml", ".wav", ".png", ".svg"]
     assert (tmp_path / "jig.abc").read_text() == JIG
     first = [(64,), (64,), (71,), (67,), (66,), (64,)]
     played = read_score(tmp_path / "jig.mid", 0.5)
@@ -445,7 +451,7 @@ def test_a_missing_library_is_named_with_what_installs_it(tmp_path, monkeypatch,
         lambda: write_frames(CHORALE, tmp_path / "x", quarter_length=1.0),
         lambda: write_abc(JIG, tmp_path / "x"),
     ):
-        with pytest.raises(ZooError, match=rf"needs {library} .*pip install 'rnn-zoo\[music\]'"):
+        with pytest.raises(ZooError, match=rf"needs {library} .*pip install '\.\[music\]'"):
             write()
     assert not list(tmp_path.iterdir())
 

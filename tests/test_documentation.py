@@ -1,0 +1,51 @@
+"""Files of the project that no other test reads: tasks, forms, drawings, versions."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+import zoo
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_drawing_of_the_imports_is_up_to_date():
+    command = [sys.executable, "tools/draw_architecture.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    assert done.returncode == 0, "run `python tools/draw_architecture.py`"
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == zoo.__version__
+
+
+def test_each_task_of_the_pages_is_one_of_the_makefile():
+    tasks = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    pages = [ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob(".ci/*")]
+    named = {
+        task
+        for page in pages
+        for line in re.findall(r"make ((?:[a-z]+ ?)+)", page.read_text(encoding="utf-8"))
+        for task in line.split()
+    }
+    assert {"lint", "types", "docs", "bench", "matrix", "slow"} <= tasks
+    assert {"lint", "types", "docs", "bench"} <= named
+
+
+def test_reports_of_bugs_ask_for_the_environment():
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text(encoding="utf-8"))
+    fields = {field.get("id"): field for field in form["body"]}
+    assert "zoo doctor" in fields["doctor"]["attributes"]["description"]
+    assert fields["doctor"]["validations"]["required"]
+
+
+def test_the_workflow_runs_what_a_person_runs():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["ci"]["steps"]
+    assert any(step.get("run") == ".ci/run" for step in steps)
+    pythons = workflow["jobs"]["matrix"]["strategy"]["matrix"]["python"]
+    assert pythons == ["3.10", "3.11", "3.12", "3.13"]
