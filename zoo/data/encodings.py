@@ -149,11 +149,11 @@ def _wide(data: bytes) -> str:
 
 
 def _is_damaged_utf8(data: bytes) -> bool:
-    """Whether more characters beyond ASCII are UTF-8 than are not."""
+    """Whether as many characters beyond ASCII are UTF-8 as are not, or more."""
     right = len(re.findall(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4]"
                            rb"[\x80-\xbf]{3}", data))  # fmt: skip
     text = data.decode("utf-8", errors="replace")
-    return right > text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
+    return right >= text.count("\ufffd") - data.count(b"\xef\xbf\xbd")
 
 
 def _wrong_lines(data: bytes) -> list[int]:
