@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -54,7 +55,9 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
         metrics = source.metrics
         scored = evaluate(rounded)  # with the run's own baselines, if it has measured them
         metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
-        metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
+        said = [part for part in metrics.get("weights", "").split(", ") if part]
+        said = [part for part in said if not part.startswith("mantissas")]  # of an earlier packing
+        metrics["weights"] = ", ".join([*said, f"mantissas rounded to {23 - bits} bits"])
         files.write_json(rounded / "metrics.json", metrics)
         _remove_folders(rounded)
         card.write(rounded, source.recipe)
@@ -66,22 +69,25 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
             if path.is_file()
         }
         files.write_json(packed / "sha256.json", sums)
-        with files.atomic_write(folder / f"{name}.tar.xz") as temporary:
-            _tar(packed, temporary)
-    file = folder / f"{name}.tar.xz"
-    entry = {
-        "file": file.name,
-        "sha256": files.sha256(file),
-        "bytes": file.stat().st_size,
-        "metric": metrics["metric"],
-        "score": metrics["test"][metrics["metric"]],
-        "data": source.data["title"],
-        "licence": source.data["licence"],
-        "config": dataclasses.asdict(source.config),
-    }
-    manifest = {**read_manifest(folder), name: entry}
-    files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
-    write_parameters(folder)
+        with contextlib.ExitStack() as stack:
+            files.lock_folder(folder, stack, wait=True)  # two may pack models into one manifest
+            files.clean(folder)
+            file = folder / f"{name}.tar.xz"
+            with files.atomic_write(file) as temporary:
+                _tar(packed, temporary)
+            entry = {
+                "file": file.name,
+                "sha256": files.sha256(file),
+                "bytes": file.stat().st_size,
+                "metric": metrics["metric"],
+                "score": metrics["test"][metrics["metric"]],
+                "data": source.data["title"],
+                "licence": source.data["licence"],
+                "config": dataclasses.asdict(source.config),
+            }
+            manifest = {**read_manifest(folder), name: entry}
+            files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
+            write_parameters(folder)
     return entry
 
 

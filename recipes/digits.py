@@ -47,17 +47,18 @@ TASK = "speech"
 NAMED = {"audio": "recording.wav"}
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_loss", better="lower")
+KERAS_OBJECTS = {"zoo>StackFrames": "recipes.audio.layers"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 20  # passes over the training split, at most
-    batch_size: int = 32  # recordings in one step, over all replicas together
-    learning_rate: float = 2e-3  # Adam's step size at its highest
+    epochs: int = 30  # passes over the training split, at most
+    batch_size: int = 64  # recordings in one step, over all replicas together
+    learning_rate: float = 3e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
     speaker: str = ""  # whose recordings are held out for the test; of all, some if empty
     bands: int = 40  # of the mel scale, of which a frame has the power
-    stack: int = 2  # frames of 10 ms in one step
+    stack: int = 3  # frames of 10 ms in one step
     cell: speech.Cell = "gru"  # the recurrent cell
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
@@ -109,7 +110,7 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from zoo.layers import MaskedPooling
 
     frames, x = states(
-        assets.encoder.width, config.stack, config.cell, config.layers, config.units, config.dropout
+        assets, config.stack, config.cell, config.layers, config.units, config.dropout
     )
     x = MaskedPooling("mean+max")(x)  # (batch, 4 * units)
     x = layers.Dropout(config.dropout)(x)

@@ -62,6 +62,12 @@ PICTURES = (
 )
 
 Cell = Literal["simplernn", "lstm", "gru"]
+KERAS_OBJECTS = {
+    "zoo>BlankPadding": "recipes.audio.layers",
+    "zoo>CTCLoss": "recipes.audio.losses",
+    "zoo>StackFrames": "recipes.audio.layers",
+    "zoo>SpectralShape": "recipes.audio.layers",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +148,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
 
 
 def states(
-    width: int, stack: int, cell: Cell, depth: int, units: int, dropout: float
+    assets: Assets, stack: int, cell: Cell, depth: int, units: int, dropout: float
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Returns the input, frames `(batch, frames, width)`, and states `(batch, time, 2 * units)`.
 
@@ -151,11 +157,12 @@ def states(
     import keras
     from keras import layers
 
-    from recipes.audio.layers import StackFrames
+    from recipes.audio.layers import SpectralShape, StackFrames
     from zoo.layers import CELLS
 
-    frames = keras.Input((None, width), name="frames")
-    x = StackFrames(stack)(frames)
+    frames = keras.Input((None, assets.encoder.width), name="frames")
+    x = SpectralShape()(frames) if assets.get("normalized") else frames
+    x = StackFrames(stack)(x)
     for _ in range(depth):
         x = layers.Bidirectional(CELLS[cell](units, return_sequences=True))(x)
         x = layers.Dropout(dropout)(x)
@@ -169,7 +176,7 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from recipes.audio.layers import BlankPadding
 
     frames, x = states(
-        assets.encoder.width, config.stack, config.cell, config.layers, config.units, config.dropout
+        assets, config.stack, config.cell, config.layers, config.units, config.dropout
     )
     logits = layers.Dense(len(assets["symbols"]) + 1, dtype="float32")(x)
     return keras.Model(frames, BlankPadding(dtype="float32")(logits))

@@ -23,6 +23,7 @@ from zoo import quiet
 from zoo._version import __version__
 from zoo.config import Config
 from zoo.errors import Interrupted, UsageError, WorkersLost, ZooError
+from zoo.keras_objects import register_with_keras
 from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from zoo.serving import load as load
     from zoo.serving.export import export as export
     from zoo.serving.pretrained import pretrained as pretrained
+    from zoo.training import distil as distil
     from zoo.training import train as train
 
 quiet.install()
@@ -47,6 +49,7 @@ __all__ = [
     "ZooError",
     "__version__",
     "create",
+    "distil",
     "doctor",
     "evaluate",
     "export",
@@ -61,6 +64,7 @@ __all__ = [
 _LAZY = {
     "Predictor": "zoo.serving",
     "create": "zoo.preprocessing",
+    "distil": "zoo.training",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving.export",
@@ -86,3 +90,6 @@ def __dir__() -> list[str]:
     from zoo import plugins
 
     return [*__all__, *plugins.registered(plugins.FUNCTIONS)]
+
+
+register_with_keras()  # so that `keras.saving.load_model` finds our layers

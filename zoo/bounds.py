@@ -15,6 +15,7 @@ import tensorflow as tf
 ROWS = 256  # rows of a part, at most
 SIZE = 2**22  # values of a part, at most: numbers, or a quarter of a byte of text
 BEAM = 4  # hypotheses of a row that count as one row
+NOT_FINITE = "Its answer has no finite numbers."
 
 Tensors = Mapping[str, Any]
 
@@ -185,6 +186,8 @@ def problems(*checks: tuple[tf.Tensor, Any]) -> tf.Tensor:
 def marked(outputs: Tensors, problem: tf.Tensor) -> dict[str, tf.Tensor]:
     """Returns outputs that say which rows have an answer.
 
+    A row whose numbers are not all finite, such as prices beyond float32, has none either.
+
     Args:
       outputs: tensors by name; the first axes of each are those of `problem`.
       problem: of `problems`, string `(batch,)`; or `(batch, answers)` where a row has several.
@@ -193,6 +196,12 @@ def marked(outputs: Tensors, problem: tf.Tensor) -> dict[str, tf.Tensor]:
       The outputs, where there is a problem NaN, "", 0 or False; and `valid`, bool, and `problem`,
       of the shape that was given.
     """
+    finite = tf.ones_like(problem, tf.bool)
+    for value in outputs.values():
+        if value.dtype.is_floating:
+            axes = list(range(problem.shape.rank, value.shape.rank))
+            finite &= tf.reduce_all(tf.math.is_finite(value), axis=axes)
+    problem = tf.where(finite | tf.not_equal(problem, ""), problem, NOT_FINITE)
     valid = tf.equal(problem, "")
 
     def blank(value: tf.Tensor) -> tf.Tensor:

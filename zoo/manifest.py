@@ -29,11 +29,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return files.read_json(path) if path.exists() else {}
 
 
-def names_in(folder: Path) -> set[str]:
-    """Returns the names of the packed models in a `pretrained` folder."""
-    return set(read_manifest(folder))
-
-
 def read_parameters(folder: Path) -> dict[str, int]:
     """Returns the parameters of the packed models in a folder by name; empty if not counted."""
     path = folder / PARAMETERS

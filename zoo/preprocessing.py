@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.assets import Assets
 from zoo.config import Config, override
-from zoo.errors import UsageError, quoted
+from zoo.errors import UsageError, check_mapping, quoted
+from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, runs_new_code
 
@@ -115,6 +117,8 @@ def create(
 
     if data is not None and assets is not None:
         raise UsageError("Give data or assets, not both.")
+    check_mapping("settings", settings)
+    use_tensorflow()
     recipe = get_recipe(name)
     if data is None and assets is None and manifest_entry(recipe):
         assets = name
@@ -140,8 +144,18 @@ def create(
         prepared = recipe.assets(config, values)
     else:
         train = data if isinstance(data, Mapping) else recipe.data(config).load(data).train
-        prepared = recipe.prepare(config, recipe.augment(config, train))
-    with dtype_policy(precision):
+        with _naming_what_lacks("data"):
+            prepared = recipe.prepare(config, recipe.augment(config, train))
+    with dtype_policy(precision), _naming_what_lacks("assets"):
         model = recipe.build(config, prepared)
     recipe.initialise(config, prepared, model)
     return Created(model, Preprocessor(recipe, config, prepared))
+
+
+@contextlib.contextmanager
+def _naming_what_lacks(what: str) -> Iterator[None]:
+    """Explains that a dict which was given lacks a name."""
+    try:
+        yield
+    except KeyError as error:
+        raise UsageError(f"The {what} lack {quoted(error.args[0])}.") from error

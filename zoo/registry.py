@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import plugins, tables
-from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
+from zoo.errors import UsageError, ZooError, check_text, quoted, shortened, suggest
 from zoo.manifest import read_manifest, read_parameters
 from zoo.recipe import Recipe, recipes_of
 
@@ -28,6 +28,7 @@ def get_recipe(name: str) -> Recipe:
     Raises:
       UsageError: an unknown name; the message has the nearest one.
     """
+    check_text("The name of a recipe", name)
     path, inner = _split(name)
     if path:
         file_recipes = _from_file(Path(path))
@@ -75,6 +76,7 @@ def list_models(
       pretrained `score` (of the metric), `parameters` and `bytes` (of the file); None otherwise.
       It prints as a table.
     """
+    check_text("pattern", pattern)
     if not any(sign in pattern for sign in "*?["):
         pattern = f"*{pattern}*"
     packs: dict[Path, tuple[dict, dict]] = {}

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from recipes.audio.recordings import RATE, read_recording, resampled
+from recipes.audio.recordings import RATE, VOICES, read_recording, resampled
 
-__all__ = ["RATE", "read_recording", "resampled"]
+__all__ = ["RATE", "VOICES", "read_recording", "resampled"]

@@ -13,16 +13,22 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
+from recipes.audio.recordings import SUFFIXES
 from zoo.data import Dataset, Examples, File, Urls, Wheel
-from zoo.errors import UsageError, ZooError
+from zoo.errors import QUOTED, UsageError, ZooError, quoted, shortened
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 REPOSITORY = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 LICENCE = "CC BY-SA 4.0"
-NAME = re.compile(r"([^_]+)_([^_]+)_(\d+)\.wav", re.IGNORECASE)
+NAME = re.compile(rf"([^_]+)_([^_]+)_(\d+)({'|'.join(map(re.escape, SUFFIXES))})", re.IGNORECASE)
 # SHA-256 of names and samples of the 3,000 recordings of commit 26eb9aa, to recognise them.
 FSDD = "846ca1de9fc106182c3fde4a73fbb307759f0bbd92097e7e12e9e02575994a2c"
 HELD_OUT = 5  # recordings 0 … 4 of each digit and speaker are the official test split
+FEWEST, MOST = 0.05, 0.5  # share of such recordings with which a folder has that split
 MFCCS = 13
 
 Parts = dict[str, Examples]
@@ -65,7 +71,9 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
     Args:
       recordings: with a column `speaker`.
       numbers: of each recording.
-      speaker: whose recordings are the test rows; if empty, those with the numbers 0 to 4 are.
+      speaker: whose recordings are the test rows; if empty, those with the numbers 0 to 4 are,
+        where they are a twentieth to a half of all. Else there are training rows alone: a few
+        recordings more must not make the few that have such numbers the test split.
 
     Raises:
       UsageError: there is no such speaker, or no other speaker.
@@ -87,7 +95,7 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
     train = [row for row in range(len(speakers)) if row not in chosen]
     if speaker and not train:
         raise UsageError(f"There is no speaker but {speaker!r} to train on.")
-    if not train or not test:
+    if not speaker and not FEWEST <= len(test) / len(speakers) <= MOST:
         return {"train": recordings}, []
     return {"train": take(recordings, train), "test": take(recordings, test)}, [note]
 
@@ -120,7 +128,7 @@ def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]
     """Reads the recordings in an archive of the repository, `.tar.gz`."""
     import tarfile
 
-    from recipes.audio.recordings import decode_wav
+    from recipes.audio.recordings import decode
 
     recordings = {}
     with tarfile.open(paths[0], "r:gz") as archive:
@@ -128,7 +136,7 @@ def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]
             path = PurePosixPath(member.name)
             if path.parent.name == "recordings" and NAME.fullmatch(path.name):
                 content = archive.extractfile(member)
-                recordings[path.name] = decode_wav(content.read() if content else b"", path.name)
+                recordings[path.name] = decode(content.read() if content else b"", path.name)
     names = [_parsed(name) for name in sorted(recordings)]
     rows: Examples = {
         "audio": [recordings[name] for name in sorted(recordings)],
@@ -155,11 +163,29 @@ def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[
     return {"train": train}, ["no sound: the network reads MFCCs and serves MFCCs alone"]
 
 
-def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
-    """Reads a folder of WAV files that are named as FSDD's: `7_jackson_32.wav`."""
+def read_folder(
+    path: Path, *, speaker: str, reading: Reading | None = None
+) -> tuple[Parts, list[str], str, str]:
+    """Reads a folder of recordings that are named as FSDD's, `7_jackson_32.wav`, or lie in a folder
+    for each class.
+
+    What is no recording is passed over; a note says so.
+    """
     import hashlib
 
-    recordings, numbers = _recordings(path)
+    from recipes.audio import read_recording
+    from zoo.data import folders
+    from zoo.data.contents import is_data
+    from zoo.data.reading import Reading
+
+    def row(each: folders.ClassFile) -> dict[str, Any]:
+        text = " ".join(each.label.split())
+        return {"audio": read_recording(each.path), "text": text, "speaker": ""}
+
+    parts, notes = folders.parts_by_class(path, SUFFIXES, row, reading or Reading())
+    if parts:
+        return parts, notes, f"{path.resolve().name} (custom data)", ""
+    recordings, numbers, passed = _recordings(path)
     digest = hashlib.sha256()
     for name, *others in zip(recordings["text"], recordings["speaker"], numbers, strict=True):
         digest.update(f"{name} {others} ".encode())
@@ -167,33 +193,46 @@ def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
         digest.update(audio.tobytes())
     known = digest.hexdigest() == FSDD
     parts, notes = split(recordings, numbers, speaker)
+    others = [each.name for each in sorted(path.iterdir()) if each.suffix.lower() not in SUFFIXES]
+    notes += folders.Layout({}, [name for name in others if is_data(name)]).note()
     title = f"spoken digits ({'FSDD' if known else path.name}"
     if "test" in parts:
         title += f", {_held_out(speaker)}"
-    return parts, notes, f"{title})", LICENCE if known else ""
+    return parts, [*passed, *notes], f"{title})", LICENCE if known else ""
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
 
     The column `speaker` may be missing. Of a folder, it reads all recordings, as `read_folder`.
     """
-    from recipes.audio import read_recording
+    from recipes.audio.recordings import read_recording
     from zoo.data import tables
+    from zoo.data.reading import Reading
 
+    reading = reading or Reading()
     if path.is_dir():
-        return _recordings(path)[0]
-    table = tables.read(path, ["audio", "text"], "", columns, optional=["speaker"])
-    examples: Examples = {
-        "audio": [],
-        "text": [" ".join(text.split()) for text in table.columns["text"]],
-        "speaker": table.columns["speaker"],
-    }
-    for line, name in zip(table.lines, table.columns["audio"], strict=True):
+        recordings, _, notes = _recordings(path)
+        for note in notes:
+            reading.note(note)
+        return recordings
+    table = tables.read(path, ["audio", "text"], "", columns, ["speaker"], reading)
+    examples: Examples = {"audio": [], "text": [], "speaker": []}
+    for line, name, text, speaker in zip(
+        table.lines, *(table.columns[each] for each in examples), strict=True
+    ):
         try:
-            examples["audio"].append(read_recording(path.parent / Path(name).expanduser()))
+            audio = read_recording(path.parent / Path(name).expanduser())
         except ZooError as error:
-            raise type(error)(f"{path}: line {line}: {error}") from None
+            if not reading.options.drop_bad:
+                raise type(error)(f"{path}: {table.unit} {line}: {error}") from None
+            reading.note(f"{path.name}: {table.unit} {line} left out: {str(error).rstrip('.')}")
+            continue
+        for column, value in (("audio", audio), ("text", " ".join(text.split()))):
+            examples[column].append(value)
+        examples["speaker"].append(speaker)
     return examples
 
 
@@ -210,35 +249,76 @@ def in_memory(examples: Examples) -> Examples:
 
 
 def read_recordings(text: str) -> Examples:
-    """Reads the recording that a person names by its path."""
+    """Reads the recording that a person names by its path, or by a name in `VOICES`."""
+    from recipes.audio.recordings import VOICES, note_to_stderr, read_recording
+
+    path = Path(text).expanduser()
+    if text in VOICES and not path.exists():
+        path = VOICES[text]
+        note_to_stderr(f"{text} comes with this package: a voice of FSDD, {LICENCE}")
+    return {"audio": [read_recording(path)], "file": [text]}
+
+
+def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
+    """Returns the recordings in a folder, their numbers, and notes on what was passed over."""
     from recipes.audio import read_recording
 
-    return {"audio": [read_recording(text)], "file": [text]}
-
-
-def _recordings(path: Path) -> tuple[Examples, list[int]]:
-    from recipes.audio import read_recording
-
-    files = sorted(each for each in path.iterdir() if each.suffix.lower() == ".wav")
-    if not files:
-        raise UsageError(
-            f"{path} has no WAV file and no train.csv or train.jsonl: name a folder of WAV files "
-            "called DIGIT_SPEAKER_NUMBER.wav, or a table with the columns audio and text."
-        )
-    unknown = [each.name for each in files if not NAME.fullmatch(each.name)]
+    examples: Examples = {"audio": [], "text": [], "speaker": []}
+    numbers: list[int] = []
+    passed: list[str] = []
+    mended: list[str] = []
+    unknown: list[str] = []
+    for file in sorted(path.iterdir()):
+        if file.suffix.lower() not in SUFFIXES:
+            continue
+        # "._7_ada_1.wav" is what macOS writes beside a file on a foreign disk.
+        if file.name.startswith(".") or file.is_dir():
+            passed.append(f"{file.name} is {'hidden' if file.is_file() else 'a folder'}")
+            continue
+        try:
+            audio = read_recording(file, mended.append)
+        except ZooError as error:
+            passed.append(f"{error}".rstrip("."))
+            continue
+        if not NAME.fullmatch(file.name):
+            unknown.append(file.name)
+            continue
+        text, speaker, number = _parsed(file.name)
+        examples["audio"].append(audio)
+        examples["text"].append(text)
+        examples["speaker"].append(speaker)
+        numbers.append(number)
     if unknown:
         raise UsageError(
-            f"{path}: {len(unknown):,} of {len(files):,} WAV files are not named "
-            f"DIGIT_SPEAKER_NUMBER.wav, such as {unknown[0]!r}. Rename them, or name a table "
+            f"{path}: {len(unknown):,} of {len(unknown) + len(numbers):,} recordings are not named "
+            f"DIGIT_SPEAKER_NUMBER.wav, such as {quoted(unknown[0])}. Rename them, or name a table "
             "with the columns audio and text."
         )
-    names = [_parsed(each.name) for each in files]
-    examples: Examples = {
-        "audio": [read_recording(each) for each in files],
-        "text": [text for text, *_ in names],
-        "speaker": [speaker for _, speaker, _ in names],
-    }
-    return examples, [number for *_, number in names]
+    if not numbers:
+        why = f" ({len(passed):,} files are no recordings: {passed[0]})" if passed else ""
+        raise UsageError(
+            f"{path} has no recording and no train.csv or train.jsonl{why}: name a folder of WAV "
+            "files called DIGIT_SPEAKER_NUMBER.wav, a folder that has a folder of WAV files for "
+            "each word, or a table with the columns audio and text."
+        )
+    notes = [
+        f"{len(lines):,} {what}, such as {shortened(lines[0].rstrip('.'), 2 * QUOTED)}"
+        for lines, what in (
+            (passed, "files that are no recordings are passed over"),
+            (mended, "recordings are mended"),
+        )
+        if lines
+    ]
+    return examples, numbers, notes
+
+
+def identity(examples: Examples, row: int) -> bytes:
+    """Returns what decides to which split a recording is drawn: its samples, or its features."""
+    import numpy as np
+
+    return np.asarray(
+        examples["audio" if "audio" in examples else "features"][row], "<f4"
+    ).tobytes()
 
 
 def _held_out(speaker: str) -> str:
@@ -299,6 +379,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         reader=read_custom,
         positional=("audio", "text"),
         in_memory=in_memory,
+        identity=identity,
         folder=functools.partial(read_folder, speaker=speaker),
         hold_out=functools.partial(hold_out, speaker=speaker) if speaker else None,
     )

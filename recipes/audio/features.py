@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import ClassVar, TypeAlias
 
@@ -16,6 +17,7 @@ from zoo.data.sources import Examples
 FRAME, HOP, FFT = 200, 80, 256  # samples: 25 ms each 10 ms
 HOP_SECONDS = HOP / RATE
 LOW, HIGH = 60.0, 3800.0  # Hz
+KNEE = 0.8  # of the highest frequency: up to there, all frequencies are warped alike
 RANGE = 8.0  # decades of power below the loudest that are told apart
 LOUDEST = 1e9  # samples or features beyond this are no sound: their squares have no float32
 MAX_SECONDS = 300  # of a recording
@@ -29,7 +31,8 @@ class LogMel(tf.Module):
     Frame i is of the samples from 80 i on (Hann window of 200). The loudest band of a row is the
     measure of all others, so that a recording may be louder or softer (A. Radford et al.: Robust
     Speech Recognition via Large-Scale Weak Supervision, 2022, do the same): a feature is 1 there,
-    and -1 where there is at most the 10^-8th part of that power. It is 0 at padding alone.
+    and -1 where there is at most the 10^-8th part of that power. It is 0 at padding alone. The mean
+    of the samples, which nobody hears, is taken away: of cheap microphones it is not 0.
 
     Args:
       bands: number of bands from 60 to 3,800 Hz.
@@ -47,12 +50,15 @@ class LogMel(tf.Module):
         self.width = bands
         self._mel = tf.signal.linear_to_mel_weight_matrix(bands, FFT // 2 + 1, RATE, LOW, HIGH)
 
-    def __call__(self, audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def __call__(
+        self, audio: tf.Tensor, length: tf.Tensor, mel: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns features and whether rows are silent.
 
         Args:
           audio: float32 `(batch, samples)` at 8 kHz, -1 … 1; behind `length` it may be anything.
           length: int32 `(batch,)`: samples of each row; 0 counts as a frame of silence.
+          mel: weights of the bands, `(batch, 129, bands)`, in place of the usual ones.
 
         Returns:
           float32 `(batch, frames, bands)`, 0 behind the frames of a row, of which there are
@@ -60,22 +66,38 @@ class LogMel(tf.Module):
           full scale.
         """
         length = tf.clip_by_value(length, 0, tf.shape(audio)[1])
-        audio = tf.where(tf.sequence_mask(length, tf.shape(audio)[1]), audio, 0.0)
+        there = tf.sequence_mask(length, tf.shape(audio)[1])
+        audio = tf.where(there, audio, 0.0)
+        # Twice, because the mean of many samples is rounded.
+        for _ in range(2):
+            total = tf.reduce_sum(audio, axis=1) / tf.cast(tf.maximum(length, 1), tf.float32)
+            audio = tf.where(there, audio - total[:, tf.newaxis], 0.0)
         frames = frame_count(length)
         most = tf.reduce_max(tf.concat([frames, [1]], axis=0))
         needed = HOP * (most - 1) + FRAME
         audio = tf.pad(audio, [[0, 0], [0, tf.maximum(needed - tf.shape(audio)[1], 0)]])
         spectrum = tf.signal.stft(audio[:, :needed], FRAME, HOP, FFT)  # (batch, frames, 129)
         power = tf.square(tf.abs(spectrum)) / (FRAME / 2) ** 2
-        logs = tf.math.log(tf.maximum(power @ self._mel, 1e-30)) / np.log(10.0)
+        logs = tf.math.log(tf.maximum(power @ (self._mel if mel is None else mel), 1e-30)) / np.log(
+            10.0
+        )
         real = tf.sequence_mask(frames, most)[..., tf.newaxis]
         loudest = tf.reduce_max(tf.where(real, logs, -30.0), axis=[1, 2], keepdims=True)
         top = tf.maximum(loudest, QUIETEST)
         scaled = (tf.maximum(logs, top - RANGE) - top) / (RANGE / 2) + 1
         return tf.where(real, scaled, 0.0), tf.reshape(loudest <= QUIETEST, [-1])
 
-    def rows(self, recordings: Sequence[Sequence[float] | np.ndarray]) -> list[np.ndarray]:
-        """Returns the features of recordings `(samples,)`, float32 `(frames, bands)` each."""
+    def rows(
+        self,
+        recordings: Sequence[Sequence[float] | np.ndarray],
+        warps: Sequence[float] | np.ndarray | None = None,
+    ) -> list[np.ndarray]:
+        """Returns the features of recordings `(samples,)`, float32 `(frames, bands)` each.
+
+        Args:
+          recordings: at 8 kHz.
+          warps: what the frequencies of each are multiplied by, see `warped_mel`; 1 if None.
+        """
         lengths = np.array([len(recording) for recording in recordings], np.int32)
         found: list[np.ndarray] = [np.empty(0)] * len(recordings)
         order = np.argsort(lengths, kind="stable")
@@ -84,10 +106,45 @@ class LogMel(tf.Module):
             audio = np.zeros([len(index), max(1, lengths[index].max())], np.float32)
             for row, i in zip(audio, index, strict=True):
                 row[: lengths[i]] = recordings[i]
-            features = self(tf.constant(audio), tf.constant(lengths[index]))[0].numpy()
+            mel = None
+            if warps is not None:
+                mel = tf.constant(np.stack([warped_mel(self.width, warps[i]) for i in index]))
+            features = self(tf.constant(audio), tf.constant(lengths[index]), mel)[0].numpy()
             for row, i in zip(features, index, strict=True):
                 found[i] = row[: max(1, -(-lengths[i] // HOP))].copy()
         return found
+
+
+def warped_mel(bands: int, warp: float) -> np.ndarray:
+    """Returns weights of mel bands as of another length of the vocal tract, float32 `(129, bands)`.
+
+    Frequencies are multiplied by `warp` up to a knee, and stretched or squeezed beyond it, so that
+    the highest one stays (N. Jaitly, G. Hinton: Vocal Tract Length Perturbation (VTLP) improves
+    speech recognition, 2013). Warps are rounded to hundredths.
+
+    Args:
+      bands: their number.
+      warp: about 0.8 to 1.25; 1 changes nothing.
+    """
+    return _warped_mel(bands, round(100 * float(warp)))
+
+
+@functools.lru_cache(maxsize=256)
+def _warped_mel(bands: int, percent: int) -> np.ndarray:
+    warp, highest = percent / 100, RATE / 2
+    knee = KNEE * highest / max(warp, 1.0)
+    hertz = np.linspace(0, highest, FFT // 2 + 1)
+    places = _mel(np.interp(hertz, [0, knee, highest], [0, knee * warp, highest]))[:, np.newaxis]
+    edges = np.linspace(_mel(LOW), _mel(HIGH), bands + 2)
+    rising = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - places) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(np.minimum(rising, falling), 0).astype(np.float32)
+    weights[0] = 0  # the constant
+    return weights
+
+
+def _mel(hertz: float | np.ndarray) -> np.ndarray:
+    return 1127 * np.log1p(np.asarray(hertz) / 700)
 
 
 class PrecomputedFeatures(tf.Module):
@@ -147,7 +204,7 @@ def learn_features(train: Examples) -> dict[str, Json]:
       train: with a column `audio`, or with `features`.
     """
     if "audio" in train:
-        return {"given": None}
+        return {"given": None, "normalized": True}
     values = np.concatenate([np.asarray(row, np.float64) for row in train["features"]])
     deviation = np.maximum(values.std(axis=0), 1e-6)
     return {"given": {"mean": values.mean(axis=0).tolist(), "deviation": deviation.tolist()}}

@@ -7,6 +7,8 @@ from keras import KerasTensor, layers, ops
 
 Shape = tuple[int | None, ...]
 
+DECADES = 4.0  # of power in a unit of `LogMel`
+FAINTEST = 6.5  # decades below the loudest: what is softer is as soft
 IMPOSSIBLE = -1e9  # a logit: finite, so that no difference of two is undefined
 
 
@@ -53,6 +55,53 @@ class StackFrames(layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SpectralShape(layers.Layer):
+    """Separates what a frame sounds like from how loud it is, and takes the microphone away.
+
+    An s may be 20 dB softer than the vowel beside it, or 50 dB, as voices and microphones are; its
+    spectrum is an s nevertheless. So the mean over the bands is taken from each frame, and then the
+    mean over the louder half of the frames from each band (cepstral mean normalization; B. Atal
+    1974). How loud a frame is, and how that changes, are two values of their own.
+
+    Call arguments:
+      inputs: float `(batch, frames, bands)`, log-mel of `LogMel`, -1 … 1; 0 at padding alone, on
+        the right.
+
+    Returns:
+      `(batch, frames, bands + 2)`, powers of ten; 0 at padding, and nowhere else.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: KerasTensor, mask: KerasTensor | None = None) -> KerasTensor:
+        real = ops.any(ops.not_equal(inputs, 0), axis=-1, keepdims=True)  # (batch, frames, 1)
+        logs = ops.maximum((ops.cast(inputs, "float32") - 1) * DECADES, -FAINTEST)
+        loud = ops.mean(logs, axis=-1, keepdims=True)
+        counted = ops.cast(real, "float32")
+        louder = ops.cast(loud >= _mean(loud, counted), "float32") * counted
+        shape = logs - loud
+        shape = shape - _mean(shape, louder)
+        loud = ops.where(real, (loud - _mean(loud, louder)) / (FAINTEST / 2), 0.0)
+        before = ops.pad(loud, [[0, 0], [1, 1], [0, 0]])
+        change = (before[:, 2:] - before[:, :-2]) * 1.5
+        values = ops.concatenate([shape, loud, change], axis=-1)
+        # In silence all are 0, which is padding.
+        values = ops.where(real, ops.where(values == 0, 1e-6, values), 0.0)
+        return ops.cast(values, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, int | None, int]) -> Shape:
+        return (*input_shape[:2], input_shape[2] + 2)
+
+
+def _mean(values: KerasTensor, weights: KerasTensor) -> KerasTensor:
+    """Returns the mean over time, `(batch, 1, width)`; `weights` are `(batch, frames, 1)`."""
+    total = ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
+    return ops.sum(values * weights, axis=1, keepdims=True) / total
 
 
 @keras.saving.register_keras_serializable("zoo")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import lfilter, resample_poly
 
-from recipes.audio.features import Features
+from recipes.audio.features import RANGE, Features, LogMel
 from recipes.audio.recordings import RATE
 from zoo.data import Examples
 
@@ -15,7 +15,15 @@ PAUSE = (0.0, 0.5)  # seconds between two recordings
 EDGE = (0.0, 0.3)  # seconds before the first one and behind the last one
 LOUDER = 6.0  # dB by which recordings of a sequence differ from the original, at most
 NOISE = (10.0, 40.0)  # dB that speech is louder than noise
+FAINT = (40.0, 60.0)  # the same, of half of the training sequences
 SPEEDS = range(17, 25)  # twentieths of the original speed
+TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
+WARP = 0.15  # natural logarithm of the length of the vocal tract, at most
+TILT = 0.9  # of filters: how much more of the high or low frequencies a microphone takes
+COLOUR = 0.3  # decades of power by which a microphone's bands differ (standard deviation)
+KNOTS = 6  # between which that changes evenly
+TRIMMED = (12.0, 35.0)  # dB below the loudest 10 ms: what is softer at both ends is cut off
+EDGES = 0.05  # share of a recording that is cut off at each end whatever it is, at most
 BANDS, FRAMES = 6, 8  # of features, that are hidden together, at most
 
 
@@ -23,44 +31,77 @@ def perturbed(audio: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Returns a recording at another speed and pitch, and as if through another microphone.
 
     Resampling changes both at once, as another size of head and throat does (Ko et al.: Audio
-    Augmentation for Speech Recognition, 2015).
+    Augmentation for Speech Recognition, 2015). Half of the recordings are cut close first.
 
     Args:
       audio: float32 `(samples,)`.
-      generator: of the speed and the filter.
+      generator: of the speed, the filter, and what is cut off.
 
     Returns:
-      float32 `(samples,)`, longer or shorter by a fifth at most.
+      float32 `(samples,)`, longer or shorter by a fifth, and by what is cut off.
     """
+    if generator.random() < 0.5:
+        audio = trimmed(audio, generator.uniform(*TRIMMED))
+    first, last = (int(len(audio) * generator.uniform(0, EDGES)) for _ in range(2))
+    audio = audio[first : len(audio) - last]
     speed = int(generator.choice(SPEEDS))
     if speed != 20:
         audio = resample_poly(audio, 20, speed)
-    return lfilter([1.0, generator.uniform(-0.6, 0.6)], [1.0], audio).astype(np.float32)
+    zero, pole = generator.uniform(-TILT, TILT), generator.uniform(-0.5, 0.5)
+    poles = [1.0, pole] if generator.random() < 0.5 else [1.0]
+    return lfilter([1.0, zero], poles, audio).astype(np.float32)
 
 
-def with_noise(audio: np.ndarray, loudness: float, generator: np.random.Generator) -> np.ndarray:
+def trimmed(audio: np.ndarray, decibels: float) -> np.ndarray:
+    """Cuts off both ends of a recording as far as they are soft, in steps of 10 ms.
+
+    Args:
+      audio: float32 `(samples,)`.
+      decibels: below the loudest 10 ms: what is softer is cut off.
+    """
+    step = RATE // 100
+    parts = audio[: len(audio) // step * step].reshape(-1, step)
+    if len(parts) < 9:
+        return audio
+    power = np.mean(np.square(parts, dtype=np.float64), axis=1)
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-decibels / 10))
+    return audio[loud[0] * step : (loud[-1] + 1) * step]
+
+
+def with_noise(
+    audio: np.ndarray,
+    loudness: float,
+    generator: np.random.Generator,
+    decibels: tuple[float, float] = NOISE,
+) -> np.ndarray:
     """Adds noise, more or less of it at low frequencies, 10 to 40 dB below `loudness` (RMS).
 
     Args:
       audio: float32 `(samples,)`.
       loudness: root of the mean square of the speech, in units of the samples.
       generator: of the noise.
+      decibels: between which the noise is softer than `loudness`.
 
     Returns:
       float32 `(samples,)`.
     """
     white = generator.standard_normal(len(audio))
     noise = lfilter([1.0], [1.0, -generator.uniform(0.0, 0.9)], white)
-    level = loudness * 10 ** (-generator.uniform(*NOISE) / 20)
+    level = loudness * 10 ** (-generator.uniform(*decibels) / 20)
     return (audio + level * noise / (rms(noise) + 1e-12)).astype(np.float32)
 
 
-def joined(recordings: Sequence[np.ndarray], generator: np.random.Generator) -> np.ndarray:
+def joined(
+    recordings: Sequence[np.ndarray],
+    generator: np.random.Generator,
+    decibels: tuple[float, float] = NOISE,
+) -> np.ndarray:
     """Joins recordings, each a little louder or softer, with pauses, under one noise.
 
     Args:
       recordings: float32 `(samples,)` at 8 kHz each.
       generator: of the pauses (0 to 0.5 s; 0 to 0.3 s at both ends), loudness and noise.
+      decibels: between which the noise is softer than the speech.
 
     Returns:
       float32 `(samples,)`, within -1 … 1.
@@ -72,7 +113,7 @@ def joined(recordings: Sequence[np.ndarray], generator: np.random.Generator) -> 
         parts.append(recording * np.float32(10 ** (generator.uniform(-LOUDER, LOUDER) / 20)))
     parts.append(_pause(EDGE, generator))
     loudness = rms(np.concatenate([np.zeros(0, np.float32), *parts[1::2]]))
-    audio = with_noise(np.concatenate(parts), loudness, generator)
+    audio = with_noise(np.concatenate(parts), loudness, generator, decibels)
     return audio / np.float32(max(1.0, np.abs(audio).max()))
 
 
@@ -151,6 +192,7 @@ def spoken(
             joined(
                 [perturbed(sound[row], generator) if disturbed else sound[row] for row in rows],
                 generator,
+                FAINT if disturbed and generator.random() < 0.5 else NOISE,
             )
             for rows in drawn
         ]
@@ -163,12 +205,44 @@ def spoken(
 
 
 def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> list[np.ndarray]:
-    """Returns the features of rows, float32 `(frames, width)`; partly hidden if `disturbed`."""
-    rows = encoder.rows(examples[encoder.inputs[0].name])
+    """Returns the features of rows, float32 `(frames, width)`.
+
+    If they are `disturbed`, sound is as of another vocal tract (`warped_mel`), at another tempo and
+    through another microphone; and features are partly hidden.
+    """
+    values = examples[encoder.inputs[0].name]
     if "disturbed" not in examples:
-        return rows
-    generator = np.random.default_rng([*seed, len(rows), 1])
-    return [hidden(row, generator) for row in rows]
+        return encoder.rows(values)
+    generator = np.random.default_rng([*seed, len(values), 1])
+    if not isinstance(encoder, LogMel):
+        return [hidden(row, generator) for row in encoder.rows(values)]
+    rows = encoder.rows(values, np.exp(generator.uniform(-WARP, WARP, len(values))))
+    return [hidden(coloured(retimed(row, generator), generator), generator) for row in rows]
+
+
+def retimed(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Returns features, float32 `(frames, bands)`, at another tempo, their pitch unchanged."""
+    frames = len(features)
+    size = max(1, round(frames * np.exp(generator.uniform(-TEMPO, TEMPO))))
+    place = np.linspace(0, frames - 1, size)
+    first = place.astype(int)
+    share = (place - first)[:, np.newaxis]
+    after = features[np.minimum(first + 1, frames - 1)]
+    return (features[first] * (1 - share) + after * share).astype(np.float32)
+
+
+def coloured(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Returns log-mel features, float32 `(frames, bands)`, through another microphone.
+
+    The loudest one is 1, and none is less than -1, as `LogMel` makes them.
+    """
+    bands = features.shape[1]
+    knots = generator.normal(0, COLOUR / (RANGE / 2), KNOTS)
+    curve = np.interp(np.linspace(0, KNOTS - 1, bands), np.arange(KNOTS), knots)
+    changed = features + curve
+    # 0 is padding.
+    scaled = np.maximum(changed - changed.max() + 1, -1)
+    return np.where(scaled == 0, 1e-6, scaled).astype(np.float32)
 
 
 def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -1,37 +1,69 @@
-"""WAV files as arrays of one channel at one rate.
+"""Recordings in files as arrays of one channel at one rate.
 
-Light: importing this module imports neither TensorFlow nor NumPy.
+WAV needs nothing but SciPy; soundfile (libsndfile) reads FLAC, Ogg, MP3, AIFF and AU, where it is
+installed. Light: importing this module imports neither TensorFlow nor NumPy.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
+from collections.abc import Callable
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.errors import UsageError, ZooError
+from recipes.audio.wav import A_LAW, BEGINNINGS, FLOAT, MU_LAW, NAMES, PCM, parse_wav, samples_of
+from zoo.errors import UsageError, ZooError, first_line, quoted
 
 if TYPE_CHECKING:
     import numpy as np
 
 RATE = 8000  # samples per second of all inputs of networks
 LOWEST, HIGHEST = 1000, 192_000  # rates of files
+OVER = 4.0  # floating-point samples beyond this are integers that nobody scaled
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+# How files that soundfile reads begin.
+OTHERS = {
+    b"fLaC": "a FLAC file",
+    b"OggS": "an Ogg file",
+    b"ID3": "an MP3 file",
+    b"\xff\xfb": "an MP3 file",
+    b"\xff\xf3": "an MP3 file",
+    b"\xff\xf2": "an MP3 file",
+    b"FORM": "an AIFF file",
+    b".snd": "an AU file",
+}
+
+# A voice, to try networks with: see the README beside them.
+VOICES = {
+    name: Path(__file__).with_name("voices") / name
+    for name in ("7_jackson_0.wav", "314_jackson.wav")
+}
+
+Note = Callable[[str], None]
 
 
-def read_recording(path: str | Path) -> np.ndarray:
-    """Reads a WAV file: its channels' mean, at 8 kHz.
+def note_to_stderr(line: str) -> None:
+    """Prints what was mended in a recording."""
+    from zoo.data import fetch
+
+    fetch.log(f"note: {line}")
+
+
+def read_recording(path: str | Path, note: Note = note_to_stderr) -> np.ndarray:
+    """Reads a file of sound: its channels' mean, at 8 kHz.
 
     Args:
-      path: PCM of 8 to 32 bits or floating point, of any number of channels.
+      path: WAV of 8 to 64 bits, floating point, µ-law or A-law, of any number of channels; or
+        another format that libsndfile reads.
+      note: takes a line on what was mended: a header of a stream, a cut file, a wrong scale.
 
     Returns:
-      float32 `(samples,)`, full scale at -1 and 1; floating-point samples beyond are clipped.
+      float32 `(samples,)`, full scale at -1 and 1; see `scaled`.
 
     Raises:
       UsageError: there is no such file.
-      ZooError: it is no WAV file, damaged, or empty.
+      ZooError: it is no recording, damaged, or empty; or soundfile is needed and not installed.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -44,59 +76,107 @@ def read_recording(path: str | Path) -> np.ndarray:
         raise ZooError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}."
         ) from None
-    return decode_wav(data, str(path))
+    return decode(data, str(path), note)
 
 
-def decode_wav(data: bytes, name: str) -> np.ndarray:
-    """Decodes the bytes of a WAV file to float32 `(samples,)`; see `read_recording`.
+def decode(data: bytes, name: str, note: Note = note_to_stderr) -> np.ndarray:
+    """Decodes the bytes of a file of sound to float32 `(samples,)`; see `read_recording`.
 
     Args:
       data: the bytes.
       name: of the file, for messages.
+      note: takes a line on what was mended.
 
     Raises:
-      ZooError: it is no WAV file, damaged, or empty.
+      ZooError: it is no recording, damaged, or empty; or soundfile is needed and not installed.
     """
     import numpy as np
-    from scipy.io import wavfile
 
     if not data:
         raise ZooError(f"{name} is empty.")
-    if data[:4] not in (b"RIFF", b"RIFX", b"RF64") or data[8:12] != b"WAVE":
-        raise ZooError(
-            f"{name} is no WAV file (it begins with {data[:4]!r}). Convert it: "
-            "ffmpeg -i FILE file.wav."
-        )
-    try:
-        with warnings.catch_warnings():
-            # Unknown chunks, and files that are shorter than their header says.
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)
-            rate, samples = wavfile.read(io.BytesIO(data))
-    except Exception as error:  # a damaged file may raise anything
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-        raise ZooError(f"{name} is a damaged WAV file, or of an unknown kind ({reason}).") from None
+    if data[:4] in BEGINNINGS and data[8:12] == b"WAVE":
+        wav = parse_wav(data, name)
+        if wav.note:
+            note(f"{name}: {wav.note}.")
+        if wav.code in (PCM, FLOAT, A_LAW, MU_LAW):
+            rate, samples = wav.rate, samples_of(wav, name)
+        else:
+            kind = NAMES.get(wav.code, f"code {wav.code:#x}")
+            rate, samples = _by_soundfile(data, name, f"a WAV file of the kind {kind}")
+    else:
+        kind = next((kind for start, kind in OTHERS.items() if data.startswith(start)), "")
+        if not kind:
+            raise ZooError(
+                f"{name} is no recording (it begins with {data[:4]!r}). If it is one, convert it: "
+                "ffmpeg -i FILE file.wav."
+            )
+        rate, samples = _by_soundfile(data, name, kind)
     if not LOWEST <= rate <= HIGHEST:
         raise ZooError(
             f"{name} has {rate:,} samples a second; it must be {LOWEST:,} to {HIGHEST:,}."
         )
     if not samples.size:
         raise ZooError(f"{name} has no sound: its length is 0.")
-    scaled = _scaled(samples)
-    audio = scaled.mean(axis=1) if scaled.ndim > 1 else scaled
-    if not np.isfinite(audio).all():
+    if not np.isfinite(samples).all():
         raise ZooError(f"{name} has samples that are not finite numbers.")
-    return resampled(audio.astype(np.float32), rate, RATE)
+    audio, mended = scaled(samples)
+    if mended:
+        note(f"{name}: {mended}.")
+    return resampled(audio.mean(axis=1), rate, RATE)
 
 
-def _scaled(samples: np.ndarray) -> np.ndarray:
-    """Returns PCM of any width as float32 of -1 … 1."""
+def scaled(samples: np.ndarray) -> tuple[np.ndarray, str]:
+    """Scales samples to -1 … 1.
+
+    Floating-point samples a little beyond are divided by the largest one: sound that was made
+    louder than full scale. Those beyond 4 are integers of 16 bits, or of 32, that nobody scaled.
+
+    Args:
+      samples: integers of any width, those of 8 bits without a sign, or finite floating point.
+
+    Returns:
+      float32 of the same shape; and what was mended, or "".
+    """
     import numpy as np
 
     if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
+        return (samples.astype(np.float32) - 128) / 128, ""
     if np.issubdtype(samples.dtype, np.integer):
-        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    return np.clip(samples.astype(np.float32), -1, 1)
+        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min), ""
+    loudest = float(np.abs(samples).max())
+    if loudest <= 1:
+        return samples.astype(np.float32), ""
+    if loudest <= OVER:
+        return (samples / loudest).astype(np.float32), ""
+    for bits in (16, 32):
+        if loudest <= 2 ** (bits - 1):
+            what = f"its floating-point samples reach {loudest:,.0f}, not 1"
+            scale = f"they are taken as whole numbers of {bits} bits and divided by"
+            return (samples / 2 ** (bits - 1)).astype(np.float32), (
+                f"{what}: {scale} {2 ** (bits - 1):,}"
+            )
+    return (samples / loudest).astype(np.float32), (
+        f"its floating-point samples reach {loudest:.3g}, not 1: they are divided by that"
+    )
+
+
+def _by_soundfile(data: bytes, name: str, kind: str) -> tuple[int, np.ndarray]:
+    """Returns the rate and the samples, float32 `(samples, channels)`, by libsndfile."""
+    try:
+        import soundfile
+    except (ImportError, OSError):  # OSError: it has no library on this machine
+        raise ZooError(
+            f"{name} is {kind}, which is read by soundfile: pip install '.[audio]'. Or "
+            "convert it: ffmpeg -i FILE file.wav."
+        ) from None
+    try:
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except (RuntimeError, TypeError, ValueError) as error:  # LibsndfileError is a RuntimeError
+        raise ZooError(
+            f"{name} is {kind} that cannot be read ({quoted(first_line(error))}). Convert it: "
+            "ffmpeg -i FILE file.wav."
+        ) from None
+    return rate, samples
 
 
 def resampled(audio: np.ndarray, rate: int, new_rate: int) -> np.ndarray:

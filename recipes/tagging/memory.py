@@ -45,10 +45,9 @@ def complete(examples: Examples) -> Examples:
                 "(BIO or IOB1), or B-X, I-X, E-X and S-X (BIOES)."
             )
         sentences.append(reader.Sentence([row] * len(tokens), tokens, tags))
-    try:
-        scheme = reader.find_scheme(sentences, WHERE)
-    except ZooError as error:  # it names lines
-        raise ZooError(str(error).replace(" line", " row")) from error
+    scheme, wrong_rows, complaint = reader.find_scheme(sentences, "row")
+    if wrong_rows:
+        raise ZooError(f"{WHERE}: {complaint}")
     return {
         "text": examples.get("text") or [" ".join(each.tokens) for each in sentences],
         "tokens": [each.tokens for each in sentences],

@@ -27,6 +27,7 @@ VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",
     "info": "Show a recipe: idea, config, data, layers.",
     "train": "Train a recipe, or go on with a run.",
+    "distil": "Train a recipe on what teachers answer.",
     "launch": "Train in several processes at once.",
     "evaluate": "Score a model beside its baselines.",
     "predict": "Answer texts or a file of them.",

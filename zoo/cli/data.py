@@ -13,6 +13,7 @@ from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data import Dataset, Examples, Source
+    from zoo.data.reading import ReadOptions
 
 
 @click.group()
@@ -78,7 +79,10 @@ def fetch(name: str, source: str | None) -> None:
 @click.argument("name_or_file")
 @click.option("--recipe", help="Recipe of the file; required if there are several datasets.")
 @options.column
-def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> None:
+@options.reading
+def check(
+    name_or_file: str, recipe: str | None, columns: dict[str, str], reading: ReadOptions
+) -> None:
     """Check the cached data of a dataset, or your own file or folder.
 
     Your own file is checked as by `zoo train --data FILE`; nothing is written.
@@ -86,8 +90,8 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
     from zoo.data.origin import find_custom
 
     if name_or_file in _datasets() or _is_recipe(name_or_file):
-        if columns:
-            raise UsageError("Column names can be set for custom data only.")
+        if columns or reading.to_json():
+            raise UsageError("Options of columns and files are for custom data only.")
         _check_cache(_dataset(name_or_file))
         return
     origin = find_custom(name_or_file)
@@ -97,7 +101,7 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
             f"{suggest(name_or_file, _datasets())}"
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
-    splits = dataset.load(origin, columns=columns)
+    splits = dataset.load(origin, columns=columns, reading=reading)
     click.echo(options.printable(splits.title))
     for name in ("train", "validation", "test"):
         _report(name, getattr(splits, name), dataset)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from zoo.cli import options
 from zoo.scores import Number, Scores, heading
+
+if TYPE_CHECKING:
+    from zoo.data.reading import ReadOptions
 
 
 @click.command()
@@ -14,6 +19,7 @@ from zoo.scores import Number, Scores, heading
     "--data", metavar="SOURCE", help="A source (its test split is scored), or your file (all rows)."
 )
 @options.column
+@options.reading
 @click.option(
     "--split",
     type=click.Choice(["test", "validation"]),
@@ -30,6 +36,7 @@ def evaluate(
     model: str,
     data: str | None,
     columns: dict[str, str],
+    reading: ReadOptions,
     split: str,
     baselines: bool,
     trust: bool,
@@ -42,7 +49,15 @@ def evaluate(
     options.import_tensorflow()
     from zoo.serving import evaluate
 
-    result = evaluate(model, data, columns=columns, split=split, baselines=baselines, trust=trust)
+    result = evaluate(
+        model,
+        data,
+        columns=columns,
+        reading=reading,
+        split=split,
+        baselines=baselines,
+        trust=trust,
+    )
     if as_json:
         click.echo(options.json_text(result, indent=2))
         return

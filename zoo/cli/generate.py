@@ -105,6 +105,8 @@ def generate(
     }
     if for_files and output is None:
         raise UsageError(f"--{next(iter(for_files))} is for files. Add -o DIR.")
+    if left := predictor.recipe.unread(predictor.config, predictor.assets, start):
+        click.echo(f"note: not read: {options.printable(left)}", err=True)
     streamed = output is None and not as_json and "symbols" in predictor.assets
     if streamed:
         for number in range(count):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli import options
 from zoo.config import INSPECTED, check_inspected
+
+if TYPE_CHECKING:
+    from zoo.data.reading import ReadOptions
 
 
 def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -28,6 +32,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     help="A file of examples with their targets, as for `zoo train --data`.",
 )
 @options.column
+@options.reading
 @click.option(
     "--what",
     callback=_parts,
@@ -58,6 +63,7 @@ def inspect(
     texts: tuple[str, ...],
     source: str | None,
     columns: dict[str, str],
+    reading: ReadOptions,
     what: list[str],
     rows: int,
     output: str,
@@ -86,6 +92,7 @@ def inspect(
         list(texts) or None,
         data=None if source is None else Path(source),  # never the key of a source
         columns=columns,
+        reading=reading,
         output=output,
         what=what,
         rows=rows,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import json
 import math
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,52 @@ column = click.option(
     callback=lambda ctx, param, value: parse_settings(value),
     help="Name of a column in your file, e.g. text=review. May be repeated.",
 )
+
+_READING = (  # option strings, and what click is told of them
+    (["--sep"], {"metavar": "SIGN", "help": "Between columns: comma, semicolon, tab, pipe, …"}),
+    (["--encoding"], {"metavar": "NAME", "help": "Of text files, e.g. cp1252."}),
+    (
+        ["--quoting"],
+        {"type": click.Choice(["csv", "none"]), "help": "Whether quotation marks hold cells."},
+    ),
+    (["--decimal"], {"type": click.Choice(["point", "comma"]), "help": "Decimal sign of numbers."}),
+    (
+        ["--dayfirst/--monthfirst"],
+        {"default": None, "help": "How dates such as 03/04/2024 begin."},
+    ),
+    (["--sheet"], {"metavar": "NAME", "help": "Of an Excel workbook; or its number from 1."}),
+    (
+        ["--records"],
+        {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."},
+    ),
+    (["--drop-bad"], {"is_flag": True, "help": "Leave out rows that cannot be used."}),
+    (["--repair"], {"metavar": "NAMES", "help": "Repairs that messages about a file name."}),
+    (
+        ["--min-count"],
+        {"type": click.IntRange(0), "metavar": "N", "help": "Leave out classes of fewer rows."},
+    ),
+)
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say how a file of one's own is read, as one argument `reading`.
+
+    What is not said is found out from the file. The argument is a
+    `zoo.data.reading.ReadOptions`.
+    """
+    names = [flags[0].split("/")[0].lstrip("-").replace("-", "_") for flags, _ in _READING]
+
+    @functools.wraps(command)
+    def collected(*args: Any, **kwargs: Any) -> Any:
+        from zoo.data.reading import ReadOptions
+
+        given = {name: kwargs.pop(name) for name in names}
+        said = {name: value for name, value in given.items() if value is not None}
+        return command(*args, reading=ReadOptions(**said), **kwargs)
+
+    for flags, settings in reversed(_READING):
+        collected = click.option(*flags, **settings)(collected)
+    return collected
 
 
 def import_tensorflow() -> Any:

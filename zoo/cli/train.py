@@ -65,6 +65,7 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     "[default: the first available source]",
 )
 @options.column
+@options.reading
 @click.option(
     "--set",
     "settings",
@@ -194,12 +195,13 @@ def train(
         if found:
             cluster.patience()
         options.import_tensorflow()
-    from zoo.training import train
+    from zoo import training
 
+    function = training.distil if "teachers" in kwargs else training.train
     if sys.stdout.isatty() and not kwargs["quiet"]:
         click.echo("reading the data …\r", nl=False)  # the next line is printed over it
     try:
-        run = train(
+        run = function(
             name,
             output,
             settings=changes,

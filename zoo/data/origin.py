@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from zoo.data import objects
 from zoo.data.splits import SPLITS
-from zoo.errors import UsageError, suggest
+from zoo.errors import UsageError, quoted, shortened, suggest
 
 IN_MEMORY = "in memory"  # the recorded source of such data
 
@@ -127,9 +127,9 @@ def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
     if text == IN_MEMORY:
         raise UsageError("The data were in memory: pass the same data again.")
     if not isinstance(value, str) or Path(text).suffix or os.sep in text:
-        raise UsageError(f"There is no file or folder {text}.")
+        raise UsageError(f"There is no file or folder {shortened(text)}.")
     raise UsageError(
-        f"Unknown source {text!r}; files and folders are sources too.{suggest(text, keys)}"
+        f"Unknown source {quoted(text)}; files and folders are sources too.{suggest(text, keys)}"
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from zoo.data.sources import Examples, Parts
-from zoo.errors import ZooError
+from zoo.errors import ZooError, quoted
 
 SPLITS = ("train", "validation", "test")
 SEED = 20110619  # of every split and of `tiny`; independent of the seed of training
@@ -71,8 +71,10 @@ def complete(
     label: str = "",
     group: str = "",
     deduplicate_by: str = "",
+    identity: Callable[[Examples, int], bytes] | None = None,
     splitter: Splitter | None = None,
     validation: float = FRACTION,
+    min_count: int = 0,
 ) -> tuple[Parts, list[str]]:
     """Draws the missing splits from the training rows.
 
@@ -83,8 +85,10 @@ def complete(
       group: a column; rows with the same value go to the same split. `""` for none.
       deduplicate_by: a column that identifies duplicate rows. They are dropped if there are only
         training rows; `""` keeps them.
+      identity: returns bytes of a row, by which alone it is drawn; see `drawn_alone`.
       splitter: makes the splits; `None`: rows are drawn by a fixed seed.
       validation: fraction of the training rows that become validation rows.
+      min_count: classes with fewer training rows are left out of all splits.
 
     Returns:
       All three splits, and notes.
@@ -102,6 +106,9 @@ def complete(
                 other = len(set(pairs)) - count(train)
                 note += f", {other:,} of them with another {label}" if other else ""
             notes.append(note)
+    if label and min_count:
+        parts, more = without_rare({**parts, "train": train}, label, min_count)
+        train, notes = parts["train"], [*notes, *more]
     fractions = {"validation": validation, "test": FRACTION}
     fractions = {name: value for name, value in fractions.items() if name not in parts}
     if splitter:
@@ -115,7 +122,10 @@ def complete(
         if groups <= len(fractions):
             what = f"different {group}s" if group else "rows"
             raise ZooError(f"{title}: {groups} {what} are too few to be split.")
-    drawn = cut_off(train, fractions, label, group)
+    if identity:
+        drawn = drawn_alone(train, fractions, identity, label)
+    else:
+        drawn = cut_off(train, fractions, label, group)
     for name in fractions:
         notes.append(f"{count(drawn[name]):,} {name} rows drawn from train by a fixed seed")
     return {name: drawn.get(name) or parts[name] for name in SPLITS}, notes
@@ -134,8 +144,33 @@ def _check_classes(train: Examples, label: str, needed: int, title: str) -> None
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         raise ZooError(
             f"{title}: a class needs {needed} different rows to be in every split; too few "
-            f"have {classes}{more}."
+            f"have {classes}{more}. Give more rows, or leave such classes out with --min-count "
+            f"{needed}."
         )
+
+
+def without_rare(parts: Parts, label: str, min_count: int) -> tuple[Parts, list[str]]:
+    """Leaves out the classes with fewer than `min_count` training rows; returns notes, too.
+
+    Raises:
+      ZooError: no training row would be left.
+    """
+    sizes = Counter(parts["train"][label])
+    rare = sorted(name for name, rows in sizes.items() if rows < min_count)
+    if len(rare) == len(sizes):
+        raise ZooError(
+            f"No class has {min_count:,} rows; the largest has {max(sizes.values()):,}. Use a "
+            "lower --min-count."
+        )
+    if not rare:
+        return parts, []
+    left = {}
+    for name, part in parts.items():
+        kept = [row for row, value in enumerate(part[label]) if value not in rare]
+        left[name] = take(part, kept)
+    shown = ", ".join(f"{quoted(name, 40)} ({sizes[name]:,})" for name in rare[:5])
+    more = f" and {len(rare) - 5:,} more" if len(rare) > 5 else ""
+    return left, [f"classes of fewer than {min_count:,} rows left out: {shown}{more}"]
 
 
 def tiny(parts: Parts, label: str = "", *, long_rows: bool = False) -> Parts:
@@ -224,6 +259,53 @@ def cut_off(
     for row in order:
         parts[split_of.get(row, "train")].append(row)
     return {name: take(examples, rows) for name, rows in parts.items()}
+
+
+def drawn_alone(
+    examples: Examples,
+    fractions: Mapping[str, float],
+    identity: Callable[[Examples, int], bytes],
+    label: str = "",
+) -> Parts:
+    """Draws about these fractions of the examples, each row by itself; the others are `"train"`.
+
+    A row's split depends on what it is, not on how many others there are: with another row more,
+    all others stay where they are. Only where a class is so rare that a split has no row of it,
+    the row that is nearest to that split is taken. The rows of a split keep their order.
+
+    Args:
+      examples: rows to split.
+      fractions: name of a split to its fraction of the rows.
+      identity: returns bytes of the row of this number; equal rows go to the same split.
+      label: a column of classes; every class has a row in each split.
+    """
+    import hashlib
+
+    places = []
+    for row in range(count(examples)):
+        digest = hashlib.sha256(f"{SEED} ".encode() + identity(examples, row)).digest()
+        places.append(int.from_bytes(digest[:8], "big") / 2**64)  # 0 to 1
+    classes: dict[Any, list[int]] = {}
+    for row in range(len(places)):
+        classes.setdefault(examples[label][row] if label else None, []).append(row)
+    split_of = dict.fromkeys(range(len(places)), "train")
+    start = 0.0
+    for name, fraction in fractions.items():
+        split_of |= {
+            row: name for row, place in enumerate(places) if start <= place < start + fraction
+        }
+        start += fraction
+    for rows in classes.values():
+        for name in (*fractions, "train"):
+            if all(split_of[row] != name for row in rows):
+                sizes = Counter(split_of[row] for row in rows)
+                spare = [row for row in rows if sizes[split_of[row]] > 1]
+                if spare:
+                    split_of[min(spare, key=lambda row: (places[row], row))] = name
+    return {
+        name: take(examples, [row for row, split in split_of.items() if split == name])
+        for name in ("train", *fractions)
+    }
 
 
 def fingerprint(parts: Parts) -> str:

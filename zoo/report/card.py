@@ -66,6 +66,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
             for name, scores in {f"**{recipe.name}**": test, **baselines}.items()
         ),
         "",
+        *_teaching(data.get("teaching")),
         *_signatures(test),
         *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
@@ -93,6 +94,20 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         *(["", warning] if (warning := getattr(recipe.module, "WARNING", "")) else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _teaching(about: dict[str, Any] | None) -> list[str]:
+    """Who taught the network, and on what."""
+    if about is None:
+        return []
+    teachers = [f"`{name}` ({accuracy:.4f})" for name, accuracy in about["teachers"].items()]
+    mean = f", their mean {about['mean']:.4f}" if len(teachers) > 1 else ""
+    return [
+        f"Taught by {', '.join(teachers)}{mean}: accuracy on the validation split. The target of "
+        f"{about['labelled']:,} rows is the label, by a share of {about['label_share']:g}, and the "
+        f"teachers' probabilities; of {about['unlabelled']:,} rows without a label, these alone.",
+        "",
+    ]
 
 
 def _limits(config: Config) -> list[str]:

@@ -59,13 +59,13 @@ def curves_figure(history: Sequence[dict[str, Any]], monitor: Monitor = VAL_LOSS
     figure = Figure(figsize=(4.8 * len(keys), 3.6), layout="constrained")
     panels = figure.subplots(1, len(keys), squeeze=False)[0]
     for axes, key in zip(panels, keys, strict=True):
-        for name, label, colour in (
-            (key, "train", TRAIN),
-            (f"val_{key}", "validation", VALIDATION),
+        for name, label, colour, style in (
+            (key, "train", TRAIN, "o-"),
+            (f"val_{key}", "validation", VALIDATION, "s--"),
         ):
             if name in history[0]:
                 axes.plot(
-                    epochs, _column(history, name), "o-", color=colour, label=label, ms=4, lw=1.8
+                    epochs, _column(history, name), style, color=colour, label=label, ms=4, lw=1.8
                 )
         if best is not None:
             axes.axvline(epochs[best], color=GREY, lw=1, ls="--", zorder=0)
@@ -144,6 +144,33 @@ def confusion(confusion: ConfusionMatrix, path: Path) -> None:
     save(figure, path)
 
 
+def legend_above(axes: Axes, columns: int = 3) -> None:
+    """Writes the legend of one panel above it, where it covers no curve."""
+    axes.legend(
+        frameon=False,
+        fontsize=9,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        borderaxespad=0.2,
+        ncols=columns,
+        columnspacing=1.2,
+        handlelength=2.2,
+    )
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
+    """Writes the legend of one panel below a figure of the layout "constrained"."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(columns, max(len(labels), 1)),
+        frameon=False,
+        fontsize=9,
+    )
+
+
 def _decorate(axes: Axes, key: str) -> None:
     """Sets labels, grid and legend of one panel of `curves`."""
     axes.set_xlabel("epoch")
@@ -151,7 +178,7 @@ def _decorate(axes: Axes, key: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    legend_above(axes)
 
 
 def _column(history: Sequence[dict[str, Any]], key: str) -> np.ndarray:

@@ -5,6 +5,7 @@ Light: importing this module imports neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.errors import UsageError, ZooError, quoted, suggest
+from zoo.errors import UsageError, ZooError, check_path, quoted, suggest
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe, recipes, runs_new_code
 from zoo.serving.pretrained import pretrained, pretrained_names
@@ -34,6 +35,7 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
     Raises:
       UsageError: there is no such model, or its version is such a link.
     """
+    check_path("A model", model)
     name = os.fspath(model)
     if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
         return pretrained(name)
@@ -41,7 +43,7 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
     if not os.path.isdir(folder):  # unlike Path.is_dir, also False for what can be no path
         known = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*"))]
         raise UsageError(
-            f"{name!r} is no pretrained model, run folder or export.{suggest(name, known)}"
+            f"{quoted(name)} is no pretrained model, run folder or export.{suggest(name, known)}"
         )
     versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
     if versions and not (folder / "config.json").exists():
@@ -89,6 +91,14 @@ def _parts(folder: Path) -> Iterator[Path]:
 def has_weights(folder: Path) -> bool:
     """Whether a folder holds Keras weights or a SavedModel."""
     return any((folder / name).exists() for name in (*WEIGHTS, "saved_model.pb"))
+
+
+def is_pattern(folder: Path) -> bool:
+    """Whether TensorFlow takes a path for a pattern that the path does not match: `a[1]`.
+
+    It looks for the variables of a SavedModel by a pattern, and does not find them there.
+    """
+    return not fnmatch.fnmatchcase(str(folder), str(folder))
 
 
 def about(folder: Path) -> Path:

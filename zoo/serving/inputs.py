@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.errors import UsageError, first_line
+from zoo.errors import UsageError, first_line, shortened
 from zoo.utf8 import utf8
 
 LENGTH = "length"  # the input or output that says how long rows are
@@ -87,7 +87,8 @@ def columns_of(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, l
         examples = {next(iter(specs)): examples}
     if examples.keys() != specs.keys():
         raise UsageError(
-            f"This model takes the inputs {', '.join(specs)}; got {', '.join(examples)}."
+            f"This model takes the inputs {', '.join(specs)}; got "
+            f"{shortened(', '.join(map(str, examples))) or 'none'}."
         )
     for name, column in examples.items():
         if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
@@ -113,6 +114,14 @@ def columns_of(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, l
                             f"Example {row} of input {name!r} is of type {type(part).__name__}; "
                             "it must be text."
                         )
+        if spec.dtype.is_floating and spec.shape.rank > 2 and LENGTH not in specs:
+            shapes = dict.fromkeys(map(_shape, columns[name]))
+            if len(shapes) > 1:
+                one, other = list(shapes)[:2]
+                raise UsageError(
+                    f"The examples of input {name!r} have the shapes {one} and {other}; those of "
+                    "one call must have the same shape. Call predict for each shape."
+                )
         if spec.dtype == tf.string:
             columns[name] = [
                 [_encoded(part) for part in value] if sequences else _encoded(value)
@@ -200,8 +209,9 @@ def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:
         return None
     shape = np.max([row.shape for row in rows], axis=0)
     array = np.zeros((len(rows), *shape), spec.dtype.as_numpy_dtype)
-    for place, row in zip(array, rows, strict=True):
-        place[tuple(slice(size) for size in row.shape)] = row
+    with np.errstate(over="ignore"):  # numbers beyond float32 are infinite there
+        for place, row in zip(array, rows, strict=True):
+            place[tuple(slice(size) for size in row.shape)] = row
     return array
 
 
@@ -218,6 +228,14 @@ def _padded(values: Any, rank: int, filler: Any) -> np.ndarray:
     for row, value in zip(array, rows, strict=True):
         row[tuple(slice(size) for size in value.shape)] = value
     return array
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Returns the shape of nested lists; of unequal ones, which are refused later, of the outer."""
+    try:
+        return np.shape(value)
+    except ValueError:
+        return (len(value),)
 
 
 def _encoded(value: str | bytes) -> bytes:

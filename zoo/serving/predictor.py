@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import importlib
@@ -16,9 +17,19 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.assets import Assets, reading_assets
+from zoo.bounds import NOT_FINITE
 from zoo.config import Config, limits_of, override
 from zoo.data.origin import DataLike
-from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, suggest
+from zoo.errors import (
+    UsageError,
+    ZooError,
+    check_integer,
+    first_line,
+    quoted,
+    shortened,
+    suggest,
+)
+from zoo.processes import use_tensorflow
 from zoo.recipe import Picture, Recipe
 from zoo.serving import capabilities, generation, rows
 from zoo.serving.about import describe_model
@@ -29,6 +40,7 @@ from zoo.serving.find import (
     about,
     find,
     has_weights,
+    is_pattern,
     resolved_config,
     stored_recipe,
 )
@@ -77,6 +89,9 @@ def load(model: str | os.PathLike[str], *, trust: bool = False) -> Predictor:
 class Predictor:
     """A trained model that takes raw examples and answers in plain Python values.
 
+    It can be pickled and copied. A copy holds no weights: it reads them from the folder when it is
+    first used, whatever has been done to `model` meanwhile. It cannot be used in a forked process.
+
     Attributes:
       folder: what it was loaded from.
       recipe, config: the network, and the config it was trained with.
@@ -94,14 +109,33 @@ class Predictor:
         self.trust = trust
         self.about = about(folder)
         self.resolved = resolved_config(folder, trust)
+        self._read_assets()
+
+    def _read_assets(self) -> None:
         self.assets = Assets(
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
         )
-        if not has_weights(folder):
+        if not has_weights(self.folder):
             raise ZooError(
-                f"{folder} has no weights yet: no epoch is complete. Run its `zoo train` again."
+                f"{self.folder} has no weights yet: no epoch is complete. Run its `zoo train` "
+                "again."
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy is made of: where the model is, not what TensorFlow made of it."""
+        made = {"assets", "_kept"} | {
+            name
+            for name in self.__dict__
+            if isinstance(getattr(type(self), name, None), functools.cached_property)
+        }
+        state = {name: value for name, value in self.__dict__.items() if name not in made}
+        places = {name: Path(os.path.abspath(state[name])) for name in ("folder", "about")}
+        return {**state, **places}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(copy.deepcopy(state))
+        self._read_assets()
 
     @property
     def name(self) -> str:
@@ -163,8 +197,13 @@ class Predictor:
     def _saved_model(self) -> bool:
         return (self.folder / "saved_model.pb").exists()
 
-    @functools.cached_property
+    @property
     def model(self) -> keras.Model:
+        use_tensorflow()
+        return self._network
+
+    @functools.cached_property
+    def _network(self) -> keras.Model:
         if self._weights is None:
             raise ZooError(
                 f"{self.folder} holds a SavedModel only, which can be served, but neither trained "
@@ -218,11 +257,17 @@ class Predictor:
     @functools.cached_property
     def signatures(self) -> Mapping[str, Any]:
         """Signature name to a function of named tensors that returns named tensors."""
+        use_tensorflow()
         # Functions do not keep alive the tables and variables that they use.
         self._kept: Any
         if not self._saved_model:
             self._kept = self.served()
             return self._kept.functions
+        if is_pattern(self.folder):
+            raise ZooError(
+                f"{self.folder}: TensorFlow takes the square brackets in this path for a pattern, "
+                "and finds no variables. Rename the folder, or name it by a path without them."
+            )
         if not is_trusted(self.trust):
             check_graph(self.folder)
         try:
@@ -316,6 +361,7 @@ class Predictor:
             input, option or signature, a batch size below 1, an option's value that the model
             does not allow.
         """
+        use_tensorflow()
         check_integer("batch_size", batch_size)
         if batch_size < 1:
             raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
@@ -327,7 +373,7 @@ class Predictor:
             raise UsageError(
                 f"The signature {signature!r} of {self.name} takes "
                 f"{'the options ' + ', '.join(scalars) if scalars else 'no options'}; "
-                f"got {', '.join(options) or 'none'}."
+                f"got {shortened(', '.join(options)) or 'none'}."
             )
         fixed = {name: input_tensor(name, spec, options[name]) for name, spec in scalars.items()}
         answers = self._answer(function, rows_in, specs, fixed, batch_size)
@@ -424,7 +470,7 @@ class Predictor:
                     }
                 if rows.VALID not in values:  # of a model that does not mark them itself
                     wrong = index[rows.find_not_finite(values)]
-                    problems |= dict.fromkeys(wrong.tolist(), "Its answer has no finite numbers.")
+                    problems |= dict.fromkeys(wrong.tolist(), NOT_FINITE)
         if len(asserted) == count:  # it was not one row that was wrong
             raise UsageError(asserted[min(asserted)])
         problems |= asserted
@@ -608,12 +654,15 @@ class Predictor:
 
         Args as of `generate`'s `given`; raises as `generate`.
         """
+        use_tensorflow()
         specs = input_specs(self.signatures[BEGIN])
         columns = {name: [value] for name, value in self.seed_inputs(given)[0].items()}
         inputs = columns_of(columns, specs).items()
-        begun = dict(
-            self.signatures[BEGIN](**{n: input_tensor(n, specs[n], column) for n, column in inputs})
-        )
+        given_tensors = {n: input_tensor(n, specs[n], column) for n, column in inputs}
+        try:
+            begun = dict(self.signatures[BEGIN](**given_tensors))
+        except rows.REFUSALS as error:
+            raise UsageError(rows.refusal(error)) from error
         begun.pop(rows.VALID, None)
         problem = begun.pop(rows.PROBLEM, None)
         if problem is not None and problem[0] != b"":
@@ -683,13 +732,9 @@ def _computed(
     inputs = batch_tensors(columns, specs, index)
     try:
         outputs = function(**inputs, **options)
-    except tf.errors.InvalidArgumentError as error:
-        # A graph can check what it is given by an assertion only.
-        said = rows.asserted(error)
-        if said is None:
-            raise
+    except rows.REFUSALS as error:
         if len(index) == 1:
-            problems[int(index[0])] = said
+            problems[int(index[0])] = rows.refusal(error)
             return
         for one in np.split(index, len(index)):
             yield from _computed(function, columns, specs, options, one, problems)

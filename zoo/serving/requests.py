@@ -168,16 +168,22 @@ def _of_file(
     """Reads one file: by the recipe, or a table of texts."""
     if predictor.recipe.reads_input:
         return _named(predictor, [path], names)
-    from zoo.data.tables import SUFFIXES, read_rows
+    from zoo.data.contents import inner_name
+    from zoo.data.declaration import TABLES
+    from zoo.data.formats import value_of
+    from zoo.data.tables import read_rows
 
     file = Path(path).expanduser()
-    if not file.name.lower().removesuffix(".gz").endswith(tuple(SUFFIXES)):
+    if not inner_name(file).endswith(TABLES):
         raise UsageError(
-            f"{shortened(str(file))}: a file of examples ends in {', '.join(SUFFIXES)}. Give the "
+            f"{shortened(str(file))}: a file of examples ends in {', '.join(TABLES)}. Give the "
             "examples themselves as a list, or name such a file."
         )
     theirs = [(columns or {}).get(name, name) for name in names]
     rows = read_rows(file, theirs)
-    found = {name: [row[each] for row in rows] for name, each in zip(names, theirs, strict=True)}
+    found = {
+        name: [value_of(row, each) for row in rows]
+        for name, each in zip(names, theirs, strict=True)
+    }
     others = {key: [row.get(key) for row in rows] for key in (rows[0] if rows else {})}
     return found, {key: values for key, values in others.items() if key not in theirs}

@@ -17,6 +17,7 @@ import numpy as np
 
 from zoo.errors import LONGEST, STOPPING, Interrupted, UsageError, ZooError, shortened
 from zoo.training import checkpoint, diagnostics
+from zoo.training.replicas import Votes
 from zoo.training.run import OVERWRITTEN
 from zoo.training.throughput import Throughput
 from zoo.training.workers import Workers
@@ -26,11 +27,15 @@ class StopSignal:
     """While active, remembers a signal that ends a process instead of dying in mid-step.
 
     These are SIGINT, SIGTERM and SIGHUP; one that the process ignores, as `nohup` has it, stays
-    ignored. A second SIGINT interrupts at once. Does nothing outside the main thread.
+    ignored. A second SIGINT interrupts at once. Outside the main thread no signal is seen.
+
+    Args:
+      event: another way to stop, from any thread; None if there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, event: threading.Event | None = None) -> None:
         self.received: int | None = None
+        self.event = event
 
     def __enter__(self) -> StopSignal:
         self._before: dict[int, Any] = {}
@@ -45,8 +50,13 @@ class StopSignal:
             signal.signal(number, handler)
 
     @property
+    def asked(self) -> bool:
+        """Whether this process is asked to stop."""
+        return self.received is not None or (self.event is not None and self.event.is_set())
+
+    @property
     def number(self) -> int:
-        """The signal; SIGTERM if it was another worker that received one."""
+        """The signal; SIGTERM if it was an event, or another worker that received one."""
         return signal.SIGTERM if self.received is None else self.received
 
     def _handle(self, number: int, _: Any) -> None:
@@ -69,6 +79,7 @@ class Steps(keras.callbacks.Callback):
       metrics: values of a checkpoint whose running metrics to set before the first step, or None.
       workers: the processes that train together, of which the chief writes.
       pace: counts what the steps read.
+      votes: what travels with the steps of several replicas, None for one.
     """
 
     def __init__(
@@ -83,12 +94,13 @@ class Steps(keras.callbacks.Callback):
         metrics: list[np.ndarray] | None,
         workers: Workers,
         pace: Throughput,
+        votes: Votes | None = None,
     ) -> None:
         super().__init__()
         self.folder, self.state, self.steps, self.every = folder, state, steps, every
         self.order = order
         self.stop, self.progress, self.metrics = stop, progress, metrics
-        self.workers, self.pace = workers, pace
+        self.workers, self.pace, self.votes = workers, pace, votes
         self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -106,20 +118,35 @@ class Steps(keras.callbacks.Callback):
         self._clock = now
         self.state.step += 1
         self.pace.end(self.state)
-        if wrong := diagnostics.broken(self.model, (logs or {}).get("loss", 0.0)):
+        # All workers have to see the same loss.
+        loss = self.votes.loss if self.votes else (logs or {}).get("loss", 0.0)
+        if wrong := diagnostics.broken(self.model, loss):
             raise ZooError(self._lost(wrong, self.order[batch]))
         self.progress.step(self.state, logs or {})
         self.workers.beat()
+        stopped, due = self._asked()
         if self.state.step < self.steps:
-            due = self.workers.chief and time.monotonic() - self._saved >= self.every
-            # Whoever is asked to stop or to write, all do, after the same step.
-            stopped, due = self.workers.agree(self.stop.received is not None, due)
             if stopped or due:
                 checkpoint.save(self.folder, self.model, self.state, write=self.workers.chief)
                 self._saved = time.monotonic()
             if stopped:
                 raise Interrupted(self.state.epoch + 1, self.state.step, self.stop.number)
         self._clock = time.perf_counter()
+
+    def _asked(self) -> list[bool]:
+        """Returns whether to stop and whether to write a checkpoint, after this step.
+
+        Whoever of several workers is asked to, all do after the same step: the next one, with which
+        the others hear of it.
+        """
+        late = time.monotonic() - self._saved >= self.every
+        raised = [self.stop.asked, self.workers.chief and late]
+        if self.votes is None or self.workers.number == 1:
+            return raised
+        heard, self.votes.raised = self.votes.heard, raised
+        if heard[1]:  # it is written now
+            self.votes.raised[1] = False
+        return heard
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.workers.beat()

@@ -34,12 +34,22 @@ class MonitoredAdam(keras.optimizers.Adam):
     Args:
       *args: of `keras.optimizers.Adam`.
       groups: the name of the layer that each trainable variable belongs to, in their order.
+      rates: factor of the step size of each layer, in the order of `layers`; () for 1.
+      starts: the step from which on each layer learns; () for the first one.
       **kwargs: of `keras.optimizers.Adam`.
     """
 
-    def __init__(self, *args: Any, groups: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        groups: Sequence[str] = (),
+        rates: Sequence[float] = (),
+        starts: Sequence[int] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.groups = list(groups)
+        self.rates, self.starts = list(rates), list(starts)
 
     @property
     def layers(self) -> list[str]:
@@ -90,8 +100,23 @@ class MonitoredAdam(keras.optimizers.Adam):
         self.totals.assign_add(tf.concat([counted, ratio], axis=0))
         self.last.assign(tf.sqrt(gradient))
 
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if self.rates or self.starts:
+            (index,) = variable_indices(self, [variable])
+            layer = self.layers.index(self.groups[index])
+            factor = self.rates[layer] if self.rates else 1.0
+            if self.starts:
+                begun = ops.greater_equal(self.iterations, self.starts[layer])
+                factor = factor * ops.cast(begun, learning_rate.dtype)
+            learning_rate = learning_rate * factor
+        super().update_step(gradient, variable, learning_rate)
+
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Leaves the weights as they are: `zoo.training.averages` gives their means."""
+
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "groups": self.groups}
+        mine = {"groups": self.groups, "rates": self.rates, "starts": self.starts}
+        return {**super().get_config(), **mine}
 
 
 # Its name in `.keras` files of earlier versions.
@@ -103,13 +128,13 @@ def _square(values: Any) -> Any:
     return ops.cast(ops.sum(ops.square(values)), "float32")
 
 
-def layer_names(model: keras.Model) -> list[str]:
-    """Returns the name of the layer of each trainable variable of a model, in their order.
+def named_layers(model: keras.Model) -> dict[str, Any]:
+    """Returns the layers of a model that have weights, by name, in the order of the model.
 
     A name that Keras gave depends on what else the process has built (`lstm_7`); such layers are
     numbered again, so that a model's names are always the same.
     """
-    owner: dict[int, str] = {}
+    named = {}
     count: Counter[str] = Counter()
     for layer in model.layers:
         base, _ = re.fullmatch(r"(.*?)(_\d+)?", layer.name).groups()  # type: ignore[union-attr]
@@ -117,6 +142,15 @@ def layer_names(model: keras.Model) -> list[str]:
         if base.replace("_", "") == type(layer).__name__.lower():
             name = f"{base}_{count[base]}" if count[base] else base
             count[base] += 1
+        if layer.weights:
+            named[name] = layer
+    return named
+
+
+def layer_names(model: keras.Model) -> list[str]:
+    """Returns the name of the layer of each trainable variable of a model, in their order."""
+    owner: dict[int, str] = {}
+    for name, layer in named_layers(model).items():
         for variable in layer.trainable_variables:
             owner.setdefault(id(variable), name)
     return [owner.get(id(variable), "model") for variable in model.trainable_variables]

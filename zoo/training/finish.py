@@ -85,12 +85,15 @@ def finish(
         "test_seconds": round(time.perf_counter() - begun, 1),
         "baseline": {},
     }
+    if state.averaged:
+        metrics["weights"] = f"the mean of the last {state.averaged} epochs"
     if baselines:
         progress.log("fitting the baselines")
         others = recipe.baseline(config, splits)
         metrics["baseline"] = {name: each.to_json() for name, each in others.items()}
     if scores.confusion:
         plots.confusion(scores.confusion, run.path / "confusion.png")
+    recipe.figures(predictor.config, predictor.assets, predictor, splits.test, run.path / "figures")
     (run.path / "card.md").unlink(missing_ok=True)  # of lost metrics
     files.write_json(run.path / "metrics.json", metrics)
     wrap_up(run, recipe)

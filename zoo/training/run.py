@@ -13,6 +13,7 @@ model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
 card.md            the model card, made from the above
 curves.png         loss and metric over the epochs; confusion.png where there are classes
+figures/           pictures of the test split, where the recipe draws some
 logs/              for TensorBoard
 checkpoint/        what is needed to resume; gone when the run is complete
 .lock              held while something trains there; .training.json says who
@@ -27,11 +28,15 @@ import dataclasses
 import functools
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError
+from zoo.registry import get_recipe
 from zoo.report.epochs import read_history
 from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_metrics
 
@@ -46,9 +51,10 @@ __all__ = ["MOVING", "OVERWRITTEN", "Options", "Run", "is_run", "read_metrics"]
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
     *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
-    *("curves.png", "confusion.png"),
+    *("curves.png", "confusion.png", "figures/*.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
-    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256"),
+    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),
+    "checkpoint/weights-[0-9]*.npz",
 )
 
 
@@ -59,6 +65,7 @@ class Options:
     Attributes:
       data: source, path or `"in memory"`, or None for the first available source.
       columns: our column name to the file's.
+      reading: what is said of how files are written: fields of `zoo.data.reading.ReadOptions`.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
       strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
@@ -66,10 +73,14 @@ class Options:
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
       class_weight: `"balanced"`, or class name to the weight of its rows.
+      teachers: names of simple methods, recipes or folders; see `zoo.distil`.
+      unlabelled: source or path of rows without a label that they answer.
+      label_share: of the target of a row with a label, the share of its label.
     """
 
     data: str | None = None
     columns: dict[str, str] = dataclasses.field(default_factory=dict)
+    reading: dict[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
     deterministic: bool = False
     strategy: str = "auto"
@@ -77,6 +88,9 @@ class Options:
     tiny: bool = False
     base: str | None = None
     class_weight: dict[str, float] | str | None = None
+    teachers: list[str] | None = None
+    unlabelled: str | None = None
+    label_share: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -233,7 +247,7 @@ def delete_own(folder: Path, patterns: tuple[str, ...] = OWN) -> None:
     for path in own_files(folder):
         if any(path.relative_to(folder).match(pattern) for pattern in patterns):
             path.unlink(missing_ok=True)
-    for inner in ("checkpoint", "logs/train", "logs/validation", "logs"):
+    for inner in ("checkpoint", "figures", "logs/train", "logs/validation", "logs"):
         files.clean(folder / inner)
         with contextlib.suppress(OSError):  # it holds something else, or is a link
             (folder / inner).rmdir()
@@ -279,12 +293,15 @@ def check_target(path: Path) -> None:
         )
 
 
-def check_same(path: Path, resolved: dict[str, Any]) -> None:
+def check_same(
+    path: Path, resolved: dict[str, Any], aliases: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Makes sure that a run goes on as it began.
 
     Args:
       path: a run folder, or one that is empty or not there yet.
       resolved: what its `config.json` must hold.
+      aliases: `ALIASES` of the config, which the folder may hold by earlier names.
 
     Raises:
       UsageError: the folder holds another run, or as for `check_target`.
@@ -295,9 +312,13 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         return
     saved = files.read_json(path / "config.json")
     settings = saved.get("config")
-    if isinstance(settings, dict):  # limits that did not exist when the run began
-        new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        saved = {**saved, "config": {**new, **settings}}
+    if isinstance(settings, dict):
+        # Settings that did not exist when the run began had their defaults; limits, any value.
+        default = dataclasses.asdict(get_recipe(resolved["recipe"]).config)
+        limits = {key: resolved["config"][key] for key in default if key.startswith("max_")}
+        saved = {**saved, "config": {**default, **limits, **renamed(settings, aliases)}}
+    if isinstance(saved.get("run"), dict):  # files that were not described when the run began
+        saved = {**saved, "run": {"reading": {}, **saved["run"]}}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},

@@ -292,6 +292,7 @@ def test_a_file_says_what_is_wrong_with_it(file, tmp_path):
     for number, (old, new, message) in enumerate(
         [
             ("def serve(", "def _serve(", "lacks serve"),
+            ("TASK = ", 'KERAS_OBJECTS = {"a": 1}\nTASK = ', "KERAS_OBJECTS must be a dict"),
             ('"many-to-one"', '"many-to-some"', "TOPOLOGY is 'many-to-some'"),
             ("Config(epochs=12, batch_size=4, learning_rate=0.02, patience=0)", "{}", "Config"),
             ("import dataclasses\n", "import dataclasses, nothing_like_it\n", "nothing_like_it"),

@@ -9,6 +9,7 @@ import scipy.io.wavfile
 
 from recipes.audio.digits import digits, read_archive, read_mfccs
 from zoo.data import load_examples
+from zoo.data.reading import Reading, ReadOptions
 from zoo.errors import UsageError, ZooError
 
 
@@ -34,7 +35,11 @@ def test_a_folder_is_split_by_number(folder):
     splits = digits().load(folder)
     assert splits.title == "spoken digits (mine, numbers 0–4 held out)"
     assert splits.licence == ""
-    assert splits.describe()["rows"] == {"train": 39, "validation": 3, "test": 30}
+    assert "not read: notes.txt" in splits.notes
+    rows = splits.describe()["rows"]
+    assert rows["test"] == 30
+    assert rows["train"] + rows["validation"] == 42
+    assert set(splits.validation["text"]) == {"0", "3", "7"}
     assert splits.test["text"] == ["0"] * 10 + ["3"] * 10 + ["7"] * 10
     kept = {row.tobytes() for row in splits.train["audio"]}
     assert not kept & {row.tobytes() for row in splits.test["audio"]}
@@ -59,15 +64,60 @@ def test_a_speaker_is_held_out(folder):
 
 def test_folders_that_are_not_right_are_named(folder, tmp_path):
     write(folder / "seven.wav")
-    with pytest.raises(UsageError, match=r"1 of 73 WAV files are not named .* such as 'seven.wav'"):
-        digits().load(folder)
-    (folder / "seven.wav").unlink()
-    (folder / "7_ada_3.wav").write_bytes(b"RIFF")
-    with pytest.raises(ZooError, match=r"7_ada_3\.wav is no WAV file"):
+    with pytest.raises(UsageError, match=r"1 of 73 recordings are not named .* as 'seven.wav'"):
         digits().load(folder)
     (tmp_path / "none").mkdir()
-    with pytest.raises(UsageError, match=r"has no WAV file and no train\.csv"):
+    with pytest.raises(UsageError, match=r"has no recording and no train\.csv"):
         digits().load(tmp_path / "none")
+    (tmp_path / "none" / "7_ada_1.wav").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"1 files are no recordings: .*7_ada_1\.wav is empty"):
+        digits().load(tmp_path / "none")
+
+
+def test_what_is_no_recording_in_a_folder_is_passed_over_and_said(folder, capsys):
+    clean = digits().load(folder)
+    (folder / "._7_ada_3.wav").write_bytes(b"\0\x05\x16\x07Mac OS X        ")  # as macOS does
+    (folder / "3_bob_99.wav").write_bytes(b"RIFF")
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "0_ada_7.wav").rename(folder / "moved")
+    (folder / "0_ada_7.wav").mkdir()
+    (folder / "moved").rename(folder / "0_ada_7.wav" / "0_ada_7.wav")
+    splits = digits().load(folder)
+    (note, *_) = splits.notes
+    assert note.startswith("4 files that are no recordings are passed over, such as ._7_ada_3.wav")
+    assert len(splits.train["text"]) + len(splits.validation["text"]) == 41  # of 42
+    assert splits.test["text"] == clean.test["text"]
+    assert len(load_examples(digits(), folder)["text"]) == 71
+    assert "note: 4 files" in capsys.readouterr().err
+    # A recording that can be mended is not passed over.
+    content = (folder / "0_ada_8.wav").read_bytes()
+    (folder / "0_ada_8.wav").write_bytes(content[:-1])
+    assert "1 recordings are mended, such as" in digits().load(folder).notes[1]
+
+
+def split_of(splits):
+    return {
+        np.asarray(row).tobytes(): name
+        for name in ("train", "validation", "test")
+        for row in getattr(splits, name)["audio"]
+    }
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_another_recording_moves_none_of_the_others(folder, first):
+    for seed in range(60):
+        write(folder / f"{'037'[seed % 3]}_eve_{first + 100 + seed}.wav", 200 + seed)
+    if first:  # no recordings that are numbered as the test split
+        for path in list(folder.glob("*_?.wav")):
+            path.unlink()
+    before = split_of(digits().load(folder))
+    assert set(before.values()) == {"train", "validation", "test"}
+    for number in (2, 12, 500):  # 2 is a number of the test split
+        write(folder / f"3_dan_{number}.wav", 1000 + number)
+        after = split_of(digits().load(folder))
+        assert before.items() <= after.items()
+        assert len(after) == len(before) + 1
+        before = after
 
 
 def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
@@ -87,6 +137,32 @@ def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
     (tmp_path / "own.csv").write_text("file,text\nmine/0_ada_1.wav,zero\nmine/x.wav,one\n")
     with pytest.raises(UsageError, match=r"own\.csv: line 3: There is no file .*x\.wav"):
         digits().reader(tmp_path / "own.csv", {"audio": "file"})
+
+
+def test_a_folder_of_recordings_a_word(tmp_path):
+    for seed, word in enumerate(("yes", "no") * 4):
+        (tmp_path / "words" / word).mkdir(parents=True, exist_ok=True)
+        write(tmp_path / "words" / word / f"{seed}.wav", seed)
+    splits = digits().load(tmp_path / "words")
+    rows = splits.train["text"] + splits.validation["text"] + splits.test["text"]
+    assert sorted(rows) == ["no"] * 4 + ["yes"] * 4
+    assert {len(row) for row in splits.train["audio"]} == {1200}
+    (tmp_path / "words" / "no" / "x.wav").write_bytes(b"RIFF")
+    with pytest.raises(ZooError, match=r"x\.wav is no WAV file"):
+        digits().load(tmp_path / "words")
+    splits = digits().load(tmp_path / "words", reading={"drop_bad": True})
+    assert any(note.startswith("left out: ") and "x.wav" in note for note in splits.notes)
+
+
+def test_rows_whose_recording_cannot_be_read_are_left_out_on_request(folder):
+    lines = ["audio,text", "0_ada_1.wav,zero", "none.wav,one", "3_bob_2.wav,three"]
+    (folder / "own.csv").write_text("\n".join(lines))
+    with pytest.raises(ZooError, match="line 3: There is no file"):
+        load_examples(digits(), folder / "own.csv")
+    reading = Reading(ReadOptions(drop_bad=True))
+    rows = load_examples(digits(), folder / "own.csv", reading=reading)
+    assert rows["text"] == ["zero", "three"]
+    assert reading.notes[0].startswith("own.csv: line 3 left out: There is no file")
 
 
 def test_a_speaker_of_a_table_is_held_out_or_it_is_an_error(folder, tmp_path):

@@ -1,77 +1,19 @@
 """Sound: reading it, its features, joining it, and the scores of transcriptions."""
 
-import struct
-
 import numpy as np
 import pytest
-import scipy.io.wavfile
 import scipy.signal
 import tensorflow as tf
 
-from recipes.audio import features, mixing, read_recording
+from recipes.audio import features, mixing
 from recipes.audio.baselines import segments
 from recipes.audio.features import LogMel, PrecomputedFeatures, halved
 from recipes.audio.metrics import transcription, word_errors
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ZooError
 
 
 def tone(seconds=0.5, rate=8000, hertz=440.0, loud=0.5):
     return (loud * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype("f4")
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(samples, rate=8000, name="a.wav"):
-        scipy.io.wavfile.write(tmp_path / name, rate, samples)
-        return tmp_path / name
-
-    return write
-
-
-@pytest.mark.parametrize(
-    ("kind", "scale", "middle"),
-    [("u1", 127, 128), ("i2", 32767, 0), ("i4", 2**31 - 1000, 0), ("f4", 1, 0), ("f8", 1, 0)],
-)
-def test_samples_of_any_kind_and_channels_are_one_sound(write, kind, scale, middle):
-    stereo = np.stack([tone(), 0 * tone()], axis=1)
-    output = read_recording(write((stereo * scale + middle).astype(kind)))
-    assert output.dtype == np.float32
-    np.testing.assert_allclose(output, tone() / 2, atol=0.01 if kind == "u1" else 1e-4)
-
-
-@pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 44_100, 48_000])
-def test_other_rates_are_resampled(write, rate):
-    output = read_recording(write((tone(rate=rate) * 32767).astype("i2"), rate))
-    assert len(output) == 4000
-    np.testing.assert_allclose(output[400:-400], tone()[400:-400], atol=0.01)
-
-
-def test_what_is_no_recording_is_said_in_one_line(tmp_path, write):
-    good = write((tone() * 32767).astype("i2")).read_bytes()
-    cases = {
-        "empty.wav": (b"", "is empty"),
-        "song.wav": (b"ID3\x03" + bytes(500), "is no WAV file .it begins with b'ID3"),
-        "text.txt": (b"seven", "is no WAV file"),
-        "header.wav": (good[:30], "is a damaged WAV file"),
-        "silent.wav": (good[:40] + struct.pack("<I", 0), "its length is 0"),
-        "slow.wav": (write(tone(), 100).read_bytes(), "has 100 samples a second; it must be"),
-        "strange.wav": (good[:20] + b"\x55\x00" + good[22:], "of an unknown kind"),
-    }
-    for name, (content, says) in cases.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(ZooError, match=says) as raised:
-            read_recording(tmp_path / name)
-        assert str(tmp_path / name) in str(raised.value)
-        assert "\n" not in str(raised.value)
-    write(np.full(10, np.nan, "f4"), name="nan.wav")
-    with pytest.raises(ZooError, match="not finite numbers"):
-        read_recording(tmp_path / "nan.wav")
-    for name in ("none.wav", ".", "a\0b"):
-        with pytest.raises(ZooError):
-            read_recording(tmp_path / name)
-    # A file that was cut short is read as far as it goes, whatever its other chunks are.
-    (tmp_path / "short.wav").write_bytes(good[:-1000])
-    assert len(read_recording(tmp_path / "short.wav")) == 3500
 
 
 def test_features_are_those_of_numpy():
@@ -223,8 +165,3 @@ def test_word_error_rate_is_that_of_jiwer():
 
 def test_a_hop_is_ten_milliseconds():
     assert features.HOP_SECONDS == 0.01
-
-
-def test_a_folder_is_no_recording(tmp_path):
-    with pytest.raises(UsageError, match="is a folder"):
-        read_recording(tmp_path)

@@ -1,0 +1,123 @@
+"""What makes a network hear other voices: no offset, no loudness, voices made of others."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes.audio import mixing
+from recipes.audio.features import LogMel, warped_mel
+from recipes.audio.layers import SpectralShape, StackFrames
+
+
+def tone(seconds=0.5, rate=8000, hertz=440.0, loud=0.5):
+    return (loud * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype("f4")
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("offset", [0.02, 0.05, -0.2, 1.0])
+def test_a_constant_is_not_heard(offset, generator):
+    # Soft at both ends, where a constant is loud beside it.
+    sound = tone(0.4, loud=0.2) * np.hanning(3200).astype("f4")
+    sound += generator.normal(0, 1e-3, 3200).astype("f4")
+    with_offset = np.zeros((1, 4000), "f4")
+    with_offset[0, :3200] = sound + np.float32(offset)
+    with_offset[0, 3200:] = 0.7  # behind the length, anything
+    (expected,), _ = LogMel(40)(tf.constant([sound]), tf.constant([3200]))
+    (found,), silent = LogMel(40)(tf.constant(with_offset), tf.constant([3200]))
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    assert not silent.numpy().any()
+    constant = tf.fill([1, 4000], float(offset))
+    assert LogMel(40)(constant, tf.constant([4000]))[1].numpy().all()  # it is silence
+
+
+def test_bands_of_another_voice_lie_at_its_frequencies():
+    usual = LogMel(40)._mel.numpy()
+    np.testing.assert_allclose(warped_mel(40, 1.0), usual, atol=1e-5)
+    assert np.array_equal(warped_mel(40, 1.101), warped_mel(40, 1.1))
+    lower, higher = (tone(hertz=hertz) for hertz in (1000, 1100))
+    sound, other = LogMel(40).rows([lower, higher])
+    (warped,) = LogMel(40).rows([lower], [1.1])
+    assert warped[20].argmax() == other[20].argmax() != sound[20].argmax()
+    np.testing.assert_allclose(*LogMel(40).rows([lower] * 2, [1.0] * 2), atol=1e-6)
+    for warp in (0.8, 1.25):  # the highest frequencies stay within
+        assert warped_mel(40, warp).sum(axis=0).min() > 0
+
+
+def test_soft_ends_are_cut_off():
+    sound = np.concatenate([tone(0.1, loud=0.004), tone(0.2), tone(0.1, loud=0.02)])
+    assert len(mixing.trimmed(sound, 20.0)) == 1600
+    assert len(mixing.trimmed(sound, 35.0)) == 2400
+    assert len(mixing.trimmed(sound, 60.0)) == 3200
+    assert mixing.trimmed(sound[:500], 20.0) is not None
+    assert len(mixing.trimmed(np.zeros(4000, "f4"), 20.0)) == 4000
+
+
+def test_the_tempo_changes_and_the_bands_do_not(generator):
+    (frames,) = LogMel(20).rows([np.concatenate([tone(0.5), tone(0.5, hertz=1500)])])
+    sizes = set()
+    for _ in range(9):
+        changed = mixing.retimed(frames, generator)
+        sizes.add(len(changed))
+        assert changed[len(changed) // 4].argmax() == frames[25].argmax()
+        assert changed[-len(changed) // 4].argmax() == frames[75].argmax()
+        assert np.array_equal(changed[[0, -1]], frames[[0, -1]])
+    assert len(sizes) > 5
+    assert 86 <= min(sizes) <= max(sizes) <= 117
+    assert len(mixing.retimed(frames[:1], generator)) == 1
+
+
+def test_another_microphone_colours_all_frames_alike(generator):
+    frames = generator.uniform(-0.5, 0.9, (30, 20)).astype("f4")
+    changed = mixing.coloured(frames, generator)
+    difference = changed - frames
+    np.testing.assert_allclose(difference, np.broadcast_to(difference[0], (30, 20)), atol=1e-5)
+    assert np.ptp(difference[0]) > 0.02
+    assert changed.max() == pytest.approx(1)
+
+
+def test_the_shape_of_a_spectrum_does_not_depend_on_loudness_or_microphone(generator):
+    layer = SpectralShape()
+    frames = generator.uniform(-0.2, 0.9, (1, 40, 12)).astype("f4")
+    frames[0, ::2] += 0.8  # of which it takes the mean
+    shape = layer(frames)[..., :12].numpy()
+    np.testing.assert_allclose(shape.mean(axis=2), 0, atol=1e-4)
+    np.testing.assert_allclose(shape[0, ::2].mean(axis=0), 0, atol=1e-4)
+    curve = generator.uniform(-0.1, 0.1, 12).astype("f4")
+    softer = frames + curve - 0.1
+    np.testing.assert_allclose(layer(softer)[..., :12], shape, atol=1e-4)
+    loud = layer(frames).numpy()[0, :, 12]
+    assert (loud[::2] > loud[1::2].max()).all()
+    change = layer(frames).numpy()[0, 1:-1, 13]
+    np.testing.assert_allclose(change, 1.5 * (loud[2:] - loud[:-2]), atol=1e-5)
+
+
+def test_padding_and_silence_are_told_apart():
+    layer, stack = SpectralShape(), StackFrames(2)
+    frames = np.zeros((2, 8, 5), "f4")
+    frames[0, :6] = np.random.default_rng(1).uniform(-1, 1, (6, 5))
+    frames[1, :3] = -1  # silence: all frames and bands alike
+    found = layer(frames)
+    assert found.shape == (2, 8, 7)
+    assert np.array_equal((found.numpy() != 0).all(axis=2), (frames != 0).any(axis=2))
+    assert stack.compute_mask(found).numpy().sum(axis=1).tolist() == [3, 2]
+    np.testing.assert_allclose(found[:1, :6], layer(frames[:1, :6]), atol=1e-6)
+    assert SpectralShape.from_config(layer.get_config()).compute_output_shape((2, None, 5))[2] == 7
+
+
+def test_voices_are_drawn_from_the_seed_alone():
+    examples = {"audio": [tone(0.3, hertz=300 + 90 * n) for n in range(5)]}
+    disturbed = {**examples, "disturbed": [True] * 5}
+    encoder = LogMel(20)
+    plain = mixing.frames_of(encoder, examples, (0, 1))
+    one, again, other = (
+        mixing.frames_of(encoder, disturbed, seed) for seed in ((0, 1),) * 2 + ((0, 2),)
+    )
+    for row, same in zip(one, again, strict=True):
+        assert np.array_equal(row, same)
+        assert row.any(axis=1).all()  # no frame that looks like padding
+    assert [len(row) for row in one] != [len(row) for row in other]
+    assert [len(row) for row in plain] == [30] * 5
