@@ -16,6 +16,11 @@ def searching(request, run_of):
     return run_of(request.param)
 
 
+@pytest.fixture(scope="module")
+def predictor(searching):
+    return zoo.load(searching)
+
+
 def test_n_best_answers_are_in_order_and_the_first_is_that_of_predict(cli, searching):
     predictor = zoo.load(searching)
     beam = predictor.config.beam
@@ -38,8 +43,7 @@ def test_n_best_answers_are_in_order_and_the_first_is_that_of_predict(cli, searc
     assert one["translation"] == rows[0]["translation"][0]  # one answer, as without options
 
 
-def test_options_of_the_search_need_no_signature(searching):
-    predictor = zoo.load(searching)
+def test_options_of_the_search_need_no_signature(predictor):
     plain, beam = predictor.predict(TEXTS), predictor.config.beam
     best = predictor.predict(TEXTS, beam=beam)
     assert [answer["translation"] for answer in best] == [each["translation"] for each in plain]
@@ -53,8 +57,7 @@ def test_options_of_the_search_need_no_signature(searching):
         predictor.predict(TEXTS, beam=2.5)
 
 
-def test_attention_is_drawn_in_python(searching):
-    predictor = zoo.load(searching)
+def test_attention_is_drawn_in_python(predictor):
     answer, empty, _ = predictor.predict(TEXTS)
     if predictor.config.attention == "none":
         with pytest.raises(UsageError, match="nothing to draw"):
