@@ -262,6 +262,80 @@ def recovery(
 
 
 @benchmarks.command()
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["batches", "downloads", "kills"]),
+    help="Repeat this alone, keep the others in FILE; repeatable.",
+)
+@click.option(
+    "--batches", type=click.IntRange(1), default=10_000, show_default=True, help="How many."
+)
+@click.option("--kills", type=click.IntRange(1), default=100, show_default=True, help="How many.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="At a time.  [default: cores]")
+def attack(
+    output: str, parts: tuple[str, ...], batches: int, kills: int, seed: int, jobs: int | None
+) -> None:
+    """Ask packed models for odd batches, download from bad servers, kill commands."""
+    options.import_tensorflow()
+    from joblib import cpu_count
+
+    from benchmarks import attack
+
+    result = attack.attack(
+        output,
+        parts=parts or attack.PARTS,
+        batches=batches,
+        kills=kills,
+        seed=seed,
+        jobs=jobs or cpu_count(),
+        log=click.echo,
+    )
+    for name, part in result["parts"].items():
+        for failure in part["failures"][:20]:
+            click.echo(f"{name}: {failure}")
+    if result["failures"]:
+        raise ZooError(f"{result['failures']} attacks succeeded; {output} lists them.")
+    click.echo(f"nothing gave way: {output}")
+
+
+@benchmarks.command()
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--only", multiple=True, metavar="NAME", help="Cases whose names begin so.")
+def hosts(output: str, only: tuple[str, ...]) -> None:
+    """Train on two and three hosts that are killed, cut off, or started in a wrong way.
+
+    The hosts are network namespaces of this Linux machine.
+    """
+    from benchmarks.hosts import try_hosts
+
+    result = try_hosts(output, only=only, log=click.echo)
+    click.echo(f"{result['fine']} of {result['all']} as they have to be: {output}")
+    if result["fine"] < result["all"]:
+        raise ZooError(f"Not every case ended as it has to; {output} lists which did not.")
+
+
+@benchmarks.command()
+@click.argument("name")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
+)
+def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
+    """Time steps of two workers whose packets take 0, 1 and 10 ms; count the round trips."""
+    from benchmarks.latency import latency
+    from zoo.config import parse_settings
+
+    result = latency(name, output, settings=parse_settings(settings), log=click.echo)
+    click.echo(f"{result['round_trips']} round trips a step: {output}")
+
+
+@benchmarks.command()
 @click.argument("pages", metavar="[PAGE]...", nargs=-1)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
@@ -298,6 +372,16 @@ def pack(run: str, folder: str) -> None:
     click.echo(
         f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
     )
+
+
+@benchmarks.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False))
+def parameters(folder: str) -> None:
+    """Write the parameters of each packed model in FOLDER to its parameters.json."""
+    options.import_tensorflow()
+    from benchmarks.pack import write_parameters
+
+    click.echo(write_parameters(Path(folder)))
 
 
 @benchmarks.command()

@@ -16,7 +16,7 @@ PHASES = {  # of a run: the files that appear when it begins
     "steps": rf"assets\.json|{EPOCH_ENDS}",
     "checkpoint": r"checkpoint/\.\d{5}-(?!0{8}).*",
     "epoch end": r"\.model-.*|\.history.*|checkpoint/\.\d{5}-0{8}.*",
-    "evaluation": r"curves\.png|\.?metrics\.json.*|\.card\.md.*",
+    "evaluation": r"curves\.png|figures/.*|\.?metrics\.json.*|\.card\.md.*",
     "export": r"\.export.*",
 }
 # Fraction of the checkpoints that were seen: they come by the clock, another run may make fewer.

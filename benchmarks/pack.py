@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -13,10 +15,11 @@ import numpy as np
 from benchmarks.paths import basename_only
 from zoo import files
 from zoo.errors import UsageError, ZooError
-from zoo.manifest import MANIFEST, read_manifest
+from zoo.manifest import MANIFEST, PARAMETERS, read_manifest
 from zoo.report import card
 from zoo.serving import evaluate, load
 from zoo.serving.export import ABOUT, export
+from zoo.serving.find import EXTRA
 
 
 def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
@@ -52,7 +55,9 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
         metrics = source.metrics
         scored = evaluate(rounded)  # with the run's own baselines, if it has measured them
         metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
-        metrics["weights"] = f"mantissas rounded to {23 - bits} bits"
+        said = [part for part in metrics.get("weights", "").split(", ") if part]
+        said = [part for part in said if not part.startswith("mantissas")]  # of an earlier packing
+        metrics["weights"] = ", ".join([*said, f"mantissas rounded to {23 - bits} bits"])
         files.write_json(rounded / "metrics.json", metrics)
         _remove_folders(rounded)
         card.write(rounded, source.recipe)
@@ -64,22 +69,43 @@ def pack(model: str | Path, folder: Path, *, bits: int = 12) -> dict[str, Any]:
             if path.is_file()
         }
         files.write_json(packed / "sha256.json", sums)
-        with files.atomic_write(folder / f"{name}.tar.xz") as temporary:
-            _tar(packed, temporary)
-    file = folder / f"{name}.tar.xz"
-    entry = {
-        "file": file.name,
-        "sha256": files.sha256(file),
-        "bytes": file.stat().st_size,
-        "metric": metrics["metric"],
-        "score": metrics["test"][metrics["metric"]],
-        "data": source.data["title"],
-        "licence": source.data["licence"],
-        "config": dataclasses.asdict(source.config),
-    }
-    manifest = {**read_manifest(folder), name: entry}
-    files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
+        with contextlib.ExitStack() as stack:
+            files.lock_folder(folder, stack, wait=True)  # two may pack models into one manifest
+            files.clean(folder)
+            file = folder / f"{name}.tar.xz"
+            with files.atomic_write(file) as temporary:
+                _tar(packed, temporary)
+            entry = {
+                "file": file.name,
+                "sha256": files.sha256(file),
+                "bytes": file.stat().st_size,
+                "metric": metrics["metric"],
+                "score": metrics["test"][metrics["metric"]],
+                "data": source.data["title"],
+                "licence": source.data["licence"],
+                "config": dataclasses.asdict(source.config),
+            }
+            manifest = {**read_manifest(folder), name: entry}
+            files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
+            write_parameters(folder)
     return entry
+
+
+def write_parameters(folder: Path) -> Path:
+    """Writes how many parameters the packed models of a folder have, as their metrics say.
+
+    Returns:
+      The path of `parameters.json`, which `zoo list` reads.
+    """
+    found = {}
+    for name, entry in sorted(read_manifest(folder).items()):
+        with tarfile.open(folder / entry["file"]) as archive:
+            member = archive.extractfile(f"{EXTRA}/metrics.json")
+            if member is None:
+                raise ZooError(f"{folder / entry['file']} holds no metrics.")
+            found[name] = json.load(member)["parameters"]
+    files.write_json(folder / PARAMETERS, found)
+    return folder / PARAMETERS
 
 
 def round_mantissa(array: np.ndarray, bits: int) -> np.ndarray:

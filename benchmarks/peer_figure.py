@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from zoo.report.plots import GREY, save
+from zoo.report.plots import GREY, legend_above, save
 
 # Okabe and Ito's, distinct for colour-blind readers.
 OURS, THEIRS, BATCHED, RAW = "#0072B2", "#D55E00", "#009E73", "#56B4E9"
@@ -27,7 +27,7 @@ def draw(result: Mapping[str, Any], path: Path) -> None:
         axes.grid(alpha=0.3, lw=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
+        legend_above(axes, 1)
     save(figure, path)
 
 

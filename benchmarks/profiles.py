@@ -13,7 +13,7 @@ from zoo.environment import environment
 from zoo.errors import UsageError
 from zoo.inspection import inspect
 from zoo.inspection.draw import profile
-from zoo.report.plots import COLOURS, GREY, save
+from zoo.report.plots import COLOURS, GREY, legend_below, save
 from zoo.serving.predictor import load
 from zoo.training.run import Run
 
@@ -85,7 +85,7 @@ def _draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
                 left.axhline(value, color=GREY, lw=1, ls="--", label=f"{name}: {value:.3f}")
     left.set_xlabel("epoch")
     left.set_ylabel(runs[0]["monitor"])
-    left.legend(fontsize=8)
+    legend_below(figure, left, 3)
     right.axhline(0.01, color=GREY, lw=1, ls="--")
     right.set_ylim(1e-6, 3)
     right.set_xlabel("steps before the last")

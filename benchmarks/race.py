@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from zoo import files
-from zoo.environment import environment
+from zoo.environment import environment, install_extra
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 from zoo.training.optimizer import compile_model
@@ -36,8 +36,8 @@ def load_peer(name: str) -> Any:
         if name == missing or name.startswith(f"{missing}."):
             raise UsageError(f"There is no peer {name!r} ({error}).") from None
         raise ZooError(
-            f"The peer {name!r} cannot be loaded ({error}). pip install 'rnn-zoo[bench]' brings "
-            "what it needs."
+            f"The peer {name!r} cannot be loaded ({error}). {install_extra('bench')} brings what "
+            "it needs."
         ) from None
 
 

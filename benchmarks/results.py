@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.paths import basename_only
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
@@ -206,6 +207,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
     lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
     lines += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
+    lines += [_attack_line(result) for result in results if result["kind"] == "attack"]
     lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
     lines += [_options_table(result) for result in results if result["kind"] == "options"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
@@ -325,9 +327,11 @@ def _number(score: float, best: float, metric: str) -> str:
 def _seeds_line(result: dict[str, Any]) -> str:
     from zoo.registry import get_recipe
 
-    defaults = dataclasses.asdict(get_recipe(result["recipe"]).config)
+    config = get_recipe(result["recipe"]).config
+    defaults = dataclasses.asdict(config)
+    settings = renamed(result["config"], config.ALIASES)
     best, metric = result["mean"], result["metric"]
-    other = [f"{key}={value}" for key, value in result["config"].items() if defaults[key] != value]
+    other = [f"{key}={value}" for key, value in settings.items() if defaults[key] != value]
     return (
         f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
@@ -415,6 +419,20 @@ def _recovery_line(result: dict[str, Any]) -> str:
         f"given their command again: **{result['equal']} of {result['all']}** ended with the "
         f"weights, history and scores of an undisturbed run, bit for bit ({each}; "
         f"{result['kills']} kills at moments drawn from seed {result['seed']})."
+    )
+
+
+def _attack_line(result: dict[str, Any]) -> str:
+    batches, servers, kills = (result["parts"][part] for part in ("batches", "downloads", "kills"))
+    commands = ", ".join(f"{name} {sum(n.values())}" for name, n in kills["commands"].items())
+    return (
+        f"\nAttacked with what is drawn from seed {result['seed']}: **{batches['batches']:,}** odd "
+        f"batches over {len(batches['models'])} packed models and the signatures of their exports; "
+        f"{servers['kinds']} kinds of server that are endless, drip, lie or redirect; "
+        f"**{kills['kills']}** kills by SIGKILL, SIGTERM and SIGHUP ({commands}), each command "
+        f"then given again; {sum(kills['contests'].values())} times a second command in the folder "
+        f"of a training. Crashes, NaNs without a mark, wrong files and other results: "
+        f"**{result['failures']}**."
     )
 
 

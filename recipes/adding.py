@@ -53,6 +53,7 @@ TOPOLOGY = "many-to-one"
 TASK = "adding"
 METRIC = Metric("mse", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
+KERAS_OBJECTS = {"zoo>LayerNormCell": "recipes.toys.normalised"}
 
 
 @dataclasses.dataclass(frozen=True)

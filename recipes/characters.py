@@ -181,6 +181,8 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
         "nats_per_character": generation.nats_per_step(scores),
         "characters": sum(score["count"] for score in scores),
     }
+    if unknown := assets.encoder.unknown(examples["text"]).total():
+        values["unknown_characters"] = unknown  # which are not scored
     tables = {}
     if splits := training_splits(predictor):
         # As many texts as people's, of about their length, each with its own seed.
@@ -210,6 +212,12 @@ def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
     if "prime" in rest:
         prompt = "".join(read_text(Path(rest.pop("prime")))["text"]) + prompt
     return {"text": prompt, **rest}
+
+
+def unread(config: Config, assets: Assets, given: Mapping[str, str]) -> str:
+    unknown = assets.encoder.unknown([given["text"]])
+    shown = " ".join(sorted(unknown)[:20])
+    return f"{unknown.total():,} characters that the model does not know: {shown}" * bool(unknown)
 
 
 def show(example: dict, answer: dict) -> str:

@@ -74,6 +74,12 @@ SEEDS = (
 )
 RENDER_OPTIONS = (SOUNDFONT,)
 FARTHEST = 64  # frames from the end; the network does not tell a larger number from this one
+KERAS_OBJECTS = {
+    "zoo>Bernoulli": "recipes.music.nade",
+    "zoo>FrameLoss": "recipes.music.losses",
+    "zoo>MusicEncoder": "recipes.music.encode",
+    "zoo>NADE": "recipes.music.nade",
+}
 
 
 @dataclasses.dataclass(frozen=True)

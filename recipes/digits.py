@@ -46,8 +46,13 @@ if TYPE_CHECKING:
 
 TOPOLOGY = "many-to-one"
 TASK = "speech"
+NAMED = {"audio": "recording.wav"}
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_loss", better="lower")
+KERAS_OBJECTS = {
+    "zoo>StackFrames": "recipes.audio.layers",
+    "zoo>SpectralShape": "recipes.audio.layers",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -65,6 +65,15 @@ TOPOLOGY = "many-to-many"
 TASK = "entities"
 METRIC = Metric("f1", better="higher")
 MONITOR = Monitor("val_f1", better="higher")
+KERAS_OBJECTS = {
+    "zoo>CRF": "recipes.tagging.crf",
+    "zoo>CRFLoss": "recipes.tagging.losses",
+    "zoo>EntityF1": "recipes.tagging.running",
+    "zoo>JoinFeatures": "recipes.tagging.embedding",
+    "zoo>TagLoss": "recipes.tagging.losses",
+    "zoo>TokenEncoder": "recipes.tagging.tokens",
+    "zoo>WordEmbedding": "recipes.tagging.embedding",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +117,10 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
-    from recipes.tagging import tokens, vectors
+    from recipes.corpora import glove
+    from recipes.tagging import tokens
     from recipes.tagging.tags import bio_tags
+    from zoo.text import RULE
 
     tags = bio_tags(set().union(*train["tags"]))  # O, B-LOC, I-LOC, …
     if base:
@@ -117,19 +128,22 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
         if config.vectors != had:
             raise UsageError(f"The base has its own word vectors: --set vectors={had} keeps them.")
         return {**base, "tags": tags}
-    given = vectors.glove_words() if config.vectors == "glove-50" else ()
+    given = glove.glove_words() if config.vectors == "glove-50" else ()
     return {
-        **tokens.learn_words(train["tokens"], config.rare, given, config.vector_words),
-        "characters": tokens.count_characters(train["tokens"]),
+        **tokens.learn_words(train["tokens"], config.rare, given, config.vector_words, RULE),
+        "characters": tokens.count_characters(train["tokens"], RULE),
         "tags": tags,
+        "normalisation": RULE,
     }
 
 
 def encoder(config: Config, assets: Assets) -> TokenEncoder:
     from recipes.tagging import tokens
+    from zoo.text import rule_of
 
     words = assets["common"] + assets["rare"] + assets["fixed"]
-    return tokens.TokenEncoder(words, assets["characters"], config.max_characters, name="encoder")
+    size, rule = config.max_characters, rule_of(assets)
+    return tokens.TokenEncoder(words, assets["characters"], size, rule, name="encoder")
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
@@ -185,15 +199,14 @@ def build(config: Config, assets: Assets) -> keras.Model:
 def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
     if config.vectors == "none":
         return
-    from recipes.tagging import vectors
+    from recipes.corpora import glove
     from recipes.tagging.tokens import RESERVED
 
-    given = frozenset(vectors.glove_words())
+    given = frozenset(glove.glove_words())
     words = assets["common"] + assets["rare"] + assets["fixed"]
     known = {number: word for number, word in enumerate(words, RESERVED) if word in given}
-    # In steps of 1/8, a tenth of their spread: a packed model is a third of the size.
-    rounded = (8 * vectors.glove_vectors(list(known.values()))).round() / 8
-    model.get_layer("word").give(list(known), rounded)
+    vectors = glove.rounded(glove.glove_vectors(list(known.values())))
+    model.get_layer("word").give(list(known), vectors)
 
 
 def objective(config: Config, assets: Assets) -> Objective:
@@ -228,18 +241,28 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return entity_baselines(splits.train, splits.test)
 
 
+def refine(example: dict, answer: dict) -> dict:
+    from recipes.tagging.spans import entities
+
+    return {"entities": entities(example["text"], answer)}
+
+
+def html(example: dict, answer: dict) -> str:
+    from zoo.serving.answers import marked_text
+
+    return marked_text(example["text"], answer["entities"])
+
+
 def show(example: dict, answer: dict) -> str:
     import click
 
-    from recipes.tagging.metrics import entities
-
     colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
     text, line, done = example["text"], "", 0
-    for first, after, kind in entities(answer["tags"]):
-        start, end = answer["start"][first], answer["end"][after - 1]
-        colour = colours[(len(kind) + sum(kind.encode())) % len(colours)]
-        name = click.style(f"[{text[start:end]} {kind}]", fg=colour)
-        line, done = line + text[done:start] + name, end
+    for span in refine(example, answer)["entities"]:
+        label = span["label"]
+        colour = colours[(len(label) + sum(label.encode())) % len(colours)]
+        name = click.style(f"[{span['text']} {label}]", fg=colour)
+        line, done = line + text[done : span["start"]] + name, span["end"]
     return line + text[done:]
 
 

@@ -58,6 +58,7 @@ SEEDS = (
 RENDER_OPTIONS = (SOUNDFONT,)
 
 ORDER = 10  # of the n-grams that the network is compared with
+KERAS_OBJECTS = {"zoo>TuneCodec": "recipes.music.codec"}
 
 
 @dataclasses.dataclass(frozen=True)

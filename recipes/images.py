@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 TOPOLOGY = "one-to-one"
 TASK = "images"
+NAMED = {"pixels": "picture.png"}
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_accuracy", better="higher")
 

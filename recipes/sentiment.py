@@ -29,18 +29,20 @@ Accuracy on the official test split of IMDB (results/), in % (each a few minutes
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from recipes.classifying.imdb import IMDB
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Teacher
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from zoo.data import Batches, Splits
     from zoo.serving import Served
@@ -50,6 +52,10 @@ TOPOLOGY = "many-to-one"
 TASK = "sentiment"
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_accuracy", better="higher")
+KERAS_OBJECTS = {
+    "zoo>ClassAccuracy": "recipes.classifying.targets",
+    "zoo>ClassCrossEntropy": "recipes.classifying.targets",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +73,8 @@ class Config(BaseConfig):
     pooling: Literal["last", "mean", "max", "mean+max"] = "mean+max"  # states to one vector
     word_dropout: float = 0.3  # share of words hidden in training
     dropout: float = 0.5  # share of the pooled vector hidden in training
+    vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors to begin with
+    vector_words: int = 20_000  # of their most frequent words, these are known to the model
 
 
 RECIPES = {
@@ -85,29 +93,39 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.corpora import glove
     from zoo import text
 
-    words = base["vocabulary"] if base else text.learn_vocabulary(train["text"], config.vocabulary)
-    return {"vocabulary": words, "labels": sorted(set(train["label"]))}
+    labels = sorted(set(train["label"]))
+    if base:
+        rule, words = text.rule_of(base), base["vocabulary"]
+    else:
+        rule = text.RULE
+        words = text.learn_vocabulary(train["text"], config.vocabulary, rule)
+        if config.vectors == "glove-50":
+            words = glove.with_glove_words(words, config.vector_words)
+    return {"vocabulary": words, "labels": labels, "normalisation": rule}
 
 
 def encoder(config: Config, assets: Assets) -> WordEncoder:
     from zoo import text
 
     return text.WordEncoder(
-        assets["vocabulary"], config.max_words, config.max_bytes, name="encoder"
+        assets["vocabulary"],
+        config.max_words,
+        config.max_bytes,
+        text.rule_of(assets),
+        name="encoder",
     )
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
-    import numpy as np
-
+    from recipes.classifying.targets import class_targets
     from zoo.data import Batches
 
-    classes = {label: number for number, label in enumerate(assets["labels"])}
     return Batches(
         x=assets.encoder.rows(examples["text"]),  # word ids, (rows, time)
-        y=np.array([classes[label] for label in examples["label"]], "int32"),  # (rows,)
+        y=class_targets(examples, assets["labels"]),  # (rows,), of teachers (rows, classes)
         batch_size=config.batch_size,
     )
 
@@ -122,7 +140,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     real = keras.ops.not_equal(ids, 0)  # the rest is padding, on the right
-    x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, config.embedding)(ids)
+    size = config.embedding if config.vectors == "none" else 50
+    x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, size, name="embedding")(ids)
     x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(x)
     for _ in range(config.layers):
         rnn = cell(config.units, return_sequences=True)  # (batch, time, units)
@@ -134,27 +153,40 @@ def build(config: Config, assets: Assets) -> keras.Model:
     return keras.Model(ids, classes(x))
 
 
+def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
+    from recipes.corpora import glove
+    from zoo.text import RESERVED
+
+    if config.vectors == "glove-50":
+        words = dict(enumerate(assets["vocabulary"], RESERVED))
+        glove.give_glove(model.get_layer("embedding"), words)
+
+
 def objective(config: Config, assets: Assets) -> Objective:
-    return {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+    from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy
+
+    return {"loss": ClassCrossEntropy(), "metrics": [ClassAccuracy()]}
 
 
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from recipes.classifying.signatures import class_answer
     from zoo.serving import Served
-
-    labels = tf.constant(assets["labels"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = model(assets.encoder(text), training=False)  # (batch, classes)
-        return {
-            "label": tf.gather(labels, tf.argmax(probabilities, axis=-1)),  # (batch,)
-            "score": tf.reduce_max(probabilities, axis=-1),  # (batch,)
-            "probabilities": probabilities,
-        }
+        return class_answer(assets["labels"], probabilities)
 
     return Served(answer=answer, parts=[model, assets.encoder])
+
+
+def combine(config: Config, assets: Assets, answers: Sequence[dict]) -> dict[str, tf.Tensor]:
+    from recipes.classifying.signatures import class_answer
+
+    mean = sum(answer["probabilities"] for answer in answers) / len(answers)
+    return class_answer(assets["labels"], mean)
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
@@ -169,6 +201,12 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.classifying import baselines as text
 
     return text.linear_baselines(splits.train, splits.validation, splits.test)
+
+
+def teachers(config: Config) -> dict[str, Teacher]:
+    from recipes.classifying import teachers
+
+    return {"linear": teachers.fit_linear}
 
 
 def show(example: dict, answer: dict) -> str:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 TOPOLOGY = "many-to-many"
 TASK = "speech"
+NAMED = {"audio": "recording.wav"}
 METRIC = Metric("word_error_rate", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
 PICTURES = (
@@ -62,6 +63,12 @@ PICTURES = (
 
 Cell = Literal["simplernn", "lstm", "gru"]
 Voices = Literal["heard", "unheard"]
+KERAS_OBJECTS = {
+    "zoo>BlankPadding": "recipes.audio.layers",
+    "zoo>CTCLoss": "recipes.audio.losses",
+    "zoo>StackFrames": "recipes.audio.layers",
+    "zoo>SpectralShape": "recipes.audio.layers",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,23 +32,26 @@ QLIKE of the next day's variance, 2015–2017, of 31 US stocks (results/; a minu
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
 
     from zoo.data import Batches, Splits
+    from zoo.data.reading import Reading
     from zoo.serving import Served
 
 TOPOLOGY = "many-to-many"
 TASK = "forecasting"
+NAMED = {"close": "prices.csv"}
 METRIC = Metric("qlike", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
 WARNING = (
@@ -61,6 +64,16 @@ BARS = ("open", "high", "low", "close")
 # The quantiles of the price that are served: the ends of three bands, and the middle.
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 NAMES = ("low_95", "low_80", "low_50", "median", "high_50", "high_80", "high_95")
+KERAS_OBJECTS = {
+    "zoo>ForecastHead": "recipes.prices.layers",
+    "zoo>ForecastLoss": "recipes.prices.losses",
+}
+
+PICTURES = (
+    Picture(
+        "fan", "Draw the last prices and the bands of those to come.", "answer", inputs=("date",)
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +88,9 @@ class Config(BaseConfig):
     window: int = 256  # days that are learnt from together
     horizon: int = 5  # H, days ahead
     max_days: int = 50_000  # a longer series has no forecast
-    mend: str = ""  # repairs of a custom file: drop,sort,duplicates,bars,gaps,splits,jumps
+    repair: str = ""  # repairs of a custom file: drop,sort,duplicates,bars,gaps,splits,jumps
+
+    ALIASES: ClassVar[Mapping[str, str]] = {"mend": "repair"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,14 +108,16 @@ RECIPES = {
 def data(config: Config) -> Dataset:
     from recipes.prices.stocks import stocks
 
-    return stocks(config.horizon, config.mend)
+    return stocks(config.horizon, config.repair)
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.prices.frequency import frequency_of_all
     from recipes.prices.series import scaling
 
     until = max(dates[-1] for dates in train["date"])
-    return {**(base or scaling(train)), "until": until}
+    frequency = str(frequency_of_all(train["date"]))
+    return {**(base or scaling(train)), "until": until, "frequency": frequency}
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
@@ -214,21 +231,46 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 
-def read_input(config: Config, text: str) -> Examples:
-    """Returns the closes of each series in a CSV file that a person names."""
-    from recipes.prices.reader import parse_repairs, read_prices
+def figures(
+    config: Config, assets: Assets, predictor: Answers, examples: Examples, folder: Path
+) -> None:
+    from recipes.prices import backtesting
+    from recipes.prices import figures as pictures
 
-    repairs = {*parse_repairs(config.mend), "bars"}  # only the close is read
-    examples, _ = read_prices(Path(text).expanduser(), repairs=repairs, min_days=2)
-    return {"close": examples["close"], "ticker": examples["ticker"]}
+    panel = backtesting.observe(examples, config.horizon)
+    found = backtesting.network(panel, predictor)
+    pictures.fan(panel, found, folder / "fan.png")
+    pictures.calibration(panel, {predictor.name: found}, folder / "calibration.png")
+
+
+def outside(config: Config, assets: Assets, examples: Examples) -> list[str]:
+    from recipes.prices.domain import outside
+
+    return outside(assets, examples)
+
+
+def read_input(
+    config: Config,
+    text: str,
+    columns: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
+) -> Examples:
+    """Returns the closes of each series in a table of prices that a person names."""
+    from recipes.prices.answers import read_series
+    from recipes.prices.reader import parse_repairs
+
+    repairs, path = parse_repairs(config.repair), Path(text).expanduser()
+    return read_series(path, repairs, config.horizon, columns, reading)
+
+
+def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
+    from recipes.prices.figures import forecast_fan
+
+    forecast_fan(answer, path)
+    return True
 
 
 def show(example: dict, answer: dict) -> str:
-    days, last = len(answer["median"]), example["close"][-1]
-    low, high = (100 * (answer[name][-1] / last - 1) for name in ("low_80", "high_80"))
-    name = f"{example['ticker']}  " if example.get("ticker") else ""
-    return (
-        f"{name}{last:.6g} → {answer['median'][-1]:.6g} in {days} days, 80 % between "
-        f"{answer['low_80'][-1]:.6g} ({low:+.1f} %) and {answer['high_80'][-1]:.6g} ({high:+.1f} %)"
-        f"; volatility {100 * answer['volatility'][0]:.2f} % a day"
-    )
+    from recipes.prices.answers import line
+
+    return line(example, answer)

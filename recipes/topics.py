@@ -29,12 +29,15 @@ from recipes.sentiment import (
     baseline,
     batches,
     build,
+    combine,
     encoder,
     evaluate,
+    initialise,
     objective,
     prepare,
     serve,
     show,
+    teachers,
     token_labels,
 )
 from zoo.config import Config as BaseConfig
@@ -45,12 +48,15 @@ __all__ = [
     "baseline",
     "batches",
     "build",
+    "combine",
     "encoder",
     "evaluate",
+    "initialise",
     "objective",
     "prepare",
     "serve",
     "show",
+    "teachers",
     "token_labels",
 ]
 

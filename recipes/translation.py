@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
+from zoo.config import check_between
 from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
@@ -63,6 +64,11 @@ PICTURES = (
         outputs=("attention", "pieces", "source_pieces"),
     ),
 )
+KERAS_OBJECTS = {
+    "zoo>Attention": "recipes.translating.attention",
+    "zoo>Decoder": "recipes.translating.decoder",
+    "zoo>Subwords": "recipes.translating.subwords",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +83,7 @@ class Config(BaseConfig):
     encoder_units: int = 128  # size of h_s in each direction
     units: int = 192  # size of s_t and of z_t
     embedding: int = 128  # size of the vector of a piece, in both languages
+    vectors: Literal["none", "glove-50"] = "none"  # of words, to begin with; English, at the source
     pieces: int = 2_000  # subwords learnt from the training text, in each language
     max_pieces: int = 100  # a longer text is cut off behind these
     max_bytes: int = 100_000  # and behind these, before it is split
@@ -87,15 +94,9 @@ class Config(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, low, high in (
-            ("beam", 1, 100),
-            ("max_pieces", 1, 10_000),
-            ("length_penalty", 0, 2),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(
-                    f"Setting {name!r} must be from {low} to {high}; got {getattr(self, name)}."
-                )
+        check_between(self, beam=(1, 100), max_pieces=(1, 10_000), length_penalty=(0, 2))
+        if self.vectors != "none" and (self.source != "en" or self.embedding < 50):
+            raise ValueError("Setting 'vectors' needs source=en and an embedding of 50 or more.")
 
 
 RECIPES = {
@@ -112,14 +113,16 @@ def data(config: Config) -> Dataset:
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
     from recipes.translating.subwords import check_characters, learn_subwords
+    from zoo import text
 
     if base:
-        check_characters(train["translation"], base["target_pieces"])
+        check_characters(train["translation"], base["target_pieces"], text.rule_of(base))
         return base
     # The source is read in lower case: fewer different pieces, of which more is learnt.
     return {
-        "source_pieces": learn_subwords(train["text"], config.pieces, lower=True),
-        "target_pieces": learn_subwords(train["translation"], config.pieces),
+        "source_pieces": learn_subwords(train["text"], config.pieces, True, text.RULE),
+        "target_pieces": learn_subwords(train["translation"], config.pieces, False, text.RULE),
+        "normalisation": text.RULE,
     }
 
 
@@ -132,10 +135,11 @@ class Encoder(NamedTuple):
 
 def encoder(config: Config, assets: Assets) -> Encoder:
     from recipes.translating.subwords import Subwords
+    from zoo.text import rule_of
 
     def subwords(side: str, lower: bool) -> Subwords:
-        pieces, name = assets[f"{side}_pieces"], f"{side}_codec"
-        return Subwords(pieces, config.max_pieces, lower, config.max_bytes, name=name)
+        limits = (config.max_pieces, lower, config.max_bytes)
+        return Subwords(assets[f"{side}_pieces"], *limits, rule_of(assets), name=f"{side}_codec")
 
     return Encoder(subwords("source", lower=True), subwords("target", lower=False))
 
@@ -169,8 +173,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     ids = keras.Input((None,), dtype="int32", name="source")  # (batch, source)
     before = keras.Input((None,), dtype="int32", name="target")  # (batch, target)
     scale = keras.initializers.RandomNormal(stddev=0.1)
-    x = layers.Embedding(source.size, config.embedding, scale, mask_zero=True)(ids)
-    x = layers.Dropout(config.dropout)(x)
+    embed = layers.Embedding(source.size, config.embedding, scale, mask_zero=True, name="embedding")
+    x = layers.Dropout(config.dropout)(embed(ids))
     rnn = cell(config.encoder_units, return_sequences=True, return_state=True)
     states, *ends = layers.Bidirectional(rnn, name="encoder")(x)  # (batch, source, 2 * units)
     last = layers.Concatenate()([ends[0], ends[len(ends) // 2]])  # (batch, 2 * units)
@@ -185,6 +189,13 @@ def build(config: Config, assets: Assets) -> keras.Model:
         name="decoder",
     )
     return keras.Model({"source": ids, "target": before}, decoder(before, states, last))
+
+
+def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
+    from recipes.corpora import glove
+
+    if config.vectors == "glove-50":
+        glove.give_glove(model.get_layer("embedding"), assets.encoder.source.whole_words())
 
 
 def objective(config: Config, assets: Assets) -> Objective:

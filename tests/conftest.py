@@ -79,6 +79,7 @@ def sealed(tmp_path_factory):
             "TFDS_DATA_DIR",
             "ZOO_MIRROR",
             "ZOO_DEBUG",
+            "ZOO_TRUST",
             "ZOO_HOSTS",
             "ZOO_INDEX",
             "ZOO_PORT",

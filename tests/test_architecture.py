@@ -154,6 +154,26 @@ def test_private_names_of_keras_are_in_one_module():
     assert wrong == {"zoo.training.keras_private"}
 
 
+# What turns a file into a program; `zoo.serving.graph` looks at SavedModels first.
+LOADERS = {"pickle", "marshal", "shelve", "dill", "joblib.load", "runpy"}
+CALLS = {"eval", "exec", "load_model", "model_from_json", "deserialize", "deserialize_keras_object"}
+
+
+def test_no_file_of_a_model_is_a_program():
+    wrong = set()
+    for name, path in MODULES.items():
+        wrong |= {(name, module) for module in GRAPH[name] & LOADERS}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            if called.rpartition(".")[2] in CALLS or called.endswith("saved_model.load"):
+                wrong.add((name, called))
+            if any(ast.unparse(each) == "allow_pickle=True" for each in node.keywords):
+                wrong.add((name, called))
+    assert wrong == {("zoo.serving.predictor", "tf.saved_model.load")}
+
+
 # One process imports TensorFlow, and a copy of it looks at each copy of the packages.
 WITHOUT = """
 import importlib, json, os, pkgutil, sys, traceback

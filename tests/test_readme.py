@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from benchmarks import results
-from zoo import manifest
+from zoo import files, manifest
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,8 +47,19 @@ def test_links_in_the_documents_lead_somewhere():
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     pages = [ROOT / line for line in listed.splitlines() if line.endswith(".md")]
     assert ROOT / "docs" / "index.md" in pages
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages]:
+    pages += [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
+    for document in pages:
         text = document.read_text(encoding="utf-8")
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
             if not link.startswith("http"):
                 assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_the_readme_quotes_what_the_attack_measured():
+    attack = files.read_json(ROOT / "results" / "attack.json")
+    batches, servers, kills = (attack["parts"][n] for n in ("batches", "downloads", "kills"))
+    quote = (
+        f"Of {batches['batches']:,} odd batches, {servers['kinds']} kinds of servers that do not "
+        f"behave and {kills['kills']} kills, drawn from a seed, [{attack['failures']} got through]"
+    )
+    assert quote in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())

@@ -4,11 +4,13 @@
 
     zoo.list_models()                                   # what there is
     zoo.load("imdb-bilstm").predict(["What a film!"])   # raw text in, answers out
-    zoo.train("imdb-lstm", "runs/mine", data="reviews.csv")
+    run = zoo.train("imdb-lstm", "runs/mine", data=frame)   # a DataFrame, a file, …
+    run.predict(frame), run.plot()
     zoo.export("runs/mine", "serving/mine")             # for TF Serving
     model, preprocessor = zoo.create("imdb-lstm")       # untrained, for a training loop of yours
 
-Everything here is imported when it is first used: `import zoo` itself imports no TensorFlow.
+Everything here is imported when it is first used: `import zoo` itself imports no TensorFlow, and
+has TensorFlow print nothing about itself when it is imported after it: see `zoo.quiet`.
 Installed recipes may add functions, such as `zoo.backtest`: see `zoo.plugins`.
 """
 
@@ -17,9 +19,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from zoo import quiet
 from zoo._version import __version__
 from zoo.config import Config
 from zoo.errors import Interrupted, UsageError, WorkersLost, ZooError
+from zoo.keras_objects import register_with_keras
 from zoo.registry import get_recipe, list_models
 
 if TYPE_CHECKING:
@@ -31,7 +35,10 @@ if TYPE_CHECKING:
     from zoo.serving import load as load
     from zoo.serving.export import export as export
     from zoo.serving.pretrained import pretrained as pretrained
+    from zoo.training import distil as distil
     from zoo.training import train as train
+
+quiet.install()
 
 __all__ = [
     "Config",
@@ -42,6 +49,7 @@ __all__ = [
     "ZooError",
     "__version__",
     "create",
+    "distil",
     "doctor",
     "evaluate",
     "export",
@@ -56,6 +64,7 @@ __all__ = [
 _LAZY = {
     "Predictor": "zoo.serving",
     "create": "zoo.preprocessing",
+    "distil": "zoo.training",
     "doctor": "zoo.diagnosis",
     "evaluate": "zoo.serving",
     "export": "zoo.serving.export",
@@ -81,3 +90,6 @@ def __dir__() -> list[str]:
     from zoo import plugins
 
     return [*__all__, *plugins.registered(plugins.FUNCTIONS)]
+
+
+register_with_keras()  # so that `keras.saving.load_model` finds our layers

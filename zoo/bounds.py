@@ -15,6 +15,7 @@ import tensorflow as tf
 ROWS = 256  # rows of a part, at most
 SIZE = 2**22  # values of a part, at most: numbers, or a quarter of a byte of text
 BEAM = 4  # hypotheses of a row that count as one row
+NOT_FINITE = "Its answer has no finite numbers."
 
 Tensors = Mapping[str, Any]
 
@@ -123,7 +124,9 @@ def _size(value: tf.Tensor) -> tf.Tensor:
 
 def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """Puts rows below rows, and fills up the shorter ones."""
-    if one.shape[1:].is_fully_defined():
+    if tf.executing_eagerly():  # no axis is open there, not even that of no rows
+        one = one if one.shape[0] else tf.zeros([0, *other.shape[1:]], other.dtype)
+    elif one.shape[1:].is_fully_defined():
         return tf.concat([one, other], axis=0)
     sizes = [tf.shape(part)[1:] for part in (one, other)]
     filled = [
@@ -131,6 +134,8 @@ def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
         for part, size in zip((one, other), sizes, strict=True)
     ]
     joined = tf.concat(filled, axis=0)
+    if tf.executing_eagerly():
+        return joined
     return tf.ensure_shape(joined, [None, *one.shape[1:]])
 
 
@@ -181,6 +186,8 @@ def problems(*checks: tuple[tf.Tensor, Any]) -> tf.Tensor:
 def marked(outputs: Tensors, problem: tf.Tensor) -> dict[str, tf.Tensor]:
     """Returns outputs that say which rows have an answer.
 
+    A row whose numbers are not all finite, such as prices beyond float32, has none either.
+
     Args:
       outputs: tensors by name; the first axes of each are those of `problem`.
       problem: of `problems`, string `(batch,)`; or `(batch, answers)` where a row has several.
@@ -189,6 +196,12 @@ def marked(outputs: Tensors, problem: tf.Tensor) -> dict[str, tf.Tensor]:
       The outputs, where there is a problem NaN, "", 0 or False; and `valid`, bool, and `problem`,
       of the shape that was given.
     """
+    finite = tf.ones_like(problem, tf.bool)
+    for value in outputs.values():
+        if value.dtype.is_floating:
+            axes = list(range(problem.shape.rank, value.shape.rank))
+            finite &= tf.reduce_all(tf.math.is_finite(value), axis=axes)
+    problem = tf.where(finite | tf.not_equal(problem, ""), problem, NOT_FINITE)
     valid = tf.equal(problem, "")
 
     def blank(value: tf.Tensor) -> tf.Tensor:

@@ -50,13 +50,13 @@ class Cluster:
         twice = {each for each in self.addresses if self.addresses.count(each) > 1}
         if twice:
             raise UsageError(
-                f"The cluster names {', '.join(sorted(twice))} twice. Give each worker its own "
-                "address."
+                f"The list of workers has {', '.join(sorted(twice))} twice. Give each worker an "
+                "address of its own."
             )
         if not 0 <= self.index < len(self.addresses):
             raise UsageError(
-                f"There is no worker {self.index} among {len(self.addresses)} (the first is 0): "
-                f"{', '.join(self.addresses)}."
+                f"There is no worker {self.index}: the list has {len(self.addresses)}, numbered "
+                f"from 0: {', '.join(self.addresses)}."
             )
 
     @property
@@ -82,8 +82,8 @@ def split_address(address: str) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(address)
     if not found or not 0 < int(found[2]) < 2**16:
         raise UsageError(
-            f"{address!r} is no address of a worker; it has to be like host:2222, with a port "
-            "from 1 to 65535."
+            f"{address!r} is not the address of a worker. Write host:port, like a.example:2222, "
+            "with a port from 1 to 65535."
         )
     return found[1].strip("[]"), int(found[2])
 
@@ -100,9 +100,9 @@ def find_cluster(strategy: str = "auto") -> Cluster | None:
     found = _from_hosts() or _from_tf_config() or _from_slurm()
     if strategy == "multiworker" and found is None:
         raise UsageError(
-            "Strategy 'multiworker' finds neither hosts (--hosts a:2222,b:2222 --index 0) nor "
-            "TF_CONFIG nor Slurm's variables. On this machine, `zoo launch --workers 2 -- train …` "
-            "starts workers that have them."
+            "Strategy 'multiworker' needs a list of workers: give --hosts a:2222,b:2222 --index 0, "
+            "set TF_CONFIG, or start the workers with srun. To start all on this machine, use "
+            "`zoo launch --workers 2 -- train …`."
         )
     # One worker needs a cluster only where it is asked for.
     return None if found and strategy == "auto" and len(found.addresses) == 1 else found
@@ -178,20 +178,20 @@ def _from_tf_config() -> Cluster | None:
     except (ValueError, RecursionError) as error:
         raise _wrong(f"it is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise _wrong("it is no object")
+        raise _wrong("it is not a JSON object")
     cluster, task = value.get("cluster"), value.get("task")
     if not isinstance(cluster, dict) or not cluster:
-        raise _wrong("its 'cluster' is missing, or is no object of lists")
+        raise _wrong("'cluster' is missing, or is not an object of lists")
     if not isinstance(task, dict):
-        raise _wrong("its 'task' is missing, or is no object")
+        raise _wrong("'task' is missing, or is not an object")
     for name, addresses in cluster.items():
         if name not in ("chief", "worker"):
-            raise _wrong(f"its cluster has {name!r}; only 'chief' and 'worker' train")
+            raise _wrong(f"its cluster has {name!r}; only 'chief' and 'worker' are supported")
         if not isinstance(addresses, list) or not all(isinstance(x, str) for x in addresses):
-            raise _wrong(f"{name!r} of its cluster is no list of addresses")
+            raise _wrong(f"{name!r} in its cluster is not a list of addresses")
     chiefs, workers = cluster.get("chief", []), cluster.get("worker", [])
     if len(chiefs) > 1:
-        raise _wrong(f"it has {len(chiefs)} chiefs; there is at most one")
+        raise _wrong(f"it has {len(chiefs)} chiefs; at most one is allowed")
     index = _task_index(task, {"chief": len(chiefs), "worker": len(workers)})
     try:
         return Cluster(
@@ -204,19 +204,21 @@ def _from_tf_config() -> Cluster | None:
 def _task_index(task: dict[str, Any], sizes: dict[str, int]) -> int:
     kind, index = task.get("type"), task.get("index")
     if not isinstance(kind, str) or kind not in sizes:
-        raise _wrong(f"the type of its task is {kind!r}; it has to be 'chief' or 'worker'")
+        raise _wrong(f"the type of its task is {kind!r}; it must be 'chief' or 'worker'")
     if isinstance(index, str) and re.fullmatch(r"[0-9]{1,9}", index):
         index = int(index)  # TensorFlow takes it too
     if not isinstance(index, int) or isinstance(index, bool):
-        raise _wrong(f"the index of its task is {index!r}; it has to be a whole number")
+        raise _wrong(f"the index of its task is {index!r}; it must be a whole number")
     if not 0 <= index < sizes[kind]:
         there = ", ".join(f"{number} {name}" for name, number in sizes.items() if number)
-        raise _wrong(f"it is {kind} {index} of {there or 'nobody'}; the first is 0")
+        raise _wrong(
+            f"its task is {kind} {index}, but it lists {there or 'no worker'}, numbered from 0"
+        )
     return index
 
 
 def _wrong(what: str) -> UsageError:
-    return UsageError(f"TF_CONFIG cannot be used: {what}. It has to be like {_EXAMPLE}.")
+    return UsageError(f"TF_CONFIG cannot be used: {what}. Write it like {_EXAMPLE}.")
 
 
 def _from_slurm() -> Cluster | None:
@@ -233,8 +235,8 @@ def _from_slurm() -> Cluster | None:
         per_node = [number // len(hosts)] * len(hosts)
     if len(per_node) != len(hosts) or sum(per_node) != number:
         raise UsageError(
-            f"Slurm's variables do not agree: {number} tasks on {nodes}, of which each has "
-            f"{os.environ.get('SLURM_STEP_TASKS_PER_NODE') or 'an unknown number'}."
+            f"Slurm's variables contradict each other: {number} tasks on {nodes}, of which each "
+            f"has {os.environ.get('SLURM_STEP_TASKS_PER_NODE') or 'an unknown number'}."
         )
     first = _port() or _slurm_port()
     addresses = [
@@ -279,7 +281,7 @@ def expand_nodes(text: str) -> list[str]:
       UsageError: it is no such list.
     """
     if not re.fullmatch(r"(?:[^\[\],\s]|\[[\d,-]+\])+(?:,(?:[^\[\],\s]|\[[\d,-]+\])+)*", text):
-        raise UsageError(f"{SLURM[0]} is {text!r}, which is no list of nodes.")
+        raise UsageError(f"{SLURM[0]} is {text!r}, which is not a list of nodes.")
     found: list[str] = []
     for part in re.findall(r"(?:[^\[\],]|\[[^\]]*\])+", text):
         names = [""]
@@ -295,7 +297,7 @@ def _ranges(text: str, whole: str) -> list[str]:
     for part in text.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if not match:
-            raise UsageError(f"{SLURM[0]} is {whole!r}, which is no list of nodes.")
+            raise UsageError(f"{SLURM[0]} is {whole!r}, which is not a list of nodes.")
         first, last = match[1], match[2] or match[1]
         found += [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
     return found

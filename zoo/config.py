@@ -6,7 +6,7 @@ import dataclasses
 import math
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from zoo.errors import UsageError, quoted, suggest
 
@@ -21,7 +21,14 @@ MAX_WARMUP = 1000  # TF Serving refuses more records
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What every recipe lets one set; a recipe's own `Config` adds its network to it."""
+    """What every recipe lets one set; a recipe's own `Config` adds its network to it.
+
+    Attributes:
+      ALIASES: the earlier name of a setting to its name of today. `override` takes both, so that
+        saved runs and known commands keep working.
+    """
+
+    ALIASES: ClassVar[Mapping[str, str]] = {}
 
     epochs: int = 4  # passes over the training split, at most
     batch_size: int = 64  # examples in one step, over all replicas together
@@ -30,13 +37,23 @@ class Config:
     decay_to: float = 0.05  # share of the step size left at the end of the cosine decay
     clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
+    layer_decay: float = 1.0  # step size of a layer, as a share of that of the layer above it
+    average: float = 0.0  # momentum of the mean of weights over steps, that is kept (0: no mean)
+    average_epochs: int = 0  # last epochs whose weights' mean is kept where it is better (0: none)
+    unfreeze: int = 0  # epochs after which the next layer below begins to learn (0: all at once)
 
     def __post_init__(self) -> None:
         for names, fits, meaning in (
             (("epochs", "batch_size"), lambda value: value >= 1, "at least 1"),
             (("learning_rate",), lambda value: value > 0, "above 0"),
+            (("average",), lambda value: 0 <= value < 1, "0 or more, and below 1"),
+            (("layer_decay",), lambda value: 0 < value <= 1, "above 0, and 1 at most"),
             (("warmup", "decay_to"), lambda value: 0 <= value <= 1, "between 0 and 1"),
-            (("clip_norm", "patience"), lambda value: value >= 0, "0 or more"),
+            (
+                ("clip_norm", "patience", "unfreeze", "average_epochs"),
+                lambda value: value >= 0,
+                "0 or more",
+            ),
         ):
             for name in names:
                 if not fits(getattr(self, name)):
@@ -55,6 +72,22 @@ def limits_of(config: Config) -> list[str]:
     return [name for name in names if name.startswith("max_")]
 
 
+def renamed(settings: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Returns settings by their names of today.
+
+    Args:
+      settings: name to value, perhaps of an earlier version.
+      aliases: earlier name to the name of today: `Config.ALIASES`.
+
+    Raises:
+      UsageError: a setting is given by both names.
+    """
+    for old, new in aliases.items():
+        if old in settings and new in settings:
+            raise UsageError(f"{old!r} is the earlier name of the setting {new!r}. Give one.")
+    return {aliases.get(key, key): value for key, value in settings.items()}
+
+
 def check_at_least(config: Config, least: int, *names: str) -> None:
     """Checks settings, for a `__post_init__`.
 
@@ -66,6 +99,22 @@ def check_at_least(config: Config, least: int, *names: str) -> None:
             raise ValueError(
                 f"Setting {name!r} must be at least {least}; got {quoted(getattr(config, name))}."
             )
+
+
+def check_between(config: Config, **ranges: tuple[float, float]) -> None:
+    """Checks settings, for a `__post_init__`.
+
+    Args:
+      config: has them.
+      **ranges: setting to its least and its greatest value.
+
+    Raises:
+      ValueError: one of them is outside.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            raise ValueError(f"Setting {name!r} must be from {low} to {high}; got {quoted(value)}.")
 
 
 def check_inspected(what: Iterable[str]) -> None:
@@ -84,7 +133,7 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
 
     Args:
       config: any frozen dataclass.
-      changes: field name to value, or to text as given on a command line.
+      changes: field name, or its earlier name, to value, or to text as given on a command line.
 
     Raises:
       UsageError: an unknown field (with the nearest name), or a value of another type.
@@ -92,7 +141,7 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
     types = typing.get_type_hints(type(config))
     names = [field.name for field in dataclasses.fields(config)]
     values = {}
-    for key, value in changes.items():
+    for key, value in renamed(changes, getattr(config, "ALIASES", {})).items():
         if key not in names:
             raise UsageError(f"Unknown setting {quoted(key)}.{suggest(key, names)}")
         values[key] = _convert(key, value, types[key])

@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.environment import TENSORFLOW, environment, installed_version
+from zoo.environment import (
+    DISTRIBUTION,
+    TENSORFLOW,
+    environment,
+    install_extra,
+    installed_version,
+)
 from zoo.errors import ZooError, quoted, shortened
 from zoo.processes import python_command
 
-DISTRIBUTION = "rnn-zoo"
 SETTINGS = (
     "ZOO_HOME",
     "ZOO_OFFLINE",
@@ -27,7 +32,7 @@ SETTINGS = (
     "ZOO_MAX_UNPACKED",
     "TFDS_DATA_DIR",
 )
-GPU_INSTALL = f"pip install '{DISTRIBUTION}[gpu]'"
+GPU_INSTALL = install_extra("gpu")
 NEEDED_GB = 1.0  # downloads, unpacked weights and a few runs
 TENSORFLOW_SECONDS = 120
 
@@ -239,7 +244,7 @@ def _pretrained(problems: list[Problem]) -> dict[str, str]:
         state[name] = "ok"
         if not pack.is_file() or files.sha256(pack) != entry["sha256"]:
             state[name] = f"{pack} is missing or damaged"
-            remedy = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
+            remedy = f"pip install --force-reinstall --no-deps . in a checkout of {DISTRIBUTION}"
             problems.append(Problem(state[name], remedy, True))
         elif any((files.home() / "pretrained").glob(f"{name}-*")):  # unpacked earlier
             try:

@@ -13,6 +13,8 @@ from typing import Any
 
 from zoo._version import __version__
 
+DISTRIBUTION = "rnn-zoo"
+
 # More than one distribution provides the module tensorflow.
 TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-macos")
 
@@ -52,6 +54,11 @@ def installed_version(*distributions: str) -> str | None:
         except metadata.PackageNotFoundError:
             continue
     return None
+
+
+def install_extra(extra: str) -> str:
+    """Returns the command that installs an extra of this package, which is in no index."""
+    return f"pip install '.[{extra}]' in a checkout of {DISTRIBUTION}"
 
 
 def _cpu_model() -> str:

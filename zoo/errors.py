@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import numbers
+import os
 import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# C0 and C1, ends of lines, and what turns the direction of the text around it.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 QUOTED = 200  # characters of what was given that a message quotes
+LONGEST = 2000  # characters of a line
 WORKERS_LOST = 128 + 75
 # Signals that stop training so that it can be resumed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
@@ -76,13 +80,56 @@ def check_number(name: str, value: object) -> None:
         raise UsageError(f"{name} must be a number; got {quoted(value)}.")
 
 
+def check_text(name: str, value: object) -> None:
+    """Checks an argument.
+
+    Raises:
+      UsageError: it is no str.
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be a str; got {quoted(value)}.")
+
+
+def check_path(name: str, value: object) -> None:
+    """Checks an argument that names a file or folder, which need not exist.
+
+    Raises:
+      UsageError: it is no str and no path, or one that no file can have.
+    """
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise UsageError(f"{name} must be a str or a Path; got {quoted(value)}.")
+    try:
+        os.lstat(text)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            raise UsageError(f"{name} is {quoted(text)}, which is no path ({reason}).") from None
+
+
+def check_mapping(name: str, value: object) -> None:
+    """Checks an argument that may be None.
+
+    Raises:
+      UsageError: it is no dict, or a name in it is no str.
+    """
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name} must be a dict; got {quoted(value)}.")
+    for key in value:
+        check_text(f"A name in {name}", key)
+
+
 def shortened(text: str, limit: int = QUOTED) -> str:
     """Returns a text for a message: one line of at most `limit` characters.
 
     The end of a longer text is cut; control characters, which a terminal may obey, are spaces.
     """
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return _CONTROL.sub(" ", cut)
+    return CONTROL.sub(" ", cut)
 
 
 def quoted(value: object, limit: int = QUOTED) -> str:
@@ -108,12 +155,12 @@ def first_line(error: Exception) -> str:
     return text.splitlines()[0].rstrip(".")
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: object, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
     import difflib
 
     known = sorted(shortened(each) for each in known)
-    near = difflib.get_close_matches(shortened(name), known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(shortened(str(name)), known, n=1, cutoff=0.5)
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" There is: {', '.join(known)}." if known else ""

@@ -149,13 +149,42 @@ def lock_folder(folder: Path, stack: contextlib.ExitStack, *, wait: bool) -> boo
 
 
 @contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """Gives a folder below the cache folder that is gone afterwards."""
-    import tempfile
+def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Makes a folder that is gone afterwards, and deletes those of processes that were killed.
 
+    The name has no process id: in containers they repeat. Instead a process holds a lock on its
+    folder, which ends with it; and one on the parent while it cleans, so that no folder is there
+    unlocked.
+
+    Args:
+      parent: that exists.
+      prefix: of its name, which nothing else there begins with.
+    """
+    import shutil
+    import uuid
+
+    with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as cleaning:
+            lock_folder(parent, cleaning, wait=True)
+            for path in parent.glob(f"{prefix}*"):
+                with contextlib.ExitStack() as once:
+                    if lock_folder(path, once, wait=False):
+                        shutil.rmtree(path, ignore_errors=True)
+            scratch = parent / f"{prefix}{uuid.uuid4().hex}"
+            scratch.mkdir()
+            lock_folder(scratch, stack, wait=False)
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Gives a folder below the cache folder that is gone afterwards; see `scratch_folder`."""
     (home() / "tmp").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home() / "tmp") as folder:
-        yield Path(folder)
+    with scratch_folder(home() / "tmp", "scratch-") as folder:
+        yield folder
 
 
 def write_text(path: Path, text: str) -> None:
@@ -171,10 +200,14 @@ def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-      ZooError: it is missing or is no JSON.
+      ZooError: it is missing or is no JSON, or holds text that is no Unicode.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(text)
+        if "\\ud" in text.lower():  # perhaps half a surrogate pair, which no file could hold
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except FileNotFoundError:
         raise ZooError(f"{path} is missing: {path.parent} is not complete.") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -66,7 +66,7 @@ class Failure:
         if isinstance(error, KeyboardInterrupt):
             number = int(getattr(error, "signum", signal.SIGINT))
             name = signal.Signals(number).name
-            return Failure(address, f"{name} has stopped it.", 128 + number)
+            return Failure(address, f"It was stopped by {name}.", 128 + number)
         text = " ".join(str(error).split()) or type(error).__name__
         return Failure(address, text, exit_code(error))
 
@@ -291,8 +291,7 @@ class _Door:
 
     def waiting_for(self) -> str:
         return ", ".join(
-            self.cluster.addresses[i]
-            + (" (what listens there is no worker of this training)" * (i in self.strangers))
+            self.cluster.addresses[i] + (" (another program listens there)" * (i in self.strangers))
             for i in sorted(self.missing)
         )
 
@@ -349,8 +348,8 @@ class _Door:
             )
         if said["index"] != index:
             raise UsageError(
-                f"{address} says that it is worker {said['index']}, but it is number {index} of "
-                f"the cluster (the first is 0). Give each worker its own index."
+                f"{address} says that it is worker {said['index']}, but it is number {index} in "
+                f"the list of workers, from 0. Give each worker its own index."
             )
         self._note(said)
         self.check()
@@ -462,11 +461,13 @@ def _not_come(door: _Door, limit: float) -> str:
     address = door.cluster.addresses
     strange = [address[index] for index in sorted(door.missing & door.strangers)]
     silent = [address[index] for index in sorted(door.missing - door.strangers)]
-    parts = [f"nobody answers at {', '.join(silent)}"] if silent else []
+    parts = [f"no answer from {', '.join(silent)}"] if silent else []
     if strange:
-        parts.append(f"what listens at {', '.join(strange)} is no worker of this training")
+        parts.append(
+            f"the program that listens at {', '.join(strange)} is not a worker of this training"
+        )
     return (
-        f"Not all workers have come within {limit:g} s: {', and '.join(parts)}. Start all of them "
+        f"Not all workers joined within {limit:g} s: {', and '.join(parts)}. Start all of them "
         "with the same command, and check addresses and firewalls."
     )
 
@@ -561,7 +562,7 @@ class Link:
             pass
         address = self.cluster.addresses[index]
         if index not in self._left and not self._closed.is_set():
-            self._fail(Failure(address, "Its connection has ended.", WORKERS_LOST), index)
+            self._fail(Failure(address, "Its connection was closed.", WORKERS_LOST), index)
 
     def _take(self, index: int, message: dict[str, Any]) -> None:
         self.heard = time.monotonic()

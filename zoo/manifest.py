@@ -4,6 +4,8 @@
 
     {"imdb-lstm": {"file": "imdb-lstm.tar.xz", "sha256": …, "bytes": …, "metric": …, …}}
 
+`pretrained/parameters.json` beside it has their numbers of parameters, `{"imdb-lstm": 739458}`.
+
 `zoo.serving.pretrained` describes and unpacks packs.
 """
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
 MANIFEST = "manifest.json"
+PARAMETERS = "parameters.json"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -26,9 +29,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return files.read_json(path) if path.exists() else {}
 
 
-def names_in(folder: Path) -> set[str]:
-    """Returns the names of the packed models in a `pretrained` folder."""
-    return set(read_manifest(folder))
+def read_parameters(folder: Path) -> dict[str, int]:
+    """Returns the parameters of the packed models in a folder by name; empty if not counted."""
+    path = folder / PARAMETERS
+    return files.read_json(path) if path.exists() else {}
 
 
 def manifest_entry(recipe: Recipe) -> dict[str, Any] | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.assets import Assets
 from zoo.config import Config, override
-from zoo.errors import UsageError
+from zoo.errors import UsageError, check_mapping, quoted
+from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
-from zoo.registry import get_recipe
+from zoo.registry import get_recipe, runs_new_code
 
 if TYPE_CHECKING:
     from zoo.data import Batches, Examples
@@ -83,6 +85,7 @@ def create(
     assets: str | Path | Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
     precision: str = "float32",
+    trust: bool = False,
 ) -> Created:
     """Makes an untrained network and its preprocessor.
 
@@ -98,6 +101,7 @@ def create(
         of the same module. If the model is of the same recipe, its config is the default.
       settings: fields of the recipe's config to change; strings are converted to their types.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
+      trust: as for `zoo.load`, of the model that `assets` names.
 
     Returns:
       `(model, preprocessor)`. Weights depend on `keras.utils.set_random_seed`. The recipe's loss
@@ -113,6 +117,8 @@ def create(
 
     if data is not None and assets is not None:
         raise UsageError("Give data or assets, not both.")
+    check_mapping("settings", settings)
+    use_tensorflow()
     recipe = get_recipe(name)
     if data is None and assets is None and manifest_entry(recipe):
         assets = name
@@ -123,10 +129,11 @@ def create(
     elif assets is not None:
         from zoo.serving import load
 
-        origin = load(assets)
-        if origin.recipe.module is not recipe.module:
+        origin = load(assets, trust=trust)
+        # A recipe in a file that was not run yet is none of this module.
+        if runs_new_code(origin.resolved["recipe"]) or origin.recipe.module is not recipe.module:
             raise UsageError(
-                f"{assets} is a model of {origin.recipe.name!r}; {recipe.name!r} needs assets of "
+                f"{assets} is a model of {quoted(origin.name)}; {recipe.name!r} needs assets of "
                 "a recipe of the same module."
             )
         if origin.recipe.name == recipe.name:
@@ -137,8 +144,18 @@ def create(
         prepared = recipe.assets(config, values)
     else:
         train = data if isinstance(data, Mapping) else recipe.data(config).load(data).train
-        prepared = recipe.prepare(config, recipe.augment(config, train))
-    with dtype_policy(precision):
+        with _naming_what_lacks("data"):
+            prepared = recipe.prepare(config, recipe.augment(config, train))
+    with dtype_policy(precision), _naming_what_lacks("assets"):
         model = recipe.build(config, prepared)
     recipe.initialise(config, prepared, model)
     return Created(model, Preprocessor(recipe, config, prepared))
+
+
+@contextlib.contextmanager
+def _naming_what_lacks(what: str) -> Iterator[None]:
+    """Explains that a dict which was given lacks a name."""
+    try:
+        yield
+    except KeyError as error:
+        raise UsageError(f"The {what} lack {quoted(error.args[0])}.") from error

@@ -12,6 +12,9 @@ Constants:
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
 - `WARNING`, where a module has it: a line for the card, on what its answers are not for.
+- `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
+  which each is registered with Keras, `"zoo>NADE"`, to the module that does so.
+  `import zoo; keras.saving.load_model(…)` finds them by it.
 
 Functions:
 
@@ -43,21 +46,41 @@ Functions that a module has only where there is something to do:
   `config.epochs`; early stopping may end training before. It is made again at each call. Gradients
   of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
   `update/…`, and `config.clip_norm` does nothing unless it is used here.
+- `teachers(config)`: simple methods that may teach a network by `zoo distil`, by name: functions
+  that are fitted on `zoo.data.Splits` (not on its test rows) and return a function from examples to
+  answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
+  its `batches` take what teachers answered from the column `probabilities`, a dict of class name
+  to number for each row, where `examples` have it.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
+- `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
+  to those of an ensemble, in the graph; for `zoo export --ensemble`.
 - `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
 - `RENDER_OPTIONS`, a tuple of `Option`: what `render` takes by an option of `zoo generate`.
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
-  how an answer came about, by options of `zoo predict`. `draw` returns False where there is
-  nothing to draw.
+  an answer, by options of `zoo predict`. `answer` holds the example too, its inputs and what
+  `read_input` gives beside them. `draw` returns False where there is nothing to draw.
+- `figures(config, assets, predictor, examples, folder)`: writes PNGs of the test split, `examples`,
+  to the existing folder `figures` of a run.
+- `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
+  examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
   `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
   Its key `steps`, if there is one, is used where no number of steps is asked for.
+- `unread(config, assets, given)`: says what of the inputs of `generate` that `seed` returns the
+  model cannot read, in words for people; `""` where it reads everything.
 - `read_input(config, text)`: what a person names on the command line, such as the path of a
   recording, to examples: columns of the model's inputs, and others that say which rows these are.
-  One row or several. Without this function, the model takes the text itself.
+  One row or several. Where these are tables, it takes `columns` and `reading` too, as the
+  `reader` of a dataset. Without this function, the model takes the text itself.
+- `refine(example, answer)`: further values of an answer in Python, made of its outputs, such as the
+  spans that tags of tokens stand for: a dict. Not called for rows without an answer.
+- `html(example, answer)`: one answer as HTML, for notebooks, its texts escaped; without it, the
+  line of `show`. `zoo.serving.answers.marked_text` marks spans of a text.
+- `NAMED`, an input of the model to what `read_input` reads it from: `{"audio": "recording.wav"}`.
+  The last line of a training run says so.
 - `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
   from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
 - `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
@@ -91,7 +114,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
@@ -104,6 +127,7 @@ if TYPE_CHECKING:
     import keras
 
     from zoo.data import Batches, Dataset, Examples, Splits
+    from zoo.data.reading import Reading
     from zoo.serving.signatures import Served
 
 TOPOLOGIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
@@ -162,6 +186,12 @@ class Answers(Protocol):
     def generate(self, count: int = 1, *, steps: int | None = None) -> list[dict[str, Any]]: ...
 
 
+class Teacher(Protocol):
+    """Fits a simple method on training rows; returns what answers examples, row by row."""
+
+    def __call__(self, splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Option:
     """What people may begin a generated sequence with: `zoo generate MODEL --NAME VALUE`.
@@ -190,12 +220,14 @@ class Picture:
       help: a sentence for `--help`.
       capability: whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
       outputs: of that signature which are for the picture alone, and are not shown.
+      inputs: columns of `read_input` which are for people and the picture, and are not written.
     """
 
     name: str
     help: str
     capability: str
     outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,6 +331,15 @@ class Recipe:
             return self.module.optimizer(config, steps)
         return None
 
+    @property
+    def teachable(self) -> bool:
+        """Whether networks of the module can learn from what teachers answer."""
+        return hasattr(self.module, "teachers")
+
+    def teachers(self, config: Config) -> Mapping[str, Teacher]:
+        """Returns the simple methods that may teach, by name."""
+        return self.module.teachers(config) if self.teachable else {}
+
     def augment(self, config: Config, train: Examples) -> Examples:
         if hasattr(self.module, "augment"):
             return self.module.augment(config, train)
@@ -309,13 +350,54 @@ class Recipe:
             return self.module.seed(config, given)
         return given
 
+    def unread(self, config: Config, assets: Assets, given: dict[str, Any]) -> str:
+        """Says what of the inputs of `generate` the model cannot read; `""` for nothing."""
+        if hasattr(self.module, "unread"):
+            return self.module.unread(config, assets, self.seed(config, given))
+        return ""
+
     @property
     def reads_input(self) -> bool:
         """Whether people name what the model takes, such as a file, and do not write it."""
         return hasattr(self.module, "read_input")
 
-    def read_input(self, config: Config, text: str) -> Examples:
-        return self.module.read_input(config, text)
+    @property
+    def named_inputs(self) -> Mapping[str, str]:
+        """Input of the model to the name of a file that `read_input` reads it from."""
+        return getattr(self.module, "NAMED", {})
+
+    def read_input(
+        self,
+        config: Config,
+        text: str,
+        *,
+        columns: Mapping[str, str] | None = None,
+        reading: Reading | None = None,
+    ) -> Examples:
+        how = {"columns": columns, "reading": reading} if self.reads_tables else {}
+        return self.module.read_input(config, text, **how)
+
+    @property
+    def reads_tables(self) -> bool:
+        """Whether what people name are tables, whose columns and signs can be named too."""
+        import inspect
+
+        takes = inspect.signature(self.module.read_input).parameters if self.reads_input else ()
+        return "reading" in takes
+
+    def figures(
+        self, config: Config, assets: Assets, predictor: Answers, examples: Examples, folder: Path
+    ) -> None:
+        """Writes PNGs of the test split to a folder; none where the module draws none."""
+        if hasattr(self.module, "figures"):
+            folder.mkdir(exist_ok=True)
+            self.module.figures(config, assets, predictor, examples, folder)
+
+    def outside(self, config: Config, assets: Assets, examples: Examples) -> list[str]:
+        """Returns a sentence on each thing in which examples differ from the training rows."""
+        if hasattr(self.module, "outside"):
+            return self.module.outside(config, assets, examples)
+        return []
 
     def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
         """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""
@@ -337,6 +419,17 @@ class Recipe:
     def initialise(self, config: Config, assets: Assets, model: keras.Model) -> None:
         if hasattr(self.module, "initialise"):
             self.module.initialise(config, assets, model)
+
+    @property
+    def combines(self) -> bool:
+        """Whether several networks of the module can answer as one."""
+        return hasattr(self.module, "combine")
+
+    def combine(
+        self, config: Config, assets: Assets, answers: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Returns what several networks answer together."""
+        return self.module.combine(config, assets, answers)
 
     def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
         """Returns what the module serves, large batches computed in parts."""
@@ -404,6 +497,14 @@ def recipes_of(module: types.ModuleType, origin: str) -> list[Recipe]:
                 f'better. Write {name} = {kind.__name__}("{known}", better="higher") or '
                 'better="lower", with zoo.scores.'
             )
+    objects = getattr(module, "KERAS_OBJECTS", {})
+    if not isinstance(objects, dict) or not all(
+        isinstance(text, str) for item in objects.items() for text in item
+    ):
+        raise ZooError(
+            f"{origin}: KERAS_OBJECTS must be a dict of names and modules, such as "
+            '{"mine>MyLayer": "mypackage.layers"}.'
+        )
     for name, config in module.RECIPES.items():
         if not isinstance(config, Config):
             raise ZooError(f"{origin}: the configuration of {name!r} does not derive from Config.")

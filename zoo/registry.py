@@ -14,9 +14,9 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-from zoo import plugins
-from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
-from zoo.manifest import names_in
+from zoo import plugins, tables
+from zoo.errors import UsageError, ZooError, check_text, quoted, shortened, suggest
+from zoo.manifest import read_manifest, read_parameters
 from zoo.recipe import Recipe, recipes_of
 
 _LOADING = threading.RLock()  # another thread must not see a partly executed module
@@ -28,10 +28,9 @@ def get_recipe(name: str) -> Recipe:
     Raises:
       UsageError: an unknown name; the message has the nearest one.
     """
-    path, separator, inner = name.rpartition(":")
-    if not separator and name.endswith(".py"):
-        path, inner = name, ""
-    if path.endswith(".py"):
+    check_text("The name of a recipe", name)
+    path, inner = _split(name)
+    if path:
         file_recipes = _from_file(Path(path))
         if not inner and len(file_recipes) == 1:
             return next(iter(file_recipes.values()))
@@ -44,13 +43,27 @@ def get_recipe(name: str) -> Recipe:
     return known[name]
 
 
+def runs_new_code(name: str) -> bool:
+    """Whether `get_recipe(name)` would run a file that this process has not run yet."""
+    path, _ = _split(name)
+    return os.path.isfile(path) and _module_name(Path(path).resolve()) not in sys.modules
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Returns file and recipe of `path/to/file.py:name`; the file is "" in other names."""
+    path, separator, inner = name.rpartition(":")
+    if not separator and name.endswith(".py"):
+        path, inner = name, ""
+    return (path, inner) if path.endswith(".py") else ("", name)
+
+
 def list_models(
     pattern: str = "*",
     *,
     task: str | None = None,
     topology: str | None = None,
     pretrained: bool = False,
-) -> list[dict]:
+) -> Models:
     """Lists the recipes, sorted by name, without importing TensorFlow.
 
     Args:
@@ -59,19 +72,30 @@ def list_models(
       pretrained: keep only recipes with packed weights.
 
     Returns:
-      Dicts of `name, topology, task, dataset, metric, pretrained` (bool).
+      Dicts of `name, topology, task, dataset, metric, pretrained` (bool), and of what is
+      pretrained `score` (of the metric), `parameters` and `bytes` (of the file); None otherwise.
+      It prints as a table.
     """
+    check_text("pattern", pattern)
     if not any(sign in pattern for sign in "*?["):
         pattern = f"*{pattern}*"
-    rows = []
+    packs: dict[Path, tuple[dict, dict]] = {}
+    rows = Models()
     for name, recipe in sorted(recipes().items()):
+        folder = recipe.pretrained_folder
+        if folder not in packs:
+            packs[folder] = read_manifest(folder), read_parameters(folder)
+        entry = packs[folder][0].get(name, {})
         row = {
             "name": name,
             "topology": recipe.topology,
             "task": recipe.task,
             "dataset": recipe.dataset.name,
             "metric": recipe.metric.name,
-            "pretrained": name in names_in(recipe.pretrained_folder),
+            "pretrained": bool(entry),
+            "score": entry.get("score"),
+            "parameters": packs[folder][1].get(name),
+            "bytes": entry.get("bytes"),
         }
         if (
             fnmatch.fnmatch(name, pattern)
@@ -81,6 +105,35 @@ def list_models(
         ):
             rows.append(row)
     return rows
+
+
+class Models(list):
+    """The rows of `list_models`; prints as a table."""
+
+    def shown(self) -> list[dict[str, str]]:
+        """Returns the rows as people read them."""
+        return [_shown(row) for row in self]
+
+    def __repr__(self) -> str:
+        return "\n".join(tables.lines(self.shown(), tables.terminal_width())) or "no recipes"
+
+    def _repr_html_(self) -> str:
+        return tables.html_table(self.shown())
+
+
+def _shown(row: dict) -> dict[str, str]:
+    metric = row["metric"].replace("_per_", "/").replace("_", " ")
+    score = "-"
+    if row["score"] is not None:
+        known = recipes().get(row["name"])
+        score = known.metric.text(row["score"]) if known else f"{row['score']:.4f}"
+    return {
+        "name": row["name"],
+        "topology": row["topology"],
+        "score": f"{score} {metric}",
+        "parameters": "-" if row["parameters"] is None else f"{row['parameters']:,}",
+        "size": "-" if row["bytes"] is None else f"{max(row['bytes'] / 1e6, 0.1):.1f} MB",
+    }
 
 
 @functools.cache
@@ -126,7 +179,7 @@ def _from_file(path: Path) -> dict[str, Recipe]:
     if not os.path.isfile(path):  # unlike `Path`, accepts names that are too long
         raise UsageError(f"There is no recipe file {shortened(str(path))}.")
     path = path.resolve()
-    name = f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"
+    name = _module_name(path)
     with _LOADING:
         module = sys.modules.get(name)
         if module is None:
@@ -143,3 +196,8 @@ def _from_file(path: Path) -> dict[str, Recipe]:
                     f"{path} cannot be imported: {type(error).__name__}: {error}."
                 ) from error
     return {recipe.name: recipe for recipe in recipes_of(module, str(path))}
+
+
+def _module_name(path: Path) -> str:
+    """Returns the name under which a file, by its absolute path, is imported."""
+    return f"zoo_recipe_file_{path.stem}_{abs(hash(str(path)))}"

@@ -13,10 +13,14 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from recipes.audio.recordings import SUFFIXES
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import QUOTED, UsageError, ZooError, quoted, shortened
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 REPOSITORY = "https://github.com/Jakobovski/free-spoken-digit-dataset"
 LICENCE = "CC BY-SA 4.0"
@@ -159,13 +163,28 @@ def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[
     return {"train": train}, ["no sound: the network reads MFCCs and serves MFCCs alone"]
 
 
-def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
-    """Reads a folder of recordings that are named as FSDD's: `7_jackson_32.wav`.
+def read_folder(
+    path: Path, *, speaker: str, reading: Reading | None = None
+) -> tuple[Parts, list[str], str, str]:
+    """Reads a folder of recordings that are named as FSDD's, `7_jackson_32.wav`, or lie in a folder
+    for each class.
 
     What is no recording is passed over; a note says so.
     """
     import hashlib
 
+    from recipes.audio import read_recording
+    from zoo.data import folders
+    from zoo.data.contents import is_data
+    from zoo.data.reading import Reading
+
+    def row(each: folders.ClassFile) -> dict[str, Any]:
+        text = " ".join(each.label.split())
+        return {"audio": read_recording(each.path), "text": text, "speaker": ""}
+
+    parts, notes = folders.parts_by_class(path, SUFFIXES, row, reading or Reading())
+    if parts:
+        return parts, notes, f"{path.resolve().name} (custom data)", ""
     recordings, numbers, passed = _recordings(path)
     digest = hashlib.sha256()
     for name, *others in zip(recordings["text"], recordings["speaker"], numbers, strict=True):
@@ -174,37 +193,59 @@ def read_folder(path: Path, speaker: str) -> tuple[Parts, list[str], str, str]:
         digest.update(audio.tobytes())
     known = digest.hexdigest() == FSDD
     parts, notes = split(recordings, numbers, speaker)
+    others = [each.name for each in sorted(path.iterdir()) if each.suffix.lower() not in SUFFIXES]
+    notes += folders.Layout({}, [name for name in others if is_data(name)]).note()
     title = f"spoken digits ({'FSDD' if known else path.name}"
     if "test" in parts:
         title += f", {_held_out(speaker)}"
     return parts, [*passed, *notes], f"{title})", LICENCE if known else ""
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
 
     The column `speaker` may be missing. Of a folder, it reads all recordings, as `read_folder`.
     """
-    from recipes.audio.recordings import note_to_stderr, read_recording
+    from recipes.audio.recordings import read_recording
     from zoo.data import tables
+    from zoo.data.reading import Reading
 
+    reading = reading or Reading()
     if path.is_dir():
         recordings, _, notes = _recordings(path)
         for note in notes:
-            note_to_stderr(note)
+            reading.note(note)
         return recordings
-    table = tables.read(path, ["audio", "text"], "", columns, optional=["speaker"])
-    examples: Examples = {
-        "audio": [],
-        "text": [" ".join(text.split()) for text in table.columns["text"]],
-        "speaker": table.columns["speaker"],
-    }
-    for line, name in zip(table.lines, table.columns["audio"], strict=True):
+    table = tables.read(path, ["audio", "text"], "", columns, ["speaker"], reading)
+    examples: Examples = {"audio": [], "text": [], "speaker": []}
+    for line, name, text, speaker in zip(
+        table.lines, *(table.columns[each] for each in examples), strict=True
+    ):
         try:
-            examples["audio"].append(read_recording(path.parent / Path(name).expanduser()))
+            audio = read_recording(path.parent / Path(name).expanduser())
         except ZooError as error:
-            raise type(error)(f"{path}: line {line}: {error}") from None
+            if not reading.options.drop_bad:
+                raise type(error)(f"{path}: {table.unit} {line}: {error}") from None
+            reading.note(f"{path.name}: {table.unit} {line} left out: {str(error).rstrip('.')}")
+            continue
+        for column, value in (("audio", audio), ("text", " ".join(text.split()))):
+            examples[column].append(value)
+        examples["speaker"].append(speaker)
     return examples
+
+
+def in_memory(examples: Examples) -> Examples:
+    """Completes columns in memory: who speaks may be unknown.
+
+    Raises:
+      ZooError: there are neither sounds nor features.
+    """
+    if not examples.keys() & {"audio", "features"}:
+        raise ZooError("The data have neither a column 'audio' nor a column 'features'.")
+    rows = len(next(iter(examples.values())))
+    return {"speaker": [""] * rows, **examples}
 
 
 def read_recordings(text: str) -> Examples:
@@ -257,7 +298,8 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
         why = f" ({len(passed):,} files are no recordings: {passed[0]})" if passed else ""
         raise UsageError(
             f"{path} has no recording and no train.csv or train.jsonl{why}: name a folder of WAV "
-            "files called DIGIT_SPEAKER_NUMBER.wav, or a table with the columns audio and text."
+            "files called DIGIT_SPEAKER_NUMBER.wav, a folder that has a folder of WAV files for "
+            "each word, or a table with the columns audio and text."
         )
     notes = [
         f"{len(lines):,} {what}, such as {shortened(lines[0].rstrip('.'), 2 * QUOTED)}"
@@ -335,6 +377,8 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         label=label,
         deduplicate_by="",
         reader=read_custom,
+        positional=("audio", "text"),
+        in_memory=in_memory,
         identity=identity,
         folder=functools.partial(read_folder, speaker=speaker),
         hold_out=functools.partial(hold_out, speaker=speaker) if speaker else None,

@@ -166,7 +166,7 @@ def _by_soundfile(data: bytes, name: str, kind: str) -> tuple[int, np.ndarray]:
         import soundfile
     except (ImportError, OSError):  # OSError: it has no library on this machine
         raise ZooError(
-            f"{name} is {kind}, which is read by soundfile: pip install 'rnn-zoo[audio]'. Or "
+            f"{name} is {kind}, which is read by soundfile: pip install '.[audio]'. Or "
             "convert it: ffmpeg -i FILE file.wav."
         ) from None
     try:

@@ -82,13 +82,18 @@ def linear_baselines(
     }
 
 
-def ngrams(text: str) -> list[str]:
+def ngrams(text: str, longest: int = 2) -> list[str]:
     """Returns the words and punctuation marks of a text, lower-cased, and all pairs in a row.
+
+    With `longest` 3, all triples too, and so on.
 
     HTML tags are dropped; punctuation is kept, because `! !` and `? ?` express opinions too.
     """
     words = _TOKEN.findall(_TAG.sub(" ", text.lower()))
-    return words + [f"{first} {second}" for first, second in itertools.pairwise(words)]
+    levels = [words]
+    for _ in range(longest - 1):
+        levels.append([f"{a} {b}" for a, b in zip(levels[-1], words[len(levels) :], strict=False)])
+    return list(itertools.chain(*levels))
 
 
 def count_ngrams(
@@ -221,19 +226,19 @@ class _NBSVM:
             ratio = log_count_ratio(counts, positive)
             # tol: liblinear's own default; scikit-learn's is ten times slower and no better.
             svm = LinearSVC(C=c, tol=0.1, dual=True, random_state=0)
-            svm.fit(_scaled(counts, ratio), positive)
+            svm.fit(scaled(counts, ratio), positive)
             self.parts.append((ratio, svm.coef_[0], svm.intercept_[0]))
 
     def predict(self, counts: sparse.csr_matrix, beta: float) -> np.ndarray:
         scores = []
         for ratio, weights, bias in self.parts:
             interpolated = (1 - beta) * np.abs(weights).mean() + beta * weights
-            scores.append(_scaled(counts, ratio) @ interpolated + bias)
+            scores.append(scaled(counts, ratio) @ interpolated + bias)
         if len(scores) == 1:
             return self.classes[(scores[0] > 0).astype(int)]
         return self.classes[np.argmax(scores, axis=0)]
 
 
-def _scaled(counts: sparse.csr_matrix, ratio: np.ndarray) -> sparse.csr_matrix:
+def scaled(counts: sparse.csr_matrix, ratio: np.ndarray) -> sparse.csr_matrix:
     """Returns a matrix with the ratio of each n-gram where a row has it."""
     return sparse.csr_matrix((ratio[counts.indices], counts.indices, counts.indptr), counts.shape)

@@ -26,6 +26,7 @@ IMDB = Dataset(
             title="imdb (official split)",
             columns={"text": "text", "label": "label"},
             names={"neg": "negative", "pos": "positive"},
+            unlabelled="unsupervised",  # 50,000
             url="http://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",
             sha256="c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe",
             size=84_125_825,

@@ -27,12 +27,14 @@ def read_ag(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
     """Reads a zip with `train.csv` and the official `test.csv`."""
     import zipfile
 
-    from zoo.data.tables import parse_csv
+    from zoo.data.dialects import Dialect, parse
 
     with zipfile.ZipFile(paths[0]) as archive:
         train = archive.read("train.csv").decode("utf-8")
-    _, *rows = parse_csv(train)  # the first is a header, which the official files do not have
-    official = list(parse_csv(paths[1].read_text(encoding="utf-8")))
+    _, *rows = parse(
+        train, Dialect()
+    )  # the first is a header, which the official files do not have
+    official = list(parse(paths[1].read_text(encoding="utf-8"), Dialect()))
 
     def examples(rows: list) -> Examples:
         return {

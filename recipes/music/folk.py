@@ -27,6 +27,7 @@ from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from recipes.music import abc
+    from zoo.data.reading import Reading
     from zoo.data.sources import Parts
 
 OTHER = "tune"  # the type of tunes without one
@@ -104,7 +105,9 @@ def read_corpus(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list
     return {"train": examples(common)}, notes
 
 
-def read_file(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_file(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a custom ABC file, or the melody of a MIDI or MusicXML file.
 
     Raises:
@@ -155,7 +158,7 @@ def melody(path: Path) -> dict:
     return {"type": kind, "key": key, "title": plain_title(name) or name, "tokens": tokens}
 
 
-def read_folder(path: Path) -> tuple[Parts, list[str], str, str]:
+def read_folder(path: Path, *, reading: Reading | None = None) -> tuple[Parts, list[str], str, str]:
     """Reads a folder of ABC, MIDI and MusicXML files; returns its splits, notes, title, licence."""
     from recipes.music import corpus
 

@@ -8,6 +8,7 @@ import io
 import warnings
 from collections.abc import Iterator
 
+from zoo.environment import install_extra
 from zoo.errors import ZooError
 
 LIBRARIES = ("music21", "pretty_midi", "mido", "verovio")
@@ -27,7 +28,7 @@ def require(*names: str) -> None:
                 importlib.import_module(name)
         except ImportError as error:
             raise ZooError(
-                f"Reading and writing music needs {name} ({error}): pip install 'rnn-zoo[music]'."
+                f"Reading and writing music needs {name} ({error}): {install_extra('music')}."
             ) from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,13 +18,16 @@ import numpy as np
 
 from recipes.prices import panel as panels
 from recipes.prices.baselines import BASELINES
+from recipes.prices.frequency import parse_frequency
 from recipes.prices.panel import Panel, observe
 from recipes.prices.reader import begins_at, past_of
 from recipes.prices.series import Forecast
+from recipes.prices.strategies import strategies
 from zoo import files
 from zoo.data import Examples
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
+from zoo.data.reading import ReadingLike, reading_of
 from zoo.data.splits import take
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
@@ -36,7 +38,6 @@ from zoo.serving.evaluation import splits_of
 from zoo.serving.predictor import Predictor, load
 
 NETWORK = "network"
-YEAR = 252  # trading days
 MIN_DAYS = 22  # days that the simple methods are fitted on
 WARNING = (
     "This is no advice. The strategy is there to show what a forecast of direction is worth after "
@@ -51,12 +52,14 @@ def backtest(
     data: DataLike = None,
     *,
     columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
     windows: int = 6,
     horizon: int | None = None,
     baselines: str | Sequence[str] = "all",
     cost: float = 5.0,
     output: str | Path | None = None,
     log: Callable[[str], None] | None = None,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Compares a forecaster with simple methods, day by day.
 
@@ -65,6 +68,7 @@ def backtest(
       data: a source of its dataset (the test split is forecast), or a custom file or columns (the
         second half of their days is forecast); None for the data that it was trained on.
       columns: our column name to the file's.
+      reading: how files are written, as for `zoo.train`.
       windows: parts of the test; the simple methods are fitted again at the start of each.
       horizon: days ahead; the model's own if None, or fewer.
       baselines: `"all"`, or names of `recipes.prices.baselines.BASELINES`.
@@ -72,6 +76,7 @@ def backtest(
       output: folder for `backtest.json` and the pictures `fan.png`, `calibration.png` and
         `equity.png`; none are written if None.
       log: called with each line of progress.
+      trust: as for `zoo.load`.
 
     Returns:
       What `backtest.json` holds: `scores` (name to a list, 1 day ahead first), `tests` (against
@@ -81,7 +86,7 @@ def backtest(
       UsageError: the model forecasts no prices, or it lacks an option.
       UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
     """
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     predictor.require(
         "forecast",
         "forecasts no series",
@@ -97,12 +102,13 @@ def backtest(
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"{output} is a file. Name a folder.")
     log = log or (lambda line: None)
-    examples, title, notes = _examples(predictor, data, columns)
+    examples, title, notes = _examples(predictor, data, columns, reading)
     panel = observe(examples, horizon)
     windows = min(windows, len(panel.dates))
     log(
-        f"{predictor.name} on {title}: {len(panel.tickers)} series, {len(panel.dates)} days from "
-        f"{panel.dates[0]} to {panel.dates[-1]}, {windows} windows"
+        f"{predictor.name} on {title}: {len(panel.tickers)} series, "
+        f"{panel.frequency.steps(len(panel.dates))} from {panel.dates[0]} to {panel.dates[-1]}, "
+        f"{windows} windows"
     )
     forecasts = {NETWORK: network(panel, predictor)}
     for name in names:
@@ -110,7 +116,7 @@ def backtest(
         forecasts[name] = simple(panel, name, windows)
     losses = {name: panels.losses(panel, each) for name, each in forecasts.items()}
     scores = {name: panels.scores(panel, each) for name, each in forecasts.items()}
-    strategies = _strategies(panel, forecasts, cost)
+    found = strategies(panel, forecasts, cost)
     result = {
         "kind": "backtest",
         "recipe": predictor.name,
@@ -118,11 +124,12 @@ def backtest(
         "series": panel.tickers,
         "days": [panel.dates[0], panel.dates[-1], len(panel.dates)],
         "horizon": horizon,
+        "frequency": str(panel.frequency),
         "proxy": "Garman-Klass with the night before; the squared return where a bar lacks",
         "scores": scores,
         "tests": {name: panels.tests(losses[NETWORK], losses[name]) for name in names},
         "windows": _windows(panel, losses, windows),
-        "strategy": {"cost": cost, **{name: row for name, (row, _) in strategies.items()}},
+        "strategy": {"cost": cost, **{name: each.results for name, each in found.items()}},
         "warning": WARNING,
         "config": predictor.resolved["config"],
         "environment": environment(),
@@ -135,8 +142,7 @@ def backtest(
         files.write_json(folder / "backtest.json", result)
         pictures.fan(panel, forecasts[NETWORK], folder / "fan.png")
         pictures.calibration(panel, forecasts, folder / "calibration.png")
-        curves = {name: path for name, (_, path) in strategies.items()}
-        pictures.equity(panel.dates, curves, cost, folder / "equity.png")
+        pictures.equity(panel.dates, found, cost, folder / "equity.png")
     return result
 
 
@@ -233,16 +239,21 @@ def _chosen(baselines: str | Sequence[str]) -> list[str]:
 
 
 def _examples(
-    predictor: Predictor, data: DataLike, columns: Mapping[str, str] | None
+    predictor: Predictor,
+    data: DataLike,
+    columns: Mapping[str, str] | None,
+    reading: ReadingLike,
 ) -> tuple[Examples, str, list[str]]:
     """Returns the series to forecast, their title, and notes."""
     dataset = predictor.recipe.data(predictor.config)
     origin = parse_origin(data, dataset.keys)
-    dataset.check_columns(origin, columns)
+    reading = reading_of(reading)
+    dataset.check_columns(origin, columns, reading)
     if isinstance(origin, Unsplit):
-        examples = dict(load_rows(dataset, origin, columns))
+        examples = dict(load_rows(dataset, origin, columns, reading=reading))
         title = origin.name
-        notes = ["the second half of the days; the simple methods are fitted on the first"]
+        halves = "the second half of the days; the simple methods are fitted on the first"
+        notes = [*reading.notes, halves]
         min_past = past_of(int(getattr(predictor.config, "horizon", 1)))
         examples["begin"] = [max(begin, min_past) for begin in begins_at(examples, 0.5)]
         rows = [
@@ -258,7 +269,7 @@ def _examples(
             notes.append(f"{omitted} series omitted: they have too few days in that half")
         examples = take(examples, rows)
     else:
-        splits = splits_of(predictor, origin, columns)
+        splits = splits_of(predictor, origin, columns, reading)
         examples, title, notes = splits.test, splits.title, []
     train_end = predictor.assets.get("until", "")[:10]  # the day, where there is a time of day too
     begins = [row[at] for row, at in zip(examples["date"], examples["begin"], strict=True)]
@@ -268,6 +279,8 @@ def _examples(
             f"the network was trained on days up to {train_end}; these begin on {first}: it "
             "may have learnt from their future"
         )
+    if title != predictor.data.get("title"):
+        notes += predictor.recipe.outside(predictor.config, predictor.assets, examples)
     return examples, title, notes
 
 
@@ -290,46 +303,9 @@ def _windows(panel: Panel, losses: dict[str, dict], windows: int) -> list[dict[s
     return rows
 
 
-def _strategies(
-    panel: Panel, forecasts: dict[str, Forecast], cost: float
-) -> dict[str, tuple[dict[str, float], np.ndarray]]:
-    """Returns results and value over time of each forecast of direction, and of holding.
-
-    Each evening, the strategy holds equal parts of the series whose forecast for the next day is
-    above 0. The rest is cash without interest.
-    """
-    returns = np.expm1(panel.value[..., 0])  # (series, days)
-    known = np.isfinite(returns)
-    weight = 1 / np.maximum(known.sum(axis=0), 1)
-    positions = {"hold": np.where(known, weight, 0.0)}
-    for name, forecast in forecasts.items():
-        location = forecast.location[..., 0]
-        if np.nanmax(np.abs(location)) > 0:
-            positions[name] = np.where(known & (location > 0), weight, 0.0)
-    results = {}
-    for name, held in positions.items():
-        before = np.concatenate([np.zeros((len(held), 1)), held[:, :-1]], axis=1)
-        traded = np.abs(held - before).sum(axis=0)
-        daily = (held * np.where(known, returns, 0.0)).sum(axis=0) - traded * cost / 1e4
-        value = np.cumprod(1 + daily)
-        years = max(len(daily) / YEAR, 1 / YEAR)
-        spread = float(daily.std()) * math.sqrt(YEAR)
-        results[name] = (
-            {
-                "yearly_return": float(value[-1] ** (1 / years) - 1),
-                "yearly_volatility": spread,
-                "sharpe": float(daily.mean()) * YEAR / spread if spread else 0.0,
-                "deepest_fall": float(np.max(1 - value / np.maximum.accumulate(value))),
-                "traded_a_day": float(traded.mean()),
-            },
-            value,
-        )
-    return results
-
-
 def _conclusions(result: dict[str, Any]) -> list[str]:
     """Returns the results of the tests in words, also where there is no difference."""
-    lines = []
+    lines, step = [], parse_frequency(result["frequency"]).steps(1)
     for measure, what in (
         ("qlike", "variance (QLIKE)"),
         ("qlike_squared", "variance (QLIKE of squared returns)"),
@@ -347,5 +323,15 @@ def _conclusions(result: dict[str, Any]) -> list[str]:
             else:
                 how = "better than" if test["statistic"] < 0 else "worse than"
             p_value = "" if test["p"] is None else f" (p {test['p']:.2g})"
-            lines.append(f"{what}, 1 day ahead: {how} {name}{p_value}")
+            lines.append(f"{what}, {step} ahead: {how} {name}{p_value}")
+    for name, row in result["strategy"].items():
+        if name != "cost" and "luck_low" in row:
+            low, high, found = (
+                100 * row[key] for key in ("luck_low", "luck_high", "yearly_return")
+            )
+            where = "above" if found > high else "below" if found < low else "inside"
+            lines.append(
+                f"strategy of {name}: {found:.1f} % a year, {where} what random positions of the "
+                f"same turnover earn ({low:.1f} to {high:.1f} %)"
+            )
     return lines

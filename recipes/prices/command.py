@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
+
+if TYPE_CHECKING:
+    from zoo.data.reading import ReadOptions
 
 
 @click.command()
@@ -17,6 +20,7 @@ from zoo.cli import options
     help="A source (its test split is forecast), or your CSV file (its second half is).",
 )
 @options.column
+@options.reading
 @click.option(
     "--windows",
     type=click.IntRange(1, 1000),
@@ -24,7 +28,7 @@ from zoo.cli import options
     show_default=True,
     help="The simple methods are fitted again at the start of each.",
 )
-@click.option("--horizon", type=int, metavar="H", help="Days ahead; the model's own by default.")
+@click.option("--horizon", type=int, metavar="H", help="Rows ahead; the model's own by default.")
 @click.option(
     "--baselines",
     default="all",
@@ -43,16 +47,19 @@ from zoo.cli import options
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(), help="Write backtest.json and pictures."
 )
+@options.trust
 @options.json_output
 def backtest(
     model: str,
     data: str | None,
     columns: dict[str, str],
+    reading: ReadOptions,
     windows: int,
     horizon: int | None,
     baselines: str,
     cost: float,
     output: str | None,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Test MODEL (recipe name, run folder or export) on days that it has not seen.
@@ -67,25 +74,34 @@ def backtest(
         model,
         data,
         columns=columns,
+        reading=reading,
         windows=windows,
         horizon=horizon,
         baselines=baselines,
         cost=cost,
         output=output,
-        log=lambda line: click.echo(line, err=True),
+        log=lambda line: click.echo(options.printable(line), err=True),
+        trust=trust,
     )
     if as_json:
         click.echo(options.json_text(result, indent=2))
         return
+    result = options.printable(result)  # names of series and of data may be a stranger's
     for note in result["data"]["notes"]:
         click.echo(f"note: {note}")
+    from recipes.prices.frequency import parse_frequency
+
+    frequency = parse_frequency(result["frequency"])
     steps = sorted({1, result["horizon"]})
     for step in steps:
-        click.echo(f"\n{step} day{'s' * (step > 1)} ahead (p: of a better QLIKE, CRPS)")
+        click.echo(f"\n{frequency.steps(step)} ahead (p: of a better QLIKE, CRPS)")
         options.table(
             [_row(result, name, rows[step - 1], step) for name, rows in result["scores"].items()]
         )
-    click.echo(f"\nstrategy, after {result['strategy']['cost']:g} bp for what is traded")
+    click.echo(
+        f"\nstrategy, after {result['strategy']['cost']:g} bp for what is traded, in %; luck: what "
+        "90 % of random positions of the same turnover earn"
+    )
     options.table(
         [
             {
@@ -94,7 +110,10 @@ def backtest(
                 "volatility": f"{100 * row['yearly_volatility']:.1f}",
                 "sharpe": f"{row['sharpe']:.2f}",
                 "deepest fall": f"{100 * row['deepest_fall']:.1f}",
-                "traded a day": f"{100 * row['traded_a_day']:.1f}",
+                f"traded {frequency.each}": f"{100 * row['traded_a_day']:.1f}",
+                "a year by luck": f"{100 * row['luck_low']:.1f} to {100 * row['luck_high']:.1f}"
+                if "luck_low" in row
+                else "",
             }
             for name, row in result["strategy"].items()
             if name != "cost"

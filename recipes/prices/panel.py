@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from recipes.prices import metrics as scores_of
+from recipes.prices.frequency import Frequency, frequency_of_all
 from recipes.prices.series import Days, Forecast, ahead, describe_days, prices_of, scored_days
 from zoo.errors import ZooError
 
@@ -52,6 +53,11 @@ class Panel:
     square: np.ndarray
     price: np.ndarray
     naive_mae: np.ndarray
+
+    @property
+    def frequency(self) -> Frequency:
+        """The distance of the rows: what the docstrings here call a day."""
+        return frequency_of_all(self.columns["date"])
 
     def align(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Returns arrays, one for each series, aligned by day: float64 `(series, days, horizon)`.

@@ -6,18 +6,20 @@ Light: importing this module imports neither pandas nor NumPy.
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
 from bisect import bisect_left
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipes.prices.rows import BAR, day_of, locations
 from zoo.data.sources import Examples, Parts
 from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from zoo.data.reading import Reading
 
 COLUMNS = {
     "ticker": "name of the series",
@@ -29,8 +31,8 @@ COLUMNS = {
     "volume": "likewise, what was traded; it is not used",
     "begin": "index of the first day that this split forecasts; the days before it are known",
 }
-# Repairs by name, in the order in which they are made. The setting `mend` of a recipe lists names
-# of these; saved runs have it under that name.
+# Repairs by name, in the order in which they are made. `--repair`, and the setting `repair` of a
+# recipe, list names of these.
 REPAIRS = {
     "drop": "drops rows without a date or a price above 0",
     "sort": "sorts the days",
@@ -40,20 +42,12 @@ REPAIRS = {
     "splits": "divides the prices before what looks like a split",
     "jumps": "accepts all other jumps as real",
 }
-NAMES = {  # what files call our columns, lower case
-    "date": ("date", "datetime", "timestamp", "time", "day"),
-    "ticker": ("ticker", "symbol", "name"),
-    "close": ("close", "price", "last"),
-    "adjusted": ("adj close", "adj_close", "adjclose", "adjusted close"),
-}
-# Z, UTC or +01:00 behind a time of day, or behind a day.
-ZONE = r"(:\d\d(?:\.\d+)?|^\d{4}-\d\d-\d\d)\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
-BAR = ("open", "high", "low")
 MIN_DAYS = 60  # days that a training series needs
 WARM_UP = 22  # days of a series that are read before the first one is forecast
-MAX_SHOWN = 3  # dates in a message before "and N more"
 MAX_JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
-MAX_GAP = 10  # calendar days between two days beyond which some are missing
+MAX_GAP = 10  # calendar days between two days beyond which a market is closed, or days are missing
+LONG_HOLIDAY = 14  # days for which a market may be closed though nothing else shows it
+SEASON = 35  # days by which a feast moves from year to year, where the moon rules it
 # 3:2 is not among them: on news, prices do that too (Yahoo rose by 48 % on 1 February 2008).
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 
@@ -77,35 +71,43 @@ def read_prices(
     *,
     repairs: Collection[str] = (),
     min_days: int = MIN_DAYS,
+    closes_only: bool = False,
+    reading: Reading | None = None,
 ) -> tuple[Examples, list[str]]:
-    """Reads a CSV or TSV file of prices, long or wide.
+    """Reads a file of prices, long or wide.
 
     Long: a row for each day (and ticker), with a date and a close, perhaps a ticker, open, high,
     low and volume. Wide: a column of closes for each ticker, and the date. Columns are known by
     their usual names in any case; where there is an adjusted close, all prices are scaled to it.
+    See `recipes.prices.table` for what is found out about a file.
 
     Args:
-      path: the file, perhaps gzipped.
+      path: the file, of a format of `zoo.data.formats`.
       names: our column to the file's name of it.
-      repairs: names of `REPAIRS`.
+      repairs: names of `REPAIRS`; those of the options `repair` and `drop_bad` of `reading`
+        come to them.
       min_days: the least number of days of a series.
+      closes_only: whether nothing but the closes is read.
+      reading: the options; gets notes on how the file is written.
 
     Returns:
       The examples, a row for each series, and notes on what was repaired.
 
     Raises:
-      UsageError: no such file, or another kind of file.
+      UsageError: no such file, another kind of file, or one that can be read in two ways.
       ZooError: the table is not right; one line with dates and line numbers.
     """
-    from zoo.data import tables
+    from recipes.prices import table
+    from zoo.data.reading import Reading
 
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a file.")
     if not path.is_file():
         raise UsageError(f"There is no file {path}.")
-    if not path.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".txt")):
-        raise UsageError(f"{path} is of no known kind: prices are read from .csv and .tsv (.gz).")
-    return parse_prices(tables.content(path), path.name, names, repairs=repairs, min_days=min_days)
+    reading = reading or Reading()
+    repairs = {*repairs, *_asked(reading)}
+    found = table.series_of_file(path, names or {}, reading, "drop" in repairs)
+    return _examples(found, path.name, repairs, min_days, closes_only)
 
 
 def parse_prices(
@@ -115,24 +117,39 @@ def parse_prices(
     *,
     repairs: Collection[str] = (),
     min_days: int = MIN_DAYS,
+    reading: Reading | None = None,
 ) -> tuple[Examples, list[str]]:
     """Reads the text of a table; `where` names it in messages. Else as `read_prices`."""
-    import pandas as pd
+    from recipes.prices import table
+    from zoo.data.reading import Reading
 
-    header = text.split("\n", 1)[0]
-    separator = "\t" if "\t" in header else ";" if ";" in header else ","
-    try:
-        frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True)
-    except (ValueError, pd.errors.ParserError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ZooError(f"{where} is no table that pandas reads ({reason}).") from None
-    if frame.empty:
-        raise ZooError(f"{where} has a header but no rows.")
-    series = _series(frame, where, dict(names or {}))
+    reading = reading or Reading()
+    repairs = {*repairs, *_asked(reading)}
+    found = table.series_of_text(text, where, names or {}, reading, loose="drop" in repairs)
+    return _examples(found, where, repairs, min_days, False)
+
+
+def _asked(reading: Reading) -> set[str]:
+    """Returns the repairs that the options of a reading ask for."""
+    dropping = {"drop"} if reading.options.drop_bad else set()
+    return {*parse_repairs(reading.options.repair), *dropping}
+
+
+def _examples(
+    found: Sequence[tuple[str, pd.DataFrame]],
+    where: str,
+    repairs: Collection[str],
+    min_days: int,
+    closes_only: bool,
+) -> tuple[Examples, list[str]]:
     examples: Examples = {column: [] for column in COLUMNS}
     notes: list[str] = []
-    for ticker, days in series:
-        days, more = check(days, ticker, where, repairs, min_days)
+    if closes_only:
+        found = [(ticker, days[["line", "date", "close"]]) for ticker, days in found]
+    dates = [days["date"].dropna().sort_values().drop_duplicates() for _, days in found]
+    for place, (ticker, days) in enumerate(found):
+        others = [*dates[:place], *dates[place + 1 :]]
+        days, more = check(days, ticker, where, repairs, min_days, others)
         notes += more
         add(examples, ticker, days)
     return examples, notes
@@ -156,14 +173,19 @@ def check(
     where: str,
     repairs: Collection[str] = (),
     min_days: int = MIN_DAYS,
+    others: Sequence[pd.Series] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
     """Checks the days of one series, and makes the given repairs.
+
+    What has one reading only needs no repair, and is noted: rows that stand newest first, rows
+    without a price before the first and after the last one, a row that is there twice.
 
     Args:
       days: columns `line`, `date` (timestamps), `close`, and any of the others.
       ticker, where: names of the series and its file, for messages.
       repairs: names of `REPAIRS`.
       min_days: the least number of days.
+      others: the dates of the other series of the file, in order.
 
     Returns:
       The days in order, and notes on what was repaired.
@@ -172,6 +194,8 @@ def check(
       ZooError: something is wrong, and its repair is not among `repairs`.
     """
     import numpy as np
+
+    from recipes.prices.frequency import frequency_of
 
     notes: list[str] = []
     title = f"{where}: {ticker}" if ticker else where
@@ -186,14 +210,22 @@ def check(
             options = []
             for way in ways:  # together with the repairs that are set already
                 names = ",".join(name for name in REPAIRS if name in (*repairs, way))
-                options.append(f"`zoo train … --set mend={names}` ({way!r} {REPAIRS[way]})")
+                options.append(f"`--repair {names}` ({way!r} {REPAIRS[way]})")
             raise ZooError(
-                f"{title} {what} ({_locations(bad_rows)}). Correct the file, or use "
+                f"{title} {what} ({locations(bad_rows)}). Correct the file, or use "
                 f"{' or '.join(options)}."
             )
-        notes.append(f"{ticker or where} {what} ({_locations(bad_rows)}); repaired by {how!r}")
+        notes.append(f"{ticker or where} {what} ({locations(bad_rows)}); repaired by {how!r}")
         return True
 
+    known = np.flatnonzero(np.isfinite(days["close"]))
+    if len(known) and known[-1] - known[0] + 1 < len(days):
+        empty = days.drop(days.index[known[0] : known[-1] + 1])
+        notes.append(
+            f"{title} begins or ends with rows without a price ({locations(empty)}), which are "
+            "left out"
+        )
+        days = days.iloc[known[0] : known[-1] + 1]
     rows = days["date"].isna()
     if needs_repair(rows, "has rows whose date cannot be read", "drop"):
         days = days[~rows]
@@ -203,21 +235,31 @@ def check(
     rows = days["close"] <= 0
     if needs_repair(rows, "has prices that are 0 or negative", "drop"):
         days = days[~rows]
+    if len(days) > 1 and days["date"].is_monotonic_decreasing:
+        notes.append(f"{title} stands newest first; it is read from its end")
+        days = days.iloc[::-1]
     rows = days["date"].diff().dt.total_seconds() < 0
     if needs_repair(rows, "is not sorted by date", "sort"):
         days = days.sort_values("date", kind="stable")
+    rows = days.drop(columns="line").duplicated(keep="last") & days["date"].duplicated(keep="last")
+    if rows.any():
+        notes.append(f"{title} has the same row twice ({locations(days[rows])}); it counts once")
+        days = days[~rows]
     rows = days["date"].duplicated(keep="last")
     if needs_repair(rows, "has a date more than once", "duplicates"):
         days = days[~rows]
+    frequency = frequency_of([day.isoformat() for day in days["date"].tail(1000)])
     if len(days) < min_days:
+        where_they_are = f" ({locations(days)})" if len(days) else ""
         raise ZooError(
-            f"{title} has {len(days)} day{'s' * (len(days) != 1)} ({_locations(days)}); at least "
-            f"{min_days} are needed. Give a longer series."
+            f"{title} has {frequency.steps(len(days))}{where_they_are}; at least {min_days} are "
+            "needed. Give a longer series."
         )
     if days["close"].nunique() == 1 and len(days) > 1:
+        first, last = day_of(days.iloc[0]), day_of(days.iloc[-1])
         raise ZooError(
-            f"{title} is constant: every close from {_day(days.iloc[0])} to {_day(days.iloc[-1])} "
-            f"is {days['close'].iloc[0]:g}. There is nothing to forecast; omit it."
+            f"{title} is constant: every close from {first} to {last} is "
+            f"{days['close'].iloc[0]:g}. There is nothing to forecast; omit it."
         )
     if set(BAR) <= set(days):
         opened, high, low, close = (days[name] for name in (*BAR, "close"))
@@ -233,8 +275,19 @@ def check(
             days.loc[rows, list(BAR)] = np.nan
     intervals = days["date"].diff().dt.total_seconds() / 86_400
     limit = max(MAX_GAP, 5 * float(intervals.median())) if len(days) > 2 else math.inf
-    rows = intervals > limit
-    needs_repair(rows, f"has gaps of up to {intervals.max():.0f} days", "gaps")
+    rows, closed = intervals > limit, []
+    for place in np.flatnonzero(rows):
+        if _is_closed(int(place), days["date"], limit, others):
+            rows.iloc[place] = False
+            closed.append(place)
+    if closed:
+        longest = max(closed, key=intervals.to_numpy().__getitem__)
+        first, last = day_of(days.iloc[longest - 1]), day_of(days.iloc[longest])
+        notes.append(
+            f"{title}: the market was closed for up to {intervals.iloc[longest]:.0f} days, from "
+            f"{first} to {last}; that is no gap"
+        )
+    needs_repair(rows, f"has gaps of up to {intervals[rows].max():.0f} days", "gaps")
     ratio = days["close"] / days["close"].shift()
     jumped = np.abs(np.log(ratio)) > MAX_JUMP
     factor = ratio.map(_split_of).where(jumped, 0.0)
@@ -245,8 +298,38 @@ def check(
         prices = [name for name in (*BAR, "close") if name in days]
         for place in np.flatnonzero(rows):
             days.loc[np.arange(len(days)) < place, prices] *= float(factor.iloc[place])
-    needs_repair(jumped & ~rows, "jumps by more than -39 % or 65 % in a day", "jumps")
+    needs_repair(jumped & ~rows, f"jumps by more than -39 % or 65 % {frequency.each}", "jumps")
     return days, notes
+
+
+def _is_closed(place: int, dates: pd.Series, limit: float, others: Sequence[pd.Series]) -> bool:
+    """Whether the days missing before a row are days on which its market was closed.
+
+    Another series of the file shows it if it lacks the same days; all of them show it if none has
+    a day in between. The series itself shows it if it lacks days at that season in another year.
+    Where it is alone, a holiday of two weeks is believed.
+
+    Args:
+      place: of the row, from 1.
+      dates: of the series, in order.
+      limit: days without a row that need no reason.
+      others: dates of the other series.
+    """
+    before, after = dates.iloc[place - 1], dates.iloc[place]
+    inside = []
+    for other in others:
+        begin, end = other.searchsorted(before, "right"), other.searchsorted(after, "left")
+        covers = begin > 0 and end < len(other)
+        if covers:
+            inside.append(end - begin)
+    if inside and min(inside) == 0:
+        return True
+    lengths = dates.diff().dt.total_seconds() / 86_400
+    for other_place in (lengths > max(0.6 * limit, 5)).to_numpy().nonzero()[0]:
+        years = (dates.iloc[other_place] - after).days / 365.25
+        if abs(years) > 0.5 and abs(years - round(years)) * 365.25 <= SEASON:
+            return True
+    return not inside and lengths.iloc[place] <= max(LONG_HOLIDAY, limit)
 
 
 def _split_of(ratio: float) -> float:
@@ -257,122 +340,6 @@ def _split_of(ratio: float) -> float:
     factors = [factor for parts in SPLITS for factor in (1 / parts, float(parts))]
     off, factor = min((abs(math.log(ratio / factor)), factor) for factor in factors)
     return factor if off < 0.1 else 0.0
-
-
-def _series(
-    frame: pd.DataFrame, where: str, names: Mapping[str, str]
-) -> list[tuple[str, pd.DataFrame]]:
-    """Returns ticker and days of each series of a table, long or wide."""
-    import pandas as pd
-
-    columns = {str(column).strip().lower(): column for column in frame.columns}
-
-    def find(ours: str, *usual: str) -> Hashable | None:
-        if ours in names:
-            if names[ours] not in frame.columns:
-                raise ZooError(
-                    f"{where} has no column {quoted(names[ours])}."
-                    f"{suggest(names[ours], map(str, frame.columns))}"
-                )
-            return names[ours]
-        return next((columns[name] for name in usual if name in columns), None)
-
-    date = find("date", *NAMES["date"])
-    if date is None:
-        first = frame.columns[0]
-        if str(first).startswith("Unnamed") and _timestamps(frame[first]).notna().all():
-            date = first  # an index that pandas has written
-        else:
-            raise ZooError(
-                f"{where} has no column of dates: there is {_list(frame.columns)}. Name it with "
-                "--column date=NAME."
-            )
-    close, adjusted = find("close", *NAMES["close"]), find("adjusted", *NAMES["adjusted"])
-    ticker = find("ticker", *NAMES["ticker"])
-    table = pd.DataFrame({"line": range(2, len(frame) + 2), "date": _timestamps(frame[date])})
-    if close is None and adjusted is not None:
-        close, adjusted = adjusted, None
-    if close is not None:
-        table["close"] = _numbers(frame[close], table, where, str(close))
-        for name in (*BAR, "volume"):
-            column = find(name, name)
-            if column is not None:
-                table[name] = _numbers(frame[column], table, where, str(column))
-        if adjusted is not None:
-            factor = _numbers(frame[adjusted], table, where, str(adjusted)) / table["close"]
-            for name in (*BAR, "close"):
-                if name in table:
-                    table[name] *= factor
-        if ticker is None:
-            return [("", table)]
-        groups = frame[ticker].fillna("").astype(str)
-        return [(name, table[groups == name]) for name in dict.fromkeys(groups)]
-    if set(columns) & {*BAR, "volume"}:
-        raise ZooError(
-            f"{where} has no column of closing prices: there is {_list(frame.columns)}. Name it "
-            "with --column close=NAME."
-        )
-    wide = [column for column in frame.columns if column not in (date, ticker)]
-    if not wide:
-        raise ZooError(f"{where} has no column of prices beside {quoted(date)}.")
-    return [
-        (str(column), table.assign(close=_numbers(frame[column], table, where, str(column))))
-        for column in wide
-    ]
-
-
-def _timestamps(column: pd.Series) -> pd.Series:
-    """Returns timestamps as they are written, without their zone; NaT where one cannot be read.
-
-    A day is that of the exchange: in another zone, midnight would be of the day before.
-    """
-    import warnings
-
-    import pandas as pd
-
-    text = column.astype(str).str.replace(ZONE, r"\1", regex=True)
-    timestamps = pd.to_datetime(text, errors="coerce", format="ISO8601", utc=True)
-    if timestamps.isna().any():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a form that pandas has to guess
-            other = pd.to_datetime(text, errors="coerce", utc=True)
-        timestamps = other if other.notna().sum() > timestamps.notna().sum() else timestamps
-    return timestamps.dt.tz_localize(None)
-
-
-def _numbers(column: pd.Series, table: pd.DataFrame, where: str, name: str) -> pd.Series:
-    """Returns floats, NaN where a cell is empty.
-
-    Raises:
-      ZooError: a cell holds something else.
-    """
-    import pandas as pd
-
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    text = column.astype(str).str.strip().str.lower()
-    invalid = numbers.isna() & column.notna() & ~text.isin(["", "nan", "null", "none", "-", "n/a"])
-    if invalid.any():
-        raise ZooError(
-            f"{where}: column {quoted(name)} holds {quoted(str(column[invalid].iloc[0]))}, which "
-            f"is no number ({_locations(table[invalid])})."
-        )
-    return numbers
-
-
-def _locations(rows: pd.DataFrame) -> str:
-    """Returns the first few dates and lines of rows, and how many more there are."""
-    locations = [f"{_day(row)} on line {row['line']}" for _, row in rows.head(MAX_SHOWN).iterrows()]
-    more = f" and {len(rows) - MAX_SHOWN:,} more" if len(rows) > MAX_SHOWN else ""
-    return ", ".join(locations) + more
-
-
-def _day(row: pd.Series) -> str:
-    return "no date" if row["date"] != row["date"] else row["date"].strftime("%Y-%m-%d")
-
-
-def _list(names: pd.Index) -> str:
-    listed = [str(name) for name in list(names)[:8]]
-    return ", ".join(listed) + (" …" if len(names) > 8 else "")
 
 
 @dataclasses.dataclass(frozen=True)

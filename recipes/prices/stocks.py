@@ -10,12 +10,16 @@ and Short-Term Temporal Patterns with Deep Neural Networks, SIGIR 2018; split 60
 in that paper. The file gives no dates; its days are numbered.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.prices.reader import (
     COLUMNS,
+    REPAIRS,
     WARM_UP,
     TimeSplit,
     parse_prices,
@@ -23,6 +27,9 @@ from recipes.prices.reader import (
     read_prices,
 )
 from zoo.data import Dataset, Examples, File, Urls, Wheel
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 GITHUB = "https://raw.githubusercontent.com"
 DOW = (
@@ -159,15 +166,36 @@ def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Exampl
 
 
 def read_custom(
-    path: Path, columns: Mapping[str, str] | None = None, *, repairs: Sequence[str]
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    *,
+    repairs: Sequence[str],
+    reading: Reading | None = None,
 ) -> Examples:
-    """Reads a custom table."""
-    from zoo.data import fetch
+    """Reads a custom table; what is to be said of it are notes of `reading`."""
+    from zoo.data.reading import Reading
 
-    examples, notes = read_prices(path, columns, repairs=repairs)
-    for note in notes:
-        fetch.log(note)
+    reading = reading or Reading()
+    examples, notes = read_prices(path, columns, repairs=repairs, reading=reading)
+    for note in (describe(examples, path.name), *notes):
+        reading.note(note)
     return examples
+
+
+def describe(examples: Examples, where: str) -> str:
+    """Returns how many series there are, how far apart their rows are, and from when to when."""
+    from recipes.prices.answers import readable
+    from recipes.prices.frequency import frequency_of
+
+    dates = examples["date"]
+    kinds = dict.fromkeys(frequency_of(each).each for each in dates)
+    first, last = min(each[0] for each in dates), max(each[-1] for each in dates)
+    sizes = sorted({len(each) for each in dates})
+    rows = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    return (
+        f"{where}: {len(dates):,} series of {rows} rows, one {' or '.join(kinds)}, "
+        f"{readable(first)} to {readable(last)}"
+    )
 
 
 def stocks(horizon: int, repairs: str) -> Dataset:
@@ -218,6 +246,6 @@ def stocks(horizon: int, repairs: str) -> Dataset:
         label="",
         deduplicate_by="",
         reader=functools.partial(read_custom, repairs=parse_repairs(repairs)),
-        suffixes=(".csv", ".tsv"),
         splitter=TimeSplit(horizon),
+        repairs=tuple(REPAIRS),
     )

@@ -15,11 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipes.tagging.tags import class_names
 from zoo.data import Dataset, Examples, File, Tfds, Urls, Wheel
 from zoo.data.sources import Parts, Status
 
 if TYPE_CHECKING:
     from zoo.data.fetch import Log
+    from zoo.data.reading import Reading
 
 _EMERGING = (
     "https://raw.githubusercontent.com/leondz/emerging_entities_17/"
@@ -70,11 +72,26 @@ def read_paths(paths: Sequence[Path]) -> tuple[Parts, Sequence[str]]:
     return dict(zip(("train", "validation", "test"), map(read, paths), strict=True)), ()
 
 
-def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads a custom file; see `recipes.tagging.reader`."""
+def read(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
+    """Reads a custom file; see `recipes.tagging.reader` and `recipes.tagging.records`."""
     from recipes.tagging import reader as conll
+    from recipes.tagging import records
+    from zoo.data.contents import inner_name
+    from zoo.data.reading import Reading
 
-    return conll.read(path, columns)
+    reading = reading or Reading()
+    if inner_name(path).endswith(records.SUFFIXES) and path.is_file():
+        return records.read(path, columns, reading)
+    return conll.read(path, columns, reading)
+
+
+def in_memory(examples: Examples) -> Examples:
+    """Checks columns in memory; see `recipes.tagging.memory`."""
+    from recipes.tagging.memory import complete
+
+    return complete(examples)
 
 
 def sample() -> Examples:
@@ -114,7 +131,13 @@ CONLL = Dataset(
     },
     label="",
     reader=read,
-    suffixes=(".conll", ".bio", ".iob", ".txt", ".tsv"),
+    classes={"tags": class_names},
+    positional=("tokens", "tags"),
+    in_memory=in_memory,
+    suffixes=(
+        *(".conll", ".conllu", ".conll03", ".bio", ".iob", ".iob2", ".txt", ".tsv"),
+        *(".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xlsx"),
+    ),
     sources=(
         PreparedConll(
             "conll2003",

@@ -5,7 +5,8 @@
                             (an empty line between sentences)
     BRUSSELS   NNP  B-LOC
 
-Columns are separated by tabs or spaces; the token is the first. Tags of any set of classes in
+Columns are separated by tabs or spaces; the token is the first, or the second where the first
+counts the words of every sentence. Tags of any set of classes in
 the schemes IOB1 (CoNLL-2003 as published: `B-X` only where an entity touches one of its own
 class), BIO (also called IOB2) and BIOES (also BILOU) are recognised and become BIO. Lines that
 begin with `-DOCSTART-` and comments (`# …`, unless they have the columns of a token) are omitted.
@@ -19,100 +20,197 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipes.tagging.tags import to_bio
-from zoo.data import tables
-from zoo.errors import UsageError, ZooError, shortened
+from zoo.data import contents
+from zoo.data.reading import Reading, numbers
+from zoo.errors import UsageError, ZooError, quoted, shortened
 
 if TYPE_CHECKING:
     from zoo.data.sources import Examples
 
-_TAG = re.compile(r"O|[BIESLU]-\S+")
+TAG = re.compile(r"O|[BIESLU]-\S+")
 
 
 @dataclasses.dataclass
-class _Sentence:
+class Sentence:
+    """A sentence of a file.
+
+    Attributes:
+      lines: number of the line of each token, or of the row.
+      tokens, tags: as many, in the scheme of the file.
+      text: as it was written; `""`: the tokens, joined by spaces.
+    """
+
     lines: list[int]
     tokens: list[str]
     tags: list[str]
+    text: str = ""
 
 
-def read(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads a file, plain or gzipped; the `reader` of a `Dataset` of tagged sentences.
+def read(
+    path: Path, columns: Mapping[str, str] | None = None, reading: Reading | None = None
+) -> Examples:
+    """Reads a file, plain or packed; the `reader` of a `Dataset` of tagged sentences.
+
+    Args:
+      path: the file.
+      columns: `tokens` and `tags` to the number of their column, from 1, where these are not the
+        first and the last.
+      reading: the options; gets notes.
 
     Returns:
       `text` (the tokens, joined by spaces), `tokens` and `tags` (BIO), a sentence a row.
 
     Raises:
-      UsageError: no such file, or names of columns, which such a file does not have.
-      ZooError: the file is empty, not UTF-8, or has invalid lines; the message names their
+      UsageError: no such file, or columns that it does not have.
+      ZooError: the file is empty, not text, or has invalid lines; the message names their
         numbers.
     """
-    if columns:
-        raise UsageError("Column names can be set for tables only; a CoNLL file has none.")
     if not os.path.isfile(path):
         raise UsageError(f"There is no file {shortened(str(path))}.")
-    return parse(tables.content(path), str(path))
+    reading = reading or Reading()
+    text = contents.read_text(path, reading)
+    return parse(text, str(path), columns, reading)
 
 
-def parse(text: str, name: str) -> Examples:
+def parse(
+    text: str,
+    name: str,
+    columns: Mapping[str, str] | None = None,
+    reading: Reading | None = None,
+) -> Examples:
     """Parses the content of a file; see `read`.
 
     Args:
       text: the content.
       name: of the file, for messages.
+      columns, reading: as of `read`.
     """
-    sentences = _sentences(text, name)
-    scheme = _scheme(sentences, name)
-    for sentence in sentences:
-        sentence.tags = scheme(sentence.tags)
+    reading = reading or Reading()
+    sentences = _sentences(text, name, columns or {}, reading)
+    return to_examples(sentences, name, reading)
+
+
+def to_examples(
+    sentences: Sequence[Sentence], name: str, reading: Reading, unit: str = "line"
+) -> Examples:
+    """Converts the tags of sentences to BIO.
+
+    Args:
+      sentences: of one file, with tags of one scheme.
+      name: of the file, for messages.
+      reading: whether to leave out sentences whose tags contradict themselves; gets notes.
+      unit: what their numbers count.
+
+    Raises:
+      ZooError: tags contradict themselves, or there is no sentence.
+    """
+    scheme, wrong, complaint = find_scheme(sentences, unit)
+    if wrong:
+        if not reading.options.drop_bad:
+            raise ZooError(f"{name}: {complaint} Or leave such sentences out with --drop-bad.")
+        sentences = [each for each in sentences if not wrong & {*each.lines}]
+        reading.note(f"{Path(name).name}: {complaint.rstrip('.')}; such sentences left out")
+        scheme, wrong, complaint = find_scheme(sentences, unit)
+    if not sentences:
+        raise ZooError(f"{name} has no line with a token and a tag.")
     return {
-        "text": [" ".join(sentence.tokens) for sentence in sentences],
-        "tokens": [sentence.tokens for sentence in sentences],
-        "tags": [sentence.tags for sentence in sentences],
+        "text": [each.text or " ".join(each.tokens) for each in sentences],
+        "tokens": [each.tokens for each in sentences],
+        "tags": [scheme(each.tags) for each in sentences],
     }
 
 
-def _sentences(text: str, name: str) -> list[_Sentence]:
-    sentences = [_Sentence([], [], [])]
-    lines = [_fields(line) for line in text.split("\n")]
-    widths = Counter(len(fields) for fields in lines if _tagged(fields))
+def _sentences(
+    text: str, name: str, columns: Mapping[str, str], reading: Reading
+) -> list[Sentence]:
+    lines = [_fields(line) for line in contents.split_lines(text)]
+    token, tag = _column(columns, "tokens", name), _column(columns, "tags", name)
+    last = -1 if tag is None else tag
+    widths = Counter(len(fields) for fields in lines if _tagged(fields, last))
     width = widths.most_common(1)[0][0] if widths else 2  # columns
+    counted = token is None and width > 2 and _is_counted(lines, width)
+    if counted:
+        reading.found(name, "tokens in the second column, which the first counts")
+        if tag is None and width > 3 and all(
+            _tagged(fields, width - 2) for fields in lines if len(fields) == width
+        ):  # fmt: skip
+            reading.note(
+                f"{Path(name).name}: its columns {width - 1} and {width} hold tags; those of "
+                f"column {width} are taken (--column tags={width - 1} takes the others)"
+            )
+    at = token if token is not None else int(counted)
+    sentences = [Sentence([], [], [])]
     ragged, untagged = [], []
     for number, fields in enumerate(lines, 1):
         if not fields or fields[0] == "-DOCSTART-":
             if sentences[-1].tokens:
-                sentences.append(_Sentence([], [], []))
+                sentences.append(Sentence([], [], []))
             continue
-        if fields[0].startswith("#") and not (_tagged(fields) and len(fields) == width):
+        if fields[0].startswith("#") and not (_tagged(fields, last) and len(fields) == width):
             continue
-        if len(fields) != width:
+        if counted and re.fullmatch(r"\d+[-.]\d+", fields[0]):  # CoNLL-U: not a word of its own
+            continue
+        if len(fields) != width or at >= width:
             ragged.append(number)
-        elif not _tagged(fields):
+        elif not _tagged(fields, last):
             untagged.append(number)
         sentences[-1].lines.append(number)
-        sentences[-1].tokens.append(fields[0])
-        sentences[-1].tags.append(fields[-1])
-    if ragged:
-        wanted = f"{width} columns, as most lines have" if widths else "a token and a tag"
-        raise ZooError(f"{name}: {tables.numbers(ragged)} should have {wanted}.")
-    if untagged:
-        raise ZooError(
-            f"{name}: the last column of {tables.numbers(untagged)} is no tag; tags are O, "
-            "B-X and I-X (BIO or IOB1), or B-X, I-X, E-X and S-X (BIOES)."
+        sentences[-1].tokens.append(fields[min(at, len(fields) - 1)])
+        sentences[-1].tags.append(fields[last] if len(fields) == width else "O")
+    wanted = f"{width} columns, as most lines have" if widths else "a token and a tag"
+    complaints = [
+        (ragged, f"{numbers(ragged)} should have {wanted}."),
+        (
+            untagged,
+            f"the {'last column' if tag is None else f'column {tag + 1}'} of {numbers(untagged)} "
+            "is no tag; tags are O, B-X and I-X (BIO or IOB1), or B-X, I-X, E-X and S-X (BIOES).",
+        ),
+    ]
+    for wrong, complaint in complaints:
+        if wrong and not (reading.options.drop_bad and widths):
+            raise ZooError(f"{name}: {complaint} Or leave such sentences out with --drop-bad.")
+        if wrong:
+            reading.note(f"{Path(name).name}: {complaint.rstrip('.')}; such sentences left out")
+    bad = {*ragged, *untagged}
+    return [each for each in sentences if each.tokens and not bad & {*each.lines}]
+
+
+def _column(columns: Mapping[str, str], name: str, where: str) -> int | None:
+    """Returns the index of a column that was named by its number; None where it was not."""
+    given = columns.get(name, "")
+    if not given:
+        return None
+    if not given.isdigit() or given == "0":
+        raise UsageError(
+            f"{where} has no names of columns: say which column has the {name} by its number, such "
+            f"as --column {name}=2; got {quoted(given)}."
         )
-    if not sentences[-1].tokens:
-        sentences.pop()
-    if not sentences:
-        raise ZooError(f"{name} has no line with a token and a tag.")
-    return sentences
+    return int(given) - 1
 
 
-def _tagged(fields: list[str]) -> bool:
-    return len(fields) > 1 and bool(_TAG.fullmatch(fields[-1]))
+def _is_counted(lines: Sequence[list[str]], width: int) -> bool:
+    """Whether the first column counts 1, 2, 3 … in every sentence."""
+    expected, counted = 1, 0
+    for fields in lines:
+        if not fields:
+            expected = 1
+        elif len(fields) == width and not re.fullmatch(r"\d+[-.]\d+", fields[0]):
+            if fields[0] == "-DOCSTART-" or fields[0].startswith("#"):
+                continue
+            if fields[0] != str(expected):
+                return False
+            expected += 1
+            counted += 1
+    return counted > 1
+
+
+def _tagged(fields: list[str], column: int = -1) -> bool:
+    return len(fields) > max(1, column) and bool(TAG.fullmatch(fields[column]))
 
 
 def _fields(line: str) -> list[str]:
@@ -121,8 +219,15 @@ def _fields(line: str) -> list[str]:
     return [part.strip(" ") for part in parts] if line else []
 
 
-def _scheme(sentences: list[_Sentence], name: str) -> Callable[[list[str]], list[str]]:
-    """Recognises the scheme of all tags of a file; returns a function that converts it to BIO."""
+def find_scheme(
+    sentences: Sequence[Sentence], unit: str
+) -> tuple[Callable[[list[str]], list[str]], set[int], str]:
+    """Recognises the scheme of all tags of a file.
+
+    Returns:
+      What converts tags to BIO; the lines on which tags contradict the scheme, and a sentence
+      about them.
+    """
     prefixes = {tag[0] for sentence in sentences for tag in sentence.tags}
     bioes = bool(prefixes & set("ESLU"))
     orphans = []  # lines of an I-X (E-X) without an entity of that class before it
@@ -141,20 +246,25 @@ def _scheme(sentences: list[_Sentence], name: str) -> Callable[[list[str]], list
             elif tag[0] == "B" and not touches:
                 iob1 = False
             before = tag
+    convert = to_bio if bioes else list
     if open_ended and not orphans:
-        raise ZooError(
-            f"{name}: its tags are BIOES, but the entity on {tables.numbers(open_ended)} does not "
-            "end; let each entity end with E- or S-."
+        return (
+            convert,
+            {*open_ended},
+            f"its tags are BIOES, but the entity on {numbers(open_ended, unit)} does not end; let "
+            "each entity end with E- or S-.",
         )
     if not orphans:
-        return to_bio if bioes else list
+        return convert, set(), ""
     if bioes or not iob1:
         kind, first = ("BIOES", "B- or S-") if bioes else ("BIO", "B-")
-        raise ZooError(
-            f"{name}: its tags are {kind}, but on {tables.numbers(orphans)} a tag continues "
-            f"an entity that has not begun; let each entity begin with {first}."
+        return (
+            convert,
+            {*orphans, *open_ended},
+            f"its tags are {kind}, but on {numbers(orphans, unit)} a tag continues an entity that "
+            f"has not begun; let each entity begin with {first}.",
         )
-    return _from_iob1
+    return _from_iob1, set(), ""
 
 
 def _from_iob1(tags: list[str]) -> list[str]:

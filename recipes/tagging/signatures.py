@@ -9,7 +9,15 @@ import tensorflow as tf
 
 from recipes.tagging.running import best_tags, tag_probabilities
 from recipes.tagging.tags import bioes_tags, to_bio
-from recipes.tagging.tokens import TokenEncoder, joined, row_lengths, tokenise, windows, with_a_step
+from recipes.tagging.tokens import (
+    TokenEncoder,
+    joined,
+    only_visible,
+    row_lengths,
+    tokenise,
+    windows,
+    with_a_step,
+)
 from zoo.bounds import first_bytes, in_parts
 from zoo.serving.signatures import Functions
 
@@ -83,6 +91,8 @@ def tagging_signatures(
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def of_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
         ragged = tokenise(first_bytes(text, max_bytes))
+        if encoder.normalisation:
+            ragged = only_visible(ragged)
         tokens, start, end = (part[:, :max_words].to_tensor() for part in ragged)
         whole = (tf.strings.length(text) <= max_bytes) & (ragged[0].row_lengths() <= max_words)
         places = {"start": with_a_step(start, 0), "end": with_a_step(end, 0)}

@@ -39,6 +39,10 @@ def bioes_tags(tags: Iterable[str]) -> list[str]:
     return _all_tags(tags, "BIES")
 
 
+def class_names(tags: Iterable[str]) -> list[str]:
+    """Returns the classes of the entities that some tags, of either scheme, have."""
+    return sorted({tag[2:] for tag in tags if tag != "O"})
+
+
 def _all_tags(tags: Iterable[str], edges: str) -> list[str]:
-    classes = sorted({tag[2:] for tag in tags if tag != "O"})
-    return ["O", *(f"{edge}-{name}" for name in classes for edge in edges)]
+    return ["O", *(f"{edge}-{name}" for name in class_names(tags) for edge in edges)]

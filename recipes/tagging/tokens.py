@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
+from zoo.text.normalisation import NONE, is_invisible, normalise_tokens
 from zoo.utf8 import utf8
 
 PADDING = 0
@@ -134,13 +135,29 @@ def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Ragg
     return rows(tokens), rows(start), rows(start + tf.cast(length, tf.int32))
 
 
-def clean(tokens: tf.Tensor) -> tf.Tensor:
-    """Replaces bytes that are not UTF-8, and control characters, by U+FFFD.
+Tokens = tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]  # what `tokenise` returns
 
-    Strings of any shape; the result has the same shape. TensorFlow 2.21's `lower` drops what
-    follows a NUL.
+
+def only_visible(tokens: Tokens) -> Tokens:
+    """Omits tokens of which nothing is seen, such as a soft hyphen alone."""
+    seen = tokens[0].with_flat_values(~is_invisible(tokens[0].flat_values))
+    text, start, end = (tf.ragged.boolean_mask(part, seen) for part in tokens)
+    return text, start, end
+
+
+def clean(tokens: tf.Tensor, normalisation: int = NONE) -> tf.Tensor:
+    """Normalises tokens; bytes that are not UTF-8, and control characters, become U+FFFD.
+
+    TensorFlow 2.21's `lower` drops what follows a NUL.
+
+    Args:
+      tokens: string `(tokens,)`.
+      normalisation: see `zoo.text.normalisation.normalise_tokens`.
+
+    Returns:
+      string `(tokens,)`.
     """
-    tokens = tf.strings.unicode_transcode(tokens, "UTF-8", "UTF-8", errors="replace")
+    tokens = normalise_tokens(tokens, normalisation)
     return tf.strings.regex_replace(tokens, r"\p{Cc}", "\ufffd")
 
 
@@ -152,12 +169,15 @@ def without_digits(words: Any) -> Any:
     return tf.strings.regex_replace(words, "[0-9]", "0")
 
 
-def count_words(rows: Sequence[Sequence[str]], known: frozenset[str] = frozenset()) -> list[tuple]:
+def count_words(
+    rows: Sequence[Sequence[str]], known: frozenset[str] = frozenset(), normalisation: int = NONE
+) -> list[tuple]:
     """Counts lower-cased words, as `TokenEncoder` looks them up.
 
     Args:
       rows: tokens of each sentence.
       known: words that keep their digits; in others, each digit counts as 0.
+      normalisation: of tokens, as of the `TokenEncoder`.
 
     Returns:
       `(word, times)`, the most frequent first, equals in the order of the alphabet.
@@ -168,7 +188,7 @@ def count_words(rows: Sequence[Sequence[str]], known: frozenset[str] = frozenset
     tokens = [token for row in rows for token in row]
     if not tokens:
         raise ZooError("The training sentences hold no token. Check the file.")
-    lower = tf.strings.lower(clean(_constant(tokens)), encoding="utf-8")
+    lower = tf.strings.lower(clean(_constant(tokens), normalisation), encoding="utf-8")
     counts: collections.Counter[str] = collections.Counter()
     pairs = zip(lower.numpy(), without_digits(lower).numpy(), strict=True)
     for (word, shape), times in collections.Counter(pairs).items():
@@ -178,7 +198,11 @@ def count_words(rows: Sequence[Sequence[str]], known: frozenset[str] = frozenset
 
 
 def learn_words(
-    rows: Sequence[Sequence[str]], rare: int, given: Sequence[str] = (), most: int = 0
+    rows: Sequence[Sequence[str]],
+    rare: int,
+    given: Sequence[str] = (),
+    most: int = 0,
+    normalisation: int = NONE,
 ) -> dict[str, list[str]]:
     """Sorts words into the three parts of a `recipes.tagging.embedding.WordEmbedding`.
 
@@ -187,13 +211,14 @@ def learn_words(
       rare: a word that occurs fewer times is rare.
       given: words that have a pretrained vector, the most frequent first.
       most: so many of these are known to the model, whether or not they occur.
+      normalisation: of tokens, as of the `TokenEncoder`.
 
     Returns:
       `common` words; `rare` ones without a pretrained vector; and `fixed` ones, which have one
       and are rare or do not occur.
     """
     known = frozenset(given)
-    counts = count_words(rows, known)
+    counts = count_words(rows, known, normalisation)
     common = [word for word, times in counts if times >= rare]
     others = [word for word, times in counts if times < rare]
     fixed = dict.fromkeys([*(word for word in others if word in known), *given[:most]])
@@ -206,9 +231,13 @@ def learn_words(
     }
 
 
-def count_characters(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the characters of all tokens, the most frequent first."""
-    counts = collections.Counter("".join("".join(row) for row in rows))
+def count_characters(rows: Sequence[Sequence[str]], normalisation: int = NONE) -> list[str]:
+    """Returns the characters of all tokens, normalised, the most frequent first."""
+    tokens = [token for row in rows for token in row]
+    if normalisation:
+        written = normalise_tokens(_constant(tokens), normalisation)
+        tokens = [token.decode("utf-8") for token in written.numpy()]
+    counts = collections.Counter("".join(tokens))
     return [c for c, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 
@@ -224,6 +253,7 @@ class TokenEncoder(keras.layers.Layer):
       words: word `i` gets the id `i + RESERVED`.
       characters: character `i` gets the id `i + RESERVED_CHARACTERS`.
       max_characters: ids a token has.
+      normalisation: how tokens are normalised, see `zoo.text.normalisation.normalise_tokens`.
 
     Call arguments:
       tokens: string `(batch, time)`; `""` is padding, on the right.
@@ -235,11 +265,17 @@ class TokenEncoder(keras.layers.Layer):
     """
 
     def __init__(
-        self, words: Sequence[str], characters: Sequence[str], max_characters: int, **kwargs: Any
+        self,
+        words: Sequence[str],
+        characters: Sequence[str],
+        max_characters: int,
+        normalisation: int = NONE,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.words, self.characters = list(words), list(characters)
         self.max_characters = max_characters
+        self.normalisation = normalisation
         self.built = True  # no weights to build
         self._words = _table(_constant(self.words), RESERVED, PADDING)
         codes = tf.constant([ord(character) for character in self.characters], tf.int64)
@@ -252,7 +288,7 @@ class TokenEncoder(keras.layers.Layer):
           A dict of int32: `words` and `casing` `(tokens,)`, `characters`
           `(tokens, max_characters)`.
         """
-        tokens = clean(tokens)
+        tokens = clean(tokens, self.normalisation)
         lower = tf.strings.lower(tokens, encoding="utf-8")
         ids = self._words.lookup(lower)
         shapes = self._words.lookup(without_digits(lower))
@@ -323,6 +359,7 @@ class TokenEncoder(keras.layers.Layer):
             "words": self.words,
             "characters": self.characters,
             "max_characters": self.max_characters,
+            "normalisation": self.normalisation,
         }
 
 

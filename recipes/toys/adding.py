@@ -12,9 +12,13 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 ROWS = {"train": 20_000, "validation": 1_000, "test": 2_000}
 SEED = 1997
@@ -59,7 +63,9 @@ def sample() -> Examples:
     return examples
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a JSONL file: `{"numbers": [0.5, …], "markers": [0, 1, …]}` on each line.
 
     The sum is computed. Raises a UsageError or ZooError with the number of the first invalid line.
@@ -68,7 +74,7 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
 
     keys = [(columns or {}).get(name, name) for name in ("numbers", "markers")]
     examples: Examples = {"numbers": [], "markers": [], "sum": []}
-    for number, row in tables.json_lines(path):
+    for number, row in tables.json_lines(path, reading):
         try:
             numbers, markers = (_floats(row[key]) for key in keys)
             valid = 0 < len(numbers) == len(markers) and {*markers} <= {0, 1}

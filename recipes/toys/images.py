@@ -5,11 +5,18 @@ E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI Machine L
 the original; the writers are unknown, so one writer may be in several splits.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
+    from zoo.data.sources import Parts
 
 SIDE = 8  # pixels
 INK = 16  # of a black pixel
@@ -44,18 +51,22 @@ def make() -> tuple[dict[str, Examples], list[str]]:
     }, []
 
 
-def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
+def read_custom(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
     """Reads a table with a label and 64 columns of pixels, row by row of the image.
 
     Raises:
       ZooError: another number of columns, or a pixel that is not a number from 0 to 16; the
         message names the row.
     """
+    from zoo.data.reading import Reading
     from zoo.data.tables import read_rows
 
+    reading = reading or Reading()
     label = (columns or {}).get("label", "label")
     examples: Examples = {"pixels": [], "label": []}
-    for number, row in enumerate(read_rows(path, [label]), 1):
+    for number, row in enumerate(read_rows(path, [label], reading), 1):
         values = [value for name, value in row.items() if name != label]
         if len(values) == 1 and isinstance(values[0], list):  # JSONL: eight lists of eight, or 64
             lines = [line if isinstance(line, list) else [line] for line in values[0]]
@@ -65,10 +76,16 @@ def read_custom(path: Path, columns: Mapping[str, str] | None = None) -> Example
         except (TypeError, ValueError):
             numbers = []
         if len(numbers) != SIDE * SIDE or not all(0 <= value <= INK for value in numbers):
-            raise ZooError(
-                f"{path}, row {number}: besides {label!r} there must be {SIDE * SIDE} pixels, "
-                f"numbers from 0 to {INK}; got {len(values)} values."
+            wrong = (
+                f"row {number}: besides {label!r} there must be {SIDE * SIDE} pixels, numbers "
+                f"from 0 to {INK}; got {len(values)} values"
             )
+            if not reading.options.drop_bad:
+                raise ZooError(
+                    f"{path}, {wrong}. Correct such rows, or leave them out with --drop-bad."
+                )
+            reading.note(f"{path.name}, {wrong}; left out")
+            continue
         examples["pixels"].append([numbers[i : i + SIDE] for i in range(0, SIDE * SIDE, SIDE)])
         examples["label"].append(str(row[label]))
     return examples
@@ -110,6 +127,20 @@ def read_picture(path: Path) -> list[list[float]]:
     return (INK * (part @ picture @ part.T)).round(3).tolist()
 
 
+def read_folder(path: Path, *, reading: Reading | None = None) -> tuple[Parts, list[str], str, str]:
+    """Reads a folder that has a folder of PNGs for each class."""
+    from zoo.data import folders
+    from zoo.data.reading import Reading
+
+    parts, notes = folders.parts_by_class(
+        path,
+        (".png",),
+        lambda each: {"pixels": read_picture(each.path), "label": each.label},
+        reading or Reading(),
+    )
+    return parts, notes, f"{path.resolve().name} (custom data)", ""
+
+
 IMAGES = Dataset(
     name="digits-8x8",
     title="Handwritten digits, 8×8 pixels (Alpaydin & Kaynak 1998)",
@@ -120,4 +151,5 @@ IMAGES = Dataset(
     sample=sample,
     deduplicate_by="",
     reader=read_custom,
+    folder=read_folder,
 )

@@ -6,12 +6,19 @@ manythings.org/anki pairs them. The Bible: the Basic English one by S. H. Hooke 
 of 1910, verse by verse. TED talks: Y. Qi et al., NAACL 2018.
 """
 
+from __future__ import annotations
+
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.corpora.bible import bible
 from zoo.data import Dataset, Examples, File, Source, Tfds, Urls
+from zoo.data.declaration import TABLES
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 GITHUB = "https://raw.githubusercontent.com"
 MULTI30K = f"{GITHUB}/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
@@ -89,6 +96,29 @@ def read_tatoeba(paths: Sequence[Path], source: str) -> tuple[dict[str, Examples
     return {"train": {"text": texts, "translation": translations}}, []
 
 
+def read_custom(
+    path: Path,
+    columns: Mapping[str, str] | None = None,
+    *,
+    source: str,
+    target: str,
+    reading: Reading | None = None,
+) -> Examples:
+    """Reads a custom file; see `recipes.translating.reader`."""
+    from recipes.translating.reader import PairReader
+
+    return PairReader(source, target).read(path, columns, reading)
+
+
+def read_folder(
+    path: Path, *, source: str, target: str, reading: Reading | None = None
+) -> tuple[dict[str, Examples], list[str], str, str]:
+    """Reads a folder of aligned files; see `recipes.translating.reader`."""
+    from recipes.translating.reader import PairReader
+
+    return PairReader(source, target).folder(path, reading)
+
+
 def multi30k(source: str, target: str) -> Urls:
     files = tuple(
         File(f"{MULTI30K}/{name}.{language}.gz", sha256, size)
@@ -158,4 +188,8 @@ def pairs(source: str, target: str) -> Dataset:
         label="",
         deduplicate_by="",  # a sentence may have several translations, all in the same split
         group="text",
+        reader=functools.partial(read_custom, source=source, target=target),
+        folder=functools.partial(read_folder, source=source, target=target),
+        texts=("text", "translation"),
+        suffixes=(*TABLES, ".tmx"),
     )

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from zoo.bounds import first_bytes
 from zoo.errors import ZooError
+from zoo.text.normalisation import NONE, normalise
 from zoo.utf8 import utf8
 
 PADDING, UNKNOWN, BEGIN, END = range(4)
@@ -40,6 +41,7 @@ def split_words(text: tf.Tensor, lower: bool = False) -> tf.RaggedTensor:
     and the text begins with one. What has no width (soft hyphens, joiners) is omitted. An
     apostrophe stays with the letters before it, because French elides so: `L'homme, 30.` gives
     `▁L' homme , ▁3 0 .`. Bytes that are not UTF-8 become U+FFFD. A `▁` in the text becomes `_`.
+    Texts are normalised before, see `zoo.text.normalise`.
 
     Args:
       text: string `(batch,)`.
@@ -61,11 +63,19 @@ def split_words(text: tf.Tensor, lower: bool = False) -> tf.RaggedTensor:
     return tf.strings.split(tf.strings.regex_replace(text, f"({word})", r"\1 "))
 
 
-def learn_subwords(texts: Sequence[str], size: int, lower: bool = False) -> list[str]:
+def learn_subwords(
+    texts: Sequence[str], size: int, lower: bool = False, normalisation: int = NONE
+) -> list[str]:
     """Returns a vocabulary of at most `size` pieces, learnt by byte-pair encoding.
 
     Every character of `texts` is a piece too, so that `texts` have no unknown ones. The result
     does not depend on the order of the texts.
+
+    Args:
+      texts: raw.
+      size: pieces, at most.
+      lower: whether letters become lower-case.
+      normalisation: how texts are normalised, see `zoo.text.normalise`; as of `Subwords`.
 
     Raises:
       ZooError: there is no text in them, or `size` is not above their number of characters.
@@ -73,7 +83,9 @@ def learn_subwords(texts: Sequence[str], size: int, lower: bool = False) -> list
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     def lines() -> Iterator[str]:
-        for words in _chunks(texts).map(lambda text: split_words(text, lower)):
+        for words in _chunks(texts).map(
+            lambda text: split_words(normalise(text, normalisation), lower)
+        ):
             yield b"\n".join(words.flat_values.numpy().tolist()).decode("utf-8")
 
     tokenizer = Tokenizer(models.BPE())
@@ -95,12 +107,22 @@ def learn_subwords(texts: Sequence[str], size: int, lower: bool = False) -> list
     return sorted(vocabulary, key=lambda piece: vocabulary[piece])
 
 
-def check_characters(texts: Sequence[str], vocabulary: Sequence[str]) -> None:
+def check_characters(
+    texts: Sequence[str], vocabulary: Sequence[str], normalisation: int = NONE
+) -> None:
     """Checks that a vocabulary, learnt from other texts, can write these.
+
+    Args:
+      texts: raw.
+      vocabulary: pieces.
+      normalisation: how texts are normalised before they are cut into pieces.
 
     Raises:
       ZooError: one in fifty or more has a character that no piece has.
     """
+    if normalisation:
+        written = _chunks(texts).map(lambda text: normalise(text, normalisation))
+        texts = [text.decode("utf-8") for chunk in written for text in chunk.numpy()]
     known = frozenset("".join(vocabulary))
     strange = collections.Counter(
         character
@@ -151,6 +173,7 @@ class Subwords(keras.layers.Layer):
       max_pieces: a longer text is cut off behind this many pieces.
       lower: whether letters become lower-case.
       max_bytes: a longer text is cut off behind them, before it is split.
+      normalisation: how texts are normalised, see `zoo.text.normalise`.
 
     Call arguments:
       text: string `(batch,)`.
@@ -165,6 +188,7 @@ class Subwords(keras.layers.Layer):
         max_pieces: int,
         lower: bool = False,
         max_bytes: int = MAX_BYTES,
+        normalisation: int = NONE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -172,6 +196,7 @@ class Subwords(keras.layers.Layer):
         self.max_pieces = max_pieces
         self.lower = lower
         self.max_bytes = max_bytes
+        self.normalisation = normalisation
         self.built = True  # no weights to build
         self._sizes = range(max(len(piece) for piece in self.vocabulary), 0, -1)
         self._pieces = tf.constant(["", "\N{REPLACEMENT CHARACTER}", "", END_PIECE, *vocabulary])
@@ -188,6 +213,11 @@ class Subwords(keras.layers.Layer):
         """Number of different ids."""
         return len(self.vocabulary) + RESERVED
 
+    def whole_words(self) -> dict[int, str]:
+        """Returns the ids of pieces that are whole words or signs, and these, without the space."""
+        pieces = enumerate(self.vocabulary, RESERVED)
+        return {number: piece[1:] for number, piece in pieces if piece[0] == SPACE and piece[1:]}
+
     def cut(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """Returns the ids of each text and what stands in it there.
 
@@ -200,7 +230,8 @@ class Subwords(keras.layers.Layer):
         """
         # A word is a piece or more; one piece too many tells that a text is too long.
         read = tf.strings.length(text) <= self.max_bytes
-        words = split_words(first_bytes(text, self.max_bytes), self.lower)
+        begin = normalise(first_bytes(text, self.max_bytes), self.normalisation)
+        words = split_words(begin, self.lower)
         words = words[:, : self.max_pieces + 1]
         different, which = tf.unique(words.flat_values)
         ids, pieces = self._cut_words(different)
@@ -286,4 +317,5 @@ class Subwords(keras.layers.Layer):
             "max_pieces": self.max_pieces,
             "lower": self.lower,
             "max_bytes": self.max_bytes,
+            "normalisation": self.normalisation,
         }

@@ -5,13 +5,19 @@ keeps his split, the last tenth in halves for validation and test. The Bible in 
 H. Hooke, 1949) is available through pip alone.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.corpora.bible import bible, read_bible
 from zoo.data import Dataset, Examples, Tfds
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.data.reading import Reading
 
 PASSAGE = 1_000  # characters: a text is cut after the line that reaches it
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
@@ -31,22 +37,16 @@ def passages(text: str) -> list[str]:
     return [*result, "".join(lines)] if lines else result
 
 
-def read_text(path: Path, columns: Mapping[str, str] | None = None) -> Examples:
-    """Reads a custom text file."""
+def read_text(
+    path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
+) -> Examples:
+    """Reads a custom text file, packed or not; its lines end with LF, whatever ends the file's."""
+    from zoo.data import contents
+
     if columns:
         raise UsageError("A text file has no columns to be named.")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise UsageError(f"There is no file {path}.") from None
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise ZooError(f"{path} is no UTF-8 text (byte {error.start:,}). Convert it.") from None
-    rows = [row for row in passages(text) if row.strip()]
-    if not rows:
-        raise ZooError(f"{path} is empty: there is nothing to learn.")
-    return {"text": rows}
+    text = contents.unix_lines(contents.read_text(path, reading))
+    return {"text": [row for row in passages(text) if row.strip()]}
 
 
 def cut(examples: Examples) -> Examples:

@@ -70,6 +70,12 @@ class Characters:
             rows.append((place + 1)[self._codes[place] == codes].astype("int32"))
         return rows
 
+    def unknown(self, texts: Iterable[str]) -> Counter[str]:
+        """Counts the characters of texts that are omitted."""
+        known = set(self.characters)
+        counts = Counter(character for text in texts for character in text)
+        return Counter({each: times for each, times in counts.items() if each not in known})
+
     def join(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns the texts of ids, int `(batch, time)`, 0 behind the last: string `(batch,)`."""
         ragged = tf.RaggedTensor.from_tensor(ids, padding=PADDING)

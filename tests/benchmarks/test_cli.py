@@ -12,8 +12,8 @@ from benchmarks.cli import benchmarks
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    "answers", "collect", "decoding", "generation", "held-out", "options", "pack", "peers",
-    "profiles", "race", "recovery", "table",
+    "answers", "attack", "collect", "decoding", "generation", "held-out", "hosts", "latency",
+    "options", "pack", "parameters", "peers", "profiles", "race", "recovery", "table",
 ]  # fmt: skip
 
 

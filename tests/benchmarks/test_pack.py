@@ -3,14 +3,17 @@
 import os
 import shutil
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import recipes
 import zoo
 from benchmarks import pack as packing
 from benchmarks.pack import pack, round_mantissa
 from zoo.files import read_json, write_json
+from zoo.manifest import read_manifest, read_parameters
 
 MAX = 0x7F7FFFFF  # the largest finite float32
 
@@ -122,3 +125,23 @@ def test_the_same_content_is_packed_to_the_same_bytes(tmp_path):
     assert packs[0].read_bytes() == packs[1].read_bytes()
     with tarfile.open(packs[0]) as archive:
         assert {member.mtime for member in archive} == {0}
+
+
+def test_the_parameters_that_are_listed_are_those_of_the_results():
+    """`zoo list` shows the one, the table of results the other; both were counted by a run."""
+    folder = Path(recipes.__file__).parent / "pretrained"
+    counted = read_parameters(folder)
+    assert counted.keys() == read_manifest(folder).keys()
+    for name, parameters in counted.items():
+        result = read_json(Path(__file__).parents[2] / "results" / f"{name}.json")
+        assert result["metrics"]["parameters"] == parameters
+
+
+def test_parameters_are_read_from_the_packs(tmp_path):
+    entry = {"file": "x.tar.xz"}
+    write_json(tmp_path / "manifest.json", {"x": entry})
+    write_json(tmp_path / "pack" / "assets.extra" / "metrics.json", {"parameters": 7})
+    packing._tar(tmp_path / "pack", tmp_path / entry["file"])
+    assert packing.write_parameters(tmp_path) == tmp_path / "parameters.json"
+    assert read_parameters(tmp_path) == {"x": 7}
+    assert read_parameters(tmp_path / "pack") == {}

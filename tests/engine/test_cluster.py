@@ -29,7 +29,9 @@ def config(cluster, kind="worker", index=0):
 
 def test_a_process_without_others_is_alone():
     assert find_cluster() is None
-    with pytest.raises(UsageError, match=r"'multiworker' finds neither hosts .* nor TF_CONFIG"):
+    with pytest.raises(
+        UsageError, match=r"'multiworker' needs a list of workers: give --hosts .* set TF_CONFIG"
+    ):
         find_cluster("multiworker")
 
 
@@ -49,15 +51,18 @@ def test_hosts_are_named_in_their_order(monkeypatch):
     [
         ({"ZOO_HOSTS": "a:1,b:1"}, "Which of the hosts a:1,b:1 is this one"),
         ({"ZOO_INDEX": "0"}, "there are no hosts"),
-        ({"ZOO_HOSTS": "a:1,b:1", "ZOO_INDEX": "2"}, "There is no worker 2 among 2"),
+        (
+            {"ZOO_HOSTS": "a:1,b:1", "ZOO_INDEX": "2"},
+            "There is no worker 2: the list has 2, numbered from 0",
+        ),
         ({"ZOO_HOSTS": "a:1,b:1", "ZOO_INDEX": "-1"}, "ZOO_INDEX .* is '-1'"),
         ({"ZOO_HOSTS": "a:1,b:1", "ZOO_INDEX": "one"}, "ZOO_INDEX .* is 'one'"),
-        ({"ZOO_HOSTS": "a:1,a:1", "ZOO_INDEX": "0"}, "names a:1 twice"),
+        ({"ZOO_HOSTS": "a:1,a:1", "ZOO_INDEX": "0"}, "has a:1 twice"),
         ({"ZOO_HOSTS": "a,b", "ZOO_INDEX": "0"}, "Host a has no port"),
         ({"ZOO_HOSTS": "a,b", "ZOO_INDEX": "0", "ZOO_PORT": "0"}, "ZOO_PORT .* is '0'"),
-        ({"ZOO_HOSTS": "a:70000,b:1", "ZOO_INDEX": "0"}, "'a:70000' is no address"),
-        ({"ZOO_HOSTS": "a:1,,b:1", "ZOO_INDEX": "0"}, "'' is no address"),
-        ({"ZOO_HOSTS": "http://a:1,b:1", "ZOO_INDEX": "0"}, "is no address"),
+        ({"ZOO_HOSTS": "a:70000,b:1", "ZOO_INDEX": "0"}, "'a:70000' is not the address"),
+        ({"ZOO_HOSTS": "a:1,,b:1", "ZOO_INDEX": "0"}, "'' is not the address"),
+        ({"ZOO_HOSTS": "http://a:1,b:1", "ZOO_INDEX": "0"}, "is not the address"),
     ],
 )
 def test_hosts_that_cannot_be_used_are_said(monkeypatch, variables, message):
@@ -80,12 +85,12 @@ def test_tf_config_is_read(monkeypatch):
 
 WRONG = {
     "it is not JSON": ["{", "{'cluster': 1}", "nothing", "[" * 100_000],
-    "it is no object": ["[]", "1", "null", '"text"'],
-    "its 'cluster' is missing": [{}, {"cluster": []}, {"cluster": {}}, {"task": {}}],
-    "its 'task' is missing": [{"cluster": WORKERS}, {"cluster": WORKERS, "task": [1]}],
+    "it is not a JSON object": ["[]", "1", "null", '"text"'],
+    "'cluster' is missing": [{}, {"cluster": []}, {"cluster": {}}, {"task": {}}],
+    "'task' is missing": [{"cluster": WORKERS}, {"cluster": WORKERS, "task": [1]}],
     "its cluster has 'ps'": [config({**WORKERS, "ps": ["c:1"]}, "ps")],
     "its cluster has 'evaluator'": [config({**WORKERS, "evaluator": ["c:1"]})],
-    "'worker' of its cluster is no list": [
+    "'worker' in its cluster is not a list": [
         config({"worker": "a:1"}), config({"worker": {"0": "a:1"}}), config({"worker": [1]})
     ],
     "it has 2 chiefs": [config({"chief": ["a:1", "b:1"]}, "chief")],
@@ -96,9 +101,9 @@ WRONG = {
         config(WORKERS, index=None), config(WORKERS, index=True), config(WORKERS, index=0.0),
         config(WORKERS, index="x"), config(WORKERS, index=[0])
     ],
-    "it is worker 2 of 2 worker": [config(WORKERS, index=2)],
-    "it is worker -1 of 2 worker": [config(WORKERS, index=-1)],
-    "it is chief 0 of 2 worker": [config(WORKERS, "chief")],
+    "its task is worker 2, but it lists 2 worker": [config(WORKERS, index=2)],
+    "its task is worker -1, but it lists 2 worker": [config(WORKERS, index=-1)],
+    "its task is chief 0, but it lists 2 worker": [config(WORKERS, "chief")],
 }  # fmt: skip
 
 
@@ -114,7 +119,7 @@ def test_every_wrong_form_of_tf_config_is_said(monkeypatch, message, values, nam
 
 @pytest.mark.parametrize(
     ("addresses", "message"),
-    [(["a:1", "a:1"], "names a:1 twice"), (["a", "b:1"], "'a' is no address"), ([""], "''")],
+    [(["a:1", "a:1"], "has a:1 twice"), (["a", "b:1"], "'a' is not the address"), ([""], "''")],
 )
 def test_wrong_addresses_of_tf_config_are_said(monkeypatch, addresses, message):
     say(monkeypatch, TF_CONFIG=config({"worker": addresses}))
@@ -135,7 +140,7 @@ def test_a_wrong_cluster_is_one_line_before_tensorflow_is_loaded():
     )
     assert done.returncode == 2
     assert done.stdout == "False\n"
-    assert done.stderr.startswith("Error: The cluster names a:1 twice.")
+    assert done.stderr.startswith("Error: The list of workers has a:1 twice.")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -176,7 +181,7 @@ def test_one_task_of_slurm_is_alone_and_hosts_go_first(monkeypatch):
 
 def test_slurm_that_does_not_agree_is_said(monkeypatch):
     say(monkeypatch, **{**SLURM, "SLURM_STEP_TASKS_PER_NODE": "3"})
-    with pytest.raises(UsageError, match="do not agree: 4 tasks on node"):
+    with pytest.raises(UsageError, match="contradict each other: 4 tasks on node"):
         find_cluster()
 
 
@@ -195,7 +200,7 @@ def test_lists_of_nodes_are_expanded(text, names):
 
 @pytest.mark.parametrize("text", ["a[", "a[1-]", "a]1[", "a,,b", "a b", "n[-]"])
 def test_what_is_no_list_of_nodes_is_said(text):
-    with pytest.raises(UsageError, match="which is no list of nodes"):
+    with pytest.raises(UsageError, match="which is not a list of nodes"):
         expand_nodes(text)
 
 

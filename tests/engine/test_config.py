@@ -1,5 +1,5 @@
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 
@@ -151,3 +151,18 @@ def test_messages_quote_little(field):
         with pytest.raises(UsageError) as caught:
             parse_settings(settings)
         assert len(str(caught.value)) < 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Renamed(Config):
+    repair: str = ""  # repairs
+
+    ALIASES: ClassVar[dict] = {"mend": "repair"}
+
+
+def test_an_earlier_name_of_a_setting_keeps_working():
+    assert override(Renamed(), {"mend": "sort"}) == override(Renamed(), {"repair": "sort"})
+    assert "mend" not in dataclasses.asdict(override(Renamed(), {"mend": "sort"}))
+    with pytest.raises(UsageError, match="'mend' is the earlier name of the setting 'repair'"):
+        override(Renamed(), {"mend": "sort", "repair": "sort"})
+    assert override(get_recipe("stocks-lstm").config, {"mend": "sort"}).repair == "sort"

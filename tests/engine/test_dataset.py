@@ -502,6 +502,11 @@ def test_own_folder(tmp_path):
     table(folder / "test.csv", [("x", "a"), ("y", "z")])
     with pytest.raises(ZooError, match=r"test\.csv: line 3 has a label that is not one of"):
         make(NOWHERE).load(folder)
+    splits = make(NOWHERE).load(folder, reading={"drop_bad": True})
+    assert rows_of(splits.test) == [("x", "a")]
+    line = "test.csv: line 3 has a label that is not one of 'a', 'b', 'c' ('z'); left out"
+    assert line in splits.notes
+    assert "not read: notes.txt" in splits.notes
 
 
 def test_own_folder_that_is_not_clear(tmp_path):
@@ -520,8 +525,17 @@ def test_own_classes(tmp_path):
     with pytest.raises(ZooError, match="every row has the label 'good'"):
         make(NOWHERE).load(path)
     rows = [*ROWS, ("x", "d"), ("y", "d"), ("z", "e"), ("z", "e"), ("z", "e")]
-    with pytest.raises(ZooError, match=r"3 different rows .* 'd' \(2\), 'e' \(1\)\."):
+    with pytest.raises(
+        ZooError, match=r"3 different rows .* 'd' \(2\), 'e' \(1\)\..*--min-count 3"
+    ):
         make(NOWHERE).load(table(path, rows))
+    splits = make(NOWHERE).load(path, reading={"min_count": 3})
+    assert set(splits.train["label"]) == set("abc")
+    assert "classes of fewer than 3 rows left out: 'd' (2), 'e' (1)" in splits.notes
+    with pytest.raises(ZooError, match="No class has 200 rows; the largest has 100"):
+        make(NOWHERE).load(path, reading={"min_count": 200})
+    with pytest.raises(UsageError, match="no repairs of data for"):
+        make(NOWHERE).load(path, reading={"repair": "sort"})
     rows = [*ROWS, ("x", "d"), ("y", "d"), ("z", "d")]
     splits = make(NOWHERE).load(table(path, rows))
     for part in (splits.train, splits.validation, splits.test):
@@ -548,7 +562,9 @@ def test_splits_of_columns_in_memory():
     assert "1 texts of test are also in train" in splits.notes
     with pytest.raises(UsageError, match="no split 'train'"):
         make(NOWHERE).load({"test": given["test"]})
-    with pytest.raises(ZooError, match="has the label 'q', which is not one of 'a', 'b', 'c'"):
+    with pytest.raises(
+        ZooError, match=r"memory: row 1 has a label that is not one of .*'c' \('q'\)"
+    ):
         make(NOWHERE).load({**given, "test": examples([("x", "q")])})
 
 
@@ -672,7 +688,7 @@ def test_several_files_are_read_together(tmp_path):
 
 
 def test_own_files_of_another_kind(tmp_path):
-    def reader(path, columns):
+    def reader(path, columns, *, reading):
         assert columns == {"text": "words"}
         return read_file(path)[0]["train"]
 
@@ -684,7 +700,7 @@ def test_own_files_of_another_kind(tmp_path):
         splits = letters.load(source, columns={"text": "words"})
         assert set(splits.train["label"]) == set("abc")
     (tmp_path / "my" / "train.letters").unlink()
-    with pytest.raises(UsageError, match=r"needs train\.letters"):
+    with pytest.raises(UsageError, match=r"'train' in its name \(\.letters\)"):
         letters.load(tmp_path / "my")
     with pytest.raises(UsageError, match="There is no public source of 'letters'; give your own"):
         letters.load()

@@ -268,9 +268,10 @@ def test_a_run_that_falls_apart_names_layer_step_and_batch_and_keeps_what_was_go
 
 def test_a_run_records_its_health_where_one_looks(tmp_path, capsys):
     run = zoo.train(
-        "adding-gru", tmp_path / "run", data="sample", baselines=False,
+        "adding-gru", tmp_path / "run", data="sample", baselines=False, verbose=True,
         settings={"epochs": 2, "units": 4, "batch_size": 4, "clip_norm": 0.1},
     )  # fmt: skip
+    assert "Training, last epoch: gradient norm " in (run.path / "card.md").read_text()
     with open(run.path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -303,3 +304,16 @@ def test_files_of_earlier_versions_name_the_optimizer_otherwise():
     }
     loaded = keras.saving.deserialize_keras_object(earlier)
     assert isinstance(loaded, diagnostics.MonitoredAdam)
+
+
+def test_a_layer_that_begins_at_zero_has_no_ratio_in_its_first_step():
+    optimizer = diagnostics.MonitoredAdam(0.1, groups=["zero", "other"])
+    zero, other = (keras.Variable(np.full(3, value, "float32")) for value in (0, 1))
+    optimizer.build([zero, other])
+    gradients = [tf.constant([1.0, 1.0, 1.0])] * 2
+    optimizer.apply(gradients, [zero, other])
+    _, _, _, first, second = np.asarray(optimizer.totals)
+    assert first == 0
+    assert second == pytest.approx(0.1, rel=1e-3)
+    optimizer.apply(gradients, [zero, other])
+    assert 0 < np.asarray(optimizer.totals)[3] < 2

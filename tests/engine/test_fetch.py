@@ -1,19 +1,18 @@
 """Downloads: verified, resumed, atomic, shared, and quick to give up."""
 
-import contextlib
 import functools
 import hashlib
-import http.server
 import os
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from benchmarks import servers
+from benchmarks.servers import drip, reply
 from zoo.data import fetch
 from zoo.errors import UsageError, ZooError
 
@@ -21,57 +20,10 @@ CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.content` as `server.mode` says, and writes down each request's Range."""
-
-    def do_GET(self):
-        server = self.server
-        if server.behave is not None:
-            with contextlib.suppress(OSError):  # the client has hung up
-                server.requests.append((self.path, self.headers.get("Range")))
-                self.close_connection = True
-                server.behave(self)
-            return
-        asked = self.headers.get("Range")
-        server.requests.append((self.path, asked))
-        if server.mode == "missing":
-            self.send_error(404)
-            return
-        start = 0
-        if asked and server.mode != "no range":
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(server.content):
-                self.send_error(416)
-                return
-        body = server.content[start:]
-        self.send_response(206 if start else 200)
-        if start:
-            end = len(server.content) - 1
-            self.send_header("Content-Range", f"bytes {start}-{end}/{end + 1}")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if server.slow:
-            time.sleep(server.slow)
-        self.wfile.write(body[: server.breaks_after])
-        self.close_connection = True
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.content, server.mode, server.slow = CONTENT, "", 0.0
-        server.breaks_after = None
-        server.behave = None  # instead of all the above: takes the handler
-        server.requests = []
-        server.url = f"http://127.0.0.1:{server.server_port}/some/file%20one.bin"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with servers.running(CONTENT) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -267,7 +219,7 @@ def test_a_mirror_that_drips_is_noted_and_the_origin_asked(server, monkeypatch):
 
     def behave(handler):
         if handler.path.startswith("/base/"):
-            drip(handler)
+            drip(handler, CONTENT)
         else:
             reply(handler, CONTENT, {"Content-Length": len(CONTENT)})
 
@@ -384,22 +336,6 @@ def test_files_of_one_path_are_told_apart_by_the_query():
 # Servers that do not behave.
 
 
-def reply(handler, body=b"", headers=None, status=200):
-    handler.send_response(status)
-    for name, value in (headers or {}).items():
-        handler.send_header(name, str(value))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def drip(handler, before=b""):
-    """Sends a right head, and then a byte now and then."""
-    reply(handler, before, {"Content-Length": len(CONTENT)})
-    for byte in CONTENT[len(before) :][:200]:
-        handler.wfile.write(bytes([byte]))
-        time.sleep(0.05)
-
-
 def one_line(caught):
     text = str(caught.value)
     assert "\n" not in text
@@ -438,7 +374,7 @@ def test_a_body_that_never_ends_is_cut_off(server, home, declared, start):
 def test_a_server_that_drips_is_given_up_and_progress_is_seen(server, monkeypatch):
     monkeypatch.setattr(fetch, "SPEED_SECONDS", 0.8)
     monkeypatch.setattr(fetch, "PROGRESS_SECONDS", 0.3)
-    server.behave = functools.partial(drip, before=CONTENT[:200_000])
+    server.behave = lambda handler: drip(handler, CONTENT, 200_000)
     lines = []
     start = time.monotonic()
     with pytest.raises(fetch.Unavailable, match="which is too slow") as caught:
@@ -811,7 +747,7 @@ def test_a_wheel_that_never_ends_is_stopped(web_index, home):
 def test_a_wheel_that_drips_is_given_up_and_progress_is_seen(web_index, monkeypatch, home):
     monkeypatch.setattr(fetch, "PIP_STALL_SECONDS", 1.5)
     monkeypatch.setattr(fetch, "PROGRESS_SECONDS", 0.5)
-    web_index.wheel = drip
+    web_index.wheel = lambda handler: drip(handler, CONTENT)
     lines = []
     with pytest.raises(fetch.Unavailable, match=r"some-data==1\.0 arrives with 0 bytes a second"):
         fetch.fetch_wheel("some-data==1.0", sha256=SHA, size=512_000, log=lines.append)

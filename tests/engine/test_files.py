@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +70,11 @@ def test_json_that_cannot_be_read_says_which_file(tmp_path):
     (tmp_path / "half.json").write_text('{"a": ')
     with pytest.raises(ZooError, match=r"half\.json cannot be read"):
         files.read_json(tmp_path / "half.json")
+    (tmp_path / "surrogate.json").write_text('{"a": "\\ud83d"}')  # which nothing can print
+    with pytest.raises(ZooError, match=r"surrogate\.json cannot be read"):
+        files.read_json(tmp_path / "surrogate.json")
+    (tmp_path / "pair.json").write_text('{"a": "\\uD83D\\uDE00"}')
+    assert files.read_json(tmp_path / "pair.json") == {"a": "😀"}
     files.write_json(tmp_path / "whole.json", {"é": [1, None]})
     assert files.read_json(tmp_path / "whole.json") == {"é": [1, None]}
     assert "é" in (tmp_path / "whole.json").read_text(encoding="utf-8")
@@ -116,6 +124,32 @@ def test_a_temporary_folder_is_gone_afterwards():
         (folder / "file").write_text("x")
         assert files.home() in folder.parents
     assert not folder.exists()
+
+
+HOLDS = """
+import sys, time
+from zoo import files
+with files.temporary_folder() as folder:
+    (folder / "file").write_text("x")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path))
+    command = [sys.executable, "-c", HOLDS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        left = Path(process.stdout.readline().strip())
+        (tmp_path / "tmp" / "of-others").mkdir()
+        with files.temporary_folder() as folder:
+            assert left.exists()  # its process lives
+            process.kill()
+            process.wait()
+            assert folder.exists()
+    with files.temporary_folder() as folder:
+        assert not left.exists()
+        assert sorted(os.listdir(tmp_path / "tmp")) == ["of-others", folder.name]
 
 
 def test_the_home_of_no_user(monkeypatch):

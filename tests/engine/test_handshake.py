@@ -119,8 +119,11 @@ def test_a_stranger_is_no_worker():
     server.close()
     assert isinstance(error, WorkersLost)
     assert exit_code(error) == 203
-    assert f"within 3 s: what listens at {other} is no worker of this training" in str(error)
-    assert lines[0].startswith(f"Waiting for {other} (what listens there is no worker")
+    assert (
+        f"within 3 s: the program that listens at {other} is not a worker of this training"
+        in str(error)
+    )
+    assert lines[0].startswith(f"Waiting for {other} (another program listens there")
     assert " until " in lines[0]
 
 
@@ -165,7 +168,7 @@ def test_a_worker_that_ends_early_tells_the_others(chief, error, code):
     assert time.monotonic() - begun < 5
     assert addresses[int(not chief)] in str(got)
     assert exit_code(got) == code
-    text = "SIGTERM has stopped it." if code == 203 else str(error)
+    text = "It was stopped by SIGTERM." if code == 203 else str(error)
     assert text in str(got)
 
 

@@ -121,3 +121,41 @@ def test_the_mask_that_a_tensor_carries():
         "Layers do not read the mask from _keras_mask any more: on several replicas padding would "
         "count in losses and metrics."
     )
+
+
+def drawing_layers():
+    layers = keras.layers
+    return {
+        "dropout": layers.Dropout(0.5, seed=1),
+        "words": layers.Dropout(0.5, noise_shape=(None, None, 1), seed=1),
+        "same for all rows": layers.Dropout(0.5, noise_shape=(1, None, None), seed=1),
+        "noise": layers.GaussianNoise(1.0, seed=1),
+        "states": layers.GRU(4, dropout=0.5, recurrent_dropout=0.5, seed=1, return_sequences=True),
+    }
+
+
+@pytest.mark.parametrize("name", drawing_layers())
+def test_a_share_of_a_batch_draws_what_the_whole_batch_draws(name):
+    x = np.random.default_rng(0).normal(size=(7, 5, 3)).astype("float32")
+    whole, part = drawing_layers()[name], drawing_layers()[name]
+    for layer in (whole, part):
+        layer.build((None, 5, 3))
+    part.set_weights([value * 1 for value in whole.get_weights()])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3)), tf.TensorSpec((), tf.int32)])
+    def shared(rows, first):
+        share = keras_private.Share(tf.shape(rows)[0], tf.constant(7), first)
+        with keras_private.drawing_for(share):
+            return part(rows, training=True)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 3))])
+    def alone(rows):
+        return whole(rows, training=True)
+
+    for first in (0, 4):  # each step draws anew
+        expected = alone(x)[first : first + 3]
+        np.testing.assert_allclose(shared(x[first : first + 3], first), expected, atol=1e-6)
+    # The last replica of some has a row more than it counts.
+    expected = alone(x)[5:]
+    np.testing.assert_allclose(shared(x[[5, 6, 0]], 5)[:2], expected, atol=1e-6)
+    assert not np.allclose(alone(x), alone(x)), "it draws nothing"

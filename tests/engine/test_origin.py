@@ -68,11 +68,14 @@ def test_columns_and_splits_of_columns():
         ("nowhere.csv", r"There is no file or folder nowhere\.csv\."),
         ("./tfds", r"There is no file or folder \./tfds\."),
         (Path("tfds"), r"There is no file or folder tfds\."),
-        ("in memory", "were in memory: pass the same columns"),
+        ("in memory", "were in memory: pass the same data"),
         ({}, "have no columns"),
         ({"train": {"x": [1]}, "valid": {"x": [1]}}, "'valid'. Did you mean 'validation'"),
-        ({"train": {"x": [1]}, "test": [1]}, "split 'test' must be a dict"),
-        ([1, 2], "Data are the key of a source, .* got list"),
+        ({"train": {"x": [1]}, "test": [1]}, "split 'test' must be a DataFrame, a dict of lists"),
+        ({1, 2}, "Data are the key of a source, .* got set"),
+        (7, "a DataFrame, .* got int"),
+        ([], "have no columns and no rows"),
+        (({"x": [1]},), "A tuple of data is a pair"),
     ],
 )
 def test_what_is_wrong_is_one_line(value, message):

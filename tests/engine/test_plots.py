@@ -50,6 +50,13 @@ def test_curves_take_a_history_as_csv_gives_it(tmp_path, figures):
     assert "best epoch (3): 0.4000" in [line.get_label() for line in figures[0].axes[0].lines]
 
 
+def test_legends_cover_no_curve(tmp_path, figures):
+    plots.curves(HISTORY, tmp_path / "curves.png")
+    figures[0].draw_without_rendering()
+    for axes in figures[0].axes:
+        assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+
+
 def test_curves_without_validation_mark_nothing(tmp_path, figures):
     plots.curves([{"epoch": 1, "loss": 1.0}], tmp_path / "curves.png")
     assert [line.get_label() for line in figures[0].axes[0].lines] == ["train"]

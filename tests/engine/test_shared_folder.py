@@ -80,10 +80,10 @@ def test_a_folder_that_is_not_shared_is_told_from_one_that_is_late(crew, tmp_pat
         folders[1].mkdir()
     errors = both(crew, lambda worker: worker.share_folder(folders[worker.index]))
     addresses = crew[0]._link.cluster.addresses
-    state = "is there, but holds nothing of it" if there else "is not there"
+    missing = "file" if there else "folder"
     assert str(errors[1]).startswith(
-        f"{folders[1]} is not shared: {addresses[0]} has written to it, and after 1 s it {state} "
-        f"for {addresses[1]}."
+        f"{folders[1]} is not shared: {addresses[0]} wrote a file there, but "
+        f"{addresses[1]} still does not see the {missing} after 1 s."
     )
     assert f"{addresses[1]} has ended: {folders[1]} is not shared" in str(errors[0])
     assert not isinstance(errors[0], WorkersLost)  # it would fail again
@@ -162,7 +162,7 @@ def test_nobody_waits_to_hear_that_a_run_is_complete(tmp_path, monkeypatch, caps
             zoo.train("imdb-gru", path, data="sample", settings=settings)
     for other in ({"seed": 1}, {"settings": {**settings, "units": 5}}, {"overwrite": True}):
         arguments = {"settings": settings, **other}
-        with pytest.raises(WorkersLost, match="Not all workers have come"):
+        with pytest.raises(WorkersLost, match="Not all workers joined"):
             zoo.train("imdb-gru", path, data="sample", **arguments)
     assert fit._holds(Run(path), zoo.get_recipe("imdb-gru"), Options(data="sample"), settings)
     (path / "config.json").write_text("{}")

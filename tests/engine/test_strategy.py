@@ -51,7 +51,7 @@ def test_logical_cpus_stand_in_for_gpus(devices):
         ({"CPU": 1}, "mirrored", "needs at least two devices; this machine shows 1"),
         ({"GPU": 1}, "mirrored", "needs at least two devices"),
         ({"CPU": 1}, "miror", r"Unknown strategy 'miror'. Did you mean 'mirrored'\?"),
-        ({"CPU": 1}, "multiworker", "finds neither hosts"),
+        ({"CPU": 1}, "multiworker", "needs a list of workers"),
     ],
 )
 def test_what_cannot_work_is_said(devices, numbers, name, message):
@@ -90,7 +90,7 @@ def test_while_waiting_a_line_says_for_whom(monkeypatch, capsys):
     monkeypatch.setenv("ZOO_INDEX", "0")
     monkeypatch.setenv("ZOO_WORKER_TIMEOUT", "3")
     monkeypatch.setattr("zoo.handshake.LINGER", 0.1)
-    with pytest.raises(WorkersLost, match=f"within 3 s: nobody answers at {other}"):
+    with pytest.raises(WorkersLost, match=f"within 3 s: no answer from {other}"):
         meet("multiworker", {}, lambda: False)
     assert f"Waiting for {other} until " in capsys.readouterr().err
 

@@ -18,17 +18,16 @@ import click
 
 from zoo import plugins
 from zoo._version import __version__
-from zoo.errors import QUOTED, ZooError, exit_code, quoted, shortened, suggest
+from zoo.errors import LONGEST, QUOTED, ZooError, exit_code, quoted, shortened, suggest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-LONGEST = 2000  # characters of a line about an error
 
 VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",
     "info": "Show a recipe: idea, config, data, layers.",
     "train": "Train a recipe, or go on with a run.",
+    "distil": "Train a recipe on what teachers answer.",
     "launch": "Train in several processes at once.",
     "evaluate": "Score a model beside its baselines.",
     "predict": "Answer texts or a file of them.",

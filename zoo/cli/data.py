@@ -13,6 +13,7 @@ from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data import Dataset, Examples, Source
+    from zoo.data.reading import ReadOptions
 
 
 @click.group()
@@ -48,15 +49,16 @@ def list_(probe: bool, as_json: bool) -> None:
         ]
     )
     for row in rows:
-        click.echo(f"\n{row['name']}: {row['title']}")
-        click.echo(f"  licence: {row['licence']}")
+        click.echo()
+        options.say(f"{row['name']}: {row['title']}")
+        options.say(f"licence: {row['licence']}", "  ")
         for source in row["sources"]:
             if source["licence"] != row["licence"]:
-                click.echo(f"  licence of {source['title']}: {source['licence']}")
-        click.echo(f"  recipes: {', '.join(row['recipes'])}")
+                options.say(f"licence of {source['title']}: {source['licence']}", "  ")
+        options.say(f"recipes: {', '.join(row['recipes'])}", "  ")
         for source in row["sources"]:
             if source["reason"]:
-                click.echo(f"  {source['key']} is {source['state']}: {source['reason']}")
+                options.say(f"{source['key']} is {source['state']}: {source['reason']}", "  ")
 
 
 @data.command()
@@ -77,7 +79,10 @@ def fetch(name: str, source: str | None) -> None:
 @click.argument("name_or_file")
 @click.option("--recipe", help="Recipe of the file; required if there are several datasets.")
 @options.column
-def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> None:
+@options.reading
+def check(
+    name_or_file: str, recipe: str | None, columns: dict[str, str], reading: ReadOptions
+) -> None:
     """Check the cached data of a dataset, or your own file or folder.
 
     Your own file is checked as by `zoo train --data FILE`; nothing is written.
@@ -85,8 +90,8 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
     from zoo.data.origin import find_custom
 
     if name_or_file in _datasets() or _is_recipe(name_or_file):
-        if columns:
-            raise UsageError("Column names can be set for custom data only.")
+        if columns or reading.to_json():
+            raise UsageError("Options of columns and files are for custom data only.")
         _check_cache(_dataset(name_or_file))
         return
     origin = find_custom(name_or_file)
@@ -96,12 +101,12 @@ def check(name_or_file: str, recipe: str | None, columns: dict[str, str]) -> Non
             f"{suggest(name_or_file, _datasets())}"
         )
     dataset = _dataset(recipe) if recipe else _only_dataset()
-    splits = dataset.load(origin, columns=columns)
-    click.echo(splits.title)
+    splits = dataset.load(origin, columns=columns, reading=reading)
+    click.echo(options.printable(splits.title))
     for name in ("train", "validation", "test"):
         _report(name, getattr(splits, name), dataset)
     for note in splits.notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {options.printable(note)}")
 
 
 def _check_cache(dataset: Dataset) -> None:
@@ -126,7 +131,7 @@ def _check_cache(dataset: Dataset) -> None:
         for name, examples in parts.items():
             _report(name, examples, dataset)
         for note in notes:
-            click.echo(f"note: {note}")
+            click.echo(f"note: {options.printable(note)}")
 
 
 def _report(name: str, examples: Examples, dataset: Dataset) -> None:
@@ -138,7 +143,7 @@ def _report(name: str, examples: Examples, dataset: Dataset) -> None:
             sizes = Counter(values)
             classes = ", ".join(f"{key} {sizes[key]:,}" for key in sorted(sizes)[:20])
             more = f" and {len(sizes) - 20} more" if len(sizes) > 20 else ""
-            click.echo(f"  {column}: {len(sizes)} classes: {classes}{more}")
+            click.echo(f"  {column}: {len(sizes)} classes: {options.printable(classes)}{more}")
         elif all(isinstance(value, str) for value in values):
             words = sorted(len(value.split()) for value in values)
             median, percentile = words[rows // 2], words[min(rows - 1, round(0.9 * rows))]

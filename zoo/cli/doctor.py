@@ -52,11 +52,12 @@ def _show(report: dict[str, Any]) -> None:
     }
     width = max(map(len, facts))
     for name, value in facts.items():
-        click.echo(f"{name.ljust(width)}  {value}")
+        options.say(f"{name.ljust(width)}  {value}", hang=" " * (width + 2))
     click.echo()
     for problem in report["problems"]:
         mark = _bad("problem:") if problem["essential"] else click.style("note:", fg="yellow")
-        click.echo(f"{mark} {problem['what']}\n  fix: {problem['remedy']}")
+        options.say(f"{mark} {problem['what']}")
+        options.say(f"fix: {problem['remedy']}", "  ")
     if not report["problems"]:
         click.echo(click.style("Nothing is missing.", fg="green"))
 

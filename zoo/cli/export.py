@@ -10,6 +10,7 @@ from zoo.config import FORMATS, MAX_WARMUP, parse_settings
 
 @click.command()
 @options.model
+@click.argument("others", metavar="[MODEL …]", nargs=-1, shell_complete=options.complete_model)
 @click.argument("directory", metavar="DIR", type=click.Path())
 @click.option(
     "--format",
@@ -35,12 +36,36 @@ from zoo.config import FORMATS, MAX_WARMUP, parse_settings
     help="Read more or less of a request, e.g. max_bytes=10000. May be repeated; "
     "`zoo info MODEL` shows the settings max_….",
 )
-def export(model: str, directory: str, format: str, warmup: int, limits: dict[str, str]) -> None:
+@click.option("--ensemble", is_flag=True, help="Several models answer as one: the mean.")
+@options.trust
+def export(
+    model: str,
+    others: tuple[str, ...],
+    directory: str,
+    format: str,
+    warmup: int,
+    limits: dict[str, str],
+    ensemble: bool,
+    trust: bool,
+) -> None:
     """Write MODEL (recipe name, run folder or export) to DIRECTORY/<next version>/.
 
     The version appears whole or not at all; TF Serving loads it from there.
     """
+    if others and not ensemble:
+        raise click.UsageError("Several models are exported as one with --ensemble only.")
+    if ensemble and not others:
+        raise click.UsageError("--ensemble takes two models or more, and a directory.")
     options.import_tensorflow()
     from zoo.serving.export import export
 
-    click.echo(export(model, directory, format=format, warmup=warmup, limits=limits))
+    version = export(
+        model,
+        directory,
+        format=format,
+        warmup=warmup,
+        limits=limits,
+        ensemble=others,
+        trust=trust,
+    )
+    click.echo(version)

@@ -49,6 +49,7 @@ from zoo.errors import UsageError, ZooError, quoted
     help="How many pieces.",
 )
 @click.option("-o", "--output", metavar="DIR", type=click.Path(), help="Folder for the files.")
+@options.trust
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 def generate(
     model: str,
@@ -61,6 +62,7 @@ def generate(
     seed: int,
     count: int,
     output: str | None,
+    trust: bool,
     as_json: bool,
     **declared: Any,
 ) -> None:
@@ -92,7 +94,7 @@ def generate(
     options.import_tensorflow()
     from zoo.serving import load
 
-    predictor = load(model)
+    predictor = load(model, trust=trust)
     for option in predictor.recipe.seeds:
         if option.type is int and isinstance(start.get(option.name), str):  # of --with
             start[option.name] = _integer(option.name, start[option.name])
@@ -103,6 +105,8 @@ def generate(
     }
     if for_files and output is None:
         raise UsageError(f"--{next(iter(for_files))} is for files. Add -o DIR.")
+    if left := predictor.recipe.unread(predictor.config, predictor.assets, start):
+        click.echo(f"note: not read: {options.printable(left)}", err=True)
     streamed = output is None and not as_json and "symbols" in predictor.assets
     if streamed:
         for number in range(count):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo import tables
 from zoo.cli import options
 
 if TYPE_CHECKING:
@@ -56,24 +57,31 @@ def info(name: str, layers: bool, as_json: bool) -> None:
         )
         return
     heading(f"{recipe.name}: {recipe.topology}, {recipe.task}")
-    click.echo(inspect.cleandoc(recipe.doc))
+    for number, part in enumerate(inspect.cleandoc(recipe.doc).split("\n\n")):
+        if number:
+            click.echo()
+        # Paragraphs are filled again; equations and other lines that are set apart stay.
+        if "\n " in part or part.startswith(" "):
+            click.echo(tables.squeezed(part, tables.terminal_width()))
+        else:
+            options.say(" ".join(part.split()), hang="")
     heading("Config (change with --set key=value)")
     width = max(len(f"{key} = {value!r}") for key, value, _ in settings)
     for key, value, comment in settings:
-        click.echo(f"  {f'{key} = {value!r}'.ljust(width)}  {comment}")
+        options.say(f"{f'{key} = {value!r}'.ljust(width)}  {comment}", "  ", " " * (width + 2))
     heading(f"Data: {dataset.name}")
     for source in dataset.sources:
-        click.echo(f"  {source.key}: {source.title}")
-    click.echo(f"  licence: {dataset.licence}")
+        options.say(f"{source.key}: {source.title}", "  ")
+    options.say(f"licence: {dataset.licence}", "  ")
     for source in dataset.sources:
         if source.licence:
-            click.echo(f"  licence of {source.title}: {source.licence}")
+            options.say(f"licence of {source.title}: {source.licence}", "  ")
     for column, meaning in dataset.columns.items():
-        click.echo(f"  column {column}: {meaning}")
+        options.say(f"column {column}: {meaning}", "  ")
     heading("Score")
     if packed:
         score = recipe.metric.text(packed["score"])
-        click.echo(f"  {recipe.metric.name} {score} on the test split of {packed['data']}")
+        options.say(f"{recipe.metric.name} {score} on the test split of {packed['data']}", "  ")
     else:
         click.echo(f"  no pretrained weights; the usual metric is {recipe.metric.name}")
     if layers:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli import options
 from zoo.config import INSPECTED, check_inspected
+
+if TYPE_CHECKING:
+    from zoo.data.reading import ReadOptions
 
 
 def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str]:
@@ -28,6 +32,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     help="A file of examples with their targets, as for `zoo train --data`.",
 )
 @options.column
+@options.reading
 @click.option(
     "--what",
     callback=_parts,
@@ -51,15 +56,18 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     show_default=True,
     help="Folder for inspection.json and the pictures.",
 )
+@options.trust
 @options.json_output
 def inspect(
     model: str,
     texts: tuple[str, ...],
     source: str | None,
     columns: dict[str, str],
+    reading: ReadOptions,
     what: list[str],
     rows: int,
     output: str,
+    trust: bool,
     as_json: bool,
 ) -> None:
     """Look into the recurrent layers of MODEL while it reads TEXT, a file, or test rows.
@@ -84,9 +92,11 @@ def inspect(
         list(texts) or None,
         data=None if source is None else Path(source),  # never the key of a source
         columns=columns,
+        reading=reading,
         output=output,
         what=what,
         rows=rows,
+        trust=trust,
     )
     if as_json:
         click.echo(options.json_text(report))
@@ -97,7 +107,7 @@ def inspect(
         click.echo(line)
     for layer in report["layers"]:
         for gate, values in layer.get("gates", {}).items():
-            click.echo(
+            options.say(
                 f"{layer['name']}: {gate} gate open {values['mean']:.0%} on average, "
                 f"{values['closed']:.0%} of the time closed, {values['open']:.0%} wide open"
             )

@@ -32,4 +32,4 @@ def list(
     if not rows:
         click.echo("No recipe matches. `zoo list` shows all.", err=True)
         return
-    options.table([{**row, "pretrained": "yes" if row["pretrained"] else "-"} for row in rows])
+    options.table(rows.shown())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class ModelCommand(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_RECIPE] = _recipe_in(self._words(args))
+        ctx.meta[_RECIPE] = _recipe_in(*self._models(args))
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -38,20 +39,31 @@ class ModelCommand(click.Command):
         added = options_of(recipe, self.name or "") if recipe else []
         return [*params[:-1], *map(_click_option, added), *params[-1:]]  # `--help` is the last
 
-    def _words(self, args: Sequence[str]) -> list[str]:
-        """Returns what on the command line may be the model: neither an option nor its value."""
+    def _models(self, args: Sequence[str]) -> tuple[list[str], bool]:
+        """Returns what on the command line may be the model, and whether it is trusted.
+
+        The first word is the model, unless it is the value of one of the recipe's own options,
+        which are not known yet. It comes first, then such values.
+        """
         ctx = click.Context(
             self, ignore_unknown_options=True, allow_extra_args=True, resilient_parsing=True
         )
         try:
             values, rest, _ = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError:  # raised again when the whole line is parsed
-            return []
+            return [], False
+        texts = values.get("texts")
+        words = [values.get("model"), *(texts if isinstance(texts, list | tuple) else []), *rest]
         # An argument that is not there is None, or an object of click's own.
-        words = [values.get("model"), *rest]
-        if isinstance(texts := values.get("texts"), list | tuple):
-            words += texts
-        return [word for word in words if isinstance(word, str) and word[:1] not in ("", "-")]
+        words = [word for word in words if isinstance(word, str)]
+        found: list[str] = []
+        for before, word in zip(["", *words], words, strict=False):
+            if word[:1] in ("", "-"):
+                continue
+            found.insert(0, word)
+            if before[:1] != "-" or "=" in before:
+                break
+        return found, values.get("trust") is True
 
 
 def options_of(recipe: Recipe, verb: str) -> list[Option]:
@@ -84,17 +96,17 @@ def _recipes_with(verb: str, flag: str) -> list[str]:
     )
 
 
-def _recipe_in(words: Sequence[str]) -> Recipe | None:
+def _recipe_in(words: Sequence[str], trust: bool) -> Recipe | None:
     """Returns the recipe of the first word that names a model; imports no TensorFlow."""
     from zoo.registry import get_recipe, recipes
     from zoo.serving.find import find, recipe_of
 
     for word in words:
         try:
-            if word in recipes() or ".py" in word:
+            if word in recipes() or re.search(r"\.py(:|$)", word):
                 return get_recipe(word)
             if os.path.isdir(word):
-                return recipe_of(find(Path(word)))
+                return recipe_of(find(Path(word), trust), trust)
         except (ZooError, OSError):
             continue  # raised again when the model is loaded
     return None

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import json
 import math
 import os
 import re
 import sys
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from zoo import quiet, tables
 from zoo.config import parse_settings
-from zoo.errors import UsageError, ZooError, quoted
+from zoo.errors import CONTROL, UsageError, ZooError, quoted
 from zoo.utf8 import plain
-
-_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+")
 
 
 def complete_recipe(
@@ -54,6 +53,12 @@ def complete_model(
 
 model = click.argument("model", metavar="MODEL", shell_complete=complete_model)
 recipe = click.argument("name", metavar="NAME", shell_complete=complete_recipe)
+trust = click.option(
+    "--trust",
+    is_flag=True,
+    help="Let MODEL run the recipe file that it names, and more (docs/security.md).  "
+    "[default: ZOO_TRUST]",
+)
 json_output = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 column = click.option(
     "--column",
@@ -64,20 +69,51 @@ column = click.option(
     help="Name of a column in your file, e.g. text=review. May be repeated.",
 )
 
+_READING = (  # option strings, and what click is told of them
+    (["--sep"], {"metavar": "SIGN", "help": "Between columns: comma, semicolon, tab, pipe, …"}),
+    (["--encoding"], {"metavar": "NAME", "help": "Of text files, e.g. cp1252."}),
+    (
+        ["--quoting"],
+        {"type": click.Choice(["csv", "none"]), "help": "Whether quotation marks hold cells."},
+    ),
+    (["--decimal"], {"type": click.Choice(["point", "comma"]), "help": "Decimal sign of numbers."}),
+    (
+        ["--dayfirst/--monthfirst"],
+        {"default": None, "help": "How dates such as 03/04/2024 begin."},
+    ),
+    (["--sheet"], {"metavar": "NAME", "help": "Of an Excel workbook; or its number from 1."}),
+    (
+        ["--records"],
+        {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."},
+    ),
+    (["--drop-bad"], {"is_flag": True, "help": "Leave out rows that cannot be used."}),
+    (["--repair"], {"metavar": "NAMES", "help": "Repairs that messages about a file name."}),
+    (
+        ["--min-count"],
+        {"type": click.IntRange(0), "metavar": "N", "help": "Leave out classes of fewer rows."},
+    ),
+)
 
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Sends file descriptor 2 nowhere: TensorFlow's C++ writes there unasked."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say how a file of one's own is read, as one argument `reading`.
+
+    What is not said is found out from the file. The argument is a
+    `zoo.data.reading.ReadOptions`.
+    """
+    names = [flags[0].split("/")[0].lstrip("-").replace("-", "_") for flags, _ in _READING]
+
+    @functools.wraps(command)
+    def collected(*args: Any, **kwargs: Any) -> Any:
+        from zoo.data.reading import ReadOptions
+
+        given = {name: kwargs.pop(name) for name in names}
+        said = {name: value for name, value in given.items() if value is not None}
+        return command(*args, reading=ReadOptions(**said), **kwargs)
+
+    for flags, settings in reversed(_READING):
+        collected = click.option(*flags, **settings)(collected)
+    return collected
 
 
 def import_tensorflow() -> Any:
@@ -98,13 +134,10 @@ def import_tensorflow() -> Any:
             import tensorflow as tf
 
             return tf
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with transient("loading TensorFlow …"), _silent_stderr():
-            import logging
-
+        quiet.install()
+        with transient("loading TensorFlow …"), quiet.silent_stderr():
             import tensorflow as tf
 
-            logging.getLogger("tensorflow").setLevel(logging.ERROR)
             tf.config.list_physical_devices()  # looks for GPUs, and complains if there are none
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]
@@ -159,17 +192,14 @@ def printable(value: Any, keep: str = "") -> Any:
     """Returns what people may read in a terminal: texts without control characters.
 
     A terminal obeys these, and a model may be a stranger's. Each becomes a space, so that
-    positions in the text stay.
+    positions in the text stay. Marks that reverse the direction of text are among them.
 
     Args:
       value: a text, or lists and dicts of texts, keys included; others are left as they are.
       keep: control characters that stay, such as line breaks.
     """
     if isinstance(value, str):
-        return "".join(
-            " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") and c not in keep else c
-            for c in plain(value)
-        )
+        return CONTROL.sub(lambda found: found[0] if found[0] in keep else " ", plain(value))
     if isinstance(value, Mapping):
         return {printable(name, keep): printable(part, keep) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -178,14 +208,31 @@ def printable(value: Any, keep: str = "") -> Any:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows as aligned columns under their keys; columns of numbers to the right."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[str(row.get(key, "")) for key in keys] for row in rows]
-    aligned = []
-    for key, *column in zip(keys, *cells, strict=True):
-        width = max(map(len, [key, *column]))
-        number = all(_NUMBER.fullmatch(cell) for cell in column if cell) and any(column)
-        aligned.append([c.rjust(width) if number else c.ljust(width) for c in (key, *column)])
-    for line, *parts in enumerate(zip(*aligned, strict=True)):
-        text = "  ".join(parts[0]).rstrip()
-        click.echo(click.style(text, bold=True) if line == 0 else text)
+    """Prints rows as a table that fits the terminal; see `zoo.tables.lines`."""
+    for number, line in enumerate(tables.lines(rows, tables.terminal_width())):
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def say(text: str, indent: str = "", hang: str = "  ") -> None:
+    """Prints a line, broken between words where it is wider than the terminal.
+
+    Args:
+      text: without line breaks.
+      indent: before the first line.
+      hang: before further lines, after `indent`.
+    """
+    width = tables.terminal_width()
+    if len(indent) + len(text) <= width:
+        click.echo(indent + text)
+        return
+    import textwrap
+
+    lines = textwrap.wrap(
+        text,
+        max(width, len(indent) + len(hang) + 20),
+        initial_indent=indent,
+        subsequent_indent=indent + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo("\n".join(lines))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
+from zoo.cli.answers import merged, rounded, write
 from zoo.cli.model_options import ModelCommand
+from zoo.data.formats import value_of
+from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, shortened, suggest
-from zoo.utf8 import plain
 
 if TYPE_CHECKING:
+    from zoo.data.reading import ReadOptions
     from zoo.recipe import Picture
     from zoo.serving import Predictor
 
@@ -33,7 +34,7 @@ Row = dict[str, Any]
     "source",
     metavar="FILE",
     type=click.Path(),
-    help="A .csv, .tsv or .jsonl file (also .gz), or a .txt with a text a line.",
+    help="A table (.csv, .tsv, .jsonl, .parquet, .xlsx, …), or a .txt with a text a line.",
 )
 @click.option(
     "-o",
@@ -44,6 +45,8 @@ Row = dict[str, Any]
     help="Write a .csv, .tsv or .jsonl file; `-` is JSON lines on standard output.",
 )
 @options.column
+@options.reading
+@options.trust
 @click.option("--json", "as_json", is_flag=True, help="JSON lines on standard output.")
 @click.option(
     "--beam", type=click.IntRange(1, 100), metavar="N", help="Hypotheses kept by the beam search."
@@ -51,15 +54,34 @@ Row = dict[str, Any]
 @click.option(
     "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
 )
+@click.option(
+    "--ray",
+    "workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Answer a large file (-i) in parts, by N workers of a Ray cluster; -o is a folder.",
+)
+@click.option(
+    "--part-rows",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="Rows of a part, with --ray.",
+)
 def predict(
     model: str,
     texts: tuple[str, ...],
     source: str | None,
     target: str | None,
     columns: dict[str, str],
+    reading: ReadOptions,
+    trust: bool,
     as_json: bool,
     beam: int | None,
     n_best: int | None,
+    workers: int | None,
+    part_rows: int,
     **given: str | None,
 ) -> None:
     """Answer each TEXT, or each FILE of sound, a picture or prices, with MODEL (recipe name, run
@@ -67,7 +89,7 @@ def predict(
 
     `-`, or nothing in a pipe, reads standard input, one text or name a line.
 
-    Rows of a file keep their other columns; one with the name of an output is
+    Rows of a file keep their other columns; one whose name an output takes is
     written as given_NAME.
 
     --beam and --n-best are for models that search, such as translation. Some
@@ -79,35 +101,55 @@ def predict(
             raise UsageError(f"{shortened(path)}: the name of the picture must end in .png.")
     if beam is not None and n_best is not None and n_best > beam:
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
+    if workers is not None:
+        if not source or not target or texts or as_json or beam or n_best or drawn:
+            raise click.UsageError("--ray takes a file (-i), a folder (-o) and --column only.")
+        from zoo.cli.parts import predict_parts
+
+        predict_parts(model, source, target, workers, part_rows, columns, click.echo)
+        return
     source = _source(texts, source)
     kind = _kind(target, as_json)
-    lines = _lines(source) if source and _is_text(source) else None
-    if columns and (source is None or lines is not None):
-        raise click.UsageError("--column names columns of a .csv, .tsv or .jsonl file (-i).")
+    read = Reading(reading)
+    lines = _lines(source, read) if source and _is_text(source) else None
     options.import_tensorflow()
     from zoo.serving import load
 
-    predictor = load(model)
+    predictor = load(model, trust=trust)
     names, asks = predictor.input_names, predictor.recipe.reads_input
-    if unknown := sorted(set(columns) - set(names)):
-        raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], names)}")
-    theirs = {name: columns.get(name, name) for name in names}
+    if lines is None and source and predictor.recipe.reads_tables:
+        texts, source = (source,), None  # it is what the model takes, not a list of such files
+    named = source is None and predictor.recipe.reads_tables  # the tables themselves
+    if columns and not named and (source is None or lines is not None):
+        raise click.UsageError("--column names columns of a table of rows (-i).")
+    if not named and source is None and (said := reading.to_json()):
+        raise click.UsageError(f"--{next(iter(said)).replace('_', '-')} is for files (-i).")
+    dataset = predictor.recipe.data(predictor.config)
+    dataset.check_repair(reading)
+    known = [*(dataset.columns if named else names)]
+    if unknown := sorted(set(columns) - set(known)):
+        raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], known)}")
+    theirs = {name: name if named else columns.get(name, name) for name in names}
     if lines is None and source:
         from zoo.data.tables import read_rows
 
         needed = [theirs[names[0]]] if asks else theirs.values()
-        rows = read_rows(Path(source).expanduser(), needed)
+        rows = read_rows(Path(source).expanduser(), needed, read)
     elif len(names) == 1 or asks:
         rows = [{names[0]: text} for text in (texts if lines is None else lines)]
     else:
         raise UsageError(f"This model takes {', '.join(names)}: give a file with these columns.")
     if asks:
         rows, requests, examples = _read_inputs(
-            predictor, rows, theirs[names[0]], source if lines is None else None
-        )
+            predictor, rows, theirs[names[0]], source if lines is None else None,
+            columns if source is None else {}, read,
+        )  # fmt: skip
     else:
-        requests = {name: [row[column] for row in rows] for name, column in theirs.items()}
+        requests = {name: [_given(row, column) for row in rows] for name, column in theirs.items()}
         examples = requests
+    outside = predictor.recipe.outside(predictor.config, predictor.assets, examples)
+    for note in [*read.notes, *outside]:
+        click.echo(f"note: {options.printable(note)}", err=True)
     pictures = [picture for picture in predictor.recipe.pictures if picture.name in drawn]
     for picture in pictures:
         lacking = f"has no {picture.capability} to draw"
@@ -125,7 +167,7 @@ def predict(
         answers = predictor.predict(requests)
     _note_problems(answers)
     for picture in pictures:
-        _draw(predictor, picture, requests, searched, drawn[picture.name])
+        _draw(predictor, picture, requests, examples, searched, drawn[picture.name])
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
@@ -136,9 +178,9 @@ def predict(
                 line = "(no answer)"
             click.echo(_shortened(line, example, width))
         return
-    merged = [_merged(row, answer) for row, answer in zip(rows, answers, strict=True)]
+    answered = merged(rows, [rounded(answer) for answer in answers], flat=kind != ".jsonl")
     if target is None or target == "-":
-        _write(sys.stdout, merged, kind)
+        write(sys.stdout, answered, kind)
         return
     from zoo.files import atomic_write
 
@@ -146,11 +188,16 @@ def predict(
         atomic_write(Path(target)) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
-        _write(file, merged, kind)
+        write(file, answered, kind)
 
 
 def _read_inputs(
-    predictor: Predictor, rows: list[Row], column: str, source: str | None
+    predictor: Predictor,
+    rows: list[Row],
+    column: str,
+    source: str | None,
+    columns: Mapping[str, str],
+    reading: Reading,
 ) -> tuple[list[Row], dict[str, list], dict[str, list]]:
     """Reads named inputs by the recipe's `read_input`: the rows, inputs and other columns.
 
@@ -161,9 +208,10 @@ def _read_inputs(
       UsageError, ZooError: as `read_input`.
     """
     given, names = [], predictor.input_names
+    unwritten = {name for picture in predictor.recipe.pictures for name in picture.inputs}
     examples: dict[str, list] = {}
     for row in rows:
-        named = row[column]
+        named = _given(row, column)
         if not isinstance(named, str):
             raise UsageError(
                 f"{source}: {column!r} must be the path of a file; got a list. Name a file, or "
@@ -171,20 +219,28 @@ def _read_inputs(
             )
         if source is not None:
             named = str(Path(source).expanduser().parent / Path(named).expanduser())
-        asked = predictor.recipe.read_input(predictor.config, named)
+        asked = predictor.recipe.read_input(
+            predictor.config, named, columns=columns, reading=reading
+        )
         if missing := [name for name in names if name not in asked]:
             raise UsageError(
                 f"{predictor.name} takes {missing[0]!r}, which {named} does not hold: it was "
                 "trained on other data. Train it on data of that kind, or call "
                 "zoo.load(...).predict."
             )
-        others = {name: values for name, values in asked.items() if name not in names}
+        others = {k: values for k, values in asked.items() if k not in {*names, *unwritten}}
         for index in range(len(asked[names[0]])):
             more = {name: values[index] for name, values in others.items()}
-            given.append({**{name: row[name] for name in row if name not in names}, **more})
+            kept = {name: row[name] for name in row if name not in names}
+            given += merged([kept], [more], flat=False)
         for name, values in asked.items():
             examples.setdefault(name, []).extend(values)
     return given, {name: examples[name] for name in names}, examples
+
+
+def _given(row: Row, column: str) -> Any:
+    value = value_of(row, column)
+    return "" if value is None else value
 
 
 def _note_problems(answers: list[Row]) -> None:
@@ -218,6 +274,7 @@ def _draw(
     predictor: Predictor,
     picture: Picture,
     requests: dict[str, list],
+    examples: dict[str, list],
     searched: list[Row] | None,
     path: str,
 ) -> None:
@@ -227,6 +284,7 @@ def _draw(
       predictor: has the capability that is drawn.
       picture: what is drawn.
       requests: the inputs.
+      examples: the inputs, and what was read beside them.
       searched: the answers of the search, where one was made.
       path: of the first picture.
     """
@@ -238,8 +296,9 @@ def _draw(
         signature = CAPABILITIES[picture.capability][0].wire_name
         answers = predictor.predict(requests, signature=signature)
     for number, answer in enumerate(answers, start=1):
+        example = {name: values[number - 1] for name, values in examples.items()}
         file = Path(path) if number == 1 else Path(path).with_stem(f"{Path(path).stem}-{number}")
-        values = (predictor.config, predictor.assets, picture.name, answer, file)
+        values = (predictor.config, predictor.assets, picture.name, {**example, **answer}, file)
         if not _is_answered(answer) or not predictor.recipe.draw(*values):
             click.echo(f"note: no {file}: there is nothing to draw", err=True)
 
@@ -301,37 +360,37 @@ def _kind(target: str | None, as_json: bool) -> str | None:
 
 def _is_text(source: str) -> bool:
     """Whether a file has a text a line; a pipe like /dev/stdin has no ending."""
-    return source == "-" or Path(source).suffix.lower() in (".txt", "")
+    from zoo.data.contents import inner_name
+
+    return source == "-" or Path(inner_name(Path(source))).suffix in (".txt", "")
 
 
-def _lines(source: str) -> list[str]:
+def _lines(source: str, reading: Reading) -> list[str] | None:
     """Reads a text a line. Empty lines are texts too, so that answers stay beside their lines.
 
+    Returns:
+      None where the file has rows: fastText's, which begin with a label.
+
     Raises:
-      UsageError: no such file.
+      UsageError: no such file, or an encoding that cannot be found out.
       ZooError: it is empty or cannot be read.
     """
-    try:
-        if source != "-":
-            data = Path(source).expanduser().read_bytes()
-        else:  # a process may be started without one
-            data = sys.stdin.buffer.read() if sys.stdin else b""
-    except FileNotFoundError:
-        raise UsageError(f"There is no file {source}.") from None
-    except OSError as error:
-        raise ZooError(f"{source} cannot be read: {error.strerror or error}.") from error
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data:
-        name = "Standard input" if source == "-" else source
+    from zoo.data import contents, formats
+    from zoo.data.encodings import decode
+
+    name = "Standard input" if source == "-" else source
+    if source != "-":
+        data = contents.read_bytes(Path(source).expanduser())
+    else:  # a process may be started without one
+        data = contents.unpack(sys.stdin.buffer.read() if sys.stdin else b"", name)
+    text, encoding = decode(data, name, reading.options)
+    if not text:
         raise ZooError(f"{name} is empty: there is nothing to answer.")
-    # Bytes that are not UTF-8 are the model's to answer, as in serving.
-    lines = data.decode("utf-8", errors="surrogateescape").removesuffix("\n").split("\n")
-    return [line.removesuffix("\r") for line in lines]
-
-
-def _merged(row: Row, answer: Row) -> Row:
-    given = {f"given_{name}" if name in answer else name: value for name, value in row.items()}
-    return {**given, **answer}
+    if text.startswith(formats.FASTTEXT):
+        return None
+    if encoding != "utf-8":
+        reading.found(name, f"encoding {encoding}")
+    return contents.split_lines(text)
 
 
 def _shortened(line: str, example: Row, width: int | None) -> str:
@@ -340,31 +399,3 @@ def _shortened(line: str, example: Row, width: int | None) -> str:
     if width is None or len(line) <= width or not line.endswith(given):
         return line
     return line[: width - 1] + "…"
-
-
-def _write(file: TextIO, rows: list[Row], kind: str) -> None:
-    if kind == ".jsonl":
-        for row in rows:
-            file.write(options.json_text(row, encoding=file.encoding) + "\n")
-        return
-    flat = [dict(_cells(row)) for row in rows]
-    writer = csv.DictWriter(
-        file,
-        list(dict.fromkeys(name for row in flat for name in row)),
-        delimiter="\t" if kind == ".tsv" else ",",
-        lineterminator="\n",
-    )
-    writer.writeheader()
-    writer.writerows(flat)
-
-
-def _cells(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields cells: a dict of probabilities becomes `probabilities.positive`, …"""
-    for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _cells(value, f"{before}{name}.")
-        elif isinstance(value, str):
-            yield f"{before}{name}", plain(value)
-        else:
-            value = options.finite(value)
-            yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value

@@ -65,6 +65,7 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     "[default: the first available source]",
 )
 @options.column
+@options.reading
 @click.option(
     "--set",
     "settings",
@@ -124,6 +125,7 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     shell_complete=options.complete_model,
     help="Go on from the weights of this recipe name, run folder or export.",
 )
+@click.option("--trust", is_flag=True, help="Follow symbolic links in MODEL.  [default: ZOO_TRUST]")
 @click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")
 @click.option(
     "--overwrite",
@@ -146,6 +148,9 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     help="Time between checkpoints inside an epoch.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print norms of gradients and steps, as in the card."
+)
 def train(
     name: str,
     output: str | None,
@@ -190,12 +195,13 @@ def train(
         if found:
             cluster.patience()
         options.import_tensorflow()
-    from zoo.training import train
+    from zoo import training
 
+    function = training.distil if "teachers" in kwargs else training.train
     if sys.stdout.isatty() and not kwargs["quiet"]:
         click.echo("reading the data …\r", nl=False)  # the next line is printed over it
     try:
-        run = train(
+        run = function(
             name,
             output,
             settings=changes,
@@ -222,5 +228,6 @@ def train(
     click.echo(f"{metric} {text(metrics['test'][metric])} on the test split")
     for other, scores in metrics["baseline"].items():
         click.echo(f"  {text(scores[metric]) if metric in scores else '–'} {other} (baseline)")
-    path = shlex.quote(str(run.path))
-    click.echo(f'saved in {path}; try\n  zoo predict {path} "…"')
+    from zoo.serving.usage import example_command
+
+    click.echo(f"saved in {run.path}; try\n  {example_command(run)}")

@@ -152,10 +152,10 @@ class Batches:
     ) -> tf.data.Dataset:
         """Returns the shards of each batch for some of several replicas.
 
-        The rows of a batch are split over the replicas in equal shards. Where this is impossible,
-        the first shards have one row more. All are padded to the longest row of the batch. A
-        replica without a row takes the first row of the batch, which does not count: cuDNN fails
-        without a row.
+        The rows of a batch are split over the replicas in equal shards, in their order. Where this
+        is impossible, the other shards end with the first row of the batch, which does not count:
+        gradients of all replicas then have one shape, and cuDNN fails without a row. All are padded
+        to the longest row of the batch.
 
         Args:
           order: row numbers of each batch.
@@ -164,8 +164,10 @@ class Batches:
           on_batch: called after each batch is made.
 
         Returns:
-          Elements `(x, y, counts)`, one for each of `replica_ids`, batch after batch; `counts` is
-          int32 `(2,)`: how many of these rows count, and how many the batch has.
+          Elements `(x, y, counts)`, one for each of `replica_ids`, batch after batch; it says that
+          it is infinite, and fails after the last: count what is read. `counts` is
+          int32 `(3,)`: how many of these rows count, how many the batch has, and the place of the
+          first of these rows in the batch.
         """
 
         def generate() -> Iterator[tuple[Any, Any, np.ndarray]]:
@@ -174,13 +176,14 @@ class Batches:
                 if on_batch:
                     on_batch()
                 parts = np.array_split(np.arange(len(index)), replicas)
+                most = len(parts[0])
                 for part in (parts[replica] for replica in replica_ids):
-                    rows = part if len(part) else np.array([0])
-                    counts = np.array([len(part), len(index)], np.int32)
+                    rows = np.pad(part, (0, most - len(part)))
+                    counts = np.array([len(part), len(index), rows[0]], np.int32)
                     yield _rows(x, rows), _rows(y, rows), counts
 
-        elements = len(order) * len(replica_ids)
-        return self._generated(generate, elements, tf.TensorSpec([2], tf.int32))
+        # Of a dataset that may end, workers ask each other before each step whether theirs has.
+        return self._generated(generate, tf.data.INFINITE_CARDINALITY, tf.TensorSpec([3], tf.int32))
 
     def _generated(
         self, generate: Callable[[], Iterable], elements: int, *more: tf.TensorSpec

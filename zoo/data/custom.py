@@ -5,19 +5,33 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zoo.data import objects
 from zoo.data.declaration import Declaration
+from zoo.data.labels import join
 from zoo.data.origin import Custom, CustomFile, CustomFolder, InMemory, InMemorySplits, Unsplit
+from zoo.data.reading import REMEDY, Reading, ReadingLike, complaint, reading_of, some
 from zoo.data.sources import Examples, Parts
-from zoo.data.splits import SPLITS
+from zoo.data.splits import SPLITS, count, take
 from zoo.errors import UsageError, ZooError, suggest
+
+if TYPE_CHECKING:
+    from zoo.data.folders import ClassFile
 
 
 def load_custom(
-    dataset: Declaration, origin: Custom, columns: Mapping[str, str] | None = None
+    dataset: Declaration,
+    origin: Custom,
+    columns: Mapping[str, str] | None = None,
+    *,
+    reading: ReadingLike = None,
 ) -> tuple[Parts, list[str], str, str]:
     """Reads custom data, with their splits if they have any.
 
@@ -25,6 +39,7 @@ def load_custom(
       dataset: declares the required columns.
       origin: where the data are.
       columns: our column to the name that it has in the data.
+      reading: how files are written.
 
     Returns:
       Splits, notes, title and licence.
@@ -33,27 +48,35 @@ def load_custom(
       UsageError: there are no training rows, or two files of one split.
       ZooError: the data are invalid; one line.
     """
-    title = f"{origin.name} (custom data)"
+    reading = reading_of(reading)
+    title, licence = f"{origin.name} (custom data)", ""
     if isinstance(origin, CustomFolder):
-        if dataset.folder and not list(origin.path.glob("train.*")):
-            return dataset.folder(origin.path)
-        sources: dict[str, Unsplit] = dict(_split_files(dataset, origin.path))
+        rows, title, licence = _folder(dataset, origin.path, columns, reading, title)
     elif isinstance(origin, InMemorySplits):
         if "train" not in origin.splits:
             raise UsageError("The data have no split 'train'.")
-        sources = {name: InMemory(origin.splits[name]) for name in SPLITS if name in origin.splits}
+        rows = {
+            name: _rows(dataset, InMemory(origin.splits[name]), columns, reading)
+            for name in SPLITS
+            if name in origin.splits
+        }
     else:
-        sources = {"train": origin}
-    parts: Parts = {}
-    known = None
-    for name, part in sources.items():
-        parts[name] = load_rows(dataset, part, columns, labels=known)
-        if name == "train" and dataset.label:
-            known = sorted(set(parts[name][dataset.label]))
+        rows = {"train": _rows(dataset, origin, columns, reading)}
+    parts = {name: each.examples for name, each in rows.items()}
+    if dataset.label:
+        for note in join(parts, dataset.label):
+            reading.note(note)
+    for column, classes in _classes(dataset).items():
+        if column in parts["train"]:
+            known = sorted({name for value in parts["train"][column] for name in classes(value)})
+            for split in list(rows)[1:]:
+                rows[split] = _known_only(rows[split], column, classes, known, reading)
+    parts = {name: each.examples for name, each in rows.items()}
     parts, notes = dataset.hold_out(parts) if dataset.hold_out else (parts, [])
+    notes = [*reading.notes, *notes]
     if not isinstance(origin, Unsplit):
-        notes = [*notes, *_overlaps(parts, dataset.deduplicate_by or dataset.group)]
-    return parts, notes, title, ""
+        notes += _overlaps(parts, dataset.deduplicate_by or dataset.group)
+    return parts, notes, title, licence
 
 
 def load_rows(
@@ -62,14 +85,16 @@ def load_rows(
     columns: Mapping[str, str] | None = None,
     *,
     labels: Sequence[str] | None = None,
+    reading: ReadingLike = None,
 ) -> Examples:
     """Reads all rows of custom data without splits; arguments and errors as `load_examples`."""
-    if isinstance(origin, CustomFile):
-        return load_examples(dataset, origin.path, columns, labels=labels)
-    examples = _from_memory(dataset, origin.columns, columns or {})
-    if labels is not None and dataset.label:
-        _check_labels("The data in memory", examples, dataset.label, labels)
-    return examples
+    reading = reading_of(reading)
+    rows = _rows(dataset, origin, columns, reading)
+    if labels is None or not dataset.label:
+        return rows.examples
+    for note in join({"train": rows.examples}, dataset.label, labels):
+        reading.note(note)
+    return _known_only(rows, dataset.label, _itself, labels, reading).examples
 
 
 def load_examples(
@@ -78,65 +103,181 @@ def load_examples(
     columns: Mapping[str, str] | None = None,
     *,
     labels: Sequence[str] | None = None,
+    reading: ReadingLike = None,
 ) -> Examples:
     """Reads all rows of a user-provided file, without splitting it.
 
     Args:
       dataset: declares the required columns.
-      path: CSV, TSV or JSONL file, or a file that the dataset's own reader takes.
+      path: a file of rows (see `zoo.data.formats`), or one that the dataset's own reader takes.
       columns: our column to the file's name of it.
       labels: the allowed class names; `None` allows any.
+      reading: how the file is written; gets notes.
 
     Raises:
       UsageError: no such file.
       ZooError: the file is invalid; one line with the line numbers.
     """
+    origin = CustomFile(Path(path).expanduser())
+    return load_rows(dataset, origin, columns, labels=labels, reading=reading)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """Rows, and where each of them is from.
+
+    Attributes:
+      examples: the columns.
+      places: of each row: its file, and its number in words, such as `("x.csv", "line", 3)`.
+    """
+
+    examples: Examples
+    places: list[tuple[str, str, int]]
+
+
+def _rows(
+    dataset: Declaration,
+    origin: Unsplit,
+    columns: Mapping[str, str] | None,
+    reading: Reading,
+) -> _Rows:
+    """Reads all rows of a file or of columns in memory."""
     from zoo.data import tables
 
-    if dataset.reader:
-        examples = dataset.reader(Path(path).expanduser(), columns)
-        if labels is not None and dataset.label:
-            _check_labels(str(path), examples, dataset.label, labels)
-        return examples
+    if isinstance(origin, CustomFile) and not dataset.reader:
+        texts = [column for column in dataset.columns if column != dataset.label]
+        table = tables.read(origin.path, texts, dataset.label, columns, reading=reading)
+        where = str(origin.path)
+        return _Rows(table.columns, [(where, table.unit, line) for line in table.lines])
+    if isinstance(origin, InMemory):
+        examples, where = (
+            _from_memory(dataset, origin.rows, columns or {}, reading),
+            "The data in memory",
+        )
+    else:
+        assert dataset.reader is not None
+        examples, where = dataset.reader(origin.path, columns, reading=reading), str(origin.path)
+    return _Rows(examples, [(where, "row", row + 1) for row in range(count(examples))])
+
+
+def _folder(
+    dataset: Declaration,
+    folder: Path,
+    columns: Mapping[str, str] | None,
+    reading: Reading,
+    title: str,
+) -> tuple[dict[str, _Rows], str, str]:
+    """Reads a folder: of splits, of classes, or of what the dataset itself knows."""
+    from zoo.data import folders
+
+    layout = folders.split_files(folder, dataset.suffixes)
+    if "train" not in layout.splits and dataset.folder:
+        parts, notes, title, licence = dataset.folder(folder, reading=reading)
+        if parts:
+            for note in notes:
+                reading.note(note)
+            rows = {
+                name: _Rows(part, [(str(folder), f"{name} row", n + 1) for n in range(count(part))])
+                for name, part in parts.items()
+            }
+            return rows, title, licence
     texts = [column for column in dataset.columns if column != dataset.label]
-    table = tables.read(Path(path).expanduser(), texts, dataset.label, columns)
-    if labels is not None and dataset.label:
-        tables.check_labels(table, dataset.label, labels)
-    return table.columns
-
-
-def _check_labels(where: str, examples: Examples, label: str, known: Sequence[str]) -> None:
-    unknown = sorted(set(examples[label]) - set(known))
-    if unknown:
-        raise ZooError(
-            f"{where} has the {label} {unknown[0]!r}, which is not one of "
-            f"{', '.join(map(repr, known[:10]))}{' …' * (len(known) > 10)}. Correct or "
-            "remove such rows."
-        )
-
-
-def _split_files(dataset: Declaration, folder: Path) -> dict[str, CustomFile]:
-    """Returns the file of each split in a folder, `"train"` first."""
-    from zoo.data import tables
-
-    suffixes = dataset.suffixes or tables.SUFFIXES
-    files_by_split = {}
-    for name in SPLITS:
-        files = [
-            file
-            for file in sorted(folder.glob(f"{name}.*"))
-            if file.name.lower().removesuffix(".gz").endswith(suffixes)
-        ]
-        if len(files) > 1:
-            raise UsageError(f"{folder} has both {files[0].name} and {files[1].name}.")
-        if files:
-            files_by_split[name] = CustomFile(files[0])
-    if "train" not in files_by_split:
+    if "train" not in layout.splits and not dataset.reader and dataset.label and len(texts) == 1:
+        found, unread = folders.class_files(folder, ("", ".txt"))
+        if found:
+            for note in folders.Layout({}, unread).note():
+                reading.note(note)
+            return _texts_by_class(found, texts[0], dataset.label, reading), title, ""
+    if "train" not in layout.splits:
+        layout = folders.split_files(folder, dataset.suffixes, below=True)
+    if "train" not in layout.splits:
         raise UsageError(
-            f"{folder} has no train file: a folder needs train{' or '.join(suffixes)}, and "
-            "may have validation.* and test.*."
+            f"{folder} has no train file: a folder needs a file with 'train' in its name "
+            f"({', '.join(dataset.suffixes)}), and may have others with "
+            "'validation' and 'test'."
+            + " Or it has a folder of .txt files for each class."
+            * bool(texts and dataset.label)
         )
-    return files_by_split
+    for note in layout.note():
+        reading.note(note)
+    rows = {}
+    for split, paths in layout.splits.items():
+        pieces = [_rows(dataset, CustomFile(path), columns, reading) for path in paths]
+        names = list(pieces[0].examples)
+        rows[split] = _Rows(
+            {name: [x for piece in pieces for x in piece.examples[name]] for name in names},
+            [place for piece in pieces for place in piece.places],
+        )
+    return rows, title, ""
+
+
+def _texts_by_class(
+    found: Sequence[ClassFile], text: str, label: str, reading: Reading
+) -> dict[str, _Rows]:
+    """Reads a text a file; the folder of a file is its class."""
+    from zoo.data import contents
+
+    texts = contents.read_texts([each.path for each in found], reading)
+    parts: dict[str, _Rows] = {}
+    empty = []
+    for each, content in zip(found, texts, strict=True):
+        if not content.strip():
+            empty.append(f"{each.label}/{each.path.name}")
+            continue
+        part = parts.setdefault(each.split or "train", _Rows({text: [], label: []}, []))
+        part.examples[text].append(content)
+        part.examples[label].append(each.label)
+        part.places.append((str(each.path), "line", 1))
+    if empty and not reading.options.drop_bad:
+        raise ZooError(
+            f"{len(empty):,} files are empty, such as {empty[0]}. Remove them, or leave them out "
+            "with --drop-bad."
+        )
+    if empty:
+        reading.note(f"{len(empty):,} empty files left out, such as {empty[0]}")
+    if "train" not in parts:
+        raise UsageError("The folder has classes, but no training files: name a folder 'train'.")
+    return {name: parts[name] for name in SPLITS if name in parts}
+
+
+def _classes(dataset: Declaration) -> dict[str, Callable[[Any], Iterable[str]]]:
+    """Returns the columns that hold classes, and what gives those of a value."""
+    return {**({dataset.label: _itself} if dataset.label else {}), **dataset.classes}
+
+
+def _itself(label: str) -> tuple[str]:
+    return (label,)
+
+
+def _known_only(
+    rows: _Rows,
+    column: str,
+    classes: Callable[[Any], Iterable[str]],
+    known: Sequence[str],
+    reading: Reading,
+) -> _Rows:
+    """Returns the rows of known classes.
+
+    Raises:
+      ZooError: there are others, and they are not to be left out.
+    """
+    allowed, values = set(known), rows.examples[column]
+    wrong = [row for row, value in enumerate(values) if not {*classes(value)} <= allowed]
+    if not wrong:
+        return rows
+    unknown = sorted({name for row in wrong for name in classes(values[row])} - allowed)
+    where, unit, _ = rows.places[wrong[0]]
+    lines = [number for row in wrong for file, _, number in [rows.places[row]] if file == where]
+    what = column if column == "label" else column.removesuffix("s")
+    wrong_rows = complaint(
+        f"has a {what} that is not one of {some(known)} ({some(unknown)})", lines, unit
+    )
+    if not reading.options.drop_bad or len(wrong) == len(values):
+        raise ZooError(f"{where}: {wrong_rows}. {REMEDY}")
+    reading.note(f"{Path(where).name}: {wrong_rows}; left out")
+    left = set(wrong)
+    kept = [row for row in range(len(values)) if row not in left]
+    return _Rows(take(rows.examples, kept), [rows.places[row] for row in kept])
 
 
 def _overlaps(parts: Parts, column: str) -> list[str]:
@@ -152,13 +293,26 @@ def _overlaps(parts: Parts, column: str) -> list[str]:
 
 
 def _from_memory(
-    dataset: Declaration, columns: Mapping[str, Sequence], names: Mapping[str, str]
+    dataset: Declaration, rows: Any, names: Mapping[str, str], reading: Reading
 ) -> Examples:
     """Returns the columns of a dataset as lists, checked; other columns are omitted.
+
+    Args:
+      dataset: declares the columns.
+      rows: data without splits: see `zoo.data.objects`.
+      names: our column to the name that it has in the data.
+      reading: gets notes.
 
     Raises:
       ZooError: a column is missing, has a different length, or has values of a wrong type.
     """
+    sample = dataset.sample()
+    if dataset.reader and (table := _as_file(dataset, rows, sample, names)) is not None:
+        with table_file(table) as path:
+            return dataset.reader(path, dict(names) or None, reading=reading)
+    fields = [names.get(column, column) for column in dataset.positional or dataset.columns]
+    ranks = {names.get(column, column): _rank(values[0]) for column, values in sample.items()}
+    columns = objects.columns_of(rows, fields, ranks)
     examples: Examples = {}
     for column in dataset.columns:
         name = names.get(column, column)
@@ -166,7 +320,9 @@ def _from_memory(
             examples[column] = _values(column, columns[name])
         elif column in names:
             raise ZooError(f"The data have no column {name!r}.{suggest(name, map(str, columns))}")
-    _check_complete(dataset, examples, columns)
+    if dataset.in_memory:
+        examples = dataset.in_memory(examples)
+    _check_complete(dataset, examples, columns, sample)
     sizes = {column: len(values) for column, values in examples.items()}
     if len(set(sizes.values())) > 1:
         lengths = ", ".join(f"{column!r} {size:,}" for column, size in sizes.items())
@@ -178,19 +334,79 @@ def _from_memory(
             _label(dataset.label, row, value) for row, value in enumerate(examples[dataset.label])
         ]
     for column, values in examples.items():
-        if dataset.reader is None and column != dataset.label:
+        if column != dataset.label and (dataset.reader is None or column in dataset.texts):
             for row, value in enumerate(values):
                 if not isinstance(value, str) or not value.strip():
-                    what = "not text" if not isinstance(value, str) else "empty"
+                    what = "empty" if isinstance(value, str) else _said(value, "text")
                     raise ZooError(f"Row {row} of the data: {column!r} is {what}.")
     return examples
 
 
+def _as_file(
+    dataset: Declaration, rows: Any, sample: Examples, names: Mapping[str, str]
+) -> Any | None:
+    """Returns a table that is laid out as a file which the dataset reads; None for other data.
+
+    Such a table lacks a column of sequences, has a single value on each row, such as a price, or
+    the path of a file, which is then seen from the working folder.
+    """
+    series = [names.get(name, name) for name, values in sample.items() if _rank(values[0])]
+    if not series or not (objects.is_table(rows) or objects.is_rows(rows)):
+        return None
+    if objects.is_rows(rows) and not isinstance(rows[0], Mapping):
+        return None
+    columns = objects.columns_of(rows, ())
+    known = {name: objects.to_list(columns[name]) for name in series if name in columns}
+    for name, values in known.items():
+        if values and isinstance(values[0], str | os.PathLike) and os.path.exists(values[0]):
+            return {**columns, name: [os.path.abspath(value) for value in values]}
+        if values and _rank(values[0]):
+            return None
+    return rows if objects.is_frame(rows) else None
+
+
+def _rank(value: Any) -> int:
+    """Returns how many axes a value has: 0 of a text or number, 1 of a list, …"""
+    if hasattr(value, "ndim"):
+        return value.ndim
+    if isinstance(value, list | tuple):
+        return 1 + (_rank(value[0]) if value else 0)
+    return 0
+
+
+@contextlib.contextmanager
+def table_file(frame: Any) -> Iterator[Path]:
+    """Context with a table in memory as a CSV file, for readers of files.
+
+    Args:
+      frame: a table with named columns. The index of a pandas DataFrame is a column too, unless
+        it merely numbers the rows.
+
+    Raises:
+      ZooError: as the reader does, without the name of the file.
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        columns = objects.columns_of(frame, ())
+        frame = pd.DataFrame({name: objects.to_list(values) for name, values in columns.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        frame.to_csv(path, index=not isinstance(frame.index, pd.RangeIndex))
+        try:
+            yield path
+        except ZooError as error:
+            said = (
+                str(error).replace(str(path), path.name).replace(path.name, "The table in memory")
+            )
+            raise type(error)(said) from error
+
+
 def _check_complete(
-    dataset: Declaration, examples: Examples, columns: Mapping[str, Sequence]
+    dataset: Declaration, examples: Examples, columns: Mapping[str, Any], sample: Examples
 ) -> None:
     """Checks that no column of the dataset is missing; the dataset's sample shows which it has."""
-    expected = dataset.columns if dataset.reader is None else dataset.sample()
+    expected = dataset.positional or (dataset.columns if dataset.reader is None else sample)
     needed = [dataset.label, dataset.group, dataset.deduplicate_by]
     missing = [name for name in needed if name and name not in examples]
     # A column that the sample lacks may replace another one.
@@ -210,15 +426,21 @@ def _values(column: str, values: Any) -> list:
             f"The column {column!r} must be a list of values, one per row; got "
             f"{type(values).__name__}."
         )
-    # A one-dimensional array, or a pandas Series, to Python's own numbers and texts.
-    flat = getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist")
-    return values.tolist() if flat else list(values)
+    return objects.to_list(values)
 
 
 def _label(column: str, row: int, value: Any) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ZooError(f"Row {row} of the data: {column!r} is neither text nor a whole number.")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # pandas makes floats of integers beside missing ones
+    if not isinstance(value, str | int):
+        what = _said(value, "text nor a whole number").replace("not", "neither")
+        raise ZooError(f"Row {row} of the data: {column!r} is {what}.")
     label = str(value).strip()
     if not label:
         raise ZooError(f"Row {row} of the data: {column!r} is empty.")
     return label
+
+
+def _said(value: Any, due: str) -> str:
+    """Says what is wrong with a value that is not what is due."""
+    return "missing" if objects.is_missing(value) else f"not {due}"

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zoo.data.declaration import Declaration
-from zoo.data.sources import Source
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.data.sources import Examples, Source, Tfds
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data.fetch import Log
     from zoo.data.origin import DataLike, Origin
+    from zoo.data.reading import Reading, ReadingLike, ReadOptions
     from zoo.data.splits import Splits
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Dataset(Declaration):
         source: DataLike = None,
         *,
         columns: Mapping[str, str] | None = None,
+        reading: ReadingLike = None,
         tiny: bool = False,
         validation: float = 0.1,
         log: Log | None = None,
@@ -45,6 +47,7 @@ class Dataset(Declaration):
             a dict of columns, or a dict of splits of columns. `None`: the first available
             source; unavailable ones are in the notes.
           columns: our column to the name that it has in custom data.
+          reading: how custom files are written, where it is not to be found out.
           tiny: only a few hundred rows, drawn by a fixed seed.
           validation: fraction of the training rows that become validation rows.
           log: takes progress lines; they go to stderr by default.
@@ -56,13 +59,17 @@ class Dataset(Declaration):
         from zoo.data import custom  # these imports take a tenth of the time of `zoo list`
         from zoo.data import splits as splitting
         from zoo.data.origin import Custom, Named, parse_origin
+        from zoo.data.reading import reading_of
         from zoo.data.splits import SPLITS, Splits, count
 
         origin = parse_origin(source, self.keys)
-        self.check_columns(origin, columns)
+        reading = reading_of(reading)
+        self.check_columns(origin, columns, reading)
         name, licence = self.name, self.licence
         if isinstance(origin, Custom):
-            parts, notes, title, licence = custom.load_custom(self, origin, columns)
+            parts, notes, title, licence = custom.load_custom(
+                self, origin, columns, reading=reading
+            )
             key, name = origin.recorded, origin.name
         elif origin == Named("sample"):
             parts, notes = {"train": self.sample()}, []
@@ -83,6 +90,7 @@ class Dataset(Declaration):
             identity=self.identity,
             splitter=self.splitter,
             validation=validation,
+            min_count=reading.options.min_count,
         )
         notes = [*notes, *more]
         if tiny:
@@ -102,18 +110,80 @@ class Dataset(Declaration):
             licence=licence,
         )
 
-    def check_columns(self, origin: Origin, columns: Mapping[str, str] | None) -> None:
-        """Checks that columns are renamed only for custom data, and exist.
+    def load_unlabelled(
+        self, source: str | Path, *, columns: Mapping[str, str] | None = None
+    ) -> Examples:
+        """Loads rows without a label.
+
+        Args:
+          source: the key of a source that has such rows, or the path of a table.
+          columns: our column to the name that it has in a table.
+
+        Returns:
+          All columns but that of the label, which is not read where a table has it.
+
+        Raises:
+          UsageError: no such source or file, or the source has no such rows.
+          ZooError: the data are unavailable or invalid.
+        """
+        from zoo.data import tables
+
+        chosen = self.find_unlabelled(source)
+        if not isinstance(chosen, Path):
+            return chosen.load_unlabelled(self.label, _default_log())
+        names = {name: to for name, to in (columns or {}).items() if name != self.label}
+        texts = [name for name in self.columns if name != self.label]
+        return tables.read(chosen, texts, "", names).columns
+
+    def find_unlabelled(self, source: str | Path) -> Tfds | Path:
+        """Returns the source, or the path of a table, that `load_unlabelled` reads.
+
+        Raises:
+          UsageError: there is no such source or file, or it has no rows without a label.
+        """
+        from zoo.data.origin import CustomFile, find_custom
+
+        able = {
+            each.key: each for each in self.sources if isinstance(each, Tfds) and each.unlabelled
+        }
+        if source in able:
+            return able[str(source)]
+        custom = find_custom(source)
+        if isinstance(custom, CustomFile) and self.reader is None:
+            return custom.path
+        raise UsageError(
+            f"{quoted(str(source))} holds no rows without a label: give a .csv, .tsv or .jsonl file"
+            f"{''.join(f', or {key!r}' for key in able)}.{suggest(str(source), able)}"
+        )
+
+    def check_columns(
+        self, origin: Origin, columns: Mapping[str, str] | None, reading: Reading | None = None
+    ) -> None:
+        """Checks that columns are renamed, and files described, only for custom data.
 
         Raises:
           UsageError: the data are not custom, or the dataset has no such column.
         """
         from zoo.data.origin import Custom
 
+        if reading:
+            self.check_repair(reading.options)
+        if reading and not isinstance(origin, Custom) and (said := reading.options.to_json()):
+            option = next(iter(said)).replace("_", "-")
+            raise UsageError(f"--{option} is for custom data only: name them with --data.")
         if columns and not isinstance(origin, Custom):
             raise UsageError("Column names can be set for custom data only.")
         if unknown := sorted(set(columns or ()) - set(self.columns)):
             raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
+
+    def check_repair(self, options: ReadOptions) -> None:
+        """Checks that repairs are asked for only where there are some.
+
+        Raises:
+          UsageError: they are not.
+        """
+        if options.repair and not self.repairs:
+            raise UsageError(f"--repair: there are no repairs of data for {self.name!r}.")
 
     def fetch(self, key: str | None = None, *, log: Log | None = None) -> tuple[Source, Path]:
         """Downloads one source into the cache.

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from zoo import files
-from zoo.errors import UsageError, ZooError, quoted, shortened
+from zoo.errors import LONGEST, UsageError, ZooError, quoted, shortened
 from zoo.processes import module_command
 
 Log: TypeAlias = Callable[[str], None]
@@ -76,7 +76,7 @@ class _BeyondEnd(Unavailable):
 def log(line: str) -> None:
     """Prints one line to stderr, if there is a stderr."""
     if sys.stderr is not None:
-        print(line, file=sys.stderr, flush=True)
+        print(shortened(line, LONGEST), file=sys.stderr, flush=True)
 
 
 def megabytes(size: int) -> str:

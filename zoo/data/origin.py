@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from zoo.data import objects
 from zoo.data.splits import SPLITS
-from zoo.errors import UsageError, suggest
+from zoo.errors import UsageError, quoted, shortened, suggest
 
 IN_MEMORY = "in memory"  # the recorded source of such data
 
@@ -63,25 +64,25 @@ class CustomFolder(_CustomPath):
 
 @dataclasses.dataclass(frozen=True)
 class InMemory:
-    """Columns in memory: rows without splits.
+    """Data in memory: rows without splits.
 
     Attributes:
-      columns: name to a sequence, all of one length.
+      rows: a table, rows, a pair or a stream: see `zoo.data.objects`.
     """
 
-    columns: Mapping[str, Sequence]
+    rows: Any
     name = recorded = IN_MEMORY
 
 
 @dataclasses.dataclass(frozen=True)
 class InMemorySplits:
-    """Columns in memory, split.
+    """Data in memory, split.
 
     Attributes:
-      splits: `"train"`, `"validation"` or `"test"` to its columns.
+      splits: `"train"`, `"validation"` or `"test"` to its rows, as those of `InMemory`.
     """
 
-    splits: Mapping[str, Mapping[str, Sequence]]
+    splits: Mapping[str, Any]
     name = recorded = IN_MEMORY
 
 
@@ -93,9 +94,9 @@ Custom: TypeAlias = CustomFile | CustomFolder | InMemory | InMemorySplits
 
 Origin: TypeAlias = Default | Named | Custom
 
-DataLike: TypeAlias = Origin | str | Path | Mapping[str, Any] | None
-"""The types of a `data` argument: an origin; a key or a path; a path; columns, or splits of
-columns, by name; or None."""
+DataLike: TypeAlias = Any
+"""The types of a `data` argument: an `Origin`; a key or a path, str; a path, `Path`; an object in
+memory that `zoo.data.objects` reads; or None."""
 
 
 def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
@@ -105,8 +106,8 @@ def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
     name. `./sample`, or a `Path`, means the file.
 
     Args:
-      value: None, the key of a source, the path of a file or folder, a dict of columns, or a dict
-        of splits of columns. An origin is returned as it is.
+      value: None, the key of a source, the path of a file or folder, or data in memory: see
+        `zoo.data.objects`. An origin is returned as it is.
       keys: of the dataset's sources.
 
     Raises:
@@ -116,24 +117,19 @@ def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
         return Default()
     if isinstance(value, Origin):
         return value
-    if isinstance(value, Mapping):
-        return _in_memory(value)
     if not isinstance(value, str | os.PathLike):
-        raise UsageError(
-            "Data are the key of a source, the path of a file or folder, a dict of columns, or a "
-            f"dict of splits; got {type(value).__name__}."
-        )
+        return _in_memory(value)
     if isinstance(value, str) and value in keys:
         return Named(value)
     if custom := find_custom(value):
         return custom
     text = str(value)
     if text == IN_MEMORY:
-        raise UsageError("The data were in memory: pass the same columns as data again.")
+        raise UsageError("The data were in memory: pass the same data again.")
     if not isinstance(value, str) or Path(text).suffix or os.sep in text:
-        raise UsageError(f"There is no file or folder {text}.")
+        raise UsageError(f"There is no file or folder {shortened(text)}.")
     raise UsageError(
-        f"Unknown source {text!r}; files and folders are sources too.{suggest(text, keys)}"
+        f"Unknown source {quoted(text)}; files and folders are sources too.{suggest(text, keys)}"
     )
 
 
@@ -153,23 +149,23 @@ def recorded(value: DataLike) -> str | None:
         return value.key
     if isinstance(value, Custom):
         return value.recorded
-    return IN_MEMORY if isinstance(value, Mapping) else str(value)
+    return str(value) if isinstance(value, str | os.PathLike) else IN_MEMORY
 
 
-def _in_memory(value: Mapping[str, Any]) -> InMemory | InMemorySplits:
-    """Distinguishes columns from splits of columns.
+def _in_memory(value: Any) -> InMemory | InMemorySplits:
+    """Distinguishes rows from splits of rows.
 
     Raises:
       UsageError: it is neither.
     """
-    if not value:
-        raise UsageError("The data have no columns: give a dict of column name to values.")
-    nested = [name for name, part in value.items() if isinstance(part, Mapping)]
-    if not nested:
+    if isinstance(value, Mapping | list | tuple) and not value:
+        raise UsageError("The data have no columns and no rows.")
+    splits = objects.splits_of(value, SPLITS)
+    if splits is not None:
+        return InMemorySplits(splits)
+    if objects.is_data(value) or objects.is_sequence(value):
         return InMemory(value)
-    for name in value:
-        if name not in SPLITS:
-            raise UsageError(f"Unknown split {name!r}.{suggest(str(name), SPLITS)}")
-        if name not in nested:
-            raise UsageError(f"The split {name!r} must be a dict of column name to values.")
-    return InMemorySplits(value)
+    raise UsageError(
+        f"Data are the key of a source, the path of a file or folder, {objects.FORMS}; got "
+        f"{type(value).__name__}."
+    )

@@ -106,6 +106,7 @@ class Tfds:
       columns: our column to the feature of TFDS; `"title+text"` joins two with a space.
       names: class name of TFDS to our name, where they differ.
       rows: converts examples of TFDS to our examples, where they differ.
+      unlabelled: TFDS' name of the split whose rows have no label; `""` where there is none.
       url, sha256, size: the one file that the builder downloads.
       key, licence: see `Source`.
     """
@@ -123,6 +124,7 @@ class Tfds:
     )
     names: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rows: Callable[[Examples], Examples] | None = None
+    unlabelled: str = ""
     key: str = "tfds"
     licence: str = ""
 
@@ -142,18 +144,28 @@ class Tfds:
         return self._prepared() or _verify(self)
 
     def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
+        parts = self._read_splits(self.splits, self.columns, log)
+        return {name: self.rows(part) if self.rows else part for name, part in parts.items()}, ()
+
+    def load_unlabelled(self, label: str, log: Log) -> Examples:
+        """Reads the rows without a label: all columns but `label`."""
+        columns = {name: theirs for name, theirs in self.columns.items() if name != label}
+        return self._read_splits({"unlabelled": self.unlabelled}, columns, log)["unlabelled"]
+
+    def _read_splits(
+        self, splits: Mapping[str, str], columns: Mapping[str, str], log: Log
+    ) -> Parts:
         folder = self.fetch(log)
         import tensorflow_datasets as tfds
 
         try:
             builder = tfds.builder_from_directory(folder)
-            parts = {ours: self._read(builder, theirs) for ours, theirs in self.splits.items()}
+            return {ours: self._read(builder, theirs, columns) for ours, theirs in splits.items()}
         except Exception as error:  # damaged records come as errors of TensorFlow
             raise ZooError(
                 f"TFDS cannot read {folder} ({_first_line(error)}). Delete that folder and "
                 "fetch it again."
             ) from error
-        return {name: self.rows(part) if self.rows else part for name, part in parts.items()}, ()
 
     def _prepared(self) -> Path | None:
         """Returns the folder of the newest prepared version, without importing TFDS."""
@@ -201,11 +213,11 @@ class Tfds:
                 ) from error
             return Path(builder.data_dir)
 
-    def _read(self, builder: Any, split: str) -> Examples:
+    def _read(self, builder: Any, split: str, joined_names: Mapping[str, str]) -> Examples:
         """Returns a split in the order of its files."""
         import tensorflow_datasets as tfds
 
-        wanted = {column: joined.split("+") for column, joined in self.columns.items()}
+        wanted = {column: joined.split("+") for column, joined in joined_names.items()}
         features = {name: builder.info.features[name] for row in wanted.values() for name in row}
         with _quiet_tfds():
             rows = builder.as_dataset(
@@ -215,7 +227,7 @@ class Tfds:
                 # One shard after another: the order is that of the files.
                 read_config=tfds.ReadConfig(interleave_cycle_length=1),
             ).ragged_batch(1000)
-            columns: Examples = {column: [] for column in self.columns}
+            columns: Examples = {column: [] for column in wanted}
             for batch in rows:
                 plain = {}
                 for feature in features:
@@ -436,10 +448,10 @@ def csv_reader(
     """
 
     def read(members: Mapping[str, bytes]) -> tuple[Parts, Sequence[str]]:
-        from zoo.data.tables import parse_csv
+        from zoo.data.dialects import Dialect, parse
 
         (content,) = members.values()
-        (_, header), *rows = parse_csv(content.decode("utf-8"))
+        (_, header), *rows = parse(content.decode("utf-8"), Dialect())
         cells = [dict(zip(header, row, strict=True)) for _, row in rows]
         kept = [row for row in cells if all(row[key] == v for key, v in (where or {}).items())]
         examples: Examples = {}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from zoo.data.sources import Examples, Parts
-from zoo.errors import ZooError
+from zoo.errors import ZooError, quoted
 
 SPLITS = ("train", "validation", "test")
 SEED = 20110619  # of every split and of `tiny`; independent of the seed of training
@@ -74,6 +74,7 @@ def complete(
     identity: Callable[[Examples, int], bytes] | None = None,
     splitter: Splitter | None = None,
     validation: float = FRACTION,
+    min_count: int = 0,
 ) -> tuple[Parts, list[str]]:
     """Draws the missing splits from the training rows.
 
@@ -87,6 +88,7 @@ def complete(
       identity: returns bytes of a row, by which alone it is drawn; see `drawn_alone`.
       splitter: makes the splits; `None`: rows are drawn by a fixed seed.
       validation: fraction of the training rows that become validation rows.
+      min_count: classes with fewer training rows are left out of all splits.
 
     Returns:
       All three splits, and notes.
@@ -104,6 +106,9 @@ def complete(
                 other = len(set(pairs)) - count(train)
                 note += f", {other:,} of them with another {label}" if other else ""
             notes.append(note)
+    if label and min_count:
+        parts, more = without_rare({**parts, "train": train}, label, min_count)
+        train, notes = parts["train"], [*notes, *more]
     fractions = {"validation": validation, "test": FRACTION}
     fractions = {name: value for name, value in fractions.items() if name not in parts}
     if splitter:
@@ -139,8 +144,33 @@ def _check_classes(train: Examples, label: str, needed: int, title: str) -> None
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         raise ZooError(
             f"{title}: a class needs {needed} different rows to be in every split; too few "
-            f"have {classes}{more}."
+            f"have {classes}{more}. Give more rows, or leave such classes out with --min-count "
+            f"{needed}."
         )
+
+
+def without_rare(parts: Parts, label: str, min_count: int) -> tuple[Parts, list[str]]:
+    """Leaves out the classes with fewer than `min_count` training rows; returns notes, too.
+
+    Raises:
+      ZooError: no training row would be left.
+    """
+    sizes = Counter(parts["train"][label])
+    rare = sorted(name for name, rows in sizes.items() if rows < min_count)
+    if len(rare) == len(sizes):
+        raise ZooError(
+            f"No class has {min_count:,} rows; the largest has {max(sizes.values()):,}. Use a "
+            "lower --min-count."
+        )
+    if not rare:
+        return parts, []
+    left = {}
+    for name, part in parts.items():
+        kept = [row for row, value in enumerate(part[label]) if value not in rare]
+        left[name] = take(part, kept)
+    shown = ", ".join(f"{quoted(name, 40)} ({sizes[name]:,})" for name in rare[:5])
+    more = f" and {len(rare) - 5:,} more" if len(rare) > 5 else ""
+    return left, [f"classes of fewer than {min_count:,} rows left out: {shown}{more}"]
 
 
 def tiny(parts: Parts, label: str = "", *, long_rows: bool = False) -> Parts:

@@ -1,31 +1,23 @@
-"""Reading user-provided tables: CSV, TSV and JSONL. Error messages name the line numbers.
+"""Reading user-provided tables of any format. Error messages name the line numbers.
 
 Texts are not changed. Labels are stripped of surrounding spaces, and integer labels become
-strings. Files are UTF-8, with or without a byte-order mark, and may be gzipped (`.csv.gz`).
-`ZOO_MAX_UNPACKED` is the maximum number of unpacked bytes of a gzipped file (1e9).
+strings.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import gzip
-import io
-import json
-import os
-import sys
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import files
-from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
+from zoo.data import contents, formats
+from zoo.data.formats import Record, Records
+from zoo.data.reading import REMEDY, Reading, complaint, numbers, some
+from zoo.errors import ZooError, quoted, suggest
+from zoo.utf8 import plain
 
-SUFFIXES = (".csv", ".tsv", ".jsonl")
-MAX_QUOTED = 40  # characters of each name in a list of names
-MAX_UNPACKED = 1e9  # unpacked bytes of a gzipped file
-MAX_SHOWN = 5  # line numbers in a message before "and N more"
+__all__ = ["Table", "json_lines", "numbers", "read", "read_rows"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,13 +26,15 @@ class Table:
 
     Attributes:
       columns: by name; in the order of the file.
-      lines: the line on which each row starts, from 1.
+      lines: the line on which each row starts, from 1; of formats without lines, its number.
       path: the file.
+      unit: what `lines` count: `"line"` or `"row"`.
     """
 
     columns: dict[str, list]
     lines: list[int]
     path: Path
+    unit: str = "line"
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -52,303 +46,200 @@ def read(
     label: str = "",
     names: Mapping[str, str] | None = None,
     optional: Iterable[str] = (),
+    reading: Reading | None = None,
+    records: Records | None = None,
 ) -> Table:
-    """Reads the columns that are needed from a CSV, TSV or JSONL file.
+    """Reads the columns that are needed from a file of rows; see `zoo.data.formats`.
 
     Args:
-      path: the file; its suffix tells the format.
+      path: the file.
       texts: columns of text.
       label: the column of class names; `""` for none.
-      names: our column to the file's name of it, where they differ.
+      names: our column to the file's name of it, where they differ; `data.text` is the `text` in
+        the object `data`.
       optional: further columns of text, `""` where the file lacks a value.
+      reading: the options; gets notes.
+      records: of the file, where they are read already.
 
     Returns:
       The columns under our names.
 
     Raises:
-      UsageError: no such file, or another format.
+      UsageError: no such file, another format, or one that can be read in two ways.
       ZooError: the file is empty, lacks a column, or has invalid rows; one line with their line
         numbers.
     """
+    reading = reading or Reading()
     wanted = {column: (names or {}).get(column, column) for column in [*texts, label] if column}
-    lines, records = _records(path, [(name, column) for column, name in wanted.items()])
-    columns = {column: [row[name] for row in records] for column, name in wanted.items()}
+    rows = _Rows(path, _records(path, wanted, reading, records))
+    columns: dict[str, list] = {}
     for column, name in wanted.items():
+        values = rows.values(name)
         if column == label:
-            columns[label] = _labels(path, name, columns[label], lines)
+            checked = [_label(value) for value in values]
+            rows.refuse(
+                f"has a {quoted(name)} that is neither text nor a whole number",
+                [each is None for each in checked],
+            )
+            rows.refuse(f"has an empty {quoted(name)}", [each == "" for each in checked])
+            values = checked
         else:
-            _refuse_not_text(path, name, columns[column], lines)
-            empty = [n for n, text in zip(lines, columns[column], strict=True) if not text.strip()]
-            _refuse(path, f"has an empty {quoted(name)}", empty)
+            rows.refuse(
+                f"has a {quoted(name)} that is not text",
+                [not isinstance(value, str) and value is not None for value in values],
+            )
+            rows.refuse(
+                f"has an empty {quoted(name)}",
+                [value is None or (isinstance(value, str) and not value.strip())
+                 for value in values],
+            )  # fmt: skip
+        columns[column] = values
     for column in optional:
         name = (names or {}).get(column, column)
-        columns[column] = [str(row.get(name) or "") for row in records]
-    return Table(columns, lines, path)
+        columns[column] = [str(row.get(name) or "") for row in rows.rows]
+    kept = rows.kept(reading)
+    columns = {name: [values[row] for row in kept] for name, values in columns.items()}
+    return Table(columns, [rows.numbers[row] for row in kept], path, rows.unit)
 
 
-def read_rows(path: Path, texts: Iterable[str]) -> list[dict[str, Any]]:
-    """Reads every row of a CSV, TSV or JSONL file as a dict, with all of its columns.
+def read_rows(
+    path: Path, texts: Iterable[str], reading: Reading | None = None
+) -> list[dict[str, Any]]:
+    """Reads every row of a file of rows as a dict, with all of its columns.
 
     Args:
-      path: the file; its suffix tells the format.
-      texts: required columns of text, which may be empty, or of lists (JSONL only), which are not
-        checked here.
+      path: the file.
+      texts: required columns of text, which may be empty or None, or of lists (not in CSV), which
+        are not checked here; paths as of `zoo.data.formats.value_of`.
+      reading: the options; gets notes.
 
     Raises:
       UsageError, ZooError: as `read`.
     """
-    texts = list(texts)
-    lines, records = _records(path, [(name, "") for name in texts])
-    for name in texts:
-        values = [row[name] for row in records]
-        _refuse_not_text(path, name, ["" if isinstance(v, list) else v for v in values], lines)
-    return records
+    reading = reading or Reading()
+    names = {name: name for name in texts}
+    rows = _Rows(path, _records(path, names, reading))
+    for name in names:
+        values = rows.values(name)
+        rows.refuse(
+            f"has a {quoted(name)} that is not text",
+            [not isinstance(value, str | list | None) for value in values],
+        )
+    return [rows.rows[row] for row in rows.kept(reading)]
 
 
-def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+def json_lines(path: Path, reading: Reading | None = None) -> Iterator[tuple[int, Any]]:
     """Yields (line number, value) for each line of a JSONL file that is not blank.
 
     The value is None where the line is not JSON; the caller reports it with other errors.
 
     Raises:
       UsageError: no such file.
-      ZooError: it is empty or not UTF-8.
+      ZooError: it is empty or not text.
     """
-    if not os.path.isfile(path):
-        raise UsageError(f"There is no file {shortened(str(path))}.")
-    yield from _json_lines(content(path))
+    yield from formats.json_lines(contents.read_text(path, reading))
 
 
-def check_labels(table: Table, label: str, known: Sequence[str]) -> None:
-    """Checks that every label is one of `known`.
+class _Rows:
+    """The rows of a file, and which of them cannot be used."""
 
-    Raises:
-      ZooError: some are not; with their lines and the unknown labels.
-    """
-    wrong = [n for n, x in zip(table.lines, table.columns[label], strict=True) if x not in known]
-    if wrong:
-        unknown = sorted(set(table.columns[label]) - set(known))
-        _refuse(
-            table.path,
-            f"has a label that is not one of {_some(list(known))} ({_some(unknown)})",
-            wrong,
-        )
+    def __init__(self, path: Path, records: Records) -> None:
+        self.path, self.unit = path, records.unit
+        self.numbers, self.rows = records.numbers, records.rows
+        self.bad = {what: list(lines) for what, lines in records.bad.items() if lines}
 
+    def values(self, name: str) -> list[Any]:
+        """Returns a column; rows without it are bad."""
+        values, lacking = [], []
+        for row in self.rows:
+            try:
+                value = formats.value_of(row, name)
+                values.append(None if isinstance(value, float) and value != value else value)
+                lacking.append(False)
+            except KeyError:
+                values.append("")
+                lacking.append(True)
+        self.refuse(f"lacks {quoted(name)}", lacking)
+        return values
 
-def numbers(lines: Sequence[int]) -> str:
-    """Returns `"line 3"`, `"lines 3, 7"`, or the first few and the number of further lines."""
-    first = ", ".join(str(line) for line in lines[:MAX_SHOWN])
-    more = f" and {len(lines) - MAX_SHOWN:,} more" if len(lines) > MAX_SHOWN else ""
-    return f"line{'s' if len(lines) > 1 else ''} {first}{more}"
+    def refuse(self, what: str, wrong: Sequence[bool]) -> None:
+        """Marks the rows that are wrong, unless another reason is known already."""
+        known = {number for lines in self.bad.values() for number in lines}
+        lines = [n for n, bad in zip(self.numbers, wrong, strict=True) if bad and n not in known]
+        if lines:
+            self.bad[what] = lines
 
+    def kept(self, reading: Reading) -> list[int]:
+        """Returns the indices of the rows that can be used.
 
-def parse_csv(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Yields (number of its first line, fields) for each row that is not blank.
-
-    Raises:
-      csv.Error: the quotes do not match.
-    """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # 131,072 characters by default
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    start = 1
-    for row in reader:
-        if row:
-            yield start, row
-        start = reader.line_num + 1
+        Raises:
+          ZooError: some cannot, and `drop_bad` is not set; or none can.
+        """
+        if self.bad and not reading.options.drop_bad:
+            what, lines = next(iter(self.bad.items()))
+            raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. {REMEDY}")
+        bad = {number for lines in self.bad.values() for number in lines}
+        kept = [row for row, number in enumerate(self.numbers) if number not in bad]
+        if bad and not kept:
+            what, lines = next(iter(self.bad.items()))
+            raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. No row can be used.")
+        for what, lines in self.bad.items():
+            reading.note(f"{self.path.name}: {complaint(what, lines, self.unit)}; left out")
+        return kept
 
 
 def _records(
-    path: Path, wanted: Iterable[tuple[str, str]]
-) -> tuple[list[int], list[dict[str, Any]]]:
-    """Returns line numbers and rows.
+    path: Path, wanted: Mapping[str, str], reading: Reading, records: Records | None = None
+) -> Records:
+    """Reads a file of rows that has the columns of `wanted`: our column to the file's."""
+    from zoo.data import annotated
 
-    Each row has the columns of `wanted`: pairs of the file's column and our column, which
-    `--column` can rename.
-    """
-    kind, text = _kind(path), content(path)
-    if kind == ".jsonl":
-        present, lines, records = _json_rows(path, text)
-    else:
-        present, lines, records = _csv_rows(path, text, "\t" if kind == ".tsv" else ",")
-    for name, column in wanted:
-        if name not in present:
-            raise ZooError(_missing(path, name, column, present))
-        lacking = [line for line, row in zip(lines, records, strict=True) if name not in row]
-        _refuse(path, f"lacks {quoted(name)}", lacking)
-    if not records:
+    if records is None:
+        records = formats.read_records(path, reading, wanted.values())
+    records = annotated.plain_records(records, path, reading)
+    if not records.rows:
+        for what, lines in records.bad.items():
+            raise ZooError(f"{path}: {complaint(what, lines, records.unit)}. No row can be used.")
         raise ZooError(f"{path} has a header but no rows.")
-    return lines, records
+    for column, name in wanted.items():
+        if name not in records.present and not any(_has(row, name) for row in records.rows):
+            raise ZooError(_missing(path, name, column, records))
+    return records
 
 
-def _kind(path: Path) -> str:
-    if os.path.isdir(path):  # unlike `Path`, accepts names that are too long
-        raise UsageError(f"{path} is a folder, not a file.")
-    if not os.path.isfile(path):
-        raise UsageError(f"There is no file {shortened(str(path))}.")
-    name = path.name.lower().removesuffix(".gz")
-    for suffix in SUFFIXES:
-        if name.endswith(suffix):
-            return suffix
-    raise UsageError(
-        f"{path} is of no known kind: its name must end in {', '.join(SUFFIXES)} or one of "
-        "these with .gz."
-    )
-
-
-def content(path: Path) -> str:
-    """Returns the file's text, decoded.
-
-    Raises:
-      UsageError: `ZOO_MAX_UNPACKED` is not a number.
-      ZooError: the file cannot be read, is empty, is not UTF-8 text, or unpacks to more than
-        `ZOO_MAX_UNPACKED` bytes.
-    """
+def _has(row: Record, name: str) -> bool:
     try:
-        data = _unpacked(path) if path.name.lower().endswith(".gz") else path.read_bytes()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ZooError(f"{path} is no complete gzip file ({error}).") from error
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ZooError(f"{path} is UTF-16; save it as UTF-8.")
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        raise ZooError(f"{path} is empty.")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        wrong = [number for number, line in enumerate(data.split(b"\n"), 1) if not _decodes(line)]
-        raise ZooError(
-            f"{path} is not UTF-8: byte 0x{data[error.start]:02x} on line {wrong[0]}"
-            + (f" (also {numbers(wrong[1:])})" if wrong[1:] else "")
-            + "; save it as UTF-8."
-        ) from None
-    if "\0" in text:
-        wrong = [number for number, line in enumerate(text.split("\n"), 1) if "\0" in line]
-        raise ZooError(f"{path} has a NUL byte ({numbers(wrong)}); is it a text file in UTF-8?")
-    return text
-
-
-def _unpacked(path: Path) -> bytes:
-    limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
-    blocks, size = [], 0
-    with gzip.open(path) as file:
-        while block := file.read(1 << 20):
-            blocks.append(block)
-            size += len(block)
-            if size > limit:
-                raise ZooError(
-                    f"{path} unpacks to more than {limit:,.0f} bytes. If this size is correct, "
-                    "set ZOO_MAX_UNPACKED to more bytes."
-                )
-    return b"".join(blocks)
-
-
-def _decodes(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
+        formats.value_of(row, name)
+    except KeyError:
         return False
     return True
 
 
-Rows = tuple[list[str], list[int], list[dict[str, Any]]]
-
-
-def _csv_rows(path: Path, text: str, delimiter: str) -> Rows:
-    """Returns the names of the columns, the line numbers of the rows, and the rows."""
-    parsed: list[tuple[int, list[str]]] = []
-    try:
-        parsed.extend(parse_csv(text, delimiter))
-    except csv.Error as error:
-        # The reader does not report the first line of the row that it cannot parse.
-        line = parsed[-1][0] + _line_count(parsed[-1][1]) if parsed else 1
-        raise ZooError(
-            f"{path} cannot be parsed from line {line} on ({error}); a field with quotes or "
-            'line breaks stands between " and ", and quotes inside it are doubled.'
-        ) from None
-    header = [name.strip() for name in parsed[0][1]]
-    duplicates = [name for name in header if header.count(name) > 1]
-    if duplicates:
-        raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
-    ragged = [line for line, row in parsed[1:] if len(row) != len(header)]
-    _refuse(path, f"has another number of fields than the header's {len(header)}", ragged)
-    records = [dict(zip(header, row, strict=True)) for _, row in parsed[1:]]
-    return header, [line for line, _ in parsed[1:]], records
-
-
-def _line_count(row: list[str]) -> int:
-    """Returns the number of lines of a row of a CSV file."""
-    return 1 + sum(len(io.StringIO(field, newline=None).read().split("\n")) - 1 for field in row)
-
-
-def _json_rows(path: Path, text: str) -> Rows:
-    lines, records, wrong = [], [], []
-    for number, record in _json_lines(text):
-        if isinstance(record, dict):
-            lines.append(number)
-            records.append(record)
-        else:
-            wrong.append(number)
-    _refuse(path, "is no JSON object", wrong)
-    return list(dict.fromkeys(name for record in records for name in record)), lines, records
-
-
-def _json_lines(text: str) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
-                value = None
-            yield number, value
-
-
-def _missing(path: Path, name: str, column: str, present: list[str]) -> str:
+def _missing(path: Path, name: str, column: str, records: Records) -> str:
     message = f"{path} has no column {quoted(name)}"
-    if len(present) == 1:
-        for sign, what in [(";", "semicolons"), ("\t", "tabs"), (",", "commas")]:
-            if sign in present[0]:
-                return (
-                    f"{message}: its columns seem to be separated by {what}; a .csv file uses "
-                    "commas and a .tsv file tabs."
-                )
+    present = _paths(records.rows[:20]) or records.present
     hint = suggest(name, present).strip() if len(present) < 20 else ""
-    columns = "" if hint.startswith("There is") else f" There is: {_some(present)}."
-    option = f" Name it with `--column {column}=NAME`." if column else ""
-    return f"{message}.{columns}{' ' + hint if hint else ''}{option}"
+    columns = "" if hint.startswith("There is") else f" There is: {some(present)}."
+    return (
+        f"{message}.{columns}{' ' + hint if hint else ''} Name it with `--column {column}=NAME`"
+        + ("." if records.unit == "row" else ", by its number if the file has no names.")
+    )
 
 
-def _refuse_not_text(path: Path, name: str, values: list, lines: list[int]) -> None:
-    wrong = [n for n, value in zip(lines, values, strict=True) if not isinstance(value, str)]
-    _refuse(path, f"has a {quoted(name)} that is not text", wrong)
+def _paths(rows: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(path for row in rows for path in formats.paths_of(row)))
 
 
-def _labels(path: Path, name: str, values: list, lines: list[int]) -> list[str]:
-    wrong = [
-        line
-        for line, value in zip(lines, values, strict=True)
-        if not isinstance(value, (str, int)) or isinstance(value, bool)
-    ]
-    _refuse(path, f"has a {quoted(name)} that is neither text nor a whole number", wrong)
-    labels = [str(value).strip() for value in values]
-    empty = [line for line, label in zip(lines, labels, strict=True) if not label]
-    _refuse(path, f"has an empty {quoted(name)}", empty)
-    return labels
-
-
-def _refuse(path: Path, what: str, lines: list[int]) -> None:
-    """Raises an error if there are `lines` for which `what` is true."""
-    if lines:
-        what = what if len(lines) == 1 else _plural(what)
-        raise ZooError(f"{path}: {numbers(lines)} {what}.")
-
-
-def _plural(what: str) -> str:
-    verb, _, rest = what.partition(" ")
-    return f"{ {'has': 'have', 'is': 'are', 'lacks': 'lack'}[verb] } {rest}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(quoted(name, MAX_QUOTED) for name in names[:10]) + more
+def _label(value: Any) -> str | None:
+    """Returns a label as text, `""` where it is empty, None where it is no label."""
+    if value is None:
+        return ""
+    if value == []:
+        return ""
+    if isinstance(value, list) and len(value) == 1:  # one of several that might be chosen
+        return _label(value[0])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str | int):
+        return plain(str(value)).strip()
+    return None

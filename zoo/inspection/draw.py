@@ -10,11 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from zoo.errors import quoted
 from zoo.inspection.layer import Layer, labels_of, real
-from zoo.report.plots import GREY, TRAIN, VALIDATION, save
+from zoo.report.plots import GREY, TRAIN, VALIDATION, legend_below, save
 
 NAMES = ("gradients.png", "saliency.png", "gates-*.png", "states-*.png")
 MAX_STEPS = 80  # of a row that are drawn: the last ones
+MAX_ROWS = 4  # of the saliency that are drawn
 
 Labels = Sequence[Mapping[str, Sequence[str]]]
 
@@ -38,7 +40,7 @@ def draw_figures(
         suffix = layer.capture.name.replace("/", "-")
         if "gates" in what and layer.gates:
             path = folder / f"gates-{suffix}.png"
-            heat_maps(layer, layer.gates, labels[0], path, (0, 1), "viridis", "open")
+            heat_maps(layer, layer.gates, labels[0], path, (0, 1), "viridis", "0 closed, 1 open")
         if "states" in what:
             path = folder / f"states-{suffix}.png"
             states = {"state": layer.unrolled.states}
@@ -60,14 +62,14 @@ def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
             ),
         )
         for name, colour, label in profiles:
-            profile(left, layer["gradients"][name], colour, label)
+            style = "-" if name == "loss" else "--"
+            profile(left, layer["gradients"][name], colour, label, style)
         left.axhline(0.01, color=GREY, lw=1, ls="--")
         left.text(0.01, 0.012, "1 %", color=GREY, transform=left.get_yaxis_transform())
         left.set_ylim(1e-5, None)
         left.set_xlabel("steps before the last one read")
         left.set_ylabel("fraction of its largest value")
         left.set_title(f"{layer['name']} ({layer['kind']}, {layer['units']} units)", fontsize=10)
-        left.legend(fontsize=8, loc="lower left")
         steps = np.array(layer["gradients"]["jacobian_steps"]) + 1
         right.semilogy(steps, layer["gradients"]["jacobian_norms"], ".-", color=TRAIN)
         right.axhline(1, color=GREY, lw=1, ls="--")
@@ -75,10 +77,17 @@ def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
         right.yaxis.set_minor_formatter("{x:g}")
         right.set_xlabel("step read, first row")
         right.set_title(r"$\|\partial h_t/\partial h_{t-1}\|_2$", fontsize=10)
+    legend_below(figure, left)
     save(figure, path)
 
 
-def profile(axes: Axes, values: Mapping[str, Sequence[float]], colour: str, label: str) -> None:
+def profile(
+    axes: Axes,
+    values: Mapping[str, Sequence[float]],
+    colour: str,
+    label: str,
+    style: str = "-",
+) -> None:
     """Draws one profile of gradients as fractions of its largest median; nothing if this is 0.
 
     Args:
@@ -88,7 +97,7 @@ def profile(axes: Axes, values: Mapping[str, Sequence[float]], colour: str, labe
     largest = median.max()
     if largest > 0:
         back = np.arange(len(median))
-        axes.semilogy(back, median / largest, color=colour, label=label, lw=1.8)
+        axes.semilogy(back, median / largest, color=colour, label=label, ls=style, lw=1.8)
         axes.fill_between(back, lower / largest, upper / largest, color=colour, alpha=0.2)
 
 
@@ -132,24 +141,49 @@ def heat_maps(
         axes.set_yticks([])
         figure.colorbar(image, label=meaning)
     label_steps(panels[-1], names)
-    panels[0].set_title(layer.capture.name, fontsize=10)
+    cut = int(layer.capture.lengths[0]) - len(names)
+    omitted = f", without its first {cut:,} steps" if cut else ""
+    panels[0].set_title(f"{layer.capture.name}: row 1{omitted}", fontsize=10)
     save(figure, path)
 
 
 def saliency(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draws the influence of each step on the answer, one panel per row, for 4 rows at most."""
-    rows = rows[:4]
-    widest = max(min(MAX_STEPS, len(row["steps"])) for row in rows)
-    figure = Figure(figsize=(max(4.8, 1.2 + 0.19 * widest), 2.2 * len(rows)))
+    """Draws the influence of each step on the answer, one panel per row, for 4 rows at most.
+
+    It names each row and its target, the unit, and what is left out.
+
+    Args:
+      rows: `saliency` of an inspection.
+      path: the PNG to write.
+    """
+    shown = rows[:MAX_ROWS]
+    widest = max(min(MAX_STEPS, len(row["steps"])) for row in shown)
+    figure = Figure(figsize=(max(7.2, 1.2 + 0.19 * widest), 2.4 * len(shown) + 0.5))
     figure.set_layout_engine("constrained")
-    for axes, row in zip(figure.subplots(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
+    for axes, row in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown, strict=True):
         names, influence = row["steps"][-MAX_STEPS:], np.array(row["influence"][-MAX_STEPS:])
-        colours = [TRAIN if value > 0 else VALIDATION for value in influence]
-        axes.bar(range(len(names)), influence, color=colours)
+        for sign, colour, hatch in ((1, TRAIN, None), (-1, VALIDATION, "////")):
+            values = np.where(np.sign(influence) == sign, influence, 0.0)
+            axes.bar(range(len(names)), values, color=colour, hatch=hatch, ec="white", lw=0)
         axes.axhline(0, color=GREY, lw=0.8)
-        axes.set_ylabel("influence", fontsize=9)
+        axes.set_ylabel("influence,\nin units of the loss", fontsize=9)
+        axes.ticklabel_format(axis="y", scilimits=(-2, 4))
         axes.set_xlim(-0.6, len(names) - 0.4)
+        target = (
+            "its target" if row["target"] is None else f"the target {quoted(row['target'], 60)}"
+        )
+        omitted = len(row["steps"]) - len(names)
+        cut = f"; the first {omitted:,} steps are not drawn" if omitted else ""
+        title = f"row {row['row']}: for (above 0) and against {target}{cut}"
+        axes.set_title(title, loc="left", fontsize=9, parse_math=False)
         label_steps(axes, names)
+    more = f"; {len(rows) - len(shown)} more rows are in inspection.json" * (len(rows) > len(shown))
+    figure.supxlabel(
+        f"-x·∂L/∂x of the input x of {rows[0]['layer']}; without what steps do together, and "
+        f"without other paths{more}",
+        fontsize=8,
+        parse_math=False,
+    )
     save(figure, path)
 
 

@@ -13,6 +13,7 @@ from zoo.config import INSPECTED, check_inspected
 from zoo.data import Examples
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
+from zoo.data.reading import ReadingLike, reading_of
 from zoo.data.splits import take
 from zoo.errors import UsageError, first_line
 from zoo.inspection.capture import Capture, capture
@@ -34,9 +35,11 @@ def inspect(
     *,
     data: DataLike = None,
     columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
     output: str | Path | None = None,
     what: Sequence[str] = INSPECTED,
     rows: int = 8,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Inspects the recurrent layers of a trained model on a few examples.
 
@@ -50,9 +53,11 @@ def inspect(
         first rows of the test split are used. Without texts and data: the data on which the model
         was trained.
       columns: our column name to the file's.
+      reading: how files are written, as for `zoo.train`.
       output: folder for `inspection.json` and the figures; None writes nothing.
       what: which of `zoo.config.INSPECTED`.
       rows: maximum number of examples; of `texts`, all are used.
+      trust: as for `zoo.load`.
 
     Returns:
       The content of `inspection.json`: `model, data, rows, loss, verdicts` (one line a layer) and
@@ -66,9 +71,11 @@ def inspect(
         mean over units at each step of the first row;
       - `states`: fraction of saturated states (beyond ±0.95), norm at each step of the first row;
 
-      and `saliency`: for each row the steps' labels and their influence on the answer, the sum
-      over features of -x_t · ∂L/∂x_t, where x_t is the input of the first recurrent layer (gradient
-      times input; Denil et al. 2014). A value above 0 supports the target.
+      and `saliency`: for each row its number from 1, its target (a class, else None), the steps'
+      labels and their influence on the answer, the sum over features of -x_t · ∂L/∂x_t in units of
+      L, where x_t is the input of the first recurrent layer, `layer` (gradient times input; Denil
+      et al. 2014). A value above 0 supports the target. It is of first order: what steps do
+      together, and what reaches the answer past this layer, is not in it.
 
     Raises:
       UsageError: an unknown part, no recurrent layer, a model that needs more than texts, or as for
@@ -76,13 +83,13 @@ def inspect(
       ZooError: the file is invalid, or the data are unavailable.
     """
     check_inspected(what)
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     network = predictor.model  # says what is wrong with its files
     recipe, config, assets = predictor.recipe, predictor.config, predictor.assets
     if rows < 1:
         raise UsageError(f"rows must be at least 1; got {rows}.")
     rows = rows if texts is None else len(texts)
-    examples, title = _examples(predictor, texts, data, columns, rows)
+    examples, title = _examples(predictor, texts, data, columns, reading, rows)
     try:
         batches = recipe.batches(config, assets, examples)
         index = np.arange(min(rows, batches.rows))
@@ -112,7 +119,11 @@ def inspect(
         "layers": [_describe(layer, what) for layer in layers],
     }
     if "saliency" in what:
-        result["saliency"] = [_saliency(captures, row, labels[row]) for row in range(len(index))]
+        targets = examples.get(recipe.data(config).label) or [None] * len(index)
+        result["saliency"] = [
+            {"row": row + 1, "target": targets[row], **_saliency(captures, row, labels[row])}
+            for row in range(len(index))
+        ]
     if output is not None:
         from zoo.inspection import draw
 
@@ -130,6 +141,7 @@ def _examples(
     texts: Sequence[str] | None,
     data: DataLike,
     columns: Mapping[str, str] | None,
+    reading: ReadingLike,
     rows: int,
 ) -> tuple[Examples, str]:
     """Returns examples with every column of the dataset, and the name of their source."""
@@ -149,12 +161,15 @@ def _examples(
             examples[column] = [answer[column] for answer in answers]
         return examples, "texts, with the model's own answers as targets"
     origin = parse_origin(data, dataset.keys)
-    dataset.check_columns(origin, columns)
+    reading = reading_of(reading)
+    dataset.check_columns(origin, columns, reading)
     if isinstance(origin, Unsplit):
-        examples = load_rows(dataset, origin, columns, labels=predictor.labels or None)
+        examples = load_rows(
+            dataset, origin, columns, labels=predictor.labels or None, reading=reading
+        )
         title = origin.name
     else:
-        splits = splits_of(predictor, origin, columns)
+        splits = splits_of(predictor, origin, columns, reading)
         examples, title = splits.test, f"{splits.title}, test split"
     count = min(rows, len(next(iter(examples.values()))))
     return take(examples, range(count)), title
@@ -290,6 +305,7 @@ def _saliency(
     first = captures[0]
     influence = -(first.x * first.d_x).sum(axis=-1)  # (batch, time)
     return {
+        "layer": first.name,
         "steps": labels_of(first, row, labels),
         "influence": real(first, influence, row).tolist(),
     }

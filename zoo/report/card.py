@@ -10,6 +10,7 @@ from zoo import files
 from zoo.config import Config, describe, limits_of, override
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
+from zoo.report.epochs import read_history, summary
 from zoo.scores import Scores, Table, heading
 
 
@@ -24,8 +25,10 @@ def render(folder: Path, recipe: Recipe) -> str:
         name: files.read_object(folder / f"{name}.json")
         for name in ("config", "metrics", "data", "environment")
     }
+    path = folder / "history.csv"
+    history = read_history(path) if path.exists() else []
     try:
-        return _render(recipe, read)
+        return _render(recipe, read, history[-1] if history else {})
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         listed = ", ".join(f"{name}.json" for name in read)
         raise ZooError(
@@ -34,7 +37,7 @@ def render(folder: Path, recipe: Recipe) -> str:
         ) from error
 
 
-def _render(recipe: Recipe, read: dict[str, dict[str, Any]]) -> str:
+def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[str, float]) -> str:
     config, metrics, data, machine = (
         read[name] for name in ("config", "metrics", "data", "environment")
     )
@@ -63,6 +66,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]]) -> str:
             for name, scores in {f"**{recipe.name}**": test, **baselines}.items()
         ),
         "",
+        *_teaching(data.get("teaching")),
         *_signatures(test),
         *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
@@ -79,6 +83,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]]) -> str:
         f"{', '.join(machine['gpus'] or []) or 'no GPU'}); Python {machine['python']}, TensorFlow "
         f"{machine['tensorflow']}, Keras {machine['keras']}, zoo {machine['zoo']}.",
         "",
+        *([f"Training, {line}.", ""] if (line := summary(last_epoch)) else []),
         f"Data fingerprint: `{data['fingerprint']}`.",
         "",
         *_limits(override(recipe.config, config["config"])),
@@ -89,6 +94,20 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]]) -> str:
         *(["", warning] if (warning := getattr(recipe.module, "WARNING", "")) else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _teaching(about: dict[str, Any] | None) -> list[str]:
+    """Who taught the network, and on what."""
+    if about is None:
+        return []
+    teachers = [f"`{name}` ({accuracy:.4f})" for name, accuracy in about["teachers"].items()]
+    mean = f", their mean {about['mean']:.4f}" if len(teachers) > 1 else ""
+    return [
+        f"Taught by {', '.join(teachers)}{mean}: accuracy on the validation split. The target of "
+        f"{about['labelled']:,} rows is the label, by a share of {about['label_share']:g}, and the "
+        f"teachers' probabilities; of {about['unlabelled']:,} rows without a label, these alone.",
+        "",
+    ]
 
 
 def _limits(config: Config) -> list[str]:

@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,17 +30,25 @@ MAX_NUMBERED = 25  # classes; with more, the cells are too small for numbers
 
 
 def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL_LOSS) -> None:
+    """Writes `curves_figure` of a run as a PNG.
+
+    Raises:
+      ZooError: `history` is empty, or the file cannot be written.
+    """
+    save(curves_figure(history, monitor), path)
+
+
+def curves_figure(history: Sequence[dict[str, Any]], monitor: Monitor = VAL_LOSS) -> Figure:
     """Draws the loss and the metrics of a run against the epoch, and marks the best epoch.
 
     Args:
       history: one dict per epoch, as in `history.csv` (numbers or strings): `epoch`, `loss`, and
         each further value that has a validation value `val_…`.
-      path: the PNG to write.
       monitor: the value that selects the best epoch, the first of equals. Nothing is marked if no
         epoch has it.
 
     Raises:
-      ZooError: `history` is empty, or the file cannot be written.
+      ZooError: `history` is empty.
     """
     if not history:
         raise ZooError("There is no epoch to draw yet; train at least one.")
@@ -51,13 +59,13 @@ def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL
     figure = Figure(figsize=(4.8 * len(keys), 3.6), layout="constrained")
     panels = figure.subplots(1, len(keys), squeeze=False)[0]
     for axes, key in zip(panels, keys, strict=True):
-        for name, label, colour in (
-            (key, "train", TRAIN),
-            (f"val_{key}", "validation", VALIDATION),
+        for name, label, colour, style in (
+            (key, "train", TRAIN, "o-"),
+            (f"val_{key}", "validation", VALIDATION, "s--"),
         ):
             if name in history[0]:
                 axes.plot(
-                    epochs, _column(history, name), "o-", color=colour, label=label, ms=4, lw=1.8
+                    epochs, _column(history, name), style, color=colour, label=label, ms=4, lw=1.8
                 )
         if best is not None:
             axes.axvline(epochs[best], color=GREY, lw=1, ls="--", zorder=0)
@@ -77,7 +85,7 @@ def curves(history: Sequence[dict[str, Any]], path: Path, monitor: Monitor = VAL
         _decorate(axes, key)
         margin = max(0.4, 0.04 * (epochs[-1] - epochs[0]))
         axes.set_xlim(epochs[0] - margin, epochs[-1] + margin)
-    save(figure, path)
+    return figure
 
 
 def confusion(confusion: ConfusionMatrix, path: Path) -> None:
@@ -136,6 +144,33 @@ def confusion(confusion: ConfusionMatrix, path: Path) -> None:
     save(figure, path)
 
 
+def legend_above(axes: Axes, columns: int = 3) -> None:
+    """Writes the legend of one panel above it, where it covers no curve."""
+    axes.legend(
+        frameon=False,
+        fontsize=9,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        borderaxespad=0.2,
+        ncols=columns,
+        columnspacing=1.2,
+        handlelength=2.2,
+    )
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
+    """Writes the legend of one panel below a figure of the layout "constrained"."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(columns, max(len(labels), 1)),
+        frameon=False,
+        fontsize=9,
+    )
+
+
 def _decorate(axes: Axes, key: str) -> None:
     """Sets labels, grid and legend of one panel of `curves`."""
     axes.set_xlabel("epoch")
@@ -143,7 +178,7 @@ def _decorate(axes: Axes, key: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9)
+    legend_above(axes)
 
 
 def _column(history: Sequence[dict[str, Any]], key: str) -> np.ndarray:
@@ -163,7 +198,13 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
       ZooError: it cannot be written.
     """
-    with atomic_write(Path(path)) as temporary, warnings.catch_warnings():
+    with atomic_write(Path(path)) as temporary:
+        png(figure, temporary)
+
+
+def png(figure: Figure, target: Path | BinaryIO) -> None:
+    """Writes a figure as a PNG to a path or a stream."""
+    with warnings.catch_warnings():
         # The bundled font lacks some scripts. Names in these scripts are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(temporary, format="png", dpi=150)
+        figure.savefig(target, format="png", dpi=150)

@@ -10,7 +10,8 @@ from typing import Any
 from zoo.data import Splits
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
-from zoo.errors import UsageError, ZooError
+from zoo.data.reading import ReadingLike, reading_of
+from zoo.errors import UsageError, ZooError, quoted
 from zoo.recipe import Answers
 from zoo.serving.predictor import Predictor, load
 
@@ -20,8 +21,10 @@ def evaluate(
     data: DataLike = None,
     *,
     columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
     split: str = "test",
     baselines: bool = True,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Scores what a model serves.
 
@@ -31,9 +34,11 @@ def evaluate(
         scored), or a file or a dict of columns (all rows are scored); None for the test split of
         the data that the model was trained on.
       columns: our column name to the file's.
+      reading: how files are written, as for `zoo.train`.
       split: `"validation"` scores that split instead: the one that chose the epoch.
       baselines: whether to put the baselines beside. They are those that the run has measured
         where the rows are the same; else they are fitted on the model's training split.
+      trust: as for `zoo.load`.
 
     Returns:
       `model, data, rows, metric, metrics, baseline, notes`, which JSON can hold: `metrics`, and
@@ -43,23 +48,26 @@ def evaluate(
       UsageError: no such split, or a split of data without splits.
       UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
     """
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     recipe = predictor.recipe
     dataset = recipe.data(predictor.config)
     trained_on = predictor.data
     origin = parse_origin(data, dataset.keys)
-    dataset.check_columns(origin, columns)
+    reading = reading_of(reading)
+    dataset.check_columns(origin, columns, reading)
     if split not in ("test", "validation"):
-        raise UsageError(f"Unknown split {split!r}: it is 'test' or 'validation'.")
+        raise UsageError(f"Unknown split {quoted(split)}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
     if isinstance(origin, Unsplit):
         if split != "test":
             raise UsageError("A custom file has no splits: all of its rows are scored.")
-        examples = load_rows(dataset, origin, columns, labels=predictor.labels or None)
+        examples = load_rows(
+            dataset, origin, columns, labels=predictor.labels or None, reading=reading
+        )
         title, same = origin.name, False
     else:
-        splits = splits_of(predictor, origin, columns)
+        splits = splits_of(predictor, origin, columns, reading)
         examples, title = getattr(splits, split), splits.title
         known = splits.fingerprint == trained_on["fingerprint"]
         same = known and split == "test"
@@ -70,6 +78,9 @@ def evaluate(
                 f"trained on {trained_on['title']}, which differs: some of the rows scored here "
                 "may have been among its training data"
             )
+    notes = [*reading.notes, *notes]
+    if not same:
+        notes += recipe.outside(predictor.config, predictor.assets, examples)
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
     baseline: dict[str, Any] = {}
     if baselines and same and predictor.metrics.get("baseline"):
@@ -94,7 +105,10 @@ def evaluate(
 
 
 def splits_of(
-    predictor: Answers, data: DataLike = None, columns: Mapping[str, str] | None = None
+    predictor: Answers,
+    data: DataLike = None,
+    columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
 ) -> Splits:
     """Loads data for a model, split.
 
@@ -102,6 +116,7 @@ def splits_of(
       predictor: the model.
       data: as for `zoo.evaluate`; None for the data that it was trained on.
       columns: our column to the name that it has in custom data.
+      reading: how files are written, as for `zoo.train`.
 
     Raises:
       ZooError: the data are not available or not right.
@@ -109,7 +124,7 @@ def splits_of(
     dataset = predictor.recipe.data(predictor.config)
     origin = parse_origin(data, dataset.keys)
     if not isinstance(origin, Default):
-        return dataset.load(origin, columns=columns)
+        return dataset.load(origin, columns=columns, reading=reading)
     run, source = predictor.run, predictor.data["source"]
     try:
         origin = parse_origin(source, dataset.keys)
@@ -118,7 +133,9 @@ def splits_of(
             f"{predictor.name} was trained on custom data ({source}), which are not available "
             "here: name them, or other data, with --data."
         ) from error
-    return dataset.load(origin, columns=run["columns"], tiny=run["tiny"])
+    return dataset.load(
+        origin, columns=run["columns"], reading=run.get("reading"), tiny=run["tiny"]
+    )
 
 
 def training_splits(predictor: Answers) -> Splits | None:

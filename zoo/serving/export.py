@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,25 @@ from tensorflow.core.protobuf import saved_model_pb2
 from zoo import files
 from zoo.config import FORMATS, MAX_WARMUP
 from zoo.data import Examples
-from zoo.errors import UsageError, ZooError, check_integer, first_line, suggest
+from zoo.errors import (
+    UsageError,
+    ZooError,
+    check_integer,
+    check_mapping,
+    check_path,
+    first_line,
+    quoted,
+    suggest,
+)
 from zoo.report import card
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
-from zoo.serving.find import EXTRA
+from zoo.serving.ensemble import check_members, describe, serve_together
+from zoo.serving.find import ABOUT, EXTRA, is_pattern
 from zoo.serving.inputs import tensors
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
-ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
 _SCRATCH = ".export-"
 
 
@@ -36,6 +43,8 @@ def export(
     format: str = "saved_model",
     warmup: int = 8,
     limits: Mapping[str, Any] | None = None,
+    ensemble: Sequence[str | Path | Predictor] = (),
+    trust: bool = False,
 ) -> Path:
     """Writes `directory/<next integer version>/`, whole or not at all.
 
@@ -48,44 +57,75 @@ def export(
         recipe's sample.
       limits: settings of the recipe's config that bound what is read of a request, those in
         `max_…`, with other values than the model's own: `{"max_bytes": 10_000}`.
+      ensemble: further models, of the same classes: they and `model` answer together, from one
+        SavedModel.
+      trust: as for `zoo.load`.
 
     Returns:
       The version's directory.
 
     Raises:
-      UsageError: an unknown format or limit, a warm-up out of range.
+      UsageError: an unknown format or limit, a warm-up out of range, models that cannot answer
+        together, a directory that is none or in which TensorFlow could not read a SavedModel, or
+        as for `zoo.load`.
       ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
         it, or the directory cannot be written.
     """
-    if format not in FORMATS:
-        raise UsageError(f"Unknown format {format!r}.{suggest(format, FORMATS)}")
+    if not isinstance(format, str) or format not in FORMATS:
+        raise UsageError(f"Unknown format {quoted(format)}.{suggest(format, FORMATS)}")
     check_integer("warmup", warmup)
+    check_path("directory", directory)
+    check_mapping("limits", limits)
     if not 0 <= warmup <= MAX_WARMUP:
         raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
-    predictor = (model if isinstance(model, Predictor) else load(model)).with_limits(limits or {})
+    members = [
+        (each if isinstance(each, Predictor) else load(each, trust=trust)).with_limits(limits or {})
+        for each in (model, *ensemble)
+    ]
+    predictor = members[0]
+    together = len(members) > 1
+    if together:
+        check_members(members)
+        if format != "saved_model":
+            raise UsageError("An ensemble is exported to serve: --format saved_model.")
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file. Name a directory.")
-    trained = predictor.model  # before anything is written
+    if directory.is_symlink() and not directory.exists():
+        raise UsageError(
+            f"{directory} is a symbolic link to {os.readlink(directory)}, which does not exist. "
+            "Name another directory."
+        )
+    if format == "saved_model" and is_pattern(directory):
+        raise UsageError(
+            f"{directory}: TensorFlow takes square brackets in the path of a SavedModel for a "
+            "pattern, and could not read it. Name a directory without them."
+        )
+    trained, *_ = [member.model for member in members]  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _scratch_folder(directory) as scratch:
+        # TF Serving looks for integers only, so it does not see the folder.
+        with files.scratch_folder(directory, _SCRATCH) as scratch:
             extra = scratch
             if format == "keras":
                 trained.save(scratch / "model.keras")
             else:
-                served = predictor.served()
+                served = serve_together(members) if together else predictor.served()
                 capabilities.check(served, predictor.name)
                 _write_saved_model(served, scratch)
                 extra = scratch / EXTRA
                 extra.mkdir(exist_ok=True)
                 if warmup:
                     _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
-            for name in ABOUT:
+            for name in ABOUT[:-2] if together else ABOUT:  # whose scores and card are others'
                 source = predictor.about / name
                 if source.exists():
                     shutil.copy(source, extra / name)
-            if limits:
+            if together:
+                named = [str(member.folder) for member in members]
+                files.write_json(extra / "config.json", {**predictor.resolved, "ensemble": named})
+                files.write_text(extra / "card.md", describe(members))
+            elif limits:
                 files.write_json(extra / "config.json", predictor.resolved)
                 if predictor.card:
                     card.write(extra, predictor.recipe)
@@ -94,30 +134,6 @@ def export(
         raise _cannot_write(directory, error.strerror or str(error)) from error
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
         raise _cannot_write(directory, first_line(error)) from error
-
-
-@contextlib.contextmanager
-def _scratch_folder(directory: Path) -> Iterator[Path]:
-    """Makes a folder inside a directory, and deletes those of exports that were killed.
-
-    TF Serving looks for integers only, so it does not see them. The name has no process id: in
-    containers they repeat. Instead an export holds a lock on its folder, which ends with its
-    process; and one on the directory while it cleans, so that no folder is there unlocked.
-    """
-    with contextlib.ExitStack() as stack:
-        with contextlib.ExitStack() as cleaning:
-            files.lock_folder(directory, cleaning, wait=True)
-            for path in directory.glob(f"{_SCRATCH}*"):
-                with contextlib.ExitStack() as once:
-                    if files.lock_folder(path, once, wait=False):
-                        shutil.rmtree(path, ignore_errors=True)
-            scratch = directory / f"{_SCRATCH}{uuid.uuid4().hex}"
-            scratch.mkdir()
-            files.lock_folder(scratch, stack, wait=False)
-        try:
-            yield scratch
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _cannot_write(directory: Path, reason: str) -> ZooError:

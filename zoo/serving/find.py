@@ -1,36 +1,49 @@
-"""Where the folder of a model is, and what its `config.json` says.
+"""Where the folder of a model is, what its `config.json` says, and what in it needs trust.
 
 Light: importing this module imports neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import UsageError, ZooError, check_path, quoted, suggest
 from zoo.recipe import Recipe
-from zoo.registry import get_recipe, recipes
+from zoo.registry import get_recipe, recipes, runs_new_code
 from zoo.serving.pretrained import pretrained, pretrained_names
-from zoo.training.run import OVERWRITTEN
+from zoo.training.folder import OVERWRITTEN
+from zoo.trust import REMEDY, is_trusted
 
 WEIGHTS = ("model-best.keras", "model.keras")
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
+ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
 
 
-def find(model: str | Path) -> Path:
-    """Returns the folder that `load` reads for `model`."""
-    name = str(model)
+def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
+    """Returns the folder that `load` reads for `model`.
+
+    Args:
+      model: as for `zoo.load`.
+      trust: whether a version that is a symbolic link is followed.
+
+    Raises:
+      UsageError: there is no such model, or its version is such a link.
+    """
+    check_path("A model", model)
+    name = os.fspath(model)
     if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
         return pretrained(name)
     folder = Path(model)
     if not os.path.isdir(folder):  # unlike Path.is_dir, also False for what can be no path
         known = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*"))]
         raise UsageError(
-            f"{name!r} is no pretrained model, run folder or export.{suggest(name, known)}"
+            f"{quoted(name)} is no pretrained model, run folder or export.{suggest(name, known)}"
         )
     versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
     if versions and not (folder / "config.json").exists():
@@ -42,7 +55,37 @@ def find(model: str | Path) -> Path:
             f"{folder} is no run folder and no export of this package: it has no config.json. "
             "A run folder gets one when `zoo train` has read its data."
         )
+    if folder != Path(model):
+        _refuse_links([folder], trust)
     return folder
+
+
+def _refuse_links(paths: Iterable[Path], trust: bool) -> None:
+    """Makes sure that nothing in the folder of a model is a symbolic link, unless it is trusted.
+
+    An answer, an export or a pack could otherwise hold what lies elsewhere on this machine.
+
+    Raises:
+      UsageError: something is.
+    """
+    if is_trusted(trust):
+        return
+    for path in paths:
+        if path.is_symlink():
+            raise UsageError(
+                f"{path} is a symbolic link. Inside the folder of a model none is followed: "
+                f"replace it by what it leads to. {REMEDY}"
+            )
+
+
+def _parts(folder: Path) -> Iterator[Path]:
+    """Yields what `load`, `export` and packing read of a model's folder."""
+    for name in (*ABOUT, *WEIGHTS, "saved_model.pb"):
+        yield folder / name
+    for name in ("variables", "assets", EXTRA):
+        yield folder / name
+        for place, folders, names in os.walk(folder / name):  # does not follow links itself
+            yield from (Path(place, each) for each in (*folders, *names))
 
 
 def has_weights(folder: Path) -> bool:
@@ -50,17 +93,31 @@ def has_weights(folder: Path) -> bool:
     return any((folder / name).exists() for name in (*WEIGHTS, "saved_model.pb"))
 
 
+def is_pattern(folder: Path) -> bool:
+    """Whether TensorFlow takes a path for a pattern that the path does not match: `a[1]`.
+
+    It looks for the variables of a SavedModel by a pattern, and does not find them there.
+    """
+    return not fnmatch.fnmatchcase(str(folder), str(folder))
+
+
 def about(folder: Path) -> Path:
     """Returns where config, assets, metrics and card lie: beside a SavedModel, in its extras."""
     return folder / EXTRA if (folder / EXTRA / "config.json").exists() else folder
 
 
-def resolved_config(folder: Path) -> dict[str, Any]:
+def resolved_config(folder: Path, trust: bool = False) -> dict[str, Any]:
     """Returns a model's `config.json`: recipe, config, options of its run.
 
+    Args:
+      folder: of the model. All of it that `load`, `export` and packing read is looked at.
+      trust: whether symbolic links in it are followed.
+
     Raises:
+      UsageError: there is such a link.
       ZooError: it is missing or damaged, or of something else.
     """
+    _refuse_links(_parts(folder), trust)
     path = about(folder) / "config.json"
     resolved = files.read_json(path)
     if not isinstance(resolved, dict) or not (
@@ -73,11 +130,33 @@ def resolved_config(folder: Path) -> dict[str, Any]:
     return resolved
 
 
-def recipe_of(folder: Path) -> Recipe:
+def recipe_of(folder: Path, trust: bool = False) -> Recipe:
     """Returns the recipe of the model in a folder; reads its `config.json` only.
 
     Raises:
       ZooError: the file is missing or damaged, or of something else.
-      UsageError: its recipe is not known here.
+      UsageError: its recipe is not known here, or is in a file that needs trust.
     """
-    return get_recipe(resolved_config(folder)["recipe"])
+    return stored_recipe(resolved_config(folder, trust)["recipe"], folder, trust)
+
+
+def stored_recipe(reference: str, folder: Path, trust: bool) -> Recipe:
+    """Returns the recipe that the model in a folder names.
+
+    A recipe file is a program. It is run without trust only if it has been run in this process
+    already, because its path was given to `zoo.train`, `zoo.get_recipe` or on the command line.
+
+    Args:
+      reference: `recipe` of the `config.json`: a name, or `path/to/file.py:name`.
+      folder: of the model.
+      trust: whether such a file may be run.
+
+    Raises:
+      UsageError: it may not, or the recipe is not known here.
+    """
+    if runs_new_code(reference) and not is_trusted(trust):
+        raise UsageError(
+            f"{folder} names the recipe {quoted(reference)}: loading it would run that Python "
+            f"file. {REMEDY}"
+        )
+    return get_recipe(reference)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.errors import UsageError, first_line
+from zoo.errors import UsageError, first_line, shortened
 from zoo.utf8 import utf8
 
 LENGTH = "length"  # the input or output that says how long rows are
@@ -87,7 +87,8 @@ def columns_of(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, l
         examples = {next(iter(specs)): examples}
     if examples.keys() != specs.keys():
         raise UsageError(
-            f"This model takes the inputs {', '.join(specs)}; got {', '.join(examples)}."
+            f"This model takes the inputs {', '.join(specs)}; got "
+            f"{shortened(', '.join(map(str, examples))) or 'none'}."
         )
     for name, column in examples.items():
         if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
@@ -208,8 +209,9 @@ def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:
         return None
     shape = np.max([row.shape for row in rows], axis=0)
     array = np.zeros((len(rows), *shape), spec.dtype.as_numpy_dtype)
-    for place, row in zip(array, rows, strict=True):
-        place[tuple(slice(size) for size in row.shape)] = row
+    with np.errstate(over="ignore"):  # numbers beyond float32 are infinite there
+        for place, row in zip(array, rows, strict=True):
+            place[tuple(slice(size) for size in row.shape)] = row
     return array
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
+import importlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,34 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.assets import Assets, reading_assets
+from zoo.bounds import NOT_FINITE
 from zoo.config import Config, limits_of, override
-from zoo.errors import UsageError, ZooError, check_integer, first_line, quoted, suggest
-from zoo.recipe import Recipe
-from zoo.registry import get_recipe
+from zoo.data.origin import DataLike
+from zoo.errors import (
+    UsageError,
+    ZooError,
+    check_integer,
+    first_line,
+    quoted,
+    shortened,
+    suggest,
+)
+from zoo.processes import use_tensorflow
+from zoo.recipe import Picture, Recipe
 from zoo.serving import capabilities, generation, rows
-from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, STEP, Specs
-from zoo.serving.find import WEIGHTS, about, find, has_weights, resolved_config
+from zoo.serving.about import describe_model
+from zoo.serving.answers import Answer, Answers
+from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, SEARCH, STEP, Specs
+from zoo.serving.find import (
+    WEIGHTS,
+    about,
+    find,
+    has_weights,
+    is_pattern,
+    resolved_config,
+    stored_recipe,
+)
+from zoo.serving.graph import check_graph
 from zoo.serving.inputs import (
     LENGTH,
     batch_tensors,
@@ -32,32 +56,41 @@ from zoo.serving.inputs import (
     tensors,
     with_lengths,
 )
+from zoo.serving.requests import read_request
 from zoo.serving.signatures import Served
+from zoo.training.folder import read_metrics
 from zoo.training.keras_private import layers_of
-from zoo.training.run import read_metrics
 from zoo.training.strategy import dtype_policy
+from zoo.trust import is_trusted
 
 
-def load(model: str | Path) -> Predictor:
+def load(model: str | os.PathLike[str], *, trust: bool = False) -> Predictor:
     """Loads a trained model.
 
     Args:
       model: the name of a recipe or `path/to/file.py:name` (its pretrained weights), a run
         folder, an exported version directory, or the directory of such versions (its newest).
-        A folder that bears a recipe's name is meant when written `./name`.
+        A folder that bears a recipe's name is meant when written `./name`. Or a run, as
+        `zoo.train` returns it.
+      trust: whether it may do more than compute: run the recipe file that it names, use any op
+        in its graph, and lead to other files by symbolic links. `ZOO_TRUST=1` says so too.
 
     Returns:
       A predictor. Nothing is downloaded. Network and weights are read when first used.
 
     Raises:
-      UsageError: there is no such thing.
+      UsageError: there is no such thing, or it needs trust; for recipe and graph, when they are
+        first used.
       ZooError: the folder is incomplete or damaged; for the weights, when they are first used.
     """
-    return Predictor(find(model))
+    return Predictor(find(model, trust), trust=trust)
 
 
 class Predictor:
     """A trained model that takes raw examples and answers in plain Python values.
+
+    It can be pickled and copied. A copy holds no weights: it reads them from the folder when it is
+    first used, whatever has been done to `model` meanwhile. It cannot be used in a forked process.
 
     Attributes:
       folder: what it was loaded from.
@@ -68,20 +101,41 @@ class Predictor:
       metrics: test metrics and baselines, empty for a run that is not complete.
       card: the model card, Markdown.
       about: the folder of its config, assets, metrics and card.
+      trust: whether it may do more than compute, see `load`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, trust: bool = False) -> None:
         self.folder = folder
+        self.trust = trust
         self.about = about(folder)
-        self.resolved = resolved_config(folder)
+        self.resolved = resolved_config(folder, trust)
+        self._read_assets()
+
+    def _read_assets(self) -> None:
         self.assets = Assets(
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
         )
-        if not has_weights(folder):
+        if not has_weights(self.folder):
             raise ZooError(
-                f"{folder} has no weights yet: no epoch is complete. Run its `zoo train` again."
+                f"{self.folder} has no weights yet: no epoch is complete. Run its `zoo train` "
+                "again."
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what a copy is made of: where the model is, not what TensorFlow made of it."""
+        made = {"assets", "_kept"} | {
+            name
+            for name in self.__dict__
+            if isinstance(getattr(type(self), name, None), functools.cached_property)
+        }
+        state = {name: value for name, value in self.__dict__.items() if name not in made}
+        places = {name: Path(os.path.abspath(state[name])) for name in ("folder", "about")}
+        return {**state, **places}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(copy.deepcopy(state))
+        self._read_assets()
 
     @property
     def name(self) -> str:
@@ -90,12 +144,13 @@ class Predictor:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        return get_recipe(self.resolved["recipe"])
+        return stored_recipe(self.resolved["recipe"], self.folder, self.trust)
 
     @functools.cached_property
     def config(self) -> Config:
+        defaults = self.recipe.config
         try:
-            return override(self.recipe.config, self.resolved["config"])
+            return override(defaults, self.resolved["config"])
         except UsageError as error:
             path = self.about / "config.json"
             raise ZooError(f"{path} is damaged or of another version ({error}).") from error
@@ -142,8 +197,13 @@ class Predictor:
     def _saved_model(self) -> bool:
         return (self.folder / "saved_model.pb").exists()
 
-    @functools.cached_property
+    @property
     def model(self) -> keras.Model:
+        use_tensorflow()
+        return self._network
+
+    @functools.cached_property
+    def _network(self) -> keras.Model:
         if self._weights is None:
             raise ZooError(
                 f"{self.folder} holds a SavedModel only, which can be served, but neither trained "
@@ -184,7 +244,7 @@ class Predictor:
             if name not in known:
                 raise UsageError(f"{self.name} has no limit {quoted(name)}.{suggest(name, known)}")
         changed = dataclasses.asdict(override(self.config, limits))
-        other = Predictor(self.folder)
+        other = Predictor(self.folder, trust=self.trust)
         other.resolved = {**self.resolved, "config": changed}
         return other
 
@@ -197,11 +257,19 @@ class Predictor:
     @functools.cached_property
     def signatures(self) -> Mapping[str, Any]:
         """Signature name to a function of named tensors that returns named tensors."""
+        use_tensorflow()
         # Functions do not keep alive the tables and variables that they use.
         self._kept: Any
         if not self._saved_model:
             self._kept = self.served()
             return self._kept.functions
+        if is_pattern(self.folder):
+            raise ZooError(
+                f"{self.folder}: TensorFlow takes the square brackets in this path for a pattern, "
+                "and finds no variables. Rename the folder, or name it by a path without them."
+            )
+        if not is_trusted(self.trust):
+            check_graph(self.folder)
         try:
             self._kept = tf.saved_model.load(str(self.folder))
         except Exception as error:  # what TensorFlow raises depends on which byte is wrong
@@ -253,27 +321,37 @@ class Predictor:
 
     def predict(
         self,
-        examples: Sequence[str | bytes] | Mapping[str, Sequence],
+        examples: Any,
         *,
+        columns: Mapping[str, str] | None = None,
         batch_size: int = 64,
-        signature: str = ANSWER,
+        signature: str | None = None,
         **options: Any,
-    ) -> list[dict[str, Any]]:
+    ) -> Answers:
         """Answers raw examples.
 
         Args:
           examples: a list of raw inputs, or a dict of equally long lists, input name to values.
             A value is a text or number, or a list of them where the signature takes sequences.
             An input `length` may be omitted: it is then the length of each row's sequence.
+
+            Or a DataFrame or another table, a list of dicts, or a `tf.data.Dataset`, of which the
+            columns that are no inputs are omitted. Where the model reads files, such as
+            recordings, their paths, or a list of them; else the path of a table, a `Path`.
+          columns: name of an input to the name of its column in a table.
           batch_size: rows computed together; it does not change the answers, except for the
             padding of outputs without a `length`.
-          signature: which of the model's signatures.
-          **options: the signature's inputs without axes, such as `beam=5`; all are needed.
+          signature: which of the model's signatures; by default that of one answer a row, or the
+            one that takes the options.
+          **options: the signature's inputs without axes. Where no signature is named, `beam` and
+            `n_best` of a model that searches: the answer is the best one; with `n_best`, each
+            output is a list of as many, best first.
 
         Returns:
           One dict an example, output name to a str, number or list; `probabilities` is a dict,
           class name to number, where there are class names. Where the signature returns
-          `length`, lists over time have that many values and `length` itself is omitted.
+          `length`, lists over time have that many values and `length` itself is omitted. A recipe
+          may add values that are made of these, such as spans of text.
 
           A row that cannot be answered does not fail the others: its `valid` is False, its
           `problem` a sentence, and its other values are NaN, empty, 0 or False.
@@ -283,25 +361,90 @@ class Predictor:
             input, option or signature, a batch size below 1, an option's value that the model
             does not allow.
         """
+        use_tensorflow()
         check_integer("batch_size", batch_size)
         if batch_size < 1:
             raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
-        if not isinstance(signature, str) or signature not in self.signatures:
-            raise UsageError(
-                f"{self.name} has no signature {quoted(signature)}."
-                f"{suggest(str(signature), self.signatures)}"
-            )
+        signature, options, best = self._resolve(signature, options)
+        rows_in, others, specs = self._columns(signature, examples, columns)
         function = self.signatures[signature]
         scalars = scalars_of(function)
         if options.keys() != scalars.keys():
             raise UsageError(
                 f"The signature {signature!r} of {self.name} takes "
                 f"{'the options ' + ', '.join(scalars) if scalars else 'no options'}; "
-                f"got {', '.join(options) or 'none'}."
+                f"got {shortened(', '.join(options)) or 'none'}."
             )
         fixed = {name: input_tensor(name, spec, options[name]) for name, spec in scalars.items()}
-        specs = {k: spec for k, spec in input_specs(function).items() if k not in scalars}
-        columns = columns_of(with_lengths(examples, specs), specs)
+        answers = self._answer(function, rows_in, specs, fixed, batch_size)
+        if best:  # an answer looks as it does without options
+            inside = {name for each in self._pictures for name in each.outputs}
+            answers = [
+                {name: _first(value) for name, value in row.items() if name not in inside}
+                for row in answers
+            ]
+        return self._wrapped(answers, rows_in, others, refine=signature == ANSWER)
+
+    def _resolve(
+        self, signature: str | None, options: dict[str, Any]
+    ) -> tuple[str, dict[str, Any], bool]:
+        """Returns the signature that options ask for, all of its options, and whether only the
+        best answer of each row was asked for.
+        """
+        if signature is not None or not options:
+            name = ANSWER if signature is None else signature
+            if not isinstance(name, str) or name not in self.signatures:
+                raise UsageError(
+                    f"{self.name} has no signature {quoted(name)}."
+                    f"{suggest(str(name), self.signatures)}"
+                )
+            return name, options, False
+        if options.keys() <= scalars_of(self.signatures[ANSWER]).keys():
+            return ANSWER, options, False
+        if unknown := sorted(options.keys() - {"beam", "n_best"}):
+            known = ["beam", "n_best"] if "search" in self.capabilities else []
+            raise UsageError(
+                f"predict of {self.name} has no option {quoted(unknown[0])}."
+                f"{suggest(unknown[0], known)}"
+            )
+        self.require("search", "does not search", "beam and n_best are for models that search.")
+        for option, value in options.items():
+            check_integer(option, value)
+        n_best = options.get("n_best", 1)
+        beam = options.get("beam", max(n_best, self.resolved["config"].get("beam", n_best)))
+        if not 1 <= n_best <= beam:
+            raise UsageError(f"n_best must be from 1 to beam, which is {beam}; got {n_best}.")
+        return SEARCH, {"beam": beam, "n_best": n_best}, "n_best" not in options
+
+    def _columns(
+        self, signature: str, examples: Any, columns: Mapping[str, str] | None
+    ) -> tuple[dict[str, list], dict[str, list], dict[str, tf.TensorSpec]]:
+        """Returns the inputs of a signature as columns, what else is known of the rows, and the
+        specs of the inputs.
+        """
+        specs = {
+            name: spec
+            for name, spec in input_specs(self.signatures[signature]).items()
+            if spec.shape.rank
+        }
+        ranks = {
+            name: spec.shape.rank - 1
+            for name, spec in specs.items()
+            if name != LENGTH or len(specs) == 1
+        }
+        texts = all(specs[name].dtype == tf.string for name in ranks)
+        examples, others = read_request(self, examples, ranks, texts, columns)
+        return columns_of(with_lengths(examples, specs), specs), others, specs
+
+    def _answer(
+        self,
+        function: Any,
+        columns: Mapping[str, list],
+        specs: Mapping[str, tf.TensorSpec],
+        fixed: Mapping[str, tf.Tensor],
+        batch_size: int,
+    ) -> list[dict[str, Any]]:
+        """Computes the outputs of a signature for each row, as plain Python values."""
         count = len(next(iter(columns.values())))
         if not count:
             return []
@@ -327,7 +470,7 @@ class Predictor:
                     }
                 if rows.VALID not in values:  # of a model that does not mark them itself
                     wrong = index[rows.find_not_finite(values)]
-                    problems |= dict.fromkeys(wrong.tolist(), "Its answer has no finite numbers.")
+                    problems |= dict.fromkeys(wrong.tolist(), NOT_FINITE)
         if len(asserted) == count:  # it was not one row that was wrong
             raise UsageError(asserted[min(asserted)])
         problems |= asserted
@@ -336,6 +479,101 @@ class Predictor:
             for i, problem in problems.items():
                 answers[i] = {**nothing, rows.PROBLEM: problem, rows.VALID: False}
         return answers
+
+    def _wrapped(
+        self,
+        answers: list[dict[str, Any]],
+        columns: Mapping[str, list],
+        others: Mapping[str, list],
+        *,
+        refine: bool,
+    ) -> Answers:
+        """Returns answers that know their examples and how their recipe shows them."""
+        recipe = self._known_recipe
+        further = getattr(recipe.module, "refine", None) if recipe and refine else None
+        shown = {name: values for name, values in columns.items() if name != LENGTH}
+        found = Answers()
+        for row, values in enumerate(answers):
+            example = {
+                **{name: each[row] for name, each in others.items()},
+                **{name: _decoded(each[row]) for name, each in shown.items()},
+            }
+            if further is not None and values.get(rows.VALID, True):
+                values = {**values, **further(example, values)}
+            found.append(Answer(values, example, self, recipe))
+        return found
+
+    @property
+    def _pictures(self) -> tuple[Picture, ...]:
+        return self._known_recipe.pictures if self._known_recipe else ()
+
+    @property
+    def _known_recipe(self) -> Recipe | None:
+        """The recipe, unless that means to run a file that nothing else has needed so far."""
+        if "recipe" not in vars(self) and ".py" in self.resolved["recipe"]:
+            return None
+        try:
+            return self.recipe
+        except ZooError:  # an export of a recipe that is not installed here answers without it
+            return None
+
+    def embed(self, examples: Any, *, batch_size: int = 64) -> np.ndarray:
+        """Returns a vector of each example: the states of the network, pooled over time.
+
+        Where the network pools the states itself, its pooled vector; else the mean over the real
+        steps of the states of the last recurrent layer, of an encoder and decoder those of the
+        encoder's first layer. For search by likeness, clustering, or a linear model on top.
+
+        Args:
+          examples: as for `predict`.
+          batch_size: rows computed together.
+
+        Returns:
+          float32 `(examples, size)`.
+
+        Raises:
+          UsageError: the model has no recurrent layer, or as for `predict`.
+          ZooError: it is an export in the format `saved_model`, whose layers cannot be seen.
+        """
+        from zoo.serving import embedding
+
+        name = embedding.signature_of(self.served())
+        columns, _, specs = self._columns(name, examples, None)
+        if not len(next(iter(columns.values()))):
+            raise UsageError("There is no example to embed.")
+        encoder = self.recipe.topology == "encoder-decoder"
+        return embedding.embed(self, columns, specs, batch_size, encoder=encoder)
+
+    def evaluate(self, data: DataLike = None, **options: Any) -> dict[str, Any]:
+        """Scores the model: `zoo.evaluate(self, data, **options)`."""
+        return _function("zoo.serving.evaluation", "evaluate")(self, data, **options)
+
+    def export(self, directory: str | Path, **options: Any) -> Path:
+        """Writes a version directory for TF Serving: `zoo.export(self, directory, **options)`."""
+        return _function("zoo.serving.export", "export")(self, directory, **options)
+
+    def save(self, directory: str | Path) -> Path:
+        """Writes the network with its config and assets, to be loaded or trained on.
+
+        Returns:
+          The folder, for `zoo.load` and `zoo.train(…, base=folder)`: as `export` in the format
+          `keras` writes it.
+        """
+        return self.export(directory, format="keras")
+
+    def __repr__(self) -> str:
+        return f"Predictor({self._title()})"
+
+    def _repr_html_(self) -> str:
+        from zoo.report.page import card_html
+
+        curves = self.about / "curves.png"
+        picture = curves.read_bytes() if curves.is_file() and not curves.is_symlink() else b""
+        return card_html(self._title(), self.card, picture)
+
+    def _title(self) -> str:
+        """Returns one line about the model, of what its files say."""
+        return describe_model(self.name, self.about, self._known_recipe)
 
     def tensors(self, examples: Mapping[str, Sequence]) -> dict[str, tf.Tensor]:
         """Returns examples as `serving_default` takes them, in one batch; see `tensors`."""
@@ -351,7 +589,7 @@ class Predictor:
         top_p: float | None = None,
         seed: int = 0,
         **given: Any,
-    ) -> list[dict[str, Any]]:
+    ) -> Answers:
         """Makes new sequences from one seed, such as a key or the first words.
 
         Args:
@@ -416,12 +654,15 @@ class Predictor:
 
         Args as of `generate`'s `given`; raises as `generate`.
         """
+        use_tensorflow()
         specs = input_specs(self.signatures[BEGIN])
         columns = {name: [value] for name, value in self.seed_inputs(given)[0].items()}
         inputs = columns_of(columns, specs).items()
-        begun = dict(
-            self.signatures[BEGIN](**{n: input_tensor(n, specs[n], column) for n, column in inputs})
-        )
+        given_tensors = {n: input_tensor(n, specs[n], column) for n, column in inputs}
+        try:
+            begun = dict(self.signatures[BEGIN](**given_tensors))
+        except rows.REFUSALS as error:
+            raise UsageError(rows.refusal(error)) from error
         begun.pop(rows.VALID, None)
         problem = begun.pop(rows.PROBLEM, None)
         if problem is not None and problem[0] != b"":
@@ -464,6 +705,11 @@ class Predictor:
         return plain
 
 
+def _function(module: str, name: str) -> Any:
+    """Returns a function of a module that imports this one."""
+    return getattr(importlib.import_module(module), name)
+
+
 def _computed(
     function: Any,
     columns: Mapping[str, list],
@@ -486,13 +732,9 @@ def _computed(
     inputs = batch_tensors(columns, specs, index)
     try:
         outputs = function(**inputs, **options)
-    except tf.errors.InvalidArgumentError as error:
-        # A graph can check what it is given by an assertion only.
-        said = rows.asserted(error)
-        if said is None:
-            raise
+    except rows.REFUSALS as error:
         if len(index) == 1:
-            problems[int(index[0])] = said
+            problems[int(index[0])] = rows.refusal(error)
             return
         for one in np.split(index, len(index)):
             yield from _computed(function, columns, specs, options, one, problems)
@@ -509,6 +751,11 @@ def without_cudnn(model: Any) -> None:
     for layer in [model, *layers_of(model)]:
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False
+
+
+def _first(value: Any) -> Any:
+    """Returns the best of several answers; of a row without an answer, its one value."""
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _decoded(value: Any) -> Any:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from zoo.errors import shortened
 from zoo.serving.inputs import LENGTH, size_of
 
 VALID, PROBLEM = "valid", "problem"  # outputs, see `zoo.serving.capabilities.MARKS`
+LONGEST = 400  # characters of what an assertion says
 _ASSERTED = re.compile(r"assertion failed: \[([^\]]*)\] \[(.*)\]")
 
 
@@ -45,10 +47,27 @@ def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec])
     return problems
 
 
-def asserted(error: tf.errors.OpError) -> str | None:
-    """Returns what an assertion in a graph says, a sentence; None for other errors."""
-    said = _ASSERTED.search(error.message)
-    return said and f"{said[1]} {said[2].replace('] [', ', ')}."
+# What TensorFlow raises for what it was given. It cannot make an error of its own of a message that
+# quotes invalid UTF-8.
+REFUSALS = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
+
+
+def refusal(error: Exception) -> str:
+    """Returns what a graph says of what it was given, a sentence.
+
+    Args:
+      error: one of `REFUSALS`.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        message = error.object.decode("utf-8", errors="replace")
+    else:
+        message = getattr(error, "message", str(error))
+    said = _ASSERTED.search(message)
+    if said:
+        return shortened(f"{said[1]} {said[2].replace('] [', ', ')}", LONGEST) + "."
+    reasons = [line.strip() for line in message.partition("[[")[0].splitlines() if line.strip()]
+    reason = reasons[-1] if reasons else type(error).__name__
+    return f"The network cannot compute it ({shortened(reason)})."
 
 
 def find_not_finite(values: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from zoo.bounds import first_bytes, last_bytes
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
+from zoo.text.normalisation import NONE, normalise
 from zoo.utf8 import utf8
 
 PADDING = 0
@@ -32,7 +33,7 @@ def split_words(text: tf.Tensor) -> tf.RaggedTensor:
 
     HTML tags become spaces, bytes that are not UTF-8 become U+FFFD, and each sign that is
     neither letter, digit, mark nor apostrophe is a token of its own: `"Great movie!!"` gives
-    `great movie ! !`.
+    `great movie ! !`. Texts are normalised before, see `zoo.text.normalise`.
 
     Args:
       text: string `(batch,)`.
@@ -49,16 +50,21 @@ def split_words(text: tf.Tensor) -> tf.RaggedTensor:
     return tf.strings.split(text)
 
 
-def learn_vocabulary(texts: Sequence[str], size: int) -> list[str]:
+def learn_vocabulary(texts: Sequence[str], size: int, normalisation: int = NONE) -> list[str]:
     """Returns the `size` most frequent words of `texts`, the most frequent first.
 
     Ties are broken by the alphabet, so that the result does not depend on the order of rows.
+
+    Args:
+      texts: raw.
+      size: words, at most.
+      normalisation: how texts are normalised, see `zoo.text.normalise`; as of the `WordEncoder`.
 
     Raises:
       ZooError: there is no word in any of them.
     """
     counts: collections.Counter[bytes] = collections.Counter()
-    for words in _chunks(texts).map(split_words):
+    for words in _chunks(texts).map(lambda text: split_words(normalise(text, normalisation))):
         counts.update(words.flat_values.numpy().tolist())
     if not counts:
         raise ZooError(
@@ -87,6 +93,7 @@ class WordEncoder(keras.layers.Layer):
       vocabulary: words; word `i` gets the id `i + RESERVED`.
       max_words: ids a row has at most.
       max_bytes: of a text, before it is split.
+      normalisation: how texts are normalised, see `zoo.text.normalise`.
 
     Call arguments:
       text: string `(batch,)`.
@@ -100,12 +107,14 @@ class WordEncoder(keras.layers.Layer):
         vocabulary: Sequence[str],
         max_words: int,
         max_bytes: int = MAX_BYTES,
+        normalisation: int = NONE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.vocabulary = list(vocabulary)
         self.max_words = max_words
         self.max_bytes = max_bytes
+        self.normalisation = normalisation
         self.built = True  # no weights to build
         self._table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
@@ -120,7 +129,8 @@ class WordEncoder(keras.layers.Layer):
         head = self.max_bytes // 4
         ends = [first_bytes(text, head), " ", last_bytes(text, self.max_bytes - head)]
         long = tf.strings.length(text) > self.max_bytes
-        words = split_words(tf.where(long, tf.strings.join(ends), text))
+        read = tf.where(long, tf.strings.join(ends), text)
+        words = split_words(normalise(read, self.normalisation))
         words = tf.concat([words, tf.fill([tf.shape(text)[0], 1], "")], axis=1)
         lengths = words.row_lengths() - 1  # the "" at the end stays only where it is alone
         keep = tf.clip_by_value(lengths, 1, self.max_words)
@@ -149,5 +159,5 @@ class WordEncoder(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        names = ("vocabulary", "max_words", "max_bytes")
+        names = ("vocabulary", "max_words", "max_bytes", "normalisation")
         return {**config, **{name: getattr(self, name) for name in names}}

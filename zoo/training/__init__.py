@@ -9,12 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.training.distillation import distil
     from zoo.training.fit import train
     from zoo.training.run import Run
 
-__all__ = ["Run", "train"]
+__all__ = ["Run", "distil", "train"]
 
-_LAZY = {"Run": "zoo.training.run", "train": "zoo.training.fit"}
+_LAZY = {
+    "Run": "zoo.training.run",
+    "distil": "zoo.training.distillation",
+    "train": "zoo.training.fit",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,8 +15,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.errors import STOPPING, Interrupted, ZooError
+from zoo.errors import LONGEST, STOPPING, Interrupted, UsageError, ZooError, shortened
 from zoo.training import checkpoint, diagnostics
+from zoo.training.replicas import Votes
 from zoo.training.run import OVERWRITTEN
 from zoo.training.throughput import Throughput
 from zoo.training.workers import Workers
@@ -26,11 +27,15 @@ class StopSignal:
     """While active, remembers a signal that ends a process instead of dying in mid-step.
 
     These are SIGINT, SIGTERM and SIGHUP; one that the process ignores, as `nohup` has it, stays
-    ignored. A second SIGINT interrupts at once. Does nothing outside the main thread.
+    ignored. A second SIGINT interrupts at once. Outside the main thread no signal is seen.
+
+    Args:
+      event: another way to stop, from any thread; None if there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, event: threading.Event | None = None) -> None:
         self.received: int | None = None
+        self.event = event
 
     def __enter__(self) -> StopSignal:
         self._before: dict[int, Any] = {}
@@ -45,8 +50,13 @@ class StopSignal:
             signal.signal(number, handler)
 
     @property
+    def asked(self) -> bool:
+        """Whether this process is asked to stop."""
+        return self.received is not None or (self.event is not None and self.event.is_set())
+
+    @property
     def number(self) -> int:
-        """The signal; SIGTERM if it was another worker that received one."""
+        """The signal; SIGTERM if it was an event, or another worker that received one."""
         return signal.SIGTERM if self.received is None else self.received
 
     def _handle(self, number: int, _: Any) -> None:
@@ -69,6 +79,7 @@ class Steps(keras.callbacks.Callback):
       metrics: values of a checkpoint whose running metrics to set before the first step, or None.
       workers: the processes that train together, of which the chief writes.
       pace: counts what the steps read.
+      votes: what travels with the steps of several replicas, None for one.
     """
 
     def __init__(
@@ -83,12 +94,13 @@ class Steps(keras.callbacks.Callback):
         metrics: list[np.ndarray] | None,
         workers: Workers,
         pace: Throughput,
+        votes: Votes | None = None,
     ) -> None:
         super().__init__()
         self.folder, self.state, self.steps, self.every = folder, state, steps, every
         self.order = order
         self.stop, self.progress, self.metrics = stop, progress, metrics
-        self.workers, self.pace = workers, pace
+        self.workers, self.pace, self.votes = workers, pace, votes
         self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -106,20 +118,35 @@ class Steps(keras.callbacks.Callback):
         self._clock = now
         self.state.step += 1
         self.pace.end(self.state)
-        if wrong := diagnostics.broken(self.model, (logs or {}).get("loss", 0.0)):
+        # All workers have to see the same loss.
+        loss = self.votes.loss if self.votes else (logs or {}).get("loss", 0.0)
+        if wrong := diagnostics.broken(self.model, loss):
             raise ZooError(self._lost(wrong, self.order[batch]))
         self.progress.step(self.state, logs or {})
         self.workers.beat()
+        stopped, due = self._asked()
         if self.state.step < self.steps:
-            due = self.workers.chief and time.monotonic() - self._saved >= self.every
-            # Whoever is asked to stop or to write, all do, after the same step.
-            stopped, due = self.workers.agree(self.stop.received is not None, due)
             if stopped or due:
                 checkpoint.save(self.folder, self.model, self.state, write=self.workers.chief)
                 self._saved = time.monotonic()
             if stopped:
                 raise Interrupted(self.state.epoch + 1, self.state.step, self.stop.number)
         self._clock = time.perf_counter()
+
+    def _asked(self) -> list[bool]:
+        """Returns whether to stop and whether to write a checkpoint, after this step.
+
+        Whoever of several workers is asked to, all do after the same step: the next one, with which
+        the others hear of it.
+        """
+        late = time.monotonic() - self._saved >= self.every
+        raised = [self.stop.asked, self.workers.chief and late]
+        if self.votes is None or self.workers.number == 1:
+            return raised
+        heard, self.votes.raised = self.votes.heard, raised
+        if heard[1]:  # it is written now
+            self.votes.raised[1] = False
+        return heard
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.workers.beat()
@@ -148,30 +175,122 @@ class Steps(keras.callbacks.Callback):
         )
 
 
+class Custom(keras.callbacks.Callback):
+    """Calls callbacks of the user's as if all epochs were of one `fit`.
+
+    Args:
+      callbacks: of Keras, in their order.
+
+    Raises:
+      UsageError: one of them is none.
+    """
+
+    def __init__(self, callbacks: Sequence[Any]) -> None:
+        super().__init__()
+        for each in callbacks:
+            if not isinstance(each, keras.callbacks.Callback):
+                raise UsageError(
+                    "callbacks must be a list of keras.callbacks.Callback; got a value of type "
+                    f"{type(each).__name__}."
+                )
+        self._callbacks = list(callbacks)
+        self._begun = False
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        for each in self._callbacks:
+            each.set_model(model)
+
+    def set_params(self, params: Any) -> None:
+        super().set_params(params)
+        for each in self._callbacks:
+            each.set_params(params)
+
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for each in self._callbacks:
+            getattr(each, hook)(*arguments)
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if not self._begun:
+            self._begun = True
+            self._call("on_train_begin", logs)
+
+    def end(self) -> None:
+        """To be called after the last epoch."""
+        if self._begun:
+            self._call("on_train_end", None)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._call("on_epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._call("on_epoch_end", epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_train_batch_end", batch, logs)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self._call("on_test_begin", logs)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        self._call("on_test_end", logs)
+
+    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._call("on_test_batch_end", batch, logs)
+
+
+def in_notebook() -> bool:
+    """Whether standard output is the output of a notebook's cell."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
 class Progress:
-    """A progress bar in a terminal, one plain line an epoch elsewhere.
+    """A progress bar in a terminal or a notebook, one plain line an epoch elsewhere.
 
     Args:
       epochs, steps: how many there are to be.
       quiet: print nothing.
+      verbose: print what only experts ask for, too.
     """
 
-    def __init__(self, epochs: int, steps: int, quiet: bool = False) -> None:
-        self.epochs, self.steps, self.quiet = epochs, steps, quiet
+    def __init__(self, epochs: int, steps: int, quiet: bool = False, verbose: bool = False) -> None:
+        self.epochs, self.steps, self.quiet, self.verbose = epochs, steps, quiet, verbose
         self.terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.notebook = not self.terminal and in_notebook()
         self._drawn = 0.0
+        self._width = 0  # of the bar that is drawn over, in a notebook
         self._begun: tuple[int, float] | None = None
 
     def log(self, line: str) -> None:
         if not self.quiet:
+            line = shortened(line, LONGEST)  # names and labels of data may be a stranger's
             end = "\x1b[K\n" if self.terminal else "\n"
-            print(line, end=end, file=sys.stdout, flush=True)
+            print(self._over(line), end=end, file=sys.stdout, flush=True)
+
+    def detail(self, line: str) -> None:
+        """Prints a line for experts."""
+        if self.verbose:
+            self.log(line)
+
+    def _over(self, line: str) -> str:
+        """Returns a line with spaces over what is left of a longer bar, in a notebook."""
+        padded, self._width = line.ljust(self._width), 0
+        return padded
 
     def step(self, state: checkpoint.State, logs: dict[str, float]) -> None:
         now = time.monotonic()
         if self._begun is None or state.step <= self._begun[0]:
             self._begun = (state.step - 1, now)
-        if self.quiet or not self.terminal or (now - self._drawn < 0.1 and state.step < self.steps):
+        pause = 0.1 if self.terminal else 0.5
+        shown = self.terminal or self.notebook
+        if self.quiet or not shown or (now - self._drawn < pause and state.step < self.steps):
             return
         self._drawn = now
         since, start = self._begun
@@ -185,7 +304,13 @@ class Progress:
         if bar >= 6:
             filled = bar * state.step // self.steps
             head += f"{'━' * filled}{'┄' * (bar - filled)}  "
-        print(f"{(head + tail)[:room]}\x1b[K", end="\r", file=sys.stdout, flush=True)
+        line = (head + tail)[:room]
+        if self.notebook:
+            width = len(line)
+            line, self._width = self._over(line), width
+        else:
+            line += "\x1b[K"
+        print(line, end="\r", file=sys.stdout, flush=True)
 
     def epoch(self, row: dict[str, float], seconds: float, best: bool) -> None:
         scores = [

@@ -19,6 +19,7 @@ import numpy as np
 from zoo import files
 from zoo.errors import ZooError
 from zoo.scores import Monitor
+from zoo.training.averages import averaged
 from zoo.training.replicas import read_metrics, write_metrics
 
 KEEP = 2  # the newest, and the one before it in case the newest is damaged
@@ -35,9 +36,11 @@ class State:
       best_epoch: its epoch, from 1.
       stale: epochs since then.
       seconds: time spent in training steps, over all sessions of the run.
-      waited: seconds of them in which a step waited for its batch.
+      waited: seconds of them in which a step waited for its batch, first steps left out.
+      first: seconds of them that the first step of each epoch took.
       rows, tokens, places: what the steps have read (see `zoo.data.Batches.sizes`).
       history: one dict an epoch.
+      averaged: epochs of whose weights the best are the mean; 0 where they are those of one.
     """
 
     epoch: int = 0
@@ -47,10 +50,12 @@ class State:
     stale: int = 0
     seconds: float = 0.0
     waited: float = 0.0
+    first: float = 0.0
     rows: int = 0
     tokens: int = 0
     places: int = 0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    averaged: int = 0
 
     def observe(self, score: float, monitor: Monitor) -> bool:
         """Takes the validation score of the next epoch; returns whether it is the best so far."""
@@ -164,7 +169,7 @@ def repair(run: Path, model: keras.Model, state: State) -> list[str]:
     if wrong:
         notes.append(f"{last.name} is damaged ({wrong}); writing it again")
         if not state.step:  # else the weights of that epoch are gone, and this one's come soon
-            with files.atomic_write(last) as temporary:
+            with files.atomic_write(last) as temporary, averaged(model):
                 model.save(temporary)
             wrong = None
     lost = files.verify_archive(best)

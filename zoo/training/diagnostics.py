@@ -17,9 +17,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from zoo.report.epochs import UPDATE
 from zoo.training.keras_private import optimizer_variables, variable_indices
-
-UPDATE = "update/"  # columns of the history: a layer's ‖update‖ / ‖weights‖
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -35,12 +34,22 @@ class MonitoredAdam(keras.optimizers.Adam):
     Args:
       *args: of `keras.optimizers.Adam`.
       groups: the name of the layer that each trainable variable belongs to, in their order.
+      rates: factor of the step size of each layer, in the order of `layers`; () for 1.
+      starts: the step from which on each layer learns; () for the first one.
       **kwargs: of `keras.optimizers.Adam`.
     """
 
-    def __init__(self, *args: Any, groups: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        groups: Sequence[str] = (),
+        rates: Sequence[float] = (),
+        starts: Sequence[int] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.groups = list(groups)
+        self.rates, self.starts = list(rates), list(starts)
 
     @property
     def layers(self) -> list[str]:
@@ -84,14 +93,30 @@ class MonitoredAdam(keras.optimizers.Adam):
         after = [tf.convert_to_tensor(variable) for variable in variables]
         weights = by_layer([_square(old) for old in before])
         update = by_layer([_square(new - old) for new, old in zip(after, before, strict=True)])
-        ratio = tf.sqrt(update / tf.maximum(weights, 1e-20))
+        # Weights that are all zero, as some begin, have no size to compare a step with.
+        ratio = tf.sqrt(tf.math.divide_no_nan(update, weights))
         limit = self.global_clipnorm or np.inf
         counted = tf.stack([tf.ones(()), norm, tf.cast(norm > limit, tf.float32)])
         self.totals.assign_add(tf.concat([counted, ratio], axis=0))
         self.last.assign(tf.sqrt(gradient))
 
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if self.rates or self.starts:
+            (index,) = variable_indices(self, [variable])
+            layer = self.layers.index(self.groups[index])
+            factor = self.rates[layer] if self.rates else 1.0
+            if self.starts:
+                begun = ops.greater_equal(self.iterations, self.starts[layer])
+                factor = factor * ops.cast(begun, learning_rate.dtype)
+            learning_rate = learning_rate * factor
+        super().update_step(gradient, variable, learning_rate)
+
+    def finalize_variable_values(self, var_list: list[Any]) -> None:
+        """Leaves the weights as they are: `zoo.training.averages` gives their means."""
+
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "groups": self.groups}
+        mine = {"groups": self.groups, "rates": self.rates, "starts": self.starts}
+        return {**super().get_config(), **mine}
 
 
 # Its name in `.keras` files of earlier versions.
@@ -103,13 +128,13 @@ def _square(values: Any) -> Any:
     return ops.cast(ops.sum(ops.square(values)), "float32")
 
 
-def layer_names(model: keras.Model) -> list[str]:
-    """Returns the name of the layer of each trainable variable of a model, in their order.
+def named_layers(model: keras.Model) -> dict[str, Any]:
+    """Returns the layers of a model that have weights, by name, in the order of the model.
 
     A name that Keras gave depends on what else the process has built (`lstm_7`); such layers are
     numbered again, so that a model's names are always the same.
     """
-    owner: dict[int, str] = {}
+    named = {}
     count: Counter[str] = Counter()
     for layer in model.layers:
         base, _ = re.fullmatch(r"(.*?)(_\d+)?", layer.name).groups()  # type: ignore[union-attr]
@@ -117,6 +142,15 @@ def layer_names(model: keras.Model) -> list[str]:
         if base.replace("_", "") == type(layer).__name__.lower():
             name = f"{base}_{count[base]}" if count[base] else base
             count[base] += 1
+        if layer.weights:
+            named[name] = layer
+    return named
+
+
+def layer_names(model: keras.Model) -> list[str]:
+    """Returns the name of the layer of each trainable variable of a model, in their order."""
+    owner: dict[int, str] = {}
+    for name, layer in named_layers(model).items():
         for variable in layer.trainable_variables:
             owner.setdefault(id(variable), name)
     return [owner.get(id(variable), "model") for variable in model.trainable_variables]
@@ -155,21 +189,6 @@ def end_epoch(model: keras.Model) -> dict[str, float]:
         "clipped": clipped / steps,
         **dict(zip(names, ratios, strict=True)),
     }
-
-
-def summary(row: dict[str, float]) -> str:
-    """Returns the line about the last epoch of a run; empty where gradients are not monitored."""
-    ratios = {key.removeprefix(UPDATE): row[key] for key in row if key.startswith(UPDATE)}
-    if not ratios:
-        return ""
-    least, most = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
-    moved = f"{ratios[most]:.1e} of their size ({most})"
-    if least != most:
-        moved = f"{ratios[least]:.1e} ({least}) to {moved}"
-    return (
-        f"last epoch: gradient norm {row['gradient_norm']:.3g}, {row['clipped']:.0%} of the steps "
-        f"clipped; a step moves weights by {moved}"
-    )
 
 
 def broken(model: keras.Model, loss: float) -> str | None:

@@ -9,9 +9,9 @@ from zoo import files
 from zoo.config import Config
 from zoo.data import Splits
 from zoo.recipe import Recipe
-from zoo.report import card
+from zoo.report import card, epochs
 from zoo.serving.predictor import load
-from zoo.training import checkpoint, diagnostics, throughput
+from zoo.training import checkpoint, throughput
 from zoo.training.callbacks import Progress
 from zoo.training.run import Run, delete_own
 
@@ -63,13 +63,13 @@ def finish(
     """
     from zoo.report import plots
 
-    if summary := diagnostics.summary(state.history[-1]):
-        progress.log(summary)
+    if summary := epochs.summary(state.history[-1]):
+        progress.detail(summary)
     if state.seconds:
         progress.log(throughput.summary(state))
     plots.curves(state.history, run.path / "curves.png", recipe.monitor)
     progress.log(f"testing the weights of epoch {state.best_epoch}")
-    predictor = load(run.path)
+    predictor = load(run.path, trust=True)  # this process has trained it
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
     metrics: dict[str, Any] = {
@@ -85,12 +85,15 @@ def finish(
         "test_seconds": round(time.perf_counter() - begun, 1),
         "baseline": {},
     }
+    if state.averaged:
+        metrics["weights"] = f"the mean of the last {state.averaged} epochs"
     if baselines:
         progress.log("fitting the baselines")
         others = recipe.baseline(config, splits)
         metrics["baseline"] = {name: each.to_json() for name, each in others.items()}
     if scores.confusion:
         plots.confusion(scores.confusion, run.path / "confusion.png")
+    recipe.figures(predictor.config, predictor.assets, predictor, splits.test, run.path / "figures")
     (run.path / "card.md").unlink(missing_ok=True)  # of lost metrics
     files.write_json(run.path / "metrics.json", metrics)
     wrap_up(run, recipe)

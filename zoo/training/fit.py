@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import random
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +22,45 @@ from zoo.cluster import find_cluster
 from zoo.config import Config, override
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
+from zoo.data.reading import ReadingLike, reading_of
 from zoo.environment import environment
-from zoo.errors import Interrupted, UsageError, ZooError, first_line, suggest
+from zoo.errors import (
+    Interrupted,
+    UsageError,
+    ZooError,
+    check_integer,
+    check_mapping,
+    check_number,
+    check_path,
+    first_line,
+    suggest,
+)
 from zoo.handshake import telling
+from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities
 from zoo.serving.predictor import Predictor
-from zoo.training import checkpoint, diagnostics, throughput
-from zoo.training.callbacks import Progress, Steps, StopSignal
+from zoo.training import checkpoint, diagnostics, ray, throughput
+from zoo.training.averages import ValidateAveraged, averaged, keep_epoch, take_mean
+from zoo.training.callbacks import Custom, Progress, Steps, StopSignal
+from zoo.training.class_weight import parse_class_weight, weight_by_class
 from zoo.training.finish import finish, trained, wrap_up
+from zoo.training.lessons import check_teachers, take_lesson
 from zoo.training.lock import locked
 from zoo.training.optimizer import compile_model
 from zoo.training.overwrite import discard, set_aside, settle
-from zoo.training.replicas import distribute, prepare
+from zoo.training.replicas import Votes, distribute, prepare
 from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
-from zoo.training.transfer import load_base, take_weights
+from zoo.training.transfer import (
+    base_config,
+    check_fits,
+    has_new_head,
+    load_base,
+    prepare_from,
+    take_weights,
+)
 from zoo.training.workers import FOLDER_PATIENCE, Workers, facts, look, until, wait_for
 
 
@@ -46,7 +70,12 @@ def train(
     *,
     data: DataLike = None,
     columns: Mapping[str, str] | None = None,
+    reading: ReadingLike = None,
     settings: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    class_weight: Mapping[Any, float] | str | None = None,
     seed: int = 0,
     deterministic: bool = False,
     strategy: str = "auto",
@@ -58,6 +87,9 @@ def train(
     baselines: bool = True,
     checkpoint_seconds: float = 60.0,
     quiet: bool = False,
+    trust: bool = False,
+    verbose: bool = False,
+    stop: threading.Event | None = None,
 ) -> Run:
     """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
 
@@ -65,16 +97,27 @@ def train(
       name: of a recipe, or `path/to/file.py:name`.
       output: run folder; `runs/<name>` if None.
       data: a source of the recipe's dataset (`"tfds"`, `"wheel"`, `"sample"`), a file or a
-        folder of files, a dict of columns (name to a list of values), or a dict of splits
-        (`"train"`, `"validation"`, `"test"`) of columns; None for the first available source.
+        folder of files, or data in memory: a DataFrame, a dict of columns (name to a list of
+        values), a list of dicts or tuples, a pair `(x, y)`, a `tf.data.Dataset`; or splits of
+        these: a dict (`"train"`, `"validation"`, `"test"`) or a tuple, `(train, test)` or
+        `(train, validation, test)`. None for the first available source.
       columns: our column name to the file's, `{"text": "review"}`.
+      reading: how files are written, where it is not to be found out: fields of
+        `zoo.data.reading.ReadOptions`, such as `{"encoding": "cp1252", "drop_bad": True}`.
       settings: fields of the recipe's config to change; text is converted to their types.
+      epochs, batch_size: short for these settings.
+      callbacks: of Keras, called beside ours as in one `fit`; one that sets
+        `model.stop_training` ends training after that epoch. They are no part of what a run that
+        goes on must share, and begin anew then.
+      class_weight: `"balanced"`, or class name to the weight of its rows in the loss; 1 for
+        classes that are not in it.
       seed: of weights, dropout and the order of batches.
       deterministic: bit-equal results on the same machine. TensorFlow cannot take this back
         in a process.
       strategy: of `zoo.training.strategy.make_strategy`.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
-      base: model to go on from: its vocabulary and every weight that fits.
+      base: model to go on from: its vocabulary, and the weights of each layer that has the same
+        name and shape. It may be of another recipe that reads its input alike.
       overwrite: train from scratch in a run folder. The run that it holds is deleted when the
         new one has its first complete epoch, and put back when that fails before. Files that no
         run writes stay.
@@ -83,6 +126,10 @@ def train(
       baselines: also fit the recipe's baselines.
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
+      trust: as for `zoo.load`, of the model that `base` names.
+      verbose: also print norms of gradients and steps, which the card has too.
+      stop: once it is set, training stops as at SIGTERM, after a step and with a checkpoint.
+        Signals are only seen in the main thread; elsewhere, this is how to stop.
 
     Returns:
       The run, complete.
@@ -94,22 +141,87 @@ def train(
       WorkersLost: other workers are gone or do not come; the same call on all goes on.
       Interrupted: SIGINT, SIGTERM or SIGHUP came; the same call without `overwrite` goes on.
     """
+    return start(
+        name, output, data=data, columns=columns, reading=reading, settings=settings, epochs=epochs,
+        batch_size=batch_size, callbacks=callbacks, class_weight=class_weight, seed=seed,
+        deterministic=deterministic, strategy=strategy, precision=precision, base=base,
+        overwrite=overwrite, resume=resume, tiny=tiny, baselines=baselines,
+        checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust, verbose=verbose,
+        stop=stop,
+    )  # fmt: skip
+
+
+def start(
+    name: str,
+    output: str | Path | None,
+    *,
+    data: DataLike,
+    columns: Mapping[str, str] | None,
+    reading: ReadingLike,
+    settings: Mapping[str, Any] | None,
+    epochs: int | None,
+    batch_size: int | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    class_weight: Mapping[Any, float] | str | None,
+    seed: int,
+    deterministic: bool,
+    strategy: str,
+    precision: str,
+    base: str | Path | None,
+    overwrite: bool,
+    resume: bool,
+    tiny: bool,
+    baselines: bool,
+    checkpoint_seconds: float,
+    quiet: bool,
+    trust: bool,
+    verbose: bool,
+    stop: threading.Event | None,
+    teachers: Sequence[str | Path] = (),
+    unlabelled: str | Path | None = None,
+    label_share: float | None = None,
+) -> Run:
+    """Trains as `train` says, with teachers as `zoo.distil` says."""
     with telling(lambda: find_cluster(strategy)):
         recipe = get_recipe(name)
+        if output is not None:
+            check_path("output", output)
+        if base is not None:
+            check_path("base", base)
+        check_mapping("columns", columns)
+        check_mapping("settings", settings)
+        check_integer("seed", seed)
+        check_number("checkpoint_seconds", checkpoint_seconds)
         options = Options(
             data=recorded(data),
             columns=dict(columns or {}),
+            reading=reading_of(reading).options.to_json(),
             seed=seed,
             deterministic=deterministic,
             strategy=strategy,
             precision=precision,
             tiny=tiny,
-            base=None if base is None else str(base),
+            base=None if base is None else os.fspath(base),
+            class_weight=parse_class_weight(class_weight),
+            teachers=[str(teacher) for teacher in teachers] or None,
+            unlabelled=None if unlabelled is None else str(unlabelled),
+            label_share=label_share,
         )
         settings = dict(settings or {})
+        for key, value in (("epochs", epochs), ("batch_size", batch_size)):
+            if value is not None:
+                if key in settings:
+                    raise UsageError(f"{key} is given twice: by itself and in settings.")
+                settings[key] = value
+        custom = Custom(callbacks)
         if tiny:
             settings = {"epochs": 2, **settings}
-        override(recipe.config, settings)  # says what is wrong before workers wait for each other
+        config = override(recipe.config, settings)  # says what is wrong before workers wait
+        if options.teachers:
+            if options.class_weight is not None:
+                raise UsageError("class_weight and teachers cannot be combined; omit one of them.")
+            check_teachers(recipe, config, options, find_cluster(strategy))
+    use_tensorflow()
     run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     cluster = find_cluster(strategy)
 
@@ -130,7 +242,8 @@ def train(
         return _train(
             recipe, run, data, options, settings, replicas, workers,
             overwrite=overwrite, resume=resume, baselines=baselines,
-            checkpoint_seconds=checkpoint_seconds, quiet=quiet,
+            checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust, verbose=verbose,
+            custom=custom, stop=stop,
         )  # fmt: skip
 
 
@@ -148,6 +261,10 @@ def _train(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    trust: bool,
+    verbose: bool,
+    custom: Custom,
+    stop: threading.Event | None,
 ) -> Run:
     """Does what `train` says, as one of the workers, and alone in the run folder."""
     if workers.chief:
@@ -158,19 +275,19 @@ def _train(
         if overwrite and workers.chief:
             settle(run.path, None)
         workers.share_folder(run.path)  # nobody reads it before it is settled
-        origin, config, resolved = _resolve(recipe, options, settings)
+        origin, config, resolved = _resolve(recipe, options, settings, trust)
         check_batch_size(config.batch_size, replicas)
         workers.check_same(resolved["config"])
         if not overwrite:
             if workers.of_chief(workers.chief and settle(run.path, resolved)):
-                origin, config, resolved = _resolve(recipe, options, settings)
-            check_same(run.path, resolved)
+                origin, config, resolved = _resolve(recipe, options, settings, trust)
+            check_same(run.path, resolved, config.ALIASES)
         resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
         try:
             return _train_in(
                 run, recipe, config, resolved, origin, data, options, replicas, workers,
                 overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
-                quiet=quiet,
+                quiet=quiet, verbose=verbose, custom=custom, stop=stop,
             )  # fmt: skip
         except BaseException as error:
             # Stopped after a step, it can go on, and says so.
@@ -181,11 +298,11 @@ def _train(
 
 
 def _resolve(
-    recipe: Recipe, options: Options, settings: dict[str, Any]
+    recipe: Recipe, options: Options, settings: dict[str, Any], trust: bool
 ) -> tuple[Predictor | None, Config, dict[str, Any]]:
     """Returns the model to go on from, the config of the run, and what `config.json` holds."""
-    origin = load_base(recipe, options.base)
-    config = override(origin.config if origin else recipe.config, settings)
+    origin = load_base(options.base, trust)
+    config = override(base_config(recipe, origin), settings)
     return origin, config, _resolved(recipe, options, config)
 
 
@@ -213,12 +330,15 @@ def _train_in(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    verbose: bool,
+    custom: Custom,
+    stop: threading.Event | None,
 ) -> Run:
     """Trains in a run folder that is locked; with `overwrite`, what it holds is not gone on with.
 
     Everything is read before the first file of the folder is moved or written.
     """
-    progress = Progress(config.epochs, 0, quiet or not workers.chief)
+    progress = Progress(config.epochs, 0, quiet or not workers.chief, verbose)
     if not overwrite and workers.of_chief(run.complete):
         return _complete_already(run, recipe, workers.chief, quiet)
 
@@ -233,7 +353,12 @@ def _train_in(
     for note in splits.notes:
         progress.log(f"  {note}")
 
-    train = recipe.augment(config, splits.train)
+    train, lesson = recipe.augment(config, splits.train), None
+    if options.teachers:
+        lesson = take_lesson(
+            run.path / "checkpoint", recipe, config, splits, options, progress, keep=not overwrite
+        )
+        train = lesson.examples
     assets_file = run.path / "assets.json"
     if workers.chief:  # with `overwrite`, those of the old run are still there
         begun = assets_file.exists() and not overwrite
@@ -243,13 +368,21 @@ def _train_in(
     if begun:
         assets = recipe.assets(config, run.read_assets())
     elif workers.chief:
-        assets = recipe.prepare(config, train, origin.assets if origin else None)
+        assets = prepare_from(recipe, config, train, origin)
     else:
-        raise ZooError(f"{run.path} is not the chief's. Workers need a folder that all can see.")
+        raise ZooError(
+            f"{run.path} does not hold what the chief wrote. Workers need a run folder that all of "
+            "them can see."
+        )
     with reading_assets(assets_file) if begun else contextlib.nullcontext():
-        check_served(recipe, config, assets)
+        untrained = check_served(recipe, config, assets)
+    if origin:
+        check_fits(recipe, assets, untrained, origin)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
+    weights = weight_by_class(
+        options.class_weight, assets.get("labels"), training.y, replicas.num_replicas_in_sync
+    )
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()
@@ -258,13 +391,15 @@ def _train_in(
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
-        ("data.json", splits.describe()),
+        ("data.json", {**splits.describe(), **({"teaching": lesson.about} if lesson else {})}),
     ):
         if workers.chief and not (run.path / file).exists():
             files.write_json(run.path / file, value)
     if workers.chief:
         if not assets_file.exists():
             run.write_assets(assets)
+        if lesson:
+            lesson.write(run.path / "checkpoint")
         workers.wait()
 
     state = trained(run, recipe, config) if workers.chief else None
@@ -280,18 +415,18 @@ def _train_in(
         compile_model(recipe, config, assets, model, training.steps_per_epoch)
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
-        if base is not None:
-            for line in take_weights(model, base):
+        if base is not None and origin is not None:
+            for line in take_weights(model, base, has_new_head(assets, origin)):
                 progress.log(f"  {line}")
-    prepare(model, training.take(np.arange(1)))
+    votes = prepare(model, training.take(np.arange(1)))
     shares = replicas.num_replicas_in_sync
     progress.log(
         f"  {model.count_params():,} parameters, {training.steps_per_epoch} steps of "
         f"{config.batch_size} an epoch, {shares} replica(s), {options.precision}"
     )
     state = _fit(
-        recipe, config, run, model, workers, training, validation, options.seed,
-        checkpoint_seconds, progress,
+        recipe, config, run, model, workers, votes, training, validation, options.seed,
+        checkpoint_seconds, progress, custom, weights, stop,
     )  # fmt: skip
     workers.finish()
     if workers.chief:
@@ -315,7 +450,8 @@ def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any])
     try:
         begun = files.read_object(run.path / "config.json", config=dict)["config"]
         origin = override(recipe.config, begun if options.base else {})
-        check_same(run.path, _resolved(recipe, options, override(origin, settings)))
+        resolved = _resolved(recipe, options, override(origin, settings))
+        check_same(run.path, resolved, recipe.config.ALIASES)
     except ZooError:
         return False
     return True
@@ -327,11 +463,15 @@ def _fit(
     run: Run,
     model: keras.Model,
     workers: Workers,
+    votes: Votes | None,
     training: Batches,
     validation: Batches,
     seed: int,
     every: float,
     progress: Progress,
+    custom: Custom,
+    weights: dict[int, float] | None,
+    asked: threading.Event | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
     folder = run.path / "checkpoint"
@@ -357,7 +497,7 @@ def _fit(
 
     progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
-    with StopSignal() as stop:
+    with StopSignal(asked) as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
             before = state.seconds
             fresh = training.renewed(seed, state.epoch)
@@ -374,6 +514,7 @@ def _fit(
                 metrics,
                 workers,
                 speed,
+                votes,
             )
             # One `fit` an epoch: what is remembered between epochs is all in `state`.
             logs = model.fit(
@@ -383,17 +524,41 @@ def _fit(
                 validation_steps=validation.steps_per_epoch if several else None,
                 initial_epoch=state.epoch,
                 epochs=state.epoch + 1,
-                callbacks=[steps],
+                callbacks=[custom, steps, ValidateAveraged()],
+                class_weight=weights,
                 shuffle=False,
                 verbose=0,
             ).history
             metrics = None
             last = {key: value[-1] for key, value in logs.items()}
             workers.check_weights(model)
-            _end_epoch(recipe, run, model, state, last, workers.chief)
+            _end_epoch(recipe, config, run, model, state, last, workers.chief)
             progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
-            if workers.agree(stop.received is not None)[0] and state.epoch < config.epochs:
+            ray.report(state.history[-1], run.path if workers.chief else None)
+            if workers.agree(stop.asked)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
+            if workers.agree(bool(model.stop_training))[0]:  # by a callback of the user's
+                progress.log("  a callback has ended training")
+                break
+    custom.end()
+    if config.average_epochs:
+        workers.wait()  # until the chief has written the weights of the last epoch
+    state.averaged = take_mean(folder, model, state.epoch, config.average_epochs)
+    if state.averaged:
+        steps_held_out = validation.steps_per_epoch if several else None
+        logs = model.evaluate(held_out, steps=steps_held_out, return_dict=True, verbose=0)
+        score = logs[recipe.monitor.name.removeprefix("val_")]
+        better = recipe.monitor.improved(score, state.best)
+        progress.log(
+            f"the mean of the last {state.averaged} epochs: {recipe.monitor.name} {score:.4f}"
+            + "  best" * better
+        )
+        if not better:
+            state.averaged = 0
+        elif workers.chief:
+            with files.atomic_write(run.path / "model-best.keras") as temporary:
+                model.save(temporary)
+        state.best = score if better else state.best
     return state
 
 
@@ -421,6 +586,7 @@ def _newest(
 
 def _end_epoch(
     recipe: Recipe,
+    config: Config,
     run: Run,
     model: keras.Model,
     state: checkpoint.State,
@@ -440,11 +606,14 @@ def _end_epoch(
     state.epoch, state.step = state.epoch + 1, 0
     better = state.observe(score, recipe.monitor)
     if write:
-        if better:
-            with files.atomic_write(run.path / "model-best.keras") as temporary:
+        with averaged(model):
+            if better:
+                with files.atomic_write(run.path / "model-best.keras") as temporary:
+                    model.save(temporary)
+            with files.atomic_write(run.path / "model-last.keras") as temporary:
                 model.save(temporary)
-        with files.atomic_write(run.path / "model-last.keras") as temporary:
-            model.save(temporary)
+            if config.average_epochs:
+                keep_epoch(run.path / "checkpoint", model, state.epoch, config.average_epochs)
         run.write_history(state.history)
         _log_for_tensorboard(run.path / "logs", row)
     checkpoint.save(run.path / "checkpoint", model, state, write=write)
@@ -452,11 +621,14 @@ def _end_epoch(
         discard(run.path)
 
 
-def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
+def check_served(recipe: Recipe, config: Config, assets: Assets) -> keras.Model:
     """Compares what a recipe would serve with the table of capabilities, before it is trained.
 
     The functions are traced over a model of their own, in float32 and outside of a strategy, as
     it will be served. The random numbers that training draws afterwards do not depend on it.
+
+    Returns:
+      That model, untrained.
 
     Raises:
       ZooError: a signature is not as the table has it.
@@ -466,6 +638,7 @@ def check_served(recipe: Recipe, config: Config, assets: Assets) -> None:
         with dtype_policy("float32"):
             model = recipe.build(config, assets)
             capabilities.check(recipe.serve(config, assets, model), recipe.name)
+        return model
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
@@ -482,7 +655,9 @@ def _load_data(
         before = files.read_object(run.path / "data.json", source=str, fingerprint=str)
         if isinstance(origin, Default):
             origin = parse_origin(before["source"], dataset.keys)
-    splits = dataset.load(origin, columns=options.columns, tiny=options.tiny)
+    splits = dataset.load(
+        origin, columns=options.columns, reading=options.reading, tiny=options.tiny
+    )
     if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "

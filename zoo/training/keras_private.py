@@ -6,11 +6,16 @@ breaks when one does, and `setup.cfg` bounds the releases.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import dataclasses
+import functools
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.tensorflow import random
 
 
 def layers_of(model: keras.Model) -> list[Any]:
@@ -54,6 +59,11 @@ def variable_indices(optimizer: keras.optimizers.Optimizer, variables: Sequence[
     return [optimizer._get_variable_index(variable) for variable in variables]
 
 
+def moving_averages(optimizer: keras.optimizers.Optimizer) -> list[Any]:
+    """Returns the mean over steps of each of `optimizer_variables`, in their order."""
+    return list(optimizer._model_variables_moving_average)
+
+
 def mask_of(tensor: Any) -> Any:
     """Returns the mask that a tensor carries, bool `(batch, time)`; None if it carries none."""
     return getattr(tensor, "_keras_mask", None)
@@ -62,3 +72,90 @@ def mask_of(tensor: Any) -> Any:
 def set_mask(tensor: Any, mask: Any) -> None:
     """Has a tensor carry a mask, bool `(batch, time)`, as the output of a layer does."""
     tensor._keras_mask = mask
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Rows of a batch that one replica has.
+
+    Attributes:
+      rows: how many, a scalar tensor.
+      everywhere: how many the batch has.
+      first: the place of the first of them in the batch.
+    """
+
+    rows: tf.Tensor
+    everywhere: tf.Tensor
+    first: tf.Tensor
+
+
+_DRAWING = threading.local()  # strategies trace each replica in a thread of its own
+
+
+@contextlib.contextmanager
+def drawing_for(share: Share) -> Iterator[None]:
+    """Has layers draw their random numbers for the whole batch, and take those of a share.
+
+    Keras draws dropout's masks for the rows that it sees, in their order: replicas that draw for
+    their own rows have other masks than one device. So each of them draws what one device would,
+    for all rows, and keeps its own. Layers draw by `keras.random`'s `dropout`, `uniform`, `normal`,
+    `truncated_normal` and `randint`, recurrent layers too. Numbers whose first axis is not the
+    batch, of a length that is known, are drawn as they are.
+
+    Nothing else changes: without a share, Keras' own functions do all.
+    """
+    _install()
+    _DRAWING.share = share
+    try:
+        yield
+    finally:
+        _DRAWING.share = None
+
+
+@functools.cache
+def _install() -> None:
+    for name in ("uniform", "normal", "truncated_normal", "randint"):
+        setattr(random, name, _drawn_whole(getattr(random, name)))
+    random.dropout = _dropped_whole(random.dropout)
+
+
+def _drawn_whole(draw: Callable) -> Callable:
+    @functools.wraps(draw)
+    def drawn(shape: Any, *arguments: Any, **options: Any) -> Any:
+        share = getattr(_DRAWING, "share", None)
+        if share is None:
+            return draw(shape, *arguments, **options)
+        sizes = tf.unstack(shape) if tf.is_tensor(shape) else list(shape)
+        if not sizes or not tf.is_tensor(sizes[0]):
+            return draw(shape, *arguments, **options)
+        return _own(lambda whole: draw(whole, *arguments, **options), sizes, share)
+
+    return drawn
+
+
+def _dropped_whole(drop: Callable) -> Callable:
+    @functools.wraps(drop)
+    def dropped(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Any:
+        share = getattr(_DRAWING, "share", None)
+        inputs = tf.convert_to_tensor(inputs)
+        given = list(noise_shape or [None] * len(inputs.shape))
+        if share is None or not 0 < rate < 1 or inputs.shape[0] is not None or given[0] is not None:
+            return drop(inputs, rate, noise_shape=noise_shape, seed=seed)
+        there = tf.unstack(tf.shape(inputs))
+        sizes = [size if one is None else one for size, one in zip(there, given, strict=True)]
+
+        def mask(whole: list[Any]) -> tf.Tensor:
+            return drop(tf.ones(whole, inputs.dtype), rate, seed=seed)  # 0, or 1 / (1 - rate)
+
+        return inputs * _own(mask, sizes, share)
+
+    return dropped
+
+
+def _own(draw: Callable[[list[Any]], tf.Tensor], sizes: list[Any], share: Share) -> tf.Tensor:
+    """Returns a share of what is drawn for all rows; a row may have several places, one by one."""
+    places = sizes[0] // share.rows
+    last = places * share.everywhere - 1
+    whole = draw([last + 1, *sizes[1:]])
+    # A row that does not count may lie behind the last one.
+    return tf.gather(whole, tf.minimum(places * share.first + tf.range(sizes[0]), last))

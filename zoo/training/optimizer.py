@@ -8,7 +8,7 @@ import keras
 
 from zoo.assets import Assets
 from zoo.config import Config
-from zoo.errors import ZooError
+from zoo.errors import UsageError, ZooError
 from zoo.recipe import Recipe
 from zoo.training import diagnostics
 
@@ -19,9 +19,15 @@ def compile_model(
     """Compiles a recipe's model for training with `steps` steps an epoch.
 
     Raises:
+      UsageError: settings that only the default optimizer has.
       ZooError: the recipe's `optimizer` returns something else.
     """
     optimizer = recipe.optimizer(config, steps * config.epochs)
+    if optimizer is not None and (config.layer_decay != 1 or config.unfreeze or config.average):
+        raise UsageError(
+            f"{recipe.name} has an optimizer of its own, which knows no layer_decay, unfreeze and "
+            "average."
+        )
     if optimizer is None:
         optimizer = default_optimizer(config, steps, diagnostics.layer_names(model))
     elif not isinstance(optimizer, keras.optimizers.Optimizer):
@@ -40,7 +46,9 @@ def default_optimizer(config: Config, steps: int, layers: list[str]) -> keras.op
     """Adam with global-norm clipping, a linear warm-up and a cosine decay.
 
     Args:
-      config: learning rate, epochs, warm-up, decay and clipping.
+      config: learning rate, epochs, warm-up, decay, clipping; and `layer_decay` and `unfreeze`
+        (J. Howard, S. Ruder: Universal Language Model Fine-tuning for Text Classification, ACL
+        2018).
       steps: of an epoch.
       layers: the layer of each trainable variable.
     """
@@ -53,4 +61,14 @@ def default_optimizer(config: Config, steps: int, layers: list[str]) -> keras.op
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
     )
-    return diagnostics.MonitoredAdam(rate, global_clipnorm=config.clip_norm or None, groups=layers)
+    names = list(dict.fromkeys(layers))
+    depths = range(len(names) - 1, -1, -1)  # 0 is the last layer, the head
+    return diagnostics.MonitoredAdam(
+        rate,
+        global_clipnorm=config.clip_norm or None,
+        use_ema=bool(config.average),
+        ema_momentum=config.average or 0.99,  # Keras' own, unused
+        groups=layers,
+        rates=[config.layer_decay**depth for depth in depths] if config.layer_decay != 1 else (),
+        starts=[depth * config.unfreeze * steps for depth in depths] if config.unfreeze else (),
+    )

@@ -7,16 +7,20 @@ Keras 3.15 cannot do it by itself, in two ways:
   one shape.
 - `fit` fails under `MultiWorkerMirroredStrategy` (https://github.com/keras-team/keras/issues/20585):
   in that same average of what the replicas are given, and in the reduction of the logs, of which
-  it takes the mean over an axis that a scalar lacks. `tests/unit/test_workers.py` fails once Keras
-  has mended this.
+  it takes the mean over an axis that a scalar lacks. `tests/engine/test_workers.py` fails once
+  Keras has mended this.
 
 So metrics are built beforehand from one plain batch and Keras' own building is omitted; each
-replica says how many of its rows count; and a step's logs get the axis.
+replica says how many of its rows count, and draws dropout's masks as one device would.
+
+Over a network each reduction costs round trips, whatever its size. A step has one: of gradients,
+of its loss and of what workers have to tell each other, as one vector. Running metrics are added
+up at the end of an epoch; those that a step returns are of this process' first replica.
 """
 
 from __future__ import annotations
 
-import types
+import dataclasses
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -59,19 +63,39 @@ def distribute(
     return strategy.distribute_datasets_from_function(mine)
 
 
-def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
+@dataclasses.dataclass
+class Votes:
+    """What the processes of a training tell each other with each step.
+
+    Attributes:
+      raised: flags that this process raises with the next step.
+      heard: whether any process has raised them with the last step.
+      loss: of the global batch of the last step.
+    """
+
+    raised: list[bool]
+    heard: list[bool] = dataclasses.field(default_factory=list)
+    loss: float = 0.0
+
+
+def prepare(model: keras.Model, batch: tuple[Any, Any], flags: int = 2) -> Votes | None:
     """Makes a compiled model's steps those of several replicas, if it was built for several.
 
     Args:
       model: built and compiled under a strategy's scope, with any optimizer of Keras.
       batch: `(x, y)` of any rows, from which metrics and losses are built.
+      flags: how many flags processes raise.
+
+    Returns:
+      What travels with each step; None for one replica.
 
     Raises:
       ValueError: the model adds up a mean over rows and another kind of loss.
     """
     strategy = model.distribute_strategy
-    if strategy.num_replicas_in_sync == 1:
-        return
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return None
     losses = [keras.losses.get(loss) for loss in tf.nest.flatten(model.loss)]
     means = {getattr(loss, "reduction", "mean") != "sum" for loss in losses}
     if len(means) != 1:
@@ -80,42 +104,68 @@ def prepare(model: keras.Model, batch: tuple[Any, Any]) -> None:
         keras_private.build_metrics(model, batch)
     # The optimizer is given the sums of the replicas' gradients: it must not add them up again.
     keras_private.skip_gradient_sum(diagnostics.inner_optimizer(model))
-    workers = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    here = len(strategy.extended.worker_devices)  # replicas of this process
+    votes = Votes([False] * flags)
 
     def loss_of(x: Any, y: Any, y_pred: Any, counts: tf.Tensor, training: bool) -> tf.Tensor:
         """Returns this replica's part of the loss of the global batch, and counts it."""
         loss = model.compute_loss(x=x, y=y, y_pred=y_pred, training=training)
-        here, everywhere = tf.unstack(tf.cast(counts, loss.dtype), num=2)
+        mine, everywhere = tf.unstack(tf.cast(counts[:2], loss.dtype), num=2)
         if means == {True}:
             # Keras has divided the mean over these rows by the number of replicas.
-            loss *= here * strategy.num_replicas_in_sync / everywhere
+            loss *= mine * replicas / everywhere
         # So that the sum over replicas is what one would add up.
-        value = tf.math.divide_no_nan(loss * everywhere, here)
-        keras_private.update_loss(model, value, here)
+        value = tf.math.divide_no_nan(loss * everywhere, mine)
+        keras_private.update_loss(model, value, mine)
         return loss
 
-    def logs_of(x: Any, y: Any, y_pred: Any) -> dict[str, Any]:
-        logs = model.compute_metrics(x, y, y_pred)
-        return {name: value[None] for name, value in logs.items()} if workers else logs
-
-    def train_step(self: keras.Model, data: tuple[Any, Any, tf.Tensor]) -> dict[str, Any]:
+    def train_step(
+        data: tuple[Any, Any, tf.Tensor], raised: tf.Tensor
+    ) -> tuple[dict[str, Any], tf.Tensor]:
         x, y, counts = data
+        rows = tf.shape(tf.nest.flatten(x)[0])[0]
         with tf.GradientTape() as tape:
-            y_pred = _first(self(x, training=True), counts[0])
-            y = _first(y, counts[0])
-            loss = self.optimizer.scale_loss(loss_of(x, y, y_pred, counts, training=True))
-        variables = self.trainable_variables
-        self.optimizer.apply(_summed(tape.gradient(loss, variables)), variables)
-        return logs_of(x, y, y_pred)
+            with keras_private.drawing_for(keras_private.Share(rows, counts[1], counts[2])):
+                y_pred = model(x, training=True)
+            y, y_pred = _first(y, counts[0]), _first(y_pred, counts[0])
+            loss = loss_of(x, y, y_pred, counts, training=True)
+            scaled = model.optimizer.scale_loss(loss)
+        variables = model.trainable_variables
+        place = tf.distribute.get_replica_context().replica_id_in_sync_group
+        # Of several replicas of a process, one speaks.
+        raised = tf.where(tf.equal(place % here, 0), raised, tf.zeros_like(raised))
+        said = tf.concat([[tf.cast(loss, tf.float32)], raised], axis=0)
+        *gradients, heard = _summed([*tape.gradient(scaled, variables), said], replicas)
+        model.optimizer.apply(gradients, variables)
+        return model.compute_metrics(x, y, y_pred), heard
 
-    def test_step(self: keras.Model, data: tuple[Any, Any, tf.Tensor]) -> dict[str, Any]:
+    def test_step(data: tuple[Any, Any, tf.Tensor]) -> dict[str, Any]:
         x, y, counts = data
-        y, y_pred = _first(y, counts[0]), _first(self(x, training=False), counts[0])
+        y, y_pred = _first(y, counts[0]), _first(model(x, training=False), counts[0])
         loss_of(x, y, y_pred, counts, training=False)
-        return logs_of(x, y, y_pred)
+        return model.compute_metrics(x, y, y_pred)
 
-    model.train_step = types.MethodType(train_step, model)
-    model.test_step = types.MethodType(test_step, model)
+    def run(step: Callable, *arguments: Any) -> Any:
+        found = strategy.run(tf.autograph.experimental.do_not_convert(step), args=arguments)
+        return tf.nest.map_structure(lambda v: strategy.experimental_local_results(v)[0], found)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def train(iterator: Any, raised: tf.Tensor) -> Any:
+        return run(train_step, next(iterator), raised)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def test(iterator: Any) -> Any:
+        return run(test_step, next(iterator))
+
+    def train_function(iterator: Any) -> dict[str, tf.Tensor]:
+        logs, heard = train(iterator, tf.constant(votes.raised, tf.float32))
+        loss, *flags = heard.numpy().tolist()
+        votes.loss, votes.heard = loss, [flag > 0 for flag in flags]
+        return logs
+
+    # `fit` and `evaluate` make these only where there are none. Keras' own add up each log.
+    model.train_function, model.test_function = train_function, test
+    return votes
 
 
 def read_metrics(model: keras.Model) -> list[np.ndarray]:
@@ -190,11 +240,56 @@ def _first(structure: Any, rows: tf.Tensor) -> Any:
     return tf.nest.map_structure(cut, structure)
 
 
-def _summed(gradients: list[Any]) -> list[Any]:
-    """Adds up the gradients of all replicas, before anything measures or clips them."""
-    there = [place for place, gradient in enumerate(gradients) if gradient is not None]
+def _summed(tensors: list[Any], replicas: int) -> list[Any]:
+    """Adds up tensors over all replicas, in one reduction for each type.
+
+    Of rows of an embedding, those of all replicas are put together instead: clipping and
+    measuring need the gradient of each occurrence, as one device has them, and in its order.
+
+    Args:
+      tensors: dense, or `tf.IndexedSlices` of as many rows on each replica, or None.
+      replicas: how many there are.
+
+    Returns:
+      The sums, in the same places.
+    """
     context = tf.distribute.get_replica_context()
-    sums = context.all_reduce(tf.distribute.ReduceOp.SUM, [gradients[place] for place in there])
-    for place, total in zip(there, sums, strict=True):
-        gradients[place] = total
-    return gradients
+    place = tf.one_hot(context.replica_id_in_sync_group, replicas)  # (replicas,)
+
+    def side_by_side(tensor: tf.Tensor) -> tf.Tensor:
+        mine = tf.reshape(tf.cast(place, tensor.dtype), [-1] + [1] * len(tensor.shape))
+        # Not a product: what is not finite is not zero elsewhere.
+        spread = tf.where(mine > 0, tensor[None], tf.zeros_like(tensor)[None])
+        return tf.reshape(spread, tf.concat([[-1], tf.shape(tensor)[1:]], axis=0))
+
+    parts: list[tf.Tensor] = []
+    for tensor in tensors:
+        if isinstance(tensor, tf.IndexedSlices):
+            # Row numbers travel as two numbers that float32 holds exactly.
+            high, low = tensor.indices // _EXACT, tensor.indices % _EXACT
+            numbers = [tf.cast(part, tf.float32) for part in (high, low)]
+            parts += [side_by_side(part) for part in (tensor.values, *numbers)]
+        elif tensor is not None:
+            parts.append(tensor)
+    sums: list[Any] = [None] * len(parts)
+    for dtype in dict.fromkeys(part.dtype for part in parts):
+        places = [at for at, part in enumerate(parts) if part.dtype == dtype]
+        flat = [tf.reshape(parts[at], [-1]) for at in places]
+        total = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.concat(flat, axis=0))
+        pieces = tf.split(total, [tf.size(part) for part in flat])
+        for at, piece in zip(places, pieces, strict=True):
+            sums[at] = tf.ensure_shape(tf.reshape(piece, tf.shape(parts[at])), parts[at].shape)
+    left = iter(sums)
+    found: list[Any] = []
+    for tensor in tensors:
+        if isinstance(tensor, tf.IndexedSlices):
+            values, high, low = next(left), next(left), next(left)
+            kind = tensor.indices.dtype
+            indices = tf.cast(high, kind) * _EXACT + tf.cast(low, kind)
+            found.append(tf.IndexedSlices(values, indices, tensor.dense_shape))
+        else:
+            found.append(None if tensor is None else next(left))
+    return found
+
+
+_EXACT = 1 << 24  # float32 holds whole numbers up to it

@@ -13,6 +13,7 @@ model-last.keras   weights of the last epoch
 metrics.json       test metrics, baselines, times; the run is complete when it is there
 card.md            the model card, made from the above
 curves.png         loss and metric over the epochs; confusion.png where there are classes
+figures/           pictures of the test split, where the recipe draws some
 logs/              for TensorBoard
 checkpoint/        what is needed to resume; gone when the run is complete
 .lock              held while something trains there; .training.json says who
@@ -24,24 +25,37 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import functools
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import UsageError, ZooError
+from zoo.registry import get_recipe
+from zoo.report.epochs import read_history
+from zoo.training.folder import MOVING, OVERWRITTEN, is_run, read_metrics
+
+if TYPE_CHECKING:
+    from zoo.report.drawing import Drawing
+    from zoo.serving.answers import Answers
+    from zoo.serving.predictor import Predictor
+
+__all__ = ["MOVING", "OVERWRITTEN", "Options", "Run", "is_run", "read_metrics"]
 
 # The files that a run writes; no others are ever deleted.
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
     *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
-    *("curves.png", "confusion.png"),
+    *("curves.png", "confusion.png", "figures/*.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
-    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256"),
+    *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),
+    "checkpoint/weights-[0-9]*.npz",
 )
-OVERWRITTEN = ".overwritten"  # the run that was here before, whole
-MOVING = ".moving"  # some files of it, while they are moved there or back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,29 +65,100 @@ class Options:
     Attributes:
       data: source, path or `"in memory"`, or None for the first available source.
       columns: our column name to the file's.
+      reading: what is said of how files are written: fields of `zoo.data.reading.ReadOptions`.
       seed: of weights, dropout and the order of batches.
       deterministic: ask TensorFlow for bit-equal results.
       strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
+      class_weight: `"balanced"`, or class name to the weight of its rows.
+      teachers: names of simple methods, recipes or folders; see `zoo.distil`.
+      unlabelled: source or path of rows without a label that they answer.
+      label_share: of the target of a row with a label, the share of its label.
     """
 
     data: str | None = None
     columns: dict[str, str] = dataclasses.field(default_factory=dict)
+    reading: dict[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
     deterministic: bool = False
     strategy: str = "auto"
     precision: str = "float32"
     tiny: bool = False
     base: str | None = None
+    class_weight: dict[str, float] | str | None = None
+    teachers: list[str] | None = None
+    unlabelled: str | None = None
+    label_share: float | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Run:
-    """A run folder, by its path."""
+    """A run folder, by its path. Whatever takes the path of a model takes a run.
+
+    `repr` and a notebook say what it is; a notebook shows curves and card too.
+    """
 
     path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}; {self._title()})"
+
+    def _repr_html_(self) -> str:
+        from zoo.report.page import card_html
+
+        curves, card = self.path / "curves.png", self.path / "card.md"
+        return card_html(
+            f"{self.path}: {self._title()}",
+            card.read_text(encoding="utf-8") if card.exists() else "",
+            curves.read_bytes() if curves.exists() else b"",
+        )
+
+    def _title(self) -> str:
+        """Returns one line about the run, of what its files say."""
+        from zoo.serving.about import describe_model
+        from zoo.serving.find import recipe_of
+
+        if not is_run(self.path):
+            return "no run yet"
+        try:
+            recipe = recipe_of(self.path)
+        except ZooError as error:
+            return str(error)
+        return describe_model(recipe.name, self.path, recipe)
+
+    @functools.cached_property
+    def predictor(self) -> Predictor:
+        """The model of the best epoch: `zoo.load(run)`."""
+        from zoo.serving.predictor import load
+
+        return load(self.path)
+
+    def predict(self, examples: Any, **options: Any) -> Answers:
+        """Answers raw examples: `zoo.load(run).predict(examples, **options)`."""
+        return self.predictor.predict(examples, **options)
+
+    def evaluate(self, data: Any = None, **options: Any) -> dict[str, Any]:
+        """Scores the model: `zoo.evaluate(run, data, **options)`."""
+        return self.predictor.evaluate(data, **options)
+
+    def plot(self) -> Drawing:
+        """Draws loss and metrics over the epochs, as in `curves.png`.
+
+        Raises:
+          ZooError: there is no epoch yet.
+        """
+        from zoo.report.drawing import Drawing
+        from zoo.report.plots import curves_figure
+        from zoo.serving.find import recipe_of
+
+        if not (self.path / "history.csv").exists():
+            raise ZooError(f"{self.path} has no complete epoch to draw yet.")
+        return Drawing.of(curves_figure(self.history, recipe_of(self.path).monitor))
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -91,18 +176,7 @@ class Run:
         Raises:
           ZooError: the file is damaged.
         """
-        path = self.path / "history.csv"
-        try:
-            with open(path, encoding="utf-8", newline="") as file:
-                return [
-                    {
-                        key: int(value) if key == "epoch" else float(value)
-                        for key, value in row.items()
-                    }
-                    for row in csv.DictReader(file)
-                ]
-        except (ValueError, TypeError, csv.Error) as error:
-            raise ZooError(f"{path} is damaged ({error}). Restore it.") from error
+        return read_history(self.path / "history.csv")
 
     @property
     def complete(self) -> bool:
@@ -163,19 +237,6 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path.split('.')[-1]}: {old!r}, now {new!r}"]
 
 
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Reads a `metrics.json`.
-
-    Raises:
-      ZooError: it is missing or damaged.
-    """
-    try:
-        return files.read_object(path, metric=str, test=dict, baseline=dict)
-    except ZooError as error:
-        said = str(error).removesuffix(" Restore or delete it.")
-        raise ZooError(f"{said} The `zoo train` of its run tests the weights again.") from error
-
-
 def own_files(folder: Path) -> list[Path]:
     """Returns the files in a folder that a run writes."""
     return [path for pattern in OWN for path in sorted(folder.glob(pattern)) if _is_file(path)]
@@ -186,7 +247,7 @@ def delete_own(folder: Path, patterns: tuple[str, ...] = OWN) -> None:
     for path in own_files(folder):
         if any(path.relative_to(folder).match(pattern) for pattern in patterns):
             path.unlink(missing_ok=True)
-    for inner in ("checkpoint", "logs/train", "logs/validation", "logs"):
+    for inner in ("checkpoint", "figures", "logs/train", "logs/validation", "logs"):
         files.clean(folder / inner)
         with contextlib.suppress(OSError):  # it holds something else, or is a link
             (folder / inner).rmdir()
@@ -202,20 +263,6 @@ def has_epoch(folder: Path) -> bool:
     return (folder / "metrics.json").exists() or any(
         not path.name.startswith("00000-") for path in checkpoints
     )
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder is a run folder: its `config.json` has recipe, config and run.
-
-    Also one whose run is just being overwritten.
-    """
-    for place in (folder, folder / OVERWRITTEN, folder / MOVING):
-        try:
-            files.read_object(place / "config.json", recipe=str, config=dict, run=dict)
-            return True
-        except ZooError:
-            pass
-    return False
 
 
 def check_target(path: Path) -> None:
@@ -246,12 +293,15 @@ def check_target(path: Path) -> None:
         )
 
 
-def check_same(path: Path, resolved: dict[str, Any]) -> None:
+def check_same(
+    path: Path, resolved: dict[str, Any], aliases: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Makes sure that a run goes on as it began.
 
     Args:
       path: a run folder, or one that is empty or not there yet.
       resolved: what its `config.json` must hold.
+      aliases: `ALIASES` of the config, which the folder may hold by earlier names.
 
     Raises:
       UsageError: the folder holds another run, or as for `check_target`.
@@ -262,9 +312,13 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         return
     saved = files.read_json(path / "config.json")
     settings = saved.get("config")
-    if isinstance(settings, dict):  # limits that did not exist when the run began
-        new = {key: value for key, value in resolved["config"].items() if key.startswith("max_")}
-        saved = {**saved, "config": {**new, **settings}}
+    if isinstance(settings, dict):
+        # Settings that did not exist when the run began had their defaults; limits, any value.
+        default = dataclasses.asdict(get_recipe(resolved["recipe"]).config)
+        limits = {key: resolved["config"][key] for key in default if key.startswith("max_")}
+        saved = {**saved, "config": {**default, **limits, **renamed(settings, aliases)}}
+    if isinstance(saved.get("run"), dict):  # files that were not described when the run began
+        saved = {**saved, "run": {"reading": {}, **saved["run"]}}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},

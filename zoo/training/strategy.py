@@ -17,7 +17,7 @@ import tensorflow as tf
 from zoo import handshake
 from zoo.cluster import Cluster, find_cluster, patience
 from zoo.config import PRECISIONS, STRATEGIES
-from zoo.errors import UsageError, WorkersLost, ZooError, suggest
+from zoo.errors import LONGEST, UsageError, WorkersLost, ZooError, quoted, shortened, suggest
 from zoo.handshake import Link
 
 JOINING = 120.0  # seconds that TensorFlow has to join workers that have met
@@ -40,7 +40,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
       ZooError: TensorFlow has been at work already.
     """
     if name not in STRATEGIES:
-        raise UsageError(f"Unknown strategy {name!r}.{suggest(name, STRATEGIES)}")
+        raise UsageError(f"Unknown strategy {quoted(name)}.{suggest(name, STRATEGIES)}")
     cluster = find_cluster(name)
     if cluster:
         return _join(cluster)
@@ -97,7 +97,7 @@ def meet(
 
         def log(line: str) -> None:
             if not quiet:
-                print(line, file=sys.stderr, flush=True)
+                print(shortened(line, LONGEST), file=sys.stderr, flush=True)  # of others
 
         link = handshake.meet(cluster, facts, patience(), log=log, done=done)
         if link:

@@ -38,7 +38,9 @@ class Throughput:
         state.rows += rows
         state.tokens += tokens
         state.places += places
-        if self._step < len(self._made):
+        if not self._step:  # the first step waits until input and graph are made, once
+            state.first += time.perf_counter() - self._begun
+        elif self._step < len(self._made):
             state.waited += max(0.0, self._made[self._step] - self._begun)
         self._step += 1
 
@@ -50,17 +52,17 @@ def measured(state: State) -> dict[str, Any]:
       `train_examples_per_second`; `train_tokens_per_second`, real time steps of the sequences that
       went in (None where no input has a length of its own); `padding`, the share of their places
       that held none (None likewise); and `input_wait`, the share of the time in which a step waited
-      for its batch.
+      for its batch, without the first step of each epoch (None where there is no other).
     """
     if not state.seconds:
         names = ("train_examples_per_second", "train_tokens_per_second", "padding", "input_wait")
         return dict.fromkeys(names)
-    seconds = state.seconds
+    seconds, later = state.seconds, state.seconds - state.first
     return {
         "train_examples_per_second": round(state.rows / seconds, 1),
         "train_tokens_per_second": round(state.tokens / seconds, 1) if state.places else None,
         "padding": round(1 - state.tokens / state.places, 4) if state.places else None,
-        "input_wait": round(state.waited / seconds, 4),
+        "input_wait": round(state.waited / later, 4) if later > 0 else None,
     }
 
 
@@ -71,5 +73,6 @@ def summary(state: State) -> str:
     if state.places:
         parts.append(f"{rates['train_tokens_per_second']:,.0f} tokens/s")
         parts.append(f"{rates['padding']:.1%} padding")
-    parts.append(f"{rates['input_wait']:.1%} of the time waiting for input")
+    if rates["input_wait"] is not None:
+        parts.append(f"{rates['input_wait']:.1%} of the time waiting for input")
     return f"training: {', '.join(parts)}"

@@ -2,39 +2,126 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
+from zoo.assets import Assets
+from zoo.config import Config
+from zoo.data import Examples
 from zoo.errors import UsageError
 from zoo.recipe import Recipe
 from zoo.serving.predictor import Predictor, load
+from zoo.training.diagnostics import named_layers
 
 
-def load_base(recipe: Recipe, base: str | None) -> Predictor | None:
+def load_base(base: str | None, trust: bool) -> Predictor | None:
     """Loads the model that training goes on from, None where there is none.
 
+    Args:
+      base: the model, as for `zoo.load`.
+      trust: as for `zoo.load`.
+
     Raises:
-      UsageError: it is a model of another recipe, or as for `zoo.load`.
-      ZooError: as for `zoo.load`.
+      UsageError, ZooError: as for `zoo.load`.
     """
-    if base is None:
-        return None
-    origin = load(base)
-    if origin.recipe.module is not recipe.module or origin.recipe.name != recipe.name:
+    return None if base is None else load(base, trust=trust)
+
+
+def base_config(recipe: Recipe, origin: Predictor | None) -> Config:
+    """Returns the config to begin with: that of the base where it is of the same recipe."""
+    same = origin is not None and _same_recipe(recipe, origin)
+    return origin.config if origin and same else recipe.config
+
+
+def _same_recipe(recipe: Recipe, origin: Predictor) -> bool:
+    return origin.recipe.module is recipe.module and origin.recipe.name == recipe.name
+
+
+def prepare_from(
+    recipe: Recipe, config: Config, train: Examples, origin: Predictor | None
+) -> Assets:
+    """Learns assets from the training rows, and takes from the base what `prepare` takes.
+
+    Raises:
+      UsageError: the base is of another family: it reads its input otherwise.
+    """
+    if origin is None:
+        return recipe.prepare(config, train)
+    if origin.recipe.module is recipe.module:
+        return recipe.prepare(config, train, origin.assets)
+    try:
+        assets = recipe.prepare(config, train, origin.assets)
+        alike = type(assets.encoder) is type(origin.assets.encoder)
+    except LookupError:  # what `prepare` looks for is not there
+        alike = False
+    if not alike or assets.encoder is None:
         raise UsageError(
-            f"{base} was trained by {origin.recipe.name!r}; {recipe.name!r} cannot go on from it."
+            f"{origin.folder} was trained by {origin.recipe.name!r}, which reads its input "
+            f"otherwise: {recipe.name!r} cannot go on from it."
         )
-    return origin
+    return assets
 
 
-def take_weights(model: keras.Model, origin: keras.Model) -> list[str]:
-    """Copies the weights of each layer whose shapes agree; names the layers that start new."""
-    lines = []
-    for new, old in zip(model.layers, origin.layers, strict=True):
-        shapes = [weight.shape for weight in new.weights]
-        if shapes == [weight.shape for weight in old.weights]:
-            for target, value in zip(new.weights, old.weights, strict=True):
-                target.assign(np.asarray(value))
-        else:
-            lines.append(f"layer {new.name} starts from scratch: it has another shape, {shapes[0]}")
+def check_fits(recipe: Recipe, assets: Assets, model: keras.Model, origin: Predictor) -> None:
+    """Checks that a network takes at least one layer of the model that it goes on from.
+
+    Raises:
+      UsageError: it takes none.
+    """
+    fitting, _ = _compare(model, origin.model, new_head=has_new_head(assets, origin))
+    if not fitting:
+        sizes = ", ".join(
+            f"{name} {[*layer.weights[0].shape]}"
+            for name, layer in named_layers(origin.model).items()
+        )
+        raise UsageError(
+            f"{origin.folder} was trained by {origin.recipe.name!r}, of which nothing fits "
+            f"{recipe.name!r} with these settings: its layers are {sizes}. Change them with --set."
+        )
+
+
+def has_new_head(assets: Assets, origin: Predictor) -> bool:
+    """Whether the classes to be told apart are others than those of the base."""
+    return assets.get("labels") != origin.assets.get("labels")
+
+
+def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False) -> list[str]:
+    """Copies the weights of each layer that has the same name and shapes in both.
+
+    Args:
+      model: gets them.
+      origin: has them, perhaps a network of another recipe.
+      new_head: whether the last layer starts from scratch all the same.
+
+    Returns:
+      One line for each layer that starts from scratch.
+    """
+    fitting, lines = _compare(model, origin, new_head)
+    for new, old in fitting:
+        for target, value in zip(new.weights, old.weights, strict=True):
+            target.assign(np.asarray(value))
     return lines
+
+
+def _compare(
+    model: keras.Model, origin: keras.Model, new_head: bool
+) -> tuple[list[tuple[Any, Any]], list[str]]:
+    """Returns pairs of layers that fit, the new one first, and a line for each other layer."""
+    theirs, ours = named_layers(origin), named_layers(model)
+    head = list(ours)[-1]
+    fitting, lines = [], []
+    for name, layer in ours.items():
+        shapes = [weight.shape for weight in layer.weights]
+        if name not in theirs:
+            reason = "the base has no such layer"
+        elif shapes != [weight.shape for weight in theirs[name].weights]:
+            reason = f"it has another shape, {shapes[0]}"
+        elif new_head and name == head:
+            reason = "its classes are others"
+        else:
+            fitting.append((layer, theirs[name]))
+            continue
+        lines.append(f"layer {name} starts from scratch: {reason}")
+    return fitting, lines

@@ -27,7 +27,7 @@ import tensorflow as tf
 from zoo import files
 from zoo.cluster import patience
 from zoo.environment import TENSORFLOW, installed_version
-from zoo.errors import WorkersLost, ZooError, exit_code
+from zoo.errors import LONGEST, WorkersLost, ZooError, exit_code, shortened
 from zoo.handshake import Link, differences, digest
 
 if TYPE_CHECKING:
@@ -148,11 +148,11 @@ class Workers:
             name = self.of_chief(name)
             if not self.chief and not wait_for(path / name, shown=path):
                 assert self._link is not None
-                state = "is there, but holds nothing of it" if path.exists() else "is not there"
+                missing = "file" if path.exists() else "folder"
                 raise ZooError(
-                    f"{path} is not shared: {self._link.cluster.chief} has written to it, and "
-                    f"after {FOLDER_PATIENCE:g} s it {state} for {self._link.cluster.address}. "
-                    "Workers need a run folder that all can see."
+                    f"{path} is not shared: {self._link.cluster.chief} wrote a file there, but "
+                    f"{self._link.cluster.address} still does not see the {missing} after "
+                    f"{FOLDER_PATIENCE:g} s. Workers need a run folder that all of them can see."
                 )
             self.wait()
         finally:
@@ -232,14 +232,14 @@ class Workers:
             now = time.monotonic()
             error: ZooError | None = None
             if now - self._beaten > limit:
-                error = WorkersLost(_lost(f"nothing has happened for {limit:.0f} s"))
+                error = WorkersLost(_lost(f"no progress for {limit:.0f} s"))
             elif link.failure and not self._finishing:
                 gone = gone or now
                 if now - gone > GRACE:  # TensorFlow would wait longer
                     error = link.failure.error()
             if error:
                 link.tell(error)
-                print(f"Error: {error}", file=sys.stderr, flush=True)
+                print(f"Error: {shortened(str(error), LONGEST)}", file=sys.stderr, flush=True)
                 os._exit(exit_code(error))  # no exception reaches a thread that waits there
 
     def _exchange(self, value: Any) -> list[Any]:
@@ -313,6 +313,6 @@ def look(path: Path) -> bool:
 
 def _lost(what: str) -> str:
     return (
-        f"Training with other workers has stopped: {what}. Look at what they say, and run the same "
+        f"Training with other workers has stopped: {what}. Read what they print, and run the same "
         "command on all of them again: it goes on from the last checkpoint."
     )

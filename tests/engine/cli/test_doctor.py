@@ -55,13 +55,14 @@ def test_function_is_lazy_and_stays_a_function(quick):
 
 
 def test_for_people(cli, quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "data").write_bytes(b"0" * 2_500_000)
     lines = cli("doctor").out.splitlines()
     facts = dict(line.split("  ", 1) for line in lines if "  " in line)
     assert facts["keras"].strip() == metadata.version("keras")
-    assert "pip install 'rnn-zoo[gpu]'" in facts["GPU"]
+    assert "pip install '.[gpu]' in a checkout of rnn-zoo" in facts["GPU"]
     assert f"{tmp_path / 'home'}: 2.5 MB used, " in facts["cache"]
     assert facts["ZOO_OFFLINE"].strip() == "1"
     assert lines[-1] == "Nothing is missing."
@@ -121,7 +122,7 @@ def test_tensorflow_that_does_not_load(quick):
 def test_gpus(quick, monkeypatch):
     monkeypatch.setattr(diagnosis, "_nvidia", lambda: True)
     assert problems(zoo.doctor(), essential=False) == {
-        "there is an NVIDIA GPU that TensorFlow does not see": "pip install 'rnn-zoo[gpu]'"
+        "there is an NVIDIA GPU that TensorFlow does not see": diagnosis.GPU_INSTALL
     }
     quick.update(stdout='{"backend": "tensorflow", "gpus": ["H100"]}')
     report = zoo.doctor()

@@ -16,6 +16,7 @@ from zoo.cluster import Cluster
 from zoo.errors import UsageError
 from zoo.handshake import meet
 from zoo.training import launcher
+from zoo.training.run import OVERWRITTEN
 
 OPTIONS = [
     "train", "imdb-gru", "--data", "sample", "--deterministic", "--no-baselines", "--set",
@@ -23,10 +24,10 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-def launch(output, epochs, **kwargs):
+def launch(output, epochs, *more, **kwargs):
     command = [sys.executable, "-m", "zoo", "launch", "--workers", "2", "--", *OPTIONS]
     return subprocess.Popen(
-        [*command, "--epochs", str(epochs), "-o", str(output)],
+        [*command, "--epochs", str(epochs), "-o", str(output), *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -100,20 +101,54 @@ def test_a_killed_chief_ends_all(tmp_path, stopped):
     assert list(path.glob("checkpoint/*.npz"))
 
 
-def test_what_was_killed_goes_on_to_the_same_result(tmp_path, weights):
-    epochs = 6
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    code, out, err = run(whole, epochs)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A complete run of two workers."""
+    path = tmp_path_factory.mktemp("launch") / "whole"
+    code, out, err = run(path, 6)
     assert code == 0, err
     assert "accuracy" in out.splitlines()[-3]
     assert "worker" not in err
+    return path
+
+
+@pytest.mark.slow  # four trainings of two workers
+def test_a_complete_run_is_overwritten_by_two_workers(whole, tmp_path, weights):
+    path = tmp_path / "run"
+    shutil.copytree(whole, path)
+    before = (path / "metrics.json").read_bytes()
+    code, _, err = run(path, 6, "--overwrite", "--set", "no_such=1")
+    assert code == 2, err
+    assert (path / "metrics.json").read_bytes() == before
+    process = launch(path, 6, "--overwrite", "--seed", "1")
+    wait_for(path, process)
+    os.kill(workers_of(process)[1], signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode == 203
+    # It goes on with the new run, or starts it again where no epoch of it was complete.
+    code, _, err = run(path, 6, "--overwrite", "--seed", "1")
+    assert code == 0, err
+    assert not (path / OVERWRITTEN).exists()
+    first, last = (weights(each / "model-last.keras") for each in (whole, path))
+    assert any(not np.array_equal(first[key], last[key]) for key in first)
+    code, _, err = run(path, 6, "--overwrite")
+    assert code == 0, err
+    assert (path / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+    last = weights(path / "model-last.keras")
+    for key in first:
+        np.testing.assert_array_equal(first[key], last[key])
+
+
+def test_what_was_killed_goes_on_to_the_same_result(whole, tmp_path, weights):
+    epochs = 6
+    killed = tmp_path / "killed"
     process = launch(killed, epochs)
     wait_for(killed, process)
     os.kill(workers_of(process)[1], signal.SIGKILL)
     process.communicate(timeout=120)
     assert process.returncode == 203
     assert not (killed / "metrics.json").exists()
-    code, out, err = run(killed, epochs)
+    code, _, err = run(killed, epochs)
     assert code == 0, err
     assert (killed / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
     mine, theirs = weights(whole / "model-last.keras"), weights(killed / "model-last.keras")

@@ -7,7 +7,10 @@ import pytest
 
 import zoo
 
-KEYS = ["name", "topology", "task", "dataset", "metric", "pretrained"]
+KEYS = [
+    *("name", "topology", "task", "dataset", "metric"),
+    *("pretrained", "score", "parameters", "bytes"),
+]
 
 
 def names(result):
@@ -16,9 +19,26 @@ def names(result):
 
 def test_list_is_a_table(cli):
     result = cli("list")
-    assert result.out.split("\n")[0].split() == KEYS
+    assert result.out.split("\n")[0].split() == [
+        *("name", "topology", "score", "parameters", "size")
+    ]
+    assert max(map(len, result.out.splitlines())) <= 80
+    row = next(line for line in result.out.splitlines() if line.startswith("imdb-lstm"))
+    assert row.split() == [
+        *("imdb-lstm", "many-to-one", "0.8844", "accuracy", "739,458", "1.6", "MB")
+    ]
     assert names(result) == [row["name"] for row in zoo.list_models()]
     assert "imdb-lstm" in names(result)
+
+
+def test_list_models_prints_as_that_table(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    models = zoo.list_models()
+    assert repr(models) == cli("list").out.rstrip("\n")
+    assert models._repr_html_().count("<tr>") == len(models) + 1
+    assert "<td>imdb-lstm</td>" in models._repr_html_()
+    assert isinstance(models[0]["parameters"], int)
+    assert repr(zoo.list_models("no such name")) == "no recipes"
 
 
 def test_list_json(cli):
@@ -58,6 +78,8 @@ def test_info(cli):
     for field in dataclasses.fields(recipe.config):
         line = f"  {field.name} = {getattr(recipe.config, field.name)!r} "
         assert line in text
+    config = text[text.index("Config (") : text.index("Score")].splitlines()
+    assert max(map(len, config)) <= 80
     assert "  cell = 'gru'" in text
     assert "the recurrent cell" in text  # the comment beside the default
     assert recipe.dataset.licence in text
@@ -97,7 +119,7 @@ def test_info_shows_layers(cli):
     lines = cli("info", "imdb-bilstm").out.splitlines()
     assert any(line.split()[1:2] == ["Bidirectional"] for line in lines)
     assert lines[-1].endswith(" parameters in total")
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines[lines.index("Data: imdb") :])) <= 80
 
 
 def test_info_of_a_recipe_file(cli, tmp_path):

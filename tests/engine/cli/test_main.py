@@ -179,10 +179,10 @@ def test_full_standard_output_is_one_line():
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 def test_json_loses_nothing_in_any_encoding(encoding):
     code = (
-        "import sys, zoo.registry, zoo.cli, zoo.cli.predict as predict\n"
+        "import sys, zoo.registry, zoo.cli, zoo.cli.answers as answers\n"
         "row = {'name': 'é … 𝄞 中', 'lone': chr(0xd800)}\n"
         "zoo.registry.list_models = lambda *_, **__: [row]\n"
-        "predict._write(sys.stdout, [row], '.jsonl')\n"
+        "answers.write(sys.stdout, [row], '.jsonl')\n"
         "sys.argv[1:] = ['list', '--json']\n"
         "zoo.cli.main()"
     )

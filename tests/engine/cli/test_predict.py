@@ -93,14 +93,19 @@ def test_standard_input(cli, own_run, answers, arguments):
 
 def test_bytes_that_are_not_utf8(cli, own_run, tmp_path):
     expected = zoo.load(own_run).predict([b"caf\xe9"])[0]["score"]
-    found = rows(cli("predict", own_run, "--json", stdin=b"caf\xe9\n").out)
-    argument = rows(cli("predict", own_run, "--json", os.fsdecode(b"caf\xe9")).out)
-    assert found == argument
+    found = rows(cli("predict", own_run, "--json", os.fsdecode(b"caf\xe9")).out)
     assert found[0]["text"] == "caf\ufffd"
     assert found[0]["score"] == pytest.approx(expected, abs=1e-6)
     assert cli("predict", own_run, os.fsdecode(b"caf\xe9")).out.endswith("  caf\ufffd\n")
-    cli("predict", own_run, "-", "-o", "out.csv", stdin=b"caf\xe9")
-    assert (tmp_path / "out.csv").read_text("utf-8").splitlines()[1].startswith("caf\ufffd,")
+    # Of a file, the whole text tells.
+    result = cli("predict", own_run, "-", "-o", "out.csv", stdin=b"caf\xe9")
+    assert result.err == "note: Standard input: encoding cp1252\n"
+    assert (tmp_path / "out.csv").read_text("utf-8").splitlines()[1].startswith("café,")
+    result = cli("predict", own_run, "--json", stdin=b"\xff\n", code=2)
+    assert "not UTF-8 on line 1" in result.err
+    assert "--encoding" in result.err
+    found = rows(cli("predict", own_run, "--json", "--encoding=cp1251", stdin=b"\xff\n").out)
+    assert found[0]["text"] == "я"
     # A lone surrogate, which JSON can say, but UTF-8 cannot.
     (tmp_path / "in.jsonl").write_text('{"text": "\\ud800"}\n')
     found = rows(cli("predict", own_run, "-i", "in.jsonl", "--json").out)
@@ -181,6 +186,81 @@ def test_output_of_uneven_rows(cli, own_run, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_no_column_is_lost_however_often_a_file_is_answered(cli, own_run, tmp_path, suffix):
+    rows_given = [
+        {"text": "one", "given_label": "a", "label": "b", "probabilities.bad": "c", "score": "d"},
+        {"text": "two", "given_label": "e", "label": "f", "probabilities.bad": "g", "score": "h"},
+    ]
+    with open(tmp_path / "0.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows_given[0]))
+        writer.writeheader()
+        writer.writerows(rows_given)
+    cli("predict", own_run, "-i", "0.csv", "-o", f"1.{suffix}")
+    for time in (1, 2):
+        cli("predict", own_run, "-i", f"{time}.{suffix}", "-o", f"{time + 1}.{suffix}")
+        text = (tmp_path / f"{time + 1}.{suffix}").read_text("utf-8")
+        if suffix == "jsonl":
+            found = rows(text)
+        else:
+            found = list(csv.DictReader(text.splitlines()))
+            assert not [name for row in found for name in row if name is None]
+        for row, given in zip(found, rows_given, strict=True):
+            assert set(given.values()) <= {v for v in row.values() if isinstance(v, str)}
+        labels = {name for name in found[0] if name.endswith("label")}
+        assert labels == {f"{'given_' * n}label" for n in range(time + 3)}
+
+
+def test_nested_names_that_are_the_same_when_flat(cli, own_run, tmp_path):
+    given = {"text": "a", "meta": {"a": 1}, "meta.a": "flat", "given_meta.a": "x"}
+    (tmp_path / "in.jsonl").write_text(json.dumps(given) + "\n")
+    cli("predict", own_run, "-i", "in.jsonl", "-o", "out.csv")
+    (row,) = csv.DictReader((tmp_path / "out.csv").read_text().splitlines())
+    assert (row["meta.a"], row["given_meta.a"], row["given_given_meta.a"]) == ("1", "x", "flat")
+    cli("predict", own_run, "-i", "in.jsonl", "-o", "out.jsonl")
+    (row,) = rows((tmp_path / "out.jsonl").read_text())
+    assert {name: row[name] for name in given} == given
+
+
+@pytest.mark.parametrize("name", ["in.txt", "in.txt.gz", "-"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "cp1252"])
+def test_texts_of_other_encodings(cli, own_run, answers, tmp_path, name, encoding):
+    texts = ["a lovely café", "a dull mess"]
+    data = "\r\n".join([*texts, ""]).encode(encoding)
+    data = gzip.compress(data) if name.endswith("gz") else data
+    (tmp_path / name).write_bytes(data)
+    result = cli("predict", own_run, "-i", name, "--json", stdin=data)
+    assert [row["text"] for row in rows(result.out)] == texts
+    name = "Standard input" if name == "-" else name
+    assert result.err == f"note: {name}: encoding {encoding}\n"
+
+
+def test_nul_bytes_are_refused(cli, own_run, tmp_path):
+    (tmp_path / "in.txt").write_bytes(b"a\0b\nc\n")
+    assert "NUL byte (line 1)" in cli("predict", own_run, "-i", "in.txt", code=1).err
+    assert "NUL byte (line 1)" in cli("predict", own_run, stdin=b"a\0b\n", code=1).err
+
+
+def test_how_a_file_is_read_is_said_and_can_be_told(cli, own_run, tmp_path):
+    (tmp_path / "in.tsv").write_text('id\ttext\n1\t"I saw it\n2\tIt ends "here"\n3\tok\n')
+    result = cli("predict", own_run, "-i", "in.tsv", "--json")
+    assert [row["text"] for row in rows(result.out)] == ['"I saw it', 'It ends "here"', "ok"]
+    assert result.err == "note: in.tsv: cells without CSV quoting\n"
+    (tmp_path / "in.csv").write_text("id;text\n1;a, b\n2;c\n3;d;e\n")
+    assert "--drop-bad" in cli("predict", own_run, "-i", "in.csv", code=1).err
+    result = cli("predict", own_run, "-i", "in.csv", "--json", "--drop-bad")
+    assert [row["text"] for row in rows(result.out)] == ["a, b", "c"]
+    assert "line 4 has another number of fields than the header's 2; left out" in result.err
+    (tmp_path / "in.json").write_text('{"data": {"items": [{"doc": {"body": "a"}}]}, "n": 1}')
+    result = cli("predict", own_run, "-i", "in.json", "--json", "--column", "text=doc.body")
+    assert [row["doc"] for row in rows(result.out)] == [{"body": "a"}]
+    assert result.err == "note: in.json: rows of data.items\n"
+    (tmp_path / "ft.txt").write_text("__label__good a film\n__label__bad a mess\n")
+    result = cli("predict", own_run, "-i", "ft.txt", "--json")
+    found = [(row["text"], row["given_label"]) for row in rows(result.out)]
+    assert found == [("a film", "good"), ("a mess", "bad")]
+
+
 def test_file_over_itself(cli, own_run, tmp_path):
     (tmp_path / "a.csv").write_text("text\none\n")
     cli("predict", own_run, "-i", "a.csv", "-o", "a.csv")
@@ -194,12 +274,14 @@ def test_file_over_itself(cli, own_run, tmp_path):
         (["a", "-"], "`-` is standard input; it cannot stand beside other texts.", 2),
         (["-i", "none.csv"], "There is no file none.csv.", 2),
         (["-i", "none.txt"], "There is no file none.txt.", 2),
-        (["-i", "."], ". cannot be read: Is a directory.", 1),
+        (["-i", "."], ". is a folder, not a file.", 2),
         (["-i", "empty.csv"], "empty.csv is empty.", 1),
         (["-i", "empty.txt"], "empty.txt is empty: there is nothing to answer.", 1),
         (["-i", "own.xml"], "is of no known kind", 2),
         (["-i", "own.csv"], "own.csv has no column 'text'.", 1),
-        (["-i", "bytes.csv"], "bytes.csv is not UTF-8: byte 0xff on line 2", 1),
+        (["-i", "bytes.csv"], "bytes.csv is not UTF-8 on line 2", 2),
+        (["a", "--sep", "tab"], "--sep is for files (-i).", 2),
+        (["-i", "own.csv", "--encoding", "utf8x"], "Python knows no encoding 'utf8x'", 2),
         (["-i", "own.csv", "--column", "txt=review"], "Did you mean 'text'?", 2),
         (["a", "--column", "text=b"], "--column names columns of a", 2),
         (["a", "-o", "out.xlsx"], "must end in .csv, .tsv or .jsonl.", 2),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.config import PRECISIONS, STRATEGIES
+from zoo.data.reading import ReadOptions
 
 
 @pytest.fixture
@@ -32,7 +33,15 @@ def test_defaults_are_those_of_the_function(cli, called):
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
     }
-    assert called == [{**defaults, "name": "imdb-lstm", "settings": {}, "columns": {}}]
+    in_python_only = {"epochs", "batch_size", "callbacks", "class_weight"}
+    given = {
+        **defaults,
+        "name": "imdb-lstm",
+        "settings": {},
+        "columns": {},
+        "reading": ReadOptions(),
+    }
+    assert called == [{name: given[name] for name in given if name not in in_python_only}]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +64,20 @@ def test_defaults_are_those_of_the_function(cli, called):
         (["--no-baselines"], {"baselines": False}),
         (["--checkpoint-seconds", "2.5"], {"checkpoint_seconds": 2.5}),
         (["-q"], {"quiet": True}),
+        (["-v"], {"verbose": True}),
+        (
+            ["--sep", "tab", "--encoding", "cp1252", "--quoting", "none", "--sheet", "A"],
+            {"reading": ReadOptions("tab", "cp1252", "none", sheet="A")},
+        ),
+        (
+            ["--decimal", "comma", "--dayfirst"],
+            {"reading": ReadOptions(decimal="comma", dayfirst=True)},
+        ),
+        (
+            ["--monthfirst", "--records", "a.b"],
+            {"reading": ReadOptions(dayfirst=False, records="a.b")},
+        ),
+        (["--drop-bad", "--min-count", "5"], {"reading": ReadOptions(drop_bad=True, min_count=5)}),
     ],
 )
 def test_each_option_reaches_the_function(cli, called, options, expected):
@@ -108,7 +131,7 @@ def test_wrong_usage(cli, tmp_path, options, message):
         (b"text,label\n", "own.csv has a header but no rows."),
         (b"text,label\n" + b"a text,good\n" * 9, "every row has the label 'good'"),
         (b"txt,label\na,b\n", "has no column 'text'."),
-        (b"text,label\na,b\nc\xff,d\n", "own.csv is not UTF-8: byte 0xff on line 3"),
+        ("text,label\né,b\n".encode() + b"c\xff,d\n", "UTF-8, but not byte 0xff on line 3"),
         (b"text,label\na,b\nc\n", "line 3 has another number of fields"),
         (b"text,label\na,b\nc,\n", "line 3 has an empty 'label'."),
         (b"text,label\na,x\nb,y\n", "too few have 'x' (1), 'y' (1)"),

@@ -6,9 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
+from support.cli import three_classes, write_csv
 
 import zoo
 from zoo.cli import options
+from zoo.data import fetch
+from zoo.training.callbacks import Progress
 
 EVIL = "\x1b]0;owned\x07\x9b31m"
 
@@ -55,12 +58,29 @@ def test_what_is_generated_and_streamed(cli, run_of, tmp_path):
     assert has_no_control(out.replace("\t", ""))
 
 
+def test_labels_and_names_of_data(cli, tmp_path):
+    rows = [(f"{text}, number {n}", f"{label}{EVIL}", n) for text, label, n in three_classes()]
+    data = write_csv(tmp_path / f"own{EVIL}.csv", rows)
+    out = cli("data", "check", data, "--recipe", "imdb-lstm", "--column", "text=review").out
+    assert "]0;owned" in out
+    assert has_no_control(out)
+
+
+def test_lines_of_a_training(capsys):
+    Progress(1, 1).log(f"imdb-lstm on own{EVIL}")
+    assert capsys.readouterr().out == "imdb-lstm on own ]0;owned  31m\n"
+    fetch.log(f"the server says {EVIL}")
+    assert has_no_control(capsys.readouterr().err)
+
+
 def test_texts_in_lists_and_dicts_are_printable():
     value = {"a" + EVIL: ["b\u2028c\n", {"d": ("\x00",)}], "n": 1.5}
     assert options.printable(value) == {
         "a ]0;owned  31m": ["b c ", {"d": [" "]}], "n": 1.5,
     }  # fmt: skip
     assert options.printable("a\n\tb\x1b", keep="\n\t") == "a\n\tb "
+    assert options.printable("pay \u202e001\u202c") == "pay  001 "
+    assert options.printable("שלום é 👩‍👩‍👧") == "שלום é 👩‍👩‍👧"
 
 
 def test_json_has_no_number_that_is_none():

@@ -29,6 +29,8 @@ def test_any_recipe_can_be_looked_into(chosen, references, tmp_path):
     for row in result["saliency"]:
         assert len(row["steps"]) == len(row["influence"])
         assert any(row["influence"])
+        assert row["layer"] == result["layers"][0]["name"]
+    assert [row["row"] for row in result["saliency"]] == [1, 2]
     pictures = {path.name.split("-")[0].removesuffix(".png") for path in tmp_path.glob("*.png")}
     assert pictures >= {"gradients", "saliency", "states"}
 
@@ -39,7 +41,7 @@ def run(references):
     return references / names[-1]
 
 
-def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, capsys):
+def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, capsys, figures):
     monkeypatch.setattr(
         "sys.argv",
         [
@@ -60,6 +62,14 @@ def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, 
     assert [path.name for path in (tmp_path / "a").glob("*.png")] == ["saliency.png"]
     result = json.loads((tmp_path / "a" / "inspection.json").read_text())
     assert len(result["saliency"][0]["steps"]) == 4
+    (answer,) = zoo.load(run).predict(["A film to love"])
+    assert result["saliency"][0]["target"] == answer["label"]
+    (axes,) = figures[0].axes
+    assert f"row 1: for (above 0) and against the target {answer['label']!r}" in axes.get_title(
+        "left"
+    )
+    assert "units of the loss" in axes.get_ylabel()
+    assert "without other paths" in figures[0].get_supxlabel()
     assert "gradients" not in result["layers"][0]
 
 

@@ -252,7 +252,7 @@ def test_the_best_epoch_is_kept_where_lower_is_better_under_any_name(tmp_path, c
     # Tables and signatures are shown under whatever name.
     assert "\n| tense | brier | rows |\n" in card
     assert "\n- `brier`: `Brier 1950`\n" in card
-    evaluate.callback(str(run.path), None, {}, "test", True, False)
+    evaluate.callback(str(run.path), None, {}, "test", True, False, False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split() == ["network", f"{metrics['test']['brier']:.4f}"]
     assert lines[4:6] == ["brier: Brier 1950", ""]
@@ -292,6 +292,7 @@ def test_a_file_says_what_is_wrong_with_it(file, tmp_path):
     for number, (old, new, message) in enumerate(
         [
             ("def serve(", "def _serve(", "lacks serve"),
+            ("TASK = ", 'KERAS_OBJECTS = {"a": 1}\nTASK = ', "KERAS_OBJECTS must be a dict"),
             ('"many-to-one"', '"many-to-some"', "TOPOLOGY is 'many-to-some'"),
             ("Config(epochs=12, batch_size=4, learning_rate=0.02, patience=0)", "{}", "Config"),
             ("import dataclasses\n", "import dataclasses, nothing_like_it\n", "nothing_like_it"),

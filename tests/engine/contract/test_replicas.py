@@ -13,7 +13,7 @@ import zoo
 
 # Logical devices have to be made before TensorFlow does anything else.
 TRAIN = """
-import dataclasses, sys
+import sys
 import tensorflow as tf
 
 kind, folder, *names = sys.argv[1:]
@@ -28,12 +28,10 @@ from zoo.training import fit
 # What comes before and after training is the same on one replica.
 fit.check_served = fit.finish = lambda *_: None
 for name in names:
-    config = zoo.get_recipe(name).config
-    still = {f.name: 0.0 for f in dataclasses.fields(config) if "dropout" in f.name}
     # Clipped gradients are the smaller, and rounding the larger: engine/test_diagnostics.py clips.
     # Of 8 rows: 7, which two cannot halve; and 1, which leaves none for the other.
-    still |= {"clip_norm": 0, "units": 32, "epochs": 2, "batch_size": 7}
-    zoo.train(name, f"{folder}/{name}", data="sample", settings=still, strategy=kind, quiet=True)
+    few = {"clip_norm": 0, "units": 32, "epochs": 2, "batch_size": 7}
+    zoo.train(name, f"{folder}/{name}", data="sample", settings=few, strategy=kind, quiet=True)
 """
 
 # Every worker writes what it ends with; runs are written by the chief alone.
@@ -86,6 +84,7 @@ from zoo.errors import ZooError
 from zoo.training import diagnostics, replicas
 from zoo.training.strategy import make_strategy, meet
 from zoo.training.workers import Workers
+from tensorflow.python.distribute.cross_device_utils import CollectiveReplicaLauncher
 
 
 class Worth(keras.metrics.Sum):
@@ -102,7 +101,16 @@ with strategy.scope():
     model.optimizer.build(model.trainable_variables)
 rows = 2.0 ** np.arange(22, dtype="float32")[:, None]
 batches = Batches(rows, rows, batch_size=7)  # 7 + 7 + 7 + 1
-replicas.prepare(model, batches.take(np.arange(1)))
+votes = replicas.prepare(model, batches.take(np.arange(1)))
+if link:
+    reductions = []
+    for method in ("all_reduce", "_all_gather"):
+        def counted(*args, _own=getattr(CollectiveReplicaLauncher, method), **options):
+            if not tf.executing_eagerly():
+                reductions.append(args)
+            return _own(*args, **options)
+        setattr(CollectiveReplicaLauncher, method, counted)
+    votes.raised[1] = link.cluster.index == 1
 found = []
 for epoch in range(2):
     logs = model.fit(
@@ -111,6 +119,10 @@ for epoch in range(2):
         validation_steps=4, verbose=0, shuffle=False,
     ).history
     found += [logs["worth"][-1], logs["val_worth"][-1]]
+assert votes.heard == [False, link is not None]
+assert np.isfinite(votes.loss)
+if link:
+    assert len(reductions) == 1, f"a step has {len(reductions)} reductions, each a round trip"
 crew = Workers(strategy, link)
 crew.check_same({"data": "the same"})
 crew.check_weights(model)

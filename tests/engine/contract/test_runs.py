@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -237,6 +238,38 @@ def test_overwrite_deletes_nothing_that_is_no_run(name, tmp_path):
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
     with pytest.raises(zoo.UsageError, match="is no run folder"):
         zoo.train(name, tmp_path / "thesis.tex", data="sample", overwrite=True, quiet=True)
+
+
+def test_overwrite_through_a_link_keeps_the_link(copy, name, tmp_path):
+    run, arguments = copy
+    link = tmp_path / "link"
+    link.symlink_to("copy")  # relative
+    settings = {**arguments["settings"], "epochs": 1}
+    again = {**arguments, "settings": settings, "seed": 7, "deterministic": False}
+    zoo.train(name, link, overwrite=True, baselines=False, **again)
+    assert os.readlink(link) == "copy"
+    assert files.read_json(run / "config.json")["run"]["seed"] == 7
+    assert zoo.load(link).metrics["epochs"] == 1
+    assert not [path.name for path in run.glob(".*") if path.name != ".lock"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_links_that_lead_to_no_run_are_refused(name, overwrite, tmp_path):
+    (tmp_path / "diary").mkdir()
+    (tmp_path / "diary" / "monday.txt").write_text("dear diary")
+    (tmp_path / "file").write_text("")
+    for target, says in {
+        "nowhere": "is a symbolic link to nowhere, which does not exist",
+        "link": "is a symbolic link to link, which does not exist",  # to itself
+        "diary": "exists and is no run folder",
+        "file": "exists and is no run folder",
+    }.items():
+        link = tmp_path / "link"
+        link.symlink_to(target)
+        with pytest.raises(zoo.UsageError, match=says):
+            zoo.train(name, link, data="sample", overwrite=overwrite, quiet=True)
+        link.unlink()
+    assert (tmp_path / "diary" / "monday.txt").read_text() == "dear diary"
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(name, tmp_path, monkeypatch, capsys):

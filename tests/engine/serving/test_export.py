@@ -282,8 +282,8 @@ def test_without_cudnn_reaches_every_recurrent_layer():
 
 def test_a_recipe_of_another_party_is_served_without_its_file(theirs, refused, tmp_path):
     run, file = theirs
-    version = zoo.export(run, tmp_path / "out")
-    predictor = zoo.load(run)
+    predictor = zoo.load(run, trust=True)
+    version = zoo.export(predictor, tmp_path / "out")
     sample = predictor.recipe.dataset.sample()
     examples = {name: sample[name] for name in predictor.input_names}
     expected = predictor.predict(examples)
@@ -299,3 +299,38 @@ def test_a_recipe_of_another_party_is_served_without_its_file(theirs, refused, t
     with pytest.raises(zoo.UsageError) as raised:
         _ = loaded.recipe
     assert str(file) in refused(raised)
+
+
+@pytest.mark.parametrize(
+    "name", ["with space", "ünïcödé-日本-🎵", "star*q?", "%41", "a[b", "n" * 255]
+)
+def test_odd_names_of_directories(name, predictor, examples, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    version = zoo.export(predictor, name, warmup=0)
+    assert version == Path(name) / "1"
+    assert zoo.load(version).predict(examples) == predictor.predict(examples)
+
+
+def test_square_brackets_which_tensorflow_takes_for_a_pattern(predictor, tmp_path):
+    directory = tmp_path / "run[1]"
+    with pytest.raises(zoo.UsageError, match="takes square brackets"):
+        zoo.export(predictor, directory)
+    assert not directory.exists()
+    version = zoo.export(predictor, tmp_path / "out", warmup=0)
+    version.parent.rename(directory)
+    with pytest.raises(zoo.ZooError, match="Rename the folder"):
+        _ = zoo.load(directory).signatures
+    exported = zoo.export(predictor, directory, format="keras")  # Keras takes them as they are
+    assert exported == directory / "2"
+    _ = zoo.load(exported).model
+
+
+def test_a_directory_that_is_a_link_to_nothing(predictor, tmp_path):
+    for target in ("nowhere", "link"):  # the second to itself
+        link = tmp_path / "link"
+        link.symlink_to(target)
+        with pytest.raises(
+            zoo.UsageError, match=f"symbolic link to {target}, which does not exist"
+        ):
+            zoo.export(predictor, link)
+        link.unlink()

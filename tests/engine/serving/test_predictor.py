@@ -1,14 +1,19 @@
 """`zoo.load` and `Predictor.predict`: what is wrong is said in one line."""
 
+import copy
 import json
+import multiprocessing
 import os
+import pickle
 import shutil
 import time
+import warnings
 
 import pytest
 from support.runs import recipe_of_task
 
 import zoo
+from zoo import processes
 from zoo.config import override
 from zoo.serving import predictor as module
 from zoo.serving.find import find, recipe_of
@@ -301,3 +306,77 @@ def test_inputs_without_axes_are_options(served):
         served.predict(**ask, times=2, beam=3)
     with pytest.raises(zoo.UsageError, match="'times' takes values of type int32"):
         served.predict(**ask, times="two")
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))]
+)
+@pytest.mark.parametrize("form", ["run", "version"])
+def test_a_used_predictor_can_be_copied(form, copied, request, monkeypatch, tmp_path):
+    folder = request.getfixturevalue(form)
+    monkeypatch.chdir(folder.parent)
+    used = zoo.load(f"./{folder.name}").with_limits({"max_bytes": 7})
+    expected = used.predict(["a film of more bytes", "a"])
+    again = copied(used)
+    monkeypatch.chdir(tmp_path.parent)  # it finds its folder from elsewhere
+    assert again.predict(["a film of more bytes", "a"]) == expected
+    assert again.config == used.config
+    assert again.assets == used.assets
+    assert again.labels
+
+
+def test_a_copy_whose_folder_is_gone_says_so(run, tmp_path):
+    pickled = pickle.dumps(zoo.load(run))
+    run.rename(tmp_path / "elsewhere")
+    with pytest.raises(zoo.ZooError, match=r"assets\.json is missing"):
+        pickle.loads(pickled)
+
+
+def in_fork(action):
+    """Calls a function in a forked process; returns the error's type and text, or None."""
+    context = multiprocessing.get_context("fork")
+    said = context.SimpleQueue()
+
+    def child():
+        try:
+            action()
+            said.put(None)
+        except BaseException as error:
+            said.put((type(error).__name__, str(error)))
+
+    process = context.Process(target=child)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, for the same reason
+        process.start()
+    process.join(60)
+    hung = process.is_alive()
+    process.kill()
+    assert not hung, "it waits for ever"
+    return said.get()
+
+
+def test_a_forked_process_says_that_it_cannot_compute(run):
+    used = zoo.load(run)
+    used.predict(["a"])
+    for action in (
+        lambda: used.predict(["a"]),
+        lambda: used.model,
+        lambda: zoo.load(run).predict(["a"]),
+        lambda: zoo.evaluate(run),
+        lambda: zoo.export(used, run / "exported"),
+        lambda: zoo.create(NAME),
+        lambda: zoo.train(NAME, run / "again", data="sample"),
+    ):
+        kind, text = in_fork(action)
+        assert kind == "ZooError"
+        assert "was forked from one in which TensorFlow had already computed" in text
+        assert '"spawn"' in text
+        assert "\n" not in text
+    assert in_fork(lambda: used.config) is None  # what needs no TensorFlow
+
+
+def test_a_process_forked_before_may_compute(monkeypatch):
+    monkeypatch.setattr(processes, "_tensorflow_process", None)
+    assert in_fork(processes.use_tensorflow) is None
+    processes.use_tensorflow()
+    assert in_fork(processes.use_tensorflow) is not None

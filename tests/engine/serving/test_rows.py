@@ -58,6 +58,28 @@ def test_rows_of_unequal_series_are_marked_and_empty_ones_are_not(served):
     assert not only["valid"]
 
 
+def test_what_an_older_graph_refuses_is_a_problem_of_its_row(served):
+    """Packed models do not mark rows; and TensorFlow cannot quote what is no UTF-8."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def older(text):
+        known = tf.reduce_all(tf.strings.length(text) < 4)
+        with tf.control_dependencies([tf.debugging.Assert(known, ["too long:", text])]):
+            place = tf.strings.length(text) - 1
+        return {"number": tf.gather(tf.range(3), place)}
+
+    served.signatures = {"serving_default": older}
+    answers = served.predict(["a", "", b"\xff\xfe\xff\xff", "abc"])
+    assert [answer.get("valid", True) for answer in answers] == [True, False, False, True]
+    assert [answers[0]["number"], answers[3]["number"]] == [0, 2]
+    assert answers[1]["problem"].startswith("The network cannot compute it (indices[0] = -1 is ")
+    assert answers[2]["problem"].startswith("too long: ")
+    with pytest.raises(zoo.UsageError, match="too long: abcde"):
+        served.predict(["abcde"])
+    for answer in answers:
+        assert "\n" not in answer.get("problem", "")
+
+
 def test_an_option_that_the_graph_refuses_is_a_usage_error(served):
     ask = {"examples": ["1", "2", "3"], "signature": "repeated"}
     with pytest.raises(zoo.UsageError, match=r"^times must be below 9; got 9\.$"):

@@ -9,6 +9,7 @@ import scipy.io.wavfile
 
 from recipes.audio.digits import digits, read_archive, read_mfccs
 from zoo.data import load_examples
+from zoo.data.reading import Reading, ReadOptions
 from zoo.errors import UsageError, ZooError
 
 
@@ -34,6 +35,7 @@ def test_a_folder_is_split_by_number(folder):
     splits = digits().load(folder)
     assert splits.title == "spoken digits (mine, numbers 0–4 held out)"
     assert splits.licence == ""
+    assert "not read: notes.txt" in splits.notes
     rows = splits.describe()["rows"]
     assert rows["test"] == 30
     assert rows["train"] + rows["validation"] == 42
@@ -135,6 +137,32 @@ def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
     (tmp_path / "own.csv").write_text("file,text\nmine/0_ada_1.wav,zero\nmine/x.wav,one\n")
     with pytest.raises(UsageError, match=r"own\.csv: line 3: There is no file .*x\.wav"):
         digits().reader(tmp_path / "own.csv", {"audio": "file"})
+
+
+def test_a_folder_of_recordings_a_word(tmp_path):
+    for seed, word in enumerate(("yes", "no") * 4):
+        (tmp_path / "words" / word).mkdir(parents=True, exist_ok=True)
+        write(tmp_path / "words" / word / f"{seed}.wav", seed)
+    splits = digits().load(tmp_path / "words")
+    rows = splits.train["text"] + splits.validation["text"] + splits.test["text"]
+    assert sorted(rows) == ["no"] * 4 + ["yes"] * 4
+    assert {len(row) for row in splits.train["audio"]} == {1200}
+    (tmp_path / "words" / "no" / "x.wav").write_bytes(b"RIFF")
+    with pytest.raises(ZooError, match=r"x\.wav is no WAV file"):
+        digits().load(tmp_path / "words")
+    splits = digits().load(tmp_path / "words", reading={"drop_bad": True})
+    assert any(note.startswith("left out: ") and "x.wav" in note for note in splits.notes)
+
+
+def test_rows_whose_recording_cannot_be_read_are_left_out_on_request(folder):
+    lines = ["audio,text", "0_ada_1.wav,zero", "none.wav,one", "3_bob_2.wav,three"]
+    (folder / "own.csv").write_text("\n".join(lines))
+    with pytest.raises(ZooError, match="line 3: There is no file"):
+        load_examples(digits(), folder / "own.csv")
+    reading = Reading(ReadOptions(drop_bad=True))
+    rows = load_examples(digits(), folder / "own.csv", reading=reading)
+    assert rows["text"] == ["zero", "three"]
+    assert reading.notes[0].startswith("own.csv: line 3 left out: There is no file")
 
 
 def test_a_speaker_of_a_table_is_held_out_or_it_is_an_error(folder, tmp_path):

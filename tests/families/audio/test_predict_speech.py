@@ -1,12 +1,17 @@
 """`zoo predict` of sound: WAV files by name, in tables, with a beam and with a picture."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io.wavfile
 
 import zoo
+from recipes.audio import read_recording
+from zoo.data.custom import load_rows
+from zoo.data.origin import parse_origin
 
 SAMPLE = zoo.get_recipe("digits-gru").dataset.sample()["audio"]
 
@@ -39,6 +44,45 @@ def test_files_are_answered_one_a_line(cli, classifier, wavs):
     label, score = lines[0].split()[:2]
     assert label == alone["label"]
     assert float(score) == pytest.approx(alone["score"], abs=2e-3)  # 16 bits, three digits
+
+
+def test_files_are_named_in_python_too(classifier, wavs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    predictor = zoo.load(classifier)
+    arrays = [read_recording(path) for path in wavs]
+    expected = predictor.predict(arrays)
+    paths = [Path(path) for path in wavs]
+    for given in (
+        wavs,
+        paths,
+        {"audio": wavs},
+        pd.DataFrame({"audio": wavs, "id": [1, 2]}),
+        [{"audio": path} for path in wavs],
+    ):
+        answers = predictor.predict(given)
+        assert answers == expected
+        assert [answer.example["file"] for answer in answers] == wavs
+    assert predictor.predict(wavs[0]) == predictor.predict(paths[0]) == expected[:1]
+    with pytest.raises(zoo.UsageError, match=r"There is no file sound/c\.wav"):
+        predictor.predict("sound/c.wav")
+    with pytest.raises(zoo.UsageError, match="Example 1 names no file"):
+        predictor.predict([wavs[0], [0.1, 0.2]])
+
+
+def test_recordings_in_memory_and_by_name_are_data(wavs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arrays, data = [read_recording(path) for path in wavs], zoo.get_recipe("digits-gru").dataset
+    for given in (
+        (arrays, ["one", "two"]),
+        pd.DataFrame({"audio": wavs, "text": ["one", "two"]}),
+        {"audio": wavs, "text": ["one", "two"]},
+    ):
+        rows = load_rows(data, parse_origin(given))
+        assert (rows["text"], rows["speaker"]) == (["one", "two"], ["", ""])
+        for array, expected in zip(rows["audio"], arrays, strict=True):
+            np.testing.assert_array_equal(array, expected)
+    with pytest.raises(zoo.ZooError, match="neither a column 'audio' nor a column 'features'"):
+        load_rows(data, parse_origin({"text": ["one"]}))
 
 
 def test_paths_in_a_table_are_seen_from_it_and_other_columns_are_kept(

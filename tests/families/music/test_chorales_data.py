@@ -152,7 +152,7 @@ def test_scores_are_read_once_and_a_damaged_cache_is_built_again(monkeypatch, ca
 
 def test_without_music21_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "music21", None)
-    with pytest.raises(ZooError, match=r"pip install 'rnn-zoo\[music\]'"):
+    with pytest.raises(ZooError, match=r"pip install '\.\[music\]'"):
         read_scores({"a.mxl": b""})
 
 

@@ -190,7 +190,7 @@ def test_damaged_compressed_musicxml_is_refused(files, tmp_path):
 def test_a_missing_library_is_named_with_what_installs_it(files, monkeypatch):
     for library in ("music21", "mido", "pretty_midi"):
         monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ZooError, match=r"needs music21 .*rnn-zoo\[music\]"):
+    with pytest.raises(ZooError, match=r"needs music21 .*'\.\[music\]'"):
         read_score(files / "piece.musicxml", 1.0)
     assert read_score(files / "piece.mid", 1.0) == FRAMES
 

@@ -451,7 +451,7 @@ def test_a_missing_library_is_named_with_what_installs_it(tmp_path, monkeypatch,
         lambda: write_frames(CHORALE, tmp_path / "x", quarter_length=1.0),
         lambda: write_abc(JIG, tmp_path / "x"),
     ):
-        with pytest.raises(ZooError, match=rf"needs {library} .*pip install 'rnn-zoo\[music\]'"):
+        with pytest.raises(ZooError, match=rf"needs {library} .*pip install '\.\[music\]'"):
             write()
     assert not list(tmp_path.iterdir())
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 from scipy import stats
@@ -13,6 +14,7 @@ from recipes.prices import backtesting
 from recipes.prices import panel as panels
 from recipes.prices.baselines import BASELINES
 from recipes.prices.series import Forecast
+from recipes.prices.strategies import random_positions, strategies
 
 NAME = "stocks-gru"
 
@@ -38,6 +40,11 @@ def test_split(predictor):
 @pytest.fixture(scope="module")
 def panel(test_split):
     return panels.observe(test_split, 3)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
 
 
 def test_what_is_served_knows_the_past_alone(predictor, test_split):
@@ -137,6 +144,9 @@ def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path)
     assert "no advice" in result["warning"]
     for name in ("fan", "calibration", "equity"):
         assert imread(tmp_path / f"{name}.png").std() > 0
+    assert result["frequency"] == "day"
+    (line,) = [line for line in result["verdicts"] if line.startswith("strategy of network")]
+    assert "what random positions of the same turnover earn" in line
     for name, tests in result["tests"].items():
         for measure, what in (("qlike", "QLIKE)"), ("qlike_squared", "QLIKE of squared returns)")):
             test = tests[measure][0]
@@ -158,14 +168,44 @@ def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path)
 def test_costs_are_taken_from_what_is_traded(panel):
     up = Forecast(*(np.ones((150, 3)) for _ in range(4)))
     forecasts = {"up": panel.forecasts([up] * 8)}
-    free = backtesting._strategies(panel, forecasts, 0.0)
-    dear = backtesting._strategies(panel, forecasts, 10.0)
+    free = strategies(panel, forecasts, 0.0)
+    dear = strategies(panel, forecasts, 10.0)
     # Long of everything is to hold, and is bought once.
-    np.testing.assert_allclose(free["up"][1], free["hold"][1])
-    np.testing.assert_allclose(free["hold"][1], np.cumprod(1 + panel_mean(panel)), rtol=1e-9)
+    np.testing.assert_allclose(free["up"].value, free["hold"].value)
+    expected = np.cumprod(1 + panel_mean(panel))
+    np.testing.assert_allclose(free["hold"].value, expected, rtol=1e-9)
     first = panel_mean(panel)[0]
     ratio = (1 + first - 0.001) / (1 + first)
-    np.testing.assert_allclose(dear["up"][1] / free["up"][1], ratio, rtol=1e-9)
+    np.testing.assert_allclose(dear["up"].value / free["up"].value, ratio, rtol=1e-9)
+    # Who always holds leaves nothing to luck.
+    np.testing.assert_allclose(free["up"].luck[0], free["up"].luck[1])
+
+
+def test_random_positions_are_held_and_traded_as_often(rng):
+    held = np.zeros((2, 400), bool)
+    held[0] = np.repeat(rng.random(40) < 0.6, 10)  # changes every ten days at most
+    held[1] = rng.random(400) < 0.3
+    known = np.ones_like(held)
+    known[1, :50] = held[1, :50] = False  # listed later
+    drawn = random_positions(held, known, 300, rng)
+    assert drawn.shape == (300, 2, 400)
+    assert not drawn[:, 1, :50].any()
+    np.testing.assert_allclose(drawn.mean((0, 2)), held.mean(1), atol=0.04)
+    trades = (drawn[..., 1:] != drawn[..., :-1]).sum(2).mean(0)
+    np.testing.assert_allclose(trades, (held[:, 1:] != held[:, :-1]).sum(1), rtol=0.12)
+
+
+def test_the_band_of_luck_holds_random_strategies_and_not_a_seer(panel, rng):
+    signs = [rng.choice([-1.0, 1.0], (150, 3)) for _ in range(8)]
+    lucky = panel.forecasts([Forecast(sign, *(np.ones((150, 3)),) * 3) for sign in signs])
+    seer = dataclasses.replace(lucky, location=panel.value)
+    found = strategies(panel, {"lucky": lucky, "seer": seer}, 5.0)
+    results = {name: each.results for name, each in found.items()}
+    assert results["seer"]["luck_share"] == 0
+    assert results["seer"]["yearly_return"] > results["seer"]["luck_high"]
+    low, high = (results["lucky"][name] for name in ("luck_low", "luck_high"))
+    assert low < results["lucky"]["yearly_return"] < high
+    assert "luck_low" not in results["hold"]
 
 
 def panel_mean(panel):
@@ -224,10 +264,10 @@ def test_the_command_on_a_custom_file(run, tmp_path, monkeypatch, capsys):
     asked = predictor.recipe.module.read_input(predictor.config, str(file))
     answer = predictor.predict({"close": asked["close"]})[0]
     line = predictor.recipe.show({name: column[0] for name, column in asked.items()}, answer)
-    assert "in 3 days, 80 % between" in line
+    assert " in 3 days, on 2020-06-01 16:00; 80 % between" in line
 
 
-def test_what_is_wrong_with_the_file_is_one_line_and_mend_is_a_setting(predictor, tmp_path):
+def test_what_is_wrong_with_the_file_is_one_line_and_repair_is_a_setting(predictor, tmp_path):
     lines = ["date,close", *(f"2020-01-{day:02},{100 + day % 3}" for day in range(1, 31))]
     lines += [f"2020-02-{day:02},{100 + day % 3}" for day in range(1, 29)]
     lines += [f"2020-03-{day:02},{100 + day % 3}" for day in range(1, 29)]
@@ -237,7 +277,7 @@ def test_what_is_wrong_with_the_file_is_one_line_and_mend_is_a_setting(predictor
     with pytest.raises(zoo.ZooError, match="not sorted by date") as caught:
         load(tmp_path / "own.csv")
     assert "\n" not in str(caught.value)
-    config = dataclasses.replace(predictor.config, mend="sort")
+    config = dataclasses.replace(predictor.config, repair="sort")
     splits = predictor.recipe.data(config).load(tmp_path / "own.csv", log=lambda line: None)
     assert splits.test["begin"] == [77]
     assert "validation and test: the last days of the training rows" in splits.notes
@@ -278,3 +318,17 @@ def test_a_series_that_begins_late_is_fitted_on_its_own_past(test_split):
     days = panel.days[0]
     expected = 3 * np.mean(days.returns[1:28] ** 2)
     np.testing.assert_allclose(whole.scale[0, 22, 2] ** 2, expected, rtol=1e-6)
+
+
+def test_a_table_of_prices_is_forecast_and_tested(predictor, tmp_path, test_split):
+    days = pd.DatetimeIndex(test_split["date"][0], name="Date")
+    names = ("open", "high", "low", "close")
+    frame = pd.DataFrame({name.title(): test_split[name][0] for name in names}, days)
+    frame.to_csv(tmp_path / "prices.csv")
+    expected = predictor.predict({"close": [frame["Close"].tolist()]})
+    for given in (frame, frame.reset_index(), str(tmp_path / "prices.csv"), [frame["Close"]]):
+        assert predictor.predict(given) == expected
+    found = zoo.backtest(predictor, frame, windows=2, baselines=["ewma"])
+    again = zoo.backtest(predictor, tmp_path / "prices.csv", windows=2, baselines=["ewma"])
+    assert found["scores"] == again["scores"]
+    assert found["data"]["title"] == "in memory"

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from recipes import entities
-from recipes.tagging import vectors
+from recipes.corpora import glove
 from recipes.tagging.conll import CONLL
 from recipes.tagging.signatures import WINDOW
 from zoo.assets import Assets
@@ -132,9 +132,9 @@ def test_show_marks_names_in_the_text_itself():
 
 def test_vectors_are_what_training_begins_with(monkeypatch):
     words = ("the", "oslo", "monday", "unesco", "far", "away")
-    monkeypatch.setattr(vectors, "glove_words", lambda: words)
+    monkeypatch.setattr(glove, "glove_words", lambda: words)
     monkeypatch.setattr(
-        vectors,
+        glove,
         "glove_vectors",
         lambda wanted: np.array([[words.index(word) + 0.3] * 50 for word in wanted], "float32"),
     )

@@ -145,7 +145,9 @@ def test_a_table_has_a_label_and_64_pixels(tmp_path):
             )
         )
         assert load_examples(IMAGES, lists, labels=["0", "1", "4", "7"]) == sample
-    with pytest.raises(ZooError, match=r"mine\.jsonl has the label '4', which is not one of '0'"):
+    with pytest.raises(
+        ZooError, match=r"mine\.jsonl: rows 3, 7, 11, 15 have a label that is not one of '0'"
+    ):
         load_examples(IMAGES, lists, labels=["0", "1", "7"])
     lists.write_text('{"pixels": [[1, [2]]], "label": "0"}\n')
     with pytest.raises(ZooError, match=r"row 1: besides 'label' there must be 64 pixels"):
@@ -154,6 +156,25 @@ def test_a_table_has_a_label_and_64_pixels(tmp_path):
     table.write_text("\n".join(",".join(map(str, row)) for row in [names, *rows]))
     with pytest.raises(ZooError, match=r"row 5: besides 'label' there must be 64 pixels.*0 to 16"):
         IMAGES.reader(table, None)
+
+
+def test_a_folder_of_pictures_a_class(tmp_path):
+    for label in ("0", "7"):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            picture = np.ones((8, 8))
+            picture[number + 1, :] = 0 if label == "0" else 0.5
+            imsave(tmp_path / label / f"{number}.png", picture, cmap="gray", vmin=0, vmax=1)
+    (tmp_path / "7" / "notes.txt").write_text("not a picture")
+    splits = IMAGES.load(tmp_path)
+    labels = splits.train["label"] + splits.validation["label"] + splits.test["label"]
+    assert sorted(labels) == ["0"] * 4 + ["7"] * 4
+    assert "not read: 7/notes.txt" in splits.notes
+    (tmp_path / "7" / "9.png").write_bytes(b"PNG")
+    with pytest.raises(ZooError, match=r"9\.png cannot be read"):
+        IMAGES.load(tmp_path)
+    splits = IMAGES.load(tmp_path, reading={"drop_bad": True})
+    assert any("9.png cannot be read" in note for note in splits.notes)
 
 
 def test_baselines_of_vectors():

@@ -38,6 +38,33 @@ def test_n_best_answers_are_in_order_and_the_first_is_that_of_predict(cli, searc
     assert one["translation"] == rows[0]["translation"][0]  # one answer, as without options
 
 
+def test_options_of_the_search_need_no_signature(searching):
+    predictor = zoo.load(searching)
+    plain, beam = predictor.predict(TEXTS), predictor.config.beam
+    best = predictor.predict(TEXTS, beam=beam)
+    assert [answer["translation"] for answer in best] == [each["translation"] for each in plain]
+    assert [set(answer) for answer in best] == [set(answer) for answer in plain]
+    for answer, one in zip(predictor.predict(TEXTS, n_best=2), plain, strict=True):
+        assert len(answer["translation"]) == len(answer["score"]) == 2
+        assert answer["translation"][0] == one["translation"]
+    with pytest.raises(UsageError, match="n_best must be from 1 to beam, which is 2; got 3"):
+        predictor.predict(TEXTS, beam=2, n_best=3)
+    with pytest.raises(UsageError, match="beam must be an integer"):
+        predictor.predict(TEXTS, beam=2.5)
+
+
+def test_attention_is_drawn_in_python(searching):
+    predictor = zoo.load(searching)
+    answer, empty, _ = predictor.predict(TEXTS)
+    if predictor.config.attention == "none":
+        with pytest.raises(UsageError, match="nothing to draw"):
+            answer.plot()
+        return
+    assert answer.plot("attention").png.startswith(b"\x89PNG")
+    with pytest.raises(UsageError, match="nothing to draw"):
+        empty.plot()
+
+
 def test_attention_is_drawn_for_each_text_that_has_an_answer(cli, searching, tmp_path):
     (answer,) = zoo.load(searching).predict(["a"], signature="nbest", beam=1, n_best=1)
     if "attention" in answer:

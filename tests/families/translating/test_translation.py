@@ -298,19 +298,39 @@ def test_one_answer_as_lines_for_people():
     assert lines.splitlines() == ["A", "  -1.000  x", "  -2.000  y"]
 
 
-def test_an_attention_map_is_drawn(tmp_path):
+def test_an_attention_map_is_drawn(tmp_path, figures):
     from matplotlib.image import imread
 
-    from recipes.translating import figures
+    from recipes.translating import figures as drawn
 
     weights = np.eye(3, 4).tolist()
     path = tmp_path / "map.png"
-    figures.attention(["▁a", "▁do", "g$", "</s>"], ["▁un", "▁chien", "."], weights, path)
+    drawn.attention(["▁a", "▁do", "g$", "</s>"], ["▁un", "▁chien", "."], weights, path)
     pixels = imread(path)[..., :3]
     dark = (pixels.sum(-1) < 0.9) & (pixels[..., 2] > pixels[..., 0] + 0.2)  # deep blue cells
     assert 0.01 < dark.mean() < 0.3
     with pytest.raises(ZooError, match="no attention to draw"):
-        figures.attention([], [], [], path)
+        drawn.attention([], [], [], path)
+    axes, bar = figures[0].axes
+    assert axes.get_xlabel() == "pieces of the source, as read"
+    assert axes.get_ylabel() == "pieces of the translation, as written"
+    assert "weight" in bar.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("row", "least"), [((0.5, 0.3, 0.2), 1e-3), ((1 - 1e-9, 1e-9, 3e-18), 1e-18)]
+)
+def test_an_attention_map_hides_nothing_behind_0_and_1(tmp_path, figures, row, least):
+    from recipes.translating.figures import attention
+
+    attention(["▁a", "▁", "b"], ["▁x", "y"], [row, row], tmp_path / "map.png")
+    axes = figures[0].axes[0]
+    (image,) = axes.images
+    assert image.norm.vmin == pytest.approx(least)
+    assert len({round(float(image.norm(weight)), 3) for weight in row}) == 3
+    assert [text.get_text() for text in axes.get_xticklabels()] == [" a", "␣", "b"]
+    numbers = [text.get_text() for text in axes.texts]
+    assert numbers == (["50", "30", "20"] * 2 if row[2] > 0.1 else ["100"] * 2)
 
 
 def test_a_text_whose_end_was_not_read_is_not_complete(network):

@@ -1,6 +1,7 @@
 """Characters to ids and back, in the graph and outside; running text as rows."""
 
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from recipes.writing.books import PASSAGE, passages, read_text
 from recipes.writing.character_encoder import Characters, learn_characters
+from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError
 
 TEXTS = ["To be,\nor not", "", "é≠𝄞 – naïve\u200d", "a\0b\r\n\tc", "aaa"]
@@ -53,16 +55,40 @@ def test_ones_own_file_and_what_may_be_wrong_with_it(tmp_path):
     good.write_bytes("\ufeffÜber allen\nGipfeln\n".encode())
     assert read_text(good) == {"text": ["Über allen\nGipfeln\n"]}
     (tmp_path / "empty.txt").write_text(" \n\n")
-    (tmp_path / "latin.txt").write_bytes("Müller".encode("latin-1"))
-    (tmp_path / "packed.txt").write_bytes(gzip.compress(b"text"))
-    for name, why in (
-        ("empty.txt", "is empty"),
-        ("latin.txt", r"no UTF-8 text \(byte 1\)"),
-        ("packed.txt", "no UTF-8"),
-    ):
+    (tmp_path / "binary.txt").write_bytes(b"ab\0c")
+    for name, why in (("empty.txt", "is empty"), ("binary.txt", "has a NUL byte")):
         with pytest.raises(ZooError, match=why):
             read_text(tmp_path / name)
     with pytest.raises(UsageError, match="no file"):
         read_text(tmp_path / "none.txt")
     with pytest.raises(UsageError, match="no columns"):
         read_text(good, {"text": "review"})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_novels_of_any_encoding_and_line_end(tmp_path, encoding, end):
+    text = end.join(["Über allen Gipfeln", "ist Ruh, schön und größer.", ""])
+    for name in ("x.txt", "x.txt.gz"):
+        data = text.encode(encoding)
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+        reading = Reading()
+        rows = read_text(tmp_path / name, reading=reading)
+        assert rows == {"text": ["Über allen Gipfeln\nist Ruh, schön und größer.\n"]}
+        said = [] if encoding == "utf-8" else [f"{name}: encoding {encoding}"]
+        assert reading.notes == said
+
+
+def test_unknown_characters_are_counted():
+    encoder = Characters(["\n", "a", "b"])
+    assert encoder.unknown(["abж\n", "жя"]) == {"ж": 2, "я": 1}
+
+
+def test_what_the_model_cannot_read_is_said(cli, tmp_path):
+    (tmp_path / "x.txt").write_text("To be, or not\nПривет\n", encoding="utf-8")
+    result = cli("evaluate", "shakespeare-gru", "--data", "x.txt", "--no-baselines", "--json")
+    metrics = json.loads(result.out)["metrics"]
+    assert (metrics["characters"], metrics["unknown_characters"]) == (15, 6)
+    result = cli("generate", "shakespeare-gru", "--prompt", "To Ж", "--steps", "2", "--json")
+    assert result.err == "note: not read: 1 characters that the model does not know: Ж\n"
+    assert cli("generate", "shakespeare-gru", "--prompt", "To", "--steps", "2", "--json").err == ""

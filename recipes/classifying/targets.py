@@ -1,0 +1,66 @@
+"""Targets of a classifier: the class of a row, or probabilities that teachers gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.data import Examples
+
+
+def class_targets(examples: Examples, labels: Sequence[str]) -> np.ndarray:
+    """Returns what a classifier is to answer.
+
+    Args:
+      examples: a column `label`; and perhaps `probabilities`, a dict of class name to number for
+        each row, which then counts.
+      labels: class names, in the order of the network's output.
+
+    Returns:
+      int32 `(rows,)`, or float32 `(rows, classes)` of probabilities.
+    """
+    if "probabilities" in examples:
+        rows = [[row[label] for label in labels] for row in examples["probabilities"]]
+        return np.array(rows, "float32")
+    classes = {label: number for number, label in enumerate(labels)}
+    return np.array([classes[label] for label in examples["label"]], "int32")
+
+
+@keras.saving.register_keras_serializable("zoo")
+class ClassCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of classes, or of probabilities, against probabilities; in nats.
+
+    Call arguments:
+      y_true: classes `(batch,)`, or probabilities `(batch, classes)`.
+      y_pred: probabilities `(batch, classes)`.
+    """
+
+    def __init__(self, name: str = "class_cross_entropy", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        if len(y_true.shape) == len(y_pred.shape):
+            return ops.categorical_crossentropy(y_true, y_pred)
+        return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+def _right(y_true: Any, y_pred: Any) -> Any:
+    """Returns 1 where the most probable class is the true one, else 0: float `(batch,)`."""
+    if len(y_true.shape) == len(y_pred.shape):
+        return keras.metrics.categorical_accuracy(y_true, y_pred)
+    return keras.metrics.sparse_categorical_accuracy(y_true, y_pred)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class ClassAccuracy(keras.metrics.MeanMetricWrapper):
+    """Share of rows whose most probable class is right; arguments as of `ClassCrossEntropy`."""
+
+    def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
+        super().__init__(_right, name=name, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype}

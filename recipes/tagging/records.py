@@ -1,0 +1,181 @@
+"""Rows with tags or spans, such as those of Hugging Face datasets and of tools that label texts.
+
+    {"tokens": ["Peter", "Blackburn"], "tags": ["B-PER", "I-PER"]}
+    {"text": "Peter Blackburn", "spans": [{"start": 0, "end": 15, "label": "PER"}]}
+
+Light: importing this module imports neither TensorFlow nor NumPy.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipes.tagging.reader import TAG, Sentence, to_examples
+from zoo.data import annotated, formats
+from zoo.data.reading import REMEDY, Reading, complaint, some
+from zoo.errors import ZooError, quoted
+
+if TYPE_CHECKING:
+    from zoo.data.annotated import Span
+    from zoo.data.sources import Examples
+
+SUFFIXES = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xlsx")
+USUAL = {"tokens": ("tokens", "words"), "tags": ("tags", "ner_tags", "ner", "labels")}
+CHUNK = 5_000  # texts that are split into tokens at once
+
+
+def read(path: Path, columns: Mapping[str, str] | None, reading: Reading) -> Examples:
+    """Reads a file of rows with `tokens` and `tags`, or with `text` and spans.
+
+    Args:
+      path: the file.
+      columns: `tokens`, `tags` or `text` to the name of their column.
+      reading: the options; gets notes.
+
+    Returns:
+      `text`, `tokens` and `tags` (BIO), a row each.
+
+    Raises:
+      UsageError: as for `zoo.data.formats.read_records`.
+      ZooError: the file is damaged, or has rows that cannot be used; with their numbers.
+    """
+    names = dict(columns or {})
+    records = annotated.plain_records(formats.read_records(path, reading), path, reading)
+    tokens, tags = (_find(records.present, names.get(each), each) for each in ("tokens", "tags"))
+    bad = {what: list(lines) for what, lines in records.bad.items()}
+    sentences: list[Sentence] = []
+    if tags and (tokens or names.get("tags")):
+        if tags != names.get("tags", "tags"):
+            reading.found(path, f"tags of the column {quoted(tags, 40)}")
+        tokens = tokens or _find(records.present, names.get("text"), "text")
+        for number, row in zip(records.numbers, records.rows, strict=True):
+            sentence = _tagged(number, row.get(tokens or ""), row.get(tags))
+            if isinstance(sentence, str):
+                bad.setdefault(sentence, []).append(number)
+            elif sentence.tokens:
+                sentences.append(sentence)
+    else:
+        text = names.get("text", "text")
+        if text not in records.present or "spans" not in records.present:
+            raise ZooError(
+                f"{path} has neither columns of tokens and tags nor a text with spans. There is: "
+                f"{some(records.present)}. Name them with --column tokens=NAME and --column "
+                "tags=NAME."
+            )
+        found = [
+            (number, row.get(text), _spans(row.get("spans")))
+            for number, row in zip(records.numbers, records.rows, strict=True)
+        ]
+        sentences = _of_spans(found, path, reading, bad)
+    for what, lines in bad.items():
+        wrong = complaint(what, lines, records.unit)
+        if not reading.options.drop_bad:
+            raise ZooError(f"{path}: {wrong}. {REMEDY}")
+        reading.note(f"{path.name}: {wrong}; left out")
+    if not sentences:
+        raise ZooError(f"{path} has no row with tokens and tags.")
+    return to_examples(sentences, str(path), reading, records.unit)
+
+
+def _find(present: Sequence[str], given: str | None, ours: str) -> str:
+    """Returns the name of a column, `""` if there is none."""
+    usual = [given] if given else USUAL.get(ours, (ours,))
+    return next((name for name in usual if name in present), "")
+
+
+def _tagged(number: int, tokens: Any, tags: Any) -> Sentence | str:
+    """Returns the sentence of a row, or what is wrong with it."""
+    words = tokens.split(" ") if isinstance(tokens, str) else tokens
+    marks = tags.split(" ") if isinstance(tags, str) else tags
+    if not _strings(words):
+        return "has tokens that are no list of texts"
+    if not _strings(marks) or not all(TAG.fullmatch(mark) for mark in marks):
+        return "has tags that are no list of O, B-X, I-X"
+    if len(words) != len(marks):
+        return "has another number of tags than of tokens"
+    if not all(word.strip() for word in words):
+        return "has an empty token"
+    return Sentence([number] * len(words), list(words), list(marks))
+
+
+def _strings(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def _spans(values: Any) -> list[Span] | None:
+    """Returns spans as `(start, end, label)`; None where they are something else."""
+    spans = []
+    for value in values or []:
+        if isinstance(value, Mapping):
+            value = (value.get("start"), value.get("end"), value.get("label"))
+        if len(value) != 3 or not all(isinstance(each, int) for each in value[:2]):
+            return None
+        spans.append((value[0], value[1], str(value[2]).strip()))
+    return sorted(spans)
+
+
+def _of_spans(
+    rows: Sequence[tuple[int, Any, list[Span] | None]],
+    path: Path,
+    reading: Reading,
+    bad: dict[str, list[int]],
+) -> list[Sentence]:
+    """Turns texts with spans into tokens with BIO tags; adds the rows that are wrong to `bad`."""
+    good = []
+    for number, text, spans in rows:
+        what = _wrong(text, spans)
+        if what:
+            bad.setdefault(what, []).append(number)
+        elif spans is not None:
+            good.append((number, text, spans))
+    sentences, widened = [], 0
+    for begin in range(0, len(good), CHUNK):
+        chunk = good[begin : begin + CHUNK]
+        tokenised = _tokenise([text for _, text, _ in chunk])
+        for (number, text, spans), (tokens, starts, ends) in zip(chunk, tokenised, strict=True):
+            tags = ["O"] * len(tokens)
+            for start, end, label in spans:
+                inside = [
+                    index
+                    for index, (first, last) in enumerate(zip(starts, ends, strict=True))
+                    if first < end and last > start
+                ]
+                if not inside:
+                    continue
+                widened += starts[inside[0]] < start or ends[inside[-1]] > end
+                for index in inside:
+                    tags[index] = f"{'B' if index == inside[0] else 'I'}-{label}"
+            if tokens:
+                sentences.append(Sentence([number] * len(tokens), tokens, tags, text))
+    if widened:
+        reading.note(
+            f"{path.name}: {widened:,} span(s) begin or end inside a word, which is taken whole"
+        )
+    return sentences
+
+
+def _wrong(text: Any, spans: list[Span] | None) -> str:
+    """Says what is wrong with a text and its sorted spans, `""` if nothing is."""
+    if not isinstance(text, str) or not text.strip():
+        return "has no text"
+    if spans is None or not all(0 <= s < e <= len(text) and label for s, e, label in spans):
+        return "has a span that is not in the text"
+    if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
+        return "has spans that overlap"
+    return ""
+
+
+def _tokenise(texts: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
+    """Splits texts into tokens as the network does; returns them, their starts and their ends."""
+    import tensorflow as tf
+
+    from recipes.tagging.tokens import tokenise
+    from zoo.utf8 import utf8
+
+    found = tokenise(tf.constant([utf8(text) for text in texts]))
+    tokens, starts, ends = (each.to_list() for each in found)
+    words = [[word.decode("utf-8") for word in row] for row in tokens]
+    return list(zip(words, starts, ends, strict=True))

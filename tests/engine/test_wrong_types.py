@@ -1,0 +1,57 @@
+"""Values of wrong Python types are refused in one line, by every public function."""
+
+import pytest
+
+import zoo
+
+NAME = "digits-mlp"
+WRONG = [5, 1.5, True, b"x", [], ["a"], ("a",), {}, {5: 1}, object(), "x" * 5000, "\0"]
+
+# Parameter to a call with a value of it. What is right for some of the values is refused later.
+CALLS = {
+    "load": lambda run, new, value: zoo.load(value),
+    "get_recipe": lambda run, new, value: zoo.get_recipe(value),
+    "pretrained": lambda run, new, value: zoo.pretrained(value),
+    "export model": lambda run, new, value: zoo.export(value, new),
+    "export directory": lambda run, new, value: zoo.export(run, value),
+    "export format": lambda run, new, value: zoo.export(run, new, format=value),
+    "export warmup": lambda run, new, value: zoo.export(run, new, warmup=value, format="?"),
+    "export limits": lambda run, new, value: zoo.export(run, new, limits=value or {5: 1}),
+    "train name": lambda run, new, value: zoo.train(value, new),
+    "train output": lambda run, new, value: zoo.train(NAME, value, data="?"),
+    "train data": lambda run, new, value: zoo.train(NAME, new, data=value),
+    "train settings": lambda run, new, value: zoo.train(NAME, new, data="?", settings=value),
+    "train columns": lambda run, new, value: zoo.train(NAME, new, data="?", columns=value),
+    "train seed": lambda run, new, value: zoo.train(NAME, new, data="?", seed=value),
+    "train strategy": lambda run, new, value: zoo.train(NAME, new, data="?", strategy=value),
+    "train precision": lambda run, new, value: zoo.train(NAME, new, data="?", precision=value),
+    "train base": lambda run, new, value: zoo.train(NAME, new, data="?", base=value),
+    "create name": lambda run, new, value: zoo.create(value),
+    "create assets": lambda run, new, value: zoo.create(NAME, assets=value),
+    "create data": lambda run, new, value: zoo.create(NAME, data=value),
+    "create settings": lambda run, new, value: zoo.create(NAME, data="?", settings=value),
+    "evaluate model": lambda run, new, value: zoo.evaluate(value),
+    "evaluate data": lambda run, new, value: zoo.evaluate(run, value),
+    "evaluate split": lambda run, new, value: zoo.evaluate(run, split=value),
+    "inspect model": lambda run, new, value: zoo.inspect(value),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_wrong_type_is_a_usage_error(what, run_of, tmp_path):
+    run = run_of(NAME)
+    for value in WRONG:
+        # Columns that lack one are data that cannot be read, no wrong use.
+        expected = zoo.ZooError if what.endswith("data") else zoo.UsageError
+        with pytest.raises(expected) as caught:
+            CALLS[what](run, tmp_path / "new", value)
+        text = str(caught.value)
+        assert "\n" not in text
+        assert len(text) < 1000, text[:100]
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("value", [5, None, b"x", 1.5, object()])
+def test_a_pattern_is_a_str(value):
+    with pytest.raises(zoo.UsageError, match="pattern must be a str"):
+        zoo.list_models(value)

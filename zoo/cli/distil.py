@@ -1,0 +1,69 @@
+"""`zoo distil`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zoo.cli import options
+from zoo.cli.train import train
+
+
+class ListCommand(click.Command):
+    """A command whose options named in `LISTS` take several values: `--teachers A B`."""
+
+    LISTS = ("--teachers",)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        inside = ""  # the option whose values these are
+        for place, argument in enumerate(args):
+            if argument in self.LISTS:
+                inside = argument
+                if place + 1 == len(args) or args[place + 1].startswith("-"):
+                    raise click.BadOptionUsage(argument, f"Option {argument!r} needs a value.", ctx)
+            elif inside and not argument.startswith("-"):
+                spread += [inside, argument]
+            else:
+                inside = ""
+                spread.append(argument)
+        return super().parse_args(ctx, spread)
+
+
+@click.command(cls=ListCommand)
+@click.argument("name", metavar="STUDENT", shell_complete=options.complete_recipe)
+@click.option(
+    "--teachers",
+    multiple=True,
+    required=True,
+    metavar="A B …",
+    shell_complete=options.complete_model,
+    help="Recipe names, run folders, exports, or `linear`: a linear classifier on words, pairs and "
+    "triples, fitted on the training split. The student learns the mean of their answers.",
+)
+@click.option(
+    "--unlabelled",
+    metavar="FILE",
+    help="Rows without labels that they answer too: .csv, .tsv or .jsonl, or `tfds` where that "
+    "source has such rows.",
+)
+@click.option(
+    "--label-share",
+    type=click.FloatRange(0, 1),
+    metavar="S",
+    help="Of the target of a row with a label, the share of its label.  [default: 0.5]",
+)
+def distil(name: str, output: str | None, **kwargs: Any) -> None:
+    """Train the recipe STUDENT on what teachers answer, test it, and write its run folder.
+
+    The same command run again goes on where it was stopped.
+    """
+    output = output or f"runs/{name.rpartition(':')[2]}-distilled"
+    assert train.callback is not None
+    train.callback(name, output, hosts=None, index=None, port=None, **kwargs)
+
+
+_OWN = {parameter.name for parameter in distil.params}
+_ALONE = {"hosts", "index", "port"}  # a student is trained by one process
+distil.params += [p for p in train.params if p.name not in _OWN | _ALONE]

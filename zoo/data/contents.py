@@ -1,0 +1,196 @@
+"""The bytes and the text of people's own files, packed or not, in any usual encoding.
+
+`ZOO_MAX_UNPACKED` is the maximum number of unpacked bytes of a packed file (1e9).
+
+Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from zoo import files
+from zoo.data.encodings import decode
+from zoo.data.reading import Reading
+from zoo.errors import UsageError, ZooError, shortened
+
+MAX_UNPACKED = 1e9  # unpacked bytes of a packed file
+PACKED = (".gz", ".zip")
+
+
+def read_text(path: Path, reading: Reading | None = None) -> str:
+    """Returns the text of a file, unpacked and decoded; line ends are as the file has them.
+
+    Args:
+      path: the file; gzip and zip are recognised by what they hold, not by its name.
+      reading: the options; gets a note where the encoding is not UTF-8.
+
+    Raises:
+      UsageError: no such file; `ZOO_MAX_UNPACKED` is not a number; or an encoding that cannot
+        be found out, with the option that says it.
+      ZooError: the file cannot be read, is empty, or is not text.
+    """
+    reading = reading or Reading()
+    text, encoding = decode(read_bytes(path), str(path), reading.options)
+    if not text.strip():
+        raise ZooError(f"{path} is empty.")
+    if encoding != "utf-8":
+        reading.found(path, f"encoding {encoding}")
+    return text
+
+
+def read_texts(paths: Sequence[Path], reading: Reading) -> list[str]:
+    """Returns the texts of many small files of one writer, whose encoding all of them show.
+
+    Raises:
+      UsageError, ZooError: as `read_text`; empty files give empty texts.
+    """
+    data = [read_bytes(path) for path in paths]
+    where = str(paths[0].parent.parent) if paths else ""
+    odd = [content for content in data if not _is_plain(content)]
+    if not odd:
+        return [content.decode("utf-8-sig") for content in data]
+    if reading.options.encoding or any(b"\0" in content for content in odd):
+        # It is said, or each of them shows it by itself.
+        pairs = zip(paths, data, strict=True)
+        decoded = [decode(each, str(path), reading.options) for path, each in pairs]
+        for encoding in sorted({name for _, name in decoded} - {"utf-8"}):
+            reading.found(where, f"encoding {encoding}")
+        return [text for text, _ in decoded]
+    _, encoding = decode(b"\n".join(odd), where, reading.options)
+    reading.found(where, f"encoding {encoding} in {len(odd):,} file(s)")
+    return [
+        content.decode("utf-8-sig" if _is_plain(content) else encoding, errors="replace")
+        for content in data
+    ]
+
+
+def _is_plain(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def read_bytes(path: Path) -> bytes:
+    """Returns the bytes of a file, unpacked.
+
+    Raises:
+      UsageError: no such file, or a zip of several files.
+      ZooError: it cannot be read, or unpacks to more than `ZOO_MAX_UNPACKED` bytes.
+    """
+    if os.path.isdir(path):  # unlike `Path`, accepts names that are too long
+        raise UsageError(f"{path} is a folder, not a file.")
+    try:
+        if os.path.exists(path) or os.path.islink(path):
+            return unpack(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {error.strerror or error}.") from error
+    raise UsageError(f"There is no file {shortened(str(path))}.")
+
+
+def unpack(data: bytes, name: str) -> bytes:
+    """Unpacks gzip or zip; returns other bytes as they are. A workbook stays a zip.
+
+    Raises:
+      UsageError: a zip of several files; `ZOO_MAX_UNPACKED` is not a number.
+      ZooError: it is damaged, or unpacks to more than `ZOO_MAX_UNPACKED` bytes.
+    """
+    import io
+
+    lowered = name.lower()
+    if lowered.endswith((".xlsx", ".xlsm")):  # zips that are read as a whole
+        return data
+    if data.startswith(b"\x1f\x8b") or lowered.endswith(".gz"):
+        try:
+            with gzip.open(io.BytesIO(data)) as file:
+                return _limited(file, name)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ZooError(f"{name} is no complete gzip file ({error}).") from error
+    if data.startswith(b"PK\x03\x04") or lowered.endswith(".zip"):
+        import zipfile
+
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = [each for each in archive.namelist() if is_data(each)]
+                if "[Content_Types].xml" in members:
+                    return data
+                if len(members) != 1:
+                    raise UsageError(
+                        f"{name} holds {len(members)} files ({_some(members)}). Unpack it, and "
+                        "name one of them or their folder."
+                    )
+                with archive.open(members[0]) as file:
+                    return _limited(file, name)
+        except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+            raise ZooError(f"{name} is no complete zip file ({error}).") from error
+        except RuntimeError as error:
+            raise ZooError(f"{name} cannot be unpacked ({error}). Unpack it yourself.") from error
+    return data
+
+
+def is_data(name: str) -> bool:
+    """Whether a file of an archive or a folder is data, by its name: not what systems leave."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not (hidden or name.endswith("/") or path.name in ("Thumbs.db", "desktop.ini"))
+
+
+def inner_name(path: Path) -> str:
+    """Returns the name of what a file holds, lower case: that in a zip, without `.gz`."""
+    name = path.name.lower()
+    if name.endswith(".zip"):
+        import zipfile
+
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = [each for each in archive.namelist() if is_data(each)]
+            if len(members) == 1:
+                name = PurePosixPath(members[0]).name.lower()
+        except (OSError, zipfile.BadZipFile):  # said when it is read
+            pass
+    return name.removesuffix(".zip").removesuffix(".gz")
+
+
+def split_lines(text: str) -> list[str]:
+    """Returns the lines of a text without their ends: LF, CRLF, or CR where there is no LF.
+
+    The end of the last line begins no further line.
+    """
+    ends = r"\r?\n" if "\n" in text else r"\r"
+    lines = re.split(ends, text)
+    return lines[:-1] if lines[-1] == "" and len(lines) > 1 else lines
+
+
+def unix_lines(text: str) -> str:
+    """Returns the text with LF as its line ends."""
+    return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _limited(file: _Readable, name: str) -> bytes:
+    limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
+    blocks, size = [], 0
+    while block := file.read(1 << 20):
+        blocks.append(block)
+        size += len(block)
+        if size > limit:
+            raise ZooError(
+                f"{name} unpacks to more than {limit:,.0f} bytes. If this size is correct, "
+                "set ZOO_MAX_UNPACKED to more bytes."
+            )
+    return b"".join(blocks)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = " …" if len(names) > 3 else ""
+    return ", ".join(shortened(name, 40) for name in names[:3]) + more

@@ -1,0 +1,249 @@
+"""Folders of people's own data: a file a split, a folder a class, or what `datasets` has saved.
+
+Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.data.contents import PACKED, is_data
+from zoo.data.reading import Reading
+from zoo.data.sources import Parts
+from zoo.data.splits import SPLITS
+from zoo.errors import UsageError, ZooError, shortened
+
+NAMES = {  # words in the names of files and folders to the split that they mean
+    "train": "train",
+    "training": "train",
+    "dev": "validation",
+    "devel": "validation",
+    "development": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "testa": "validation",  # CoNLL-2003's names
+    "test": "test",
+    "testing": "test",
+    "testb": "test",
+}
+SHARD = re.compile(r"[-_.]\d+[-_.]of[-_.]\d+")
+UNLABELLED = ("unsup", "unlabeled", "unlabelled")
+MAX_SHOWN = 5  # names in a note before "and N more"
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What a folder holds.
+
+    Attributes:
+      splits: split to its files, one or several parts; `"train"` first.
+      unread: names of other files.
+    """
+
+    splits: dict[str, list[Path]]
+    unread: list[str]
+
+    def note(self) -> list[str]:
+        """Returns a note on the files that are not read, or nothing."""
+        if not self.unread:
+            return []
+        shown = ", ".join(shortened(name, 60) for name in self.unread[:MAX_SHOWN])
+        more = len(self.unread) - MAX_SHOWN
+        return [f"not read: {shown}{f' and {more:,} more' if more > 0 else ''}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassFile:
+    """A file whose folder names its class.
+
+    Attributes:
+      path: of the file.
+      label: name of the folder.
+      split: `""` where the folders say none.
+    """
+
+    path: Path
+    label: str
+    split: str
+
+
+def split_of(name: str) -> str:
+    """Returns the split that a file name or folder name means by one of its words, or `""`."""
+    words = re.findall(r"[a-z]+", name.lower())
+    found = {NAMES[word] for word in words if word in NAMES}
+    return found.pop() if len(found) == 1 else ""
+
+
+def split_files(folder: Path, suffixes: Collection[str], *, below: bool = False) -> Layout:
+    """Finds the files of each split in a folder.
+
+    Args:
+      folder: to look into.
+      suffixes: of the files that can be read, each perhaps packed.
+      below: also look into its folders, whose names may say the split.
+
+    Raises:
+      UsageError: there are two files of a split that are not parts of one.
+    """
+    if saved := _saved(folder):
+        return saved
+    top = [path for path in _data_files(folder) if path.parent == folder]
+    deeper = [path for path in _data_files(folder) if path.parent != folder]
+    found = _by_split(folder, top, suffixes)
+    if "train" not in found and below:
+        found = _by_split(folder, [*top, *deeper], suffixes)
+    chosen = {path for paths in found.values() for path in paths}
+    unread = [str(path.relative_to(folder)) for path in [*top, *deeper] if path not in chosen]
+    splits = {name: found[name] for name in SPLITS if name in found}
+    return Layout(splits, sorted(unread))
+
+
+def _by_split(
+    folder: Path, paths: Sequence[Path], suffixes: Collection[str]
+) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        stem = _stem(path, suffixes)
+        if stem is None:
+            continue
+        split = split_of(stem)
+        if not split and path.parent != folder:
+            split = split_of(path.parent.name)
+        if split:
+            found.setdefault(split, []).append(path)
+    for several in found.values():
+        kinds = {SHARD.sub("", path.name) for path in several}
+        parts = all(SHARD.search(path.name) for path in several)
+        if len(several) > 1 and not (parts and len(kinds) == 1):
+            first, second = (path.relative_to(folder) for path in several[:2])
+            raise UsageError(f"{folder} has both {first} and {second}. Name one of them.")
+    return found
+
+
+def _stem(path: Path, suffixes: Collection[str]) -> str | None:
+    """Returns the name of a file that can be read, without its ending; None of others."""
+    name = path.name.lower()
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    last = path.suffix.lower().removeprefix(".")
+    if last in NAMES:  # eng.train, eng.testa
+        return name
+    # A zip may hold a table of any name.
+    return name if path.suffix.lower() == ".zip" else None
+
+
+def _data_files(folder: Path) -> list[Path]:
+    """Returns the files of a folder and of its folders, without what systems leave."""
+    found = [path for path in sorted(folder.glob("*")) if path.is_file()]
+    found += [path for path in sorted(folder.glob("*/*")) if path.is_file()]
+    return [path for path in found if is_data(path.relative_to(folder).as_posix())]
+
+
+def _saved(folder: Path) -> Layout | None:
+    """Finds the files of a folder that Hugging Face `datasets` has saved; None of others."""
+    if (folder / "dataset_dict.json").is_file():
+        names = files.read_object(folder / "dataset_dict.json", splits=list)["splits"]
+        splits: dict[str, list[Path]] = {}
+        unread = []
+        for name in names:
+            split = split_of(str(name))
+            if split and split not in splits:
+                splits[split] = _arrow_files(folder / str(name))
+            else:
+                unread.append(str(name))
+        return Layout({name: splits[name] for name in SPLITS if name in splits}, unread)
+    if (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file():
+        return Layout({"train": _arrow_files(folder)}, [])
+    return None
+
+
+def _arrow_files(folder: Path) -> list[Path]:
+    state = files.read_object(folder / "state.json", _data_files=list)
+    return [folder / str(each["filename"]) for each in state["_data_files"]]
+
+
+def parts_by_class(
+    folder: Path,
+    suffixes: Collection[str],
+    read: Callable[[ClassFile], Mapping[str, Any]],
+    reading: Reading,
+) -> tuple[Parts, list[str]]:
+    """Reads a folder that has a folder for each class.
+
+    Args:
+      folder: to look into.
+      suffixes: of the files that can be read.
+      read: makes a row of a file: column to value.
+      reading: whether to leave out files that cannot be read.
+
+    Returns:
+      Splits and notes; no splits where it is no such folder.
+
+    Raises:
+      UsageError: there are splits, and no training files among them.
+      UsageError, ZooError: as `read`.
+    """
+    found, unread = class_files(folder, suffixes)
+    parts: Parts = {}
+    for each in found:
+        try:
+            row = read(each)
+        except ZooError as error:
+            if not reading.options.drop_bad:
+                raise
+            reading.note(f"left out: {str(error).rstrip('.')}")
+            continue
+        for name, value in row.items():
+            parts.setdefault(each.split or "train", {}).setdefault(name, []).append(value)
+    if parts and "train" not in parts:
+        raise UsageError(f"{folder} has no training files: name one of its folders 'train'.")
+    return {name: parts[name] for name in SPLITS if name in parts}, Layout({}, unread).note()
+
+
+def class_files(folder: Path, suffixes: Collection[str]) -> tuple[list[ClassFile], list[str]]:
+    """Finds the files of a folder that has a folder for each class, perhaps in folders of splits.
+
+    Args:
+      folder: to look into.
+      suffixes: of the files that can be read; `""` for names without an ending.
+
+    Returns:
+      The files, none where there are fewer than two classes; and the names of files and folders
+      that are not read.
+    """
+    below = sorted(path for path in folder.iterdir() if path.is_dir() and is_data(path.name))
+    splits = {path: split_of(path.name) for path in below}
+    nested = any(splits.values()) and any(
+        each.is_dir() for path in below if splits[path] for each in path.iterdir()
+    )
+    found: list[ClassFile] = []
+    unread = [path.name for path in _data_files(folder) if path.parent == folder]
+    for path in below:
+        if nested and not splits[path]:
+            unread.append(f"{path.name}/")
+            continue
+        classes = sorted(each for each in path.iterdir() if each.is_dir()) if nested else [path]
+        if nested:
+            loose = [each for each in sorted(path.iterdir()) if each.is_file()]
+            unread += [f"{path.name}/{each.name}" for each in loose]
+        for each in classes:
+            if each.name.lower() in UNLABELLED:
+                unread.append(f"{each.relative_to(folder)}/")
+                continue
+            for file in sorted(each.rglob("*")):
+                if not file.is_file() or not is_data(file.relative_to(folder).as_posix()):
+                    continue
+                if file.suffix.lower() in suffixes:
+                    found.append(ClassFile(file, each.name, splits[path] if nested else ""))
+                else:
+                    unread.append(str(file.relative_to(folder)))
+    return (found, unread) if len({each.label for each in found}) > 1 else ([], unread)

@@ -1,0 +1,173 @@
+"""How people's own files are read: the options, and what is said about a file.
+
+Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
+"""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from zoo.errors import UsageError, quoted, suggest
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "none": ""}
+QUOTINGS = ("csv", "none")
+MAX_SHOWN = 5  # line numbers in a message before "and N more"
+MAX_QUOTED = 40  # characters of each name in a list of names
+REMEDY = "Correct the file, or leave such rows out with --drop-bad."
+DECIMALS = {"point": ".", "comma": ","}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadOptions:
+    """Says how files are written. What is not said is found out from the file.
+
+    Attributes:
+      sep: what separates the columns: a name or a sign of `SEPARATORS`, or another single
+        character; `"none"`: each line is one column.
+      encoding: of the text, by a name that Python knows, such as `"cp1252"`.
+      quoting: `"csv"`: cells may stand between quotation marks; `"none"`: a quotation mark is
+        a character like others, and each line is a row.
+      decimal: the decimal sign: `"point"` or `"comma"`, or the sign itself.
+      dayfirst: whether 03/04/2024 is in April.
+      sheet: of a workbook, by its name or its number from 1.
+      records: path of the list of rows in a JSON file, such as `"data.items"`.
+      drop_bad: whether rows that cannot be used are left out.
+      repair: names of repairs that a reader offers in its messages, separated by commas.
+      min_count: a class with fewer rows is left out; 0 keeps all.
+
+    Raises:
+      UsageError: a value that cannot be meant.
+    """
+
+    sep: str = ""
+    encoding: str = ""
+    quoting: str = ""
+    decimal: str = ""
+    dayfirst: bool | None = None
+    sheet: str = ""
+    records: str = ""
+    drop_bad: bool = False
+    repair: str = ""
+    min_count: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.sep) > 1 and self.sep not in (*SEPARATORS, "\\t"):
+            raise UsageError(
+                f"--sep must be one character, or {', '.join(SEPARATORS)}; got {quoted(self.sep)}."
+            )
+        if self.sep in ("\n", "\r", '"'):
+            raise UsageError(f"--sep cannot be {quoted(self.sep)}, which has another meaning.")
+        if self.encoding:
+            try:
+                text_encoding = codecs.lookup(self.encoding)._is_text_encoding
+            except (LookupError, ValueError):
+                text_encoding = False
+            if not text_encoding:
+                raise UsageError(
+                    f"Python knows no encoding {quoted(self.encoding)}; such names are utf-8, "
+                    "utf-16, cp1252, latin-1, gb18030, shift_jis."
+                )
+        if self.quoting not in ("", *QUOTINGS):
+            raise UsageError(f"Unknown quoting {quoted(self.quoting)}.{suggest('', QUOTINGS)}")
+        if self.decimal not in ("", *DECIMALS, *DECIMALS.values()):
+            raise UsageError(
+                f"--decimal must be {' or '.join(DECIMALS)}; got {quoted(self.decimal)}."
+            )
+        if self.min_count < 0:
+            raise UsageError(f"--min-count must be 0 or more; got {self.min_count}.")
+
+    @property
+    def separator(self) -> str | None:
+        """The sign that separates columns; `""` where a line is one column; None: not said."""
+        if self.sep == "\\t":
+            return "\t"
+        return SEPARATORS.get(self.sep, self.sep) if self.sep else None
+
+    @property
+    def decimal_sign(self) -> str:
+        """`"."`, `","`, or `""` where it is not said."""
+        return DECIMALS.get(self.decimal, self.decimal)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what is said, as a run records it; `reading_of` takes it back."""
+        default = ReadOptions()
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != getattr(default, field.name)
+        }
+
+
+ReadingLike: TypeAlias = "Reading | ReadOptions | Mapping[str, Any] | None"
+"""The types of a `reading` argument."""
+
+
+@dataclasses.dataclass
+class Reading:
+    """One reading of files: the options, and what is to be said of the files afterwards.
+
+    Attributes:
+      options: how the files are written.
+    """
+
+    options: ReadOptions = ReadOptions()
+    _found: dict[str, dict[str, None]] = dataclasses.field(default_factory=dict)
+    _notes: list[str] = dataclasses.field(default_factory=list)
+
+    def found(self, path: Path | str, what: str) -> None:
+        """Keeps what was found out about a file, such as `"separated by semicolons"`."""
+        self._found.setdefault(Path(path).name, {})[what] = None
+
+    def note(self, line: str) -> None:
+        """Keeps a line of its own."""
+        if line not in self._notes:
+            self._notes.append(line)
+
+    @property
+    def notes(self) -> list[str]:
+        """One line on each file that is not the plain case, then the lines of `note`."""
+        files = [f"{name}: {', '.join(found)}" for name, found in self._found.items()]
+        return [*files, *self._notes]
+
+
+def reading_of(value: ReadingLike) -> Reading:
+    """Returns the reading that a `reading` argument means; a new one unless it is one.
+
+    Raises:
+      UsageError: an unknown option, or a value that cannot be meant.
+    """
+    if isinstance(value, Reading):
+        return value
+    if isinstance(value, ReadOptions):
+        return Reading(value)
+    given = dict(value or {})
+    known = [field.name for field in dataclasses.fields(ReadOptions)]
+    for name in given:
+        if name not in known:
+            raise UsageError(f"Unknown option of reading {quoted(name)}.{suggest(name, known)}")
+    return Reading(ReadOptions(**given))
+
+
+def numbers(lines: Sequence[int], what: str = "line") -> str:
+    """Returns `"line 3"`, `"lines 3, 7"`, or the first few and the number of further lines."""
+    first = ", ".join(str(line) for line in lines[:MAX_SHOWN])
+    more = f" and {len(lines) - MAX_SHOWN:,} more" if len(lines) > MAX_SHOWN else ""
+    return f"{what}{'s' if len(lines) > 1 else ''} {first}{more}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Returns the first few names, quoted, and the number of the others."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(quoted(name, MAX_QUOTED) for name in names[:10]) + more
+
+
+def complaint(what: str, lines: Sequence[int], unit: str = "line") -> str:
+    """Returns `"lines 3, 7 have no text"` of `"has no text"`."""
+    verb, _, rest = what.partition(" ")
+    if len(lines) > 1:
+        verb = {"has": "have", "is": "are", "lacks": "lack"}[verb]
+    return f"{numbers(lines, unit)} {verb} {rest}"

@@ -1,0 +1,98 @@
+"""Layers, losses and metrics of saved models, which Keras finds without our importing them.
+
+`keras.saving.load_model` knows a class of others by the name under which it is registered, and a
+class is registered when its module is imported. So that `import zoo` is enough, each name stands
+for its module until Keras needs it: nothing is imported before, neither Keras nor our layers.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+import warnings
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+from zoo.errors import ZooError
+
+# Those of the engine, name to module; those of recipes are their `KERAS_OBJECTS`.
+ENGINE = {
+    "zoo>MaskedPooling": "zoo.layers.pooling",
+    "zoo>MonitoredAdam": "zoo.training.diagnostics",
+    "zoo>SmoothedCrossEntropy": "zoo.losses",
+    "zoo>WatchedAdam": "zoo.training.diagnostics",
+    "zoo>WordEncoder": "zoo.text.words",
+}
+
+
+class LazyClass:
+    """Stands for a registered class: Keras calls only `from_config` of what it finds by name."""
+
+    def __init__(self, name: str, module: str) -> None:
+        self.name, self.module = name, module
+
+    def from_config(self, config: dict[str, Any]) -> Any:
+        from keras.saving import get_custom_objects
+
+        importlib.import_module(self.module)  # which registers the class in place of this
+        return get_custom_objects()[self.name].from_config(config)
+
+
+def names() -> dict[str, str]:
+    """Returns the name of each class that a saved model may hold, and its module.
+
+    Raises:
+      ZooError: as `zoo.registry.recipes`.
+    """
+    from zoo.registry import recipes
+
+    modules = {recipe.module.__name__: recipe.module for recipe in recipes().values()}
+    found = dict(ENGINE)
+    for module in modules.values():
+        found |= getattr(module, "KERAS_OBJECTS", {})
+    return found
+
+
+def register() -> None:
+    """Tells Keras, which must be imported, the names."""
+    from keras.saving import get_custom_objects
+
+    try:
+        found = names()
+    except ZooError as error:  # `import keras` must not fail for it
+        warnings.warn(f"Keras does not know the layers of recipes: {error}", stacklevel=2)
+        found = ENGINE
+    for name, module in found.items():
+        get_custom_objects().setdefault(name, LazyClass(name, module))
+
+
+def register_with_keras() -> None:
+    """Tells Keras the names when it is imported: now, if it is already."""
+    if "keras" in sys.modules:
+        register()
+    elif not any(isinstance(finder, _AfterKeras) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _AfterKeras())
+
+
+class _AfterKeras:
+    """Finds Keras as it would be found without it, and calls `register` once it is imported."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module: types.ModuleType) -> None:
+                execute(module)
+                register()
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

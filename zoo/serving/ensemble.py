@@ -1,0 +1,59 @@
+"""Several networks that answer as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from zoo.bounds import named_function
+from zoo.errors import UsageError
+from zoo.serving.predictor import Predictor
+from zoo.serving.signatures import Served
+
+
+def check_members(members: Sequence[Predictor]) -> None:
+    """Checks that networks can answer together.
+
+    Raises:
+      UsageError: there is one only, a recipe does not combine answers, or classes differ.
+    """
+    if len(members) < 2:
+        raise UsageError("An ensemble has two members or more: name several models.")
+    first = members[0]
+    for each in members:
+        if not each.recipe.combines:
+            raise UsageError(f"{each.name} cannot be in an ensemble: so far, classifiers of text.")
+        if each.labels != first.labels:
+            raise UsageError(
+                f"{each.folder} knows {', '.join(each.labels)}, but {first.folder} "
+                f"{', '.join(first.labels)}: members of an ensemble have the same classes."
+            )
+
+
+def serve_together(members: Sequence[Predictor]) -> Served:
+    """Returns one signature: the combined answers of members that `check_members` has checked."""
+    served = [member.served() for member in members]
+    recipe, config, assets = members[0].recipe, members[0].config, members[0].assets
+    specs = list(served[0].answer.input_signature)
+
+    @named_function(specs)
+    def answer(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+        inputs = {spec.name: value for spec, value in zip(specs, values, strict=True)}
+        return recipe.combine(config, assets, [each.answer(**inputs) for each in served])
+
+    return Served(answer=answer, parts=[part for each in served for part in each.parts])
+
+
+def describe(members: Sequence[Predictor]) -> str:
+    """Returns a card, Markdown: the members and their own scores."""
+    lines = ["# An ensemble", "", "The mean of what these networks answer.", ""]
+    for member in members:
+        metrics = member.metrics
+        text = ""
+        if metrics:
+            metric = member.recipe.metric
+            text = f": {metric.name} {metric.text(metrics['test'][metric.name])} on its test split"
+        lines.append(f"- `{member.name}` ({member.folder.name}){text}")
+    lines += ["", "Together they are not measured yet: `zoo evaluate` does it."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,189 @@
+"""What people give to `predict`: tables, rows and names of files become the inputs of a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.data import objects
+from zoo.data.custom import table_file
+from zoo.errors import UsageError, quoted, shortened, suggest
+from zoo.recipe import Answers, Recipe
+
+Columns = dict[str, list]
+
+
+def read_request(
+    predictor: Answers,
+    examples: Any,
+    ranks: Mapping[str, int],
+    texts: bool,
+    columns: Mapping[str, str] | None,
+) -> tuple[Any, Columns]:
+    """Returns the inputs of a signature, and what else is known of the rows, such as their dates.
+
+    Args:
+      predictor: the model.
+      examples: as of `Predictor.predict`.
+      ranks: input name to the number of axes of one value.
+      texts: whether the signature takes texts, which are then no names of files.
+      columns: our column name to that in a table.
+
+    Raises:
+      UsageError: a table lacks an input, a collection has no order, or there is no such file.
+    """
+    names = list(ranks)
+    if isinstance(examples, set | frozenset):
+        raise UsageError("A set has no order, so answers could not be told apart. Give a list.")
+    if isinstance(examples, os.PathLike) or (isinstance(examples, str) and not texts):
+        return _of_file(predictor, examples, names, columns)
+    if objects.is_stream(examples):
+        if isinstance(examples.element_spec, tuple):  # the target is of no use here
+            examples = examples.map(lambda inputs, *_: inputs)
+        examples = objects.columns_of(examples, names, ranks)
+    elif objects.is_rows(examples) and (
+        isinstance(examples[0], Mapping) or len(names) == len(examples[0]) > 1
+    ):
+        examples = objects.columns_of(examples, names)
+    elif objects.is_frame(examples):
+        table = examples
+        examples = objects.columns_of(table, names)
+        if _is_of_file(predictor, examples, ranks, columns):
+            with table_file(table) as path:
+                return _named(predictor, [path], names)
+    elif isinstance(examples, Mapping):
+        if not columns:
+            return _with_files(predictor, examples, texts, names)
+        examples = {str(name): values for name, values in examples.items()}
+    else:
+        return _with_files(predictor, examples, texts, names)
+    return _with_files(predictor, _chosen(examples, names, columns), texts, names)
+
+
+def read_named(recipe: Recipe, config: Any, name: str, names: Sequence[str]) -> Columns:
+    """Reads what a person names, such as the path of a recording, by the recipe's `read_input`.
+
+    Args:
+      recipe, config: of the model.
+      name: what is named.
+      names: of the inputs that the model takes.
+
+    Raises:
+      UsageError: it does not hold what the model takes.
+      UsageError, ZooError: as `read_input`.
+    """
+    found = recipe.read_input(config, name)
+    if missing := [each for each in names if each not in found]:
+        raise UsageError(
+            f"{recipe.name} takes {missing[0]!r}, which {name} does not hold: it was trained on "
+            "other data. Train it on data of that kind, or call zoo.load(...).predict."
+        )
+    return found
+
+
+def _chosen(
+    table: Mapping[str, Any], names: Sequence[str], columns: Mapping[str, str] | None
+) -> Columns:
+    """Returns the inputs that a table has as columns; others are omitted."""
+    columns = columns or {}
+    if unknown := sorted(set(columns) - set(names)):
+        raise UsageError(f"Unknown column {quoted(unknown[0])}.{suggest(unknown[0], names)}")
+    found = {}
+    for name in names:
+        theirs = columns.get(name, name)
+        if theirs not in table:
+            first = next((each for each in table if _holds_text(table[each])), next(iter(table)))
+            raise UsageError(
+                f"The table has no column {quoted(theirs)}, which the model reads."
+                f"{suggest(theirs, table)} Say which it is: columns={{{name!r}: {first!r}}}."
+            )
+        found[name] = objects.to_list(table[theirs])
+    return found
+
+
+def _holds_text(values: Any) -> bool:
+    return bool(len(values)) and isinstance(objects.to_list(values[:1])[0], str)
+
+
+def _is_of_file(
+    predictor: Answers,
+    table: Mapping[str, Any],
+    ranks: Mapping[str, int],
+    columns: Mapping[str, str] | None,
+) -> bool:
+    """Whether a table is laid out as a file that the recipe reads: a single value on each row."""
+    for name, rank in ranks.items():
+        values = table.get((columns or {}).get(name, name))
+        if rank and values is not None and len(values):
+            first = objects.to_list(values[:1])[0]
+            if hasattr(first, "__len__"):  # a series, or the name of a file
+                return False
+    return bool(any(ranks.values())) and predictor.recipe.reads_input
+
+
+def _with_files(
+    predictor: Answers, examples: Any, texts: bool, names: Sequence[str]
+) -> tuple[Any, Columns]:
+    """Reads files that are named in place of the values of an input that is no text."""
+    if texts:
+        return examples, {}
+    values = examples
+    if isinstance(examples, Mapping):
+        if len(names) != 1 or names[0] not in examples:
+            return examples, {}
+        values = examples[names[0]]
+    if isinstance(values, str | bytes) or not hasattr(values, "__getitem__"):
+        return examples, {}
+    if not len(values) or not isinstance(values[0], str | os.PathLike):
+        return examples, {}
+    for row, value in enumerate(values):
+        if not isinstance(value, str | os.PathLike):
+            raise UsageError(f"Example {row} names no file, as the first does: it is {value!r:.50}")
+    return _named(predictor, values, names)
+
+
+def _named(
+    predictor: Answers, paths: Sequence[Any], names: Sequence[str]
+) -> tuple[Columns, Columns]:
+    recipe = predictor.recipe
+    if not recipe.reads_input:
+        raise UsageError(
+            f"{predictor.name} takes numbers, and reads no file that is named; got "
+            f"{quoted(str(paths[0]))}."
+        )
+    every: Columns = {}
+    for path in paths:
+        found = read_named(recipe, predictor.config, os.fspath(path), names)
+        for name, values in found.items():
+            every.setdefault(name, []).extend(values)
+    inputs = {name: every[name] for name in names}
+    return inputs, {name: values for name, values in every.items() if name not in inputs}
+
+
+def _of_file(
+    predictor: Answers, path: Any, names: Sequence[str], columns: Mapping[str, str] | None
+) -> tuple[Columns, Columns]:
+    """Reads one file: by the recipe, or a table of texts."""
+    if predictor.recipe.reads_input:
+        return _named(predictor, [path], names)
+    from zoo.data.contents import inner_name
+    from zoo.data.declaration import TABLES
+    from zoo.data.formats import value_of
+    from zoo.data.tables import read_rows
+
+    file = Path(path).expanduser()
+    if not inner_name(file).endswith(TABLES):
+        raise UsageError(
+            f"{shortened(str(file))}: a file of examples ends in {', '.join(TABLES)}. Give the "
+            "examples themselves as a list, or name such a file."
+        )
+    theirs = [(columns or {}).get(name, name) for name in names]
+    rows = read_rows(file, theirs)
+    found = {
+        name: [value_of(row, each) for row in rows]
+        for name, each in zip(names, theirs, strict=True)
+    }
+    others = {key: [row.get(key) for row in rows] for key in (rows[0] if rows else {})}
+    return found, {key: values for key, values in others.items() if key not in theirs}

@@ -1,0 +1,244 @@
+"""What teachers answer, as targets of a student: probabilities of classes.
+
+G. Hinton, O. Vinyals, J. Dean: Distilling the Knowledge in a Neural Network, 2015.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import files
+from zoo.cluster import Cluster
+from zoo.config import Config
+from zoo.data import Dataset, Examples, Splits
+from zoo.data.splits import TINY, count, permutation, take
+from zoo.errors import UsageError, ZooError
+from zoo.recipe import Recipe
+from zoo.serving.find import find
+from zoo.serving.predictor import Predictor, load
+from zoo.training.callbacks import Progress
+from zoo.training.run import Options
+
+PROBABILITIES = "probabilities"  # the column of training rows, and the output of teachers
+FILE = "lesson.npz"
+DEFAULT_SHARE = 0.5  # of the label, in the target of a row that has one
+
+Answer = Callable[[Examples], list[dict[str, Any]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesson:
+    """Training rows with what teachers answered.
+
+    Attributes:
+      examples: columns of the training rows, those without a label last, and `probabilities`.
+        The label of a row without one is the class that its teachers think most probable.
+      about: teachers, their accuracy on the validation split, rows; which JSON can hold.
+      answers: float32 `(rows, classes)`, without the labels' share.
+      key: identifies teachers and rows.
+    """
+
+    examples: Examples
+    about: dict[str, Any]
+    answers: np.ndarray
+    key: str
+
+    def write(self, folder: Path) -> None:
+        """Writes the answers beside the checkpoints: a run that goes on does not ask again."""
+        if not (folder / FILE).exists():
+            with files.atomic_write(folder / FILE) as temporary, open(temporary, "wb") as file:
+                np.savez(file, answers=self.answers, about=json.dumps([self.key, self.about]))
+
+
+def check_teachers(
+    recipe: Recipe, config: Config, options: Options, cluster: Cluster | None
+) -> None:
+    """Checks what can be checked before data are read.
+
+    Raises:
+      UsageError: the recipe cannot be taught, a teacher is unknown or of other classes' names,
+        a share that is none, or there are several workers.
+    """
+    if not recipe.teachable:
+        raise UsageError(
+            f"{recipe.name} cannot be taught: `zoo distil` teaches classifiers of text so far."
+        )
+    if cluster and len(cluster.addresses) > 1:
+        raise UsageError("A student is trained by one process: --strategy none, or mirrored.")
+    share = options.label_share
+    if share is not None and not 0 <= share <= 1:
+        raise UsageError(f"The share of labels must be from 0 to 1; got {share}.")
+    simple = recipe.teachers(config)
+    for name in options.teachers or ():
+        if name not in simple:
+            try:
+                find(name)
+            except UsageError as error:
+                raise UsageError(f"Teachers are {', '.join(simple)}, or models: {error}") from None
+    if options.unlabelled is not None:
+        recipe.data(config).find_unlabelled(options.unlabelled)
+
+
+def take_lesson(
+    folder: Path,
+    recipe: Recipe,
+    config: Config,
+    splits: Splits,
+    options: Options,
+    progress: Progress,
+    *,
+    keep: bool,
+) -> Lesson:
+    """Lets the teachers answer all training rows, or reads what they have answered before.
+
+    Args:
+      folder: of the checkpoints, where `Lesson.write` has perhaps written.
+      recipe, config: the student.
+      splits: its data.
+      options: of its run.
+      progress: told what is being done.
+      keep: whether what the folder holds belongs to this run.
+
+    Raises:
+      UsageError: a teacher has other classes or inputs.
+      ZooError: rows or teachers cannot be read; an answer is no probability.
+    """
+    dataset = recipe.data(config)
+    labelled = splits.train
+    texts = [name for name in labelled if name != dataset.label]
+    rows = {name: list(labelled[name]) for name in texts}
+    labels = labelled[dataset.label]
+    if options.unlabelled is not None:
+        more = _unlabelled(dataset, splits, options, progress)
+        rows = {name: rows[name] + list(more[name]) for name in texts}
+    classes = sorted(set(labels))
+    names = options.teachers or []
+    key = hashlib.sha256(json.dumps([names, classes, splits.fingerprint, rows]).encode())
+    stored = _read(folder / FILE, key.hexdigest()) if keep else None
+    if stored is None:
+        progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
+        stored = _answers(recipe, config, splits, names, classes, rows, progress)
+    answers, about = stored
+    share = DEFAULT_SHARE if options.label_share is None else options.label_share
+    targets = answers.astype("float64")
+    known = np.searchsorted(classes, labels)
+    targets[: len(labels)] *= 1 - share
+    targets[np.arange(len(labels)), known] += share
+    best = [classes[number] for number in answers[len(labels) :].argmax(axis=1)]
+    about = {
+        **about,
+        "labelled": len(labels),
+        "unlabelled": count(rows) - len(labels),
+        "label_share": share,
+    }
+    examples = {
+        **rows,
+        dataset.label: [*labels, *best],
+        PROBABILITIES: [dict(zip(classes, row, strict=True)) for row in targets.tolist()],
+    }
+    return Lesson(examples, about, answers, key.hexdigest())
+
+
+def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Progress) -> Examples:
+    """Reads rows without a label; those that are held-out rows too are left out.
+
+    Raises as `Dataset.load_unlabelled`; and a ZooError if none is left.
+    """
+    more = dataset.load_unlabelled(str(options.unlabelled), columns=options.columns)
+    if options.tiny:
+        order = permutation(count(more), "tiny unlabelled")
+        more = take(more, sorted(order[: TINY["train"]]))
+    column = dataset.deduplicate_by
+    if column:
+        held_out = {*splits.validation[column], *splits.test[column]}
+        kept = [row for row, value in enumerate(more[column]) if value not in held_out]
+        if dropped := count(more) - len(kept):
+            progress.log(f"  {dropped:,} rows without a label are held-out rows: not used")
+        more = take(more, kept)
+    if not count(more):
+        raise ZooError(f"{options.unlabelled} has no rows besides those that are held out.")
+    return more
+
+
+def _answers(
+    recipe: Recipe,
+    config: Config,
+    splits: Splits,
+    names: list[str],
+    classes: list[str],
+    rows: Examples,
+    progress: Progress,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Returns the mean of what teachers answer, float32 `(rows, classes)`, and facts about them."""
+    dataset = recipe.data(config)
+    simple = recipe.teachers(config)
+    truth = np.searchsorted(classes, splits.validation[dataset.label])
+    held_out = {name: splits.validation[name] for name in rows}
+    total = np.zeros((count(rows), len(classes)))
+    validation = np.zeros((len(truth), len(classes)))
+    accuracy: dict[str, float] = {}
+
+    def right(answers: np.ndarray) -> float:
+        return float(np.mean(answers.argmax(axis=1) == truth))
+
+    for name in names:
+        answer = simple[name](splits) if name in simple else _model(name, classes, rows)
+        on_validation = _probabilities(name, answer(held_out), classes)
+        accuracy[name] = right(on_validation)
+        progress.log(f"  teacher {name}: accuracy {accuracy[name]:.4f} on the validation split")
+        validation += on_validation / len(names)
+        total += _probabilities(name, answer(rows), classes) / len(names)
+    if len(names) > 1:
+        progress.log(f"  their mean: accuracy {right(validation):.4f} on the validation split")
+    about = {"teachers": accuracy, "mean": right(validation)}
+    return total.astype("float32"), about
+
+
+def _model(name: str, classes: list[str], rows: Examples) -> Answer:
+    """Returns a trained model as a teacher.
+
+    Raises:
+      UsageError: its classes or inputs are others.
+    """
+    predictor: Predictor = load(name)
+    if sorted(predictor.labels) != classes:
+        theirs = ", ".join(predictor.labels) or "no classes"
+        raise UsageError(
+            f"The teacher {name} knows {theirs}; the training rows have {', '.join(classes)}."
+        )
+    needed = predictor.input_names
+    if missing := [column for column in needed if column not in rows]:
+        raise UsageError(f"The teacher {name} reads {missing[0]!r}, which the data do not have.")
+    return lambda examples: predictor.predict({column: examples[column] for column in needed})
+
+
+def _probabilities(name: str, answers: list[dict[str, Any]], classes: list[str]) -> np.ndarray:
+    """Returns float64 `(rows, classes)`.
+
+    Raises:
+      ZooError: an answer has no probabilities, or they are not finite.
+    """
+    try:
+        rows = [[answer[PROBABILITIES][label] for label in classes] for answer in answers]
+    except (KeyError, TypeError):
+        raise ZooError(f"The teacher {name} answers without probabilities of classes.") from None
+    values = np.array(rows, "float64").reshape(len(rows), len(classes))
+    if not np.isfinite(values).all():
+        raise ZooError(f"The teacher {name} answers some rows with no finite probabilities.")
+    return values
+
+
+def _read(path: Path, key: str) -> tuple[np.ndarray, Mapping[str, Any]] | None:
+    """Reads what `Lesson.write` has written; None where it is missing, damaged or of others."""
+    if not path.exists() or files.verify_archive(path) is not None:
+        return None
+    with np.load(path) as arrays:
+        saved_key, about = json.loads(str(arrays["about"]))
+        return (arrays["answers"], about) if saved_key == key else None
