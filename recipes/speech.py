@@ -62,6 +62,7 @@ PICTURES = (
 )
 
 Cell = Literal["simplernn", "lstm", "gru"]
+Voices = Literal["heard", "unheard"]
 KERAS_OBJECTS = {
     "zoo>BlankPadding": "recipes.audio.layers",
     "zoo>CTCLoss": "recipes.audio.losses",
@@ -77,6 +78,7 @@ class Config(BaseConfig):
     learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
     speaker: str = ""  # whose recordings are held out for the test; of all, some if empty
+    voices: Voices = "heard"  # to be understood; those that were never heard are "unheard"
     bands: int = 40  # of the mel scale, of which a frame has the power
     stack: int = 3  # frames of 10 ms in one step
     cell: Cell = "gru"  # the recurrent cell
@@ -111,7 +113,7 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
     from recipes.audio.features import learn_features
 
     words = {word for text in train["text"] for word in text.split()}
-    return {"symbols": sorted(words), **learn_features(train)}
+    return {"symbols": sorted(words), **learn_features(train, config.voices == "unheard")}
 
 
 def encoder(config: Config, assets: Assets) -> Features:
@@ -121,7 +123,10 @@ def encoder(config: Config, assets: Assets) -> Features:
 
 
 def augment(config: Config, train: Examples) -> Examples:
-    return {**train, "disturbed": [True] * len(train["text"])}  # in `batches`, again each epoch
+    return {
+        **train,
+        "disturbed": [config.voices] * len(train["text"]),
+    }  # in `batches`, again each epoch
 
 
 def spoken(config: Config, examples: Examples, seed: tuple[int, ...] = (0,)) -> Examples:

@@ -197,14 +197,15 @@ def features_of(assets: Assets, bands: int) -> Features:
     return PrecomputedFeatures(**assets["given"]) if assets.get("given") else LogMel(bands)
 
 
-def learn_features(train: Examples) -> dict[str, Json]:
+def learn_features(train: Examples, normalized: bool = False) -> dict[str, Json]:
     """Returns the assets of features: of those that are given, mean and deviation; of sound, none.
 
     Args:
       train: with a column `audio`, or with `features`.
+      normalized: whether the network takes the shape of the spectra of sound (`SpectralShape`).
     """
     if "audio" in train:
-        return {"given": None, "normalized": True}
+        return {"given": None, "normalized": normalized}
     values = np.concatenate([np.asarray(row, np.float64) for row in train["features"]])
     deviation = np.maximum(values.std(axis=0), 1e-6)
     return {"given": {"mean": values.mean(axis=0).tolist(), "deviation": deviation.tolist()}}

@@ -15,11 +15,13 @@ PAUSE = (0.0, 0.5)  # seconds between two recordings
 EDGE = (0.0, 0.3)  # seconds before the first one and behind the last one
 LOUDER = 6.0  # dB by which recordings of a sequence differ from the original, at most
 NOISE = (10.0, 40.0)  # dB that speech is louder than noise
-FAINT = (40.0, 60.0)  # the same, of half of the training sequences
+FAINT = (40.0, 60.0)  # the same, of half of the sequences for voices that were never heard
 SPEEDS = range(17, 25)  # twentieths of the original speed
 TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
 WARP = 0.15  # natural logarithm of the length of the vocal tract, at most
-TILT = 0.9  # of filters: how much more of the high or low frequencies a microphone takes
+TILT = 0.6  # of filters: how much more of the high or low frequencies a microphone takes
+MORE_TILT = 0.9  # the same, for voices that were never heard
+UNHEARD = "unheard"  # in the column `disturbed`: rows are made to be as of other voices
 COLOUR = 0.3  # decades of power by which a microphone's bands differ (standard deviation)
 KNOTS = 6  # between which that changes evenly
 TRIMMED = (12.0, 35.0)  # dB below the loudest 10 ms: what is softer at both ends is cut off
@@ -27,29 +29,35 @@ EDGES = 0.05  # share of a recording that is cut off at each end whatever it is,
 BANDS, FRAMES = 6, 8  # of features, that are hidden together, at most
 
 
-def perturbed(audio: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def perturbed(
+    audio: np.ndarray, generator: np.random.Generator, unheard: bool = False
+) -> np.ndarray:
     """Returns a recording at another speed and pitch, and as if through another microphone.
 
     Resampling changes both at once, as another size of head and throat does (Ko et al.: Audio
-    Augmentation for Speech Recognition, 2015). Half of the recordings are cut close first.
+    Augmentation for Speech Recognition, 2015).
 
     Args:
       audio: float32 `(samples,)`.
       generator: of the speed, the filter, and what is cut off.
+      unheard: whether microphones differ more, and half of the recordings are cut close first.
 
     Returns:
       float32 `(samples,)`, longer or shorter by a fifth, and by what is cut off.
     """
-    if generator.random() < 0.5:
-        audio = trimmed(audio, generator.uniform(*TRIMMED))
-    first, last = (int(len(audio) * generator.uniform(0, EDGES)) for _ in range(2))
-    audio = audio[first : len(audio) - last]
+    if unheard:
+        if generator.random() < 0.5:
+            audio = trimmed(audio, generator.uniform(*TRIMMED))
+        first, last = (int(len(audio) * generator.uniform(0, EDGES)) for _ in range(2))
+        audio = audio[first : len(audio) - last]
     speed = int(generator.choice(SPEEDS))
     if speed != 20:
         audio = resample_poly(audio, 20, speed)
-    zero, pole = generator.uniform(-TILT, TILT), generator.uniform(-0.5, 0.5)
-    poles = [1.0, pole] if generator.random() < 0.5 else [1.0]
-    return lfilter([1.0, zero], poles, audio).astype(np.float32)
+    tilt = MORE_TILT if unheard else TILT
+    zeros, poles = [1.0, generator.uniform(-tilt, tilt)], [1.0]
+    if unheard and generator.random() < 0.5:
+        poles.append(generator.uniform(-0.5, 0.5))
+    return lfilter(zeros, poles, audio).astype(np.float32)
 
 
 def trimmed(audio: np.ndarray, decibels: float) -> np.ndarray:
@@ -163,7 +171,8 @@ def spoken(
     features are concatenated. With a column `disturbed`, recordings are augmented.
 
     Args:
-      examples: columns `audio` or `features`, `text` and `speaker`, perhaps `disturbed`.
+      examples: columns `audio` or `features`, `text` and `speaker`, perhaps `disturbed`, of equal
+        values: `UNHEARD` or anything else.
       count: sequences to join, at most; no more than there are rows.
       lengths: smallest and largest number of recordings in one. If that is 1, each recording is
         used once, and unchanged unless it is to be disturbed.
@@ -175,6 +184,7 @@ def spoken(
     generator = np.random.default_rng([*seed, len(examples["text"])])
     texts, speakers = examples["text"], examples["speaker"]
     disturbed = "disturbed" in examples
+    unheard = disturbed and examples["disturbed"][0] == UNHEARD
     if lengths[1] == 1 or any(" " in text for text in texts):
         if not disturbed or "audio" not in examples:
             return examples
@@ -190,9 +200,12 @@ def spoken(
         sound = [np.asarray(row, np.float32) for row in examples["audio"]]
         mixed["audio"] = [
             joined(
-                [perturbed(sound[row], generator) if disturbed else sound[row] for row in rows],
+                [
+                    perturbed(sound[row], generator, unheard) if disturbed else sound[row]
+                    for row in rows
+                ],
                 generator,
-                FAINT if disturbed and generator.random() < 0.5 else NOISE,
+                FAINT if unheard and generator.random() < 0.5 else NOISE,
             )
             for rows in drawn
         ]
@@ -201,20 +214,20 @@ def spoken(
             np.concatenate([np.asarray(examples["features"][row]) for row in rows])
             for rows in drawn
         ]
-    return {**mixed, "disturbed": [True] * len(drawn)} if disturbed else mixed
+    return {**mixed, "disturbed": examples["disturbed"][:1] * len(drawn)} if disturbed else mixed
 
 
 def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> list[np.ndarray]:
     """Returns the features of rows, float32 `(frames, width)`.
 
-    If they are `disturbed`, sound is as of another vocal tract (`warped_mel`), at another tempo and
-    through another microphone; and features are partly hidden.
+    If they are `disturbed`, features are partly hidden. If that is `UNHEARD`, sound is also as of
+    another vocal tract (`warped_mel`), at another tempo and through another microphone.
     """
     values = examples[encoder.inputs[0].name]
     if "disturbed" not in examples:
         return encoder.rows(values)
     generator = np.random.default_rng([*seed, len(values), 1])
-    if not isinstance(encoder, LogMel):
+    if not isinstance(encoder, LogMel) or examples["disturbed"][0] != UNHEARD:
         return [hidden(row, generator) for row in encoder.rows(values)]
     rows = encoder.rows(values, np.exp(generator.uniform(-WARP, WARP, len(values))))
     return [hidden(coloured(retimed(row, generator), generator), generator) for row in rows]

@@ -110,7 +110,7 @@ def test_padding_and_silence_are_told_apart():
 
 def test_voices_are_drawn_from_the_seed_alone():
     examples = {"audio": [tone(0.3, hertz=300 + 90 * n) for n in range(5)]}
-    disturbed = {**examples, "disturbed": [True] * 5}
+    disturbed = {**examples, "disturbed": [mixing.UNHEARD] * 5}
     encoder = LogMel(20)
     plain = mixing.frames_of(encoder, examples, (0, 1))
     one, again, other = (
