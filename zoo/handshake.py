@@ -95,10 +95,12 @@ class _OtherMisused(_Told, UsageError):
 class _OtherLost(_Told, WorkersLost):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure)
-        self.args = (
-            f"Another worker is gone: {failure.address}. {failure.message} Run the same command on "
-            "all workers again: it goes on from the last checkpoint.",
-        )
+        line = f"Another worker is gone: {failure.address}. {failure.message}"
+        if "same command" not in line:
+            line += (
+                " Run the same command on all workers again: it goes on from the last checkpoint."
+            )
+        self.args = (line,)
 
 
 def digest(source: Path) -> str:
