@@ -12,8 +12,8 @@ from benchmarks.cli import benchmarks
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    "answers", "collect", "decoding", "generation", "options", "pack", "peers", "profiles", "race",
-    "recovery", "table",
+    "answers", "collect", "decoding", "generation", "hosts", "latency", "options", "pack", "peers",
+    "profiles", "race", "recovery", "table",
 ]  # fmt: skip
 
 
