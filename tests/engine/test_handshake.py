@@ -10,7 +10,14 @@ import pytest
 
 from zoo import handshake
 from zoo.cluster import Cluster
-from zoo.errors import Interrupted, UsageError, WorkersLost, ZooError, exit_code
+from zoo.errors import (
+    WORKERS_LOST,
+    Interrupted,
+    UsageError,
+    WorkersLost,
+    ZooError,
+    exit_code,
+)
 from zoo.handshake import Failure, differences, digest, farewell, meet
 from zoo.training.launcher import free_addresses
 
@@ -233,3 +240,8 @@ def test_a_failure_is_repeated_as_that_of_its_worker():
     first = Failure("b:1", "why", 2)
     assert Failure.of(first.error(), "a:1") == first
     assert json.loads(json.dumps(first.__dict__)) == first.__dict__
+
+
+def test_what_to_do_is_said_once():
+    for message in ("Its connection was closed.", "It is lost. Run the same command again."):
+        assert str(Failure("b:1", message, WORKERS_LOST).error()).count("same command") == 1
