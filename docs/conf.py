@@ -33,6 +33,7 @@ myst_heading_anchors = 4
 # Docstrings are in the style of Google, with one more section.
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Call arguments", "params_style")]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
