@@ -33,7 +33,7 @@ def test_defaults_are_those_of_the_function(cli, called):
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
     }
-    in_python_only = {"epochs", "batch_size", "callbacks", "class_weight"}
+    in_python_only = {"epochs", "batch_size", "callbacks", "class_weight", "stop"}
     given = {
         **defaults,
         "name": "imdb-lstm",
