@@ -24,7 +24,7 @@ each is taken as it is.
 
 Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %:
 
-    digits-ctc 1.3   (17 minutes on a shared core; cut where it is quiet, nearest neighbour: 42.0)
+    digits-ctc 1.3   (17 minutes on a shared core; cut where it is quiet, nearest neighbour: 42.7)
 """
 
 from __future__ import annotations

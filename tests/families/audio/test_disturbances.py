@@ -1,9 +1,12 @@
 """What makes a network hear other voices: no offset, no loudness, voices made of others."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from recipes.audio import mixing
 from recipes.audio.features import LogMel, warped_mel
 from recipes.audio.layers import SpectralShape, StackFrames
@@ -121,3 +124,21 @@ def test_voices_are_drawn_from_the_seed_alone():
         assert row.any(axis=1).all()  # no frame that looks like padding
     assert [len(row) for row in one] != [len(row) for row in other]
     assert [len(row) for row in plain] == [30] * 5
+
+
+@pytest.mark.parametrize("name", ["digits-gru", "digits-ctc"])
+def test_voices_that_were_never_heard_are_a_setting(name):
+    recipe = zoo.get_recipe(name)
+    sample = recipe.dataset.sample()
+    lengths = {}
+    for voices in ("heard", "unheard"):
+        config = dataclasses.replace(recipe.config, voices=voices, units=4, layers=1)
+        assets = recipe.prepare(config, sample)
+        batches = recipe.batches(config, assets, recipe.augment(config, sample)).renew(0, 1)
+        frames = batches.take(np.arange(4))[0]
+        lengths[voices] = frames.shape[1]
+        model = recipe.build(config, assets)
+        shaped = any(isinstance(layer, SpectralShape) for layer in model.layers)
+        assert shaped == (voices == "unheard")
+        assert np.isfinite(model(frames)).all()
+    assert lengths["heard"] != lengths["unheard"]
