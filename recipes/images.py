@@ -57,6 +57,7 @@ class Config(BaseConfig):
     dropout: float = 0.2  # share of a hidden in training
     move: float = 0.4  # pixels by which training images are moved, at most
     grow: float = 0.08  # share by which they are made larger or smaller, at most
+    max_side: int = 1024  # height and width of a picture, in pixels; a larger one has no answer
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,6 +146,8 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
     @tf.function(input_signature=[tf.TensorSpec([None, size, size], tf.float32, name="pixels")])
     def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        large = tf.reduce_max(tf.shape(pixels)[1:]) > config.max_side
+        pixels = pixels[:, : config.max_side, : config.max_side]
         wrong = tf.reduce_any(beyond(pixels, 1e6), axis=[1, 2])
         ink = tf.where(wrong[:, tf.newaxis, tf.newaxis], 0.0, pixels)
         blank = tf.zeros_like(wrong)
@@ -158,7 +161,9 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         }
         nothing = (blank, "The picture shows no ink: all of it is as light as its edge")
         greys = (wrong, "The image has pixels that are no shades of grey")
-        return marked(outputs, problems(greys, nothing))
+        too_large = f"The picture is larger than {config.max_side} pixels"
+        sizes = (tf.fill(tf.shape(wrong), large), too_large)
+        return marked(outputs, problems(sizes, greys, nothing))
 
     return Served(answer=answer, parts=[model, assets.encoder] if assets.encoder else [model])
 
