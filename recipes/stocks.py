@@ -56,7 +56,7 @@ METRIC = Metric("qlike", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
 WARNING = (
     "This is no advice: volatility can be forecast, the direction of prices hardly. What "
-    "`zoo backtest` shows of a strategy after costs leaves out taxes, slippage, and that these "
+    "`zoo backtest` shows of a strategy after costs omits taxes, slippage, and that these "
     "series were chosen because they have survived."
 )
 

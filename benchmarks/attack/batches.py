@@ -84,7 +84,7 @@ class Batch:
 
 
 def subject(name: str, folder: Path) -> Subject:
-    """Exports a packed model anew and loads both."""
+    """Exports a packed model again and loads both."""
     packed = zoo.load(zoo.pretrained(name))
     keras_model = zoo.load(name)
     version = zoo.export(keras_model, folder / name, warmup=0)

@@ -228,7 +228,7 @@ def read_custom(
         except ZooError as error:
             if not reading.options.drop_bad:
                 raise type(error)(f"{path}: {table.unit} {line}: {error}") from None
-            reading.note(f"{path.name}: {table.unit} {line} left out: {str(error).rstrip('.')}")
+            reading.note(f"{path.name}: {table.unit} {line} omitted: {str(error).rstrip('.')}")
             continue
         for column, value in (("audio", audio), ("text", " ".join(text.split()))):
             examples[column].append(value)

@@ -165,7 +165,7 @@ def word_ids(texts: Sequence[str], words: Sequence[str], steps: Sequence[int]) -
         unknown = [word for word in said if word not in numbers]
         if unknown or not said:
             what = f"the word {unknown[0]!r}, which no training row has" if unknown else "no word"
-            raise ZooError(f"Row {row} has {what}. Correct or leave out such rows.")
+            raise ZooError(f"Row {row} has {what}. Correct or omit such rows.")
         needed = len(said) + sum(a == b for a, b in itertools.pairwise(said))
         if needed > there:
             raise ZooError(

@@ -172,7 +172,7 @@ class TuneCodec(keras.layers.Layer):
           ZooError: a type or key is not known.
         """
         for wrong in set(self.problem(tf.constant(types), tf.constant(keys)).numpy()) - {b""}:
-            raise ZooError(f"{wrong.decode()} Leave such tunes out, or train on them too.")
+            raise ZooError(f"{wrong.decode()} Omit such tunes, or train on them too.")
         rows: list[np.ndarray] = []
         data = tf.data.Dataset.from_tensor_slices((list(types), list(keys), list(tunes)))
         for ids in data.batch(_CHUNK).map(self.ragged):

@@ -79,7 +79,7 @@ def read_prices(
     Long: a row for each day (and ticker), with a date and a close, perhaps a ticker, open, high,
     low and volume. Wide: a column of closes for each ticker, and the date. Columns are known by
     their usual names in any case; where there is an adjusted close, all prices are scaled to it.
-    See `recipes.prices.table` for what is found out about a file.
+    See `recipes.prices.table` for what is detected about a file.
 
     Args:
       path: the file, of a format of `zoo.data.formats`.
@@ -223,7 +223,7 @@ def check(
         empty = days.drop(days.index[known[0] : known[-1] + 1])
         notes.append(
             f"{title} begins or ends with rows without a price ({locations(empty)}), which are "
-            "left out"
+            "omitted"
         )
         days = days.iloc[known[0] : known[-1] + 1]
     rows = days["date"].isna()

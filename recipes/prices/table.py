@@ -128,7 +128,7 @@ def series_of_text(
     Returns:
       Frames with the columns `line`, `date` (timestamps, NaT where one cannot be read), `close`,
       and `open`, `high`, `low` and `volume` where the file has them; float64, NaN where empty. A
-      wide table has rows for the days of all its series: these with an empty cell are left out.
+      wide table has rows for the days of all its series: these with an empty cell are omitted.
 
     Raises:
       UsageError: it can be read in two ways; the message names the option.
@@ -284,7 +284,7 @@ def _series(
         if not any(map(_has_digit, cells.column(place))) and any(cells.column(place))
     ]
     for place in texts_only:
-        reading.note(f"{where}: column {quoted(cells.header[place])} has no number; it is left out")
+        reading.note(f"{where}: column {quoted(cells.header[place])} has no number; it is omitted")
     wide = [place for place in wide if place not in texts_only]
     if not wide:
         raise ZooError(f"{where} has no column of prices beside {quoted(cells.header[date])}.")

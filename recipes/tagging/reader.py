@@ -103,7 +103,7 @@ def to_examples(
     Args:
       sentences: of one file, with tags of one scheme.
       name: of the file, for messages.
-      reading: whether to leave out sentences whose tags contradict themselves; gets notes.
+      reading: whether to drop sentences whose tags contradict themselves; gets notes.
       unit: what their numbers count.
 
     Raises:
@@ -112,9 +112,9 @@ def to_examples(
     scheme, wrong, complaint = find_scheme(sentences, unit)
     if wrong:
         if not reading.options.drop_bad:
-            raise ZooError(f"{name}: {complaint} Or leave such sentences out with --drop-bad.")
+            raise ZooError(f"{name}: {complaint} Or drop such sentences with --drop-bad.")
         sentences = [each for each in sentences if not wrong & {*each.lines}]
-        reading.note(f"{Path(name).name}: {complaint.rstrip('.')}; such sentences left out")
+        reading.note(f"{Path(name).name}: {complaint.rstrip('.')}; such sentences omitted")
         scheme, wrong, complaint = find_scheme(sentences, unit)
     if not sentences:
         raise ZooError(f"{name} has no line with a token and a tag.")
@@ -173,9 +173,9 @@ def _sentences(
     ]
     for wrong, complaint in complaints:
         if wrong and not (reading.options.drop_bad and widths):
-            raise ZooError(f"{name}: {complaint} Or leave such sentences out with --drop-bad.")
+            raise ZooError(f"{name}: {complaint} Or drop such sentences with --drop-bad.")
         if wrong:
-            reading.note(f"{Path(name).name}: {complaint.rstrip('.')}; such sentences left out")
+            reading.note(f"{Path(name).name}: {complaint.rstrip('.')}; such sentences omitted")
     bad = {*ragged, *untagged}
     return [each for each in sentences if each.tokens and not bad & {*each.lines}]
 

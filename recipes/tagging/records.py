@@ -74,7 +74,7 @@ def read(path: Path, columns: Mapping[str, str] | None, reading: Reading) -> Exa
         wrong = complaint(what, lines, records.unit)
         if not reading.options.drop_bad:
             raise ZooError(f"{path}: {wrong}. {REMEDY}")
-        reading.note(f"{path.name}: {wrong}; left out")
+        reading.note(f"{path.name}: {wrong}; omitted")
     if not sentences:
         raise ZooError(f"{path} has no row with tokens and tags.")
     return to_examples(sentences, str(path), reading, records.unit)

@@ -390,7 +390,7 @@ def windows(tokens: tf.Tensor, size: int) -> tf.RaggedTensor:
 
 
 def joined(values: tf.Tensor, parts: tf.RaggedTensor, tokens: tf.Tensor) -> tf.Tensor:
-    """Puts what was found out about windows back into the rows that they were cut from.
+    """Puts what was detected about windows back into the rows that they were cut from.
 
     Args:
       values: of any dtype, `(windows, window)`.

@@ -81,10 +81,8 @@ def read_custom(
                 f"from 0 to {INK}; got {len(values)} values"
             )
             if not reading.options.drop_bad:
-                raise ZooError(
-                    f"{path}, {wrong}. Correct such rows, or leave them out with --drop-bad."
-                )
-            reading.note(f"{path.name}, {wrong}; left out")
+                raise ZooError(f"{path}, {wrong}. Correct such rows, or drop them with --drop-bad.")
+            reading.note(f"{path.name}, {wrong}; omitted")
             continue
         examples["pixels"].append([numbers[i : i + SIDE] for i in range(0, SIDE * SIDE, SIDE)])
         examples["label"].append(str(row[label]))

@@ -309,7 +309,7 @@ def _pairs(
     """Returns the pairs whose two sides are there; rows without any are no pairs.
 
     Raises:
-      ZooError: some lack a side, and are not to be left out.
+      ZooError: some lack a side, and are not to be dropped.
     """
     texts, translations, wrong = [], [], []
     for number, (text, translation) in zip(numbers, rows, strict=True):
@@ -323,7 +323,7 @@ def _pairs(
         what = complaint("lacks a text or its translation", wrong, unit)
         if not reading.options.drop_bad:
             raise ZooError(f"{path}: {what}. {REMEDY}")
-        reading.note(f"{path.name}: {what}; left out")
+        reading.note(f"{path.name}: {what}; omitted")
     if not texts:
         raise ZooError(f"{path} has no pair of sentences.")
     return {"text": texts, "translation": translations}

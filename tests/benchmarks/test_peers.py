@@ -15,7 +15,7 @@ def test_coding_follows_keras_datasets_imdb(monkeypatch):
     index = peer.word_index(["the film the film the end", "the film was the end"])
     assert index == {"the": 1, "film": 2, "end": 3, "was": 4}
     row = peer.encode(["The unseen film was: the end."], index)[0]
-    # 1 starts; "the" is 1 + 3; an unseen word is left out; ids from 6 are rare, so 2.
+    # 1 starts; "the" is 1 + 3; an unseen word is omitted; ids from 6 are rare, so 2.
     assert row.tolist() == [0] * 194 + [1, 4, 5, 2, 4, 2]
     assert row.dtype == np.int32
 

@@ -87,7 +87,7 @@ def test_frequencies_are_those_of_the_distribution(temperature, top_k, top_p):
     possible = expected > 0
     p = chisquare(counts[possible], draws * expected[possible] / expected[possible].sum()).pvalue
     assert p > 1e-3
-    # The test can fail: a slightly wrong temperature is found out.
+    # The test can fail: a slightly wrong temperature is detected.
     other = reference(LOGITS, temperature * 1.1, top_k, top_p)[possible]
     assert chisquare(counts[possible], draws * other / other.sum()).pvalue < 1e-3
 

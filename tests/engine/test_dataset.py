@@ -504,7 +504,7 @@ def test_own_folder(tmp_path):
         make(NOWHERE).load(folder)
     splits = make(NOWHERE).load(folder, reading={"drop_bad": True})
     assert rows_of(splits.test) == [("x", "a")]
-    line = "test.csv: line 3 has a label that is not one of 'a', 'b', 'c' ('z'); left out"
+    line = "test.csv: line 3 has a label that is not one of 'a', 'b', 'c' ('z'); omitted"
     assert line in splits.notes
     assert "not read: notes.txt" in splits.notes
 
@@ -531,7 +531,7 @@ def test_own_classes(tmp_path):
         make(NOWHERE).load(table(path, rows))
     splits = make(NOWHERE).load(path, reading={"min_count": 3})
     assert set(splits.train["label"]) == set("abc")
-    assert "classes of fewer than 3 rows left out: 'd' (2), 'e' (1)" in splits.notes
+    assert "classes of fewer than 3 rows omitted: 'd' (2), 'e' (1)" in splits.notes
     with pytest.raises(ZooError, match="No class has 200 rows; the largest has 100"):
         make(NOWHERE).load(path, reading={"min_count": 200})
     with pytest.raises(UsageError, match="no repairs of data for"):

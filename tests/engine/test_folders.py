@@ -119,7 +119,7 @@ def test_empty_texts_of_a_folder(tmp_path):
     with pytest.raises(ZooError, match=r"1 files are empty, such as good/empty\.txt.*--drop-bad"):
         reviews().load(tmp_path)
     splits = reviews().load(tmp_path, reading={"drop_bad": True})
-    assert "1 empty files left out, such as good/empty.txt" in splits.notes
+    assert "1 empty files omitted, such as good/empty.txt" in splits.notes
 
 
 def test_a_folder_of_neither_kind(tmp_path):

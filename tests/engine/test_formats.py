@@ -256,11 +256,11 @@ def test_classes_of_labelling_tools(read, tool, name, content):
 def test_rows_that_an_annotator_left(read):
     columns, notes = read("x.json", [*LABEL_STUDIO, SKIPPED])
     assert columns == COLUMNS
-    assert "x.json: 1 row(s) left out that the annotator skipped or did not come to" in notes
+    assert "x.json: 1 row(s) omitted that the annotator skipped or did not come to" in notes
     rows = [{**row, "_task_hash": 1, "answer": "accept"} for row in ROWS]
     columns, notes = read("x.jsonl", lines([*rows, {**rows[0], "answer": "ignore"}]))
     assert columns == COLUMNS
-    assert "x.jsonl: 1 row(s) left out that the annotator ignored" in notes
+    assert "x.jsonl: 1 row(s) omitted that the annotator ignored" in notes
 
 
 def test_several_labels_are_not_one(read):

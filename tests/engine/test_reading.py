@@ -1,4 +1,4 @@
-"""How files of people's own are found out: encoding, separator, quotes, numbers, dates."""
+"""How files of people's own are detected: encoding, separator, quotes, numbers, dates."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ REVIEWS = {
     "Swedish": "Jag älskar åren på ön, och mörker är vackert.\n",
 }
 COMMA, GROUPED = "numbers with a decimal comma", "grouped thousands"
-CURRENCY = "currency signs left out"
+CURRENCY = "currency signs omitted"
 
 
 def parse(text, name="x.csv", wanted=(), **options):
@@ -204,7 +204,7 @@ def test_lines_end_as_most_do():
         (["1.234,5 €", "7"], [1234.5, 7], [COMMA, GROUPED, CURRENCY]),
         (["100,151", "99,5"], [100.151, 99.5], [COMMA]),
         (["1'234.50", "1 234.5"], [1234.5, 1234.5], [GROUPED]),
-        (["1.2M", "3K", "0.5%"], [1.2e6, 3000, 0.5], ["percent signs left out"]),
+        (["1.2M", "3K", "0.5%"], [1.2e6, 3000, 0.5], ["percent signs omitted"]),
         (["(3.2)", "\u22124"], [-3.2, -4], []),
         (["12,34,567.8"], [1234567.8], [GROUPED]),
     ],

@@ -225,9 +225,9 @@ def test_rows_that_cannot_be_used_are_left_out_on_request(tmp_path):
     table = tables.read(path, ["text"], "label", reading=reading)
     assert (table.columns["text"], table.lines) == (["a", "c"], [2, 7])
     assert reading.notes == [
-        "x.csv: line 4 has another number of fields than the header's 2; left out",
-        "x.csv: lines 3, 6 have an empty 'text'; left out",
-        "x.csv: line 5 has an empty 'label'; left out",
+        "x.csv: line 4 has another number of fields than the header's 2; omitted",
+        "x.csv: lines 3, 6 have an empty 'text'; omitted",
+        "x.csv: line 5 has an empty 'label'; omitted",
     ]
     write(tmp_path, "x.csv", "text,label\n,good\n")
     with pytest.raises(ZooError, match=r"empty 'text'\. No row can be used"):

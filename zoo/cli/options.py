@@ -86,19 +86,19 @@ _READING = (  # option strings, and what click is told of them
         ["--records"],
         {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."},
     ),
-    (["--drop-bad"], {"is_flag": True, "help": "Leave out rows that cannot be used."}),
+    (["--drop-bad"], {"is_flag": True, "help": "Drop rows that cannot be used."}),
     (["--repair"], {"metavar": "NAMES", "help": "Repairs that messages about a file name."}),
     (
         ["--min-count"],
-        {"type": click.IntRange(0), "metavar": "N", "help": "Leave out classes of fewer rows."},
+        {"type": click.IntRange(0), "metavar": "N", "help": "Drop classes of fewer rows."},
     ),
 )
 
 
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say how a file of one's own is read, as one argument `reading`.
+    """Adds the options that say how a custom file is read, as one argument `reading`.
 
-    What is not said is found out from the file. The argument is a
+    What is not given is detected from the file. The argument is a
     `zoo.data.reading.ReadOptions`.
     """
     names = [flags[0].split("/")[0].lstrip("-").replace("-", "_") for flags, _ in _READING]

@@ -372,7 +372,7 @@ def _lines(source: str, reading: Reading) -> list[str] | None:
       None where the file has rows: fastText's, which begin with a label.
 
     Raises:
-      UsageError: no such file, or an encoding that cannot be found out.
+      UsageError: no such file, or an encoding that cannot be detected.
       ZooError: it is empty or cannot be read.
     """
     from zoo.data import contents, formats

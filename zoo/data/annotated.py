@@ -23,7 +23,7 @@ SHOWN = 100  # rows that are looked at to recognise a tool
 def plain_records(records: Records, path: Path, reading: Reading) -> Records:
     """Turns an export into plain rows; returns other records as they are.
 
-    A row that its annotator rejected, skipped or left without an answer is left out, with a note.
+    A row that its annotator rejected, skipped or left without an answer is omitted, with a note.
 
     Args:
       records: of the file.
@@ -44,7 +44,7 @@ def plain_records(records: Records, path: Path, reading: Reading) -> Records:
             numbers.append(number)
             rows.append({**record, **row})
     for why, count in left.items():
-        reading.note(f"{path.name}: {count:,} row(s) left out that the annotator {why}")
+        reading.note(f"{path.name}: {count:,} row(s) omitted that the annotator {why}")
     present = list(dict.fromkeys(name for row in rows for name in row))
     return dataclasses.replace(records, present=present, numbers=numbers, rows=rows)
 

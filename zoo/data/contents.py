@@ -1,4 +1,4 @@
-"""The bytes and the text of people's own files, packed or not, in any usual encoding.
+"""The bytes and the text of custom files, packed or not, in any usual encoding.
 
 `ZOO_MAX_UNPACKED` is the maximum number of unpacked bytes of a packed file (1e9).
 
@@ -33,7 +33,7 @@ def read_text(path: Path, reading: Reading | None = None) -> str:
 
     Raises:
       UsageError: no such file; `ZOO_MAX_UNPACKED` is not a number; or an encoding that cannot
-        be found out, with the option that says it.
+        be detected, with the option that says it.
       ZooError: the file cannot be read, is empty, or is not text.
     """
     reading = reading or Reading()

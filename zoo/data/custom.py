@@ -230,11 +230,11 @@ def _texts_by_class(
         part.places.append((str(each.path), "line", 1))
     if empty and not reading.options.drop_bad:
         raise ZooError(
-            f"{len(empty):,} files are empty, such as {empty[0]}. Remove them, or leave them out "
+            f"{len(empty):,} files are empty, such as {empty[0]}. Remove them, or drop them "
             "with --drop-bad."
         )
     if empty:
-        reading.note(f"{len(empty):,} empty files left out, such as {empty[0]}")
+        reading.note(f"{len(empty):,} empty files omitted, such as {empty[0]}")
     if "train" not in parts:
         raise UsageError("The folder has classes, but no training files: name a folder 'train'.")
     return {name: parts[name] for name in SPLITS if name in parts}
@@ -259,7 +259,7 @@ def _known_only(
     """Returns the rows of known classes.
 
     Raises:
-      ZooError: there are others, and they are not to be left out.
+      ZooError: there are others, and they are not to be dropped.
     """
     allowed, values = set(known), rows.examples[column]
     wrong = [row for row, value in enumerate(values) if not {*classes(value)} <= allowed]
@@ -274,7 +274,7 @@ def _known_only(
     )
     if not reading.options.drop_bad or len(wrong) == len(values):
         raise ZooError(f"{where}: {wrong_rows}. {REMEDY}")
-    reading.note(f"{Path(where).name}: {wrong_rows}; left out")
+    reading.note(f"{Path(where).name}: {wrong_rows}; omitted")
     left = set(wrong)
     kept = [row for row in range(len(values)) if row not in left]
     return _Rows(take(rows.examples, kept), [rows.places[row] for row in kept])

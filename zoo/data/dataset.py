@@ -47,7 +47,7 @@ class Dataset(Declaration):
             a dict of columns, or a dict of splits of columns. `None`: the first available
             source; unavailable ones are in the notes.
           columns: our column to the name that it has in custom data.
-          reading: how custom files are written, where it is not to be found out.
+          reading: how custom files are written, where it cannot be detected.
           tiny: only a few hundred rows, drawn by a fixed seed.
           validation: fraction of the training rows that become validation rows.
           log: takes progress lines; they go to stderr by default.

@@ -53,7 +53,7 @@ def sniff(
       text: of the file.
       path: of the file, for messages.
       suffix: of its name: `.tsv` and `.csv` are believed where the table does not say otherwise.
-      options: what need not be found out.
+      options: what need not be detected.
       wanted: names of columns that are expected, which tell a header.
 
     Returns:
@@ -111,7 +111,7 @@ def parse(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(text: str, path: Path | str, usual: str, wanted: Collection[str]) -> str:
-    """Returns the separator: the one that parts the header, and the rows into as many cells."""
+    """Returns the separator: it separates the cells of the header, and of the rows as many."""
     header = split_lines(text[:100_000])
     line = next((each for each in header if each.strip()), "")
     parting = [sign for sign in NAMES if sign in _without_quoted(line)]

@@ -1,4 +1,4 @@
-"""Decoding of people's own text files: UTF-8, UTF-16, and cp1252 where the text shows it.
+"""Decoding of custom text files: UTF-8, UTF-16, and cp1252 where the text shows it.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -87,7 +87,7 @@ def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
       The text without a byte-order mark, and the name of the encoding.
 
     Raises:
-      UsageError: the encoding cannot be found out; the message names the option that says it.
+      UsageError: the encoding cannot be detected; the message names the option that says it.
       ZooError: it is not text in the encoding.
     """
     if options.encoding:
@@ -111,7 +111,7 @@ def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
             return b"\n".join(kept).decode("utf-8"), f"utf-8 without {numbers(wrong)}"
         raise ZooError(
             f"{name} is UTF-8, but not byte 0x{data[error.start]:02x} on {numbers(wrong)}. "
-            "Correct the file, leave such lines out with --drop-bad, or name another "
+            "Correct the file, drop such lines with --drop-bad, or name another "
             "encoding with --encoding."
         ) from None
 

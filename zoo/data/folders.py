@@ -1,4 +1,4 @@
-"""Folders of people's own data: a file a split, a folder a class, or what `datasets` has saved.
+"""Folders of custom data: a file a split, a folder a class, or what `datasets` has saved.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -183,7 +183,7 @@ def parts_by_class(
       folder: to look into.
       suffixes: of the files that can be read.
       read: makes a row of a file: column to value.
-      reading: whether to leave out files that cannot be read.
+      reading: whether to drop files that cannot be read.
 
     Returns:
       Splits and notes; no splits where it is no such folder.
@@ -200,7 +200,7 @@ def parts_by_class(
         except ZooError as error:
             if not reading.options.drop_bad:
                 raise
-            reading.note(f"left out: {str(error).rstrip('.')}")
+            reading.note(f"omitted: {str(error).rstrip('.')}")
             continue
         for name, value in row.items():
             parts.setdefault(each.split or "train", {}).setdefault(name, []).append(value)

@@ -52,8 +52,8 @@ class Numerals:
         return [
             *comma,
             *["grouped thousands"] * self.grouped,
-            *["currency signs left out"] * self.currency,
-            *["percent signs left out"] * self.percent,
+            *["currency signs omitted"] * self.currency,
+            *["percent signs omitted"] * self.percent,
         ]
 
 

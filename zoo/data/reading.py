@@ -1,4 +1,4 @@
-"""How people's own files are read: the options, and what is said about a file.
+"""How custom files are read: the options, and what is said about a file.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -17,13 +17,13 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "none": 
 QUOTINGS = ("csv", "none")
 MAX_SHOWN = 5  # line numbers in a message before "and N more"
 MAX_QUOTED = 40  # characters of each name in a list of names
-REMEDY = "Correct the file, or leave such rows out with --drop-bad."
+REMEDY = "Correct the file, or drop such rows with --drop-bad."
 DECIMALS = {"point": ".", "comma": ","}
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadOptions:
-    """Says how files are written. What is not said is found out from the file.
+    """Says how files are written. What is not given is detected from the file.
 
     Attributes:
       sep: what separates the columns: a name or a sign of `SEPARATORS`, or another single
@@ -35,9 +35,9 @@ class ReadOptions:
       dayfirst: whether 03/04/2024 is in April.
       sheet: of a workbook, by its name or its number from 1.
       records: path of the list of rows in a JSON file, such as `"data.items"`.
-      drop_bad: whether rows that cannot be used are left out.
+      drop_bad: whether rows that cannot be used are omitted.
       repair: names of repairs that a reader offers in its messages, separated by commas.
-      min_count: a class with fewer rows is left out; 0 keeps all.
+      min_count: a class with fewer rows is omitted; 0 keeps all.
 
     Raises:
       UsageError: a value that cannot be meant.
@@ -119,7 +119,7 @@ class Reading:
     _notes: list[str] = dataclasses.field(default_factory=list)
 
     def found(self, path: Path | str, what: str) -> None:
-        """Keeps what was found out about a file, such as `"separated by semicolons"`."""
+        """Keeps what was detected about a file, such as `"separated by semicolons"`."""
         self._found.setdefault(Path(path).name, {})[what] = None
 
     def note(self, line: str) -> None:

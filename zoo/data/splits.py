@@ -88,7 +88,7 @@ def complete(
       identity: returns bytes of a row, by which alone it is drawn; see `drawn_alone`.
       splitter: makes the splits; `None`: rows are drawn by a fixed seed.
       validation: fraction of the training rows that become validation rows.
-      min_count: classes with fewer training rows are left out of all splits.
+      min_count: classes with fewer training rows are omitted of all splits.
 
     Returns:
       All three splits, and notes.
@@ -144,13 +144,13 @@ def _check_classes(train: Examples, label: str, needed: int, title: str) -> None
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
         raise ZooError(
             f"{title}: a class needs {needed} different rows to be in every split; too few "
-            f"have {classes}{more}. Give more rows, or leave such classes out with --min-count "
+            f"have {classes}{more}. Give more rows, or drop such classes with --min-count "
             f"{needed}."
         )
 
 
 def without_rare(parts: Parts, label: str, min_count: int) -> tuple[Parts, list[str]]:
-    """Leaves out the classes with fewer than `min_count` training rows; returns notes, too.
+    """Drops the classes with fewer than `min_count` training rows; returns notes, too.
 
     Raises:
       ZooError: no training row would be left.
@@ -170,7 +170,7 @@ def without_rare(parts: Parts, label: str, min_count: int) -> tuple[Parts, list[
         left[name] = take(part, kept)
     shown = ", ".join(f"{quoted(name, 40)} ({sizes[name]:,})" for name in rare[:5])
     more = f" and {len(rare) - 5:,} more" if len(rare) > 5 else ""
-    return left, [f"classes of fewer than {min_count:,} rows left out: {shown}{more}"]
+    return left, [f"classes of fewer than {min_count:,} rows omitted: {shown}{more}"]
 
 
 def tiny(parts: Parts, label: str = "", *, long_rows: bool = False) -> Parts:

@@ -184,7 +184,7 @@ class _Rows:
             what, lines = next(iter(self.bad.items()))
             raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. No row can be used.")
         for what, lines in self.bad.items():
-            reading.note(f"{self.path.name}: {complaint(what, lines, self.unit)}; left out")
+            reading.note(f"{self.path.name}: {complaint(what, lines, self.unit)}; omitted")
         return kept
 
 

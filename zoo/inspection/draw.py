@@ -150,7 +150,7 @@ def heat_maps(
 def saliency(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Draws the influence of each step on the answer, one panel per row, for 4 rows at most.
 
-    It names each row and its target, the unit, and what is left out.
+    It names each row and its target, the unit, and what is omitted.
 
     Args:
       rows: `saliency` of an inspection.

@@ -21,7 +21,7 @@ import tensorflow as tf
 RULE = 1  # the newest one
 NONE = 0  # of models that were trained before there was a rule
 
-# What parts words although it has no width: the zero-width space, and the byte order mark.
+# What separates words although it has no width: the zero-width space, and the byte order mark.
 _PARTING = r"[\x{200B}\x{FEFF}]"
 # What is invisible and means nothing: soft hyphens, joiners, marks of direction, tags, selectors of
 # variants, fillers. Format characters of Arabic numbers and of Kaithi are visible.

@@ -36,7 +36,7 @@ class State:
       best_epoch: its epoch, from 1.
       stale: epochs since then.
       seconds: time spent in training steps, over all sessions of the run.
-      waited: seconds of them in which a step waited for its batch, first steps left out.
+      waited: seconds of them in which a step waited for its batch, first steps omitted.
       first: seconds of them that the first step of each epoch took.
       rows, tokens, places: what the steps have read (see `zoo.data.Batches.sizes`).
       history: one dict an epoch.

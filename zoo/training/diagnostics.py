@@ -179,7 +179,7 @@ def end_epoch(model: keras.Model) -> dict[str, float]:
     if optimizer is None:
         return {}
     steps, norm, clipped, *ratios = (float(total) for total in np.asarray(optimizer.totals))
-    steps = max(1.0, steps)  # half precision leaves out steps that overflow
+    steps = max(1.0, steps)  # half precision omits steps that overflow
     with model.distribute_strategy.scope():
         optimizer.totals.assign(np.zeros(optimizer.totals.shape, "float32"))
     names = (f"{UPDATE}{name}" for name in optimizer.layers)

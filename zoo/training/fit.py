@@ -102,13 +102,13 @@ def train(
         these: a dict (`"train"`, `"validation"`, `"test"`) or a tuple, `(train, test)` or
         `(train, validation, test)`. None for the first available source.
       columns: our column name to the file's, `{"text": "review"}`.
-      reading: how files are written, where it is not to be found out: fields of
+      reading: how files are written, where it cannot be detected: fields of
         `zoo.data.reading.ReadOptions`, such as `{"encoding": "cp1252", "drop_bad": True}`.
       settings: fields of the recipe's config to change; text is converted to their types.
       epochs, batch_size: short for these settings.
       callbacks: of Keras, called beside ours as in one `fit`; one that sets
         `model.stop_training` ends training after that epoch. They are no part of what a run that
-        goes on must share, and begin anew then.
+        goes on must share, and start from scratch then.
       class_weight: `"balanced"`, or class name to the weight of its rows in the loss; 1 for
         classes that are not in it.
       seed: of weights, dropout and the order of batches.

@@ -55,7 +55,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
             "Omit --strategy."
         )
     if option_of("--hosts", arguments) is not None:
-        raise UsageError("`zoo launch` gives its workers their addresses; leave --hosts out.")
+        raise UsageError("`zoo launch` gives its workers their addresses; omit --hosts.")
     command = module_command("zoo", *arguments)
     command += [] if strategy else ["--strategy", "multiworker"]
     cores = os.cpu_count() or 1

@@ -147,7 +147,7 @@ def take_lesson(
 
 
 def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Progress) -> Examples:
-    """Reads rows without a label; those that are held-out rows too are left out.
+    """Reads rows without a label; those that are held-out rows too are omitted.
 
     Raises as `Dataset.load_unlabelled`; and a ZooError if none is left.
     """

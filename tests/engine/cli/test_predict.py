@@ -53,7 +53,7 @@ def test_lines_for_people(cli, own_run, answers):
 def test_lines_for_people_are_one_each(cli, own_run):
     lines = cli("predict", own_run, "two\nlines", "\x1b[31mred\x07").out.split("\n")
     assert lines[0].endswith("  two lines")
-    assert lines[1].endswith("   [31mred ")  # a space for each character that is left out
+    assert lines[1].endswith("   [31mred ")  # a space for each character that is omitted
     assert lines[2:] == [""]
 
 
@@ -250,7 +250,7 @@ def test_how_a_file_is_read_is_said_and_can_be_told(cli, own_run, tmp_path):
     assert "--drop-bad" in cli("predict", own_run, "-i", "in.csv", code=1).err
     result = cli("predict", own_run, "-i", "in.csv", "--json", "--drop-bad")
     assert [row["text"] for row in rows(result.out)] == ["a, b", "c"]
-    assert "line 4 has another number of fields than the header's 2; left out" in result.err
+    assert "line 4 has another number of fields than the header's 2; omitted" in result.err
     (tmp_path / "in.json").write_text('{"data": {"items": [{"doc": {"body": "a"}}]}, "n": 1}')
     result = cli("predict", own_run, "-i", "in.json", "--json", "--column", "text=doc.body")
     assert [row["doc"] for row in rows(result.out)] == [{"body": "a"}]

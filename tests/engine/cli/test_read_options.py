@@ -57,7 +57,7 @@ def test_what_is_advised_works_on_the_same_verb(run, verb):
     done = run(verb, "--drop-bad")
     assert "note: own.csv: separated by semicolons" in done.out + done.err
     assert "line 7 has another number of fields" in done.out + done.err
-    # An encoding that cannot be found out.
+    # An encoding that cannot be detected.
     Path("own.csv").write_bytes(table("Questo è un film;good", encoding="cp1252"))
     refused = run(verb, code=2)
     (advice,) = re.findall(r"such as (--encoding \S+),", refused.err)
@@ -88,7 +88,7 @@ def test_a_run_reads_its_data_again_as_it_was_told(cli):
     assert advised == ["--encoding", "cp1252", "--drop-bad", "--min-count", "3"]
     done = cli(*command, *advised)
     assert "own.csv: encoding cp1252, separated by semicolons" in done.out
-    assert "classes of fewer than 3 rows left out: 'once' (1)" in done.out
+    assert "classes of fewer than 3 rows omitted: 'once' (1)" in done.out
     options = json.loads(Path("run/config.json").read_text())["run"]["reading"]
     assert options == {"encoding": "cp1252", "drop_bad": True, "min_count": 3}
     result = json.loads(cli("evaluate", "run", "--json", "--no-baselines").out)

@@ -151,7 +151,7 @@ def test_a_folder_of_recordings_a_word(tmp_path):
     with pytest.raises(ZooError, match=r"x\.wav is no WAV file"):
         digits().load(tmp_path / "words")
     splits = digits().load(tmp_path / "words", reading={"drop_bad": True})
-    assert any(note.startswith("left out: ") and "x.wav" in note for note in splits.notes)
+    assert any(note.startswith("omitted: ") and "x.wav" in note for note in splits.notes)
 
 
 def test_rows_whose_recording_cannot_be_read_are_left_out_on_request(folder):
@@ -162,7 +162,7 @@ def test_rows_whose_recording_cannot_be_read_are_left_out_on_request(folder):
     reading = Reading(ReadOptions(drop_bad=True))
     rows = load_examples(digits(), folder / "own.csv", reading=reading)
     assert rows["text"] == ["zero", "three"]
-    assert reading.notes[0].startswith("own.csv: line 3 left out: There is no file")
+    assert reading.notes[0].startswith("own.csv: line 3 omitted: There is no file")
 
 
 def test_a_speaker_of_a_table_is_held_out_or_it_is_an_error(folder, tmp_path):

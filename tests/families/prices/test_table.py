@@ -147,7 +147,7 @@ def test_what_was_found_out_is_said(tmp_path):
     assert notes == [
         "own.csv: encoding cp1252, a table that begins on line 4, separated by semicolons, dates "
         "that begin with the day, numbers with a decimal comma, grouped thousands, currency signs "
-        "left out",
+        "omitted",
         "own.csv stands newest first; it is read from its end",
     ]
     plain = oldest_first(["Date,Close"], lambda day, o, h, low, c, v: f"{day},{c}")
@@ -300,7 +300,7 @@ def test_columns_that_can_be_read_in_two_ways_are_asked_for(tmp_path):
         read(path, "\n".join(lines))
     examples, notes = read(path, "\n".join(["Date,AAPL,MSFT,Note", *lines]))
     assert examples["ticker"] == ["AAPL", "MSFT"]
-    assert notes == ["own.csv: column 'Note' has no number; it is left out"]
+    assert notes == ["own.csv: column 'Note' has no number; it is omitted"]
 
 
 @pytest.mark.parametrize(

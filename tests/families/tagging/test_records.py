@@ -78,7 +78,7 @@ def test_sentences_that_cannot_be_used_are_left_out_on_request(read, text, note)
     tokens, _, notes = read("x.conll", text, drop_bad=True)
     assert tokens == [["Oslo"]]
     assert note in notes[0]
-    assert notes[0].endswith("such sentences left out")
+    assert notes[0].endswith("such sentences omitted")
 
 
 ROWS = [{"tokens": t, "tags": g} for t, g in zip(TOKENS, TAGS, strict=True)]
@@ -107,8 +107,8 @@ def test_rows_of_tokens_that_cannot_be_used(read):
     tokens, tags, notes = read("x.jsonl", rows, drop_bad=True)
     assert (tokens, tags) == (TOKENS, TAGS)
     assert notes == [
-        "x.jsonl: line 3 has another number of tags than of tokens; left out",
-        "x.jsonl: lines 4, 5 have tags that are no list of O, B-X, I-X; left out",
+        "x.jsonl: line 3 has another number of tags than of tokens; omitted",
+        "x.jsonl: lines 4, 5 have tags that are no list of O, B-X, I-X; omitted",
     ]
 
 
@@ -201,8 +201,8 @@ def test_rows_without_an_answer_are_left_out(read):
     tokens, _, notes = read("x.jsonl", rows)
     assert len(tokens) == 1
     assert notes[1:] == [
-        "x.jsonl: 1 row(s) left out that the annotator ignored",
-        "x.jsonl: 2 row(s) left out that the annotator rejected",
+        "x.jsonl: 1 row(s) omitted that the annotator ignored",
+        "x.jsonl: 2 row(s) omitted that the annotator rejected",
     ]
 
 
@@ -234,4 +234,4 @@ def test_a_class_that_only_validation_has(tmp_path):
         conll.CONLL.load(tmp_path)
     splits = conll.CONLL.load(tmp_path, reading={"drop_bad": True})
     assert splits.validation["tokens"] == [["x", "Lee", "X"]]
-    assert "dev.txt: row 2 has a tag that is not one of 'PER' ('LOC'); left out" in splits.notes
+    assert "dev.txt: row 2 has a tag that is not one of 'PER' ('LOC'); omitted" in splits.notes

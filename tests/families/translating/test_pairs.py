@@ -130,7 +130,7 @@ def test_aligned_files_that_are_not(tmp_path, read):
         read("x.en", "A dog\nA cat\n")
     rows, notes = read("x.en", "A dog\nA cat\n", drop_bad=True)
     assert rows == {"text": ["A dog"], "translation": ["Un chien"]}
-    assert notes[1] == "x.en: line 2 lacks a text or its translation; left out"
+    assert notes[1] == "x.en: line 2 lacks a text or its translation; omitted"
 
 
 def test_a_folder_of_aligned_files(tmp_path):
