@@ -31,7 +31,7 @@ def engrave(document: bytes) -> bytes:
             "header": "none",
             "footer": "none",
             "svgViewBox": True,
-            "svgAdditionalAttribute": [],
+            "svgFormatRaw": True,  # without indentation: a smaller file
         }
     )
     with suppress_output():

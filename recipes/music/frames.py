@@ -192,7 +192,7 @@ class FrameChain:
 
         Returns:
           The end of the last chord that is the tonic's triad in root position; `length` where there
-          is none after the first frames, or where the key is unknown.
+          is none after the first frames and in the second half, or where the key is unknown.
         """
         shape = tf.shape(frames)
         notes = tf.reshape(self.multi_hot(frames), [-1, self.keys])
@@ -200,7 +200,7 @@ class FrameChain:
         place = tf.range(1, shape[1] + 1)
         fits = tf.reshape(on_tonic, shape[:2]) & (place <= length[:, tf.newaxis])
         last = tf.maximum(tf.reduce_max(tf.where(fits, place, 0), axis=1), 0)
-        return tf.where((condition > 0) & (last > first), last, length)
+        return tf.where((condition > 0) & (last > first) & (2 * last >= length), last, length)
 
     def step(self, model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
         """Makes a network that predicts all frames of a piece predict one id after another.

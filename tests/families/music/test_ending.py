@@ -171,6 +171,9 @@ def test_a_piece_that_the_steps_cut_goes_back_to_the_last_tonic():
 
     assert cut(g_major, 0) == 3
     assert cut(g_major, 0, length=2) == 1
+    short = frames_of(G, D7, D7, D7, D7)  # too little would be left
+    ends = chain.cut(short, tf.constant([5]), tf.constant([g_major]), tf.constant([0]))
+    assert ends.numpy().tolist() == [5]
     assert cut(g_major, 3) == 6  # what a person gave is kept
     assert cut(0, 0) == 6  # the key is unknown
     assert cut(KEYS.index("C major") + 1, 0) == 5
