@@ -62,11 +62,9 @@ class Config(BaseConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(self, 1, "layers", "units")
-        if self.move < 0 or not 0 <= self.grow < 1:
-            raise ValueError(
-                "Setting 'move' must be at least 0, and 'grow' at least 0 and less than 1; "
-                f"got {self.move} and {self.grow}."
-            )
+        check_at_least(self, 0, "move")
+        if not 0 <= self.grow < 1:
+            raise ValueError(f"Setting 'grow' must be from 0 to below 1; got {self.grow}.")
 
 
 RECIPES = {"digits-mlp": Config()}

@@ -257,7 +257,7 @@ def test_what_is_not_known_is_a_problem_of_its_row(codec, kind, key, prime, said
 
 
 def test_a_tune_of_a_type_that_was_not_learnt_is_not_encoded(codec):
-    with pytest.raises(ZooError, match=r"Known types are reel, jig; got polska\. Leave such tunes"):
+    with pytest.raises(ZooError, match=r"Known types are reel, jig; got polska\. Omit such tunes"):
         codec.rows(["reel", "polska"], ["G major"] * 2, TUNES[:2])
 
 

@@ -60,7 +60,7 @@ def test_options_of_the_search_need_no_signature(predictor):
 def test_attention_is_drawn_in_python(predictor):
     answer, empty, _ = predictor.predict(TEXTS)
     if predictor.config.attention == "none":
-        with pytest.raises(UsageError, match="nothing to draw"):
+        with pytest.raises(UsageError, match="has no attention to draw"):
             answer.plot()
         return
     assert answer.plot("attention").png.startswith(b"\x89PNG")
