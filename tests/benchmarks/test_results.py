@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import ClassVar
 
 import pytest
 
@@ -16,6 +17,7 @@ ENVIRONMENT = {
 
 @dataclasses.dataclass
 class Defaults:
+    ALIASES: ClassVar = {}
     units: int = 8
 
 

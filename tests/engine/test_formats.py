@@ -169,7 +169,7 @@ def test_excel_needs_its_extra(read, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(UsageError, match=r"pip install 'rnn-zoo\[excel\]'"):
+    with pytest.raises(UsageError, match=r"pip install '.\[excel\]'"):
         read("x.xlsx", b"PK\x03\x04[Content_Types].xml")
 
 

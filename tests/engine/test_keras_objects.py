@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 LOAD = """
 import sys
 {imports}
-assert not [name for name in sys.modules if name.endswith((".nade", ".crf", ".pooling"))]
+ours = [name for name in sys.modules if name.startswith(("zoo.", "recipes."))]
+assert not [name for name in ours if name.endswith((".nade", ".crf", ".pooling"))]
 for path in sys.argv[1:]:
     model = keras.saving.load_model(path + "/model-best.keras")
     assert model.optimizer is not None and model.loss is not None, path

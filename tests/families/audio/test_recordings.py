@@ -176,7 +176,7 @@ def test_other_formats_are_read_by_libsndfile(tmp_path, kind, subtype, error):
 
 def test_without_soundfile_one_line_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "soundfile", None)
-    says = r"a\.flac is a FLAC file, which is read by soundfile: pip install 'rnn-zoo\[audio\]'"
+    says = r"a\.flac is a FLAC file, which is read by soundfile: pip install '\.\[audio\]'"
     with pytest.raises(ZooError, match=says) as raised:
         decode(b"fLaC" + bytes(100), "a.flac")
     assert "ffmpeg -i FILE file.wav" in str(raised.value)

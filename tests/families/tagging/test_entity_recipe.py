@@ -124,6 +124,7 @@ def test_show_marks_names_in_the_text_itself():
         "tags": ["O", "B-PER", "I-PER", "O", "O", "O", "B-LOC", "O"],
         "start": [0, 6, 11, 15, 16, 18, 21, 25],
         "end": [4, 10, 15, 16, 17, 20, 25, 26],
+        "scores": [1.0, 0.9, 0.8, 1.0, 1.0, 1.0, 0.7, 1.0],
     }
     line = entities.show(example, answer)
     assert click.unstyle(line) == "Said  [Anna\nBerg PER],😀 of [Oslo LOC]."
