@@ -139,7 +139,7 @@ def test_a_run_of_before_a_setting_existed_goes_on(tmp_path):
     resolved = {
         "recipe": "imdb-lstm",
         "config": {**vars(sentiment.RECIPES["imdb-lstm"])},
-        "run": {"seed": 0},
+        "run": {"seed": 0, "reading": {}},
     }
     old = {**resolved, "config": dict(resolved["config"])}
     del old["config"]["layer_decay"], old["config"]["unfreeze"]
