@@ -18,12 +18,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.cluster import HOSTS, INDEX, PORT
 from zoo.errors import STOPPING, WORKERS_LOST, UsageError
 from zoo.processes import module_command
+
+if TYPE_CHECKING:
+    from zoo.recipe import Recipe
 
 GRACE = 10.0  # seconds that workers have to end by themselves when one has failed
 COMMAND = "ZOO_COMMAND"  # tells workers what to print for going on
@@ -122,6 +125,15 @@ def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
     )
 
 
+def _fetches_weights(recipe: Recipe, arguments: Sequence[str]) -> bool:
+    """Whether a recipe may fetch values to start from: not if its `vectors` are "none"."""
+    if not hasattr(recipe.module, "initialise"):
+        return False
+    settings = (each.partition("=")[::2] for each in arguments)
+    given = [value for name, value in settings if name == "vectors"]
+    return [*given, getattr(recipe.config, "vectors", "")][0] != "none"
+
+
 def _to_fetch(arguments: Sequence[str]) -> str:
     """Returns what a training may have to fetch from a network, "" if nothing."""
     from zoo.data.origin import Custom, Default, Named, parse_origin
@@ -132,7 +144,7 @@ def _to_fetch(arguments: Sequence[str]) -> str:
         return ""
     try:
         recipe = get_recipe(next(iter(arguments[1:]), ""))
-        if hasattr(recipe.module, "initialise"):
+        if _fetches_weights(recipe, arguments):
             return "the recipe may fetch weights; --isolate isolates them if it has them"
         dataset = recipe.dataset
         origin = parse_origin(option_of("--data", arguments), dataset.keys)

@@ -161,8 +161,16 @@ def test_what_was_killed_goes_on_to_the_same_result(whole, tmp_path, weights):
     ("arguments", "code", "message"),
     [
         (["predict", "imdb-gru"], 2, "Error: Workers can only train"),
-        (["train", "imdb-gru", "--strategy", "mirrored"], 2, "Error: Workers need --strategy"),
-        (["train", "imdb-gru", "--strategy=none", "-o", "multiworker"], 2, "Error: Workers need"),
+        (
+            ["train", "imdb-gru", "--strategy", "mirrored"],
+            2,
+            "Error: Workers are trained with --strategy",
+        ),
+        (
+            ["train", "imdb-gru", "--strategy=none", "-o", "multiworker"],
+            2,
+            "Error: Workers are trained",
+        ),
         (["train", "imdb-gru", "--hosts", "a:1,b:1"], 2, "Error: `zoo launch` gives its workers"),
         (["train", "imdb-gro"], 2, "worker 0: Error: Unknown recipe 'imdb-gro'."),
     ],
@@ -294,3 +302,5 @@ def test_workers_that_have_to_fetch_data_keep_the_network(monkeypatch):
     monkeypatch.setattr(launcher, "_try", lambda action: pytest.fail("it would be isolated"))
     assert "run `zoo data fetch imdb` first" in launcher.isolate(["train", "imdb-gru"])
     assert "without authentication" in launcher.isolate(["train", "imdb-gru", "--data", "wheel"])
+    vectors = ["train", "imdb-gru", "--data", "sample", "--set", "vectors=glove-50"]
+    assert "may fetch weights" in launcher.isolate(vectors)
