@@ -186,8 +186,8 @@ def build(config: Config, assets: Assets) -> keras.Model:
     x = layers.Add()([x, layers.Reshape((1, config.embedding))(given)])
     inputs = {"before": before, "notes": notes, "key": key}
     if config.ends:
-        inputs["left"] = left = keras.Input((None,), dtype="int32", name="left")
-        near = ops.minimum(left, FARTHEST)  # 0: unknown
+        inputs["left"] = left = keras.Input((None,), name="left")
+        near = ops.minimum(ops.cast(left, "int32"), FARTHEST)  # 0: unknown
         x = layers.Add()([x, layers.Embedding(FARTHEST + 1, config.embedding, "zeros")(near)])
     x = layers.Dropout(config.input_dropout)(layers.ReLU()(x))
     for number in range(config.layers):
@@ -200,7 +200,7 @@ def build(config: Config, assets: Assets) -> keras.Model:
     logits = head(x, notes)
     if config.ends:
         over = layers.Dense(1, dtype="float32", name="over")(x)
-        logits = layers.Concatenate()([logits, over])
+        logits = layers.Concatenate(dtype="float32")([logits, over])
     return keras.Model(inputs, logits)
 
 

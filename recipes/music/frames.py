@@ -235,7 +235,8 @@ class FrameChain:
             """Returns the head's input `(rows, units)` for the frame after `before`."""
             inputs = {"before": before[:, tf.newaxis], "key": key}
             if self.ends:
-                inputs["left"] = tf.where(left == NEVER, 0, left)[:, tf.newaxis]
+                told = tf.where(left == NEVER, 0, left)[:, tf.newaxis]
+                inputs["left"] = tf.cast(told, model.input["left"].dtype)
             output = input_model(inputs, training=False)[:, 0]
             new: State = {}
             for rnn in rnns:
@@ -313,7 +314,7 @@ class FrameChain:
         before = tf.pad(notes[:, :-1], [[0, 0], [1, 0], [0, 0]])
         inputs = {"before": before, "notes": notes, "key": key}
         if self.ends:
-            inputs["left"] = tf.zeros(tf.shape(frames)[:2], tf.int32)
+            inputs["left"] = tf.zeros(tf.shape(frames)[:2], model.input["left"].dtype)
         logits = model(inputs, training=False)[..., : self.keys]
         time = tf.range(tf.shape(frames)[1])
         inside = (time > 0) & (time < length[:, tf.newaxis])
