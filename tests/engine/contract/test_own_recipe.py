@@ -252,7 +252,7 @@ def test_the_best_epoch_is_kept_where_lower_is_better_under_any_name(tmp_path, c
     # Tables and signatures are shown under whatever name.
     assert "\n| tense | brier | rows |\n" in card
     assert "\n- `brier`: `Brier 1950`\n" in card
-    evaluate.callback(str(run.path), None, {}, "test", True, False, False)
+    evaluate.main(["--trust", str(run.path)], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split() == ["network", f"{metrics['test']['brier']:.4f}"]
     assert lines[4:6] == ["brier: Brier 1950", ""]
