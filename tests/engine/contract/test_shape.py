@@ -11,7 +11,7 @@ import zoo
 from zoo.config import describe
 from zoo.recipe import CONSTANTS, FUNCTIONS, TOPOLOGIES
 
-MAX_LINES = 160  # of a recipe module, its docstring and blank lines not counted
+MAX_LINES = 190  # of a recipe module, its docstring and blank lines not counted
 
 
 @pytest.fixture

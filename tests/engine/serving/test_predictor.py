@@ -249,8 +249,8 @@ def served():
         return {"sum": tf.reduce_sum(tf.where(inside, audio, 0), axis=1), "samples": length}
 
     predictor = module.Predictor.__new__(module.Predictor)
-    predictor.resolved = {"recipe": "echo"}
-    predictor.assets = {}
+    predictor.resolved, predictor.assets = {"recipe": "echo"}, {}
+    predictor.recipe = zoo.get_recipe("imdb-lstm")  # one that reads what it is given
     predictor.signatures = {
         "serving_default": sequences,
         "repeated": repeated,

@@ -32,8 +32,8 @@ def served():
             return {"text": tf.identity(text), "number": tf.strings.to_number(text)}
 
     predictor = module.Predictor.__new__(module.Predictor)
-    predictor.resolved = {"recipe": "echo"}
-    predictor.assets = {}
+    predictor.resolved, predictor.assets = {"recipe": "echo"}, {}
+    predictor.recipe = zoo.get_recipe("imdb-lstm")  # one that reads what it is given
     predictor.signatures = {"serving_default": spread, "repeated": repeated}
     return predictor
 

@@ -96,11 +96,9 @@ def test_no_command_runs_a_recipe_file(command, evil, cli):
     done = cli(*arguments, code=None)
     assert not marker.exists()
     assert (done.code == 0) == (command in ("help", "texts"))
-    if command in ("predict", "evaluate", "export", "generate", "inspect", "text"):
+    if command not in ("help", "texts", "another", "nothing"):
         assert done.code == 2
         assert done.err.endswith(f"{REMEDY}\n")
-    if command in ("from", "overwrite"):  # trust would not help
-        assert f"was trained by '{NAME}'" in done.err
 
 
 @pytest.mark.parametrize("yes", ["argument", "option", "environment"])
