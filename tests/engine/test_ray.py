@@ -78,6 +78,7 @@ def under_ray(script, folder, timeout):
         # A busy machine takes long to start processes.
         env={
             **os.environ,
+            "PYTHONPATH": str(DEPLOY),  # imported here, not run as a script: workers import it too
             "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
             "RAY_USAGE_STATS_ENABLED": "0",
         },
