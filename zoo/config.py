@@ -88,6 +88,30 @@ def renamed(settings: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str
     return {aliases.get(key, key): value for key, value in settings.items()}
 
 
+def saved_settings(config: Config, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Completes the settings of a saved model, which may be of an earlier version.
+
+    A setting that did not exist then has the default of its class, not the value of today's entry
+    in `RECIPES`. So the default of a new field must be what was done before it existed.
+
+    Args:
+      config: of the recipe, as it is today.
+      settings: `config` of the saved `config.json`.
+
+    Returns:
+      Name of today to value, for `override`.
+
+    Raises:
+      UsageError: as for `renamed`.
+    """
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(config)
+        if field.default is not dataclasses.MISSING
+    }
+    return {**defaults, **renamed(settings, config.ALIASES)}
+
+
 def check_at_least(config: Config, least: int, *names: str) -> None:
     """Checks settings, for a `__post_init__`.
 

@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from zoo.config import Config, describe, override, parse_settings
+from zoo.config import Config, describe, override, parse_settings, saved_settings
 from zoo.errors import UsageError
 from zoo.registry import get_recipe
 
@@ -166,3 +166,10 @@ def test_an_earlier_name_of_a_setting_keeps_working():
     with pytest.raises(UsageError, match="'mend' is the earlier name of the setting 'repair'"):
         override(Renamed(), {"mend": "sort", "repair": "sort"})
     assert override(get_recipe("stocks-lstm").config, {"mend": "sort"}).repair == "sort"
+
+
+def test_a_setting_that_a_saved_model_lacks_has_the_default_of_its_class():
+    entry = Example(deep=True, units=128)  # as `RECIPES` sets them today
+    assert override(entry, saved_settings(entry, {"units": 32})) == Example(units=32)
+    assert saved_settings(Renamed(repair="sort"), {"mend": "drop"})["repair"] == "drop"
+    assert saved_settings(Renamed(repair="sort"), {})["repair"] == ""

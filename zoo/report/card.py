@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.config import Config, describe, limits_of, override
+from zoo.config import Config, describe, limits_of, override, saved_settings
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.report.epochs import read_history, summary
@@ -86,7 +86,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         *([f"Training, {line}.", ""] if (line := summary(last_epoch)) else []),
         f"Data fingerprint: `{data['fingerprint']}`.",
         "",
-        *_limits(override(recipe.config, config["config"])),
+        *_limits(override(recipe.config, saved_settings(recipe.config, config["config"]))),
         "## What it is for",
         "",
         "Trained on the data above and measured on their test split alone: on other kinds of "

@@ -18,7 +18,7 @@ import tensorflow as tf
 from zoo import files
 from zoo.assets import Assets, reading_assets
 from zoo.bounds import NOT_FINITE
-from zoo.config import Config, limits_of, override
+from zoo.config import Config, limits_of, override, saved_settings
 from zoo.data.origin import DataLike
 from zoo.errors import (
     UsageError,
@@ -148,9 +148,9 @@ class Predictor:
 
     @functools.cached_property
     def config(self) -> Config:
-        defaults = self.recipe.config
+        config = self.recipe.config
         try:
-            return override(defaults, self.resolved["config"])
+            return override(config, saved_settings(config, self.resolved["config"]))
         except UsageError as error:
             path = self.about / "config.json"
             raise ZooError(f"{path} is damaged or of another version ({error}).") from error

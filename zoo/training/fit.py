@@ -19,7 +19,7 @@ from zoo import files
 from zoo._version import __version__
 from zoo.assets import Assets, reading_assets
 from zoo.cluster import find_cluster
-from zoo.config import Config, override
+from zoo.config import Config, override, saved_settings
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.data.reading import ReadingLike, reading_of
@@ -281,7 +281,7 @@ def _train(
         if not overwrite:
             if workers.of_chief(workers.chief and settle(run.path, resolved)):
                 origin, config, resolved = _resolve(recipe, options, settings, trust)
-            check_same(run.path, resolved, config.ALIASES)
+            check_same(run.path, resolved)
         resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
         try:
             return _train_in(
@@ -449,9 +449,9 @@ def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any])
         return False
     try:
         begun = files.read_object(run.path / "config.json", config=dict)["config"]
-        origin = override(recipe.config, begun if options.base else {})
-        resolved = _resolved(recipe, options, override(origin, settings))
-        check_same(run.path, resolved, recipe.config.ALIASES)
+        first = saved_settings(recipe.config, begun) if options.base else {}
+        resolved = _resolved(recipe, options, override(override(recipe.config, first), settings))
+        check_same(run.path, resolved)
     except ZooError:
         return False
     return True

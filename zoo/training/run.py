@@ -28,13 +28,11 @@ import dataclasses
 import functools
 import io
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from zoo import files
-from zoo.config import renamed
+from zoo.config import limits_of, saved_settings
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 from zoo.report.epochs import read_history
@@ -293,15 +291,12 @@ def check_target(path: Path) -> None:
         )
 
 
-def check_same(
-    path: Path, resolved: dict[str, Any], aliases: Mapping[str, str] = MappingProxyType({})
-) -> None:
+def check_same(path: Path, resolved: dict[str, Any]) -> None:
     """Makes sure that a run goes on as it began.
 
     Args:
       path: a run folder, or one that is empty or not there yet.
       resolved: what its `config.json` must hold.
-      aliases: `ALIASES` of the config, which the folder may hold by earlier names.
 
     Raises:
       UsageError: the folder holds another run, or as for `check_target`.
@@ -313,10 +308,10 @@ def check_same(
     saved = files.read_json(path / "config.json")
     settings = saved.get("config")
     if isinstance(settings, dict):
-        # Settings that did not exist when the run began had their defaults; limits, any value.
-        default = dataclasses.asdict(get_recipe(resolved["recipe"]).config)
-        limits = {key: resolved["config"][key] for key in default if key.startswith("max_")}
-        saved = {**saved, "config": {**default, **limits, **renamed(settings, aliases)}}
+        config = get_recipe(resolved["recipe"]).config
+        # A limit that did not exist when the run began may have any value.
+        limits = {key: resolved["config"][key] for key in limits_of(config)}
+        saved = {**saved, "config": saved_settings(config, {**limits, **settings})}
     if isinstance(saved.get("run"), dict):  # files that were not described when the run began
         saved = {**saved, "run": {"reading": {}, **saved["run"]}}
     wrong = differences(

@@ -1,7 +1,9 @@
 """Where pieces end: the network's own decision, the bars that are asked for, and cadences."""
 
+import dataclasses
 import json
 import math
+import shutil
 
 import keras
 import numpy as np
@@ -219,6 +221,25 @@ def test_a_piece_that_begins_with_more_than_is_asked_for_has_no_answer(predictor
 def test_a_model_without_ends_says_so():
     with pytest.raises(zoo.UsageError, match="does not know where a piece ends, so bars"):
         parse_end(4, None, {}, 0.5, False)
+
+
+def test_a_model_from_before_there_were_ends_still_answers(predictor, tmp_path):
+    """Its `config.json` has no `ends`, which is on in the recipes of today."""
+    before = dataclasses.replace(predictor.config, ends=False, steps=16)
+    settings = dataclasses.asdict(before)
+    del settings["ends"]
+    shutil.copytree(predictor.folder, tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "config": settings}))
+    network = predictor.recipe.build(before, predictor.assets)
+    network.save(tmp_path / "run" / "model-best.keras")
+
+    old = zoo.load(tmp_path / "run")
+    assert old.config == before
+    (answer,) = old.generate(key="G major", seed=1)
+    assert len(answer["frames"]) == 16
+    with pytest.raises(zoo.UsageError, match="does not know where a piece ends, so bars"):
+        old.generate(key="G major", bars=2)
 
 
 def test_bars_on_the_command_line(cli, run_of, tmp_path):
