@@ -8,15 +8,13 @@ for its module until Keras needs it: nothing is imported before, neither Keras n
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
-import types
 import warnings
-from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.import_hooks import when_imported
 
 # Those of the engine, name to module; those of recipes are their `KERAS_OBJECTS`.
 ENGINE = {
@@ -73,26 +71,10 @@ def register_with_keras() -> None:
     """Tells Keras the names when it is imported: now, if it is already."""
     if "keras" in sys.modules:
         register()
-    elif not any(isinstance(finder, _AfterKeras) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _AfterKeras())
+    else:
+        when_imported("keras", _with_names)
 
 
-class _AfterKeras:
-    """Finds Keras as it would be found without it, and calls `register` once it is imported."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name != "keras":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module: types.ModuleType) -> None:
-                execute(module)
-                register()
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+def _with_names(execute: Callable[[], None]) -> None:
+    execute()
+    register()

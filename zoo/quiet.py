@@ -6,17 +6,17 @@ Light: importing this module imports neither TensorFlow nor NumPy.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+
+from zoo.import_hooks import when_imported
 
 _NAME = "tensorflow"
 
 
 def install() -> None:
-    """Has TensorFlow be imported without its log lines, by whoever is the first to import it.
+    """Makes the first import of TensorFlow print no log lines.
 
     Some of them come before any setting is read, so that what is written to file descriptor 2
     meanwhile is lost. Errors are raised as ever. Nothing is done where TensorFlow is imported
@@ -25,8 +25,7 @@ def install() -> None:
     if _NAME in sys.modules or os.environ.get("ZOO_DEBUG"):
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    when_imported(_NAME, _quietly)
 
 
 @contextlib.contextmanager
@@ -51,23 +50,9 @@ def silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-class _Finder:
-    """Finds TensorFlow as Python does, and lets it be executed in silence, once."""
+def _quietly(execute: Callable[[], None]) -> None:
+    with silent_stderr():
+        execute()
+    import logging
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        if name != _NAME:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def quietly(module: Any) -> None:
-                with silent_stderr():
-                    execute(module)
-                    import logging
-
-                    logging.getLogger(_NAME).setLevel(logging.ERROR)
-
-            spec.loader.exec_module = quietly  # type: ignore[method-assign]
-        return spec
+    logging.getLogger(_NAME).setLevel(logging.ERROR)

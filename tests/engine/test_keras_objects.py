@@ -48,6 +48,16 @@ def test_every_registered_class_is_listed():
     assert len(registered()) > 20
 
 
+@pytest.mark.parametrize("before", ["import tensorflow", "importlib.util.find_spec('keras')"])
+def test_keras_knows_our_classes_if_others_have_looked_for_it(before):
+    code = (
+        f"import importlib.util, zoo; {before}; import keras\n"
+        "found = {name for name in keras.saving.get_custom_objects() if name.startswith('zoo>')}\n"
+        "assert found >= {'zoo>MaskedPooling', 'zoo>CRF'}, found\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_importing_zoo_imports_nothing_for_it():
     code = (
         "import sys, zoo\n"

@@ -17,6 +17,8 @@ def run(code, **environment):
     "code",
     [
         "import zoo, keras, tensorflow as tf; tf.config.list_physical_devices()",
+        "import importlib.util as u, zoo; u.find_spec('tensorflow'); import tensorflow as tf; "
+        "tf.config.list_physical_devices()",
         "import zoo; zoo.Predictor",
         "from zoo.layers import MaskedPooling",
     ],
@@ -37,6 +39,6 @@ def test_errors_and_what_others_write_are_seen():
 
 
 def test_debugging_shows_all():
-    code = "import sys, zoo; print(any('zoo.quiet' in str(type(f)) for f in sys.meta_path))"
+    code = "import sys, zoo; print('tensorflow' in {getattr(f, 'name', 0) for f in sys.meta_path})"
     assert run(code, ZOO_DEBUG="1").stdout == "False\n"
     assert run(code).stdout == "True\n"
