@@ -126,7 +126,7 @@ def train(
       baselines: also fit the recipe's baselines.
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
-      trust: as for `zoo.load`, of the model that `base` names.
+      trust: as for `zoo.load`, of the model that `base` names, and of teachers.
       verbose: also print norms of gradients and steps, which the card has too.
       stop: once it is set, training stops as at SIGTERM, after a step and with a checkpoint.
         Signals are only seen in the main thread; elsewhere, this is how to stop.
@@ -220,7 +220,7 @@ def start(
         if options.teachers:
             if options.class_weight is not None:
                 raise UsageError("class_weight and teachers cannot be combined; omit one of them.")
-            check_teachers(recipe, config, options, find_cluster(strategy))
+            check_teachers(recipe, config, options, find_cluster(strategy), trust)
     use_tensorflow()
     run = Run(Path(output) if output is not None else Path("runs") / recipe.name)
     cluster = find_cluster(strategy)
@@ -270,7 +270,7 @@ def _train(
     if workers.chief:
         check_target(run.path)
         if resume and not is_run(run.path):
-            raise UsageError(f"There is no run to resume in {run.path}. Leave --resume away.")
+            raise UsageError(f"There is no run to resume in {run.path}. Omit --resume.")
     with locked(run.path) if workers.chief else contextlib.nullcontext():
         if overwrite and workers.chief:
             settle(run.path, None)
@@ -287,7 +287,7 @@ def _train(
             return _train_in(
                 run, recipe, config, resolved, origin, data, options, replicas, workers,
                 overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
-                quiet=quiet, verbose=verbose, custom=custom, stop=stop,
+                quiet=quiet, trust=trust, verbose=verbose, custom=custom, stop=stop,
             )  # fmt: skip
         except BaseException as error:
             # Stopped after a step, it can go on, and says so.
@@ -330,6 +330,7 @@ def _train_in(
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
+    trust: bool,
     verbose: bool,
     custom: Custom,
     stop: threading.Event | None,
@@ -356,8 +357,9 @@ def _train_in(
     train, lesson = recipe.augment(config, splits.train), None
     if options.teachers:
         lesson = take_lesson(
-            run.path / "checkpoint", recipe, config, splits, options, progress, keep=not overwrite
-        )
+            run.path / "checkpoint", recipe, config, splits, options, progress,
+            keep=not overwrite, trust=trust,
+        )  # fmt: skip
         train = lesson.examples
     assets_file = run.path / "assets.json"
     if workers.chief:  # with `overwrite`, those of the old run are still there

@@ -58,9 +58,15 @@ class Lesson:
 
 
 def check_teachers(
-    recipe: Recipe, config: Config, options: Options, cluster: Cluster | None
+    recipe: Recipe, config: Config, options: Options, cluster: Cluster | None, trust: bool
 ) -> None:
     """Checks what can be checked before data are read.
+
+    Args:
+      recipe, config: the student.
+      options: of its run.
+      cluster: the workers that train it.
+      trust: as for `zoo.load`, of teachers that are models.
 
     Raises:
       UsageError: the recipe cannot be taught, a teacher is unknown or of other classes' names,
@@ -79,7 +85,7 @@ def check_teachers(
     for name in options.teachers or ():
         if name not in simple:
             try:
-                find(name)
+                find(name, trust)
             except UsageError as error:
                 raise UsageError(f"Teachers are {', '.join(simple)}, or models: {error}") from None
     if options.unlabelled is not None:
@@ -95,6 +101,7 @@ def take_lesson(
     progress: Progress,
     *,
     keep: bool,
+    trust: bool = False,
 ) -> Lesson:
     """Lets the teachers answer all training rows, or reads what they have answered before.
 
@@ -105,6 +112,7 @@ def take_lesson(
       options: of its run.
       progress: told what is being done.
       keep: whether what the folder holds belongs to this run.
+      trust: as for `zoo.load`, of teachers that are models.
 
     Raises:
       UsageError: a teacher has other classes or inputs.
@@ -124,7 +132,7 @@ def take_lesson(
     stored = _read(folder / FILE, key.hexdigest()) if keep else None
     if stored is None:
         progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
-        stored = _answers(recipe, config, splits, names, classes, rows, progress)
+        stored = _answers(recipe, config, splits, names, classes, rows, progress, trust)
     answers, about = stored
     share = DEFAULT_SHARE if options.label_share is None else options.label_share
     targets = answers.astype("float64")
@@ -175,6 +183,7 @@ def _answers(
     classes: list[str],
     rows: Examples,
     progress: Progress,
+    trust: bool,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Returns the mean of what teachers answer, float32 `(rows, classes)`, and facts about them."""
     dataset = recipe.data(config)
@@ -189,7 +198,7 @@ def _answers(
         return float(np.mean(answers.argmax(axis=1) == truth))
 
     for name in names:
-        answer = simple[name](splits) if name in simple else _model(name, classes, rows)
+        answer = simple[name](splits) if name in simple else _model(name, classes, rows, trust)
         on_validation = _probabilities(name, answer(held_out), classes)
         accuracy[name] = right(on_validation)
         progress.log(f"  teacher {name}: accuracy {accuracy[name]:.4f} on the validation split")
@@ -201,13 +210,13 @@ def _answers(
     return total.astype("float32"), about
 
 
-def _model(name: str, classes: list[str], rows: Examples) -> Answer:
+def _model(name: str, classes: list[str], rows: Examples, trust: bool) -> Answer:
     """Returns a trained model as a teacher.
 
     Raises:
       UsageError: its classes or inputs are others.
     """
-    predictor: Predictor = load(name)
+    predictor: Predictor = load(name, trust=trust)
     if sorted(predictor.labels) != classes:
         theirs = ", ".join(predictor.labels) or "no classes"
         raise UsageError(

@@ -52,7 +52,11 @@ def test_what_cannot_be_cut_is_said(tmp_path, name, text, error, message):
 
 def test_options_that_do_not_fit_are_refused(tmp_path):
     (tmp_path / "x.txt").write_text("a\n")
-    for more in ([], ["-i", "x.txt"], ["-i", "x.txt", "-o", "y", "--json"], ["a", "-o", "y"]):
+    whole = ["-i", "x.txt", "-o", "y"]
+    for more in (
+        *([], ["-i", "x.txt"], [*whole, "--json"], ["a", "-o", "y"]),
+        *([*whole, "--trust"], [*whole, "--encoding", "cp1252"]),
+    ):
         result = click.testing.CliRunner().invoke(predict, ["imdb-gru", "--ray", "2", *more])
         assert result.exit_code == 2, more
         assert "--ray takes a file" in result.output

@@ -1,6 +1,8 @@
 """Students of linear classifiers and of networks."""
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -47,6 +49,19 @@ def teach(folder, unlabelled, **options):
 def student(tmp_path_factory, unlabelled):
     folder = tmp_path_factory.mktemp("student") / "run"
     return teach(folder, unlabelled, deterministic=True)
+
+
+def test_a_teacher_that_needs_trust_gets_it(student, tmp_path, unlabelled):
+    teacher = tmp_path / "teacher"
+    shutil.copytree(student.path, teacher)
+    os.replace(teacher / "assets.json", tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", teacher / "assets.json")
+    with pytest.raises(UsageError, match=r"assets\.json is a symbolic link"):
+        teach(tmp_path / "run", unlabelled, teachers=[teacher])
+    taught = teach(tmp_path / "run", unlabelled, teachers=[teacher], trust=True)
+    assert list(json.loads((taught.path / "data.json").read_text())["teaching"]["teachers"]) == [
+        str(teacher)
+    ]
 
 
 def test_the_linear_classifier_answers_as_a_predictor_does():
