@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipes.tagging.reader import TAG, Sentence, to_examples
 from zoo.data import annotated, formats
-from zoo.data.reading import REMEDY, Reading, complaint, some
+from zoo.data.reading import Reading, complaint, some
 from zoo.errors import ZooError, quoted
 
 if TYPE_CHECKING:
@@ -71,10 +71,7 @@ def read(path: Path, columns: Mapping[str, str] | None, reading: Reading) -> Exa
         ]
         sentences = _of_spans(found, path, reading, bad)
     for what, lines in bad.items():
-        wrong = complaint(what, lines, records.unit)
-        if not reading.options.drop_bad:
-            raise ZooError(f"{path}: {wrong}. {REMEDY}")
-        reading.note(f"{path.name}: {wrong}; omitted")
+        reading.omit(path, complaint(what, lines, records.unit))
     if not sentences:
         raise ZooError(f"{path} has no row with tokens and tags.")
     return to_examples(sentences, str(path), reading, records.unit)

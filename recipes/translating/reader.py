@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data import contents, dialects, folders, formats, tables
 from zoo.data.formats import Records
-from zoo.data.reading import REMEDY, Reading, complaint, some
+from zoo.data.reading import Reading, complaint, some
 from zoo.errors import UsageError, ZooError, quoted
 
 if TYPE_CHECKING:
@@ -240,7 +240,8 @@ class PairReader:
     ) -> Examples | None:
         """Reads lines of pairs without a header; None where the first line is one."""
         suffix = Path(contents.inner_name(path)).suffix
-        text = contents.read_text(path, Reading(reading.options))
+        tried = Reading(reading.options)
+        text = contents.read_text(path, tried)
         usual = ".tsv" if suffix == ".txt" else suffix
         _, rows, said = dialects.sniff(text, path, usual, reading.options)
         first = rows[0][1]
@@ -251,7 +252,7 @@ class PairReader:
         width = widths[len(widths) // 2]
         if width < 2:
             return None
-        contents.read_text(path, reading)  # says how it is written
+        reading.take(tried)
         for what in said:
             reading.found(path, what)
         at = {"text": 0, "translation": 1}
@@ -320,10 +321,7 @@ def _pairs(
         elif any(sides):
             wrong.append(number)
     if wrong:
-        what = complaint("lacks a text or its translation", wrong, unit)
-        if not reading.options.drop_bad:
-            raise ZooError(f"{path}: {what}. {REMEDY}")
-        reading.note(f"{path.name}: {what}; omitted")
+        reading.omit(path, complaint("lacks a text or its translation", wrong, unit))
     if not texts:
         raise ZooError(f"{path} has no pair of sentences.")
     return {"text": texts, "translation": translations}

@@ -36,8 +36,16 @@ def read_text(path: Path, reading: Reading | None = None) -> str:
         be detected, with the option that says it.
       ZooError: the file cannot be read, is empty, or is not text.
     """
-    reading = reading or Reading()
-    text, encoding = decode(read_bytes(path), str(path), reading.options)
+    return text_of(path, read_bytes(path), reading or Reading())
+
+
+def text_of(path: Path, data: bytes, reading: Reading) -> str:
+    """Returns the text of a file whose unpacked bytes are known; as `read_text`.
+
+    Raises:
+      UsageError, ZooError: as `read_text`.
+    """
+    text, encoding = decode(data, str(path), reading.options)
     if not text.strip():
         raise ZooError(f"{path} is empty.")
     if encoding != "utf-8":

@@ -272,9 +272,9 @@ def _known_only(
     wrong_rows = complaint(
         f"has a {what} that is not one of {some(known)} ({some(unknown)})", lines, unit
     )
-    if not reading.options.drop_bad or len(wrong) == len(values):
+    if len(wrong) == len(values):
         raise ZooError(f"{where}: {wrong_rows}. {REMEDY}")
-    reading.note(f"{Path(where).name}: {wrong_rows}; omitted")
+    reading.omit(where, wrong_rows)
     left = set(wrong)
     kept = [row for row in range(len(values)) if row not in left]
     return _Rows(take(rows.examples, kept), [rows.places[row] for row in kept])

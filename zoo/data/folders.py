@@ -93,8 +93,9 @@ def split_files(folder: Path, suffixes: Collection[str], *, below: bool = False)
     """
     if saved := _saved(folder):
         return saved
-    top = [path for path in _data_files(folder) if path.parent == folder]
-    deeper = [path for path in _data_files(folder) if path.parent != folder]
+    every = _data_files(folder)
+    top = [path for path in every if path.parent == folder]
+    deeper = [path for path in every if path.parent != folder]
     found = _by_split(folder, top, suffixes)
     if "train" not in found and below:
         found = _by_split(folder, [*top, *deeper], suffixes)

@@ -79,12 +79,12 @@ def read_records(path: Path, reading: Reading, wanted: Collection[str] = ()) -> 
             f"{path} is of no known kind: its name must end in {', '.join(TABLES)}; each may be "
             "packed as .gz or .zip."
         )
-    text = contents.read_text(path, reading)
+    text = contents.text_of(path, data, reading)
     if suffix in (".json", ".jsonl", ".ndjson"):
         return _json(path, text, suffix, reading)
     if suffix == ".txt" and text.lstrip().startswith(FASTTEXT):
         return _fasttext(text)
-    return _table(path, text, reading, wanted)
+    return _table(path, text, suffix, reading, wanted)
 
 
 def value_of(record: Mapping[str, Any], name: str) -> Any:
@@ -132,8 +132,9 @@ def json_lines(text: str) -> Iterator[tuple[int, Any]]:
             yield number, value
 
 
-def _table(path: Path, text: str, reading: Reading, wanted: Collection[str]) -> Records:
-    suffix = Path(contents.inner_name(path)).suffix
+def _table(
+    path: Path, text: str, suffix: str, reading: Reading, wanted: Collection[str]
+) -> Records:
     _, parsed, said = dialects.sniff(text, path, suffix, reading.options, wanted)
     for what in said:
         reading.found(path, what)
@@ -147,9 +148,7 @@ def _table(path: Path, text: str, reading: Reading, wanted: Collection[str]) -> 
     if wanted and all(name.isdigit() for name in wanted) and not set(wanted) & set(header):
         header, first = [str(number + 1) for number in range(len(header))], 0  # no names
     width = len(header)
-    duplicates = [each for each in header if header.count(each) > 1]
-    if duplicates:
-        raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
+    _check_distinct(path, header)
     good, ragged = [], []
     for number, row in parsed[first:]:
         while len(row) > width and not row[-1].strip():
@@ -161,6 +160,12 @@ def _table(path: Path, text: str, reading: Reading, wanted: Collection[str]) -> 
     bad = {f"has another number of fields than the header's {width}": ragged} if ragged else {}
     rows = [dict(zip(header, row, strict=True)) for _, row in good]
     return Records(header, [number for number, _ in good], rows, "line", bad)
+
+
+def _check_distinct(path: Path, header: Sequence[str]) -> None:
+    """Raises a `ZooError` where a column stands twice in a header."""
+    if duplicates := [name for name in header if header.count(name) > 1]:
+        raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
 
 
 def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
@@ -394,9 +399,7 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
         raise ZooError(f"{path} is empty.")
     header = ["" if cell is None else str(_plain(cell)).strip() for cell in rows[0][1]]
     kept = [index for index, title in enumerate(header) if title]
-    duplicates = [title for title in header if title and header.count(title) > 1]
-    if duplicates:
-        raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
+    _check_distinct(path, [header[index] for index in kept])
     records = [{header[i]: _plain(row[i]) for i in kept} for _, row in rows[1:]]
     return Records([header[i] for i in kept], [n for n, _ in rows[1:]], records, "row")
 

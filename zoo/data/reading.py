@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from zoo.errors import UsageError, quoted, suggest
+from zoo.errors import UsageError, ZooError, quoted, suggest
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "none": ""}
 QUOTINGS = ("csv", "none")
@@ -126,6 +126,27 @@ class Reading:
         """Keeps a line of its own."""
         if line not in self._notes:
             self._notes.append(line)
+
+    def omit(self, path: Path | str, wrong: str) -> None:
+        """Notes that rows are omitted, where the options say so.
+
+        Args:
+          path: of the file.
+          wrong: which rows, and what is wrong with them, as of `complaint`.
+
+        Raises:
+          ZooError: `drop_bad` is not set.
+        """
+        if not self.options.drop_bad:
+            raise ZooError(f"{path}: {wrong}. {REMEDY}")
+        self.note(f"{Path(path).name}: {wrong}; omitted")
+
+    def take(self, other: Reading) -> None:
+        """Keeps what another reading has found, such as one that was made to try."""
+        for name, found in other._found.items():
+            self._found.setdefault(name, {}).update(found)
+        for line in other._notes:
+            self.note(line)
 
     @property
     def notes(self) -> list[str]:

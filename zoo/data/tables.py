@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.data import contents, formats
 from zoo.data.formats import Record, Records
-from zoo.data.reading import REMEDY, Reading, complaint, numbers, some
+from zoo.data.reading import Reading, complaint, numbers, some
 from zoo.errors import ZooError, quoted, suggest
 from zoo.utf8 import plain
 
@@ -175,16 +175,13 @@ class _Rows:
         Raises:
           ZooError: some cannot, and `drop_bad` is not set; or none can.
         """
-        if self.bad and not reading.options.drop_bad:
-            what, lines = next(iter(self.bad.items()))
-            raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. {REMEDY}")
+        for what, lines in self.bad.items():
+            reading.omit(self.path, complaint(what, lines, self.unit))
         bad = {number for lines in self.bad.values() for number in lines}
         kept = [row for row, number in enumerate(self.numbers) if number not in bad]
         if bad and not kept:
             what, lines = next(iter(self.bad.items()))
             raise ZooError(f"{self.path}: {complaint(what, lines, self.unit)}. No row can be used.")
-        for what, lines in self.bad.items():
-            reading.note(f"{self.path.name}: {complaint(what, lines, self.unit)}; omitted")
         return kept
 
 
