@@ -16,6 +16,7 @@ from zoo.cli.model_options import ModelCommand
 from zoo.data.formats import value_of
 from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, shortened, suggest
+from zoo.serving.answers import best_of
 
 if TYPE_CHECKING:
     from zoo.data.reading import ReadOptions
@@ -102,7 +103,8 @@ def predict(
     if beam is not None and n_best is not None and n_best > beam:
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
     if workers is not None:
-        if not source or not target or texts or as_json or beam or n_best or drawn:
+        others = (texts, as_json, beam, n_best, drawn, trust, reading.to_json())
+        if not source or not target or any(others):
             raise click.UsageError("--ray takes a file (-i), a folder (-o) and --column only.")
         from zoo.cli.parts import predict_parts
 
@@ -162,7 +164,7 @@ def predict(
         inside = {name for picture in predictor.recipe.pictures for name in picture.outputs}
         answers = [{k: v for k, v in answer.items() if k not in inside} for answer in searched]
         if n_best is None:  # an answer looks as it does without options
-            answers = [{k: _first(v) for k, v in answer.items()} for answer in answers]
+            answers = [{k: best_of(v) for k, v in answer.items()} for answer in answers]
     else:
         answers = predictor.predict(requests)
     _note_problems(answers)
@@ -207,6 +209,8 @@ def _read_inputs(
       UsageError: what is read is not what the model takes.
       UsageError, ZooError: as `read_input`.
     """
+    from zoo.serving.requests import read_named
+
     given, names = [], predictor.input_names
     unwritten = {name for picture in predictor.recipe.pictures for name in picture.inputs}
     examples: dict[str, list] = {}
@@ -219,15 +223,9 @@ def _read_inputs(
             )
         if source is not None:
             named = str(Path(source).expanduser().parent / Path(named).expanduser())
-        asked = predictor.recipe.read_input(
-            predictor.config, named, columns=columns, reading=reading
+        asked = read_named(
+            predictor.recipe, predictor.config, named, names, columns=columns, reading=reading
         )
-        if missing := [name for name in names if name not in asked]:
-            raise UsageError(
-                f"{predictor.name} takes {missing[0]!r}, which {named} does not hold: it was "
-                "trained on other data. Train it on data of that kind, or call "
-                "zoo.load(...).predict."
-            )
         others = {k: values for k, values in asked.items() if k not in {*names, *unwritten}}
         for index in range(len(asked[names[0]])):
             more = {name: values[index] for name, values in others.items()}
@@ -250,7 +248,7 @@ def _note_problems(answers: list[Row]) -> None:
       UsageError: no row has one.
     """
     wrong = {
-        row: str(_first(answer.get("problem", "")))
+        row: str(best_of(answer.get("problem", "")))
         for row, answer in enumerate(answers, start=1)
         if not _is_answered(answer)
     }
@@ -262,12 +260,7 @@ def _note_problems(answers: list[Row]) -> None:
 
 
 def _is_answered(answer: Row) -> bool:
-    return bool(_first(answer.get("valid", True)))
-
-
-def _first(value: Any) -> Any:
-    """Returns the best of several answers; of a row without an answer, its one value."""
-    return value[0] if isinstance(value, list) and value else value
+    return bool(best_of(answer.get("valid", True)))
 
 
 def _draw(
@@ -316,9 +309,8 @@ def _search(
     )
     from zoo.serving.capabilities import SEARCH
 
-    n_best = n_best or 1
-    beam = beam or max(n_best, getattr(predictor.config, "beam", n_best))
-    return predictor.predict(requests, signature=SEARCH, beam=beam, n_best=n_best)
+    chosen = predictor.search_options(beam=beam, n_best=n_best)
+    return predictor.predict(requests, signature=SEARCH, **chosen)
 
 
 def _source(texts: Sequence[str], source: str | None) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -15,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.errors import UsageError
-from zoo.training.keras_private import layers_of
+from zoo.training.keras_private import layers_of, wrapped_calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +73,20 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
     recurrent = recurrent_layers(model)
     names = _names(model, recurrent)
     calls: list[tuple] = []
-    with tf.GradientTape(persistent=True) as tape, _recorded(recurrent, calls, tape):
+    tape = tf.GradientTape(persistent=True)
+
+    def recording(layer: Any, call: Any) -> Any:
+        def record(
+            sequence: Any, initial_state: Any = None, mask: Any = None, training: Any = False
+        ) -> Any:
+            tape.watch(sequence)  # the model's input is no trained variable
+            outputs = call(sequence, initial_state=initial_state, mask=mask, training=training)
+            calls.append((layer, sequence, initial_state, mask, outputs))
+            return outputs
+
+        return record
+
+    with tape, wrapped_calls(recurrent, recording):
         answer = model(x, training=False)
         loss = model.compute_loss(x, y, answer, training=False)
     rows = len(calls[0][1]) if calls else 1
@@ -128,32 +139,6 @@ def _reached(d_output: np.ndarray, d_states: list[np.ndarray]) -> np.ndarray:
     after = np.maximum.accumulate(after[:, ::-1], axis=1)[:, ::-1]
     after[:, 0] = True
     return after
-
-
-@contextlib.contextmanager
-def _recorded(recurrent: list[Any], calls: list[tuple], tape: tf.GradientTape) -> Iterator[None]:
-    """Context in which each call of one of these layers is appended to `calls`."""
-
-    def recording(layer: Any) -> Any:
-        call = layer.call
-
-        def record(
-            sequence: Any, initial_state: Any = None, mask: Any = None, training: Any = False
-        ) -> Any:
-            tape.watch(sequence)  # the model's input is no trained variable
-            outputs = call(sequence, initial_state=initial_state, mask=mask, training=training)
-            calls.append((layer, sequence, initial_state, mask, outputs))
-            return outputs
-
-        return record
-
-    for layer in recurrent:
-        vars(layer)["call"] = recording(layer)  # not by setattr, which Keras overrides
-    try:
-        yield
-    finally:
-        for layer in recurrent:
-            del vars(layer)["call"]
 
 
 def _names(model: keras.Model, recurrent: list[Any]) -> dict[int, str]:

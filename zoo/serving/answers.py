@@ -78,7 +78,7 @@ class Answer(dict):
             request = {name: [self.example[name]] for name in predictor.input_names}
             options = {}
             if CAPABILITIES[picture.capability][0].options:
-                options = {"beam": predictor.resolved["config"].get("beam", 1), "n_best": 1}
+                options = predictor.search_options()
             answer = predictor.predict(request, signature=wire_name, **options)[0]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "picture.png"
@@ -91,6 +91,11 @@ class Answer(dict):
 
     def _repr_html_(self) -> str:
         return _block(self)
+
+
+def best_of(value: Any) -> Any:
+    """Returns the best of several answers; of a row without an answer, its one value."""
+    return value[0] if isinstance(value, list) and value else value
 
 
 class Answers(list):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from keras import layers
 from zoo.errors import UsageError
 from zoo.layers import MaskedPooling
 from zoo.serving.capabilities import ANSWER, SCORE
-from zoo.serving.inputs import batch_tensors
+from zoo.serving.inputs import batch_tensors, size_of
 from zoo.serving.signatures import Served
-from zoo.training.keras_private import layers_of
+from zoo.training.keras_private import layers_of, wrapped_calls
 
 Call = tuple[Any, Any, Any]  # the layer, its output and its mask
 
@@ -49,7 +49,7 @@ def embed(
     watched = _watched(predictor, encoder)
     count = len(next(iter(columns.values())))
     found: list[np.ndarray | None] = [None] * count
-    sizes = np.max([[_length(value) for value in each] for each in columns.values()], axis=0)
+    sizes = np.max([[size_of(value) for value in each] for each in columns.values()], axis=0)
     order = np.argsort(sizes, kind="stable")
     for start in range(0, count, batch_size):
         part = order[start : start + batch_size]
@@ -67,10 +67,6 @@ def embed(
 def signature_of(served: Served) -> str:
     """Returns the signature by which a network reads its whole input."""
     return SCORE if "generation" in served.capabilities and served.score is not None else ANSWER
-
-
-def _length(value: Any) -> int:
-    return len(value) if hasattr(value, "__len__") else 1
 
 
 def _watched(predictor: Any, encoder: bool) -> list[Any]:
@@ -91,7 +87,19 @@ def _watched(predictor: Any, encoder: bool) -> list[Any]:
 
 def _calls(compute: Any, inputs: dict[str, Any], watched: Sequence[Any], first: bool) -> list[Call]:
     calls: list[Call] = []
-    with _recorded(watched, calls, first), contextlib.suppress(_Enough):
+
+    def recording(layer: Any, call: Any) -> Any:
+        def record(*args: Any, **kwargs: Any) -> Any:
+            output = call(*args, **kwargs)
+            values = output[0] if isinstance(output, list | tuple) else output
+            calls.append((layer, values, kwargs.get("mask")))
+            if first:
+                raise _Enough
+            return output
+
+        return record
+
+    with wrapped_calls(watched, recording), contextlib.suppress(_Enough):
         compute(**inputs)
     return calls
 
@@ -130,29 +138,3 @@ def _of_one(
     if not totals:
         raise UsageError("The network was not asked about a row: it has no answer.")
     return np.sum(totals, axis=0) / max(steps, 1)
-
-
-@contextlib.contextmanager
-def _recorded(watched: Sequence[Any], calls: list[Call], first: bool) -> Iterator[None]:
-    """Context in which each call of one of these layers is appended to `calls`."""
-
-    def recording(layer: Any) -> Any:
-        call = layer.call
-
-        def record(*args: Any, **kwargs: Any) -> Any:
-            output = call(*args, **kwargs)
-            values = output[0] if isinstance(output, list | tuple) else output
-            calls.append((layer, values, kwargs.get("mask")))
-            if first:
-                raise _Enough
-            return output
-
-        return record
-
-    for layer in watched:
-        vars(layer)["call"] = recording(layer)  # not by setattr, which Keras overrides
-    try:
-        yield
-    finally:
-        for layer in watched:
-            del vars(layer)["call"]

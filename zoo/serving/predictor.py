@@ -33,7 +33,7 @@ from zoo.processes import use_tensorflow
 from zoo.recipe import Picture, Recipe
 from zoo.serving import capabilities, generation, rows
 from zoo.serving.about import describe_model
-from zoo.serving.answers import Answer, Answers
+from zoo.serving.answers import Answer, Answers, best_of
 from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, SEARCH, STEP, Specs
 from zoo.serving.find import (
     WEIGHTS,
@@ -380,7 +380,7 @@ class Predictor:
         if best:  # an answer looks as it does without options
             inside = {name for each in self._pictures for name in each.outputs}
             answers = [
-                {name: _first(value) for name, value in row.items() if name not in inside}
+                {name: best_of(value) for name, value in row.items() if name not in inside}
                 for row in answers
             ]
         return self._wrapped(answers, rows_in, others, refine=signature == ANSWER)
@@ -410,11 +410,22 @@ class Predictor:
         self.require("search", "does not search", "beam and n_best are for models that search.")
         for option, value in options.items():
             check_integer(option, value)
-        n_best = options.get("n_best", 1)
-        beam = options.get("beam", max(n_best, self.resolved["config"].get("beam", n_best)))
+        return SEARCH, self.search_options(**options), "n_best" not in options
+
+    def search_options(
+        self, *, beam: int | None = None, n_best: int | None = None
+    ) -> dict[str, Any]:
+        """Returns all options of the search; those that are None from the config.
+
+        Raises:
+          UsageError: `n_best` is not from 1 to `beam`.
+        """
+        n_best = 1 if n_best is None else n_best
+        if beam is None:
+            beam = max(n_best, self.resolved["config"].get("beam", n_best))
         if not 1 <= n_best <= beam:
             raise UsageError(f"n_best must be from 1 to beam, which is {beam}; got {n_best}.")
-        return SEARCH, {"beam": beam, "n_best": n_best}, "n_best" not in options
+        return {"beam": beam, "n_best": n_best}
 
     def _columns(
         self, signature: str, examples: Any, columns: Mapping[str, str] | None
@@ -751,11 +762,6 @@ def without_cudnn(model: Any) -> None:
     for layer in [model, *layers_of(model)]:
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False
-
-
-def _first(value: Any) -> Any:
-    """Returns the best of several answers; of a row without an answer, its one value."""
-    return value[0] if isinstance(value, list) and value else value
 
 
 def _decoded(value: Any) -> Any:

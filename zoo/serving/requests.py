@@ -62,19 +62,20 @@ def read_request(
     return _with_files(predictor, _chosen(examples, names, columns), texts, names)
 
 
-def read_named(recipe: Recipe, config: Any, name: str, names: Sequence[str]) -> Columns:
+def read_named(recipe: Recipe, config: Any, name: str, names: Sequence[str], **how: Any) -> Columns:
     """Reads what a person names, such as the path of a recording, by the recipe's `read_input`.
 
     Args:
       recipe, config: of the model.
       name: what is named.
       names: of the inputs that the model takes.
+      **how: `columns` and `reading` of `read_input`.
 
     Raises:
       UsageError: it does not hold what the model takes.
       UsageError, ZooError: as `read_input`.
     """
-    found = recipe.read_input(config, name)
+    found = recipe.read_input(config, name, **how)
     if missing := [each for each in names if each not in found]:
         raise UsageError(
             f"{recipe.name} takes {missing[0]!r}, which {name} does not hold: it was trained on "

@@ -23,6 +23,18 @@ def layers_of(model: keras.Model) -> list[Any]:
     return list(model._flatten_layers(include_self=False))
 
 
+@contextlib.contextmanager
+def wrapped_calls(layers: Sequence[Any], wrap: Callable[[Any, Any], Any]) -> Iterator[None]:
+    """Context in which `call` of each of these layers is `wrap(layer, call)`."""
+    for layer in layers:
+        vars(layer)["call"] = wrap(layer, layer.call)  # not by setattr, which Keras overrides
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del vars(layer)["call"]
+
+
 def build_metrics(model: keras.Model, batch: tuple[Any, Any]) -> None:
     """Builds the losses and metrics of a compiled model, and stops `fit` from doing so.
 
