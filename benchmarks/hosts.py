@@ -17,11 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from benchmarks import forks
 from benchmarks.compare import differences
 from benchmarks.network import Network, permitted, unavailable
 from zoo import files
@@ -114,35 +114,19 @@ class Forked:
         variables: Mapping[str, str],
         said: IO[str],
     ) -> None:
-        self.returncode: int | None = None
-        self.pid = os.fork()
-        if self.pid:
-            return
-        status = 1
-        try:
+        def execute() -> None:
             enter()
-            nothing = os.open(os.devnull, os.O_RDWR)
-            for number, target in ((0, nothing), (1, said.fileno()), (2, said.fileno())):
-                os.dup2(target, number)
             os.environ.clear()
             os.environ.update(variables)
             sys.argv = ["", *arguments]
             exec(compile(code, "worker", "exec"), {"__name__": "__main__"})
-            status = 0
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+
+        self.returncode: int | None = None
+        self.pid = forks.start(execute, said)
 
     def poll(self) -> int | None:
         if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
+            self.returncode = forks.poll(self.pid)
         return self.returncode
 
     def send_signal(self, number: int) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attack import forks
+from benchmarks import forks
 from benchmarks.compare import differences
 from benchmarks.disturb import names
 from zoo import files

@@ -1,6 +1,6 @@
 """Commands as children of one process that has imported everything and computed nothing.
 
-Importing TensorFlow takes longer than most of what is attacked. A fork has it at once.
+Importing TensorFlow takes longer than most of what such a command does. A fork has it at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 from zoo.errors import STOPPING
 
@@ -30,27 +31,30 @@ def warm() -> None:
     import zoo.training.fit  # noqa: F401
 
 
-def start(action: Callable[[], object], log: Path) -> int:
-    """Calls a function in a forked process; returns its id.
+def start(action: Callable[[], object], log: Path | IO[str]) -> int:
+    """Calls a function in a forked process without a standard input; returns its id.
 
     Args:
       action: may raise SystemExit.
-      log: gets what it prints.
+      log: gets what it prints; a path is written from its start.
     """
     child = os.fork()
     if child:
         return child
     code = 99
-    for number in STOPPING:  # of a parent that ignores them, such as one under nohup
-        signal.signal(number, signal.SIG_DFL)
+    for signum in STOPPING:  # of a parent that ignores them, such as one under nohup
+        signal.signal(signum, signal.SIG_DFL)
     try:
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(descriptor, 1)
-        os.dup2(descriptor, 2)
+        if isinstance(log, Path):
+            said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        else:
+            said = log.fileno()
+        for number, target in ((0, os.open(os.devnull, os.O_RDWR)), (1, said), (2, said)):
+            os.dup2(target, number)
         action()
         code = 0
     except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 1
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException:
         traceback.print_exc()
     finally:
