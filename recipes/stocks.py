@@ -1,7 +1,7 @@
 """Many-to-many: daily prices go in, and each day a distribution of the days to come comes out.
 
-Prices are never seen themselves: whoever predicts tomorrow's price by today's is right to a
-hundredth, and knows nothing. The network sees the log returns r_t = log(c_t / c_{t-1}) as multiples
+The network never sees prices: a forecast that tomorrow's price is today's is right to a
+hundredth, and knows nothing. It sees the log returns r_t = log(c_t / c_{t-1}) as multiples
 of the volatility so far, and how much variance v_t there was in a day, a week, a month and a
 quarter (as in Corsi's HAR model, 2009) as multiples of its exponentially weighted mean
 

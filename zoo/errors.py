@@ -30,7 +30,7 @@ class UsageError(ZooError, ValueError):
 class WorkersLost(ZooError):
     """Other workers are lost; the same command on all goes on. The command line exits with 203.
 
-    So that whoever starts workers can tell what to try again from what fails again: 128 or more,
+    The code tells a program that starts workers what to try again: it is 128 or more,
     as for a process that a signal has ended, and 75, EX_TEMPFAIL.
     """
 

@@ -38,7 +38,7 @@ def use_tensorflow() -> None:
 
     Raises:
       ZooError: it is the child of one that did, by `os.fork` or `multiprocessing`. TensorFlow's
-        threads do not come along with a fork, and whoever waits for them waits for ever.
+        threads do not exist in the child, and what waits for them never ends.
     """
     global _tensorflow_process
     if _tensorflow_process not in (None, os.getpid()):

@@ -13,9 +13,7 @@ import os
 from zoo.errors import UsageError, quoted
 
 ENVIRONMENT = "ZOO_TRUST"
-REMEDY = (
-    f"If you trust whoever made it, set {ENVIRONMENT}=1, or give --trust (in Python: trust=True)."
-)
+REMEDY = f"If you trust its author, set {ENVIRONMENT}=1, or give --trust (in Python: trust=True)."
 
 
 def is_trusted(trust: bool) -> bool:

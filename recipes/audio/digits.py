@@ -266,7 +266,7 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
     examples: Examples = {"audio": [], "text": [], "speaker": []}
     numbers: list[int] = []
     passed: list[str] = []
-    mended: list[str] = []
+    repaired: list[str] = []
     unknown: list[str] = []
     for file in sorted(path.iterdir()):
         if file.suffix.lower() not in SUFFIXES:
@@ -276,7 +276,7 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
             passed.append(f"{file.name} is {'hidden' if file.is_file() else 'a folder'}")
             continue
         try:
-            audio = read_recording(file, mended.append)
+            audio = read_recording(file, repaired.append)
         except ZooError as error:
             passed.append(f"{error}".rstrip("."))
             continue
@@ -305,7 +305,7 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
         f"{len(lines):,} {what}, such as {shortened(lines[0].rstrip('.'), 2 * QUOTED)}"
         for lines, what in (
             (passed, "files that are no recordings are passed over"),
-            (mended, "recordings are mended"),
+            (repaired, "recordings are repaired"),
         )
         if lines
     ]

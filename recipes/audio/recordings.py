@@ -44,7 +44,7 @@ Note = Callable[[str], None]
 
 
 def note_to_stderr(line: str) -> None:
-    """Prints what was mended in a recording."""
+    """Prints what was repaired in a recording."""
     from zoo.data import fetch
 
     fetch.log(f"note: {line}")
@@ -56,7 +56,7 @@ def read_recording(path: str | Path, note: Note = note_to_stderr) -> np.ndarray:
     Args:
       path: WAV of 8 to 64 bits, floating point, µ-law or A-law, of any number of channels; or
         another format that libsndfile reads.
-      note: takes a line on what was mended: a header of a stream, a cut file, a wrong scale.
+      note: takes a line on what was repaired: a header of a stream, a cut file, a wrong scale.
 
     Returns:
       float32 `(samples,)`, full scale at -1 and 1; see `scaled`.
@@ -85,7 +85,7 @@ def decode(data: bytes, name: str, note: Note = note_to_stderr) -> np.ndarray:
     Args:
       data: the bytes.
       name: of the file, for messages.
-      note: takes a line on what was mended.
+      note: takes a line on what was repaired.
 
     Raises:
       ZooError: it is no recording, damaged, or empty; or soundfile is needed and not installed.
@@ -119,9 +119,9 @@ def decode(data: bytes, name: str, note: Note = note_to_stderr) -> np.ndarray:
         raise ZooError(f"{name} has no sound: its length is 0.")
     if not np.isfinite(samples).all():
         raise ZooError(f"{name} has samples that are not finite numbers.")
-    audio, mended = scaled(samples)
-    if mended:
-        note(f"{name}: {mended}.")
+    audio, repaired = scaled(samples)
+    if repaired:
+        note(f"{name}: {repaired}.")
     return resampled(audio.mean(axis=1), rate, RATE)
 
 
@@ -135,7 +135,7 @@ def scaled(samples: np.ndarray) -> tuple[np.ndarray, str]:
       samples: integers of any width, those of 8 bits without a sign, or finite floating point.
 
     Returns:
-      float32 of the same shape; and what was mended, or "".
+      float32 of the same shape; and what was repaired, or "".
     """
     import numpy as np
 

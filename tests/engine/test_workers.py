@@ -52,7 +52,7 @@ def plain(build):
 
 @pytest.mark.slow  # four processes, to know whether Keras has changed
 def test_keras_itself_still_cannot_train_with_workers():
-    """It fails once https://github.com/keras-team/keras/issues/20585 is mended."""
+    """It fails once https://github.com/keras-team/keras/issues/20585 is fixed."""
     building, reducing = plain(build=False), plain(build=True)
     assert len(building) == len(reducing) == 2
     # First it fails to build from what the replicas are given; past that, to reduce the logs.

@@ -225,7 +225,7 @@ def _of_stream(dataset: Any, fields: Sequence[str], ranks: Mapping[str, int]) ->
     """
     if int(dataset.cardinality()) == -1:
         raise UsageError(
-            "The tf.data.Dataset has no end. Give `dataset.take(N)`, or leave `repeat()` away."
+            "The tf.data.Dataset has no end. Give `dataset.take(N)`, or omit `repeat()`."
         )
 
     def named(element: Any) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def complete(
       identity: returns bytes of a row, by which alone it is drawn; see `drawn_alone`.
       splitter: makes the splits; `None`: rows are drawn by a fixed seed.
       validation: fraction of the training rows that become validation rows.
-      min_count: classes with fewer training rows are omitted of all splits.
+      min_count: classes with fewer training rows are omitted from all splits.
 
     Returns:
       All three splits, and notes.

@@ -8,7 +8,7 @@ Keras 3.15 cannot do it by itself, in two ways:
 - `fit` fails under `MultiWorkerMirroredStrategy` (https://github.com/keras-team/keras/issues/20585):
   in that same average of what the replicas are given, and in the reduction of the logs, of which
   it takes the mean over an axis that a scalar lacks. `tests/engine/test_workers.py` fails once
-  Keras has mended this.
+  Keras has fixed this.
 
 So metrics are built beforehand from one plain batch and Keras' own building is omitted; each
 replica says how many of its rows count, and draws dropout's masks as one device would.

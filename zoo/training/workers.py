@@ -169,12 +169,12 @@ class Workers:
         self._beaten = math.inf
 
     def finish(self) -> None:
-        """Says that training is over: the chief goes on alone, whoever is gone."""
+        """Says that training is over: the chief goes on alone, even if others are gone."""
         self.rest()
         self._finishing = self.chief
 
     def part(self) -> None:
-        """Ends the work of all. Whoever is gone by now does not matter to the chief."""
+        """Ends the work of all. It does not matter to the chief who is gone by now."""
         try:
             self.wait()
         except ZooError:

@@ -90,10 +90,10 @@ def test_what_is_no_recording_in_a_folder_is_passed_over_and_said(folder):
     reading = Reading()
     assert len(load_examples(digits(), folder, reading=reading)["text"]) == 71
     assert reading.notes[0].startswith("4 files that are no recordings")
-    # A recording that can be mended is not passed over.
+    # A recording that can be repaired is not passed over.
     content = (folder / "0_ada_8.wav").read_bytes()
     (folder / "0_ada_8.wav").write_bytes(content[:-1])
-    assert "1 recordings are mended, such as" in digits().load(folder).notes[1]
+    assert "1 recordings are repaired, such as" in digits().load(folder).notes[1]
 
 
 def split_of(splits):
