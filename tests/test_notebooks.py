@@ -22,14 +22,19 @@ START_SECONDS = 120  # for the kernel
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The user's `ZOO_HOME`, if there is one; else a folder that no other module's tests see."""
+    return HOME or str(tmp_path_factory.mktemp("notebooks-home"))
+
+
 @pytest.fixture
-def surroundings(tmp_path, monkeypatch):
+def surroundings(home, tmp_path, monkeypatch):
     """Settings of a user's machine, with every file that Jupyter writes in a folder of the test.
 
-    Data that were fetched once are kept in the user's `ZOO_HOME`, if there is one.
+    Data that were fetched once are kept in `ZOO_HOME`.
     """
-    if HOME:
-        monkeypatch.setenv("ZOO_HOME", HOME)
+    monkeypatch.setenv("ZOO_HOME", home)
     # The notebook itself has to keep TensorFlow's log lines out of its outputs.
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):

@@ -143,7 +143,8 @@ def test_bad_file_leaves_nothing(cli, tmp_path, content, message):
     assert [path.name for path in tmp_path.iterdir()] == ["own.csv"]
 
 
-def test_no_network_is_one_line(cli, tmp_path):
+def test_no_network_is_one_line(cli, tmp_path, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path_factory.mktemp("empty-home")))
     assert "ZOO_OFFLINE is set" in cli("train", "imdb-lstm", code=1).err
     assert not list(tmp_path.iterdir())
 
