@@ -65,11 +65,12 @@ class Config(BaseConfig):
     epochs: int = 40  # passes over the training split, at most
     batch_size: int = 64  # streams of text that are read side by side
     learning_rate: float = 2e-3  # Adam's step size at its highest
+    warmup: float = 0.02  # share of all steps in which the step size rises from 0
     clip_norm: float = 0.5  # gradients are scaled down to this global norm (0: never)
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
     average: float = 0.998  # momentum of the mean of weights over steps, that is kept (0: no mean)
     layers: int = 1  # recurrent layers on top of each other
-    units: int = 700  # size of the state of a recurrent layer
+    units: int = 800  # size of the state of a recurrent layer
     embedding: int = 400  # size of a word vector E x_t
     window: int = 35  # words that are learnt from together
     vocabulary: int = 10_000  # most frequent words, at most; all others are <unk>
