@@ -20,6 +20,7 @@ MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of m
 PUBLISHED = {
     ("imdb (official split)", "accuracy"): "0.941 (Miyato et al. 2017, with unlabelled reviews)",
     ("CoNLL-2003 English (official split)", "f1"): "0.902 (UKPLab, BiLSTM-CRF)",
+    ("Penn Treebank (Mikolov's split)", "perplexity"): "57.3 (Merity et al. 2018, AWD-LSTM)",
 }
 
 
