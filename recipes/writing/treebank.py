@@ -8,12 +8,14 @@ without punctuation marks; `N` is a number, `<unk>` any other word, and a line i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recipes.corpora.bible import bible
 from recipes.writing.books import passages, read_english_bible, read_text
 from zoo.data import Dataset, Examples, File, Urls
+from zoo.data.splits import count, take
+from zoo.errors import ZooError
 
 SPLITS = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
 
@@ -25,6 +27,23 @@ def read_treebank(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]
     with zipfile.ZipFile(paths[0]) as archive:
         texts = {split: archive.read(name).decode("utf-8") for split, name in SPLITS.items()}
     return {split: {"text": passages(text)} for split, text in texts.items()}, []
+
+
+def in_order(
+    train: Examples, fractions: Mapping[str, float]
+) -> tuple[dict[str, Examples], list[str]]:
+    """Cuts running text into splits that follow one another: train, validation, test."""
+    total = count(train)
+    sizes = {name: max(1, round(fraction * total)) for name, fraction in fractions.items()}
+    end = total - sum(sizes.values())
+    if end < 1:
+        raise ZooError(f"{total} passages of text are too few to be split. Give more text.")
+    parts, notes = {"train": take(train, range(end))}, []
+    for name, size in sizes.items():
+        parts[name] = take(train, range(end, end + size))
+        notes.append(f"{size:,} {name} rows: the passages behind the others")
+        end += size
+    return parts, notes
 
 
 def sample() -> Examples:
@@ -68,6 +87,7 @@ TREEBANK = Dataset(
     sample=sample,
     label="",
     deduplicate_by="",
+    splitter=in_order,
     reader=read_text,
     suffixes=(".txt",),
 )

@@ -286,3 +286,18 @@ def test_without_a_cache_the_network_alone_is_served(run_of):
         float(tf.reduce_sum(words["log_probability"])), rel=1e-5
     )
     assert "memory" not in served.generation.begin(text)
+
+
+def test_running_text_is_split_in_its_order():
+    examples = {"text": [f"line {number} \n" for number in range(20)]}
+    parts, notes = treebank.in_order(examples, {"validation": 0.1, "test": 0.1})
+    assert {name: len(part["text"]) for name, part in parts.items()} == {
+        "train": 16,
+        "validation": 2,
+        "test": 2,
+    }
+    joined = [text for name in ("train", "validation", "test") for text in parts[name]["text"]]
+    assert joined == examples["text"]
+    assert len(notes) == 2
+    with pytest.raises(ZooError, match="too few"):
+        treebank.in_order({"text": ["a", "b"]}, {"validation": 0.1, "test": 0.1})
