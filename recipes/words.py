@@ -62,7 +62,7 @@ KERAS_OBJECTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    epochs: int = 40  # passes over the training split, at most
+    epochs: int = 50  # passes over the training split, at most
     batch_size: int = 64  # streams of text that are read side by side
     learning_rate: float = 2e-3  # Adam's step size at its highest
     warmup: float = 0.02  # share of all steps in which the step size rises from 0
@@ -70,15 +70,15 @@ class Config(BaseConfig):
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
     average: float = 0.998  # momentum of the mean of weights over steps, that is kept (0: no mean)
     layers: int = 1  # recurrent layers on top of each other
-    units: int = 800  # size of the state of a recurrent layer
+    units: int = 1_000  # size of the state of a recurrent layer
     embedding: int = 400  # size of a word vector E x_t
     window: int = 35  # words that are learnt from together
     vocabulary: int = 10_000  # most frequent words, at most; all others are <unk>
     sampled: int = 0  # words of the softmax in training (0: all)
     word_dropout: float = 0.1  # share of the vocabulary hidden in a step
-    input_dropout: float = 0.4  # share of the numbers of word vectors hidden in a window
-    dropout: float = 0.4  # share of states hidden in a window
-    weight_dropout: float = 0.3  # share of the weights between states hidden in a step
+    input_dropout: float = 0.5  # share of the numbers of word vectors hidden in a window
+    dropout: float = 0.5  # share of states hidden in a window
+    weight_dropout: float = 0.4  # share of the weights between states hidden in a step
     cache: int = 500  # words that the cache remembers (0: no cache)
     cache_weight: float = 0.1  # share of the cache in what is served
     cache_sharpness: float = 0.2  # how much nearer states count more
