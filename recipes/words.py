@@ -169,8 +169,10 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
     cache = Cache(config.cache, config.cache_weight, config.cache_sharpness)
     limits = {name: getattr(config, name) for name in ("max_bytes", "max_prompt", "max_steps")}
-    functions = word_signatures(model, assets.encoder, cache, **limits, **settings(config))
-    return Served(**functions, parts=[model, assets.encoder])
+    words = assets.encoder
+    options = {**limits, **settings(config)}
+    functions = word_signatures(model, words.after_a_line, words.join, cache, **options)
+    return Served(**functions, parts=[model, words])
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -113,6 +113,10 @@ class Words(tf.Module):
         unknown = self.words.index(UNKNOWN) + 1
         return words.with_flat_values(tf.where(ids == PADDING, unknown, ids))
 
+    def after_a_line(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Returns the same for texts that begin behind a line break, which has an id, too."""
+        return self(tf.strings.join(["\n", text]))
+
     def _known(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """Returns the words of texts, and their ids `(all words,)`; 0 of those not known."""
         words = split_text(text)

@@ -233,11 +233,12 @@ class NegativeLogLikelihood(StepLoss):
 
     Call arguments:
       y_true: ids `(batch, time)`, 0 at padding.
-      y_pred: float32 `(batch, time, 1)`: their log-probabilities.
+      y_pred: float32 `(batch, time, ways)`: their log-probabilities, in one or several ways, of
+        which the mean counts.
     """
 
     def __init__(self, name: str = "negative_log_likelihood", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
 
     def terms(self, y_true: Any, y_pred: Any) -> Any:
-        return -ops.squeeze(y_pred, -1)
+        return -ops.mean(y_pred, axis=-1)

@@ -9,12 +9,12 @@ Joulin, N. Usunier: Improving Neural Language Models with a Continuous Cache, IC
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from recipes.writing.word_encoder import Words
 from zoo.bounds import in_parts, marked, problems
 from zoo.decoding.sampling import State, Step
 
@@ -38,6 +38,9 @@ class Cache:
     sharpness: float
 
 
+NO_CACHE = Cache(0, 0.0, 0.0)
+
+
 def state_specs(model: keras.Model, size: int) -> dict[str, tf.TensorSpec]:
     """Returns the state between two words: that of the network, and the cache's of that size."""
     units = model.get_layer("embedding").output_dim
@@ -53,7 +56,14 @@ def state_specs(model: keras.Model, size: int) -> dict[str, tf.TensorSpec]:
 
 
 def _recurrent(model: keras.Model) -> list[Any]:
-    return [layer for layer in model.layers if hasattr(layer, "lstm")]
+    """Returns the LSTMs that read forwards."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Bidirectional):
+            found.append(layer.forward_layer)
+        elif hasattr(layer, "lstm"):
+            found.append(layer.lstm)
+    return found
 
 
 def _empty(specs: dict[str, tf.TensorSpec], rows: tf.Tensor) -> State:
@@ -72,10 +82,10 @@ def _advance(model: keras.Model, ids: tf.Tensor, state: State) -> tuple[tf.Tenso
         names = [f"state_{2 * number}", f"state_{2 * number + 1}"]
         before = [state[name] for name in names]
         if ids.shape[1] == 1:  # a loop over one step takes longer than the step
-            x, after = layer.lstm.cell(x[:, 0], before, training=False)
+            x, after = layer.cell(x[:, 0], before, training=False)
             x = x[:, tf.newaxis]
         else:
-            x, *after = layer.lstm(x, initial_state=before, training=False)
+            x, *after = layer(x, initial_state=before, training=False)
         new |= dict(zip(names, after, strict=True))
     return model.get_layer("projection")(x), new
 
@@ -121,7 +131,9 @@ def word_step(model: keras.Model, cache: Cache) -> tuple[Step, dict[str, tf.Tens
     """Returns the step of generation, see `zoo.decoding.sampling.Step`, and the specs of its state.
 
     Args:
-      model: with layers `embedding` (a `TiedEmbedding`), `CarriedLSTM`s and `projection`.
+      model: with layers `embedding` (a `TiedEmbedding`) and `projection`, and between them
+        `CarriedLSTM`s, or a `Bidirectional` of which the forward layer is used; its LSTMs return
+        sequences and states.
       cache: what it remembers.
     """
     embedding = model.get_layer("embedding")
@@ -210,7 +222,8 @@ def read_words(
 
 def word_signatures(
     model: keras.Model,
-    encoder: Words,
+    encode: Callable[[tf.Tensor], tf.RaggedTensor],
+    join: Callable[[tf.Tensor], tf.Tensor],
     cache: Cache,
     *,
     max_bytes: int,
@@ -220,11 +233,11 @@ def word_signatures(
 ) -> dict[str, Any]:
     """Makes arguments of `zoo.serving.Served`: `generation`, `score`, and `words` of `others`.
 
-    A text begins as if behind a line break.
-
     Args:
       model: as of `word_step`.
-      encoder: texts to ids.
+      encode: texts, string `(batch,)`, to ids, int32 `(batch, (ids))`, at least one each; the
+        first one is not scored.
+      join: ids, int32 `(batch, time)`, 0 behind the last, to texts, string `(batch,)`.
       cache: that generation and scores use.
       max_bytes: of a text, which has no score if it is longer; of a longer prompt, the last count.
       max_prompt: words of a prompt that are read: the last ones.
@@ -235,9 +248,6 @@ def word_signatures(
     from zoo.decoding import generation_signatures
 
     text = tf.TensorSpec([None], tf.string, name="text")
-
-    def encode(text: tf.Tensor) -> tf.RaggedTensor:
-        return encoder(tf.strings.join(["\n", text]))
 
     def encode_prompt(text: tf.Tensor) -> tf.RaggedTensor:
         return encode(last_bytes(text, min(max_bytes, 100 * max_prompt)))[:, -max_prompt:]
@@ -267,7 +277,7 @@ def word_signatures(
         *word_step(model, cache),
         inputs=[text],
         encode=encode_prompt,
-        answer=lambda ids, seed: {"continuation": encoder.join(ids)},
+        answer=lambda ids, seed: {"continuation": join(ids)},
         max_steps=max_steps,
         **options,
     )

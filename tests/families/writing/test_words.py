@@ -241,7 +241,7 @@ def test_the_cache_is_chosen_by_what_it_predicts():
 def test_a_run_says_its_perplexity_and_that_of_the_cache(run_of):
     import json
 
-    metrics = json.loads((run_of("ptb-lstm") / "metrics.json").read_text())["metrics"]
+    metrics = json.loads((run_of("ptb-lstm") / "metrics.json").read_text())["test"]
     assert metrics["perplexity"] == pytest.approx(math.exp(metrics["nats_per_word"]))
     assert metrics["cache_perplexity"] > 1
     assert metrics["cache_weight"] in perplexity.WEIGHTS
