@@ -17,7 +17,9 @@ from recipes.writing.word_layers import CarriedLSTM, TiedEmbedding, WeightDropLS
 from recipes.writing.word_signatures import SHARPNESS, mixed
 from zoo.errors import ZooError
 
-PREPARED = [" mr. <unk> is n't chairman of n.v. at N N a 'N share \n the u.s. 's us$ N firms ' \n"]
+PREPARED = [
+    " mr. <unk> is n't chairman of n.v. at N N a '80s share \n the u.s. 's us$ N firms ' \n"
+]
 
 
 def words_of(encoder, text):
@@ -169,7 +171,7 @@ def cache_by_hand(predictor, text):
     (ids,) = encoder.rows(["\n" + text])
     x = model.get_layer("embedding")(ids[None, :-1])
     rnn = model.get_layer("recurrent_0").lstm
-    zeros = [np.zeros((1, rnn.units), "float32")] * 2
+    zeros = [tf.zeros((1, rnn.units))] * 2
     states = model.get_layer("projection")(rnn(x, initial_state=zeros)[0])[0]
     logits = model.get_layer("embedding").logits(states)
     network, states = np.array(tf.nn.softmax(logits)), np.array(states)
