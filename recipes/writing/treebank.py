@@ -50,11 +50,9 @@ def sample() -> Examples:
     people = ["the miller", "mr. berg", "a teacher", "the <unk> of the town"]
     things = ["the bridge", "his old boat", "N of the sheep"]
     lines = [
-        "{0} said the river has n't been so high since N",
-        "{1} was lost in the night and nobody saw where it went",
-        "we do n't know what it cost {0} said about {1}",
-        "the water fell again on monday and {0} found {1}",
-        "it was N miles away under the trees near the mill 's wall",
+        "{0} said the river has n't been high",
+        "the water fell on monday and {0} found {1}",
+        "it was N miles from the mill 's wall",
     ]
     rows = ["".join(f" {line.format(a, b)} \n" for line in lines) for a in people for b in things]
     return {"text": rows}

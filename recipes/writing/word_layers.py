@@ -85,25 +85,29 @@ class TiedEmbedding(layers.Embedding):
 
     def _sampled(self, ids: Any, states: Any) -> Any:
         span = math.log(self.input_dim)  # of ids 1 … size - 1
-
-        def correction(numbers: Any) -> Any:
-            """Returns the logarithm of how often ids are expected among those drawn."""
-            numbers = ops.maximum(ops.cast(numbers, "float32"), 1.0)
-            return ops.log(self.sampled / span * ops.log1p(1 / numbers))
-
         drawn = keras.random.uniform((self.sampled,), seed=self.generator, dtype="float32")
         others = ops.clip(ops.cast(ops.exp(drawn * span), "int32"), 1, self.input_dim - 1)
         bias = ops.cast(self.bias, "float32")
         right = ops.cast(states, self.compute_dtype) * ops.cast(
             ops.take(self.embeddings, ids, axis=0), self.compute_dtype
         )
-        right = ops.cast(ops.sum(right, axis=-1), "float32") + ops.take(bias, ids) - correction(ids)
+        right = ops.cast(ops.sum(right, axis=-1), "float32") + ops.take(bias, ids)
         wrong = self._products(states, ops.take(self.embeddings, others, axis=0))
-        wrong += ops.take(bias, others) - correction(others)
+        # So that their sum is expected to be that of all.
+        expected = self.sampled / span * ops.log1p(1 / ops.cast(others, "float32"))
+        wrong += ops.take(bias, others) - ops.log(expected)
         same = ops.equal(ops.expand_dims(ids, -1), others)  # drawn by chance
         wrong = ops.where(same, IMPOSSIBLE, wrong)
         both = ops.concatenate([ops.expand_dims(right, -1), wrong], axis=-1)
         return right - ops.logsumexp(both, axis=-1)
+
+    def save_own_variables(self, store: Any) -> None:
+        for number, weight in enumerate(self.weights):  # that of Keras omits the bias
+            store[str(number)] = weight
+
+    def load_own_variables(self, store: Any) -> None:
+        for number, weight in enumerate(self.weights):
+            weight.assign(store[str(number)])
 
     def compute_output_shape(self, ids_shape: tuple, states_shape: tuple | None = None) -> tuple:
         return (*ids_shape, self.output_dim if states_shape is None else 1)
@@ -142,12 +146,12 @@ class WeightDropLSTM(layers.LSTM):
             return super().inner_loop(sequences, initial_state, mask, training)
         kernel = self.cell.recurrent_kernel
         dropped = keras.random.dropout(kernel, self.weight_dropout, seed=self.generator)
-        # Not by setattr, by which Keras would track it.
-        vars(self.cell)["recurrent_kernel"] = dropped
+        # Not by Keras' own setattr, which would track it.
+        object.__setattr__(self.cell, "recurrent_kernel", dropped)
         try:
             return super().inner_loop(sequences, initial_state, mask, training)
         finally:
-            vars(self.cell)["recurrent_kernel"] = kernel
+            object.__setattr__(self.cell, "recurrent_kernel", kernel)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weight_dropout": self.weight_dropout}

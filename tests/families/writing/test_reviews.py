@@ -69,11 +69,11 @@ def test_a_classifier_starts_from_it_in_one_command(
     ours = diagnostics.named_layers(zoo.load(run.path).model)
     base = diagnostics.named_layers(predictor.model)
     np.testing.assert_allclose(
-        np.array(ours["embedding"].embeddings), np.array(base["embedding"].embeddings), atol=1e-6
+        ours["embedding"].embeddings.numpy(), base["embedding"].embeddings.numpy(), atol=1e-6
     )
     source = getattr(base["bidirectional"], half) if half else base["bidirectional"]
     for mine, weight in zip(ours[theirs].weights, source.weights, strict=True):
-        np.testing.assert_allclose(np.array(mine), np.array(weight), atol=1e-6)
+        np.testing.assert_allclose(mine.numpy(), weight.numpy(), atol=1e-6)
 
 
 def test_reviews_without_labels_are_not_those_that_are_held_out():

@@ -90,11 +90,11 @@ def test_a_carried_state_is_that_of_the_whole_text():
         ]
         np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-6)
     # Only two streams are left; the third one's state stays. Training has its own states.
-    kept = np.array(layer.training_state)
+    kept = layer.training_state.numpy()
     layer(x[:2], stream[:2], later[:2])
-    np.testing.assert_array_equal(layer.training_state, kept)
-    assert np.any(np.array(layer.evaluation_state)[:2] != kept[:2])
-    np.testing.assert_array_equal(np.array(layer.evaluation_state)[2], kept[2])
+    np.testing.assert_array_equal(layer.training_state.numpy(), kept)
+    assert np.any(layer.evaluation_state.numpy()[:2] != kept[:2])
+    np.testing.assert_array_equal(layer.evaluation_state.numpy()[2], kept[2])
 
 
 def test_dropped_weights_are_the_same_at_all_steps_and_none_in_use():
@@ -122,9 +122,9 @@ def test_tied_embeddings_predict_with_the_vectors_that_they_read():
     layer = TiedEmbedding(7, 3)
     ids = np.array([[1, 2, 6]])
     states = np.random.default_rng(0).normal(size=(1, 3, 3)).astype("float32")
-    np.testing.assert_array_equal(layer(ids)[0, 0], np.array(layer.embeddings)[1])
+    np.testing.assert_array_equal(layer(ids)[0, 0], layer.embeddings.numpy()[1])
     layer.bias.assign(np.arange(7))
-    logits = states[0] @ np.array(layer.embeddings).T + np.arange(7)
+    logits = states[0] @ layer.embeddings.numpy().T + np.arange(7)
     logits[:, 0] = -np.inf  # padding is never predicted
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(layer(ids, states)[0, :, 0], logs[[0, 1, 2], ids[0]], atol=1e-5)
