@@ -51,7 +51,10 @@ SETTINGS = {"epochs": 1, "learning_rate": 1e-12, "batch_size": 4}
 
 @pytest.mark.parametrize(
     ("name", "theirs", "half"),
-    [("imdb-bilstm", "bidirectional", None), ("imdb-lstm", "lstm", "forward_layer")],
+    [
+        ("imdb-lstm", "lstm", "forward_layer"),
+        pytest.param("imdb-bilstm", "bidirectional", None, marks=pytest.mark.slow),
+    ],
 )
 def test_a_classifier_starts_from_it_in_one_command(
     run_of, predictor, tmp_path, capsys, name, theirs, half
