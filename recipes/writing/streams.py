@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def stream_batches(ids: np.ndarray, streams: int, window: int) -> StreamBatches:
 
 
 def _cut(
-    ids: Sequence[int] | np.ndarray,
+    ids: np.ndarray,
     streams: int,
     window: int,
     renew: Callable[[int, int], Batches] | None,
