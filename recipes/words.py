@@ -21,8 +21,8 @@ about not learning it by heart:
 A cache remembers the last states and the word after each: what came after a state like this one
 comes again (Grave et al. 2017). Its weight and sharpness are chosen on the validation split.
 
-Perplexity on the test text: 5-grams 141 (Mikolov & Zweig 2012), Zaremba et al. (2014) 78.4 with 66 million
-parameters, Merity et al. 57.3, with a cache 52.8. The table of results has that of `ptb-lstm`.
+Perplexity on the test text: 5-grams 141 (Mikolov & Zweig 2012), Zaremba et al. (2014) 78.4 with 66
+million parameters, Merity et al. 57.3, with a cache 52.8. The table of results will have ours.
 """
 
 from __future__ import annotations
