@@ -243,7 +243,7 @@ def seed(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.music.comparison import compare_pieces
     from zoo.decoding.sampling import settings
-    from zoo.metrics.generation import nats_per_step
+    from zoo.metrics.generation import nats_per_step, nats_units
 
     lengths = [len(frames) for frames in examples["frames"]]
     pieces = {**examples, "length": lengths}
@@ -252,13 +252,14 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
     bar = max(1, round(4 / config.quarter_length))  # frames
     checks = compare_pieces(predictor, examples, settings(config), bar, ends=config.ends)
-    return Scores(values, {"checks": checks})
+    units = {"nats_per_frame": nats_units(scores, "pieces")}
+    return Scores(values, {"checks": checks}, units=units)
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.music.frame_baselines import baselines
 
-    return baselines(splits.train, splits.test)
+    return baselines(augment(config, splits.train), splits.test)
 
 
 def show(example: dict, answer: dict) -> str:

@@ -224,10 +224,10 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.prices import backtesting
-    from recipes.prices.baselines import BASELINES
+    from recipes.prices.baselines import METHODS
 
     panel = backtesting.observe(splits.test, config.horizon)
-    found = {name: backtesting.simple(panel, name, windows=6) for name in BASELINES}
+    found = {name: backtesting.simple(panel, name, windows=6) for name in METHODS}
     return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 

@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
 from zoo.errors import ZooError
+from zoo.metrics.intervals import shares
 from zoo.scores import ConfusionMatrix, Scores
 
 
@@ -62,6 +63,7 @@ def classification(truth: Sequence[str], predicted: Sequence[str], labels: Seque
         },
         tables={"per_class": classes},
         confusion=ConfusionMatrix([*labels], confusion.tolist()),
+        units={"accuracy": shares("rows", true == prediction)},
     )
 
 
