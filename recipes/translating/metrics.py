@@ -90,7 +90,8 @@ def bleu_terms(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarr
 def bleu_of(sums: np.ndarray) -> np.ndarray:
     """Returns BLEU of sums of `bleu_terms`, `(..., 10)`, in points of 100.
 
-    Where no n-gram of a length is right, it is smoothed as sacrebleu does by default (`exp`).
+    Where no n-gram of a length is right, it is smoothed as sacrebleu does by default (`exp`). It is 0
+    where none is right, or the hypotheses have no n-gram of a length.
     """
     length, reference = sums[..., 0], sums[..., 1]
     right, total = sums[..., 2:6], np.maximum(sums[..., 6:10], 1.0)
@@ -98,7 +99,8 @@ def bleu_of(sums: np.ndarray) -> np.ndarray:
     smoothed = np.where(right == 0, 0.5 ** np.cumsum(right == 0, axis=-1), right)
     precision = np.exp(np.log(smoothed / total).mean(axis=-1))
     penalty = np.exp(np.minimum(0.0, 1 - reference / np.maximum(length, 1.0)))
-    return np.where(right[..., 0] > 0, 100 * precision * penalty, 0.0)
+    defined = (right.sum(axis=-1) > 0) & (sums[..., 6:10].min(axis=-1) > 0)
+    return np.where(defined, 100 * precision * penalty, 0.0)
 
 
 def moses(texts: Sequence[str], language: str = "en") -> list[str]:

@@ -29,7 +29,7 @@ def test_a_share_has_wilsons_interval_and_mcnemars_test(rng):
 
 def test_a_bootstrap_of_a_mean_is_that_of_the_central_limit_theorem(rng):
     values = rng.exponential(size=2000)
-    low, high, kind = interval(ratios("pieces", values, np.ones(2000)))
+    low, high, kind = interval(ratios("pieces", values, np.ones(2000)), draws=4000)
     error = 1.96 * values.std() / np.sqrt(2000)
     assert (low, high) == pytest.approx(
         (values.mean() - error, values.mean() + error), abs=0.1 * error
@@ -38,8 +38,8 @@ def test_a_bootstrap_of_a_mean_is_that_of_the_central_limit_theorem(rng):
     # Units that come in equal pairs tell half as much.
     twice = np.repeat(values[:1000], 2)
     cluster = np.repeat(np.arange(1000), 2)
-    narrow = interval(ratios("rows", twice, np.ones(2000)))
-    wide = interval(ratios("rows", twice, np.ones(2000), cluster))
+    narrow = interval(ratios("rows", twice, np.ones(2000)), draws=4000)
+    wide = interval(ratios("rows", twice, np.ones(2000), cluster), draws=4000)
     assert (wide[1] - wide[0]) / (narrow[1] - narrow[0]) == pytest.approx(2**0.5, rel=0.05)
 
 

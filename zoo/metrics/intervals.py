@@ -135,23 +135,29 @@ def compare(one: Units, other: Units, draws: int = DRAWS, seed: int = SEED) -> C
     if len(one.terms) != len(other.terms) or len(first) != len(second):
         raise ValueError(f"{len(one.terms)} {one.name} against {len(other.terms)} {other.name}.")
     difference = one.value - other.value
+    if one.is_share and other.is_share:
+        return _mcnemar(one.terms[:, 0] == 1, other.terms[:, 0] == 1, draws, seed)
     found = one.of_sums(_resampled(first, draws, seed))
     found = found - other.of_sums(_resampled(second, draws, seed))
     found = found[np.isfinite(found)]
     low, high = (float(end) for end in np.quantile(found, [0.025, 0.975]))
-    if one.is_share and other.is_share:
-        right, wrong = (
-            int(np.sum((one.terms[:, 0] == value) & (other.terms[:, 0] != value)))
-            for value in (1, 0)
-        )
-        p = float(stats.binomtest(right, right + wrong).pvalue) if right + wrong else math.nan
-        return Comparison(difference, low, high, p, "McNemar")
     if np.all(found == 0):
         return Comparison(difference, low, high, math.nan, "paired bootstrap")
     beyond = min(np.mean(found <= 0), np.mean(found >= 0))
     # No draw on the other side: p is below what so many draws can show.
     p = float(min(1.0, 2 * max(beyond, 1 / (len(found) + 1))))
     return Comparison(difference, low, high, p, "paired bootstrap")
+
+
+def _mcnemar(one: np.ndarray, other: np.ndarray, draws: int, seed: int) -> Comparison:
+    """Compares two shares, bool `(rows,)` each."""
+    size, right, wrong = len(one), int(np.sum(one & ~other)), int(np.sum(~one & other))
+    p = float(stats.binomtest(right, right + wrong).pvalue) if right + wrong else math.nan
+    shares = np.array([right, wrong, size - right - wrong]) / size
+    # Rows that are alike in both cancel out: three kinds are drawn, not all rows.
+    drawn = np.random.default_rng(seed).multinomial(size, shares, size=draws)
+    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / size, [0.025, 0.975])
+    return Comparison((right - wrong) / size, float(low), float(high), p, "McNemar")
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -192,5 +198,5 @@ def _resampled(terms: np.ndarray, draws: int, seed: int) -> np.ndarray:
     for start in range(0, draws, together):
         count = min(together, draws - start)
         weights = generator.multinomial(size, np.full(size, 1 / size), size=count)
-        sums[start : start + count] = weights @ terms
+        sums[start : start + count] = weights.astype(float) @ terms
     return sums
