@@ -90,8 +90,8 @@ def bleu_terms(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarr
 def bleu_of(sums: np.ndarray) -> np.ndarray:
     """Returns BLEU of sums of `bleu_terms`, `(..., 10)`, in points of 100.
 
-    Where no n-gram of a length is right, it is smoothed as sacrebleu does by default (`exp`). It is 0
-    where none is right, or the hypotheses have no n-gram of a length.
+    Where no n-gram of a length is right, it is smoothed as sacrebleu does by default (`exp`). It is
+    0 where none is right, or the hypotheses have no n-gram of a length.
     """
     length, reference = sums[..., 0], sums[..., 1]
     right, total = sums[..., 2:6], np.maximum(sums[..., 6:10], 1.0)
