@@ -12,7 +12,7 @@ from scipy import stats
 import zoo
 from recipes.prices import backtesting
 from recipes.prices import panel as panels
-from recipes.prices.baselines import BASELINES, METHODS
+from recipes.prices.baselines import METHODS
 from recipes.prices.series import Forecast
 from recipes.prices.strategies import random_positions, strategies
 
