@@ -202,9 +202,7 @@ def render_table(directory: str | Path = "results") -> str:
         first = -1 if _better(group[0]) == "higher" else 1  # the best stands first
         group.sort(key=lambda row: first * row["score"])
         baselines = {name: score for row in group for name, score in row["baseline"].items()}
-        ranges = {
-            name: each for row in group for name, each in row.get("baseline_intervals", {}).items()
-        }
+        ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
         # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
         best = max([*(row["score"] for row in group), *baselines.values()])
         lines += [_score_row(result, best, _differences(result, group)) for result in group]
@@ -342,6 +340,15 @@ def _interval(result: dict[str, Any]) -> dict[str, Any] | None:
         low, high = wilson_interval(result["score"], result["metrics"]["test"]["rows"])
         return {"low": low, "high": high, "kind": "Wilson, rows"}
     return result.get("interval")
+
+
+def _baseline_intervals(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    if result["metric"] == "accuracy" and "baseline_intervals" not in result:
+        return {
+            name: _interval({**result, "score": score}) or {}
+            for name, score in result["baseline"].items()
+        }
+    return result.get("baseline_intervals", {})
 
 
 def _range(interval: dict[str, Any] | None, best: float, metric: str, *, kind: bool = True) -> str:

@@ -71,7 +71,9 @@ def test_the_table_has_a_row_for_each_score_and_baseline(measured):
         (lines[3], "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428"),
     ):
         assert line == f"{start} (Wilson, rows) | – | 1,234 | 2 of 3 |"
-    assert lines[4] == "| baseline: linear | films | accuracy | 0.7500 | – | | | |"
+    assert lines[4] == (
+        "| baseline: linear | films | accuracy | 0.7500 | 0.7053–0.7899 (Wilson, rows) | | | |"
+    )
     assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
     assert lines[6].endswith("seed 7.")
     assert "`a` 10 s" in lines[-1]
