@@ -361,14 +361,18 @@ def table(pages: tuple[str, ...], results: str, check: bool) -> None:
 @benchmarks.command()
 @click.argument("run")
 @click.argument("folder")
-def pack(run: str, folder: str) -> None:
-    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest."""
+@click.option("--baselines", is_flag=True, help="Measure them again, too.")
+def pack(run: str, folder: str, baselines: bool) -> None:
+    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest.
+
+    RUN may be a packed model: its weights stay, what is around them is made again.
+    """
     options.import_tensorflow()
     from pathlib import Path
 
     from benchmarks.pack import pack
 
-    entry = pack(run, Path(folder))
+    entry = pack(run, Path(folder), baselines=baselines)
     click.echo(
         f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
     )
