@@ -440,7 +440,8 @@ def answers(action: str, file: str, names: tuple[str, ...], results: str) -> Non
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
 )
-def intervals(names: tuple[str, ...], results: str) -> None:
+@click.option("--data", metavar="PATH", help="Where the custom data are that NAME was trained on.")
+def intervals(names: tuple[str, ...], results: str, data: str | None) -> None:
     """Write the intervals of the packed models NAME, and tests against baselines, into results.
 
     Each model answers its test split once more.
@@ -448,7 +449,7 @@ def intervals(names: tuple[str, ...], results: str) -> None:
     options.import_tensorflow()
     from benchmarks.intervals import add_intervals
 
-    add_intervals(names, results, log=click.echo)
+    add_intervals(names, results, data, log=click.echo)
 
 
 @benchmarks.command()

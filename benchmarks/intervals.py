@@ -24,6 +24,7 @@ TOLERANCE = 2e-3  # share by which a score may differ on another machine
 def add_intervals(
     names: Sequence[str],
     directory: str | Path = "results",
+    data: str | None = None,
     log: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Writes intervals and comparisons into the results of packed models.
@@ -31,6 +32,7 @@ def add_intervals(
     Args:
       names: recipes that are packed and measured.
       directory: of the results; `NAME.json` in it is changed.
+      data: where custom data are that the models were trained on; None for a source of the dataset.
       log: called with each line of progress.
 
     Returns:
@@ -52,7 +54,9 @@ def add_intervals(
         result = files.read_json(path)
         predictor = load(name)
         recipe, metric = predictor.recipe, result["metric"]
-        splits = splits_of(predictor)
+        splits = splits_of(predictor, data)
+        if splits.fingerprint != predictor.data["fingerprint"]:
+            raise ZooError(f"{name} was trained on other data than {splits.title}.")
         log(f"{name}: {len(next(iter(splits.test.values()))):,} rows of {splits.title}")
         scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
         if not math.isclose(scores[metric], result["score"], rel_tol=TOLERANCE):

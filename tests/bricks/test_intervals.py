@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zoo.metrics.classification import wilson_interval
-from zoo.metrics.intervals import Units, compare, holm, interval, ratios, shares, verdict
+from zoo.metrics.intervals import (
+    Units,
+    compare,
+    holm,
+    interval,
+    ratios,
+    shares,
+    verdict,
+    wilson_interval,
+)
 
 
 @pytest.fixture

@@ -88,6 +88,20 @@ def ratios(
     return Units(name, terms, cluster=cluster)
 
 
+def wilson_interval(accuracy: float, rows: int) -> tuple[float, float]:
+    """Returns the 95 % interval of an accuracy measured on `rows` rows (Wilson, 1927).
+
+    It tells how far the accuracy on infinitely many rows of the same kind may be from this one,
+    not how much another training run may differ.
+
+    Args:
+      accuracy: correct rows / rows, from 0 to 1.
+      rows: at least 1.
+    """
+    interval = stats.binomtest(round(accuracy * rows), rows).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
 def interval(units: Units, draws: int = DRAWS, seed: int = SEED) -> tuple[float, float, str]:
     """Returns the 95 % interval of a score, and what kind of interval it is.
 
@@ -95,8 +109,6 @@ def interval(units: Units, draws: int = DRAWS, seed: int = SEED) -> tuple[float,
     clusters (B. Efron 1979).
     """
     if units.is_share:
-        from zoo.metrics.classification import wilson_interval
-
         return (*wilson_interval(units.value, len(units.terms)), f"Wilson, {units.name}")
     scores = units.of_sums(_resampled(units.clusters(), draws, seed))
     low, high = np.nanquantile(scores, [0.025, 0.975])
