@@ -19,7 +19,10 @@ MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of m
 # The best recurrent network that its source reports on the same test split, by data and metric.
 PUBLISHED = {
     ("imdb (official split)", "accuracy"): "0.941 (Miyato et al. 2017, with unlabelled reviews)",
-    ("CoNLL-2003 English (official split)", "f1"): "0.902 (UKPLab 2017, BiLSTM-CRF, with word vectors)",
+    (
+        "CoNLL-2003 English (official split)",
+        "f1",
+    ): "0.902 (UKPLab 2017, BiLSTM-CRF, with word vectors)",
 }
 
 # Settings of these recipes were chosen with earlier test scores in view.

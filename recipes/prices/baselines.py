@@ -223,9 +223,22 @@ def log_linear(
             size = len(variance)
             factor = np.exp(np.clip(inputs[row, :size] @ weights, -5.0, 5.0))
             variance[:, step] = (step + 1) * bases[row, :size] * factor
+    # The distribution is that of all series, too.
+    scale, df = np.empty(horizon), np.empty(horizon)
+    for step in range(horizon):
+        units = [
+            _units(each, end, variance)[:, step]
+            for each, end, variance in zip(days, ends, variances, strict=True)
+        ]
+        scale[step], df[step] = fit_student(np.concatenate(units))
     return [
-        _of_proxy(each, end, variance)
-        for each, end, variance in zip(days, ends, variances, strict=True)
+        Forecast(
+            np.zeros(variance.shape),
+            np.sqrt(variance) * scale,
+            np.broadcast_to(df, variance.shape),
+            variance,
+        )
+        for variance in variances
     ]
 
 
@@ -288,22 +301,31 @@ def _student(
       variance: in the measure of the proxy, likewise.
     """
     spread = np.maximum(spread, EPSILON)
-    errors = ahead(days.returns[:end], location.shape[1]) - location[:end]
+    units = _units(days, end, spread, location)
     scale, df = np.empty(location.shape), np.empty(location.shape)
-    begin = min(max(SPANS), end // 2)
     for step in range(location.shape[1]):
-        units = errors[begin:, step] / np.sqrt(spread[begin:end, step])
-        factor, df[:, step] = fit_student(units[np.isfinite(units)])
+        factor, df[:, step] = fit_student(units[:, step])
         scale[:, step] = factor * np.sqrt(spread[:, step])
     return Forecast(location, np.maximum(scale, EPSILON**0.5), df, np.maximum(variance, EPSILON))
+
+
+def _units(
+    days: Days, end: int, spread: np.ndarray, location: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Returns errors of the past in units of the root of `spread`, `(days, horizon)`, maybe NaN."""
+    errors = ahead(days.returns[:end], spread.shape[1])
+    errors = errors - (location[:end] if isinstance(location, np.ndarray) else location)
+    begin = min(max(SPANS), end // 2)
+    return (errors / np.sqrt(np.maximum(spread[:end], EPSILON)))[begin:]
 
 
 def fit_student(values: np.ndarray) -> tuple[float, float]:
     """Returns the scale and the degrees of freedom of a Student's t about 0, of most likelihood.
 
     Args:
-      values: float64 `(days,)`; of none, the scale is 1.
+      values: float64 `(days,)`; NaN does not count; of none, the scale is 1.
     """
+    values = values[np.isfinite(values)]
     size = len(values)
     if not size or not np.any(values):
         return 1.0 if not size else EPSILON**0.5, MAX_DF
