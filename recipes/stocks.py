@@ -29,7 +29,10 @@ number for advice.
 QLIKE of the next day's variance, 2015–2017, of 31 US stocks (results/; a minute on one core):
 
     stocks-lstm 0.500   stocks-gru 0.498   stocks-simplernn 0.515
-    (log HAR 0.520, HAR 0.573, GARCH 0.574, EWMA 0.611)
+    (log-linear 0.502, log HAR 0.520, GJR-GARCH 0.558, HAR 0.573, GARCH 0.574, EWMA 0.611)
+
+`log-linear` is a regression on the features x_t alone, without a state: recurrence is not shown to
+gain anything here (docs/methods.md).
 """
 
 from __future__ import annotations
