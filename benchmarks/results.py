@@ -344,6 +344,14 @@ def _interval(result: dict[str, Any]) -> dict[str, Any] | None:
 
         low, high = wilson_interval(result["score"], result["metrics"]["test"]["rows"])
         return {"low": low, "high": high, "kind": "Wilson, rows"}
+    speakers = result["metrics"]["test"].get("per_speaker")
+    if result["metric"] == "word_error_rate" and "interval" not in result and speakers:
+        from zoo.metrics.intervals import interval, ratios
+
+        words = [row["words"] for row in speakers.values()]
+        errors = [row["word_error_rate"] * row["words"] for row in speakers.values()]
+        low, high, kind = interval(ratios("speakers", errors, words))
+        return {"low": low, "high": high, "kind": kind}
     return result.get("interval")
 
 
@@ -439,9 +447,20 @@ def _settings_line(result: dict[str, Any]) -> str:
     beside = ", ".join(f"{name} {_number(mean, best, metric)}" for name, mean in means.items())
     return (
         f"\n`{result['recipe']}` by {result['setting']} ({each}): {metric} "
-        f"**{_number(result['mean'], best, metric)}** on average"
+        f"**{_number(result['mean'], best, metric)}** on average{_over_speakers(result)}"
         + (f"; baselines on average: {beside}." if beside else ".")
     )
+
+
+def _over_speakers(result: dict[str, Any]) -> str:
+    """Returns the interval of a mean over speakers who were held out in turn."""
+    if result["setting"] != "speaker":
+        return ""
+    from zoo.metrics.intervals import interval, ratios
+
+    scores = [*result["scores"].values()]
+    low, high, kind = interval(ratios("speakers", scores, [1.0] * len(scores)))
+    return f" (95 %: {low:.4f}–{high:.4f}, {kind})"
 
 
 def _race_line(result: dict[str, Any]) -> str:

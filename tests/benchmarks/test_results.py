@@ -142,6 +142,16 @@ def test_intervals_and_tests_stand_beside_the_scores(tmp_path):
     assert lines[-1].endswith("a training row, too: news 12 of 900 (11 with the same answer).")
 
 
+def test_errors_of_words_have_an_interval_over_speakers(tmp_path):
+    row = {**score("a", 0.2), "metric": "word_error_rate", "better": "lower", "baseline": {}}
+    speakers = {
+        name: {"word_error_rate": rate, "words": 100} for name, rate in (("x", 0.1), ("y", 0.3))
+    }
+    row["metrics"]["test"] = {"word_error_rate": 0.2, "per_speaker": speakers}
+    (tmp_path / "a.json").write_text(json.dumps(row))
+    assert "| **0.2000** | 0.1000–0.3000 (bootstrap, speakers) |" in results.render_table(tmp_path)
+
+
 def test_forecasters_have_seeds_intervals_and_a_test_of_each_pair(measured):
     bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
     one = {
