@@ -64,10 +64,10 @@ def forecasters(
     first = predictors[0]
     for model, other in zip(models, predictors, strict=True):
         same = other.data["fingerprint"] == first.data["fingerprint"]
-        if not same or other.config.horizon != first.config.horizon:
+        if not same or horizon_of(other) != horizon_of(first):
             raise UsageError(f"{model} has other data or another horizon than {models[0]}.")
     splits = splits_of(first)
-    panel = backtesting.observe(splits.test, first.config.horizon)
+    panel = backtesting.observe(splits.test, horizon_of(first))
     by_network: dict[str, dict[int, Any]] = {name: {} for name in names}
     for model, predictor in zip(models, predictors, strict=True):
         seed = predictor.run["seed"]
@@ -108,6 +108,11 @@ def forecasters(
     }
     files.write_json(Path(output), result)
     return result
+
+
+def horizon_of(predictor: Any) -> int:
+    """Returns how many days ahead a forecaster looks."""
+    return predictor.config.horizon
 
 
 def compare(

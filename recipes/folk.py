@@ -208,7 +208,8 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     assets = Assets(prepare(config, splits.train))
     encode, test = encoder(config, assets), known(assets, splits.test)
     each = nats_of_each(fit_tunes(encode, splits.train, ORDER), encode, test)
-    units = {"nats_per_token": ratios("tunes", *zip(*each, strict=True))}
+    nats, tokens = zip(*each, strict=True)
+    units = {"nats_per_token": ratios("tunes", nats, tokens)}
     return {f"{ORDER}-gram": Scores({"nats_per_token": units["nats_per_token"].value}, units=units)}
 
 

@@ -20,14 +20,13 @@ those of maximum likelihood on the past, of each horizon by itself.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import optimize, special
 
 from recipes.prices.metrics import EPSILON
 from recipes.prices.series import DECAY, MOST, Days, Forecast, ahead, describe_days, prices_of
-from zoo.data import Examples
 from zoo.errors import ZooError
 
 LAGS = 5  # of the autoregression
@@ -177,7 +176,7 @@ METHODS = (*BASELINES, LOG_LINEAR)
 
 
 def log_linear(
-    examples: Examples, days: Sequence[Days], ends: Sequence[int], horizon: int
+    examples: Mapping[str, Sequence], days: Sequence[Days], ends: Sequence[int], horizon: int
 ) -> list[Forecast]:
     """Forecasts no change, and the variance by one log-linear regression for all series.
 

@@ -34,7 +34,8 @@ def ngram_baseline(encoder: Characters, splits: Splits, orders: Sequence[int] = 
         if best is None or nats / max(count, 1) < fewest:
             best, fewest = model, nats / max(count, 1)
     assert best is not None
-    units = ratios("passages", *zip(*best.nats_of_each(test), strict=True))
+    nats, characters = zip(*best.nats_of_each(test), strict=True)
+    units = ratios("passages", nats, characters)
     return {
         f"{best.order}-gram": Scores(
             {"nats_per_character": units.value}, units={"nats_per_character": units}
