@@ -34,8 +34,8 @@ def ngram_baseline(encoder: Characters, splits: Splits, orders: Sequence[int] = 
         if best is None or nats / max(count, 1) < fewest:
             best, fewest = model, nats / max(count, 1)
     assert best is not None
-    nats, characters = zip(*best.nats_of_each(test), strict=True)
-    units = ratios("passages", nats, characters)
+    each, characters = zip(*best.nats_of_each(test), strict=True)
+    units = ratios("passages", each, characters)
     return {
         f"{best.order}-gram": Scores(
             {"nats_per_character": units.value}, units={"nats_per_character": units}
