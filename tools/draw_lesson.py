@@ -46,6 +46,11 @@ def text(
     )
 
 
+def label(x: float, y: float, words: str, size: int = 12, fill: str = INK) -> str:
+    """Returns text that begins at x."""
+    return text(x, y, words, size, "start", fill)
+
+
 def at(letter: str, step: str) -> str:
     """Returns a letter with its step as superscript, as in a<t>."""
     return f'{letter}<tspan dy="-5" font-size="10">&lt;{step}&gt;</tspan><tspan dy="5"> </tspan>'
@@ -55,7 +60,9 @@ def sub(letter: str, index: str) -> str:
     return f'{letter}<tspan dy="4" font-size="10">{index}</tspan><tspan dy="-4"> </tspan>'
 
 
-def box(x: float, y: float, w: float, h: float, words: str, fill: str = BLUE, size: int = 13) -> str:
+def box(
+    x: float, y: float, w: float, h: float, words: str, fill: str = BLUE, size: int = 13
+) -> str:
     return (
         f'<rect x="{x - w / 2:g}" y="{y - h / 2:g}" width="{w:g}" height="{h:g}" rx="5" '
         f'fill="{fill}" stroke="#555"/>' + (text(x, y + 5, words, size) if words else "")
@@ -63,9 +70,8 @@ def box(x: float, y: float, w: float, h: float, words: str, fill: str = BLUE, si
 
 
 def circle(x: float, y: float, words: str, r: float = 11, fill: str = "white") -> str:
-    return (
-        f'<circle cx="{x:g}" cy="{y:g}" r="{r:g}" fill="{fill}" stroke="#555"/>'
-        + text(x, y + 5, words, 14)
+    return f'<circle cx="{x:g}" cy="{y:g}" r="{r:g}" fill="{fill}" stroke="#555"/>' + text(
+        x, y + 5, words, 14
     )
 
 
@@ -91,6 +97,7 @@ def svg(height: float, title: str, *parts: str) -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
+        f'width="{1.25 * WIDTH:g}" height="{1.25 * height:g}" '
         'font-family="DejaVu Sans, Helvetica, Arial, sans-serif">\n'
         f"<title>{title}</title>\n<defs>{heads}</defs>\n"
         '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n"
@@ -191,7 +198,8 @@ def order(say: Say) -> str:
                 parts.append(line([(11 + 62 * i, y), (16 + 62 * i, y)], INK, False))
         parts.append(line([(200, y), (238, 75 + (-8, 8)[row])]))
     rows = "".join(
-        text(295, 60 + 18 * i, f"{word}: 1", 13) for i, word in enumerate(sorted(words, key=str.lower))
+        text(295, 60 + 18 * i, f"{word}: 1", 13)
+        for i, word in enumerate(sorted(words, key=str.lower))
     )
     parts.append(
         f'<rect x="240" y="40" width="110" height="72" rx="5" fill="{GREY}" stroke="#555"/>{rows}'
@@ -203,7 +211,10 @@ def order(say: Say) -> str:
 
 
 def unrolled(say: Say) -> str:
-    parts = [text(60, 20, say("folded", "replié"), 12), text(235, 20, say("unrolled", "déplié"), 12)]
+    parts = [
+        text(60, 20, say("folded", "replié"), 12),
+        text(235, 20, say("unrolled", "déplié"), 12),
+    ]
 
     def column(x: float, step: str) -> list[str]:
         return [
@@ -223,7 +234,9 @@ def unrolled(say: Say) -> str:
         parts.append(text(x - 38, 108, sub("W", "aa"), 11, fill=DARK_BLUE))
         parts.append(text(x + 5, 150, sub("W", "ax"), 11, "start"))
         parts.append(text(x + 5, 90, sub("W", "ya"), 11, "start"))
-    parts.append(text(235, 212, say("the same weights at each step", "les mêmes poids à chaque pas"), 12))
+    parts.append(
+        text(235, 212, say("the same weights at each step", "les mêmes poids à chaque pas"), 12)
+    )
     title = say("A recurrent network, folded and unrolled", "Un réseau récurrent, replié et déplié")
     return svg(225, title, *parts)
 
@@ -324,7 +337,17 @@ def bptt(say: Say) -> str:
             slope = 0.5 * (1 - values["a"][i] ** 2)
             parts.append(line([(x - 38, 125), (x - 77, 125)], RED))
             parts.append(text(x - 57, 160, f"×{number(slope, 3, say)}", 12, fill=RED))
-    parts.append(text(180, 188, say("in the boxes: ∂L/∂a, from all paths", "dans les cases : ∂L/∂a, par tous les chemins"), 12))
+    parts.append(
+        text(
+            180,
+            188,
+            say(
+                "in the boxes: ∂L/∂a, from all paths",
+                "dans les cases : ∂L/∂a, par tous les chemins",
+            ),
+            12,
+        )
+    )
     title = say("Gradients on their way back", "Les gradients sur le chemin du retour")
     return svg(200, title, *parts)
 
@@ -336,19 +359,40 @@ def cost(say: Say) -> str:
         "GRU": 3 * units * (inputs + units + 1) + 3 * units,
         "LSTM": 4 * units * (inputs + units + 1),
     }
-    parts = [text(8, 18, say("parameters, 128 inputs and 128 units", "paramètres, 128 entrées et 128 unités"), 12, "start")]
+    parts = [
+        text(
+            8,
+            18,
+            say("parameters, 128 inputs and 128 units", "paramètres, 128 entrées et 128 unités"),
+            12,
+            "start",
+        )
+    ]
     for i, (name, count) in enumerate(counts.items()):
         y, wide = 42 + 32 * i, 190 * count / counts["LSTM"]
         parts.append(text(8, y + 5, name, 13, "start"))
-        parts.append(f'<rect x="92" y="{y - 11}" width="{wide:.0f}" height="22" fill="{BLUE}" stroke="#555"/>')
+        parts.append(
+            f'<rect x="92" y="{y - 11}" width="{wide:.0f}" height="22" fill="{BLUE}" stroke="#555"/>'
+        )
         parts.append(text(98 + wide, y + 5, f"{count:,}".replace(",", say(",", " ")), 12, "start"))
     y = 165
-    parts.append(text(8, 140, say("one step waits for the one before", "un pas attend le précédent"), 12, "start"))
+    parts.append(
+        text(
+            8,
+            140,
+            say("one step waits for the one before", "un pas attend le précédent"),
+            12,
+            "start",
+        )
+    )
     for i in range(6):
         parts.append(box(32 + 58 * i, y, 36, 26, str(i + 1), BLUE))
         if i:
             parts.append(line([(-8 + 58 * i, y), (14 + 58 * i, y)], DARK_BLUE))
-    title = say("Parameters of three cells; steps in a row", "Paramètres de trois cellules ; des pas en série")
+    title = say(
+        "Parameters of three cells; steps in a row",
+        "Paramètres de trois cellules ; des pas en série",
+    )
     return svg(190, title, *parts)
 
 
@@ -375,7 +419,9 @@ def activations(say: Say) -> str:
         parts.append(right.curve([(z, slope(z)) for z in grid], colour))
     for i, (name, colour) in enumerate(zip(functions, LINES, strict=False)):
         parts.append(text(120 + 80 * i, 18, name, 13, fill=colour, font_weight="bold"))
-    return svg(330, say("Activations and their slopes", "Les activations et leurs dérivées"), *parts)
+    return svg(
+        330, say("Activations and their slopes", "Les activations et leurs dérivées"), *parts
+    )
 
 
 def vanishing(say: Say) -> str:
@@ -389,10 +435,28 @@ def vanishing(say: Say) -> str:
         return [(value, powers[value]) for value in values]
 
     parts = [
-        text(6, 36, say("error on validation, by epoch", "erreur de validation, par époque"), 12, "start"),
+        text(
+            6,
+            36,
+            say("error on validation, by epoch", "erreur de validation, par époque"),
+            12,
+            "start",
+        ),
         upper.axes(range(1, 11), [(0.1, "0,1" if say("", "f") else "0.1"), *ticks((1e-3, 1e-4))]),
-        text(6, 212, say("gradient after training, by steps back;", "gradient après l'entraînement, selon"), 12, "start"),
-        text(6, 227, say("share of its largest value", "le recul ; part de sa plus grande valeur"), 12, "start"),
+        text(
+            6,
+            212,
+            say("gradient after training, by steps back;", "gradient après l'entraînement, selon"),
+            12,
+            "start",
+        ),
+        text(
+            6,
+            227,
+            say("share of its largest value", "le recul ; part de sa plus grande valeur"),
+            12,
+            "start",
+        ),
         lower.axes((0, 20, 40, 60, 80), ticks((1, 1e-2, 1e-4, 1e-6))),
     ]
     for i, (colour, run) in enumerate(zip(LINES, runs, strict=False)):
@@ -401,11 +465,15 @@ def vanishing(say: Say) -> str:
         shown = [(t, value / max(median)) for t, value in enumerate(median)]
         kept = [point for point in shown if point[1] > 1e-6]
         parts.append(lower.curve(kept, colour))
-        parts.append(text(80 + 105 * i, 16, names[run["recipe"]], 13, fill=colour, font_weight="bold"))
+        parts.append(
+            text(80 + 105 * i, 16, names[run["recipe"]], 13, fill=colour, font_weight="bold")
+        )
     guess = next(iter(runs[0]["baseline"].values()))
     parts.append(upper.curve([(1, guess), (10, guess)], "#999999", dashed=True))
     parts.append(text(346, upper.y(guess) - 6, say("always 1", "toujours 1"), 11, "end", "#666666"))
-    title = say("Three cells learn to add, or do not", "Trois cellules apprennent à additionner, ou non")
+    title = say(
+        "Three cells learn to add, or do not", "Trois cellules apprennent à additionner, ou non"
+    )
     return svg(396, title, *parts)
 
 
@@ -484,17 +552,23 @@ def gru(say: Say) -> str:
         circle(267, top, "+"),
         circle(267, 95, "×"),
         circle(100, 150, "×"),
-        text(104, 240, "σ", 11, "start", "#666666"),
         text(175, 210, say("update", "mise à jour"), 11, "start", "#666666"),
         text(80, 187, say("reset", "remise"), 11, "end", "#666666"),
     ]
     if say("", "fr"):
         parts.append(text(80, 199, "à zéro", 11, "end", "#666666"))
-    return svg(312, say("The GRU cell, as Keras computes it", "La cellule GRU, telle que Keras la calcule"), *parts)
+    return svg(
+        312,
+        say("The GRU cell, as Keras computes it", "La cellule GRU, telle que Keras la calcule"),
+        *parts,
+    )
 
 
 def deep(say: Say) -> str:
-    parts = [text(88, 16, say("bidirectional", "bidirectionnel"), 12), text(272, 16, say("deep", "profond"), 12)]
+    parts = [
+        text(88, 16, say("bidirectional", "bidirectionnel"), 12),
+        text(272, 16, say("deep", "profond"), 12),
+    ]
     for side in range(2):
         for i in range(3):
             x = 32 + 56 * i + 184 * side
@@ -542,47 +616,79 @@ def _numbers() -> dict[str, Any]:
     return json.loads((FOLDER / "numbers.json").read_text("utf-8"))
 
 
+Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def _free_place(x: float, y: float, wide: float, taken: Sequence[Rectangle]) -> Rectangle:
+    """Returns where a label beside a dot covers least of what is drawn already."""
+
+    def covered(place: Rectangle) -> float:
+        outside = max(0.0, 2 - place[0], place[2] - WIDTH + 2)
+        return 1000 * outside + sum(
+            max(0.0, min(place[2], other[2]) - max(place[0], other[0]))
+            * max(0.0, min(place[3], other[3]) - max(place[1], other[1]))
+            for other in taken
+        )
+
+    corners = [
+        (x + dx, y + dy)
+        for dy in (-6, -15, 3, -24, 12)
+        for dx in (5, -5 - wide, -wide / 2, 12, -12 - wide)
+        if dy in (-15, 3, -24, 12) or dx != -wide / 2  # not on the dot itself
+    ]
+    return min(((a, b, a + wide, b + 12) for a, b in corners), key=covered)
+
+
 def embeddings(say: Say) -> str:
     numbers = _numbers()["embeddings"]
     points = numbers["points"]
     xs, ys = zip(*points.values(), strict=True)
     panel = Panel((14, 34, 332, 300), (min(xs) - 0.08, max(xs) + 0.08), (min(ys), max(ys)))
-    parts, taken = [], []
-    for colour, (group, words) in zip(LINES, numbers["groups"].items(), strict=False):
+    parts = []
+    dots = {word: (panel.x(x), panel.y(y)) for word, (x, y) in points.items()}
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in dots.values()]
+    for colour, words in zip(LINES, numbers["groups"].values(), strict=False):
         for word in words:
-            x, y = panel.x(points[word][0]), panel.y(points[word][1])
+            x, y = dots[word]
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
-            wide = 6.4 * len(word)
-            for dx, dy in ((6, 4), (-6 - wide, 4), (-wide / 2, -6), (-wide / 2, 15)):
-                place = (x + dx, y + dy - 9, x + dx + wide, y + dy + 2)
-                if place[0] < 2 or place[2] > WIDTH - 2:
-                    continue
-                if all(
-                    place[2] < a[0] or place[0] > a[2] or place[3] < a[1] or place[1] > a[3]
-                    for a in taken
-                ):
-                    taken.append(place)
-                    parts.append(text(x + dx, y + dy, word, 11, "start", colour))
-                    break
+            place = _free_place(x, y, 6.6 * len(word), taken)
+            taken.append(place)
+            parts.append(
+                text(round(place[0], 1), round(place[3] - 2, 1), word, 11, "start", colour)
+            )
     for i, (group, colour) in enumerate(zip(numbers["groups"], LINES, strict=False)):
-        label = say(group, FRENCH_WORDS[group])
-        parts.append(text(32 + 59 * i, 16, label, 11, fill=colour, font_weight="bold"))
-    title = say("Word vectors on two principal axes", "Des vecteurs de mots sur deux axes principaux")
+        name = say(group, FRENCH_WORDS[group])
+        parts.append(text(32 + 59 * i, 16, name, 11, fill=colour, font_weight="bold"))
+    title = say(
+        "Word vectors on two principal axes", "Des vecteurs de mots sur deux axes principaux"
+    )
     return svg(354, title, *parts)
 
 
 def language_model(say: Say) -> str:
     words = say("the cat that sat here was", "le chat qui dormait là était").split()
     parts = []
-    for row, label in enumerate(
-        (say("trigram: the last two words", "trigramme : les deux derniers mots"),
-         say("recurrent: all words, through the state", "récurrent : tous les mots, par l'état"))
+    for row, name in enumerate(
+        (
+            say("trigram: the last two words", "trigramme : les deux derniers mots"),
+            say("recurrent: all words, through the state", "récurrent : tous les mots, par l'état"),
+        )
     ):
         y = 40 + 105 * row
-        parts.append(text(8, y - 22, label, 12, "start"))
+        parts.append(label(8, y - 22, name))
         for i, word in enumerate(words):
             seen = row == 1 or i >= 4
-            parts.append(box(33 + 51 * i, y, 48, 26, word, ORANGE if seen else GREY, 10 if len(word) > 5 else 11))
+            parts.append(
+                box(
+                    33 + 51 * i,
+                    y,
+                    48,
+                    26,
+                    word,
+                    ORANGE if seen else GREY,
+                    10 if len(word) > 5 else 11,
+                )
+            )
             if row == 1:
                 parts.append(line([(33 + 51 * i, y + 13), (33 + 51 * i, y + 29)]))
                 parts.append(box(33 + 51 * i, y + 42, 30, 26, "a", BLUE))
@@ -605,7 +711,11 @@ def beam(say: Say) -> str:
         kept = name != "C"
         parts.append(line([(39, 120), (109, y)], DARK_BLUE if kept else "#bbbbbb"))
         parts.append(circle(121, y, name, 13, BLUE if kept else GREY))
-        parts.append(text(66, (120 + y) / 2 + (-10 if y < 120 else -8 if kept else 22), number(p, 1, say), 12))
+        parts.append(
+            text(
+                66, (120 + y) / 2 + (-10 if y < 120 else -8 if kept else 22), number(p, 1, say), 12
+            )
+        )
     for name, row in second.items():
         for i, (other, p) in enumerate(row.items()):
             y = heights[name] + 38 * (i - 1)
@@ -613,8 +723,12 @@ def beam(say: Say) -> str:
             greedy = name + other == "AA"
             colour = DARK_GREEN if best else RED if greedy else "#999999"
             parts.append(line([(134, heights[name]), (221, y)], colour))
-            parts.append(circle(233, y, other, 11, GREEN if best else "#f8dddd" if greedy else "white"))
-            parts.append(text(252, y + 5, number(first[name] * p, 2 if p != 0.05 else 3, say), 13, "start"))
+            parts.append(
+                circle(233, y, other, 11, GREEN if best else "#f8dddd" if greedy else "white")
+            )
+            parts.append(
+                text(252, y + 5, number(first[name] * p, 2 if p != 0.05 else 3, say), 13, "start")
+            )
             note = say("beam", "faisceau") if best else say("greedy", "glouton") if greedy else ""
             parts.append(text(290, y + 5, note, 12, "start", colour))
     title = say("Beam search of width 2", "Recherche en faisceau de largeur 2")
@@ -643,21 +757,46 @@ def attention(say: Say) -> str:
         )
         vector = comma.join(f"{value:g}" for value in state)
         parts.append(box(x, 200, 62, 30, f"({vector})", BLUE))
-        parts.append(text(x, 165, number(weight, 4, say), 12, font_weight="bold"))
+        halo = {"paint_order": "stroke", "stroke": "white", "stroke_width": "4"}
+        parts.append(text(x + 9 * (1 - i), 160, number(weight, 4, say), 12, **halo))
         if i:
             parts.append(line([(x - 44, 200), (x - 31, 200)], DARK_BLUE))
-    title = say("A context is a weighted mean of states", "Un contexte est une moyenne pondérée d'états")
+    title = say(
+        "A context is a weighted mean of states", "Un contexte est une moyenne pondérée d'états"
+    )
     return svg(245, title, *parts)
 
 
 def transformer(say: Say) -> str:
-    parts = [text(8, 18, say("recurrent: one state, whatever came before", "récurrent : un état, quel que soit le passé"), 12, "start")]
+    parts = [
+        text(
+            8,
+            18,
+            say(
+                "recurrent: one state, whatever came before",
+                "récurrent : un état, quel que soit le passé",
+            ),
+            12,
+            "start",
+        )
+    ]
     for i in range(6):
         x = 32 + 58 * i
         parts.append(box(x, 45, 32, 28, "a" if i == 5 else "", BLUE if i == 5 else GREY))
         if i:
             parts.append(line([(x - 42, 45), (x - 16, 45)], DARK_BLUE))
-    parts.append(text(8, 96, say("self-attention: all steps so far are kept", "auto-attention : tous les pas restent en mémoire"), 12, "start"))
+    parts.append(
+        text(
+            8,
+            96,
+            say(
+                "self-attention: all steps so far are kept",
+                "auto-attention : tous les pas restent en mémoire",
+            ),
+            12,
+            "start",
+        )
+    )
     for i in range(6):
         x = 32 + 58 * i
         parts.append(box(x, 185, 32, 28, "k v", BLUE, 11))
