@@ -46,11 +46,6 @@ def text(
     )
 
 
-def label(x: float, y: float, words: str, size: int = 12, fill: str = INK) -> str:
-    """Returns text that begins at x."""
-    return text(x, y, words, size, "start", fill)
-
-
 def at(letter: str, step: str) -> str:
     """Returns a letter with its step as superscript, as in a<t>."""
     return f'{letter}<tspan dy="-5" font-size="10">&lt;{step}&gt;</tspan><tspan dy="5"> </tspan>'
@@ -372,7 +367,8 @@ def cost(say: Say) -> str:
         y, wide = 42 + 32 * i, 190 * count / counts["LSTM"]
         parts.append(text(8, y + 5, name, 13, "start"))
         parts.append(
-            f'<rect x="92" y="{y - 11}" width="{wide:.0f}" height="22" fill="{BLUE}" stroke="#555"/>'
+            f'<rect x="92" y="{y - 11}" width="{wide:.0f}" height="22" fill="{BLUE}" '
+            'stroke="#555"/>'
         )
         parts.append(text(98 + wide, y + 5, f"{count:,}".replace(",", say(",", " ")), 12, "start"))
     y = 165
@@ -675,7 +671,7 @@ def language_model(say: Say) -> str:
         )
     ):
         y = 40 + 105 * row
-        parts.append(label(8, y - 22, name))
+        parts.append(text(8, y - 22, name, 12, "start"))
         for i, word in enumerate(words):
             seen = row == 1 or i >= 4
             parts.append(

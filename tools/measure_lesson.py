@@ -2,8 +2,8 @@
 
 python tools/measure_lesson.py
 
-The vectors are those inside the packed `conll-bilstm-crf`, which began with GloVe's. They are read from
-the file of weights, without TensorFlow.
+The vectors are those inside the packed `conll-bilstm-crf`, which began with GloVe's. They are read
+from the file of weights, without TensorFlow.
 """
 
 from __future__ import annotations
