@@ -164,6 +164,7 @@ SCORES = {
         "imdb-bilstm size": ("metrics.parameters", ",d"),
         "imdb-deep-gru size": ("metrics.parameters", ",d"),
     },
+    "12-words.md": {"imdb-simplernn": ("metrics.parameters", ",d")},
     "13-language-models.md": {
         "shakespeare-lstm": ("score", "0.3f"),
         "shakespeare-gru": ("score", "0.3f"),
