@@ -82,6 +82,22 @@ def test_the_drawings_are_readable_on_a_phone():
         assert len(picture) < 40_000, path.name
 
 
+@pytest.mark.parametrize("folder", [ENGLISH, FRENCH], ids=lambda folder: folder.name)
+def test_equations_use_what_the_converter_knows(folder):
+    from latex2mathml.converter import convert
+
+    for name in CHAPTERS:
+        text = BLOCK.sub("", read(folder, name))
+        equations = re.findall(r"\$\$\n(.*?)\$\$", text, re.DOTALL)
+        equations += re.findall(r"\$([^$\n]+)\$", re.sub(r"\$\$.*?\$\$", "", text, flags=re.DOTALL))
+        assert equations
+        for equation in equations:
+            shown = re.sub(r"<[^>]*>", "", convert(equation))
+            # An unknown command or alignment is written as it is.
+            assert "\\" not in shown, f"{name}: {equation}"
+            assert "&amp;" not in shown, f"{name}: {equation}"
+
+
 # Both editions
 
 
