@@ -18,7 +18,7 @@ Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recip
 Remedies, each a setting:
 
     recurrent=orthogonal    U keeps lengths (Saxe, McClelland & Ganguli 2014); Keras' default
-    forget_bias=true        f starts near 1 (Gers, Schmidhuber & Cummins 2000)
+    forget_bias=true        f starts at 0.73, not 0.5 (Jozefowicz, Zaremba & Sutskever 2015)
     clip_norm               steps of exploded gradients are cut (Pascanu, Mikolov & Bengio 2013)
     layer_norm=true         states keep their size (Ba, Kiros & Hinton 2016)
     recurrent=identity activation=relu   the IRNN: a SimpleRNN that starts as a plain sum of its
