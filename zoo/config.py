@@ -16,7 +16,7 @@ STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 FORMATS = ("saved_model", "keras", "litert", "onnx")
 # How exact numbers are in a file, by its format; the first is the default.
-PRECISIONS = {
+FILE_PRECISIONS = {
     "litert": ("float32", "float16", "int8"),
     "onnx": ("float32", "int8"),
 }

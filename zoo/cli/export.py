@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli import options
-from zoo.config import FORMATS, MAX_WARMUP, PRECISIONS, parse_settings
+from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP, parse_settings
 
 
 @click.command()
@@ -22,7 +22,7 @@ from zoo.config import FORMATS, MAX_WARMUP, PRECISIONS, parse_settings
 )
 @click.option(
     "--precision",
-    type=click.Choice(list(dict.fromkeys(sum(PRECISIONS.values(), ())))),
+    type=click.Choice(list(dict.fromkeys(sum(FILE_PRECISIONS.values(), ())))),
     default="float32",
     show_default=True,
     help="Of the weights in an ONNX or LiteRT file.",

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from zoo import files
-from zoo.config import FORMATS, MAX_WARMUP, PRECISIONS
+from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP
 from zoo.data import Examples
 from zoo.errors import (
     UsageError,
@@ -78,10 +78,10 @@ def export(
     """
     if not isinstance(format, str) or format not in FORMATS:
         raise UsageError(f"Unknown format {quoted(format)}.{suggest(format, FORMATS)}")
-    if format in PRECISIONS:
+    if format in FILE_PRECISIONS:
         bundle.check(format, precision)
     elif precision != "float32":
-        raise UsageError(f"precision is for the formats {' and '.join(PRECISIONS)}.")
+        raise UsageError(f"precision is for the formats {' and '.join(FILE_PRECISIONS)}.")
     check_integer("warmup", warmup)
     check_path("directory", directory)
     check_mapping("limits", limits)
@@ -118,7 +118,7 @@ def export(
             extra = scratch
             if format == "keras":
                 trained.save(scratch / "model.keras")
-            elif format in PRECISIONS:
+            elif format in FILE_PRECISIONS:
                 bundle.write(predictor, scratch, format, precision)
             else:
                 served = serve_together(members) if together else predictor.served()

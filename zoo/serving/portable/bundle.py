@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from zoo import files
-from zoo.config import PRECISIONS
+from zoo.config import FILE_PRECISIONS
 from zoo.errors import UsageError, quoted, suggest
 from zoo.serving.capabilities import STEP
 from zoo.serving.predictor import Predictor
@@ -49,7 +49,7 @@ def check(format: str, precision: str) -> None:
     Raises:
       UsageError: the extra is not installed, or the format has no such precision.
     """
-    known = PRECISIONS[format]
+    known = FILE_PRECISIONS[format]
     if not isinstance(precision, str) or precision not in known:
         raise UsageError(
             f"The format {format} has no precision {quoted(precision)}.{suggest(precision, known)}"
@@ -131,7 +131,7 @@ def write(predictor: Predictor, folder: Path, format: str, precision: str = "flo
       predictor: of a model that has weights.
       folder: that exists.
       format: `"onnx"` or `"litert"`.
-      precision: one of `zoo.config.PRECISIONS` for the format.
+      precision: one of `zoo.config.FILE_PRECISIONS` for the format.
 
     Raises:
       ZooError: the network has an operation that the format has not.

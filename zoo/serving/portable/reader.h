@@ -32,7 +32,7 @@ inline std::string read(const std::string& path) {
 inline void put(uint32_t c, std::string& to) {
   if (c < 0x80) { to += char(c); return; }
   int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-  to += char((0xF00 >> more & 0xFF) | c >> 6 * more);
+  to += char((0x7F80 >> more & 0xFF) | c >> 6 * more);
   while (more--) to += char(0x80 | (c >> 6 * more & 0x3F));
 }
 

@@ -7,47 +7,53 @@
 From a shell: `python reader.py folder "What a film!"`.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 ASCII_SIGN = re.compile(r"([^a-z0-9\s'])")  # of text in lower case
+NOT_ASCII = re.compile("[\0-\x7f]?[^\0-\x7f]+")  # and the letter before, which may take marks
 MARKUP = re.compile(r"</?[a-z][^<>]*>")
 
 
-def load(path, threads=1):
+def load(path: str | Path, threads: int = 1) -> Model:
     """Returns the model in a folder, of the newest version if it has several, or of a file."""
-    path = Path(path)
-    versions = [p for p in path.glob("*") if p.name.isdecimal()] if path.is_dir() else []
-    path = max(versions, key=lambda p: int(p.name)) if versions else path
-    if path.is_dir():
-        found = [path / f"model.{kind}" for kind in ("onnx", "tflite")]
-        path = next((each for each in found if each.exists()), None)
-    if path is None or not path.is_file():
-        raise FileNotFoundError("There is neither model.onnx nor model.tflite in this folder.")
-    return Model(path, threads)
+    place = Path(path)
+    versions = [p for p in place.glob("*") if p.name.isdecimal()] if place.is_dir() else []
+    place = max(versions, key=lambda p: int(p.name)) if versions else place
+    if place.is_dir():
+        files = [place / f"model.{kind}" for kind in ("onnx", "tflite")]
+        place = next((each for each in files if each.exists()), files[0])
+    if not place.is_file():
+        raise FileNotFoundError(f"There is no exported model at {path}.")
+    return Model(place, threads)
 
 
 class Model:
     """A network, and what turns text into its input."""
 
-    def __init__(self, path, threads=1):
+    def __init__(self, path: Path, threads: int = 1) -> None:
         engine = _Onnx if path.suffix == ".onnx" else _Litert
         self._engine = engine(path, threads)
         described = path.with_name("model.json")
         stored = described.read_text("utf-8") if described.exists() else self._engine.metadata()
         self.about = json.loads(stored)
+        self._names = self.about if path.stem == "model" else self.about[path.stem]
         self.labels = self.about["labels"]
         self.encode = encoder(self.about["tokenizer"])
 
-    def run(self, **inputs):
+    def run(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Returns the outputs of the network by name; inputs are arrays by name, a row each."""
-        return self._engine.run(inputs)
+        return self._engine.run(inputs, self._names["inputs"], self._names["outputs"])
 
-    def predict(self, texts):
+    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns a dict for each text: label, score, probabilities; or the network's output."""
         if self.encode is None:
             raise ValueError("This model does not read text. Call run() with its arrays.")
@@ -71,7 +77,7 @@ class Model:
 
 
 class _Onnx:
-    def __init__(self, path, threads):
+    def __init__(self, path: Path, threads: int) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -79,73 +85,74 @@ class _Onnx:
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        self._types = {i.name: i.type[7:-1] for i in self._session.get_inputs()}
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._types = {
+            each.name: each.type[7:-1].replace("float", "float32")  # "tensor(float)"
+            for each in self._session.get_inputs()
+        }
 
-    def metadata(self):
+    def metadata(self) -> str:
         return self._session.get_modelmeta().custom_metadata_map["rnn-zoo"]
 
-    def run(self, inputs):
-        numpy_of = {"float": "float32"}
-        given = {
-            name: np.asarray(value, numpy_of.get(self._types[name], self._types[name]))
-            for name, value in inputs.items()
-        }
-        return dict(zip(self._outputs, self._session.run(None, given), strict=True))
+    def run(
+        self, inputs: Mapping[str, Any], _: Sequence[str], outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        given = {name: np.asarray(value, self._types[name]) for name, value in inputs.items()}
+        return dict(zip(outputs, self._session.run(outputs, given), strict=True))
 
 
 class _Litert:
     """One row at a time, because the file is of one row."""
 
-    def __init__(self, path, threads):
+    def __init__(self, path: Path, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         self._net = Interpreter(str(path), num_threads=threads)
         self._path = path
 
-    def metadata(self):
+    def metadata(self) -> str:
         raise FileNotFoundError(f"model.json is not beside {self._path.name}. Copy it there.")
 
-    def run(self, inputs):
-        rows = {name: np.asarray(value) for name, value in inputs.items()}
-        answers = [
-            self._row({name: value[i : i + 1] for name, value in rows.items()})
-            for i in range(len(next(iter(rows.values()))))
+    def run(
+        self, inputs: Mapping[str, Any], order: Sequence[str], outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        given = self._net.get_input_details()
+        values = [
+            np.asarray(inputs[name], detail["dtype"])
+            for name, detail in zip(order, given, strict=True)
         ]
-        return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+        rows = [self._row([value[i : i + 1] for value in values]) for i in range(len(values[0]))]
+        return {
+            name: np.concatenate(parts)
+            for name, parts in zip(outputs, zip(*rows, strict=True), strict=True)
+        }
 
-    def _row(self, inputs):
-        details = {_plain(d["name"]): d for d in self._net.get_input_details()}
-        if any(tuple(details[n]["shape"]) != v.shape for n, v in inputs.items()):
-            for name, value in inputs.items():
-                self._net.resize_tensor_input(details[name]["index"], value.shape)
-        self._net.allocate_tensors()
-        for name, value in inputs.items():
-            self._net.set_tensor(details[name]["index"], value.astype(details[name]["dtype"]))
-        self._net.invoke()
-        found = self._net.get_output_details()
-        return {_plain(d["name"]): np.array(self._net.get_tensor(d["index"])) for d in found}
+    def _row(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        net = self._net
+        for detail, value in zip(net.get_input_details(), values, strict=True):
+            if tuple(detail["shape"]) != value.shape:
+                net.resize_tensor_input(detail["index"], value.shape)
+        net.allocate_tensors()
+        for detail, value in zip(net.get_input_details(), values, strict=True):
+            net.set_tensor(detail["index"], value)
+        net.invoke()
+        return [np.array(net.get_tensor(each["index"])) for each in net.get_output_details()]
 
 
-def _plain(name):
-    return name.split(":")[0].removeprefix("serving_default_")
-
-
-def encoder(rules):
+def encoder(rules: dict[str, Any] | None) -> Words | Characters | None:
     """Returns the function from a text to its ids; None of a model that does not read text."""
     if rules is None:
         return None
-    return {"words": Words, "characters": Characters}[rules["kind"]](rules)
+    return Words(rules) if rules["kind"] == "words" else Characters(rules)
 
 
 class Characters:
     """Characters to ids; others are omitted."""
 
-    def __init__(self, rules):
+    def __init__(self, rules: dict[str, Any]) -> None:
         self._ids = {symbol: number for number, symbol in enumerate(rules["symbols"], 1)}
         self._before = rules["before"]
 
-    def __call__(self, text):
+    def __call__(self, text: str) -> list[int]:
         ids = self._ids
         return [ids[c] for c in self._before + text if c in ids]
 
@@ -153,12 +160,12 @@ class Characters:
 class Words:
     """Text to ids of words, by the rules of the graph that the network was trained with."""
 
-    def __init__(self, rules):
+    def __init__(self, rules: dict[str, Any]) -> None:
         self._rules = rules
         self._ids = {word: number for number, word in enumerate(rules["vocabulary"], 2)}
-        self._made = None
+        self._made: _Unicode | None = None
 
-    def __call__(self, text):
+    def __call__(self, text: str) -> list[int]:
         ids = self._ids
         words = self.split(text)
         most = self._rules["max_words"]
@@ -166,7 +173,7 @@ class Words:
             words = words[: most // 4] + words[len(words) - most + most // 4 :]
         return [ids.get(word, 1) for word in words] or [1]
 
-    def split(self, text):
+    def split(self, text: str) -> list[str]:
         """Returns the words and signs of a text, in lower case."""
         text = re.sub("[\ud800-\udfff]", "\ufffd", text)
         most = self._rules["max_bytes"]
@@ -187,10 +194,12 @@ class Words:
 class _Unicode:
     """The rules for characters beyond ASCII, as the file has them."""
 
-    def __init__(self, rules):
+    def __init__(self, rules: dict[str, Any]) -> None:
         self._rules = rules
         self.space = re.compile(f"[{_ranges(rules['space'])}]+")
-        self.sign = re.compile(f"([^{_ranges(rules['letter'])}{_ranges(rules['mark'])} '])")
+        # What is quick to tell comes first: most characters are ASCII.
+        known = _ranges(rules["letter"]) + _ranges(rules["mark"])
+        self.sign = re.compile(f"([!-&(-/:-@[-`{{-~]|(?![\0-\x7f])[^{known} '])")
         self._lower = {code: "".join(map(chr, new)) for code, *new in rules["lower"]}
         cased, ignorable = _ranges(rules["cased"]), _ranges(rules["ignorable"])
         self._sigma = re.compile(f"(?<=[{cased}])([{ignorable}]*)Σ(?![{ignorable}]*[{cased}])")
@@ -200,24 +209,28 @@ class _Unicode:
         self._seen.update(dict.fromkeys(_each(rules["parting"]), " "))
         letter, mark = _ranges(rules["letter"]), _ranges(rules["mark"])
         quotes = "".join(map(chr, rules["apostrophes"]))
-        self._inside = re.compile(f"([{letter}{mark}])[{quotes}](?=[{letter}])")
+        self._inside = re.compile(f"[{quotes}](?<=[{letter}{mark}].)(?=[{letter}])")
         self._composed = {code: parts for code, *parts in rules["composed"]}
         self._marks = dict(rules["marks"])
         self._pairs = {(one, two): code for one, two, code in rules["pairs"]}
 
-    def lower(self, text):
+    def lower(self, text: str) -> str:
         if "Σ" in text:
             text = self._sigma.sub(r"\1ς", text)
         return text.translate(self._lower)
 
-    def normalise(self, text):
+    def normalise(self, text: str) -> str:
         if "marks" not in self._rules:
             return text
-        return self._inside.sub(r"\1'", self.compose(text.translate(self._seen)))
+        return self._inside.sub("'", NOT_ASCII.sub(self._composed_part, text.translate(self._seen)))
 
-    def compose(self, text):
+    def _composed_part(self, found: re.Match[str]) -> str:
+        return self.compose(found[0])
+
+    def compose(self, text: str) -> str:
         """Returns Unicode's normal form C: takes characters apart, sorts marks, joins them."""
-        parts, marks = [], self._marks
+        parts: list[int] = []
+        marks = self._marks
         for code in map(ord, text):
             parts += self._composed.get(code, (code,)) if code > 127 else (code,)
         for end in range(1, len(parts)):  # marks of a letter by their classes, stable
@@ -225,7 +238,8 @@ class _Unicode:
             while kind and end and marks.get(parts[end - 1], 0) > kind:
                 parts[end - 1 : end + 1] = parts[end], parts[end - 1]
                 end -= 1
-        done, letter, last = [], -1, 0
+        done: list[int] = []
+        letter, last = -1, 0
         for code in parts:
             kind = marks.get(code, 0)
             if letter >= 0 and (letter == len(done) - 1 or last < kind):
@@ -238,7 +252,7 @@ class _Unicode:
             done.append(code)
         return "".join(map(chr, done))
 
-    def _pair(self, one, two):
+    def _pair(self, one: int, two: int) -> int | None:
         if 0x1100 <= one < 0x1113 and 0x1161 <= two < 0x1176:  # Korean
             return 0xAC00 + ((one - 0x1100) * 21 + two - 0x1161) * 28
         if 0xAC00 <= one < 0xD7A4 and (one - 0xAC00) % 28 == 0 and 0x11A7 < two < 0x11C3:
@@ -246,11 +260,11 @@ class _Unicode:
         return self._pairs.get((one, two))
 
 
-def _each(ranges):
+def _each(ranges: Sequence[int]) -> Iterator[int]:
     return (c for a, b in zip(ranges[::2], ranges[1::2], strict=True) for c in range(a, b + 1))
 
 
-def _ranges(ranges):
+def _ranges(ranges: Sequence[int]) -> str:
     """Returns the inside of a class of a regular expression."""
     return "".join(rf"\U{a:08x}-\U{b:08x}" for a, b in zip(ranges[::2], ranges[1::2], strict=True))
 
