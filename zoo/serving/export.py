@@ -30,7 +30,7 @@ from zoo.serving.capabilities import ANSWER
 from zoo.serving.ensemble import check_members, describe, serve_together
 from zoo.serving.find import ABOUT, EXTRA, is_pattern
 from zoo.serving.inputs import tensors
-from zoo.serving.portable import bundle
+from zoo.serving.portable import bundle, twin
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
@@ -140,7 +140,11 @@ def export(
                 files.write_json(extra / "config.json", predictor.resolved)
                 if predictor.card:
                     card.write(extra, predictor.recipe)
-            return _publish(scratch, directory)
+            version = _publish(scratch, directory)
+            if format in FILE_PRECISIONS and precision == "float32" and not limits:
+                if predictor.folder.parent == files.home() / "pretrained":
+                    twin.keep(predictor.name, version)
+            return version
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like

@@ -6,3 +6,33 @@ together with `writer`; `litert` converts for LiteRT; `bundle` writes a folder. 
 
 Importing this package imports nothing heavy.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.serving.portable.reader import Model
+
+
+def load(path: str | Path, threads: int = 1) -> Model:
+    """Loads an export in ONNX or LiteRT, without TensorFlow.
+
+    Args:
+      path: of the file `model.onnx` or `model.tflite`, of its folder, or of the folder of its
+        versions.
+      threads: that compute an answer.
+
+    Returns:
+      A model with `predict(texts)` and `run(**arrays)`; it is safe to share between threads in
+      ONNX, not in LiteRT.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ModuleNotFoundError: `onnxruntime` or `ai-edge-litert` is not installed.
+    """
+    from zoo.serving.portable import reader
+
+    return reader.load(path, threads)

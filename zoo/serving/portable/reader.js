@@ -120,7 +120,8 @@ async function predict(ort, session, about, text) {
   const [output] = Object.values(await session.run({ [name]: tensor }));
   if (!about.labels) return output;
   const best = output.data.indexOf(Math.max(...output.data));
-  return { label: about.labels[best], score: output.data[best], probabilities: [...output.data] };
+  const probabilities = Object.fromEntries(about.labels.map((label, i) => [label, output.data[i]]));
+  return { label: about.labels[best], score: output.data[best], probabilities };
 }
 
 if (typeof module !== "undefined") module.exports = { encoder, predict };

@@ -70,7 +70,7 @@ class Model:
             {
                 "label": self.labels[int(row.argmax())],
                 "score": float(row.max()),
-                "probabilities": row.tolist(),
+                "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
             }
             for row in output
         ]
