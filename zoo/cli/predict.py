@@ -114,12 +114,9 @@ def predict(
     kind = _kind(target, as_json)
     read = Reading(reading)
     lines = _lines(source, read) if source and _is_text(source) else None
-    plain = not (beam or n_best or drawn or columns or trust or reading.to_json())
-    if (
-        plain
-        and (lines is not None or texts)
-        and _answered_at_once(model, lines or texts, target, kind)
-    ):
+    given_texts = list(texts) if lines is None else lines
+    special = beam or n_best or drawn or columns or trust or reading.to_json()
+    if given_texts and not special and _answered_at_once(model, given_texts, read, target, kind):
         return
     options.import_tensorflow()
     from zoo.serving import load
@@ -181,7 +178,7 @@ def predict(
 
 
 def _answered_at_once(
-    model: str, texts: Sequence[str], target: str | None, kind: str | None
+    model: str, texts: list[str], read: Reading, target: str | None, kind: str | None
 ) -> bool:
     """Answers by the ONNX or LiteRT twin of a model, if there is one: without TensorFlow."""
     from zoo.registry import get_recipe, recipes
@@ -192,9 +189,10 @@ def _answered_at_once(
     if folder is None:
         return False
     recipe = recipe_of(folder) if model not in recipes() else get_recipe(model)
-    answers = twin.answers(folder, list(texts))
+    for note in read.notes:
+        click.echo(f"note: {options.printable(note)}", err=True)
     rows = [{"text": text} for text in texts]
-    _write(recipe, rows, {"text": list(texts)}, answers, target, kind)
+    _write(recipe, rows, {"text": texts}, twin.answers(folder, texts), target, kind)
     return True
 
 

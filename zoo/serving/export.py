@@ -141,9 +141,9 @@ def export(
                 if predictor.card:
                     card.write(extra, predictor.recipe)
             version = _publish(scratch, directory)
-            if format in FILE_PRECISIONS and precision == "float32" and not limits:
-                if predictor.folder.parent == files.home() / "pretrained":
-                    twin.keep(predictor.name, version)
+            is_packed = predictor.folder.parent == files.home() / "pretrained"
+            if is_packed and format in FILE_PRECISIONS and precision == "float32" and not limits:
+                twin.keep(predictor.name, version)
             return version
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error

@@ -77,7 +77,7 @@ def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
     for start in range(0, len(order), PART):
         rows = order[start : start + PART]
         found.update(zip(rows, model.predict([texts[row] for row in rows]), strict=True))
-    return [found[row] for row in range(len(texts))]
+    return [dict(sorted(found[row].items())) for row in range(len(texts))]
 
 
 def _newest(folder: Path) -> Path | None:
