@@ -254,7 +254,7 @@ def render_formats(directory: str | Path = "results") -> str:
     path = Path(directory) / "formats.json"
     if not path.exists():
         raise ZooError(f"{path} is missing. `python -m benchmarks formats NAME…` writes it.")
-    from benchmarks.formats import render
+    from benchmarks.formats_table import render
 
     return render(files.read_json(path))
 
