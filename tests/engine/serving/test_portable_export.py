@@ -119,3 +119,17 @@ def test_an_operation_that_onnx_lacks_is_named():
     spec = tf.TensorSpec([None, 3], tf.float32, name="x")
     with pytest.raises(ZooError, match=r"the operation Digamma .*does not know"):
         convert(lambda x: {"output": tf.math.digamma(model(x))}, [spec], model)
+
+
+def test_a_damaged_export_is_named(version, tmp_path):
+    import shutil
+
+    from zoo.errors import ZooError
+
+    folder = shutil.copytree(version, tmp_path / "copy")
+    (folder / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(ZooError, match="is damaged or of another version"):
+        twin.answers(folder, TEXTS)
+    (folder / "model.json").write_text("[]")
+    with pytest.raises(ZooError, match=r"model\.json"):
+        twin.find_twin(str(folder))

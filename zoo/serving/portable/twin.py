@@ -9,12 +9,13 @@ This module imports nothing heavy.
 from __future__ import annotations
 
 import importlib.util
-import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.errors import ZooError, first_line
 from zoo.manifest import manifest_entry
 from zoo.registry import recipes
 
@@ -32,11 +33,11 @@ def find_twin(model: str) -> Path | None:
     Returns:
       A folder whose engine is installed here, of a model that classifies texts.
     """
-    folder = cached(model) if model in recipes() else _newest(Path(model))
+    folder = cached(model) if model in recipes() else _newest(model)
     if folder is None or not (folder / "model.json").is_file():
         return None
-    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    if not about["labels"] or not about["tokenizer"]:
+    about = files.read_object(folder / "model.json")
+    if not about.get("labels") or not about.get("tokenizer"):
         return None
     for name, package in ENGINES.items():
         if (folder / name).exists() and importlib.util.find_spec(package) is not None:
@@ -71,7 +72,12 @@ def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
     """Returns what a twin answers, as `Predictor.predict` does."""
     from zoo.serving.portable import load
 
-    model = load(folder)
+    try:
+        model = load(folder)
+    except Exception as error:  # of types that the engines do not publish
+        raise ZooError(
+            f"{folder} is damaged or of another version ({first_line(error)}). Export it again."
+        ) from error
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(order), PART):
@@ -80,6 +86,9 @@ def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
     return [dict(sorted(found[row].items())) for row in range(len(texts))]
 
 
-def _newest(folder: Path) -> Path | None:
-    versions = [path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir()]
+def _newest(model: str) -> Path | None:
+    if not os.path.isdir(model):  # unlike Path.is_dir, also False for what can be no path
+        return None
+    folder = Path(model)
+    versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
     return max(versions, key=lambda path: int(path.name)) if versions else folder
