@@ -16,13 +16,17 @@ def examples_of(predictor):
     batches = predictor.recipe.batches(
         predictor.config, predictor.assets, predictor.recipe.dataset.sample()
     )
-    network = bundle.network(predictor)
-    x = batches.x if isinstance(batches.x, dict) else {network.inputs[0].name: batches.x}
-    types = {spec.name: spec.dtype.as_numpy_dtype for spec in network.inputs}
-    count = min(batches.rows, 4)
-    return [
-        {name: np.asarray(rows[i], types[name]) for name, rows in x.items()} for i in range(count)
-    ]
+    first = bundle.network(predictor).inputs[0].name
+    rows = []
+    for number in range(min(batches.rows, 4)):
+        x, _ = batches.take(np.array([number]))
+        rows.append(
+            {
+                name: np.asarray(v)[0]
+                for name, v in (x if isinstance(x, dict) else {first: x}).items()
+            }
+        )
+    return rows
 
 
 def together(rows):

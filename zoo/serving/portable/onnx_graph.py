@@ -57,9 +57,9 @@ def convert(
     writer = Writer(concrete, OPERATIONS, by_output)
     given = [writer.input(spec) for spec in inputs]
     named = [writer.output(name, tensor) for name, tensor in outputs.items()]
-    graph = helper.make_graph(
-        list(writer.nodes), model.name, given, named, list(writer.initializers.values())
-    )
+    used = {name for node in writer.nodes for name in node.input}
+    constants = [value for name, value in writer.initializers.items() if name in used]
+    graph = helper.make_graph(writer.nodes, model.name, given, named, constants)
     proto = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],

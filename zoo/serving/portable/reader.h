@@ -79,6 +79,10 @@ struct Json {
     if (at >= s.size()) throw std::runtime_error("JSON ends too early");
     return s[at];
   }
+  static uint32_t hex(const std::string& s, size_t& at) {
+    at += 4;
+    return uint32_t(std::stoul(s.substr(at - 3, 4), nullptr, 16));
+  }
   static Json value(const std::string& s, size_t& at) {
     Json made;
     char c = next(s, at);
@@ -94,8 +98,14 @@ struct Json {
         if (s[at] != '\\') { made.text += s[at]; continue; }
         char escape = s.at(++at);
         const std::string from = "bfnrt", to = "\b\f\n\r\t";
-        if (escape == 'u') { put(std::stoul(s.substr(at + 1, 4), nullptr, 16), made.text); at += 4; }
-        else made.text += from.find(escape) < 5 ? to[from.find(escape)] : escape;
+        if (escape == 'u') {
+          uint32_t code = hex(s, at);
+          if (code >> 10 == 0x36 && s.compare(at + 1, 2, "\\u") == 0) {  // half of a pair
+            at += 2;
+            code = 0x10000 + ((code & 0x3FF) << 10) + (hex(s, at) & 0x3FF);
+          }
+          put(code, made.text);
+        } else made.text += from.find(escape) < 5 ? to[from.find(escape)] : escape;
       }
       at++;
     } else {
