@@ -344,12 +344,13 @@ def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
 def table(pages: tuple[str, ...], results: str, check: bool) -> None:
     """Write the tables of models and of results between the markers of each PAGE.
 
-    Without PAGE: README.md, docs/results.md and docs/serving.md.
+    Without PAGE: README.md and docs/results.md; and docs/serving.md once formats were measured.
     """
     from benchmarks.results import write_table
 
     changed = []
-    for page in pages or ("README.md", "docs/results.md", "docs/serving.md"):
+    measured = ("docs/serving.md",) if (Path(results) / "formats.json").exists() else ()
+    for page in pages or ("README.md", "docs/results.md", *measured):
         if write_table(page, results, check=check):
             changed.append(page)
         state = "is out of date" if check else "changed"
