@@ -344,18 +344,34 @@ def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
 def table(pages: tuple[str, ...], results: str, check: bool) -> None:
     """Write the tables of models and of results between the markers of each PAGE.
 
-    Without PAGE: README.md and docs/results.md.
+    Without PAGE: README.md and docs/results.md; and docs/serving.md once formats were measured.
     """
     from benchmarks.results import write_table
 
     changed = []
-    for page in pages or ("README.md", "docs/results.md"):
+    measured = ("docs/serving.md",) if (Path(results) / "formats.json").exists() else ()
+    for page in pages or ("README.md", "docs/results.md", *measured):
         if write_table(page, results, check=check):
             changed.append(page)
         state = "is out of date" if check else "changed"
         click.echo(f"{page} {state if page in changed else 'is up to date'}")
     if check and changed:
         raise ZooError(f"Run `python -m benchmarks table {' '.join(changed)}`.")
+
+
+@benchmarks.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("-o", "--output", default="results/formats.json", show_default=True, metavar="FILE")
+@click.option(
+    "--rows", type=click.IntRange(1), default=500, show_default=True, help="Test rows scored."
+)
+def formats(models: tuple[str, ...], output: str, rows: int) -> None:
+    """Measure each MODEL as ONNX and LiteRT, in every precision: size, time of a row, metric."""
+    options.import_tensorflow()
+    from benchmarks.formats import measure
+
+    measure(models, output, rows=rows, log=functools.partial(click.echo, err=True))
+    click.echo(output)
 
 
 @benchmarks.command()

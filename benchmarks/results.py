@@ -14,6 +14,7 @@ from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
+FORMATS = "<!-- formats: made by `python -m benchmarks table` -->", "<!-- end of formats -->"
 MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of models -->"
 
 # The best recurrent network that its source reports on the same test split, by data and metric.
@@ -253,7 +254,7 @@ def write_table(
     """
     path = Path(readme)
     new = text = path.read_text(encoding="utf-8")
-    tables = [(BEGIN, END, render_table), (*MODELS, render_models)]
+    tables = [(BEGIN, END, render_table), (*MODELS, render_models), (*FORMATS, render_formats)]
     present = [table for table in tables if table[0] in text or table[1] in text]
     for begin, end, render in present or tables[:1]:
         if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
@@ -263,6 +264,20 @@ def write_table(
     if new != text and not check:
         files.write_text(path, new)
     return new != text
+
+
+def render_formats(directory: str | Path = "results") -> str:
+    """Returns the Markdown table of models in other formats.
+
+    Raises:
+      ZooError: there is no measurement.
+    """
+    path = Path(directory) / "formats.json"
+    if not path.exists():
+        raise ZooError(f"{path} is missing. `python -m benchmarks formats NAME…` writes it.")
+    from benchmarks.formats_table import render
+
+    return render(files.read_json(path))
 
 
 def render_models(directory: str | Path = "results") -> str:

@@ -14,7 +14,12 @@ from zoo.errors import UsageError, quoted, suggest
 # without importing TensorFlow.
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-FORMATS = ("saved_model", "keras")
+FORMATS = ("saved_model", "keras", "litert", "onnx")
+# How exact numbers are in a file, by its format; the first is the default.
+FILE_PRECISIONS = {
+    "litert": ("float32", "float16", "int8"),
+    "onnx": ("float32", "int8"),
+}
 INSPECTED = ("gradients", "gates", "saliency", "states")
 MAX_WARMUP = 1000  # TF Serving refuses more records
 

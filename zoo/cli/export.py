@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli import options
-from zoo.config import FORMATS, MAX_WARMUP, parse_settings
+from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP, parse_settings
 
 
 @click.command()
@@ -17,7 +17,15 @@ from zoo.config import FORMATS, MAX_WARMUP, parse_settings
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     show_default=True,
-    help="saved_model to serve, keras to go on training.",
+    help="saved_model to serve; keras to go on training; litert (phones, small devices) and onnx "
+    "to answer where TensorFlow is not installed.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(list(dict.fromkeys(sum(FILE_PRECISIONS.values(), ())))),
+    default="float32",
+    show_default=True,
+    help="Of the weights in an ONNX or LiteRT file.",
 )
 @click.option(
     "--warmup",
@@ -43,6 +51,7 @@ def export(
     others: tuple[str, ...],
     directory: str,
     format: str,
+    precision: str,
     warmup: int,
     limits: dict[str, str],
     ensemble: bool,
@@ -63,6 +72,7 @@ def export(
         model,
         directory,
         format=format,
+        precision=precision,
         warmup=warmup,
         limits=limits,
         ensemble=others,

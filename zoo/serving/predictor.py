@@ -56,6 +56,7 @@ from zoo.serving.inputs import (
     tensors,
     with_lengths,
 )
+from zoo.serving.portable.twin import is_portable
 from zoo.serving.requests import read_request
 from zoo.serving.signatures import Served
 from zoo.training.folder import read_metrics
@@ -116,6 +117,11 @@ class Predictor:
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
         )
+        if is_portable(self.folder):
+            raise UsageError(
+                f"{self.folder} is an export for machines without TensorFlow. "
+                "zoo.serving.portable.load reads it; its reader.py does so without this package."
+            )
         if not has_weights(self.folder):
             raise ZooError(
                 f"{self.folder} has no weights yet: no epoch is complete. Run its `zoo train` "
