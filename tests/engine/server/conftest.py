@@ -45,7 +45,11 @@ def write_model(folder, plus=2.0, broken=False):
     @function(spec("text", tf.string), tf.TensorSpec([], tf.int32, name="times"))
     def repeat(text, times):
         size = tf.strings.length(text)
-        return {"text": text, "count": size * times, "right": tf.fill(tf.shape(size), tf.equal(times, 2))}
+        return {
+            "text": text,
+            "count": size * times,
+            "right": tf.fill(tf.shape(size), tf.equal(times, 2)),
+        }
 
     @function(spec("text", tf.string))
     def classify(text):
