@@ -220,6 +220,7 @@ def load(
                 found.failures.append(f"after {time.monotonic() - start:.1f} s: {wrong}")
             else:
                 found.milliseconds.append((time.perf_counter() - begun) * 1e3)
+                found.seconds = max(found.seconds, time.monotonic() - start)
         client.close()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
@@ -229,7 +230,6 @@ def load(
         meanwhile(start)
     for thread in threads:
         thread.join()
-    found.seconds = time.monotonic() - start
     found.rows = len(found.milliseconds) * rows
     return found
 

@@ -239,7 +239,9 @@ def _listen(host: str, port: int | None, option: str) -> socket.socket | None:
     if port is None:
         return None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small packets at once (TCP_NODELAY) only where it sees that this is TCP; else a
+    # client that keeps its connection waits 40 ms for each answer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
