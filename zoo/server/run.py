@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import socket
@@ -19,11 +20,12 @@ from zoo.errors import UsageError, ZooError, quoted
 from zoo.server import config, kserve, log
 from zoo.server.batching import Batcher, BatchingOptions
 from zoo.server.config import ModelConfig
+from zoo.server.json_tensors import write_answer
 from zoo.server.metrics import Metrics
 from zoo.server.models import Models
 from zoo.server.protocol import BoundedProtocol
 from zoo.server.rest import application
-from zoo.server.service import Service
+from zoo.server.service import Service, Target
 
 TOKEN = "ZOO_SERVE_TOKEN"
 
@@ -176,6 +178,7 @@ async def serve_async(
             await _background(stack, models.watch(options.file_system_poll_wait_seconds))
         if options.model_config_file is not None and options.model_config_file_poll_wait_seconds:
             await _background(stack, _watch_file(models, configs, options))
+        await _rehearse(service, options.host, rest_port)
         names = sorted(models.configs)
         log.log("serving", rest_port=rest_port, grpc_port=grpc_port, models=names)
         on_start(Running(rest_port, grpc_port, service, stop.set))
@@ -194,6 +197,31 @@ async def serve_async(
         await asyncio.gather(*ending)
         log.log("stopped")
     log.flush()
+
+
+async def _rehearse(service: Service, host: str, port: int | None) -> None:
+    """Goes the way of a request once, so that the first client does not wait for what is made
+    when it is first used: threads, routes, the parser.
+    """
+    for name in service.models.configs:
+        servable = service.models.find(name).servable
+        if servable is not None and servable.example is not None:
+            signature, inputs = servable.example
+            read = functools.partial(_copied, dict(inputs))
+            answered = await service.predict(Target(name), signature, read, api="warmup")
+            write_answer(answered.outputs, by_row=False)
+    if port is None:
+        return
+    for path in ("healthz", "v1/models/"):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(f"GET /{path} HTTP/1.1\r\nHost: zoo\r\nConnection: close\r\n\r\n".encode())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+def _copied(inputs: dict[str, Any], info: Any) -> dict[str, Any]:
+    return dict(inputs)
 
 
 async def _background(stack: contextlib.AsyncExitStack, work: Any) -> None:

@@ -35,7 +35,10 @@ class Servable:
       folder: it was loaded from.
       signatures: by name.
       predictor: of a model of this package; None for another SavedModel.
+      example: signature and inputs of a warm-up request; None where there was none.
     """
+
+    example: tuple[str, Arrays] | None = None
 
     def __init__(self, folder: Path, *, trust: bool = False) -> None:
         """Loads a version.
@@ -123,6 +126,7 @@ class Servable:
         """
         start = time.perf_counter()
         for signature, inputs in self._warmup_requests():
+            self.example = self.example or (signature, inputs)
             try:
                 self.run(signature, inputs)
             except Refused as error:
