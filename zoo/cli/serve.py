@@ -13,12 +13,13 @@ _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+# TF Serving writes its options with underscores: `--model_config_file` is the same.
+@click.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})
 @click.argument(
     "models", metavar="[NAME=]MODEL_OR_DIR...", nargs=-1, shell_complete=options.complete_model
 )
 @click.option(
-    "--rest-port", "--rest_api_port", type=_PORT, default=8501, show_default=True, help="For HTTP."
+    "--rest-port", "--rest-api-port", type=_PORT, default=8501, show_default=True, help="For HTTP."
 )
 @click.option(
     "--grpc-port", "--port", type=_PORT, default=8500, show_default=True, help="For gRPC."
@@ -33,14 +34,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--model-config-file",
-    "--model_config_file",
     type=_FILE,
     metavar="FILE",
     help="Models, versions and labels, as TF Serving reads them.",
 )
 @click.option(
     "--model-config-file-poll-wait-seconds",
-    "--model_config_file_poll_wait_seconds",
     type=click.FloatRange(0),
     default=0,
     metavar="S",
@@ -49,7 +48,6 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--file-system-poll-wait-seconds",
-    "--file_system_poll_wait_seconds",
     type=click.FloatRange(0),
     default=1,
     metavar="S",
@@ -58,21 +56,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option(
     "--batching-parameters-file",
-    "--batching_parameters_file",
     type=_FILE,
     metavar="FILE",
     help="How requests are put together, as TF Serving reads it.",
 )
 @click.option(
     "--monitoring-config-file",
-    "--monitoring_config_file",
     type=_FILE,
     metavar="FILE",
     help="Where the metrics are, as TF Serving reads it.",
 )
 @click.option(
     "--enable-model-warmup/--no-model-warmup",
-    "--enable_model_warmup/--no_model_warmup",
     default=True,
     show_default=True,
     help="Compute the warm-up requests of a version before it answers.",
@@ -115,6 +110,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Pages of ORIGIN may ask. May be repeated."
 )
+@click.option("--model-name", hidden=True, help="As TF Serving has it.")
+@click.option("--model-base-path", hidden=True, help="As TF Serving has it.")
+@click.option(
+    "--allow-version-labels-for-unavailable-models",
+    "labels_first",
+    is_flag=True,
+    hidden=True,
+    help="As TF Serving has it; labels may always come first here.",
+)
 @click.option("--allow-reload", is_flag=True, help="Let gRPC clients choose other models.")
 @options.trust
 def serve(
@@ -136,6 +140,9 @@ def serve(
     token_file: Path | None,
     cors: tuple[str, ...],
     allow_reload: bool,
+    model_name: str | None,
+    model_base_path: str | None,
+    labels_first: bool,
     trust: bool,
 ) -> None:
     """Answer over HTTP and gRPC as TF Serving does, and by KServe's protocol.
@@ -145,6 +152,11 @@ def serve(
     """
     import dataclasses
 
+    del labels_first
+    if (model_name is None) != (model_base_path is None):
+        raise click.UsageError("--model_name and --model_base_path belong together.")
+    if model_base_path is not None:
+        models = (*models, f"{model_name}={model_base_path}")
     options.import_tensorflow()
     try:
         import uvicorn  # noqa: F401
