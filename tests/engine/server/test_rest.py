@@ -10,6 +10,9 @@ import time
 
 import pytest
 
+from zoo.server.rest import refusal
+from zoo.server.status import Refused
+
 ASK = "/v1/models/half:predict"
 
 
@@ -370,3 +373,28 @@ def test_a_connection_that_is_kept_has_no_delay(server):
         times.append(time.monotonic() - start)
     connection.close()
     assert sorted(times)[5] < 0.03
+
+
+def test_names_of_clients_do_not_become_metrics(server):
+    server.post("/v1/models/made-up:predict", {"instances": [1]})
+    page = server.get("/monitoring/prometheus/metrics").text
+    assert 'request_count{model_name="unknown",status="NOT_FOUND"}' in page
+    assert "made-up" not in page
+
+
+def test_codes_of_answers_are_tensorflow_servings():
+    expected = {
+        "INVALID_ARGUMENT": 400,
+        "NOT_FOUND": 404,
+        "PERMISSION_DENIED": 403,
+        "UNAUTHENTICATED": 401,
+        "RESOURCE_EXHAUSTED": 429,
+        "UNAVAILABLE": 503,
+        "DEADLINE_EXCEEDED": 504,
+        "UNIMPLEMENTED": 501,
+        "INTERNAL": 500,
+    }
+    for code, status in expected.items():
+        answer = refusal(Refused(code, "a\nb"))
+        assert answer.status_code == status
+        assert json.loads(answer.body) == {"error": "a b"}
