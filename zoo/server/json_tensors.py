@@ -20,6 +20,7 @@ from zoo.server.status import invalid
 from zoo.server.tensors import TensorInfo
 
 MAX_AXES = 8
+MAX_LISTS, MAX_VALUES = 2**18, 2**22  # of a body
 B64 = "b64"
 _EXACT = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53}
 
@@ -32,6 +33,13 @@ def parse(body: bytes) -> dict[str, Any]:
     """
     if not body.strip():
         raise invalid("JSON Parse error: the body is empty. Send a JSON object.")
+    # Lists of lists take ten times more memory than their text.
+    if (
+        body.count(b"[") > MAX_LISTS
+        or body.count(b",") > MAX_VALUES
+        or body.count(b"{") > MAX_LISTS
+    ):
+        raise invalid(f"The body has more than {MAX_LISTS:,} lists or {MAX_VALUES:,} values.")
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8, huge integers

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from zoo.errors import quoted, shortened
 from zoo.server import json_tensors
 from zoo.server.json_tensors import kind, parse, signature_of
+from zoo.server.log import log
 from zoo.server.service import Examples, Service, Target, beside
 from zoo.server.status import Refused, invalid
 
@@ -116,8 +117,12 @@ class _Guard:
             if self.service.draining:  # clients look for another server
                 headers.append((b"connection", b"close"))
 
+            started = False
+
             async def answer(message: Any) -> None:
+                nonlocal started
                 if message["type"] == "http.response.start":
+                    started = True
                     message = {**message, "headers": [*message["headers"], *headers]}
                 await send(message)
 
@@ -128,6 +133,12 @@ class _Guard:
                 await refusal(error)(scope, receive, answer)
             except ClientDisconnect:
                 pass
+            except Exception as error:
+                log("failed", level="error", request_id=request.state.id, error=repr(error)[:500])
+                if started:
+                    raise
+                unknown = Refused("INTERNAL", "The server failed to answer; its log says why.")
+                await refusal(unknown)(scope, receive, answer)
 
         return guarded
 

@@ -28,6 +28,7 @@ from zoo.server.rest import application
 from zoo.server.service import Service, Target
 
 TOKEN = "ZOO_SERVE_TOKEN"
+MAX_CONNECTIONS = 1000  # at once; more are refused by 503
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,6 +301,7 @@ def _http_config(service: Service, options: ServeOptions) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         backlog=2048,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=60,
         timeout_graceful_shutdown=int(options.stop_seconds),
     )

@@ -12,9 +12,6 @@ from types import SimpleNamespace
 
 import pytest
 
-for module in ("starlette", "uvicorn", "httptools", "prometheus_client", "grpc_health"):
-    pytest.importorskip(module, reason="the extra 'serve' is not installed")
-
 
 def write_model(folder, plus=2.0, broken=False):
     """Writes a SavedModel that halves numbers and adds `plus`, and has further signatures."""

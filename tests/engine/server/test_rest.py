@@ -99,6 +99,7 @@ REFUSED = {
     "no UTF-8": (b'{"instances": ["\xff"]}', "JSON Parse error"),
     "too deep": (b"[" * 100_000, "JSON Parse error"),
     "a huge integer": (b'{"instances": [' + b"9" * 5000 + b"]}", "JSON Parse error"),
+    "too many lists": (b'{"instances": [' + b"[]," * 300_000 + b"[]]}", "lists"),
     "no object": (b"[1]", "must be a JSON object; it is of type Array"),
     "no rows": ({"instances": []}, "empty list"),
     "neither": ({"signature_name": ""}, "Missing 'inputs' or 'instances' key"),
