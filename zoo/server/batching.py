@@ -2,7 +2,8 @@
 
 A request that finds an idle worker is computed at once. While workers compute, others wait; those
 of one signature, with the same options and of like length, are one batch for the next free
-worker. Rows are counted, not requests; a request larger than a batch is split.
+worker. Rows are counted, not requests; a request larger than a batch is split, and so is one whose
+rows differ much in length.
 
 A batch that the graph refuses is computed again request by request, so that one client's bad row
 does not fail another's.
@@ -13,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +24,7 @@ import numpy as np
 from zoo.server.status import Refused, invalid
 from zoo.server.tensors import SignatureInfo, TensorInfo
 
+FEW = 16  # rows
 SHORT = 32  # steps up to which all lengths are alike
 BYTES = 4  # of text that count as one step
 LENGTH = "length"  # the output that says how much of each row is real
@@ -61,6 +62,7 @@ class _Part:
     inputs: Arrays
     rows: int
     key: Hashable
+    bucket: int
     engine: Callable[[int], Engine]
     info: SignatureInfo
     future: asyncio.Future
@@ -122,15 +124,8 @@ class Batcher:
                 f"The batch queue is full ({waiting} rows wait). Try again later.",
                 Retry_After=1,
             )
-        size = self.options.max_batch_size
-        if rows is None or not can_split(info) or rows <= size:
-            parts = [self._part(inputs, rows or 1, info, key, engine)]
-        else:
-            parts = [
-                self._part(_slice(inputs, info, start, start + size), count, info, key, engine)
-                for start in range(0, rows, size)
-                if (count := min(size, rows - start))
-            ]
+        made = self._parts(inputs, rows, info, key, engine)
+        parts = [part for part, _ in made]
         self._waiting += parts
         self.rows_waiting += sum(part.rows for part in parts)
         self._schedule()
@@ -139,41 +134,68 @@ class Batcher:
         finally:
             for part in parts:
                 part.future.cancel()
-        return answers[0] if len(answers) == 1 else _joined(answers)
+        return answers[0] if len(answers) == 1 else _joined(answers, [place for _, place in made])
 
     def close(self) -> None:
         """Ends the workers, when they have done what they are at."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _part(
+    def _parts(
         self,
         inputs: Arrays,
-        rows: int,
+        rows: int | None,
         info: SignatureInfo,
         key: Hashable,
         engine: Callable[[int], Engine],
-    ) -> _Part:
-        group: Hashable = (key, self._likeness(inputs, info)) if can_merge(info) else object()
-        future = asyncio.get_running_loop().create_future()
-        return _Part(inputs, rows, group, engine, info, future, time.monotonic())
+    ) -> list[tuple[_Part, np.ndarray]]:
+        """Returns the parts of a request, the longest rows first, and the places of their rows."""
+        now, loop = time.monotonic(), asyncio.get_running_loop()
 
-    def _likeness(self, inputs: Arrays, info: SignatureInfo) -> Hashable:
-        """Returns what rows must have in common, besides the signature."""
+        def part(chosen: Arrays, count: int, group: Hashable, bucket: int) -> _Part:
+            return _Part(chosen, count, group, bucket, engine, info, loop.create_future(), now)
+
+        size = self.options.max_batch_size
+        if not rows or not can_split(info):
+            return [(part(inputs, rows or 1, object(), 0), np.arange(rows or 1))]
+        if can_merge(info):
+            likeness, buckets = self._likeness(inputs, rows, info)
+            group: Hashable = (key, likeness)
+        else:
+            group, buckets = object(), np.zeros(rows, int)
+        if rows <= size and (buckets == buckets[0]).all():
+            return [(part(inputs, rows, group, int(buckets[0])), np.arange(rows))]
+        made = []
+        for bucket in np.unique(buckets)[::-1]:
+            places = np.flatnonzero(buckets == bucket)
+            for start in range(0, len(places), size):
+                index = places[start : start + size]
+                chosen = _take(inputs, info, index)
+                made.append((part(chosen, len(index), group, int(bucket)), index))
+        return made
+
+    def _likeness(
+        self, inputs: Arrays, rows: int, info: SignatureInfo
+    ) -> tuple[Hashable, np.ndarray]:
+        """Returns what rows must have in common, and the bucket that each row's length is in.
+
+        Buckets are powers of two.
+        """
         likeness: list[Hashable] = []
-        length = 0
+        lengths = np.full(rows, SHORT)
         for name in sorted(inputs):
             array, spec = inputs[name], info.inputs[name]
             if array.ndim == 0:
                 likeness.append((name, array.item()))
-            elif self.options.pad_variable_length_inputs and can_pad(spec):
-                length = max(length, array.shape[1])
+                continue
+            if self.options.pad_variable_length_inputs and can_pad(spec):
+                lengths = np.maximum(lengths, array.shape[1])
             else:
                 likeness.append((name, array.shape[1:]))
             if array.dtype == object and array.size:
                 texts = array.reshape(len(array), -1)
-                length = max(length, max(sum(map(len, row)) for row in texts) // BYTES)
-        # Lengths within a factor of two: no more than half of a batch is padding.
-        return (*likeness, math.ceil(math.log2(max(length, SHORT))))
+                size = np.array([sum(map(len, row)) for row in texts])
+                lengths = np.maximum(lengths, size // BYTES)
+        return tuple(likeness), np.ceil(np.log2(lengths)).astype(int)
 
     def _schedule(self, delay: float = 0.0) -> None:
         if not self._scheduled:
@@ -186,12 +208,8 @@ class Batcher:
         self._drop_abandoned()
         while self._idle and self._waiting:
             first = self._waiting[0]
-            batch, rows = [], 0
-            for part in self._waiting:
-                if part.key == first.key and rows + part.rows <= self.options.max_batch_size:
-                    batch.append(part)
-                    rows += part.rows
-            batch = batch or [first]
+            batch = self._batch_of(first)
+            rows = sum(part.rows for part in batch)
             left = first.since + self.options.batch_timeout_micros / 1e6 - time.monotonic()
             if left > 0 and rows < self.options.max_batch_size:
                 self._schedule(left)
@@ -203,6 +221,26 @@ class Batcher:
             loop = asyncio.get_running_loop()
             task = loop.run_in_executor(self._pool, self._compute, batch)
             task.add_done_callback(functools.partial(self._finish, batch))
+
+    def _batch_of(self, first: _Part) -> list[_Part]:
+        """Returns what is computed with the part that waits longest.
+
+        Parts of like length (within a factor of two), so that little of a batch is padding. A
+        step of a few rows takes as long as one of a single row: while there are only few, shorter
+        ones are taken, too.
+        """
+        alike = [part for part in self._waiting if part.key == first.key and part is not first]
+        batch, rows = [first], first.rows
+        for part in alike:
+            if part.bucket == first.bucket and rows + part.rows <= self.options.max_batch_size:
+                batch.append(part)
+                rows += part.rows
+        for part in sorted(alike, key=lambda part: -part.bucket):  # stable: the oldest first
+            few = min(FEW, self.options.max_batch_size)
+            if part.bucket < first.bucket and rows + part.rows <= few:
+                batch.append(part)
+                rows += part.rows
+        return batch
 
     def _drop_abandoned(self) -> None:
         """Drops what nobody waits for any more: its time is over, or its client is gone."""
@@ -298,8 +336,8 @@ def can_pad(spec: TensorInfo) -> bool:
     return spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] is None
 
 
-def _slice(inputs: Arrays, info: SignatureInfo, start: int, end: int) -> Arrays:
-    return {n: array[start:end] if info.inputs[n].rank else array for n, array in inputs.items()}
+def _take(inputs: Arrays, info: SignatureInfo, index: np.ndarray) -> Arrays:
+    return {n: array[index] if info.inputs[n].rank else array for n, array in inputs.items()}
 
 
 def _merged(requests: list[Arrays]) -> Arrays:
@@ -341,6 +379,7 @@ def _split(outputs: Arrays, counts: list[int], info: SignatureInfo) -> list[Arra
     return answers
 
 
-def _joined(answers: list[Arrays]) -> Arrays:
-    """Returns the outputs of a request that was split."""
-    return {name: _stacked([answer[name] for answer in answers]) for name in answers[0]}
+def _joined(answers: Sequence[Arrays], places: list[np.ndarray]) -> Arrays:
+    """Returns the outputs of a request that was split, in the order of its rows."""
+    order = np.argsort(np.concatenate(places))
+    return {name: _stacked([answer[name] for answer in answers])[order] for name in answers[0]}

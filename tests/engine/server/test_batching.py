@@ -134,6 +134,41 @@ def test_lengths_are_bucketed_and_outputs_as_long_as_alone():
     assert calls == [(2, 30), (1, 1000)]
 
 
+LABELS = SignatureInfo(
+    {"text": TensorInfo("string", (None,))}, {"size": TensorInfo("int32", (None,))}
+)
+
+
+class Sizes(Engine):
+    """Returns the length of each text."""
+
+    def run(self, inputs):
+        self.calls.append(sorted(map(len, inputs["text"])))
+        assert self.go.wait(10)
+        return {"size": np.int32([len(text) for text in inputs["text"]])}
+
+
+def lengths(*sizes):
+    array = np.empty(len(sizes), object)
+    array[:] = [b"x" * size for size in sizes]
+    return {"text": array}
+
+
+def test_rows_of_a_request_that_differ_in_length_are_computed_apart():
+    engine = Sizes()
+    sizes = [10, 4000, 20, 4001] * 10
+    first, second = run([lengths(*sizes), lengths(4002)], engine, LABELS, max_batch_size=64)
+    assert first["size"].tolist() == sizes  # in their order
+    assert second["size"].tolist() == [4002]
+    assert engine.calls == [[4000] * 10 + [4001] * 10 + [4002], [10] * 10 + [20] * 10]
+
+
+def test_few_rows_are_computed_together_whatever_their_lengths():
+    engine = Sizes()
+    run([lengths(10, 4000, 20)], engine, LABELS)
+    assert engine.calls == [[10, 20, 4000]]
+
+
 def test_a_request_that_nobody_waits_for_is_dropped():
     async def main():
         engine = Engine()
