@@ -321,6 +321,34 @@ def hosts(output: str, only: tuple[str, ...]) -> None:
 
 
 @benchmarks.command()
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["first", "load", "throughput", "malformed", "reloads"]),
+    help="Repeat this alone, keep the others in FILE; repeatable.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(1), default=120, show_default=True, help="Of the load."
+)
+@click.option("--clients", type=click.IntRange(1), default=16, show_default=True, help="At once.")
+@click.option(
+    "--malformed", type=click.IntRange(1), default=10_000, show_default=True, help="Wrong bodies."
+)
+@click.option(
+    "--reloads", type=click.IntRange(1), default=50, show_default=True, help="New versions."
+)
+def serve(model: str, output: str, parts: tuple[str, ...], **settings: Any) -> None:
+    """Load `zoo serve` with MODEL, which takes texts: swaps, drains, bad clients, wrong bodies."""
+    options.import_tensorflow()
+    from benchmarks.serve import PARTS, serve_bench
+
+    serve_bench(model, output, parts=parts or PARTS, log=click.echo, **settings)
+
+
+@benchmarks.command()
 @click.argument("name")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 @click.option(

@@ -34,6 +34,7 @@ VERBS = {  # in the order in which people meet them
     "inspect": "Look into a model's recurrent layers.",
     "generate": "Make new music or text from a seed.",
     "export": "Write a version directory for TF Serving.",
+    "serve": "Answer over HTTP and gRPC, as TF Serving does.",
     "data": "List, fetch and check datasets.",
     "doctor": "Show versions, devices, and what is missing.",
 }

@@ -45,6 +45,12 @@ from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP, parse_settings
     "`zoo info MODEL` shows the settings max_….",
 )
 @click.option("--ensemble", is_flag=True, help="Several models answer as one: the mean.")
+@click.option(
+    "--serving",
+    metavar="FOLDER",
+    type=click.Path(),
+    help="Write configs, manifests and clients to FOLDER, too.",
+)
 @options.trust
 def export(
     model: str,
@@ -55,6 +61,7 @@ def export(
     warmup: int,
     limits: dict[str, str],
     ensemble: bool,
+    serving: str | None,
     trust: bool,
 ) -> None:
     """Write MODEL (recipe name, run folder or export) to DIRECTORY/<next version>/.
@@ -65,6 +72,8 @@ def export(
         raise click.UsageError("Several models are exported as one with --ensemble only.")
     if ensemble and not others:
         raise click.UsageError("--ensemble takes two models or more, and a directory.")
+    if serving is not None and (format != "saved_model" or not warmup):
+        raise click.UsageError("--serving takes --format saved_model, and --warmup 1 or more.")
     options.import_tensorflow()
     from zoo.serving.export import export
 
@@ -79,3 +88,8 @@ def export(
         trust=trust,
     )
     click.echo(version)
+    if serving is not None:
+        from zoo.serving.deployment import write_deployment
+
+        for path in write_deployment(version, serving):
+            click.echo(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -213,18 +213,26 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     specs = {s.name: s for s in served.functions[ANSWER].input_signature}
-    sample: Examples = predictor.recipe.data(predictor.config).sample()
-    rows = len(next(iter(sample.values())))
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in range(records):
-            index = [(record + i) % rows for i in range(1 if record % 2 == 0 else rows)]
+        for inputs in sample_requests(predictor, specs, records):
             request = predict_pb2.PredictRequest()
             request.model_spec.name = predictor.name
             request.model_spec.signature_name = ANSWER
-            rows_of = {name: [values[i] for i in index] for name, values in sample.items()}
-            for name, values in tensors(rows_of, specs).items():
+            for name, values in inputs.items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
+
+
+def sample_requests(
+    predictor: Predictor, specs: Mapping[str, tf.TensorSpec], count: int
+) -> Iterator[dict[str, tf.Tensor]]:
+    """Yields inputs of `serving_default` made of the recipe's sample: single rows and batches."""
+    sample: Examples = predictor.recipe.data(predictor.config).sample()
+    rows = len(next(iter(sample.values())))
+    for number in range(count):
+        index = [(number + i) % rows for i in range(1 if number % 2 == 0 else rows)]
+        examples = {name: [values[i] for i in index] for name, values in sample.items()}
+        yield tensors(examples, specs)

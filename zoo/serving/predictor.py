@@ -269,19 +269,7 @@ class Predictor:
         if not self._saved_model:
             self._kept = self.served()
             return self._kept.functions
-        if is_pattern(self.folder):
-            raise ZooError(
-                f"{self.folder}: TensorFlow takes the square brackets in this path for a pattern, "
-                "and finds no variables. Rename the folder, or name it by a path without them."
-            )
-        if not is_trusted(self.trust):
-            check_graph(self.folder)
-        try:
-            self._kept = tf.saved_model.load(str(self.folder))
-        except Exception as error:  # what TensorFlow raises depends on which byte is wrong
-            raise ZooError(
-                f"{self.folder} is damaged ({first_line(error)}). Export or install it again."
-            ) from error
+        self._kept = load_saved_model(self.folder, self.trust)
         return self._kept.signatures
 
     @property
@@ -720,6 +708,36 @@ class Predictor:
         if name == "probabilities" and self.labels and plain:
             return dict(zip(self.labels, plain, strict=True))
         return plain
+
+
+def load_saved_model(folder: Path, trust: bool = False) -> Any:
+    """Loads a SavedModel, of this package or another, after a look at its graph.
+
+    Args:
+      folder: that holds `saved_model.pb`.
+      trust: whether its graph may do more than compute.
+
+    Returns:
+      What TensorFlow makes of it; `signatures` are its functions, which do not keep it alive.
+
+    Raises:
+      UsageError: it needs trust.
+      ZooError: it is damaged, or its path is one that TensorFlow does not read.
+    """
+    use_tensorflow()
+    if is_pattern(folder):
+        raise ZooError(
+            f"{folder}: TensorFlow takes the square brackets in this path for a pattern, "
+            "and finds no variables. Rename the folder, or name it by a path without them."
+        )
+    if not is_trusted(trust):
+        check_graph(folder)
+    try:
+        return tf.saved_model.load(str(folder))
+    except Exception as error:  # what TensorFlow raises depends on which byte is wrong
+        raise ZooError(
+            f"{folder} is damaged ({first_line(error)}). Export or install it again."
+        ) from error
 
 
 def _function(module: str, name: str) -> Any:
