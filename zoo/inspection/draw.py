@@ -138,7 +138,7 @@ def heat_maps(
             vmax=limits[1],
             interpolation="nearest",
         )
-        axes.set_ylabel(f"{name}\n({len(image_values)} units,\nby their mean)", fontsize=9)
+        axes.set_ylabel(f"{name}\n({len(image_values)} units,\nsorted by mean)", fontsize=9)
         axes.set_yticks([])
         figure.colorbar(image, label=meaning)
     label_steps(panels[-1], names)

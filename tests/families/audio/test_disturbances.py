@@ -75,6 +75,14 @@ def test_soft_ends_are_cut_off():
     assert len(mixing.trimmed(np.zeros(4000, "f4"), 20.0)) == 4000
 
 
+def test_noise_may_be_hum_or_hiss(generator):
+    for pole, louder in ((0.9, slice(0, 2000)), (-0.6, slice(2000, 4000))):
+        noise = mixing.with_noise(np.zeros(8000, "f4"), 0.1, generator, (20, 20), (pole, pole))
+        assert mixing.rms(noise) == pytest.approx(0.01, rel=1e-3)
+        power = np.square(np.abs(np.fft.rfft(noise)))[:4000]
+        assert power[louder].sum() > 0.8 * power.sum()
+
+
 def test_the_tempo_changes_and_the_bands_do_not(generator):
     (frames,) = LogMel(20).rows([np.concatenate([tone(0.5), tone(0.5, hertz=1500)])])
     sizes = set()
