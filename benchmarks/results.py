@@ -324,16 +324,25 @@ def _number(score: float, best: float, metric: str) -> str:
     return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
 
 
-def _seeds_line(result: dict[str, Any]) -> str:
+def _changed(result: dict[str, Any]) -> str:
+    """Returns " with KEY=VALUE, …" for the settings that are not the recipe's, or ""."""
     from zoo.registry import get_recipe
 
     config = get_recipe(result["recipe"]).config
     defaults = dataclasses.asdict(config)
     settings = renamed(result["config"], config.ALIASES)
+    other = [
+        f"{key}={value}"
+        for key, value in settings.items()
+        if defaults[key] != value and key != result.get("setting")
+    ]
+    return f" with {', '.join(other)}" if other else ""
+
+
+def _seeds_line(result: dict[str, Any]) -> str:
     best, metric = result["mean"], result["metric"]
-    other = [f"{key}={value}" for key, value in settings.items() if defaults[key] != value]
     return (
-        f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
+        f"\n`{result['recipe']}`{_changed(result)} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
         f"**{_number(result['mean'], best, metric)}** on average (standard deviation "
         f"{_number(result['deviation'], best, metric)})."
@@ -351,7 +360,7 @@ def _settings_line(result: dict[str, Any]) -> str:
     }
     beside = ", ".join(f"{name} {_number(mean, best, metric)}" for name, mean in means.items())
     return (
-        f"\n`{result['recipe']}` by {result['setting']} ({each}): {metric} "
+        f"\n`{result['recipe']}`{_changed(result)} by {result['setting']} ({each}): {metric} "
         f"**{_number(result['mean'], best, metric)}** on average"
         + (f"; baselines on average: {beside}." if beside else ".")
     )

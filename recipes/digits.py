@@ -15,10 +15,11 @@ Accuracy on FSDD (results/), in %:
 
     digits-gru 99.0   (recordings 0 to 4 of each digit and speaker; 6 minutes on a shared core)
 
-MFCC means and the nearest neighbour reach 96.7 there. Of a speaker who is not heard in training
-(`--set speaker=theo`), much less is known: see results/. For such voices, `--set voices=unheard`
-takes loudness and microphone away from each frame, and makes recordings those of other vocal
-tracts, tempos and microphones.
+MFCC means and the nearest neighbour reach 96.7 there. A speaker who is not heard in training
+(`--set speaker=theo`) is harder: see results/. For such voices, `--set voices=unheard` takes what
+is 40 dB softer than the loudest frame as silence, because each room and recorder has another noise
+there, and makes recordings those of other vocal tracts (Jaitly and Hinton 2013), tempos and
+microphones, with hum or hiss, and cut closer.
 """
 
 from __future__ import annotations
