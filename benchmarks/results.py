@@ -33,6 +33,7 @@ SEEN = {
     "news-": "the batch size of `news-…`",
     "conll-": "the depth of the taggers",
     "digits-ctc": "the number of epochs of `digits-ctc`",
+    "digits-gru": "what `digits-gru` does for voices that were never heard, by those held out",
 }
 MARK = "†"  # beside their scores
 
@@ -435,16 +436,21 @@ def _number(score: float, best: float, metric: str) -> str:
     return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
 
 
-def _seeds_line(result: dict[str, Any]) -> str:
+def _changed(result: dict[str, Any]) -> str:
+    """Returns " with KEY=VALUE, …" for the settings that are not the recipe's, or ""."""
     from zoo.registry import get_recipe
 
     config = get_recipe(result["recipe"]).config
     defaults = dataclasses.asdict(config)
     settings = renamed(result["config"], config.ALIASES)
-    best, metric = result["mean"], result["metric"]
     other = [f"{key}={value}" for key, value in settings.items() if defaults[key] != value]
+    return f" with {', '.join(other)}" if other else ""
+
+
+def _seeds_line(result: dict[str, Any]) -> str:
+    best, metric = result["mean"], result["metric"]
     return (
-        f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
+        f"\n`{result['recipe']}`{_changed(result)} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
         f"**{_number(result['mean'], best, metric)}** on average (standard deviation "
         f"{_number(result['deviation'], best, metric)})."
@@ -463,8 +469,8 @@ def _settings_line(result: dict[str, Any]) -> str:
     beside = ", ".join(f"{name} {_number(mean, best, metric)}" for name, mean in means.items())
     return (
         f"\n`{result['recipe']}` by {result['setting']} ({each}): {metric} "
-        f"**{_number(result['mean'], best, metric)}** on average{_over_speakers(result)}"
-        + (f"; baselines on average: {beside}." if beside else ".")
+        f"**{_number(result['mean'], best, metric)}**{_mark(result['recipe'])} on average"
+        f"{_over_speakers(result)}" + (f"; baselines on average: {beside}." if beside else ".")
     )
 
 

@@ -167,6 +167,7 @@ def states(
     from zoo.layers import CELLS
 
     frames = keras.Input((None, assets.encoder.width), name="frames")
+    # Earlier runs for voices that were never heard have this layer, and not a smaller range.
     x = SpectralShape()(frames) if assets.get("normalized") else frames
     x = StackFrames(stack)(x)
     for _ in range(depth):
