@@ -361,14 +361,18 @@ def table(pages: tuple[str, ...], results: str, check: bool) -> None:
 @benchmarks.command()
 @click.argument("run")
 @click.argument("folder")
-def pack(run: str, folder: str) -> None:
-    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest."""
+@click.option("--baselines", is_flag=True, help="Measure them again, too.")
+def pack(run: str, folder: str, baselines: bool) -> None:
+    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest.
+
+    RUN may be a packed model: its weights stay, what is around them is made again.
+    """
     options.import_tensorflow()
     from pathlib import Path
 
     from benchmarks.pack import pack
 
-    entry = pack(run, Path(folder))
+    entry = pack(run, Path(folder), baselines=baselines)
     click.echo(
         f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
     )
@@ -429,3 +433,48 @@ def answers(action: str, file: str, names: tuple[str, ...], results: str) -> Non
         click.echo(line)
     if differences:
         raise ZooError(f"{len(differences)} checksums differ from those in {file}.")
+
+
+@benchmarks.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
+@click.option("--data", metavar="PATH", help="Where the custom data are that NAME was trained on.")
+def intervals(names: tuple[str, ...], results: str, data: str | None) -> None:
+    """Write the intervals of the packed models NAME, and tests against baselines, into results.
+
+    Each model answers its test split once more.
+    """
+    options.import_tensorflow()
+    from benchmarks.intervals import add_intervals
+
+    add_intervals(names, results, data, log=click.echo)
+
+
+@benchmarks.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--reference", required=True, metavar="NAME", help="Recipe to compare others with.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--windows", type=click.IntRange(1), default=6, show_default=True)
+def forecasters(models: tuple[str, ...], reference: str, output: str, windows: int) -> None:
+    """Compare forecasters, several seeds of each, with all simple methods on their test split."""
+    options.import_tensorflow()
+    from benchmarks.forecasters import forecasters
+
+    forecasters(models, output, reference=reference, windows=windows, log=click.echo)
+    click.echo(output)
+
+
+@benchmarks.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+def overlaps(names: tuple[str, ...], output: str) -> None:
+    """Count the test rows of the recipes NAME whose text is in their training split, too."""
+    options.import_tensorflow()
+    from benchmarks.overlaps import overlaps
+
+    for row in overlaps(names, output)["data"]:
+        click.echo(
+            f"{row['title']}: {row['overlap']:,} of {row['test']:,} test rows are in train too"
+        )

@@ -183,13 +183,16 @@ def scores(examples: Examples, answers: np.ndarray | float) -> Scores:
     """Scores sums, float `(rows,)`, or one number for all rows."""
     import numpy as np
 
+    from zoo.metrics.intervals import ratios
+
     errors = np.abs(answers - np.array(examples["sum"]))
     return Scores(
         {
             "mse": float(np.mean(errors**2)),
             "right": float(np.mean(errors < 0.04)),  # Hochreiter & Schmidhuber's measure
             "rows": len(errors),
-        }
+        },
+        units={"mse": ratios("rows", errors**2, np.ones(len(errors)))},
     )
 
 

@@ -11,6 +11,8 @@ Constants:
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
+- `HANDED_ON`, where a module has it: names of settings that another recipe takes over, which goes
+  on from a model of this one by `--from`: sizes of layers.
 - `WARNING`, where a module has it: a line for the card, on what its answers are not for.
 - `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
   which each is registered with Keras, `"zoo>NADE"`, to the module that does so.
@@ -261,6 +263,11 @@ class Recipe:
     @property
     def monitor(self) -> Monitor:
         return self.module.MONITOR
+
+    @property
+    def handed_on(self) -> tuple[str, ...]:
+        """Settings that another recipe takes over, which goes on from a model of this one."""
+        return getattr(self.module, "HANDED_ON", ())
 
     @property
     def seeds(self) -> tuple[Option, ...]:

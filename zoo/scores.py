@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.metrics.intervals import Units
 
 Direction = Literal["higher", "lower"]
 Number = float | int
@@ -142,6 +145,7 @@ class Scores:
       confusion: the confusion matrix of a classifier.
       signatures: name of a value to a line that describes its exact computation, such as that of
         sacrebleu.
+      units: name of a value to what it was made of, for its interval; JSON does not hold it.
 
     Raises:
       ZooError: a value is not an int or a float, or a name is used twice.
@@ -151,6 +155,7 @@ class Scores:
     tables: dict[str, Table] = dataclasses.field(default_factory=dict)
     confusion: ConfusionMatrix | None = None
     signatures: dict[str, str] = dataclasses.field(default_factory=dict)
+    units: dict[str, Units] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         conflicts = [name for name in self.values if name in self.tables]
