@@ -26,6 +26,8 @@ import dataclasses
 from recipes import sentiment
 from recipes.classifying.news import NEWS
 from recipes.sentiment import (
+    adapt,
+    augment,
     baseline,
     batches,
     build,
@@ -45,6 +47,8 @@ from zoo.data import Dataset
 from zoo.scores import Metric, Monitor
 
 __all__ = [
+    "adapt",
+    "augment",
     "baseline",
     "batches",
     "build",

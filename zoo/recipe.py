@@ -51,6 +51,8 @@ Functions that a module has only where there is something to do:
   answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
   its `batches` take what teachers answered from the column `probabilities`, a dict of class name
   to number for each row, where `examples` have it.
+- `adapt(config, train)`: settings that suit the training rows of custom data, name to value, where
+  the user gives none.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
@@ -339,6 +341,11 @@ class Recipe:
     def teachers(self, config: Config) -> Mapping[str, Teacher]:
         """Returns the simple methods that may teach, by name."""
         return self.module.teachers(config) if self.teachable else {}
+
+    def adapt(self, config: Config, train: Examples) -> dict[str, Any]:
+        if hasattr(self.module, "adapt"):
+            return self.module.adapt(config, train)
+        return {}
 
     def augment(self, config: Config, train: Examples) -> Examples:
         if hasattr(self.module, "augment"):

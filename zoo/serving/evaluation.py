@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.data import Splits
+from zoo.data import Dataset, Examples, Splits
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
 from zoo.data.reading import ReadingLike, reading_of
+from zoo.data.splits import count
 from zoo.errors import UsageError, ZooError, quoted
 from zoo.recipe import Answers
+from zoo.scores import one_class
+from zoo.serving.baselines import fitted_scores
 from zoo.serving.predictor import Predictor, load
 
 
@@ -74,25 +77,25 @@ def evaluate(
         if split != "test":
             title += f", {split} split"
         if not known:
-            notes.append(
-                f"trained on {trained_on['title']}, which differs: some of the rows scored here "
-                "may have been among its training data"
-            )
+            notes.append(f"trained on {trained_on['title']}, which differs")
     notes = [*reading.notes, *notes]
+    training = None if same and predictor.metrics.get("baseline") else training_splits(predictor)
+    if not same and split == "test":
+        notes += _trained_on(dataset, training, examples)
     if not same:
         notes += recipe.outside(predictor.config, predictor.assets, examples)
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
+    if warning := one_class(scores):
+        notes.append(warning)
+    if predictor.run["tiny"]:
+        notes.append("trained with --tiny, a smoke test: this is no score to quote")
     baseline: dict[str, Any] = {}
     if baselines and same and predictor.metrics.get("baseline"):
         baseline = predictor.metrics["baseline"]
-    elif baselines:
-        try:
-            fitted = dataclasses.replace(splits_of(predictor), test=examples)
-        except ZooError as error:
-            notes.append(f"no baseline: the model's training data are not available ({error})")
-        else:
-            others = recipe.baseline(predictor.config, fitted)
-            baseline = {name: each.to_json() for name, each in others.items()}
+    elif baselines and training is None:
+        notes.append("no baseline: the model's training data are not available")
+    elif baselines and training is not None:
+        baseline = fitted_scores(predictor, dataclasses.replace(training, test=examples))
     return {
         "model": predictor.name,
         "data": title,
@@ -102,6 +105,27 @@ def evaluate(
         "baseline": baseline,
         "notes": notes,
     }
+
+
+def _trained_on(dataset: Dataset, training: Splits | None, examples: Examples) -> list[str]:
+    """Returns a note on rows that the model was trained on."""
+    if training is None:
+        return [
+            "some of these rows may have been trained on: the training data are not available here"
+        ]
+    column = dataset.deduplicate_by or next(
+        (name for name in dataset.columns if name != dataset.label), ""
+    )
+    if column not in examples or not all(isinstance(x, str) for x in examples[column]):
+        return []
+    seen = {*training.train[column], *training.validation[column]}
+    known = sum(value in seen for value in examples[column])
+    if not known:
+        return []
+    return [
+        f"{known:,} of the {count(examples):,} rows were trained on, or chose the epoch: the score "
+        "of these is too good"
+    ]
 
 
 def splits_of(

@@ -38,7 +38,7 @@ def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None
         state.epoch += 1
         if recipe.monitor.name not in row:
             return None
-        state.observe(row[recipe.monitor.name], recipe.monitor)
+        state.observe(row[recipe.monitor.name], recipe.monitor, row.get("val_loss"))
     return state if state.epoch >= config.epochs or state.is_stale(config.patience) else None
 
 

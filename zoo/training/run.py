@@ -70,7 +70,7 @@ class Options:
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
-      class_weight: `"balanced"`, or class name to the weight of its rows.
+      class_weight: `"balanced"`, `"none"`, class name to the weight of its rows, or None.
       teachers: names of simple methods, recipes or folders; see `zoo.distil`.
       unlabelled: source or path of rows without a label that they answer.
       label_share: of the target of a row with a label, the share of its label.
