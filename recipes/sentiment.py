@@ -192,6 +192,18 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
         glove.give_glove(model.get_layer("embedding"), words)
 
 
+def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits) -> dict[str, Any]:
+    if "wide" not in assets:
+        return {}
+    from recipes.classifying import wide
+
+    train, validation = (
+        (assets.encoder.rows(examples["text"]), examples["label"])
+        for examples in (splits.train, splits.validation)
+    )
+    return wide.finalise(model, assets["wide"], assets["labels"], train, validation)
+
+
 def objective(config: Config, assets: Assets) -> Objective:
     from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy
 

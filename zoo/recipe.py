@@ -55,6 +55,10 @@ Functions that a module has only where there is something to do:
   the user gives none.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
+- `finalise(config, assets, model, splits)`: what is done to the network of the best epoch before it
+  is tested, without its test rows: fits parts that do not learn by gradients on the validation rows
+  too. Returns what the card says of it, as `text`, and numbers; `{}` where nothing was done. It may
+  be called again.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
@@ -264,6 +268,11 @@ class Recipe:
     def monitor(self) -> Monitor:
         return self.module.MONITOR
 
+    def monitor_of(self, config: Config) -> Monitor:
+        """Returns what picks the best epoch with these settings."""
+        by_loss = config.choose_by == "loss"
+        return Monitor("val_loss", better="lower") if by_loss else self.monitor
+
     @property
     def seeds(self) -> tuple[Option, ...]:
         """What `seed` takes by an option of `zoo generate`."""
@@ -345,6 +354,13 @@ class Recipe:
     def adapt(self, config: Config, train: Examples) -> dict[str, Any]:
         if hasattr(self.module, "adapt"):
             return self.module.adapt(config, train)
+        return {}
+
+    def finalise(
+        self, config: Config, assets: Assets, model: keras.Model, splits: Splits
+    ) -> dict[str, Any]:
+        if hasattr(self.module, "finalise"):
+            return self.module.finalise(config, assets, model, splits)
         return {}
 
     def augment(self, config: Config, train: Examples) -> Examples:

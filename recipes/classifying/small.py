@@ -20,7 +20,7 @@ MAX_EPOCHS = 30
 PATIENCE = 150  # steps without a better validation score before training stops, at least
 
 
-def settings(rows: int, epochs: int, batch_size: int, patience: int) -> dict[str, int | bool]:
+def settings(rows: int, epochs: int, batch_size: int, patience: int) -> dict[str, int | bool | str]:
     """Returns the settings for so many training rows; none for more than `MAX_ROWS`.
 
     Args:
@@ -34,6 +34,7 @@ def settings(rows: int, epochs: int, batch_size: int, patience: int) -> dict[str
     steps = math.ceil(rows / batch_size)
     return {
         "wide": True,
+        "choose_by": "loss",  # the accuracy of a few dozen rows says little
         "batch_size": batch_size,
         "epochs": max(epochs, min(MAX_EPOCHS, math.ceil(TOTAL / steps))),
         "patience": max(patience, min(MAX_EPOCHS, math.ceil(PATIENCE / steps))),

@@ -49,20 +49,17 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
       its `idf`; `weights` `(n-grams, classes)` and `bias` of the classes, in their sorted order;
       `strength`, and `loss`: the cross-entropy of rows that a model has not seen, in nats.
     """
-    keys, features, idf = _features(rows, base)
+    keys, idf, features = _features(rows, base)
     classes, truth = np.unique(np.array(labels), return_inverse=True)
     losses = {
         strength: _cross_entropy(_held_out(features, truth, len(classes), strength), truth)
         for strength in STRENGTHS
     }
     strength = min(losses, key=losses.__getitem__)
-    model = _regression(strength).fit(features, truth)
-    weights, bias = _both_sides(model.coef_), _both_sides(model.intercept_[:, None])
     return {
         "keys": keys.tolist(),
         "idf": _rounded(idf),
-        "weights": _rounded(weights.T),
-        "bias": _rounded(bias[:, 0]),
+        **_weights(_regression(strength).fit(features, truth)),
         "base": base,
         "strength": strength,
         "loss": round(losses[strength], 4),
@@ -79,9 +76,66 @@ def held_out_logits(
       classes: the class names, sorted.
       wide: of `fit`.
     """
-    _, features, _ = _features(rows, wide["base"])
+    *_, features = _features(rows, wide["base"])
     truth = np.searchsorted(np.array(classes), np.array(labels))
     return _held_out(features, truth, len(classes), wide["strength"]).astype("float32")
+
+
+def finalise(
+    model: keras.Model,
+    wide: dict[str, Any],
+    classes: Sequence[str],
+    train: tuple[Ragged, Sequence[str]],
+    validation: tuple[Ragged, Sequence[str]],
+) -> dict[str, Any]:
+    """Says what each part does on the validation rows, then fits the wide part on these too.
+
+    The choices are made by then: strength, n-grams and epoch. The n-grams stay those of the
+    training rows.
+
+    Args:
+      model: with the layers `wide` and `correction`; the former gets weights.
+      wide: of `fit`.
+      classes: the class names, sorted.
+      train, validation: word ids, and classes.
+
+    Returns:
+      `text`, for people; `wide` and `together`, the accuracy of the wide part alone and with the
+      network on the validation rows; `share` of the size of the logits that is the wide part's;
+      `ngrams` and `strength`.
+    """
+    layer = model.get_layer("wide")
+    _give(layer, wide)  # it may have been called before
+    rows, labels = validation
+    truth = np.searchsorted(np.array(classes), np.array(labels))
+    both = keras.Model(model.input, [layer.output, model.get_layer("correction").output])
+    order = np.argsort(rows.lengths, kind="stable")
+    batches = [rows.padded(order[start : start + 64]) for start in range(0, len(order), 64)]
+    found = [[np.asarray(part) for part in both(batch)] for batch in batches]
+    linear, network = (
+        np.concatenate([*map(np.asarray, part)]) for part in zip(*found, strict=True)
+    )
+    sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
+    facts = {
+        "wide": float(np.mean(linear.argmax(axis=1) == truth[order])),
+        "together": float(np.mean((linear + network).argmax(axis=1) == truth[order])),
+        "share": float(sizes[0] / max(sum(sizes), 1e-9)),
+        "ngrams": len(wide["keys"]),
+        "strength": wide["strength"],
+    }
+    keys, idf = np.array(wide["keys"], "int64"), np.array(wide["idf"])
+    features = sparse.vstack(
+        [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
+    )
+    fitted = _regression(wide["strength"]).fit(features, [*train[1], *labels])
+    _give(layer, {**wide, **_weights(fitted)})
+    text = (
+        f"a linear model of {facts['ngrams']:,} words and word pairs, corrected by the network: "
+        f"accuracy {facts['wide']:.4f} on the validation split, together {facts['together']:.4f}; "
+        f"{facts['share']:.0%} of the size of the logits is the linear model's, which was then "
+        "fitted on the validation rows too"
+    )
+    return {"text": text, **facts}
 
 
 def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -99,15 +153,14 @@ def wide_logits(wide: dict[str, Any], name: str = "wide") -> WideLogits:
     """Returns the layer of what `fit` has learnt."""
     layer = WideLogits(len(wide["keys"]), len(wide["bias"]), wide["base"], name=name)
     layer.build()
-    layer.set_weights(
-        [
-            np.array(wide["keys"], "int64"),
-            np.array(wide["idf"], "float32"),
-            np.array(wide["weights"], "float32"),
-            np.array(wide["bias"], "float32"),
-        ]
-    )
+    _give(layer, wide)
     return layer
+
+
+def _give(layer: WideLogits, wide: dict[str, Any]) -> None:
+    """Sets the weights of a layer."""
+    types = {"keys": "int64", "idf": "float32", "weights": "float32", "bias": "float32"}
+    layer.set_weights([np.array(wide[name], dtype) for name, dtype in types.items()])
 
 
 def ngram_keys(ids: np.ndarray, base: int) -> tuple[np.ndarray, np.ndarray]:
@@ -193,23 +246,36 @@ class WideLogits(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _features(rows: Ragged, base: int) -> tuple[np.ndarray, sparse.csr_matrix, np.ndarray]:
-    """Returns the keys of the known n-grams, TF-IDF `(rows, n-grams)`, and the idf of each."""
+def _features(rows: Ragged, base: int) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
+    """Returns the keys of the n-grams to know, their idf, and the TF-IDF of the rows."""
+    found = _counts(rows, base)
+    keys, frequency = np.unique(found[0], return_counts=True)
+    kept = np.sort(np.argsort(-frequency, kind="stable")[:MAX_NGRAMS])
+    idf = np.log((1 + len(rows)) / (1 + frequency[kept])) + 1
+    return keys[kept], idf, _tfidf(*found, keys[kept], idf)
+
+
+def _counts(rows: Ragged, base: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the keys of all rows, how often a row has each, and where rows begin."""
     texts = [
         ngram_keys(rows.values[start : start + length], base)
         for start, length in zip(rows.starts, rows.lengths, strict=True)
     ]
-    keys, column, frequency = np.unique(
-        np.concatenate([text for text, _ in texts]), return_inverse=True, return_counts=True
-    )
-    times = 1 + np.log(np.concatenate([numbers for _, numbers in texts]))
-    starts = np.cumsum([0, *(len(text) for text, _ in texts)])
-    counts = sparse.csr_matrix((times, column, starts), (len(texts), len(keys)))
-    kept = np.sort(np.argsort(-frequency, kind="stable")[:MAX_NGRAMS])
-    idf = np.log((1 + len(texts)) / (1 + frequency[kept])) + 1
-    features = counts[:, kept] @ sparse.diags(idf)
-    length = np.sqrt(features.multiply(features).sum(axis=1)).A1
-    return keys[kept], sparse.diags(1 / np.maximum(length, 1e-9)) @ features, idf
+    keys, times = (np.concatenate(part) for part in zip(*texts, strict=True))
+    return keys, times, np.cumsum([0, *(len(text) for text, _ in texts)])
+
+
+def _tfidf(
+    found: np.ndarray, times: np.ndarray, starts: np.ndarray, keys: np.ndarray, idf: np.ndarray
+) -> sparse.csr_matrix:
+    """Returns TF-IDF of the known keys, `(rows, n-grams)`, each row of length 1."""
+    place = np.minimum(np.searchsorted(keys, found), len(keys) - 1)
+    values = np.where(keys[place] == found, (1 + np.log(times)) * idf[place], 0.0)
+    shape = (len(starts) - 1, len(keys))
+    features = sparse.csr_matrix((values, place, starts), shape)
+    features.sum_duplicates()
+    length = np.sqrt(np.asarray(features.multiply(features).sum(axis=1)).ravel())
+    return (sparse.diags(1 / np.maximum(length, 1e-9)) @ features).tocsr()
 
 
 def _held_out(
@@ -240,6 +306,14 @@ def _held_out(
 def _both_sides(values: np.ndarray) -> np.ndarray:
     """Returns what scikit-learn gives for the second of two classes for both, `(classes, …)`."""
     return np.concatenate([-values, values]) / 2 if len(values) == 1 else values
+
+
+def _weights(model: LogisticRegression) -> dict[str, Json]:
+    """Returns `weights` and `bias` as `fit` does."""
+    return {
+        "weights": _rounded(_both_sides(model.coef_).T),
+        "bias": _rounded(_both_sides(model.intercept_[:, None])[:, 0]),
+    }
 
 
 def _cross_entropy(logits: np.ndarray, truth: np.ndarray) -> float:

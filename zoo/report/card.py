@@ -72,6 +72,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         *([f"Warning: {warning}", ""] if (warning := one_class(test)) else []),
         *_teaching(data.get("teaching")),
         *_class_weight(data.get("class_weight")),
+        *([f"{metrics['parts']['text']}.", ""] if metrics.get("parts") else []),
         *_signatures(test),
         *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "

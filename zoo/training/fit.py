@@ -516,7 +516,7 @@ def _fit(
     asked: threading.Event | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
-    folder = run.path / "checkpoint"
+    folder, monitor = run.path / "checkpoint", recipe.monitor_of(config)
     strategy = model.distribute_strategy
     several = strategy.num_replicas_in_sync > 1
     state, metrics = checkpoint.State(), None
@@ -589,10 +589,10 @@ def _fit(
     if state.averaged:
         steps_held_out = validation.steps_per_epoch if several else None
         logs = model.evaluate(held_out, steps=steps_held_out, return_dict=True, verbose=0)
-        score = logs[recipe.monitor.name.removeprefix("val_")]
-        better = recipe.monitor.improved(score, state.best)
+        score = logs[monitor.name.removeprefix("val_")]
+        better = monitor.improved(score, state.best)
         progress.log(
-            f"the mean of the last {state.averaged} epochs: {recipe.monitor.name} {score:.4f}"
+            f"the mean of the last {state.averaged} epochs: {monitor.name} {score:.4f}"
             + "  best" * better
         )
         if not better:
@@ -636,17 +636,18 @@ def _end_epoch(
     write: bool,
 ) -> None:
     """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
+    monitor = recipe.monitor_of(config)
     rate = float(np.asarray(model.optimizer.learning_rate))
     row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **diagnostics.end_epoch(model)}
-    if recipe.monitor.name not in logs:
+    if monitor.name not in logs:
         raise ZooError(
-            f"{recipe.name}: MONITOR {recipe.monitor.name!r} is not measured after an epoch."
-            f"{suggest(recipe.monitor.name, logs)}"
+            f"{recipe.name}: MONITOR {monitor.name!r} is not measured after an epoch."
+            f"{suggest(monitor.name, logs)}"
         )
-    score = logs[recipe.monitor.name]
+    score = logs[monitor.name]
     state.history.append(row)
     state.epoch, state.step = state.epoch + 1, 0
-    better = state.observe(score, recipe.monitor, logs.get("val_loss"))
+    better = state.observe(score, monitor, logs.get("val_loss"))
     if write:
         with averaged(model):
             if better:

@@ -152,11 +152,12 @@ class Run:
         """
         from zoo.report.drawing import Drawing
         from zoo.report.plots import curves_figure
-        from zoo.serving.find import recipe_of
 
         if not (self.path / "history.csv").exists():
             raise ZooError(f"{self.path} has no complete epoch to draw yet.")
-        return Drawing.of(curves_figure(self.history, recipe_of(self.path).monitor))
+        predictor = self.predictor
+        monitor = predictor.recipe.monitor_of(predictor.config)
+        return Drawing.of(curves_figure(self.history, monitor))
 
     @property
     def metrics(self) -> dict[str, Any]:
