@@ -57,7 +57,7 @@ def test_evaluate_custom_folder_with_names_of_its_own_for_columns(cli, own_run, 
     assert (result["data"], result["rows"]) == ("mine (custom data)", 18)
 
 
-def test_evaluate_own_file(cli, own_run, own):
+def test_evaluate_own_file(cli, own_run, own, monkeypatch):
     arguments = ["evaluate", own_run, "--data", own, "--column", "text=review", "--json"]
     result = json.loads(cli(*arguments).out)
     assert (result["data"], result["rows"]) == ("own.csv", 18)
@@ -66,6 +66,11 @@ def test_evaluate_own_file(cli, own_run, own):
     # Fitted on the training rows of the same file, whose classes have words of their own.
     assert max(scores["accuracy"] for scores in result["baseline"].values()) == 1.0
     assert json.loads(cli(*arguments, "--no-baselines").out)["baseline"] == {}
+    # Some rows were trained on; the baselines are not fitted again for the same rows.
+    assert [note for note in result["notes"] if "of the 18 rows were trained on" in note]
+    with monkeypatch.context() as patched:
+        patched.setattr("recipes.classifying.baselines.tfidf_linear", None)
+        assert json.loads(cli(*arguments).out)["baseline"] == result["baseline"]
 
 
 @pytest.mark.parametrize(
