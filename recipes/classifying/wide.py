@@ -198,6 +198,8 @@ class WideLogits(keras.layers.Layer):
       float32 `(batch, classes)`.
     """
 
+    fitted = True  # training that goes on from a model does not take its weights
+
     def __init__(self, ngrams: int, classes: int, base: int, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.ngrams, self.classes, self.base = ngrams, classes, base

@@ -202,9 +202,9 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
     text, score = likely.get("cp1252", ("", -math.inf))
     rivals = [each for other, each in likely.values() if other != text and _is_sensible(other)]
     signs = all(c.isascii() or c in SIGNS for c in _softly(data, "cp1252"))  # curly quotes
-    if (signs and _is_sensible(text)) or (
-        _is_western(text, words) and score > max(rivals, default=-math.inf) + MARGIN
-    ):
+    east_asian = _east_asian(data)
+    western = _is_western(text, words) and score > max(rivals, default=-math.inf) + MARGIN
+    if not east_asian and ((signs and _is_sensible(text)) or western):
         try:
             return data.decode("cp1252"), "cp1252"
         except UnicodeDecodeError:  # beyond the evidence
@@ -216,7 +216,7 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
             candidates.setdefault(text, page)
             if page == "cp1252":
                 candidates[text] = page
-    pages = _east_asian(data) or [*candidates.values()] or _guesses(data)
+    pages = east_asian or [*candidates.values()] or _guesses(data)
     if pages[:1] and pages[0] in UNUSUAL and pages[0] != "koi8_r":
         pages = [*_east_asian(data, any_letters=True), *pages]
     first = next(line for line in _lines(data) if not _decodes(line))
@@ -235,6 +235,8 @@ def _east_asian(data: bytes, any_letters: bool = False) -> list[str]:
       data: of the file.
       any_letters: whether it is enough that all letters are of the script, however rare.
     """
+    if len(data) > MAX_EVIDENCE:  # whole lines, so that no character is cut
+        data = data[: data.rfind(b"\n", 0, MAX_EVIDENCE) + 1]
     found = {}
     for page, (common, least) in EAST_ASIAN.items():
         try:

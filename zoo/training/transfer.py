@@ -113,6 +113,8 @@ def _compare(
     head = list(ours)[-1]
     fitting, lines = [], []
     for name, layer in ours.items():
+        if getattr(layer, "fitted", False):  # its weights are not learnt, but come from the assets
+            continue
         shapes = [weight.shape for weight in layer.weights]
         if name not in theirs:
             reason = "the base has no such layer"

@@ -110,7 +110,7 @@ def test_a_smoke_test_shows_no_score(cli, called):
     [
         (
             ["--class-weight", "even"],
-            "--class-weight is balanced, none or CLASS=WEIGHT; got 'even'.",
+            "is balanced, none or CLASS=WEIGHT; got 'even'.",
         ),
         (["--class-weight", "a=0"], "class_weight of 'a' must be a number above 0"),
         (["--set", "unts=3"], "Unknown setting 'unts'. Did you mean 'units'?"),
