@@ -435,6 +435,34 @@ print(json.dumps(result))
 """
 
 
+WITHOUT_PROMISE = """
+import sys
+
+sys.modules["promise"] = None  # has no wheel: missing where nothing may be built
+from zoo.data import Tfds
+from zoo.data.fetch import Unavailable
+
+source = Tfds("tiny_letters", "letters", "http://127.0.0.1/a", "0" * 64, 1, columns={})
+try:
+    source.load(print)
+except Unavailable as error:
+    print(error)
+"""
+
+
+def test_tfds_that_is_not_whole_is_unavailable(tmp_path):
+    """Another source is used then, and what is prepared is not said to be damaged."""
+    folder = tmp_path / "tfds" / "tiny_letters" / "1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "dataset_info.json").write_text("{}")
+    command = [sys.executable, "-c", WITHOUT_PROMISE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("tensorflow-datasets cannot be imported (")
+    assert "promise" in line
+    assert "Traceback" not in done.stderr
+
+
 def test_tfds_prepares_from_our_download_and_reads(tmp_path, home):
     """In a process of its own, because TFDS keeps every builder class that it sees."""
     url = "http://127.0.0.1/download?id=letters"

@@ -42,6 +42,31 @@ def test_manifests_have_their_schemas(job, release):
         kubernetes_validate.validate(each, release, strict=True)
 
 
+def only_in(document, known, place=""):
+    """Yields the places of a document whose value a model of it did not keep."""
+    if isinstance(document, dict) and isinstance(known, dict):
+        for key, value in document.items():
+            yield from only_in(value, known.get(key), f"{place}/{key}")
+    elif isinstance(document, list) and isinstance(known, list) and len(document) == len(known):
+        for index, (value, kept) in enumerate(zip(document, known, strict=True)):
+            yield from only_in(value, kept, f"{place}/{index}")
+    elif document != known:
+        yield place
+
+
+@pytest.mark.parametrize("kind", ["TrainJob", "TrainingRuntime"])
+def test_what_trainer_reads_has_its_schema(kind):
+    """The models are generated from Kubeflow Trainer's API; they drop a field that it lacks."""
+    models = pytest.importorskip("kubeflow_trainer_api.models")
+    model, document = getattr(models, f"TrainerV1alpha1{kind}"), documents("trainjob.yaml")[kind]
+    assert not [*only_in(document, model.from_dict(document).to_dict())]
+    document["spec"]["numNode"] = 2
+    assert [*only_in(document, model.from_dict(document).to_dict())] == ["/spec/numNode"]
+    document["metadata"] = "zoo"
+    with pytest.raises(ValueError, match="ObjectMeta"):
+        model.from_dict(document)
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_pods_are_told_the_workers(job, index, monkeypatch):
     (container,) = job["spec"]["template"]["spec"]["containers"]

@@ -19,16 +19,17 @@ import zoo
 # behaves as a large one does; the learning rate makes answers differ from row to row.
 SETTINGS = {"epochs": 3, "batch_size": 2, "patience": 0, "units": 32, "learning_rate": 0.01}
 
-# Undisturbed runs, and beside them runs that were killed and have gone on. Each is a process of
-# its own, forked from one that has imported TensorFlow and not used it yet.
+# Undisturbed runs, and beside them runs that go on from what a kill leaves: the folder of the
+# undisturbed run as it is on disk in the middle of a step. (A process is really killed in
+# test_signals_a_kill_and_a_damaged_checkpoint.) Each run is a process of its own, forked from one
+# that has imported TensorFlow and not used it yet.
 REFERENCES = """
-import json, os, signal, sys, traceback
+import json, os, shutil, sys, traceback
 import keras, matplotlib.pyplot, pandas, scipy.stats, sklearn, tensorflow
 import zoo
 from zoo.training import callbacks, fit
 
 folder, settings, *names = sys.argv[1:]
-step = callbacks.Progress.step
 
 
 def train(name, kind, **options):
@@ -38,40 +39,44 @@ def train(name, kind, **options):
     )
 
 
-def dying(self, state, logs):
-    step(self, state, logs)
-    if (state.epoch, state.step) == (1, 2):  # of epochs 0, 1, ...
-        os.kill(os.getpid(), signal.SIGKILL)
+def train_whole(name):
+    step = callbacks.Progress.step
+
+    def copying(self, state, logs):
+        step(self, state, logs)
+        if (state.epoch, state.step) == (1, 2):  # of epochs 0, 1, ...
+            shutil.copytree(f"{folder}/whole/{name}", f"{folder}/killed/{name}")
+
+    callbacks.Progress.step = copying
+    train(name, "whole", checkpoint_seconds=0, quiet=True)
 
 
-def forked(log, *arguments, **options):
+def resume(name):
+    fit.check_served = lambda *_: None  # it was for the first
+    train(name, "killed", resume=True)
+
+
+def forked(log, function, name):
     child = os.fork()
     if not child:
         code = 1
         try:
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(descriptor, 1)
-            train(*arguments, **options)
+            function(name)
             sys.stdout.flush()
             code = 0
         except BaseException:
             traceback.print_exc()
         os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code == 0, (name, code)
 
 
 os.makedirs(folder)
 for name in names:
-    code = forked(os.devnull, name, "whole", quiet=True)
-    assert code == 0, (name, code)
-    check, fit.check_served = fit.check_served, lambda *_: None  # it was for the first
-    callbacks.Progress.step = dying
-    code = forked(os.devnull, name, "killed", checkpoint_seconds=0)
-    callbacks.Progress.step = step
-    assert code == -signal.SIGKILL, (name, code)
-    code = forked(f"{folder}/{name}.log", name, "killed")
-    assert code == 0, (name, code)
-    fit.check_served = check
+    forked(os.devnull, train_whole, name)
+    forked(f"{folder}/{name}.log", resume, name)
 """
 
 
@@ -164,8 +169,8 @@ def shared(once):
 def disturbed(shared, chosen_names, settings):
     """A folder with deterministic runs of the chosen recipes on their samples.
 
-    `whole/<name>` was undisturbed; `killed/<name>` was killed in its second epoch and has gone on,
-    with the output of the second process in `<name>.log`.
+    `whole/<name>` was undisturbed; `killed/<name>` has gone on from what that run had written in
+    the middle of its second epoch, with the output of the process in `<name>.log`.
     """
     return make_disturbed(shared, chosen_names, settings)
 

@@ -52,6 +52,16 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     return cluster.find_cluster(option_of("--strategy", arguments) or STRATEGIES[0])
 
 
+def _say_plan(recipe: Any, config: Any, data: Any, output: str | None, overwrite: bool) -> None:
+    """Prints what is about to be trained and downloaded, unless the run has begun already."""
+    from zoo.training.plan import plan
+
+    folder = Path(output) if output else Path("runs") / recipe.name
+    if overwrite or not (folder / "config.json").exists():
+        for line in plan(recipe, config, data):
+            click.echo(line)
+
+
 @click.command(cls=WorkerCommand)
 @options.recipe
 @click.option(
@@ -203,12 +213,14 @@ def train(
                     raise click.UsageError(f"{key} is given twice.")
                 changes[key] = str(value)
         recipe = get_recipe(name)
-        override(recipe.config, changes)
+config = override(recipe.config, changes)
         from zoo.training.class_weight import parse_class_weights
 
         kwargs["class_weight"] = parse_class_weights(class_weights)
         if found:
             cluster.patience()
+        if not kwargs["quiet"] and not (found and found.index):
+            _say_plan(recipe, config, kwargs["data"], output, overwrite)
         options.import_tensorflow()
     from zoo import training
 

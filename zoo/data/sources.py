@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -156,8 +157,7 @@ class Tfds:
         self, splits: Mapping[str, str], columns: Mapping[str, str], log: Log
     ) -> Parts:
         folder = self.fetch(log)
-        import tensorflow_datasets as tfds
-
+        tfds = _import_tfds()
         try:
             builder = tfds.builder_from_directory(folder)
             return {ours: self._read(builder, theirs, columns) for ours, theirs in splits.items()}
@@ -183,9 +183,8 @@ class Tfds:
     def _prepare(self, log: Log) -> Path:
         from zoo.data import fetch
 
+        tfds = _import_tfds()
         archive = fetch.fetch(self.url, sha256=self.sha256, size=self.size, log=log)
-        import tensorflow_datasets as tfds
-
         root = files.home() / "tfds"
         with fetch.locked(root / self.name.replace("/", "-"), log):
             if folder := self._prepared():  # another process has prepared it
@@ -215,8 +214,7 @@ class Tfds:
 
     def _read(self, builder: Any, split: str, joined_names: Mapping[str, str]) -> Examples:
         """Returns a split in the order of its files."""
-        import tensorflow_datasets as tfds
-
+        tfds = _import_tfds()
         wanted = {column: joined.split("+") for column, joined in joined_names.items()}
         features = {name: builder.info.features[name] for row in wanted.values() for name in row}
         with _quiet_tfds():
@@ -252,12 +250,41 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
+def _import_tfds() -> Any:
+    """Imports TFDS.
+
+    Where a package that TFDS needs is missing, TFDS prints a traceback, and its import succeeds
+    without its functions.
+
+    Raises:
+      Unavailable: TFDS or a package that it needs is missing.
+    """
+    from absl import logging
+
+    from zoo.data import fetch
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    try:
+        import tensorflow_datasets as tfds
+
+        if not hasattr(tfds, "builder_from_directory"):
+            importlib.import_module("tensorflow_datasets.public_api")  # says what is missing
+    except ImportError as error:
+        raise fetch.Unavailable(
+            f"tensorflow-datasets cannot be imported ({error}); install what is missing"
+        ) from error
+    finally:
+        logging.set_verbosity(before)
+    return tfds
+
+
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
     """A context in which TFDS prints no progress bars, log lines or advice."""
-    import tensorflow_datasets as tfds
     from absl import logging
 
+    tfds = _import_tfds()
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     tfds.disable_progress_bar()

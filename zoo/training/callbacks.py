@@ -22,6 +22,9 @@ from zoo.training.run import OVERWRITTEN
 from zoo.training.throughput import Throughput
 from zoo.training.workers import Workers
 
+# Seconds of steps by which the time of a training is estimated.
+ESTIMATE_AFTER = 5.0
+
 
 class StopSignal:
     """While active, remembers a signal that ends a process instead of dying in mid-step.
@@ -267,6 +270,7 @@ class Progress:
         self._drawn = 0.0
         self._width = 0  # of the bar that is drawn over, in a notebook
         self._begun: tuple[int, float] | None = None
+        self._estimated = False
 
     def log(self, line: str) -> None:
         if not self.quiet:
@@ -288,6 +292,7 @@ class Progress:
         now = time.monotonic()
         if self._begun is None or state.step <= self._begun[0]:
             self._begun = (state.step - 1, now)
+        self._estimate(state, now)
         pause = 0.1 if self.terminal else 0.5
         shown = self.terminal or self.notebook
         if self.quiet or not shown or (now - self._drawn < pause and state.step < self.steps):
@@ -312,6 +317,24 @@ class Progress:
             line += "\x1b[K"
         print(line, end="\r", file=sys.stdout, flush=True)
 
+    def _estimate(self, state: checkpoint.State, now: float) -> None:
+        """Says once how long the training takes, by the steps of its first seconds.
+
+        The first step, which compiles the others, is omitted. So is a training of seconds.
+        """
+        since, start = self._begun or (0, now)
+        if self._estimated or now - start < ESTIMATE_AFTER or state.step - since < 3:
+            return
+        self._estimated = True
+        # `start` is the end of the first step.
+        each = (now - start) / (state.step - since - 1)
+        epoch = each * self.steps
+        rest = each * (self.steps - state.step) + epoch * (self.epochs - state.epoch - 1)
+        self.log(
+            f"  about {_duration(epoch)} an epoch on this machine, "
+            f"{_duration(rest)} until the last of {self.epochs} ends"
+        )
+
     def epoch(self, row: dict[str, float], seconds: float, best: bool) -> None:
         scores = [
             f"{name} {value:.4f}"
@@ -322,6 +345,14 @@ class Progress:
         ]
         mark = "  best" if best else ""
         self.log(f"epoch {row['epoch']}/{self.epochs}  {'  '.join(scores)}  {seconds:.0f} s{mark}")
+
+
+def _duration(seconds: float) -> str:
+    """Returns a time of one or two digits: `"40 s"`, `"12 min"`, `"3 h"`."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _numbers(logs: dict[str, float]) -> str:

@@ -80,6 +80,7 @@ def test_one_signal_stops_all_after_the_same_step(stopped):
     assert len(list(path.glob("checkpoint/*.npz"))) in (1, 2)
 
 
+@pytest.mark.slow  # two workers
 def test_a_killed_chief_ends_all(tmp_path, stopped):
     path = tmp_path / "run"
     shutil.copytree(stopped[0], path)
@@ -243,6 +244,7 @@ main()
 """
 
 
+@pytest.mark.slow  # two workers
 def test_a_run_ends_well_when_a_worker_is_lost_in_the_evaluation(tmp_path):
     hosts, path = launcher.free_addresses(2), tmp_path / "run"
     arguments = [*OPTIONS, "--epochs", "1", "-o", str(path)]

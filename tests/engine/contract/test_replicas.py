@@ -165,14 +165,14 @@ def test_each_row_of_an_epoch_counts_once(kind, shared):
 
 
 @pytest.fixture(scope="module")
-def alone(request, shared, chosen_names):
-    names = sorted({*chosen_names, *asked(request, "worked")})
+def alone(request, shared):
+    names = sorted(asked(request, "mirrored_name") | asked(request, "worked"))
     return shared("alone", _with("none"), names)
 
 
 @pytest.fixture(scope="module")
-def mirrored(shared, chosen_names):
-    return shared("mirrored", _with("mirrored"), chosen_names)
+def mirrored(request, shared):
+    return shared("mirrored", _with("mirrored"), sorted(asked(request, "mirrored_name")))
 
 
 @pytest.fixture(scope="module")
@@ -185,19 +185,21 @@ def _with(kind, script=TRAIN):
     return f"import sys\nsys.argv.insert(1, {kind!r})\n{script}"
 
 
-# Of the recipe, both kinds of replicas use the same; so few recipes are trained by workers.
-FEW = last_of_each_module()[::3]
-each_worked = pytest.mark.parametrize(
-    "worked",
-    [
-        pytest.param(row["name"], marks=() if row["name"] in FEW else pytest.mark.slow)
-        for row in zoo.list_models()
-    ],
-)
+def each(parameter, few):
+    """Gives a test the names of all recipes; those that are not among the few as slow tests."""
+    names = [row["name"] for row in zoo.list_models()]
+    values = [pytest.param(name, marks=() if name in few else pytest.mark.slow) for name in names]
+    return pytest.mark.parametrize(parameter, values)
 
 
-def test_two_replicas_train_what_one_trains(chosen, alone, mirrored, weights):
-    assert_same_training(alone / chosen, mirrored / chosen, weights)
+# Of the recipe, both kinds of replicas use the same: its loss, metrics and layers.
+each_mirrored = each("mirrored_name", last_of_each_module()[::2])
+each_worked = each("worked", last_of_each_module()[::4])
+
+
+@each_mirrored
+def test_two_replicas_train_what_one_trains(mirrored_name, alone, mirrored, weights):
+    assert_same_training(alone / mirrored_name, mirrored / mirrored_name, weights)
 
 
 @each_worked
