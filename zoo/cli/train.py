@@ -213,7 +213,7 @@ def train(
                     raise click.UsageError(f"{key} is given twice.")
                 changes[key] = str(value)
         recipe = get_recipe(name)
-config = override(recipe.config, changes)
+        config = override(recipe.config, changes)
         from zoo.training.class_weight import parse_class_weights
 
         kwargs["class_weight"] = parse_class_weights(class_weights)
