@@ -118,7 +118,7 @@ def test_class_weights():
     ):
         with pytest.raises(zoo.UsageError, match=says):
             weight_by_class(value, labels, y, replicas)
-    for value, says in (("even", "'balanced' or a dict"), ({"a": 0}, "above 0"), ({}, "a dict")):
+    for value, says in (("even", "'none' or a dict"), ({"a": 0}, "above 0"), ({}, "a dict")):
         with pytest.raises(zoo.UsageError, match=says):
             parse_class_weight(value)
 

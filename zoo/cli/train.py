@@ -153,7 +153,11 @@ def _say_plan(recipe: Any, config: Any, data: Any, output: str | None, overwrite
     is_flag=True,
     help="Train from scratch. The run that the folder holds is deleted after the first epoch.",
 )
-@click.option("--tiny", is_flag=True, help="A small real part of the data: a few seconds.")
+@click.option(
+    "--tiny",
+    is_flag=True,
+    help="A smoke test of a few seconds, on a small real part of the data: no score.",
+)
 @click.option(
     "--baselines/--no-baselines",
     default=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,10 @@ def evaluate(
         if not known:
             notes.append(f"trained on {trained_on['title']}, which differs")
     notes = [*reading.notes, *notes]
-    training = None if same and predictor.metrics.get("baseline") else training_splits(predictor)
-    if not same and split == "test":
+    stored = predictor.metrics.get("baseline") if same else None
+    own = os.sep in trained_on["source"]  # a path: read without a download
+    training, problem = _training(predictor) if own or (baselines and not stored) else (None, "")
+    if training is not None and not same and split == "test":
         notes += _trained_on(dataset, training, examples)
     if not same:
         notes += recipe.outside(predictor.config, predictor.assets, examples)
@@ -89,11 +92,12 @@ def evaluate(
         notes.append(warning)
     if predictor.run["tiny"]:
         notes.append("trained with --tiny, a smoke test: this is no score to quote")
+    if problem and not stored:
+        what = "no baseline" if baselines else "some of these rows may have been trained on"
+        notes.append(f"{what}: the model's training data are not available ({problem})")
     baseline: dict[str, Any] = {}
-    if baselines and same and predictor.metrics.get("baseline"):
-        baseline = predictor.metrics["baseline"]
-    elif baselines and training is None:
-        notes.append("no baseline: the model's training data are not available")
+    if baselines and stored:
+        baseline = stored
     elif baselines and training is not None:
         baseline = fitted_scores(predictor, dataclasses.replace(training, test=examples))
     return {
@@ -107,16 +111,20 @@ def evaluate(
     }
 
 
-def _trained_on(dataset: Dataset, training: Splits | None, examples: Examples) -> list[str]:
+def _training(predictor: Answers) -> tuple[Splits | None, str]:
+    """Returns the data that a model was trained on, or why they are not available."""
+    try:
+        return splits_of(predictor), ""
+    except ZooError as error:
+        return None, str(error)
+
+
+def _trained_on(dataset: Dataset, training: Splits, examples: Examples) -> list[str]:
     """Returns a note on rows that the model was trained on."""
-    if training is None:
-        return [
-            "some of these rows may have been trained on: the training data are not available here"
-        ]
     column = dataset.deduplicate_by or next(
         (name for name in dataset.columns if name != dataset.label), ""
     )
-    if column not in examples or not all(isinstance(x, str) for x in examples[column]):
+    if column not in examples or not all(isinstance(each, str) for each in examples[column]):
         return []
     seen = {*training.train[column], *training.validation[column]}
     known = sum(value in seen for value in examples[column])
