@@ -75,7 +75,7 @@ SST2 = Dataset(
 CASES = {
     "imdb": ("imdb-gru", IMDB, "tfds"),
     "ag-news": ("news-gru", NEWS, "ag-part"),
-    "sst-2": ("imdb-gru", SST2, "urls"),
+    "sst-2": ("imdb-gru", SST2, "url"),
     "bbc": ("news-gru", NEWS, "bbc"),
 }
 
