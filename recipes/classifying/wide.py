@@ -18,7 +18,7 @@ this one (D. Wolpert: Stacked Generalization, 1992). `WideCrossEntropy` adds the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -31,6 +31,7 @@ from zoo.assets import Json
 from zoo.data.batching import Ragged
 
 FOLDS = 5
+MANY_ROWS = 2_000  # with more, one fold chooses the strength
 STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisation
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
@@ -51,8 +52,9 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
     """
     keys, idf, features = _features(rows, base)
     classes, truth = np.unique(np.array(labels), return_inverse=True)
+    folds = range(FOLDS if len(rows) <= MANY_ROWS else 1)
     losses = {
-        strength: _cross_entropy(_held_out(features, truth, len(classes), strength), truth)
+        strength: _cross_entropy(*_held_out(features, truth, len(classes), strength, folds))
         for strength in STRENGTHS
     }
     strength = min(losses, key=losses.__getitem__)
@@ -78,7 +80,8 @@ def held_out_logits(
     """
     *_, features = _features(rows, wide["base"])
     truth = np.searchsorted(np.array(classes), np.array(labels))
-    return _held_out(features, truth, len(classes), wide["strength"]).astype("float32")
+    logits, _ = _held_out(features, truth, len(classes), wide["strength"], range(FOLDS))
+    return logits.astype("float32")
 
 
 def finalise(
@@ -281,18 +284,25 @@ def _tfidf(
 
 
 def _held_out(
-    features: sparse.csr_matrix, truth: np.ndarray, classes: int, strength: float
-) -> np.ndarray:
-    """Returns logits of rows that a model has not seen, float64 `(rows, classes)`.
+    features: sparse.csr_matrix,
+    truth: np.ndarray,
+    classes: int,
+    strength: float,
+    folds: Iterable[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what models say of the rows of some folds, which they have not seen.
 
-    A class that the other rows lack has the lowest logit of the row.
+    Returns:
+      Logits, float64 `(rows, classes)`, in the order of the rows, and the classes of these rows. A
+      class that the other folds lack has the lowest logit of the row.
     """
     fold = np.zeros(len(truth), "int64")
     for number in range(classes):  # each class is spread over the folds
         places = np.flatnonzero(truth == number)
         fold[places] = (np.arange(len(places)) + number) % FOLDS
     logits = np.zeros((len(truth), classes))
-    for number in range(FOLDS):
+    asked = np.isin(fold, list(folds))
+    for number in folds:
         inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         known = np.unique(truth[inside])
         if len(known) < 2 or not len(outside):
@@ -302,7 +312,7 @@ def _held_out(
         scores = _both_sides(scores[None]).T if scores.ndim == 1 else scores
         logits[outside] = scores.min(axis=1, keepdims=True)
         logits[np.ix_(outside, known)] = scores
-    return logits
+    return logits[asked], truth[asked]
 
 
 def _both_sides(values: np.ndarray) -> np.ndarray:
