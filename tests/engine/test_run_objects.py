@@ -87,7 +87,7 @@ def test_a_run_is_asked(run, tmp_path):
 def test_a_run_says_what_it_is(run, tmp_path):
     shown = repr(run.run)
     assert shown.startswith(f"Run({str(run.folder)!r}; imdb-gru; many-to-one, sentiment; trained ")
-    assert "accuracy 0." in shown
+    assert f"accuracy {run.run.metrics['test']['accuracy']:.4f}" in shown
     page = run.run._repr_html_()
     assert "data:image/png;base64," in page
     assert "<h2>Scores on the test split</h2>" in page

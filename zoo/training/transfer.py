@@ -110,10 +110,12 @@ def _compare(
 ) -> tuple[list[tuple[Any, Any]], list[str]]:
     """Returns pairs of layers that fit, the new one first, and a line for each other layer."""
     theirs, ours = named_layers(origin), named_layers(model)
-    head = list(ours)[-1]
+    # Fitted layers have weights that are not learnt, but come from the assets.
+    fitted = {name for name, layer in ours.items() if getattr(layer, "fitted", False)}
+    head = [name for name in ours if name not in fitted][-1]
     fitting, lines = [], []
     for name, layer in ours.items():
-        if getattr(layer, "fitted", False):  # its weights are not learnt, but come from the assets
+        if name in fitted:
             continue
         shapes = [weight.shape for weight in layer.weights]
         if name not in theirs:
