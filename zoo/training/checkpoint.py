@@ -64,8 +64,9 @@ class State:
 
         Of equal scores, the one of the lowest validation loss is the best.
         """
-        tie = score == self.best and loss is not None and self.best_loss is not None
-        better = loss < self.best_loss if tie else monitor.improved(score, self.best)
+        better = monitor.improved(score, self.best)
+        if score == self.best and loss is not None and self.best_loss is not None:
+            better = loss < self.best_loss
         if better:
             self.best, self.best_epoch, self.stale = score, self.epoch, 0
             self.best_loss = loss

@@ -410,7 +410,8 @@ def _train_in(
         check_fits(recipe, assets, untrained, origin)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
-    labels, number = assets.get("labels"), replicas.num_replicas_in_sync
+    labels: list[str] = assets.get("labels") or []
+    number = replicas.num_replicas_in_sync
     class_weight = options.class_weight
     if class_weight is None and splits.custom and not (options.teachers or begun):
         class_weight = default_class_weight(labels, training.y, number)
