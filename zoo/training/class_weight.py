@@ -128,10 +128,11 @@ def weighted(
     Keras weights classes only. Of probabilities, those of a row are multiplied by its weight, which
     is the same: the cross-entropy is linear in them.
     """
-    if weights is None or batches.y.ndim == 1:
+    classes = _classes(batches.y)
+    if weights is None or classes is None or batches.y.ndim == 1:
         return batches, weights
     y = batches.y.copy()
-    y[:, 0] *= np.array([weights[number] for number in _classes(y)], y.dtype)[:, None]
+    y[:, 0] *= np.array([weights[number] for number in classes], y.dtype)[:, None]
     return dataclasses.replace(batches, y=y), None
 
 
