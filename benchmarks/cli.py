@@ -83,6 +83,38 @@ def held_out_each(
     click.echo(f"mean {result['mean']:.4f}: {output}")
 
 
+@benchmarks.command("small")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--rows",
+    "sizes",
+    type=click.IntRange(50),
+    multiple=True,
+    default=(200, 1_000, 5_000),
+    show_default=True,
+    metavar="N",
+    help="Rows to draw. May be repeated.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of each size."
+)
+def small_data(names: tuple[str, ...], output: str, sizes: tuple[int, ...], seeds: int) -> None:
+    """Train classifiers at their defaults on few rows of NAME: imdb, ag-news, sst-2, bbc.
+
+    What the file has already is not measured again.
+    """
+    options.import_tensorflow()
+    from benchmarks.small import means, small
+
+    result = small(output, names=names, sizes=sizes, seeds=seeds, log=click.echo)
+    for row in means(result["runs"]):
+        click.echo(
+            f"{row['data']} {row['rows']:,}: {row['accuracy']:.4f}, linear {row['baseline']:.4f} "
+            f"(mean of {row['seeds']})"
+        )
+
+
 @benchmarks.command()
 @click.argument("name")
 @click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")

@@ -230,6 +230,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_attack_line(result) for result in results if result["kind"] == "attack"]
     lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
     lines += [_options_table(result) for result in results if result["kind"] == "options"]
+    lines += [_small_table(result) for result in results if result["kind"] == "small"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     for result in results:
         if result["kind"] == "forecasters":
@@ -533,6 +534,26 @@ def _options_table(result: dict[str, Any]) -> str:
         compiled = [f"{xla[key]:.2f}" if key in xla else "–" for key in ("ratio", "training_ratio")]
         cells = [f"{measured['ways'][way]['ratio']:.2f}" for way in ways]
         lines.append(f"| `{name}` | {' | '.join([*cells, *compiled, str(measured['shapes'])])} |")
+    return "\n".join(lines)
+
+
+def _small_table(result: dict[str, Any]) -> str:
+    from benchmarks.small import BASELINE, means
+
+    rows = means(result["runs"])
+    seeds = sorted({row["seeds"] for row in rows})
+    lines = [
+        "\nCustom data: rows drawn by a seed, the recipe at its defaults, the linear model that is "
+        f"printed beside it (`{BASELINE}`); accuracy, the mean of {', '.join(map(str, seeds))} "
+        "draws, on up to 2,000 test rows:\n",
+        "| data | rows | recipe | accuracy | linear | difference |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row['data']} | {row['rows']:,} | `{row['recipe']}` | {row['accuracy']:.3f} | "
+        f"{row['baseline']:.3f} | {100 * (row['accuracy'] - row['baseline']):+.1f} |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 

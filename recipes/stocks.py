@@ -279,6 +279,10 @@ def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path)
     return True
 
 
+def refine(example: dict, answer: dict) -> dict:
+    return {"dates": example["dates"]} if "dates" in example else {}  # of the steps to come
+
+
 def show(example: dict, answer: dict) -> str:
     from recipes.prices.answers import line
 

@@ -26,12 +26,15 @@ import dataclasses
 from recipes import sentiment
 from recipes.classifying.news import NEWS
 from recipes.sentiment import (
+    adapt,
+    augment,
     baseline,
     batches,
     build,
     combine,
     encoder,
     evaluate,
+    finalise,
     initialise,
     objective,
     prepare,
@@ -45,12 +48,15 @@ from zoo.data import Dataset
 from zoo.scores import Metric, Monitor
 
 __all__ = [
+    "adapt",
+    "augment",
     "baseline",
     "batches",
     "build",
     "combine",
     "encoder",
     "evaluate",
+    "finalise",
     "initialise",
     "objective",
     "prepare",

@@ -19,7 +19,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, quoted
 
 if TYPE_CHECKING:
     from zoo.metrics.intervals import Units
@@ -203,6 +203,44 @@ class Scores:
             confusion=confusion,
             signatures=stored.get("signature", {}),
         )
+
+
+def evenness(scores: Scores) -> list[str]:
+    """Returns lines on how a classifier treats its classes; none of other scores.
+
+    That is the mean F1 of the classes, the recall of the rarest class, and a warning where one
+    class is all that it answers.
+    """
+    classes = scores.tables.get("per_class", {})
+    present = {name: row for name, row in classes.items() if row.get("support")}
+    if not scores.confusion or "macro_f1" not in scores.values or len(present) < 2:
+        return []
+    rarest = min(present, key=lambda name: present[name]["support"])
+    row = present[rarest]
+    rows = f"{row['support']:,} row{'s' * (row['support'] != 1)}"
+    lines = [
+        f"macro-F1 {scores['macro_f1']:.4f}; recall of the rarest class {quoted(rarest, 40)} "
+        f"({rows}) {row['recall']:.4f}"
+    ]
+    if warning := one_class(scores):
+        lines.append(f"warning: {warning}")
+    return lines
+
+
+def one_class(scores: Scores) -> str:
+    """Returns what is wrong where a classifier answers one class to every row; else `""`."""
+    if not scores.confusion or sum(map(any, scores.confusion.matrix)) < 2:
+        return ""
+    columns = zip(*scores.confusion.matrix, strict=True)
+    answered = [
+        name for name, rows in zip(scores.confusion.labels, columns, strict=True) if any(rows)
+    ]
+    if len(answered) != 1:
+        return ""
+    return (
+        f"it answers {quoted(answered[0], 40)} to every row. Train longer (--epochs), weight the "
+        "classes (--class-weight balanced), or give more rows of the others."
+    )
 
 
 def heading(table: str) -> str:

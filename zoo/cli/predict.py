@@ -15,7 +15,7 @@ from zoo.cli.answers import merged, rounded, write
 from zoo.cli.model_options import ModelCommand
 from zoo.data.formats import value_of
 from zoo.data.reading import Reading
-from zoo.errors import UsageError, ZooError, shortened, suggest
+from zoo.errors import UsageError, shortened, suggest
 from zoo.serving.answers import best_of
 
 if TYPE_CHECKING:
@@ -153,6 +153,13 @@ def predict(
     else:
         requests = {name: [_given(row, column) for row in rows] for name, column in theirs.items()}
         examples = requests
+    if not asks and lines is None:
+        for text in texts:
+            if text.lower().endswith(".txt") and Path(text).is_file():
+                read.note(
+                    f"{text} is answered as a text, by its name; -i {text} answers each of its "
+                    "lines"
+                )
     outside = predictor.recipe.outside(predictor.config, predictor.assets, examples)
     for note in [*read.notes, *outside]:
         click.echo(f"note: {options.printable(note)}", err=True)
@@ -402,22 +409,13 @@ def _lines(source: str, reading: Reading) -> list[str] | None:
       UsageError: no such file, or an encoding that cannot be detected.
       ZooError: it is empty or cannot be read.
     """
-    from zoo.data import contents, formats
-    from zoo.data.encodings import decode
+    from zoo.data import contents
 
-    name = "Standard input" if source == "-" else source
     if source != "-":
-        data = contents.read_bytes(Path(source).expanduser())
-    else:  # a process may be started without one
-        data = contents.unpack(sys.stdin.buffer.read() if sys.stdin else b"", name)
-    text, encoding = decode(data, name, reading.options)
-    if not text:
-        raise ZooError(f"{name} is empty: there is nothing to answer.")
-    if text.startswith(formats.FASTTEXT):
-        return None
-    if encoding != "utf-8":
-        reading.found(name, f"encoding {encoding}")
-    return contents.split_lines(text)
+        return contents.read_lines(Path(source).expanduser(), reading)
+    # A process may be started without standard input.
+    data = contents.unpack(sys.stdin.buffer.read() if sys.stdin else b"", "Standard input")
+    return contents.lines_of(data, "Standard input", reading)
 
 
 def _shortened(line: str, example: Row, width: int | None) -> str:

@@ -331,7 +331,8 @@ class Predictor:
 
             Or a DataFrame or another table, a list of dicts, or a `tf.data.Dataset`, of which the
             columns that are no inputs are omitted. Where the model reads files, such as
-            recordings, their paths, or a list of them; else the path of a table, a `Path`.
+            recordings, their paths, or a list of them; else the path of a table, or of a `.txt`
+            with a text a line, a `Path`.
           columns: name of an input to the name of its column in a table.
           batch_size: rows computed together; it does not change the answers, except for the
             padding of outputs without a `length`.

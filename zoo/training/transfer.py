@@ -123,9 +123,13 @@ def _compare(
 ) -> tuple[list[tuple[Any, Any]], list[str]]:
     """Returns pairs of layers that fit, the new one first, and a line for each other layer."""
     theirs, ours = _with_forward_layers(named_layers(origin)), named_layers(model)
-    head = list(ours)[-1]
+    # Fitted layers have weights that are not learnt, but come from the assets.
+    fitted = {name for name, layer in ours.items() if getattr(layer, "fitted", False)}
+    head = [name for name in ours if name not in fitted][-1]
     fitting, lines = [], []
     for name, layer in ours.items():
+        if name in fitted:
+            continue
         shapes = [weight.shape for weight in layer.weights]
         if name not in theirs:
             reason = "the base has no such layer"
