@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 
 from zoo import files
+from zoo.environment import install_extra
 from zoo.errors import ZooError
 
 # Weights of the L1 and L2 penalty, and passes over the training split. They are the usual values,
@@ -21,7 +22,7 @@ PARAMETERS = {"c1": 0.1, "c2": 0.1, "max_iterations": 100, "feature.possible_tra
 
 
 def is_available() -> bool:
-    """Returns whether python-crfsuite is installed (`pip install 'rnn-zoo[crf]'`)."""
+    """Returns whether python-crfsuite is installed (the extra `[crf]`)."""
     try:
         import pycrfsuite  # noqa: F401
     except ImportError:
@@ -51,7 +52,7 @@ def crf_tags(
         import pycrfsuite
     except ImportError as error:
         raise ZooError(
-            "The CRF baseline needs python-crfsuite: pip install 'rnn-zoo[crf]'."
+            f"The CRF baseline needs python-crfsuite: {install_extra('crf')}."
         ) from error
     trainer = pycrfsuite.Trainer(algorithm="lbfgs", params=PARAMETERS, verbose=False)
     for tokens, tags in zip(train_tokens, train_tags, strict=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from zoo.cli import options
+from zoo.environment import install_extra
 from zoo.errors import ZooError
 
 _PORT = click.IntRange(0, 65535)
@@ -164,7 +165,7 @@ def serve(
         from zoo.server import config, log, run
     except ModuleNotFoundError as error:
         raise ZooError(
-            f"`zoo serve` needs {error.name}, which is not installed: pip install 'rnn-zoo[serve]'."
+            f"`zoo serve` needs {error.name}, which is not installed: {install_extra('serve')}."
         ) from error
     batching = config.BatchingOptions()
     if batching_parameters_file is not None:

@@ -72,7 +72,7 @@ def functions_of(predictor):
 
 
 def test_onnx(chosen, predictor_of):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs rnn-zoo[onnx]")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
     from zoo.serving.portable.onnx_graph import convert
 
     predictor = predictor_of(chosen)
@@ -101,7 +101,7 @@ def test_onnx(chosen, predictor_of):
 
 
 def test_litert(chosen, predictor_of, tmp_path):
-    pytest.importorskip("ai_edge_litert", reason="needs rnn-zoo[litert]")
+    pytest.importorskip("ai_edge_litert", reason="needs the extra [litert]")
     from zoo.serving.portable import litert, reader
 
     predictor = predictor_of(chosen)

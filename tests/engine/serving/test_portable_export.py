@@ -24,7 +24,7 @@ except SystemExit as stop:
 assert not {"tensorflow", "keras", "pandas"} & set(sys.modules)
 """
 
-pytest.importorskip("onnxruntime", reason="needs rnn-zoo[onnx]")
+pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.config import FILE_PRECISIONS
+from zoo.environment import install_extra
 from zoo.errors import UsageError, quoted, suggest
 from zoo.serving.capabilities import STEP
 from zoo.serving.predictor import Predictor
@@ -57,7 +58,7 @@ def check(format: str, precision: str) -> None:
     for package in NEEDED[format]:
         if importlib.util.find_spec(package) is None:
             raise UsageError(
-                f"The format {format} needs the package {package}: pip install 'rnn-zoo[{format}]'."
+                f"The format {format} needs the package {package}: {install_extra(format)}."
             )
 
 
