@@ -107,7 +107,7 @@ def test_what_is_refused(version, sample_run, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="An ensemble is exported to serve"):
         zoo.export(sample_run, tmp_path, format="onnx", ensemble=[sample_run])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'rnn-zoo\[onnx\]'"):
+    with pytest.raises(UsageError, match=r"pip install '\.\[onnx\]'"):
         zoo.export(sample_run, tmp_path, format="onnx")
     with pytest.raises(FileNotFoundError, match="no exported model"):
         portable.load(tmp_path)

@@ -36,5 +36,5 @@ def test_it_tags_a_name_that_it_has_never_seen():
 def test_without_the_library_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pycrfsuite", None)
     assert not crf_baseline.is_available()
-    with pytest.raises(ZooError, match=r"pip install 'rnn-zoo\[crf\]'"):
+    with pytest.raises(ZooError, match=r"pip install '\.\[crf\]'"):
         crf_baseline.crf_tags([], [], [])
