@@ -64,3 +64,13 @@ def test_a_badge_for_colab_is_added_once():
     assert "/github/me/mine/blob/main/notebooks/a.ipynb" in first
     second = tool.with_badge(first, "a.ipynb", "you/yours", "v1")
     assert second == tool.with_badge(cell, "a.ipynb", "you/yours", "v1")
+
+
+def test_no_install_is_advised_by_a_name_that_no_index_has():
+    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+    files += [
+        path for name in ("zoo", "recipes", "benchmarks") for path in ROOT.glob(f"{name}/**/*.py")
+    ]
+    advice = re.compile(r"pip install (?:-\S+ )*['\"]?rnn[-_]zoo(?:\[|['\"\s]|$)", re.MULTILINE)
+    assert advice.search("pip install 'rnn-zoo[serve]'")
+    assert not [path for path in files if advice.search(path.read_text(encoding="utf-8"))]
