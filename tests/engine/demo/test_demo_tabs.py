@@ -33,7 +33,9 @@ def test_the_label_of_an_answer_and_the_influence_of_each_word(predictor_of):
 
     tab = tab_of(predictor_of("imdb-simplernn"))
     (field,) = tab.fields
-    assert tab.title == "Film reviews" and field.kind == "text" and field.value
+    assert tab.title == "Film reviews"
+    assert field.kind == "text"
+    assert field.value
     first, second = tab.answer(text="a wonderful wonderful film")
     assert [part.kind for part in first] == ["bars"]
     assert sum(first[0].value.values()) == pytest.approx(1)
@@ -57,7 +59,8 @@ def test_a_recipe_without_a_demo_gets_a_tab_of_its_inputs(predictor_of, monkeypa
     predictor = predictor_of("imdb-simplernn")
     monkeypatch.delattr(predictor.recipe.module, "DEMO")
     tab = tab_of(predictor)
-    assert tab.title == "Sentiment" and [field.name for field in tab.fields] == ["text"]
+    assert tab.title == "Sentiment"
+    assert [field.name for field in tab.fields] == ["text"]
     assert "zoo-bar" in html_of(tab, tab.fields[0].value)[-1]
 
 
@@ -69,7 +72,8 @@ def test_values_that_are_no_text_are_json(predictor_of):
     assert "zoo-problem" not in html_of(tab, *values)[-1]
     values[0] = "[1, 2"
     (html,) = html_of(tab, *values)
-    assert "takes JSON" in html and "Correct it." in html
+    assert "takes JSON" in html
+    assert "Correct it." in html
 
 
 def test_files_have_the_names_that_people_know(predictor_of, tmp_path):
@@ -80,7 +84,8 @@ def test_files_have_the_names_that_people_know(predictor_of, tmp_path):
     assert field.kind == "drawing"
     (tmp_path / "a.png").write_bytes(b"no picture")
     (html,) = html_of(tab, {"composite": str(tmp_path / "a.png")})
-    assert "a.png cannot be read" in html and str(tmp_path) not in html
+    assert "a.png cannot be read" in html
+    assert str(tmp_path) not in html
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,9 @@ def test_files_have_the_names_that_people_know(predictor_of, tmp_path):
 def test_a_field_that_is_empty_or_too_long_says_what_to_do(kind, value, said):
     tab = tab_with(lambda **_: pytest.fail("it was asked"), Field("x", kind, "An input"))
     (html,) = html_of(tab, value)
-    assert 'role="alert"' in html and "An input" in html and said in html
+    assert 'role="alert"' in html
+    assert "An input" in html
+    assert said in html
 
 
 def test_errors_are_one_escaped_line_and_no_traceback(monkeypatch):
@@ -107,14 +114,17 @@ def test_errors_are_one_escaped_line_and_no_traceback(monkeypatch):
         raise UsageError("<script> is no label.")
 
     first, last = html_of(tab_with(refuse), "<b>")
-    assert "&lt;b&gt;" in first and "&lt;script&gt; is no label." in last
+    assert "&lt;b&gt;" in first
+    assert "&lt;script&gt; is no label." in last
 
     def fail(text):
         raise KeyError(text)
         yield
 
     (html,) = html_of(tab_with(fail), "lost")
-    assert "KeyError" in html and "please report it" in html and "\n" not in html
+    assert "KeyError" in html
+    assert "please report it" in html
+    assert "\n" not in html
 
 
 def test_parts_are_html_that_fetches_nothing():
@@ -129,10 +139,12 @@ def test_parts_are_html_that_fetches_nothing():
         Part("files", {"<i>.mid": b"MThd"}),
     ]
     html = page.render(parts)
-    assert "<i>" not in html and "http" not in html
+    assert "<i>" not in html
+    assert "http" not in html
     assert html.index("75.0 %") < html.index("25.0 %")
     assert "most for it: &lt;i&gt;good&lt;/i&gt;; most against it: bad" in html
-    assert "data:image/png;" in html and "data:image/svg+xml;" in html
+    assert "data:image/png;" in html
+    assert "data:image/svg+xml;" in html
 
 
 def test_a_port_in_use_is_named_with_another_one():
@@ -154,7 +166,8 @@ def test_without_gradio_the_command_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(app, "importlib", types.SimpleNamespace(import_module=missing))
     result = CliRunner().invoke(demo, [])
     assert isinstance(result.exception, ZooError)
-    assert "needs gradio" in str(result.exception) and "[demo]" in str(result.exception)
+    assert "needs gradio" in str(result.exception)
+    assert "[demo]" in str(result.exception)
 
 
 def test_the_page_is_made_of_the_tabs(tmp_path):
