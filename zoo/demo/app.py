@@ -19,6 +19,7 @@ from zoo.errors import UsageError, ZooError, first_line, shortened
 HOST = "127.0.0.1"
 MAX_FILE = 50 * 2**20  # bytes of a file that is uploaded
 MAX_TEXT = 100_000  # characters
+SIDE = 280  # pixels of a page to draw on
 # The browser itself refuses whatever comes from elsewhere.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; "
@@ -162,15 +163,19 @@ def _component(gr: Any, field: Field) -> Any:
         sources = ["microphone", "upload"]
         return gr.Audio(sources=sources, type="filepath", editable=False, **common)
     if field.kind == "drawing":
+        import numpy as np
+
         return gr.Sketchpad(
+            # With a page to draw on, the brush is chosen at once.
+            value=np.full((SIDE, SIDE, 3), 255, np.uint8),
+            label=field.label,
             type="filepath",
             format="png",
-            canvas_size=(280, 280),
+            canvas_size=(SIDE, SIDE),
             fixed_canvas=True,
             layers=False,
             transforms=(),
             brush=gr.Brush(default_size=18, colors=["#000000"], color_mode="fixed"),
-            **common,
         )
     lines = 4 if field.kind == "text" else 1
     return gr.Textbox(lines=lines, max_lines=3 * lines, info=info, **common)

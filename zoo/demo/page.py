@@ -12,8 +12,8 @@ from zoo.demo.tab import Part
 STRONGEST = 5  # words that are named for and against an answer
 
 CSS = """
-.gradio-container {max-width: 60rem !important; margin: 0 auto !important}
-.zoo-part {margin: 0 0 1rem; overflow-x: auto}
+.gradio-container {width: 100% !important; max-width: 60rem !important; margin: 0 auto !important}
+.zoo-part {margin: 0 0 1rem; overflow-x: auto; contain: inline-size}
 .zoo-text {white-space: pre-wrap; overflow-wrap: anywhere; font-size: 1.1rem}
 .zoo-label {font-size: .85rem; opacity: .75; margin: 0 0 .3rem}
 .zoo-note {font-size: .9rem; border-left: 3px solid #888; padding-left: .6rem}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +21,16 @@ from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers
 
 SHOWN = 5  # answers of a file of several rows
+ORDER = ("text", "sound", "drawing", "file", "seed", "")  # of tabs, by what people give
 SECONDS = 0.1  # between two states of a text that is being written
 FILES: dict[str, FieldKind] = {"file": "file", "sound": "sound", "drawing": "drawing"}
 
 
 def default_models() -> list[str]:
-    """Returns the names of pretrained models, of each task the one with the best test score."""
+    """Returns the names of pretrained models, of each task the one with the best test score.
+
+    Tabs of texts come first.
+    """
     best: dict[str, dict[str, Any]] = {}
     for row in list_models(pretrained=True):
         metric = recipes()[row["name"]].metric
@@ -34,7 +39,8 @@ def default_models() -> list[str]:
             sign = 1 if metric.better == "higher" else -1
             if sign * row["score"] > sign * first["score"]:
                 best[row["task"]] = row
-    return [row["name"] for row in best.values()]
+    kinds = {name: recipes()[name].demo.input for name in (row["name"] for row in best.values())}
+    return sorted(kinds, key=lambda name: ORDER.index(kinds[name]))
 
 
 def tabs_of(models: Sequence[str], folder: Path, *, trust: bool = False) -> list[Tab]:
@@ -199,7 +205,7 @@ def _seed_fields(predictor: Predictor) -> tuple[Field, ...]:
             "number" if option.type is int else "line",
             option.name.replace("_", " "),
             first.get(option.name),
-            option.help,
+            _help(option.help),
             needed=False,
         )
         for option in recipe.seeds
@@ -210,6 +216,12 @@ def _seed_fields(predictor: Predictor) -> tuple[Field, ...]:
         Field("temperature", "slider", "temperature", temperature, "0: the most probable."),
         Field("seed", "number", "seed", 0, "Of the random numbers. Another seed, another result."),
     )
+
+
+def _help(text: str) -> str:
+    """Returns the help of an option, without what it says of other options of the command line."""
+    text = re.sub(r" \([^)]*--[^)]*\)", "", text)
+    return "; ".join(part for part in text.split("; ") if "--" not in part)
 
 
 def _generate(

@@ -5,7 +5,12 @@ import threading
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Gradio leaves an event loop of its own open.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 pytest.importorskip("gradio", reason="the extra [demo] is not installed")
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright, which drives a browser, is not installed"
@@ -72,7 +77,7 @@ def tab(page, name):
 
 def press(panel, name="Answer"):
     panel.get_by_role("button", name=name, exact=True).click()
-    return panel.locator(".zoo-answer")
+    return panel.locator(".zoo-answer.prose")
 
 
 def see(answer, text, **options):
@@ -135,7 +140,7 @@ def test_a_file_a_drawing_and_the_microphone(page):
     see(press(panel), "3 1 4")
     page.reload()
     panel = tab(page, "Spoken digits")
-    panel.get_by_role("button", name="Record").click()
+    panel.get_by_role("button", name="Record", exact=True).click()
     page.wait_for_timeout(1500)
     panel.get_by_role("button", name="Stop").first.click()
     page.wait_for_timeout(500)

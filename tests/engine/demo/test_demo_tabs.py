@@ -168,11 +168,3 @@ def test_without_gradio_the_command_says_how_to_install_it(monkeypatch):
     assert isinstance(result.exception, ZooError)
     assert "needs gradio" in str(result.exception)
     assert "[demo]" in str(result.exception)
-
-
-def test_the_page_is_made_of_the_tabs(tmp_path):
-    pytest.importorskip("gradio", reason="the extra [demo] is not installed")
-    kinds = ("text", "line", "number", "slider", "file", "sound", "drawing")
-    fields = [Field(kind, kind, kind) for kind in kinds]
-    made = app.make_server([tab_with(lambda **_: iter([[]]), *fields)], tmp_path)
-    assert made.routes
