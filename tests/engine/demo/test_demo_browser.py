@@ -11,6 +11,8 @@ pytestmark = [
     # Gradio leaves an event loop of its own open.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # It sets an option of pandas that is deprecated.
+    pytest.mark.filterwarnings("ignore:.*no_silent_downcasting"),
 ]
 pytest.importorskip("gradio", reason="the extra [demo] is not installed")
 playwright = pytest.importorskip(
