@@ -83,6 +83,38 @@ def held_out_each(
     click.echo(f"mean {result['mean']:.4f}: {output}")
 
 
+@benchmarks.command("small")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--rows",
+    "sizes",
+    type=click.IntRange(50),
+    multiple=True,
+    default=(200, 1_000, 5_000),
+    show_default=True,
+    metavar="N",
+    help="Rows to draw. May be repeated.",
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of each size."
+)
+def small_data(names: tuple[str, ...], output: str, sizes: tuple[int, ...], seeds: int) -> None:
+    """Train classifiers at their defaults on few rows of NAME: imdb, ag-news, sst-2, bbc.
+
+    What the file has already is not measured again.
+    """
+    options.import_tensorflow()
+    from benchmarks.small import means, small
+
+    result = small(output, names=names, sizes=sizes, seeds=seeds, log=click.echo)
+    for row in means(result["runs"]):
+        click.echo(
+            f"{row['data']} {row['rows']:,}: {row['accuracy']:.4f}, linear {row['baseline']:.4f} "
+            f"(mean of {row['seeds']})"
+        )
+
+
 @benchmarks.command()
 @click.argument("name")
 @click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")
@@ -321,6 +353,34 @@ def hosts(output: str, only: tuple[str, ...]) -> None:
 
 
 @benchmarks.command()
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["first", "load", "throughput", "malformed", "reloads"]),
+    help="Repeat this alone, keep the others in FILE; repeatable.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(1), default=120, show_default=True, help="Of the load."
+)
+@click.option("--clients", type=click.IntRange(1), default=16, show_default=True, help="At once.")
+@click.option(
+    "--malformed", type=click.IntRange(1), default=10_000, show_default=True, help="Wrong bodies."
+)
+@click.option(
+    "--reloads", type=click.IntRange(1), default=50, show_default=True, help="New versions."
+)
+def serve(model: str, output: str, parts: tuple[str, ...], **settings: Any) -> None:
+    """Load `zoo serve` with MODEL, which takes texts: swaps, drains, bad clients, wrong bodies."""
+    options.import_tensorflow()
+    from benchmarks.serve import PARTS, serve_bench
+
+    serve_bench(model, output, parts=parts or PARTS, log=click.echo, **settings)
+
+
+@benchmarks.command()
 @click.argument("name")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 @click.option(
@@ -344,12 +404,13 @@ def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
 def table(pages: tuple[str, ...], results: str, check: bool) -> None:
     """Write the tables of models and of results between the markers of each PAGE.
 
-    Without PAGE: README.md and docs/results.md.
+    Without PAGE: README.md and docs/results.md; and docs/serving.md once formats were measured.
     """
     from benchmarks.results import write_table
 
     changed = []
-    for page in pages or ("README.md", "docs/results.md"):
+    measured = ("docs/serving.md",) if (Path(results) / "formats.json").exists() else ()
+    for page in pages or ("README.md", "docs/results.md", *measured):
         if write_table(page, results, check=check):
             changed.append(page)
         state = "is out of date" if check else "changed"
@@ -359,16 +420,35 @@ def table(pages: tuple[str, ...], results: str, check: bool) -> None:
 
 
 @benchmarks.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("-o", "--output", default="results/formats.json", show_default=True, metavar="FILE")
+@click.option(
+    "--rows", type=click.IntRange(1), default=500, show_default=True, help="Test rows scored."
+)
+def formats(models: tuple[str, ...], output: str, rows: int) -> None:
+    """Measure each MODEL as ONNX and LiteRT, in every precision: size, time of a row, metric."""
+    options.import_tensorflow()
+    from benchmarks.formats import measure
+
+    measure(models, output, rows=rows, log=functools.partial(click.echo, err=True))
+    click.echo(output)
+
+
+@benchmarks.command()
 @click.argument("run")
 @click.argument("folder")
-def pack(run: str, folder: str) -> None:
-    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest."""
+@click.option("--baselines", is_flag=True, help="Measure them again, too.")
+def pack(run: str, folder: str, baselines: bool) -> None:
+    """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest.
+
+    RUN may be a packed model: its weights stay, what is around them is made again.
+    """
     options.import_tensorflow()
     from pathlib import Path
 
     from benchmarks.pack import pack
 
-    entry = pack(run, Path(folder))
+    entry = pack(run, Path(folder), baselines=baselines)
     click.echo(
         f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
     )
@@ -429,3 +509,48 @@ def answers(action: str, file: str, names: tuple[str, ...], results: str) -> Non
         click.echo(line)
     if differences:
         raise ZooError(f"{len(differences)} checksums differ from those in {file}.")
+
+
+@benchmarks.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
+)
+@click.option("--data", metavar="PATH", help="Where the custom data are that NAME was trained on.")
+def intervals(names: tuple[str, ...], results: str, data: str | None) -> None:
+    """Write the intervals of the packed models NAME, and tests against baselines, into results.
+
+    Each model answers its test split once more.
+    """
+    options.import_tensorflow()
+    from benchmarks.intervals import add_intervals
+
+    add_intervals(names, results, data, log=click.echo)
+
+
+@benchmarks.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--reference", required=True, metavar="NAME", help="Recipe to compare others with.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--windows", type=click.IntRange(1), default=6, show_default=True)
+def forecasters(models: tuple[str, ...], reference: str, output: str, windows: int) -> None:
+    """Compare forecasters, several seeds of each, with all simple methods on their test split."""
+    options.import_tensorflow()
+    from benchmarks.forecasters import forecasters
+
+    forecasters(models, output, reference=reference, windows=windows, log=click.echo)
+    click.echo(output)
+
+
+@benchmarks.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+def overlaps(names: tuple[str, ...], output: str) -> None:
+    """Count the test rows of the recipes NAME whose text is in their training split, too."""
+    options.import_tensorflow()
+    from benchmarks.overlaps import overlaps
+
+    for row in overlaps(names, output)["data"]:
+        click.echo(
+            f"{row['title']}: {row['overlap']:,} of {row['test']:,} test rows are in train too"
+        )

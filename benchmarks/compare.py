@@ -38,7 +38,7 @@ def differences(run: Path, reference: Path) -> list[str]:
 
 def arrays(path: Path) -> dict[str, tuple]:
     """Reads a `.keras` file: path to dtype, shape and bytes of every array in it."""
-    import h5py  # type: ignore[import-untyped]
+    import h5py
 
     arrays_by_name = {}
 

@@ -39,19 +39,20 @@ def profiles(models: Sequence[str | Path], picture: str | Path, *, rows: int = 1
         if not (run.path / "history.csv").exists() or not run.complete:
             raise UsageError(f"{folder} is no complete run folder, which has a history to draw.")
         predictor = load(run.path)
+        monitor = predictor.recipe.monitor_of(predictor.config)
         inside = inspect(predictor, what=["gradients"], rows=rows)
         runs.append(
             {
                 "recipe": predictor.name,
-                "monitor": predictor.recipe.monitor.name,
-                "better": predictor.recipe.monitor.better,
+                "monitor": monitor.name,
+                "better": monitor.better,
                 "metric": predictor.recipe.metric.name,
                 "score": run.metrics["test"][predictor.recipe.metric.name],
                 "baseline": {
                     name: row[predictor.recipe.metric.name]
                     for name, row in run.metrics["baseline"].items()
                 },
-                "curve": [row[predictor.recipe.monitor.name] for row in run.history],
+                "curve": [row[monitor.name] for row in run.history],
                 "layer": inside["layers"][0]["name"],
                 "gradients": inside["layers"][0]["gradients"]["loss"],
                 "memory": inside["layers"][0]["gradients"]["memory"],

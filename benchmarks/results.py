@@ -14,13 +14,28 @@ from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
+FORMATS = "<!-- formats: made by `python -m benchmarks table` -->", "<!-- end of formats -->"
 MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of models -->"
 
 # The best recurrent network that its source reports on the same test split, by data and metric.
 PUBLISHED = {
     ("imdb (official split)", "accuracy"): "0.941 (Miyato et al. 2017, with unlabelled reviews)",
-    ("CoNLL-2003 English (official split)", "f1"): "0.902 (UKPLab, BiLSTM-CRF)",
+    (
+        "CoNLL-2003 English (official split)",
+        "f1",
+    ): "0.902 (UKPLab 2017, BiLSTM-CRF, with word vectors)",
+    ("Penn Treebank (Mikolov's split)", "perplexity"): "57.3 (Merity et al. 2018, AWD-LSTM)",
 }
+
+# Settings of these recipes were chosen with earlier test scores in view.
+SEEN = {
+    "imdb-": "the vocabulary and the length of texts of `imdb-…`",
+    "news-": "the batch size of `news-…`",
+    "conll-": "the depth of the taggers",
+    "digits-ctc": "the number of epochs of `digits-ctc`",
+    "digits-gru": "what `digits-gru` does for voices that were never heard, by those held out",
+}
+MARK = "†"  # beside their scores
 
 
 def collect(model: str | Path, output: str | Path | None = None) -> Path:
@@ -180,8 +195,9 @@ def render_table(directory: str | Path = "results") -> str:
             f"{directory} holds no results. `python -m benchmarks collect RUN` writes one."
         )
     lines = [
-        "| recipe | data | metric | test | 95 % interval | parameters | epochs |",
-        "|---|---|---|---:|---|---:|---:|",
+        "| recipe | data | metric | test | 95 % interval (kind, what is drawn) "
+        "| against the best baseline | parameters | epochs |",
+        "|---|---|---|---:|---|---|---:|---:|",
     ]
     # The networks of each dataset, and below them its baselines.
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
@@ -192,15 +208,19 @@ def render_table(directory: str | Path = "results") -> str:
         first = -1 if _better(group[0]) == "higher" else 1  # the best stands first
         group.sort(key=lambda row: first * row["score"])
         baselines = {name: score for row in group for name, score in row["baseline"].items()}
+        ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
         # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
         best = max([*(row["score"] for row in group), *baselines.values()])
         lines += [_score_row(result, best, _differences(result, group)) for result in group]
         lines += [
-            f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} | | | |"
+            f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} "
+            f"| {_range(ranges.get(name), best, metric)} | | | |"
             for name, score in sorted(baselines.items(), key=lambda item: first * item[1])
         ]
     machines = sorted({_machine(result["environment"]) for result in scores})
     lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
+    lines += _seen_line(scores)
+    lines += [_overlaps_line(result) for result in results if result["kind"] == "overlaps"]
     lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
     lines += [_settings_line(result) for result in results if result["kind"] == "settings"]
     lines += [_race_line(result) for result in results if result["kind"] == "race"]
@@ -210,7 +230,11 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_attack_line(result) for result in results if result["kind"] == "attack"]
     lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
     lines += [_options_table(result) for result in results if result["kind"] == "options"]
+    lines += [_small_table(result) for result in results if result["kind"] == "small"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
+    for result in results:
+        if result["kind"] == "forecasters":
+            lines += _forecasters_tables(result)
     return "\n".join(lines) + "\n"
 
 
@@ -232,7 +256,7 @@ def write_table(
     """
     path = Path(readme)
     new = text = path.read_text(encoding="utf-8")
-    tables = [(BEGIN, END, render_table), (*MODELS, render_models)]
+    tables = [(BEGIN, END, render_table), (*MODELS, render_models), (*FORMATS, render_formats)]
     present = [table for table in tables if table[0] in text or table[1] in text]
     for begin, end, render in present or tables[:1]:
         if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
@@ -242,6 +266,20 @@ def write_table(
     if new != text and not check:
         files.write_text(path, new)
     return new != text
+
+
+def render_formats(directory: str | Path = "results") -> str:
+    """Returns the Markdown table of models in other formats.
+
+    Raises:
+      ZooError: there is no measurement.
+    """
+    path = Path(directory) / "formats.json"
+    if not path.exists():
+        raise ZooError(f"{path} is missing. `python -m benchmarks formats NAME…` writes it.")
+    from benchmarks.formats_table import render
+
+    return render(files.read_json(path))
 
 
 def render_models(directory: str | Path = "results") -> str:
@@ -256,8 +294,9 @@ def render_models(directory: str | Path = "results") -> str:
     entries = {name: manifest_entry(recipe) for name, recipe in recipes().items()}
     sizes = {name: entry["bytes"] / 1e6 for name, entry in entries.items() if entry}
     lines = [
-        "| model | data | metric | test | best baseline | published | parameters | MB |",
-        "|---|---|---|---:|---|---|---:|---:|",
+        "| model | data | metric | test | 95 % interval | best baseline | published "
+        "| parameters | MB |",
+        "|---|---|---|---:|---|---|---|---:|---:|",
     ]
     missing = [name for name in sizes if not (Path(directory) / f"{name}.json").exists()]
     if missing:
@@ -272,10 +311,15 @@ def render_models(directory: str | Path = "results") -> str:
         best = choose(result["baseline"].items(), key=lambda item: item[1], default=None)
         scale = max([result["score"], *result["baseline"].values()])
         beside = f"{_number(best[1], scale, metric)} ({best[0]})" if best else ""
+        compared = result.get("comparisons", {}).get(best[0]) if best else None
+        beside = f"{compared['verdict']} {beside}" if compared else beside
         published = PUBLISHED.get((result["data"]["title"], metric), "")
+        if "with word vectors" in published and result["config"].get("vectors") == "none":
+            published = ""
         lines.append(
             f"| `{name}` | {result['data']['title']} | {metric} {'↑' if up else '↓'} "
-            f"| {_number(result['score'], scale, metric)} | {beside} | {published} "
+            f"| {_number(result['score'], scale, metric)}{_mark(name)} "
+            f"| {_range(_interval(result), scale, metric, kind=False)} | {beside} | {published} "
             f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} |"
         )
     return "\n".join(lines) + "\n"
@@ -299,19 +343,88 @@ def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> st
 
 
 def _score_row(result: dict[str, Any], best: float, different: str) -> str:
-    metrics = result["metrics"]
-    interval = ""
-    if result["metric"] == "accuracy":
-        from zoo.metrics import wilson_interval
-
-        low, high = wilson_interval(result["score"], metrics["test"]["rows"])
-        interval = f"{low:.4f}–{high:.4f}"
-    metric = result["metric"]
+    metrics, metric = result["metrics"], result["metric"]
+    vectors = result["config"].get("vectors")
+    if vectors and "vectors=" not in different:
+        different = f", vectors={vectors}{different}"
     return (
         f"| `{result['recipe']}`{different} | {result['data']['title']} | {metric} "
-        f"| **{_number(result['score'], best, metric)}** | {interval} | {metrics['parameters']:,} "
-        f"| {metrics['best_epoch']} of {metrics['epochs']} |"
+        f"| **{_number(result['score'], best, metric)}**{_mark(result['recipe'])} "
+        f"| {_range(_interval(result), best, metric)} | {_against(result)} "
+        f"| {metrics['parameters']:,} | {metrics['best_epoch']} of {metrics['epochs']} |"
     )
+
+
+def _interval(result: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the interval of a score; None where what it was made of was not stored."""
+    if result["metric"] == "accuracy" and "interval" not in result:
+        from zoo.metrics import wilson_interval
+
+        low, high = wilson_interval(result["score"], result["metrics"]["test"]["rows"])
+        return {"low": low, "high": high, "kind": "Wilson, rows"}
+    speakers = result["metrics"]["test"].get("per_speaker")
+    if result["metric"] == "word_error_rate" and "interval" not in result and speakers:
+        from zoo.metrics.intervals import interval, ratios
+
+        words = [row["words"] for row in speakers.values()]
+        errors = [row["word_error_rate"] * row["words"] for row in speakers.values()]
+        low, high, kind = interval(ratios("speakers", errors, words))
+        return {"low": low, "high": high, "kind": kind}
+    return result.get("interval")
+
+
+def _baseline_intervals(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    if result["metric"] == "accuracy" and "baseline_intervals" not in result:
+        return {
+            name: _interval({**result, "score": score}) or {}
+            for name, score in result["baseline"].items()
+        }
+    return result.get("baseline_intervals", {})
+
+
+def _range(interval: dict[str, Any] | None, best: float, metric: str, *, kind: bool = True) -> str:
+    if interval is None:
+        return "–"
+    low, high = (_number(interval[end], best, metric) for end in ("low", "high"))
+    return f"{low}–{high}" + (f" ({interval['kind']})" if kind else "")
+
+
+def _against(result: dict[str, Any]) -> str:
+    """Returns how a network compares with its best baseline, by the paired test that fits."""
+    choose = max if _better(result) == "higher" else min
+    best = choose(result["baseline"].items(), key=lambda item: item[1], default=None)
+    compared = result.get("comparisons", {}).get(best[0]) if best else None
+    if best is None or compared is None:
+        return "–"
+    p = "" if compared["holm"] is None else f", p {compared['holm']:.1g}"
+    return f"**{compared['verdict']}** {best[0]} ({compared['test']}{p})"
+
+
+def _mark(recipe: str) -> str:
+    return MARK if any(recipe.startswith(prefix) for prefix in SEEN) else ""
+
+
+def _seen_line(scores: Sequence[dict[str, Any]]) -> list[str]:
+    said = [
+        text
+        for prefix, text in SEEN.items()
+        if any(result["recipe"].startswith(prefix) for result in scores)
+    ]
+    if not said:
+        return []
+    return [
+        f"\n{MARK} Chosen with earlier test scores in view: {', '.join(said)}. Expect a slightly "
+        "lower score on new data."
+    ]
+
+
+def _overlaps_line(result: dict[str, Any]) -> str:
+    each = "; ".join(
+        f"{row['title']} {row['overlap']:,} of {row['test']:,} ({row['labelled']:,} with the same "
+        "answer)"
+        for row in result["data"]
+    )
+    return f"\nTest rows whose text is that of a training row, too: {each}."
 
 
 def _number(score: float, best: float, metric: str) -> str:
@@ -324,16 +437,21 @@ def _number(score: float, best: float, metric: str) -> str:
     return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
 
 
-def _seeds_line(result: dict[str, Any]) -> str:
+def _changed(result: dict[str, Any]) -> str:
+    """Returns " with KEY=VALUE, …" for the settings that are not the recipe's, or ""."""
     from zoo.registry import get_recipe
 
     config = get_recipe(result["recipe"]).config
     defaults = dataclasses.asdict(config)
     settings = renamed(result["config"], config.ALIASES)
-    best, metric = result["mean"], result["metric"]
     other = [f"{key}={value}" for key, value in settings.items() if defaults[key] != value]
+    return f" with {', '.join(other)}" if other else ""
+
+
+def _seeds_line(result: dict[str, Any]) -> str:
+    best, metric = result["mean"], result["metric"]
     return (
-        f"\n`{result['recipe']}`{' with ' + ', '.join(other) if other else ''} on "
+        f"\n`{result['recipe']}`{_changed(result)} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
         f"**{_number(result['mean'], best, metric)}** on average (standard deviation "
         f"{_number(result['deviation'], best, metric)})."
@@ -352,9 +470,20 @@ def _settings_line(result: dict[str, Any]) -> str:
     beside = ", ".join(f"{name} {_number(mean, best, metric)}" for name, mean in means.items())
     return (
         f"\n`{result['recipe']}` by {result['setting']} ({each}): {metric} "
-        f"**{_number(result['mean'], best, metric)}** on average"
-        + (f"; baselines on average: {beside}." if beside else ".")
+        f"**{_number(result['mean'], best, metric)}**{_mark(result['recipe'])} on average"
+        f"{_over_speakers(result)}" + (f"; baselines on average: {beside}." if beside else ".")
     )
+
+
+def _over_speakers(result: dict[str, Any]) -> str:
+    """Returns the interval of a mean over speakers who were held out in turn."""
+    if result["setting"] != "speaker":
+        return ""
+    from zoo.metrics.intervals import interval, ratios
+
+    scores = [*result["scores"].values()]
+    low, high, kind = interval(ratios("speakers", scores, [1.0] * len(scores)))
+    return f" (95 %: {low:.4f}–{high:.4f}, {kind})"
 
 
 def _race_line(result: dict[str, Any]) -> str:
@@ -405,6 +534,26 @@ def _options_table(result: dict[str, Any]) -> str:
         compiled = [f"{xla[key]:.2f}" if key in xla else "–" for key in ("ratio", "training_ratio")]
         cells = [f"{measured['ways'][way]['ratio']:.2f}" for way in ways]
         lines.append(f"| `{name}` | {' | '.join([*cells, *compiled, str(measured['shapes'])])} |")
+    return "\n".join(lines)
+
+
+def _small_table(result: dict[str, Any]) -> str:
+    from benchmarks.small import BASELINE, means
+
+    rows = means(result["runs"])
+    seeds = sorted({row["seeds"] for row in rows})
+    lines = [
+        "\nCustom data: rows drawn by a seed, the recipe at its defaults, the linear model that is "
+        f"printed beside it (`{BASELINE}`); accuracy, the mean of {', '.join(map(str, seeds))} "
+        "draws, on up to 2,000 test rows:\n",
+        "| data | rows | recipe | accuracy | linear | difference |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row['data']} | {row['rows']:,} | `{row['recipe']}` | {row['accuracy']:.3f} | "
+        f"{row['baseline']:.3f} | {100 * (row['accuracy'] - row['baseline']):+.1f} |"
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -484,7 +633,8 @@ def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
         lines += [
             f"\nA day ahead, on {days} days of {len(best['series'])} series, {first} to {last} "
             f"({title}); p against `{best['recipe']}`, of Diebold and Mariano's test:\n",
-            "| method | QLIKE | p | CRPS, % | p | mean error, % | p | in bands of 50, 80, 95 % |",
+            "| method | QLIKE | p | CRPS, % | p | mean absolute error, % | p "
+            "| in bands of 50, 80, 95 % |",
             "|---|---:|---:|---:|---:|---:|---:|---|",
             *(_backtest_row(f"`{each['recipe']}`", each["scores"]["network"]) for each in group),
             *(
@@ -499,9 +649,98 @@ def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
                 for name, key in rows.items()
             )
             lines.append(
-                f"\nRelative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
+                f"\nRoot relative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
             )
     return lines
+
+
+MEASURES = {
+    "qlike": "QLIKE",
+    "qlike_squared": "QLIKE of squared returns",
+    "crps": "CRPS",
+    "mae": "mean absolute error",
+}
+
+
+def _forecasters_tables(result: dict[str, Any]) -> list[str]:
+    """Returns a table of scores, one of tests, and what they say."""
+    first, last, days = result["days"]
+    seeds = result["seeds"]
+    lines = [
+        f"\nA day ahead, on {days} days of {len(result['series'])} series, {first} to {last} "
+        f"({result['data']['title']}). Networks: the mean of their seeds ± the standard deviation. "
+        f"`{result['reference']}` was named as the reference before the test was read:\n",
+        "| method | seeds | QLIKE | 95 % interval (days, Newey & West) | CRPS, % "
+        "| 95 % interval (days, Newey & West) | mean absolute error, % | direction, % "
+        "| in bands of 50, 80, 95 % |",
+        "|---|---:|---:|---|---:|---|---:|---|---|",
+    ]
+    rows = [(f"`{name}`", len(seeds[name]), each[0]) for name, each in result["networks"].items()]
+    rows += [(name, 0, each[0]) for name, each in result["methods"].items()]
+    for name, count, row in sorted(rows, key=lambda each: each[2]["qlike"]):
+        cells = []
+        for measure in ("qlike", "crps"):
+            deviation = row.get(f"{measure}_deviation")
+            spread = "" if deviation is None else f" ± {deviation:.4f}"
+            low, high = row[f"{measure}_interval"]
+            cells += [f"{row[measure]:.4f}{spread}", f"{low:.4f}–{high:.4f}"]
+        bold = "**" if count else ""
+        direction = ""
+        if row["direction"] is not None:
+            direction = f"{100 * row['direction']:.1f}"
+        coverage = ", ".join(f"{100 * row[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
+        lines.append(
+            f"| {bold}{name}{bold} | {count or ''} | {' | '.join(cells)} | {row['mae']:.4f} "
+            f"| {direction} | {coverage} |"
+        )
+    up = 100 * rows[0][2]["direction_always_up"]
+    lines.append(f"| always up | | | | | | | {up:.1f} | |")
+    names = [*result["networks"]]
+    heads = [f"`{name}`, {MEASURES[measure]}" for name in names for measure in TESTED]
+    lines += [
+        "\nEach network against each method; p of Diebold and Mariano's test on the daily losses, "
+        f"corrected by Holm's method for the {_pairs(result)} pairs of a measure:\n",
+        f"| against | {' | '.join(heads)} |",
+        f"|---|{'---|' * len(heads)}",
+    ]
+    tests = result["tests"]
+    for other in (*result["methods"], *names[1:]):
+        cells = []
+        for name in names:
+            for measure in TESTED:
+                found = tests[measure][name].get(other)
+                cells.append(f"{found[0]['verdict']} ({found[0]['holm']:.1g})" if found else "")
+        shown = f"`{other}`" if other in names else other
+        lines.append(f"| {shown} | {' | '.join(cells)} |")
+    lines += [_beaten_line(name, tests, result["methods"]) for name in names]
+    if result["horizon"] >= RSE_AT[-1]:
+        listed = "; ".join(
+            f"{name} " + ", ".join(f"{each[at - 1]['rse']:.4f}" for at in RSE_AT)
+            for name, each in (*result["networks"].items(), *result["methods"].items())
+        )
+        lines.append(
+            f"\nRoot relative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
+        )
+    return lines
+
+
+TESTED = ("qlike", "qlike_squared", "crps")
+
+
+def _pairs(result: dict[str, Any]) -> int:
+    return sum(len(others) for others in result["tests"]["qlike"].values())
+
+
+def _beaten_line(name: str, tests: dict[str, Any], methods: Iterable[str]) -> str:
+    """Returns which methods a network beats on both proxies of the variance, and which not."""
+    both = {
+        other: [tests[measure][name][other][0]["verdict"] for measure in TESTED[:2]]
+        for other in methods
+    }
+    beaten = [other for other, each in both.items() if set(each) == {"beats"}]
+    rest = [other for other in both if other not in beaten]
+    line = f"\n`{name}` beats {', '.join(beaten) or 'no method'} on both proxies of the variance"
+    return line + (f"; it does not beat {', '.join(rest)}." if rest else ".")
 
 
 def _backtest_row(name: str, scores: Sequence[dict], tests: dict[str, Any] | None = None) -> str:

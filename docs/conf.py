@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "repository",  # docs/repository.py: pages and links that are made from the repository
+    "mathml",  # docs/mathml.py: equations without a script from the network
 ]
 exclude_patterns = ["figures/*.md", "_build"]
 
@@ -42,7 +43,9 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = f"rnn-zoo {version}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_math_renderer = "mathml"
 # Prompts and outputs are not copied.
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True

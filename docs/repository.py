@@ -22,6 +22,7 @@ PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 def setup(app: Any) -> dict[str, Any]:
     app.connect("builder-inited", lambda _: make_pages())
     app.connect("source-read", rewrite_links)
+    app.connect("html-page-context", set_language)
     return {"parallel_read_safe": True}
 
 
@@ -165,6 +166,12 @@ def rewrite_links(app: Any, name: str, source: list[str]) -> None:
     source[0] = re.sub(
         r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)#\s]+)(#[^)\s]*)?\)", target, source[0]
     )
+
+
+def set_language(app: Any, name: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Tells browsers and screen readers that the pages in `docs/lecon/` are in French."""
+    if name.startswith("lecon/"):
+        context["language"] = "fr"
 
 
 def _plain(text: str) -> str:

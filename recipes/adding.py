@@ -18,7 +18,7 @@ Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recip
 Remedies, each a setting:
 
     recurrent=orthogonal    U keeps lengths (Saxe, McClelland & Ganguli 2014); Keras' default
-    forget_bias=true        f starts near 1 (Gers, Schmidhuber & Cummins 2000)
+    forget_bias=true        f starts at 0.73, not 0.5 (Jozefowicz, Zaremba & Sutskever 2015)
     clip_norm               steps of exploded gradients are cut (Pascanu, Mikolov & Bengio 2013)
     layer_norm=true         states keep their size (Ba, Kiros & Hinton 2016)
     recurrent=identity activation=relu   the IRNN: a SimpleRNN that starts as a plain sum of its
@@ -183,13 +183,16 @@ def scores(examples: Examples, answers: np.ndarray | float) -> Scores:
     """Scores sums, float `(rows,)`, or one number for all rows."""
     import numpy as np
 
+    from zoo.metrics.intervals import ratios
+
     errors = np.abs(answers - np.array(examples["sum"]))
     return Scores(
         {
             "mse": float(np.mean(errors**2)),
             "right": float(np.mean(errors < 0.04)),  # Hochreiter & Schmidhuber's measure
             "rows": len(errors),
-        }
+        },
+        units={"mse": ratios("rows", errors**2, np.ones(len(errors)))},
     )
 
 

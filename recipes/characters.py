@@ -182,6 +182,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
         "nats_per_character": generation.nats_per_step(scores),
         "characters": sum(score["count"] for score in scores),
     }
+    units = {"nats_per_character": generation.nats_units(scores, "passages")}
     if unknown := assets.encoder.unknown(examples["text"]).total():
         values["unknown_characters"] = unknown  # which are not scored
     tables = {}
@@ -192,17 +193,14 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
         answers = predictor.generate(len(texts), steps=steps)
         made = [answer["continuation"] for answer in answers]
         tables["checks"] = text_checks(made, texts, splits.train["text"])
-    return Scores(values, tables)
+    return Scores(values, tables, units=units)
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
-    from zoo.metrics.ngram import NGram
+    from recipes.writing.baselines import ngram_baseline
 
     assets = Assets(prepare(config, splits.train))
-    encode = encoder(config, assets)
-    train, test = (encode.rows(part["text"]) for part in (splits.train, splits.test))
-    nats, count = NGram(5, len(assets["symbols"])).fit(train).nats(test)
-    return {"5-gram": Scores({"nats_per_character": nats / count})}
+    return ngram_baseline(encoder(config, assets), splits)
 
 
 def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:

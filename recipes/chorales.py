@@ -29,16 +29,16 @@ Nats a frame on the test split, summed over keys, the first frame of a piece not
     Bach's chorales, eighths:
         chorales-lstm 3.75   chorales-gru 3.66   chorales-simplernn 4.58
     chorales-lstm on the piano rolls of the published tables:
-        JSB          NADE 5.19   Bernoulli 8.21      (RNN-NADE 5.56, RNN-RBM 6.27; LSTM 8.45)
-        Nottingham   NADE 2.34   Bernoulli 3.29      (RNN-NADE 2.31, RNN-RBM 2.39; LSTM 3.29)
+        JSB          NADE 5.19   Bernoulli 8.21      (LSTM 8.45, TCN 8.10)
+        Nottingham   NADE 2.34   Bernoulli 3.29      (LSTM 3.29, TCN 3.07)
 
-In brackets, what is reported for others. The rolls are all in one key, so without transposing, and
-without an end (`--set ends=0 --set transpose=0`): JSB by `--data jsb --set batch_size=8 --set
-epochs=60 --set patience=8 --set dropout=0.5 --set input_dropout=0.2`, Nottingham by `--data
-nottingham --set batch_size=4 --set epochs=14 --set dropout=0.3`. With Bernoulli, Nottingham needs
-much longer, in two runs: one with `--set units=384 --set batch_size=2 --set dropout=0.2 --set
-input_dropout=0`, ended after 24 of 40 epochs, and one `--from` it with `--set dropout=0.5 --set
-input_dropout=0.15`.
+In brackets, what Bai, Kolter & Koltun (2018) report of independent keys, on the same split. The
+rolls are all in one key, so without transposing, and without an end (`--set ends=0 --set
+transpose=0`): JSB by `--data jsb --set batch_size=8 --set epochs=60 --set patience=8 --set
+dropout=0.5 --set input_dropout=0.2`, Nottingham by `--data nottingham --set batch_size=4 --set
+epochs=14 --set dropout=0.3`. With Bernoulli, Nottingham needs much longer, in two runs: one with
+`--set units=384 --set batch_size=2 --set dropout=0.2 --set input_dropout=0`, ended after 24 of 40
+epochs, and one `--from` it with `--set dropout=0.5 --set input_dropout=0.15`.
 """
 
 from __future__ import annotations
@@ -244,7 +244,7 @@ def seed(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
     from recipes.music.comparison import compare_pieces
     from zoo.decoding.sampling import settings
-    from zoo.metrics.generation import nats_per_step
+    from zoo.metrics.generation import nats_per_step, nats_units
 
     lengths = [len(frames) for frames in examples["frames"]]
     pieces = {**examples, "length": lengths}
@@ -253,13 +253,14 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
     bar = max(1, round(4 / config.quarter_length))  # frames
     checks = compare_pieces(predictor, examples, settings(config), bar, ends=config.ends)
-    return Scores(values, {"checks": checks})
+    units = {"nats_per_frame": nats_units(scores, "pieces")}
+    return Scores(values, {"checks": checks}, units=units)
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.music.frame_baselines import baselines
 
-    return baselines(splits.train, splits.test)
+    return baselines(augment(config, splits.train), splits.test)
 
 
 def show(example: dict, answer: dict) -> str:

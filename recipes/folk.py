@@ -197,17 +197,21 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
             "ended": sum(answer["complete"] for answer in answers) / len(answers),
         },
         {"checks": compare_tunes(texts, asked, assets, splits)},
+        units={"nats_per_token": generation.nats_units(scores, "tunes")},
     )
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.music.folk import known
-    from recipes.music.tune_baselines import fit_tunes, nats
+    from recipes.music.tune_baselines import fit_tunes, nats_of_each
+    from zoo.metrics.intervals import ratios
 
     assets = Assets(prepare(config, splits.train))
     encode, test = encoder(config, assets), known(assets, splits.test)
-    total, count = nats(fit_tunes(encode, splits.train, ORDER), encode, test)
-    return {f"{ORDER}-gram": Scores({"nats_per_token": total / count})}
+    each = nats_of_each(fit_tunes(encode, splits.train, ORDER), encode, test)
+    nats, tokens = zip(*each, strict=True)
+    units = {"nats_per_token": ratios("tunes", nats, tokens)}
+    return {f"{ORDER}-gram": Scores({"nats_per_token": units["nats_per_token"].value}, units=units)}
 
 
 def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,9 @@ head, which sees x_t too, gives for each of the next H days four numbers:
     log(c_{t+k} / c_t) ~ Student's t(location m, scale s, df n),   k = 1 … H
     v_{t+1} + … + v_{t+k} ≈ f,    m = √b a_1,  s = √b exp(a_2),  f = b exp(a_4), …
 
+What is served is brought to the measure of the series' own returns: s by the absolute ones so far,
+and √f to their standard deviation by the squared ones (`recipes/prices/calibration.py`).
+
 With weights of 0, as the head begins, this is the EWMA; what is learnt is how to correct it.
 Training lowers -log p of the returns plus QLIKE = log f + v / f of the variance (Patton 2011), on
 every day of windows of a year. Half of these windows show closes alone. Splits are cut in time, and
@@ -26,7 +29,10 @@ number for advice.
 QLIKE of the next day's variance, 2015–2017, of 31 US stocks (results/; a minute on one core):
 
     stocks-lstm 0.500   stocks-gru 0.498   stocks-simplernn 0.515
-    (log HAR 0.520, HAR 0.573, GARCH 0.574, EWMA 0.611)
+    (log-linear 0.502, log HAR 0.520, GJR-GARCH 0.558, HAR 0.573, GARCH 0.574, EWMA 0.611)
+
+`log-linear` is a regression on the features x_t alone, without a state: recurrence is not shown to
+gain anything here (docs/methods.md).
 """
 
 from __future__ import annotations
@@ -155,6 +161,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
     from recipes.prices import series
+    from recipes.prices.calibration import calibrated
     from zoo.bounds import marked
     from zoo.serving import Served
 
@@ -171,7 +178,8 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
             "freedom": numbers[..., 2],
             "variance": numbers[..., 3] * base,
         }
-        return found, days
+        scale, volatility = calibrated(days["returns"], days["real"], found)
+        return {**found, "scale": scale, "volatility": volatility}, days
 
     def last(close: tf.Tensor, *bars: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what is forecast at the end of each series, `(batch, H)`."""
@@ -187,7 +195,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         outputs = {
             **dict(zip(NAMES, tf.unstack(prices, axis=-1), strict=True)),
             "mean": now["location"],  # of the log return over k days
-            "volatility": tf.sqrt(now["variance"]),  # its standard deviation
+            "volatility": now["volatility"],  # its standard deviation
             "rise": series.student_above(*student),  # probability
         }
         return marked(outputs, problem)
@@ -210,6 +218,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     ) -> dict[str, tf.Tensor]:
         checked, problem = series.check_series([open, high, low, close], config.max_days)
         found, days = forecasts(checked[-1], *checked[:-1])
+        del found["volatility"]
         length = tf.reduce_sum(tf.cast(days["real"], tf.int32), axis=1)
         return marked({**found, "length": length}, problem)
 
@@ -225,10 +234,10 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.prices import backtesting
-    from recipes.prices.baselines import BASELINES
+    from recipes.prices.baselines import METHODS
 
     panel = backtesting.observe(splits.test, config.horizon)
-    found = {name: backtesting.simple(panel, name, windows=6) for name in BASELINES}
+    found = {name: backtesting.simple(panel, name, windows=6) for name in METHODS}
     return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 
@@ -275,6 +284,10 @@ def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path)
 
     forecast_fan(answer, path)
     return True
+
+
+def refine(example: dict, answer: dict) -> dict:
+    return {"dates": example["dates"]} if "dates" in example else {}  # of the steps to come
 
 
 def show(example: dict, answer: dict) -> str:

@@ -26,12 +26,15 @@ import dataclasses
 from recipes import sentiment
 from recipes.classifying.news import NEWS
 from recipes.sentiment import (
+    adapt,
+    augment,
     baseline,
     batches,
     build,
     combine,
     encoder,
     evaluate,
+    finalise,
     initialise,
     objective,
     prepare,
@@ -46,12 +49,15 @@ from zoo.recipe import Demo
 from zoo.scores import Metric, Monitor
 
 __all__ = [
+    "adapt",
+    "augment",
     "baseline",
     "batches",
     "build",
     "combine",
     "encoder",
     "evaluate",
+    "finalise",
     "initialise",
     "objective",
     "prepare",

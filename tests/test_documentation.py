@@ -1,5 +1,6 @@
 """Files of the project that no other test reads: tasks, forms, drawings, versions."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -49,3 +50,17 @@ def test_the_workflow_runs_what_a_person_runs():
     assert any(step.get("run") == ".ci/run" for step in steps)
     pythons = workflow["jobs"]["matrix"]["strategy"]["matrix"]["python"]
     assert pythons == ["3.10", "3.11", "3.12", "3.13"]
+
+
+def test_a_badge_for_colab_is_added_once():
+    path = ROOT / "tools" / "add_badges.py"
+    spec = importlib.util.spec_from_file_location("add_badges", path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    cell = "# A title\n\nText."
+    first = tool.with_badge(cell, "a.ipynb", "me/mine", "main")
+    assert first.startswith("# A title\n\n[![Open in Colab]")
+    assert first.endswith("\n\nText.")
+    assert "/github/me/mine/blob/main/notebooks/a.ipynb" in first
+    second = tool.with_badge(first, "a.ipynb", "you/yours", "v1")
+    assert second == tool.with_badge(cell, "a.ipynb", "you/yours", "v1")

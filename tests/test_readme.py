@@ -35,11 +35,11 @@ def test_the_docstring_tells_the_measured_score(name):
     assert float(said[1]) == round(entry["score"] * (100 if shares else 1), digits)
 
 
-def test_the_page_on_networks_places_every_recipe():
-    page = (ROOT / "docs" / "how-rnns-work.md").read_text(encoding="utf-8")
+def test_the_page_on_topologies_places_every_recipe():
+    page = (ROOT / "docs" / "lesson" / "03-topologies.md").read_text(encoding="utf-8")
     for row in zoo.list_models():
         module = Path(zoo.get_recipe(row["name"]).module.__file__)
-        assert f"](../recipes/{module.name})" in page
+        assert f"](../../recipes/{module.name})" in page
 
 
 def test_links_in_the_documents_lead_somewhere():

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from zoo.errors import UsageError, quoted, suggest
 
@@ -14,7 +14,12 @@ from zoo.errors import UsageError, quoted, suggest
 # without importing TensorFlow.
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-FORMATS = ("saved_model", "keras")
+FORMATS = ("saved_model", "keras", "litert", "onnx")
+# How exact numbers are in a file, by its format; the first is the default.
+FILE_PRECISIONS = {
+    "litert": ("float32", "float16", "int8"),
+    "onnx": ("float32", "int8"),
+}
 INSPECTED = ("gradients", "gates", "saliency", "states")
 MAX_WARMUP = 1000  # TF Serving refuses more records
 
@@ -36,6 +41,7 @@ class Config:
     warmup: float = 0.05  # share of all steps in which the step size rises from 0
     decay_to: float = 0.05  # share of the step size left at the end of the cosine decay
     clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
+    choose_by: Literal["score", "loss"] = "score"  # of validation: what picks the best epoch
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
     layer_decay: float = 1.0  # step size of a layer, as a share of that of the layer above it
     average: float = 0.0  # momentum of the mean of weights over steps, that is kept (0: no mean)

@@ -11,6 +11,8 @@ Constants:
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
 - `RECIPES`: name to `Config`, the networks that this module offers.
 
+- `HANDED_ON`, where a module has it: names of settings that another recipe takes over, which goes
+  on from a model of this one by `--from`: sizes of layers.
 - `WARNING`, where a module has it: a line for the card, on what its answers are not for.
 - `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
   which each is registered with Keras, `"zoo>NADE"`, to the module that does so.
@@ -51,8 +53,14 @@ Functions that a module has only where there is something to do:
   answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
   its `batches` take what teachers answered from the column `probabilities`, a dict of class name
   to number for each row, where `examples` have it.
+- `adapt(config, train)`: settings that suit the training rows of custom data, name to value, where
+  the user gives none.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
+- `finalise(config, assets, model, splits)`: what is done to the network of the best epoch before it
+  is tested, without its test rows: fits parts that do not learn by gradients on the validation rows
+  too. Returns what the card says of it, as `text`, and numbers; `{}` where nothing was done. It may
+  be called again.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
@@ -286,6 +294,16 @@ class Recipe:
     def monitor(self) -> Monitor:
         return self.module.MONITOR
 
+    def monitor_of(self, config: Config) -> Monitor:
+        """Returns what picks the best epoch with these settings."""
+        by_loss = config.choose_by == "loss"
+        return Monitor("val_loss", better="lower") if by_loss else self.monitor
+
+    @property
+    def handed_on(self) -> tuple[str, ...]:
+        """Settings that another recipe takes over, which goes on from a model of this one."""
+        return getattr(self.module, "HANDED_ON", ())
+
     @property
     def seeds(self) -> tuple[Option, ...]:
         """What `seed` takes by an option of `zoo generate`."""
@@ -368,6 +386,18 @@ class Recipe:
     def teachers(self, config: Config) -> Mapping[str, Teacher]:
         """Returns the simple methods that may teach, by name."""
         return self.module.teachers(config) if self.teachable else {}
+
+    def adapt(self, config: Config, train: Examples) -> dict[str, Any]:
+        if hasattr(self.module, "adapt"):
+            return self.module.adapt(config, train)
+        return {}
+
+    def finalise(
+        self, config: Config, assets: Assets, model: keras.Model, splits: Splits
+    ) -> dict[str, Any]:
+        if hasattr(self.module, "finalise"):
+            return self.module.finalise(config, assets, model, splits)
+        return {}
 
     def augment(self, config: Config, train: Examples) -> Examples:
         if hasattr(self.module, "augment"):

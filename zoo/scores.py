@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, quoted
+
+if TYPE_CHECKING:
+    from zoo.metrics.intervals import Units
 
 Direction = Literal["higher", "lower"]
 Number = float | int
@@ -142,6 +145,7 @@ class Scores:
       confusion: the confusion matrix of a classifier.
       signatures: name of a value to a line that describes its exact computation, such as that of
         sacrebleu.
+      units: name of a value to what it was made of, for its interval; JSON does not hold it.
 
     Raises:
       ZooError: a value is not an int or a float, or a name is used twice.
@@ -151,6 +155,7 @@ class Scores:
     tables: dict[str, Table] = dataclasses.field(default_factory=dict)
     confusion: ConfusionMatrix | None = None
     signatures: dict[str, str] = dataclasses.field(default_factory=dict)
+    units: dict[str, Units] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         conflicts = [name for name in self.values if name in self.tables]
@@ -198,6 +203,44 @@ class Scores:
             confusion=confusion,
             signatures=stored.get("signature", {}),
         )
+
+
+def evenness(scores: Scores) -> list[str]:
+    """Returns lines on how a classifier treats its classes; none of other scores.
+
+    That is the mean F1 of the classes, the recall of the rarest class, and a warning where one
+    class is all that it answers.
+    """
+    classes = scores.tables.get("per_class", {})
+    present = {name: row for name, row in classes.items() if row.get("support")}
+    if not scores.confusion or "macro_f1" not in scores.values or len(present) < 2:
+        return []
+    rarest = min(present, key=lambda name: present[name]["support"])
+    row = present[rarest]
+    rows = f"{row['support']:,} row{'s' * (row['support'] != 1)}"
+    lines = [
+        f"macro-F1 {scores['macro_f1']:.4f}; recall of the rarest class {quoted(rarest, 40)} "
+        f"({rows}) {row['recall']:.4f}"
+    ]
+    if warning := one_class(scores):
+        lines.append(f"warning: {warning}")
+    return lines
+
+
+def one_class(scores: Scores) -> str:
+    """Returns what is wrong where a classifier answers one class to every row; else `""`."""
+    if not scores.confusion or sum(map(any, scores.confusion.matrix)) < 2:
+        return ""
+    columns = zip(*scores.confusion.matrix, strict=True)
+    answered = [
+        name for name, rows in zip(scores.confusion.labels, columns, strict=True) if any(rows)
+    ]
+    if len(answered) != 1:
+        return ""
+    return (
+        f"it answers {quoted(answered[0], 40)} to every row. Train longer (--epochs), weight the "
+        "classes (--class-weight balanced), or give more rows of the others."
+    )
 
 
 def heading(table: str) -> str:

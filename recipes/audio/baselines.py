@@ -9,12 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.audio.features import LogMel
+from recipes.audio.mixing import joined
 from zoo.data import Examples
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MFCCS = 13
+SEED = 0  # of the noise under which the training recordings are heard
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)  # of speech, on a scale from noise (0) to speech (1)
 MIN_FRAMES, MAX_PAUSE = 8, 8  # frames of a word, at least, and of a gap within one, at most
 
@@ -93,6 +95,9 @@ def segments(features: np.ndarray, threshold: float) -> list[tuple[int, int]]:
 def segmented(train: Examples, validation: Examples, test: Examples) -> list[str]:
     """Cuts recordings at pauses, and classifies each part as the nearest word.
 
+    The training recordings are made as the sequences are: louder or softer, with silence at both
+    ends, under noise, and cut where it is quiet.
+
     Args:
       train: recordings of single words.
       validation: sequences by which the threshold is chosen.
@@ -103,16 +108,20 @@ def segmented(train: Examples, validation: Examples, test: Examples) -> list[str
     """
     from recipes.audio.metrics import transcription
 
-    mel = LogMel()
-    classifier = nearest(mel.rows(train["audio"]), train["text"], mean_and_deviation)
+    mel, generator = LogMel(), np.random.default_rng(SEED)
+    words = mel.rows([joined([np.asarray(row)], generator) for row in train["audio"]])
+
+    def parts_of(row: np.ndarray, threshold: float) -> list[np.ndarray]:
+        parts = [row[start:end] for start, end in segments(row, threshold)]
+        return [part + (1 - part.max()) for part in parts]  # relative to its loudest band
 
     def transcribe(rows: Sequence[np.ndarray], threshold: float) -> list[str]:
+        longest = [max(parts_of(word, threshold), key=len) for word in words]
+        classifier = nearest(longest, train["text"], mean_and_deviation)
         texts = []
         for row in rows:
-            parts = [row[start:end] for start, end in segments(row, threshold)]
-            # As in training, features are relative to the loudest band of the recording.
-            scaled = [mean_and_deviation(part + (1 - part.max())) for part in parts]
-            texts.append(" ".join(map(str, classifier.predict(scaled))))
+            summaries = [mean_and_deviation(part) for part in parts_of(row, threshold)]
+            texts.append(" ".join(map(str, classifier.predict(summaries))))
         return texts
 
     held_out = mel.rows(validation["audio"])

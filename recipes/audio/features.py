@@ -19,6 +19,7 @@ HOP_SECONDS = HOP / RATE
 LOW, HIGH = 60.0, 3800.0  # Hz
 KNEE = 0.8  # of the highest frequency: up to there, all frequencies are warped alike
 RANGE = 8.0  # decades of power below the loudest that are told apart
+UNHEARD_RANGE = 4.0  # the same, for voices that were never heard: what is softer is the room
 LOUDEST = 1e9  # samples or features beyond this are no sound: their squares have no float32
 MAX_SECONDS = 300  # of a recording
 QUIETEST = -8.0  # log10 of power: what is quieter than this counts as no louder
@@ -31,11 +32,12 @@ class LogMel(tf.Module):
     Frame i is of the samples from 80 i on (Hann window of 200). The loudest band of a row is the
     measure of all others, so that a recording may be louder or softer (A. Radford et al.: Robust
     Speech Recognition via Large-Scale Weak Supervision, 2022, do the same): a feature is 1 there,
-    and -1 where there is at most the 10^-8th part of that power. It is 0 at padding alone. The mean
-    of the samples, which nobody hears, is taken away: of cheap microphones it is not 0.
+    and -1 where the power is less by `decades` or more. It is 0 at padding alone. The mean of the
+    samples, which nobody hears, is taken away: of cheap microphones it is not 0.
 
     Args:
       bands: number of bands from 60 to 3,800 Hz.
+      decades: of power below the loudest that are told apart; 8 are 80 dB.
     """
 
     inputs: ClassVar = (
@@ -45,9 +47,10 @@ class LogMel(tf.Module):
     seconds = HOP_SECONDS
     rate = RATE  # values of an input in a second
 
-    def __init__(self, bands: int = 40) -> None:
+    def __init__(self, bands: int = 40, decades: float = RANGE) -> None:
         super().__init__()
         self.width = bands
+        self.decades = decades
         self._mel = tf.signal.linear_to_mel_weight_matrix(bands, FFT // 2 + 1, RATE, LOW, HIGH)
 
     def __call__(
@@ -84,7 +87,7 @@ class LogMel(tf.Module):
         real = tf.sequence_mask(frames, most)[..., tf.newaxis]
         loudest = tf.reduce_max(tf.where(real, logs, -30.0), axis=[1, 2], keepdims=True)
         top = tf.maximum(loudest, QUIETEST)
-        scaled = (tf.maximum(logs, top - RANGE) - top) / (RANGE / 2) + 1
+        scaled = (tf.maximum(logs, top - self.decades) - top) / (self.decades / 2) + 1
         return tf.where(real, scaled, 0.0), tf.reshape(loudest <= QUIETEST, [-1])
 
     def rows(
@@ -194,18 +197,21 @@ Features: TypeAlias = LogMel | PrecomputedFeatures
 
 def features_of(assets: Assets, bands: int) -> Features:
     """Returns what makes features, by the assets of `learn_features`."""
-    return PrecomputedFeatures(**assets["given"]) if assets.get("given") else LogMel(bands)
+    if assets.get("given"):
+        return PrecomputedFeatures(**assets["given"])
+    return LogMel(bands, assets.get("decades", RANGE))
 
 
-def learn_features(train: Examples, normalized: bool = False) -> dict[str, Json]:
-    """Returns the assets of features: of those that are given, mean and deviation; of sound, none.
+def learn_features(train: Examples, unheard: bool = False) -> dict[str, Json]:
+    """Returns the assets of features: of those that are given, mean and deviation; of sound, range.
 
     Args:
       train: with a column `audio`, or with `features`.
-      normalized: whether the network takes the shape of the spectra of sound (`SpectralShape`).
+      unheard: whether voices that were never heard are to be understood. Background noise differs
+        from room to room, and from one recorder to another, so less of it is told apart.
     """
     if "audio" in train:
-        return {"given": None, "normalized": normalized}
+        return {"given": None, "decades": UNHEARD_RANGE if unheard else RANGE}
     values = np.concatenate([np.asarray(row, np.float64) for row in train["features"]])
     deviation = np.maximum(values.std(axis=0), 1e-6)
     return {"given": {"mean": values.mean(axis=0).tolist(), "deviation": deviation.tolist()}}

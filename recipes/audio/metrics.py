@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
+import numpy as np
+
 from zoo.errors import ZooError
+from zoo.metrics.intervals import ratios
 from zoo.scores import Scores, Table
 
 
@@ -75,6 +78,11 @@ def transcription(
         count = sum(len(true_words[row]) for row in rows)
         errors = sum(sum(edits[row]) for row in rows)
         per_speaker[speaker] = {"word_error_rate": errors / max(1, count), "words": count}
+    # One recording may be in several texts; those of a speaker are alike anyhow.
+    known = bool(speakers) and all(speakers)
+    cluster = np.unique(list(speakers), return_inverse=True)[1] if known else None
+    counts = [sum(each) for each in edits], [*map(len, true_words)]
+    units = ratios("speakers" if known else "texts", *counts, cluster)
     return Scores(
         values={
             "word_error_rate": sum(sums) / words,
@@ -84,6 +92,7 @@ def transcription(
             "rows": len(true_words),
         },
         tables={"per_speaker": per_speaker},
+        units={"word_error_rate": units},
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import lfilter, resample_poly
 
-from recipes.audio.features import RANGE, Features, LogMel
+from recipes.audio.features import Features, LogMel
 from recipes.audio.recordings import RATE
 from zoo.data import Examples
 
@@ -16,6 +16,8 @@ EDGE = (0.0, 0.3)  # seconds before the first one and behind the last one
 LOUDER = 6.0  # dB by which recordings of a sequence differ from the original, at most
 NOISE = (10.0, 40.0)  # dB that speech is louder than noise
 FAINT = (40.0, 60.0)  # the same, of half of the sequences for voices that were never heard
+COLOURS = (0.0, 0.9)  # of noise: the pole of its filter; above 0, lower frequencies are louder
+MORE_COLOURS = (-0.6, 0.95)  # the same, for voices that were never heard: hiss too, not hum alone
 SPEEDS = range(17, 25)  # twentieths of the original speed
 TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
 WARP = 0.15  # natural logarithm of the length of the vocal tract, at most
@@ -24,8 +26,9 @@ MORE_TILT = 0.9  # the same, for voices that were never heard
 UNHEARD = "unheard"  # in the column `disturbed`: rows are made to be as of other voices
 COLOUR = 0.3  # decades of power by which a microphone's bands differ (standard deviation)
 KNOTS = 6  # between which that changes evenly
-TRIMMED = (12.0, 35.0)  # dB below the loudest 10 ms: what is softer at both ends is cut off
-EDGES = 0.05  # share of a recording that is cut off at each end whatever it is, at most
+TRIMMED = (8.0, 35.0)  # dB below the loudest 10 ms: what is softer at both ends is cut off
+CLOSE = 0.6  # share of recordings that are cut so, as an s at either end often is
+EDGES = 0.12  # share of a recording that is cut off at each end whatever it is, at most
 BANDS, FRAMES = 6, 8  # of features, that are hidden together, at most
 
 
@@ -40,13 +43,13 @@ def perturbed(
     Args:
       audio: float32 `(samples,)`.
       generator: of the speed, the filter, and what is cut off.
-      unheard: whether microphones differ more, and half of the recordings are cut close first.
+      unheard: whether microphones differ more, and most recordings are cut close first.
 
     Returns:
       float32 `(samples,)`, longer or shorter by a fifth, and by what is cut off.
     """
     if unheard:
-        if generator.random() < 0.5:
+        if generator.random() < CLOSE:
             audio = trimmed(audio, generator.uniform(*TRIMMED))
         first, last = (int(len(audio) * generator.uniform(0, EDGES)) for _ in range(2))
         audio = audio[first : len(audio) - last]
@@ -81,6 +84,7 @@ def with_noise(
     loudness: float,
     generator: np.random.Generator,
     decibels: tuple[float, float] = NOISE,
+    colours: tuple[float, float] = COLOURS,
 ) -> np.ndarray:
     """Adds noise, more or less of it at low frequencies, 10 to 40 dB below `loudness` (RMS).
 
@@ -89,12 +93,14 @@ def with_noise(
       loudness: root of the mean square of the speech, in units of the samples.
       generator: of the noise.
       decibels: between which the noise is softer than `loudness`.
+      colours: between which the pole of its filter is, -1 … 1; below 0, high frequencies are
+        louder.
 
     Returns:
       float32 `(samples,)`.
     """
     white = generator.standard_normal(len(audio))
-    noise = lfilter([1.0], [1.0, -generator.uniform(0.0, 0.9)], white)
+    noise = lfilter([1.0], [1.0, -generator.uniform(*colours)], white)
     level = loudness * 10 ** (-generator.uniform(*decibels) / 20)
     return (audio + level * noise / (rms(noise) + 1e-12)).astype(np.float32)
 
@@ -103,6 +109,7 @@ def joined(
     recordings: Sequence[np.ndarray],
     generator: np.random.Generator,
     decibels: tuple[float, float] = NOISE,
+    colours: tuple[float, float] = COLOURS,
 ) -> np.ndarray:
     """Joins recordings, each a little louder or softer, with pauses, under one noise.
 
@@ -110,6 +117,7 @@ def joined(
       recordings: float32 `(samples,)` at 8 kHz each.
       generator: of the pauses (0 to 0.5 s; 0 to 0.3 s at both ends), loudness and noise.
       decibels: between which the noise is softer than the speech.
+      colours: of the noise, see `with_noise`.
 
     Returns:
       float32 `(samples,)`, within -1 … 1.
@@ -121,7 +129,7 @@ def joined(
         parts.append(recording * np.float32(10 ** (generator.uniform(-LOUDER, LOUDER) / 20)))
     parts.append(_pause(EDGE, generator))
     loudness = rms(np.concatenate([np.zeros(0, np.float32), *parts[1::2]]))
-    audio = with_noise(np.concatenate(parts), loudness, generator, decibels)
+    audio = with_noise(np.concatenate(parts), loudness, generator, decibels, colours)
     return audio / np.float32(max(1.0, np.abs(audio).max()))
 
 
@@ -206,6 +214,7 @@ def spoken(
                 ],
                 generator,
                 FAINT if unheard and generator.random() < 0.5 else NOISE,
+                MORE_COLOURS if unheard else COLOURS,
             )
             for rows in drawn
         ]
@@ -230,7 +239,10 @@ def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> lis
     if not isinstance(encoder, LogMel) or examples["disturbed"][0] != UNHEARD:
         return [hidden(row, generator) for row in encoder.rows(values)]
     rows = encoder.rows(values, np.exp(generator.uniform(-WARP, WARP, len(values))))
-    return [hidden(coloured(retimed(row, generator), generator), generator) for row in rows]
+    decades = encoder.decades
+    return [
+        hidden(coloured(retimed(row, generator), generator, decades), generator) for row in rows
+    ]
 
 
 def retimed(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -244,13 +256,13 @@ def retimed(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return (features[first] * (1 - share) + after * share).astype(np.float32)
 
 
-def coloured(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def coloured(features: np.ndarray, generator: np.random.Generator, decades: float) -> np.ndarray:
     """Returns log-mel features, float32 `(frames, bands)`, through another microphone.
 
-    The loudest one is 1, and none is less than -1, as `LogMel` makes them.
+    The loudest one is 1, and none is less than -1, as a `LogMel` of so many `decades` makes them.
     """
     bands = features.shape[1]
-    knots = generator.normal(0, COLOUR / (RANGE / 2), KNOTS)
+    knots = generator.normal(0, COLOUR / (decades / 2), KNOTS)
     curve = np.interp(np.linspace(0, KNOTS - 1, bands), np.arange(KNOTS), knots)
     changed = features + curve
     # 0 is padding.

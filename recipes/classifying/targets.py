@@ -35,7 +35,8 @@ class ClassCrossEntropy(keras.losses.Loss):
     """Cross-entropy of classes, or of probabilities, against probabilities; in nats.
 
     Call arguments:
-      y_true: classes `(batch,)`, or probabilities `(batch, classes)`.
+      y_true: classes `(batch,)`; probabilities `(batch, classes)`; or both these and logits to
+        add to those of the model, `(batch, 2, classes)`: see `recipes.classifying.wide`.
       y_pred: probabilities `(batch, classes)`.
     """
 
@@ -43,13 +44,23 @@ class ClassCrossEntropy(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        y_true, y_pred = _with_logits(y_true, y_pred)
         if len(y_true.shape) == len(y_pred.shape):
             return ops.categorical_crossentropy(y_true, y_pred)
         return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
 
+def _with_logits(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Adds logits that come with the target to those of the model."""
+    if len(y_true.shape) < 3:
+        return y_true, y_pred
+    log = ops.log(ops.maximum(y_pred, keras.config.epsilon()))
+    return y_true[:, 0], ops.softmax(log + ops.cast(y_true[:, 1], log.dtype))
+
+
 def _right(y_true: Any, y_pred: Any) -> Any:
     """Returns 1 where the most probable class is the true one, else 0: float `(batch,)`."""
+    y_true, y_pred = _with_logits(y_true, y_pred)
     if len(y_true.shape) == len(y_pred.shape):
         return keras.metrics.categorical_accuracy(y_true, y_pred)
     return keras.metrics.sparse_categorical_accuracy(y_true, y_pred)

@@ -25,8 +25,8 @@ def fit_tunes(codec: TuneCodec, train: Examples, order: int) -> NGram:
     return NGram(order, codec.size - 1).fit([padding + row.tolist() for row in rows])
 
 
-def nats(model: NGram, codec: TuneCodec, examples: Examples) -> tuple[float, int]:
-    """Returns the sum of -log p over the tokens and ends of tunes, and their number.
+def nats_of_each(model: NGram, codec: TuneCodec, examples: Examples) -> list[tuple[float, int]]:
+    """Returns the sum of -log p over the tokens and the end of each tune, and their number.
 
     Args:
       model: of `fit_tunes`.
@@ -35,7 +35,7 @@ def nats(model: NGram, codec: TuneCodec, examples: Examples) -> tuple[float, int
     """
     rows = codec.rows(examples["type"], examples["key"], examples["tune"])
     padding = _padding(codec, model.order)
-    return model.nats([padding + row.tolist() for row in rows], skip=len(padding) + 2)
+    return model.nats_of_each([padding + row.tolist() for row in rows], skip=len(padding) + 2)
 
 
 def draw_tunes(

@@ -1,8 +1,9 @@
 """`zoo.backtest`: a rolling forecast over days that the forecaster has not seen.
 
 The network stays as it was trained. Each forecast uses all days before it. The simple methods are
-fitted again at the start of each window, on the days before it. The last of these days are omitted,
-as many as the longest horizon, so that no target reaches into the window.
+fitted again at the start of each window, on the days before it; `log-linear` is fitted once, before
+the first. The last of these days are omitted, as many as the longest horizon, so that no target
+reaches into the window.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from recipes.prices import panel as panels
-from recipes.prices.baselines import BASELINES
+from recipes.prices.baselines import BASELINES, LOG_LINEAR, METHODS, log_linear
 from recipes.prices.frequency import parse_frequency
 from recipes.prices.panel import Panel, observe
 from recipes.prices.reader import begins_at, past_of
@@ -31,6 +32,7 @@ from zoo.data.reading import ReadingLike, reading_of
 from zoo.data.splits import take
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError, suggest
+from zoo.metrics.intervals import ratios
 from zoo.recipe import Answers
 from zoo.scores import Scores
 from zoo.serving.capabilities import FORECAST
@@ -39,6 +41,7 @@ from zoo.serving.predictor import Predictor, load
 
 NETWORK = "network"
 MIN_DAYS = 22  # days that the simple methods are fitted on
+BLOCK = 22  # days that are drawn together for an interval: a month
 WARNING = (
     "This is no advice. The strategy is there to show what a forecast of direction is worth after "
     "costs; it omits taxes, slippage and that these stocks were chosen because they are known."
@@ -71,7 +74,7 @@ def backtest(
       reading: how files are written, as for `zoo.train`.
       windows: parts of the test; the simple methods are fitted again at the start of each.
       horizon: days ahead; the model's own if None, or fewer.
-      baselines: `"all"`, or names of `recipes.prices.baselines.BASELINES`.
+      baselines: `"all"`, or names of `recipes.prices.baselines.METHODS`.
       cost: of trading, in hundredths of a percent.
       output: folder for `backtest.json` and the pictures `fan.png`, `calibration.png` and
         `equity.png`; none are written if None.
@@ -176,9 +179,14 @@ def network(panel: Panel, predictor: Answers) -> Forecast:
 def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
     """Returns the forecasts of a simple method, fitted again at the start of each window.
 
+    `log-linear` is fitted once, on the days before the first that is scored.
+
     Raises:
       ZooError: a series is too short to fit the method.
     """
+    if name == LOG_LINEAR:
+        ends = [begin - panel.horizon + 1 for begin in panel.begins]
+        return panel.forecasts(log_linear(panel.columns, panel.days, ends, panel.horizon))
     method, parts = BASELINES[name], []
     for first, last in _spans(len(panel.dates), windows):
         day = panel.dates[first]
@@ -220,15 +228,21 @@ def summary(panel: Panel, forecast: Forecast) -> Scores:
     if len(rows) > 1:
         selected |= {f"{name}_{len(rows)}": last[name] for name in ("qlike", "crps", "coverage_80")}
     values = {name: value for name, value in selected.items() if value is not None}
-    return Scores({**values, "series": len(panel.tickers), "days": len(panel.dates)})
+    values |= {"series": len(panel.tickers), "days": len(panel.dates)}
+    daily = panels.losses(panel, forecast)["qlike"][..., 0]
+    known = np.isfinite(daily)
+    sums, counts = np.where(known, daily, 0.0).sum(axis=0), known.sum(axis=0)
+    # Neighbouring days are alike: they are drawn together.
+    blocks = np.arange(len(counts)) // BLOCK
+    return Scores(values, units={"qlike": ratios("months of days", sums, counts, blocks)})
 
 
 def _chosen(baselines: str | Sequence[str]) -> list[str]:
     if baselines == "all":
-        return [*BASELINES]
+        return [*METHODS]
     if isinstance(baselines, str):
         baselines = [name.strip() for name in baselines.split(",") if name.strip()]
-    known = {name.lower().replace(" ", "-"): name for name in BASELINES}
+    known = {name.lower().replace(" ", "-"): name for name in METHODS}
     chosen = []
     for name in baselines:
         key = name.lower().replace(" ", "-").replace("_", "-")

@@ -7,32 +7,42 @@
   Approximate Long-Memory Model of Realized Volatility, Journal of Financial Econometrics 2009).
 - `log HAR`: the same with logarithms, which are less sensitive to outliers.
 - `GARCH`: no change, with a GARCH(1,1) of Student's t (T. Bollerslev 1986, 1987), by `arch`.
+- `GJR-GARCH`: the same, where a fall raises the variance more than a rise does (L. Glosten, R.
+  Jagannathan, D. Runkle: On the Relation between the Expected Value and the Volatility of the
+  Nominal Excess Return on Stocks, Journal of Finance 1993), by `arch`.
+- `log-linear`: no change; the logarithm of the variance is linear in the features that the network
+  sees. One regression for all series and each horizon, by QLIKE, never fitted again.
 
-All but the GARCH forecast a normal distribution.
+Each forecasts a Student t distribution, as the network does. Its scale and degrees of freedom are
+those of maximum likelihood on the past, of each horizon by itself.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy import optimize, special
 
-from recipes.prices.metrics import EPSILON, NORMAL
-from recipes.prices.series import DECAY, Days, Forecast, ahead
+from recipes.prices.metrics import EPSILON
+from recipes.prices.series import DECAY, MOST, Days, Forecast, ahead, describe_days, prices_of
+from zoo.errors import ZooError
 
 LAGS = 5  # of the autoregression
 SPANS = (1, 5, 22)
+MIN_DF, MAX_DF = 2.1, 200.0  # of a fitted Student's t; with so many it is a normal distribution
+NEWTON_STEPS = 50  # of the log-linear regression, at most
+PENALTY = 1.0  # on its squared weights: as much as one day
 
 
 def zero_return(days: Days, end: int, horizon: int) -> Forecast:
     """Forecasts no change, with the mean variance of the past."""
     steps = np.arange(1, horizon + 1)
     past = days.returns[1:end]
-    return _normal(
-        np.zeros((len(days.returns), horizon)),
-        np.broadcast_to(np.mean(past**2) * steps, (len(days.returns), horizon)),
-        np.nanmean(days.proxy[:end]) / max(np.mean(past**2), EPSILON),
-    )
+    variance = np.broadcast_to(np.mean(past**2) * steps, (len(days.returns), horizon))
+    ratio = np.nanmean(days.proxy[:end]) / max(np.mean(past**2), EPSILON)
+    return _student(days, end, np.zeros(variance.shape), variance, variance * ratio)
 
 
 def ar(days: Days, end: int, horizon: int) -> Forecast:
@@ -54,7 +64,8 @@ def ar(days: Days, end: int, horizon: int) -> Forecast:
     error = ahead(returns, horizon)[: end - horizon] - location[: end - horizon]
     spread = np.mean(error**2, axis=0) if len(error) else np.full(horizon, np.var(returns[:end]))
     ratio = np.nanmean(days.proxy[:end]) / max(np.mean(returns[1:end] ** 2), EPSILON)
-    return _normal(location, np.broadcast_to(spread, location.shape), ratio)
+    variance = np.broadcast_to(spread, location.shape)
+    return _student(days, end, location, variance, variance * ratio)
 
 
 def ewma(days: Days, end: int, horizon: int) -> Forecast:
@@ -101,8 +112,11 @@ def log_har(days: Days, end: int, horizon: int) -> Forecast:
     return har(days, end, horizon, logs=True)
 
 
-def garch(days: Days, end: int, horizon: int) -> Forecast:
-    """Forecasts no change, by a GARCH(1,1) of Student's t that is fitted on the past."""
+def garch(days: Days, end: int, horizon: int, leverage: bool = False) -> Forecast:
+    """Forecasts no change, by a GARCH(1,1) of Student's t that is fitted on the past.
+
+    With `leverage`, a square after a fall has a weight of its own (GJR-GARCH).
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of short or constant series
         from arch import arch_model
@@ -110,21 +124,25 @@ def garch(days: Days, end: int, horizon: int) -> Forecast:
         # The optimiser needs values near 1.
         unit = max(float(np.std(days.returns[1:end])), EPSILON**0.5)
         past = days.returns[1:end] / unit
-        fitted = arch_model(past, mean="Zero", vol="GARCH", p=1, q=1, dist="t", rescale=False).fit(
-            disp="off", show_warning=False
+        model = arch_model(
+            past, mean="Zero", vol="GARCH", p=1, o=int(leverage), q=1, dist="t", rescale=False
         )
-    omega, alpha, beta, df = (
-        float(fitted.params[name]) for name in ("omega", "alpha[1]", "beta[1]", "nu")
+        fitted = model.fit(disp="off", show_warning=False)
+    omega, alpha, gamma, beta, df = (
+        float(fitted.params.get(name, 0.0))
+        for name in ("omega", "alpha[1]", "gamma[1]", "beta[1]", "nu")
     )
     omega *= unit**2
-    df = max(df, 2.1)
+    df = max(df, MIN_DF)
     variance = np.empty(len(days.returns))  # of the day after
     current = float(fitted.conditional_volatility[0] * unit) ** 2
     variance[0] = current
     for t in range(1, len(variance)):
-        current = omega + alpha * days.returns[t] ** 2 + beta * current
+        weight = alpha + gamma * (days.returns[t] < 0)
+        current = omega + weight * days.returns[t] ** 2 + beta * current
         variance[t] = current
-    sums, step, persistence = np.empty((len(variance), horizon)), variance, alpha + beta
+    # A return to come is below 0 half of the time.
+    sums, step, persistence = np.empty((len(variance), horizon)), variance, alpha + gamma / 2 + beta
     total = np.zeros(len(variance))
     for h in range(horizon):
         total = total + step
@@ -140,6 +158,10 @@ def garch(days: Days, end: int, horizon: int) -> Forecast:
     )
 
 
+def gjr_garch(days: Days, end: int, horizon: int) -> Forecast:
+    return garch(days, end, horizon, leverage=True)
+
+
 BASELINES = {
     "zero return": zero_return,
     "AR": ar,
@@ -147,7 +169,109 @@ BASELINES = {
     "HAR": har,
     "log HAR": log_har,
     "GARCH": garch,
-}
+    "GJR-GARCH": gjr_garch,
+}  # each is fitted to one series
+LOG_LINEAR = "log-linear"  # fitted to all of them
+METHODS = (*BASELINES, LOG_LINEAR)
+
+
+def log_linear(
+    examples: Mapping[str, Sequence], days: Sequence[Days], ends: Sequence[int], horizon: int
+) -> list[Forecast]:
+    """Forecasts no change, and the variance by one log-linear regression for all series.
+
+        log(f / (h b)) = w · x + c
+
+    b is the EWMA variance and x are the features of `recipes.prices.series.describe_days`. For each
+    horizon h, Newton's method finds the w and c of the lowest QLIKE on the past: the one minimum.
+
+    Args:
+      examples: whole series of prices.
+      days: their returns and proxies.
+      ends: the number of days of each that the regression is fitted on.
+      horizon: days ahead.
+
+    Returns:
+      A forecast for each series.
+
+    Raises:
+      ZooError: there are fewer days than weights.
+    """
+    described = describe_days(**prices_of(examples))
+    features, bases = (described[name].numpy().astype(float) for name in ("features", "variance"))
+    past = np.concatenate([row[:end] for row, end in zip(features, ends, strict=True)])
+    mean, deviation = past.mean(axis=0), past.std(axis=0)
+    varying = deviation > 1e-6  # what never changed says nothing
+    if len(past) < 2 * (varying.sum() + 1):
+        raise ZooError(f"{len(past)} days are too few to fit log-linear on. Give longer series.")
+    inputs = (features[..., varying] - mean[varying]) / deviation[varying]
+    inputs = np.concatenate([np.ones((*inputs.shape[:2], 1)), inputs], axis=-1)
+    variances = [np.empty((len(each.returns), horizon)) for each in days]
+    targets = [ahead(each.proxy, horizon) for each in days]
+    for step in range(horizon):
+        x, ratios = [], []
+        for row, (target, end) in enumerate(zip(targets, ends, strict=True)):
+            # The first days have no average of a quarter yet.
+            rows = np.arange(min(max(SPANS), end // 2), max(end - step - 1, 0))
+            ratio = target[rows, step] / ((step + 1) * bases[row, rows])
+            known = np.isfinite(ratio)
+            x.append(inputs[row, rows[known]])
+            ratios.append(np.minimum(ratio[known], MOST))
+        weights = fit_log_linear(np.concatenate(x), np.concatenate(ratios))
+        for row, variance in enumerate(variances):
+            size = len(variance)
+            factor = np.exp(np.clip(inputs[row, :size] @ weights, -5.0, 5.0))
+            variance[:, step] = (step + 1) * bases[row, :size] * factor
+    # The distribution is that of all series, too.
+    scale, df = np.empty(horizon), np.empty(horizon)
+    for step in range(horizon):
+        units = [
+            _units(each, end, variance)[:, step]
+            for each, end, variance in zip(days, ends, variances, strict=True)
+        ]
+        scale[step], df[step] = fit_student(np.concatenate(units))
+    return [
+        Forecast(
+            np.zeros(variance.shape),
+            np.sqrt(variance) * scale,
+            np.broadcast_to(df, variance.shape),
+            variance,
+        )
+        for variance in variances
+    ]
+
+
+def fit_log_linear(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Returns the weights w for which exp(x · w) has the lowest QLIKE.
+
+    Minimises the sum of x · w + ratio / exp(x · w), which is convex, with a small L2 penalty on all
+    weights but the first.
+
+    Args:
+      x: float64 `(days, features)`; the first is 1.
+      ratio: what exp(x · w) forecasts, float64 `(days,)`.
+    """
+    penalty = np.full(x.shape[1], PENALTY)
+    penalty[0] = 0.0
+    weights = np.zeros(x.shape[1])
+    weights[0] = np.log(max(float(ratio.mean()), EPSILON))
+
+    def loss(w: np.ndarray) -> float:
+        eta = np.clip(x @ w, -50.0, 50.0)
+        return float(np.sum(eta + ratio * np.exp(-eta)) + 0.5 * penalty @ w**2)
+
+    value = loss(weights)
+    for _ in range(NEWTON_STEPS):
+        remaining = ratio * np.exp(-np.clip(x @ weights, -50.0, 50.0))
+        gradient = x.T @ (1 - remaining) + penalty * weights
+        hessian = x.T @ (x * remaining[:, None]) + np.diag(penalty + EPSILON)
+        move = np.linalg.solve(hessian, gradient)
+        while (new := loss(weights - move)) > value and np.abs(move).max() > 1e-9:
+            move /= 2
+        weights, gain, value = weights - move, value - new, new
+        if gain < 1e-9 * max(abs(value), 1.0):
+            break
+    return weights
 
 
 def _mean(values: np.ndarray, span: int) -> np.ndarray:
@@ -158,20 +282,67 @@ def _mean(values: np.ndarray, span: int) -> np.ndarray:
     return (sums[t] - sums[start]) / (t - start)
 
 
-def _normal(location: np.ndarray, variance: np.ndarray, ratio: float) -> Forecast:
-    """Makes normal forecasts of returns; `ratio` takes their variance to that of the proxy."""
-    variance = np.maximum(variance, EPSILON)
-    return Forecast(
-        location, np.sqrt(variance), np.full(location.shape, NORMAL), variance * float(ratio)
-    )
-
-
 def _of_proxy(days: Days, end: int, variance: np.ndarray) -> Forecast:
-    """Makes forecasts of no change; the proxy is brought to the measure of returns on the past."""
-    ratio = np.mean(days.returns[1:end] ** 2) / max(float(np.nanmean(days.proxy[:end])), EPSILON)
-    return Forecast(
-        np.zeros(variance.shape),
-        np.sqrt(np.maximum(variance * ratio, EPSILON)),
-        np.full(variance.shape, NORMAL),
-        variance,
+    """Makes forecasts of no change from a variance in the measure of the proxy."""
+    return _student(days, end, np.zeros(variance.shape), variance, variance)
+
+
+def _student(
+    days: Days, end: int, location: np.ndarray, spread: np.ndarray, variance: np.ndarray
+) -> Forecast:
+    """Makes Student t forecasts of returns; scale and degrees of freedom are fitted on the past.
+
+    Args:
+      days: the series.
+      end: the number of days that are known.
+      location: of the returns, `(time, horizon)`.
+      spread: what the square of the scale is proportional to, likewise.
+      variance: in the measure of the proxy, likewise.
+    """
+    spread = np.maximum(spread, EPSILON)
+    units = _units(days, end, spread, location)
+    scale, df = np.empty(location.shape), np.empty(location.shape)
+    for step in range(location.shape[1]):
+        factor, df[:, step] = fit_student(units[:, step])
+        scale[:, step] = factor * np.sqrt(spread[:, step])
+    return Forecast(location, np.maximum(scale, EPSILON**0.5), df, np.maximum(variance, EPSILON))
+
+
+def _units(
+    days: Days, end: int, spread: np.ndarray, location: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """Returns errors of the past in units of the root of `spread`, `(days, horizon)`, maybe NaN."""
+    errors = ahead(days.returns[:end], spread.shape[1])
+    errors = errors - (location[:end] if isinstance(location, np.ndarray) else location)
+    begin = min(max(SPANS), end // 2)
+    return (errors / np.sqrt(np.maximum(spread[:end], EPSILON)))[begin:]
+
+
+def fit_student(values: np.ndarray) -> tuple[float, float]:
+    """Returns the scale and the degrees of freedom of a Student's t about 0, of most likelihood.
+
+    Args:
+      values: float64 `(days,)`; NaN does not count; of none, the scale is 1.
+    """
+    values = values[np.isfinite(values)]
+    size = len(values)
+    if not size or not np.any(values):
+        return 1.0 if not size else EPSILON**0.5, MAX_DF
+    unit = float(np.sqrt(np.mean(values**2)))
+    squares = (values / unit) ** 2
+
+    def loss(parameters: np.ndarray) -> float:
+        log_scale, log_df = parameters
+        df = np.exp(log_df)
+        tails = np.log1p(squares * np.exp(-2 * log_scale) / df).mean()
+        half = (df + 1) / 2
+        return float(half * tails + log_scale + 0.5 * log_df + special.betaln(0.5, df / 2))
+
+    found = optimize.minimize(
+        loss,
+        np.array([-0.3, np.log(5.0)]),
+        method="L-BFGS-B",
+        bounds=[(-15.0, 3.0), (np.log(MIN_DF), np.log(MAX_DF))],
     )
+    log_scale, log_df = found.x
+    return unit * float(np.exp(log_scale)), float(np.exp(log_df))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     default="all",
     show_default=True,
     metavar="NAMES",
-    help="Of zero-return, ar, ewma, har, log-har, garch, separated by commas.",
+    help="Of zero-return, ar, ewma, har, log-har, garch, gjr-garch, log-linear; with commas.",
 )
 @click.option(
     "--cost",
@@ -143,6 +143,7 @@ def _row(result: dict[str, Any], name: str, scores: dict[str, Any], step: int) -
             direction += (
                 f" [{100 * scores['direction_low']:.1f}, {100 * scores['direction_high']:.1f}]"
             )
+        direction += f"; always up {100 * scores['direction_always_up']:.1f}"
     return {
         "": name,
         "QLIKE": number(scores["qlike"], ".4f"),

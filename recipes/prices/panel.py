@@ -182,7 +182,8 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
     test; R. Hyndman & A. Koehler 2006), `pinball_5` (of the quantile of 5 %, the value at risk, in
     %), `coverage_50` …, `direction` (share of days whose sign was
     right, of those with a forecast of one) with `direction_low` and `direction_high`, its 95 %
-    interval over days, and `rse` of the prices.
+    interval over days, `direction_always_up`, the share of days with a rise, and `rse`, the root
+    relative squared error of the prices.
     """
     means = losses(panel, forecast)
     # A forecast of no change has no direction, and neither has a day without one.
@@ -209,6 +210,9 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
         daily = by_day(hits[..., step])
         low, high = scores_of.mean_interval(daily[np.isfinite(daily)], step + 1)
         row["direction_low"], row["direction_high"] = _finite_or_none(low), _finite_or_none(high)
+        moved = panel.value[..., step][np.isfinite(panel.value[..., step])]
+        moved = moved[moved != 0]
+        row["direction_always_up"] = float(np.mean(moved > 0)) if moved.size else None
         row["rse"] = (
             _finite_or_none(scores_of.rse(*(price[..., step][known] for price in prices)))
             if known.any()

@@ -1,5 +1,7 @@
 """The baseline of the CoNLL-2003 shared task: entities are those of the training data.
 
+Beside it stands a linear-chain CRF, see `recipes.tagging.crf_baseline`.
+
 E. Tjong Kim Sang, F. De Meulder: Introduction to the CoNLL-2003 Shared Task, 2003. Published
 F1 on the English test split: 59.61, on the development split 71.18. The paper says "entities
 which had a unique class in the training data"; its numbers are those of the most frequent class,
@@ -11,23 +13,29 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+from recipes.tagging import crf_baseline
 from recipes.tagging.metrics import entities, entity_scores
 from zoo.data import Examples
 from zoo.scores import Scores
 
 
 def entity_baselines(train: Examples, test: Examples) -> dict[str, Scores]:
-    """Scores the lookup of training entities on the test split.
+    """Scores the lookup of training entities, and a CRF, on the test split.
 
     Args:
       train, test: columns `tokens` and `tags` (BIO).
 
     Returns:
-      `seen-entities` to a `recipes.tagging.metrics.entity_scores`.
+      `seen-entities`, and `linear-chain-crf` where python-crfsuite is installed (minutes), each to
+      a `recipes.tagging.metrics.entity_scores`.
     """
     entity_classes = learn_entities(train["tokens"], train["tags"])
     predicted = [tag_entities(tokens, entity_classes) for tokens in test["tokens"]]
-    return {"seen-entities": entity_scores(test["tags"], predicted)}
+    scores = {"seen-entities": entity_scores(test["tags"], predicted)}
+    if crf_baseline.is_available():
+        tags = crf_baseline.crf_tags(train["tokens"], train["tags"], test["tokens"])
+        scores["linear-chain-crf"] = entity_scores(test["tags"], tags)
+    return scores
 
 
 def learn_entities(

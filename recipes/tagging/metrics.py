@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from zoo.errors import ZooError
+from zoo.metrics.intervals import Units
 from zoo.scores import Scores
 
 
@@ -59,6 +62,7 @@ def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
     guessed: Counter[str] = Counter()
     right: Counter[str] = Counter()
     tokens = same = 0
+    terms = np.zeros((len(truth), 3))  # right, predicted and true entities of each sentence
     for row, (tags, guess) in enumerate(zip(truth, predicted, strict=True), start=1):
         if len(tags) != len(guess):
             raise ZooError(
@@ -70,7 +74,9 @@ def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
         true_entities, predicted_entities = entities(tags), entities(guess)
         true.update(kind for _, _, kind in true_entities)
         guessed.update(kind for _, _, kind in predicted_entities)
-        right.update(kind for _, _, kind in set(true_entities) & set(predicted_entities))
+        both = set(true_entities) & set(predicted_entities)
+        right.update(kind for _, _, kind in both)
+        terms[row - 1] = len(both), len(predicted_entities), len(true_entities)
     classes = {
         kind: {**_scores(right[kind], guessed[kind], true[kind]), "support": true[kind]}
         for kind in sorted(true | guessed)
@@ -83,7 +89,13 @@ def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
             "tokens": tokens,
         },
         tables={"per_class": classes},
+        units={"f1": Units("sentences", terms, _f1)},
     )
+
+
+def _f1(sums: np.ndarray) -> np.ndarray:
+    """Returns F1 of sums of right, predicted and true entities, `(..., 3)`; 0 of none."""
+    return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
 
 
 def _scores(right: int, guessed: int, true: int) -> dict[str, float]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from zoo.errors import ZooError
+from zoo.metrics.intervals import Units
 from zoo.scores import Number, Scores
 
 
@@ -45,10 +48,9 @@ def translation(
         raise ZooError("There are no rows to score; give at least one pair.")
     tokenised = BLEU(lowercase=True, tokenize="none", force=True)
     cased, chrf = BLEU(), CHRF()
+    written, expected = moses(hypotheses, language), moses(references, language)
     values: dict[str, Number] = {
-        "bleu": tokenised.corpus_score(
-            moses(hypotheses, language), [moses(references, language)]
-        ).score,
+        "bleu": tokenised.corpus_score(written, [expected]).score,
         "bleu_cased": cased.corpus_score(list(hypotheses), [list(references)]).score,
         "chrf": chrf.corpus_score(list(hypotheses), [list(references)]).score,
         "empty": sum(not text.strip() for text in hypotheses),
@@ -63,7 +65,42 @@ def translation(
             "bleu_cased": str(cased.get_signature()),
             "chrf": str(chrf.get_signature()),
         },
+        units={"bleu": Units("sentences", bleu_terms(written, expected), bleu_of)},
     )
+
+
+def bleu_terms(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+    """Returns what BLEU sums of each tokenised sentence, in lower case, float64 `(rows, 10)`.
+
+    The length of the hypothesis and of the reference, the n-grams that are in both for n = 1 … 4,
+    and those of the hypothesis.
+    """
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(lowercase=True, tokenize="none", force=True, effective_order=True)
+    scores = [
+        metric.sentence_score(hypothesis, [reference])
+        for hypothesis, reference in zip(hypotheses, references, strict=True)
+    ]
+    return np.array(
+        [[each.sys_len, each.ref_len, *each.counts, *each.totals] for each in scores], float
+    )
+
+
+def bleu_of(sums: np.ndarray) -> np.ndarray:
+    """Returns BLEU of sums of `bleu_terms`, `(..., 10)`, in points of 100.
+
+    Where no n-gram of a length is right, it is smoothed as sacrebleu does by default (`exp`). It is
+    0 where none is right, or the hypotheses have no n-gram of a length.
+    """
+    length, reference = sums[..., 0], sums[..., 1]
+    right, total = sums[..., 2:6], np.maximum(sums[..., 6:10], 1.0)
+    # The k-th order without a right n-gram counts as 1 / 2^k of one.
+    smoothed = np.where(right == 0, 0.5 ** np.cumsum(right == 0, axis=-1), right)
+    precision = np.exp(np.log(smoothed / total).mean(axis=-1))
+    penalty = np.exp(np.minimum(0.0, 1 - reference / np.maximum(length, 1.0)))
+    defined = (right.sum(axis=-1) > 0) & (sums[..., 6:10].min(axis=-1) > 0)
+    return np.where(defined, 100 * precision * penalty, 0.0)
 
 
 def moses(texts: Sequence[str], language: str = "en") -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -59,6 +60,13 @@ class Characters:
         found = tf.gather(known, place) == codes.flat_values
         ids = codes.with_flat_values(tf.where(found, place + 1, PADDING))
         return tf.ragged.boolean_mask(ids, codes.with_flat_values(found))
+
+    def portable(self) -> dict[str, Any]:
+        """Returns the characters as JSON can hold them: see `zoo.serving.portable`.
+
+        A text begins as if behind a line break.
+        """
+        return {"kind": "characters", "symbols": self.characters, "before": "\n"}
 
     def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Returns the ids of each text, int32 `(characters,)`, by the same rule."""

@@ -66,9 +66,14 @@ def measured(tmp_path):
 
 def test_the_table_has_a_row_for_each_score_and_baseline(measured):
     lines = results.render_table(measured).splitlines()
-    assert lines[2] == "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363 | 1,234 | 2 of 3 |"
-    assert lines[3] == "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428 | 1,234 | 2 of 3 |"
-    assert lines[4] == "| baseline: linear | films | accuracy | 0.7500 | | | |"
+    for line, start in (
+        (lines[2], "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363"),
+        (lines[3], "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428"),
+    ):
+        assert line == f"{start} (Wilson, rows) | – | 1,234 | 2 of 3 |"
+    assert lines[4] == (
+        "| baseline: linear | films | accuracy | 0.7500 | 0.7053–0.7899 (Wilson, rows) | | | |"
+    )
     assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
     assert lines[6].endswith("seed 7.")
     assert "`a` 10 s" in lines[-1]
@@ -109,6 +114,81 @@ def test_runs_of_one_recipe_say_in_what_they_differ(measured):
     table = results.render_table(measured)
     assert "| `b`, units=8 | films | accuracy | **0.0800** |" in table
     assert "| `b`, units=16 | films | accuracy | **0.1600** |" in table
+
+
+def test_intervals_and_tests_stand_beside_the_scores(tmp_path):
+    row = {**score("conll-a", 0.9), "metric": "f1", "config": {"units": 8, "vectors": "glove-50"}}
+    row |= {
+        "baseline": {"crf": 0.84, "lookup": 0.6},
+        "interval": {"low": 0.891, "high": 0.909, "kind": "bootstrap, sentences", "units": 40},
+        "baseline_intervals": {
+            "crf": {"low": 0.83, "high": 0.85, "kind": "bootstrap, sentences", "units": 40}
+        },
+        "comparisons": {
+            "crf": {"verdict": "beats", "test": "paired bootstrap", "p": 2e-4, "holm": 4e-4}
+        },
+    }
+    (tmp_path / "a.json").write_text(json.dumps(row))
+    counted = {"title": "news", "test": 900, "overlap": 12, "labelled": 11}
+    (tmp_path / "z.json").write_text(json.dumps({"kind": "overlaps", "data": [counted]}))
+    lines = results.render_table(tmp_path).splitlines()
+    assert lines[2] == (
+        "| `conll-a`, vectors=glove-50 | films | f1 | **0.9000**† | 0.8910–0.9090 (bootstrap, "
+        "sentences) | **beats** crf (paired bootstrap, p 0.0004) | 1,234 | 2 of 3 |"
+    )
+    assert lines[3].startswith("| baseline: crf | films | f1 | 0.8400 | 0.8300–0.8500 (boot")
+    assert lines[4] == "| baseline: lookup | films | f1 | 0.6000 | – | | | |"
+    assert "† Chosen with earlier test scores in view: the depth of the taggers." in lines[8]
+    assert lines[-1].endswith("a training row, too: news 12 of 900 (11 with the same answer).")
+
+
+def test_errors_of_words_have_an_interval_over_speakers(tmp_path):
+    row = {**score("a", 0.2), "metric": "word_error_rate", "better": "lower", "baseline": {}}
+    speakers = {
+        name: {"word_error_rate": rate, "words": 100} for name, rate in (("x", 0.1), ("y", 0.3))
+    }
+    row["metrics"]["test"] = {"word_error_rate": 0.2, "per_speaker": speakers}
+    (tmp_path / "a.json").write_text(json.dumps(row))
+    assert "| **0.2000** | 0.1000–0.3000 (bootstrap, speakers) |" in results.render_table(tmp_path)
+
+
+def test_forecasters_have_seeds_intervals_and_a_test_of_each_pair(measured):
+    bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
+    one = {
+        "qlike": 0.5, "crps": 0.64, "mae": 0.87, "rse": 0.02, "direction": None,
+        "direction_always_up": 0.517, "qlike_interval": [0.4, 0.6], "crps_interval": [0.6, 0.7],
+        **bands,
+    }  # fmt: skip
+    network = {**one, "qlike": 0.49, "qlike_deviation": 0.01, "crps_deviation": 0.02}
+    said = {"verdict": "beats", "holm": 0.004}
+    tests = {
+        measure: {"a": {"HAR": [said], "linear": [{**said, "verdict": each}]}}
+        for measure, each in (("qlike", "beats"), ("qlike_squared", "ties"), ("crps", "ties"))
+    }
+    row = {
+        "kind": "forecasters",
+        "data": {"title": "stocks"},
+        "reference": "a",
+        "series": ["X", "Y"],
+        "days": ["2015-01-02", "2017-12-29", 755],
+        "horizon": 1,
+        "seeds": {"a": [0, 1, 2]},
+        "networks": {"a": [{**network, "direction": 0.5}]},
+        "methods": {"HAR": [{**one, "qlike": 0.6}], "linear": [one]},
+        "tests": tests,
+    }
+    (measured / "one.json").write_text(json.dumps(row))
+    lines = results.render_table(measured).splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("A day ahead"))
+    assert lines[start + 4] == (
+        "| **`a`** | 3 | 0.4900 ± 0.0100 | 0.4000–0.6000 | 0.6400 ± 0.0200 | 0.6000–0.7000 "
+        "| 0.8700 | 50.0 | 50.1, 79.6, 94.7 |"
+    )
+    assert [line.split(" |")[0] for line in lines[start + 5 : start + 8]] == [
+        "| linear", "| HAR", "| always up",
+    ]  # fmt: skip
+    assert "| linear | beats (0.004) | ties (0.004) | ties (0.004) |" in lines
+    assert lines[-1] == ("`a` beats HAR on both proxies of the variance; it does not beat linear.")
 
 
 def test_the_speed_of_decoding_has_a_line(measured):
@@ -274,8 +354,8 @@ def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
     assert [line.split("|")[1].strip(" `") for line in table] == [
         "a", "c", "baseline: copy", "b", "baseline: copy",
     ]  # fmt: skip
-    assert table[3] == "| `b` | pairs | bleu | **31.25** |  | 1,234 | 2 of 3 |"
-    assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | | | |"
+    assert table[3] == "| `b` | pairs | bleu | **31.25** | – | – | 1,234 | 2 of 3 |"
+    assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | – | | | |"
 
 
 def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, monkeypatch):
@@ -376,7 +456,7 @@ def test_backtests_are_a_table_with_their_doubts(measured):
     ]
     (measured / "two.json").unlink()
     assert results.render_table(measured).splitlines()[-1] == (
-        "Relative squared error 3, 6, 12, 24 days ahead: `a` 0.0200, 0.0200, 0.0200, 0.0200; "
+        "Root relative squared error 3, 6, 12, 24 days ahead: `a` 0.0200, 0.0200, 0.0200, 0.0200; "
         "HAR 0.0300, 0.0300, 0.0300, 0.0300."
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import ZooError
+from zoo.scores import Monitor
 from zoo.training import checkpoint
 
 
@@ -53,6 +54,16 @@ def test_everything_comes_back(tmp_path):
     second.train_on_batch(X, Y)
     for ours, theirs in zip(values(second), values(first), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_of_equal_scores_the_lower_loss_is_better():
+    accuracy, state = Monitor("val_accuracy", better="higher"), checkpoint.State()
+    seen = []
+    for score, loss in [(0.5, 1.0), (0.5, 0.9), (0.5, 0.9), (0.4, 0.1), (0.5, None), (0.6, 2.0)]:
+        state.epoch += 1
+        seen.append(state.observe(score, accuracy, loss))
+    assert seen == [True, True, False, False, False, True]
+    assert (state.best_epoch, state.best_loss, state.stale) == (6, 2.0, 0)
 
 
 def test_the_newest_two_are_kept(tmp_path):

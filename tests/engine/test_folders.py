@@ -1,6 +1,7 @@
 """Folders of people's own: a file a split, a folder a class, and what `datasets` has saved."""
 
 import json
+import zipfile
 
 import pytest
 
@@ -162,3 +163,39 @@ def test_datasets_of_hugging_face(tmp_path):
     save(tmp_path / "unlabelled", {**rows, "label": [*rows["label"][:-1], -1]}, names)
     with pytest.raises(ZooError, match=r"row 9 has an empty 'label'.*--drop-bad"):
         reviews().load(tmp_path / "unlabelled")
+
+
+def packed(path, files):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"train.csv": TABLE, "test.csv": TABLE, "__MACOSX/._train.csv": "x"},
+        {"mine/train.csv": TABLE, "mine/test.csv": TABLE},
+        {f"mine/{label}/{n}.txt": f"{label} {n}" for label in ("good", "bad") for n in range(4)},
+    ],
+)
+def test_a_zip_of_several_files_is_read_as_a_folder(tmp_path, files):
+    splits = reviews().load(packed(tmp_path / "mine.zip", files))
+    assert sorted(set(splits.train["label"])) == ["bad", "good"]
+    assert splits.title == "mine.zip (custom data)"
+    if "train.csv" in files or "mine/train.csv" in files:
+        assert len(splits.test["text"]) == 8
+
+
+def test_a_zip_of_tables_without_names_of_splits_is_asked_for(tmp_path):
+    path = packed(tmp_path / "mine.zip", {"a.csv": TABLE, "b.csv": TABLE})
+    with pytest.raises(UsageError, match=f"{path} has no train file: .* 'train' in its name"):
+        reviews().load(path)
+
+
+def test_a_zip_is_unpacked_up_to_a_limit(tmp_path, monkeypatch):
+    path = packed(tmp_path / "mine.zip", {"train.csv": TABLE, "test.csv": TABLE})
+    monkeypatch.setenv("ZOO_MAX_UNPACKED", "100")
+    with pytest.raises(ZooError, match="unpacks to more than 100 bytes"):
+        reviews().load(path)

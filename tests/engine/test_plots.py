@@ -26,6 +26,8 @@ def test_curves_show_each_value_and_mark_the_best_epoch(tmp_path, figures):
     assert lines["validation"].get_ydata().tolist() == [0.8, 0.9, 0.9]
     # Of two equal epochs the first is the best one: its weights were kept.
     assert lines["best epoch (2): 0.9000"].get_xydata().tolist() == [[2.0, 0.9]]
+    # By the loss, another epoch might be better.
+    assert loss.lines[-1].get_label() == "epoch 2: 0.3000"
     assert imread(tmp_path / "new" / "curves.png").std() > 0
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["curves.png"]
 

@@ -51,6 +51,10 @@ def test_texts_are_decoded_as_they_were_written(language, encoding):
         ("Güzel bir film değil, şimdi ışık", "cp1254"),
         ("Très bon café, la crème était délicieuse", "mac_roman"),
         ("你好世界这是一个测试今天天气很好", "gb18030"),
+        ("我不喜歡這個電影", "big5"),
+        ("この映画は良かった", "cp932"),
+        ("東京都の天気", "euc_jp"),
+        ("이 영화는 좋았다", "euc_kr"),
     ],
 )
 def test_other_encodings_are_asked_for_and_then_read(text, encoding):

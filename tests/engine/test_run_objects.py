@@ -11,9 +11,15 @@ import pytest
 from support.cli import three_classes
 
 import zoo
+from zoo.data import Batches
 from zoo.training.callbacks import Progress
 from zoo.training.checkpoint import State
-from zoo.training.class_weight import parse_class_weight, weight_by_class
+from zoo.training.class_weight import (
+    default_class_weight,
+    parse_class_weight,
+    weight_by_class,
+    weighted,
+)
 
 SMALL = {"units": 4, "embedding": 4, "patience": 0}
 FRAME = pd.DataFrame(three_classes(), columns=["review", "label", "id"])
@@ -81,7 +87,7 @@ def test_a_run_is_asked(run, tmp_path):
 def test_a_run_says_what_it_is(run, tmp_path):
     shown = repr(run.run)
     assert shown.startswith(f"Run({str(run.folder)!r}; imdb-gru; many-to-one, sentiment; trained ")
-    assert "accuracy 0." in shown
+    assert f"accuracy {run.run.metrics['test']['accuracy']:.4f}" in shown
     page = run.run._repr_html_()
     assert "data:image/png;base64," in page
     assert "<h2>Scores on the test split</h2>" in page
@@ -112,9 +118,31 @@ def test_class_weights():
     ):
         with pytest.raises(zoo.UsageError, match=says):
             weight_by_class(value, labels, y, replicas)
-    for value, says in (("even", "'balanced' or a dict"), ({"a": 0}, "above 0"), ({}, "a dict")):
+    for value, says in (("even", "'none' or a dict"), ({"a": 0}, "above 0"), ({}, "a dict")):
         with pytest.raises(zoo.UsageError, match=says):
             parse_class_weight(value)
+
+
+def test_a_rare_class_is_weighted_by_default():
+    y = np.array([0] * 19 + [1])
+    assert default_class_weight(["a", "b"], y, 1) == "balanced"
+    assert default_class_weight(["a", "b"], y, 2) is None
+    assert default_class_weight(["a", "b"], y % 2, 1) == "balanced"
+    assert default_class_weight(["a", "b"], np.arange(20) % 2, 1) is None
+    assert default_class_weight(None, y, 1) is None
+    assert weight_by_class("none", ["a", "b"], y, 1) is None
+
+
+def test_weights_of_probabilities_are_in_the_targets():
+    y = np.zeros((3, 2, 2), "float32")
+    y[:, 0] = [[1, 0], [0, 1], [1, 0]]
+    y[:, 1] = 7  # logits stay
+    batches, left = weighted(Batches(np.zeros(3), y, 2), {0: 2.0, 1: 3.0})
+    assert left is None
+    np.testing.assert_array_equal(batches.y[:, 0], [[2, 0], [0, 3], [2, 0]])
+    np.testing.assert_array_equal(batches.y[:, 1], y[:, 1])
+    plain = Batches(np.zeros(3), np.array([0, 1, 1]), 2)
+    assert weighted(plain, {0: 2.0, 1: 3.0}) == (plain, {0: 2.0, 1: 3.0})
 
 
 def test_class_weights_change_the_training(run, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from zoo import ZooError
-from zoo.scores import ConfusionMatrix, Metric, Monitor, Scores, heading
+from zoo.scores import ConfusionMatrix, Metric, Monitor, Scores, evenness, heading, one_class
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,3 +139,23 @@ def test_it_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def classified(matrix):
+    labels = ["good", "rare"]
+    recall = [row[place] / max(1, sum(row)) for place, row in enumerate(matrix)]
+    classes = {
+        label: {"recall": recall[place], "support": sum(matrix[place])}
+        for place, label in enumerate(labels)
+    }
+    return Scores({"macro_f1": 0.5}, {"per_class": classes}, ConfusionMatrix(labels, matrix))
+
+
+def test_a_classifier_says_how_it_treats_its_classes():
+    (line,) = evenness(classified([[90, 2], [3, 5]]))
+    assert line == "macro-F1 0.5000; recall of the rarest class 'rare' (8 rows) 0.6250"
+    _, warning = evenness(classified([[92, 0], [8, 0]]))
+    assert warning.startswith("warning: it answers 'good' to every row. Train longer")
+    assert evenness(Scores({"bleu": 3.0})) == []
+    # Where only one class is asked for, one answer is right.
+    assert one_class(classified([[92, 0], [0, 0]])) == ""

@@ -21,6 +21,7 @@ EXPECTED = {
     "adding": "zoo predict {} -i rows.jsonl",
     "music": "zoo generate {}",
     "text generation": 'zoo generate {} --prompt "…"',
+    "language model": 'zoo generate {} --prompt "…"',
 }
 
 

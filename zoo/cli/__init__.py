@@ -35,6 +35,7 @@ VERBS = {  # in the order in which people meet them
     "generate": "Make new music or text from a seed.",
     "demo": "Try models on a page in the browser.",
     "export": "Write a version directory for TF Serving.",
+    "serve": "Answer over HTTP and gRPC, as TF Serving does.",
     "data": "List, fetch and check datasets.",
     "doctor": "Show versions, devices, and what is missing.",
 }

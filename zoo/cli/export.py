@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli import options
-from zoo.config import FORMATS, MAX_WARMUP, parse_settings
+from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP, parse_settings
 
 
 @click.command()
@@ -17,7 +17,15 @@ from zoo.config import FORMATS, MAX_WARMUP, parse_settings
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     show_default=True,
-    help="saved_model to serve, keras to go on training.",
+    help="saved_model to serve; keras to go on training; litert (phones, small devices) and onnx "
+    "to answer where TensorFlow is not installed.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(list(dict.fromkeys(sum(FILE_PRECISIONS.values(), ())))),
+    default="float32",
+    show_default=True,
+    help="Of the weights in an ONNX or LiteRT file.",
 )
 @click.option(
     "--warmup",
@@ -37,15 +45,23 @@ from zoo.config import FORMATS, MAX_WARMUP, parse_settings
     "`zoo info MODEL` shows the settings max_….",
 )
 @click.option("--ensemble", is_flag=True, help="Several models answer as one: the mean.")
+@click.option(
+    "--serving",
+    metavar="FOLDER",
+    type=click.Path(),
+    help="Write configs, manifests and clients to FOLDER, too.",
+)
 @options.trust
 def export(
     model: str,
     others: tuple[str, ...],
     directory: str,
     format: str,
+    precision: str,
     warmup: int,
     limits: dict[str, str],
     ensemble: bool,
+    serving: str | None,
     trust: bool,
 ) -> None:
     """Write MODEL (recipe name, run folder or export) to DIRECTORY/<next version>/.
@@ -56,6 +72,8 @@ def export(
         raise click.UsageError("Several models are exported as one with --ensemble only.")
     if ensemble and not others:
         raise click.UsageError("--ensemble takes two models or more, and a directory.")
+    if serving is not None and (format != "saved_model" or not warmup):
+        raise click.UsageError("--serving takes --format saved_model, and --warmup 1 or more.")
     options.import_tensorflow()
     from zoo.serving.export import export
 
@@ -63,9 +81,15 @@ def export(
         model,
         directory,
         format=format,
+        precision=precision,
         warmup=warmup,
         limits=limits,
         ensemble=others,
         trust=trust,
     )
     click.echo(version)
+    if serving is not None:
+        from zoo.serving.deployment import write_deployment
+
+        for path in write_deployment(version, serving):
+            click.echo(path)

@@ -15,12 +15,12 @@ from zoo.cli.answers import merged, rounded, write
 from zoo.cli.model_options import ModelCommand
 from zoo.data.formats import value_of
 from zoo.data.reading import Reading
-from zoo.errors import UsageError, ZooError, shortened, suggest
+from zoo.errors import UsageError, shortened, suggest
 from zoo.serving.answers import best_of
 
 if TYPE_CHECKING:
     from zoo.data.reading import ReadOptions
-    from zoo.recipe import Picture
+    from zoo.recipe import Picture, Recipe
     from zoo.serving import Predictor
 
 Row = dict[str, Any]
@@ -114,6 +114,10 @@ def predict(
     kind = _kind(target, as_json)
     read = Reading(reading)
     lines = _lines(source, read) if source and _is_text(source) else None
+    given_texts = list(texts) if lines is None else lines
+    special = beam or n_best or drawn or columns or trust or reading.to_json()
+    if given_texts and not special and _answered_at_once(model, given_texts, read, target, kind):
+        return
     options.import_tensorflow()
     from zoo.serving import load
 
@@ -149,6 +153,13 @@ def predict(
     else:
         requests = {name: [_given(row, column) for row in rows] for name, column in theirs.items()}
         examples = requests
+    if not asks and lines is None:
+        for text in texts:
+            if text.lower().endswith(".txt") and Path(text).is_file():
+                read.note(
+                    f"{text} is answered as a text, by its name; -i {text} answers each of its "
+                    "lines"
+                )
     outside = predictor.recipe.outside(predictor.config, predictor.assets, examples)
     for note in [*read.notes, *outside]:
         click.echo(f"note: {options.printable(note)}", err=True)
@@ -170,12 +181,43 @@ def predict(
     _note_problems(answers)
     for picture in pictures:
         _draw(predictor, picture, requests, examples, searched, drawn[picture.name])
+    _write(predictor.recipe, rows, examples, answers, target, kind)
+
+
+def _answered_at_once(
+    model: str, texts: list[str], read: Reading, target: str | None, kind: str | None
+) -> bool:
+    """Answers by the ONNX or LiteRT twin of a model, if there is one: without TensorFlow."""
+    from zoo.registry import get_recipe, recipes
+    from zoo.serving.find import recipe_of
+    from zoo.serving.portable import twin
+
+    folder = twin.find_twin(model)
+    if folder is None:
+        return False
+    recipe = recipe_of(folder) if model not in recipes() else get_recipe(model)
+    for note in read.notes:
+        click.echo(f"note: {options.printable(note)}", err=True)
+    rows = [{"text": text} for text in texts]
+    _write(recipe, rows, {"text": texts}, twin.answers(folder, texts), target, kind)
+    return True
+
+
+def _write(
+    recipe: Recipe,
+    rows: Sequence[Row],
+    examples: Mapping[str, Sequence[Any]],
+    answers: Sequence[Row],
+    target: str | None,
+    kind: str | None,
+) -> None:
+    """Writes answers beside what was given, in a format; `kind` None: lines that people read."""
     if kind is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for index, answer in enumerate(answers):
             example = {name: options.printable(values[index]) for name, values in examples.items()}
             if _is_answered(answer):
-                line = predictor.recipe.show(example, options.printable(answer))
+                line = recipe.show(example, options.printable(answer))
             else:
                 line = "(no answer)"
             click.echo(_shortened(line, example, width))
@@ -367,22 +409,13 @@ def _lines(source: str, reading: Reading) -> list[str] | None:
       UsageError: no such file, or an encoding that cannot be detected.
       ZooError: it is empty or cannot be read.
     """
-    from zoo.data import contents, formats
-    from zoo.data.encodings import decode
+    from zoo.data import contents
 
-    name = "Standard input" if source == "-" else source
     if source != "-":
-        data = contents.read_bytes(Path(source).expanduser())
-    else:  # a process may be started without one
-        data = contents.unpack(sys.stdin.buffer.read() if sys.stdin else b"", name)
-    text, encoding = decode(data, name, reading.options)
-    if not text:
-        raise ZooError(f"{name} is empty: there is nothing to answer.")
-    if text.startswith(formats.FASTTEXT):
-        return None
-    if encoding != "utf-8":
-        reading.found(name, f"encoding {encoding}")
-    return contents.split_lines(text)
+        return contents.read_lines(Path(source).expanduser(), reading)
+    # A process may be started without standard input.
+    data = contents.unpack(sys.stdin.buffer.read() if sys.stdin else b"", "Standard input")
+    return contents.lines_of(data, "Standard input", reading)
 
 
 def _shortened(line: str, example: Row, width: int | None) -> str:

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from zoo import cluster
 from zoo.cli import options
 from zoo.config import PRECISIONS, STRATEGIES, override, parse_settings
 from zoo.errors import Interrupted, UsageError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.recipe import Recipe
 
 
 class WorkerCommand(click.Command):
@@ -91,6 +94,14 @@ def _say_plan(recipe: Any, config: Any, data: Any, output: str | None, overwrite
     help="Over all devices together; short for --set batch_size=N.",
 )
 @click.option(
+    "--class-weight",
+    "class_weights",
+    multiple=True,
+    metavar="CLASS=W",
+    help="Weight of a class in the loss, repeatable; or balanced, or none.  "
+    "[default: balanced, if a class has < 10 % of custom data]",
+)
+@click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
     default=0,
@@ -142,7 +153,11 @@ def _say_plan(recipe: Any, config: Any, data: Any, output: str | None, overwrite
     is_flag=True,
     help="Train from scratch. The run that the folder holds is deleted after the first epoch.",
 )
-@click.option("--tiny", is_flag=True, help="A small real part of the data: a few seconds.")
+@click.option(
+    "--tiny",
+    is_flag=True,
+    help="A smoke test of a few seconds, on a small real part of the data: no score.",
+)
 @click.option(
     "--baselines/--no-baselines",
     default=True,
@@ -167,6 +182,7 @@ def train(
     settings: tuple[str, ...],
     epochs: int | None,
     batch_size: int | None,
+    class_weights: tuple[str, ...],
     resume: bool,
     overwrite: bool,
     hosts: str | None,
@@ -202,6 +218,9 @@ def train(
                 changes[key] = str(value)
         recipe = get_recipe(name)
         config = override(recipe.config, changes)
+        from zoo.training.class_weight import parse_class_weights
+
+        kwargs["class_weight"] = parse_class_weights(class_weights)
         if found:
             cluster.patience()
         if not kwargs["quiet"] and not (found and found.index):
@@ -235,11 +254,22 @@ def train(
             where = f" {stop.place}; nothing is lost"
         click.echo(f"\nStopped{where}. Go on with:\n  zoo {shlex.join(again)}")
         raise
-    metrics = run.metrics
+    if kwargs["tiny"]:
+        click.echo("smoke test (--tiny): the run is complete; so few rows give no score")
+    else:
+        _echo_scores(recipe, run.metrics)
+    from zoo.serving.usage import example_command
+
+    click.echo(f"saved in {run.path}; try\n  {example_command(run)}")
+
+
+def _echo_scores(recipe: Recipe, metrics: dict[str, Any]) -> None:
+    """Prints the test score, the baselines' below it, and how even a classifier is."""
+    from zoo.scores import Scores, evenness
+
     metric, text = metrics["metric"], recipe.metric.text
     click.echo(f"{metric} {text(metrics['test'][metric])} on the test split")
     for other, scores in metrics["baseline"].items():
         click.echo(f"  {text(scores[metric]) if metric in scores else '–'} {other} (baseline)")
-    from zoo.serving.usage import example_command
-
-    click.echo(f"saved in {run.path}; try\n  {example_command(run)}")
+    for line in evenness(Scores.from_json(metrics["test"])):
+        options.say(line)

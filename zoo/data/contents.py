@@ -7,11 +7,12 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -150,20 +151,88 @@ def is_data(name: str) -> bool:
     return not (hidden or name.endswith("/") or path.name in ("Thumbs.db", "desktop.ini"))
 
 
-def inner_name(path: Path) -> str:
-    """Returns the name of what a file holds, lower case: that in a zip, without `.gz`."""
-    name = path.name.lower()
-    if name.endswith(".zip"):
-        import zipfile
+def zip_members(path: Path) -> list[str]:
+    """Returns the names of the data in a `.zip`; none of other files, and of damaged ones."""
+    if path.suffix.lower() != ".zip":
+        return []
+    import zipfile
 
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [each for each in archive.namelist() if is_data(each)]
+    except (OSError, zipfile.BadZipFile):  # said when it is read
+        return []
+
+
+@contextlib.contextmanager
+def unpacked_folder(path: Path) -> Iterator[Path]:
+    """Context with the files of a zip in a folder, for readers of folders.
+
+    Raises:
+      ZooError: it is damaged, or unpacks to more than `ZOO_MAX_UNPACKED` bytes; and what is wrong
+        with the files, by the name of the zip.
+    """
+    import tempfile
+    import zipfile
+
+    limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
+    with tempfile.TemporaryDirectory() as name:
         try:
             with zipfile.ZipFile(path) as archive:
-                members = [each for each in archive.namelist() if is_data(each)]
-            if len(members) == 1:
-                name = PurePosixPath(members[0]).name.lower()
-        except (OSError, zipfile.BadZipFile):  # said when it is read
-            pass
+                members = [each for each in archive.infolist() if is_data(each.filename)]
+                if sum(each.file_size for each in members) > limit:
+                    raise _too_large(str(path), limit)
+                for each in members:
+                    archive.extract(each, name)
+        except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+            raise ZooError(f"{path} is no complete zip file ({error}).") from error
+        except RuntimeError as error:
+            raise ZooError(f"{path} cannot be unpacked ({error}). Unpack it yourself.") from error
+        folder = Path(name)
+        inside = [*folder.iterdir()]
+        if len(inside) == 1 and inside[0].is_dir() and not _is_split(inside[0].name):
+            folder = inside[0]  # the folder that was packed
+        try:
+            yield folder
+        except ZooError as error:
+            raise type(error)(str(error).replace(str(folder), str(path))) from error
+
+
+def _is_split(name: str) -> bool:
+    return any(part in name.lower() for part in ("train", "test", "val", "dev"))
+
+
+def inner_name(path: Path) -> str:
+    """Returns the name of what a file holds, lower case: that in a zip, without `.gz`."""
+    name, members = path.name.lower(), zip_members(path)
+    if len(members) == 1:
+        name = PurePosixPath(members[0]).name.lower()
     return name.removesuffix(".zip").removesuffix(".gz")
+
+
+def read_lines(path: Path, reading: Reading) -> list[str] | None:
+    """Reads a file with a text a line; empty lines are texts too.
+
+    Returns:
+      None where the file has rows: fastText's, which begin with a label.
+
+    Raises:
+      UsageError: no such file, or an encoding that cannot be detected.
+      ZooError: it is empty or cannot be read.
+    """
+    return lines_of(read_bytes(path), str(path), reading)
+
+
+def lines_of(data: bytes, name: str, reading: Reading) -> list[str] | None:
+    """Returns the lines of the bytes of such a file; arguments and errors as `read_lines`."""
+    text, encoding = decode(data, name, reading.options)
+    if not text:
+        raise ZooError(f"{name} is empty: there is nothing to answer.")
+    if text.startswith("__label__"):
+        return None
+    if encoding != "utf-8":
+        reading.found(name, f"encoding {encoding}")
+    return split_lines(text)
 
 
 def split_lines(text: str) -> list[str]:
@@ -192,11 +261,15 @@ def _limited(file: _Readable, name: str) -> bytes:
         blocks.append(block)
         size += len(block)
         if size > limit:
-            raise ZooError(
-                f"{name} unpacks to more than {limit:,.0f} bytes. If this size is correct, "
-                "set ZOO_MAX_UNPACKED to more bytes."
-            )
+            raise _too_large(name, limit)
     return b"".join(blocks)
+
+
+def _too_large(name: str, limit: float) -> ZooError:
+    return ZooError(
+        f"{name} unpacks to more than {limit:,.0f} bytes. If this size is correct, set "
+        "ZOO_MAX_UNPACKED to more bytes."
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 from zoo.data import objects
 from zoo.data.declaration import Declaration
 from zoo.data.labels import join
-from zoo.data.origin import Custom, CustomFile, CustomFolder, InMemory, InMemorySplits, Unsplit
+from zoo.data.origin import (
+    Custom,
+    CustomArchive,
+    CustomFile,
+    CustomFolder,
+    InMemory,
+    InMemorySplits,
+    Unsplit,
+)
 from zoo.data.reading import REMEDY, Reading, ReadingLike, complaint, reading_of, some
 from zoo.data.sources import Examples, Parts
 from zoo.data.splits import SPLITS, count, take
@@ -48,9 +56,14 @@ def load_custom(
       UsageError: there are no training rows, or two files of one split.
       ZooError: the data are invalid; one line.
     """
+    from zoo.data import contents
+
     reading = reading_of(reading)
     title, licence = f"{origin.name} (custom data)", ""
-    if isinstance(origin, CustomFolder):
+    if isinstance(origin, CustomArchive):
+        with contents.unpacked_folder(origin.path) as folder:
+            rows, title, licence = _folder(dataset, folder, columns, reading, title)
+    elif isinstance(origin, CustomFolder):
         rows, title, licence = _folder(dataset, origin.path, columns, reading, title)
     elif isinstance(origin, InMemorySplits):
         if "train" not in origin.splits:

@@ -108,6 +108,7 @@ class Dataset(Declaration):
             fingerprint=splitting.fingerprint(parts),
             notes=tuple(notes),
             licence=licence,
+            custom=isinstance(origin, Custom),
         )
 
     def load_unlabelled(

@@ -67,6 +67,21 @@ PAGES = {
     "mac_roman": WESTERN,
     "cp850": WESTERN,
 }
+# Encodings of East Asia, with the commonest characters of their languages, and which share of the
+# letters of a text they are at least.
+EAST_ASIAN = {
+    "cp932": ("[\u3041-\u3096\u30a1-\u30fa]", 0.1),  # kana
+    "euc_jp": ("[\u3041-\u3096\u30a1-\u30fa]", 0.1),
+    "euc_kr": ("[이다는가을의에고하지도은한를사로서기어나자아그시대리인해라보게만]", 0.25),
+    "gb18030": (
+        "[的一是不了在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下]",
+        0.12,
+    ),
+    "big5": (
+        "[的一是不了在人有我他這中大來上國個到說們為子和你地出道也時年得就那要下]",
+        0.12,
+    ),
+}
 UNUSUAL = {"mac_roman": 6.0, "cp850": 6.0, "iso8859_2": 3.0, "koi8_r": 3.0}  # nats against them
 SIGNS = set("€‚„…†‰‹‘’“”•–—™›\u00a0§«®°»£¡¿½")  # of running text in code pages of Windows
 MARGIN = 7.0  # nats by which a reading has to be likelier than all others: a thousand times
@@ -187,9 +202,9 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
     text, score = likely.get("cp1252", ("", -math.inf))
     rivals = [each for other, each in likely.values() if other != text and _is_sensible(other)]
     signs = all(c.isascii() or c in SIGNS for c in _softly(data, "cp1252"))  # curly quotes
-    if (signs and _is_sensible(text)) or (
-        _is_western(text, words) and score > max(rivals, default=-math.inf) + MARGIN
-    ):
+    east_asian = _east_asian(data)
+    western = _is_western(text, words) and score > max(rivals, default=-math.inf) + MARGIN
+    if not east_asian and ((signs and _is_sensible(text)) or western):
         try:
             return data.decode("cp1252"), "cp1252"
         except UnicodeDecodeError:  # beyond the evidence
@@ -201,7 +216,9 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
             candidates.setdefault(text, page)
             if page == "cp1252":
                 candidates[text] = page
-    pages = [*candidates.values()] or _guesses(data)
+    pages = east_asian or [*candidates.values()] or _guesses(data)
+    if pages[:1] and pages[0] in UNUSUAL and pages[0] != "koi8_r":
+        pages = [*_east_asian(data, any_letters=True), *pages]
     first = next(line for line in _lines(data) if not _decodes(line))
     shown = " or ".join(f"{page} ({quoted(_word(first, page), 30)})" for page in pages[:3])
     raise UsageError(
@@ -209,6 +226,28 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
         f"which it is with --encoding, such as --encoding {pages[0] if pages else 'cp1252'}, or "
         "save it as UTF-8."
     )
+
+
+def _east_asian(data: bytes, any_letters: bool = False) -> list[str]:
+    """Returns the encodings of East Asia in which a text has their script, most likely first.
+
+    Args:
+      data: of the file.
+      any_letters: whether it is enough that all letters are of the script, however rare.
+    """
+    if len(data) > MAX_EVIDENCE:  # whole lines, so that no character is cut
+        data = data[: data.rfind(b"\n", 0, MAX_EVIDENCE) + 1]
+    found = {}
+    for page, (common, least) in EAST_ASIAN.items():
+        try:
+            text = data.decode(page)
+        except UnicodeDecodeError:
+            continue
+        letters = [c for c in text if not c.isascii() and c.isalpha()]
+        share = len(re.findall(common, text)) / max(1, len(letters)) / least
+        if len(letters) > 1 and (share >= 1 or (any_letters and min(letters) >= "\u3041")):
+            found[page] = share
+    return sorted(found, key=lambda page: -found[page])
 
 
 def _words(data: bytes) -> tuple[int, list[bytes]]:

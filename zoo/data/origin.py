@@ -62,6 +62,10 @@ class CustomFolder(_CustomPath):
     """A user-provided folder: one file per split, or another format that the dataset reads."""
 
 
+class CustomArchive(CustomFolder):
+    """A user-provided zip of several files: what a folder holds, packed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class InMemory:
     """Data in memory: rows without splits.
@@ -138,7 +142,11 @@ def find_custom(path: str | os.PathLike[str]) -> CustomFile | CustomFolder | Non
     path = Path(path).expanduser()
     if not os.path.exists(path):  # unlike `Path.exists`, accepts names that are too long
         return None
-    return CustomFolder(path) if path.is_dir() else CustomFile(path)
+    if path.is_dir():
+        return CustomFolder(path)
+    from zoo.data.contents import zip_members
+
+    return CustomArchive(path) if len(zip_members(path)) > 1 else CustomFile(path)
 
 
 def recorded(value: DataLike) -> str | None:

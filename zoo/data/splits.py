@@ -39,6 +39,7 @@ class Splits:
       fingerprint: SHA-256 over every row of every split, in order.
       notes: how the splits were made, one line each ("96 duplicate texts dropped").
       licence: of the data, in words; empty for custom data.
+      custom: whether they are the user's, not a source of the dataset.
     """
 
     train: Examples
@@ -50,6 +51,7 @@ class Splits:
     fingerprint: str
     notes: tuple[str, ...] = ()
     licence: str = ""
+    custom: bool = False
 
     def describe(self) -> dict[str, Any]:
         """Returns the description that a run records: the numbers of rows instead of the rows."""

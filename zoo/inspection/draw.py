@@ -45,7 +45,8 @@ def draw_figures(
             path = folder / f"states-{suffix}.png"
             states = {"state": layer.unrolled.states}
             size = float(np.abs(layer.unrolled.states[0]).max())
-            heat_maps(layer, states, labels[0], path, (-size, size), "RdBu", "$h_t$")
+            # From dark to light, so that signs are told apart in grey too; 0 is grey.
+            heat_maps(layer, states, labels[0], path, (-size, size), "cividis", "state $h_t$")
 
 
 def gradients(layers: Sequence[dict[str, Any]], path: Path) -> None:
@@ -137,10 +138,11 @@ def heat_maps(
             vmax=limits[1],
             interpolation="nearest",
         )
-        axes.set_ylabel(f"{name}\n({len(image_values)} units)", fontsize=9)
+        axes.set_ylabel(f"{name}\n({len(image_values)} units,\nsorted by mean)", fontsize=9)
         axes.set_yticks([])
         figure.colorbar(image, label=meaning)
     label_steps(panels[-1], names)
+    panels[-1].set_xlabel("time step", fontsize=9)
     cut = int(layer.capture.lengths[0]) - len(names)
     omitted = f", without its first {cut:,} steps" if cut else ""
     panels[0].set_title(f"{layer.capture.name}: row 1{omitted}", fontsize=10)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
 from zoo.errors import ZooError
+from zoo.metrics.intervals import shares
 from zoo.scores import ConfusionMatrix, Scores
 
 
@@ -62,21 +62,8 @@ def classification(truth: Sequence[str], predicted: Sequence[str], labels: Seque
         },
         tables={"per_class": classes},
         confusion=ConfusionMatrix([*labels], confusion.tolist()),
+        units={"accuracy": shares("rows", true == prediction)},
     )
-
-
-def wilson_interval(accuracy: float, rows: int) -> tuple[float, float]:
-    """Returns the 95 % interval of an accuracy measured on `rows` rows (Wilson, 1927).
-
-    It tells how far the accuracy on infinitely many rows of the same kind may be from this one,
-    not how much another training run may differ.
-
-    Args:
-      accuracy: correct rows / rows, from 0 to 1.
-      rows: at least 1.
-    """
-    interval = binomtest(round(accuracy * rows), rows).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def _codes(names: Sequence[str], labels: Sequence[str], what: str) -> np.ndarray:

@@ -100,23 +100,30 @@ class NGram:
     def nats(
         self, sequences: Sequence[Sequence[int] | np.ndarray], skip: int = 0
     ) -> tuple[float, int]:
-        """Returns the cross-entropy of sequences.
+        """Returns the sum of `nats_of_each`, and the number of scored ids."""
+        each = self.nats_of_each(sequences, skip)
+        return sum(nats for nats, _ in each), sum(count for _, count in each)
+
+    def nats_of_each(
+        self, sequences: Sequence[Sequence[int] | np.ndarray], skip: int = 0
+    ) -> list[tuple[float, int]]:
+        """Returns the cross-entropy of each sequence.
 
         Args:
           sequences: ids from 1 to `size`: lists of int, or int `(time,)`.
           skip: number of first ids of each sequence that are context, not scored.
 
         Returns:
-          The sum of -log p over all scored ids, in nats, and their number.
+          The sum of -log p over the scored ids, in nats, and their number.
         """
-        total, count, before = 0.0, 0, self.order - 1
+        found, before = [], self.order - 1
         for sequence in sequences:
-            ids = tuple(sequence)
+            ids, total = tuple(sequence), 0.0
             for position in range(skip, len(ids)):
                 context = ids[max(0, position - before) : position]
                 total -= math.log(self.probability(context, ids[position]))
-                count += 1
-        return total, count
+            found.append((total, max(len(ids) - skip, 0)))
+        return found
 
     def sample(
         self, prefix: Sequence[int], steps: int, generator: np.random.Generator, end: int = 0

@@ -11,7 +11,9 @@ from zoo.config import Config, describe, limits_of, override, saved_settings
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.report.epochs import read_history, summary
-from zoo.scores import Scores, Table, heading
+from zoo.scores import Scores, Table, heading, one_class
+
+SMOKE_TEST = "A smoke test (`--tiny`): so few rows, and two epochs, give no score. Do not quote it."
 
 
 def write(folder: Path, recipe: Recipe) -> None:
@@ -59,6 +61,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         "",
         "## Scores on the test split",
         "",
+        *([SMOKE_TEST, ""] if config["run"].get("tiny") else []),
         _row(["", *numbers]),
         _row(["---", *["---:"] * len(numbers)]),
         *(
@@ -66,7 +69,10 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
             for name, scores in {f"**{recipe.name}**": test, **baselines}.items()
         ),
         "",
+        *([f"Warning: {warning}", ""] if (warning := one_class(test)) else []),
         *_teaching(data.get("teaching")),
+        *_class_weight(data.get("class_weight")),
+        *([f"{metrics['parts']['text']}.", ""] if metrics.get("parts") else []),
         *_signatures(test),
         *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
@@ -108,6 +114,14 @@ def _teaching(about: dict[str, Any] | None) -> list[str]:
         f"teachers' probabilities; of {about['unlabelled']:,} rows without a label, these alone.",
         "",
     ]
+
+
+def _class_weight(weights: dict[str, float] | None) -> list[str]:
+    """How much rows counted in training, by their class."""
+    if not weights:
+        return []
+    shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
+    return [f"In the loss, rows counted by their class: {shown}.", ""]
 
 
 def _limits(config: Config) -> list[str]:

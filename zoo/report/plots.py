@@ -71,6 +71,9 @@ def curves_figure(history: Sequence[dict[str, Any]], monitor: Monitor = VAL_LOSS
             axes.axvline(epochs[best], color=GREY, lw=1, ls="--", zorder=0)
         if best is not None and f"val_{key}" in history[0]:
             value = _column(history, f"val_{key}")[best]
+            # Another epoch may be better by what this panel shows than by `monitor`.
+            other = f"val_{key}" != monitor.name and monitor.name[4:] in keys
+            name = "epoch {:g}" if other else "best epoch ({:g})"
             axes.plot(
                 epochs[best],
                 value,
@@ -80,7 +83,7 @@ def curves_figure(history: Sequence[dict[str, Any]], monitor: Monitor = VAL_LOSS
                 mec=GREY,
                 mew=1.5,
                 ls="none",
-                label=f"best epoch ({epochs[best]:g}): {value:.4f}",
+                label=f"{name.format(epochs[best])}: {value:.4f}",
             )
         _decorate(axes, key)
         margin = max(0.4, 0.04 * (epochs[-1] - epochs[0]))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.data import Splits
+from zoo.data import Dataset, Examples, Splits
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
 from zoo.data.reading import ReadingLike, reading_of
+from zoo.data.splits import count
 from zoo.errors import UsageError, ZooError, quoted
 from zoo.recipe import Answers
+from zoo.scores import one_class
+from zoo.serving.baselines import fitted_scores
 from zoo.serving.predictor import Predictor, load
 
 
@@ -74,25 +78,28 @@ def evaluate(
         if split != "test":
             title += f", {split} split"
         if not known:
-            notes.append(
-                f"trained on {trained_on['title']}, which differs: some of the rows scored here "
-                "may have been among its training data"
-            )
+            notes.append(f"trained on {trained_on['title']}, which differs")
     notes = [*reading.notes, *notes]
+    stored = predictor.metrics.get("baseline") if same else None
+    own = os.sep in trained_on["source"]  # a path: read without a download
+    training, problem = _training(predictor) if own or (baselines and not stored) else (None, "")
+    if training is not None and not same and split == "test":
+        notes += _trained_on(dataset, training, examples)
     if not same:
         notes += recipe.outside(predictor.config, predictor.assets, examples)
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
+    if warning := one_class(scores):
+        notes.append(warning)
+    if predictor.run["tiny"]:
+        notes.append("trained with --tiny, a smoke test: this is no score to quote")
+    if problem and not stored:
+        what = "no baseline" if baselines else "some of these rows may have been trained on"
+        notes.append(f"{what}: the model's training data are not available ({problem})")
     baseline: dict[str, Any] = {}
-    if baselines and same and predictor.metrics.get("baseline"):
-        baseline = predictor.metrics["baseline"]
-    elif baselines:
-        try:
-            fitted = dataclasses.replace(splits_of(predictor), test=examples)
-        except ZooError as error:
-            notes.append(f"no baseline: the model's training data are not available ({error})")
-        else:
-            others = recipe.baseline(predictor.config, fitted)
-            baseline = {name: each.to_json() for name, each in others.items()}
+    if baselines and stored:
+        baseline = stored
+    elif baselines and training is not None:
+        baseline = fitted_scores(predictor, dataclasses.replace(training, test=examples))
     return {
         "model": predictor.name,
         "data": title,
@@ -102,6 +109,31 @@ def evaluate(
         "baseline": baseline,
         "notes": notes,
     }
+
+
+def _training(predictor: Answers) -> tuple[Splits | None, str]:
+    """Returns the data that a model was trained on, or why they are not available."""
+    try:
+        return splits_of(predictor), ""
+    except ZooError as error:
+        return None, str(error)
+
+
+def _trained_on(dataset: Dataset, training: Splits, examples: Examples) -> list[str]:
+    """Returns a note on rows that the model was trained on."""
+    column = dataset.deduplicate_by or next(
+        (name for name in dataset.columns if name != dataset.label), ""
+    )
+    if column not in examples or not all(isinstance(each, str) for each in examples[column]):
+        return []
+    seen = {*training.train[column], *training.validation[column]}
+    known = sum(value in seen for value in examples[column])
+    if not known:
+        return []
+    return [
+        f"{known:,} of the {count(examples):,} rows were trained on, or chose the epoch: the score "
+        "of these is too good"
+    ]
 
 
 def splits_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from zoo import files
-from zoo.config import FORMATS, MAX_WARMUP
+from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP
 from zoo.data import Examples
 from zoo.errors import (
     UsageError,
@@ -30,6 +30,7 @@ from zoo.serving.capabilities import ANSWER
 from zoo.serving.ensemble import check_members, describe, serve_together
 from zoo.serving.find import ABOUT, EXTRA, is_pattern
 from zoo.serving.inputs import tensors
+from zoo.serving.portable import bundle, twin
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
@@ -41,6 +42,7 @@ def export(
     directory: str | Path,
     *,
     format: str = "saved_model",
+    precision: str = "float32",
     warmup: int = 8,
     limits: Mapping[str, Any] | None = None,
     ensemble: Sequence[str | Path | Predictor] = (),
@@ -52,7 +54,10 @@ def export(
       model: as for `zoo.load`, or a predictor.
       directory: what TF Serving's `--model_base_path` names.
       format: `"saved_model"` to serve (raw input, named outputs), or `"keras"` to go on
-        training (`model.keras` with its config and assets).
+        training (`model.keras` with its config and assets), `"onnx"` or `"litert"` to answer where
+        TensorFlow is not installed: see `zoo.serving.portable.bundle`.
+      precision: of the weights in an ONNX or LiteRT file: `"float32"`, `"int8"`, or, for LiteRT,
+        `"float16"`.
       warmup: requests that TF Serving runs before it lets the version answer; made from the
         recipe's sample.
       limits: settings of the recipe's config that bound what is read of a request, those in
@@ -65,14 +70,18 @@ def export(
       The version's directory.
 
     Raises:
-      UsageError: an unknown format or limit, a warm-up out of range, models that cannot answer
-        together, a directory that is none or in which TensorFlow could not read a SavedModel, or
-        as for `zoo.load`.
+      UsageError: an unknown format, precision or limit, a format whose extra is not installed, a
+        warm-up out of range, models that cannot answer together, a directory that is none or in
+        which TensorFlow could not read a SavedModel, or as for `zoo.load`.
       ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
         it, or the directory cannot be written.
     """
     if not isinstance(format, str) or format not in FORMATS:
         raise UsageError(f"Unknown format {quoted(format)}.{suggest(format, FORMATS)}")
+    if format in FILE_PRECISIONS:
+        bundle.check(format, precision)
+    elif precision != "float32":
+        raise UsageError(f"precision is for the formats {' and '.join(FILE_PRECISIONS)}.")
     check_integer("warmup", warmup)
     check_path("directory", directory)
     check_mapping("limits", limits)
@@ -109,6 +118,8 @@ def export(
             extra = scratch
             if format == "keras":
                 trained.save(scratch / "model.keras")
+            elif format in FILE_PRECISIONS:
+                bundle.write(predictor, scratch, format, precision)
             else:
                 served = serve_together(members) if together else predictor.served()
                 capabilities.check(served, predictor.name)
@@ -129,7 +140,11 @@ def export(
                 files.write_json(extra / "config.json", predictor.resolved)
                 if predictor.card:
                     card.write(extra, predictor.recipe)
-            return _publish(scratch, directory)
+            version = _publish(scratch, directory)
+            is_packed = predictor.folder.parent == files.home() / "pretrained"
+            if is_packed and format in FILE_PRECISIONS and precision == "float32" and not limits:
+                twin.keep(predictor.name, version)
+            return version
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
@@ -198,18 +213,26 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     specs = {s.name: s for s in served.functions[ANSWER].input_signature}
-    sample: Examples = predictor.recipe.data(predictor.config).sample()
-    rows = len(next(iter(sample.values())))
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for record in range(records):
-            index = [(record + i) % rows for i in range(1 if record % 2 == 0 else rows)]
+        for inputs in sample_requests(predictor, specs, records):
             request = predict_pb2.PredictRequest()
             request.model_spec.name = predictor.name
             request.model_spec.signature_name = ANSWER
-            rows_of = {name: [values[i] for i in index] for name, values in sample.items()}
-            for name, values in tensors(rows_of, specs).items():
+            for name, values in inputs.items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
+
+
+def sample_requests(
+    predictor: Predictor, specs: Mapping[str, tf.TensorSpec], count: int
+) -> Iterator[dict[str, tf.Tensor]]:
+    """Yields inputs of `serving_default` made of the recipe's sample: single rows and batches."""
+    sample: Examples = predictor.recipe.data(predictor.config).sample()
+    rows = len(next(iter(sample.values())))
+    for number in range(count):
+        index = [(number + i) % rows for i in range(1 if number % 2 == 0 else rows)]
+        examples = {name: [values[i] for i in index] for name, values in sample.items()}
+        yield tensors(examples, specs)

@@ -88,6 +88,15 @@ def _parts(folder: Path) -> Iterator[Path]:
             yield from (Path(place, each) for each in (*folders, *names))
 
 
+def refuse_links(folder: Path, trust: bool = False) -> None:
+    """Makes sure that neither the folder of a model is a symbolic link nor anything in it.
+
+    Raises:
+      UsageError: something is, and it is not trusted.
+    """
+    _refuse_links([folder, *_parts(folder)], trust)
+
+
 def has_weights(folder: Path) -> bool:
     """Whether a folder holds Keras weights or a SavedModel."""
     return any((folder / name).exists() for name in (*WEIGHTS, "saved_model.pb"))

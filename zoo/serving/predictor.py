@@ -56,6 +56,7 @@ from zoo.serving.inputs import (
     tensors,
     with_lengths,
 )
+from zoo.serving.portable.twin import is_portable
 from zoo.serving.requests import read_request
 from zoo.serving.signatures import Served
 from zoo.training.folder import read_metrics
@@ -116,6 +117,11 @@ class Predictor:
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
         )
+        if is_portable(self.folder):
+            raise UsageError(
+                f"{self.folder} is an export for machines without TensorFlow. "
+                "zoo.serving.portable.load reads it; its reader.py does so without this package."
+            )
         if not has_weights(self.folder):
             raise ZooError(
                 f"{self.folder} has no weights yet: no epoch is complete. Run its `zoo train` "
@@ -263,19 +269,7 @@ class Predictor:
         if not self._saved_model:
             self._kept = self.served()
             return self._kept.functions
-        if is_pattern(self.folder):
-            raise ZooError(
-                f"{self.folder}: TensorFlow takes the square brackets in this path for a pattern, "
-                "and finds no variables. Rename the folder, or name it by a path without them."
-            )
-        if not is_trusted(self.trust):
-            check_graph(self.folder)
-        try:
-            self._kept = tf.saved_model.load(str(self.folder))
-        except Exception as error:  # what TensorFlow raises depends on which byte is wrong
-            raise ZooError(
-                f"{self.folder} is damaged ({first_line(error)}). Export or install it again."
-            ) from error
+        self._kept = load_saved_model(self.folder, self.trust)
         return self._kept.signatures
 
     @property
@@ -337,7 +331,8 @@ class Predictor:
 
             Or a DataFrame or another table, a list of dicts, or a `tf.data.Dataset`, of which the
             columns that are no inputs are omitted. Where the model reads files, such as
-            recordings, their paths, or a list of them; else the path of a table, a `Path`.
+            recordings, their paths, or a list of them; else the path of a table, or of a `.txt`
+            with a text a line, a `Path`.
           columns: name of an input to the name of its column in a table.
           batch_size: rows computed together; it does not change the answers, except for the
             padding of outputs without a `length`.
@@ -714,6 +709,36 @@ class Predictor:
         if name == "probabilities" and self.labels and plain:
             return dict(zip(self.labels, plain, strict=True))
         return plain
+
+
+def load_saved_model(folder: Path, trust: bool = False) -> Any:
+    """Loads a SavedModel, of this package or another, after a look at its graph.
+
+    Args:
+      folder: that holds `saved_model.pb`.
+      trust: whether its graph may do more than compute.
+
+    Returns:
+      What TensorFlow makes of it; `signatures` are its functions, which do not keep it alive.
+
+    Raises:
+      UsageError: it needs trust.
+      ZooError: it is damaged, or its path is one that TensorFlow does not read.
+    """
+    use_tensorflow()
+    if is_pattern(folder):
+        raise ZooError(
+            f"{folder}: TensorFlow takes the square brackets in this path for a pattern, "
+            "and finds no variables. Rename the folder, or name it by a path without them."
+        )
+    if not is_trusted(trust):
+        check_graph(folder)
+    try:
+        return tf.saved_model.load(str(folder))
+    except Exception as error:  # what TensorFlow raises depends on which byte is wrong
+        raise ZooError(
+            f"{folder} is damaged ({first_line(error)}). Export or install it again."
+        ) from error
 
 
 def _function(module: str, name: str) -> Any:

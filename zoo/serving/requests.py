@@ -169,15 +169,21 @@ def _of_file(
     """Reads one file: by the recipe, or a table of texts."""
     if predictor.recipe.reads_input:
         return _named(predictor, [path], names)
-    from zoo.data.contents import inner_name
+    from zoo.data.contents import inner_name, read_lines
     from zoo.data.declaration import TABLES
     from zoo.data.formats import value_of
+    from zoo.data.reading import Reading
     from zoo.data.tables import read_rows
 
     file = Path(path).expanduser()
-    if not inner_name(file).endswith(TABLES):
+    if inner_name(file).endswith(".txt") and len(names) == 1:
+        lines = read_lines(file, Reading())
+        if lines is not None:
+            return {names[0]: lines}, {}
+    elif not inner_name(file).endswith(TABLES):
         raise UsageError(
-            f"{shortened(str(file))}: a file of examples ends in {', '.join(TABLES)}. Give the "
+            f"{shortened(str(file))}: a file of examples ends in {', '.join(TABLES)}, or in .txt "
+            "with a text a line. Give the "
             "examples themselves as a list, or name such a file."
         )
     theirs = [(columns or {}).get(name, name) for name in names]

@@ -22,20 +22,20 @@ RULE = 1  # the newest one
 NONE = 0  # of models that were trained before there was a rule
 
 # What separates words although it has no width: the zero-width space, and the byte order mark.
-_PARTING = r"[\x{200B}\x{FEFF}]"
+PARTING = r"[\x{200B}\x{FEFF}]"
 # What is invisible and means nothing: soft hyphens, joiners, marks of direction, tags, selectors of
 # variants, fillers. Format characters of Arabic numbers and of Kaithi are visible.
-_INVISIBLE = (
+INVISIBLE = (
     r"[\x{AD}\x{34F}\x{61C}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{200C}-\x{200F}"
     r"\x{202A}-\x{202E}\x{2060}-\x{206F}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}\x{FFF9}-\x{FFFB}"
     r"\x{1BCA0}-\x{1BCA3}\x{1D173}-\x{1D17A}\x{E0000}-\x{E0FFF}]"
 )
-_APOSTROPHES = "[’ʼ＇]"  # U+2019, which keyboards of telephones write; U+02BC; the wide one
-_INSIDE = rf"([\pL\pM\pN]){_APOSTROPHES}([\pL\pN])"
+APOSTROPHES = "[’ʼ＇]"  # U+2019, which keyboards of telephones write; U+02BC; the wide one
+_INSIDE = rf"([\pL\pM\pN]){APOSTROPHES}([\pL\pN])"
 
 _LIMIT = 0x30000  # no character from here on has a canonical decomposition
 _HANGUL, _LEADING, _VOWEL, _TRAILING = 0xAC00, 0x1100, 0x1161, 0x11A7
-_SHIFT = 2**21  # more than any code point
+SHIFT = 2**21  # more than any code point
 
 
 def rule_of(assets: Mapping[str, Any]) -> int:
@@ -89,17 +89,17 @@ def normalise_tokens(tokens: tf.Tensor, rule: int = RULE) -> tf.Tensor:
     if rule == NONE:
         return tokens
     tokens = compose(_without_invisible(tokens, ""))
-    return tf.strings.regex_replace(tokens, _APOSTROPHES, "'")
+    return tf.strings.regex_replace(tokens, APOSTROPHES, "'")
 
 
 def is_invisible(tokens: tf.Tensor) -> tf.Tensor:
     """Whether nothing of a token is seen: bool, of the shape of `tokens`, string."""
-    return tf.strings.regex_full_match(tokens, f"(?:{_INVISIBLE}|{_PARTING})*")
+    return tf.strings.regex_full_match(tokens, f"(?:{INVISIBLE}|{PARTING})*")
 
 
 def _without_invisible(text: tf.Tensor, parting: str) -> tf.Tensor:
-    text = tf.strings.regex_replace(text, _PARTING, parting)
-    return tf.strings.regex_replace(text, _INVISIBLE, "")
+    text = tf.strings.regex_replace(text, PARTING, parting)
+    return tf.strings.regex_replace(text, INVISIBLE, "")
 
 
 def compose(text: tf.Tensor) -> tf.Tensor:
@@ -112,7 +112,7 @@ def compose(text: tf.Tensor) -> tf.Tensor:
       string `(batch,)`.
     """
     # Most texts have nothing to compose, and cost one search.
-    concerned = tf.strings.regex_full_match(text, rf"(?s).*{_tables().concerned}.*")
+    concerned = tf.strings.regex_full_match(text, rf"(?s).*{character_tables().concerned}.*")
     rows = tf.where(concerned)
 
     def composed() -> tf.Tensor:
@@ -126,7 +126,7 @@ def _compose(text: tf.Tensor) -> tf.Tensor:
     decoded = tf.strings.unicode_decode(text, "UTF-8")
     codes, row = decoded.flat_values, decoded.value_rowids()
 
-    tables = _tables()
+    tables = character_tables()
     place, known = _find(tables.composed, codes)
     alone = tf.pad(codes[:, tf.newaxis], [[0, 0], [0, 3]], constant_values=-1)
     parts = tf.where(known[:, tf.newaxis], tf.gather(tables.parts, place), alone)  # (codes, 4)
@@ -186,8 +186,8 @@ def _begins(row: tf.Tensor) -> tf.Tensor:
 
 def _pair(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
     """Returns the character that two are together, int32 `(pairs,)`; -1 where there is none."""
-    tables = _tables()
-    key = tf.cast(first, tf.int64) * _SHIFT + tf.cast(second, tf.int64)
+    tables = character_tables()
+    key = tf.cast(first, tf.int64) * SHIFT + tf.cast(second, tf.int64)
     place, known = _find(tables.pairs, key)
     composed = tf.where(known, tf.gather(tables.together, place), -1)
     lead, vowel = first - _LEADING, second - _VOWEL
@@ -227,7 +227,7 @@ class _Tables(NamedTuple):
 
 
 @functools.cache
-def _tables() -> _Tables:
+def character_tables() -> _Tables:
     composed, marks, pairs = {}, {}, {}
     concerned = {*range(_VOWEL, _VOWEL + 21), *range(_TRAILING + 1, _TRAILING + 28)}
     for code in [*range(_HANGUL), *range(_HANGUL + 11_172, _LIMIT)]:
@@ -244,7 +244,7 @@ def _tables() -> _Tables:
             concerned.add(code)
         else:
             first, second = (int(part, 16) for part in unicodedata.decomposition(character).split())
-            pairs[first * _SHIFT + second] = code
+            pairs[first * SHIFT + second] = code
             concerned.add(second)
     order = sorted(pairs)
     return _Tables(

@@ -157,6 +157,14 @@ class WordEncoder(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], None)
 
+    def portable(self) -> dict[str, Any]:
+        """Returns vocabulary and rules as JSON can hold them: see `zoo.serving.portable`."""
+        from zoo.text.rules import text_rules
+
+        names = ("vocabulary", "max_words", "max_bytes")
+        rules = text_rules(self.normalisation)
+        return {"kind": "words", **{name: getattr(self, name) for name in names}, **rules}
+
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         names = ("vocabulary", "max_words", "max_bytes", "normalisation")

@@ -34,6 +34,7 @@ class State:
       step: steps of the next epoch that are done.
       best: the best validation score so far, None before the first.
       best_epoch: its epoch, from 1.
+      best_loss: its validation loss, None where it is not known.
       stale: epochs since then.
       seconds: time spent in training steps, over all sessions of the run.
       waited: seconds of them in which a step waited for its batch, first steps omitted.
@@ -47,6 +48,7 @@ class State:
     step: int = 0
     best: float | None = None
     best_epoch: int = 0
+    best_loss: float | None = None
     stale: int = 0
     seconds: float = 0.0
     waited: float = 0.0
@@ -57,11 +59,17 @@ class State:
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
     averaged: int = 0
 
-    def observe(self, score: float, monitor: Monitor) -> bool:
-        """Takes the validation score of the next epoch; returns whether it is the best so far."""
+    def observe(self, score: float, monitor: Monitor, loss: float | None = None) -> bool:
+        """Takes the validation score of the next epoch; returns whether it is the best so far.
+
+        Of equal scores, the one of the lowest validation loss is the best.
+        """
         better = monitor.improved(score, self.best)
+        if score == self.best and loss is not None and self.best_loss is not None:
+            better = loss < self.best_loss
         if better:
             self.best, self.best_epoch, self.stale = score, self.epoch, 0
+            self.best_loss = loss
         else:
             self.stale += 1
         return better

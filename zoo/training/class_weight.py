@@ -1,33 +1,43 @@
-"""How much rows count in the loss, by their class."""
+"""How much rows count in the loss, by their class.
+
+A classifier's targets are classes, int `(rows,)`, or float `(rows, 2, classes)`: probabilities, and
+logits that the loss adds to the network's.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.errors import UsageError, quoted, suggest
 
+if TYPE_CHECKING:
+    from zoo.data import Batches
+
 BALANCED = "balanced"
+NONE = "none"
+RARE = 0.1  # of the rows: with a class below this, custom data are weighted unless told otherwise
 
 
 def parse_class_weight(value: Mapping[Any, float] | str | None) -> dict[str, float] | str | None:
     """Checks weights of classes; returns them as a run records them.
 
     Args:
-      value: `"balanced"`, class name to weight, or None.
+      value: `"balanced"`, `"none"`, class name to weight, or None.
 
     Raises:
       UsageError: it is something else, or a weight is no positive number.
     """
-    if value is None or value == BALANCED:
-        return BALANCED if value == BALANCED else None
+    if value is None or (isinstance(value, str) and value in (BALANCED, NONE)):
+        return value
     if not isinstance(value, Mapping) or not value:
         raise UsageError(
-            f"class_weight is {BALANCED!r} or a dict of class names to weights; got "
+            f"class_weight is {BALANCED!r}, {NONE!r} or a dict of class names to weights; got "
             f"{quoted(value)}."
         )
     for name, weight in value.items():
@@ -39,6 +49,43 @@ def parse_class_weight(value: Mapping[Any, float] | str | None) -> dict[str, flo
     return {str(name): float(weight) for name, weight in value.items()}
 
 
+def parse_class_weights(values: Sequence[str]) -> dict[str, float] | str | None:
+    """Reads what is given on a command line: `["balanced"]`, `["none"]`, or `["rare=3", …]`.
+
+    Raises:
+      UsageError: as `parse_class_weight`, or a value that is none of these.
+    """
+    if not values:
+        return None
+    if len(values) == 1 and values[0] in (BALANCED, NONE):
+        return parse_class_weight(values[0])
+    weights: dict[str, float] = {}
+    for value in values:
+        name, equals, weight = value.rpartition("=")
+        try:
+            number = float(weight)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise UsageError(
+                f"--class-weight is {BALANCED}, {NONE} or CLASS=WEIGHT; got {quoted(value)}."
+            )
+        weights[name] = number
+    return parse_class_weight(weights)
+
+
+def default_class_weight(labels: Sequence[str] | None, y: Any, replicas: int) -> str | None:
+    """Returns `"balanced"` where a class has less than `RARE` of the rows, else None.
+
+    None, too, for models that are no classifiers and where weights need one device.
+    """
+    classes = _classes(y) if labels else None
+    if not labels or classes is None or (y.ndim == 1 and replicas > 1):
+        return None
+    counts = np.bincount(classes, minlength=len(labels))
+    return BALANCED if counts.min() < RARE * len(classes) else None
+
+
 def weight_by_class(
     value: Mapping[str, float] | str | None, labels: Sequence[str] | None, y: Any, replicas: int
 ) -> dict[int, float] | None:
@@ -48,20 +95,21 @@ def weight_by_class(
       value: of `parse_class_weight`. Balanced: a class of n of N rows has the weight N / (k n), k
         being the number of classes.
       labels: class names by number; None where the model has none.
-      y: targets of the training rows, int `(rows,)` for a classifier.
+      y: targets of the training rows.
       replicas: that train together.
 
     Raises:
       UsageError: the model is no classifier, has no such class, or is trained by several replicas.
     """
-    if value is None:
+    if value is None or value == NONE:
         return None
-    if not labels or not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "iu":
+    classes = _classes(y)
+    if not labels or classes is None:
         raise UsageError("class_weight is for models that answer one class for each row.")
-    if replicas > 1:
+    if replicas > 1 and y.ndim == 1:
         raise UsageError("class_weight needs one device: give strategy='none'.")
     if isinstance(value, str):
-        counts = np.bincount(y, minlength=len(labels))
+        counts = np.bincount(classes, minlength=len(labels))
         return {
             number: len(y) / (len(labels) * max(int(count), 1))
             for number, count in enumerate(counts)
@@ -70,3 +118,28 @@ def weight_by_class(
         if name not in labels:
             raise UsageError(f"There is no class {quoted(name)}.{suggest(name, labels)}")
     return {number: value.get(label, 1.0) for number, label in enumerate(labels)}
+
+
+def weighted(
+    batches: Batches, weights: dict[int, float] | None
+) -> tuple[Batches, dict[int, float] | None]:
+    """Returns batches, and the weights that `fit` has to be given for them.
+
+    Keras weights classes only. Of probabilities, those of a row are multiplied by its weight, which
+    is the same: the cross-entropy is linear in them.
+    """
+    classes = _classes(batches.y)
+    if weights is None or classes is None or batches.y.ndim == 1:
+        return batches, weights
+    y = batches.y.copy()
+    y[:, 0] *= np.array([weights[number] for number in classes], y.dtype)[:, None]
+    return dataclasses.replace(batches, y=y), None
+
+
+def _classes(y: Any) -> np.ndarray | None:
+    """Returns the class of each row, int `(rows,)`; None of other targets."""
+    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu":
+        return y
+    if isinstance(y, np.ndarray) and y.ndim == 3 and y.shape[1] == 2 and y.dtype.kind == "f":
+        return y[:, 0].argmax(axis=-1)
+    return None

@@ -33,12 +33,12 @@ def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None
         return None
     if not (run.path / "history.csv").exists():
         return None
-    state = checkpoint.State(history=run.history)
+    monitor, state = recipe.monitor_of(config), checkpoint.State(history=run.history)
     for row in state.history:
         state.epoch += 1
-        if recipe.monitor.name not in row:
+        if monitor.name not in row:
             return None
-        state.observe(row[recipe.monitor.name], recipe.monitor)
+        state.observe(row[monitor.name], monitor, row.get("val_loss"))
     return state if state.epoch >= config.epochs or state.is_stale(config.patience) else None
 
 
@@ -67,15 +67,20 @@ def finish(
         progress.detail(summary)
     if state.seconds:
         progress.log(throughput.summary(state))
-    plots.curves(state.history, run.path / "curves.png", recipe.monitor)
+    monitor = recipe.monitor_of(config)
+    plots.curves(state.history, run.path / "curves.png", monitor)
     progress.log(f"testing the weights of epoch {state.best_epoch}")
     predictor = load(run.path, trust=True)  # this process has trained it
+    if parts := recipe.finalise(predictor.config, predictor.assets, predictor.model, splits):
+        progress.log(parts["text"])
+        with files.atomic_write(run.path / "model-best.keras") as temporary:
+            predictor.model.save(temporary)
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
     metrics: dict[str, Any] = {
         "metric": recipe.metric.name,
         "test": scores.to_json(),
-        "monitor": recipe.monitor.name,
+        "monitor": monitor.name,
         "validation": state.best,
         "best_epoch": state.best_epoch,
         "epochs": state.epoch,
@@ -85,6 +90,8 @@ def finish(
         "test_seconds": round(time.perf_counter() - begun, 1),
         "baseline": {},
     }
+    if parts:
+        metrics["parts"] = parts
     if state.averaged:
         metrics["weights"] = f"the mean of the last {state.averaged} epochs"
     if baselines:

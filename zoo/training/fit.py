@@ -23,6 +23,7 @@ from zoo.config import Config, override, saved_settings
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.data.reading import ReadingLike, reading_of
+from zoo.data.splits import count
 from zoo.environment import environment
 from zoo.errors import (
     Interrupted,
@@ -42,9 +43,16 @@ from zoo.registry import get_recipe
 from zoo.serving import capabilities
 from zoo.serving.predictor import Predictor
 from zoo.training import checkpoint, diagnostics, ray, throughput
+from zoo.training.adapt import adapt, read_adapted
 from zoo.training.averages import ValidateAveraged, averaged, keep_epoch, take_mean
 from zoo.training.callbacks import Custom, Progress, Steps, StopSignal
-from zoo.training.class_weight import parse_class_weight, weight_by_class
+from zoo.training.class_weight import (
+    NONE,
+    default_class_weight,
+    parse_class_weight,
+    weight_by_class,
+    weighted,
+)
 from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lessons import check_teachers, take_lesson
 from zoo.training.lock import locked
@@ -109,8 +117,9 @@ def train(
       callbacks: of Keras, called beside ours as in one `fit`; one that sets
         `model.stop_training` ends training after that epoch. They are no part of what a run that
         goes on must share, and start from scratch then.
-      class_weight: `"balanced"`, or class name to the weight of its rows in the loss; 1 for
-        classes that are not in it.
+      class_weight: `"balanced"`, `"none"`, or class name to the weight of its rows in the loss; 1
+        for classes that are not in it. If None: balanced for custom data in which a class has less
+        than a tenth of the rows.
       seed: of weights, dropout and the order of batches.
       deterministic: bit-equal results on the same machine. TensorFlow cannot take this back
         in a process.
@@ -218,7 +227,7 @@ def start(
             settings = {"epochs": 2, **settings}
         config = override(recipe.config, settings)  # says what is wrong before workers wait
         if options.teachers:
-            if options.class_weight is not None:
+            if options.class_weight not in (None, NONE):
                 raise UsageError("class_weight and teachers cannot be combined; omit one of them.")
             check_teachers(recipe, config, options, find_cluster(strategy), trust)
     use_tensorflow()
@@ -275,17 +284,18 @@ def _train(
         if overwrite and workers.chief:
             settle(run.path, None)
         workers.share_folder(run.path)  # nobody reads it before it is settled
-        origin, config, resolved = _resolve(recipe, options, settings, trust)
+        begun = None if overwrite else run.path
+        origin, config, resolved = _resolve(recipe, options, settings, trust, begun)
         check_batch_size(config.batch_size, replicas)
         workers.check_same(resolved["config"])
         if not overwrite:
             if workers.of_chief(workers.chief and settle(run.path, resolved)):
-                origin, config, resolved = _resolve(recipe, options, settings, trust)
+                origin, config, resolved = _resolve(recipe, options, settings, trust, begun)
             check_same(run.path, resolved)
         resumed = (run.path / OVERWRITTEN).is_dir()  # in the first epoch of a new run
         try:
             return _train_in(
-                run, recipe, config, resolved, origin, data, options, replicas, workers,
+                run, recipe, config, resolved, origin, data, options, settings, replicas, workers,
                 overwrite=overwrite, baselines=baselines, checkpoint_seconds=checkpoint_seconds,
                 quiet=quiet, trust=trust, verbose=verbose, custom=custom, stop=stop,
             )  # fmt: skip
@@ -298,19 +308,27 @@ def _train(
 
 
 def _resolve(
-    recipe: Recipe, options: Options, settings: dict[str, Any], trust: bool
+    recipe: Recipe, options: Options, settings: dict[str, Any], trust: bool, begun: Path | None
 ) -> tuple[Predictor | None, Config, dict[str, Any]]:
-    """Returns the model to go on from, the config of the run, and what `config.json` holds."""
+    """Returns the model to go on from, the config of the run, and what `config.json` holds.
+
+    Args:
+      begun: a folder, in which a run may have begun that is to go on.
+    """
     origin = load_base(options.base, trust)
-    config = override(base_config(recipe, origin), settings)
-    return origin, config, _resolved(recipe, options, config)
+    adapted = read_adapted(begun)
+    config = override(base_config(recipe, origin), {**adapted, **settings})
+    return origin, config, _resolved(recipe, options, config, adapted)
 
 
-def _resolved(recipe: Recipe, options: Options, config: Config) -> dict[str, Any]:
+def _resolved(
+    recipe: Recipe, options: Options, config: Config, adapted: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "recipe": recipe.reference,
         "config": dataclasses.asdict(config),
         "run": dataclasses.asdict(options),
+        **({"adapted": adapted} if adapted else {}),
         "zoo": __version__,
     }
 
@@ -323,6 +341,7 @@ def _train_in(
     origin: Predictor | None,
     data: DataLike,
     options: Options,
+    settings: dict[str, Any],
     replicas: tf.distribute.Strategy,
     workers: Workers,
     *,
@@ -353,6 +372,15 @@ def _train_in(
     progress.log(f"{recipe.name} on {splits.title}: {_count(splits)}")
     for note in splits.notes:
         progress.log(f"  {note}")
+    if overwrite or not workers.of_chief(is_run(run.path)):
+        adapted = adapt(recipe, config, options, settings, splits)
+        if adapted:
+            config = override(config, adapted)
+            check_batch_size(config.batch_size, replicas)
+            resolved = _resolved(recipe, options, config, adapted)
+            changes = ", ".join(f"{name}={value}" for name, value in adapted.items())
+            progress.log(f"  set for {count(splits.train):,} training rows: {changes}")
+    progress.epochs = config.epochs
 
     train, lesson = recipe.augment(config, splits.train), None
     if options.teachers:
@@ -382,9 +410,21 @@ def _train_in(
         check_fits(recipe, assets, untrained, origin)
     training = recipe.batches(config, assets, train)
     validation = recipe.batches(config, assets, splits.validation)
-    weights = weight_by_class(
-        options.class_weight, assets.get("labels"), training.y, replicas.num_replicas_in_sync
-    )
+    labels: list[str] = assets.get("labels") or []
+    number = replicas.num_replicas_in_sync
+    class_weight = options.class_weight
+    if class_weight is None and splits.custom and not (options.teachers or begun):
+        class_weight = default_class_weight(labels, training.y, number)
+    if begun and (run.path / "data.json").exists():
+        class_weight = files.read_object(run.path / "data.json").get("class_weight", class_weight)
+    by_class = weight_by_class(class_weight, labels, training.y, number)
+    training, weights = weighted(training, by_class)
+    if by_class:
+        shown = ", ".join(f"{labels[each]} {weight:.3g}" for each, weight in by_class.items())
+        progress.log(f"  rows count by their class in the loss (class_weight): {shown}")
+    more: dict[str, Any] = {"teaching": lesson.about} if lesson else {}
+    if by_class:
+        more["class_weight"] = {labels[each]: weight for each, weight in by_class.items()}
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()
@@ -393,7 +433,7 @@ def _train_in(
     for file, value in (
         ("config.json", resolved),
         ("environment.json", environment()),
-        ("data.json", {**splits.describe(), **({"teaching": lesson.about} if lesson else {})}),
+        ("data.json", {**splits.describe(), **more}),
     ):
         if workers.chief and not (run.path / file).exists():
             files.write_json(run.path / file, value)
@@ -451,8 +491,9 @@ def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any])
         return False
     try:
         begun = files.read_object(run.path / "config.json", config=dict)["config"]
-        first = saved_settings(recipe.config, begun) if options.base else {}
-        resolved = _resolved(recipe, options, override(override(recipe.config, first), settings))
+        first = saved_settings(recipe.config, begun) if options.base else read_adapted(run.path)
+        config = override(override(recipe.config, first), settings)
+        resolved = _resolved(recipe, options, config, {})
         check_same(run.path, resolved)
     except ZooError:
         return False
@@ -476,7 +517,7 @@ def _fit(
     asked: threading.Event | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
-    folder = run.path / "checkpoint"
+    folder, monitor = run.path / "checkpoint", recipe.monitor_of(config)
     strategy = model.distribute_strategy
     several = strategy.num_replicas_in_sync > 1
     state, metrics = checkpoint.State(), None
@@ -549,10 +590,10 @@ def _fit(
     if state.averaged:
         steps_held_out = validation.steps_per_epoch if several else None
         logs = model.evaluate(held_out, steps=steps_held_out, return_dict=True, verbose=0)
-        score = logs[recipe.monitor.name.removeprefix("val_")]
-        better = recipe.monitor.improved(score, state.best)
+        score = logs[monitor.name.removeprefix("val_")]
+        better = monitor.improved(score, state.best)
         progress.log(
-            f"the mean of the last {state.averaged} epochs: {recipe.monitor.name} {score:.4f}"
+            f"the mean of the last {state.averaged} epochs: {monitor.name} {score:.4f}"
             + "  best" * better
         )
         if not better:
@@ -596,17 +637,18 @@ def _end_epoch(
     write: bool,
 ) -> None:
     """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
+    monitor = recipe.monitor_of(config)
     rate = float(np.asarray(model.optimizer.learning_rate))
     row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **diagnostics.end_epoch(model)}
-    if recipe.monitor.name not in logs:
+    if monitor.name not in logs:
         raise ZooError(
-            f"{recipe.name}: MONITOR {recipe.monitor.name!r} is not measured after an epoch."
-            f"{suggest(recipe.monitor.name, logs)}"
+            f"{recipe.name}: MONITOR {monitor.name!r} is not measured after an epoch."
+            f"{suggest(monitor.name, logs)}"
         )
-    score = logs[recipe.monitor.name]
+    score = logs[monitor.name]
     state.history.append(row)
     state.epoch, state.step = state.epoch + 1, 0
-    better = state.observe(score, recipe.monitor)
+    better = state.observe(score, monitor, logs.get("val_loss"))
     if write:
         with averaged(model):
             if better:

@@ -34,7 +34,7 @@ def plan(recipe: Recipe, config: Config, data: DataLike) -> list[str]:
     if not isinstance(origin, Default | Named) or origin == Named("sample"):
         return []
     begin = f"{recipe.name} trains for {config.epochs} epochs at most"
-    waiting = []
+    waiting: list[str] = []
     for source in dataset.sources:
         if isinstance(origin, Named) and source.key != origin.key:
             continue

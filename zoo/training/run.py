@@ -70,7 +70,7 @@ class Options:
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
       base: model whose weights training goes on from.
-      class_weight: `"balanced"`, or class name to the weight of its rows.
+      class_weight: `"balanced"`, `"none"`, class name to the weight of its rows, or None.
       teachers: names of simple methods, recipes or folders; see `zoo.distil`.
       unlabelled: source or path of rows without a label that they answer.
       label_share: of the target of a row with a label, the share of its label.
@@ -152,11 +152,12 @@ class Run:
         """
         from zoo.report.drawing import Drawing
         from zoo.report.plots import curves_figure
-        from zoo.serving.find import recipe_of
 
         if not (self.path / "history.csv").exists():
             raise ZooError(f"{self.path} has no complete epoch to draw yet.")
-        return Drawing.of(curves_figure(self.history, recipe_of(self.path).monitor))
+        predictor = self.predictor
+        monitor = predictor.recipe.monitor_of(predictor.config)
+        return Drawing.of(curves_figure(self.history, monitor))
 
     @property
     def metrics(self) -> dict[str, Any]:

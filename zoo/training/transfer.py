@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
 import numpy as np
 
 from zoo.assets import Assets
-from zoo.config import Config
+from zoo.config import Config, override
 from zoo.data import Examples
 from zoo.errors import UsageError
 from zoo.recipe import Recipe
@@ -30,9 +31,17 @@ def load_base(base: str | None, trust: bool) -> Predictor | None:
 
 
 def base_config(recipe: Recipe, origin: Predictor | None) -> Config:
-    """Returns the config to begin with: that of the base where it is of the same recipe."""
-    same = origin is not None and _same_recipe(recipe, origin)
-    return origin.config if origin and same else recipe.config
+    """Returns the config to begin with: that of the base where it is of the same recipe.
+
+    Of a base of another recipe, the settings that its module names in `HANDED_ON` are taken.
+    """
+    if origin is None:
+        return recipe.config
+    if _same_recipe(recipe, origin):
+        return origin.config
+    handed_on = {name: getattr(origin.config, name) for name in origin.recipe.handed_on}
+    known = {field.name for field in dataclasses.fields(recipe.config)}
+    return override(recipe.config, {n: v for n, v in handed_on.items() if n in known})
 
 
 def _same_recipe(recipe: Recipe, origin: Predictor) -> bool:
@@ -90,6 +99,10 @@ def has_new_head(assets: Assets, origin: Predictor) -> bool:
 def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False) -> list[str]:
     """Copies the weights of each layer that has the same name and shapes in both.
 
+    What a layer of the origin has besides is left out: the bias of embeddings that are also its
+    softmax. The half of a bidirectional layer that reads forwards has the name that it would have
+    alone.
+
     Args:
       model: gets them.
       origin: has them, perhaps a network of another recipe.
@@ -100,7 +113,7 @@ def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False
     """
     fitting, lines = _compare(model, origin, new_head)
     for new, old in fitting:
-        for target, value in zip(new.weights, old.weights, strict=True):
+        for target, value in zip(new.weights, _offered(old, new), strict=True):
             target.assign(np.asarray(value))
     return lines
 
@@ -109,14 +122,18 @@ def _compare(
     model: keras.Model, origin: keras.Model, new_head: bool
 ) -> tuple[list[tuple[Any, Any]], list[str]]:
     """Returns pairs of layers that fit, the new one first, and a line for each other layer."""
-    theirs, ours = named_layers(origin), named_layers(model)
-    head = list(ours)[-1]
+    theirs, ours = _with_forward_layers(named_layers(origin)), named_layers(model)
+    # Fitted layers have weights that are not learnt, but come from the assets.
+    fitted = {name for name, layer in ours.items() if getattr(layer, "fitted", False)}
+    head = [name for name in ours if name not in fitted][-1]
     fitting, lines = [], []
     for name, layer in ours.items():
+        if name in fitted:
+            continue
         shapes = [weight.shape for weight in layer.weights]
         if name not in theirs:
             reason = "the base has no such layer"
-        elif shapes != [weight.shape for weight in theirs[name].weights]:
+        elif shapes != [weight.shape for weight in _offered(theirs[name], layer)]:
             reason = f"it has another shape, {shapes[0]}"
         elif new_head and name == head:
             reason = "its classes are others"
@@ -125,3 +142,21 @@ def _compare(
             continue
         lines.append(f"layer {name} starts from scratch: {reason}")
     return fitting, lines
+
+
+def _offered(old: Any, new: Any) -> list[Any]:
+    """Returns the weights of a layer that another one may take."""
+    weights = list(old.weights)
+    embeddings = isinstance(old, keras.layers.Embedding) and isinstance(new, keras.layers.Embedding)
+    return weights[: len(new.weights)] if embeddings else weights
+
+
+def _with_forward_layers(layers: dict[str, Any]) -> dict[str, Any]:
+    """Adds the forward halves of bidirectional layers, by the names of their kinds."""
+    halves: dict[str, Any] = {}
+    for layer in layers.values():
+        if isinstance(layer, keras.layers.Bidirectional):
+            kind = type(layer.forward_layer).__name__.lower()
+            number = sum(name.startswith(kind) for name in halves)
+            halves[f"{kind}_{number}" if number else kind] = layer.forward_layer
+    return {**halves, **layers}

@@ -37,14 +37,14 @@ def test_evaluate_table(cli, sample_run):
     metrics = json.loads((sample_run / "metrics.json").read_text())
     lines = cli("evaluate", sample_run).out.splitlines()
     assert lines[0] == "imdb-lstm on imdb (sample of 12 rows): 2 rows"
-    assert lines[1].split()[0] == "accuracy"
-    assert lines[2].split()[:2] == ["network", f"{metrics['test']['accuracy']:.4f}"]
-    assert [line.split()[0] for line in lines[3 : 3 + len(metrics["baseline"])]] == list(
-        metrics["baseline"]
-    )
+    # Notes come before the table.
+    head = [line.split()[:1] for line in lines].index(["accuracy"])
+    assert lines[head + 1].split()[:2] == ["network", f"{metrics['test']['accuracy']:.4f}"]
+    last = head + 2 + len(metrics["baseline"])
+    assert [line.split()[0] for line in lines[head + 2 : last]] == list(metrics["baseline"])
     assert [line.split()[0] for line in lines[-2:]] == ["negative", "positive"]
     lines = cli("evaluate", sample_run, "--no-baselines").out.splitlines()
-    assert lines[3] == ""
+    assert lines[head + 2] == ""
 
 
 def test_evaluate_custom_folder_with_names_of_its_own_for_columns(cli, own_run, own):
@@ -57,7 +57,7 @@ def test_evaluate_custom_folder_with_names_of_its_own_for_columns(cli, own_run, 
     assert (result["data"], result["rows"]) == ("mine (custom data)", 18)
 
 
-def test_evaluate_own_file(cli, own_run, own):
+def test_evaluate_own_file(cli, own_run, own, monkeypatch):
     arguments = ["evaluate", own_run, "--data", own, "--column", "text=review", "--json"]
     result = json.loads(cli(*arguments).out)
     assert (result["data"], result["rows"]) == ("own.csv", 18)
@@ -66,6 +66,11 @@ def test_evaluate_own_file(cli, own_run, own):
     # Fitted on the training rows of the same file, whose classes have words of their own.
     assert max(scores["accuracy"] for scores in result["baseline"].values()) == 1.0
     assert json.loads(cli(*arguments, "--no-baselines").out)["baseline"] == {}
+    # Some rows were trained on; the baselines are not fitted again for the same rows.
+    assert [note for note in result["notes"] if "of the 18 rows were trained on" in note]
+    with monkeypatch.context() as patched:
+        patched.setattr("recipes.classifying.baselines.tfidf_linear", None)
+        assert json.loads(cli(*arguments).out)["baseline"] == result["baseline"]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_defaults_are_those_of_the_function(cli, called):
     defaults = {
         name: parameter.default for name, parameter in inspect.signature(train).parameters.items()
     }
-    in_python_only = {"epochs", "batch_size", "callbacks", "class_weight", "stop"}
+    in_python_only = {"epochs", "batch_size", "callbacks", "stop"}
     given = {
         **defaults,
         "name": "imdb-lstm",
@@ -61,6 +61,11 @@ def test_defaults_are_those_of_the_function(cli, called):
         (["--resume"], {"resume": True}),
         (["--overwrite"], {"overwrite": True}),
         (["--tiny"], {"tiny": True}),
+        (["--class-weight", "balanced"], {"class_weight": "balanced"}),
+        (
+            ["--class-weight", "a=b=2", "--class-weight", "c=1"],
+            {"class_weight": {"a=b": 2, "c": 1}},
+        ),
         (["--no-baselines"], {"baselines": False}),
         (["--checkpoint-seconds", "2.5"], {"checkpoint_seconds": 2.5}),
         (["-q"], {"quiet": True}),
@@ -89,13 +94,26 @@ def test_result(cli, called, sample_run):
     metrics = json.loads((sample_run / "metrics.json").read_text())
     lines = cli("train", "imdb-lstm", "-q").out.splitlines()
     assert lines[0] == f"accuracy {metrics['test']['accuracy']:.4f} on the test split"
-    assert [line.split()[1] for line in lines[1:-2]] == list(metrics["baseline"])
+    last = 1 + len(metrics["baseline"])
+    assert [line.split()[1] for line in lines[1:last]] == list(metrics["baseline"])
+    assert lines[last].startswith("macro-F1 ")
     assert lines[-2:] == [f"saved in {sample_run}; try", f'  zoo predict {sample_run} "…"']
+
+
+def test_a_smoke_test_shows_no_score(cli, called):
+    out = cli("train", "imdb-lstm", "-q", "--tiny").out
+    assert out.startswith("smoke test (--tiny)")
+    assert "accuracy" not in out
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            ["--class-weight", "even"],
+            "is balanced, none or CLASS=WEIGHT; got 'even'.",
+        ),
+        (["--class-weight", "a=0"], "class_weight of 'a' must be a number above 0"),
         (["--set", "unts=3"], "Unknown setting 'unts'. Did you mean 'units'?"),
         (["--set", "units=many"], "Setting 'units' takes a value of type int; got 'many'."),
         (["--set", "cell=gruu"], "Did you mean 'gru'?"),
@@ -157,7 +175,7 @@ def test_own_classes(cli, own):
     lines = result.out.splitlines()
     # Six rows of each class: one for validation, one for the test, four to train.
     assert lines[0] == "imdb-gru on own.csv (custom data): 12 train, 3 validation, 3 test"
-    epochs = [line for line in lines if line.startswith("epoch 1/1  accuracy 0.")]
+    epochs = [line for line in lines if line.startswith("epoch 1/1  accuracy ")]
     assert len(epochs) == 1
     assert epochs[0].endswith(" s  best")
     assert "\x1b" not in result.out
@@ -171,7 +189,7 @@ def test_own_classes(cli, own):
     Path("two.csv").write_text("\n".join(line for line in lines if "so-so" not in line))
     command[3] = "two.csv"
     result = cli(*command, "--from", "first", "--no-baselines", "-o", "second")
-    assert re.search(r"^  layer dense(_\d+)? starts from scratch", result.out, re.M)
+    assert re.search(r"^  layer correction starts from scratch", result.out, re.M)
     assert json.loads(Path("second/assets.json").read_text())["labels"] == ["bad", "good"]
     # The config is that of the model it goes on from.
     assert json.loads(Path("second/config.json").read_text())["config"]["units"] == 4

@@ -30,6 +30,7 @@ def expected(predictor):
 
 def test_a_table_answers_its_rows(predictor, expected, tmp_path):
     FRAME.to_csv(tmp_path / "rows.csv", index=False)
+    (tmp_path / "lines.txt").write_text("\n".join(TEXTS) + "\n")
     stream = tf.data.Dataset.from_tensor_slices((TEXTS, [0, 1, 0]))
     for given in (
         FRAME,
@@ -43,6 +44,7 @@ def test_a_table_answers_its_rows(predictor, expected, tmp_path):
         stream.map(lambda text, label: text),
         stream.map(lambda text, label: {"text": text, "label": label}),
         tmp_path / "rows.csv",
+        tmp_path / "lines.txt",
     ):
         assert predictor.predict(given) == expected
     assert predictor.predict(FRAME.iloc[:0]) == []

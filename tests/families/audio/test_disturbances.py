@@ -8,8 +8,9 @@ import tensorflow as tf
 
 import zoo
 from recipes.audio import mixing
-from recipes.audio.features import LogMel, warped_mel
+from recipes.audio.features import LogMel, features_of, learn_features, warped_mel
 from recipes.audio.layers import SpectralShape, StackFrames
+from zoo.assets import Assets
 
 
 def tone(seconds=0.5, rate=8000, hertz=440.0, loud=0.5):
@@ -37,6 +38,21 @@ def test_a_constant_is_not_heard(offset, generator):
     assert LogMel(40)(constant, tf.constant([4000]))[1].numpy().all()  # it is silence
 
 
+def test_what_is_softer_than_the_range_is_as_soft():
+    sound = np.concatenate([tone(0.2), tone(0.2, loud=0.01), tone(0.2, loud=0.001)])  # -34, -54 dB
+    wide, narrow = (LogMel(40, decades).rows([sound])[0].max(axis=1) for decades in (8.0, 4.0))
+    np.testing.assert_allclose(wide[[10, 30, 50]], [1, 1 - 3.4 / 4, 1 - 5.4 / 4], atol=0.01)
+    np.testing.assert_allclose(narrow[[10, 30, 50]], [1, 1 - 3.4 / 2, -1], atol=0.02)
+
+
+def test_the_range_is_kept_with_a_run_and_that_of_earlier_ones_is_wide():
+    train = {"audio": [tone(0.1)]}
+    for unheard, decades in ((False, 8), (True, 4)):
+        assets = Assets(learn_features(train, unheard))
+        assert features_of(assets, 20).decades == decades
+    assert features_of(Assets({"given": None}), 20).decades == 8
+
+
 def test_bands_of_another_voice_lie_at_its_frequencies():
     usual = LogMel(40)._mel.numpy()
     np.testing.assert_allclose(warped_mel(40, 1.0), usual, atol=1e-5)
@@ -59,6 +75,14 @@ def test_soft_ends_are_cut_off():
     assert len(mixing.trimmed(np.zeros(4000, "f4"), 20.0)) == 4000
 
 
+def test_noise_may_be_hum_or_hiss(generator):
+    for pole, louder in ((0.9, slice(0, 2000)), (-0.6, slice(2000, 4000))):
+        noise = mixing.with_noise(np.zeros(8000, "f4"), 0.1, generator, (20, 20), (pole, pole))
+        assert mixing.rms(noise) == pytest.approx(0.01, rel=1e-3)
+        power = np.square(np.abs(np.fft.rfft(noise)))[:4000]
+        assert power[louder].sum() > 0.8 * power.sum()
+
+
 def test_the_tempo_changes_and_the_bands_do_not(generator):
     (frames,) = LogMel(20).rows([np.concatenate([tone(0.5), tone(0.5, hertz=1500)])])
     sizes = set()
@@ -75,7 +99,7 @@ def test_the_tempo_changes_and_the_bands_do_not(generator):
 
 def test_another_microphone_colours_all_frames_alike(generator):
     frames = generator.uniform(-0.5, 0.9, (30, 20)).astype("f4")
-    changed = mixing.coloured(frames, generator)
+    changed = mixing.coloured(frames, generator, 8.0)
     difference = changed - frames
     np.testing.assert_allclose(difference, np.broadcast_to(difference[0], (30, 20)), atol=1e-5)
     assert np.ptp(difference[0]) > 0.02
@@ -138,7 +162,6 @@ def test_voices_that_were_never_heard_are_a_setting(name):
         frames = batches.take(np.arange(4))[0]
         lengths[voices] = frames.shape[1]
         model = recipe.build(config, assets)
-        shaped = any(isinstance(layer, SpectralShape) for layer in model.layers)
-        assert shaped == (voices == "unheard")
+        assert assets.encoder.decades == (4 if voices == "unheard" else 8)
         assert np.isfinite(model(frames)).all()
     assert lengths["heard"] != lengths["unheard"]

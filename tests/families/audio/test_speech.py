@@ -155,6 +155,11 @@ def test_word_error_rate_is_that_of_jiwer():
     ]
     ours = transcription(*texts, ["a", "b"] * 30)
     assert ours["word_error_rate"] == pytest.approx(jiwer.wer(*texts))
+    # Sequences of one speaker share recordings: speakers are drawn for the interval.
+    units = ours.units["word_error_rate"]
+    assert units.value == pytest.approx(ours["word_error_rate"])
+    assert (units.name, len(units.clusters())) == ("speakers", 2)
+    assert transcription(*texts).units["word_error_rate"].name == "texts"
     errors = ours["substitutions"] + ours["deletions"] + ours["insertions"]
     assert errors / ours["words"] == ours["word_error_rate"]
     parts = ours.tables["per_speaker"].values()

@@ -15,7 +15,7 @@ from recipes.music import folk as data
 from recipes.music import tune_checks as metrics
 from recipes.music.codec import TuneCodec, learn_tunes, meters_of
 from recipes.music.copies import with_copies
-from recipes.music.tune_baselines import draw_tunes, fit_tunes, nats
+from recipes.music.tune_baselines import draw_tunes, fit_tunes, nats_of_each
 from zoo.assets import Assets
 from zoo.errors import UsageError, ZooError
 
@@ -442,7 +442,7 @@ def test_nothing_to_check_is_an_error():
 def test_an_n_gram_model_draws_tunes_of_what_it_has_counted(codec):
     train = {**ROWS, "tune": [*TUNES, TUNES[1]]}
     model = fit_tunes(codec, train, 8)
-    total, count = nats(model, codec, train)
+    total, count = map(sum, zip(*nats_of_each(model, codec, train), strict=True))
     assert count == sum(len(abc.tokens(text)) + 1 for text in train["tune"])
     assert total / count < 1.0
     # The first token is as frequent as it was after the type and key, whatever its discount.

@@ -42,15 +42,37 @@ def test_a_roll_has_a_column_for_each_key():
 
 
 def test_transitions_never_go_from_one_piece_to_the_next():
-    before, after = transitions([[[60], [61], [62]], [[70]], [[80], [81]]])
+    pieces = [[[60], [61], [62]], [[70]], [[80], [81]]]
+    before, after, keys = transitions({"frames": pieces, "key": ["C major", "", "G minor"]})
     names = [[int(key) + 21 for key in np.argmax(part, axis=1)] for part in (before, after)]
     assert names == [[60, 61, 80], [61, 62, 81]]
+    assert keys.tolist() == ["C major", "C major", "G minor"]
 
 
-def test_nats_sum_over_keys_and_mean_over_frames():
+def test_nats_sum_over_keys():
     frames = np.array([[1, 0], [0, 0]])
-    expected = -(np.log(0.5) + np.log(0.9) + np.log(0.5) + np.log(0.9)) / 2
-    assert nats(frames, np.array([[0.5, 0.1]] * 2)) == pytest.approx(expected)
+    expected = [-np.log(0.5) - np.log(0.9)] * 2
+    np.testing.assert_allclose(nats(frames, np.array([[0.5, 0.1]] * 2)), expected)
+
+
+def test_baselines_know_the_key_of_a_piece():
+    # Pieces in one key hold one note, those in the other another; the frame before is silent.
+    names = {"C major": 60, "A minor": 69}
+    pieces = [[[], [note]] * 300 for note in names.values()]
+    examples = {"frames": pieces, "key": [*names]}
+    known = baselines(examples, examples)
+    unknown = baselines({"frames": pieces}, {"frames": pieces})
+    for name in ("frequencies", "previous-frame"):
+        assert known[name]["nats_per_frame"] < unknown[name]["nats_per_frame"] - 0.1
+    # A key that the training pieces lack is as an unknown one.
+    other = {"frames": pieces, "key": ["D major"] * 2}
+    np.testing.assert_allclose(
+        baselines(examples, other)["frequencies"]["nats_per_frame"],
+        unknown["frequencies"]["nats_per_frame"],
+    )
+    units = known["previous-frame"].units["nats_per_frame"]
+    assert len(units.terms) == 2
+    assert units.value == pytest.approx(known["previous-frame"]["nats_per_frame"])
 
 
 def test_baselines_by_hand():

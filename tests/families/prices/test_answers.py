@@ -126,6 +126,8 @@ def test_predict_gives_dates_notes_and_a_fan(run_of, cli, tmp_path, figures):
     assert rows[0]["last_date"] == "2021-04-28"
     assert json.loads(rows[0]["dates"])[-1] == "2021-06-02"
     assert "date" not in rows[0]
+    forecasts = zoo.load(run).predict(tmp_path / "own.csv")
+    assert [each["dates"] for each in forecasts] == [json.loads(row["dates"]) for row in rows]
     # Numbers have the digits of float32.
     asked = zoo.load(run).recipe.read_input(zoo.load(run).config, str(tmp_path / "own.csv"))
     exact = zoo.load(run).predict({"close": asked["close"]})[0]["median"]

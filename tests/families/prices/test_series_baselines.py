@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from recipes.prices.baselines import BASELINES
-from recipes.prices.series import DECAY, Days
+from recipes.prices.baselines import (
+    BASELINES,
+    MAX_DF,
+    fit_log_linear,
+    fit_student,
+    log_linear,
+)
+from recipes.prices.series import DECAY, Days, describe_days, prices_of
 
 END, HORIZON = 400, 4
 
@@ -73,6 +79,83 @@ def test_garch_is_archs_own_forecast(days):
     # Row 0 is the forecast of the last day that was fitted on; the last one of day 599.
     for row, day in ((0, END - 1), (150, END + 149)):
         np.testing.assert_allclose(square[day], np.cumsum(theirs[row]) * unit**2, rtol=1e-3)
+
+
+def test_gjr_garch_is_archs_own_forecast(days):
+    from arch import arch_model
+
+    # Falls raise the variance of this series, rises do not.
+    draw = np.random.default_rng(3)
+    variance, returns = 1e-4, [0.0]
+    for _ in range(1499):
+        returns.append(np.sqrt(variance) * draw.standard_normal())
+        variance = 5e-6 + 0.2 * returns[-1] ** 2 * (returns[-1] < 0) + 0.85 * variance
+    returns = np.array(returns)
+    end = 1400
+    ours = BASELINES["GJR-GARCH"](Days(returns, returns**2), end, HORIZON)
+    unit = np.std(returns[1:end])
+    model = arch_model(
+        returns[1:] / unit, mean="Zero", vol="GARCH", p=1, o=1, q=1, dist="t", rescale=False
+    )
+    fitted = model.fit(last_obs=end - 1, disp="off")
+    assert fitted.params["gamma[1]"] > 0.1
+    theirs = fitted.forecast(
+        horizon=HORIZON, start=end - 2, reindex=False, method="analytic"
+    ).variance.to_numpy()
+    square = ours.scale**2 * ours.df / (ours.df - 2)
+    for row, day in ((0, end - 1), (80, end + 79)):
+        np.testing.assert_allclose(square[day], np.cumsum(theirs[row]) * unit**2, rtol=2e-3)
+
+
+def test_a_students_t_is_fitted_as_scipy_fits_it():
+    from scipy import stats
+
+    values = 0.02 * np.random.default_rng(4).standard_t(4, 2000)
+    scale, df = fit_student(values)
+    theirs = stats.t.fit(values, floc=0)
+    assert (scale, df) == pytest.approx((theirs[2], theirs[0]), rel=1e-3)
+    # Normal values, none, and days without a change.
+    normal = np.random.default_rng(5).standard_normal(5000)
+    assert fit_student(normal)[0] == pytest.approx(1, abs=0.05)
+    assert fit_student(np.array([])) == (1.0, MAX_DF)
+    assert fit_student(np.zeros(9))[0] > 0
+
+
+def test_the_log_linear_regression_is_a_gamma_regression_with_a_logarithmic_link():
+    import statsmodels.api as sm
+
+    draw = np.random.default_rng(6)
+    x = np.column_stack([np.ones(4000), draw.standard_normal((4000, 3))])
+    ratio = np.exp(x @ [0.1, 0.3, -0.2, 0.0]) * draw.chisquare(3, 4000) / 3
+    theirs = sm.GLM(ratio, x, sm.families.Gamma(sm.families.links.Log())).fit().params
+    np.testing.assert_allclose(fit_log_linear(x, ratio), theirs, atol=1e-3)
+
+
+def test_the_log_linear_forecast_knows_the_past_alone():
+    draw = np.random.default_rng(7)
+    close = np.exp(np.cumsum(0.01 * draw.standard_normal((3, 500)), axis=1))
+    bars = {"open": close, "high": 1.01 * close, "low": 0.99 * close, "close": close}
+
+    def forecast(bars):
+        examples = {name: [*rows] for name, rows in bars.items()}
+        described = describe_days(**prices_of(examples))
+        days = [
+            Days(returns, np.where(known, proxy, np.nan))
+            for returns, proxy, known in zip(
+                *(described[name].numpy() for name in ("returns", "proxy", "known")), strict=True
+            )
+        ]
+        return log_linear(examples, days, [END] * 3, HORIZON)
+
+    before = forecast(bars)
+    cut = 450
+    after = forecast(
+        {name: np.where(np.arange(500) < cut, row, 2 * row) for name, row in bars.items()}
+    )
+    for one, other in zip(before, after, strict=True):
+        assert one.variance.shape == (500, HORIZON)
+        np.testing.assert_allclose(one.variance[:cut], other.variance[:cut], rtol=1e-9)
+        assert (np.diff(one.variance[END:], axis=1) > 0).all()
 
 
 def test_an_autoregression_finds_itself():

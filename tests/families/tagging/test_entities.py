@@ -165,3 +165,11 @@ def test_the_running_metric_looks_at_legal_sequences_only():
     assert [TAGS[tag] for tag in probabilities[0].argmax(-1)] == ["B-LOC", "I-PER"]
     metric.update_state(np.array([[2, 3]]), probabilities)
     assert float(metric.result()) == 1
+
+
+def test_f1_is_a_function_of_sums_over_sentences():
+    truth = [["B-PER", "I-PER", "O"], ["B-LOC", "O"], ["O"]]
+    guess = [["B-PER", "I-PER", "B-LOC"], ["O", "O"], ["O"]]
+    scores = entity_scores(truth, guess)
+    assert scores.units["f1"].terms.tolist() == [[1, 2, 1], [0, 0, 1], [0, 0, 0]]
+    assert scores.units["f1"].value == pytest.approx(scores["f1"]) == pytest.approx(0.5)

@@ -339,3 +339,18 @@ def test_a_text_whose_end_was_not_read_is_not_complete(network):
     assert not cut["complete"]
     assert ask(network, [words + words], beam=2, n_best=2)[0]["complete"] == [False, False]
     assert whole["translation"] == ask(network, ["A dog runs ."])[0]["translation"]
+
+
+def test_bleu_of_sums_is_sacrebleus():
+    truth = ["the cat sat on the mat today", "a dog ran home", "two birds fly over the sea"]
+    for written in (
+        truth,
+        ["the cat sat on a mat today", "A dog ran away", "birds fly over sea"],
+        ["cat the mat dog", "dog a b c", "sea"],  # no n-gram of three words is right
+        ["cat the mat", "dog a", "sea"],  # there is none of four words
+        ["x", "y", "z"],
+    ):
+        result = metrics.translation(truth, written)
+        units = result.units["bleu"]
+        assert units.terms.shape == (3, 10)
+        assert units.value == pytest.approx(result["bleu"], abs=1e-6)

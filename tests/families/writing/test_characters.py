@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes.writing.baselines import ngram_baseline
 from recipes.writing.books import PASSAGE, passages, read_text
 from recipes.writing.character_encoder import Characters, learn_characters
 from zoo.data.reading import Reading
@@ -92,3 +94,28 @@ def test_what_the_model_cannot_read_is_said(cli, tmp_path):
     result = cli("generate", "shakespeare-gru", "--prompt", "To Ж", "--steps", "2", "--json")
     assert result.err == "note: not read: 1 characters that the model does not know: Ж\n"
     assert cli("generate", "shakespeare-gru", "--prompt", "To", "--steps", "2", "--json").err == ""
+
+
+def test_the_order_of_the_n_grams_is_that_of_validation():
+    draw = np.random.default_rng(0)
+    # A letter tells the next one; a longer context tells no more.
+    follow = {"a": "bc", "b": "ca", "c": "ab"}
+
+    def text(size):
+        letters = ["a"]
+        for _ in range(size):
+            letters.append(follow[letters[-1]][int(draw.random() < 0.9)])
+        return "".join(letters)
+
+    names = ("train", "validation", "test")
+    parts = {name: {"text": [text(400) for _ in range(4)]} for name in names}
+    encoder = Characters(["a", "b", "c"])
+    (name,) = ngram_baseline(encoder, SimpleNamespace(**parts), orders=(1, 2, 6))
+    assert name == "2-gram"
+    scores = ngram_baseline(encoder, SimpleNamespace(**parts), orders=(1, 2, 6))[name]
+    expected = -0.9 * np.log(0.9) - 0.1 * np.log(0.1)
+    assert scores["nats_per_character"] == pytest.approx(expected, abs=0.05)
+    assert len(scores.units["nats_per_character"].terms) == 4
+    # Without validation rows there is nothing to choose by.
+    parts["validation"] = {"text": []}
+    assert [*ngram_baseline(encoder, SimpleNamespace(**parts), orders=(1, 2))] == ["1-gram"]

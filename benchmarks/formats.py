@@ -1,0 +1,169 @@
+"""What models lose and gain as ONNX and LiteRT: size, time of one row, and the metric."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.formats_table import VARIANTS
+from zoo import files
+from zoo.environment import environment
+from zoo.errors import ZooError, first_line
+from zoo.serving import evaluation, load
+from zoo.serving.export import export
+from zoo.serving.portable import bundle, reader
+from zoo.serving.predictor import Predictor
+
+REPEATS = 20
+
+
+def measure(
+    models: Sequence[str],
+    output: str | Path,
+    *,
+    rows: int = 500,
+    log: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Measures models in every format and precision, side by side with Keras.
+
+    Args:
+      models: as for `zoo.load`.
+      output: JSON file; what it holds of other models stays.
+      rows: of the test split that are scored, at most, drawn by a fixed seed.
+      log: takes a line for each variant.
+
+    Returns:
+      What it writes: for each model `metric`, `rows`, `keras` (`metric`, `milliseconds`), whether
+      readers turn `text` into its input, and for each `format` and `precision` either `problem`,
+      or `kilobytes`, `milliseconds` of one row of the sample and `metric`. The metric is null where
+      what is scored is not in the file, such as a beam search.
+    """
+    path = Path(output)
+    stored = files.read_json(path)["models"] if path.exists() else {}
+    for name in models:
+        predictor = load(name)
+        stored[predictor.name] = _measure(predictor, rows, log)
+        result = {
+            "kind": "formats",
+            "models": dict(sorted(stored.items())),
+            "environment": environment(),
+        }
+        files.write_json(path, result)
+    return result
+
+
+def _measure(predictor: Predictor, rows: int, log: Callable[[str], None]) -> dict[str, Any]:
+    examples = _some(evaluation.splits_of(predictor).test, rows)
+    network = bundle.network(predictor)
+    row = _row(predictor, network)
+    compiled = tf.function(lambda **given: network.call(**given))
+    tensors = {name: tf.constant(value) for name, value in row.items()}
+
+    def with_keras() -> None:
+        compiled(**tensors)
+
+    measured: dict[str, Any] = {
+        "metric": predictor.recipe.metric.name,
+        "better": predictor.recipe.metric.better,
+        "rows": len(next(iter(examples.values()))),
+        "text": bool(getattr(predictor.assets.encoder, "portable", None)),
+        "keras": {"metric": _score(predictor, examples)},
+    }
+    times = []
+    for form, precision in VARIANTS:
+        variant: dict[str, Any] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                version = export(predictor, folder, format=form, precision=precision)
+                model = reader.load(version)
+                variant["kilobytes"] = round(
+                    (version / f"model.{bundle.SUFFIXES[form]}").stat().st_size / 1000
+                )
+                mine, keras = _race(lambda model=model: model.run(**row), with_keras)  # type: ignore[misc]
+                variant["milliseconds"] = mine
+                times.append(keras)
+                variant["metric"] = _score(_with(predictor, model), examples)
+            except ZooError as error:
+                variant = {"problem": first_line(error)}
+        measured[f"{form} {precision}"] = variant
+        log(f"{predictor.name} {form} {precision}: {variant}")
+    if times:
+        measured["keras"]["milliseconds"] = statistics.median(times)
+    return measured
+
+
+def _some(examples: Any, rows: int) -> Any:
+    count = len(next(iter(examples.values())))
+    chosen = np.sort(np.random.default_rng(0).permutation(count)[:rows])
+    return {name: [values[i] for i in chosen] for name, values in examples.items()}
+
+
+def _row(predictor: Predictor, network: bundle.Function) -> dict[str, np.ndarray]:
+    """Returns the longest row of the sample, as the network reads it."""
+    sample = predictor.recipe.dataset.sample()
+    batches = predictor.recipe.batches(predictor.config, predictor.assets, sample)
+    x, _ = batches.take(np.arange(batches.rows))
+    inputs = x if isinstance(x, dict) else {network.inputs[0].name: x}
+    return {
+        spec.name: np.asarray(inputs[spec.name][-1:], spec.dtype.as_numpy_dtype)
+        for spec in network.inputs
+    }
+
+
+def _race(*works: Callable[[], Any]) -> list[float]:
+    """Returns the median milliseconds of each work, all of them in turn."""
+    taken: list[list[float]] = [[] for _ in works]
+    for repeat in range(REPEATS + 3):
+        for work, times in zip(works, taken, strict=True):
+            start = time.perf_counter()
+            work()
+            if repeat >= 3:
+                times.append((time.perf_counter() - start) * 1000)
+    return [statistics.median(times) for times in taken]
+
+
+def _score(predictor: Predictor, examples: Any) -> float | None:
+    network = predictor.model
+    recipe = predictor.recipe
+    scores = recipe.evaluate(predictor.config, predictor.assets, predictor, examples)
+    if isinstance(network, _StandIn) and not network.calls:
+        return None
+    return float(scores[recipe.metric.name])
+
+
+class _StandIn:
+    """Answers as a Keras model is asked, by the network of an export."""
+
+    def __init__(self, model: Any, network: reader.Model) -> None:
+        self._model = model
+        self._network = network
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def __call__(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        names = self._network.about["inputs"]
+        given = inputs if isinstance(inputs, dict) else {names[0]: inputs}
+
+        def run(*values: np.ndarray) -> np.ndarray:
+            self.calls += 1
+            return self._network.run(**dict(zip(names, values, strict=True)))["output"]
+
+        output = tf.numpy_function(run, [given[name] for name in names], tf.float32)
+        output.set_shape([None, *self._model.output.shape[1:]])
+        return output
+
+
+def _with(predictor: Predictor, network: reader.Model) -> Predictor:
+    """Returns a predictor whose network is that of an export, all else the same."""
+    other = load(predictor.folder, trust=predictor.trust)
+    vars(other)["_network"] = _StandIn(predictor.model, network)
+    return other

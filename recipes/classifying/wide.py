@@ -1,0 +1,345 @@
+"""A linear model of words and word pairs beside a recurrent network, which corrects it.
+
+From few rows a linear model learns which words tell the classes; a recurrent network of the same
+rows hardly does. Here both answer together, as in H.-T. Cheng et al.: Wide & Deep Learning for
+Recommender Systems, 2016:
+
+    p(class | text) = softmax(wide(n-grams of the text) + network(text))
+
+The wide part is logistic regression on TF-IDF. It is fitted once, before the first
+step, and stays as it is; the network's last layer begins at zero, so that training starts from the
+linear model.
+
+Of a row that it was fitted on, a linear model is surer than of others: a network that is trained
+beside it would see nothing left to correct. So the wide part is silent in training. Its logits of a
+training row come with the target instead, from a model fitted on four fifths of the rows, without
+this one (D. Wolpert: Stacked Generalization, 1992). `WideCrossEntropy` adds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from zoo.assets import Json
+from zoo.data.batching import Ragged
+
+FOLDS = 5
+MANY_ROWS = 2_000  # with more, one fold chooses the strength
+STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisation
+MAX_NGRAMS = 50_000  # the most frequent ones are known
+DIGITS = 4  # of a stored weight
+
+
+def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
+    """Fits the wide part; rows that a model has not seen choose its strength.
+
+    Args:
+      rows: word ids of the training texts, from 1.
+      labels: their classes.
+      base: above every word id.
+
+    Returns:
+      What `wide_logits` makes a layer of; which JSON can hold: `keys`, sorted, one for each n-gram;
+      its `idf`; `weights` `(n-grams, classes)` and `bias` of the classes, in their sorted order;
+      `strength`, and `loss`: the cross-entropy of rows that a model has not seen, in nats.
+    """
+    keys, idf, features = _features(rows, base)
+    classes, truth = np.unique(np.array(labels), return_inverse=True)
+    folds = range(FOLDS if len(rows) <= MANY_ROWS else 1)
+    losses = {
+        strength: _cross_entropy(*_held_out(features, truth, len(classes), strength, folds))
+        for strength in STRENGTHS
+    }
+    strength = min(losses, key=losses.__getitem__)
+    return {
+        "keys": keys.tolist(),
+        "idf": _rounded(idf),
+        **_weights(_regression(strength).fit(features, truth)),
+        "base": base,
+        "strength": strength,
+        "loss": round(losses[strength], 4),
+    }
+
+
+def held_out_logits(
+    rows: Ragged, labels: Sequence[str], classes: Sequence[str], wide: dict[str, Any]
+) -> np.ndarray:
+    """Returns what models say of training rows that they have not seen, float32 `(rows, classes)`.
+
+    Args:
+      rows, labels: that the wide part was fitted on.
+      classes: the class names, sorted.
+      wide: of `fit`.
+    """
+    *_, features = _features(rows, wide["base"])
+    truth = np.searchsorted(np.array(classes), np.array(labels))
+    logits, _ = _held_out(features, truth, len(classes), wide["strength"], range(FOLDS))
+    return logits.astype("float32")
+
+
+def finalise(
+    model: keras.Model,
+    wide: dict[str, Any],
+    classes: Sequence[str],
+    train: tuple[Ragged, Sequence[str]],
+    validation: tuple[Ragged, Sequence[str]],
+) -> dict[str, Any]:
+    """Says what each part does on the validation rows, then fits the wide part on these too.
+
+    The choices are made by then: strength, n-grams and epoch. The n-grams stay those of the
+    training rows.
+
+    Args:
+      model: with the layers `wide` and `correction`; the former gets weights.
+      wide: of `fit`.
+      classes: the class names, sorted.
+      train, validation: word ids, and classes.
+
+    Returns:
+      `text`, for people; `wide` and `together`, the accuracy of the wide part alone and with the
+      network on the validation rows; `share` of the size of the logits that is the wide part's;
+      `ngrams` and `strength`.
+    """
+    layer = model.get_layer("wide")
+    _give(layer, wide)  # it may have been called before
+    rows, labels = validation
+    truth = np.searchsorted(np.array(classes), np.array(labels))
+    both = keras.Model(model.input, [layer.output, model.get_layer("correction").output])
+    order = np.argsort(rows.lengths, kind="stable")
+    batches = [rows.padded(order[start : start + 64]) for start in range(0, len(order), 64)]
+    found = [[np.asarray(part) for part in both(batch)] for batch in batches]
+    linear, network = (
+        np.concatenate([*map(np.asarray, part)]) for part in zip(*found, strict=True)
+    )
+    sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
+    facts = {
+        "wide": float(np.mean(linear.argmax(axis=1) == truth[order])),
+        "together": float(np.mean((linear + network).argmax(axis=1) == truth[order])),
+        "share": float(sizes[0] / max(sum(sizes), 1e-9)),
+        "ngrams": len(wide["keys"]),
+        "strength": wide["strength"],
+    }
+    keys, idf = np.array(wide["keys"], "int64"), np.array(wide["idf"])
+    features = sparse.vstack(
+        [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
+    )
+    fitted = _regression(wide["strength"]).fit(features, [*train[1], *labels])
+    _give(layer, {**wide, **_weights(fitted)})
+    text = (
+        f"a linear model of {facts['ngrams']:,} words and word pairs, corrected by the network: "
+        f"accuracy {facts['wide']:.4f} on the validation split, together {facts['together']:.4f}; "
+        f"{facts['share']:.0%} of the size of the logits is the linear model's, which was then "
+        "fitted on the validation rows too"
+    )
+    return {"text": text, **facts}
+
+
+def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Returns targets with logits to add to those of the network, float32 `(rows, 2, classes)`.
+
+    Args:
+      y: classes `(rows,)` or probabilities `(rows, classes)`.
+      logits: `(rows, classes)`.
+    """
+    targets = np.eye(logits.shape[1], dtype="float32")[y] if y.ndim == 1 else y
+    return np.stack([targets, logits], axis=1).astype("float32")
+
+
+def wide_logits(wide: dict[str, Any], name: str = "wide") -> WideLogits:
+    """Returns the layer of what `fit` has learnt."""
+    layer = WideLogits(len(wide["keys"]), len(wide["bias"]), wide["base"], name=name)
+    layer.build()
+    _give(layer, wide)
+    return layer
+
+
+def _give(layer: WideLogits, wide: dict[str, Any]) -> None:
+    """Sets the weights of a layer."""
+    types = {"keys": "int64", "idf": "float32", "weights": "float32", "bias": "float32"}
+    layer.set_weights([np.array(wide[name], dtype) for name, dtype in types.items()])
+
+
+def ngram_keys(ids: np.ndarray, base: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the words and pairs of a text, each once, and how often it has them.
+
+    Args:
+      ids: word ids of one text, from 1 and below `base`.
+      base: above every word id.
+
+    Returns:
+      Sorted int64, `b` of a word and `a * base + b` of a pair; and their numbers.
+    """
+    ids = ids.astype("int64")
+    return np.unique(np.concatenate([ids, ids[:-1] * base + ids[1:]]), return_counts=True)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WideLogits(keras.layers.Layer):
+    """Logits of a linear model on the words and pairs of a text; 0 in training.
+
+    `x @ table + bias`, with `x` the TF-IDF of the known n-grams, of length 1: (1 + log n) idf of
+    one that the text has n times. The layer does not learn:
+    `wide_logits` gives it weights.
+
+    Args:
+      ngrams: number of words and pairs that it knows.
+      classes: number of classes.
+      base: above every word id.
+
+    Call arguments:
+      ids: int `(batch, time)`, 0 at padding, on the right.
+      training: whether to return zeros: see above.
+
+    Returns:
+      float32 `(batch, classes)`.
+    """
+
+    fitted = True  # training that goes on from a model does not take its weights
+
+    def __init__(self, ngrams: int, classes: int, base: int, **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+        self.ngrams, self.classes, self.base = ngrams, classes, base
+
+    def build(self, input_shape: Any = None) -> None:
+        def weight(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+            return self.add_weight(
+                shape=shape, dtype=dtype, initializer="zeros", trainable=False, name=name
+            )
+
+        self.keys = weight("keys", (self.ngrams,), "int64")
+        self.idf = weight("idf", (self.ngrams,))
+        self.table = weight("table", (self.ngrams, self.classes))
+        self.bias = weight("bias", (self.classes,))
+        self.built = True
+
+    def call(self, ids: Any, training: bool | None = None) -> Any:
+        if training:
+            return ops.zeros((ops.shape(ids)[0], self.classes), "float32")
+        ids = ops.cast(ids, "int64")
+        first, second = ids[:, :-1], ids[:, 1:]
+        pairs = ops.where(ops.not_equal(second, 0), first * self.base + second, 0)
+        found = ops.sort(ops.concatenate([ids, pairs], axis=1), axis=1)  # (batch, n-grams)
+        shape = ops.shape(found)
+        # All rows as one sorted sequence, in which an n-gram's places tell how often a row has it.
+        row = ops.expand_dims(ops.arange(shape[0], dtype="int64"), 1)
+        flat = ops.reshape(row * self.base**2 + found, (-1,))
+        first_place = ops.searchsorted(flat, flat, side="left")
+        times = ops.searchsorted(flat, flat, side="right") - first_place
+        new = ops.equal(first_place, ops.arange(shape[0] * shape[1], dtype=first_place.dtype))
+        place = ops.searchsorted(self.keys, ops.reshape(found, (-1,)))
+        place = ops.minimum(place, self.ngrams - 1)
+        known = ops.equal(ops.take(self.keys, place), ops.reshape(found, (-1,)))
+        tfidf = (1 + ops.log(ops.cast(times, "float32"))) * ops.take(self.idf, place)
+        tfidf = ops.reshape(ops.where(ops.logical_and(new, known), tfidf, 0.0), shape)
+        length = ops.sqrt(ops.sum(ops.square(tfidf), axis=1, keepdims=True))
+        weights = ops.reshape(ops.take(self.table, place, axis=0), (*shape, self.classes))
+        total = ops.sum(ops.expand_dims(tfidf, -1) * weights, axis=1)
+        return total / ops.maximum(length, 1e-9) + self.bias
+
+    def compute_output_spec(self, ids: Any, training: bool | None = None) -> Any:
+        return keras.KerasTensor((ids.shape[0], self.classes), "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("ngrams", "classes", "base")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _features(rows: Ragged, base: int) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
+    """Returns the keys of the n-grams to know, their idf, and the TF-IDF of the rows."""
+    found = _counts(rows, base)
+    keys, frequency = np.unique(found[0], return_counts=True)
+    kept = np.sort(np.argsort(-frequency, kind="stable")[:MAX_NGRAMS])
+    idf = np.log((1 + len(rows)) / (1 + frequency[kept])) + 1
+    return keys[kept], idf, _tfidf(*found, keys[kept], idf)
+
+
+def _counts(rows: Ragged, base: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the keys of all rows, how often a row has each, and where rows begin."""
+    texts = [
+        ngram_keys(rows.values[start : start + length], base)
+        for start, length in zip(rows.starts, rows.lengths, strict=True)
+    ]
+    keys, times = (np.concatenate(part) for part in zip(*texts, strict=True))
+    return keys, times, np.cumsum([0, *(len(text) for text, _ in texts)])
+
+
+def _tfidf(
+    found: np.ndarray, times: np.ndarray, starts: np.ndarray, keys: np.ndarray, idf: np.ndarray
+) -> sparse.csr_matrix:
+    """Returns TF-IDF of the known keys, `(rows, n-grams)`, each row of length 1."""
+    place = np.minimum(np.searchsorted(keys, found), len(keys) - 1)
+    values = np.where(keys[place] == found, (1 + np.log(times)) * idf[place], 0.0)
+    shape = (len(starts) - 1, len(keys))
+    features = sparse.csr_matrix((values, place, starts), shape)
+    features.sum_duplicates()
+    length = np.sqrt(np.asarray(features.multiply(features).sum(axis=1)).ravel())
+    return (sparse.diags(1 / np.maximum(length, 1e-9)) @ features).tocsr()
+
+
+def _held_out(
+    features: sparse.csr_matrix,
+    truth: np.ndarray,
+    classes: int,
+    strength: float,
+    folds: Iterable[int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what models say of the rows of some folds, which they have not seen.
+
+    Returns:
+      Logits, float64 `(rows, classes)`, in the order of the rows, and the classes of these rows. A
+      class that the other folds lack has the lowest logit of the row.
+    """
+    fold = np.zeros(len(truth), "int64")
+    for number in range(classes):  # each class is spread over the folds
+        places = np.flatnonzero(truth == number)
+        fold[places] = (np.arange(len(places)) + number) % FOLDS
+    logits = np.zeros((len(truth), classes))
+    asked = np.isin(fold, list(folds))
+    for number in folds:
+        inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        known = np.unique(truth[inside])
+        if len(known) < 2 or not len(outside):
+            continue
+        model = _regression(strength).fit(features[inside], truth[inside])
+        scores = model.decision_function(features[outside])
+        scores = _both_sides(scores[None]).T if scores.ndim == 1 else scores
+        logits[outside] = scores.min(axis=1, keepdims=True)
+        logits[np.ix_(outside, known)] = scores
+    return logits[asked], truth[asked]
+
+
+def _both_sides(values: np.ndarray) -> np.ndarray:
+    """Returns what scikit-learn gives for the second of two classes for both, `(classes, …)`."""
+    return np.concatenate([-values, values]) / 2 if len(values) == 1 else values
+
+
+def _weights(model: LogisticRegression) -> dict[str, Json]:
+    """Returns `weights` and `bias` as `fit` does."""
+    return {
+        "weights": _rounded(_both_sides(model.coef_).T),
+        "bias": _rounded(_both_sides(model.intercept_[:, None])[:, 0]),
+    }
+
+
+def _cross_entropy(logits: np.ndarray, truth: np.ndarray) -> float:
+    top = logits.max(axis=1, keepdims=True)
+    log_sum = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
+    return float(np.mean(log_sum - logits[np.arange(len(truth)), truth]))
+
+
+def _regression(strength: float) -> LogisticRegression:
+    return LogisticRegression(C=strength, max_iter=1000)
+
+
+def _rounded(values: np.ndarray) -> Any:
+    """Returns nested lists of numbers with few digits, as JSON should hold them."""
+    if values.ndim > 1:
+        return [_rounded(row) for row in values]
+    return [float(f"{value:.{DIGITS}g}") for value in values]

@@ -1,0 +1,95 @@
+"""Forecasts brought to the measure of a series by its own past, in the graph.
+
+A network learns the variance that open, high, low and close show. On its stocks that is 1.12 to
+1.16 of the squared return, and a quiet series is forecast as if it became more like the others. So
+what is served is corrected by what has happened since the series began: the squared returns over
+the forecasts of them, and likewise the absolute returns over the width of the distribution. The
+forecast of a day is corrected by days before it alone.
+
+With weights of one over the root of the forecast, neither the wild nor the quiet days decide: on
+series of constant volatility and on stocks the volatility is then right within a few per cent
+(tests/families/prices/test_calibration.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from recipes.prices.series import MOST, causal
+
+PRIOR = 22.0  # days that a forecast is believed as it is
+WARM_UP = 5  # first days, whose forecasts have next to no past
+WIDEST = 10.0  # multiple of the expected absolute return that a day counts, at most
+
+
+def calibrated(
+    returns: tf.Tensor, real: tf.Tensor, forecasts: Mapping[str, tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the scale of a Student's t and the standard deviation of the return, corrected.
+
+    Args:
+      returns: log return of each day, float32 `(batch, time)`.
+      real: bool `(batch, time)`: which days are no padding.
+      forecasts: `location`, `scale`, `freedom` and `variance` of each day, float32
+        `(batch, time, horizon)`.
+
+    Returns:
+      Both float32 `(batch, time, horizon)`.
+    """
+    horizon = forecasts["scale"].shape[-1]
+    sums = causal(returns, [np.ones(step) for step in range(1, horizon + 1)])
+    location, width, variance = (
+        _as_forecast(part)
+        for part in (
+            forecasts["location"],
+            forecasts["scale"] * mean_absolute(forecasts["freedom"]),
+            forecasts["variance"],
+        )
+    )
+    place = tf.range(tf.shape(returns)[1])[:, tf.newaxis]
+    known = (place >= WARM_UP + tf.range(1, horizon + 1)) & real[..., tf.newaxis]
+    seen = tf.cast(known, tf.float32)
+    squares = _ratio(tf.minimum(sums**2, MOST * variance), variance, seen)
+    sizes = _ratio(tf.minimum(tf.abs(sums - location), WIDEST * width), width, seen)
+    return forecasts["scale"] * sizes, tf.sqrt(forecasts["variance"] * squares)
+
+
+def _as_forecast(values: tf.Tensor) -> tf.Tensor:
+    """Returns, for the days up to each day, what was forecast of them; 1 before the first."""
+    days = tf.shape(values)[1]
+    shifted = []
+    for step in range(1, values.shape[-1] + 1):
+        padded = tf.pad(values[..., step - 1], [[0, 0], [step, 0]], constant_values=1.0)
+        shifted.append(padded[:, :days])
+    return tf.stack(shifted, axis=-1)
+
+
+def _ratio(observed: tf.Tensor, expected: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
+    """Returns what was observed over what was expected so far, weighted; all `(batch, time, H)`."""
+    weight = seen * tf.math.rsqrt(expected)
+    above = tf.cumsum(observed * weight, axis=1)
+    below = tf.cumsum(expected * weight, axis=1)
+    prior = PRIOR * tf.math.divide_no_nan(below, tf.cumsum(seen, axis=1))
+    ratio = tf.math.divide_no_nan(above + prior, below + prior)
+    return tf.where(below > 0, ratio, 1.0)
+
+
+def mean_absolute(df: tf.Tensor) -> tf.Tensor:
+    """Returns the mean absolute value of a Student's t of scale 1, float32 `(...)`.
+
+    From a table over 1 / df, by ops that every server has; for 2.1 degrees of freedom or more.
+    """
+    from scipy import special
+
+    grid = np.linspace(0.0, 0.48, 2049)
+    nu = 1 / np.maximum(grid, 1e-6)
+    gammas = special.gammaln((nu + 1) / 2) - special.gammaln(nu / 2)
+    table = tf.constant(2 * np.sqrt(nu / math.pi) / (nu - 1) * np.exp(gammas), tf.float32)
+    place = tf.clip_by_value(1 / df / 0.48 * 2048, 0.0, 2047.999)
+    low = tf.cast(tf.floor(place), tf.int32)
+    share = place - tf.floor(place)
+    return tf.gather(table, low) * (1 - share) + tf.gather(table, low + 1) * share

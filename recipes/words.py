@@ -1,0 +1,240 @@
+"""One-to-many: a few words go in, a text comes out, word by word.
+
+A recurrent network reads a text and gives, at each word x_t, the distribution of the next:
+
+    h_t = W LSTM(E x_t, h_{t-1})
+    p(x_{t+1} | x_1 … x_t) = softmax(E h_t + b)
+
+The matrix E of word vectors is used twice: a word is near what comes before it (tied embeddings;
+Inan et al. 2017, Press & Wolf 2017). The field measures the perplexity, e to the power of the
+mean of -log p: among how many words the network hesitates. Its benchmark is the Penn Treebank as
+Mikolov prepared it (2010), 10,000 words and 929,589 to learn from. That is little, and all is
+about not learning it by heart:
+
+- a text is cut into as many streams as a batch has rows; each window goes on with the state in
+  which the window before it ended, and each epoch cuts elsewhere;
+- one mask of dropout for all steps of a window, on word vectors, states, and whole words
+  (Gal & Ghahramani 2016);
+- dropped weights between states (Merity et al. 2018);
+- the mean of the weights over steps is kept (Polyak & Juditsky 1992).
+
+A cache remembers the last states and the word after each: what came after a state like this one
+comes again (Grave et al. 2017). Its weight and sharpness are chosen on the validation split.
+
+Perplexity on the test text: 5-grams 141 (Mikolov & Zweig 2012), Zaremba et al. (2014) 78.4 with 66
+million parameters, Merity et al. 57.3, with a cache 52.8. The table of results will have ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.assets import Assets, Json
+from zoo.config import Config as BaseConfig
+from zoo.config import check_between
+from zoo.data import Dataset, Examples
+from zoo.recipe import Answers, Objective, Option
+from zoo.scores import Metric, Monitor, Scores
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from recipes.writing.word_encoder import Words
+    from zoo.data import Batches, Splits
+    from zoo.serving import Served
+
+TOPOLOGY = "one-to-many"
+TASK = "language model"
+METRIC = Metric("perplexity", better="lower", format=".1f")
+MONITOR = Monitor("val_loss", better="lower")
+SEEDS = (Option("prompt", "First words of a text."),)
+KERAS_OBJECTS = {
+    "zoo>TiedEmbedding": "recipes.writing.word_layers",
+    "zoo>WeightDropLSTM": "recipes.writing.word_layers",
+    "zoo>CarriedLSTM": "recipes.writing.word_layers",
+    "zoo>NegativeLogLikelihood": "recipes.writing.word_layers",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(BaseConfig):
+    epochs: int = 50  # passes over the training split, at most
+    batch_size: int = 64  # streams of text that are read side by side
+    learning_rate: float = 2e-3  # Adam's step size at its highest
+    warmup: float = 0.02  # share of all steps in which the step size rises from 0
+    clip_norm: float = 0.5  # gradients are scaled down to this global norm (0: never)
+    patience: int = 0  # epochs without a better validation score before training stops (0: never)
+    average: float = 0.998  # momentum of the mean of weights over steps, that is kept (0: no mean)
+    layers: int = 1  # recurrent layers on top of each other
+    units: int = 1_000  # size of the state of a recurrent layer
+    embedding: int = 400  # size of a word vector E x_t
+    window: int = 35  # words that are learnt from together
+    vocabulary: int = 10_000  # most frequent words, at most; all others are <unk>
+    sampled: int = 0  # words of the softmax in training (0: all)
+    word_dropout: float = 0.1  # share of the vocabulary hidden in a step
+    input_dropout: float = 0.5  # share of the numbers of word vectors hidden in a window
+    dropout: float = 0.5  # share of states hidden in a window
+    weight_dropout: float = 0.4  # share of the weights between states hidden in a step
+    cache: int = 500  # words that the cache remembers (0: no cache)
+    cache_weight: float = 0.1  # share of the cache in what is served
+    cache_sharpness: float = 0.2  # how much nearer states count more
+    max_prompt: int = 500  # of a longer prompt, only its last words are read
+    max_bytes: int = 1_000_000  # a longer text has no score
+    max_steps: int = 100_000  # rows times steps of a request
+    steps: int = 100  # words that are written if nothing else is asked for
+    temperature: float = 0.8  # below 1: more of what is probable
+    top_k: int = 0  # the most probable words to draw from (0: all)
+    top_p: float = 0.95  # the share of probability to draw from
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between(self, cache=(0, 10_000), cache_weight=(0, 1), sampled=(0, 1_000_000))
+
+
+RECIPES = {"ptb-lstm": Config()}
+
+
+def data(config: Config) -> Dataset:
+    from recipes.writing.treebank import TREEBANK
+
+    return TREEBANK
+
+
+def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
+    from recipes.writing.word_encoder import learn_words
+
+    return base or {"symbols": learn_words(train["text"], config.vocabulary)}
+
+
+def encoder(config: Config, assets: Assets) -> Words:
+    from recipes.writing.word_encoder import Words
+
+    return Words(assets["symbols"])
+
+
+def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
+    import numpy as np
+
+    from recipes.writing.streams import stream_batches
+
+    end = np.array([assets.encoder.end], "int32")  # a text begins as if behind a line break
+    ids = np.concatenate([end, *assets.encoder.rows(examples["text"])])
+    return stream_batches(ids, config.batch_size, config.window)
+
+
+def build(config: Config, assets: Assets) -> keras.Model:
+    import keras
+    from keras import layers
+
+    from recipes.writing.word_layers import CarriedLSTM, TiedEmbedding
+
+    def dropped(x: keras.KerasTensor, share: float) -> keras.KerasTensor:
+        return layers.Dropout(share, noise_shape=(None, 1, None))(x)  # the same at all steps
+
+    ids, following = (keras.Input((None,), dtype="int32", name=name) for name in ("ids", "next"))
+    stream, begins = (keras.Input((), dtype="int32", name=name) for name in ("stream", "begins"))
+    embedding = TiedEmbedding(
+        assets.encoder.size,
+        config.embedding,
+        config.word_dropout,
+        config.sampled,
+        name="embedding",
+    )
+    x = dropped(embedding(ids), config.input_dropout)  # (batch, time, embedding)
+    for number in range(config.layers):
+        rnn = CarriedLSTM(
+            config.units, config.batch_size, config.weight_dropout, name=f"recurrent_{number}"
+        )
+        x = dropped(rnn(x, stream, begins), config.dropout)  # (batch, time, units)
+    x = layers.Dense(config.embedding, name="projection")(x)
+    logs = embedding(following, x)  # log p, (batch, time, 1)
+    inputs = {"ids": ids, "next": following, "stream": stream, "begins": begins}
+    return keras.Model(inputs, logs)
+
+
+def objective(config: Config, assets: Assets) -> Objective:
+    from recipes.writing.word_layers import NegativeLogLikelihood
+
+    return {"loss": NegativeLogLikelihood(), "metrics": []}
+
+
+def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
+    from recipes.writing.word_signatures import Cache, word_signatures
+    from zoo.decoding.sampling import settings
+    from zoo.serving import Served
+
+    cache = Cache(config.cache, config.cache_weight, config.cache_sharpness)
+    limits = {name: getattr(config, name) for name in ("max_bytes", "max_prompt", "max_steps")}
+    words = assets.encoder
+    options = {**limits, **settings(config)}
+    functions = word_signatures(model, words.after_a_line, words.join, cache, **options)
+    return Served(**functions, parts=[model, words])
+
+
+def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.writing import perplexity as measure
+    from recipes.writing.checks import text_checks
+    from zoo.serving.evaluation import training_splits
+
+    logs, repeated = measure.read_text(predictor, examples["text"], config.max_bytes)
+    nats = -float(logs.mean())
+    values = {
+        "perplexity": measure.perplexity(nats),
+        "nats_per_word": nats,
+        "words": len(logs),
+    }
+    splits = training_splits(predictor)
+    if config.cache and splits:
+        held_out = measure.read_text(predictor, splits.validation["text"], config.max_bytes)
+        weight, sharpness = measure.best_cache(*held_out)
+        nats = measure.nats_with_cache(logs, repeated, weight, sharpness)
+        values["cache_perplexity"] = measure.perplexity(nats)
+        values |= {"cache_weight": weight, "cache_sharpness": sharpness}
+    if unknown := assets.encoder.unknown(examples["text"]).total():
+        values["unknown_words"] = unknown  # which are scored as <unk>
+    tables = {}
+    if splits:
+        texts = examples["text"][:20]
+        steps = sum(len(text.split()) for text in texts) // len(texts)
+        made = [answer["continuation"] for answer in predictor.generate(len(texts), steps=steps)]
+        tables["checks"] = text_checks(made, texts, splits.train["text"])
+    return Scores(values, tables)
+
+
+def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
+    from recipes.writing.perplexity import ngram_perplexity
+
+    encode = encoder(config, Assets(prepare(config, splits.train)))
+    value = ngram_perplexity(encode, splits.train["text"], splits.test["text"], 5)
+    return {"5-gram": Scores({"perplexity": value})}
+
+
+def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
+    from recipes.writing.books import read_text
+
+    rest = dict(given)
+    prompt = rest.pop("prompt", "")
+    if "prime" in rest:
+        prompt = "".join(read_text(Path(rest.pop("prime")))["text"]) + prompt
+    return {"text": prompt, **rest}
+
+
+def unread(config: Config, assets: Assets, given: Mapping[str, str]) -> str:
+    unknown = assets.encoder.unknown([given["text"]])
+    shown = " ".join(sorted(unknown)[:20])
+    return f"{unknown.total():,} words that the model does not know: {shown}" * bool(unknown)
+
+
+def show(example: dict, answer: dict) -> str:
+    return " ".join(f"{example['text']} {answer['continuation']}".split())  # on one line
+
+
+def token_labels(
+    config: Config, assets: Assets, x: Mapping[str, np.ndarray]
+) -> dict[str, list[str]]:
+    words = ["", *assets.encoder.words]
+    return {"": [words[number] for number in x["ids"]]}

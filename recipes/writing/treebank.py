@@ -1,0 +1,91 @@
+"""The Penn Treebank as T. Mikolov prepared it for language models of words.
+
+M. Marcus, B. Santorini, M. Marcinkiewicz: Building a Large Annotated Corpus of English, 1993:
+news of the Wall Street Journal. T. Mikolov et al., Interspeech 2010: 10,000 words in lower case,
+without punctuation marks; `N` is a number, `<unk>` any other word, and a line is a sentence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recipes.corpora.bible import bible
+from recipes.writing.books import passages, read_english_bible, read_text
+from zoo.data import Dataset, Examples, File, Urls
+from zoo.data.splits import count, take
+from zoo.errors import ZooError
+
+SPLITS = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
+
+
+def read_treebank(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
+    """Reads the archive of the three files, each as passages of whole sentences."""
+    import zipfile
+
+    with zipfile.ZipFile(paths[0]) as archive:
+        texts = {split: archive.read(name).decode("utf-8") for split, name in SPLITS.items()}
+    return {split: {"text": passages(text)} for split, text in texts.items()}, []
+
+
+def in_order(
+    train: Examples, fractions: Mapping[str, float]
+) -> tuple[dict[str, Examples], list[str]]:
+    """Cuts running text into splits that follow one another: train, validation, test."""
+    total = count(train)
+    sizes = {name: max(1, round(fraction * total)) for name, fraction in fractions.items()}
+    end = total - sum(sizes.values())
+    if end < 1:
+        raise ZooError(f"{total} passages of text are too few to be split. Give more text.")
+    parts, notes = {"train": take(train, range(end))}, []
+    for name, size in sizes.items():
+        parts[name] = take(train, range(end, end + size))
+        notes.append(f"{size:,} {name} rows: the passages behind the others")
+        end += size
+    return parts, notes
+
+
+def sample() -> Examples:
+    people = ["the miller", "mr. berg", "a teacher", "the <unk> of the town"]
+    things = ["the bridge", "his old boat", "N of the sheep"]
+    lines = [
+        "{0} said the river has n't been high",
+        "the water fell on monday and {0} found {1}",
+        "it was N miles from the mill 's wall",
+    ]
+    rows = ["".join(f" {line.format(a, b)} \n" for line in lines) for a in people for b in things]
+    return {"text": rows}
+
+
+TREEBANK = Dataset(
+    name="penn-treebank",
+    title="Penn Treebank, words (Mikolov et al. 2010)",
+    homepage="https://catalog.ldc.upenn.edu/LDC99T42",
+    licence="of the Linguistic Data Consortium; the text may not be passed on",
+    columns={"text": "a passage of running text, a sentence a line"},
+    sources=(
+        Urls(
+            files=(
+                File(
+                    "https://raw.githubusercontent.com/timbmg/RNNLM/"
+                    "e26dff5d8f4b5d07ee459f192ee2131923d7584f/data/ptb.zip",
+                    "6957baa63e145820032f12d3f1e6f4ba71789c3f5dbf289902bc3f0a96beef7a",
+                    1_983_463,
+                ),
+            ),
+            title="Penn Treebank (Mikolov's split)",
+            read=read_treebank,
+            key="ptb",
+        ),
+        dataclasses.replace(
+            bible("en", "en"), title="the Bible in Basic English", read=read_english_bible
+        ),
+    ),
+    sample=sample,
+    label="",
+    deduplicate_by="",
+    splitter=in_order,
+    reader=read_text,
+    suffixes=(".txt",),
+)

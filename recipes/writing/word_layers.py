@@ -1,0 +1,248 @@
+"""Layers of language models of words: tied embeddings, dropped weights, states that are carried."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from zoo.losses import StepLoss, sum_over_replicas
+
+IMPOSSIBLE = -1e9  # logit of an id that is never predicted
+
+
+@keras.saving.register_keras_serializable("zoo")
+class TiedEmbedding(layers.Embedding):
+    """Ids to vectors E x; and, given states h, the next ids to their log-probabilities.
+
+        log p(next | h) = log softmax(E h + b)
+
+    Both ways share E (H. Inan, K. Khosravi, R. Socher; O. Press, L. Wolf: both 2017). In training,
+    whole rows of E are hidden, a word everywhere or nowhere (Y. Gal, Z. Ghahramani: A Theoretically
+    Grounded Application of Dropout in Recurrent Neural Networks, NIPS 2016).
+
+    With `sampled`, the softmax of training is over the next id and that many others, drawn by
+    rank, p(k) = log(1 + 1 / k) / log(ids), and corrected by how often they are drawn (Y. Bengio,
+    J.-S. Senécal 2008). So ids must be in the order of their frequency, 0 being padding.
+
+    Args:
+      size: number of ids.
+      units: of a vector.
+      word_dropout: share of the ids hidden in a step.
+      sampled: ids of the softmax in training; 0 for all.
+
+    Call arguments:
+      ids: int `(batch, time)`.
+      states: float `(batch, time, units)`, or None.
+
+    Returns:
+      Without states, vectors, float `(batch, time, units)`; with them, float32 `(batch, time, 1)`,
+      the log-probability of `ids`, in nats.
+    """
+
+    def __init__(
+        self, size: int, units: int, word_dropout: float = 0.0, sampled: int = 0, **kwargs: Any
+    ) -> None:
+        kwargs = {"embeddings_initializer": keras.initializers.RandomUniform(-0.1, 0.1), **kwargs}
+        super().__init__(size, units, **kwargs)
+        self.word_dropout, self.sampled = word_dropout, sampled
+        self.generator = keras.random.SeedGenerator()
+
+    def build(self, ids_shape: tuple, states_shape: tuple | None = None) -> None:
+        if not self.built:
+            super().build(ids_shape)
+            self.bias = self.add_weight(
+                shape=(self.input_dim,), initializer="zeros", name="softmax_bias"
+            )
+
+    def call(self, ids: Any, states: Any = None, training: bool = False) -> Any:
+        if states is not None:
+            flat = ops.reshape(states, (-1, self.output_dim))
+            numbers = ops.reshape(ids, (-1,))
+            score = self._sampled if training and self.sampled else self._whole
+            return ops.reshape(score(numbers, flat), (*ops.shape(ids), 1))
+        vectors = super().call(ids)
+        if training and self.word_dropout:
+            kept = ops.ones((self.input_dim, 1), self.compute_dtype)
+            kept = keras.random.dropout(kept, self.word_dropout, seed=self.generator)
+            vectors = vectors * ops.take(kept, ids, axis=0)
+        return vectors
+
+    def logits(self, states: Any) -> Any:
+        """Returns logits of all ids, float32 `(rows, ids)`, of states, float `(rows, units)`."""
+        product = self._products(states, self.embeddings)
+        padding = ops.cast(ops.equal(ops.arange(self.input_dim), 0), "float32") * IMPOSSIBLE
+        return product + ops.cast(self.bias, "float32") + padding
+
+    def _products(self, states: Any, vectors: Any) -> Any:
+        states, vectors = (ops.cast(each, self.compute_dtype) for each in (states, vectors))
+        return ops.cast(ops.matmul(states, ops.transpose(vectors)), "float32")
+
+    def _whole(self, ids: Any, states: Any) -> Any:
+        return -ops.sparse_categorical_crossentropy(ids, self.logits(states), from_logits=True)
+
+    def _sampled(self, ids: Any, states: Any) -> Any:
+        span = math.log(self.input_dim)  # of ids 1 … size - 1
+        drawn = keras.random.uniform((self.sampled,), seed=self.generator, dtype="float32")
+        others = ops.clip(ops.cast(ops.exp(drawn * span), "int32"), 1, self.input_dim - 1)
+        bias = ops.cast(self.bias, "float32")
+        right = ops.cast(states, self.compute_dtype) * ops.cast(
+            ops.take(self.embeddings, ids, axis=0), self.compute_dtype
+        )
+        right = ops.cast(ops.sum(right, axis=-1), "float32") + ops.take(bias, ids)
+        wrong = self._products(states, ops.take(self.embeddings, others, axis=0))
+        # So that their sum is expected to be that of all.
+        expected = self.sampled / span * ops.log1p(1 / ops.cast(others, "float32"))
+        wrong += ops.take(bias, others) - ops.log(expected)
+        same = ops.equal(ops.expand_dims(ids, -1), others)  # drawn by chance
+        wrong = ops.where(same, IMPOSSIBLE, wrong)
+        both = ops.concatenate([ops.expand_dims(right, -1), wrong], axis=-1)
+        return right - ops.logsumexp(both, axis=-1)
+
+    def save_own_variables(self, store: Any) -> None:
+        for number, weight in enumerate(self.weights):  # that of Keras omits the bias
+            store[str(number)] = weight
+
+    def load_own_variables(self, store: Any) -> None:
+        for number, weight in enumerate(self.weights):
+            weight.assign(store[str(number)])
+
+    def compute_output_shape(self, ids_shape: tuple, states_shape: tuple | None = None) -> tuple:
+        return (*ids_shape, self.output_dim if states_shape is None else 1)
+
+    def compute_output_spec(self, ids: Any, states: Any = None, training: bool = False) -> Any:
+        shape = self.compute_output_shape(ids.shape, None if states is None else states.shape)
+        return keras.KerasTensor(shape, self.compute_dtype if states is None else "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        own = {"size": config.pop("input_dim"), "units": config.pop("output_dim")}
+        return {**config, **own, "word_dropout": self.word_dropout, "sampled": self.sampled}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WeightDropLSTM(layers.LSTM):
+    """An LSTM that hides weights between its states in training, the same ones at all steps.
+
+    S. Merity, N. Keskar, R. Socher: Regularizing and Optimizing LSTM Language Models, ICLR 2018.
+
+    Args:
+      units: size of the state.
+      weight_dropout: share of the weights from state to state that is hidden in a step.
+      **kwargs: of `keras.layers.LSTM`.
+    """
+
+    def __init__(self, units: int, weight_dropout: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self.weight_dropout = weight_dropout
+        self.generator = keras.random.SeedGenerator()
+
+    def inner_loop(
+        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
+    ) -> Any:
+        if not (training and self.weight_dropout):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        kernel = self.cell.recurrent_kernel
+        dropped = keras.random.dropout(kernel, self.weight_dropout, seed=self.generator)
+        # Not by Keras' own setattr, which would track it.
+        object.__setattr__(self.cell, "recurrent_kernel", dropped)
+        try:
+            return super().inner_loop(sequences, initial_state, mask, training)
+        finally:
+            object.__setattr__(self.cell, "recurrent_kernel", kernel)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weight_dropout": self.weight_dropout}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class CarriedLSTM(layers.Layer):
+    """An LSTM that begins each window with the state in which the window before has ended.
+
+    The states are variables, so that a checkpoint has them. Training and evaluation have their
+    own. Gradients end at the window (backpropagation through time, truncated).
+
+    Args:
+      units: size of the state.
+      streams: texts that are read side by side.
+      weight_dropout: of `WeightDropLSTM`.
+
+    Call arguments:
+      sequences: float `(batch, time, features)`.
+      stream: int `(batch,)`, the number of each row's text, from 0.
+      begins: int `(batch,)`, 1 where the text begins here, with an empty state.
+
+    Returns:
+      float `(batch, time, units)`.
+    """
+
+    def __init__(
+        self, units: int, streams: int, weight_dropout: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units, self.streams, self.weight_dropout = units, streams, weight_dropout
+        self.lstm = WeightDropLSTM(
+            units,
+            weight_dropout,
+            return_sequences=True,
+            return_state=True,
+            dtype=self.dtype_policy,
+            name="lstm",
+        )
+
+    def build(self, sequences_shape: tuple, stream_shape: tuple, begins_shape: tuple) -> None:
+        self.lstm.build(sequences_shape)
+        self.training_state, self.evaluation_state = (
+            self.add_weight(
+                shape=(self.streams, 2 * self.units),
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
+                name=name,
+            )
+            for name in ("training_state", "evaluation_state")
+        )
+
+    def call(self, sequences: Any, stream: Any, begins: Any, training: bool = False) -> Any:
+        memory = self.training_state if training else self.evaluation_state
+        state = ops.take(memory, stream, axis=0)
+        state = ops.where(ops.expand_dims(begins, -1) > 0, 0.0, state)
+        state = ops.split(ops.cast(state, self.compute_dtype), 2, axis=-1)
+        outputs, *state = self.lstm(sequences, initial_state=list(state), training=training)
+        # Each replica has some of the rows; all of them keep all states. A row may be there twice.
+        new = ops.cast(ops.concatenate(state, axis=-1), "float32")
+        new = ops.concatenate([new, ops.ones_like(new[:, :1])], axis=-1)
+        place = ops.expand_dims(stream, -1)
+        new = sum_over_replicas(ops.scatter(place, new, (self.streams, 2 * self.units + 1)))
+        count = new[:, -1:]
+        memory.assign(ops.where(count > 0, new[:, :-1] / ops.maximum(count, 1.0), memory))
+        return outputs
+
+    def compute_output_shape(
+        self, sequences_shape: tuple, stream_shape: tuple, begins_shape: tuple
+    ) -> tuple:
+        return (*sequences_shape[:-1], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("units", "streams", "weight_dropout")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class NegativeLogLikelihood(StepLoss):
+    """The mean of -log p over real steps, where the network itself gives log p.
+
+    Call arguments:
+      y_true: ids `(batch, time)`, 0 at padding.
+      y_pred: float32 `(batch, time, ways)`: their log-probabilities, in one or several ways, of
+        which the mean counts.
+    """
+
+    def __init__(self, name: str = "negative_log_likelihood", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def terms(self, y_true: Any, y_pred: Any) -> Any:
+        return -ops.mean(y_pred, axis=-1)

@@ -1,0 +1,122 @@
+"""Every recipe in ONNX and LiteRT: what the network answers is what Keras answers."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo.serving.portable import bundle
+
+TOLERANCE = 1e-5
+
+
+def examples_of(predictor):
+    """Returns the inputs of the network of some rows of the sample, without padding."""
+    batches = predictor.recipe.batches(
+        predictor.config, predictor.assets, predictor.recipe.dataset.sample()
+    )
+    first = bundle.network(predictor).inputs[0].name
+    rows = []
+    for number in range(min(batches.rows, 4)):
+        x, _ = batches.take(np.array([number]))
+        rows.append(
+            {
+                name: np.asarray(v)[0]
+                for name, v in (x if isinstance(x, dict) else {first: x}).items()
+            }
+        )
+    return rows
+
+
+def together(rows):
+    """Puts rows into one batch, padded with 0."""
+    batch = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        longest = [max(sizes) for sizes in zip(*(v.shape for v in values), strict=True)]
+        batch[name] = np.stack(
+            [np.pad(v, [(0, n - m) for n, m in zip(longest, v.shape, strict=True)]) for v in values]
+        )
+    return batch
+
+
+def keras_answer(function, row):
+    return {n: v.numpy() for n, v in function.call(**tensors(row)).items()}
+
+
+def tensors(row):
+    return {name: tf.constant(value[np.newaxis]) for name, value in row.items()}
+
+
+def assert_equal(found, due, steps=None):
+    for name, value in due.items():
+        given = found[name][:, : value.shape[1]] if value.ndim > 2 else found[name]
+        scale = max(1.0, float(np.abs(value).max()))
+        np.testing.assert_allclose(given, value, atol=TOLERANCE * scale, err_msg=name)
+
+
+def steps_of(function):
+    """Returns an input of a generator's step: an id, and a state that is not zeros."""
+    chance = np.random.default_rng(0)
+    return {
+        spec.name: np.array([1], "int32") if spec.dtype == tf.int32
+        else chance.normal(size=(1, *spec.shape[1:])).astype(spec.dtype.as_numpy_dtype)
+        for spec in function.inputs
+    }  # fmt: skip
+
+
+def functions_of(predictor):
+    functions = {"model": bundle.network(predictor), "step": bundle.step(predictor)}
+    return {name: function for name, function in functions.items() if function is not None}
+
+
+def test_onnx(chosen, predictor_of):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs rnn-zoo[onnx]")
+    from zoo.serving.portable.onnx_graph import convert
+
+    predictor = predictor_of(chosen)
+    for name, function in functions_of(predictor).items():
+        proto = convert(*function, predictor.model, {"rnn-zoo": "{}"})
+        assert "Loop" not in {node.op_type for node in proto.graph.node}
+        session = onnxruntime.InferenceSession(
+            proto.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        names = [output.name for output in session.get_outputs()]
+
+        def run(inputs, session=session, names=names):
+            return dict(zip(names, session.run(names, inputs), strict=True))
+
+        if name == "step":
+            given = steps_of(function)
+            due = function.call(**{key: tf.constant(value) for key, value in given.items()})
+            assert_equal(run(given), {key: value.numpy() for key, value in due.items()})
+            continue
+        rows = examples_of(predictor)
+        batch = run(together(rows))
+        for number, row in enumerate(rows):
+            due = keras_answer(function, row)
+            assert_equal(run({key: value[np.newaxis] for key, value in row.items()}), due)
+            assert_equal({key: value[number : number + 1] for key, value in batch.items()}, due)
+
+
+def test_litert(chosen, predictor_of, tmp_path):
+    pytest.importorskip("ai_edge_litert", reason="needs rnn-zoo[litert]")
+    from zoo.serving.portable import litert, reader
+
+    predictor = predictor_of(chosen)
+    stored = json.dumps(bundle.describe(predictor))
+    (tmp_path / "model.json").write_text(stored)
+    for name, function in functions_of(predictor).items():
+        file = litert.with_metadata(litert.convert(*function), "rnn-zoo", stored)
+        assert b"Flex" not in file.replace(stored.encode(), b"")
+        (tmp_path / f"{name}.tflite").write_bytes(file)
+        model = reader.load(tmp_path / f"{name}.tflite")
+        if name == "step":
+            given = steps_of(function)
+            due = function.call(**{key: tf.constant(value) for key, value in given.items()})
+            assert_equal(model.run(**given), {key: value.numpy() for key, value in due.items()})
+            continue
+        for row in examples_of(predictor)[:2]:
+            found = model.run(**{key: value[np.newaxis] for key, value in row.items()})
+            assert_equal(found, keras_answer(function, row))

@@ -1,0 +1,138 @@
+"""Text that comes as it is generated, and a server that stops."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+from zoo.errors import UsageError
+from zoo.server.config import ModelConfig
+from zoo.server.run import wait_until
+
+GENERATE = "/v1/models/half:generate"
+
+
+class Predictor:
+    """Streams what it is told to; only `prompt` is known."""
+
+    labels = ()
+
+    def stream(self, *, prompt="", steps=3, **others):
+        if others or not isinstance(prompt, str):
+            raise UsageError("stream takes prompt and steps.")
+        return iter([f"{prompt}{number}" for number in range(steps)])
+
+
+@pytest.fixture
+def generating(server):
+    """The server, whose newest version has a predictor that generates."""
+    servable = server.running.service.models.find("half").servable
+    servable.predictor = Predictor()
+    yield server
+    servable.predictor = None
+
+
+def events(text):
+    found = []
+    for block in text.split("\n\n")[:-1]:
+        kind = re.search("event: (.*)", block)
+        found.append((kind and kind[1], json.loads(re.search("data: (.*)", block)[1])))
+    return found
+
+
+def test_text_comes_as_it_is_generated(generating):
+    found = generating.post(GENERATE, {"prompt": "é", "steps": 2})
+    assert found.headers["content-type"].startswith("text/event-stream")
+    assert events(found.text) == [
+        (None, {"text": "é0"}),
+        (None, {"text": "é1"}),
+        ("end", {"count": 2}),
+    ]
+    version = generating.running.service.models.find("half")
+    assert wait_until(lambda: version.users == 0, 5)
+
+
+def test_what_cannot_be_generated_is_refused(generating, server):
+    for asked, message in (
+        ({"temperature": "x"}, "stream takes prompt"),
+        ({"prime": "/etc/passwd"}, "'prime' names a file"),
+    ):
+        found = generating.post(GENERATE, asked)
+        assert found.code == 400
+        assert message in found.json["error"]
+    found = server.post("/v1/models/half/versions/1:generate", {})
+    assert "generates text" in found.json["error"]
+
+
+def test_a_server_that_stops_answers_what_it_has_begun(base, serving):
+    with serving([ModelConfig("half", base)], drain_seconds=0.5) as client:
+        codes = []
+
+        def ask():
+            for _ in range(20):
+                found = client.post("/v1/models/half:predict", {"instances": [0.0]})
+                codes.append((found.code, found.headers.get("connection")))
+
+        ask()
+        assert {code for code, _ in codes} == {200}
+        client.loop.call_soon_threadsafe(client.running.stop)
+        assert wait_until(lambda: client.get("/healthz").code == 503, 5)
+        codes.clear()
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+        assert set(codes) == {(200, "close")}
+
+
+@pytest.mark.slow
+def test_the_command_serves_and_stops_when_it_is_told_to(base, tmp_path):
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zoo", "serve", base, "--rest-port", "0", "--grpc-port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ,
+        )
+    with process:
+        line = process.stdout.readline()
+        assert line.startswith("Serving half at http://127.0.0.1:"), line
+        port = re.search(r":(\d+),", line)[1]
+        body = b'{"instances": [0.0]}'
+        url = f"http://127.0.0.1:{port}/v1/models/half:predict"
+        with urllib.request.urlopen(url, body, timeout=60) as answer:
+            assert json.loads(answer.read()) == {"predictions": [3.0]}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["event"] for line in lines][-1] == "stopped"
+    (request,) = [line for line in lines if line["event"] == "request"]
+    assert (request["model"], request["code"], request["api"]) == ("half", "OK", "REST/predict")
+
+
+@pytest.mark.slow
+def test_a_recipe_streams_what_it_generates(run_of, serving):
+    config = ModelConfig("writer", run_of("shakespeare-lstm"), single=True)
+    with serving([config]) as client:
+        asked = {"prompt": "ROMEO:", "steps": 12, "seed": 1}
+        *texts, end = events(client.post("/v1/models/writer:generate", asked).text)
+        assert end == ("end", {"count": 12})
+        servable = client.running.service.models.find("writer").servable
+        expected = list(servable.predictor.stream(**asked))
+        assert [value["text"] for _, value in texts] == expected
+
+
+def test_nothing_is_left_when_a_client_goes(generating):
+    """The version that a stream uses is free again when its client hangs up."""
+    version = generating.running.service.models.find("half")
+    version.servable.predictor.stream = lambda **given: iter(lambda: "x", None)  # without end
+    with urllib.request.urlopen(generating.url + GENERATE, b"{}", timeout=10) as answer:
+        assert answer.readline().startswith(b"data: ")
+        assert version.users == 1
+    assert wait_until(lambda: version.users == 0, 10)

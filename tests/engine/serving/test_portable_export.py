@@ -1,0 +1,141 @@
+"""`zoo export --format onnx|litert`: what is written, who reads it, and what is refused."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+
+import zoo
+from zoo.errors import UsageError
+from zoo.serving import portable
+from zoo.serving.portable import bundle, twin
+
+TEXTS = ["What a film!", "", "Rock’n’roll e\u0301te\u0301 \u200b 😀 <br />", "not good " * 50]
+
+ASK = """
+import sys
+from zoo.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+assert not {"tensorflow", "keras", "pandas"} & set(sys.modules)
+"""
+
+pytest.importorskip("onnxruntime", reason="needs rnn-zoo[onnx]")
+
+
+@pytest.fixture(scope="module")
+def version(sample_run, tmp_path_factory):
+    return zoo.export(sample_run, tmp_path_factory.mktemp("onnx"), format="onnx")
+
+
+def test_the_folder_has_all_that_an_answer_needs(version):
+    import onnx
+
+    names = {path.name for path in version.iterdir()}
+    assert {"model.onnx", "model.json", *bundle.READERS, "card.md", "config.json"} <= names
+    stored = (version / "model.json").read_text("utf-8")
+    about = json.loads(stored)
+    assert (about["inputs"], about["outputs"]) == (["ids"], ["output"])
+    metadata = {each.key: each.value for each in onnx.load(version / "model.onnx").metadata_props}
+    assert metadata == {"rnn-zoo": stored}
+
+
+def test_it_answers_as_the_run(version, sample_run, tmp_path):
+    found = portable.load(version.parent).predict(TEXTS)
+    for mine, due in zip(found, zoo.load(sample_run).predict(TEXTS), strict=True):
+        assert mine["label"] == due["label"]
+        assert mine["probabilities"] == pytest.approx(due["probabilities"], abs=1e-5)
+    alone = tmp_path / "model.onnx"  # its metadata are enough
+    alone.write_bytes((version / "model.onnx").read_bytes())
+    assert portable.load(alone).predict(TEXTS) == found
+    assert portable.load(alone).predict([]) == []
+
+
+def test_quantised(sample_run, version, tmp_path):
+    small = zoo.export(sample_run, tmp_path, format="onnx", precision="int8")
+    assert (small / "model.onnx").stat().st_size < (version / "model.onnx").stat().st_size
+    for mine, due in zip(
+        portable.load(small).predict(TEXTS), portable.load(version).predict(TEXTS), strict=True
+    ):
+        assert mine["score"] == pytest.approx(due["score"], abs=0.05)
+
+
+def test_predict_asks_it_without_tensorflow(version, sample_run, tmp_path, cli):
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, "predict", version, "--json", *TEXTS],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    due = [
+        json.loads(line) for line in cli("predict", sample_run, "--json", *TEXTS).out.splitlines()
+    ]
+    assert [list(row) for row in found] == [list(row) for row in due]
+    for mine, theirs in zip(found, due, strict=True):
+        assert (mine["text"], mine["label"]) == (theirs["text"], theirs["label"])
+        assert mine["score"] == pytest.approx(theirs["score"], abs=1e-5)
+    assert cli("predict", version, TEXTS[0]).out == cli("predict", sample_run, TEXTS[0]).out
+
+
+def test_a_packed_model_has_a_twin_once_it_was_exported(version, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path))
+    assert twin.find_twin("imdb-lstm") is None
+    twin.keep("imdb-lstm", version)
+    twin.keep("imdb-lstm", version)  # it is there
+    folder = twin.find_twin("imdb-lstm")
+    assert folder.is_relative_to(tmp_path)
+    assert twin.answers(folder, TEXTS) == [
+        dict(sorted(answer.items())) for answer in portable.load(version).predict(TEXTS)
+    ]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert twin.find_twin("imdb-lstm") is None  # without the engine
+    assert twin.find_twin(str(tmp_path / "none")) is None
+
+
+def test_what_is_refused(version, sample_run, tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match=r"export for machines without TensorFlow.*reader\.py"):
+        zoo.load(version)
+    with pytest.raises(UsageError, match="onnx has no precision 'float16'"):
+        zoo.export(sample_run, tmp_path, format="onnx", precision="float16")
+    with pytest.raises(UsageError, match="precision is for the formats litert and onnx"):
+        zoo.export(sample_run, tmp_path, precision="int8")
+    with pytest.raises(UsageError, match="An ensemble is exported to serve"):
+        zoo.export(sample_run, tmp_path, format="onnx", ensemble=[sample_run])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"pip install 'rnn-zoo\[onnx\]'"):
+        zoo.export(sample_run, tmp_path, format="onnx")
+    with pytest.raises(FileNotFoundError, match="no exported model"):
+        portable.load(tmp_path)
+
+
+def test_an_operation_that_onnx_lacks_is_named():
+    import keras
+    import tensorflow as tf
+
+    from zoo.errors import ZooError
+    from zoo.serving.portable.onnx_graph import convert
+
+    inputs = keras.Input((3,), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    spec = tf.TensorSpec([None, 3], tf.float32, name="x")
+    with pytest.raises(ZooError, match=r"the operation Digamma .*does not know"):
+        convert(lambda x: {"output": tf.math.digamma(model(x))}, [spec], model)
+
+
+def test_a_damaged_export_is_named(version, tmp_path):
+    import shutil
+
+    from zoo.errors import ZooError
+
+    folder = shutil.copytree(version, tmp_path / "copy")
+    (folder / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(ZooError, match="is damaged or of another version"):
+        twin.answers(folder, TEXTS)
+    (folder / "model.json").write_text("[]")
+    with pytest.raises(ZooError, match=r"model\.json"):
+        twin.find_twin(str(folder))

@@ -1,0 +1,98 @@
+"""The wide part: what the graph computes is what scikit-learn has fitted."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from recipes.classifying import small, wide
+from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy
+from zoo.data.batching import Ragged
+
+BASE = 12
+ROWS = [[2, 3, 3, 4], [5, 3], [2, 3, 2, 3, 2], [6], [7, 8, 9, 5, 5], [5, 3, 7], [2, 4], [9, 9]]
+LABELS = ["a", "b", "a", "b", "c", "b", "a", "c"]
+
+
+def ragged(rows):
+    return Ragged([np.array(row, "int32") for row in rows])
+
+
+def tfidf():
+    """TF-IDF of ids as scikit-learn has it."""
+    return TfidfVectorizer(
+        tokenizer=str.split, token_pattern=None, ngram_range=(1, 2), sublinear_tf=True
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_graph_answers_as_scikit_learn(classes):
+    kept = [place for place, label in enumerate(LABELS) if classes == 3 or label != "c"]
+    rows, labels = [ROWS[place] for place in kept], [LABELS[place] for place in kept]
+    learnt = wide.fit(ragged(rows), labels, BASE)
+    texts = [" ".join(map(str, row)) for row in rows]
+    vectoriser = tfidf()
+    model = LogisticRegression(C=learnt["strength"], max_iter=1000)
+    model.fit(vectoriser.fit_transform(texts), labels)
+    # Of the last, nothing is known but a word.
+    unseen = [[3, 2, 3, 9, 3], [5, 11], [4], [7, 7, 7, 7]]
+    expected = model.predict_proba(
+        vectoriser.transform(" ".join(map(str, row)) for row in [*rows, *unseen])
+    )
+    ids = ragged([*rows, *unseen]).padded(np.arange(len(rows) + len(unseen)))
+    logits = wide.wide_logits(learnt)(ids)
+    assert logits.shape == (len(ids), classes)
+    np.testing.assert_allclose(keras.ops.softmax(logits), expected, atol=1e-3)
+
+
+def test_it_survives_saving_and_is_silent_in_training(tmp_path):
+    layer = wide.wide_logits(wide.fit(ragged(ROWS), LABELS, BASE))
+    ids = keras.Input((None,), dtype="int32")
+    keras.Model(ids, layer(ids)).save(tmp_path / "wide.keras")
+    again = keras.saving.load_model(tmp_path / "wide.keras")
+    batch = ragged(ROWS).padded(np.arange(len(ROWS)))
+    np.testing.assert_array_equal(again(batch), layer(batch))
+    assert not np.any(layer(batch, training=True))
+    assert not layer.trainable_weights
+
+
+def test_logits_of_a_training_row_are_of_models_that_have_not_seen_it():
+    learnt = wide.fit(ragged(ROWS), LABELS, BASE)
+    before = wide.held_out_logits(ragged(ROWS), LABELS, ["a", "b", "c"], learnt)
+    changed = ["b", *LABELS[1:]]  # of the first row
+    after = wide.held_out_logits(ragged(ROWS), changed, ["a", "b", "c"], learnt)
+    assert before.shape == (len(ROWS), 3)
+    assert np.isfinite(before).all()
+    assert np.abs(after[1:] - before[1:]).max() > 0.01
+    # A class whose only row is held out has the lowest logit there.
+    alone = wide.held_out_logits(ragged([*ROWS, [10]]), [*LABELS, "d"], [*"abcd"], learnt)
+    assert alone[-1, 3] == alone[-1].min()
+
+
+def test_the_loss_adds_logits_that_come_with_the_target():
+    y = np.array([0, 2])
+    logits = np.array([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]], "float32")
+    network = np.array([[0.5, 0.0, 0.2], [0.1, 0.3, 3.0]], "float32")
+    both = wide.with_logits(y, logits)
+    alone = keras.ops.softmax(network)
+    loss = ClassCrossEntropy()(both, alone)
+    assert float(loss) == pytest.approx(
+        float(ClassCrossEntropy()(y, keras.ops.softmax(network + logits))), rel=1e-5
+    )
+    accuracy = ClassAccuracy()
+    accuracy.update_state(both, alone)
+    assert float(accuracy.result()) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(180, (8, 27, 7)), (900, (16, 11, 3)), (18_000, (64, 3, 2))]
+)
+def test_settings_follow_the_rows(rows, expected):
+    settings = small.settings(rows, epochs=3, batch_size=64, patience=2)
+    assert (settings["batch_size"], settings["epochs"], settings["patience"]) == expected
+    assert settings["wide"]
+
+
+def test_many_rows_keep_the_settings_of_the_recipe():
+    assert small.settings(30_000, epochs=3, batch_size=64, patience=2) == {}

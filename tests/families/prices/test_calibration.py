@@ -1,0 +1,86 @@
+"""Volatility is the standard deviation of the return, and bands hold what they say."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+import zoo
+from recipes.prices.calibration import PRIOR, WARM_UP, calibrated, mean_absolute
+
+LEVELS = (0.005, 0.01, 0.02, 0.04)
+
+
+def walk(level, rows, days, parts=30):
+    """Returns open, high, low and close of random walks of constant volatility, `(rows, days)`."""
+    draw = np.random.default_rng(5)
+    moves = draw.normal(0, level / parts**0.5, (rows, days, parts))
+    paths = np.cumsum(moves.reshape(rows, -1), axis=1).reshape(moves.shape)
+    start = np.concatenate([np.zeros((rows, 1)), paths[:, :-1, -1]], axis=1)[..., None]
+    paths = np.concatenate([start, paths], axis=-1)
+    parts = (paths[..., 0], paths.max(-1), paths.min(-1), paths[..., -1])
+    return dict(
+        zip(("open", "high", "low", "close"), (100 * np.exp(part) for part in parts), strict=True)
+    )
+
+
+def test_the_mean_absolute_value_is_that_of_a_students_t():
+    df = np.array([2.1, 3.0, 8.0, 50.0], "float32")
+    expected = [2 * stats.t(v).expect(lambda x: x, lb=0) for v in df]
+    np.testing.assert_allclose(mean_absolute(df), expected, rtol=1e-3)
+
+
+def test_a_forecast_is_corrected_by_days_before_it_alone():
+    draw = np.random.default_rng(1)
+    returns = 0.02 * draw.standard_normal((2, 60)).astype("float32")
+    real = np.ones((2, 60), bool)
+    real[1, 40:] = False
+    forecasts = {
+        "location": tf.zeros((2, 60, 2)),
+        "scale": tf.fill((2, 60, 2), 0.01),
+        "freedom": tf.fill((2, 60, 2), 5.0),
+        "variance": tf.constant([1e-4, 2e-4]) * tf.ones((2, 60, 2)),
+    }
+    scale, volatility = (
+        part.numpy() for part in calibrated(tf.constant(returns), tf.constant(real), forecasts)
+    )
+    np.testing.assert_allclose(scale[:, :WARM_UP], 0.01, rtol=1e-6)
+    # By hand: equal forecasts have equal weights.
+    day = 30
+    count = day - WARM_UP
+    squares = returns[0, 1 + WARM_UP : day + 1] ** 2
+    ratio = (squares.sum() + PRIOR * 1e-4) / ((count + PRIOR) * 1e-4)
+    assert volatility[0, day, 0] == pytest.approx(np.sqrt(1e-4 * ratio), rel=1e-4)
+    pairs = returns[0, 1 + WARM_UP : day] + returns[0, 2 + WARM_UP : day + 1]
+    ratio = (np.sum(pairs**2) + PRIOR * 2e-4) / ((len(pairs) + PRIOR) * 2e-4)
+    assert volatility[0, day, 1] == pytest.approx(np.sqrt(2e-4 * ratio), rel=1e-4)
+    changed = returns.copy()
+    changed[:, day + 1 :] *= 5
+    later = calibrated(tf.constant(changed), tf.constant(real), forecasts)
+    for one, other in zip((scale, volatility), later, strict=True):
+        np.testing.assert_array_equal(one[:, : day + 1], other[:, : day + 1])
+        assert np.isfinite(other).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stocks-lstm", "stocks-gru"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_random_walks_of_any_volatility(name, level):
+    bars = walk(level, 300, 500)
+    model = zoo.load(name)
+    for shown in (bars, {"close": bars["close"]}):
+        rows = {key: value[:, :-1].tolist() for key, value in shown.items()}
+        signature = "bars" if len(shown) > 1 else None
+        answers = model.predict(rows, **({"signature": signature} if signature else {}))
+        volatility = np.array([answer["volatility"] for answer in answers])
+        np.testing.assert_allclose(
+            volatility.mean(axis=0) / level, np.arange(1, 6) ** 0.5, rtol=0.035
+        )
+        # What follows is normal: the share of it in the band is known, not sampled.
+        last = bars["close"][:, -2]
+        low, high = (
+            np.log(np.array([answer[side][0] for answer in answers]) / last) / level
+            for side in ("low_80", "high_80")
+        )
+        inside = stats.norm.cdf(high) - stats.norm.cdf(low)
+        assert inside.mean() == pytest.approx(0.8, abs=0.03)

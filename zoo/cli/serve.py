@@ -1,0 +1,201 @@
+"""`zoo serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli import options
+from zoo.errors import ZooError
+
+_PORT = click.IntRange(0, 65535)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+# TF Serving writes its options with underscores: `--model_config_file` is the same.
+@click.command(context_settings={"token_normalize_func": lambda name: name.replace("_", "-")})
+@click.argument(
+    "models", metavar="[NAME=]MODEL_OR_DIR...", nargs=-1, shell_complete=options.complete_model
+)
+@click.option(
+    "--rest-port", "--rest-api-port", type=_PORT, default=8501, show_default=True, help="For HTTP."
+)
+@click.option(
+    "--grpc-port", "--port", type=_PORT, default=8500, show_default=True, help="For gRPC."
+)
+@click.option("--no-grpc", is_flag=True, help="Serve HTTP only.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="To listen at; 0.0.0.0 for all networks.",
+)
+@click.option(
+    "--model-config-file",
+    type=_FILE,
+    metavar="FILE",
+    help="Models, versions and labels, as TF Serving reads them.",
+)
+@click.option(
+    "--model-config-file-poll-wait-seconds",
+    type=click.FloatRange(0),
+    default=0,
+    metavar="S",
+    show_default=True,
+    help="Read this file again; 0: never.",
+)
+@click.option(
+    "--file-system-poll-wait-seconds",
+    type=click.FloatRange(0),
+    default=1,
+    metavar="S",
+    show_default=True,
+    help="Look for new versions; 0: never.",
+)
+@click.option(
+    "--batching-parameters-file",
+    type=_FILE,
+    metavar="FILE",
+    help="How requests are put together, as TF Serving reads it.",
+)
+@click.option(
+    "--monitoring-config-file",
+    type=_FILE,
+    metavar="FILE",
+    help="Where the metrics are, as TF Serving reads it.",
+)
+@click.option(
+    "--enable-model-warmup/--no-model-warmup",
+    default=True,
+    show_default=True,
+    help="Compute the warm-up requests of a version before it answers.",
+)
+@click.option(
+    "--unload-first",
+    is_flag=True,
+    help="Unload a version before the next is loaded: half of the memory, requests wait.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    default=30,
+    show_default=True,
+    metavar="S",
+    help="Seconds of a request.",
+)
+@click.option(
+    "--max-body",
+    type=click.IntRange(1000),
+    default=16 * 2**20,
+    show_default=True,
+    metavar="BYTES",
+    help="Largest request.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    metavar="N",
+    help="Most rows of a request.",
+)
+@click.option(
+    "--token-file",
+    type=_FILE,
+    metavar="FILE",
+    help="Ask for the bearer token in FILE.  [default: ZOO_SERVE_TOKEN]",
+)
+@click.option(
+    "--cors", multiple=True, metavar="ORIGIN", help="Pages of ORIGIN may ask. May be repeated."
+)
+@click.option("--model-name", hidden=True, help="As TF Serving has it.")
+@click.option("--model-base-path", hidden=True, help="As TF Serving has it.")
+@click.option(
+    "--allow-version-labels-for-unavailable-models",
+    "labels_first",
+    is_flag=True,
+    hidden=True,
+    help="As TF Serving has it; labels may always come first here.",
+)
+@click.option("--allow-reload", is_flag=True, help="Let gRPC clients choose other models.")
+@options.trust
+def serve(
+    models: tuple[str, ...],
+    rest_port: int,
+    grpc_port: int,
+    no_grpc: bool,
+    host: str,
+    model_config_file: Path | None,
+    model_config_file_poll_wait_seconds: float,
+    file_system_poll_wait_seconds: float,
+    batching_parameters_file: Path | None,
+    monitoring_config_file: Path | None,
+    enable_model_warmup: bool,
+    unload_first: bool,
+    timeout: float,
+    max_body: int,
+    max_rows: int,
+    token_file: Path | None,
+    cors: tuple[str, ...],
+    allow_reload: bool,
+    model_name: str | None,
+    model_base_path: str | None,
+    labels_first: bool,
+    trust: bool,
+) -> None:
+    """Answer over HTTP and gRPC as TF Serving does, and by KServe's protocol.
+
+    MODEL_OR_DIR is a recipe's name, a run, or a directory that `zoo export` writes; new versions
+    in it are found, and replace the old without a failed request. Needs the extra `serve`.
+    """
+    import dataclasses
+
+    del labels_first
+    if (model_name is None) != (model_base_path is None):
+        raise click.UsageError("--model_name and --model_base_path belong together.")
+    if model_base_path is not None:
+        models = (*models, f"{model_name}={model_base_path}")
+    options.import_tensorflow()
+    try:
+        import uvicorn  # noqa: F401
+
+        from zoo.server import config, log, run
+    except ModuleNotFoundError as error:
+        raise ZooError(
+            f"`zoo serve` needs {error.name}, which is not installed: pip install 'rnn-zoo[serve]'."
+        ) from error
+    batching = config.BatchingOptions()
+    if batching_parameters_file is not None:
+        batching = config.read_batching(batching_parameters_file)
+    metrics_path = config.METRICS
+    if monitoring_config_file is not None:
+        metrics_path = config.read_metrics_path(monitoring_config_file)
+    settings = run.ServeOptions(
+        host=host,
+        rest_port=rest_port,
+        grpc_port=None if no_grpc else grpc_port,
+        model_config_file=model_config_file,
+        model_config_file_poll_wait_seconds=model_config_file_poll_wait_seconds,
+        file_system_poll_wait_seconds=file_system_poll_wait_seconds,
+        batching=dataclasses.replace(batching, max_rows=max_rows),
+        enable_model_warmup=enable_model_warmup,
+        unload_first=unload_first,
+        rest_api_timeout=timeout,
+        max_body=max_body,
+        token=run.read_token(token_file),
+        cors=cors,
+        metrics_path=metrics_path,
+        allow_reload=allow_reload,
+        trust=trust,
+    )
+
+    def started(running: run.Running) -> None:
+        names = ", ".join(sorted(running.service.models.configs))
+        place = f"http://{host}:{running.rest_port}"
+        grpc = f", gRPC at {host}:{running.grpc_port}" if running.grpc_port else ""
+        click.echo(f"Serving {options.printable(names)} at {place}{grpc}")
+
+    log.start()
+    run.serve(models, settings, on_start=started)

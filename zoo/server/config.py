@@ -1,0 +1,248 @@
+"""Which models are served: from the command line, or files that TF Serving reads too."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import UsageError, ZooError, first_line, quoted, shortened, suggest
+from zoo.server.batching import BatchingOptions
+from zoo.serving.find import find
+
+NAME = re.compile(r"[^/:\x00-\x20\x7f]{1,200}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """A model to serve.
+
+    Attributes:
+      name: in requests.
+      folder: of its versions, or of one model where `single` is true.
+      single: whether the folder is itself the only version, number 1.
+      latest: how many of the newest versions are served; 0: all; None: those of `specific`.
+      specific: numbers of the versions that are served.
+      labels: label to number of a version.
+    """
+
+    name: str
+    folder: Path
+    single: bool = False
+    latest: int | None = 1
+    specific: tuple[int, ...] = ()
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def versions(self) -> dict[int, Path]:
+        """Returns the versions that are to be served and lie there now, with their folders."""
+        if self.single:
+            return {1: self.folder}
+        try:
+            found = {
+                int(path.name): path
+                for path in self.folder.iterdir()
+                if re.fullmatch(r"[0-9]{1,18}", path.name) and path.is_dir()
+            }
+        except OSError as error:
+            raise ZooError(f"Cannot read {self.folder}: {error.strerror}.") from error
+        if self.latest is None:
+            return {number: found[number] for number in self.specific if number in found}
+        numbers = sorted(found)
+        return {number: found[number] for number in numbers[-self.latest or None :]}
+
+
+def model_of(argument: str, trust: bool) -> ModelConfig:
+    """Returns the model that an argument names: `[NAME=]MODEL_OR_DIR`.
+
+    Args:
+      argument: a recipe's name (its packed weights), a run folder, a version directory or the
+        directory of such versions; before it, its name in requests. That is otherwise the name
+        of the recipe or of the directory.
+      trust: whether symbolic links are followed.
+
+    Raises:
+      UsageError: there is no such model.
+    """
+    name, equals, place = argument.partition("=")
+    if not equals or "/" in name:
+        name, place = "", argument
+    folder = Path(place)
+    if folder.is_dir() and not (folder / "config.json").exists():
+        if (folder / "saved_model.pb").exists():
+            number = folder.name.isdecimal()
+            return _checked(
+                name or (folder.resolve().parent.name if number else folder.name),
+                folder,
+                single=True,
+            )
+        if any(path.name.isdecimal() and path.is_dir() for path in folder.iterdir()):
+            return _checked(name or folder.resolve().name, folder)
+    found = find(place, trust)
+    return _checked(
+        name or (place if not folder.is_dir() else folder.resolve().name), found, single=True
+    )
+
+
+def _checked(name: str, folder: Path, **options: Any) -> ModelConfig:
+    name = name.rpartition(":")[2]  # of `file.py:name`
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"{quoted(name)} cannot be a model's name in a path. "
+            f"Give NAME={shortened(str(folder))}."
+        )
+    return ModelConfig(name, folder, **options)
+
+
+def check_names(models: Iterable[ModelConfig]) -> dict[str, ModelConfig]:
+    """Returns models by name.
+
+    Raises:
+      UsageError: two have the same name.
+    """
+    found: dict[str, ModelConfig] = {}
+    for model in models:
+        if model.name in found:
+            raise UsageError(
+                f"Two models have the name {quoted(model.name)}: {found[model.name].folder} and "
+                f"{model.folder}. Name one of them: NAME=DIR."
+            )
+        found[model.name] = model
+    return found
+
+
+def read_model_config(path: Path) -> list[ModelConfig]:
+    """Reads a file of `--model_config_file`: the text of a `ModelServerConfig`.
+
+    Raises:
+      UsageError: it cannot be read, or is no such text.
+    """
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    text = _read(path)
+    try:
+        parsed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    except text_format.ParseError as error:
+        raise UsageError(f"{path} is no model config ({first_line(error)}).") from error
+    return models_of(parsed, path.parent, str(path))
+
+
+def models_of(config: Any, beside: Path, source: str) -> list[ModelConfig]:
+    """Returns the models of a `ModelServerConfig`.
+
+    Args:
+      config: the protocol buffer.
+      beside: folder that relative paths begin at.
+      source: what it was read from, for messages.
+
+    Raises:
+      UsageError: it lists no models, or one of them without name or path.
+    """
+    if config.WhichOneof("config") != "model_config_list":
+        raise UsageError(f"{source} has no model_config_list.")
+    models = []
+    for each in config.model_config_list.config:
+        if not each.name or not each.base_path:
+            raise UsageError(f"{source}: each config needs a name and a base_path.")
+        platform = each.model_platform or "tensorflow"
+        if platform != "tensorflow":
+            raise UsageError(
+                f"{source}: model_platform is {quoted(platform)}; it can only be 'tensorflow'."
+            )
+        policy = each.model_version_policy
+        choice = policy.WhichOneof("policy_choice")
+        latest: int | None = policy.latest.num_versions or 1
+        if choice == "all":
+            latest = 0
+        elif choice == "specific":
+            latest = None
+        models.append(
+            dataclasses.replace(
+                _checked(each.name, beside / each.base_path),
+                latest=latest,
+                specific=tuple(policy.specific.versions),
+                labels=dict(each.version_labels),
+            )
+        )
+    return list(check_names(models).values())
+
+
+# Names of TF Serving's file to fields of ours.
+_BATCHING = {
+    "max_batch_size": "max_batch_size",
+    "batch_timeout_micros": "batch_timeout_micros",
+    "num_batch_threads": "num_batch_threads",
+    "pad_variable_length_inputs": "pad_variable_length_inputs",
+    "max_enqueued_batches": "max_enqueued_rows",
+}
+# Further names of TF Serving, which are of no use here: rows are split and bucketed anyway.
+_IGNORED = ("allowed_batch_sizes", "thread_pool_name", "enable_large_batch_splitting")
+_PARAMETER = re.compile(
+    r"\s*(?P<name>[a-z_]+)\s*(?::?\s*\{\s*value\s*:\s*(?P<inner>[^\s{}]+)\s*\}"
+    r"|:\s*(?P<bare>[^\s{}]+))"
+)
+
+
+def read_batching(path: Path) -> BatchingOptions:
+    """Reads a file of `--batching_parameters_file`, in TF Serving's form: `name { value: 1 }`.
+
+    Raises:
+      UsageError: it cannot be read, or a name or value in it is not known.
+    """
+    text = re.sub(r"#.*", "", _read(path)).strip()
+    values: dict[str, Any] = {}
+    place = 0
+    while place < len(text):
+        match = _PARAMETER.match(text, place)
+        if match is None:
+            raise UsageError(
+                f"{path}: cannot read {quoted(text[place:], 60)}; expected name {{ value: 1 }}."
+            )
+        place = match.end()
+        while place < len(text) and text[place].isspace():
+            place += 1
+        name, value = match["name"], match["inner"] or match["bare"]
+        if name in _IGNORED:
+            continue
+        if name not in _BATCHING:
+            raise UsageError(f"{path} has an unknown {quoted(name)}.{suggest(name, _BATCHING)}")
+        if name == "pad_variable_length_inputs":
+            if value not in ("true", "false"):
+                raise UsageError(f"{path}: {name} must be true or false; got {quoted(value)}.")
+            values[name] = value == "true"
+        elif not re.fullmatch(r"[0-9]{1,9}", value) or (not int(value) and "micros" not in name):
+            raise UsageError(f"{path}: {name} must be a number above 0; got {quoted(value)}.")
+        else:
+            values[_BATCHING[name]] = int(value)
+    if "max_enqueued_rows" in values:  # TF Serving counts batches
+        size = values.get("max_batch_size", BatchingOptions.max_batch_size)
+        values["max_enqueued_rows"] *= size
+    return dataclasses.replace(BatchingOptions(), **values)
+
+
+def read_metrics_path(path: Path) -> str:
+    """Reads a file of `--monitoring_config_file`; returns the path of the metrics, "" for none.
+
+    Raises:
+      UsageError: it cannot be read.
+    """
+    text = re.sub(r"#.*", "", _read(path))
+    if not re.search(r"prometheus_config\s*:?\s*\{", text):
+        raise UsageError(f"{path} has no prometheus_config {{ enable: true }}.")
+    if not re.search(r"enable\s*:\s*true", text):
+        return ""
+    named = re.search(r"path\s*:\s*[\"'](/[^\"'\s]*)[\"']", text)
+    return named[1] if named else METRICS
+
+
+METRICS = "/monitoring/prometheus/metrics"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"Cannot read {path}: {reason}.") from error

@@ -1,0 +1,344 @@
+"""Versions of models: found, loaded, warmed up, swapped and unloaded while requests go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import dataclasses
+import gc
+import os
+from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError, first_line, shortened
+from zoo.server.config import ModelConfig, check_names
+from zoo.server.log import log
+from zoo.server.metrics import Metrics
+from zoo.server.status import LONGEST, NUMBERS, Refused, invalid
+
+if TYPE_CHECKING:
+    from zoo.server.servable import Servable
+
+STATES = {"START": 10, "LOADING": 20, "AVAILABLE": 30, "UNLOADING": 40, "END": 50}
+KEPT = 32  # versions that are gone and whose state can still be asked for
+
+
+@dataclasses.dataclass(eq=False)
+class Version:
+    """A version of a model.
+
+    Attributes:
+      model: name of the model.
+      number: of the version.
+      state: one of `STATES`.
+      code, message: why it could not be loaded: `OK` where nothing is wrong.
+      servable: while it is loaded.
+      users: requests that use it now.
+      fingerprint: of its folder when it was loaded.
+    """
+
+    model: str
+    number: int
+    folder: Path
+    state: str = "START"
+    code: str = "OK"
+    message: str = ""
+    servable: Servable | None = None
+    users: int = 0
+    fingerprint: Any = None
+    idle: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+
+class Models:
+    """The models of a server; used from one event loop.
+
+    Attributes:
+      configs: by name.
+      versions: of each model, by number.
+    """
+
+    def __init__(
+        self,
+        configs: Iterable[ModelConfig],
+        *,
+        trust: bool = False,
+        unload_first: bool = False,
+        warmup: bool = True,
+        metrics: Metrics | None = None,
+        grace: float = 30.0,
+    ) -> None:
+        """
+        Args:
+          configs: of the models.
+          trust: as for `zoo.load`.
+          unload_first: whether the old version leaves the memory before the new one is loaded;
+            requests then wait for the new one.
+          warmup: whether warm-up requests are computed before a version answers.
+          metrics: where the times of loading are noted.
+          grace: seconds that a version which is replaced waits for its last requests.
+        """
+        self.configs = check_names(configs)
+        self.versions: dict[str, dict[int, Version]] = {name: {} for name in self.configs}
+        self.trust, self.unload_first, self.warmup = trust, unload_first, warmup
+        self.metrics = metrics or Metrics()
+        self.grace = grace
+        self._pool = ThreadPoolExecutor(1, "zoo-load")
+        self._changing = asyncio.Lock()
+        self._swapped = asyncio.Condition()
+        self._swapping: set[str] = set()  # models without a version while one is loaded
+        self._retired: set[asyncio.Task] = set()
+
+    # Requests
+
+    @contextlib.asynccontextmanager
+    async def use(
+        self, name: str, number: int | None = None, label: str | None = None
+    ) -> AsyncIterator[Version]:
+        """Finds a version that answers, and keeps it loaded for as long as it is used.
+
+        Args:
+          name: of the model.
+          number: of the version; by default the newest.
+          label: of the version, instead of its number.
+
+        Raises:
+          Refused: there is no such version that answers.
+        """
+        if name in self._swapping:
+            async with self._swapped:
+                await self._swapped.wait_for(lambda: name not in self._swapping)
+        version = self.find(name, number, label)
+        version.users += 1
+        version.idle.clear()
+        try:
+            yield version
+        finally:
+            version.users -= 1
+            if not version.users:
+                version.idle.set()
+
+    def find(self, name: str, number: int | None = None, label: str | None = None) -> Version:
+        """Returns a version that answers now, as `use` does; it may be unloaded at any time."""
+        if name not in self.configs:
+            wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+            raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
+        if label is not None:
+            number = self.labelled(name, label)
+        ready = [v for v in self.versions[name].values() if v.state == "AVAILABLE"]
+        if number is None and ready:
+            return max(ready, key=lambda version: version.number)
+        for version in ready:
+            if version.number == number:
+                return version
+        wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+        raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
+
+    def check(self, target_name: str, number: int | None, label: str | None) -> None:
+        """Raises as `use` does, at once; not while a version is swapped, which `use` waits for."""
+        if target_name not in self._swapping:
+            self.find(target_name, number, label)
+
+    def labelled(self, name: str, label: str) -> int:
+        """Returns the number of the version that bears a label.
+
+        Raises:
+          Refused: none does.
+        """
+        labels = self.configs[name].labels if name in self.configs else {}
+        if label not in labels:
+            raise invalid(f"Unrecognized servable version label: {label}")
+        return labels[label]
+
+    def status(
+        self, name: str, number: int | None = None, label: str | None = None
+    ) -> list[Version]:
+        """Returns what is known of the versions of a model, the newest first.
+
+        Raises:
+          Refused: nothing is.
+        """
+        versions = self.versions.get(name, {})
+        if label is not None:
+            number = self.labelled(name, label)
+        if number is not None:
+            versions = {number: versions[number]} if number in versions else {}
+        if not versions:
+            which = "any versions" if number is None else f"version {number}"
+            raise Refused("NOT_FOUND", f"Could not find {which} of model {name}")
+        return sorted(versions.values(), key=lambda version: -version.number)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model has a version that answers, or will have one in a moment."""
+        return all(
+            any(version.state == "AVAILABLE" for version in self.versions[name].values())
+            or name in self._swapping
+            for name in self.configs
+        )
+
+    # Changes
+
+    async def watch(self, seconds: float) -> None:
+        """Looks for new versions again and again, until it is cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Looks for versions once; loads what is new, and unloads what is replaced."""
+        async with self._changing:
+            for name in list(self.configs):
+                try:
+                    await self._refresh(name)
+                except Exception as error:
+                    log("refresh_failed", level="error", model=name, error=first_line(error))
+
+    async def reconfigure(self, configs: Iterable[ModelConfig]) -> None:
+        """Serves other models from now on; those that are the same stay loaded."""
+        new = check_names(configs)
+        async with self._changing:
+            for name in [name for name in self.configs if name not in new]:
+                for version in self.versions[name].values():
+                    self._retire(version)
+                del self.configs[name]
+            for name, config in new.items():
+                old = self.configs.get(name)
+                self.configs[name] = config
+                self.versions.setdefault(name, {})
+                if old is not None and old.folder != config.folder:
+                    for version in self.versions[name].values():
+                        self._retire(version)
+                    self.versions[name] = {}
+        await self.refresh()
+
+    async def _refresh(self, name: str) -> None:
+        config, known = self.configs[name], self.versions[name]
+        loop = asyncio.get_running_loop()
+        wanted = await loop.run_in_executor(None, _fingerprints, config)
+        new = []
+        for number, (folder, fingerprint) in wanted.items():
+            version = known.get(number)
+            if version is not None and version.state in ("AVAILABLE", "LOADING"):
+                continue
+            if version is not None and version.code != "OK" and version.fingerprint == fingerprint:
+                continue  # what was broken is so still
+            new.append(Version(name, number, folder, fingerprint=fingerprint))
+        old = [v for n, v in known.items() if n not in wanted and v.state == "AVAILABLE"]
+        if new and self.unload_first:
+            await self._unload_first(name, old if wanted else [])
+        try:
+            for version in new:
+                known[version.number] = version
+                await self._load(version)
+            if self.unload_first and new and all(v.state == "END" for v in new):
+                for version in old:  # nothing else could take their place
+                    known[version.number] = again = Version(name, version.number, version.folder)
+                    await self._load(again)
+        finally:
+            if name in self._swapping:
+                async with self._swapped:
+                    self._swapping.discard(name)
+                    self._swapped.notify_all()
+        if any(known[n].state == "AVAILABLE" for n in wanted if n in known):
+            for version in old:
+                self._retire(version)
+        ended = sorted(n for n, v in known.items() if v.state == "END" and n not in wanted)
+        for number in ended[:-KEPT]:
+            del known[number]
+
+    async def _unload_first(self, name: str, old: list[Version]) -> None:
+        self._swapping.add(name)
+        for version in old:
+            await self._unload(version)
+
+    async def _load(self, version: Version) -> None:
+        """Loads and warms up a version; a broken one is refused, and nothing else changes."""
+        version.state = "LOADING"
+        log("loading", model=version.model, version=version.number)
+        loop = asyncio.get_running_loop()
+        try:
+            servable, warmed = await loop.run_in_executor(
+                self._pool, load, version.folder, self.trust, self.warmup
+            )
+        except Exception as error:  # whatever a stranger's model may raise
+            version.state = "END"
+            version.code = "FAILED_PRECONDITION" if isinstance(error, ZooError) else "INTERNAL"
+            said = str(error) if isinstance(error, ZooError) else first_line(error)
+            version.message = shortened(said, LONGEST)
+            log("load_failed", level="error", model=version.model, version=version.number,
+                error=version.message)  # fmt: skip
+            return
+        version.servable = servable
+        version.state = "AVAILABLE"
+        self.metrics.warmup.labels(version.model, "OK").observe(warmed)
+        log("available", model=version.model, version=version.number)
+
+    def _retire(self, version: Version) -> None:
+        if version.state == "AVAILABLE":
+            version.state = "UNLOADING"
+            task = asyncio.get_running_loop().create_task(self._unload(version))
+            self._retired.add(task)
+            task.add_done_callback(self._retired.discard)
+
+    async def _unload(self, version: Version) -> None:
+        version.state = "UNLOADING"  # no new request finds it
+        if version.users:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(version.idle.wait(), self.grace)
+        version.servable = None
+        version.state = "END"
+        await asyncio.get_running_loop().run_in_executor(self._pool, free_memory)
+        log("unloaded", model=version.model, version=version.number)
+
+    def close(self) -> None:
+        """Ends the thread that loads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def described(self, version: Version) -> dict[str, Any]:
+        """Returns the status of a version as TF Serving writes it in JSON."""
+        code = version.code
+        return {
+            "version": str(version.number),
+            "state": version.state,
+            "status": {"error_code": code, "error_message": version.message},
+        }
+
+
+def error_number(version: Version) -> int:
+    """Returns the number of the code of a version's error, 0 where it has none."""
+    return NUMBERS[version.code]
+
+
+def load(folder: Path, trust: bool, warmup: bool) -> tuple[Servable, int]:
+    """Loads a version and warms it up; returns it and the microseconds of the warm-up."""
+    from zoo.server.servable import Servable
+
+    servable = Servable(folder, trust=trust)
+    return servable, servable.warm_up() if warmup else 0
+
+
+def _fingerprints(config: ModelConfig) -> dict[int, tuple[Path, Any]]:
+    """Returns the folder of each version that is wanted, and what changes when its files do."""
+    found = {}
+    for number, folder in config.versions().items():
+        names = [folder, folder / "saved_model.pb", folder / "variables", folder / "assets.extra"]
+        found[number] = (folder, tuple(map(_changed, names)))
+    return found
+
+
+def _changed(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def free_memory() -> None:
+    """Gives back the memory of a model that nothing uses any more."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # else glibc keeps it

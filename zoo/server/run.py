@@ -1,0 +1,343 @@
+"""`zoo serve`: one process that listens, loads, answers, and stops when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from zoo.errors import UsageError, ZooError, quoted
+from zoo.server import config, kserve, log
+from zoo.server.batching import Batcher, BatchingOptions
+from zoo.server.config import ModelConfig
+from zoo.server.json_tensors import write_answer
+from zoo.server.metrics import Metrics
+from zoo.server.models import Models
+from zoo.server.protocol import BoundedProtocol
+from zoo.server.rest import application
+from zoo.server.service import Service, Target
+
+TOKEN = "ZOO_SERVE_TOKEN"
+MAX_CONNECTIONS = 1000  # at once; more are refused by 503
+
+
+@dataclasses.dataclass(frozen=True)
+class ServeOptions:
+    """How `serve` listens and answers.
+
+    Attributes:
+      host: address to listen at; loopback by default.
+      rest_port, grpc_port: 0: any free port; None: this protocol is not served.
+      model_config_file: models beside those that are named; a path of TF Serving's format.
+      model_config_file_poll_wait_seconds: how often the file is read again; 0: never.
+      file_system_poll_wait_seconds: how often new versions are looked for; 0: never.
+      batching: how requests are put together.
+      enable_model_warmup: whether a version computes its warm-up requests before it answers.
+      unload_first: whether an old version is unloaded before the new one is loaded.
+      rest_api_timeout: seconds that a request may take.
+      max_body: bytes of a request.
+      token: a bearer token that clients must send; "" for none.
+      cors: origins whose pages may ask.
+      metrics_path: where Prometheus finds the metrics; "" for nowhere.
+      allow_reload: whether a gRPC client may change which models are served.
+      drain_seconds: how long the server answers on after it has been told to stop, so that
+        clients and load balancers see that it is not ready any more.
+      stop_seconds: how long it then waits for requests that go on.
+      trust: as for `zoo.load`.
+    """
+
+    host: str = "127.0.0.1"
+    rest_port: int | None = 8501
+    grpc_port: int | None = 8500
+    model_config_file: Path | None = None
+    model_config_file_poll_wait_seconds: float = 0.0
+    file_system_poll_wait_seconds: float = 1.0
+    batching: BatchingOptions = dataclasses.field(default_factory=BatchingOptions)
+    enable_model_warmup: bool = True
+    unload_first: bool = False
+    rest_api_timeout: float = 30.0
+    max_body: int = 16 * 2**20
+    token: str = ""
+    cors: Sequence[str] = ()
+    metrics_path: str = config.METRICS
+    allow_reload: bool = False
+    drain_seconds: float = 1.0
+    stop_seconds: float = 30.0
+    trust: bool = False
+
+
+@dataclasses.dataclass
+class Running:
+    """A server that listens.
+
+    Attributes:
+      rest_port, grpc_port: where; None where a protocol is not served.
+      service: its models and queue.
+      stop: makes it drain and end; call it from its own event loop.
+    """
+
+    rest_port: int | None
+    grpc_port: int | None
+    service: Service
+    stop: Callable[[], None]
+
+
+def serve(
+    models: Sequence[str],
+    options: ServeOptions | None = None,
+    *,
+    on_start: Callable[[Running], None] = lambda running: None,
+) -> None:
+    """Serves models until the process gets SIGTERM or SIGINT.
+
+    Args:
+      models: `[NAME=]MODEL_OR_DIR`, as `zoo.server.config.model_of` takes them.
+      options: ports, bounds and the like.
+      on_start: called when all models answer and the ports are open.
+
+    Raises:
+      UsageError: a model or option is not as it has to be, or a port is taken.
+      ZooError: a model cannot be loaded.
+    """
+    options = options or ServeOptions()
+    asyncio.run(serve_async(_configs(models, options), options, on_start=on_start))
+
+
+def _configs(models: Sequence[str], options: ServeOptions) -> list[ModelConfig]:
+    found = [config.model_of(each, options.trust) for each in models]
+    if options.model_config_file is not None:
+        found += config.read_model_config(options.model_config_file)
+    config.check_names(found)
+    if not found:
+        raise UsageError("There is no model to serve. Name one, or give --model_config_file.")
+    return found
+
+
+async def serve_async(
+    configs: Sequence[ModelConfig],
+    options: ServeOptions,
+    *,
+    on_start: Callable[[Running], None] = lambda running: None,
+) -> None:
+    """Serves models until it is told to stop; see `serve`."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
+            loop.add_signal_handler(signum, stop.set)
+    metrics = Metrics()
+    models = Models(
+        configs,
+        trust=options.trust,
+        unload_first=options.unload_first,
+        warmup=options.enable_model_warmup,
+        metrics=metrics,
+    )
+    batcher = Batcher(options.batching, lambda rows, seconds: metrics.batch_rows.observe(rows))
+    service = Service(
+        models,
+        batcher,
+        metrics,
+        timeout=options.rest_api_timeout,
+        max_body=options.max_body,
+        allow_reload=options.allow_reload,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(models.close)
+        stack.callback(batcher.close)
+        rest_socket = _listen(options.host, options.rest_port, "--rest-port")
+        if rest_socket is not None:
+            stack.callback(rest_socket.close)
+        await models.refresh()
+        _check_loaded(models)
+        rest_port = None
+        http: _Server | None = None
+        if rest_socket is not None:
+            rest_port = rest_socket.getsockname()[1]
+            http = _Server(_http_config(service, options))
+            serving = loop.create_task(http.serve(sockets=[rest_socket]))
+            while not http.started and not serving.done():
+                await asyncio.sleep(0.01)
+        rpc_server = health = grpc_port = None
+        if options.grpc_port is not None:
+            from zoo.server import rpc
+
+            rpc_server, grpc_port, health = await rpc.start(
+                service, options.host, options.grpc_port, options.token
+            )
+        if options.file_system_poll_wait_seconds:
+            await _background(stack, models.watch(options.file_system_poll_wait_seconds))
+        if options.model_config_file is not None and options.model_config_file_poll_wait_seconds:
+            await _background(stack, _watch_file(models, configs, options))
+        await _rehearse(service, options.host, rest_port)
+        names = sorted(models.configs)
+        log.log("serving", rest_port=rest_port, grpc_port=grpc_port, models=names)
+        on_start(Running(rest_port, grpc_port, service, stop.set))
+        await stop.wait()
+        log.log("draining")
+        service.draining = True
+        if health is not None:
+            await health.enter_graceful_shutdown()
+        await asyncio.sleep(options.drain_seconds)
+        ending = []
+        if rpc_server is not None:
+            ending.append(rpc_server.stop(options.stop_seconds))
+        if http is not None:
+            http.should_exit = True
+            ending.append(serving)
+        await asyncio.gather(*ending)
+        log.log("stopped")
+    log.flush()
+
+
+async def _rehearse(service: Service, host: str, port: int | None) -> None:
+    """Goes the way of a request once, so that the first client does not wait for what is made
+    when it is first used: threads, routes, the parser.
+    """
+    for name in service.models.configs:
+        servable = service.models.find(name).servable
+        if servable is not None and servable.example is not None:
+            signature, inputs = servable.example
+            read = functools.partial(_copied, dict(inputs))
+            answered = await service.predict(Target(name), signature, read, api="warmup")
+            write_answer(answered.outputs, by_row=False)
+    if port is None:
+        return
+    for path in ("healthz", "v1/models/"):
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(f"GET /{path} HTTP/1.1\r\nHost: zoo\r\nConnection: close\r\n\r\n".encode())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+def _copied(inputs: dict[str, Any], info: Any) -> dict[str, Any]:
+    return dict(inputs)
+
+
+async def _background(stack: contextlib.AsyncExitStack, work: Any) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    stack.callback(task.cancel)
+
+
+def _check_loaded(models: Models) -> None:
+    """Raises where a model has no version that answers when the server starts."""
+    for name, versions in models.versions.items():
+        if any(version.state == "AVAILABLE" for version in versions.values()):
+            continue
+        folder = models.configs[name].folder
+        failed = [version for version in versions.values() if version.message]
+        if failed:
+            raise ZooError(failed[-1].message)
+        raise ZooError(
+            f"{folder} has no version to serve: a folder whose name is a number. "
+            "`zoo export` writes one."
+        )
+
+
+async def _watch_file(models: Models, named: Sequence[ModelConfig], options: ServeOptions) -> None:
+    """Reads the file of models again and again; a broken one changes nothing."""
+    path = options.model_config_file
+    assert path is not None
+    in_file = {each.name for each in config.read_model_config(path)}
+    fixed = [each for each in named if each.name not in in_file]
+    before = path.read_bytes()
+    while True:
+        await asyncio.sleep(options.model_config_file_poll_wait_seconds)
+        try:
+            now = path.read_bytes()
+            if now != before:
+                before = now
+                await models.reconfigure([*fixed, *config.read_model_config(path)])
+                log.log("reconfigured", models=sorted(models.configs))
+        except (ZooError, OSError) as error:
+            log.log("reconfigure_failed", level="error", error=str(error))
+
+
+def _listen(host: str, port: int | None, option: str) -> socket.socket | None:
+    if port is None:
+        return None
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small packets at once (TCP_NODELAY) only where it sees that this is TCP; else a
+    # client that keeps its connection waits 40 ms for each answer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"Cannot listen at {quoted(host)}, port {port}: {error.strerror or error}. "
+            f"Choose another with {option}."
+        ) from error
+    return listener
+
+
+def _http_config(service: Service, options: ServeOptions) -> uvicorn.Config:
+    app = application(
+        service,
+        token=options.token,
+        cors=options.cors,
+        metrics_path=options.metrics_path,
+        routes=kserve.routes(service),
+    )
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        backlog=2048,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=int(options.stop_seconds),
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, without its signals: `serve_async` stops all protocols together."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def read_token(path: Path | None) -> str:
+    """Returns the bearer token: of a file, or of the environment variable `ZOO_SERVE_TOKEN`.
+
+    Raises:
+      UsageError: the file cannot be read, or holds no token.
+    """
+    if path is None:
+        return os.environ.get(TOKEN, "").strip()
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"Cannot read {path}: {reason}.") from error
+    if not token or not token.isascii() or any(each.isspace() for each in token):
+        raise UsageError(f"{path} holds no token: one line of ASCII characters, without spaces.")
+    return token
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Waits until something is so, at most for some seconds; returns whether it is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,214 @@
+"""One version of a model that is loaded: signatures of named arrays, and what is known of them."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import ZooError, first_line, shortened
+from zoo.server.status import Refused, invalid
+from zoo.server.tensors import SignatureInfo, TensorInfo
+from zoo.serving import rows
+from zoo.serving.capabilities import ANSWER
+from zoo.serving.find import about, refuse_links
+from zoo.serving.inputs import input_specs
+from zoo.serving.predictor import Predictor, load_saved_model
+from zoo.trust import is_trusted
+
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+MAX_WARMUP = 1000  # records that are read, as TF Serving does
+SAMPLE = 8  # requests that warm up a model which is no SavedModel
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Servable:
+    """A loaded version.
+
+    Attributes:
+      folder: it was loaded from.
+      signatures: by name.
+      predictor: of a model of this package; None for another SavedModel.
+      example: signature and inputs of a warm-up request; None where there was none.
+    """
+
+    example: tuple[str, Arrays] | None = None
+
+    def __init__(self, folder: Path, *, trust: bool = False) -> None:
+        """Loads a version.
+
+        Args:
+          folder: a SavedModel, or the folder of a run or of packed weights.
+          trust: as for `zoo.load`.
+
+        Raises:
+          ZooError: it is damaged, or needs trust.
+        """
+        self.folder = folder
+        self.predictor: Predictor | None = None
+        if not is_trusted(trust):
+            refuse_links(folder, trust)
+        if (about(folder) / "config.json").exists():
+            self.predictor = Predictor(folder, trust=trust)
+            self._functions = dict(self.predictor.signatures)
+        else:
+            if not (folder / "saved_model.pb").exists():
+                raise ZooError(f"{folder} holds no saved_model.pb. Export it again.")
+            self._kept = load_saved_model(folder, trust)
+            self._functions = dict(self._kept.signatures)
+        self.signatures = {name: _info(f) for name, f in self._functions.items()}
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names in the order of `probabilities`, where they are known."""
+        return self.predictor.labels if self.predictor else []
+
+    def signature(self, name: str) -> tuple[str, SignatureInfo]:
+        """Returns the name and the tensors of a signature; of an empty name, those of the default.
+
+        Raises:
+          Refused: there is no such signature.
+        """
+        name = name or ANSWER
+        if name not in self.signatures:
+            raise invalid(
+                f'Serving signature name: "{shortened(name)}" not found in signature def. '
+                f"There is: {', '.join(sorted(self.signatures))}."
+            )
+        return name, self.signatures[name]
+
+    def engine(self, signature: str, count: int) -> Callable[[Arrays], dict[str, np.ndarray]]:
+        """Returns what computes rows: the one place that chooses it.
+
+        Args:
+          signature: a name that exists.
+          count: of the rows; a single small request may have an engine of its own one day.
+        """
+        del count
+        return functools.partial(self.run, signature)
+
+    def run(self, signature: str, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Computes a signature.
+
+        Args:
+          signature: its name, which exists.
+          inputs: arrays by name, all that the signature takes, of its types.
+
+        Raises:
+          Refused: the graph refuses them, or fails.
+        """
+        infos = self.signatures[signature].inputs
+        try:
+            given = {name: tf.constant(array, infos[name].dtype) for name, array in inputs.items()}
+            outputs = self._functions[signature](**given)
+            return {name: value.numpy() for name, value in outputs.items()}
+        except (*rows.REFUSALS, ValueError, TypeError) as error:
+            raise invalid(rows.refusal(error)) from error
+        except tf.errors.ResourceExhaustedError as error:
+            raise Refused("RESOURCE_EXHAUSTED", f"{first_line(error)}.") from error
+        except (tf.errors.OpError, RuntimeError) as error:
+            raise Refused("INTERNAL", f"{first_line(error)}.") from error
+
+    def warm_up(self) -> int:
+        """Computes the warm-up requests of a SavedModel, or samples of a recipe.
+
+        Returns:
+          Microseconds that they took together.
+
+        Raises:
+          ZooError: a request fails, or the file is damaged.
+        """
+        start = time.perf_counter()
+        for signature, inputs in self._warmup_requests():
+            self.example = self.example or (signature, inputs)
+            try:
+                self.run(signature, inputs)
+            except Refused as error:
+                raise ZooError(
+                    f"{self.folder}: a warm-up request fails ({error.message}). Export it again."
+                ) from error
+        return int((time.perf_counter() - start) * 1e6)
+
+    def _warmup_requests(self) -> Iterator[tuple[str, Arrays]]:
+        path = self.folder / WARMUP
+        if (self.folder / "saved_model.pb").exists():
+            if path.exists():
+                yield from self._recorded(path)
+        elif self.predictor is not None:
+            from zoo.serving.export import sample_requests
+
+            specs = input_specs(self._functions[ANSWER])
+            for inputs in sample_requests(self.predictor, specs, SAMPLE):
+                yield ANSWER, {name: value.numpy() for name, value in inputs.items()}
+
+    def _recorded(self, path: Path) -> Iterator[tuple[str, Arrays]]:
+        from tensorflow_serving.apis import prediction_log_pb2
+
+        from zoo.server.protos import array_of
+
+        try:
+            for record in tf.data.TFRecordDataset(str(path)).take(MAX_WARMUP):
+                log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+                if log.WhichOneof("log_type") != "predict_log":
+                    continue
+                request = log.predict_log.request
+                name, info = self.signature(request.model_spec.signature_name)
+                yield (
+                    name,
+                    {
+                        key: array_of(request.inputs[key], key, info.inputs[key])
+                        for key in info.inputs
+                    },
+                )
+        except Refused as error:
+            raise ZooError(f"{path}: {error.message}") from error
+        except Exception as error:  # of TensorFlow or of the protocol buffers
+            if isinstance(error, ZooError):
+                raise
+            raise ZooError(f"{path} is damaged ({first_line(error)}). Export it again.") from error
+
+    @functools.cached_property
+    def signature_defs(self) -> Any:
+        """The signatures as TF Serving describes them, a `SignatureDefMap`."""
+        from tensorflow.core.protobuf import saved_model_pb2
+        from tensorflow_serving.apis import get_model_metadata_pb2
+
+        found = get_model_metadata_pb2.SignatureDefMap()
+        if (self.folder / "saved_model.pb").exists():
+            model = saved_model_pb2.SavedModel()
+            model.ParseFromString((self.folder / "saved_model.pb").read_bytes())
+            for name, signature in model.meta_graphs[0].signature_def.items():
+                found.signature_def[name].CopyFrom(signature)
+            return found
+        for name, info in self.signatures.items():
+            signature = found.signature_def[name]
+            signature.method_name = "tensorflow/serving/predict"
+            for field, infos in (("inputs", info.inputs), ("outputs", info.outputs)):
+                for key, tensor in infos.items():
+                    place = getattr(signature, field)[key]
+                    place.name = f"{name}_{key}:0"
+                    place.dtype = tf.as_dtype(tensor.dtype).as_datatype_enum
+                    place.tensor_shape.CopyFrom(tf.TensorShape(tensor.shape).as_proto())
+        return found
+
+
+def _info(function: Any) -> SignatureInfo:
+    outputs = getattr(function, "structured_outputs", None)
+    if outputs is None:
+        outputs = function.get_concrete_function().structured_outputs
+    return SignatureInfo(_tensors(input_specs(function)), _tensors(outputs))
+
+
+def _tensors(specs: Mapping[str, tf.TensorSpec]) -> dict[str, TensorInfo]:
+    return {
+        name: TensorInfo(
+            spec.dtype.name, None if spec.shape.rank is None else tuple(spec.shape.as_list())
+        )
+        for name, spec in sorted(specs.items())
+    }

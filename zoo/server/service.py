@@ -1,0 +1,238 @@
+"""What every protocol asks of the server: predict, classify, regress, by models and versions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import first_line, quoted
+from zoo.server.batching import Arrays, Batcher
+from zoo.server.log import log
+from zoo.server.metrics import Metrics
+from zoo.server.models import Models, Version
+from zoo.server.status import Refused, invalid
+from zoo.server.tensors import SignatureInfo, TensorInfo
+
+LARGE = 64 * 1024  # bytes of a body that is read and written beside the event loop
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """An answer.
+
+    Attributes:
+      version: that answered.
+      signature: its name.
+      outputs: arrays by name.
+    """
+
+    version: Version
+    signature: str
+    outputs: Arrays
+
+
+@dataclasses.dataclass
+class Service:
+    """Models, queue and metrics of a server.
+
+    Attributes:
+      timeout: seconds that a request may take.
+      max_body: bytes of a request.
+      draining: whether the server stops soon: it answers still, and says that it is not ready.
+      allow_reload: whether a client may change which models are served.
+    """
+
+    models: Models
+    batcher: Batcher
+    metrics: Metrics
+    timeout: float = 30.0
+    max_body: int = 16 * 2**20
+    draining: bool = False
+    allow_reload: bool = False
+
+    @property
+    def ready(self) -> bool:
+        return not self.draining and self.models.ready
+
+    async def predict(
+        self,
+        target: Target,
+        signature: str,
+        read: Callable[[SignatureInfo], Arrays],
+        *,
+        size: int = 0,
+        outputs: Iterable[str] = (),
+        api: str = "predict",
+    ) -> Answered:
+        """Answers a request.
+
+        Args:
+          target: model and version.
+          signature: its name, "" for the default.
+          read: takes the signature, returns the inputs.
+          size: bytes of the request.
+          outputs: names of the outputs that are wanted; all by default.
+          api: for the metrics.
+
+        Raises:
+          Refused: it has no answer.
+        """
+        async with self.models.use(target.name, target.number, target.label) as version:
+            servable = version.servable
+            assert servable is not None
+            name, info = servable.signature(signature)
+            wanted = list(outputs)
+            if unknown := [each for each in wanted if each not in info.outputs]:
+                raise invalid(
+                    f"output tensor alias not found in signature: {quoted(unknown[0])}. There is: "
+                    f"{', '.join(info.outputs)}."
+                )
+            inputs = await beside(size, read, info)
+            start = time.perf_counter()
+            answer = await self.batcher.compute(
+                inputs, info, (id(servable), name), functools.partial(servable.engine, name)
+            )
+            self.metrics.runtime.labels(target.name, api, "TF2").observe(
+                (time.perf_counter() - start) * 1e6
+            )
+            return Answered(version, name, {n: answer[n] for n in wanted} if wanted else answer)
+
+    async def classify(
+        self, target: Target, signature: str, examples: Examples, size: int = 0
+    ) -> tuple[Answered, list[list[tuple[str, float]]]]:
+        """Answers examples by classes: (label, score) pairs of each example.
+
+        The model must return `probabilities`, or `label` and `score`.
+        """
+        read = functools.partial(inputs_of, examples)
+        answered = await self.predict(target, signature, read, size=size, api="classify")
+        outputs, version = answered.outputs, answered.version
+        labels = version.servable.labels if version.servable else []
+        if "probabilities" in outputs and outputs["probabilities"].ndim == 2:
+            scores = outputs["probabilities"].tolist()
+            names = labels or [str(place) for place in range(outputs["probabilities"].shape[1])]
+            return answered, [list(zip(names, row, strict=True)) for row in scores]
+        if {"label", "score"} <= outputs.keys() and outputs["label"].ndim == 1:
+            texts = [_text(each) for each in outputs["label"].tolist()]
+            return answered, [[pair] for pair in zip(texts, outputs["score"].tolist(), strict=True)]
+        raise invalid(
+            f"The signature {answered.signature!r} does not classify: it returns "
+            f"{', '.join(sorted(outputs))}, and no probabilities. Ask it by predict."
+        )
+
+    async def regress(
+        self, target: Target, signature: str, examples: Examples, size: int = 0
+    ) -> tuple[Answered, list[float]]:
+        """Answers examples by one number each: the model must return only one float a row."""
+        read = functools.partial(inputs_of, examples)
+        answered = await self.predict(target, signature, read, size=size, api="regress")
+        numbers = [
+            value
+            for value in answered.outputs.values()
+            if value.dtype.kind == "f" and (value.ndim == 1 or value.shape[1:] == (1,))
+        ]
+        if len(numbers) != 1:
+            raise invalid(
+                f"The signature {answered.signature!r} is no regression: it returns "
+                f"{', '.join(sorted(answered.outputs))}. Ask it by predict."
+            )
+        return answered, numbers[0].ravel().tolist()
+
+    @contextlib.asynccontextmanager
+    async def accounted(
+        self, target: Target, api: str, entrypoint: str, request_id: str, seconds: float
+    ) -> AsyncIterator[None]:
+        """Bounds the time of a request, and notes how it ended; whatever fails is a `Refused`."""
+        start = time.perf_counter()
+        code, message = "OK", None
+        try:
+            yield
+        except Refused as error:
+            code, message = error.code, error.message
+            raise
+        except (asyncio.TimeoutError, TimeoutError) as error:
+            code, message = "DEADLINE_EXCEEDED", f"No answer within {seconds:g} seconds."
+            raise Refused(code, message) from error
+        except asyncio.CancelledError:
+            code = "CANCELLED"
+            raise
+        except Exception as error:
+            code, message = "INTERNAL", f"{type(error).__name__}: {first_line(error)}"
+            raise Refused(code, "The server failed to answer; its log says why.") from error
+        finally:
+            spent = time.perf_counter() - start
+            known = target.name if target.name in self.models.configs else "unknown"
+            self.metrics.requests.labels(known, code).inc()
+            self.metrics.latency.labels(known, api, entrypoint).observe(spent * 1e6)
+            log(
+                "request",
+                level="error" if code == "INTERNAL" else "info",
+                request_id=request_id,
+                api=f"{entrypoint}/{api}",
+                model=known,
+                code=code,
+                ms=round(spent * 1e3, 3),
+                error=message if code in ("INTERNAL", "UNAVAILABLE") else None,
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Which model is asked, and which of its versions: by number, by label, or the newest."""
+
+    name: str
+    number: int | None = None
+    label: str | None = None
+
+
+Examples = list[Mapping[str, list[Any]]]  # features of each example: lists of values
+
+
+def inputs_of(examples: Examples, info: SignatureInfo) -> Arrays:
+    """Returns the inputs of a signature, of the features of examples that bear their names.
+
+    Raises:
+      Refused: a feature is missing, or of another type or length.
+    """
+    if not examples:
+        raise invalid("There is no example. Give at least one.")
+    return {
+        name: np.stack([_feature(example, name, tensor) for example in examples])
+        for name, tensor in info.inputs.items()
+    }
+
+
+def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> np.ndarray:
+    values = example.get(name)
+    if values is None:
+        raise invalid(f"An example has no feature {quoted(name)}.")
+    if not info.shape or len(info.shape) > 2:
+        raise invalid(f"The input {quoted(name)} is no feature of an example. Ask by predict.")
+    if len(info.shape) == 1 and len(values) != 1:
+        raise invalid(f"The feature {quoted(name)} must have one value; it has {len(values)}.")
+    texts = info.dtype == "string"
+    if any(isinstance(value, bytes) != texts for value in values):
+        raise invalid(f"The feature {quoted(name)} must hold values of type {info.dtype}.")
+    try:
+        array = np.array(values, info.numpy)
+    except (OverflowError, ValueError, TypeError):
+        raise invalid(f"The feature {quoted(name)} does not fit {info.dtype}.") from None
+    return array[0] if len(info.shape) == 1 else array
+
+
+async def beside(size: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function; where much is to be read or written, in a thread."""
+    if size < LARGE:
+        return function(*arguments)
+    return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

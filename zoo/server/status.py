@@ -1,0 +1,69 @@
+"""Why a request is refused: gRPC's codes, their HTTP statuses, one sentence each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.errors import shortened
+
+# gRPC's code to the HTTP status that TF Serving answers with.
+HTTP = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "INTERNAL": 500,
+    "UNKNOWN": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+# The numbers of the codes, as a status on the wire has them.
+NUMBERS = {
+    "OK": 0,
+    "CANCELLED": 1,
+    "UNKNOWN": 2,
+    "INVALID_ARGUMENT": 3,
+    "DEADLINE_EXCEEDED": 4,
+    "NOT_FOUND": 5,
+    "ALREADY_EXISTS": 6,
+    "PERMISSION_DENIED": 7,
+    "RESOURCE_EXHAUSTED": 8,
+    "FAILED_PRECONDITION": 9,
+    "ABORTED": 10,
+    "OUT_OF_RANGE": 11,
+    "UNIMPLEMENTED": 12,
+    "INTERNAL": 13,
+    "UNAVAILABLE": 14,
+    "DATA_LOSS": 15,
+    "UNAUTHENTICATED": 16,
+}
+LONGEST = 600  # characters of a message
+
+
+class Refused(Exception):
+    """A request without an answer.
+
+    Attributes:
+      code: name of a gRPC code.
+      message: a sentence for the client, one line.
+      http: HTTP status, where it is not that of the code.
+      headers: further HTTP headers of the answer.
+    """
+
+    def __init__(self, code: str, message: str, *, http: int | None = None, **headers: Any) -> None:
+        super().__init__(message)
+        self.code, self.message = code, shortened(message, LONGEST)
+        self.http = http or HTTP.get(code, 500)
+        self.headers = {name.replace("_", "-"): str(value) for name, value in headers.items()}
+
+
+def invalid(message: str) -> Refused:
+    """Returns the refusal of a request that is wrong in itself."""
+    return Refused("INVALID_ARGUMENT", message)

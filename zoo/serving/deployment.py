@@ -1,0 +1,94 @@
+"""Files to serve an export with: configs, manifests, and clients of a page each."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import string
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo._version import __version__
+from zoo.errors import UsageError, quoted
+from zoo.serving.find import EXTRA
+
+NAMES = (
+    *("models.config", "batching_parameters.txt", "monitoring.config", "Dockerfile"),
+    *("compose.yaml", "kubernetes.yaml", "kserve.yaml", "client_rest.py", "client_grpc.py"),
+)
+REQUEST = "request.json"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_WARMUP = "tf_serving_warmup_requests"
+
+
+def write_deployment(version: Path, folder: str | Path) -> list[Path]:
+    """Writes files to serve a version with, by `zoo serve` or TF Serving.
+
+    Args:
+      version: the directory that `zoo.export` has returned, with warm-up requests.
+      folder: gets the files; those of the same names are replaced.
+
+    Returns:
+      The files: configs of both servers, `compose.yaml` and `Dockerfile`, manifests for
+      Kubernetes and KServe, clients for REST and gRPC, and `request.json`, which they send.
+
+    Raises:
+      UsageError: the folder is a file, or the directory of the versions has a name that is none
+        for a model.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file. Name a folder.")
+    base = Path(os.path.abspath(version.parent))
+    if not _NAME.fullmatch(base.name):
+        raise UsageError(
+            f"{quoted(base.name)}, the directory of the versions, cannot be a model's name: "
+            "letters, digits, '.', '_' and '-', 63 at most. Export to another directory."
+        )
+    request, types = _example(version / EXTRA / _WARMUP)
+    models = os.path.relpath(base, folder)
+    values = {
+        "name": base.name,
+        "dns_name": re.sub(r"[^a-z0-9-]+", "-", base.name.lower()).strip("-"),
+        "version": version.name,
+        "zoo_version": __version__,
+        # YAML: a path in quotation marks may hold anything.
+        "models": json.dumps(models if models.startswith(".") else f"./{models}")[1:-1],
+        "types": json.dumps(types),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in NAMES:
+        template = resources.files("zoo.serving") / "templates" / f"{name}.in"
+        text = string.Template(template.read_text(encoding="utf-8")).substitute(values)
+        files.write_text(folder / name, text)
+        written.append(folder / name)
+    files.write_text(folder / REQUEST, json.dumps(request, ensure_ascii=False) + "\n")
+    return [*written, folder / REQUEST]
+
+
+def _example(warmup: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the first warm-up request as JSON of TF Serving's REST, and its inputs' types."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    if not warmup.exists():
+        raise UsageError("The files to serve with need an example: --warmup 1, or more.")
+    record = next(iter(tf.data.TFRecordDataset(str(warmup)).take(1)))
+    inputs = prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request.inputs
+    arrays = {name: tf.make_ndarray(inputs[name]) for name in sorted(inputs)}
+    types = {name: tf.as_dtype(inputs[name].dtype).name for name in arrays}
+    rows = [
+        {name: _plain(value) for name, value in zip(arrays, values, strict=True)}
+        for values in zip(*(array.tolist() for array in arrays.values()), strict=True)
+    ]
+    return {"instances": [next(iter(r.values())) if len(r) == 1 else r for r in rows]}, types
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -1,0 +1,75 @@
+"""Networks for LiteRT (once TensorFlow Lite): any length, one row, built-in operations only.
+
+`keras.Model.export(format="litert")` asks for TensorFlow's own operations ("Flex") where a network
+is recurrent, which the runtime for telephones lacks. Two settings make do without: variables are
+frozen into the file, and lists of tensors are lowered to tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from zoo.errors import ZooError, first_line
+
+
+def convert(
+    function: Callable[..., Mapping[str, tf.Tensor]],
+    inputs: Sequence[tf.TensorSpec],
+    precision: str = "float32",
+) -> bytes:
+    """Converts a function of tensors.
+
+    Args:
+      function: takes tensors by the names of `inputs`; returns tensors by name.
+      inputs: named specs. The first axis is the batch, which becomes 1; others stay open.
+      precision: `"float32"`; `"float16"`: weights of half the size; `"int8"`: weights of a quarter,
+        and products of integers where the runtime has them.
+
+    Returns:
+      The file. Inputs are in the order of `inputs`, outputs in that of their names.
+
+    Raises:
+      ZooError: the network needs an operation that LiteRT does not have.
+    """
+    specs = [tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=spec.name) for spec in inputs]
+    names = [spec.name for spec in specs]
+
+    @tf.function(input_signature=specs)
+    def one_row(*values: tf.Tensor) -> list[tf.Tensor]:
+        outputs = function(**dict(zip(names, values, strict=True)))
+        return [outputs[name] for name in sorted(outputs)]
+
+    # Without the model as a second argument: its variables would stay variables, and reading one
+    # within a loop fails at run time.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([one_row.get_concrete_function()])
+    converter.experimental_enable_resource_variables = False
+    converter._experimental_lower_tensor_list_ops = True
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        return bytes(converter.convert())
+    except Exception as error:  # of a type that is TensorFlow's own
+        raise ZooError(
+            f"LiteRT cannot hold this network: {first_line(error)} Use another format."
+        ) from error
+
+
+def with_metadata(file: bytes, name: str, text: str) -> bytes:
+    """Adds a text to a file, as metadata of a name."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(file))
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(text.encode("utf-8"), "uint8")
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))

@@ -1,0 +1,127 @@
+// Turns text into what an exported model reads, in browsers and Node; and asks the model.
+//
+//   const about = JSON.parse(…the text of model.json…)
+//   const encode = encoder(about.tokenizer)          // "What a film!" -> [74, 5, 21, 33]
+//   const ort = require("onnxruntime-node")          // or onnxruntime-web
+//   const session = await ort.InferenceSession.create("model.onnx")
+//   await predict(ort, session, about, "What a film!")
+"use strict";
+
+function encoder(rules) {
+  if (!rules) return null;
+  return rules.kind === "characters" ? characters(rules) : words(rules);
+}
+
+function characters(rules) {
+  const ids = new Map(rules.symbols.map((symbol, number) => [symbol, number + 1]));
+  return (text) => [...(rules.before + text)].filter((c) => ids.has(c)).map((c) => ids.get(c));
+}
+
+function words(rules) {
+  const ids = new Map(rules.vocabulary.map((word, number) => [word, number + 2]));
+  const split = splitter(rules);
+  const most = rules.max_words, head = Math.floor(most / 4);
+  return (text) => {
+    let found = split(text);
+    if (found.length > most) {
+      found = [...found.slice(0, head), ...found.slice(found.length - most + head)];
+    }
+    return found.length ? found.map((word) => ids.get(word) ?? 1) : [1];
+  };
+}
+
+// The inside of a class of a regular expression: first, last, first, last, … of code points.
+function ranges(flat) {
+  let made = "";
+  for (let i = 0; i < flat.length; i += 2) {
+    made += `\\u{${flat[i].toString(16)}}-\\u{${flat[i + 1].toString(16)}}`;
+  }
+  return made;
+}
+
+function splitter(rules) {
+  const [letter, mark] = [ranges(rules.letter), ranges(rules.mark)];
+  const [cased, ignorable] = [ranges(rules.cased), ranges(rules.ignorable)];
+  const space = new RegExp(`[${ranges(rules.space)}]+`, "gu");
+  const sign = new RegExp(`[^${letter}${mark} ']`, "gu");
+  const sigma = new RegExp(`(?<=[${cased}][${ignorable}]*)Σ(?![${ignorable}]*[${cased}])`, "gu");
+  const lower = new Map(rules.lower.map(([code, ...to]) => [code, String.fromCodePoint(...to)]));
+  const normalise = rules.marks ? normaliser(rules, letter, mark) : (text) => text;
+  return (text) => {
+    text = normalise(shortened(text, rules.max_bytes));
+    text = text.replace(space, " ").replace(sigma, "ς");
+    text = Array.from(text, (c) => lower.get(c.codePointAt(0)) ?? c).join("");
+    text = text.replace(/<\/?[a-z][^<>]*>/g, " ").replace(sign, " $& ");
+    return text.split(" ").filter((word) => word);
+  };
+}
+
+// Of a text that is longer than so many bytes, the first quarter and the last three.
+function shortened(text, most) {
+  const bytes = new TextEncoder().encode(text); // half a pair of surrogates becomes U+FFFD
+  const decode = (part) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(part);
+  if (bytes.length <= most) return decode(bytes);
+  let end = Math.max(Math.floor(most / 4), 4);
+  const start = bytes.length - most + Math.floor(most / 4);
+  while ((bytes[end] & 0xc0) === 0x80) end--; // never within a character
+  return decode(bytes.slice(0, end)) + " " + decode(bytes.slice(start));
+}
+
+function normaliser(rules, letter, mark) {
+  const parting = new RegExp(`[${ranges(rules.parting)}]`, "gu");
+  const invisible = new RegExp(`[${ranges(rules.invisible)}]`, "gu");
+  const quotes = String.fromCodePoint(...rules.apostrophes);
+  const inside = new RegExp(`(?<=[${letter}${mark}])[${quotes}](?=[${letter}])`, "gu");
+  const composed = new Map(rules.composed.map(([code, ...parts]) => [code, parts]));
+  const marks = new Map(rules.marks);
+  const pairs = new Map(rules.pairs.map(([one, two, code]) => [one * 2097152 + two, code]));
+
+  function pair(one, two) {
+    if (one >= 0x1100 && one < 0x1113 && two >= 0x1161 && two < 0x1176) { // Korean
+      return 0xac00 + ((one - 0x1100) * 21 + two - 0x1161) * 28;
+    }
+    const open = one >= 0xac00 && one < 0xd7a4 && (one - 0xac00) % 28 === 0;
+    if (open && two > 0x11a7 && two < 0x11c3) return one + two - 0x11a7;
+    return pairs.get(one * 2097152 + two);
+  }
+
+  // Unicode's normal form C: takes characters apart, sorts marks, joins them.
+  function compose(text) {
+    const parts = Array.from(text, (c) => c.codePointAt(0)).flatMap((c) => composed.get(c) ?? [c]);
+    for (let i = 1; i < parts.length; i++) {
+      const kind = marks.get(parts[i]) ?? 0;
+      for (let j = i; kind && j && (marks.get(parts[j - 1]) ?? 0) > kind; j--) {
+        [parts[j - 1], parts[j]] = [parts[j], parts[j - 1]];
+      }
+    }
+    const done = [];
+    let letter = -1, last = 0;
+    for (const code of parts) {
+      const kind = marks.get(code) ?? 0;
+      if (letter >= 0 && (letter === done.length - 1 || last < kind)) {
+        const together = pair(done[letter], code);
+        if (together !== undefined) { done[letter] = together; continue; }
+      }
+      if (kind === 0) letter = done.length;
+      last = kind;
+      done.push(code);
+    }
+    return done.map((code) => String.fromCodePoint(code)).join("");
+  }
+
+  return (text) =>
+    compose(text.replace(parting, " ").replace(invisible, "")).replace(inside, "'");
+}
+
+async function predict(ort, session, about, text) {
+  const ids = encoder(about.tokenizer)(text);
+  const name = about.inputs[0];
+  const tensor = new ort.Tensor("int32", Int32Array.from(ids), [1, ids.length]);
+  const [output] = Object.values(await session.run({ [name]: tensor }));
+  if (!about.labels) return output;
+  const best = output.data.indexOf(Math.max(...output.data));
+  const probabilities = Object.fromEntries(about.labels.map((label, i) => [label, output.data[i]]));
+  return { label: about.labels[best], score: output.data[best], probabilities };
+}
+
+if (typeof module !== "undefined") module.exports = { encoder, predict };

@@ -1,0 +1,274 @@
+"""Answers of an exported model, without TensorFlow: NumPy, and onnxruntime or ai-edge-litert.
+
+    model = load("folder")                       # or a file: model.onnx, model.tflite
+    model.predict(["What a film!"])              # of a model that reads text
+    model.run(ids=[[4, 17, 2]])                  # the network itself: arrays by name
+
+From a shell: `python reader.py folder "What a film!"`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ASCII_SIGN = re.compile(r"([^a-z0-9\s'])")  # of text in lower case
+NOT_ASCII = re.compile("[\0-\x7f]?[^\0-\x7f]+")  # and the letter before, which may take marks
+MARKUP = re.compile(r"</?[a-z][^<>]*>")
+
+
+def load(path: str | Path, threads: int = 1) -> Model:
+    """Returns the model in a folder, of the newest version if it has several, or of a file."""
+    place = Path(path)
+    versions = [p for p in place.glob("*") if p.name.isdecimal()] if place.is_dir() else []
+    place = max(versions, key=lambda p: int(p.name)) if versions else place
+    if place.is_dir():
+        files = [place / f"model.{kind}" for kind in ("onnx", "tflite")]
+        place = next((each for each in files if each.exists()), files[0])
+    if not place.is_file():
+        raise FileNotFoundError(f"There is no exported model at {path}.")
+    return Model(place, threads)
+
+
+class Model:
+    """A network, and what turns text into its input."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        engine = _Onnx if path.suffix == ".onnx" else _Litert
+        self._engine = engine(path, threads)
+        described = path.with_name("model.json")
+        stored = described.read_text("utf-8") if described.exists() else self._engine.metadata()
+        self.about = json.loads(stored)
+        self._names = self.about if path.stem == "model" else self.about[path.stem]
+        self.labels = self.about["labels"]
+        self.encode = encoder(self.about["tokenizer"])
+
+    def run(self, **inputs: Any) -> dict[str, np.ndarray]:
+        """Returns the outputs of the network by name; inputs are arrays by name, a row each."""
+        return self._engine.run(inputs, self._names["inputs"], self._names["outputs"])
+
+    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns a dict for each text: label, score, probabilities; or the network's output."""
+        if self.encode is None:
+            raise ValueError("This model does not read text. Call run() with its arrays.")
+        if not texts:
+            return []
+        rows = [self.encode(text) for text in texts]
+        ids = np.zeros((len(rows), max(map(len, rows))), np.int32)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+        (output,) = self.run(**{self.about["inputs"][0]: ids}).values()
+        if self.labels is None:
+            return [{"output": row[: len(ids)]} for row, ids in zip(output, rows, strict=True)]
+        return [
+            {
+                "label": self.labels[int(row.argmax())],
+                "score": float(row.max()),
+                "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
+            }
+            for row in output
+        ]
+
+
+class _Onnx:
+    def __init__(self, path: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        self._types = {
+            each.name: each.type[7:-1].replace("float", "float32")  # "tensor(float)"
+            for each in self._session.get_inputs()
+        }
+
+    def metadata(self) -> str:
+        return self._session.get_modelmeta().custom_metadata_map["rnn-zoo"]
+
+    def run(
+        self, inputs: Mapping[str, Any], _: Sequence[str], outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        given = {name: np.asarray(value, self._types[name]) for name, value in inputs.items()}
+        return dict(zip(outputs, self._session.run(outputs, given), strict=True))
+
+
+class _Litert:
+    """One row at a time, because the file is of one row."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._net = Interpreter(str(path), num_threads=threads)
+        self._path = path
+
+    def metadata(self) -> str:
+        raise FileNotFoundError(f"model.json is not beside {self._path.name}. Copy it there.")
+
+    def run(
+        self, inputs: Mapping[str, Any], order: Sequence[str], outputs: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        given = self._net.get_input_details()
+        values = [
+            np.asarray(inputs[name], detail["dtype"])
+            for name, detail in zip(order, given, strict=True)
+        ]
+        rows = [self._row([value[i : i + 1] for value in values]) for i in range(len(values[0]))]
+        return {
+            name: np.concatenate(parts)
+            for name, parts in zip(outputs, zip(*rows, strict=True), strict=True)
+        }
+
+    def _row(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        net = self._net
+        for detail, value in zip(net.get_input_details(), values, strict=True):
+            if tuple(detail["shape"]) != value.shape:
+                net.resize_tensor_input(detail["index"], value.shape)
+        net.allocate_tensors()
+        for detail, value in zip(net.get_input_details(), values, strict=True):
+            net.set_tensor(detail["index"], value)
+        net.invoke()
+        return [np.array(net.get_tensor(each["index"])) for each in net.get_output_details()]
+
+
+def encoder(rules: dict[str, Any] | None) -> Words | Characters | None:
+    """Returns the function from a text to its ids; None of a model that does not read text."""
+    if rules is None:
+        return None
+    return Words(rules) if rules["kind"] == "words" else Characters(rules)
+
+
+class Characters:
+    """Characters to ids; others are omitted."""
+
+    def __init__(self, rules: dict[str, Any]) -> None:
+        self._ids = {symbol: number for number, symbol in enumerate(rules["symbols"], 1)}
+        self._before = rules["before"]
+
+    def __call__(self, text: str) -> list[int]:
+        ids = self._ids
+        return [ids[c] for c in self._before + text if c in ids]
+
+
+class Words:
+    """Text to ids of words, by the rules of the graph that the network was trained with."""
+
+    def __init__(self, rules: dict[str, Any]) -> None:
+        self._rules = rules
+        self._ids = {word: number for number, word in enumerate(rules["vocabulary"], 2)}
+        self._made: _Unicode | None = None
+
+    def __call__(self, text: str) -> list[int]:
+        ids = self._ids
+        words = self.split(text)
+        most = self._rules["max_words"]
+        if len(words) > most:
+            words = words[: most // 4] + words[len(words) - most + most // 4 :]
+        return [ids.get(word, 1) for word in words] or [1]
+
+    def split(self, text: str) -> list[str]:
+        """Returns the words and signs of a text, in lower case."""
+        text = re.sub("[\ud800-\udfff]", "\ufffd", text)
+        most = self._rules["max_bytes"]
+        if len(text) * 4 > most:
+            data = text.encode("utf-8")
+            if len(data) > most:
+                start = data[: max(most // 4, 4)].decode("utf-8", "ignore")
+                text = start + " " + data[most // 4 - most :].decode("utf-8", "replace")
+        if text.isascii():
+            text = re.sub("[\0-\x1f\x7f]", " ", text).lower()
+            text = ASCII_SIGN.sub(r" \1 ", MARKUP.sub(" ", text) if "<" in text else text)
+            return text.split()
+        made = self._made = self._made or _Unicode(self._rules)
+        text = MARKUP.sub(" ", made.lower(made.space.sub(" ", made.normalise(text))))
+        return [word for word in made.sign.sub(r" \1 ", text).split(" ") if word]
+
+
+class _Unicode:
+    """The rules for characters beyond ASCII, as the file has them."""
+
+    def __init__(self, rules: dict[str, Any]) -> None:
+        self._rules = rules
+        self.space = re.compile(f"[{_ranges(rules['space'])}]+")
+        # What is quick to tell comes first: most characters are ASCII.
+        known = _ranges(rules["letter"]) + _ranges(rules["mark"])
+        self.sign = re.compile(f"([!-&(-/:-@[-`{{-~]|(?![\0-\x7f])[^{known} '])")
+        self._lower = {code: "".join(map(chr, new)) for code, *new in rules["lower"]}
+        cased, ignorable = _ranges(rules["cased"]), _ranges(rules["ignorable"])
+        self._sigma = re.compile(f"(?<=[{cased}])([{ignorable}]*)Σ(?![{ignorable}]*[{cased}])")
+        if "marks" not in rules:
+            return
+        self._seen = dict.fromkeys(_each(rules["invisible"]))
+        self._seen.update(dict.fromkeys(_each(rules["parting"]), " "))
+        letter, mark = _ranges(rules["letter"]), _ranges(rules["mark"])
+        quotes = "".join(map(chr, rules["apostrophes"]))
+        self._inside = re.compile(f"[{quotes}](?<=[{letter}{mark}].)(?=[{letter}])")
+        self._composed = {code: parts for code, *parts in rules["composed"]}
+        self._marks = dict(rules["marks"])
+        self._pairs = {(one, two): code for one, two, code in rules["pairs"]}
+
+    def lower(self, text: str) -> str:
+        if "Σ" in text:
+            text = self._sigma.sub(r"\1ς", text)
+        return text.translate(self._lower)
+
+    def normalise(self, text: str) -> str:
+        if "marks" not in self._rules:
+            return text
+        return self._inside.sub("'", NOT_ASCII.sub(self._composed_part, text.translate(self._seen)))
+
+    def _composed_part(self, found: re.Match[str]) -> str:
+        return self.compose(found[0])
+
+    def compose(self, text: str) -> str:
+        """Returns Unicode's normal form C: takes characters apart, sorts marks, joins them."""
+        parts: list[int] = []
+        marks = self._marks
+        for code in map(ord, text):
+            parts += self._composed.get(code, (code,)) if code > 127 else (code,)
+        for end in range(1, len(parts)):  # marks of a letter by their classes, stable
+            kind = marks.get(parts[end], 0)
+            while kind and end and marks.get(parts[end - 1], 0) > kind:
+                parts[end - 1 : end + 1] = parts[end], parts[end - 1]
+                end -= 1
+        done: list[int] = []
+        letter, last = -1, 0
+        for code in parts:
+            kind = marks.get(code, 0)
+            if letter >= 0 and (letter == len(done) - 1 or last < kind):
+                together = self._pair(done[letter], code)
+                if together is not None:
+                    done[letter] = together
+                    continue
+            letter = len(done) if kind == 0 else letter
+            last = kind
+            done.append(code)
+        return "".join(map(chr, done))
+
+    def _pair(self, one: int, two: int) -> int | None:
+        if 0x1100 <= one < 0x1113 and 0x1161 <= two < 0x1176:  # Korean
+            return 0xAC00 + ((one - 0x1100) * 21 + two - 0x1161) * 28
+        if 0xAC00 <= one < 0xD7A4 and (one - 0xAC00) % 28 == 0 and 0x11A7 < two < 0x11C3:
+            return one + two - 0x11A7
+        return self._pairs.get((one, two))
+
+
+def _each(ranges: Sequence[int]) -> Iterator[int]:
+    return (c for a, b in zip(ranges[::2], ranges[1::2], strict=True) for c in range(a, b + 1))
+
+
+def _ranges(ranges: Sequence[int]) -> str:
+    """Returns the inside of a class of a regular expression."""
+    return "".join(rf"\U{a:08x}-\U{b:08x}" for a, b in zip(ranges[::2], ranges[1::2], strict=True))
+
+
+if __name__ == "__main__":
+    for answer in load(sys.argv[1]).predict(sys.argv[2:]):
+        print(json.dumps(answer, default=lambda value: value.tolist()))
