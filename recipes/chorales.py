@@ -246,11 +246,10 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     from zoo.decoding.sampling import settings
     from zoo.metrics.generation import nats_per_step, nats_units
 
-    lengths = [len(frames) for frames in examples["frames"]]
-    pieces = {**examples, "length": lengths}
+    pieces = {**examples, "length": [len(frames) for frames in examples["frames"]]}
     scores = predictor.predict(pieces, signature="score", batch_size=16)
-    frames = sum(score["count"] for score in scores)
-    values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
+    count = sum(score["count"] for score in scores)
+    values = {"nats_per_frame": nats_per_step(scores), "frames": count}
     bar = max(1, round(4 / config.quarter_length))  # frames
     checks = compare_pieces(predictor, examples, settings(config), bar, ends=config.ends)
     units = {"nats_per_frame": nats_units(scores, "pieces")}
