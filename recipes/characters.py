@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Literal
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective, Option
+from zoo.recipe import Answers, Demo, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ TASK = "text generation"
 METRIC = Metric("nats_per_character", better="lower", format=".3f")
 MONITOR = Monitor("val_loss", better="lower")
 SEEDS = (Option("prompt", "First words of a text."),)
+DEMO = Demo(title="Text", input="seed", example={"prompt": "ROMEO:"})
 
 
 @dataclasses.dataclass(frozen=True)

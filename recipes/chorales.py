@@ -53,7 +53,7 @@ from recipes.music.options import SOUNDFONT
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective, Option
+from zoo.recipe import Answers, Demo, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ SEEDS = (
     Option("bars", "End after this number of bars (4/4, or those of --prime).", "N", type=int),
     Option("end", "yes: end where a piece is over; no: go on for --steps.", "yes|no"),
 )
+DEMO = Demo(title="Chorale", input="seed", example={"key": "G major", "bars": 8})
 RENDER_OPTIONS = (SOUNDFONT,)
 FARTHEST = 64  # frames from the end; the network does not tell a larger number from this one
 KERAS_OBJECTS = {
@@ -245,11 +246,10 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     from zoo.decoding.sampling import settings
     from zoo.metrics.generation import nats_per_step, nats_units
 
-    lengths = [len(frames) for frames in examples["frames"]]
-    pieces = {**examples, "length": lengths}
+    pieces = {**examples, "length": [len(frames) for frames in examples["frames"]]}
     scores = predictor.predict(pieces, signature="score", batch_size=16)
-    frames = sum(score["count"] for score in scores)
-    values = {"nats_per_frame": nats_per_step(scores), "frames": frames}
+    count = sum(score["count"] for score in scores)
+    values = {"nats_per_frame": nats_per_step(scores), "frames": count}
     bar = max(1, round(4 / config.quarter_length))  # frames
     checks = compare_pieces(predictor, examples, settings(config), bar, ends=config.ends)
     units = {"nats_per_frame": nats_units(scores, "pieces")}

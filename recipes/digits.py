@@ -24,6 +24,7 @@ With `--set voices=heard`, 80 dB are told apart, and the recordings are changed 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipes import speech
@@ -33,7 +34,7 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Demo, Objective
 from zoo.scores import Metric, Monitor, Scores
 
 __all__ = ["augment", "encoder", "read_input"]
@@ -49,6 +50,7 @@ TASK = "speech"
 NAMED = {"audio": "recording.wav"}
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_loss", better="lower")
+DEMO = Demo(title="Spoken digit", label="Say a digit", input="sound")
 KERAS_OBJECTS = {
     "zoo>StackFrames": "recipes.audio.layers",
     "zoo>SpectralShape": "recipes.audio.layers",
@@ -153,6 +155,12 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
     functions = audio_signatures(answer, assets.encoder, config.max_seconds)
     return Served(**functions, parts=[model, assets.encoder])
+
+
+def example(config: Config, folder: Path) -> Path:
+    from recipes.audio.recordings import VOICES
+
+    return VOICES["7_jackson_0.wav"]
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -50,7 +50,7 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
 from zoo.errors import UsageError
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Demo, Objective
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ TOPOLOGY = "many-to-many"
 TASK = "entities"
 METRIC = Metric("f1", better="higher")
 MONITOR = Monitor("val_f1", better="higher")
+DEMO = Demo(
+    title="Names",
+    label="A text",
+    input="text",
+    example={"text": "Angela Merkel met the president of Siemens in Munich on Friday."},
+)
 KERAS_OBJECTS = {
     "zoo>CRF": "recipes.tagging.crf",
     "zoo>CRFLoss": "recipes.tagging.losses",

@@ -37,7 +37,7 @@ from recipes.music.options import SOUNDFONT
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective, Option
+from zoo.recipe import Answers, Demo, Objective, Option
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ SEEDS = (
     Option("type", "Type of the tune, such as reel.", "TYPE"),
     Option("key", 'Key of the tune, such as "G major".', "KEY"),
 )
+DEMO = Demo(title="Folk tune", input="seed", example={"type": "reel", "key": "G major"})
 RENDER_OPTIONS = (SOUNDFONT,)
 
 ORDER = 10  # of the n-grams that the network is compared with

@@ -29,7 +29,7 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective
+from zoo.recipe import Answers, Demo, Objective
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ TASK = "images"
 NAMED = {"pixels": "picture.png"}
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_accuracy", better="higher")
+DEMO = Demo(title="Drawn digit", label="Draw a digit", input="drawing")
 
 
 @dataclasses.dataclass(frozen=True)

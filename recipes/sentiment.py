@@ -39,7 +39,7 @@ from recipes.classifying.imdb import IMDB
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective, Teacher
+from zoo.recipe import Answers, Demo, Objective, Teacher
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -55,6 +55,12 @@ TOPOLOGY = "many-to-one"
 TASK = "sentiment"
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_accuracy", better="higher")
+DEMO = Demo(
+    title="Film reviews",
+    label="A film review",
+    input="text",
+    example={"text": "The plot is thin, but the actors are wonderful. I enjoyed every minute."},
+)
 KERAS_OBJECTS = {
     "zoo>ClassAccuracy": "recipes.classifying.targets",
     "zoo>ClassCrossEntropy": "recipes.classifying.targets",

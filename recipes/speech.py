@@ -39,7 +39,7 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective, Picture
+from zoo.recipe import Answers, Demo, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ PICTURES = (
         capability="alignment",
     ),
 )
+DEMO = Demo(title="Spoken digits", label="Say some digits", input="sound", outputs=("text",))
 
 Cell = Literal["simplernn", "lstm", "gru"]
 Voices = Literal["heard", "unheard"]
@@ -206,6 +207,12 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
 def read_input(config: Config, text: str) -> Examples:
     return read_recordings(text)
+
+
+def example(config: Config, folder: Path) -> Path:
+    from recipes.audio.recordings import VOICES
+
+    return VOICES["314_jackson.wav"]
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective, Picture
+from zoo.recipe import Answers, Demo, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ BARS = ("open", "high", "low", "close")
 # The quantiles of the price that are served: the ends of three bands, and the middle.
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 NAMES = ("low_95", "low_80", "low_50", "median", "high_50", "high_80", "high_95")
+DEMO = Demo(title="Prices", label="A table of prices, such as a CSV", input="file")
 KERAS_OBJECTS = {
     "zoo>ForecastHead": "recipes.prices.layers",
     "zoo>ForecastLoss": "recipes.prices.losses",
@@ -270,6 +271,12 @@ def read_input(
 
     repairs, path = parse_repairs(config.repair), Path(text).expanduser()
     return read_series(path, repairs, config.horizon, columns, reading)
+
+
+def example(config: Config, folder: Path) -> Path:
+    from recipes.prices.stocks import write_example
+
+    return write_example(folder / "prices.csv")
 
 
 def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:

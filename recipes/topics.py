@@ -45,6 +45,7 @@ from recipes.sentiment import (
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
+from zoo.recipe import Demo
 from zoo.scores import Metric, Monitor
 
 __all__ = [
@@ -70,6 +71,12 @@ TOPOLOGY = "many-to-one"
 TASK = "topics"
 METRIC = Metric("accuracy", better="higher")
 MONITOR = Monitor("val_accuracy", better="higher")
+DEMO = Demo(
+    title="News",
+    label="A news text",
+    input="text",
+    example={"text": "The central bank raised interest rates, and shares fell."},
+)
 
 
 @dataclasses.dataclass(frozen=True)

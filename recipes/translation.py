@@ -41,7 +41,7 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_between
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Objective, Picture
+from zoo.recipe import Answers, Demo, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -63,6 +63,13 @@ PICTURES = (
         capability="search",
         outputs=("attention", "pieces", "source_pieces"),
     ),
+)
+DEMO = Demo(
+    title="Translation",
+    label="A sentence that describes a picture",
+    input="text",
+    example={"text": "Two young men are playing football in the park."},
+    outputs=("translation",),
 )
 KERAS_OBJECTS = {
     "zoo>Attention": "recipes.translating.attention",

@@ -70,6 +70,9 @@ Functions that a module has only where there is something to do:
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
   an answer, by options of `zoo predict`. `answer` holds the example too, its inputs and what
   `read_input` gives beside them. `draw` returns False where there is nothing to draw.
+- `DEMO`, a `Demo`: what people see of the model in `zoo demo`, and what they begin with.
+- `example(config, folder)`: a file to try the model with, where it reads files; returns its path.
+  What has to be written for it goes into the folder.
 - `figures(config, assets, predictor, examples, folder)`: writes PNGs of the test split, `examples`,
   to the existing folder `figures` of a run.
 - `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
@@ -124,7 +127,7 @@ import dataclasses
 import types
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from zoo.assets import Assets
 from zoo.config import Config
@@ -239,6 +242,27 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
+class Demo:
+    """How people try a model on a page in the browser: `zoo demo MODEL`.
+
+    Attributes:
+      title: of its tab; the recipe's task by default.
+      label: of what people give.
+      input: `"text"`; `"file"`, `"sound"` (microphone or file) or `"drawing"`, of which
+        `read_input` gets the path; `"seed"` of what is generated. By default what the model takes.
+      example: input (or one of `SEEDS`) to the value that it has at first. Those of `"text"` are
+        all inputs of the model.
+      outputs: that are shown; by default `html`, `probabilities`, or the line of `show`.
+    """
+
+    title: str = ""
+    label: str = ""
+    input: Literal["", "text", "file", "sound", "drawing", "seed"] = ""
+    example: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Recipe:
     """One named network: a recipe module with one of its configurations.
 
@@ -294,6 +318,11 @@ class Recipe:
     def pictures(self) -> tuple[Picture, ...]:
         """What `draw` draws."""
         return getattr(self.module, "PICTURES", ())
+
+    @property
+    def demo(self) -> Demo:
+        """How people try it in `zoo demo`."""
+        return getattr(self.module, "DEMO", Demo())
 
     @property
     def dataset(self) -> Dataset:

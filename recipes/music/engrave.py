@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from recipes.music.libraries import require, suppress_output
 from zoo.errors import ZooError
 
@@ -20,6 +22,8 @@ def engrave(document: bytes) -> bytes:
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
+    # Verovio keeps the place of its fonts for each thread, and sets it at its import in one only.
+    verovio.setDefaultResourcePath(str(Path(verovio.__file__).with_name("data")))
     toolkit = verovio.toolkit()
     toolkit.resetXmlIdSeed(1)  # else the ids of elements are random
     toolkit.setOptions(

@@ -109,6 +109,18 @@ def sample() -> Examples:
     return examples
 
 
+def write_example(path: Path) -> Path:
+    """Writes the first series of `sample` as a CSV file, a row a day; returns its path."""
+    import csv
+
+    series = {name: sample()[name][0] for name in ("date", "open", "high", "low", "close")}
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(series)
+        writer.writerows(zip(*series.values(), strict=True))
+    return path
+
+
 def read_dow(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples], list[str]]:
     """Reads a file for each stock; the splits begin on the same day for all."""
     from bisect import bisect_left

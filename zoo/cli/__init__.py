@@ -33,6 +33,7 @@ VERBS = {  # in the order in which people meet them
     "predict": "Answer texts or a file of them.",
     "inspect": "Look into a model's recurrent layers.",
     "generate": "Make new music or text from a seed.",
+    "demo": "Try models on a page in the browser.",
     "export": "Write a version directory for TF Serving.",
     "serve": "Answer over HTTP and gRPC, as TF Serving does.",
     "data": "List, fetch and check datasets.",

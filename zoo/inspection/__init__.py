@@ -1,5 +1,5 @@
 """Inspection of the recurrent layers of a trained model: gradients, gates, states."""
 
-from zoo.inspection.summarize import inspect
+from zoo.inspection.summarize import influence, inspect
 
-__all__ = ["inspect"]
+__all__ = ["influence", "inspect"]

@@ -1,6 +1,7 @@
 """The picture of a score, by what stands in it."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,6 +34,12 @@ def test_a_chorale_has_four_staves():
     piece = from_frames(frames, quarter_length=0.5, key="C major", voices=4)
     svg = engrave(notation.musicxml(notation.score(piece)))
     assert count(svg, "staff") == 4 * count(svg, "measure")
+
+
+def test_any_thread_engraves():
+    document = notation.musicxml(notation.tune_score(tune.parse_tune(TUNE), 120))
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(engrave, document).result() == engrave(document)
 
 
 def test_what_is_no_score_is_one_line():
