@@ -71,7 +71,7 @@ def tab_of(predictor: Predictor, folder: Path | None = None) -> Tab:
     """
     recipe = predictor.recipe
     demo = recipe.demo
-    kind = demo.input
+    kind: str = demo.input
     if not kind:
         kind = "seed" if "generation" in predictor.capabilities else "values"
         kind = "file" if recipe.reads_input and kind != "seed" else kind
@@ -230,7 +230,7 @@ def _generate(
     """Generates from a seed: text as it is written; else files, with pictures and a player."""
     recipe = predictor.recipe
     given = {name: value for name, value in given.items() if value not in (None, "")}
-    options = {"temperature": float(temperature), "seed": int(seed)}
+    options: dict[str, Any] = {"temperature": float(temperature), "seed": int(seed)}
     unread = recipe.unread(predictor.config, predictor.assets, given)
     notes = [Part("note", f"not read: {unread}")] if unread else []
     if "symbols" in predictor.assets and not hasattr(recipe.module, "render"):

@@ -227,18 +227,20 @@ def test_interrupted_training_says_how_to_go_on(cli, monkeypatch):
         raise Interrupted(3, 7, signal.SIGINT)
 
     monkeypatch.setattr("zoo.training.train", stopped)
-    result = cli("train", "imdb-lstm", "-o", "my run", "--overwrite", code=130)
+    result = cli(
+        "train", "imdb-lstm", "--data", "sample", "-o", "my run", "--overwrite", code=130
+    )
     assert result.out == (
         "\nStopped in epoch 3 after step 7; nothing is lost. Go on with:\n"
-        "  zoo train imdb-lstm -o 'my run'\n"
+        "  zoo train imdb-lstm --data sample -o 'my run'\n"
     )
 
     def earlier(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("zoo.training.train", earlier)
-    result = cli("train", "imdb-lstm", code=130)
-    assert result.out == "\nStopped. Go on with:\n  zoo train imdb-lstm\n"
+    result = cli("train", "imdb-lstm", "--data", "sample", code=130)
+    assert result.out == "\nStopped. Go on with:\n  zoo train imdb-lstm --data sample\n"
 
 
 def test_terminated_training_can_go_on(tmp_path):
