@@ -227,9 +227,7 @@ def test_interrupted_training_says_how_to_go_on(cli, monkeypatch):
         raise Interrupted(3, 7, signal.SIGINT)
 
     monkeypatch.setattr("zoo.training.train", stopped)
-    result = cli(
-        "train", "imdb-lstm", "--data", "sample", "-o", "my run", "--overwrite", code=130
-    )
+    result = cli("train", "imdb-lstm", "--data", "sample", "-o", "my run", "--overwrite", code=130)
     assert result.out == (
         "\nStopped in epoch 3 after step 7; nothing is lost. Go on with:\n"
         "  zoo train imdb-lstm --data sample -o 'my run'\n"
