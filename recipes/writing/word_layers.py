@@ -92,7 +92,10 @@ class TiedEmbedding(layers.Embedding):
             ops.take(self.embeddings, ids, axis=0), self.compute_dtype
         )
         right = ops.cast(ops.sum(right, axis=-1), "float32") + ops.take(bias, ids)
-        wrong = self._products(states, ops.take(self.embeddings, others, axis=0))
+        # The product makes the gradient a whole matrix. As rows, those of words that all replicas
+        # have drawn would come once for each replica, and have another norm, by which it is clipped.
+        vectors = ops.multiply(self.embeddings, 1.0)
+        wrong = self._products(states, ops.take(vectors, others, axis=0))
         # So that their sum is expected to be that of all.
         expected = self.sampled / span * ops.log1p(1 / ops.cast(others, "float32"))
         wrong += ops.take(bias, others) - ops.log(expected)
