@@ -93,7 +93,7 @@ class TiedEmbedding(layers.Embedding):
         )
         right = ops.cast(ops.sum(right, axis=-1), "float32") + ops.take(bias, ids)
         # The product makes the gradient a whole matrix. As rows, those of words that all replicas
-        # have drawn would come once for each replica, and have another norm, by which it is clipped.
+        # have drawn would come once for each replica, with another norm, which is clipped.
         vectors = ops.multiply(self.embeddings, 1.0)
         wrong = self._products(states, ops.take(vectors, others, axis=0))
         # So that their sum is expected to be that of all.
