@@ -203,7 +203,7 @@ class Teacher(Protocol):
     def __call__(self, splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]: ...
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Option:
     """What people may begin a generated sequence with: `zoo generate MODEL --NAME VALUE`.
 
@@ -222,7 +222,7 @@ class Option:
     type: type[str] | type[int] = str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Picture:
     """A picture of how an answer came about: `zoo predict MODEL --NAME PNG`.
 
@@ -241,7 +241,7 @@ class Picture:
     inputs: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Demo:
     """How people try a model on a page in the browser: `zoo demo MODEL`.
 

@@ -5,7 +5,6 @@ Light: rich is imported only where cells have to be broken.
 
 from __future__ import annotations
 
-import html
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -82,6 +81,8 @@ def squeezed(text: str, width: int = WIDTH) -> str:
 
 def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Returns a table as HTML."""
+    import html  # only where it is needed: `zoo list` has to start fast
+
     keys = _keys(rows)
 
     def row_of(tag: str, cells: Sequence[Any]) -> str:

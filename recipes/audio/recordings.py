@@ -12,7 +12,6 @@ from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipes.audio.wav import A_LAW, BEGINNINGS, FLOAT, MU_LAW, NAMES, PCM, parse_wav, samples_of
 from zoo.errors import UsageError, ZooError, first_line, quoted
 
 if TYPE_CHECKING:
@@ -94,6 +93,18 @@ def decode(data: bytes, name: str, note: Note = note_to_stderr) -> np.ndarray:
 
     if not data:
         raise ZooError(f"{name} is empty.")
+    # Only where it is needed: `zoo list` has to start fast.
+    from recipes.audio.wav import (
+        A_LAW,
+        BEGINNINGS,
+        FLOAT,
+        MU_LAW,
+        NAMES,
+        PCM,
+        parse_wav,
+        samples_of,
+    )
+
     if data[:4] in BEGINNINGS and data[8:12] == b"WAVE":
         wav = parse_wav(data, name)
         if wav.note:

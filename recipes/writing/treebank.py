@@ -14,7 +14,6 @@ from pathlib import Path
 from recipes.corpora.bible import bible
 from recipes.writing.books import passages, read_english_bible, read_text
 from zoo.data import Dataset, Examples, File, Urls
-from zoo.data.splits import count, take
 from zoo.errors import ZooError
 
 SPLITS = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
@@ -33,6 +32,8 @@ def in_order(
     train: Examples, fractions: Mapping[str, float]
 ) -> tuple[dict[str, Examples], list[str]]:
     """Cuts running text into splits that follow one another: train, validation, test."""
+    from zoo.data.splits import count, take
+
     total = count(train)
     sizes = {name: max(1, round(fraction * total)) for name, fraction in fractions.items()}
     end = total - sum(sizes.values())

@@ -80,18 +80,23 @@ class TiedEmbedding(layers.Embedding):
         states, vectors = (ops.cast(each, self.compute_dtype) for each in (states, vectors))
         return ops.cast(ops.matmul(states, ops.transpose(vectors)), "float32")
 
+    def _own_logit(self, ids: Any, states: Any) -> Any:
+        """Returns the logit of each row's id, float32 `(rows,)`."""
+        vectors = ops.cast(ops.take(self.embeddings, ids, axis=0), self.compute_dtype)
+        products = ops.cast(states, self.compute_dtype) * vectors
+        return ops.cast(ops.sum(products, axis=-1), "float32") + ops.take(
+            ops.cast(self.bias, "float32"), ids
+        )
+
     def _whole(self, ids: Any, states: Any) -> Any:
-        return -ops.sparse_categorical_crossentropy(ids, self.logits(states), from_logits=True)
+        return self._own_logit(ids, states) - ops.logsumexp(self.logits(states), axis=-1)
 
     def _sampled(self, ids: Any, states: Any) -> Any:
         span = math.log(self.input_dim)  # of ids 1 … size - 1
         drawn = keras.random.uniform((self.sampled,), seed=self.generator, dtype="float32")
         others = ops.clip(ops.cast(ops.exp(drawn * span), "int32"), 1, self.input_dim - 1)
         bias = ops.cast(self.bias, "float32")
-        right = ops.cast(states, self.compute_dtype) * ops.cast(
-            ops.take(self.embeddings, ids, axis=0), self.compute_dtype
-        )
-        right = ops.cast(ops.sum(right, axis=-1), "float32") + ops.take(bias, ids)
+        right = self._own_logit(ids, states)
         # The product makes the gradient a whole matrix. As rows, those of words that all replicas
         # have drawn would come once for each replica, with another norm, which is clipped.
         vectors = ops.multiply(self.embeddings, 1.0)

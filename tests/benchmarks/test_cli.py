@@ -12,8 +12,9 @@ from benchmarks.cli import benchmarks
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    "answers", "attack", "collect", "decoding", "generation", "held-out", "hosts", "latency",
-    "options", "pack", "parameters", "peers", "profiles", "race", "recovery", "table",
+    "answers", "attack", "collect", "decoding", "forecasters", "formats", "generation", "held-out",
+    "hosts", "intervals", "latency", "options", "overlaps", "pack", "parameters", "peers",
+    "profiles", "race", "recovery", "serve", "small", "table",
 ]  # fmt: skip
 
 

@@ -12,21 +12,25 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from zoo import quiet, tables
 from zoo.config import parse_settings
 from zoo.errors import CONTROL, UsageError, ZooError, quoted
 from zoo.utf8 import plain
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 
 def complete_recipe(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Completes a recipe's name, or the path of a recipe file."""
+    from click.shell_completion import CompletionItem
+
     from zoo.registry import recipes
 
     if "/" in incomplete or incomplete.startswith("."):
@@ -41,6 +45,8 @@ def complete_model(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Completes a pretrained model's name, a folder in `runs`, or any folder."""
+    from click.shell_completion import CompletionItem
+
     from zoo.serving.pretrained import pretrained_names
 
     try:

@@ -124,7 +124,7 @@ def test_export_keras(cli, own_run):
     [
         (["none", "there"], "'none' is no pretrained model", 2),
         (["RUN"], "Missing argument 'DIR'.", 2),
-        (["RUN", "there", "--format", "onnx"], "'onnx' is not one of 'saved_model', 'keras'.", 2),
+        (["RUN", "there", "--format", "h5"], "'h5' is not one of 'saved_model', 'keras', ", 2),
         (["RUN", "there", "--warmup", "1001"], "1001 is not in the range 0<=x<=1000.", 2),
         (["RUN", "file"], "file is a file. Name a directory.", 2),
         (["RUN", "file/below"], "Cannot write to file/below", 1),

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError, first_line
+from zoo.serving.portable.carried import refuse_state
 
 
 def convert(
@@ -42,9 +43,11 @@ def convert(
         outputs = function(**dict(zip(names, values, strict=True)))
         return [outputs[name] for name in sorted(outputs)]
 
+    concrete = one_row.get_concrete_function()
+    refuse_state(concrete)
     # Without the model as a second argument: its variables would stay variables, and reading one
     # within a loop fails at run time.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([one_row.get_concrete_function()])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     converter.experimental_enable_resource_variables = False
     converter._experimental_lower_tensor_list_ops = True
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

@@ -17,6 +17,7 @@ from onnx import helper
 
 from zoo._version import __version__
 from zoo.serving.portable import recurrent
+from zoo.serving.portable.carried import refuse_state
 from zoo.serving.portable.operations import OPERATIONS
 from zoo.serving.portable.writer import Writer
 
@@ -41,7 +42,8 @@ def convert(
       metadata: stored in the file.
 
     Returns:
-      The model; inputs and outputs have the same names.
+      The model; inputs and outputs have the same names, but an output that is called like an input
+      has `next_` before its name.
 
     Raises:
       ZooError: an operation is not in `OPERATIONS`, or a recurrent layer is none of ONNX'.
@@ -49,6 +51,7 @@ def convert(
     with recurrent.as_placeholders(model) as calls:
         traced = tf.function(lambda **given: function(**given))
         concrete = traced.get_concrete_function(**{spec.name: spec for spec in inputs})
+    refuse_state(concrete)
     outputs: Tensors = {
         name: concrete.graph.outputs[place]
         for place, name in enumerate(sorted(concrete.structured_outputs))
@@ -56,7 +59,11 @@ def convert(
     by_output = {tensor.name: call.as_call() for call in calls for tensor in call.outputs}
     writer = Writer(concrete, OPERATIONS, by_output)
     given = [writer.input(spec) for spec in inputs]
-    named = [writer.output(name, tensor) for name, tensor in outputs.items()]
+    names = {spec.name for spec in inputs}  # in ONNX, an output cannot have that of an input
+    named = [
+        writer.output(f"next_{name}" if name in names else name, tensor)
+        for name, tensor in outputs.items()
+    ]
     used = {name for node in writer.nodes for name in node.input}
     constants = [value for name, value in writer.initializers.items() if name in used]
     graph = helper.make_graph(writer.nodes, model.name, given, named, constants)

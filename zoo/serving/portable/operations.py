@@ -20,7 +20,7 @@ Operation = Callable[[Writer, tf.Operation], "str | list[str]"]
 # Of the same inputs and one output.
 SAME = {
     "Abs": "Abs", "Add": "Add", "AddV2": "Add", "BatchMatMulV2": "MatMul", "Ceil": "Ceil",
-    "Div": "Div", "Equal": "Equal", "Erf": "Erf", "Exp": "Exp", "Floor": "Floor",
+    "Div": "Div", "Equal": "Equal", "Erf": "Erf", "Exp": "Exp", "Floor": "Floor", "FloorMod": "Mod",
     "Greater": "Greater", "GreaterEqual": "GreaterOrEqual", "Identity": "Identity",
     "IsNan": "IsNaN", "Less": "Less", "LessEqual": "LessOrEqual", "Log": "Log",
     "LogicalAnd": "And", "LogicalNot": "Not", "LogicalOr": "Or", "Maximum": "Max",

@@ -97,7 +97,9 @@ class _Onnx:
         self, inputs: Mapping[str, Any], _: Sequence[str], outputs: Sequence[str]
     ) -> dict[str, np.ndarray]:
         given = {name: np.asarray(value, self._types[name]) for name, value in inputs.items()}
-        return dict(zip(outputs, self._session.run(outputs, given), strict=True))
+        # In the file, no output can have the name of an input.
+        names = [f"next_{name}" if name in self._types else name for name in outputs]
+        return dict(zip(outputs, self._session.run(names, given), strict=True))
 
 
 class _Litert:

@@ -1,0 +1,21 @@
+"""Networks that carry a state from call to call, which no exported file can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.errors import ZooError
+
+
+def refuse_state(concrete: Any) -> None:
+    """Checks that a traced function writes no variable.
+
+    Raises:
+      ZooError: it does.
+    """
+    for op in concrete.graph.get_operations():
+        if op.type == "AssignVariableOp":
+            raise ZooError(
+                "The network carries a state from one call to the next, which ONNX and LiteRT "
+                "files cannot hold. Use another format."
+            )
