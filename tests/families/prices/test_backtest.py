@@ -326,7 +326,11 @@ def test_a_table_of_prices_is_forecast_and_tested(predictor, tmp_path, test_spli
     frame.to_csv(tmp_path / "prices.csv")
     expected = predictor.predict({"close": [frame["Close"].tolist()]})
     for given in (frame, frame.reset_index(), str(tmp_path / "prices.csv"), [frame["Close"]]):
-        assert predictor.predict(given) == expected
+        (answer,) = predictor.predict(given)
+        dates = answer.pop("dates", [])
+        assert [answer] == expected
+        assert bool(dates) == (not isinstance(given, list))  # one of a table has dates
+        assert all(pd.Timestamp(day) > days[-1] for day in dates)
     found = zoo.backtest(predictor, frame, windows=2, baselines=["ewma"])
     again = zoo.backtest(predictor, tmp_path / "prices.csv", windows=2, baselines=["ewma"])
     assert found["scores"] == again["scores"]

@@ -90,7 +90,11 @@ def test_a_pack_from_before_answers_the_good_rows():
     rows = [good, {**good, "open": good["open"][:9]}, {name: [0.0] * 60 for name in BARS}, good]
     answers = model.predict({name: [r[name] for r in rows] for name in BARS}, signature="bars")
     assert [answer.get("valid", True) for answer in answers] == [True, False, False, True]
-    assert answers[0] == answers[3] == alone
+    assert answers[0].keys() == answers[3].keys() == alone.keys()
+    for name, value in alone.items():  # to rounding: sums over a batch of another size
+        due = value if isinstance(value, str) else pytest.approx(value, rel=1e-5, abs=1e-7)
+        assert answers[0][name] == due, name
+        assert answers[3][name] == due, name
     assert "open 9" in answers[1]["problem"]
     assert "a price above 0" in answers[2]["problem"]
     assert np.isnan(answers[2]["rise"]).all()

@@ -102,10 +102,14 @@ def _gather_variable(writer: Writer, op: tf.Operation) -> str:
 
 @_operation("GatherV2")
 def _gather(writer: Writer, op: tf.Operation) -> str:
-    if op.get_attr("batch_dims"):
-        raise ZooError(f"{op.name} takes values of each row, which is not written yet.")
     values, places, axis = op.inputs
     names = [writer.name_of(values), writer.name_of(places)]
+    if batch := op.get_attr("batch_dims"):  # values of each row
+        if int(_static(axis)) != batch:
+            raise ZooError(f"{op.name} takes values of each row, which is not written yet.")
+        at = writer.add("Cast", [names[1]], to=writer.type_of("int64"))
+        at = writer.add("Unsqueeze", [at, writer.integers(-1)])
+        return writer.add("GatherND", [names[0], at], batch_dims=batch)
     return writer.add("Gather", names, axis=int(_static(axis)))
 
 
