@@ -421,7 +421,14 @@ def table(pages: tuple[str, ...], results: str, check: bool) -> None:
 
 @benchmarks.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
-@click.option("-o", "--output", default="results/formats.json", show_default=True, metavar="FILE")
+@click.option(
+    "-o",
+    "--output",
+    default="results/formats.json",
+    show_default=True,
+    metavar="FILE",
+    help="JSON to write.",
+)
 @click.option(
     "--rows", type=click.IntRange(1), default=500, show_default=True, help="Test rows scored."
 )
@@ -532,7 +539,13 @@ def intervals(names: tuple[str, ...], results: str, data: str | None) -> None:
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option("--reference", required=True, metavar="NAME", help="Recipe to compare others with.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
-@click.option("--windows", type=click.IntRange(1), default=6, show_default=True)
+@click.option(
+    "--windows",
+    type=click.IntRange(1),
+    default=6,
+    show_default=True,
+    help="Parts of the test days; simple methods are fitted at the start of each.",
+)
 def forecasters(models: tuple[str, ...], reference: str, output: str, windows: int) -> None:
     """Compare forecasters, several seeds of each, with all simple methods on their test split."""
     options.import_tensorflow()
