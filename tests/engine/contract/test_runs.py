@@ -23,10 +23,30 @@ def name(chosen_names):
     return chosen_names[0]
 
 
+# Steps so long that a signal meets one of them.
+SLOWED = """
+import sys, time
+from zoo.cli import main
+from zoo.training import callbacks
+
+step = callbacks.Progress.step
+
+
+def slow(self, state, logs):
+    time.sleep(0.25)
+    step(self, state, logs)
+
+
+callbacks.Progress.step = slow
+sys.argv[0] = "zoo"
+main()
+"""
+
+
 def command(name, run, settings, *more):
     chosen = [f"--set={key}={value}" for key, value in settings.items()]
     return [
-        *(sys.executable, "-m", "zoo", "train", name, "--data=sample", "--deterministic"),
+        *(sys.executable, "-c", SLOWED, "train", name, "--data=sample", "--deterministic"),
         *("--checkpoint-seconds=0", "--no-baselines", "-o", str(run), *chosen, *more),
     ]
 
