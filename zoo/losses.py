@@ -81,7 +81,7 @@ def ids_of(y_true: Any) -> Any:
 
 
 def sum_over_replicas(value: Any) -> Any:
-    """Returns the sum of a float scalar over the replicas of `tf.distribute`, in its dtype."""
+    """Returns the sum of a float tensor over the replicas of `tf.distribute`, in its dtype."""
     if keras.backend.backend() != "tensorflow":
         return value
     import tensorflow as tf
@@ -90,3 +90,15 @@ def sum_over_replicas(value: Any) -> Any:
     if context is None or context.num_replicas_in_sync == 1:
         return value
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def is_first_replica() -> Any:
+    """Returns whether this is the first replica of `tf.distribute`: float32 `()`, 1 or 0."""
+    if keras.backend.backend() != "tensorflow":
+        return 1.0
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return 1.0
+    return ops.cast(ops.equal(context.replica_id_in_sync_group, 0), "float32")

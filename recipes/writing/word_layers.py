@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from zoo.losses import StepLoss, sum_over_replicas
+from zoo.losses import StepLoss, is_first_replica, sum_over_replicas
 
 IMPOSSIBLE = -1e9  # logit of an id that is never predicted
 
@@ -220,11 +220,14 @@ class CarriedLSTM(layers.Layer):
         state = ops.where(ops.expand_dims(begins, -1) > 0, 0.0, state)
         state = ops.split(ops.cast(state, self.compute_dtype), 2, axis=-1)
         outputs, *state = self.lstm(sequences, initial_state=list(state), training=training)
-        # Each replica has some of the rows; all of them keep all states. A row may be there twice.
+        # Each replica has some of the rows; all of them keep all states. The first row of a batch
+        # may be there again, behind those of other replicas: what the first replica has counts.
         new = ops.cast(ops.concatenate(state, axis=-1), "float32")
         new = ops.concatenate([new, ops.ones_like(new[:, :1])], axis=-1)
-        place = ops.expand_dims(stream, -1)
-        new = sum_over_replicas(ops.scatter(place, new, (self.streams, 2 * self.units + 1)))
+        new = ops.scatter(ops.expand_dims(stream, -1), new, (self.streams, 2 * self.units + 1))
+        first = is_first_replica()
+        both = sum_over_replicas(ops.stack([new * first, new * (1.0 - first)]))
+        new = ops.where(both[0, :, -1:] > 0, both[0], both[1])
         count = new[:, -1:]
         memory.assign(ops.where(count > 0, new[:, :-1] / ops.maximum(count, 1.0), memory))
         return outputs
