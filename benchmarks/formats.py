@@ -166,4 +166,7 @@ def _with(predictor: Predictor, network: reader.Model) -> Predictor:
     """Returns a predictor whose network is that of an export, all else the same."""
     other = load(predictor.folder, trust=predictor.trust)
     vars(other)["_network"] = _StandIn(predictor.model, network)
+    # Signatures of this network, and not those of the saved graph.
+    other._kept = other.served()
+    vars(other)["signatures"] = other._kept.functions
     return other
