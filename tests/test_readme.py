@@ -1,5 +1,6 @@
 """What the README and the docstrings claim is what the files say."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -63,3 +64,15 @@ def test_the_readme_quotes_what_the_attack_measured():
         f"behave and {kills['kills']} kills, drawn from a seed, [{attack['failures']} got through]"
     )
     assert quote in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
+def test_the_first_command_costs_what_it_was_measured_to():
+    walk = json.loads((ROOT / "results" / "walk.json").read_text(encoding="utf-8"))
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert walk["command"] in readme
+    loaded, seconds = walk["downloaded_mb"], walk["seconds"]
+    assert (
+        f"downloads {loaded['packages']} MB of packages and {loaded['data']} MB of reviews, and "
+        f"fills {walk['installed_mb'] / 1000:.1f} GB. Here it took {seconds['install']:.0f} s to "
+        f"install and {seconds['train']:.0f} s to train"
+    ) in readme
