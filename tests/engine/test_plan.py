@@ -32,8 +32,9 @@ def lines(tmp_path, monkeypatch):
             if each.key in ready:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-        recipe = SimpleNamespace(name="letters-gru", dataset=dataset)
-        return plan(recipe, SimpleNamespace(epochs=3), data)
+        # The data may depend on the settings.
+        recipe = SimpleNamespace(name="letters-gru", data=lambda config: config.data)
+        return plan(recipe, SimpleNamespace(epochs=3, data=dataset), data)
 
     return make
 
@@ -85,8 +86,26 @@ def test_the_first_steps_tell_how_long_it_takes(monkeypatch, capsys, seconds, sa
 def test_a_training_of_seconds_is_not_estimated(monkeypatch, capsys):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock.now)
-    progress, state = Progress(epochs=1, steps=100), State()
-    for state.step in range(1, 101):
-        progress.step(state, {})
-        clock.now += 0.04
+    progress, state = Progress(epochs=3, steps=100), State()
+    for state.epoch in range(3):  # of 4 seconds each
+        for state.step in range(1, 101):
+            progress.step(state, {})
+            clock.now += 0.04
     assert not capsys.readouterr().out
+
+
+def test_the_time_that_is_left_is_that_of_the_epoch(monkeypatch, capsys):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock.now)
+    progress, state = Progress(epochs=2, steps=4), State()
+    progress.terminal = True
+    for state.epoch in range(2):
+        for state.step in range(1, 5):
+            progress.step(state, {})
+            clock.now += 1.0
+        clock.now += 1000.0  # validation
+    # After three steps of the second epoch, of which two were timed.
+    (line,) = [
+        each for each in capsys.readouterr().out.split("\r") if "3/4" in each and "2/2" in each
+    ]
+    assert line.split()[-3:-1] == ["1", "s"]

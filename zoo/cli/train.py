@@ -17,6 +17,8 @@ from zoo.config import PRECISIONS, STRATEGIES, override, parse_settings
 from zoo.errors import Interrupted, UsageError, ZooError
 
 if TYPE_CHECKING:
+    from zoo.config import Config
+    from zoo.data.origin import DataLike
     from zoo.recipe import Recipe
 
 
@@ -52,7 +54,9 @@ def _cluster_of(arguments: list[str]) -> cluster.Cluster | None:
     return cluster.find_cluster(option_of("--strategy", arguments) or STRATEGIES[0])
 
 
-def _say_plan(recipe: Any, config: Any, data: Any, output: str | None, overwrite: bool) -> None:
+def _say_plan(
+    recipe: Recipe, config: Config, data: DataLike, output: str | None, overwrite: bool
+) -> None:
     """Prints what is about to be trained and downloaded, unless the run has begun already."""
     from zoo.training.plan import plan
 
@@ -217,7 +221,8 @@ def train(
                     raise click.UsageError(f"{key} is given twice.")
                 changes[key] = str(value)
         recipe = get_recipe(name)
-        config = override(recipe.config, changes)
+        # As `zoo.train` has it, a smoke test takes two epochs.
+        config = override(recipe.config, {"epochs": "2", **changes} if kwargs["tiny"] else changes)
         from zoo.training.class_weight import parse_class_weights
 
         kwargs["class_weight"] = parse_class_weights(class_weights)

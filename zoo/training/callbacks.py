@@ -269,7 +269,7 @@ class Progress:
         self.notebook = not self.terminal and in_notebook()
         self._drawn = 0.0
         self._width = 0  # of the bar that is drawn over, in a notebook
-        self._begun: tuple[int, float] | None = None
+        self._begun = (-1, 0, 0.0)  # epoch, steps before the first one here, and when that ended
         self._estimated = False
 
     def log(self, line: str) -> None:
@@ -290,15 +290,15 @@ class Progress:
 
     def step(self, state: checkpoint.State, logs: dict[str, float]) -> None:
         now = time.monotonic()
-        if self._begun is None or state.step <= self._begun[0]:
-            self._begun = (state.step - 1, now)
+        if state.epoch != self._begun[0]:
+            self._begun = (state.epoch, state.step - 1, now)
         self._estimate(state, now)
         pause = 0.1 if self.terminal else 0.5
         shown = self.terminal or self.notebook
         if self.quiet or not shown or (now - self._drawn < pause and state.step < self.steps):
             return
         self._drawn = now
-        since, start = self._begun
+        _, since, start = self._begun
         left = (now - start) / (state.step - since) * (self.steps - state.step)
         head = f"epoch {state.epoch + 1}/{self.epochs}  "
         done = str(state.step).rjust(len(str(self.steps)))
@@ -322,7 +322,7 @@ class Progress:
 
         The first step, which compiles the others, is omitted. So is a training of seconds.
         """
-        since, start = self._begun or (0, now)
+        _, since, start = self._begun
         if self._estimated or now - start < ESTIMATE_AFTER or state.step - since < 3:
             return
         self._estimated = True

@@ -29,7 +29,7 @@ def plan(recipe: Recipe, config: Config, data: DataLike) -> list[str]:
     Raises:
       UsageError: an unknown source, or a missing file or folder.
     """
-    dataset = recipe.dataset
+    dataset = recipe.data(config)
     origin = parse_origin(data, dataset.keys)
     if not isinstance(origin, Default | Named) or origin == Named("sample"):
         return []
