@@ -178,13 +178,16 @@ def packed(path, files):
         {"train.csv": TABLE, "test.csv": TABLE, "__MACOSX/._train.csv": "x"},
         {"mine/train.csv": TABLE, "mine/test.csv": TABLE},
         {f"mine/{label}/{n}.txt": f"{label} {n}" for label in ("good", "bad") for n in range(4)},
+        # A name that holds "test" and "dev" within words is that of no split.
+        {"latest-devices/train.csv": TABLE, "latest-devices/test.csv": TABLE},
+        {f"latest/{label}/{n}.txt": f"{label} {n}" for label in ("good", "bad") for n in range(4)},
     ],
 )
 def test_a_zip_of_several_files_is_read_as_a_folder(tmp_path, files):
     splits = reviews().load(packed(tmp_path / "mine.zip", files))
     assert sorted(set(splits.train["label"])) == ["bad", "good"]
     assert splits.title == "mine.zip (custom data)"
-    if "train.csv" in files or "mine/train.csv" in files:
+    if any(name.endswith("train.csv") for name in files):
         assert len(splits.test["text"]) == 8
 
 

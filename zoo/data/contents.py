@@ -23,6 +23,7 @@ from zoo.errors import UsageError, ZooError, shortened
 
 MAX_UNPACKED = 1e9  # unpacked bytes of a packed file
 PACKED = (".gz", ".zip")
+FASTTEXT = "__label__"  # before a label
 
 
 def read_text(path: Path, reading: Reading | None = None) -> str:
@@ -175,6 +176,8 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
     import tempfile
     import zipfile
 
+    from zoo.data.folders import split_of
+
     limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
     with tempfile.TemporaryDirectory() as name:
         try:
@@ -190,16 +193,12 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
             raise ZooError(f"{path} cannot be unpacked ({error}). Unpack it yourself.") from error
         folder = Path(name)
         inside = [*folder.iterdir()]
-        if len(inside) == 1 and inside[0].is_dir() and not _is_split(inside[0].name):
+        if len(inside) == 1 and inside[0].is_dir() and not split_of(inside[0].name):
             folder = inside[0]  # the folder that was packed
         try:
             yield folder
         except ZooError as error:
             raise type(error)(str(error).replace(str(folder), str(path))) from error
-
-
-def _is_split(name: str) -> bool:
-    return any(part in name.lower() for part in ("train", "test", "val", "dev"))
 
 
 def inner_name(path: Path) -> str:
@@ -228,7 +227,7 @@ def lines_of(data: bytes, name: str, reading: Reading) -> list[str] | None:
     text, encoding = decode(data, name, reading.options)
     if not text:
         raise ZooError(f"{name} is empty: there is nothing to answer.")
-    if text.startswith("__label__"):
+    if text.lstrip().startswith(FASTTEXT):
         return None
     if encoding != "utf-8":
         reading.found(name, f"encoding {encoding}")

@@ -217,7 +217,7 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
             if page == "cp1252":
                 candidates[text] = page
     pages = east_asian or [*candidates.values()] or _guesses(data)
-    if pages[:1] and pages[0] in UNUSUAL and pages[0] != "koi8_r":
+    if pages and pages[0] in UNUSUAL and pages[0] != "koi8_r":
         pages = [*_east_asian(data, any_letters=True), *pages]
     first = next(line for line in _lines(data) if not _decodes(line))
     shown = " or ".join(f"{page} ({quoted(_word(first, page), 30)})" for page in pages[:3])

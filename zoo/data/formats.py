@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zoo.data import contents, dialects
+from zoo.data.contents import FASTTEXT
 from zoo.data.declaration import TABLES
 from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, quoted, suggest
 
 TEXT = TABLES[: TABLES.index(".parquet")]
-FASTTEXT = "__label__"
 OLD = {
     ".xls": "Save it as .xlsx or .csv.",
     ".ods": "Save it as .xlsx or .csv.",
