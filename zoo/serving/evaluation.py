@@ -63,6 +63,7 @@ def evaluate(
         raise UsageError(f"Unknown split {quoted(split)}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
+    splits, known = None, False  # whether the data are those of the training
     if isinstance(origin, Unsplit):
         if split != "test":
             raise UsageError("A custom file has no splits: all of its rows are scored.")
@@ -82,7 +83,11 @@ def evaluate(
     notes = [*reading.notes, *notes]
     stored = predictor.metrics.get("baseline") if same else None
     own = os.sep in trained_on["source"]  # a path: read without a download
-    training, problem = _training(predictor) if own or (baselines and not stored) else (None, "")
+    training, problem = None, ""
+    if known:
+        training = splits
+    elif own or (baselines and not stored):
+        training, problem = _training(predictor)
     if training is not None and not same and split == "test":
         notes += _trained_on(dataset, training, examples)
     if not same:
@@ -172,7 +177,4 @@ def splits_of(
 
 def training_splits(predictor: Answers) -> Splits | None:
     """Returns the data that a model was trained on, None where they are not available."""
-    try:
-        return splits_of(predictor)
-    except ZooError:
-        return None
+    return _training(predictor)[0]

@@ -183,8 +183,7 @@ def _of_file(
     elif not inner_name(file).endswith(TABLES):
         raise UsageError(
             f"{shortened(str(file))}: a file of examples ends in {', '.join(TABLES)}, or in .txt "
-            "with a text a line. Give the "
-            "examples themselves as a list, or name such a file."
+            "with a text a line. Give the examples themselves as a list, or name such a file."
         )
     theirs = [(columns or {}).get(name, name) for name in names]
     rows = read_rows(file, theirs)
