@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from zoo.assets import Assets, Json
@@ -204,19 +203,15 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
 
 
 def seed(config: Config, given: Mapping[str, str]) -> dict[str, str]:
-    from recipes.writing.books import read_text
+    from recipes.writing import books
 
-    rest = dict(given)
-    prompt = rest.pop("prompt", "")
-    if "prime" in rest:
-        prompt = "".join(read_text(Path(rest.pop("prime")))["text"]) + prompt
-    return {"text": prompt, **rest}
+    return books.seed(given)
 
 
 def unread(config: Config, assets: Assets, given: Mapping[str, str]) -> str:
-    unknown = assets.encoder.unknown([given["text"]])
-    shown = " ".join(sorted(unknown)[:20])
-    return f"{unknown.total():,} characters that the model does not know: {shown}" * bool(unknown)
+    from recipes.writing import books
+
+    return books.unread(assets.encoder.unknown([given["text"]]), "characters")
 
 
 def show(example: dict, answer: dict) -> str:

@@ -80,25 +80,25 @@ def ids_of(y_true: Any) -> Any:
     return ops.cast(y_true, "int32")  # Keras passes ids as floats
 
 
-def sum_over_replicas(value: Any) -> Any:
-    """Returns the sum of a float tensor over the replicas of `tf.distribute`, in its dtype."""
+def _context() -> Any:
+    """Returns the context of one of several replicas of `tf.distribute`; None of one alone."""
     if keras.backend.backend() != "tensorflow":
-        return value
+        return None
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+    return context if context is not None and context.num_replicas_in_sync > 1 else None
+
+
+def sum_over_replicas(value: Any) -> Any:
+    """Returns the sum of a float tensor over the replicas of `tf.distribute`, in its dtype."""
+    context = _context()
+    return value if context is None else context.all_reduce("SUM", value)
 
 
 def is_first_replica() -> Any:
     """Returns whether this is the first replica of `tf.distribute`: float32 `()`, 1 or 0."""
-    if keras.backend.backend() != "tensorflow":
-        return 1.0
-    import tensorflow as tf
-
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return 1.0
     return ops.cast(ops.equal(context.replica_id_in_sync_group, 0), "float32")

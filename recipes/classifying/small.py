@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import math
 
-MAX_ROWS = (
-    20_000  # of training; with more, a network needs no help, and the settings are a recipe's
-)
+# With more training rows, a network needs no help: the settings are those of the recipe.
+MAX_ROWS = 20_000
 STEPS = 30  # of an epoch, at least, unless batches would have fewer than 8 rows
 TOTAL = 600  # steps of all epochs, at least
 MAX_EPOCHS = 30

@@ -13,7 +13,8 @@ linear model.
 Of a row that it was fitted on, a linear model is surer than of others: a network that is trained
 beside it would see nothing left to correct. So the wide part is silent in training. Its logits of a
 training row come with the target instead, from a model fitted on four fifths of the rows, without
-this one (D. Wolpert: Stacked Generalization, 1992). `WideCrossEntropy` adds them.
+this one (D. Wolpert: Stacked Generalization, 1992). The loss adds them:
+`recipes.classifying.targets.ClassCrossEntropy`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,9 @@ from zoo.scores import Scores
 ORDERS = (4, 5, 6, 7, 8)
 
 
-def ngram_baseline(encoder: Characters, splits: Splits, orders: Sequence[int] = ORDERS) -> dict:
+def ngram_baseline(
+    encoder: Characters, splits: Splits, orders: Sequence[int] = ORDERS
+) -> dict[str, Scores]:
     """Scores an n-gram model of characters, of the order that is best on the validation split.
 
     Args:

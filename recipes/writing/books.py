@@ -17,6 +17,8 @@ from zoo.data import Dataset, Examples, Tfds
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from zoo.data.reading import Reading
 
 PASSAGE = 1_000  # characters: a text is cut after the line that reaches it
@@ -58,6 +60,21 @@ def read_english_bible(members: Mapping[str, bytes]) -> tuple[dict[str, Examples
     return {"train": {"text": passages("\n".join(parts["train"]["text"]))}}, notes
 
 
+def seed(given: Mapping[str, str]) -> dict[str, str]:
+    """Returns the input of generation: a prompt, behind the text of a file where one is named."""
+    rest = dict(given)
+    prompt = rest.pop("prompt", "")
+    if "prime" in rest:
+        prompt = "".join(read_text(Path(rest.pop("prime")))["text"]) + prompt
+    return {"text": prompt, **rest}
+
+
+def unread(unknown: Counter[str], what: str) -> str:
+    """Says which words or characters of a prompt a model does not know; nothing if it knows all."""
+    shown = " ".join(sorted(unknown)[:20])
+    return f"{unknown.total():,} {what} that the model does not know: {shown}" * bool(unknown)
+
+
 def sample() -> Examples:
     speakers = ["ANNA", "THE MILLER", "JON"]
     lines = [
@@ -69,6 +86,9 @@ def sample() -> Examples:
     return {"text": [f"{name}:\n{line}\n" for name in speakers for line in lines]}
 
 
+ENGLISH_BIBLE = dataclasses.replace(
+    bible("en", "en"), title="the Bible in Basic English", read=read_english_bible
+)
 BOOKS = Dataset(
     name="tiny-shakespeare",
     title="Running text: Tiny Shakespeare",
@@ -86,9 +106,7 @@ BOOKS = Dataset(
             splits={name: name for name in ("train", "validation", "test")},
             rows=cut,
         ),
-        dataclasses.replace(
-            bible("en", "en"), title="the Bible in Basic English", read=read_english_bible
-        ),
+        ENGLISH_BIBLE,
     ),
     sample=sample,
     label="",

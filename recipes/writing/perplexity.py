@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from recipes.writing.word_encoder import Words
-from recipes.writing.word_signatures import SHARPNESS
+from recipes.writing.word_signatures import SHARPNESS, mixed
 from zoo.metrics.ngram import NGram
 from zoo.recipe import Answers
 
@@ -54,10 +54,7 @@ def nats_with_cache(
     logs: np.ndarray, repeated: np.ndarray, weight: float, sharpness: float
 ) -> float:
     """Returns the mean of -log p of network and cache together; arguments as of `read_text`."""
-    share = repeated[:, SHARPNESS.index(sharpness)]
-    network = np.exp(logs)
-    both = np.where(share < 0, network, (1 - weight) * network + weight * share)
-    return float(-np.log(np.maximum(both, 1e-30)).mean())
+    return -float(np.mean(mixed(logs, repeated[:, SHARPNESS.index(sharpness)], weight)))
 
 
 def best_cache(logs: np.ndarray, repeated: np.ndarray) -> tuple[float, float]:

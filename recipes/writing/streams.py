@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
@@ -53,21 +52,16 @@ def stream_batches(ids: np.ndarray, streams: int, window: int) -> StreamBatches:
     """
     if len(ids) < 2:
         raise ZooError("The text has not two words: there is nothing to predict. Give more text.")
-    batches = _cut(ids, streams, window, None)
+    batches = _cut(ids, streams, window)
 
     def renew(seed: int, epoch: int) -> Batches:
         start = int(np.random.default_rng([seed, epoch]).integers(len(ids) - 1))
-        return _cut(np.roll(ids, -start), streams, window, None)
+        return _cut(np.roll(ids, -start), streams, window)
 
     return dataclasses.replace(batches, renew=renew)
 
 
-def _cut(
-    ids: np.ndarray,
-    streams: int,
-    window: int,
-    renew: Callable[[int, int], Batches] | None,
-) -> StreamBatches:
+def _cut(ids: np.ndarray, streams: int, window: int) -> StreamBatches:
     pairs = len(ids) - 1
     parts = [part for part in np.array_split(np.arange(pairs), streams) if len(part)]
     before, after, stream, begins = [], [], [], []
@@ -86,4 +80,4 @@ def _cut(
         "stream": np.array(stream, "int32"),
         "begins": np.array(begins, "int32"),
     }
-    return StreamBatches(x, following, streams, renew)
+    return StreamBatches(x, following, streams)

@@ -7,12 +7,10 @@ without punctuation marks; `N` is a number, `<unk>` any other word, and a line i
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recipes.corpora.bible import bible
-from recipes.writing.books import passages, read_english_bible, read_text
+from recipes.writing.books import ENGLISH_BIBLE, passages, read_text
 from zoo.data import Dataset, Examples, File, Urls
 from zoo.errors import ZooError
 
@@ -79,9 +77,7 @@ TREEBANK = Dataset(
             read=read_treebank,
             key="ptb",
         ),
-        dataclasses.replace(
-            bible("en", "en"), title="the Bible in Basic English", read=read_english_bible
-        ),
+        ENGLISH_BIBLE,
     ),
     sample=sample,
     label="",

@@ -72,7 +72,7 @@ def curves_figure(history: Sequence[dict[str, Any]], monitor: Monitor = VAL_LOSS
         if best is not None and f"val_{key}" in history[0]:
             value = _column(history, f"val_{key}")[best]
             # Another epoch may be better by what this panel shows than by `monitor`.
-            other = f"val_{key}" != monitor.name and monitor.name[4:] in keys
+            other = f"val_{key}" != monitor.name and monitor.name.removeprefix("val_") in keys
             name = "epoch {:g}" if other else "best epoch ({:g})"
             axes.plot(
                 epochs[best],

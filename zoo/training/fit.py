@@ -419,12 +419,12 @@ def _train_in(
         class_weight = files.read_object(run.path / "data.json").get("class_weight", class_weight)
     by_class = weight_by_class(class_weight, labels, training.y, number)
     training, weights = weighted(training, by_class)
-    if by_class:
-        shown = ", ".join(f"{labels[each]} {weight:.3g}" for each, weight in by_class.items())
-        progress.log(f"  rows count by their class in the loss (class_weight): {shown}")
     more: dict[str, Any] = {"teaching": lesson.about} if lesson else {}
     if by_class:
-        more["class_weight"] = {labels[each]: weight for each, weight in by_class.items()}
+        named = {labels[each]: weight for each, weight in by_class.items()}
+        more["class_weight"] = named
+        shown = ", ".join(f"{name} {weight:.3g}" for name, weight in named.items())
+        progress.log(f"  rows count by their class in the loss (class_weight): {shown}")
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()
