@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from recipes.prices.panel import MEASURES
 from zoo import files
 from zoo.environment import environment
 from zoo.errors import UsageError
 from zoo.metrics.intervals import holm, verdict
 from zoo.serving import load
 from zoo.serving.evaluation import splits_of
-
-MEASURES = ("qlike", "qlike_squared", "crps", "mae")
 
 
 def forecasters(

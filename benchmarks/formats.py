@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.formats_table import VARIANTS
+from benchmarks.peer_comparison import interleaved
 from zoo import files
+from zoo.data.splits import count, take
 from zoo.environment import environment
 from zoo.errors import ZooError, first_line
 from zoo.serving import evaluation, load
@@ -21,7 +23,7 @@ from zoo.serving.export import export
 from zoo.serving.portable import bundle, reader
 from zoo.serving.predictor import Predictor
 
-REPEATS = 20
+UNTIMED, REPEATS = 3, 20  # the first ones trace graphs and fill caches
 
 
 def measure(
@@ -47,32 +49,31 @@ def measure(
     """
     path = Path(output)
     stored = files.read_json(path)["models"] if path.exists() else {}
+    machine = environment()
     for name in models:
         predictor = load(name)
         stored[predictor.name] = _measure(predictor, rows, log)
         result = {
             "kind": "formats",
             "models": dict(sorted(stored.items())),
-            "environment": environment(),
+            "environment": machine,
         }
         files.write_json(path, result)
     return result
 
 
 def _measure(predictor: Predictor, rows: int, log: Callable[[str], None]) -> dict[str, Any]:
-    examples = _some(evaluation.splits_of(predictor).test, rows)
+    test = evaluation.splits_of(predictor).test
+    chosen = np.random.default_rng(0).permutation(count(test))[:rows]
+    examples = take(test, sorted(chosen.tolist()))
     network = bundle.network(predictor)
     row = _row(predictor, network)
-    compiled = tf.function(lambda **given: network.call(**given))
+    compiled = tf.function(network.call)
     tensors = {name: tf.constant(value) for name, value in row.items()}
-
-    def with_keras() -> None:
-        compiled(**tensors)
-
     measured: dict[str, Any] = {
         "metric": predictor.recipe.metric.name,
         "better": predictor.recipe.metric.better,
-        "rows": len(next(iter(examples.values()))),
+        "rows": count(examples),
         "text": bool(getattr(predictor.assets.encoder, "portable", None)),
         "keras": {"metric": _score(predictor, examples)},
     }
@@ -86,9 +87,12 @@ def _measure(predictor: Predictor, rows: int, log: Callable[[str], None]) -> dic
                 variant["kilobytes"] = round(
                     (version / f"model.{bundle.SUFFIXES[form]}").stat().st_size / 1000
                 )
-                mine, keras = _race(lambda model=model: model.run(**row), with_keras)  # type: ignore[misc]
-                variant["milliseconds"] = mine
-                times.append(keras)
+                raced = _race(
+                    mine=functools.partial(model.run, **row),
+                    keras=functools.partial(compiled, **tensors),
+                )
+                variant["milliseconds"] = raced["mine"]
+                times.append(raced["keras"])
                 variant["metric"] = _score(_with(predictor, model), examples)
             except ZooError as error:
                 variant = {"problem": first_line(error)}
@@ -97,12 +101,6 @@ def _measure(predictor: Predictor, rows: int, log: Callable[[str], None]) -> dic
     if times:
         measured["keras"]["milliseconds"] = statistics.median(times)
     return measured
-
-
-def _some(examples: Any, rows: int) -> Any:
-    count = len(next(iter(examples.values())))
-    chosen = np.sort(np.random.default_rng(0).permutation(count)[:rows])
-    return {name: [values[i] for i in chosen] for name, values in examples.items()}
 
 
 def _row(predictor: Predictor, network: bundle.Function) -> dict[str, np.ndarray]:
@@ -117,16 +115,10 @@ def _row(predictor: Predictor, network: bundle.Function) -> dict[str, np.ndarray
     }
 
 
-def _race(*works: Callable[[], Any]) -> list[float]:
+def _race(**works: Callable[[], Any]) -> dict[str, float]:
     """Returns the median milliseconds of each work, all of them in turn."""
-    taken: list[list[float]] = [[] for _ in works]
-    for repeat in range(REPEATS + 3):
-        for work, times in zip(works, taken, strict=True):
-            start = time.perf_counter()
-            work()
-            if repeat >= 3:
-                times.append((time.perf_counter() - start) * 1000)
-    return [statistics.median(times) for times in taken]
+    seconds = interleaved(works, [()] * (UNTIMED + REPEATS))
+    return {name: 1000 * statistics.median(each[UNTIMED:]) for name, each in seconds.items()}
 
 
 def _score(predictor: Predictor, examples: Any) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -307,8 +307,7 @@ def render_models(directory: str | Path = "results") -> str:
     results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
     for name, result in sorted(results.items(), key=lambda item: (item[1]["topology"], item[0])):
         metric, up = result["metric"], _better(result) == "higher"
-        choose = max if up else min
-        best = choose(result["baseline"].items(), key=lambda item: item[1], default=None)
+        best = _best_baseline(result)
         scale = max([result["score"], *result["baseline"].values()])
         beside = f"{_number(best[1], scale, metric)} ({best[0]})" if best else ""
         compared = result.get("comparisons", {}).get(best[0]) if best else None
@@ -330,6 +329,12 @@ def _better(result: dict[str, Any]) -> str:
     from zoo.registry import get_recipe
 
     return result.get("better") or get_recipe(result["recipe"]).metric.better
+
+
+def _best_baseline(result: dict[str, Any]) -> tuple[str, float] | None:
+    """Returns the name and the score of the best baseline; None if there is none."""
+    choose = max if _better(result) == "higher" else min
+    return choose(result["baseline"].items(), key=lambda item: item[1], default=None)
 
 
 def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
@@ -391,8 +396,7 @@ def _range(interval: dict[str, Any] | None, best: float, metric: str, *, kind: b
 
 def _against(result: dict[str, Any]) -> str:
     """Returns how a network compares with its best baseline, by the paired test that fits."""
-    choose = max if _better(result) == "higher" else min
-    best = choose(result["baseline"].items(), key=lambda item: item[1], default=None)
+    best = _best_baseline(result)
     compared = result.get("comparisons", {}).get(best[0]) if best else None
     if best is None or compared is None:
         return "–"
@@ -644,21 +648,27 @@ def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
         ]
         if best["horizon"] >= RSE_AT[-1]:
             rows = {f"`{best['recipe']}`": "network", **{name: name for name in best["tests"]}}
-            listed = "; ".join(
-                f"{name} " + ", ".join(f"{best['scores'][key][at - 1]['rse']:.4f}" for at in RSE_AT)
-                for name, key in rows.items()
-            )
-            lines.append(
-                f"\nRoot relative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
-            )
+            lines.append(_rse_line({name: best["scores"][key] for name, key in rows.items()}))
     return lines
+
+
+def _rse_line(scores: Mapping[str, Sequence[dict[str, Any]]]) -> str:
+    """Lists the relative squared errors of methods, each with its scores by horizon."""
+    listed = "; ".join(
+        f"{name} " + ", ".join(f"{each[at - 1]['rse']:.4f}" for at in RSE_AT)
+        for name, each in scores.items()
+    )
+    return f"\nRoot relative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
+
+
+def _coverage(row: dict[str, Any]) -> str:
+    return ", ".join(f"{100 * row[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
 
 
 MEASURES = {
     "qlike": "QLIKE",
     "qlike_squared": "QLIKE of squared returns",
     "crps": "CRPS",
-    "mae": "mean absolute error",
 }
 
 
@@ -688,10 +698,9 @@ def _forecasters_tables(result: dict[str, Any]) -> list[str]:
         direction = ""
         if row["direction"] is not None:
             direction = f"{100 * row['direction']:.1f}"
-        coverage = ", ".join(f"{100 * row[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
         lines.append(
             f"| {bold}{name}{bold} | {count or ''} | {' | '.join(cells)} | {row['mae']:.4f} "
-            f"| {direction} | {coverage} |"
+            f"| {direction} | {_coverage(row)} |"
         )
     up = 100 * rows[0][2]["direction_always_up"]
     lines.append(f"| always up | | | | | | | {up:.1f} | |")
@@ -714,13 +723,7 @@ def _forecasters_tables(result: dict[str, Any]) -> list[str]:
         lines.append(f"| {shown} | {' | '.join(cells)} |")
     lines += [_beaten_line(name, tests, result["methods"]) for name in names]
     if result["horizon"] >= RSE_AT[-1]:
-        listed = "; ".join(
-            f"{name} " + ", ".join(f"{each[at - 1]['rse']:.4f}" for at in RSE_AT)
-            for name, each in (*result["networks"].items(), *result["methods"].items())
-        )
-        lines.append(
-            f"\nRoot relative squared error {', '.join(map(str, RSE_AT))} days ahead: {listed}."
-        )
+        lines.append(_rse_line({**result["networks"], **result["methods"]}))
     return lines
 
 
@@ -749,8 +752,7 @@ def _backtest_row(name: str, scores: Sequence[dict], tests: dict[str, Any] | Non
         value = f"{ahead[measure]:.4f}"
         p = tests[measure][0]["p"] if tests else None
         cells += [value if tests else f"**{value}**", "" if p is None else f"{p:.1g}"]
-    coverage = ", ".join(f"{100 * ahead[f'coverage_{band}']:.1f}" for band in (50, 80, 95))
-    return f"| {name} | {' | '.join(cells)} | {coverage} |"
+    return f"| {name} | {' | '.join(cells)} | {_coverage(ahead)} |"
 
 
 def _machine(environment: dict[str, Any]) -> str:

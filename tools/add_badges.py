@@ -41,12 +41,13 @@ def main(repository: str, branch: str = "main") -> None:
     """Rewrites the notebooks."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         sys.exit(f"The repository is OWNER/NAME; got {repository!r}.")
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+    paths = sorted(NOTEBOOKS.glob("*.ipynb"))
+    for path in paths:
         book = nbformat.read(path, as_version=4)
         first = book.cells[0]
         first.source = with_badge(first.source, path.name, repository, branch)
         nbformat.write(book, path)
-    print(f"{len(list(NOTEBOOKS.glob('*.ipynb')))} notebooks")
+    print(f"{len(paths)} notebooks")
 
 
 if __name__ == "__main__":

@@ -279,10 +279,8 @@ def forward(say: Say) -> str:
             line([(x, 161), (x, 121)]),
             line([(x, 89), (x, 50)]),
             text(x + 5, 146, "×1", 12, "start"),
-            text(x + 5, 75, say("×2, σ", "×2, σ"), 11, "start"),
-            line([(x - (35 if i == 0 else 70), 105), (x - 35, 105)], DARK_BLUE)
-            if i
-            else line([(28, 105), (50, 105)], DARK_BLUE),
+            text(x + 5, 75, "×2, σ", 11, "start"),
+            line([(x - 70 if i else 28, 105), (x - 35, 105)], DARK_BLUE),
             text(x - 52 if i else 39, 98, "×½", 11, fill=DARK_BLUE),
         ]
     parts.append(text(14, 110, "0", 14))
@@ -408,7 +406,7 @@ def activations(say: Say) -> str:
         text(32, 18, say("value", "valeur"), 12, "start"),
         left.axes((-4, -2, 0, 2, 4), ((-1, "−1"), (0, "0"), (1, "1"))),
         text(32, 198, say("slope", "dérivée"), 12, "start"),
-        right.axes((-4, -2, 0, 2, 4), ((0, "0"), (0.25, say("¼", "¼")), (1, "1"))),
+        right.axes((-4, -2, 0, 2, 4), ((0, "0"), (0.25, "¼"), (1, "1"))),
     ]
     for colour, (function, slope) in zip(LINES, functions.values(), strict=False):
         parts.append(left.curve([(z, function(z)) for z in grid if function(z) <= 1.6], colour))
@@ -438,7 +436,7 @@ def vanishing(say: Say) -> str:
             12,
             "start",
         ),
-        upper.axes(range(1, 11), [(0.1, "0,1" if say("", "f") else "0.1"), *ticks((1e-3, 1e-4))]),
+        upper.axes(range(1, 11), [(0.1, say("0.1", "0,1")), *ticks((1e-3, 1e-4))]),
         text(
             6,
             212,

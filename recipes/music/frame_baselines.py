@@ -53,8 +53,7 @@ def baselines(train: Examples, test: Examples) -> dict[str, Scores]:
     for row, key in enumerate(keys):
         chosen = frames[names == key] if key and key in names else frames
         frequencies[row] = (chosen.sum(0) + 0.5) / (len(chosen) + 1)
-    rows = [keys.index(key) if key in keys else keys.index("") for key in test_names]
-    found["frequencies"] = nats(test_frames, frequencies[rows])
+    found["frequencies"] = nats(test_frames, frequencies[_places(test_names, keys)])
 
     probabilities = np.empty((2, frames.shape[1]))
     for value in (0, 1):
@@ -115,14 +114,18 @@ def _by_piece(values: np.ndarray, sizes: Sequence[int]) -> Units:
     return ratios("pieces", sums, sizes)
 
 
+def _places(names: np.ndarray, keys: Sequence[str]) -> np.ndarray:
+    """Returns the place of each name among the keys, that of `""` where it is not among them."""
+    number = {key: place for place, key in enumerate(keys)}
+    return np.array([number.get(name, number[""]) for name in names], int)
+
+
 def _inputs(before: np.ndarray, names: np.ndarray, keys: Sequence[str]) -> sparse.csr_matrix:
     """Returns the frames before, and which key and mode it is, `(frames, inputs)`."""
     from scipy import sparse
 
-    number = {key: place for place, key in enumerate(keys)}
-    columns = np.array([number.get(name, number[""]) for name in names])
-    rows = np.arange(len(names))
-    ones = sparse.csr_matrix((np.ones(len(names)), (rows, columns)), (len(names), len(keys)))
+    places = np.arange(len(names)), _places(names, keys)
+    ones = sparse.csr_matrix((np.ones(len(names)), places), (len(names), len(keys)))
     return sparse.hstack([sparse.csr_matrix(before), ones], format="csr")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from recipes.prices import metrics
 from recipes.prices import panel as panels
 from recipes.prices.baselines import BASELINES, LOG_LINEAR, METHODS, log_linear
 from recipes.prices.frequency import parse_frequency
@@ -229,7 +230,7 @@ def summary(panel: Panel, forecast: Forecast) -> Scores:
         selected |= {f"{name}_{len(rows)}": last[name] for name in ("qlike", "crps", "coverage_80")}
     values = {name: value for name, value in selected.items() if value is not None}
     values |= {"series": len(panel.tickers), "days": len(panel.dates)}
-    daily = panels.losses(panel, forecast)["qlike"][..., 0]
+    daily = metrics.qlike(panel.proxy, forecast.variance)[..., 0]
     known = np.isfinite(daily)
     sums, counts = np.where(known, daily, 0.0).sum(axis=0), known.sum(axis=0)
     # Neighbouring days are alike: they are drawn together.

@@ -210,9 +210,9 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
         daily = by_day(hits[..., step])
         low, high = scores_of.mean_interval(daily[np.isfinite(daily)], step + 1)
         row["direction_low"], row["direction_high"] = _finite_or_none(low), _finite_or_none(high)
-        moved = panel.value[..., step][np.isfinite(panel.value[..., step])]
-        moved = moved[moved != 0]
-        row["direction_always_up"] = float(np.mean(moved > 0)) if moved.size else None
+        value = panel.value[..., step]
+        moved = np.isfinite(value) & (value != 0)
+        row["direction_always_up"] = _mean(np.where(moved, value > 0, np.nan))
         row["rse"] = (
             _finite_or_none(scores_of.rse(*(price[..., step][known] for price in prices)))
             if known.any()

@@ -113,7 +113,8 @@ def write_example(path: Path) -> Path:
     """Writes the first series of `sample` as a CSV file, a row a day; returns its path."""
     import csv
 
-    series = {name: sample()[name][0] for name in ("date", "open", "high", "low", "close")}
+    examples = sample()
+    series = {name: examples[name][0] for name in ("date", "open", "high", "low", "close")}
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(series)

@@ -110,7 +110,8 @@ def interval(units: Units, draws: int = DRAWS, seed: int = SEED) -> tuple[float,
     """
     if units.is_share:
         return (*wilson_interval(units.value, len(units.terms)), f"Wilson, {units.name}")
-    scores = units.of_sums(_resampled(units.clusters(), draws, seed))
+    (sums,) = _resampled(draws, seed, units.clusters())
+    scores = units.of_sums(sums)
     low, high = np.nanquantile(scores, [0.025, 0.975])
     return float(low), float(high), f"bootstrap, {units.name}"
 
@@ -149,8 +150,8 @@ def compare(one: Units, other: Units, draws: int = DRAWS, seed: int = SEED) -> C
     difference = one.value - other.value
     if one.is_share and other.is_share:
         return _mcnemar(one.terms[:, 0] == 1, other.terms[:, 0] == 1, draws, seed)
-    found = one.of_sums(_resampled(first, draws, seed))
-    found = found - other.of_sums(_resampled(second, draws, seed))
+    sums, other_sums = _resampled(draws, seed, first, second)
+    found = one.of_sums(sums) - other.of_sums(other_sums)
     found = found[np.isfinite(found)]
     low, high = (float(end) for end in np.quantile(found, [0.025, 0.975]))
     if np.all(found == 0):
@@ -174,14 +175,11 @@ def _mcnemar(one: np.ndarray, other: np.ndarray, draws: int, seed: int) -> Compa
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Returns p values corrected for their number (S. Holm 1979); None stays None."""
-    known = [place for place, p in enumerate(p_values) if p is not None and not math.isnan(p)]
-    order = sorted(known, key=lambda place: p_values[place])  # type: ignore[arg-type, return-value]
+    known = [(p, place) for place, p in enumerate(p_values) if p is not None and not math.isnan(p)]
     corrected: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, place in enumerate(order):
-        p = p_values[place]
-        assert p is not None
-        highest = max(highest, min(1.0, (len(order) - rank) * p))
+    for rank, (p, place) in enumerate(sorted(known)):
+        highest = max(highest, min(1.0, (len(known) - rank) * p))
         corrected[place] = highest
     return corrected
 
@@ -198,17 +196,21 @@ def verdict(better: bool | None, p: float | None) -> str:
     return BEATS if better else BELOW
 
 
-def _resampled(terms: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Returns sums over units that are drawn with replacement, `(draws, terms)`.
+def _resampled(draws: int, seed: int, *terms: np.ndarray) -> list[np.ndarray]:
+    """Returns sums over units that are drawn with replacement, `(draws, terms)` each.
 
-    The same draws for all of as many units: pairs stay together.
+    Args:
+      draws: how many.
+      seed: of the draws.
+      terms: `(units, terms)` each, of as many units: all are summed over the same draws.
     """
     generator = np.random.default_rng(seed)
-    size = len(terms)
-    sums = np.empty((draws, terms.shape[1]))
+    size = len(terms[0])
+    sums = [np.empty((draws, each.shape[1])) for each in terms]
     together = max(1, 2_000_000 // max(size, 1))
     for start in range(0, draws, together):
         count = min(together, draws - start)
-        weights = generator.multinomial(size, np.full(size, 1 / size), size=count)
-        sums[start : start + count] = weights.astype(float) @ terms
+        weights = generator.multinomial(size, np.full(size, 1 / size), size=count).astype(float)
+        for total, each in zip(sums, terms, strict=True):
+            total[start : start + count] = weights @ each
     return sums

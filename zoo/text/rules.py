@@ -45,12 +45,7 @@ def text_rules(rule: int) -> dict[str, Any]:
 
 @functools.cache
 def _classes() -> dict[str, Any]:
-    codes = np.array([code for code in range(CODES) if code not in SURROGATES], "int32")
-    text = tf.strings.unicode_encode(codes[:, np.newaxis], "UTF-8")
-
-    def ranges(pattern: str, strings: tf.Tensor = text) -> list[int]:
-        return _ranges(codes[tf.strings.regex_full_match(strings, pattern).numpy()])
-
+    codes, text = _characters()
     lower = tf.strings.lower(text[1:], encoding="utf-8")  # not of NUL, which becomes a space
     lowered = tf.strings.unicode_decode(lower, "UTF-8").to_list()
     sigma = tf.constant("aΣ")
@@ -60,9 +55,9 @@ def _classes() -> dict[str, Any]:
     is_cased = ~tf.strings.regex_full_match(ends, final).numpy()
     is_ignorable = ~is_cased & ~tf.strings.regex_full_match(goes_on, final).numpy()
     return {
-        "space": ranges(r"[\pZ\pC\s]"),
-        "letter": ranges(r"[\pL\pN]"),
-        "mark": ranges(r"\pM"),
+        "space": _matching(codes, text, r"[\pZ\pC\s]"),
+        "letter": _matching(codes, text, r"[\pL\pN]"),
+        "mark": _matching(codes, text, r"\pM"),
         "lower": [
             [int(code), *new] for code, new in zip(codes[1:], lowered, strict=True) if new != [code]
         ],
@@ -74,9 +69,10 @@ def _classes() -> dict[str, Any]:
 @functools.cache
 def _normal_form() -> dict[str, Any]:
     tables = normalisation.character_tables()
+    codes, text = _characters()
     return {
-        "parting": _ranges_of(normalisation.PARTING),
-        "invisible": _ranges_of(normalisation.INVISIBLE),
+        "parting": _matching(codes, text, normalisation.PARTING),
+        "invisible": _matching(codes, text, normalisation.INVISIBLE),
         "apostrophes": [ord(character) for character in normalisation.APOSTROPHES[1:-1]],
         "composed": [
             [int(code), *(int(part) for part in parts if part >= 0)]
@@ -92,10 +88,14 @@ def _normal_form() -> dict[str, Any]:
     }
 
 
-def _ranges_of(pattern: str) -> list[int]:
-    """Returns the characters that a class of a regular expression matches."""
+def _characters() -> tuple[np.ndarray, tf.Tensor]:
+    """Returns all code points, int32 `(characters,)`, and the text of each, string."""
     codes = np.array([code for code in range(CODES) if code not in SURROGATES], "int32")
-    text = tf.strings.unicode_encode(codes[:, np.newaxis], "UTF-8")
+    return codes, tf.strings.unicode_encode(codes[:, np.newaxis], "UTF-8")
+
+
+def _matching(codes: np.ndarray, text: tf.Tensor, pattern: str) -> list[int]:
+    """Returns the ranges of the characters that a class of a regular expression matches."""
     return _ranges(codes[tf.strings.regex_full_match(text, pattern).numpy()])
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from zoo.errors import ZooError
 from zoo.serving.portable import bundle
+from zoo.training.keras_private import layers_of
 
 TOLERANCE = 1e-5
 
@@ -45,15 +46,16 @@ def together(rows):
     return batch
 
 
-def keras_answer(function, row):
-    return {n: v.numpy() for n, v in function.call(**tensors(row)).items()}
+def keras_answer(function, batch):
+    given = {name: tf.constant(value) for name, value in batch.items()}
+    return {name: value.numpy() for name, value in function.call(**given).items()}
 
 
-def tensors(row):
-    return {name: tf.constant(value[np.newaxis]) for name, value in row.items()}
+def batch_of(row):
+    return {name: value[np.newaxis] for name, value in row.items()}
 
 
-def assert_equal(found, due, steps=None):
+def assert_equal(found, due):
     for name, value in due.items():
         given = found[name][:, : value.shape[1]] if value.ndim > 2 else found[name]
         scale = max(1.0, float(np.abs(value).max()))
@@ -70,19 +72,18 @@ def steps_of(function):
     }  # fmt: skip
 
 
-def functions_of(predictor):
-    functions = {"model": bundle.network(predictor), "step": bundle.step(predictor)}
-    return {name: function for name, function in functions.items() if function is not None}
+def assert_same_step(run, function):
+    given = steps_of(function)
+    assert_equal(run(given), keras_answer(function, given))
 
 
 # Networks that ONNX cannot hold, by their module: what is said of them.
-LACKING = {"recipes.reviews": "ONNX joins both directions"}
+LACKING = {"recipes.reviews": "ONNX can only concatenate the two directions"}
 
 
 def carries_a_state(predictor):
     """Whether a network begins a batch with the state in which the batch before has ended."""
-    layers = predictor.model._flatten_layers()
-    return any(type(layer).__name__ == "CarriedLSTM" for layer in layers)
+    return any(type(layer).__name__ == "CarriedLSTM" for layer in layers_of(predictor.model))
 
 
 def test_onnx(chosen, predictor_of):
@@ -98,7 +99,7 @@ def test_onnx(chosen, predictor_of):
         with pytest.raises(ZooError, match=reason):
             convert(*bundle.network(predictor), predictor.model)
         return
-    for name, function in functions_of(predictor).items():
+    for name, function in bundle.functions(predictor).items():
         proto = convert(*function, predictor.model, {"rnn-zoo": "{}"})
         assert "Loop" not in {node.op_type for node in proto.graph.node}
         session = onnxruntime.InferenceSession(
@@ -111,15 +112,13 @@ def test_onnx(chosen, predictor_of):
             return dict(zip(called, session.run(names, inputs), strict=True))
 
         if name == "step":
-            given = steps_of(function)
-            due = function.call(**{key: tf.constant(value) for key, value in given.items()})
-            assert_equal(run(given), {key: value.numpy() for key, value in due.items()})
+            assert_same_step(run, function)
             continue
         rows = examples_of(predictor)
         batch = run(together(rows))
         for number, row in enumerate(rows):
-            due = keras_answer(function, row)
-            assert_equal(run({key: value[np.newaxis] for key, value in row.items()}), due)
+            due = keras_answer(function, batch_of(row))
+            assert_equal(run(batch_of(row)), due)
             assert_equal({key: value[number : number + 1] for key, value in batch.items()}, due)
 
 
@@ -132,18 +131,17 @@ def test_litert(chosen, predictor_of, tmp_path):
         with pytest.raises(ZooError, match="carries a state from one call to the next"):
             litert.convert(*bundle.network(predictor))
         return
-    stored = json.dumps(bundle.describe(predictor))
+    parts = bundle.functions(predictor)
+    stored = json.dumps(bundle.describe(predictor, parts))
     (tmp_path / "model.json").write_text(stored)
-    for name, function in functions_of(predictor).items():
+    for name, function in parts.items():
         file = litert.with_metadata(litert.convert(*function), "rnn-zoo", stored)
         assert b"Flex" not in file.replace(stored.encode(), b"")
         (tmp_path / f"{name}.tflite").write_bytes(file)
         model = reader.load(tmp_path / f"{name}.tflite")
         if name == "step":
-            given = steps_of(function)
-            due = function.call(**{key: tf.constant(value) for key, value in given.items()})
-            assert_equal(model.run(**given), {key: value.numpy() for key, value in due.items()})
+            assert_same_step(lambda given, model=model: model.run(**given), function)
             continue
         for row in examples_of(predictor)[:2]:
-            found = model.run(**{key: value[np.newaxis] for key, value in row.items()})
-            assert_equal(found, keras_answer(function, row))
+            batch = batch_of(row)
+            assert_equal(model.run(**batch), keras_answer(function, batch))

@@ -129,8 +129,9 @@ MAIN = """
 #include "reader.h"
 
 int main(int count, char** paths) {
+  if (count < 3) return 1;
   zoo::Encoder encode(zoo::read(paths[1]));
-  if (count < 2 || encode.labels.size() != 2 || encode.labels[1] != "yes") return 1;
+  if (encode.labels.size() != 2 || encode.labels[1] != "yes") return 1;
   for (auto& text : zoo::Json::parse(zoo::read(paths[2])).items) {
     for (int id : encode(text.text)) std::cout << id << ' ';
     std::cout << std::endl;

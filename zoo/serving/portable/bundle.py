@@ -30,6 +30,7 @@ READERS = ("reader.py", "reader.js", "reader.h")
 SUFFIXES = {"onnx": "onnx", "litert": "tflite"}
 NEEDED = {"onnx": ("onnx", "onnxruntime"), "litert": ()}  # packages that an export imports
 PACKED = "rnn-zoo"  # the key of model.json in the metadata of a file
+OUTPUT = "output"  # the name of the network's output
 
 
 class Function(NamedTuple):
@@ -70,7 +71,7 @@ def network(predictor: Predictor) -> Function:
 
     def call(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         given = next(iter(inputs.values())) if single else inputs
-        return {"output": model(given, training=False)}
+        return {OUTPUT: model(given, training=False)}
 
     return Function(call, specs)
 
@@ -92,20 +93,24 @@ def step(predictor: Predictor) -> Function | None:
     return Function(call, specs)
 
 
-def describe(predictor: Predictor) -> dict[str, Any]:
-    """Returns what `model.json` holds.
+def functions(predictor: Predictor) -> dict[str, Function]:
+    """Returns what is written as files, by their names: `model`, and `step` of a generator."""
+    parts = {"model": network(predictor), "step": step(predictor)}
+    return {name: function for name, function in parts.items() if function is not None}
+
+
+def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, Any]:
+    """Returns what `model.json` holds, of a model and its `functions`.
 
     `inputs` and `outputs` are names; `labels` those of the classes, or null; `tokenizer` what the
     readers need to turn text into the input, or null where the model does not read text by them.
     """
-    parts = {"model": network(predictor), "step": step(predictor)}
     names = {
         part: {
             "inputs": [spec.name for spec in function.inputs],
-            "outputs": sorted(_outputs(function)),
+            "outputs": [OUTPUT] if part == "model" else _outputs(function),
         }
         for part, function in parts.items()
-        if function is not None
     }
     portable = getattr(predictor.assets.encoder, "portable", None)
     return {
@@ -120,9 +125,9 @@ def describe(predictor: Predictor) -> dict[str, Any]:
 
 
 def _outputs(function: Function) -> list[str]:
-    traced = tf.function(lambda **given: function.call(**given))
-    concrete = traced.get_concrete_function(**{spec.name: spec for spec in function.inputs})
-    return list(concrete.structured_outputs)
+    named = {spec.name: spec for spec in function.inputs}
+    concrete = tf.function(function.call).get_concrete_function(**named)
+    return sorted(concrete.structured_outputs)
 
 
 def write(predictor: Predictor, folder: Path, format: str, precision: str = "float32") -> None:
@@ -135,15 +140,15 @@ def write(predictor: Predictor, folder: Path, format: str, precision: str = "flo
       precision: one of `zoo.config.FILE_PRECISIONS` for the format.
 
     Raises:
-      ZooError: the network has an operation that the format has not.
+      ZooError: the network has an operation that the format does not have.
     """
-    about = describe(predictor)
+    parts = functions(predictor)
+    about = describe(predictor, parts)
     stored = json.dumps(about, ensure_ascii=False, separators=(",", ":"))
     files.write_text(folder / "model.json", stored)
-    for name, function in {"model": network(predictor), "step": step(predictor)}.items():
-        if function is not None:
-            path = folder / f"{name}.{SUFFIXES[format]}"
-            path.write_bytes(_file(predictor, function, format, precision, stored))
+    for name, function in parts.items():
+        path = folder / f"{name}.{SUFFIXES[format]}"
+        path.write_bytes(_file(predictor, function, format, precision, stored))
     for name in READERS:
         shutil.copy(Path(__file__).with_name(name), folder / name)
 

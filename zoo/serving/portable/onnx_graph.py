@@ -42,11 +42,11 @@ def convert(
       metadata: stored in the file.
 
     Returns:
-      The model; inputs and outputs have the same names, but an output that is called like an input
+      The model; inputs and outputs have the same names, but an output that has the name of an input
       has `next_` before its name.
 
     Raises:
-      ZooError: an operation is not in `OPERATIONS`, or a recurrent layer is none of ONNX'.
+      ZooError: an operation is not in `OPERATIONS`, or ONNX has no node for a recurrent layer.
     """
     with recurrent.as_placeholders(model) as calls:
         traced = tf.function(lambda **given: function(**given))

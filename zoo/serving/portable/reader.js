@@ -113,8 +113,11 @@ function normaliser(rules, letter, mark) {
     compose(text.replace(parting, " ").replace(invisible, "")).replace(inside, "'");
 }
 
+const encoders = new WeakMap(); // by `about`: to make one takes longer than to use it
+
 async function predict(ort, session, about, text) {
-  const ids = encoder(about.tokenizer)(text);
+  if (!encoders.has(about)) encoders.set(about, encoder(about.tokenizer));
+  const ids = encoders.get(about)(text);
   const name = about.inputs[0];
   const tensor = new ort.Tensor("int32", Int32Array.from(ids), [1, ids.length]);
   const [output] = Object.values(await session.run({ [name]: tensor }));

@@ -85,10 +85,9 @@ class _Onnx:
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        self._types = {
-            each.name: each.type[7:-1].replace("float", "float32")  # "tensor(float)"
-            for each in self._session.get_inputs()
-        }
+        kinds = {each.name: each.type[7:-1] for each in self._session.get_inputs()}
+        # Of "tensor(float)"; the others have NumPy's names.
+        self._types = {n: "float32" if kind == "float" else kind for n, kind in kinds.items()}
 
     def metadata(self) -> str:
         return self._session.get_modelmeta().custom_metadata_map["rnn-zoo"]
@@ -130,11 +129,12 @@ class _Litert:
 
     def _row(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         net = self._net
-        for detail, value in zip(net.get_input_details(), values, strict=True):
+        given = net.get_input_details()
+        for detail, value in zip(given, values, strict=True):
             if tuple(detail["shape"]) != value.shape:
                 net.resize_tensor_input(detail["index"], value.shape)
         net.allocate_tensors()
-        for detail, value in zip(net.get_input_details(), values, strict=True):
+        for detail, value in zip(given, values, strict=True):
             net.set_tensor(detail["index"], value)
         net.invoke()
         return [np.array(net.get_tensor(each["index"])) for each in net.get_output_details()]
@@ -200,8 +200,8 @@ class _Unicode:
         self._rules = rules
         self.space = re.compile(f"[{_ranges(rules['space'])}]+")
         # What is quick to tell comes first: most characters are ASCII.
-        known = _ranges(rules["letter"]) + _ranges(rules["mark"])
-        self.sign = re.compile(f"([!-&(-/:-@[-`{{-~]|(?![\0-\x7f])[^{known} '])")
+        letter, mark = _ranges(rules["letter"]), _ranges(rules["mark"])
+        self.sign = re.compile(f"([!-&(-/:-@[-`{{-~]|(?![\0-\x7f])[^{letter}{mark} '])")
         self._lower = {code: "".join(map(chr, new)) for code, *new in rules["lower"]}
         cased, ignorable = _ranges(rules["cased"]), _ranges(rules["ignorable"])
         self._sigma = re.compile(f"(?<=[{cased}])([{ignorable}]*)Σ(?![{ignorable}]*[{cased}])")
@@ -209,7 +209,6 @@ class _Unicode:
             return
         self._seen = dict.fromkeys(_each(rules["invisible"]))
         self._seen.update(dict.fromkeys(_each(rules["parting"]), " "))
-        letter, mark = _ranges(rules["letter"]), _ranges(rules["mark"])
         quotes = "".join(map(chr, rules["apostrophes"]))
         self._inside = re.compile(f"[{quotes}](?<=[{letter}{mark}].)(?=[{letter}])")
         self._composed = {code: parts for code, *parts in rules["composed"]}
@@ -224,10 +223,8 @@ class _Unicode:
     def normalise(self, text: str) -> str:
         if "marks" not in self._rules:
             return text
-        return self._inside.sub("'", NOT_ASCII.sub(self._composed_part, text.translate(self._seen)))
-
-    def _composed_part(self, found: re.Match[str]) -> str:
-        return self.compose(found[0])
+        text = text.translate(self._seen)
+        return self._inside.sub("'", NOT_ASCII.sub(lambda found: self.compose(found[0]), text))
 
     def compose(self, text: str) -> str:
         """Returns Unicode's normal form C: takes characters apart, sorts marks, joins them."""

@@ -81,7 +81,10 @@ def _placeholders(layer: Any, calls: list[Recurrence]) -> Any:
         for part in parts:
             _check(part)
         if both and (layer.merge_mode != "concat" or initial_state is not None):
-            raise ZooError(f"Layer {layer.name!r}: ONNX joins both directions, from zeros.")
+            raise ZooError(
+                f"Layer {layer.name!r}: ONNX can only concatenate the two directions, and starts "
+                "them from zeros."
+            )
         if not both and layer.go_backwards:
             raise ZooError(f"Layer {layer.name!r} reads backwards only, which is not written yet.")
         batch, time, _ = sequences.shape
@@ -127,9 +130,9 @@ def write(writer: Writer, call: Recurrence) -> None:
     lengths = ""
     if call.mask is not None:
         real = writer.add("Cast", [writer.name_of(call.mask)], to=writer.type_of("int32"))
-        axis = writer.constant(np.array([1], "int64"))
+        axis = writer.integers(1)
         lengths = writer.add("ReduceSum", [real, axis], keepdims=0)
-    first = writer.constant(np.array([0], "int64"))
+    first = writer.integers(0)
     states = [writer.add("Unsqueeze", [writer.name_of(s), first]) for s in call.states]
     attributes: dict[str, Any] = {"hidden_size": units}
     if directions == 2:
@@ -150,10 +153,10 @@ def write(writer: Writer, call: Recurrence) -> None:
     sequence, *ends = writer.add_several(kind, _without_end(inputs), 1 + last, **attributes)
     if call.sequence:
         sequence = writer.add("Transpose", [sequence], perm=[2, 0, 1, 3])
-        joined = writer.constant(np.array([0, 0, directions * units], "int64"))
+        joined = writer.integers(0, 0, directions * units)
         output = writer.add("Reshape", [sequence, joined])
     else:
-        joined = writer.constant(np.array([0, directions * units], "int64"))
+        joined = writer.integers(0, directions * units)
         output = writer.add("Transpose", [ends[0]], perm=[1, 0, 2])
         output = writer.add("Reshape", [output, joined])
     writer.is_called(call.outputs[0], output)
