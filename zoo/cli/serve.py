@@ -84,7 +84,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default=30,
     show_default=True,
     metavar="S",
-    help="Seconds of a request.",
+    help="Seconds that a request may take.",
 )
 @click.option(
     "--max-body",
@@ -194,8 +194,9 @@ def serve(
 
     def started(running: run.Running) -> None:
         names = ", ".join(sorted(running.service.models.configs))
-        place = f"http://{host}:{running.rest_port}"
-        grpc = f", gRPC at {host}:{running.grpc_port}" if running.grpc_port else ""
+        address = f"[{host}]" if ":" in host else host
+        place = f"http://{address}:{running.rest_port}"
+        grpc = f", gRPC at {address}:{running.grpc_port}" if running.grpc_port else ""
         click.echo(f"Serving {options.printable(names)} at {place}{grpc}")
 
     log.start()

@@ -221,15 +221,15 @@ class Models:
         new = []
         for number, (folder, fingerprint) in wanted.items():
             version = known.get(number)
-            if version is not None and version.state in ("AVAILABLE", "LOADING"):
+            if version is not None and version.state == "AVAILABLE":
                 continue
             if version is not None and version.code != "OK" and version.fingerprint == fingerprint:
                 continue  # what was broken is so still
             new.append(Version(name, number, folder, fingerprint=fingerprint))
         old = [v for n, v in known.items() if n not in wanted and v.state == "AVAILABLE"]
-        if new and self.unload_first:
-            await self._unload_first(name, old if wanted else [])
         try:
+            if new and self.unload_first:
+                await self._unload_first(name, old if wanted else [])
             for version in new:
                 known[version.number] = version
                 await self._load(version)

@@ -286,7 +286,8 @@ class _Models(_Servicer, model_service_pb2_grpc.ModelServiceServicer):
             configs = models_of(request.config, Path.cwd(), "The request")
         except UsageError as error:
             raise invalid(str(error)) from error
-        await self.service.models.reconfigure(configs)
+        # A client that leaves must not interrupt it: models would be half loaded.
+        await asyncio.shield(self.service.models.reconfigure(configs))
         return model_management_pb2.ReloadConfigResponse()
 
 

@@ -175,11 +175,11 @@ async def serve_async(
             rpc_server, grpc_port, health = await rpc.start(
                 service, options.host, options.grpc_port, options.token
             )
+        await _rehearse(service, options.host, rest_port)
         if options.file_system_poll_wait_seconds:
             await _background(stack, models.watch(options.file_system_poll_wait_seconds))
         if options.model_config_file is not None and options.model_config_file_poll_wait_seconds:
             await _background(stack, _watch_file(models, configs, options))
-        await _rehearse(service, options.host, rest_port)
         names = sorted(models.configs)
         log.log("serving", rest_port=rest_port, grpc_port=grpc_port, models=names)
         on_start(Running(rest_port, grpc_port, service, stop.set))
@@ -201,10 +201,10 @@ async def serve_async(
 
 
 async def _rehearse(service: Service, host: str, port: int | None) -> None:
-    """Goes the way of a request once, so that the first client does not wait for what is made
+    """Sends one request through the server, so that the first client does not wait for what is made
     when it is first used: threads, routes, the parser.
     """
-    for name in service.models.configs:
+    for name in list(service.models.configs):
         servable = service.models.find(name).servable
         if servable is not None and servable.example is not None:
             signature, inputs = servable.example
@@ -319,17 +319,16 @@ def read_token(path: Path | None) -> str:
     """Returns the bearer token: of a file, or of the environment variable `ZOO_SERVE_TOKEN`.
 
     Raises:
-      UsageError: the file cannot be read, or holds no token.
+      UsageError: the file cannot be read, or what is given is no token.
     """
-    if path is None:
-        return os.environ.get(TOKEN, "").strip()
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise UsageError(f"Cannot read {path}: {reason}.") from error
+    given = os.environ.get(TOKEN, "") if path is None else config.read_text(path)
+    token = given.strip()
+    if path is None and not token:
+        return ""
     if not token or not token.isascii() or any(each.isspace() for each in token):
-        raise UsageError(f"{path} holds no token: one line of ASCII characters, without spaces.")
+        raise UsageError(
+            f"{path or TOKEN} holds no token: one line of ASCII characters, without spaces."
+        )
     return token
 
 

@@ -204,12 +204,25 @@ def inputs_of(examples: Examples, info: SignatureInfo) -> Arrays:
     if not examples:
         raise invalid("There is no example. Give at least one.")
     return {
-        name: np.stack([_feature(example, name, tensor) for example in examples])
+        name: _stacked([_feature(example, name, tensor) for example in examples], name, tensor)
         for name, tensor in info.inputs.items()
     }
 
 
+def _stacked(features: list[np.ndarray], name: str, info: TensorInfo) -> np.ndarray:
+    """Puts the values of one feature below each other, a row an example."""
+    sizes = sorted({len(feature) for feature in features})
+    if len(sizes) > 1:
+        raise invalid(
+            f"The feature {quoted(name)} must have the same number of values in each example; it "
+            f"has from {sizes[0]} to {sizes[-1]}."
+        )
+    array = np.stack(features)
+    return array[:, 0] if info.rank == 1 else array
+
+
 def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> np.ndarray:
+    """Returns the values of a feature, an array of one axis."""
     values = example.get(name)
     if values is None:
         raise invalid(f"An example has no feature {quoted(name)}.")
@@ -218,13 +231,16 @@ def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> n
     if len(info.shape) == 1 and len(values) != 1:
         raise invalid(f"The feature {quoted(name)} must have one value; it has {len(values)}.")
     texts = info.dtype == "string"
-    if any(isinstance(value, bytes) != texts for value in values):
+    whole = np.dtype(info.numpy).kind in "iub"
+    if any(
+        isinstance(value, bytes) != texts or (whole and isinstance(value, float))
+        for value in values
+    ):
         raise invalid(f"The feature {quoted(name)} must hold values of type {info.dtype}.")
     try:
-        array = np.array(values, info.numpy)
+        return np.array(values, info.numpy)
     except (OverflowError, ValueError, TypeError):
         raise invalid(f"The feature {quoted(name)} does not fit {info.dtype}.") from None
-    return array[0] if len(info.shape) == 1 else array
 
 
 async def beside(size: int, function: Callable[..., Any], *arguments: Any) -> Any:
