@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, first_line, quoted, shortened, suggest
 from zoo.server.batching import BatchingOptions
-from zoo.serving.find import find
+from zoo.serving.find import find, versions_in
 
 NAME = re.compile(r"[^/:\x00-\x20\x7f]{1,200}")
 
@@ -40,11 +40,7 @@ class ModelConfig:
         if self.single:
             return {1: self.folder}
         try:
-            found = {
-                int(path.name): path
-                for path in self.folder.iterdir()
-                if re.fullmatch(r"[0-9]{1,18}", path.name) and path.is_dir()
-            }
+            found = versions_in(self.folder)
         except OSError as error:
             raise ZooError(f"Cannot read {self.folder}: {error.strerror}.") from error
         if self.latest is None:
@@ -74,7 +70,7 @@ def model_of(argument: str, trust: bool) -> ModelConfig:
             whole = folder.resolve()  # `.` has no name
             named = whole.parent if whole.name.isdecimal() else whole
             return _checked(name or named.name, folder, single=True)
-        if any(path.name.isdecimal() and path.is_dir() for path in folder.iterdir()):
+        if versions_in(folder):
             return _checked(name or folder.resolve().name, folder)
     found = find(place, trust)
     if not name:  # of `file.py:name`, the last part
@@ -197,8 +193,6 @@ def read_batching(path: Path) -> BatchingOptions:
                 f"{path}: cannot read {quoted(text[place:], 60)}; expected name {{ value: 1 }}."
             )
         place = match.end()
-        while place < len(text) and text[place].isspace():
-            place += 1
         name, value = match["name"], match["inner"] or match["bare"]
         if name in _IGNORED:
             continue
@@ -215,7 +209,7 @@ def read_batching(path: Path) -> BatchingOptions:
     if "max_enqueued_rows" in values:  # TF Serving counts batches
         size = values.get("max_batch_size", BatchingOptions.max_batch_size)
         values["max_enqueued_rows"] *= size
-    return dataclasses.replace(BatchingOptions(), **values)
+    return BatchingOptions(**values)
 
 
 def read_metrics_path(path: Path) -> str:
