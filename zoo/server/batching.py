@@ -75,13 +75,13 @@ class Batcher:
     Attributes:
       options: how requests are put together.
       rows_waiting: rows in the queue.
-      on_batch: called with the rows and the seconds of each batch, from a worker's thread.
+      on_batch: called with the number of rows of each batch, from a worker's thread.
     """
 
     def __init__(
         self,
         options: BatchingOptions,
-        on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
+        on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
         self.options = options
         self.on_batch = on_batch
@@ -273,7 +273,6 @@ class Batcher:
 
         What failed together is computed alone.
         """
-        start = time.perf_counter()
         rows = sum(part.rows for part in batch)
         try:
             if len(batch) == 1:
@@ -286,7 +285,7 @@ class Batcher:
                 return [error]
             return [self._compute([part])[0] for part in batch]
         finally:
-            self.on_batch(rows, time.perf_counter() - start)
+            self.on_batch(rows)
 
 
 def rows_of(inputs: Mapping[str, np.ndarray], info: SignatureInfo) -> int | None:

@@ -344,9 +344,9 @@ def test_a_token_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
 
 
 def test_clients_that_are_slow_are_left(base, serving, monkeypatch):
+    from tests.support.waiting import wait_until
     from zoo.server.config import ModelConfig
     from zoo.server.protocol import BoundedProtocol
-    from zoo.server.run import wait_until
 
     monkeypatch.setattr(BoundedProtocol, "head_seconds", 0.2)
     monkeypatch.setattr(BoundedProtocol, "write_seconds", 0.2)

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
+from tests.support.waiting import wait_until
 from zoo.errors import UsageError, ZooError
 from zoo.server import config
 from zoo.server import models as models_module
 from zoo.server.batching import BatchingOptions
 from zoo.server.config import ModelConfig
-from zoo.server.run import wait_until
 
 
 def add(source, folder, number):
