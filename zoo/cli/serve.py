@@ -84,7 +84,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     default=30,
     show_default=True,
     metavar="S",
-    help="Seconds of a request.",
+    help="Seconds that a request may take.",
 )
 @click.option(
     "--max-body",
@@ -115,9 +115,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--model-base-path", hidden=True, help="As TF Serving has it.")
 @click.option(
     "--allow-version-labels-for-unavailable-models",
-    "labels_first",
     is_flag=True,
     hidden=True,
+    expose_value=False,
     help="As TF Serving has it; labels may always come first here.",
 )
 @click.option("--allow-reload", is_flag=True, help="Let gRPC clients choose other models.")
@@ -143,7 +143,6 @@ def serve(
     allow_reload: bool,
     model_name: str | None,
     model_base_path: str | None,
-    labels_first: bool,
     trust: bool,
 ) -> None:
     """Answer over HTTP and gRPC as TF Serving does, and by KServe's protocol.
@@ -153,7 +152,6 @@ def serve(
     """
     import dataclasses
 
-    del labels_first
     if (model_name is None) != (model_base_path is None):
         raise click.UsageError("--model_name and --model_base_path belong together.")
     if model_base_path is not None:
@@ -194,8 +192,9 @@ def serve(
 
     def started(running: run.Running) -> None:
         names = ", ".join(sorted(running.service.models.configs))
-        place = f"http://{host}:{running.rest_port}"
-        grpc = f", gRPC at {host}:{running.grpc_port}" if running.grpc_port else ""
+        address = f"[{host}]" if ":" in host else host
+        place = f"http://{address}:{running.rest_port}"
+        grpc = f", gRPC at {address}:{running.grpc_port}" if running.grpc_port else ""
         click.echo(f"Serving {options.printable(names)} at {place}{grpc}")
 
     log.start()

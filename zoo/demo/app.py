@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import socket
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo import listening
 from zoo.demo import page
 from zoo.demo.tab import Field, Tab
 from zoo.environment import install_extra
@@ -232,25 +232,6 @@ def make_server(tabs: Sequence[Tab], folder: Path) -> Any:
     )
 
 
-def bind(port: int) -> socket.socket:
-    """Returns a socket of this machine that nothing else uses; port 0 is any free one.
-
-    Raises:
-      ZooError: the port is not free.
-    """
-    bound = socket.socket()
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((HOST, port))
-    except OSError as error:
-        bound.close()
-        raise ZooError(
-            f"Port {port} cannot be used ({error.strerror or error}). Name another one: "
-            f"--port {port + 1 if port < 65_535 else 0}."
-        ) from None
-    return bound
-
-
 def serve(
     make_tabs: Callable[[Path], Sequence[Tab]], port: int, on_ready: Callable[[str], None]
 ) -> None:
@@ -262,12 +243,13 @@ def serve(
       on_ready: gets the address.
 
     Raises:
-      ZooError: Gradio is not installed, or the port is not free.
+      ZooError: Gradio is not installed.
+      UsageError: the port is not free.
     """
     require_gradio()
     import uvicorn
 
-    with bind(port) as bound, tempfile.TemporaryDirectory() as folder:
+    with listening.bind(HOST, port, "--port") as bound, tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")
         app = make_server(make_tabs(Path(folder)), Path(folder))
         config = uvicorn.Config(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import re
 import tempfile
@@ -235,9 +234,9 @@ def _generate(
     notes = [Part("note", f"not read: {unread}")] if unread else []
     if "symbols" in predictor.assets and not hasattr(recipe.module, "render"):
         text, shown = str(given.get("prompt", "")), 0.0
-        for piece in itertools.chain(predictor.stream(**options, **given), [""]):
+        for piece in predictor.stream(**options, **given):
             text += piece
-            if time.monotonic() - shown > SECONDS or not piece:
+            if time.monotonic() - shown > SECONDS:
                 shown = time.monotonic()
                 yield [*notes, Part("text", text)]
         yield [*notes, Part("text", text)]

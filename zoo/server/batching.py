@@ -75,13 +75,13 @@ class Batcher:
     Attributes:
       options: how requests are put together.
       rows_waiting: rows in the queue.
-      on_batch: called with the rows and the seconds of each batch, from a worker's thread.
+      on_batch: called with the number of rows of each batch, from a worker's thread.
     """
 
     def __init__(
         self,
         options: BatchingOptions,
-        on_batch: Callable[[int, float], None] = lambda rows, seconds: None,
+        on_batch: Callable[[int], None] = lambda rows: None,
     ) -> None:
         self.options = options
         self.on_batch = on_batch
@@ -89,7 +89,7 @@ class Batcher:
         self._waiting: list[_Part] = []
         self._idle = options.num_batch_threads
         self._pool = ThreadPoolExecutor(options.num_batch_threads, "zoo-batch")
-        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def compute(
         self,
@@ -137,7 +137,9 @@ class Batcher:
         return answers[0] if len(answers) == 1 else _joined(answers, [place for _, place in made])
 
     def close(self) -> None:
-        """Ends the workers, when they have done what they are at."""
+        """Ends the workers, after their current batch."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _parts(
@@ -198,13 +200,13 @@ class Batcher:
         return tuple(likeness), np.ceil(np.log2(lengths)).astype(int)
 
     def _schedule(self, delay: float = 0.0) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            loop = asyncio.get_running_loop()
-            loop.call_later(delay, self._dispatch) if delay else loop.call_soon(self._dispatch)
+        """Looks after a delay for what can be computed; an earlier appointment is cancelled."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
 
     def _dispatch(self) -> None:
-        self._scheduled = False
+        self._timer = None
         self._drop_abandoned()
         while self._idle and self._waiting:
             first = self._waiting[0]
@@ -214,9 +216,9 @@ class Batcher:
             if left > 0 and rows < self.options.max_batch_size:
                 self._schedule(left)
                 return
-            taken = set(map(id, batch))
-            self._waiting = [part for part in self._waiting if id(part) not in taken]
-            self.rows_waiting -= sum(part.rows for part in batch)
+            taken = set(batch)
+            self._waiting = [part for part in self._waiting if part not in taken]
+            self.rows_waiting -= rows
             self._idle -= 1
             loop = asyncio.get_running_loop()
             task = loop.run_in_executor(self._pool, self._compute, batch)
@@ -271,7 +273,6 @@ class Batcher:
 
         What failed together is computed alone.
         """
-        start = time.perf_counter()
         rows = sum(part.rows for part in batch)
         try:
             if len(batch) == 1:
@@ -284,7 +285,7 @@ class Batcher:
                 return [error]
             return [self._compute([part])[0] for part in batch]
         finally:
-            self.on_batch(rows, time.perf_counter() - start)
+            self.on_batch(rows)
 
 
 def rows_of(inputs: Mapping[str, np.ndarray], info: SignatureInfo) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, first_line, quoted, shortened, suggest
 from zoo.server.batching import BatchingOptions
-from zoo.serving.find import find
+from zoo.serving.find import find, versions_in
 
 NAME = re.compile(r"[^/:\x00-\x20\x7f]{1,200}")
 
@@ -40,11 +40,7 @@ class ModelConfig:
         if self.single:
             return {1: self.folder}
         try:
-            found = {
-                int(path.name): path
-                for path in self.folder.iterdir()
-                if re.fullmatch(r"[0-9]{1,18}", path.name) and path.is_dir()
-            }
+            found = versions_in(self.folder)
         except OSError as error:
             raise ZooError(f"Cannot read {self.folder}: {error.strerror}.") from error
         if self.latest is None:
@@ -71,22 +67,18 @@ def model_of(argument: str, trust: bool) -> ModelConfig:
     folder = Path(place)
     if folder.is_dir() and not (folder / "config.json").exists():
         if (folder / "saved_model.pb").exists():
-            number = folder.name.isdecimal()
-            return _checked(
-                name or (folder.resolve().parent.name if number else folder.name),
-                folder,
-                single=True,
-            )
-        if any(path.name.isdecimal() and path.is_dir() for path in folder.iterdir()):
+            whole = folder.resolve()  # `.` has no name
+            named = whole.parent if whole.name.isdecimal() else whole
+            return _checked(name or named.name, folder, single=True)
+        if versions_in(folder):
             return _checked(name or folder.resolve().name, folder)
     found = find(place, trust)
-    return _checked(
-        name or (place if not folder.is_dir() else folder.resolve().name), found, single=True
-    )
+    if not name:  # of `file.py:name`, the last part
+        name = folder.resolve().name if folder.is_dir() else place.rpartition(":")[2]
+    return _checked(name, found, single=True)
 
 
 def _checked(name: str, folder: Path, **options: Any) -> ModelConfig:
-    name = name.rpartition(":")[2]  # of `file.py:name`
     if not NAME.fullmatch(name):
         raise UsageError(
             f"{quoted(name)} cannot be a model's name in a path. "
@@ -121,7 +113,7 @@ def read_model_config(path: Path) -> list[ModelConfig]:
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
-    text = _read(path)
+    text = read_text(path)
     try:
         parsed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     except text_format.ParseError as error:
@@ -177,7 +169,7 @@ _BATCHING = {
     "pad_variable_length_inputs": "pad_variable_length_inputs",
     "max_enqueued_batches": "max_enqueued_rows",
 }
-# Further names of TF Serving, which are of no use here: rows are split and bucketed anyway.
+# Further names of TF Serving, which are not needed here: rows are split and bucketed anyway.
 _IGNORED = ("allowed_batch_sizes", "thread_pool_name", "enable_large_batch_splitting")
 _PARAMETER = re.compile(
     r"\s*(?P<name>[a-z_]+)\s*(?::?\s*\{\s*value\s*:\s*(?P<inner>[^\s{}]+)\s*\}"
@@ -191,7 +183,7 @@ def read_batching(path: Path) -> BatchingOptions:
     Raises:
       UsageError: it cannot be read, or a name or value in it is not known.
     """
-    text = re.sub(r"#.*", "", _read(path)).strip()
+    text = re.sub(r"#.*", "", read_text(path)).strip()
     values: dict[str, Any] = {}
     place = 0
     while place < len(text):
@@ -201,8 +193,6 @@ def read_batching(path: Path) -> BatchingOptions:
                 f"{path}: cannot read {quoted(text[place:], 60)}; expected name {{ value: 1 }}."
             )
         place = match.end()
-        while place < len(text) and text[place].isspace():
-            place += 1
         name, value = match["name"], match["inner"] or match["bare"]
         if name in _IGNORED:
             continue
@@ -219,7 +209,7 @@ def read_batching(path: Path) -> BatchingOptions:
     if "max_enqueued_rows" in values:  # TF Serving counts batches
         size = values.get("max_batch_size", BatchingOptions.max_batch_size)
         values["max_enqueued_rows"] *= size
-    return dataclasses.replace(BatchingOptions(), **values)
+    return BatchingOptions(**values)
 
 
 def read_metrics_path(path: Path) -> str:
@@ -228,7 +218,7 @@ def read_metrics_path(path: Path) -> str:
     Raises:
       UsageError: it cannot be read.
     """
-    text = re.sub(r"#.*", "", _read(path))
+    text = re.sub(r"#.*", "", read_text(path))
     if not re.search(r"prometheus_config\s*:?\s*\{", text):
         raise UsageError(f"{path} has no prometheus_config {{ enable: true }}.")
     if not re.search(r"enable\s*:\s*true", text):
@@ -240,7 +230,12 @@ def read_metrics_path(path: Path) -> str:
 METRICS = "/monitoring/prometheus/metrics"
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Returns the text of a file.
+
+    Raises:
+      UsageError: it cannot be read, or is no text.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

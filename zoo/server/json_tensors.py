@@ -214,7 +214,9 @@ def _flat(values: list, types: set[type], name: str, info: TensorInfo) -> np.nda
     numpy = info.numpy
     try:
         if dtype in _EXACT:
-            if any(type(each) is int and abs(each) > _EXACT[dtype] for each in values):
+            if int in types and any(
+                type(each) is int and abs(each) > _EXACT[dtype] for each in values
+            ):
                 raise invalid(f"Input {quoted(name)}: loss of precision of a value as {dtype}.")
             doubles = np.array(values, np.float64)
             with np.errstate(over="ignore"):

@@ -5,7 +5,6 @@ With the extension for binary tensors, which `tritonclient` uses unless it is to
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -87,8 +86,8 @@ def routes(service: Service) -> list[Route]:
 
     async def infer(request: Request) -> Response:
         target = _target(request)
-        async with service.accounted(target, "infer", "KSERVE", request.state.id, service.timeout):
-            return await asyncio.wait_for(_infer(service, request, target), service.timeout)
+        work = _infer(service, request, target)
+        return await service.answer(target, "infer", "KSERVE", request.state.id, work)
 
     found = [
         Route("/v2", server, methods=["GET"]),
@@ -147,11 +146,12 @@ async def _infer(service: Service, request: Request, target: Target) -> Response
         api="infer",
     )
     in_binary = _parameters(asked).get("binary_data_output") is True
-    size = sum(array.size * 8 for array in answered.outputs.values())
     head = {"model_name": target.name, "model_version": str(answered.version.number)}
     if isinstance(asked.get("id"), str):
         head["id"] = asked["id"]
-    content, json_size = await beside(size, _written, head, answered.outputs, wanted, in_binary)
+    content, json_size = await beside(
+        answered.size, _written, head, answered.outputs, wanted, in_binary
+    )
     if json_size == len(content):
         return Response(content, media_type="application/json")
     return Response(
@@ -207,7 +207,10 @@ def _inputs(asked: Mapping[str, Any], binary: bytes, info: SignatureInfo) -> dic
             raise invalid(f"Input {quoted(name)}: 'shape' must be a list of sizes.")
         size = _parameters(each).get("binary_data_size")
         if size is None:
-            array = array_of(_flat(each.get("data")), name, tensor)
+            data = each.get("data")  # nested as the shape is, or flat
+            if not isinstance(data, list):
+                raise invalid(f"'data' must be a list; it is of type {kind(data)}.")
+            array = array_of(data, name, tensor)
         else:
             if type(size) is not int or not 0 <= size <= len(binary) - place:
                 raise invalid(f"Input {quoted(name)}: binary_data_size is not that of its data.")
@@ -222,17 +225,6 @@ def _inputs(asked: Mapping[str, Any], binary: bytes, info: SignatureInfo) -> dic
     if missing := [name for name in info.inputs if name not in found]:
         raise invalid(f"The inputs must be {', '.join(info.inputs)}; {missing[0]} is missing.")
     return found
-
-
-def _flat(data: Any) -> list[Any]:
-    """Returns the values of `data`, which may be nested as the shape is or flat."""
-    if not isinstance(data, list):
-        raise invalid(f"'data' must be a list; it is of type {kind(data)}.")
-    while any(isinstance(each, list) for each in data):
-        if not all(isinstance(each, list) for each in data):
-            raise invalid("'data' has lists beside values.")
-        data = [value for each in data for value in each]
-    return data
 
 
 def _from_binary(content: bytes, name: str, info: TensorInfo) -> np.ndarray:

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-_lines: queue.Queue[str | None] = queue.Queue(10_000)
+_lines: queue.Queue[str] = queue.Queue(10_000)
 _writer: threading.Thread | None = None
 _enabled = False
 
@@ -43,14 +43,17 @@ def log(event: str, *, level: str = "info", **fields: Any) -> None:
 def flush(seconds: float = 1.0) -> None:
     """Waits until what was logged is written, for a while."""
     end = time.monotonic() + seconds
-    while not _lines.empty() and time.monotonic() < end:
+    while _lines.unfinished_tasks and time.monotonic() < end:
         time.sleep(0.01)
 
 
 def _write() -> None:
-    while (line := _lines.get()) is not None:
+    while True:
+        line = _lines.get()
         try:
             sys.stderr.write(line + "\n")
             sys.stderr.flush()
         except (OSError, ValueError):
             pass
+        finally:
+            _lines.task_done()

@@ -17,7 +17,7 @@ from zoo.errors import ZooError, first_line, shortened
 from zoo.server.config import ModelConfig, check_names
 from zoo.server.log import log
 from zoo.server.metrics import Metrics
-from zoo.server.status import LONGEST, NUMBERS, Refused, invalid
+from zoo.server.status import LONGEST, Refused, invalid
 
 if TYPE_CHECKING:
     from zoo.server.servable import Servable
@@ -122,17 +122,16 @@ class Models:
 
     def find(self, name: str, number: int | None = None, label: str | None = None) -> Version:
         """Returns a version that answers now, as `use` does; it may be unloaded at any time."""
-        if name not in self.configs:
-            wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
-            raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
-        if label is not None:
-            number = self.labelled(name, label)
-        ready = [v for v in self.versions[name].values() if v.state == "AVAILABLE"]
-        if number is None and ready:
-            return max(ready, key=lambda version: version.number)
-        for version in ready:
-            if version.number == number:
-                return version
+        if name in self.configs:
+            if label is not None:
+                number = self.labelled(name, label)
+            ready = [
+                version
+                for version in self.versions[name].values()
+                if version.state == "AVAILABLE" and number in (None, version.number)
+            ]
+            if ready:
+                return max(ready, key=lambda version: version.number)
         wanted = f"Latest({name})" if number is None else f"Specific({name}, {number})"
         raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
 
@@ -221,15 +220,15 @@ class Models:
         new = []
         for number, (folder, fingerprint) in wanted.items():
             version = known.get(number)
-            if version is not None and version.state in ("AVAILABLE", "LOADING"):
+            if version is not None and version.state == "AVAILABLE":
                 continue
             if version is not None and version.code != "OK" and version.fingerprint == fingerprint:
                 continue  # what was broken is so still
             new.append(Version(name, number, folder, fingerprint=fingerprint))
         old = [v for n, v in known.items() if n not in wanted and v.state == "AVAILABLE"]
-        if new and self.unload_first:
-            await self._unload_first(name, old if wanted else [])
         try:
+            if new and self.unload_first:
+                await self._unload_first(name, old if wanted else [])
             for version in new:
                 known[version.number] = version
                 await self._load(version)
@@ -305,11 +304,6 @@ class Models:
             "state": version.state,
             "status": {"error_code": code, "error_message": version.message},
         }
-
-
-def error_number(version: Version) -> int:
-    """Returns the number of the code of a version's error, 0 where it has none."""
-    return NUMBERS[version.code]
 
 
 def load(folder: Path, trust: bool, warmup: bool) -> tuple[Servable, int]:

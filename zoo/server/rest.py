@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,7 +26,7 @@ from zoo.errors import quoted, shortened
 from zoo.server import json_tensors
 from zoo.server.json_tensors import kind, parse, signature_of
 from zoo.server.log import log
-from zoo.server.service import Examples, Service, Target, beside
+from zoo.server.service import Examples, Service, Target, beside, request_id_of
 from zoo.server.status import Refused, invalid
 
 _ASK = re.compile(
@@ -40,7 +39,6 @@ _LOOK = re.compile(
     r"(?P<metadata>/metadata)?",
     re.IGNORECASE,
 )
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OPEN = ("/healthz", "/v2/health/live", "/v2/health/ready")  # without a token
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -49,7 +47,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 def application(
     service: Service,
     *,
-    token: str = "",
     cors: Sequence[str] = (),
     metrics_path: str = "",
     routes: Sequence[Route] = (),
@@ -58,12 +55,11 @@ def application(
 
     Args:
       service: answers.
-      token: a bearer token that each request must have; none by default.
       cors: origins whose pages may ask; none by default.
       metrics_path: where Prometheus finds the metrics; nowhere by default.
       routes: further ones, of other protocols.
     """
-    guard = _Guard(service, token)
+    guard = _Guard(service)
 
     async def health(request: Request) -> Response:
         ready = service.ready
@@ -105,14 +101,13 @@ async def _bare(request: Request, error: Any) -> Response:
 class _Guard:
     """Gives every request an id, asks for the token, and turns refusals into answers."""
 
-    def __init__(self, service: Service, token: str) -> None:
-        self.service, self.token = service, token.encode()
+    def __init__(self, service: Service) -> None:
+        self.service = service
 
     def wrap(self, app: Any) -> Any:
         async def guarded(scope: Any, receive: Any, send: Any) -> None:
             request = Request(scope, receive, send)
-            given = request.headers.get("x-request-id", "")
-            request.state.id = given if _ID.fullmatch(given) else secrets.token_hex(8)
+            request.state.id = request_id_of(request.headers.get("x-request-id", ""))
             headers = [(b"x-request-id", request.state.id.encode())]
             if self.service.draining:  # clients look for another server
                 headers.append((b"connection", b"close"))
@@ -127,7 +122,8 @@ class _Guard:
                 await send(message)
 
             try:
-                self._check(request)
+                if request.url.path not in OPEN:
+                    self.service.check_token(request.headers.get("authorization", ""))
                 await app(scope, receive, answer)
             except Refused as error:
                 await refusal(error)(scope, receive, answer)
@@ -141,18 +137,6 @@ class _Guard:
                 await refusal(unknown)(scope, receive, answer)
 
         return guarded
-
-    def _check(self, request: Request) -> None:
-        if not self.token or request.url.path in OPEN:
-            return
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        right = secrets.compare_digest(given.strip().encode(), self.token)
-        if scheme.lower() != "bearer" or not right:
-            raise Refused(
-                "UNAUTHENTICATED",
-                "This server asks for a bearer token: Authorization: Bearer …",
-                WWW_Authenticate="Bearer",
-            )
 
 
 def refusal(error: Refused) -> Response:
@@ -230,9 +214,8 @@ async def _v1(service: Service, request: Request) -> Response:
     if request.method == "POST" and (match := _ASK.fullmatch(path)):
         method = match["method"].lower()
         target = _target(match)
-        body = service.accounted(target, method, "REST", request.state.id, service.timeout)
-        async with body:
-            return await asyncio.wait_for(_ask(service, request, target, method), service.timeout)
+        work = _ask(service, request, target, method)
+        return await service.answer(target, method, "REST", request.state.id, work)
     if request.method == "GET" and (match := _LOOK.fullmatch(path)):
         if not match["name"]:
             raise invalid("Missing model name in request.")
@@ -274,8 +257,8 @@ async def _ask(service: Service, request: Request, target: Target, method: str) 
             return inputs
 
         answered = await service.predict(target, signature, read, size=len(body))
-        size = sum(array.size * 8 for array in answered.outputs.values())
-        return _json(await beside(size, json_tensors.write_answer, answered.outputs, by_row))
+        write = json_tensors.write_answer
+        return _json(await beside(answered.size, write, answered.outputs, by_row))
     examples = _examples(asked)
     if method == "classify":
         _, classes = await service.classify(target, signature, examples, len(body))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -27,22 +26,21 @@ from tensorflow_serving.apis import (
 
 from zoo.errors import UsageError
 from zoo.server.config import models_of
-from zoo.server.models import STATES, error_number
+from zoo.server.models import STATES
 from zoo.server.protos import array_of, proto_of
-from zoo.server.service import Answered, Examples, Service, Target, beside
+from zoo.server.service import Answered, Examples, Service, Target, beside, request_id_of
 from zoo.server.status import Refused, invalid
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 MAX_STREAMS = 1000  # requests of one connection at a time
 
 
-async def start(service: Service, host: str, port: int, token: str) -> tuple[Any, int, Any]:
+async def start(service: Service, host: str, port: int) -> tuple[Any, int, Any]:
     """Starts a server.
 
     Args:
       service: answers.
       host, port: to listen at; 0: any free port.
-      token: a bearer token that each request must have; "" for none.
 
     Returns:
       The server, its port, and its health checks.
@@ -60,9 +58,9 @@ async def start(service: Service, host: str, port: int, token: str) -> tuple[Any
     )
     health = health_aio.HealthServicer()
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _Predictions(service, token), server
+        _Predictions(service), server
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(service, token), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(service), server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     address = f"[{host}]" if ":" in host else host
     try:
@@ -99,17 +97,18 @@ def _answering(api: str) -> Callable[..., Any]:
         @functools.wraps(method)
         async def answer(self: _Servicer, request: Any, context: Any) -> Any:
             metadata = dict(context.invocation_metadata() or ())
-            left = context.time_remaining()
-            seconds = self.service.timeout if left is None else min(left, self.service.timeout)
             try:
-                self.check(metadata)
+                self.service.check_token(str(metadata.get("authorization", "")))
                 target = Target(_named(request))
-                request_id = str(metadata.get("x-request-id", ""))[:64]
-                request_id = request_id if request_id.isascii() and request_id.isprintable() else ""
-                async with self.service.accounted(
-                    target, api, "GRPC", request_id or secrets.token_hex(8), seconds
-                ):
-                    return await asyncio.wait_for(method(self, request), seconds)
+                request_id = request_id_of(str(metadata.get("x-request-id", "")))
+                return await self.service.answer(
+                    target,
+                    api,
+                    "GRPC",
+                    request_id,
+                    method(self, request),
+                    seconds=context.time_remaining(),
+                )
             except Refused as error:
                 return await context.abort(getattr(grpc.StatusCode, error.code), error.message)
 
@@ -126,19 +125,8 @@ def _named(request: Any) -> str:
 
 
 class _Servicer:
-    def __init__(self, service: Service, token: str) -> None:
-        self.service, self.token = service, token.encode()
-
-    def check(self, metadata: dict[str, Any]) -> None:
-        if not self.token:
-            return
-        scheme, _, given = str(metadata.get("authorization", "")).partition(" ")
-        right = secrets.compare_digest(given.strip().encode(), self.token)
-        if scheme.lower() != "bearer" or not right:
-            raise Refused(
-                "UNAUTHENTICATED",
-                "This server asks for a bearer token: metadata authorization: Bearer …",
-            )
+    def __init__(self, service: Service) -> None:
+        self.service = service
 
 
 class _Predictions(_Servicer, prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -174,7 +162,7 @@ class _Predictions(_Servicer, prediction_service_pb2_grpc.PredictionServiceServi
                 response.outputs[name].CopyFrom(proto_of(value))
             return response
 
-        return await beside(sum(v.size * 8 for v in answered.outputs.values()), write)
+        return await beside(answered.size, write)
 
     @_answering("classify")
     async def Classify(self, request: Any) -> Any:
@@ -270,7 +258,7 @@ class _Models(_Servicer, model_service_pb2_grpc.ModelServiceServicer):
         for version in self.service.models.status(target.name, target.number, target.label):
             added = response.model_version_status.add()
             added.version, added.state = version.number, STATES[version.state]
-            added.status.error_code = error_number(version)
+            added.status.error_code = getattr(grpc.StatusCode, version.code).value[0]
             added.status.error_message = version.message
         return response
 
@@ -286,7 +274,8 @@ class _Models(_Servicer, model_service_pb2_grpc.ModelServiceServicer):
             configs = models_of(request.config, Path.cwd(), "The request")
         except UsageError as error:
             raise invalid(str(error)) from error
-        await self.service.models.reconfigure(configs)
+        # A client that leaves must not interrupt it: models would be half loaded.
+        await asyncio.shield(self.service.models.reconfigure(configs))
         return model_management_pb2.ReloadConfigResponse()
 
 

@@ -8,15 +8,14 @@ import dataclasses
 import functools
 import os
 import signal
-import socket
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from zoo.errors import UsageError, ZooError, quoted
+from zoo import listening
+from zoo.errors import UsageError, ZooError
 from zoo.server import config, kserve, log
 from zoo.server.batching import Batcher, BatchingOptions
 from zoo.server.config import ModelConfig
@@ -143,7 +142,7 @@ async def serve_async(
         warmup=options.enable_model_warmup,
         metrics=metrics,
     )
-    batcher = Batcher(options.batching, lambda rows, seconds: metrics.batch_rows.observe(rows))
+    batcher = Batcher(options.batching, metrics.batch_rows.observe)
     service = Service(
         models,
         batcher,
@@ -151,12 +150,14 @@ async def serve_async(
         timeout=options.rest_api_timeout,
         max_body=options.max_body,
         allow_reload=options.allow_reload,
+        token=options.token,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(models.close)
         stack.callback(batcher.close)
-        rest_socket = _listen(options.host, options.rest_port, "--rest-port")
-        if rest_socket is not None:
+        rest_socket = None
+        if options.rest_port is not None:
+            rest_socket = listening.bind(options.host, options.rest_port, "--rest-port")
             stack.callback(rest_socket.close)
         await models.refresh()
         _check_loaded(models)
@@ -173,13 +174,13 @@ async def serve_async(
             from zoo.server import rpc
 
             rpc_server, grpc_port, health = await rpc.start(
-                service, options.host, options.grpc_port, options.token
+                service, options.host, options.grpc_port
             )
+        await _rehearse(service, options.host, rest_port)
         if options.file_system_poll_wait_seconds:
             await _background(stack, models.watch(options.file_system_poll_wait_seconds))
         if options.model_config_file is not None and options.model_config_file_poll_wait_seconds:
             await _background(stack, _watch_file(models, configs, options))
-        await _rehearse(service, options.host, rest_port)
         names = sorted(models.configs)
         log.log("serving", rest_port=rest_port, grpc_port=grpc_port, models=names)
         on_start(Running(rest_port, grpc_port, service, stop.set))
@@ -201,10 +202,10 @@ async def serve_async(
 
 
 async def _rehearse(service: Service, host: str, port: int | None) -> None:
-    """Goes the way of a request once, so that the first client does not wait for what is made
+    """Sends one request through the server, so that the first client does not wait for what is made
     when it is first used: threads, routes, the parser.
     """
-    for name in service.models.configs:
+    for name in list(service.models.configs):
         servable = service.models.find(name).servable
         if servable is not None and servable.example is not None:
             signature, inputs = servable.example
@@ -264,29 +265,9 @@ async def _watch_file(models: Models, named: Sequence[ModelConfig], options: Ser
             log.log("reconfigure_failed", level="error", error=str(error))
 
 
-def _listen(host: str, port: int | None, option: str) -> socket.socket | None:
-    if port is None:
-        return None
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small packets at once (TCP_NODELAY) only where it sees that this is TCP; else a
-    # client that keeps its connection waits 40 ms for each answer.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"Cannot listen at {quoted(host)}, port {port}: {error.strerror or error}. "
-            f"Choose another with {option}."
-        ) from error
-    return listener
-
-
 def _http_config(service: Service, options: ServeOptions) -> uvicorn.Config:
     app = application(
         service,
-        token=options.token,
         cors=options.cors,
         metrics_path=options.metrics_path,
         routes=kserve.routes(service),
@@ -319,25 +300,14 @@ def read_token(path: Path | None) -> str:
     """Returns the bearer token: of a file, or of the environment variable `ZOO_SERVE_TOKEN`.
 
     Raises:
-      UsageError: the file cannot be read, or holds no token.
+      UsageError: the file cannot be read, or what is given is no token.
     """
-    if path is None:
-        return os.environ.get(TOKEN, "").strip()
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise UsageError(f"Cannot read {path}: {reason}.") from error
+    given = os.environ.get(TOKEN, "") if path is None else config.read_text(path)
+    token = given.strip()
+    if path is None and not token:
+        return ""
     if not token or not token.isascii() or any(each.isspace() for each in token):
-        raise UsageError(f"{path} holds no token: one line of ASCII characters, without spaces.")
+        raise UsageError(
+            f"{path or TOKEN} holds no token: one line of ASCII characters, without spaces."
+        )
     return token
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Waits until something is so, at most for some seconds; returns whether it is."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True

@@ -16,12 +16,10 @@ from zoo.server.status import Refused, invalid
 from zoo.server.tensors import SignatureInfo, TensorInfo
 from zoo.serving import rows
 from zoo.serving.capabilities import ANSWER
-from zoo.serving.find import about, refuse_links
-from zoo.serving.inputs import input_specs
+from zoo.serving.find import EXTRA, WARMUP, about, refuse_links
+from zoo.serving.inputs import input_specs, output_specs
 from zoo.serving.predictor import Predictor, load_saved_model
-from zoo.trust import is_trusted
 
-WARMUP = "assets.extra/tf_serving_warmup_requests"
 MAX_WARMUP = 1000  # records that are read, as TF Serving does
 SAMPLE = 8  # requests that warm up a model which is no SavedModel
 
@@ -52,8 +50,7 @@ class Servable:
         """
         self.folder = folder
         self.predictor: Predictor | None = None
-        if not is_trusted(trust):
-            refuse_links(folder, trust)
+        refuse_links(folder, trust)
         if (about(folder) / "config.json").exists():
             self.predictor = Predictor(folder, trust=trust)
             self._functions = dict(self.predictor.signatures)
@@ -136,7 +133,7 @@ class Servable:
         return int((time.perf_counter() - start) * 1e6)
 
     def _warmup_requests(self) -> Iterator[tuple[str, Arrays]]:
-        path = self.folder / WARMUP
+        path = self.folder / EXTRA / WARMUP
         if (self.folder / "saved_model.pb").exists():
             if path.exists():
                 yield from self._recorded(path)
@@ -169,8 +166,6 @@ class Servable:
         except Refused as error:
             raise ZooError(f"{path}: {error.message}") from error
         except Exception as error:  # of TensorFlow or of the protocol buffers
-            if isinstance(error, ZooError):
-                raise
             raise ZooError(f"{path} is damaged ({first_line(error)}). Export it again.") from error
 
     @functools.cached_property
@@ -199,10 +194,7 @@ class Servable:
 
 
 def _info(function: Any) -> SignatureInfo:
-    outputs = getattr(function, "structured_outputs", None)
-    if outputs is None:
-        outputs = function.get_concrete_function().structured_outputs
-    return SignatureInfo(_tensors(input_specs(function)), _tensors(outputs))
+    return SignatureInfo(_tensors(input_specs(function)), _tensors(output_specs(function)))
 
 
 def _tensors(specs: Mapping[str, tf.TensorSpec]) -> dict[str, TensorInfo]:

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import re
+import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from zoo.server.status import Refused, invalid
 from zoo.server.tensors import SignatureInfo, TensorInfo
 
 LARGE = 64 * 1024  # bytes of a body that is read and written beside the event loop
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,11 @@ class Answered:
     signature: str
     outputs: Arrays
 
+    @property
+    def size(self) -> int:
+        """About the bytes of the outputs when they are written."""
+        return sum(array.size * 8 for array in self.outputs.values())
+
 
 @dataclasses.dataclass
 class Service:
@@ -47,6 +56,7 @@ class Service:
       max_body: bytes of a request.
       draining: whether the server stops soon: it answers still, and says that it is not ready.
       allow_reload: whether a client may change which models are served.
+      token: a bearer token that each request must have; "" for none.
     """
 
     models: Models
@@ -56,10 +66,32 @@ class Service:
     max_body: int = 16 * 2**20
     draining: bool = False
     allow_reload: bool = False
+    token: str = ""
 
     @property
     def ready(self) -> bool:
         return not self.draining and self.models.ready
+
+    def check_token(self, authorization: str) -> None:
+        """Makes sure that a request has the token.
+
+        Args:
+          authorization: header of HTTP or metadata of gRPC; "" where there is none.
+
+        Raises:
+          Refused: it has not.
+        """
+        if not self.token:
+            return
+        scheme, _, given = authorization.partition(" ")
+        right = secrets.compare_digest(given.strip().encode(), self.token.encode())
+        if scheme.lower() != "bearer" or not right:
+            raise Refused(
+                "UNAUTHENTICATED",
+                "This server asks for a bearer token, as header or metadata: "
+                "Authorization: Bearer …",
+                WWW_Authenticate="Bearer",
+            )
 
     async def predict(
         self,
@@ -145,11 +177,41 @@ class Service:
             )
         return answered, numbers[0].ravel().tolist()
 
+    async def answer(
+        self,
+        target: Target,
+        api: str,
+        entrypoint: str,
+        request_id: str,
+        work: Awaitable[T],
+        seconds: float | None = None,
+    ) -> T:
+        """Answers a request within its time, and notes how it ended.
+
+        Args:
+          target: model and version.
+          api, entrypoint: for the metrics and the log.
+          request_id: for the log.
+          work: returns the answer.
+          seconds: that the client waits, where it says so; never more than `timeout`.
+
+        Raises:
+          Refused: there is no answer, whatever failed.
+        """
+        bound = self.timeout if seconds is None else min(seconds, self.timeout)
+        async with self.accounted(target, api, entrypoint, request_id, bound):
+            return await asyncio.wait_for(work, bound)
+
     @contextlib.asynccontextmanager
     async def accounted(
         self, target: Target, api: str, entrypoint: str, request_id: str, seconds: float
     ) -> AsyncIterator[None]:
-        """Bounds the time of a request, and notes how it ended; whatever fails is a `Refused`."""
+        """Notes how a request ended; whatever fails is a `Refused`.
+
+        Args:
+          target, api, entrypoint, request_id: as of `answer`.
+          seconds: that the request may take, for the message of a timeout.
+        """
         start = time.perf_counter()
         code, message = "OK", None
         try:
@@ -204,12 +266,25 @@ def inputs_of(examples: Examples, info: SignatureInfo) -> Arrays:
     if not examples:
         raise invalid("There is no example. Give at least one.")
     return {
-        name: np.stack([_feature(example, name, tensor) for example in examples])
+        name: _stacked([_feature(example, name, tensor) for example in examples], name, tensor)
         for name, tensor in info.inputs.items()
     }
 
 
+def _stacked(features: list[np.ndarray], name: str, info: TensorInfo) -> np.ndarray:
+    """Puts the values of one feature below each other, a row an example."""
+    sizes = sorted({len(feature) for feature in features})
+    if len(sizes) > 1:
+        raise invalid(
+            f"The feature {quoted(name)} must have the same number of values in each example; it "
+            f"has from {sizes[0]} to {sizes[-1]}."
+        )
+    array = np.stack(features)
+    return array[:, 0] if info.rank == 1 else array
+
+
 def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> np.ndarray:
+    """Returns the values of a feature, an array of one axis."""
     values = example.get(name)
     if values is None:
         raise invalid(f"An example has no feature {quoted(name)}.")
@@ -218,13 +293,21 @@ def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> n
     if len(info.shape) == 1 and len(values) != 1:
         raise invalid(f"The feature {quoted(name)} must have one value; it has {len(values)}.")
     texts = info.dtype == "string"
-    if any(isinstance(value, bytes) != texts for value in values):
+    whole = np.dtype(info.numpy).kind in "iub"
+    if any(
+        isinstance(value, bytes) != texts or (whole and isinstance(value, float))
+        for value in values
+    ):
         raise invalid(f"The feature {quoted(name)} must hold values of type {info.dtype}.")
     try:
-        array = np.array(values, info.numpy)
+        return np.array(values, info.numpy)
     except (OverflowError, ValueError, TypeError):
         raise invalid(f"The feature {quoted(name)} does not fit {info.dtype}.") from None
-    return array[0] if len(info.shape) == 1 else array
+
+
+def request_id_of(given: str) -> str:
+    """Returns the id that a client gave; a random one where it gave none that can be one."""
+    return given if _ID.fullmatch(given) else secrets.token_hex(8)
 
 
 async def beside(size: int, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -13,7 +13,8 @@ from typing import Any
 from zoo import files
 from zoo._version import __version__
 from zoo.errors import UsageError, quoted
-from zoo.serving.find import EXTRA
+from zoo.serving.find import EXTRA, WARMUP
+from zoo.utf8 import decoded
 
 NAMES = (
     *("models.config", "batching_parameters.txt", "monitoring.config", "Dockerfile"),
@@ -21,7 +22,6 @@ NAMES = (
 )
 REQUEST = "request.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_WARMUP = "tf_serving_warmup_requests"
 
 
 def write_deployment(version: Path, folder: str | Path) -> list[Path]:
@@ -48,7 +48,7 @@ def write_deployment(version: Path, folder: str | Path) -> list[Path]:
             f"{quoted(base.name)}, the directory of the versions, cannot be a model's name: "
             "letters, digits, '.', '_' and '-', 63 at most. Export to another directory."
         )
-    request, types = _example(version / EXTRA / _WARMUP)
+    request, types = _example(version / EXTRA / WARMUP)
     models = os.path.relpath(base, folder)
     values = {
         "name": base.name,
@@ -82,13 +82,7 @@ def _example(warmup: Path) -> tuple[dict[str, Any], dict[str, str]]:
     arrays = {name: tf.make_ndarray(inputs[name]) for name in sorted(inputs)}
     types = {name: tf.as_dtype(inputs[name].dtype).name for name in arrays}
     rows = [
-        {name: _plain(value) for name, value in zip(arrays, values, strict=True)}
+        {name: decoded(value) for name, value in zip(arrays, values, strict=True)}
         for values in zip(*(array.tolist() for array in arrays.values()), strict=True)
     ]
     return {"instances": [next(iter(r.values())) if len(r) == 1 else r for r in rows]}, types
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -28,7 +28,7 @@ from zoo.report import card
 from zoo.serving import capabilities
 from zoo.serving.capabilities import ANSWER
 from zoo.serving.ensemble import check_members, describe, serve_together
-from zoo.serving.find import ABOUT, EXTRA, is_pattern
+from zoo.serving.find import ABOUT, EXTRA, WARMUP, is_pattern
 from zoo.serving.inputs import tensors
 from zoo.serving.portable import bundle, twin
 from zoo.serving.predictor import Predictor, load
@@ -127,7 +127,7 @@ def export(
                 extra = scratch / EXTRA
                 extra.mkdir(exist_ok=True)
                 if warmup:
-                    _write_warmup(predictor, served, extra / "tf_serving_warmup_requests", warmup)
+                    _write_warmup(predictor, served, extra / WARMUP, warmup)
             for name in ABOUT[:-2] if together else ABOUT:  # whose scores and card are others'
                 source = predictor.about / name
                 if source.exists():

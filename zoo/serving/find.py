@@ -22,6 +22,7 @@ from zoo.trust import REMEDY, is_trusted
 
 WEIGHTS = ("model-best.keras", "model.keras")
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
+WARMUP = "tf_serving_warmup_requests"  # in it, a name that TF Serving knows
 ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
 
 
@@ -45,9 +46,9 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
         raise UsageError(
             f"{quoted(name)} is no pretrained model, run folder or export.{suggest(name, known)}"
         )
-    versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
+    versions = versions_in(folder)
     if versions and not (folder / "config.json").exists():
-        folder = max(versions, key=lambda path: int(path.name))
+        folder = versions[max(versions)]
     if (folder / OVERWRITTEN / "config.json").exists() and not has_weights(folder):
         folder = folder / OVERWRITTEN  # the new run has no complete epoch
     if not (about(folder) / "config.json").exists():
@@ -58,6 +59,15 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
     if folder != Path(model):
         _refuse_links([folder], trust)
     return folder
+
+
+def versions_in(folder: Path) -> dict[int, Path]:
+    """Returns the versions in a folder: folders whose names are numbers, by these numbers."""
+    return {
+        int(path.name): path
+        for path in folder.iterdir()
+        if re.fullmatch(r"[0-9]{1,18}", path.name) and path.is_dir()
+    }
 
 
 def _refuse_links(paths: Iterable[Path], trust: bool) -> None:

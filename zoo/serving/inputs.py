@@ -21,6 +21,14 @@ def input_specs(function: Any) -> dict[str, tf.TensorSpec]:
     return dict(function.structured_input_signature[1])
 
 
+def output_specs(function: Any) -> dict[str, tf.TensorSpec]:
+    """Returns the outputs of a signature by name: of a `tf.function` or of a SavedModel."""
+    outputs = getattr(function, "structured_outputs", None)
+    if outputs is None:
+        outputs = function.get_concrete_function().structured_outputs
+    return dict(sorted(outputs.items()))
+
+
 def scalars_of(function: Any) -> dict[str, tf.TensorSpec]:
     """Returns the inputs without axes, which are a signature's options."""
     return {name: spec for name, spec in input_specs(function).items() if spec.shape.rank == 0}

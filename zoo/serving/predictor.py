@@ -63,6 +63,7 @@ from zoo.training.folder import read_metrics
 from zoo.training.keras_private import layers_of
 from zoo.training.strategy import dtype_policy
 from zoo.trust import is_trusted
+from zoo.utf8 import decoded
 
 
 def load(model: str | os.PathLike[str], *, trust: bool = False) -> Predictor:
@@ -502,7 +503,7 @@ class Predictor:
         for row, values in enumerate(answers):
             example = {
                 **{name: each[row] for name, each in others.items()},
-                **{name: _decoded(each[row]) for name, each in shown.items()},
+                **{name: decoded(each[row]) for name, each in shown.items()},
             }
             if further is not None and values.get(rows.VALID, True):
                 values = {**values, **further(example, values)}
@@ -705,7 +706,7 @@ class Predictor:
 
     def _plain(self, name: str, value: Any) -> Any:
         """Turns one row of an output into plain Python values."""
-        plain = _decoded(value.tolist() if hasattr(value, "tolist") else value)
+        plain = decoded(value.tolist() if hasattr(value, "tolist") else value)
         if name == "probabilities" and self.labels and plain:
             return dict(zip(self.labels, plain, strict=True))
         return plain
@@ -787,9 +788,3 @@ def without_cudnn(model: Any) -> None:
     for layer in [model, *layers_of(model)]:
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_decoded(part) for part in value]
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import shortened
-from zoo.serving.inputs import LENGTH, size_of
+from zoo.serving.inputs import LENGTH, output_specs, size_of
 
 VALID, PROBLEM = "valid", "problem"  # outputs, see `zoo.serving.capabilities.MARKS`
 LONGEST = 400  # characters of what an assertion says
@@ -83,11 +83,8 @@ def find_not_finite(values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def blank(function: Any) -> dict[str, Any]:
     """Returns the outputs of a signature for a row without an answer: NaN, "", 0 and False."""
-    outputs = getattr(function, "structured_outputs", None)
-    if outputs is None:
-        outputs = function.get_concrete_function().structured_outputs
     columns = {}
-    for name, spec in sorted(outputs.items()):
+    for name, spec in output_specs(function).items():
         shape = [axis or 0 for axis in spec.shape[1:]]
         nothing: Any = b"" if spec.dtype == tf.string else spec.dtype.as_numpy_dtype(0)
         nothing = np.nan if spec.dtype.is_floating else nothing

@@ -30,11 +30,12 @@ def address(tmp_path_factory):
     """The address of a page that a thread serves."""
     import uvicorn
 
+    from zoo import listening
     from zoo.demo import app
     from zoo.demo.tabs import tabs_of
 
     folder = tmp_path_factory.mktemp("demo")
-    bound = app.bind(0)
+    bound = listening.bind(app.HOST, 0, "--port")
     made = app.make_server(tabs_of(MODELS, folder), folder)
     server = uvicorn.Server(uvicorn.Config(made, log_level="warning", lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)

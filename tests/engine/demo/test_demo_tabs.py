@@ -5,9 +5,10 @@ import types
 import pytest
 
 import zoo
+from zoo import listening
 from zoo.demo import app, page
 from zoo.demo.tab import Field, Part, Tab
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError, ZooError, exit_code
 
 
 def tab_with(answer, *fields):
@@ -148,11 +149,12 @@ def test_parts_are_html_that_fetches_nothing():
 
 
 def test_a_port_in_use_is_named_with_another_one():
-    with app.bind(0) as bound:
+    with listening.bind(app.HOST, 0, "--port") as bound:
         bound.listen()
         port = bound.getsockname()[1]
-        with pytest.raises(ZooError, match=f"Port {port} cannot be used .*--port"):
-            app.bind(port)
+        with pytest.raises(UsageError, match=f"Cannot listen at .*port {port}: .*--port") as raised:
+            listening.bind(app.HOST, port, "--port")
+        assert exit_code(raised.value) == 2
 
 
 def test_without_gradio_the_command_says_how_to_install_it(monkeypatch):

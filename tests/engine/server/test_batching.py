@@ -169,6 +169,22 @@ def test_few_rows_are_computed_together_whatever_their_lengths():
     assert engine.calls == [[10, 20, 4000]]
 
 
+def test_a_batch_that_becomes_full_does_not_wait_any_longer():
+    async def main():
+        engine = Engine()
+        engine.go.set()
+        batcher = Batcher(BatchingOptions(max_batch_size=2, batch_timeout_micros=5_000_000))
+        first = asyncio.create_task(batcher.compute(numbers(1), NUMBERS, "", engine))
+        await asyncio.sleep(0.02)  # it waits for others
+        assert not engine.calls
+        second = asyncio.create_task(batcher.compute(numbers(2), NUMBERS, "", engine))
+        answers = await asyncio.wait_for(asyncio.gather(first, second), 2)
+        batcher.close()
+        return engine.calls, [answer["y"].tolist() for answer in answers]
+
+    assert asyncio.run(main()) == ([2], [[1], [2]])
+
+
 def test_a_request_that_nobody_waits_for_is_dropped():
     async def main():
         engine = Engine()

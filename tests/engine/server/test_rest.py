@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from zoo.errors import UsageError
 from zoo.server.rest import refusal
 from zoo.server.status import Refused
 
@@ -238,6 +239,12 @@ def test_metadata_describes_signatures(server):
     assert signatures["echo"]["method_name"] == "tensorflow/serving/predict"
 
 
+def pairs(*numbers):
+    """Returns examples of the signature `pair`, one of each list of numbers."""
+    examples = [{"number": number, "text": ["a"]} for number in numbers]
+    return {"signature_name": "pair", "examples": examples}
+
+
 def test_classify_and_regress(server):
     path = "/v1/models/half/versions/1"
     asked = {"signature_name": "classes", "examples": [{"text": "bad"}, {"text": ["fine"]}]}
@@ -251,6 +258,9 @@ def test_classify_and_regress(server):
         ("regress", {"examples": []}, "'examples' must be a list"),
         ("regress", {"examples": [{"x": "a"}]}, "must hold values of type float32"),
         ("regress", {"examples": [{"x": [1.0, 2.0]}]}, "must have one value"),
+        ("classify", pairs([1], [1, 2]), "must have the same number of values in each example"),
+        ("regress", pairs([1], [1, 2]), "must have the same number of values in each example"),
+        ("classify", pairs([1], [1.5]), "must hold values of type int32"),
     ):
         found = server.post(f"{path}:{method}", asked)
         assert found.code == 400
@@ -315,10 +325,28 @@ def test_a_token_is_asked_for(base, serving):
         assert "access-control-allow-origin" not in found.headers
 
 
+def test_a_token_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    from zoo.server.run import TOKEN, read_token
+
+    path = tmp_path / "token"
+    assert read_token(None) == ""
+    for text, token in ((" secret\n", "secret"), ("two words", None), ("caf\u00e9", None)):
+        path.write_text(text, encoding="utf-8")
+        monkeypatch.setenv(TOKEN, text)
+        for place in (path, None):
+            if token is not None:
+                assert read_token(place) == token
+                continue
+            with pytest.raises(UsageError, match=f"{place or TOKEN} holds no token"):
+                read_token(place)
+    with pytest.raises(UsageError, match="Cannot read"):
+        read_token(tmp_path / "missing")
+
+
 def test_clients_that_are_slow_are_left(base, serving, monkeypatch):
+    from tests.support.waiting import wait_until
     from zoo.server.config import ModelConfig
     from zoo.server.protocol import BoundedProtocol
-    from zoo.server.run import wait_until
 
     monkeypatch.setattr(BoundedProtocol, "head_seconds", 0.2)
     monkeypatch.setattr(BoundedProtocol, "write_seconds", 0.2)

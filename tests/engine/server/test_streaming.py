@@ -11,9 +11,9 @@ import urllib.request
 
 import pytest
 
+from tests.support.waiting import wait_until
 from zoo.errors import UsageError
 from zoo.server.config import ModelConfig
-from zoo.server.run import wait_until
 
 GENERATE = "/v1/models/half:generate"
 

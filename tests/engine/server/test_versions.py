@@ -1,16 +1,20 @@
 """Versions that come, go, are broken, and are swapped while requests go on."""
 
+import asyncio
+import contextlib
 import os
 import shutil
 import threading
+import time
 
 import pytest
 
+from tests.support.waiting import wait_until
 from zoo.errors import UsageError, ZooError
 from zoo.server import config
+from zoo.server import models as models_module
 from zoo.server.batching import BatchingOptions
 from zoo.server.config import ModelConfig
-from zoo.server.run import wait_until
 
 
 def add(source, folder, number):
@@ -74,6 +78,31 @@ def test_a_new_version_is_swapped_in_without_a_failed_request(
             assert wait_until(lambda: answers(client) == [2.0], 10)
 
 
+def test_a_reload_that_is_cancelled_is_done_again(folder, saved_models, monkeypatch):
+    """A version whose load was broken off is loaded at the next look."""
+    loading = threading.Event()
+
+    def load_slowly(*arguments):
+        loading.set()
+        time.sleep(0.2)
+        return object(), 0
+
+    async def main():
+        monkeypatch.setattr(models_module, "load", load_slowly)
+        models = models_module.Models([ModelConfig("half", folder)])
+        task = asyncio.create_task(models.refresh())
+        while not loading.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await models.refresh()
+        models.close()
+        return [version.state for version in models.versions["half"].values()]
+
+    assert asyncio.run(main()) == ["AVAILABLE"]
+
+
 def test_a_label_may_come_before_its_version(folder, saved_models, serving):
     made = ModelConfig("half", folder, latest=0, labels={"next": 2})
     with serving([made], file_system_poll_wait_seconds=0.05) as client:
@@ -127,12 +156,22 @@ def test_a_server_does_not_start_without_its_models(folder, saved_models, tmp_pa
             pass
 
 
-def test_models_are_named_by_arguments(folder, saved_models):
+def test_models_are_named_by_arguments(folder, saved_models, monkeypatch):
     assert config.model_of(str(folder), False).name == "half"
     named = config.model_of(f"mine={folder}", False)
     assert (named.name, named.folder, named.single) == ("mine", folder, False)
     one = config.model_of(str(folder / "1"), False)
     assert (one.name, one.single, one.versions()) == ("half", True, {1: folder / "1"})
+    monkeypatch.chdir(folder / "1")  # a path without a name of its own
+    here = config.model_of(".", False)
+    assert (here.name, here.single) == ("half", True)
+    shutil.copytree(saved_models / "2", folder.parent / "plain")
+    monkeypatch.chdir(folder.parent / "plain")
+    assert config.model_of(".", False).name == "plain"
+    monkeypatch.chdir(folder)
+    assert config.model_of(".", False).name == "half"
+    with pytest.raises(UsageError, match="'a:b' cannot be a model's name"):
+        config.model_of(f"a:b={folder}", False)
     with pytest.raises(UsageError, match="is no pretrained model"):
         config.model_of("nothing-like-it", False)
     with pytest.raises(UsageError, match="Two models have the name"):
@@ -150,6 +189,7 @@ def test_models_are_named_by_arguments(folder, saved_models):
             "model_platform",
         ),
         ('model_config_list { config { name: "a/b" base_path: "b" } }', "cannot be a model's name"),
+        ('model_config_list { config { name: "a:b" base_path: "b" } }', "'a:b' cannot be a model"),
     ],
 )
 def test_a_wrong_file_of_models_is_refused(tmp_path, text, message):

@@ -94,6 +94,16 @@ def test_compose_mounts_the_versions(written):
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
+def test_compose_reads_a_path_that_yaml_would_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(deployment, "_example", lambda warmup: (ROWS, {"text": "string"}))
+    version = tmp_path / 'my #1 "best"' / "half" / "3"
+    version.mkdir(parents=True)
+    deployment.write_deployment(version, tmp_path / "deploy")
+    (compose,) = documents(tmp_path / "deploy" / "compose.yaml")
+    for service in compose["services"].values():
+        assert service["volumes"][0] == '../my #1 "best"/half:/models/half:ro'
+
+
 def test_folders_that_cannot_be(written, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is a file"):

@@ -18,6 +18,7 @@ from zoo import files
 from zoo.errors import ZooError, first_line
 from zoo.manifest import manifest_entry
 from zoo.registry import recipes
+from zoo.serving.find import versions_in
 
 ENGINES = {"model.onnx": "onnxruntime", "model.tflite": "ai_edge_litert"}
 PART = 64  # texts that are answered together
@@ -90,5 +91,5 @@ def _newest(model: str) -> Path | None:
     if not os.path.isdir(model):  # unlike Path.is_dir, also False for what can be no path
         return None
     folder = Path(model)
-    versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
-    return max(versions, key=lambda path: int(path.name)) if versions else folder
+    versions = versions_in(folder)
+    return versions[max(versions)] if versions else folder
