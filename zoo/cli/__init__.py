@@ -12,16 +12,13 @@ import io
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 import click
 
 from zoo import plugins
 from zoo._version import __version__
 from zoo.errors import LONGEST, QUOTED, ZooError, exit_code, quoted, shortened, suggest
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 VERBS = {  # in the order in which people meet them
     "list": "List the recipes.",
@@ -75,7 +72,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _added() -> dict[str, EntryPoint]:
+def _added() -> dict[str, plugins.EntryPoint]:
     """Returns the verbs of installed packages, in the order of their names."""
     points = plugins.registered(plugins.COMMANDS)
     return {name: points[name] for name in sorted(points) if name not in VERBS}

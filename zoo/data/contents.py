@@ -19,6 +19,7 @@ from typing import Protocol
 from zoo import files
 from zoo.data.encodings import decode
 from zoo.data.reading import Reading
+from zoo.data.split_names import split_of
 from zoo.errors import UsageError, ZooError, shortened
 
 MAX_UNPACKED = 1e9  # unpacked bytes of a packed file
@@ -175,8 +176,6 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
     """
     import tempfile
     import zipfile
-
-    from zoo.data.folders import split_of
 
     limit = files.number_setting("ZOO_MAX_UNPACKED", MAX_UNPACKED)
     with tempfile.TemporaryDirectory() as name:

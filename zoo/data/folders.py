@@ -15,23 +15,10 @@ from zoo import files
 from zoo.data.contents import PACKED, is_data
 from zoo.data.reading import Reading
 from zoo.data.sources import Parts
+from zoo.data.split_names import NAMES, split_of
 from zoo.data.splits import SPLITS
 from zoo.errors import UsageError, ZooError, shortened
 
-NAMES = {  # words in the names of files and folders to the split that they mean
-    "train": "train",
-    "training": "train",
-    "dev": "validation",
-    "devel": "validation",
-    "development": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "testa": "validation",  # CoNLL-2003's names
-    "test": "test",
-    "testing": "test",
-    "testb": "test",
-}
 SHARD = re.compile(r"[-_.]\d+[-_.]of[-_.]\d+")
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 MAX_SHOWN = 5  # names in a note before "and N more"
@@ -71,13 +58,6 @@ class ClassFile:
     path: Path
     label: str
     split: str
-
-
-def split_of(name: str) -> str:
-    """Returns the split that a file name or folder name means by one of its words, or `""`."""
-    words = re.findall(r"[a-z]+", name.lower())
-    found = {NAMES[word] for word in words if word in NAMES}
-    return found.pop() if len(found) == 1 else ""
 
 
 def split_files(folder: Path, suffixes: Collection[str], *, below: bool = False) -> Layout:

@@ -250,16 +250,16 @@ def cut_off(
     classes: dict[Any, list[list[int]]] = {}
     for rows in grouped.values():
         classes.setdefault(examples[label][rows[0]] if label else None, []).append(rows)
-    split_of: dict[int, str] = {}
+    assigned: dict[int, str] = {}
     for groups in classes.values():
         start = 0
         for name, fraction in fractions.items():
             end = start + max(1, round(fraction * len(groups)))
-            split_of |= {row: name for rows in groups[start:end] for row in rows}
+            assigned |= {row: name for rows in groups[start:end] for row in rows}
             start = end
     parts: dict[str, list[int]] = {name: [] for name in ("train", *fractions)}
     for row in order:
-        parts[split_of.get(row, "train")].append(row)
+        parts[assigned.get(row, "train")].append(row)
     return {name: take(examples, rows) for name, rows in parts.items()}
 
 
@@ -290,22 +290,22 @@ def drawn_alone(
     classes: dict[Any, list[int]] = {}
     for row in range(len(places)):
         classes.setdefault(examples[label][row] if label else None, []).append(row)
-    split_of = dict.fromkeys(range(len(places)), "train")
+    assigned = dict.fromkeys(range(len(places)), "train")
     start = 0.0
     for name, fraction in fractions.items():
-        split_of |= {
+        assigned |= {
             row: name for row, place in enumerate(places) if start <= place < start + fraction
         }
         start += fraction
     for rows in classes.values():
         for name in (*fractions, "train"):
-            if all(split_of[row] != name for row in rows):
-                sizes = Counter(split_of[row] for row in rows)
-                spare = [row for row in rows if sizes[split_of[row]] > 1]
+            if all(assigned[row] != name for row in rows):
+                sizes = Counter(assigned[row] for row in rows)
+                spare = [row for row in rows if sizes[assigned[row]] > 1]
                 if spare:
-                    split_of[min(spare, key=lambda row: (places[row], row))] = name
+                    assigned[min(spare, key=lambda row: (places[row], row))] = name
     return {
-        name: take(examples, [row for row, split in split_of.items() if split == name])
+        name: take(examples, [row for row, split in assigned.items() if split == name])
         for name in ("train", *fractions)
     }
 
