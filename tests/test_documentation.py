@@ -1,5 +1,6 @@
 """Files of the project that no other test reads: tasks, forms, drawings, versions."""
 
+import ast
 import importlib.util
 import re
 import subprocess
@@ -74,3 +75,34 @@ def test_no_install_is_advised_by_a_name_that_no_index_has():
     advice = re.compile(r"pip install (?:-\S+ )*['\"]?rnn[-_]zoo(?:\[|['\"\s]|$)", re.MULTILINE)
     assert advice.search("pip install 'rnn-zoo[serve]'")
     assert not [path for path in files if advice.search(path.read_text(encoding="utf-8"))]
+
+
+def message_templates():
+    """Yields the texts of all errors that the code raises; `…` stands for what is filled in."""
+    for path in [*ROOT.glob("zoo/**/*.py"), *ROOT.glob("recipes/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (getattr(part, "value", "") for part in node.values)
+                yield "…".join(part if isinstance(part, str) else "" for part in parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_each_message_in_the_faq_is_one_that_the_code_prints():
+    page = (ROOT / "docs" / "reference" / "faq.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^\*\*(\".*)\*\*$", page, re.MULTILINE)
+    messages = [message for title in titles for message in re.findall(r'"([^"]+)"', title)]
+    assert len(messages) > 20
+    code = "\n".join(re.sub("…+", "…", template) for template in message_templates())
+    for message in messages:
+        for part in message.split("…"):
+            assert part.strip(" .:,") in code, f"{message!r} is not printed: {part!r}"
+
+
+def test_the_page_of_the_guide_is_a_recipe(cli, tmp_path):
+    guide = (ROOT / "docs" / "guides" / "recipe.md").read_text(encoding="utf-8")
+    (page,) = re.findall(r"^```python\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    (tmp_path / "mine.py").write_text(page, encoding="utf-8")
+    cli("train", "mine.py:attentive-gru", "--data", "sample", "--set", "epochs=1", "-o", "run")
+    answers = cli("predict", "run", "A wonderful film.", "A wonderful film. " * 9, "--trust").out
+    assert answers.count("A wonderful film.") == 10
