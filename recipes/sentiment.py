@@ -241,11 +241,16 @@ def combine(config: Config, assets: Assets, answers: Sequence[dict]) -> dict[str
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.classifying import probes
     from zoo import metrics
 
     answers = predictor.predict(examples["text"])
     predicted = [answer["label"] for answer in answers]
-    return metrics.classification(examples["label"], predicted, assets["labels"])
+    scores = metrics.classification(examples["label"], predicted, assets["labels"])
+    if not probes.fits(assets["labels"], assets["vocabulary"]):
+        return scores
+    found = [answer["label"] for answer in predictor.predict(probes.texts()[1])]
+    return dataclasses.replace(scores, tables={**scores.tables, "negation": probes.scores(found)})
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:

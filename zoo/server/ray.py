@@ -109,7 +109,7 @@ def serve(
         on_start(sorted(each.name for each in configs), stays)
         if not stays:
             stop.wait()
-            ray_serve.shutdown()
+            ray_serve.delete(APPLICATION)  # the replicas answer what they have begun
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -166,10 +166,14 @@ def _bound(
 
 def _reason(error: Exception) -> str:
     """Returns the line of what a replica raised, without Ray's own lines around it."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    for name in ("ZooError", "UsageError"):
-        for line in reversed(lines):
-            _, sign, text = line.partition(f"zoo.errors.{name}: ")
-            if sign:
-                return text
+    status = ray_serve.status().applications.get(APPLICATION)
+    said = [str(error)]
+    if status is not None:
+        said += [status.message, *(each.message for each in status.deployments.values())]
+    for text in reversed(said):
+        for line in reversed(text.splitlines()):
+            for name in ("ZooError", "UsageError"):
+                _, sign, reason = line.partition(f"zoo.errors.{name}: ")
+                if sign:
+                    return reason
     return f"Ray Serve did not start the replicas: {first_line(error)}"
