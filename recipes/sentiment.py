@@ -202,14 +202,14 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
 
 
 def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits) -> dict[str, Any]:
-    if "wide" not in assets:
-        return {}
-    from recipes.classifying import wide
+    from recipes.classifying import calibration, wide
 
-    train, validation = (
-        (assets.encoder.rows(examples["text"]), examples["label"])
-        for examples in (splits.train, splits.validation)
-    )
+    labels = splits.validation["label"]
+    rows = assets.encoder.rows(splits.validation["text"])
+    if "wide" not in assets:
+        return calibration.calibrate(model, rows, labels, assets["labels"])
+    train = assets.encoder.rows(splits.train["text"]), splits.train["label"]
+    validation = rows, labels
     return wide.finalise(model, assets["wide"], assets["labels"], train, validation)
 
 
@@ -246,7 +246,9 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
     answers = predictor.predict(examples["text"])
     predicted = [answer["label"] for answer in answers]
-    scores = metrics.classification(examples["label"], predicted, assets["labels"])
+    scores = metrics.classification(
+        examples["label"], predicted, assets["labels"], [answer["score"] for answer in answers]
+    )
     if not probes.fits(assets["labels"], assets["vocabulary"]):
         return scores
     found = [answer["label"] for answer in predictor.predict(probes.texts()[1])]
