@@ -575,6 +575,17 @@ def forecasters(models: tuple[str, ...], reference: str, output: str, windows: i
 
 
 @benchmarks.command()
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+def probes(names: tuple[str, ...], output: str) -> None:
+    """Score sentiment models on short sentences of negation and contrast."""
+    options.import_tensorflow()
+    from benchmarks.probes import probes, table
+
+    click.echo(table(probes(names, output)))
+
+
+@benchmarks.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
 def overlaps(names: tuple[str, ...], output: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import probes
 from benchmarks.paths import basename_only
 from zoo import files
 from zoo.config import renamed
@@ -231,6 +232,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
     lines += [_options_table(result) for result in results if result["kind"] == "options"]
     lines += [_small_table(result) for result in results if result["kind"] == "small"]
+    lines += [probes.table(result) for result in results if result["kind"] == "probes"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     for result in results:
         if result["kind"] == "forecasters":

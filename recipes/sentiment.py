@@ -202,14 +202,14 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
 
 
 def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits) -> dict[str, Any]:
-    if "wide" not in assets:
-        return {}
-    from recipes.classifying import wide
+    from recipes.classifying import calibration, wide
 
-    train, validation = (
-        (assets.encoder.rows(examples["text"]), examples["label"])
-        for examples in (splits.train, splits.validation)
-    )
+    labels = splits.validation["label"]
+    rows = assets.encoder.rows(splits.validation["text"])
+    if "wide" not in assets:
+        return calibration.calibrate(model, rows, labels, assets["labels"])
+    train = assets.encoder.rows(splits.train["text"]), splits.train["label"]
+    validation = rows, labels
     return wide.finalise(model, assets["wide"], assets["labels"], train, validation)
 
 
@@ -241,11 +241,18 @@ def combine(config: Config, assets: Assets, answers: Sequence[dict]) -> dict[str
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.classifying import probes
     from zoo import metrics
 
     answers = predictor.predict(examples["text"])
     predicted = [answer["label"] for answer in answers]
-    return metrics.classification(examples["label"], predicted, assets["labels"])
+    scores = metrics.classification(
+        examples["label"], predicted, assets["labels"], [answer["score"] for answer in answers]
+    )
+    if not probes.fits(assets["labels"], assets["vocabulary"]):
+        return scores
+    found = [answer["label"] for answer in predictor.predict(probes.texts()[1])]
+    return dataclasses.replace(scores, tables={**scores.tables, "negation": probes.scores(found)})
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
