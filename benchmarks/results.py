@@ -322,7 +322,8 @@ def render_models(directory: str | Path = "results") -> str:
         if "with word vectors" in published and result["config"].get("vectors") == "none":
             published = ""
         lines.append(
-            f"| `{name}` | {result['data']['title']} | {metric.replace('_', ' ')} {'↑' if up else '↓'} "
+            f"| `{name}` | {result['data']['title']} "
+            f"| {metric.replace('_', ' ')} {'↑' if up else '↓'} "
             f"| {_number(result['score'], scale, metric)}{_mark(name)} "
             f"| {_range(_interval(result), scale, metric, kind=False)} | {beside} | {published} "
             f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} "

@@ -92,3 +92,11 @@ def test_the_first_command_costs_what_it_was_measured_to():
         f"takes {walk['installed_mb'] / 1000:.1f} GB of disk. On two cores, it took "
         f"{seconds['install']:.0f} s to install and {seconds['train']:.0f} s to train"
     ) in readme
+
+
+def test_the_steps_of_getting_started_took_what_was_measured():
+    page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    seconds = files.read_json(ROOT / "results" / "walk.json")["seconds"]
+    told = [float(each) for each in re.findall(r"^\| .* \| ([\d.]+) \|$", page, re.MULTILINE)]
+    steps = [name for name in seconds if name not in ("environment", "install_serve", "request")]
+    assert told == [seconds[name] for name in steps]

@@ -91,7 +91,8 @@ class Walk:
         print(f"+ {command}", flush=True)
         begin = time.monotonic()
         subprocess.run(command, shell=True, check=True, cwd=self.clone, env=self.environment)
-        return round(time.monotonic() - begin, 1)
+        seconds = time.monotonic() - begin
+        return round(seconds, 1 if seconds > 1 else 3)
 
     def install_and_train(self) -> dict[str, object]:
         """Walks the first command; returns seconds of each part, and MB downloaded and on disk."""
@@ -161,6 +162,7 @@ def main() -> None:
             result = {"kind": "walk", **walk.install_and_train()}
         result["seconds"] = {**result["seconds"], **walk.custom_data(), **walk.serve()}
         result["rows"] = ROWS["reviews.csv"]
+        result["threads"] = os.environ.get("TF_NUM_INTRAOP_THREADS", os.cpu_count())
     given.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 
