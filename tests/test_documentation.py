@@ -53,11 +53,16 @@ def test_the_workflow_runs_what_a_person_runs():
     assert pythons == ["3.10", "3.11", "3.12", "3.13"]
 
 
+def load(path):
+    """Imports a file that is in no package, such as one of `tools/`."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_a_badge_for_colab_is_added_once():
-    path = ROOT / "tools" / "add_badges.py"
-    spec = importlib.util.spec_from_file_location("add_badges", path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load(ROOT / "tools" / "add_badges.py")
     cell = "# A title\n\nText."
     first = tool.with_badge(cell, "a.ipynb", "me/mine", "main")
     assert first.startswith("# A title\n\n[![Open in Colab]")
@@ -106,3 +111,27 @@ def test_the_page_of_the_guide_is_a_recipe(cli, tmp_path):
     cli("train", "mine.py:attentive-gru", "--data", "sample", "--set", "epochs=1", "-o", "run")
     answers = cli("predict", "run", "A wonderful film.", "A wonderful film. " * 9, "--trust").out
     assert answers.count("A wonderful film.") == 10
+
+
+def test_the_walk_types_what_the_readme_says(tmp_path):
+    walk = load(ROOT / "tools" / "walk.py")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(walk.first_command(readme)) == 3
+    verbs = [line.split()[:2] for line in walk.commands(readme, "Train")]
+    assert verbs == [["zoo", "train"], ["zoo", "predict"], ["zoo", "evaluate"]]
+    export, serve, request = walk.commands(readme, "Serve")
+    assert (export.split()[1], serve) == ("export", "zoo serve serving/imdb")
+    assert request.startswith("curl ")
+    for name in ("a.csv", "b.csv"):
+        walk.write_reviews(tmp_path / name, 5)
+    first, second = ((tmp_path / name).read_text() for name in ("a.csv", "b.csv"))
+    assert first.startswith("review,label\n")
+    assert first.count("\n") == 6
+    assert first != second
+
+
+def test_docstrings_become_prose_and_equations():
+    page = load(ROOT / "docs" / "repository.py")
+    assert page.prose("A state h_t:\n\n    h_t = f(x)\n\n    y = g(h_t)\n\nSee `a_b`, 5 $.") == (
+        "A state h\\_t:\n\n```text\nh_t = f(x)\n\ny = g(h_t)\n```\n\nSee `a_b`, 5 \\$."
+    )
