@@ -519,20 +519,25 @@ def answers(action: str, file: str, names: tuple[str, ...], results: str) -> Non
 
 
 @benchmarks.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
 )
-@click.option("--data", metavar="PATH", help="Where the custom data are that NAME was trained on.")
-def intervals(names: tuple[str, ...], results: str, data: str | None) -> None:
-    """Write the intervals of the packed models NAME, and tests against baselines, into results.
+@click.option("-o", "--output", metavar="FILE", help="The measurement of one MODEL, of any name.")
+@click.option("--data", metavar="PATH", help="Where the custom data are that MODEL was trained on.")
+def intervals(
+    models: tuple[str, ...], results: str, output: str | None, data: str | None
+) -> None:
+    """Write intervals, and tests against baselines, into the results of each MODEL.
 
-    Each model answers its test split once more.
+    MODEL is a packed model or a complete run. It answers its test split once more.
     """
+    if output is not None and len(models) > 1:
+        raise click.UsageError("-o FILE is for one MODEL.")
     options.import_tensorflow()
     from benchmarks.intervals import add_intervals
 
-    add_intervals(names, results, data, log=click.echo)
+    add_intervals(models, results, data, output, log=click.echo)
 
 
 @benchmarks.command()
