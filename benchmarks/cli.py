@@ -117,6 +117,53 @@ def small_data(names: tuple[str, ...], output: str, sizes: tuple[int, ...], seed
 
 @benchmarks.command()
 @click.argument("name")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    required=True,
+    metavar="'KEY=VALUE …'",
+    help="Settings of a stage; repeatable, in order.",
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Folder of runs.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset, or a path.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Settings of all stages."
+)
+def stages(
+    name: str,
+    stages: tuple[str, ...],
+    output: str,
+    runs: str,
+    data: str | None,
+    seed: int,
+    settings: tuple[str, ...],
+) -> None:
+    """Train the recipe NAME from scratch in stages, each from the best epoch of the one before."""
+    from zoo.config import parse_settings
+
+    options.import_tensorflow()
+    from benchmarks.stages import train_in_stages
+
+    train_in_stages(
+        name,
+        [parse_settings(stage.split()) for stage in stages],
+        output,
+        runs=runs,
+        data=data,
+        seed=seed,
+        settings=parse_settings(settings),
+        log=click.echo,
+    )
+    click.echo(output)
+
+
+@benchmarks.command()
+@click.argument("name")
 @click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")
 @click.option("--target", required=True, type=float, help="Score to reach.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
@@ -525,9 +572,7 @@ def answers(action: str, file: str, names: tuple[str, ...], results: str) -> Non
 )
 @click.option("-o", "--output", metavar="FILE", help="The measurement of one MODEL, of any name.")
 @click.option("--data", metavar="PATH", help="Where the custom data are that MODEL was trained on.")
-def intervals(
-    models: tuple[str, ...], results: str, output: str | None, data: str | None
-) -> None:
+def intervals(models: tuple[str, ...], results: str, output: str | None, data: str | None) -> None:
     """Write intervals, and tests against baselines, into the results of each MODEL.
 
     MODEL is a packed model or a complete run. It answers its test split once more.

@@ -11,6 +11,7 @@ Who always answers 1 has a mean squared error of 1/6: the guess to beat.
     blow it up exponentially (Hochreiter 1991; Bengio, Simard & Frasconi 1994).
 
     LSTM       c_t = f c_{t-1} + i tanh(..)            the factor is f, near 1 where it is open
+                                                       (the gate f: Gers et al. 2000)
     GRU        h_t = z h_{t-1} + (1 - z) tanh(..)      the factor is z
 
 Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recipes/anatomy`.
