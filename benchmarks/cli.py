@@ -443,6 +443,25 @@ def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
 
 
 @benchmarks.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=10, show_default=True, help="Requests to each."
+)
+def requests(names: tuple[str, ...], output: str, rounds: int) -> None:
+    """Time one request to each packed model NAME (default: all), in turn, on one core."""
+    options.import_tensorflow()
+    import tensorflow as tf
+
+    from benchmarks.requests import measure
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    measure(output, names, rounds=rounds, log=functools.partial(click.echo, err=True))
+    click.echo(output)
+
+
+@benchmarks.command()
 @click.argument("pages", metavar="[PAGE]...", nargs=-1)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."

@@ -293,6 +293,8 @@ def render_formats(directory: str | Path = "results") -> str:
 def render_models(directory: str | Path = "results") -> str:
     """Returns the Markdown table of the packed models, beside the best baseline of each.
 
+    The time of one request is that of `requests.json`, and `–` where it was not measured.
+
     Raises:
       ZooError: the results of a model are missing.
     """
@@ -303,8 +305,8 @@ def render_models(directory: str | Path = "results") -> str:
     sizes = {name: entry["bytes"] / 1e6 for name, entry in entries.items() if entry}
     lines = [
         "| model | data | metric | test | 95 % interval | best baseline | published "
-        "| parameters | MB |",
-        "|---|---|---|---:|---|---|---|---:|---:|",
+        "| parameters | MB | ms |",
+        "|---|---|---|---:|---|---|---|---:|---:|---:|",
     ]
     missing = [name for name in sizes if not (Path(directory) / f"{name}.json").exists()]
     if missing:
@@ -313,6 +315,8 @@ def render_models(directory: str | Path = "results") -> str:
             "NAME` writes them."
         )
     results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
+    requests = Path(directory) / "requests.json"
+    times = files.read_json(requests)["models"] if requests.exists() else {}
     for name, result in sorted(results.items(), key=lambda item: (item[1]["topology"], item[0])):
         metric, up = result["metric"], _better(result) == "higher"
         best = _best_baseline(result)
@@ -324,12 +328,21 @@ def render_models(directory: str | Path = "results") -> str:
         if "with word vectors" in published and result["config"].get("vectors") == "none":
             published = ""
         lines.append(
-            f"| `{name}` | {result['data']['title']} | {metric} {'↑' if up else '↓'} "
+            f"| `{name}` | {result['data']['title']} "
+            f"| {metric.replace('_', ' ')} {'↑' if up else '↓'} "
             f"| {_number(result['score'], scale, metric)}{_mark(name)} "
             f"| {_range(_interval(result), scale, metric, kind=False)} | {beside} | {published} "
-            f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} |"
+            f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} "
+            f"| {_milliseconds(times.get(name))} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _milliseconds(measured: dict[str, Any] | None) -> str:
+    if measured is None:
+        return "–"
+    value = measured["milliseconds"]
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
 def _better(result: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from benchmarks import results
 from zoo.errors import UsageError, ZooError
 
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     "cores": 2, "cpu": "A CPU", "memory_gib": 24, "gpus": [], "tensorflow": "2.21.0",
     "keras": "3.15.1",
@@ -474,3 +476,17 @@ def test_backtests_are_a_table_with_their_doubts(measured):
 )
 def test_numbers_have_the_digits_that_count(score, best, metric, expected):
     assert results._number(score, best, metric) == expected
+
+
+@pytest.mark.parametrize(("milliseconds", "shown"), [(0.2049, "0.2"), (3.14, "3.1"), (12.6, "13")])
+def test_the_table_of_models_has_the_time_of_a_request(tmp_path, milliseconds, shown):
+    for path in (ROOT / "results").glob("*.json"):
+        if path.name != "requests.json":
+            (tmp_path / path.name).symlink_to(path)
+    rows = results.render_models(tmp_path).splitlines()
+    assert rows[0].endswith("| MB | ms |")
+    assert all(row.endswith(" – |") for row in rows[2:])  # not measured
+    measured = {"models": {"imdb-gru": {"milliseconds": milliseconds}}}
+    (tmp_path / "requests.json").write_text(json.dumps(measured))
+    (row,) = (row for row in results.render_models(tmp_path).splitlines() if "`imdb-gru`" in row)
+    assert row.endswith(f" {shown} |")
