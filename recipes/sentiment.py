@@ -6,11 +6,14 @@ the words, the same weights at every step:
     SimpleRNN  h_t = tanh(W x_t + U h_{t-1} + b)                            (Elman 1990)
 
     LSTM       i, f, o = sigmoid(W x_t + U h_{t-1} + b), one set each       (Hochreiter &
-               c_t = f * c_{t-1} + i * tanh(W_c x_t + U_c h_{t-1} + b_c)     Schmidhuber 1997)
-               h_t = o * tanh(c_t)
+               c_t = f * c_{t-1} + i * tanh(W_c x_t + U_c h_{t-1} + b_c)     Schmidhuber 1997;
+               h_t = o * tanh(c_t)                                          f: Gers et al. 2000)
 
     GRU        z, r = sigmoid(W x_t + U h_{t-1} + b), one set each          (Cho et al. 2014)
-               h_t = z * h_{t-1} + (1 - z) * tanh(W_h x_t + r * (U_h h_{t-1}) + b_h)
+               h_t = z * h_{t-1} + (1 - z) * tanh(W_h x_t + r * (U_h h_{t-1} + b'_h) + b_h)
+
+This GRU resets after the product with U_h, as Keras does by default. That of Cho et al. resets
+before it: U_h (r * h_{t-1}).
 
 The LSTM's cell c_t is changed by adding, not by multiplying with U at every step, so that a
 gradient survives many more steps than in a SimpleRNN. A bidirectional layer reads the review
