@@ -86,6 +86,15 @@ def test_predict_asks_it_without_tensorflow(version, sample_run, tmp_path, cli):
     assert cli("predict", version, TEXTS[0]).out == cli("predict", sample_run, TEXTS[0]).out
 
 
+def test_nothing_but_answers_is_printed(sample_run, tmp_path, cli, capfd):
+    pytest.importorskip("ai_edge_litert", reason="needs the extra [litert]")
+    version = cli("export", sample_run, tmp_path / "small", "--format", "litert").out.strip()
+    answer = cli("predict", version, TEXTS[0])
+    assert answer.out == cli("predict", sample_run, TEXTS[0]).out
+    assert not answer.err
+    assert not capfd.readouterr().err  # which the libraries of C++ write to
+
+
 def test_a_packed_model_has_a_twin_once_it_was_exported(version, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_HOME", str(tmp_path))
     assert twin.find_twin("imdb-lstm") is None

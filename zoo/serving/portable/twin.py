@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from zoo import files
+from zoo import files, quiet
 from zoo.errors import ZooError, first_line
 from zoo.manifest import manifest_entry
 from zoo.registry import recipes
@@ -83,7 +83,9 @@ def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for start in range(0, len(order), PART):
         rows = order[start : start + PART]
-        found.update(zip(rows, model.predict([texts[row] for row in rows]), strict=True))
+        with quiet.silent_stderr():  # LiteRT writes there which delegate it takes
+            predicted = model.predict([texts[row] for row in rows])
+        found.update(zip(rows, predicted, strict=True))
     return [dict(sorted(found[row].items())) for row in range(len(texts))]
 
 
