@@ -107,8 +107,8 @@ def test_the_test_days_of_31_stocks(name, shown, ready):
     # The root mean square of what came over that of the volatility that was served. Months that are
     # drawn again differ by 2 to 3 %.
     volatility = np.where(np.isnan(panel.value), np.nan, served_volatility(panel, name))
-    ratio = np.sqrt(np.nanmean(panel.value**2, axis=(0, 1)) / np.nanmean(volatility**2, axis=(0, 1)))
-    np.testing.assert_allclose(ratio, 1, rtol=0.03 if shown == "bars" else 0.04)
+    came, served = (np.nanmean(each**2, axis=(0, 1)) for each in (panel.value, volatility))
+    np.testing.assert_allclose(np.sqrt(came / served), 1, rtol=0.03 if shown == "bars" else 0.04)
 
 
 def served_volatility(panel, name):
