@@ -104,9 +104,11 @@ def test_the_test_days_of_31_stocks(name, shown, ready):
     )
     inside = np.where(np.isnan(low), np.nan, (low <= panel.value) & (panel.value <= high))
     np.testing.assert_allclose(np.nanmean(inside, axis=(0, 1)), 0.8, atol=0.03)
-    # The root mean square of what came, as a multiple of the volatility that was served for it.
-    ratio = np.sqrt(np.nanmean((panel.value / served_volatility(panel, name)) ** 2, axis=(0, 1)))
-    np.testing.assert_allclose(ratio, 1, rtol=0.03)
+    # The root mean square of what came over that of the volatility that was served. Months that are
+    # drawn again differ by 2 to 3 %.
+    volatility = np.where(np.isnan(panel.value), np.nan, served_volatility(panel, name))
+    came, served = (np.nanmean(each**2, axis=(0, 1)) for each in (panel.value, volatility))
+    np.testing.assert_allclose(np.sqrt(came / served), 1, rtol=0.03 if shown == "bars" else 0.04)
 
 
 def served_volatility(panel, name):
