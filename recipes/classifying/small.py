@@ -14,9 +14,9 @@ import math
 # With more training rows, a network needs no help: the settings are those of the recipe.
 MAX_ROWS = 20_000
 STEPS = 30  # of an epoch, at least, unless batches would have fewer than 8 rows
-TOTAL = 600  # steps of all epochs, at least
+TOTAL = 400  # steps of all epochs, at least
 MAX_EPOCHS = 30
-PATIENCE = 150  # steps without a better validation score before training stops, at least
+PATIENCE = 100  # steps without a better validation score before training stops, at least
 
 
 def settings(rows: int, epochs: int, batch_size: int, patience: int) -> dict[str, int | bool | str]:
