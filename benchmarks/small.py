@@ -132,7 +132,10 @@ def small(
 
 
 def means(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns, for each data and size: `data`, `recipe`, `rows`, `seeds`, and the mean scores."""
+    """Returns, for each data and size: `data`, `recipe`, `rows`, `seeds`, and mean scores.
+
+    `share` is the mean share of the size of the logits that is the network's.
+    """
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault((run["data"], run["size"]), []).append(run)
@@ -146,6 +149,9 @@ def means(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 score: statistics.mean(run[score] for run in group)
                 for score in ("accuracy", "baseline", "macro_f1", "seconds")
             },
+            "share": statistics.mean(
+                1 - run["parts"]["share"] if run["parts"] else 1 for run in group
+            ),
         }
         for (data, _), group in sorted(groups.items())
     ]
