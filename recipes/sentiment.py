@@ -32,7 +32,7 @@ Accuracy on the official test split of IMDB (results/), in % (each a few minutes
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.classifying.imdb import IMDB
@@ -201,7 +201,13 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
         glove.give_glove(model.get_layer("embedding"), words)
 
 
-def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits) -> dict[str, Any]:
+def finalise(
+    config: Config,
+    assets: Assets,
+    model: keras.Model,
+    splits: Splits,
+    class_weight: Mapping[str, float],
+) -> dict[str, Any]:
     if "wide" not in assets:
         return {}
     from recipes.classifying import wide
@@ -210,7 +216,7 @@ def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits)
         (assets.encoder.rows(examples["text"]), examples["label"])
         for examples in (splits.train, splits.validation)
     )
-    return wide.finalise(model, assets["wide"], assets["labels"], train, validation)
+    return wide.finalise(model, assets["wide"], assets["labels"], train, validation, class_weight)
 
 
 def objective(config: Config, assets: Assets) -> Objective:

@@ -57,10 +57,11 @@ Functions that a module has only where there is something to do:
   the user gives none.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
-- `finalise(config, assets, model, splits)`: what is done to the network of the best epoch before it
-  is tested, without its test rows: fits parts that do not learn by gradients on the validation rows
-  too. Returns what the card says of it, as `text`, and numbers; `{}` where nothing was done. It may
-  be called again.
+- `finalise(config, assets, model, splits, class_weight)`: what is done to the network of the best
+  epoch before it is tested, without its test rows: fits parts that do not learn by gradients on the
+  validation rows too. `class_weight` is class name to the weight of its rows in the loss, empty
+  where they count alike. Returns what the card says of it, as `text`, and numbers; `{}` where
+  nothing was done. It may be called again.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
@@ -393,10 +394,15 @@ class Recipe:
         return {}
 
     def finalise(
-        self, config: Config, assets: Assets, model: keras.Model, splits: Splits
+        self,
+        config: Config,
+        assets: Assets,
+        model: keras.Model,
+        splits: Splits,
+        class_weight: Mapping[str, float],
     ) -> dict[str, Any]:
         if hasattr(self.module, "finalise"):
-            return self.module.finalise(config, assets, model, splits)
+            return self.module.finalise(config, assets, model, splits, class_weight)
         return {}
 
     def augment(self, config: Config, train: Examples) -> Examples:

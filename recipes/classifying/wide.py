@@ -21,7 +21,7 @@ this one (D. Wolpert: Stacked Generalization, 1992). The loss adds them:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -96,6 +96,7 @@ def finalise(
     classes: Sequence[str],
     train: tuple[Ragged, Sequence[str]],
     validation: tuple[Ragged, Sequence[str]],
+    class_weight: Mapping[str, float],
 ) -> dict[str, Any]:
     """Weighs the network by what validation shows; then fits the wide part on all rows.
 
@@ -113,6 +114,8 @@ def finalise(
       wide: of `fit`.
       classes: the class names, sorted.
       train, validation: word ids, and classes.
+      class_weight: class name to the weight of its rows in the loss, that the network was trained
+        with; 1 for others. A linear model that answers alone is fitted with it.
 
     Returns:
       `text`, for people; `wide` and `together`, the accuracy of the wide part alone and of the
@@ -136,7 +139,8 @@ def finalise(
     linear, network = logits()
     if not done:
         scale = len(labels) / (len(labels) + SHRINKAGE)
-        scale *= _helps(linear, scale * network, truth)
+        weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
+        scale *= _helps(linear, scale * network, truth, weights)
         correction.set_weights([scale * value for value in correction.get_weights()])
         linear, network = logits()
     sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
@@ -151,19 +155,23 @@ def finalise(
     features = sparse.vstack(
         [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
     )
-    fitted = _regression(wide["strength"]).fit(features, [*train[1], *labels])
+    truths = np.array([*train[1], *labels])
+    alone = facts["share"] == 1
+    counts = [class_weight.get(name, 1.0) if alone else 1.0 for name in truths.tolist()]
+    fitted = _regression(wide["strength"]).fit(features, truths, counts)
     _give(layer, {**wide, **_weights(fitted)})
-    return {"text": _text(facts, len(labels)), **facts}
+    return {"text": _text(facts, len(labels), bool(class_weight)), **facts}
 
 
-def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray) -> bool:
+def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> bool:
     """Whether the logits of the network lower the loss by more than its standard error."""
     gains = _cross_entropies(linear, truth) - _cross_entropies(linear + network, truth)
+    gains *= weights
     error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
     return bool(gains.mean() > error)
 
 
-def _text(facts: dict[str, Any], rows: int) -> str:
+def _text(facts: dict[str, Any], rows: int, weighted: bool) -> str:
     """Says for people what each part does."""
     model = f"a linear model of {facts['ngrams']:,} words and word pairs"
     accuracy = f"accuracy {facts['wide']:.4f} on the validation split"
@@ -171,6 +179,8 @@ def _text(facts: dict[str, Any], rows: int) -> str:
         return (
             f"{model} answers alone ({accuracy}): the {rows:,} validation rows do not show that "
             "the network improves on it. It was then fitted on these rows too"
+            + ", by class_weight"
+            * weighted
         )
     return (
         f"{model}, corrected by the network: {accuracy}, together {facts['together']:.4f}; "

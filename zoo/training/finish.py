@@ -71,7 +71,10 @@ def finish(
     plots.curves(state.history, run.path / "curves.png", monitor)
     progress.log(f"testing the weights of epoch {state.best_epoch}")
     predictor = load(run.path, trust=True)  # this process has trained it
-    if parts := recipe.finalise(predictor.config, predictor.assets, predictor.model, splits):
+    class_weight = files.read_object(run.path / "data.json").get("class_weight") or {}
+    if parts := recipe.finalise(
+        predictor.config, predictor.assets, predictor.model, splits, class_weight
+    ):
         progress.log(parts["text"])
         with files.atomic_write(run.path / "model-best.keras") as temporary:
             predictor.model.save(temporary)

@@ -121,7 +121,7 @@ def test_the_network_stays_where_validation_shows_that_it_helps(helps):
     validation = ragged([[10], [11, 11], [1], [11], [10, 10], [1, 1]]), [*"abcbac"]
     model, learnt = network(knows=helps)
     batch = ragged([[10], [3, 11], [6]]).padded(np.arange(3))
-    finalise = [model, learnt, [*"abc"], (ragged(ROWS), LABELS), validation]
+    finalise = [model, learnt, [*"abc"], (ragged(ROWS), LABELS), validation, {}]
     facts = wide.finalise(*finalise)
     answers = model(batch)
     assert np.any(model.get_layer("correction").get_weights()[0]) == helps
@@ -139,5 +139,18 @@ def test_the_network_stays_where_validation_shows_that_it_helps(helps):
 
 def test_one_validation_row_shows_nothing():
     model, learnt = network(knows=True)
-    facts = wide.finalise(model, learnt, [*"abc"], (ragged(ROWS), LABELS), (ragged([[10]]), ["a"]))
+    alone = ragged([[10]]), ["a"]
+    facts = wide.finalise(model, learnt, [*"abc"], (ragged(ROWS), LABELS), alone, {})
     assert facts["share"] == 1
+
+
+def test_a_linear_model_that_answers_alone_counts_rows_by_their_class():
+    answers = {}
+    for weight in (1.0, 9.0):
+        model, learnt = network(knows=False)
+        validation = ragged([[2, 3], [5, 3], [9]]), [*"abc"]
+        given = [*"abc"], (ragged(ROWS), LABELS), validation, {"c": weight}
+        facts = wide.finalise(model, learnt, *given)
+        assert facts["text"].endswith("by class_weight")
+        answers[weight] = np.asarray(model(ragged([[6, 7]]).padded(np.arange(1))))[0]
+    assert answers[9.0][2] > answers[1.0][2]
