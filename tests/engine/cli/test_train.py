@@ -149,6 +149,7 @@ def test_wrong_usage(cli, tmp_path, options, message):
         (b"text,label\n", "own.csv has a header but no rows."),
         (b"text,label\n" + b"a text,good\n" * 9, "every row has the label 'good'"),
         (b"txt,label\na,b\n", "has no column 'text'."),
+        (b"txt,class\na,b\n", "`--column text=NAME --column label=NAME`"),
         ("text,label\né,b\n".encode() + b"c\xff,d\n", "UTF-8, but not byte 0xff on line 3"),
         (b"text,label\na,b\nc\n", "line 3 has another number of fields"),
         (b"text,label\na,b\nc,\n", "line 3 has an empty 'label'."),
