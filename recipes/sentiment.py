@@ -124,11 +124,11 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
     return learnt
 
 
-def adapt(config: Config, train: Examples) -> dict[str, Any]:
+def adapt(config: Config, train: Examples, based: bool) -> dict[str, Any]:
     from recipes.classifying import small
 
     rows = len(train["text"])
-    return small.settings(rows, config.epochs, config.batch_size, config.patience)
+    return small.settings(rows, config.epochs, config.batch_size, config.patience, based)
 
 
 def augment(config: Config, train: Examples) -> Examples:

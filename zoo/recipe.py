@@ -53,8 +53,8 @@ Functions that a module has only where there is something to do:
   answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
   its `batches` take what teachers answered from the column `probabilities`, a dict of class name
   to number for each row, where `examples` have it.
-- `adapt(config, train)`: settings that suit the training rows of custom data, name to value, where
-  the user gives none.
+- `adapt(config, train, based)`: settings that suit the training rows of custom data, name to value,
+  where the user gives none; `based` is whether training begins with the weights of a model.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `finalise(config, assets, model, splits, class_weight)`: what is done to the network of the best
@@ -388,9 +388,9 @@ class Recipe:
         """Returns the simple methods that may teach, by name."""
         return self.module.teachers(config) if self.teachable else {}
 
-    def adapt(self, config: Config, train: Examples) -> dict[str, Any]:
+    def adapt(self, config: Config, train: Examples, based: bool) -> dict[str, Any]:
         if hasattr(self.module, "adapt"):
-            return self.module.adapt(config, train)
+            return self.module.adapt(config, train, based)
         return {}
 
     def finalise(

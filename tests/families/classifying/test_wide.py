@@ -92,6 +92,8 @@ def test_settings_follow_the_rows(rows, expected):
     settings = small.settings(rows, epochs=3, batch_size=64, patience=2)
     assert (settings["batch_size"], settings["epochs"], settings["patience"]) == expected
     assert settings["wide"]
+    based = small.settings(rows, epochs=3, batch_size=64, patience=2, based=True)
+    assert based == {name: value for name, value in settings.items() if name != "wide"}
 
 
 def test_many_rows_keep_the_settings_of_the_recipe():
