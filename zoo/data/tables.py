@@ -224,10 +224,10 @@ def _missing(path: Path, missing: Mapping[str, str], records: Records) -> str:
     columns = "" if hint.startswith("There is") else f" There is: {some(present)}."
     lacking = f"no column{'s' * (len(names) > 1)} {' and '.join(map(quoted, names))}"
     option = " ".join(f"--column {column}=NAME" for column in missing)
+    it, number = ("them", "their numbers") if len(names) > 1 else ("it", "its number")
     return (
-        f"{path} has {lacking}.{columns}{' ' + hint if hint else ''} "
-        f"Name {'them' if len(names) > 1 else 'it'} with `{option}`"
-        + ("." if records.unit == "row" else ", by its number if the file has no names.")
+        f"{path} has {lacking}.{columns}{' ' + hint if hint else ''} Name {it} with `{option}`"
+        + ("." if records.unit == "row" else f", by {number} if the file has no names.")
     )
 
 
