@@ -61,7 +61,7 @@ Functions that a module has only where there is something to do:
   epoch before it is tested, without its test rows: fits parts that do not learn by gradients on the
   validation rows too. `class_weight` is class name to the weight of its rows in the loss, empty
   where they count alike. Returns what the card says of it, as `text`, and numbers; `{}` where
-  nothing was done. It may be called again.
+  nothing was done. It is called once for the same weights.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes

@@ -103,11 +103,11 @@ def finalise(
     The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
     choose an epoch badly. They stay if they lower the mean loss of these rows by more than the
     standard error of that difference (the rule of one standard error: L. Breiman et al.:
-    Classification and Regression Trees, 1984). Else they become zero. Both is done to the weights
+    Classification and Regression Trees, 1984). Else they become zero. Both are done to the weights
     of the layer `correction`.
 
     The choices are made by then: strength, n-grams, epoch, network. The n-grams stay those of the
-    training rows. A model that was finalised already stays as it is.
+    training rows.
 
     Args:
       model: with the layers `wide` and `correction`; the former gets weights.
@@ -123,26 +123,18 @@ def finalise(
       where the network does not help; `ngrams` and `strength`.
     """
     layer, correction = model.get_layer("wide"), model.get_layer("correction")
-    # Training does not change the wide part: if it is changed, a kill came after the last call.
-    done = not np.array_equal(layer.get_weights()[2], np.array(wide["weights"], "float32"))
-    _give(layer, wide)
     rows, labels = validation
     order = np.argsort(rows.lengths, kind="stable")
     truth = np.searchsorted(np.array(classes), np.array(labels)[order])
     both = keras.Model(model.input, [layer.output, correction.output])
     batches = [rows.padded(order[start : start + 64]) for start in range(0, len(order), 64)]
-
-    def logits() -> list[np.ndarray]:
-        parts = zip(*(both(batch) for batch in batches), strict=True)
-        return [np.concatenate([*map(np.asarray, part)]) for part in parts]
-
-    linear, network = logits()
-    if not done:
-        scale = len(labels) / (len(labels) + SHRINKAGE)
-        weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
-        scale *= _helps(linear, scale * network, truth, weights)
-        correction.set_weights([scale * value for value in correction.get_weights()])
-        linear, network = logits()
+    found = [[np.asarray(part) for part in both(batch)] for batch in batches]
+    linear, network = (np.concatenate(part) for part in zip(*found, strict=True))
+    weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
+    scale = len(labels) / (len(labels) + SHRINKAGE)
+    scale *= _helps(linear, scale * network, truth, weights)
+    correction.set_weights([scale * value for value in correction.get_weights()])
+    network = scale * network
     sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
     facts = {
         "wide": float(np.mean(linear.argmax(axis=1) == truth)),
