@@ -250,7 +250,9 @@ def _given(name: str) -> bool:
 
 def _serve_on_ray(models: Sequence[str], settings: ServeOptions, replicas: tuple[int, int]) -> None:
     try:
-        from zoo.server import ray
+        import ray.serve  # noqa: F401
+
+        from zoo.server import ray as on_ray
     except ModuleNotFoundError as error:
         raise ZooError(
             f"`zoo serve --ray` needs {error.name}, which is not installed: {install_extra('ray')}."
@@ -263,4 +265,5 @@ def _serve_on_ray(models: Sequence[str], settings: ServeOptions, replicas: tuple
             click.echo("The replicas stay. `serve shutdown -y` ends them.")
 
     least, most = replicas
-    ray.serve(models, settings, ray.Replicas(least, most), on_start=started)
+    count = on_ray.Replicas(least, most)
+    on_ray.serve(models, settings, count, on_start=started)

@@ -14,15 +14,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ray
-from ray import serve as ray_serve
 from starlette.types import ASGIApp
 
 from zoo.errors import ZooError, first_line, quoted
 from zoo.server import log, run
 from zoo.server.config import ModelConfig
+
+if TYPE_CHECKING:
+    from ray.serve import Application
 
 APPLICATION = "zoo"
 
@@ -41,7 +42,6 @@ class Replicas:
     cpus: float = 1.0
 
 
-@ray_serve.ingress()
 class _Replica:
     """One copy of the server, in a process of its own."""
 
@@ -92,6 +92,9 @@ def serve(
       UsageError: a model or option is not as it has to be.
       ZooError: a model cannot be loaded, or there is no such cluster.
     """
+    import ray
+    from ray import serve as ray_serve
+
     configs = run.configs_of(models, options)
     stop = threading.Event()
     before = {each: signal.getsignal(each) for each in _SIGNALS}
@@ -121,6 +124,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def _connect(replicas: Replicas) -> bool:
     """Connects to the cluster of `RAY_ADDRESS`, or starts Ray here; returns whether it stays."""
+    import ray
+
     address = os.environ.get("RAY_ADDRESS", "")
     quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
     if not address:
@@ -140,7 +145,9 @@ def _connect(replicas: Replicas) -> bool:
 
 def _bound(
     configs: Sequence[ModelConfig], options: run.ServeOptions, replicas: Replicas
-) -> ray_serve.Application:
+) -> Application:
+    from ray import serve as ray_serve
+
     scale: dict[str, Any] = {"num_replicas": replicas.least}
     if replicas.most > replicas.least:
         scale = {
@@ -152,7 +159,7 @@ def _bound(
             }
         }
     deployment = ray_serve.deployment(
-        _Replica,
+        ray_serve.ingress()(_Replica),
         name="zoo",
         ray_actor_options={"num_cpus": replicas.cpus},
         max_ongoing_requests=run.MAX_CONNECTIONS,
@@ -166,6 +173,8 @@ def _bound(
 
 def _reason(error: Exception) -> str:
     """Returns the line of what a replica raised, without Ray's own lines around it."""
+    from ray import serve as ray_serve
+
     status = ray_serve.status().applications.get(APPLICATION)
     said = [str(error)]
     if status is not None:
