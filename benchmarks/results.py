@@ -607,6 +607,13 @@ def _small_table(result: dict[str, Any]) -> str:
         f"| {'–' if row['packed'] is None else format(100 * row['packed'], '.1f')} |"
         for row in rows
     ]
+    gains = {(row["data"], row["rows"]): row["accuracy"] - row["baseline"] for row in rows}
+    (data, number), least = min(gains.items(), key=lambda item: item[1])
+    lines.append(
+        f"\nOf {len(rows)} rows of this table, {sum(gain >= -0.01 for gain in gains.values())} are "
+        "within one point of the linear model or above it; the least difference is "
+        f"{100 * least:+.1f} points ({data}, {number:,} rows)."
+    )
     return "\n".join(lines)
 
 

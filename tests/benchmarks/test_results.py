@@ -448,6 +448,8 @@ def test_few_rows_are_a_table_with_the_number_of_draws(measured):
     made = results.render_table(measured)
     assert "| bbc | 200 | 2 | `a` | 68.5 | 70.0 | -1.5 | 10% | – |" in made
     assert "| bbc | 1,700 | 1 | `a` | 71.0 | 70.0 | +1.0 | 0% | 74.6 |" in made
+    assert "Of 2 rows of this table, 1 are within one point" in made
+    assert "the least difference is -1.5 points (bbc, 200 rows)" in made
 
 
 def test_backtests_are_a_table_with_their_doubts(measured):
