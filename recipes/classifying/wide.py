@@ -101,7 +101,8 @@ def finalise(
     """Weighs the network by what validation shows; then fits the wide part on all rows.
 
     The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
-    choose an epoch badly. They stay if they lower the mean loss of these rows by more than the
+    choose an epoch badly. With class weights, which the network alone learnt, they stay whole. They
+    are kept if they lower the mean loss of these rows by more than the
     standard error of that difference (the rule of one standard error: L. Breiman et al.:
     Classification and Regression Trees, 1984). Else they become zero. Both are done to the weights
     of the layer `correction`.
@@ -131,7 +132,7 @@ def finalise(
     found = [[np.asarray(part) for part in both(batch)] for batch in batches]
     linear, network = (np.concatenate(part) for part in zip(*found, strict=True))
     weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
-    scale = len(labels) / (len(labels) + SHRINKAGE)
+    scale = 1.0 if class_weight else len(labels) / (len(labels) + SHRINKAGE)
     scale *= _helps(linear, scale * network, truth, weights)
     correction.set_weights([scale * value for value in correction.get_weights()])
     network = scale * network

@@ -142,6 +142,15 @@ def test_one_validation_row_shows_nothing():
     assert facts["share"] == 1
 
 
+def test_a_network_that_has_learnt_class_weights_counts_whole():
+    model, learnt = network(knows=True)
+    validation = ragged([[10], [11, 11], [1], [11], [10, 10], [1, 1]]), [*"abcbac"]
+    given = [*"abc"], (ragged(ROWS), LABELS), validation, {"c": 2.0}
+    before = model.get_layer("correction").get_weights()[0]
+    wide.finalise(model, learnt, *given)
+    np.testing.assert_array_equal(model.get_layer("correction").get_weights()[0], before)
+
+
 def test_a_linear_model_that_answers_alone_counts_rows_by_their_class():
     answers = {}
     for weight in (1.0, 9.0):
