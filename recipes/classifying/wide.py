@@ -101,11 +101,10 @@ def finalise(
     """Weighs the network by what validation shows; then fits the wide part on all rows.
 
     The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
-    choose an epoch badly. With class weights, which the network alone learnt, they stay whole. They
-    are kept if they lower the mean loss of these rows by more than the
-    standard error of that difference (the rule of one standard error: L. Breiman et al.:
-    Classification and Regression Trees, 1984). Else they become zero. Both are done to the weights
-    of the layer `correction`.
+    choose an epoch badly. With class weights, which the network alone has learnt, they stay as they
+    are. They become zero unless they lower the mean loss of these rows by more than the standard
+    error of that difference (the rule of one standard error: L. Breiman et al.: Classification and
+    Regression Trees, 1984). Both are done to the weights of the layer `correction`.
 
     The choices are made by then: strength, n-grams, epoch, network. The n-grams stay those of the
     training rows.
