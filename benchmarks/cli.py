@@ -99,7 +99,10 @@ def held_out_each(
 @click.option(
     "--seeds", type=click.IntRange(1), default=3, show_default=True, help="Draws of each size."
 )
-def small_data(names: tuple[str, ...], output: str, sizes: tuple[int, ...], seeds: int) -> None:
+@click.option("--packed", is_flag=True, help="Also start from packed weights of other data.")
+def small_data(
+    names: tuple[str, ...], output: str, sizes: tuple[int, ...], seeds: int, packed: bool
+) -> None:
     """Train classifiers at their defaults on few rows of NAME: imdb, ag-news, sst-2, bbc.
 
     What the file has already is not measured again.
@@ -107,7 +110,7 @@ def small_data(names: tuple[str, ...], output: str, sizes: tuple[int, ...], seed
     options.import_tensorflow()
     from benchmarks.small import means, small
 
-    result = small(output, names=names, sizes=sizes, seeds=seeds, log=click.echo)
+    result = small(output, names=names, sizes=sizes, seeds=seeds, packed=packed, log=click.echo)
     for row in means(result["runs"]):
         click.echo(
             f"{row['data']} {row['rows']:,}: {row['accuracy']:.4f}, linear {row['baseline']:.4f} "

@@ -590,19 +590,30 @@ def _small_table(result: dict[str, Any]) -> str:
     from benchmarks.small import BASELINE, means
 
     rows = means(result["runs"])
-    seeds = sorted({row["seeds"] for row in rows})
     lines = [
         "\nCustom data: rows drawn by a seed, the recipe at its defaults, the linear model that is "
-        f"printed beside it (`{BASELINE}`); accuracy, the mean of {', '.join(map(str, seeds))} "
-        "draws, on up to 2,000 test rows:\n",
-        "| data | rows | recipe | accuracy | linear | difference |",
-        "|---|---:|---|---:|---:|---:|",
+        f"printed beside it (`{BASELINE}`); accuracy in %, mean of so many draws, on up to 2,000 "
+        "test rows. The recipe's network corrects a linear model of its own; its share is that of "
+        "the size of the logits. `--from`: from the packed weights of the recipe, where these were "
+        "trained on other data:\n",
+        "| data | rows | draws | recipe | accuracy | linear | difference | network's share "
+        "| `--from` |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['data']} | {row['rows']:,} | `{row['recipe']}` | {row['accuracy']:.3f} | "
-        f"{row['baseline']:.3f} | {100 * (row['accuracy'] - row['baseline']):+.1f} |"
+        f"| {row['data']} | {row['rows']:,} | {row['seeds']} | `{row['recipe']}` "
+        f"| {100 * row['accuracy']:.1f} | {100 * row['baseline']:.1f} "
+        f"| {100 * (row['accuracy'] - row['baseline']):+.1f} | {row['share']:.0%} "
+        f"| {'–' if row['packed'] is None else format(100 * row['packed'], '.1f')} |"
         for row in rows
     ]
+    gains = {(row["data"], row["rows"]): row["accuracy"] - row["baseline"] for row in rows}
+    (data, number), least = min(gains.items(), key=lambda item: item[1])
+    lines.append(
+        f"\nOf {len(rows)} rows of this table, {sum(gain >= -0.01 for gain in gains.values())} are "
+        "within one point of the linear model or above it; the least difference is "
+        f"{100 * least:+.1f} points ({data}, {number:,} rows)."
+    )
     return "\n".join(lines)
 
 

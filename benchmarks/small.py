@@ -78,6 +78,7 @@ CASES = {
     "sst-2": ("imdb-gru", SST2, "url"),
     "bbc": ("news-gru", NEWS, "bbc"),
 }
+PACKED = ("sst-2", "bbc")  # the packed weights of their recipes were trained on other data
 
 
 def small(
@@ -86,6 +87,7 @@ def small(
     names: Sequence[str] = (),
     sizes: Sequence[int] = (200, 1_000, 5_000),
     seeds: int = 3,
+    packed: bool = False,
     log: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Trains recipes at their defaults on few rows, as a user's own, and writes their scores.
@@ -97,6 +99,8 @@ def small(
       names: of `CASES`; all if there are none.
       sizes: rows to draw from the training rows; all of them where they are fewer.
       seeds: draws of each size; the seed of a draw is that of the training too.
+      packed: start from the packed weights of the recipe, beside the default, where these were
+        trained on other rows (`PACKED`).
       log: takes a line for each training.
 
     Returns:
@@ -118,21 +122,34 @@ def small(
         for size in sizes:
             for seed in range(seeds):
                 key = {"data": name, "size": size, "seed": seed}
-                if any({**run, **key} == run for run in result["runs"]):
-                    continue
-                parts = parts or _parts(dataset, source)
-                measured = _measure(recipe, *parts, size, seed)
-                result["runs"].append({**key, "recipe": recipe, **measured})
-                files.write_json(path, result)
-                log(
-                    f"{name}, {measured['rows']:,} rows, seed {seed}: {recipe} "
-                    f"{measured['accuracy']:.4f}, {BASELINE} {measured['baseline']:.4f}"
-                )
+                run = next((run for run in result["runs"] if {**run, **key} == run), None)
+                if run is None:
+                    parts = parts or _parts(dataset, source)
+                    run = {**key, "recipe": recipe, **_measure(recipe, *parts, size, seed)}
+                    result["runs"].append(run)
+                    files.write_json(path, result)
+                    log(_line(run, recipe, run["accuracy"]))
+                if packed and name in PACKED and "packed" not in run:
+                    parts = parts or _parts(dataset, source)
+                    run["packed"] = _measure(recipe, *parts, size, seed, recipe)["accuracy"]
+                    files.write_json(path, result)
+                    log(_line(run, f"--from {recipe}", run["packed"]))
     return result
 
 
+def _line(run: dict[str, Any], name: str, accuracy: float) -> str:
+    return (
+        f"{run['data']}, {run['rows']:,} rows, seed {run['seed']}: {name} {accuracy:.4f}, "
+        f"{BASELINE} {run['baseline']:.4f}"
+    )
+
+
 def means(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns, for each data and size: `data`, `recipe`, `rows`, `seeds`, and the mean scores."""
+    """Returns, for each data and size: `data`, `recipe`, `rows`, `seeds`, and mean scores.
+
+    `share` is the mean share of the size of the logits that is the network's, and `packed` the mean
+    accuracy from packed weights, None where these were not tried for each seed.
+    """
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for run in runs:
         groups.setdefault((run["data"], run["size"]), []).append(run)
@@ -146,6 +163,14 @@ def means(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 score: statistics.mean(run[score] for run in group)
                 for score in ("accuracy", "baseline", "macro_f1", "seconds")
             },
+            "share": statistics.mean(
+                1 - run["parts"]["share"] if run["parts"] else 1 for run in group
+            ),
+            "packed": (
+                statistics.mean(run["packed"] for run in group)
+                if all("packed" in run for run in group)
+                else None
+            ),
         }
         for (data, _), group in sorted(groups.items())
     ]
@@ -167,11 +192,19 @@ def _draw(examples: Examples, size: int, salt: str) -> Examples:
     return take(examples, order[:size])
 
 
-def _measure(recipe: str, train: Examples, test: Examples, size: int, seed: int) -> dict[str, Any]:
+def _measure(
+    recipe: str, train: Examples, test: Examples, size: int, seed: int, base: str | None = None
+) -> dict[str, Any]:
     rows = _draw(train, size, f"rows {seed}")
     with tempfile.TemporaryDirectory() as folder:
         run = zoo.train(
-            recipe, Path(folder) / "run", data={"train": rows, "test": test}, seed=seed, quiet=True
+            recipe,
+            Path(folder) / "run",
+            data={"train": rows, "test": test},
+            seed=seed,
+            base=base,
+            baselines=base is None,
+            quiet=True,
         )
         metrics = run.metrics
         adapted = files.read_object(run.path / "config.json").get("adapted", {})
@@ -179,7 +212,7 @@ def _measure(recipe: str, train: Examples, test: Examples, size: int, seed: int)
         "rows": count(rows),
         "accuracy": metrics["test"]["accuracy"],
         "macro_f1": metrics["test"]["macro_f1"],
-        "baseline": metrics["baseline"][BASELINE]["accuracy"],
+        "baseline": metrics["baseline"][BASELINE]["accuracy"] if base is None else None,
         "parts": metrics.get("parts"),
         "epochs": metrics["epochs"],
         "best_epoch": metrics["best_epoch"],

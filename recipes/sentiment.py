@@ -35,7 +35,7 @@ Accuracy on the official test split of IMDB (results/), in % (each a few minutes
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.classifying.imdb import IMDB
@@ -127,11 +127,11 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
     return learnt
 
 
-def adapt(config: Config, train: Examples) -> dict[str, Any]:
+def adapt(config: Config, train: Examples, based: bool) -> dict[str, Any]:
     from recipes.classifying import small
 
     rows = len(train["text"])
-    return small.settings(rows, config.epochs, config.batch_size, config.patience)
+    return small.settings(rows, config.epochs, config.batch_size, config.patience, based)
 
 
 def augment(config: Config, train: Examples) -> Examples:
@@ -204,7 +204,13 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
         glove.give_glove(model.get_layer("embedding"), words)
 
 
-def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits) -> dict[str, Any]:
+def finalise(
+    config: Config,
+    assets: Assets,
+    model: keras.Model,
+    splits: Splits,
+    class_weight: Mapping[str, float],
+) -> dict[str, Any]:
     from recipes.classifying import calibration, wide
 
     labels = splits.validation["label"]
@@ -213,7 +219,7 @@ def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits)
         return calibration.calibrate(model, rows, labels, assets["labels"])
     train = assets.encoder.rows(splits.train["text"]), splits.train["label"]
     validation = rows, labels
-    return wide.finalise(model, assets["wide"], assets["labels"], train, validation)
+    return wide.finalise(model, assets["wide"], assets["labels"], train, validation, class_weight)
 
 
 def objective(config: Config, assets: Assets) -> Objective:

@@ -53,14 +53,15 @@ Functions that a module has only where there is something to do:
   answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
   its `batches` take what teachers answered from the column `probabilities`, a dict of class name
   to number for each row, where `examples` have it.
-- `adapt(config, train)`: settings that suit the training rows of custom data, name to value, where
-  the user gives none.
+- `adapt(config, train, based)`: settings that suit the training rows of custom data, name to value,
+  where the user gives none; `based` is whether training begins with the weights of a model.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
-- `finalise(config, assets, model, splits)`: what is done to the network of the best epoch before it
-  is tested, without its test rows: fits parts that do not learn by gradients on the validation rows
-  too. Returns what the card says of it, as `text`, and numbers; `{}` where nothing was done. It is
-  called once for the same weights.
+- `finalise(config, assets, model, splits, class_weight)`: what is done to the network of the best
+  epoch before it is tested, without its test rows: fits parts that do not learn by gradients on the
+  validation rows too. `class_weight` is class name to the weight of its rows in the loss, empty
+  where they count alike. Returns what the card says of it, as `text`, and numbers; `{}` where
+  nothing was done. It is called once for the same weights.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
@@ -387,16 +388,21 @@ class Recipe:
         """Returns the simple methods that may teach, by name."""
         return self.module.teachers(config) if self.teachable else {}
 
-    def adapt(self, config: Config, train: Examples) -> dict[str, Any]:
+    def adapt(self, config: Config, train: Examples, based: bool) -> dict[str, Any]:
         if hasattr(self.module, "adapt"):
-            return self.module.adapt(config, train)
+            return self.module.adapt(config, train, based)
         return {}
 
     def finalise(
-        self, config: Config, assets: Assets, model: keras.Model, splits: Splits
+        self,
+        config: Config,
+        assets: Assets,
+        model: keras.Model,
+        splits: Splits,
+        class_weight: Mapping[str, float],
     ) -> dict[str, Any]:
         if hasattr(self.module, "finalise"):
-            return self.module.finalise(config, assets, model, splits)
+            return self.module.finalise(config, assets, model, splits, class_weight)
         return {}
 
     def augment(self, config: Config, train: Examples) -> Examples:

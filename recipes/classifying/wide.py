@@ -8,7 +8,9 @@ Recommender Systems, 2016:
 
 The wide part is logistic regression on TF-IDF. It is fitted once, before the first
 step, and stays as it is; the network's last layer begins at zero, so that training starts from the
-linear model.
+linear model. It ends there too, unless validation shows that the network helps: else its last layer
+is set to zero again, and the linear model answers alone. Few validation rows show little: the fewer
+there are, the less the network counts.
 
 Of a row that it was fitted on, a linear model is surer than of others: a network that is trained
 beside it would see nothing left to correct. So the wide part is silent in training. Its logits of a
@@ -19,7 +21,7 @@ this one (D. Wolpert: Stacked Generalization, 1992). The loss adds them:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -36,6 +38,7 @@ MANY_ROWS = 2_000  # with more, one fold chooses the strength
 STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisation
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
+SHRINKAGE = 60  # validation rows of which the network's logits count by half
 
 
 def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
@@ -55,7 +58,9 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
     classes, truth = np.unique(np.array(labels), return_inverse=True)
     folds = range(FOLDS if len(rows) <= MANY_ROWS else 1)
     losses = {
-        strength: _cross_entropy(*_held_out(features, truth, len(classes), strength, folds))
+        strength: float(
+            np.mean(_cross_entropies(*_held_out(features, truth, len(classes), strength, folds)))
+        )
         for strength in STRENGTHS
     }
     strength = min(losses, key=losses.__getitem__)
@@ -91,10 +96,17 @@ def finalise(
     classes: Sequence[str],
     train: tuple[Ragged, Sequence[str]],
     validation: tuple[Ragged, Sequence[str]],
+    class_weight: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Says what each part does on the validation rows, then fits the wide part on these too.
+    """Weighs the network by what validation shows; then fits the wide part on all rows.
 
-    The choices are made by then: strength, n-grams and epoch. The n-grams stay those of the
+    The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
+    choose an epoch badly. With class weights, which the network alone has learnt, they stay as they
+    are. They become zero unless they lower the mean loss of these rows by more than the standard
+    error of that difference (the rule of one standard error: L. Breiman et al.: Classification and
+    Regression Trees, 1984). Both are done to the weights of the layer `correction`.
+
+    The choices are made by then: strength, n-grams, epoch, network. The n-grams stay those of the
     training rows.
 
     Args:
@@ -102,28 +114,32 @@ def finalise(
       wide: of `fit`.
       classes: the class names, sorted.
       train, validation: word ids, and classes.
+      class_weight: class name to the weight of its rows in the loss, that the network was trained
+        with; 1 for others. A linear model that answers alone is fitted with it.
 
     Returns:
-      `text`, for people; `wide` and `together`, the accuracy of the wide part alone and with the
-      network on the validation rows; `share` of the size of the logits that is the wide part's;
-      `ngrams` and `strength`.
+      `text`, for people; `wide` and `together`, the accuracy of the wide part alone and of the
+      answer on the validation rows; `share` of the size of the logits that is the wide part's, 1
+      where the network does not help; `ngrams` and `strength`.
     """
-    layer = model.get_layer("wide")
-    _give(layer, wide)  # it may have been called before
+    layer, correction = model.get_layer("wide"), model.get_layer("correction")
     rows, labels = validation
-    truth = np.searchsorted(np.array(classes), np.array(labels))
-    both = keras.Model(model.input, [layer.output, model.get_layer("correction").output])
     order = np.argsort(rows.lengths, kind="stable")
+    truth = np.searchsorted(np.array(classes), np.array(labels)[order])
+    both = keras.Model(model.input, [layer.output, correction.output])
     batches = [rows.padded(order[start : start + 64]) for start in range(0, len(order), 64)]
     found = [[np.asarray(part) for part in both(batch)] for batch in batches]
-    linear, network = (
-        np.concatenate([*map(np.asarray, part)]) for part in zip(*found, strict=True)
-    )
+    linear, network = (np.concatenate(part) for part in zip(*found, strict=True))
+    weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
+    scale = 1.0 if class_weight else len(labels) / (len(labels) + SHRINKAGE)
+    scale *= _helps(linear, scale * network, truth, weights)
+    correction.set_weights([scale * value for value in correction.get_weights()])
+    network = scale * network
     sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
     facts = {
-        "wide": float(np.mean(linear.argmax(axis=1) == truth[order])),
-        "together": float(np.mean((linear + network).argmax(axis=1) == truth[order])),
-        "share": float(sizes[0] / max(sum(sizes), 1e-9)),
+        "wide": float(np.mean(linear.argmax(axis=1) == truth)),
+        "together": float(np.mean((linear + network).argmax(axis=1) == truth)),
+        "share": float(sizes[0] / max(sum(sizes), 1e-9)) if sizes[1] else 1.0,
         "ngrams": len(wide["keys"]),
         "strength": wide["strength"],
     }
@@ -131,15 +147,38 @@ def finalise(
     features = sparse.vstack(
         [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
     )
-    fitted = _regression(wide["strength"]).fit(features, [*train[1], *labels])
+    truths = np.array([*train[1], *labels])
+    alone = facts["share"] == 1
+    counts = [class_weight.get(name, 1.0) if alone else 1.0 for name in truths.tolist()]
+    fitted = _regression(wide["strength"]).fit(features, truths, counts)
     _give(layer, {**wide, **_weights(fitted)})
-    text = (
-        f"a linear model of {facts['ngrams']:,} words and word pairs, corrected by the network: "
-        f"accuracy {facts['wide']:.4f} on the validation split, together {facts['together']:.4f}; "
+    return {"text": _text(facts, len(labels), bool(class_weight)), **facts}
+
+
+def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> bool:
+    """Whether the logits of the network lower the loss by more than its standard error."""
+    gains = _cross_entropies(linear, truth) - _cross_entropies(linear + network, truth)
+    gains *= weights
+    error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
+    return bool(gains.mean() > error)
+
+
+def _text(facts: dict[str, Any], rows: int, weighted: bool) -> str:
+    """Says for people what each part does."""
+    model = f"a linear model of {facts['ngrams']:,} words and word pairs"
+    accuracy = f"accuracy {facts['wide']:.4f} on the validation split"
+    if facts["share"] == 1:
+        return (
+            f"{model} answers alone ({accuracy}): the {rows:,} validation rows do not show that "
+            "the network improves on it. It was then fitted on these rows too"
+            + ", by class_weight"
+            * weighted
+        )
+    return (
+        f"{model}, corrected by the network: {accuracy}, together {facts['together']:.4f}; "
         f"{facts['share']:.0%} of the size of the logits is the linear model's, which was then "
         "fitted on the validation rows too"
     )
-    return {"text": text, **facts}
 
 
 def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -329,10 +368,11 @@ def _weights(model: LogisticRegression) -> dict[str, Json]:
     }
 
 
-def _cross_entropy(logits: np.ndarray, truth: np.ndarray) -> float:
+def _cross_entropies(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Returns the loss of each row, in nats."""
     top = logits.max(axis=1, keepdims=True)
     log_sum = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
-    return float(np.mean(log_sum - logits[np.arange(len(truth)), truth]))
+    return log_sum - logits[np.arange(len(truth)), truth]
 
 
 def _regression(strength: float) -> LogisticRegression:

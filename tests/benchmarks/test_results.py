@@ -432,6 +432,26 @@ def test_options_are_a_table(measured):
     ]
 
 
+def test_few_rows_are_a_table_with_the_number_of_draws(measured):
+    def run(data, size, seed, accuracy, share):
+        return {
+            "data": data, "size": size, "seed": seed, "recipe": "a", "rows": min(size, 1_700),
+            "accuracy": accuracy, "baseline": 0.7, "macro_f1": 0.6, "seconds": 9.0,
+            "parts": {"share": share},
+        }  # fmt: skip
+
+    runs = [run("bbc", 5_000, 0, 0.71, 1.0), run("bbc", 200, 0, 0.69, 0.8)]
+    runs.append(run("bbc", 200, 1, 0.68, 1.0))
+    runs[0]["packed"] = 0.746
+    result = {"kind": "small", "runs": runs, "environment": {}}
+    (measured / "small.json").write_text(json.dumps(result))
+    made = results.render_table(measured)
+    assert "| bbc | 200 | 2 | `a` | 68.5 | 70.0 | -1.5 | 10% | – |" in made
+    assert "| bbc | 1,700 | 1 | `a` | 71.0 | 70.0 | +1.0 | 0% | 74.6 |" in made
+    assert "Of 2 rows of this table, 1 are within one point" in made
+    assert "the least difference is -1.5 points (bbc, 200 rows)" in made
+
+
 def test_backtests_are_a_table_with_their_doubts(measured):
     bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
     one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87, "rse": 0.02, **bands}

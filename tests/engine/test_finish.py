@@ -25,7 +25,7 @@ class Doubling:
     def __init__(self):
         self.calls = 0
 
-    def finalise(self, config, assets, model, splits):
+    def finalise(self, config, assets, model, splits, class_weight):
         self.calls += 1
         model.set_weights([2 * weight for weight in model.get_weights()])
         return {"text": "doubled", "factor": 2.0}
@@ -42,9 +42,9 @@ def kernel(run):
 
 def test_weights_are_finalised_once(run):
     recipe, before = Doubling(), kernel(run)
-    parts = finish._finalised(recipe, run, loaded(run), None)
+    parts = finish._finalised(recipe, run, loaded(run), None, {})
     np.testing.assert_array_equal(kernel(run), 2 * before)
-    assert finish._finalised(recipe, run, loaded(run), None) == parts
+    assert finish._finalised(recipe, run, loaded(run), None, {}) == parts
     assert recipe.calls == 1
     np.testing.assert_array_equal(kernel(run), 2 * before)
 
@@ -60,10 +60,10 @@ def test_a_kill_before_the_weights_are_in_place_does_it_again(run, monkeypatch):
 
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        finish._finalised(recipe, run, loaded(run), None)
+        finish._finalised(recipe, run, loaded(run), None, {})
     monkeypatch.undo()
     np.testing.assert_array_equal(kernel(run), before)
-    finish._finalised(recipe, run, loaded(run), None)
+    finish._finalised(recipe, run, loaded(run), None, {})
     np.testing.assert_array_equal(kernel(run), 2 * before)
 
 
@@ -71,7 +71,7 @@ def test_a_kill_before_the_weights_are_in_place_does_it_again(run, monkeypatch):
 def test_a_damaged_record_does_it_again(run, text):
     (run.path / FINALISED).write_text(text)
     recipe, before = Doubling(), kernel(run)
-    finish._finalised(recipe, run, loaded(run), None)
+    finish._finalised(recipe, run, loaded(run), None, {})
     np.testing.assert_array_equal(kernel(run), 2 * before)
     assert json.loads((run.path / FINALISED).read_text())["parts"]["factor"] == 2
 
@@ -79,6 +79,6 @@ def test_a_damaged_record_does_it_again(run, text):
 def test_a_recipe_that_does_nothing_writes_nothing(run):
     before = (run.path / "model-best.keras").read_bytes()
     recipe = SimpleNamespace(finalise=lambda *arguments: {})
-    assert not finish._finalised(recipe, run, loaded(run), None)
+    assert not finish._finalised(recipe, run, loaded(run), None, {})
     assert (run.path / "model-best.keras").read_bytes() == before
     assert not (run.path / FINALISED).exists()

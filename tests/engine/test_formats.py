@@ -75,7 +75,7 @@ def test_columns_inside_of_objects(read):
     names = {"text": "data.text", "label": "meta.0.y"}
     assert read("x.json", rows, names)[0] == COLUMNS
     assert read("x.jsonl", lines(rows), names)[0] == COLUMNS
-    with pytest.raises(ZooError, match=r"no column 'text'.*'data\.text'.*--column text=NAME"):
+    with pytest.raises(ZooError, match=r"no columns 'text' and 'label'.*'data\.text'.*text=NAME"):
         read("x.json", rows)
     rows[1] = {"data": 3, "meta": []}
     with pytest.raises(ZooError, match=r"row 2 lacks 'data\.text'"):
@@ -280,7 +280,7 @@ def test_half_an_emoji(read):
 
 def test_a_table_without_names_of_columns(read):
     content = '7,"a film",good\n8,a mess,bad\n'
-    with pytest.raises(ZooError, match=r"--column text=NAME`, by its number if"):
+    with pytest.raises(ZooError, match=r"--column label=NAME`, by their numbers if"):
         read("x.csv", content)
     assert read("x.csv", content, {"text": "2", "label": "3"}) == (COLUMNS, [])
 

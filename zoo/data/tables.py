@@ -198,9 +198,13 @@ def _records(
         for what, lines in records.bad.items():
             raise ZooError(f"{path}: {complaint(what, lines, records.unit)}. No row can be used.")
         raise ZooError(f"{path} has a header but no rows.")
-    for column, name in wanted.items():
-        if name not in records.present and not any(_has(row, name) for row in records.rows):
-            raise ZooError(_missing(path, name, column, records))
+    missing = {
+        column: name
+        for column, name in wanted.items()
+        if name not in records.present and not any(_has(row, name) for row in records.rows)
+    }
+    if missing:
+        raise ZooError(_missing(path, missing, records))
     return records
 
 
@@ -212,14 +216,18 @@ def _has(row: Record, name: str) -> bool:
     return True
 
 
-def _missing(path: Path, name: str, column: str, records: Records) -> str:
-    message = f"{path} has no column {quoted(name)}"
+def _missing(path: Path, missing: Mapping[str, str], records: Records) -> str:
+    """Says which columns a file lacks, all at once: our column to the file's."""
+    names = list(missing.values())
     present = _paths(records.rows[:20]) or records.present
-    hint = suggest(name, present).strip() if len(present) < 20 else ""
+    hint = suggest(names[0], present).strip() if len(present) < 20 and len(names) == 1 else ""
     columns = "" if hint.startswith("There is") else f" There is: {some(present)}."
+    lacking = f"no column{'s' * (len(names) > 1)} {' and '.join(map(quoted, names))}"
+    option = " ".join(f"--column {column}=NAME" for column in missing)
+    it, number = ("them", "their numbers") if len(names) > 1 else ("it", "its number")
     return (
-        f"{message}.{columns}{' ' + hint if hint else ''} Name it with `--column {column}=NAME`"
-        + ("." if records.unit == "row" else ", by its number if the file has no names.")
+        f"{path} has {lacking}.{columns}{' ' + hint if hint else ''} Name {it} with `{option}`"
+        + ("." if records.unit == "row" else f", by {number} if the file has no names.")
     )
 
 

@@ -23,20 +23,19 @@ def adapt(
 ) -> dict[str, Any]:
     """Returns settings to change for the data of a run; those that are given stay.
 
-    Nothing is changed for sources of the recipe, for a run that goes on from a model or for one
-    that is taught by models.
+    Nothing is changed for sources of the recipe, or for a run that is taught by models.
 
     Args:
       recipe, config, options: of the run.
       settings: that are given.
       splits: its data.
     """
-    if options.base or options.teachers or not splits.custom:
+    if options.teachers or not splits.custom:
         return {}
     given = renamed(settings, config.ALIASES)
     return {
         name: value
-        for name, value in recipe.adapt(config, splits.train).items()
+        for name, value in recipe.adapt(config, splits.train, options.base is not None).items()
         if name not in given and getattr(config, name) != value
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from zoo import files
@@ -73,7 +74,8 @@ def finish(
     plots.curves(state.history, run.path / "curves.png", monitor)
     progress.log(f"testing the weights of epoch {state.best_epoch}")
     predictor = load(run.path, trust=True)  # this process has trained it
-    if parts := _finalised(recipe, run, predictor, splits):
+    class_weight = files.read_object(run.path / "data.json").get("class_weight") or {}
+    if parts := _finalised(recipe, run, predictor, splits, class_weight):
         progress.log(parts["text"])
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
@@ -107,7 +109,11 @@ def finish(
 
 
 def _finalised(
-    recipe: Recipe, run: Run, predictor: Predictor, splits: Splits
+    recipe: Recipe,
+    run: Run,
+    predictor: Predictor,
+    splits: Splits,
+    class_weight: Mapping[str, float],
 ) -> dict[str, Any] | None:
     """Finalises the best weights once, and returns what the recipe says of it.
 
@@ -120,7 +126,9 @@ def _finalised(
             known = files.read_json(record)
             if isinstance(known, dict) and known.get("sha256") == files.sha256(best):
                 return known["parts"]
-    parts = recipe.finalise(predictor.config, predictor.assets, predictor.model, splits)
+    parts = recipe.finalise(
+        predictor.config, predictor.assets, predictor.model, splits, class_weight
+    )
     if parts:
         with files.atomic_write(best) as temporary:
             predictor.model.save(temporary)

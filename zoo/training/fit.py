@@ -37,6 +37,7 @@ from zoo.errors import (
     suggest,
 )
 from zoo.handshake import telling
+from zoo.manifest import manifest_entry
 from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
@@ -380,6 +381,11 @@ def _train_in(
             resolved = _resolved(recipe, options, config, adapted)
             changes = ", ".join(f"{name}={value}" for name, value in adapted.items())
             progress.log(f"  set for {count(splits.train):,} training rows: {changes}")
+            if origin is None and (pack := manifest_entry(recipe)):
+                progress.log(
+                    f"  it has weights that were trained on {pack['data']}: if your data are like "
+                    f"these, try --from {recipe.name}"
+                )
     progress.epochs = config.epochs
 
     train, lesson = recipe.augment(config, splits.train), None

@@ -149,6 +149,7 @@ def test_wrong_usage(cli, tmp_path, options, message):
         (b"text,label\n", "own.csv has a header but no rows."),
         (b"text,label\n" + b"a text,good\n" * 9, "every row has the label 'good'"),
         (b"txt,label\na,b\n", "has no column 'text'."),
+        (b"txt,class\na,b\n", "`--column text=NAME --column label=NAME`"),
         ("text,label\né,b\n".encode() + b"c\xff,d\n", "UTF-8, but not byte 0xff on line 3"),
         (b"text,label\na,b\nc\n", "line 3 has another number of fields"),
         (b"text,label\na,b\nc,\n", "line 3 has an empty 'label'."),
@@ -175,6 +176,7 @@ def test_own_classes(cli, own):
     lines = result.out.splitlines()
     # Six rows of each class: one for validation, one for the test, four to train.
     assert lines[0] == "imdb-gru on own.csv (custom data): 12 train, 3 validation, 3 test"
+    assert "if your data are like these, try --from imdb-gru" in result.out
     epochs = [line for line in lines if line.startswith("epoch 1/1  accuracy ")]
     assert len(epochs) == 1
     assert epochs[0].endswith(" s  best")
@@ -190,6 +192,7 @@ def test_own_classes(cli, own):
     command[3] = "two.csv"
     result = cli(*command, "--from", "first", "--no-baselines", "-o", "second")
     assert re.search(r"^  layer correction starts from scratch", result.out, re.M)
+    assert "try --from" not in result.out
     assert json.loads(Path("second/assets.json").read_text())["labels"] == ["bad", "good"]
     # The config is that of the model it goes on from.
     assert json.loads(Path("second/config.json").read_text())["config"]["units"] == 4

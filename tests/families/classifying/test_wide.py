@@ -86,13 +86,78 @@ def test_the_loss_adds_logits_that_come_with_the_target():
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected"), [(180, (8, 27, 7)), (900, (16, 11, 3)), (18_000, (64, 3, 2))]
+    ("rows", "expected"), [(180, (8, 18, 5)), (900, (16, 8, 2)), (18_000, (64, 3, 2))]
 )
 def test_settings_follow_the_rows(rows, expected):
     settings = small.settings(rows, epochs=3, batch_size=64, patience=2)
     assert (settings["batch_size"], settings["epochs"], settings["patience"]) == expected
     assert settings["wide"]
+    based = small.settings(rows, epochs=3, batch_size=64, patience=2, based=True)
+    assert based == {name: value for name, value in settings.items() if name != "wide"}
 
 
 def test_many_rows_keep_the_settings_of_the_recipe():
     assert small.settings(30_000, epochs=3, batch_size=64, patience=2) == {}
+
+
+def network(knows):
+    """A model of three classes: the wide part, and a network that knows words or nothing."""
+    learnt = wide.fit(ragged(ROWS), LABELS, BASE)
+    ids = keras.Input((None,), dtype="int32")
+    words = keras.layers.Embedding(BASE, 3, name="words")
+    correction = keras.layers.Dense(3, name="correction")
+    pooled = keras.layers.GlobalAveragePooling1D()(words(ids))
+    total = keras.layers.Add()([wide.wide_logits(learnt)(ids), correction(pooled)])
+    model = keras.Model(ids, keras.layers.Softmax()(total))
+    table = np.zeros((BASE, 3), "float32")
+    if knows:
+        table[[10, 11, 1], [0, 1, 2]] = 5.0
+    words.set_weights([table])
+    correction.set_weights([np.eye(3, dtype="float32"), np.array([0.3, 0.0, -0.3], "float32")])
+    return model, learnt
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_the_network_stays_where_validation_shows_that_it_helps(helps):
+    # Words that the linear model has not seen.
+    validation = ragged([[10], [11, 11], [1], [11], [10, 10], [1, 1]]), [*"abcbac"]
+    model, learnt = network(knows=helps)
+    batch = ragged([[10], [3, 11], [6]]).padded(np.arange(3))
+    facts = wide.finalise(model, learnt, [*"abc"], (ragged(ROWS), LABELS), validation, {})
+    answers = model(batch)
+    assert np.any(model.get_layer("correction").get_weights()[0]) == helps
+    assert (facts["share"] < 1) == helps
+    assert (facts["together"] > facts["wide"]) == helps
+    assert ("corrected by the network" in facts["text"]) == helps
+    assert ("answers alone" in facts["text"]) != helps
+    if not helps:
+        alone = keras.ops.softmax(model.get_layer("wide")(batch))
+        np.testing.assert_allclose(answers, alone, atol=1e-6)
+
+
+def test_one_validation_row_shows_nothing():
+    model, learnt = network(knows=True)
+    alone = ragged([[10]]), ["a"]
+    facts = wide.finalise(model, learnt, [*"abc"], (ragged(ROWS), LABELS), alone, {})
+    assert facts["share"] == 1
+
+
+def test_a_network_that_has_learnt_class_weights_counts_whole():
+    model, learnt = network(knows=True)
+    validation = ragged([[10], [11, 11], [1], [11], [10, 10], [1, 1]]), [*"abcbac"]
+    given = [*"abc"], (ragged(ROWS), LABELS), validation, {"c": 2.0}
+    before = model.get_layer("correction").get_weights()[0]
+    wide.finalise(model, learnt, *given)
+    np.testing.assert_array_equal(model.get_layer("correction").get_weights()[0], before)
+
+
+def test_a_linear_model_that_answers_alone_counts_rows_by_their_class():
+    answers = {}
+    for weight in (1.0, 9.0):
+        model, learnt = network(knows=False)
+        validation = ragged([[2, 3], [5, 3], [9]]), [*"abc"]
+        given = [*"abc"], (ragged(ROWS), LABELS), validation, {"c": weight}
+        facts = wide.finalise(model, learnt, *given)
+        assert facts["text"].endswith("by class_weight")
+        answers[weight] = np.asarray(model(ragged([[6, 7]]).padded(np.arange(1))))[0]
+    assert answers[9.0][2] > answers[1.0][2]
