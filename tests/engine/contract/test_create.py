@@ -10,6 +10,8 @@ from zoo.data.splits import take
 PRETRAINED = [row["name"] for row in zoo.list_models(pretrained=True)]
 
 
+# Arrays, tags, texts. What a module prepares and builds, test_model.py trains for all of them.
+@pytest.mark.few("adding", "entities", "sentiment")
 def test_a_network_learns_from_what_its_preprocessor_makes(chosen, settings):
     recipe = zoo.get_recipe(chosen)
     sample = recipe.dataset.sample()

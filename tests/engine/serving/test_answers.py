@@ -56,6 +56,16 @@ def test_an_export_can_do_what_the_recipe_says_that_it_serves(name, predictor_of
     assert run.assets.encoder is run.assets.encoder
 
 
+def test_a_run_answers_its_sample_in_one_line_each(name, predictor_of):
+    recipe, predictor = zoo.get_recipe(name), predictor_of(name)
+    sample = recipe.dataset.sample()
+    inputs = {key: sample[key][:2] for key in predictor.input_names}
+    for row, answer in enumerate(predictor.predict(inputs)):
+        line = recipe.show({key: column[row] for key, column in inputs.items()}, answer)
+        assert line.strip()
+        assert "\n" not in line
+
+
 def test_a_classifier_of_texts_returns_label_score_and_probabilities(name, plain, texts_only):
     predictor = texts_only(name)
     if not predictor.labels:
