@@ -237,7 +237,6 @@ def shared(once):
 
 
 @pytest.fixture(scope="session")
-@pytest.fixture(scope="session")
 def disturb(request, shared, chosen_names, settings):
     """Returns a function that makes deterministic runs of the chosen recipes, once.
 
