@@ -98,7 +98,7 @@ strategy = make_strategy(kind)
 with strategy.scope():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     optimizer = diagnostics.MonitoredAdam(1e-3, groups=["dense"] * 2)
-    model.compile(optimizer, "mae", metrics=[Worth("worth")])
+    model.compile(optimizer, "mae", metrics=[Worth("worth")], jit_compile=False)
     model.optimizer.build(model.trainable_variables)
 rows = 2.0 ** np.arange(22, dtype="float32")[:, None]
 batches = Batches(rows, rows, batch_size=7)  # 7 + 7 + 7 + 1
