@@ -147,9 +147,6 @@ def test_signals_a_kill_and_a_damaged_checkpoint(
     assert_same_run(run, references / name, weights)
     assert not (run / "checkpoint").exists()
 
-    out = python(again)
-    assert "is complete already" in out
-
 
 REPEAT = """
 import json, sys, zoo
@@ -165,7 +162,10 @@ for name in names:
 def test_deterministic_runs_are_equal_whatever_came_before(
     references, chosen_names, settings, weights, python, tmp_path
 ):
-    names = chosen_names[:2][::-1]  # the references were each the first of a process
+    # The references were each the first of a process. The quickest to train come here.
+    names = sorted(chosen_names, key=lambda name: zoo.get_recipe(name).topology != "one-to-one")
+    names = [*dict.fromkeys([names[0], chosen_names[0]])]
+    assert len(names) == 2
     python([sys.executable, "-c", REPEAT, tmp_path, json.dumps(settings), *names])
     for name in names:
         assert_same_run(tmp_path / name, references / name, weights)
