@@ -121,18 +121,14 @@ def test_signals_a_kill_and_a_damaged_checkpoint(
 ):
     run = tmp_path / "run"
     again = command(name, run, settings)
-    code, out = stop(again, run, signal.SIGINT, "00000-00000001")
-    assert code == 130
+    # SIGINT, by which `zoo launch` stops its workers, is in engine/cli/test_launch.py.
+    code, out = stop(again, run, signal.SIGTERM, "00000-00000001")
+    assert code == 143
     assert "Go on with" in out
     assert f"zoo train {name} --data=sample" in out
     assert "Traceback" not in out
 
-    code, out = stop([*again, "--resume"], run, signal.SIGTERM, "00000-00000002")
-    assert code == 143
-    assert "resuming in epoch" in out
-    assert "Go on with" in out
-
-    code, out = stop(again, run, signal.SIGKILL, "00001-00000001")
+    code, out = stop([*again, "--resume"], run, signal.SIGKILL, "00001-00000001")
     assert code == -signal.SIGKILL
     assert "resuming in epoch" in out
 

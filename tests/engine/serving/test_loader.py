@@ -3,8 +3,7 @@
 import pytest
 
 
-# Tags, classes, a text that goes on. Every export is restored by the same operations in a session
-# of a plain process, see test_answers.py.
+# Tags, classes, a text that goes on, as in test_answers.py.
 @pytest.mark.few("entities", "topics", "words")
 def test_the_cpp_loader_answers_what_predict_does(
     chosen, loader, texts_only, export_of, batches, same
