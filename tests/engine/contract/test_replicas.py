@@ -210,7 +210,7 @@ def each(parameter, *modules):
 # Of the recipe, both kinds of replicas use the same: its loss, metrics and layers. Here are one
 # array of numbers, a loss that is a layer's, a loss and metrics of their own, and classes.
 each_mirrored = each("mirrored_name", "adding", "entities", "stocks", "topics")
-each_worked = each("worked", "entities", "topics")
+each_worked = each("worked", "topics")
 
 
 @each_mirrored
