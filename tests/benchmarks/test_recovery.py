@@ -185,7 +185,7 @@ def test_a_run_with_fewer_checkpoints_is_killed_earlier(tmp_path, monkeypatch):
 def test_every_run_recovers(tmp_path, monkeypatch):
     """All cases, on the sample of a recipe; some minutes."""
     monkeypatch.setattr(recovery, "EVERY", 0)  # a checkpoint after each step: there are few
-    settings = {"epochs": "6", "batch_size": "1", "units": "8", "embedding": "8"}
+    settings = {"epochs": "6", "batch_size": "2", "units": "8", "embedding": "8"}
     result = recovery.recovery(
         "imdb-gru", tmp_path / "r.json", kills=6, data="sample", settings=settings, jobs=2
     )
