@@ -31,37 +31,55 @@ import_package(ROOT / "tests" / "support")
 
 pytest_plugins = ["support.cli", "support.runs"]
 
-# Files that take longest, in the order in which workers of pytest-xdist take them: the last file
-# of a session then is a short one. The first makes the runs that many others wait for; the next
-# three need none of them.
+# Files that one worker of pytest-xdist runs: they need the same graphs, which take long to trace.
+TOGETHER = [
+    "tests/engine/serving/test_answers.py",
+    "tests/engine/serving/test_no_rows.py",
+    "tests/engine/serving/test_warmup.py",
+    "tests/engine/serving/test_loader.py",
+    "tests/engine/serving/test_rows.py",
+    "tests/engine/contract/test_portable.py",
+    "tests/engine/contract/test_inspect.py",
+]
+
+# Files that take longest, in the order in which workers take them: the last file of a session then
+# is a short one. The first makes the runs that many others wait for; the next two need none of
+# them.
 LONGEST = [
-    "engine/contract/test_runs.py",
-    "test_notebooks.py",
-    "engine/cli/test_launch.py",
-    "engine/contract/test_replicas.py",
-    "engine/serving/test_answers.py",
-    "engine/contract/test_model.py",
-    "engine/serving/test_pretrained.py",
-    "engine/contract/test_own_recipe.py",
-    "engine/contract/test_create.py",
-    "engine/contract/test_inspect.py",
-    "engine/serving/test_loader.py",
-    "engine/serving/test_warmup.py",
-    "engine/serving/test_predictor.py",
-    "families/translating/test_predict_search.py",
-    "families/audio/test_predict_speech.py",
-    "families/prices/test_backtest.py",
-    "families/music/test_generate_tunes.py",
-    "engine/cli/test_main.py",
-    "engine/cli/test_predict.py",
-    "engine/cli/test_train.py",
+    "tests/engine/contract/test_runs.py",
+    "tests/test_notebooks.py",
+    "tests/engine/cli/test_launch.py",
+    *TOGETHER,
+    "tests/engine/contract/test_model.py",
+    "tests/engine/test_user_data.py",
+    "tests/engine/contract/test_replicas.py",
+    "tests/engine/serving/test_pretrained.py",
+    "tests/engine/contract/test_own_recipe.py",
+    "tests/engine/cli/test_predict.py",
+    "tests/engine/cli/test_train.py",
+    "tests/engine/test_quiet.py",
+    "tests/families/translating/test_predict_search.py",
+    "tests/families/prices/test_backtest.py",
 ]
 
 
 def pytest_collection_modifyitems(items):
     """Puts the files that take longest first."""
-    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    places = {ROOT / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives the files of `TOGETHER` to one worker, where whole files are given."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return TOGETHER[0] if file in TOGETHER else file
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

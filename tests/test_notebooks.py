@@ -6,9 +6,11 @@ import re
 import sys
 from pathlib import Path
 
+import jupyter_client
 import nbclient
 import nbformat
 import pytest
+from nbclient.util import run_sync
 
 import zoo
 
@@ -28,24 +30,53 @@ def home(tmp_path_factory):
     return HOME or str(tmp_path_factory.mktemp("notebooks-home"))
 
 
-@pytest.fixture
-def surroundings(home, tmp_path, monkeypatch):
-    """Settings of a user's machine, with every file that Jupyter writes in a folder of the test.
+@pytest.fixture(scope="module")
+def client(home, tmp_path_factory):
+    """A client of one kernel for all notebooks: TensorFlow is imported once.
 
-    Data that were fetched once are kept in `ZOO_HOME`.
+    It has the settings of a user's machine. Every file that Jupyter writes is in a folder of the
+    tests, and data that were fetched once are kept in `ZOO_HOME`.
     """
-    monkeypatch.setenv("ZOO_HOME", home)
-    # The notebook itself has to keep TensorFlow's log lines out of its outputs.
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
-    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / "jupyter"))
+    folder = tmp_path_factory.mktemp("jupyter")
     # This very interpreter is the kernel, whatever kernels the user has.
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": command, "display_name": "Python 3", "language": "python"}
-    folder = tmp_path / "share" / "kernels" / "python3"
-    folder.mkdir(parents=True)
-    (folder / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
+    kernels = folder / "share" / "kernels" / "python3"
+    kernels.mkdir(parents=True)
+    (kernels / "kernel.json").write_text(json.dumps(spec))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_HOME", home)
+        # The notebook itself has to keep TensorFlow's log lines out of its outputs.
+        patch.delenv("TF_CPP_MIN_LOG_LEVEL")
+        for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+            patch.setenv(name, str(folder))
+        patch.setenv("JUPYTER_PATH", str(folder / "share"))
+        manager = jupyter_client.AsyncKernelManager(kernel_name="python3")
+        client = nbclient.NotebookClient(
+            nbformat.v4.new_notebook(),
+            km=manager,
+            timeout=CELL_SECONDS,
+            startup_timeout=START_SECONDS,
+            coalesce_streams=True,
+            resources={"metadata": {"path": str(folder)}},
+        )
+        yield client
+        if manager.has_kernel:
+            client.kc.stop_channels()
+            run_sync(manager.shutdown_kernel)(now=True)
+
+
+# Between two notebooks: no name, figure or layer of the one before is left.
+RESET = """
+%reset -f
+import os, sys
+os.chdir({folder!r})
+if "keras" in sys.modules:
+    sys.modules["keras"].utils.clear_session()
+if "matplotlib.pyplot" in sys.modules:
+    sys.modules["matplotlib.pyplot"].close("all")
+del os, sys
+"""
 
 
 def fetch_data(name, monkeypatch):
@@ -105,25 +136,20 @@ def test_there_are_notebooks():
 
 @each_notebook
 @pytest.mark.timeout(1200)
-@pytest.mark.usefixtures("surroundings")
-def test_runs(path, tmp_path, monkeypatch):
+def test_runs(path, client, home, tmp_path, monkeypatch):
     book = nbformat.read(path, as_version=4)
     committed = [shapes(cell) for cell in codes(book)]
     source = "\n".join(cell.source for cell in codes(book))
+    monkeypatch.setenv("ZOO_HOME", home)
     for name in set(re.findall(r'zoo\.train\(\s*"([^"]+)"', source)):
         fetch_data(name, monkeypatch)
     before = repository()
     folder = tmp_path / "work"
     folder.mkdir()
-    client = nbclient.NotebookClient(
-        book,
-        kernel_name="python3",
-        timeout=CELL_SECONDS,
-        startup_timeout=START_SECONDS,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(folder)}},
-    )
+    book.cells.insert(0, nbformat.v4.new_code_cell(RESET.format(folder=str(folder))))
+    client.nb = book
     client.execute()  # raises at the first cell that fails
+    assert shapes(book.cells.pop(0)) == []
     check_outputs(book, places=[tmp_path, ROOT, Path.home(), sys.prefix])
     assert [shapes(cell) for cell in codes(book)] == committed
     assert repository() == before
@@ -136,6 +162,7 @@ def test_committed_outputs(path):
     check_outputs(book)
     assert [cell.execution_count for cell in codes(book)] == list(range(1, len(codes(book)) + 1))
     assert any("image/png" in shapes(cell) for cell in codes(book))
+    assert codes(book)[0].source.startswith("import zoo  # before ")
     assert set(book.metadata) == {"kernelspec"}
     assert book.metadata.kernelspec.name == "python3"
     assert not any(cell.metadata for cell in book.cells)

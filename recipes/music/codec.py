@@ -13,12 +13,12 @@ from recipes.music import abc, modes
 from zoo.assets import Json
 from zoo.bounds import first_bytes, problems
 from zoo.errors import ZooError
+from zoo.text.chunks import in_chunks
 
 PADDING, END = 0, 1
 RESERVED = 2  # ids below this are neither a type, a key nor a token
 
 MAX_BYTES = 100_000  # of a tune that is gone on from, or scored
-_CHUNK = 1_000  # tunes encoded in one call
 
 
 def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Json]:
@@ -174,8 +174,7 @@ class TuneCodec(keras.layers.Layer):
         for wrong in set(self.problem(tf.constant(types), tf.constant(keys)).numpy()) - {b""}:
             raise ZooError(f"{wrong.decode()} Omit such tunes, or train on them too.")
         rows: list[np.ndarray] = []
-        data = tf.data.Dataset.from_tensor_slices((list(types), list(keys), list(tunes)))
-        for ids in data.batch(_CHUNK).map(self.ragged):
+        for ids in in_chunks(self.ragged, types, keys, tunes):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
         return rows
 

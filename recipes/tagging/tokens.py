@@ -7,7 +7,6 @@ as in the Penn Treebank and CoNLL corpora; unlike with `zoo.text.words` their ca
 from __future__ import annotations
 
 import collections
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import tensorflow as tf
 
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
+from zoo.text.chunks import in_chunks
 from zoo.text.normalisation import NONE, is_invisible, normalise_tokens
 from zoo.utf8 import utf8
 
@@ -336,18 +336,14 @@ class TokenEncoder(keras.layers.Layer):
         rows = [row or [""] for row in rows]
         flat = [token for row in rows for token in row]
         chunks = [
-            {name: ids.numpy() for name, ids in self._graph(_constant(chunk)).items()}
-            for chunk in (flat[start : start + _CHUNK] for start in range(0, len(flat), _CHUNK))
+            {name: ids.numpy() for name, ids in found.items()}
+            for found in in_chunks(self.flat, flat, size=_CHUNK)
         ]
         ends = np.cumsum([len(row) for row in rows])[:-1]
         return {
             name: Ragged(np.split(np.concatenate([chunk[name] for chunk in chunks]), ends))
             for name in chunks[0]
         }
-
-    @functools.cached_property
-    def _graph(self) -> Any:
-        return tf.function(self.flat, input_signature=[tf.TensorSpec([None], tf.string)])
 
     def compute_output_shape(self, input_shape: tuple) -> dict[str, tuple]:
         batch = (input_shape[0], None)

@@ -20,8 +20,8 @@ import tensorflow as tf
 
 from zoo.bounds import first_bytes
 from zoo.errors import ZooError
+from zoo.text.chunks import in_chunks
 from zoo.text.normalisation import NONE, normalise
-from zoo.utf8 import utf8
 
 PADDING, UNKNOWN, BEGIN, END = range(4)
 RESERVED = 4  # ids below this are not pieces
@@ -29,9 +29,6 @@ END_PIECE = "</s>"  # how the end of a source text is shown
 SPACE = "▁"
 LONGEST = 20  # characters of a piece
 MAX_BYTES = 100_000  # of a text that is read
-
-# Texts cut in one call: bounds the memory that a large data set takes.
-_CHUNK = 2_000
 
 
 def split_words(text: tf.Tensor, lower: bool = False) -> tf.RaggedTensor:
@@ -83,8 +80,8 @@ def learn_subwords(
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     def lines() -> Iterator[str]:
-        for words in _chunks(texts).map(
-            lambda text: split_words(normalise(text, normalisation), lower)
+        for words in in_chunks(
+            lambda text: split_words(normalise(text, normalisation), lower), texts
         ):
             yield b"\n".join(words.flat_values.numpy().tolist()).decode("utf-8")
 
@@ -121,7 +118,7 @@ def check_characters(
       ZooError: one in fifty or more has a character that no piece has.
     """
     if normalisation:
-        written = _chunks(texts).map(lambda text: normalise(text, normalisation))
+        written = in_chunks(lambda text: normalise(text, normalisation), texts)
         texts = [text.decode("utf-8") for chunk in written for text in chunk.numpy()]
     known = frozenset("".join(vocabulary))
     strange = collections.Counter(
@@ -152,12 +149,6 @@ def shifted(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
       As many rows of the same dtype and shape.
     """
     return [np.concatenate([[BEGIN], row[:-1]]).astype(row.dtype) for row in rows]
-
-
-def _chunks(texts: Sequence[str]) -> tf.data.Dataset:
-    """Yields string tensors `(at most _CHUNK,)`."""
-    encoded = [utf8(text) for text in texts]
-    return tf.data.Dataset.from_tensor_slices(encoded).batch(_CHUNK)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -289,7 +280,7 @@ class Subwords(keras.layers.Layer):
     def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Returns the ids of each text of a whole data set, int32 `(time,)`, as `cut` does."""
         rows: list[np.ndarray] = []
-        for ids in _chunks(texts).map(lambda text: self.cut(text)[0]):
+        for ids in in_chunks(lambda text: self.cut(text)[0], texts):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
         return rows
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from zoo.errors import ZooError
 from zoo.text import normalise
-from zoo.utf8 import utf8
+from zoo.text.chunks import in_chunks
 
 PADDING = 0
 UNKNOWN, END, NUMBER = "<unk>", "<eos>", "N"  # END is a line break
@@ -65,7 +65,7 @@ def learn_words(texts: Iterable[str], size: int) -> list[str]:
     texts = list(texts)
     raw = any(word != word.lower() and word != NUMBER for text in texts for word in text.split())
     counts: Counter[bytes] = Counter()
-    for words in _chunks(texts).map(split_text):
+    for words in in_chunks(split_text, texts, size=CHUNK):
         flat = words.flat_values
         counts.update((bare(flat) if raw else flat).numpy().tolist())
     named = {word.decode("utf-8"): times for word, times in counts.items() if word}
@@ -130,14 +130,14 @@ class Words(tf.Module):
     def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Returns the ids of each text, int32 `(words,)`."""
         rows: list[np.ndarray] = []
-        for ids in _chunks(texts).map(self):
+        for ids in in_chunks(self, texts, size=CHUNK):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
         return rows
 
     def unknown(self, texts: Sequence[str]) -> Counter[str]:
         """Counts the words of texts that have no id; `<unk>` itself has one."""
         counts: Counter[str] = Counter()
-        for words, ids in _chunks(texts).map(self._known):
+        for words, ids in in_chunks(self._known, texts, size=CHUNK):
             missing = words.flat_values.numpy()[ids.numpy() == PADDING]
             counts.update(word.decode("utf-8") for word in missing.tolist())
         return counts
@@ -146,7 +146,3 @@ class Words(tf.Module):
         """Returns the texts of ids, int `(batch, time)`, 0 behind the last: string `(batch,)`."""
         symbols = tf.gather(tf.constant(["", *self.symbols]), ids)
         return tf.strings.reduce_join(symbols, axis=1)
-
-
-def _chunks(texts: Sequence[str]) -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensor_slices([utf8(text) for text in texts]).batch(CHUNK)

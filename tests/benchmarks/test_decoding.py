@@ -13,7 +13,13 @@ SETTINGS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=KINDS)
+SLOW = KINDS[1:-1]  # the attention differs by how it scores, which test_translation.py compares
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(kind, marks=pytest.mark.slow if kind in SLOW else ()) for kind in KINDS],
+)
 def network(request):
     return small_translator(request.param, SETTINGS)
 

@@ -22,7 +22,7 @@ while data := connection.recv(1):
 """
 CLIENT = """
 import socket, sys, time
-until = time.monotonic() + 20
+until = time.monotonic() + float(sys.argv[2])
 while True:
     try:
         connection = socket.create_connection((sys.argv[1], 2222), timeout=1)

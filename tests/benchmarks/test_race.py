@@ -10,7 +10,7 @@ import zoo
 from benchmarks.race import race
 from zoo.errors import UsageError, ZooError
 
-NAME = next(row["name"] for row in zoo.list_models() if row["metric"] == "accuracy")
+NAME = next(row["name"] for row in zoo.list_models() if row["topology"] == "one-to-one")
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def peer(monkeypatch):
     """A published example that trains 1,000 s."""
 
     def run(train, test, seed):
-        assert len(train["text"]) > len(test["text"])
+        assert len(train["pixels"]) > len(test["pixels"])
         epochs = [{"epoch": 1, "train_seconds": 1000.0, "test_accuracy": 0.9}]
         return {"source": "https://example.org", "seed": seed, "epochs": epochs}
 

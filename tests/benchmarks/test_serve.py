@@ -34,7 +34,7 @@ def test_wrong_bodies_are_wrong_in_many_ways():
 def test_a_short_load(run_of, tmp_path):
     pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
     result = serve_bench(
-        run_of("imdb-lstm"),
+        str(run_of("imdb-lstm")),
         tmp_path / "serve.json",
         seconds=8,
         clients=4,

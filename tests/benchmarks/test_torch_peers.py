@@ -76,6 +76,7 @@ def test_the_steps_are_the_same_without_dropout(torch_peer):
         # Keras adds epsilon before it corrects the bias of the second moment.
         keras.optimizers.Adam(config.learning_rate, global_clipnorm=0.05, epsilon=1e-8 * 1e-3**0.5),
         "sparse_categorical_crossentropy",
+        jit_compile=False,
     )
     before = model.predict_on_batch(ids)
     labels = np.array([0, 1, 2, 1], "int32")

@@ -75,7 +75,7 @@ def test_a_very_long_text_keeps_its_head_and_tail():
 
 
 def test_many_texts_are_encoded_in_parts_and_stay_in_order(monkeypatch):
-    monkeypatch.setattr("zoo.text.words._CHUNK", 3)
+    monkeypatch.setattr("zoo.text.chunks.CHUNK", 3)
     texts = ["the " * n for n in range(8)]
     rows = WordEncoder(VOCABULARY, 5).rows(texts)
     np.testing.assert_array_equal(rows.lengths, [1, 1, 2, 3, 4, 5, 5, 5])

@@ -33,7 +33,9 @@ def network(optimizer=None):
     model.build((None, None))
     names = diagnostics.layer_names(model)
     model.compile(
-        optimizer or diagnostics.MonitoredAdam(RATE, global_clipnorm=LIMIT, groups=names), "mse"
+        optimizer or diagnostics.MonitoredAdam(RATE, global_clipnorm=LIMIT, groups=names),
+        "mse",
+        jit_compile=False,  # XLA takes longer to compile than these steps do
     )
     model.optimizer.build(model.trainable_variables)
     return model
@@ -146,7 +148,7 @@ for policy in ("float32", "mixed_float16", "sgd"):
             optimizer = diagnostics.MonitoredAdam(0.01, global_clipnorm=0.5, groups=groups)
             if own:  # of a recipe: not monitored
                 optimizer = keras.optimizers.SGD(0.01, momentum=0.9, global_clipnorm=0.5)
-            model.compile(optimizer, "mse")
+            model.compile(optimizer, "mse", jit_compile=False)
             model.optimizer.build(model.trainable_variables)
         replicas.prepare(model, (x[:1], y[:1]))
         scales = [1, -10, 0.1]
@@ -194,7 +196,11 @@ class Root(layers.Layer):
 def test_the_layer_is_named_in_which_a_gradient_is_not_finite_first():
     model = keras.Sequential([layers.Dense(2), layers.Dense(2), Root(), layers.Dense(1)])
     model.build((None, 3))
-    model.compile(diagnostics.MonitoredAdam(RATE, groups=diagnostics.layer_names(model)), "mse")
+    model.compile(
+        diagnostics.MonitoredAdam(RATE, groups=diagnostics.layer_names(model)),
+        "mse",
+        jit_compile=False,
+    )
     x, y = np.ones((2, 3)), np.ones((2, 1))
     loss = model.train_on_batch(x, y)
     assert diagnostics.broken(model, float(loss)) is None

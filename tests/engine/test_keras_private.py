@@ -18,7 +18,7 @@ def network():
             keras.layers.Dense(1),
         ]
     )
-    model.compile("adam", "mse", metrics=["mae"])
+    model.compile("adam", "mse", metrics=["mae"], jit_compile=False)
     return model
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.training import overwrite
+from zoo.training import fit, overwrite
 from zoo.training.lock import locked
 from zoo.training.run import Run, own_files
 
@@ -154,34 +154,43 @@ def test_a_run_that_goes_on_from_itself(run):
     assert (run / "notes.txt").exists()
 
 
-@pytest.mark.parametrize("again", ["same", "overwrite", "old"])
-def test_a_kill_in_the_first_epoch_of_overwriting(run, again):
-    before = content(run)
-    expected = zoo.load(run).predict(["a film"])
-    many = ("--seed=1", "-o", run)
-    process = start(*many, "--overwrite")
+@pytest.fixture(scope="module")
+def killed(trained, tmp_path_factory):
+    """A run that was killed in the first epoch of overwriting another, not to be changed."""
+    folder = tmp_path_factory.mktemp("killed") / "run"
+    shutil.copytree(trained, folder)
+    (folder / "notes.txt").write_text("dear diary")
+    process = start("--seed=1", "-o", folder, "--overwrite", epochs=1)
     try:
         # The window is small: from the first checkpoint on, processes are stopped, then killed.
-        wait_for(process, lambda: list((run / "checkpoint").glob("00000-*.npz")))
+        wait_for(process, lambda: list((folder / "checkpoint").glob("00000-*.npz")))
         process.send_signal(signal.SIGSTOP)
-        over = list((run / "checkpoint").glob("00001-*.npz"))
+        over = list((folder / "checkpoint").glob("00001-*.npz"))
     finally:
         process.kill()
         process.communicate()
     if over:
         pytest.skip("the first epoch was over before the kill")
+    return folder
+
+
+NEW = {**CALL, "settings": {**SETTINGS, "batch_size": 1, "epochs": 1}, "seed": 1, "quiet": False}
+
+
+@pytest.mark.parametrize("again", ["same", "overwrite", "old"])
+def test_a_kill_in_the_first_epoch_of_overwriting(killed, trained, tmp_path, again, capsys):
+    run, before = tmp_path / "run", content(trained)
+    shutil.copytree(killed, run)
     assert (run / ".overwritten" / "model-best.keras").read_bytes() == before["model-best.keras"]
-    assert zoo.load(run).predict(["a film"]) == expected
-    with pytest.raises(zoo.UsageError, match=r"holds another run \(.*seed: 1, now 7"):
-        zoo.train(NAME, run, **CALL, seed=7)
     if again == "old":  # whoever wants the old run back has it
+        assert zoo.load(run).predict(["a film"]) == zoo.load(trained).predict(["a film"])
+        with pytest.raises(zoo.UsageError, match=r"holds another run \(.*seed: 1, now 7"):
+            zoo.train(NAME, run, **CALL, seed=7)
         assert zoo.train(NAME, run, **CALL).complete
-        assert content(run) == before
+        assert content(run) == {**before, "notes.txt": b"dear diary"}
         return
-    done = start(*many, *(["--overwrite"] if again == "overwrite" else ["--resume"]))
-    out, err = done.communicate()
-    assert done.returncode == 0, err
-    assert ("resuming in epoch 1" in out) == (again == "same")
+    zoo.train(NAME, run, **NEW, overwrite=again == "overwrite", resume=again == "same")
+    assert ("resuming in epoch 1" in capsys.readouterr().out) == (again == "same")
     assert Run(run).complete
     assert not (run / ".overwritten").exists()
     assert (run / "notes.txt").read_text() == "dear diary"
@@ -194,8 +203,12 @@ def test_a_stop_in_the_first_epoch_can_go_on(run):
     process.send_signal(signal.SIGHUP)
     out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGHUP, err
-    assert "Go on with:" in out
-    assert "--overwrite" not in out.splitlines()[-1]
+    assert err == "\n"  # closes the line on which a terminal shows ^C
+    *_, stopped, again = out.splitlines()
+    assert stopped.startswith("Stopped in epoch ")
+    assert stopped.endswith("Go on with:")
+    given = [part for part in process.args[2:] if part != "--overwrite"]
+    assert again == f"  {' '.join(given)}"
     assert list((run / "checkpoint").glob("0*.npz"))
 
 
@@ -278,16 +291,23 @@ def test_a_folder_of_something_else_is_never_overwritten(cli, tmp_path, name, te
         assert {path: path.read_bytes() for path in folder.rglob("*")} == before
 
 
-def test_the_same_command_tests_again_where_metrics_are_lost(run, trained):
+def test_the_same_command_tests_again_where_metrics_are_lost(run, trained, monkeypatch):
     weights = (run / "model-best.keras").read_bytes()
     kept = json.loads((run / "metrics.json").read_text())
-    for text in (None, "", '{"metric": "accuracy"', "[]", '{"test": 1}'):
+    for text in ("", '{"metric": "accuracy"', "[]", '{"test": 1}'):
+        (run / "metrics.json").write_text(text)
+        with pytest.raises(zoo.ZooError, match=r"metrics\.json .* tests the weights again"):
+            assert zoo.load(run).metrics
+        tested = []
+        with monkeypatch.context() as patch:
+            patch.setattr(fit, "finish", lambda *given, tested=tested: tested.append(given))
+            zoo.train(NAME, run, **CALL)
+        assert len(tested) == 1
+    for text in (None, "[]"):
         if text is None:
             (run / "metrics.json").unlink()
         else:
             (run / "metrics.json").write_text(text)
-            with pytest.raises(zoo.ZooError, match=r"metrics\.json .* tests the weights again"):
-                assert zoo.load(run).metrics
         zoo.train(NAME, run, **CALL)
         again = json.loads((run / "metrics.json").read_text())
         assert again["test"] == kept["test"]
@@ -318,8 +338,8 @@ def test_the_second_training_says_who_trains_there(run, cli):
     finally:
         process.kill()
         process.communicate()
-    # A lock ends with its process.
-    assert zoo.train(NAME, run, **CALL, overwrite=True).complete
+    with locked(run):  # a lock ends with its process
+        pass
 
 
 def test_the_lock_leaves_no_folder_behind(tmp_path):
@@ -338,7 +358,8 @@ def test_the_lock_leaves_no_folder_behind(tmp_path):
 def test_overwriting_through_a_link(run, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(run)
-    zoo.train(NAME, link, **CALL, overwrite=True, seed=3)
+    call = {**CALL, "settings": {**SETTINGS, "epochs": 1}, "overwrite": True}
+    zoo.train(NAME, link, **call, seed=3)
     assert link.is_symlink()
     assert Run(run).complete
     assert json.loads((run / "config.json").read_text())["run"]["seed"] == 3
@@ -348,13 +369,13 @@ def test_overwriting_through_a_link(run, tmp_path):
     os.rename(run / "model-best.keras", kept)
     (run / "model-best.keras").symlink_to(kept)
     whole = kept.read_bytes()
-    zoo.train(NAME, link, **CALL, overwrite=True, seed=4)
+    zoo.train(NAME, link, **call, seed=4)
     assert kept.read_bytes() == whole
     assert not (run / "model-best.keras").is_symlink()
     dangling = tmp_path / "dangling"
     dangling.symlink_to(tmp_path / "nowhere")
     with pytest.raises(zoo.UsageError, match=r"symbolic link to .*nowhere, which does not exist"):
-        zoo.train(NAME, dangling, **CALL, overwrite=True)
+        zoo.train(NAME, dangling, **call)
 
 
 SHAPES = ["[]", "7", "null", "{}", "[" * 100_000, "\x00", '{"rows": 3, "source": 4, "run": 5}']

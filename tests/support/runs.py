@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import filelock
 import pytest
@@ -29,7 +30,9 @@ import keras, matplotlib.pyplot, pandas, scipy.stats, sklearn, tensorflow
 import zoo
 from zoo.training import callbacks, fit
 
-folder, settings, *names = sys.argv[1:]
+folder, settings, resumed, *names = sys.argv[1:]
+# What is served is traced again, and checked, by the tests that need it.
+fit.check_served = lambda *_: None
 
 
 def train(name, kind, **options):
@@ -44,7 +47,7 @@ def train_whole(name):
 
     def copying(self, state, logs):
         step(self, state, logs)
-        if (state.epoch, state.step) == (1, 2):  # of epochs 0, 1, ...
+        if name in resumed.split() and (state.epoch, state.step) == (1, 2):  # of epochs 0, 1, ...
             shutil.copytree(f"{folder}/whole/{name}", f"{folder}/killed/{name}")
 
     callbacks.Progress.step = copying
@@ -52,7 +55,7 @@ def train_whole(name):
 
 
 def resume(name):
-    fit.check_served = lambda *_: None  # it was for the first
+    fit.finish = lambda *_: None  # what comes after training only reads the weights
     train(name, "killed", resume=True)
 
 
@@ -76,7 +79,8 @@ def forked(log, function, name):
 os.makedirs(folder)
 for name in names:
     forked(os.devnull, train_whole, name)
-    forked(f"{folder}/{name}.log", resume, name)
+    if name in resumed.split():
+        forked(f"{folder}/{name}.log", resume, name)
 """
 
 
@@ -94,18 +98,53 @@ def recipe_of_task(task):
 def pytest_generate_tests(metafunc):
     """Gives tests that take `chosen` one recipe of each module, and the others as slow tests.
 
-    What takes long is of the engine, the loss and the data, which a module's recipes share.
+    What takes long is of the engine, the loss and the data, which a module's recipes share. The
+    mark `few` names the modules that differ in what a test is about; all others are slow then.
     """
     if "chosen" in metafunc.fixturenames:
-        names = [row["name"] for row in zoo.list_models()]
-        last = last_of_each_module()
-        others = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in last]
-        metafunc.parametrize("chosen", [*last, *others], scope="module")
+        names, fast = [row["name"] for row in zoo.list_models()], last_of_each_module()
+        if mark := metafunc.definition.get_closest_marker("few"):
+            modules = {f"recipes.{module}" for module in mark.args}
+            fast = [name for name in fast if zoo.get_recipe(name).module.__name__ in modules]
+            assert len(fast) == len(modules)
+        slow = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in fast]
+        metafunc.parametrize("chosen", [*fast, *slow], scope="module")
 
 
-def asked(request, parameter):
-    """Returns the values that a parameter has in the tests of this session."""
-    calls = [getattr(item, "callspec", None) for item in request.session.items]
+CHECKED = set()
+
+
+def pytest_runtest_setup():
+    """Has what a registered recipe serves compared with the table once in a process.
+
+    To trace it for that takes longer than most of the trainings that begin with it.
+    """
+    capabilities = sys.modules.get("zoo.serving.capabilities")
+    if capabilities is None or capabilities.check.__name__ == "check_once":
+        return
+    check, registered = capabilities.check, {row["name"] for row in zoo.list_models()}
+
+    def check_once(served, name):
+        if name not in CHECKED:
+            check(served, name)
+            CHECKED.update({name} & registered)
+
+    capabilities.check = check_once
+
+
+def asked(request, parameter, fixture=None):
+    """Returns the values that a parameter has in the tests of this session.
+
+    Args:
+      request: a fixture's.
+      parameter: its name.
+      fixture: if given, only tests that use this fixture count.
+    """
+    calls = [
+        getattr(item, "callspec", None)
+        for item in request.session.items
+        if fixture is None or fixture in getattr(item, "fixturenames", ())
+    ]
     return {call.params[parameter] for call in calls if call and parameter in call.params}
 
 
@@ -137,7 +176,39 @@ def once(tmp_path_factory, worker_id):
                 os.rename(partial, folder)
         return folder
 
-    return once
+    with pytest.MonkeyPatch.context() as patch:
+        keep_predictors(patch, base / "once")
+        yield once
+
+
+def keep_predictors(patch, shared):
+    """Has `zoo.load` read a model of a shared folder once: its graphs take seconds to trace.
+
+    Nothing changes in such a folder, and nobody may change its predictor. An export of it is made
+    of the functions that are traced already.
+    """
+    from zoo.serving import predictor
+
+    load, serve, known, functions = predictor.load, predictor.Predictor.served, {}, {}
+
+    def load_once(model, *, trust=False):
+        path = Path(model) if isinstance(model, (str, os.PathLike)) else None
+        if path is None or shared not in path.parents or ".part" in str(path):
+            return load(model, trust=trust)
+        key = path, trust
+        if key not in known:
+            known[key] = load(model, trust=trust)
+        return known[key]
+
+    def serve_once(self):
+        if not any(self is each for each in known.values()):
+            return serve(self)
+        if id(self) not in functions:
+            functions[id(self)] = serve(self)
+        return functions[id(self)]
+
+    patch.setattr(predictor, "load", load_once)
+    patch.setattr(predictor.Predictor, "served", serve_once)
 
 
 def python(command):
@@ -166,27 +237,32 @@ def shared(once):
 
 
 @pytest.fixture(scope="session")
-def disturbed(shared, chosen_names, settings):
-    """A folder with deterministic runs of the chosen recipes on their samples.
+def disturb(request, shared, chosen_names, settings):
+    """Returns a function that makes deterministic runs of the chosen recipes, once.
 
-    `whole/<name>` was undisturbed; `killed/<name>` has gone on from what that run had written in
-    the middle of its second epoch, with the output of the process in `<name>.log`.
+    They are trained on their samples. `whole/<name>` was undisturbed; `killed/<name>`, of recipes
+    that a test of `disturbed` takes, has gone on from what that run had written in the middle of
+    its second epoch, with the output of the process in `<name>.log`.
     """
-    return make_disturbed(shared, chosen_names, settings)
-
-
-def make_disturbed(shared, names, settings):
-    return shared("references", REFERENCES, [json.dumps(settings), *names])
+    resumed = " ".join(sorted(asked(request, "chosen", "disturbed")))
+    arguments = [json.dumps(settings), resumed, *chosen_names]
+    return lambda: shared("references", REFERENCES, arguments)
 
 
 @pytest.fixture(scope="session")
-def references(disturbed):
+def disturbed(disturb):
+    """The folder of undisturbed and killed runs, see `disturb`."""
+    return disturb()
+
+
+@pytest.fixture(scope="session")
+def references(disturb):
     """A folder with undisturbed deterministic runs of the chosen recipes, `<folder>/<name>`."""
-    return disturbed / "whole"
+    return disturb() / "whole"
 
 
 @pytest.fixture(scope="session")
-def run_of(once, shared, chosen_names, settings, request):
+def run_of(once, disturb, chosen_names, settings, request):
     """Takes a recipe's name; returns a complete run on its sample, not to be changed.
 
     It is the reference run, if tests of this session need those of all recipes.
@@ -195,10 +271,16 @@ def run_of(once, shared, chosen_names, settings, request):
 
     def run_of(name):
         if needed and name in chosen_names:
-            return make_disturbed(shared, chosen_names, settings) / "whole" / name
+            return disturb() / "whole" / name
 
         def make(folder):
-            zoo.train(name, folder, data="sample", settings=settings, baselines=False, quiet=True)
+            from zoo.training import fit
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(fit, "check_served", lambda *_: None)  # as for the references
+                zoo.train(
+                    name, folder, data="sample", settings=settings, baselines=False, quiet=True
+                )
 
         return once(f"run-{name}", make)
 
@@ -208,14 +290,7 @@ def run_of(once, shared, chosen_names, settings, request):
 @pytest.fixture(scope="session")
 def predictor_of(run_of):
     """Takes a recipe's name; returns the predictor of its run, the same each time."""
-    known = {}
-
-    def predictor_of(name):
-        if name not in known:
-            known[name] = zoo.load(run_of(name))
-        return known[name]
-
-    return predictor_of
+    return lambda name: zoo.load(run_of(name))
 
 
 TINY = {"units": 4, "embedding": 4, "epochs": 2}

@@ -16,16 +16,13 @@ import tensorflow as tf
 from zoo.bounds import first_bytes, last_bytes
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
+from zoo.text.chunks import in_chunks
 from zoo.text.normalisation import NONE, normalise
-from zoo.utf8 import utf8
 
 PADDING = 0
 UNKNOWN = 1
 RESERVED = 2  # ids below this are not words
 MAX_BYTES = 100_000  # of a text that is read
-
-# Texts tokenised in one call: bounds the memory that a large data set takes.
-_CHUNK = 2_000
 
 
 def split_words(text: tf.Tensor) -> tf.RaggedTensor:
@@ -64,7 +61,7 @@ def learn_vocabulary(texts: Sequence[str], size: int, normalisation: int = NONE)
       ZooError: there is no word in any of them.
     """
     counts: collections.Counter[bytes] = collections.Counter()
-    for words in _chunks(texts).map(lambda text: split_words(normalise(text, normalisation))):
+    for words in in_chunks(lambda text: split_words(normalise(text, normalisation)), texts):
         counts.update(words.flat_values.numpy().tolist())
     if not counts:
         raise ZooError(
@@ -72,12 +69,6 @@ def learn_vocabulary(texts: Sequence[str], size: int, normalisation: int = NONE)
         )
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [word.decode("utf-8") for word, _ in ranked[:size]]
-
-
-def _chunks(texts: Sequence[str]) -> tf.data.Dataset:
-    """Yields string tensors `(at most _CHUNK,)`."""
-    encoded = [utf8(text) for text in texts]
-    return tf.data.Dataset.from_tensor_slices(encoded).batch(_CHUNK)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -150,7 +141,7 @@ class WordEncoder(keras.layers.Layer):
     def rows(self, texts: Sequence[str]) -> Ragged:
         """Encodes a whole data set, for `Batches`."""
         rows: list[np.ndarray] = []
-        for ids in _chunks(texts).map(self.ragged):
+        for ids in in_chunks(self.ragged, texts):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
         return Ragged(rows)
 

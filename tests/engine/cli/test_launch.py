@@ -140,6 +140,8 @@ def test_a_complete_run_is_overwritten_by_two_workers(whole, tmp_path, weights):
         np.testing.assert_array_equal(first[key], last[key])
 
 
+# Of one process, engine/contract/test_runs.py shows it; of replicas, test_replica_metrics.py.
+@pytest.mark.slow  # three trainings of two workers
 def test_what_was_killed_goes_on_to_the_same_result(whole, tmp_path, weights):
     epochs = 6
     killed = tmp_path / "killed"

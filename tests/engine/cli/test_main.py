@@ -241,28 +241,6 @@ def test_interrupted_training_says_how_to_go_on(cli, monkeypatch):
     assert result.out == "\nStopped. Go on with:\n  zoo train imdb-lstm --data sample\n"
 
 
-def test_terminated_training_can_go_on(tmp_path):
-    arguments = ["train", "imdb-lstm", "--data", "sample", "-o", "run"]
-    arguments += ["--set=units=4", "--epochs=100000", "--set=patience=0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "zoo", *arguments],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        lines = []
-        for line in running.stdout:
-            if line.startswith("epoch ") and not any(x.startswith("epoch ") for x in lines):
-                running.send_signal(signal.SIGTERM)
-            lines.append(line)
-        assert running.wait() == 143
-        assert running.stderr.read() == "\n"  # closes the line on which a terminal shows ^C
-    assert lines[-2].startswith("Stopped in epoch ")
-    assert lines[-1] == f"  zoo {' '.join(arguments)}\n"
-    assert list((tmp_path / "run" / "checkpoint").glob("*.npz"))
-
-
 def complete(words, **environment):
     """Returns what bash is offered for the last of the words, and what was imported for it."""
     code = (

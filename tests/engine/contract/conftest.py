@@ -29,6 +29,8 @@ def trained(chosen):
     sample = recipe.dataset.sample()
     rows = len(next(iter(sample.values())))
     config = dataclasses.replace(recipe.config, batch_size=rows)
+    if hasattr(config, "stack"):  # sound: fewer steps, of more frames each
+        config = dataclasses.replace(config, stack=2 * config.stack)
     assets = recipe.prepare(config, sample)
     batches = recipe.batches(config, assets, sample)
     model = recipe.build(config, assets)

@@ -9,6 +9,8 @@ import zoo
 from zoo.cli import main
 
 
+# One without a recurrent layer, one of each direction, depth and kind of answer.
+@pytest.mark.few("adding", "chorales", "entities", "images", "sentiment", "translation", "words")
 def test_any_recipe_can_be_looked_into(chosen, references, tmp_path):
     recipe = zoo.get_recipe(chosen)
     if recipe.topology == "one-to-one":

@@ -11,6 +11,10 @@ from support.runs import asked, last_of_each_module
 
 import zoo
 
+# Clipped gradients are the smaller, and rounding the larger: engine/test_diagnostics.py clips.
+# Of 8 rows: 7, which two cannot halve; and 1, which leaves none for the other.
+FEW = {"clip_norm": 0, "units": 32, "epochs": 2, "batch_size": 7}
+
 # Logical devices have to be made before TensorFlow does anything else.
 TRAIN = """
 import sys
@@ -28,11 +32,8 @@ from zoo.training import fit
 # What comes before and after training is the same on one replica.
 fit.check_served = fit.finish = lambda *_: None
 for name in names:
-    # Clipped gradients are the smaller, and rounding the larger: engine/test_diagnostics.py clips.
-    # Of 8 rows: 7, which two cannot halve; and 1, which leaves none for the other.
-    few = {"clip_norm": 0, "units": 32, "epochs": 2, "batch_size": 7}
-    zoo.train(name, f"{folder}/{name}", data="sample", settings=few, strategy=kind, quiet=True)
-"""
+    zoo.train(name, f"{folder}/{name}", data="sample", settings=FEW, strategy=kind, quiet=True)
+""".replace("FEW", repr(FEW))
 
 # Every worker writes what it ends with; runs are written by the chief alone.
 WORKER = f"""
@@ -97,7 +98,7 @@ strategy = make_strategy(kind)
 with strategy.scope():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     optimizer = diagnostics.MonitoredAdam(1e-3, groups=["dense"] * 2)
-    model.compile(optimizer, "mae", metrics=[Worth("worth")])
+    model.compile(optimizer, "mae", metrics=[Worth("worth")], jit_compile=False)
     model.optimizer.build(model.trainable_variables)
 rows = 2.0 ** np.arange(22, dtype="float32")[:, None]
 batches = Batches(rows, rows, batch_size=7)  # 7 + 7 + 7 + 1
@@ -165,9 +166,19 @@ def test_each_row_of_an_epoch_counts_once(kind, shared):
 
 
 @pytest.fixture(scope="module")
-def alone(request, shared):
+def alone(request, once):
     names = sorted(asked(request, "mirrored_name") | asked(request, "worked"))
-    return shared("alone", _with("none"), names)
+
+    def make(folder):
+        from zoo.training import fit
+
+        with pytest.MonkeyPatch.context() as patch:
+            for each in ("check_served", "finish"):
+                patch.setattr(fit, each, lambda *_: None)
+            for name in names:
+                zoo.train(name, folder / name, data="sample", settings=FEW, quiet=True)
+
+    return once("alone", make)
 
 
 @pytest.fixture(scope="module")
@@ -185,16 +196,21 @@ def _with(kind, script=TRAIN):
     return f"import sys\nsys.argv.insert(1, {kind!r})\n{script}"
 
 
-def each(parameter, few):
-    """Gives a test the names of all recipes; those that are not among the few as slow tests."""
+def each(parameter, *modules):
+    """Gives a test one recipe of each of these modules, and all others as slow tests."""
     names = [row["name"] for row in zoo.list_models()]
-    values = [pytest.param(name, marks=() if name in few else pytest.mark.slow) for name in names]
+    modules = {f"recipes.{module}" for module in modules}
+    fast = {
+        each for each in last_of_each_module() if zoo.get_recipe(each).module.__name__ in modules
+    }
+    values = [pytest.param(name, marks=() if name in fast else pytest.mark.slow) for name in names]
     return pytest.mark.parametrize(parameter, values)
 
 
-# Of the recipe, both kinds of replicas use the same: its loss, metrics and layers.
-each_mirrored = each("mirrored_name", last_of_each_module()[::2])
-each_worked = each("worked", last_of_each_module()[::4])
+# Of the recipe, both kinds of replicas use the same: its loss, metrics and layers. Here are one
+# array of numbers, a loss that is a layer's, a loss and metrics of their own, and classes.
+each_mirrored = each("mirrored_name", "adding", "entities", "stocks", "topics")
+each_worked = each("worked", "topics")
 
 
 @each_mirrored

@@ -84,12 +84,14 @@ def assert_same_run(run, reference, weights):
             np.testing.assert_array_equal(ours[key], value, err_msg=f"{file} {key}")
 
 
+# They differ in what is restored: arrays, rows of unequal length, several inputs and outputs, an
+# augmentation, a state from batch to batch, a loss that is a layer's. Slow for the others.
+@pytest.mark.few("adding", "entities", "folk", "sentiment", "stocks", "translation", "words")
 def test_a_killed_run_ends_as_if_undisturbed(chosen, disturbed, weights):
     run = disturbed / "killed" / chosen
     out = (disturbed / f"{chosen}.log").read_text()
     assert "resuming in epoch 2 after step 1" in out  # the second had no checkpoint yet
     assert_same_run(run, disturbed / "whole" / chosen, weights)
-    assert not (run / "checkpoint").exists()
 
 
 def test_a_reference_run_is_whole(chosen, references, settings):
@@ -114,34 +116,19 @@ def test_a_reference_run_is_whole(chosen, references, settings):
     assert metrics["best_epoch"] == 1 + scores.index(min(scores))
 
 
-def test_a_run_answers_its_sample_in_one_line_each(chosen, references):
-    recipe = zoo.get_recipe(chosen)
-    sample = recipe.dataset.sample()
-    predictor = zoo.load(references / chosen)
-    inputs = {key: sample[key][:2] for key in predictor.input_names}
-    for row, answer in enumerate(predictor.predict(inputs)):
-        line = recipe.show({key: column[row] for key, column in inputs.items()}, answer)
-        assert line.strip()
-        assert "\n" not in line
-
-
 def test_signals_a_kill_and_a_damaged_checkpoint(
     name, references, settings, weights, python, tmp_path
 ):
     run = tmp_path / "run"
     again = command(name, run, settings)
-    code, out = stop(again, run, signal.SIGINT, "00000-00000001")
-    assert code == 130
+    # SIGINT, by which `zoo launch` stops its workers, is in engine/cli/test_launch.py.
+    code, out = stop(again, run, signal.SIGTERM, "00000-00000001")
+    assert code == 143
     assert "Go on with" in out
     assert f"zoo train {name} --data=sample" in out
     assert "Traceback" not in out
 
-    code, out = stop([*again, "--resume"], run, signal.SIGTERM, "00000-00000002")
-    assert code == 143
-    assert "resuming in epoch" in out
-    assert "Go on with" in out
-
-    code, out = stop(again, run, signal.SIGKILL, "00001-00000001")
+    code, out = stop([*again, "--resume"], run, signal.SIGKILL, "00001-00000001")
     assert code == -signal.SIGKILL
     assert "resuming in epoch" in out
 
@@ -154,9 +141,7 @@ def test_signals_a_kill_and_a_damaged_checkpoint(
     assert "using the one before it" in out
     assert "resuming in epoch" in out
     assert_same_run(run, references / name, weights)
-
-    out = python(again)
-    assert "is complete already" in out
+    assert not (run / "checkpoint").exists()
 
 
 REPEAT = """
@@ -173,7 +158,10 @@ for name in names:
 def test_deterministic_runs_are_equal_whatever_came_before(
     references, chosen_names, settings, weights, python, tmp_path
 ):
-    names = chosen_names[:2][::-1]  # the references were each the first of a process
+    # The references were each the first of a process. The quickest to train come here.
+    first, *others = chosen_names
+    others.sort(key=lambda name: zoo.get_recipe(name).topology != "one-to-one")
+    names = [*others[:1], first]
     python([sys.executable, "-c", REPEAT, tmp_path, json.dumps(settings), *names])
     for name in names:
         assert_same_run(tmp_path / name, references / name, weights)

@@ -10,7 +10,7 @@ from zoo.server.batching import Batcher, BatchingOptions
 
 def answers(requests, info, engine, together):
     async def main():
-        batcher = Batcher(BatchingOptions(num_batch_threads=1), lambda rows, _: sizes.append(rows))
+        batcher = Batcher(BatchingOptions(num_batch_threads=1), sizes.append)
         try:
             if together:
                 return await asyncio.gather(

@@ -12,7 +12,7 @@ from pathlib import Path
 import filelock
 import numpy as np
 import pytest
-from support.runs import recipe_of_task
+from support.runs import asked, recipe_of_task
 
 import zoo
 
@@ -52,7 +52,7 @@ def plain(outputs):
         }
     return values
 
-folders, batches = json.load(sys.stdin)
+folders, answering, batches = json.load(sys.stdin)
 batches = [[bytes.fromhex(text) for text in batch] for batch in batches]
 results = {}
 for name, folder in folders.items():
@@ -75,7 +75,7 @@ for name, folder in folders.items():
         "ops": ops,
         "unknown": [op for op in ops if op_def_registry.get(op) is None],
     }
-    if [i.dtype for i in inputs.values()] == [tf.string]:
+    if name in answering and [i.dtype for i in inputs.values()] == [tf.string]:
         key = next(iter(inputs))
         result["answers"] = [plain(serve(**{key: tf.constant(batch)})) for batch in batches]
         # A session restores the variables by the graph's own operation, as the C++ loader does.
@@ -93,11 +93,11 @@ json.dump(results, sys.stdout)
 
 
 @pytest.fixture(scope="session")
-def export_of(once, run_of):
+def export_of(once, predictor_of):
     """Takes a recipe's name; returns the version directory of an export, not to be changed."""
 
     def export_of(name):
-        return once(f"export-{name}", lambda folder: zoo.export(run_of(name), folder)) / "1"
+        return once(f"export-{name}", lambda folder: zoo.export(predictor_of(name), folder)) / "1"
 
     return export_of
 
@@ -138,10 +138,13 @@ def odd():
 
 @pytest.fixture(scope="session")
 def batches(odd):
-    """Batches of bytes: each odd text alone, all of them, and a thousand rows."""
+    """Batches of bytes: an empty text alone, all odd texts, and a thousand rows.
+
+    That each odd text is answered alone as it is beside others, `predict` shows.
+    """
     sent = [text for _, text in odd]
     words = [b"A film to love .", b"Dull .", b"", b"the plot is a mess", b"great acting"]
-    return [*([text] for text in sent), sent, [words[i % 5] + b" !" * (i % 7) for i in range(1000)]]
+    return [sent[:1], sent, [words[i % 5] + b" !" * (i % 7) for i in range(1000)]]
 
 
 @pytest.fixture(scope="session")
@@ -163,16 +166,27 @@ def fresh():
 
 
 @pytest.fixture(scope="session")
-def plain(once, export_of, fresh, batches, chosen_names):
-    """What a process that imports only TensorFlow finds in the exports, and answers."""
+def plain(request, once, export_of, fresh, batches, chosen_names):
+    """What a process that imports only TensorFlow finds in the exports.
+
+    It answers by those of which a test takes `plain_answers`.
+    """
+    answering = sorted(asked(request, "chosen", "plain_answers"))
 
     def make(folder):
         folders = {name: str(export_of(name)) for name in chosen_names}
-        given = json.dumps([folders, [[text.hex() for text in batch] for batch in batches]])
+        sent = [[text.hex() for text in batch] for batch in batches]
+        given = json.dumps([folders, answering, sent])
         folder.mkdir()
         (folder / "found.json").write_text(fresh(PLAIN, given=given))
 
     return json.loads((once("plain", make) / "found.json").read_text())
+
+
+@pytest.fixture
+def plain_answers(plain, chosen):
+    """What such a process answers, by its ways."""
+    return plain[chosen]
 
 
 @pytest.fixture(scope="session")

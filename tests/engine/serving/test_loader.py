@@ -1,6 +1,10 @@
 """TensorFlow's C++ loader, which is TF Serving's, takes an export with no Python in the process."""
 
+import pytest
 
+
+# Tags, classes, a text that goes on, as in test_answers.py.
+@pytest.mark.few("entities", "topics", "words")
 def test_the_cpp_loader_answers_what_predict_does(
     chosen, loader, texts_only, export_of, batches, same
 ):

@@ -97,16 +97,13 @@ def test_every_registered_pack_is_that_of_the_manifest(name):
 
 
 def test_a_registered_pack_answers_in_both_forms(chosen):
-    import tensorflow as tf
-
     if chosen not in PRETRAINED:
         pytest.skip(f"{chosen} has no pack")
     name, recipe = chosen, zoo.get_recipe(chosen)
     loaded = zoo.load(name)
     examples = {column: recipe.dataset.sample()[column] for column in loaded.input_names}
     requests = loaded.tensors(examples)
-    module = tf.saved_model.load(str(zoo.pretrained(name)))
-    answers = module.signatures["serving_default"](**requests)
+    answers = loaded.signatures["serving_default"](**requests)  # those of the SavedModel
     served = recipe.serve(loaded.config, loaded.assets, loaded.model)
     expected = served.functions["serving_default"](**requests)
     for output, value in expected.items():

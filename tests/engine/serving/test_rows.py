@@ -4,6 +4,7 @@ import json
 
 import pytest
 import tensorflow as tf
+from support.runs import recipe_of_task
 
 import zoo
 from zoo.serving import predictor as module
@@ -113,7 +114,7 @@ def test_wrong_python_types_are_usage_errors(served, wrong, says):
     assert says in str(raised.value)
 
 
-NAME = "imdb-lstm"
+NAME = recipe_of_task("sentiment")
 
 
 def test_an_export_reads_as_much_as_its_limits_say(predictor_of, tmp_path):

@@ -17,7 +17,7 @@ def logs(version):
 
 
 def test_every_request_is_answered(chosen, export_of):
-    model = tf.saved_model.load(str(export_of(chosen)))
+    model = zoo.load(export_of(chosen))
     sizes = []
     for log in logs(export_of(chosen)):
         assert log.WhichOneof("log_type") == "predict_log"

@@ -11,7 +11,7 @@ from recipes.audio import VOICES, read_recording
 SAID = {"7_jackson_0.wav": "7", "314_jackson.wav": "3 1 4"}
 
 
-@pytest.mark.parametrize("offset", [0.0, 0.05, -0.2])
+@pytest.mark.parametrize("offset", [0.0, -0.2])
 def test_a_constant_changes_no_answer_of_the_packed_networks(offset):
     for name, text in SAID.items():
         sound = read_recording(VOICES[name]) + np.float32(offset)

@@ -22,7 +22,7 @@ from zoo.decoding.sampling import IMPOSSIBLE
 
 PIANO = 4
 CHAIN = FrameChain(voices=PIANO, conditions=3, keys=PIANO, lowest=21, ends=True)
-NAME = "chorales-gru"
+NAME = "chorales-simplernn"  # whose run is there already
 G, C, D7, E_MINOR = (43, 50, 59, 67), (48, 52, 60, 67), (50, 54, 60, 69), (52, 55, 59, 64)
 
 

@@ -13,7 +13,7 @@ from recipes.prices import answers, domain, figures
 from recipes.prices.series import scaling
 from recipes.prices.stocks import sample
 
-NAME = "stocks-gru"
+NAME = "stocks-simplernn"  # whose run is there already
 BANDS = {"low_95": 0.8, "low_80": 0.9, "low_50": 0.95, "median": 1.01,
          "high_50": 1.05, "high_80": 1.1, "high_95": 1.2}  # fmt: skip
 
@@ -232,7 +232,10 @@ def test_a_run_that_calls_its_repairs_mend_loads_and_goes_on(run_of, settings, t
     saved["config"]["mend"] = saved["config"].pop("repair")
     (run / "config.json").write_text(json.dumps(saved))
     assert zoo.load(run).config.repair == ""
-    again = {"data": "sample", "baselines": False, "quiet": True}
+    again = {
+        "data": "sample", "baselines": False, "quiet": True,
+        "deterministic": saved["run"]["deterministic"],
+    }  # fmt: skip
     assert zoo.train(NAME, run, settings={**settings, "mend": ""}, **again) is not None
     with pytest.raises(zoo.UsageError, match="holds another run"):
         zoo.train(NAME, run, settings={**settings, "mend": "sort"}, **again)
