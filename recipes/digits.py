@@ -72,13 +72,14 @@ class Config(BaseConfig):
     units: int = 96  # size of the state h_t, in each direction
     max_seconds: int = 300  # a longer recording has no answer
     dropout: float = 0.3  # share of states hidden in training
+    tracts: int = 1  # lengths of the vocal tract as of which sound is heard; the mean is the answer
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self, 1, "bands", "stack", "layers", "units")
+        check_at_least(self, 1, "bands", "stack", "layers", "units", "tracts")
 
 
-RECIPES = {"digits-gru": Config()}
+RECIPES = {"digits-gru": Config(tracts=5)}
 
 
 def data(config: Config) -> Dataset:
@@ -136,14 +137,19 @@ def objective(config: Config, assets: Assets) -> Objective:
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     import tensorflow as tf
 
+    from recipes.audio.features import heard
     from recipes.audio.signatures import audio_signatures
     from zoo.serving import Served
 
     labels = tf.constant(assets["labels"])
 
+    def network(frames: tf.Tensor) -> tf.Tensor:
+        return tf.math.log(tf.maximum(model(frames, training=False), 1e-30))
+
     def answer(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, silent = assets.encoder(audio, length)
-        probabilities = model(features, training=False)  # (batch, classes)
+        # (batch, classes), (batch,)
+        logs, silent = heard(assets.encoder, network, audio, length, config.tracts)
+        probabilities = tf.nn.softmax(logs)
         # Of silence, no word is more probable than another.
         probabilities = tf.where(silent[:, tf.newaxis], 1 / len(assets["labels"]), probabilities)
         label = tf.gather(labels, tf.argmax(probabilities, axis=-1))

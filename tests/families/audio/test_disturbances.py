@@ -8,7 +8,15 @@ import tensorflow as tf
 
 import zoo
 from recipes.audio import mixing
-from recipes.audio.features import LogMel, features_of, learn_features, warped_mel
+from recipes.audio.features import (
+    LogMel,
+    PrecomputedFeatures,
+    features_of,
+    heard,
+    learn_features,
+    warped_mel,
+    warps_of,
+)
 from recipes.audio.layers import SpectralShape, StackFrames
 from zoo.assets import Assets
 
@@ -64,6 +72,41 @@ def test_bands_of_another_voice_lie_at_its_frequencies():
     np.testing.assert_allclose(*LogMel(40).rows([lower] * 2, [1.0] * 2), atol=1e-6)
     for warp in (0.8, 1.25):  # the highest frequencies stay within
         assert warped_mel(40, warp).sum(axis=0).min() > 0
+
+
+def test_sound_is_heard_as_of_vocal_tracts_of_several_lengths(generator):
+    sounds = [generator.normal(0, 0.1, size).astype("f4") for size in (900, 2400)]
+    audio = np.full((3, 2500), 0.5, "f4")  # behind the length, anything
+    for row, sound in zip(audio, sounds, strict=False):
+        row[: len(sound)] = sound
+    inputs = tf.constant(audio), tf.constant([900, 2400, 0])
+    mel, warps = LogMel(20), warps_of(5)
+    assert warps[2] == 1
+    np.testing.assert_allclose(warps, 1 / np.array(warps[::-1]))
+    features, silent = mel.tracts(*inputs, warps)
+    assert features.shape == (5, 3, 30, 20)
+    assert silent.numpy().tolist() == [False, False, True]
+    for place, warp in enumerate(warps):
+        for row, frames in enumerate(mel.rows(sounds, [warp] * 2)):
+            np.testing.assert_allclose(features[place, row, : len(frames)], frames, atol=1e-4)
+            assert not features[place, row, len(frames) :].numpy().any()  # padding
+
+    def network(frames):
+        return tf.reduce_max(frames[:, :, 3:5], axis=1) ** 2
+
+    found, _ = heard(mel, network, *inputs, 5)
+    np.testing.assert_allclose(found, np.mean([network(part) for part in features], axis=0))
+    once, _ = heard(mel, network, *inputs)
+    np.testing.assert_array_equal(once, network(mel(*inputs)[0]))
+    assert np.abs(found - once)[:2].max() > 0.01
+
+
+def test_features_that_are_given_are_heard_once():
+    given = PrecomputedFeatures([0.0, 1.0], [1.0, 2.0])
+    values = tf.random.stateless_normal([2, 4, 2], (0, 1)), tf.constant([4, 2])
+    found, silent = heard(given, lambda frames: frames, *values, 5)
+    np.testing.assert_array_equal(found, given(*values)[0])
+    assert not silent.numpy().any()
 
 
 def test_soft_ends_are_cut_off():
