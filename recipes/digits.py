@@ -72,14 +72,15 @@ class Config(BaseConfig):
     units: int = 96  # size of the state h_t, in each direction
     max_seconds: int = 300  # a longer recording has no answer
     dropout: float = 0.3  # share of states hidden in training
-    tracts: int = 1  # lengths of the vocal tract as of which sound is heard; the mean is the answer
+    tracts: int = 1  # lengths of the vocal tract as of which sound is heard; the answer is the mean
+    tempos: int = 1  # at which it is heard, of each tract
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self, 1, "bands", "stack", "layers", "units", "tracts")
+        check_at_least(self, 1, "bands", "stack", "layers", "units", "tracts", "tempos")
 
 
-RECIPES = {"digits-gru": Config(tracts=5)}
+RECIPES = {"digits-gru": Config(tracts=5, tempos=3)}
 
 
 def data(config: Config) -> Dataset:
@@ -147,9 +148,9 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         return tf.math.log(tf.maximum(model(frames, training=False), 1e-30))
 
     def answer(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        # (batch, classes), (batch,)
-        logs, silent = heard(assets.encoder, network, audio, length, config.tracts)
-        probabilities = tf.nn.softmax(logs)
+        heard_as = config.tracts, config.tempos
+        logs, silent = heard(assets.encoder, network, audio, length, *heard_as)
+        probabilities = tf.nn.softmax(logs)  # (batch, classes)
         # Of silence, no word is more probable than another.
         probabilities = tf.where(silent[:, tf.newaxis], 1 / len(assets["labels"]), probabilities)
         label = tf.gather(labels, tf.argmax(probabilities, axis=-1))

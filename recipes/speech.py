@@ -92,11 +92,10 @@ class Config(BaseConfig):
     shortest: int = 3  # recordings in a joined sequence, at least
     longest: int = 10  # and at most
     beam: int = 8  # prefixes that the search goes on with, where it is asked for
-    tracts: int = 1  # lengths of the vocal tract as of which sound is heard; the mean is the answer
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = ("bands", "stack", "layers", "units", "sequences", "shortest", "beam", "tracts")
+        least = ("bands", "stack", "layers", "units", "sequences", "shortest", "beam")
         check_at_least(self, 1, *least)
         if self.longest < self.shortest:
             raise ValueError(
@@ -202,8 +201,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from zoo.serving import Served
 
     words, encode = assets["symbols"], assets.encoder
-    limits = (config.max_seconds, config.tracts)
-    functions = transcription_signatures(model, encode, words, config.stack, *limits)
+    functions = transcription_signatures(model, encode, words, config.stack, config.max_seconds)
     return Served(**functions, parts=[model, encode])
 
 

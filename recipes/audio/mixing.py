@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.signal import firwin, lfilter, resample_poly
 
-from recipes.audio.features import WARP, Features, LogMel
+from recipes.audio.features import TEMPO, WARP, Features, LogMel
 from recipes.audio.recordings import RATE
 from zoo.data import Examples
 
@@ -21,7 +21,6 @@ FAINT = (40.0, 60.0)  # the same, of half of the sequences for voices that were 
 COLOURS = (0.0, 0.9)  # of noise: the pole of its filter; above 0, lower frequencies are louder
 MORE_COLOURS = (-0.6, 0.95)  # the same, for voices that were never heard: hiss too, not hum alone
 SPEEDS = range(17, 25)  # twentieths of the original speed
-TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
 TILT = 0.6  # of filters: how much more of the high or low frequencies a microphone takes
 MORE_TILT = 0.9  # the same, for voices that were never heard
 UNHEARD = "unheard"  # in the column `disturbed`: rows are made to be as of other voices

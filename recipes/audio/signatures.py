@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.audio.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
-from recipes.audio.features import MAX_SECONDS, Features, LogMel, check_rows, halved, heard
+from recipes.audio.features import MAX_SECONDS, Features, LogMel, check_rows, halved
 from zoo.bounds import marked
 from zoo.decoding.search import MAX_BEAM
 from zoo.errors import ZooError
@@ -23,7 +23,6 @@ def transcription_signatures(
     words: Sequence[str],
     stack: int,
     max_seconds: int = MAX_SECONDS,
-    tracts: int = 1,
 ) -> Functions:
     """Makes what a network serves that writes down what it hears: arguments of `Served`.
 
@@ -33,7 +32,6 @@ def transcription_signatures(
       words: the text of each id from 1 on.
       stack: frames in a step of the network.
       max_seconds: a longer recording has no answer.
-      tracts: lengths of the vocal tract as of which sound is heard; see `features.heard`.
 
     Returns:
       `answer`: `audio`, float32 `(batch, samples)`, -1 … 1 at 8 kHz, and `length`, int32
@@ -55,21 +53,19 @@ def transcription_signatures(
     """
     names = tf.constant(["", *words])
 
-    def network(features: tf.Tensor) -> tf.Tensor:
-        return tf.nn.log_softmax(model(features, training=False))
-
-    def logits_of(audio: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-        logits, silent = heard(encoder, network, audio, length, tracts)
+    def heard(audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        features, silent = encoder(audio, length)
+        logits = model(features, training=False)
         # In silence, the blank is certain.
         blank = tf.where(tf.range(tf.shape(logits)[2]) == BLANK, 0.0, IMPOSSIBLE)
-        return tf.where(silent[:, tf.newaxis, tf.newaxis], blank, logits)
+        return features, tf.where(silent[:, tf.newaxis, tf.newaxis], blank, logits)
 
     def written(ids: tf.Tensor) -> tf.Tensor:
         text = tf.strings.reduce_join(tf.gather(names, ids), axis=-1, separator=" ")
         return tf.strings.strip(text)
 
     def best(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        ids, score = best_alignment(logits_of(audio, length))
+        ids, score = best_alignment(heard(audio, length)[1])
         return {"text": written(ids), "score": score}
 
     def nbest(
@@ -80,14 +76,13 @@ def transcription_signatures(
         with tf.control_dependencies([tf.debugging.Assert(allowed, [message, beam, n_best])]):
             beam, n_best = tf.identity(beam), tf.identity(n_best)
         audio, length, problem = check_rows(audio, length, encoder.rate, max_seconds)
-        ids, score = prefix_beam_search(logits_of(audio, length), beam, n_best)
+        ids, score = prefix_beam_search(heard(audio, length)[1], beam, n_best)
         several = tf.repeat(problem[:, tf.newaxis], n_best, axis=1)
         return marked({"text": written(ids), "score": score}, several)
 
     def alignment(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
         audio, length, problem = check_rows(audio, length, encoder.rate, max_seconds)
-        features, _ = encoder(audio, length)
-        logits = logits_of(audio, length)
+        features, logits = heard(audio, length)
         frames = tf.shape(features)[1]
         posteriors = tf.repeat(tf.nn.softmax(logits), stack, axis=1)[:, :frames]
         real = tf.reduce_any(features != 0, axis=2)
@@ -131,7 +126,7 @@ def audio_signatures(
       max_seconds: rows that are no recording of at most so many are marked: `zoo.bounds.marked`.
     """
 
-    def checked(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
+    def heard(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
         audio, length, problem = check_rows(audio, length, encoder.rate, max_seconds)
         return marked(answer(audio, length), problem)
 
@@ -140,13 +135,13 @@ def audio_signatures(
         return marked(answer(*halved(audio, length)), problem)
 
     def given(features: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
-        return checked(features, length)
+        return heard(features, length)
 
     inputs = encoder.inputs
     if not isinstance(encoder, LogMel):
         return {"answer": tf.function(given, input_signature=inputs)}
     return {
-        "answer": tf.function(checked, input_signature=inputs),
+        "answer": tf.function(heard, input_signature=inputs),
         "others": {"audio_16khz": tf.function(halve, input_signature=inputs)},
     }
 

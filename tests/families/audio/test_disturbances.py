@@ -9,13 +9,14 @@ import tensorflow as tf
 import zoo
 from recipes.audio import mixing
 from recipes.audio.features import (
+    WARP,
     LogMel,
     PrecomputedFeatures,
+    evenly_spaced,
     features_of,
     heard,
     learn_features,
     warped_mel,
-    warps_of,
 )
 from recipes.audio.layers import SpectralShape, StackFrames
 from zoo.assets import Assets
@@ -80,7 +81,7 @@ def test_sound_is_heard_as_of_vocal_tracts_of_several_lengths(generator):
     for row, sound in zip(audio, sounds, strict=False):
         row[: len(sound)] = sound
     inputs = tf.constant(audio), tf.constant([900, 2400, 0])
-    mel, warps = LogMel(20), warps_of(5)
+    mel, warps = LogMel(20), evenly_spaced(WARP, 5)
     assert warps[2] == 1
     np.testing.assert_allclose(warps, 1 / np.array(warps[::-1]))
     features, silent = mel.tracts(*inputs, warps)
@@ -94,17 +95,36 @@ def test_sound_is_heard_as_of_vocal_tracts_of_several_lengths(generator):
     def network(frames):
         return tf.reduce_max(frames[:, :, 3:5], axis=1) ** 2
 
+    expected = np.mean([network(part) for part in features], axis=0)
     found, _ = heard(mel, network, *inputs, 5)
-    np.testing.assert_allclose(found, np.mean([network(part) for part in features], axis=0))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
     once, _ = heard(mel, network, *inputs)
     np.testing.assert_array_equal(once, network(mel(*inputs)[0]))
     assert np.abs(found - once)[:2].max() > 0.01
 
 
+def test_sound_is_heard_at_several_tempos():
+    sound = np.concatenate([tone(0.2, hertz=400), tone(0.1, hertz=2000)])
+    inputs = tf.constant([sound]), tf.constant([2400])
+    sizes, places = [], []
+
+    def network(frames):
+        sizes.append(int(tf.shape(frames)[1]))
+        places.append(int(np.argmax(frames[0, :, 15]) > sizes[-1] / 2))
+        return tf.reduce_sum(frames, axis=1)
+
+    found, silent = heard(LogMel(20), network, *inputs, 1, 3)
+    assert sizes == [-(-2400 // hop) for hop in (69, 80, 93)]
+    assert places == [1, 1, 1]  # what is said later stays later
+    hops = [LogMel(20).tracts(*inputs, [1.0], hop)[0][0] for hop in (69, 80, 93)]
+    np.testing.assert_allclose(found, np.mean([network(x) for x in hops], axis=0), rtol=1e-5)
+    assert not silent.numpy().any()
+
+
 def test_features_that_are_given_are_heard_once():
     given = PrecomputedFeatures([0.0, 1.0], [1.0, 2.0])
     values = tf.random.stateless_normal([2, 4, 2], (0, 1)), tf.constant([4, 2])
-    found, silent = heard(given, lambda frames: frames, *values, 5)
+    found, silent = heard(given, lambda frames: frames, *values, 5, 3)
     np.testing.assert_array_equal(found, given(*values)[0])
     assert not silent.numpy().any()
 
