@@ -13,10 +13,13 @@ too (Ko et al. 2015), and tempos, of vocal tracts of other lengths (Jaitly and H
 other microphones, with hum or hiss, cut closer or with silence around them, and with some bands and
 frames hidden (SpecAugment; Park et al. 2019). Any words will do, not digits alone.
 
+What is served hears a recording as of 5 vocal tracts, at 3 tempos each, as training makes them, and
+answers the mean of log p(y | x), so that an unusual voice is among them.
+
 Accuracy on FSDD (results/), in %, and that of the better of two nearest neighbours:
 
     digits-gru 99.7  96.7  (recordings 0 to 4 of each digit and speaker; 7 minutes on a shared core)
-               88.4  55.4  (each speaker held out in turn, by `--set speaker=theo`; the worst 79.2)
+               90.0  55.4  (each speaker held out in turn, by `--set speaker=theo`; the worst 81.2)
 
 With `--set voices=heard`, 80 dB are told apart, and the recordings are changed less.
 """
