@@ -117,6 +117,53 @@ def small_data(names: tuple[str, ...], output: str, sizes: tuple[int, ...], seed
 
 @benchmarks.command()
 @click.argument("name")
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    required=True,
+    metavar="'KEY=VALUE …'",
+    help="Settings of a stage; repeatable, in order.",
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Folder of runs.")
+@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset, or a path.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Settings of all stages."
+)
+def stages(
+    name: str,
+    stages: tuple[str, ...],
+    output: str,
+    runs: str,
+    data: str | None,
+    seed: int,
+    settings: tuple[str, ...],
+) -> None:
+    """Train the recipe NAME from scratch in stages, each from the best epoch of the one before."""
+    from zoo.config import parse_settings
+
+    options.import_tensorflow()
+    from benchmarks.stages import train_in_stages
+
+    train_in_stages(
+        name,
+        [parse_settings(stage.split()) for stage in stages],
+        output,
+        runs=runs,
+        data=data,
+        seed=seed,
+        settings=parse_settings(settings),
+        log=click.echo,
+    )
+    click.echo(output)
+
+
+@benchmarks.command()
+@click.argument("name")
 @click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")
 @click.option("--target", required=True, type=float, help="Score to reach.")
 @click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
@@ -396,6 +443,25 @@ def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
 
 
 @benchmarks.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=10, show_default=True, help="Requests to each."
+)
+def requests(names: tuple[str, ...], output: str, rounds: int) -> None:
+    """Time one request to each packed model NAME (default: all), in turn, on one core."""
+    options.import_tensorflow()
+    import tensorflow as tf
+
+    from benchmarks.requests import measure
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    measure(output, names, rounds=rounds, log=functools.partial(click.echo, err=True))
+    click.echo(output)
+
+
+@benchmarks.command()
 @click.argument("pages", metavar="[PAGE]...", nargs=-1)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
@@ -519,20 +585,23 @@ def answers(action: str, file: str, names: tuple[str, ...], results: str) -> Non
 
 
 @benchmarks.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option(
     "--results", default="results", show_default=True, metavar="DIR", help="Folder of measurements."
 )
-@click.option("--data", metavar="PATH", help="Where the custom data are that NAME was trained on.")
-def intervals(names: tuple[str, ...], results: str, data: str | None) -> None:
-    """Write the intervals of the packed models NAME, and tests against baselines, into results.
+@click.option("-o", "--output", metavar="FILE", help="The measurement of one MODEL, of any name.")
+@click.option("--data", metavar="PATH", help="Where the custom data are that MODEL was trained on.")
+def intervals(models: tuple[str, ...], results: str, output: str | None, data: str | None) -> None:
+    """Write intervals, and tests against baselines, into the results of each MODEL.
 
-    Each model answers its test split once more.
+    MODEL is a packed model or a complete run. It answers its test split once more.
     """
+    if output is not None and len(models) > 1:
+        raise click.UsageError("-o FILE is for one MODEL.")
     options.import_tensorflow()
     from benchmarks.intervals import add_intervals
 
-    add_intervals(names, results, data, log=click.echo)
+    add_intervals(models, results, data, output, log=click.echo)
 
 
 @benchmarks.command()
@@ -553,6 +622,17 @@ def forecasters(models: tuple[str, ...], reference: str, output: str, windows: i
 
     forecasters(models, output, reference=reference, windows=windows, log=click.echo)
     click.echo(output)
+
+
+@benchmarks.command()
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+def probes(names: tuple[str, ...], output: str) -> None:
+    """Score sentiment models on short sentences of negation and contrast."""
+    options.import_tensorflow()
+    from benchmarks.probes import probes, table
+
+    click.echo(table(probes(names, output)))
 
 
 @benchmarks.command()

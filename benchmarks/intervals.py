@@ -1,7 +1,7 @@
 """Intervals of the scores in `results/`, and how each model compares with its baselines.
 
-The packed models answer the test split once more, with the settings that they were packed with:
-nothing is chosen here. The score must be the one that is stored.
+The models, packed ones or complete runs, answer the test split once more, with the settings that
+they were trained with: nothing is chosen here. The score must be the one that is stored.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ TOLERANCE = 2e-3  # share by which a score may differ on another machine
 
 
 def add_intervals(
-    names: Sequence[str],
+    models: Sequence[str | Path],
     directory: str | Path = "results",
     data: str | None = None,
+    output: str | Path | None = None,
     log: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Writes intervals and comparisons into the results of packed models.
+    """Writes intervals and comparisons into the results of packed models or of complete runs.
 
     Args:
-      names: recipes that are packed and measured.
-      directory: of the results; `NAME.json` in it is changed.
+      models: as for `zoo.load`; they are measured.
+      directory: of the results; `RECIPE.json` in it is changed.
       data: where custom data are that the models were trained on; None for a source of the dataset.
+      output: the file that is changed, of one model; None for that in `directory`.
       log: called with each line of progress.
 
     Returns:
@@ -47,13 +49,15 @@ def add_intervals(
     log = log or (lambda line: None)
     measured: dict[str, dict[str, Scores]] = {}  # baselines by data
     results = []
-    for name in names:
-        path = Path(directory) / f"{name}.json"
+    for model in models:
+        predictor = load(model)
+        name, recipe = predictor.name, predictor.recipe
+        path = Path(output or Path(directory) / f"{name}.json")
         if not path.exists():
-            raise ZooError(f"There is no {path}. `python -m benchmarks collect {name}` writes it.")
+            command = f"python -m benchmarks collect {model}" + (f" -o {path}" if output else "")
+            raise ZooError(f"There is no {path}. `{command}` writes it.")
         result = files.read_json(path)
-        predictor = load(name)
-        recipe, metric = predictor.recipe, result["metric"]
+        metric = result["metric"]
         splits = splits_of(predictor, data)
         # Files of custom data may be read in another order; the score below must be the same.
         rows = len(next(iter(splits.test.values())))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import probes
 from benchmarks.paths import basename_only
 from zoo import files
 from zoo.config import renamed
@@ -36,6 +37,10 @@ SEEN = {
     "digits-gru": "what `digits-gru` does for voices that were never heard, by those held out",
 }
 MARK = "†"  # beside their scores
+
+# Why a row has no interval: `python -m benchmarks intervals` asks a model once more.
+NOT_KEPT = "– (weights not kept)"
+NOT_AGAIN = "– (not measured again)"
 
 
 def collect(model: str | Path, output: str | Path | None = None) -> Path:
@@ -206,15 +211,17 @@ def render_table(directory: str | Path = "results") -> str:
         groups.setdefault(key, []).append(result)
     for (_, data, metric), group in sorted(groups.items()):
         first = -1 if _better(group[0]) == "higher" else 1  # the best stands first
-        group.sort(key=lambda row: first * row["score"])
+        # What was measured together with an interval replaces what was measured earlier.
+        group.sort(key=lambda row: "comparisons" in row)
         baselines = {name: score for row in group for name, score in row["baseline"].items()}
         ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
+        group.sort(key=lambda row: first * row["score"])
         # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
         best = max([*(row["score"] for row in group), *baselines.values()])
         lines += [_score_row(result, best, _differences(result, group)) for result in group]
         lines += [
             f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} "
-            f"| {_range(ranges.get(name), best, metric)} | | | |"
+            f"| {_range(ranges.get(name), best, metric, missing=NOT_AGAIN)} | | | |"
             for name, score in sorted(baselines.items(), key=lambda item: first * item[1])
         ]
     machines = sorted({_machine(result["environment"]) for result in scores})
@@ -231,6 +238,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
     lines += [_options_table(result) for result in results if result["kind"] == "options"]
     lines += [_small_table(result) for result in results if result["kind"] == "small"]
+    lines += [probes.table(result) for result in results if result["kind"] == "probes"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     for result in results:
         if result["kind"] == "forecasters":
@@ -285,6 +293,8 @@ def render_formats(directory: str | Path = "results") -> str:
 def render_models(directory: str | Path = "results") -> str:
     """Returns the Markdown table of the packed models, beside the best baseline of each.
 
+    The time of one request is that of `requests.json`, and `–` where it was not measured.
+
     Raises:
       ZooError: the results of a model are missing.
     """
@@ -295,8 +305,8 @@ def render_models(directory: str | Path = "results") -> str:
     sizes = {name: entry["bytes"] / 1e6 for name, entry in entries.items() if entry}
     lines = [
         "| model | data | metric | test | 95 % interval | best baseline | published "
-        "| parameters | MB |",
-        "|---|---|---|---:|---|---|---|---:|---:|",
+        "| parameters | MB | ms |",
+        "|---|---|---|---:|---|---|---|---:|---:|---:|",
     ]
     missing = [name for name in sizes if not (Path(directory) / f"{name}.json").exists()]
     if missing:
@@ -305,6 +315,8 @@ def render_models(directory: str | Path = "results") -> str:
             "NAME` writes them."
         )
     results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
+    requests = Path(directory) / "requests.json"
+    times = files.read_json(requests)["models"] if requests.exists() else {}
     for name, result in sorted(results.items(), key=lambda item: (item[1]["topology"], item[0])):
         metric, up = result["metric"], _better(result) == "higher"
         best = _best_baseline(result)
@@ -316,12 +328,21 @@ def render_models(directory: str | Path = "results") -> str:
         if "with word vectors" in published and result["config"].get("vectors") == "none":
             published = ""
         lines.append(
-            f"| `{name}` | {result['data']['title']} | {metric} {'↑' if up else '↓'} "
+            f"| `{name}` | {result['data']['title']} "
+            f"| {metric.replace('_', ' ')} {'↑' if up else '↓'} "
             f"| {_number(result['score'], scale, metric)}{_mark(name)} "
             f"| {_range(_interval(result), scale, metric, kind=False)} | {beside} | {published} "
-            f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} |"
+            f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} "
+            f"| {_milliseconds(times.get(name))} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _milliseconds(measured: dict[str, Any] | None) -> str:
+    if measured is None:
+        return "–"
+    value = measured["milliseconds"]
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
 def _better(result: dict[str, Any]) -> str:
@@ -343,7 +364,7 @@ def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> st
     return "".join(
         f", {key}={value}"
         for key, value in result["config"].items()
-        if any(config.get(key) != value for config in configs)
+        if any(key in config and config[key] != value for config in configs)
     )
 
 
@@ -355,7 +376,8 @@ def _score_row(result: dict[str, Any], best: float, different: str) -> str:
     return (
         f"| `{result['recipe']}`{different} | {result['data']['title']} | {metric} "
         f"| **{_number(result['score'], best, metric)}**{_mark(result['recipe'])} "
-        f"| {_range(_interval(result), best, metric)} | {_against(result)} "
+        f"| {_range(_interval(result), best, metric, missing=_missing(result))} "
+        f"| {_against(result)} "
         f"| {metrics['parameters']:,} | {metrics['best_epoch']} of {metrics['epochs']} |"
     )
 
@@ -387,9 +409,16 @@ def _baseline_intervals(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return result.get("baseline_intervals", {})
 
 
-def _range(interval: dict[str, Any] | None, best: float, metric: str, *, kind: bool = True) -> str:
+def _range(
+    interval: dict[str, Any] | None,
+    best: float,
+    metric: str,
+    *,
+    kind: bool = True,
+    missing: str = "–",
+) -> str:
     if interval is None:
-        return "–"
+        return missing
     low, high = (_number(interval[end], best, metric) for end in ("low", "high"))
     return f"{low}–{high}" + (f" ({interval['kind']})" if kind else "")
 
@@ -398,10 +427,26 @@ def _against(result: dict[str, Any]) -> str:
     """Returns how a network compares with its best baseline, by the paired test that fits."""
     best = _best_baseline(result)
     compared = result.get("comparisons", {}).get(best[0]) if best else None
+    if best is None and "interval" in result:
+        return "no baseline"
     if best is None or compared is None:
-        return "–"
+        return _missing(result)
     p = "" if compared["holm"] is None else f", p {compared['holm']:.1g}"
     return f"**{compared['verdict']}** {best[0]} ({compared['test']}{p})"
+
+
+def _missing(result: dict[str, Any]) -> str:
+    """Returns why a result has no interval or no comparison: variants are not packed."""
+    from zoo.manifest import manifest_entry
+    from zoo.registry import recipes
+
+    recipe = recipes().get(result["recipe"])
+    entry = manifest_entry(recipe) if recipe else None
+    is_packed = entry is not None and (entry["score"], entry["data"]) == (
+        result["score"],
+        result["data"]["title"],
+    )
+    return NOT_AGAIN if is_packed else NOT_KEPT
 
 
 def _mark(recipe: str) -> str:

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import tarfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -79,30 +80,48 @@ def card_of(entry: dict[str, Any]) -> str:
         return member.read().decode()
 
 
+TOPOLOGIES = {
+    "one-to-one": "One box between one input and one output",
+    "one-to-many": "One input; each output is the next input",
+    "many-to-one": "Four inputs, one output at the last",
+    "many-to-many": "Four inputs, an output at each",
+    "ctc": "Four inputs, outputs at two of them",
+    "encoder-decoder": "Three steps read, two others write",
+}
+CELLS = {
+    "lstm": "An LSTM: three gates and a candidate change the cell state",
+    "gru": "A GRU: two gates and a candidate change the state",
+}
+
+
 def model_page(name: str, entry: dict[str, Any]) -> str:
-    """Returns the page of a packed model: what it does, how to use it, its card."""
+    """Returns the page of a packed model: what it does, how to use it, drawings, its card."""
     import zoo
 
     recipe = zoo.get_recipe(name)
     page = Path(str(recipe.module.__file__)).name
     idea, _, explanation = recipe.doc.partition("\n\n")
     card = card_of(entry).partition("\n")[2].replace(idea, "", 1).strip()
-    verb = "generate" if recipe.topology == "one-to-many" else "predict"
-    argument = "" if verb == "generate" else ' "…"'
+    command, call = usage(name, recipe)
+    topology = "ctc" if name.endswith("-ctc") else recipe.topology
+    drawings = drawing(f"topology-{topology}", TOPOLOGIES[topology], "14rem")
+    cell = getattr(recipe.config, "cell", "")
+    if cell in CELLS:
+        drawings += drawing(cell, CELLS[cell], "24rem")
     size = entry["bytes"] / 1e6
     return f"""# {name}
 
 {idea}
 
 ```console
-$ zoo {verb} {name}{argument}
+$ {command}
 ```
 
 ```python
 import zoo
 
 model = zoo.load("{name}")
-```
+{call}```
 
 The packed model has {size:.1f} MB. Licence of its training data: {entry["licence"]}.
 The recipe is [recipes/{page}](../../recipes/{page}).
@@ -111,10 +130,59 @@ The recipe is [recipes/{page}](../../recipes/{page}).
 
 ## The network
 
-```text
-{explanation.strip()}
-```
+{drawings}
+The lesson explains [topologies](../lesson/03-topologies.md) and [cells](../lesson/10-gates.md).
+
+{prose(explanation)}
 """
+
+
+def drawing(name: str, text: str, width: str) -> str:
+    """Returns a drawing of the lesson, with the text for those who do not see it."""
+    return f"""```{{image}} ../figures/lesson/{name}.svg
+:alt: {text}
+:width: {width}
+```
+
+"""
+
+
+def usage(name: str, recipe: Any) -> tuple[str, str]:
+    """Returns a command that asks the model, and a line of Python that does so ("" if none)."""
+    module = recipe.module
+    example = dict(module.DEMO.example) if hasattr(module, "DEMO") else {}
+    if recipe.topology == "one-to-many":
+        given = "".join(f" --{key} {json.dumps(value)}" for key, value in example.items())
+        folder = " -o music" if hasattr(module, "render") else ""
+        return f"zoo generate {name}{given}{folder}", "model.generate(1)\n"
+    if hasattr(module, "NAMED"):
+        (file,) = module.NAMED.values()
+        asked = f'"{file}"' if file.endswith(".csv") else f'["{file}"]'
+        return f"zoo predict {name} {file}", f"model.predict({asked})\n"
+    text = example.get("text") or recipe.dataset.sample().get("text", [""])[0]
+    if not text:
+        return f"zoo predict {name} -i rows.jsonl", ""
+    return f'zoo predict {name} "{text}"', f'model.predict(["{text}"])\n'
+
+
+def prose(docstring: str) -> str:
+    """Returns the paragraphs of a docstring as Markdown; what is indented stays as it is."""
+    parts = []
+    for block in re.split(r"\n\n(?=\S)|(?<=\n)\n(?= )", docstring.strip("\n")):
+        lines = block.rstrip().split("\n")
+        first = next((i for i, line in enumerate(lines) if line.startswith("    ")), len(lines))
+        if first:
+            text = re.split(r"(`[^`]*`)", "\n".join(lines[:first]).strip())
+            escaped = [re.sub(r"([\\*_$<>\[\]{}#|~])", r"\\\1", each) for each in text[::2]]
+            text[::2] = escaped
+            parts.append("".join(text))
+        if first < len(lines):
+            literal = textwrap.dedent("\n".join(lines[first:])) + "\n```"
+            if not first and parts and parts[-1].startswith("```"):
+                parts[-1] = parts[-1].removesuffix("```") + "\n" + literal
+            else:
+                parts.append("```text\n" + literal)
+    return "\n\n".join(part for part in parts if part.strip())
 
 
 def models_index(manifest: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ Who always answers 1 has a mean squared error of 1/6: the guess to beat.
     blow it up exponentially (Hochreiter 1991; Bengio, Simard & Frasconi 1994).
 
     LSTM       c_t = f c_{t-1} + i tanh(..)            the factor is f, near 1 where it is open
+                                                       (the gate f: Gers et al. 2000)
     GRU        h_t = z h_{t-1} + (1 - z) tanh(..)      the factor is z
 
 Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recipes/anatomy`.
@@ -18,7 +19,8 @@ Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recip
 Remedies, each a setting:
 
     recurrent=orthogonal    U keeps lengths (Saxe, McClelland & Ganguli 2014); Keras' default
-    forget_bias=true        f starts at 0.73, not 0.5 (Jozefowicz, Zaremba & Sutskever 2015)
+    forget_bias=true        f starts at 0.73, not 0.5 (Jozefowicz, Zaremba & Sutskever 2015), and
+    forget_start=3          with this at 0.95
     clip_norm               steps of exploded gradients are cut (Pascanu, Mikolov & Bengio 2013)
     layer_norm=true         states keep their size (Ba, Kiros & Hinton 2016)
     recurrent=identity activation=relu   the IRNN: a SimpleRNN that starts as a plain sum of its
@@ -68,7 +70,8 @@ class Config(BaseConfig):
     units: int = 64  # size of the state h_t
     recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # U at the start
     activation: Literal["tanh", "relu"] = "tanh"  # of a SimpleRNN's state
-    forget_bias: bool = True  # start the bias of an LSTM's forget gate at 1, else at 0
+    forget_bias: bool = True  # start the bias of an LSTM's forget gate at `forget_start`, else at 0
+    forget_start: float = 1.0  # 1 is Keras' value; with 3 or 5, the gate is further open at first
     layer_norm: bool = False  # normalise inside the cell at every step
 
     def __post_init__(self) -> None:
@@ -81,6 +84,8 @@ class Config(BaseConfig):
             raise ValueError("Setting 'recurrent' is 'identity' for a SimpleRNN alone.")
         if not self.forget_bias and self.cell != "lstm":
             raise ValueError("Setting 'forget_bias' is an LSTM's.")
+        if self.forget_start != 1 and (self.cell != "lstm" or self.layer_norm):
+            raise ValueError("Setting 'forget_start' is an LSTM's without 'layer_norm'.")
 
 
 RECIPES = {
@@ -114,7 +119,7 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
 
 def build(config: Config, assets: Assets) -> keras.Model:
     import keras
-    from keras import layers
+    from keras import layers, ops
 
     from recipes.toys.normalised import LayerNormCell
     from zoo.layers import CELLS
@@ -130,7 +135,11 @@ def build(config: Config, assets: Assets) -> keras.Model:
         rnn = CELLS[config.cell](config.units, **options)
     inputs = keras.Input((None, 2), name="steps")  # (batch, time, 2)
     real = layers.Masking()(inputs)  # a step whose number and marker are 0 is padding
-    return keras.Model(inputs, layers.Dense(1, dtype="float32", name="sum")(rnn(real)))
+    state = rnn(real)  # (batch, units)
+    if config.forget_bias and config.forget_start != 1:
+        gate = ops.arange(4 * config.units) // config.units  # input, forget, candidate, output
+        rnn.cell.bias.assign(ops.where(gate == 1, config.forget_start, 0.0))
+    return keras.Model(inputs, layers.Dense(1, dtype="float32", name="sum")(state))
 
 
 def objective(config: Config, assets: Assets) -> Objective:

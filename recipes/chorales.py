@@ -36,9 +36,8 @@ In brackets, what Bai, Kolter & Koltun (2018) report of independent keys, on the
 rolls are all in one key, so without transposing, and without an end (`--set ends=0 --set
 transpose=0`): JSB by `--data jsb --set batch_size=8 --set epochs=60 --set patience=8 --set
 dropout=0.5 --set input_dropout=0.2`, Nottingham by `--data nottingham --set batch_size=4 --set
-epochs=14 --set dropout=0.3`. With Bernoulli, Nottingham needs much longer, in two runs: one with
-`--set units=384 --set batch_size=2 --set dropout=0.2 --set input_dropout=0`, ended after 24 of 40
-epochs, and one `--from` it with `--set dropout=0.5 --set input_dropout=0.15`.
+epochs=14 --set dropout=0.3`. With Bernoulli, Nottingham needs much longer, in two stages, which
+`python -m benchmarks stages` trains from scratch: docs/methods.md has its command.
 """
 
 from __future__ import annotations

@@ -33,10 +33,14 @@ with the vectors of GloVe (Pennington et al. 2014). Those of rare words stay as 
 they go on looking like words that the training text lacks: of the most frequent `vector_words`,
 the model takes along the vectors too.
 
-F1 of entities on CoNLL-2003's test set (results/; one seed, 7 to 9 minutes on one core):
+F1 of entities on CoNLL-2003's test set (results/; 7 to 9 minutes on one core; of a linear-chain CRF
+on hand-made features 83.0, of a lookup of the training entities 59.6):
 
-    conll-bilstm      85.0   (without pretrained vectors)
-    conll-bilstm-crf  89.8   (with --set vectors=glove-50)
+    packed              conll-bilstm 85.0 (vectors=none)    conll-bilstm-crf 89.8 (glove-50)
+    the other vectors   conll-bilstm 89.7 (glove-50)        conll-bilstm-crf 85.2 (none)
+
+The last is the mean of three seeds; that of conll-bilstm-crf with glove-50 is 89.7.
+So the gain is that of the vectors, not of the CRF.
 """
 
 from __future__ import annotations

@@ -6,11 +6,14 @@ the words, the same weights at every step:
     SimpleRNN  h_t = tanh(W x_t + U h_{t-1} + b)                            (Elman 1990)
 
     LSTM       i, f, o = sigmoid(W x_t + U h_{t-1} + b), one set each       (Hochreiter &
-               c_t = f * c_{t-1} + i * tanh(W_c x_t + U_c h_{t-1} + b_c)     Schmidhuber 1997)
-               h_t = o * tanh(c_t)
+               c_t = f * c_{t-1} + i * tanh(W_c x_t + U_c h_{t-1} + b_c)     Schmidhuber 1997;
+               h_t = o * tanh(c_t)                                          f: Gers et al. 2000)
 
     GRU        z, r = sigmoid(W x_t + U h_{t-1} + b), one set each          (Cho et al. 2014)
-               h_t = z * h_{t-1} + (1 - z) * tanh(W_h x_t + r * (U_h h_{t-1}) + b_h)
+               h_t = z * h_{t-1} + (1 - z) * tanh(W_h x_t + r * (U_h h_{t-1} + b'_h) + b_h)
+
+This GRU resets after the product with U_h, as Keras does by default. That of Cho et al. resets
+before it: U_h (r * h_{t-1}).
 
 The LSTM's cell c_t is changed by adding, not by multiplying with U at every step, so that a
 gradient survives many more steps than in a SimpleRNN. A bidirectional layer reads the review
@@ -202,14 +205,14 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
 
 
 def finalise(config: Config, assets: Assets, model: keras.Model, splits: Splits) -> dict[str, Any]:
-    if "wide" not in assets:
-        return {}
-    from recipes.classifying import wide
+    from recipes.classifying import calibration, wide
 
-    train, validation = (
-        (assets.encoder.rows(examples["text"]), examples["label"])
-        for examples in (splits.train, splits.validation)
-    )
+    labels = splits.validation["label"]
+    rows = assets.encoder.rows(splits.validation["text"])
+    if "wide" not in assets:
+        return calibration.calibrate(model, rows, labels, assets["labels"])
+    train = assets.encoder.rows(splits.train["text"]), splits.train["label"]
+    validation = rows, labels
     return wide.finalise(model, assets["wide"], assets["labels"], train, validation)
 
 
@@ -241,11 +244,18 @@ def combine(config: Config, assets: Assets, answers: Sequence[dict]) -> dict[str
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
+    from recipes.classifying import probes
     from zoo import metrics
 
     answers = predictor.predict(examples["text"])
     predicted = [answer["label"] for answer in answers]
-    return metrics.classification(examples["label"], predicted, assets["labels"])
+    scores = metrics.classification(
+        examples["label"], predicted, assets["labels"], [answer["score"] for answer in answers]
+    )
+    if not probes.fits(assets["labels"], assets["vocabulary"]):
+        return scores
+    found = [answer["label"] for answer in predictor.predict(probes.texts()[1])]
+    return dataclasses.replace(scores, tables={**scores.tables, "negation": probes.scores(found)})
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:

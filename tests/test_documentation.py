@@ -1,5 +1,6 @@
 """Files of the project that no other test reads: tasks, forms, drawings, versions."""
 
+import ast
 import importlib.util
 import re
 import subprocess
@@ -52,11 +53,16 @@ def test_the_workflow_runs_what_a_person_runs():
     assert pythons == ["3.10", "3.11", "3.12", "3.13"]
 
 
+def load(path):
+    """Imports a file that is in no package, such as one of `tools/`."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_a_badge_for_colab_is_added_once():
-    path = ROOT / "tools" / "add_badges.py"
-    spec = importlib.util.spec_from_file_location("add_badges", path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load(ROOT / "tools" / "add_badges.py")
     cell = "# A title\n\nText."
     first = tool.with_badge(cell, "a.ipynb", "me/mine", "main")
     assert first.startswith("# A title\n\n[![Open in Colab]")
@@ -74,3 +80,58 @@ def test_no_install_is_advised_by_a_name_that_no_index_has():
     advice = re.compile(r"pip install (?:-\S+ )*['\"]?rnn[-_]zoo(?:\[|['\"\s]|$)", re.MULTILINE)
     assert advice.search("pip install 'rnn-zoo[serve]'")
     assert not [path for path in files if advice.search(path.read_text(encoding="utf-8"))]
+
+
+def message_templates():
+    """Yields the texts of all errors that the code raises; `…` stands for what is filled in."""
+    for path in [*ROOT.glob("zoo/**/*.py"), *ROOT.glob("recipes/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (getattr(part, "value", "") for part in node.values)
+                yield "…".join(part if isinstance(part, str) else "" for part in parts)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_each_message_in_the_faq_is_one_that_the_code_prints():
+    page = (ROOT / "docs" / "reference" / "faq.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^\*\*(\".*)\*\*$", page, re.MULTILINE)
+    messages = [message for title in titles for message in re.findall(r'"([^"]+)"', title)]
+    assert len(messages) > 20
+    code = "\n".join(re.sub("…+", "…", template) for template in message_templates())
+    for message in messages:
+        for part in message.split("…"):
+            assert part.strip(" .:,") in code, f"{message!r} is not printed: {part!r}"
+
+
+def test_the_page_of_the_guide_is_a_recipe(cli, tmp_path):
+    guide = (ROOT / "docs" / "guides" / "recipe.md").read_text(encoding="utf-8")
+    (page,) = re.findall(r"^```python\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    (tmp_path / "mine.py").write_text(page, encoding="utf-8")
+    cli("train", "mine.py:attentive-gru", "--data", "sample", "--set", "epochs=1", "-o", "run")
+    answers = cli("predict", "run", "A wonderful film.", "A wonderful film. " * 9, "--trust").out
+    assert answers.count("A wonderful film.") == 10
+
+
+def test_the_walk_types_what_the_readme_says(tmp_path):
+    walk = load(ROOT / "tools" / "walk.py")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(walk.first_command(readme)) == 3
+    verbs = [line.split()[:2] for line in walk.commands(readme, "Train")]
+    assert verbs == [["zoo", "train"], ["zoo", "predict"], ["zoo", "evaluate"]]
+    export, serve, request = walk.commands(readme, "Serve")
+    assert (export.split()[1], serve) == ("export", "zoo serve serving/imdb")
+    assert request.startswith("curl ")
+    for name in ("a.csv", "b.csv"):
+        walk.write_reviews(tmp_path / name, 5)
+    first, second = ((tmp_path / name).read_text() for name in ("a.csv", "b.csv"))
+    assert first.startswith("review,label\n")
+    assert first.count("\n") == 6
+    assert first != second
+
+
+def test_docstrings_become_prose_and_equations():
+    page = load(ROOT / "docs" / "repository.py")
+    assert page.prose("A state h_t:\n\n    h_t = f(x)\n\n    y = g(h_t)\n\nSee `a_b`, 5 $.") == (
+        "A state h\\_t:\n\n```text\nh_t = f(x)\n\ny = g(h_t)\n```\n\nSee `a_b`, 5 \\$."
+    )

@@ -43,25 +43,41 @@ def test_the_page_on_topologies_places_every_recipe():
         assert f"](../../recipes/{module.name})" in page
 
 
+def anchors(text):
+    """Returns the anchors of the headings of a Markdown page, as GitHub and MyST make them."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    titles = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).strip().lower() for title in titles]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+
+
 def test_links_in_the_documents_lead_somewhere():
     command = ["git", "ls-files", "-co", "--exclude-standard", "docs"]  # without what is built
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     pages = [ROOT / line for line in listed.splitlines() if line.endswith(".md")]
     assert ROOT / "docs" / "index.md" in pages
     pages += [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
-    for document in pages:
-        text = document.read_text(encoding="utf-8")
-        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
-            if not link.startswith("http"):
-                assert (document.parent / link).exists(), f"{document.name} links to {link}"
+    texts = {path: path.read_text(encoding="utf-8") for path in pages}
+    for path in ROOT.glob("notebooks/*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        texts[path] = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    for document, text in texts.items():
+        for link, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", text):
+            if re.match(r"[a-z]+:", link):
+                continue
+            target = document.parent / link if link else document
+            assert target.exists(), f"{document.name} links to {link}"
+            if anchor and target.suffix == ".md":
+                headings = anchors(target.read_text(encoding="utf-8"))
+                assert anchor in headings, f"{document.name} links to {link}#{anchor}"
 
 
 def test_the_readme_quotes_what_the_attack_measured():
     attack = files.read_json(ROOT / "results" / "attack.json")
     batches, servers, kills = (attack["parts"][n] for n in ("batches", "downloads", "kills"))
     quote = (
-        f"Of {batches['batches']:,} odd batches, {servers['kinds']} kinds of servers that do not "
-        f"behave and {kills['kills']} kills, drawn from a seed, [{attack['failures']} got through]"
+        f"tried {batches['batches']:,} odd batches, {servers['kinds']} kinds of faulty servers and "
+        f"{kills['kills']} kills: [{attack['failures']} failures]"
     )
     assert quote in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
@@ -73,6 +89,14 @@ def test_the_first_command_costs_what_it_was_measured_to():
     loaded, seconds = walk["downloaded_mb"], walk["seconds"]
     assert (
         f"downloads {loaded['packages']} MB of packages and {loaded['data']} MB of reviews, and "
-        f"fills {walk['installed_mb'] / 1000:.1f} GB. Here it took {seconds['install']:.0f} s to "
-        f"install and {seconds['train']:.0f} s to train"
+        f"takes {walk['installed_mb'] / 1000:.1f} GB of disk. On two cores, it took "
+        f"{seconds['install']:.0f} s to install and {seconds['train']:.0f} s to train"
     ) in readme
+
+
+def test_the_steps_of_getting_started_took_what_was_measured():
+    page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    seconds = files.read_json(ROOT / "results" / "walk.json")["seconds"]
+    told = [float(each) for each in re.findall(r"^\| .* \| ([\d.]+) \|$", page, re.MULTILINE)]
+    steps = [name for name in seconds if name not in ("environment", "install_serve", "request")]
+    assert told == [seconds[name] for name in steps]

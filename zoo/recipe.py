@@ -59,8 +59,8 @@ Functions that a module has only where there is something to do:
   of music in other keys. What `prepare` learns, it learns from these.
 - `finalise(config, assets, model, splits)`: what is done to the network of the best epoch before it
   is tested, without its test rows: fits parts that do not learn by gradients on the validation rows
-  too. Returns what the card says of it, as `text`, and numbers; `{}` where nothing was done. It may
-  be called again.
+  too. Returns what the card says of it, as `text`, and numbers; `{}` where nothing was done. It is
+  called once for the same weights.
 - `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
   such as pretrained word vectors. Not called when a trained model is loaded.
 - `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes

@@ -13,8 +13,8 @@ from benchmarks.cli import benchmarks
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "answers", "attack", "collect", "decoding", "forecasters", "formats", "generation", "held-out",
-    "hosts", "intervals", "latency", "options", "overlaps", "pack", "parameters", "peers",
-    "profiles", "race", "recovery", "serve", "small", "table",
+    "hosts", "intervals", "latency", "options", "overlaps", "pack", "parameters", "peers", "probes",
+    "profiles", "race", "recovery", "requests", "serve", "small", "stages", "table",
 ]  # fmt: skip
 
 

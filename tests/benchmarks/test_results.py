@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from benchmarks import results
 from zoo.errors import UsageError, ZooError
 
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     "cores": 2, "cpu": "A CPU", "memory_gib": 24, "gpus": [], "tensorflow": "2.21.0",
     "keras": "3.15.1",
@@ -70,7 +72,7 @@ def test_the_table_has_a_row_for_each_score_and_baseline(measured):
         (lines[2], "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363"),
         (lines[3], "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428"),
     ):
-        assert line == f"{start} (Wilson, rows) | – | 1,234 | 2 of 3 |"
+        assert line == f"{start} (Wilson, rows) | – (weights not kept) | 1,234 | 2 of 3 |"
     assert lines[4] == (
         "| baseline: linear | films | accuracy | 0.7500 | 0.7053–0.7899 (Wilson, rows) | | | |"
     )
@@ -137,7 +139,7 @@ def test_intervals_and_tests_stand_beside_the_scores(tmp_path):
         "sentences) | **beats** crf (paired bootstrap, p 0.0004) | 1,234 | 2 of 3 |"
     )
     assert lines[3].startswith("| baseline: crf | films | f1 | 0.8400 | 0.8300–0.8500 (boot")
-    assert lines[4] == "| baseline: lookup | films | f1 | 0.6000 | – | | | |"
+    assert lines[4] == "| baseline: lookup | films | f1 | 0.6000 | – (not measured again) | | | |"
     assert "† Chosen with earlier test scores in view: the depth of the taggers." in lines[8]
     assert lines[-1].endswith("a training row, too: news 12 of 900 (11 with the same answer).")
 
@@ -354,8 +356,9 @@ def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
     assert [line.split("|")[1].strip(" `") for line in table] == [
         "a", "c", "baseline: copy", "b", "baseline: copy",
     ]  # fmt: skip
-    assert table[3] == "| `b` | pairs | bleu | **31.25** | – | – | 1,234 | 2 of 3 |"
-    assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | – | | | |"
+    lost = "– (weights not kept)"
+    assert table[3] == f"| `b` | pairs | bleu | **31.25** | {lost} | {lost} | 1,234 | 2 of 3 |"
+    assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | – (not measured again) | | | |"
 
 
 def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, monkeypatch):
@@ -473,3 +476,17 @@ def test_backtests_are_a_table_with_their_doubts(measured):
 )
 def test_numbers_have_the_digits_that_count(score, best, metric, expected):
     assert results._number(score, best, metric) == expected
+
+
+@pytest.mark.parametrize(("milliseconds", "shown"), [(0.2049, "0.2"), (3.14, "3.1"), (12.6, "13")])
+def test_the_table_of_models_has_the_time_of_a_request(tmp_path, milliseconds, shown):
+    for path in (ROOT / "results").glob("*.json"):
+        if path.name != "requests.json":
+            (tmp_path / path.name).symlink_to(path)
+    rows = results.render_models(tmp_path).splitlines()
+    assert rows[0].endswith("| MB | ms |")
+    assert all(row.endswith(" – |") for row in rows[2:])  # not measured
+    measured = {"models": {"imdb-gru": {"milliseconds": milliseconds}}}
+    (tmp_path / "requests.json").write_text(json.dumps(measured))
+    (row,) = (row for row in results.render_models(tmp_path).splitlines() if "`imdb-gru`" in row)
+    assert row.endswith(f" {shown} |")

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import options
 from zoo.environment import install_extra
-from zoo.errors import ZooError
+from zoo.errors import ZooError, quoted
+
+if TYPE_CHECKING:
+    from zoo.server.run import ServeOptions
 
 _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class _Range(click.ParamType):
+    """`"2"` or `"1-4"`: the least and the most."""
+
+    name = "range"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        least, sign, most = value.partition("-")
+        try:
+            found = int(least), int(most if sign else least)
+        except ValueError:
+            found = (0, 0)
+        if not 1 <= found[0] <= found[1] <= 1000:
+            self.fail(f"{quoted(value)} is no number of replicas, such as 2 or 1-4.", param, ctx)
+        return found
 
 
 # TF Serving writes its options with underscores: `--model_config_file` is the same.
@@ -111,6 +134,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--cors", multiple=True, metavar="ORIGIN", help="Pages of ORIGIN may ask. May be repeated."
 )
+@click.option(
+    "--ray", "on_ray", is_flag=True, help="Serve HTTP by replicas of Ray Serve: see RAY_ADDRESS."
+)
+@click.option(
+    "--replicas",
+    type=_Range(),
+    metavar="N|MIN-MAX",
+    help="With --ray: how many; between two numbers, by load.  [default: 1]",
+)
 @click.option("--model-name", hidden=True, help="As TF Serving has it.")
 @click.option("--model-base-path", hidden=True, help="As TF Serving has it.")
 @click.option(
@@ -141,6 +173,8 @@ def serve(
     token_file: Path | None,
     cors: tuple[str, ...],
     allow_reload: bool,
+    on_ray: bool,
+    replicas: tuple[int, int] | None,
     model_name: str | None,
     model_base_path: str | None,
     trust: bool,
@@ -154,6 +188,10 @@ def serve(
 
     if (model_name is None) != (model_base_path is None):
         raise click.UsageError("--model_name and --model_base_path belong together.")
+    if replicas is not None and not on_ray:
+        raise click.UsageError("--replicas needs --ray.")
+    if on_ray and _given("grpc_port"):
+        raise click.UsageError("--ray serves HTTP only. Omit --grpc-port.")
     if model_base_path is not None:
         models = (*models, f"{model_name}={model_base_path}")
     options.import_tensorflow()
@@ -197,5 +235,35 @@ def serve(
         grpc = f", gRPC at {address}:{running.grpc_port}" if running.grpc_port else ""
         click.echo(f"Serving {options.printable(names)} at {place}{grpc}")
 
+    if on_ray:
+        _serve_on_ray(models, settings, replicas or (1, 1))
+        return
     log.start()
     run.serve(models, settings, on_start=started)
+
+
+def _given(name: str) -> bool:
+    """Whether an option was on the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _serve_on_ray(models: Sequence[str], settings: ServeOptions, replicas: tuple[int, int]) -> None:
+    try:
+        import ray.serve  # noqa: F401
+
+        from zoo.server import ray as on_ray
+    except ModuleNotFoundError as error:
+        raise ZooError(
+            f"`zoo serve --ray` needs {error.name}, which is not installed: {install_extra('ray')}."
+        ) from error
+
+    def started(names: Sequence[str], stays: bool) -> None:
+        place = f"http://{settings.host}:{settings.rest_port}"
+        click.echo(f"Serving {options.printable(', '.join(names))} at {place} on Ray")
+        if stays:
+            click.echo("The replicas stay. `serve shutdown -y` ends them.")
+
+    least, most = replicas
+    count = on_ray.Replicas(least, most)
+    on_ray.serve(models, settings, count, on_start=started)

@@ -12,17 +12,24 @@ from zoo.metrics.intervals import shares
 from zoo.scores import ConfusionMatrix, Scores
 
 
-def classification(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Scores:
+def classification(
+    truth: Sequence[str],
+    predicted: Sequence[str],
+    labels: Sequence[str],
+    confidence: Sequence[float] | None = None,
+) -> Scores:
     """Scores predicted class names against the true ones.
 
     Args:
       truth: true class names, one per row.
       predicted: predicted class names, one per row.
       labels: all class names, in the order of the result.
+      confidence: the probability of each prediction, where there is one.
 
     Returns:
       The values `accuracy`; `macro_f1`, the mean F1 of the classes that occur in `truth` or
-      `predicted` (scikit-learn's default), both fractions of 1; and `rows`. The table
+      `predicted` (scikit-learn's default), both fractions of 1; `ece`, of
+      `expected_calibration_error`, where `confidence` is given; and `rows`. The table
       `per_class`: label to `precision`, `recall`, `f1` (0 where undefined) and `support` (rows of
       that class). The confusion matrix of all `labels`.
 
@@ -54,16 +61,38 @@ def classification(truth: Sequence[str], predicted: Sequence[str], labels: Seque
         }
         for i, label in enumerate(labels)
     }
+    calibration = {}
+    if confidence is not None:
+        calibration["ece"] = expected_calibration_error(true == prediction, np.array(confidence))
     return Scores(
         values={
             "accuracy": float(np.mean(true == prediction)),
             "macro_f1": float(np.mean(f1[occurring])),
+            **calibration,
             "rows": len(truth),
         },
         tables={"per_class": classes},
         confusion=ConfusionMatrix([*labels], confusion.tolist()),
         units={"accuracy": shares("rows", true == prediction)},
     )
+
+
+def expected_calibration_error(
+    correct: np.ndarray, confidence: np.ndarray, bins: int = 15
+) -> float:
+    """Returns how far the probabilities of answers are from the share of them that is right.
+
+    The mean over bins of equal width of |accuracy - mean confidence|, weighted by their rows
+    (Guo, Pleiss, Sun & Weinberger: On Calibration of Modern Neural Networks, ICML 2017).
+
+    Args:
+      correct: whether each answer is right, bool `(rows,)`.
+      confidence: probability of each answer, float `(rows,)`, 0 to 1.
+      bins: their number.
+    """
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    difference = np.bincount(place, correct - np.asarray(confidence, "float64"), bins)
+    return float(np.abs(difference).sum() / len(correct))
 
 
 def _codes(names: Sequence[str], labels: Sequence[str], what: str) -> np.ndarray:

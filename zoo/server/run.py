@@ -8,11 +8,12 @@ import dataclasses
 import functools
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from zoo import listening
 from zoo.errors import UsageError, ZooError
@@ -109,10 +110,15 @@ def serve(
       ZooError: a model cannot be loaded.
     """
     options = options or ServeOptions()
-    asyncio.run(serve_async(_configs(models, options), options, on_start=on_start))
+    asyncio.run(serve_async(configs_of(models, options), options, on_start=on_start))
 
 
-def _configs(models: Sequence[str], options: ServeOptions) -> list[ModelConfig]:
+def configs_of(models: Sequence[str], options: ServeOptions) -> list[ModelConfig]:
+    """Returns the models that are named and those of the file.
+
+    Raises:
+      UsageError: there is none, or a model or the file is not as it has to be.
+    """
     found = [config.model_of(each, options.trust) for each in models]
     if options.model_config_file is not None:
         found += config.read_model_config(options.model_config_file)
@@ -134,33 +140,12 @@ async def serve_async(
     for signum in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
             loop.add_signal_handler(signum, stop.set)
-    metrics = Metrics()
-    models = Models(
-        configs,
-        trust=options.trust,
-        unload_first=options.unload_first,
-        warmup=options.enable_model_warmup,
-        metrics=metrics,
-    )
-    batcher = Batcher(options.batching, metrics.batch_rows.observe)
-    service = Service(
-        models,
-        batcher,
-        metrics,
-        timeout=options.rest_api_timeout,
-        max_body=options.max_body,
-        allow_reload=options.allow_reload,
-        token=options.token,
-    )
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(models.close)
-        stack.callback(batcher.close)
         rest_socket = None
         if options.rest_port is not None:
             rest_socket = listening.bind(options.host, options.rest_port, "--rest-port")
             stack.callback(rest_socket.close)
-        await models.refresh()
-        _check_loaded(models)
+        service = await stack.enter_async_context(answering(configs, options))
         rest_port = None
         http: _Server | None = None
         if rest_socket is not None:
@@ -176,12 +161,9 @@ async def serve_async(
             rpc_server, grpc_port, health = await rpc.start(
                 service, options.host, options.grpc_port
             )
-        await _rehearse(service, options.host, rest_port)
-        if options.file_system_poll_wait_seconds:
-            await _background(stack, models.watch(options.file_system_poll_wait_seconds))
-        if options.model_config_file is not None and options.model_config_file_poll_wait_seconds:
-            await _background(stack, _watch_file(models, configs, options))
-        names = sorted(models.configs)
+        if rest_port is not None:
+            await _rehearse_http(options.host, rest_port)
+        names = sorted(service.models.configs)
         log.log("serving", rest_port=rest_port, grpc_port=grpc_port, models=names)
         on_start(Running(rest_port, grpc_port, service, stop.set))
         await stop.wait()
@@ -201,9 +183,49 @@ async def serve_async(
     log.flush()
 
 
-async def _rehearse(service: Service, host: str, port: int | None) -> None:
-    """Sends one request through the server, so that the first client does not wait for what is made
-    when it is first used: threads, routes, the parser.
+@contextlib.asynccontextmanager
+async def answering(
+    configs: Sequence[ModelConfig], options: ServeOptions
+) -> AsyncIterator[Service]:
+    """Context with the loaded models and their queue, which follow new versions and the file.
+
+    Raises:
+      ZooError: a model cannot be loaded.
+    """
+    metrics = Metrics()
+    async with contextlib.AsyncExitStack() as stack:
+        models = Models(
+            configs,
+            trust=options.trust,
+            unload_first=options.unload_first,
+            warmup=options.enable_model_warmup,
+            metrics=metrics,
+        )
+        batcher = Batcher(options.batching, metrics.batch_rows.observe)
+        service = Service(
+            models,
+            batcher,
+            metrics,
+            timeout=options.rest_api_timeout,
+            max_body=options.max_body,
+            allow_reload=options.allow_reload,
+            token=options.token,
+        )
+        stack.callback(models.close)
+        stack.callback(batcher.close)
+        await models.refresh()
+        _check_loaded(models)
+        await _rehearse(service)
+        if options.file_system_poll_wait_seconds:
+            await _background(stack, models.watch(options.file_system_poll_wait_seconds))
+        if options.model_config_file is not None and options.model_config_file_poll_wait_seconds:
+            await _background(stack, _watch_file(models, configs, options))
+        yield service
+
+
+async def _rehearse(service: Service) -> None:
+    """Answers one example of each model, so that the first client does not wait for what is made
+    when it is first used: threads, traces.
     """
     for name in list(service.models.configs):
         servable = service.models.find(name).servable
@@ -212,8 +234,10 @@ async def _rehearse(service: Service, host: str, port: int | None) -> None:
             read = functools.partial(_copied, dict(inputs))
             answered = await service.predict(Target(name), signature, read, api="warmup")
             write_answer(answered.outputs, by_row=False)
-    if port is None:
-        return
+
+
+async def _rehearse_http(host: str, port: int) -> None:
+    """Sends two requests through the server, for its routes and the parser."""
     for path in ("healthz", "v1/models/"):
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(f"GET /{path} HTTP/1.1\r\nHost: zoo\r\nConnection: close\r\n\r\n".encode())
@@ -265,15 +289,19 @@ async def _watch_file(models: Models, named: Sequence[ModelConfig], options: Ser
             log.log("reconfigure_failed", level="error", error=str(error))
 
 
-def _http_config(service: Service, options: ServeOptions) -> uvicorn.Config:
-    app = application(
+def app_of(service: Service, options: ServeOptions) -> Starlette:
+    """Returns the ASGI application of both REST protocols."""
+    return application(
         service,
         cors=options.cors,
         metrics_path=options.metrics_path,
         routes=kserve.routes(service),
     )
+
+
+def _http_config(service: Service, options: ServeOptions) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        app_of(service, options),
         http=BoundedProtocol,
         ws="none",
         lifespan="off",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
 from zoo import files
 from zoo.config import Config
 from zoo.data import Splits
+from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.report import card, epochs
-from zoo.serving.predictor import load
+from zoo.serving.predictor import Predictor, load
 from zoo.training import checkpoint, throughput
 from zoo.training.callbacks import Progress
-from zoo.training.run import Run, delete_own
+from zoo.training.run import FINALISED, Run, delete_own
 
 
 def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None:
@@ -71,10 +73,8 @@ def finish(
     plots.curves(state.history, run.path / "curves.png", monitor)
     progress.log(f"testing the weights of epoch {state.best_epoch}")
     predictor = load(run.path, trust=True)  # this process has trained it
-    if parts := recipe.finalise(predictor.config, predictor.assets, predictor.model, splits):
+    if parts := _finalised(recipe, run, predictor, splits):
         progress.log(parts["text"])
-        with files.atomic_write(run.path / "model-best.keras") as temporary:
-            predictor.model.save(temporary)
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
     metrics: dict[str, Any] = {
@@ -104,6 +104,28 @@ def finish(
     (run.path / "card.md").unlink(missing_ok=True)  # of lost metrics
     files.write_json(run.path / "metrics.json", metrics)
     wrap_up(run, recipe)
+
+
+def _finalised(
+    recipe: Recipe, run: Run, predictor: Predictor, splits: Splits
+) -> dict[str, Any] | None:
+    """Finalises the best weights once, and returns what the recipe says of it.
+
+    A kill may come in between, and weights that are finalised must not be finalised again: a file
+    beside them has their SHA-256.
+    """
+    best, record = run.path / "model-best.keras", run.path / FINALISED
+    if record.exists():
+        with contextlib.suppress(ZooError):  # damaged: it is made again
+            known = files.read_json(record)
+            if isinstance(known, dict) and known.get("sha256") == files.sha256(best):
+                return known["parts"]
+    parts = recipe.finalise(predictor.config, predictor.assets, predictor.model, splits)
+    if parts:
+        with files.atomic_write(best) as temporary:
+            predictor.model.save(temporary)
+            files.write_json(record, {"sha256": files.sha256(temporary), "parts": parts})
+    return parts
 
 
 def wrap_up(run: Run, recipe: Recipe) -> None:

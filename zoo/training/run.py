@@ -45,10 +45,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MOVING", "OVERWRITTEN", "Options", "Run", "is_run", "read_metrics"]
 
+FINALISED = "finalised.json"  # what was done to the best weights after training
 # The files that a run writes; no others are ever deleted.
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
-    *("model-best.keras", "model-last.keras", "metrics.json", "card.md"),
+    *("model-best.keras", "model-last.keras", FINALISED, "metrics.json", "card.md"),
     *("curves.png", "confusion.png", "figures/*.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
     *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),

@@ -122,7 +122,7 @@ def test_onnx(chosen, predictor_of):
             assert_equal({key: value[number : number + 1] for key, value in batch.items()}, due)
 
 
-def test_litert(chosen, predictor_of, tmp_path):
+def test_litert(chosen, predictor_of, tmp_path, capfd):
     pytest.importorskip("ai_edge_litert", reason="needs the extra [litert]")
     from zoo.serving.portable import litert, reader
 
@@ -136,6 +136,7 @@ def test_litert(chosen, predictor_of, tmp_path):
     (tmp_path / "model.json").write_text(stored)
     for name, function in parts.items():
         file = litert.with_metadata(litert.convert(*function), "rnn-zoo", stored)
+        assert "WARNING" not in capfd.readouterr().err
         assert b"Flex" not in file.replace(stored.encode(), b"")
         (tmp_path / f"{name}.tflite").write_bytes(file)
         model = reader.load(tmp_path / f"{name}.tflite")

@@ -6,7 +6,10 @@ import tensorflow as tf
 from scipy import stats
 
 import zoo
+from recipes.prices import backtesting
 from recipes.prices.calibration import PRIOR, WARM_UP, calibrated, mean_absolute
+from recipes.prices.stocks import stocks
+from zoo.serving.capabilities import FORECAST
 
 LEVELS = (0.005, 0.01, 0.02, 0.04)
 
@@ -74,7 +77,7 @@ def test_random_walks_of_any_volatility(name, level):
         answers = model.predict(rows, **({"signature": signature} if signature else {}))
         volatility = np.array([answer["volatility"] for answer in answers])
         np.testing.assert_allclose(
-            volatility.mean(axis=0) / level, np.arange(1, 6) ** 0.5, rtol=0.035
+            volatility.mean(axis=0) / level, np.arange(1, 6) ** 0.5, rtol=0.03
         )
         # What follows is normal: the share of it in the band is known, not sampled.
         last = bars["close"][:, -2]
@@ -84,3 +87,41 @@ def test_random_walks_of_any_volatility(name, level):
         )
         inside = stats.norm.cdf(high) - stats.norm.cdf(low)
         assert inside.mean() == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stocks-lstm", "stocks-gru"])
+@pytest.mark.parametrize("shown", ["bars", "closes"])
+def test_the_test_days_of_31_stocks(name, shown, ready):
+    examples = ready(stocks(5, ""), "dow").test
+    if shown == "closes":
+        unknown = [[np.nan] * len(row) for row in examples["close"]]
+        examples = {**examples, **dict.fromkeys(("open", "high", "low"), unknown)}
+    panel = backtesting.observe(examples, 5)
+    forecast = backtesting.network(panel, zoo.load(name))
+    low, high = (
+        stats.t.ppf(share, forecast.df, forecast.location, forecast.scale) for share in (0.1, 0.9)
+    )
+    inside = np.where(np.isnan(low), np.nan, (low <= panel.value) & (panel.value <= high))
+    np.testing.assert_allclose(np.nanmean(inside, axis=(0, 1)), 0.8, atol=0.03)
+    # The root mean square of what came, as a multiple of the volatility that was served for it.
+    ratio = np.sqrt(np.nanmean((panel.value / served_volatility(panel, name)) ** 2, axis=(0, 1)))
+    np.testing.assert_allclose(ratio, 1, rtol=0.03)
+
+
+def served_volatility(panel, name):
+    """Returns the volatility of each day; the signature of forecasts has what it is made of."""
+    columns = {key: panel.columns[key] for key in ("open", "high", "low", "close")}
+    bars = {key: [np.nan_to_num(row).tolist() for row in rows] for key, rows in columns.items()}
+    parts = []
+    for days, answer in zip(
+        panel.days, zoo.load(name).predict(bars, signature=FORECAST, batch_size=16), strict=True
+    ):
+        forecasts = {
+            key: tf.constant([answer[key]], tf.float32)
+            for key in ("location", "scale", "freedom", "variance")
+        }
+        returns = tf.constant(days.returns[np.newaxis], tf.float32)
+        _, volatility = calibrated(returns, tf.ones(returns.shape, bool), forecasts)
+        parts.append(volatility.numpy()[0])
+    return panel.align(parts)

@@ -70,6 +70,7 @@ FIRST = [0.4751, 0.6825, 0.8604, 0.9164, 0.7877, 0.348, 0.8046]
     [
         {"cell": "simplernn", "recurrent": "identity", "activation": "relu"},
         {"cell": "lstm", "forget_bias": False, "recurrent": "glorot_uniform"},
+        {"cell": "lstm", "forget_start": 3.0},
         {"cell": "simplernn", "layer_norm": True},
         {"cell": "gru", "layer_norm": True},
     ],
@@ -92,7 +93,8 @@ def test_a_remedy_reaches_the_network(changes):
     if config.recurrent == "orthogonal" and not config.layer_norm:
         np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(4), atol=1e-5)
     if config.cell == "lstm":
-        assert not bias.any()
+        start = config.forget_start if config.forget_bias else 0
+        np.testing.assert_array_equal(bias.reshape(4, 4), np.outer([0, start, 0, 0], np.ones(4)))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,7 @@ def test_a_remedy_reaches_the_network(changes):
         ({"cell": "gru", "activation": "relu"}, "gated cells have tanh"),
         ({"cell": "lstm", "recurrent": "identity"}, "'identity' for a SimpleRNN alone"),
         ({"cell": "gru", "forget_bias": False}, "'forget_bias' is an LSTM's"),
+        ({"cell": "gru", "forget_start": 3}, "'forget_start' is an LSTM's"),
         ({"recurrent": "zeros"}, "must be one of orthogonal, glorot_uniform, identity"),
     ],
 )

@@ -47,7 +47,7 @@ def convert(
     refuse_state(concrete)
     # Without the model as a second argument: its variables would stay variables, and reading one
     # within a loop fails at run time.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], one_row)
     converter.experimental_enable_resource_variables = False
     converter._experimental_lower_tensor_list_ops = True
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

@@ -1,0 +1,73 @@
+"""Times one request to each packed model, all of them in turn."""
+
+from __future__ import annotations
+
+import functools
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from benchmarks.peer_comparison import interleaved
+from zoo import files
+from zoo.environment import environment
+from zoo.registry import list_models
+from zoo.serving import load
+from zoo.serving.capabilities import ANSWER
+from zoo.serving.export import sample_requests
+
+
+def measure(
+    output: str | Path,
+    names: Sequence[str] = (),
+    *,
+    rounds: int = 10,
+    log: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Measures how long `serving_default` takes for the first row of the recipe's sample.
+
+    Raw input goes in, and the whole answer comes out, so that preprocessing, a beam search or the
+    generation of a whole piece is included. A server or a client is not.
+
+    Args:
+      output: JSON file to write.
+      names: of packed models; all of them if there are none.
+      rounds: how often each is asked, after a first time that traces its graph. Each round asks
+        every model once, so that other load on the machine affects all of them.
+      log: takes a line for each model.
+
+    Returns:
+      What it writes: for each of `models`, the median in `milliseconds` and the `fastest`; and the
+      number of `threads`, 0 for all cores.
+    """
+    works = {}
+    for name in names or [row["name"] for row in list_models(pretrained=True)]:
+        works[name] = _work(name)
+        works[name]()
+        log(f"{name} is loaded")
+    seconds = interleaved(works, [()] * rounds)
+    result = {
+        "kind": "requests",
+        "models": {
+            name: {
+                "milliseconds": 1000 * statistics.median(each),
+                "fastest": 1000 * min(each),
+            }
+            for name, each in sorted(seconds.items())
+        },
+        "rounds": rounds,
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "environment": environment(),
+    }
+    files.write_json(Path(output), result)
+    return result
+
+
+def _work(name: str) -> Callable[[], Any]:
+    predictor = load(name)
+    function = predictor.served().functions[ANSWER]
+    specs = {spec.name: spec for spec in function.input_signature}
+    (request,) = sample_requests(predictor, specs, 1)
+    return functools.partial(function, **request)
