@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -18,6 +18,8 @@ FRAME, HOP, FFT = 200, 80, 256  # samples: 25 ms each 10 ms
 HOP_SECONDS = HOP / RATE
 LOW, HIGH = 60.0, 3800.0  # Hz
 KNEE = 0.8  # of the highest frequency: up to there, all frequencies are warped alike
+WARP = 0.15  # natural logarithm of the length of the vocal tract, at most
+TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
 RANGE = 8.0  # decades of power below the loudest that are told apart
 UNHEARD_RANGE = 4.0  # the same, for voices that were never heard: what is softer is the room
 LOUDEST = 1e9  # samples or features beyond this are no sound: their squares have no float32
@@ -68,6 +70,32 @@ class LogMel(tf.Module):
           ceil(length / 80), at least one; and bool `(batch,)`: no band of it is above -80 dB of
           full scale.
         """
+        power, frames = self._power(audio, length)
+        return self._scaled(power @ (self._mel if mel is None else mel), frames)
+
+    def tracts(
+        self, audio: tf.Tensor, length: tf.Tensor, warps: Sequence[float], hop: int = HOP
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns features as of several lengths of the vocal tract, and whether rows are silent.
+
+        Args:
+          audio, length: see above.
+          warps: what the frequencies are multiplied by, see `warped_mel`.
+          hop: samples between two frames; the more, the faster the speech seems.
+
+        Returns:
+          float32 `(warps, batch, frames, bands)`, and bool `(batch,)`.
+        """
+        power, frames = self._power(audio, length, hop)
+        mel = np.concatenate([warped_mel(self.width, warp) for warp in warps], axis=1)
+        parts = [self._scaled(part, frames) for part in tf.split(power @ mel, len(warps), axis=2)]
+        features, silent = zip(*parts, strict=True)
+        return tf.stack(features), tf.reduce_all(tf.stack(silent), axis=0)
+
+    def _power(
+        self, audio: tf.Tensor, length: tf.Tensor, hop: int = HOP
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the power of frequencies, `(batch, frames, 129)`, and the frames of each row."""
         length = tf.clip_by_value(length, 0, tf.shape(audio)[1])
         there = tf.sequence_mask(length, tf.shape(audio)[1])
         audio = tf.where(there, audio, 0.0)
@@ -75,16 +103,17 @@ class LogMel(tf.Module):
         for _ in range(2):
             total = tf.reduce_sum(audio, axis=1) / tf.cast(tf.maximum(length, 1), tf.float32)
             audio = tf.where(there, audio - total[:, tf.newaxis], 0.0)
-        frames = frame_count(length)
+        frames = frame_count(length, hop)
         most = tf.reduce_max(tf.concat([frames, [1]], axis=0))
-        needed = HOP * (most - 1) + FRAME
+        needed = hop * (most - 1) + FRAME
         audio = tf.pad(audio, [[0, 0], [0, tf.maximum(needed - tf.shape(audio)[1], 0)]])
-        spectrum = tf.signal.stft(audio[:, :needed], FRAME, HOP, FFT)  # (batch, frames, 129)
-        power = tf.square(tf.abs(spectrum)) / (FRAME / 2) ** 2
-        logs = tf.math.log(tf.maximum(power @ (self._mel if mel is None else mel), 1e-30)) / np.log(
-            10.0
-        )
-        real = tf.sequence_mask(frames, most)[..., tf.newaxis]
+        spectrum = tf.signal.stft(audio[:, :needed], FRAME, hop, FFT)
+        return tf.square(tf.abs(spectrum)) / (FRAME / 2) ** 2, frames
+
+    def _scaled(self, bands: tf.Tensor, frames: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns features of the power in bands, and whether rows are silent."""
+        logs = tf.math.log(tf.maximum(bands, 1e-30)) / np.log(10.0)
+        real = tf.sequence_mask(frames, tf.shape(bands)[1])[..., tf.newaxis]
         loudest = tf.reduce_max(tf.where(real, logs, -30.0), axis=[1, 2], keepdims=True)
         top = tf.maximum(loudest, QUIETEST)
         scaled = (tf.maximum(logs, top - self.decades) - top) / (self.decades / 2) + 1
@@ -202,6 +231,50 @@ def features_of(assets: Assets, bands: int) -> Features:
     return LogMel(bands, assets.get("decades", RANGE))
 
 
+def heard(
+    encoder: Features,
+    network: Callable[[tf.Tensor], tf.Tensor],
+    audio: tf.Tensor,
+    length: tf.Tensor,
+    tracts: int = 1,
+    tempos: int = 1,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Hears sound as of other vocal tracts and at other tempos; returns the mean of what is found.
+
+    A voice that was never heard may be of a longer or shorter vocal tract than all of training, or
+    faster or slower. Heard as another one, it is among them. Tracts and tempos are evenly spaced
+    between the least and the greatest that training makes (`WARP`, `TEMPO`). The mean is that of an
+    ensemble of which each member hears otherwise, at the cost of `tracts * tempos` passes.
+
+    Args:
+      encoder: of the two inputs.
+      network: features `(rows, frames, width)` to log-probabilities `(rows, classes)`.
+      audio, length: inputs of the encoder.
+      tracts, tempos: how many of them; 1 for the sound as it is. Features that are given are heard
+        once.
+
+    Returns:
+      Means of log-probabilities, float32 `(batch, classes)`, and whether rows are silent,
+      `(batch,)`.
+    """
+    if tracts * tempos == 1 or not isinstance(encoder, LogMel):
+        features, silent = encoder(audio, length)
+        return network(features), silent
+    found = []
+    for tempo in evenly_spaced(TEMPO, tempos):
+        hop = round(HOP * tempo)
+        features, silent = encoder.tracts(audio, length, evenly_spaced(WARP, tracts), hop)
+        shape = tf.shape(features)
+        logs = network(tf.reshape(features, [-1, shape[2], encoder.width]))
+        found.append(tf.reduce_mean(tf.reshape(logs, [tracts, shape[1], logs.shape[-1]]), axis=0))
+    return tf.reduce_mean(tf.stack(found), axis=0), silent
+
+
+def evenly_spaced(most: float, count: int) -> list[float]:
+    """Returns factors from exp(-most) to exp(most), evenly spaced; 1 if that is one factor."""
+    return [1.0] if count == 1 else np.exp(np.linspace(-most, most, count)).tolist()
+
+
 def learn_features(train: Examples, unheard: bool = False) -> dict[str, Json]:
     """Returns the assets of features: of those that are given, mean and deviation; of sound, range.
 
@@ -254,9 +327,9 @@ def check_rows(
     return tf.where(where, 0.0, values), tf.where(bad, 0, length), problem
 
 
-def frame_count(length: tf.Tensor) -> tf.Tensor:
+def frame_count(length: tf.Tensor, hop: int = HOP) -> tf.Tensor:
     """Returns the number of frames of rows of `length` samples, int32 `(batch,)`."""
-    return tf.maximum((length + HOP - 1) // HOP, 1)
+    return tf.maximum((length + hop - 1) // hop, 1)
 
 
 def halved(audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.signal import lfilter, resample_poly
+from scipy.signal import firwin, lfilter, resample_poly
 
-from recipes.audio.features import Features, LogMel
+from recipes.audio.features import TEMPO, WARP, Features, LogMel
 from recipes.audio.recordings import RATE
 from zoo.data import Examples
 
@@ -19,8 +21,6 @@ FAINT = (40.0, 60.0)  # the same, of half of the sequences for voices that were 
 COLOURS = (0.0, 0.9)  # of noise: the pole of its filter; above 0, lower frequencies are louder
 MORE_COLOURS = (-0.6, 0.95)  # the same, for voices that were never heard: hiss too, not hum alone
 SPEEDS = range(17, 25)  # twentieths of the original speed
-TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
-WARP = 0.15  # natural logarithm of the length of the vocal tract, at most
 TILT = 0.6  # of filters: how much more of the high or low frequencies a microphone takes
 MORE_TILT = 0.9  # the same, for voices that were never heard
 UNHEARD = "unheard"  # in the column `disturbed`: rows are made to be as of other voices
@@ -55,7 +55,7 @@ def perturbed(
         audio = audio[first : len(audio) - last]
     speed = int(generator.choice(SPEEDS))
     if speed != 20:
-        audio = resample_poly(audio, 20, speed)
+        audio = resample_poly(audio, 20, speed, window=_low_pass(speed))
     tilt = MORE_TILT if unheard else TILT
     zeros, poles = [1.0, generator.uniform(-tilt, tilt)], [1.0]
     if unheard and generator.random() < 0.5:
@@ -294,6 +294,13 @@ def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 def rms(audio: np.ndarray) -> float:
     """Returns the root of the mean square of samples, float `(samples,)`; of nothing, 0."""
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if len(audio) else 0.0
+
+
+@functools.cache
+def _low_pass(speed: int) -> np.ndarray:
+    """Returns the filter that `resample_poly` would design again for each recording."""
+    most = max(20, speed) // math.gcd(20, speed)
+    return firwin(20 * most + 1, 1 / most, window=("kaiser", 5.0)).astype(np.float32)
 
 
 def _pause(seconds: tuple[float, float], generator: np.random.Generator) -> np.ndarray:

@@ -130,6 +130,7 @@ def test_describing_needs_no_source():
         ("digits-ctc", {"sequences": -1}, "'sequences' must be at least 1"),
         ("digits-gru", {"stack": 0}, "'stack' must be at least 1"),
         ("digits-gru", {"bands": 0}, "'bands' must be at least 1"),
+        ("digits-gru", {"tempos": 0}, "'tempos' must be at least 1"),
         ("digits-gru", {"epochs": 0}, "'epochs' must be at least 1"),  # what every recipe checks
         ("digits-mlp", {"units": 0}, "'units' must be at least 1"),
         ("digits-mlp", {"move": -1}, "'move' must be at least 0; got -1"),

@@ -8,7 +8,16 @@ import tensorflow as tf
 
 import zoo
 from recipes.audio import mixing
-from recipes.audio.features import LogMel, features_of, learn_features, warped_mel
+from recipes.audio.features import (
+    WARP,
+    LogMel,
+    PrecomputedFeatures,
+    evenly_spaced,
+    features_of,
+    heard,
+    learn_features,
+    warped_mel,
+)
 from recipes.audio.layers import SpectralShape, StackFrames
 from zoo.assets import Assets
 
@@ -64,6 +73,60 @@ def test_bands_of_another_voice_lie_at_its_frequencies():
     np.testing.assert_allclose(*LogMel(40).rows([lower] * 2, [1.0] * 2), atol=1e-6)
     for warp in (0.8, 1.25):  # the highest frequencies stay within
         assert warped_mel(40, warp).sum(axis=0).min() > 0
+
+
+def test_sound_is_heard_as_of_vocal_tracts_of_several_lengths(generator):
+    sounds = [generator.normal(0, 0.1, size).astype("f4") for size in (900, 2400)]
+    audio = np.full((3, 2500), 0.5, "f4")  # behind the length, anything
+    for row, sound in zip(audio, sounds, strict=False):
+        row[: len(sound)] = sound
+    inputs = tf.constant(audio), tf.constant([900, 2400, 0])
+    mel, warps = LogMel(20), evenly_spaced(WARP, 5)
+    assert warps[2] == 1
+    np.testing.assert_allclose(warps, 1 / np.array(warps[::-1]))
+    features, silent = mel.tracts(*inputs, warps)
+    assert features.shape == (5, 3, 30, 20)
+    assert silent.numpy().tolist() == [False, False, True]
+    for place, warp in enumerate(warps):
+        for row, frames in enumerate(mel.rows(sounds, [warp] * 2)):
+            np.testing.assert_allclose(features[place, row, : len(frames)], frames, atol=1e-4)
+            assert not features[place, row, len(frames) :].numpy().any()  # padding
+
+    def network(frames):
+        return tf.reduce_max(frames[:, :, 3:5], axis=1) ** 2
+
+    expected = np.mean([network(part) for part in features], axis=0)
+    found, _ = heard(mel, network, *inputs, 5)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    once, _ = heard(mel, network, *inputs)
+    np.testing.assert_array_equal(once, network(mel(*inputs)[0]))
+    assert np.abs(found - once)[:2].max() > 0.01
+
+
+def test_sound_is_heard_at_several_tempos():
+    sound = np.concatenate([tone(0.2, hertz=400), tone(0.1, hertz=2000)])
+    inputs = tf.constant([sound]), tf.constant([2400])
+    sizes, places = [], []
+
+    def network(frames):
+        sizes.append(int(tf.shape(frames)[1]))
+        places.append(int(np.argmax(frames[0, :, 15]) > sizes[-1] / 2))
+        return tf.reduce_sum(frames, axis=1)
+
+    found, silent = heard(LogMel(20), network, *inputs, 1, 3)
+    assert sizes == [-(-2400 // hop) for hop in (69, 80, 93)]
+    assert places == [1, 1, 1]  # what is said later stays later
+    hops = [LogMel(20).tracts(*inputs, [1.0], hop)[0][0] for hop in (69, 80, 93)]
+    np.testing.assert_allclose(found, np.mean([network(x) for x in hops], axis=0), rtol=1e-5)
+    assert not silent.numpy().any()
+
+
+def test_features_that_are_given_are_heard_once():
+    given = PrecomputedFeatures([0.0, 1.0], [1.0, 2.0])
+    values = tf.random.stateless_normal([2, 4, 2], (0, 1)), tf.constant([4, 2])
+    found, silent = heard(given, lambda frames: frames, *values, 5, 3)
+    np.testing.assert_array_equal(found, given(*values)[0])
+    assert not silent.numpy().any()
 
 
 def test_soft_ends_are_cut_off():
