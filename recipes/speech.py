@@ -25,7 +25,7 @@ each is taken as it is.
 Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %. The sequences use
 each of the 300 recordings about six times, of speakers whose other recordings are in training:
 
-    digits-ctc 1.3   (17 minutes on a shared core; cut where it is quiet, nearest neighbour: 42.7)
+    digits-ctc 1.3   (17 minutes on a shared core; cut where it is quiet, nearest neighbour: 13.5)
 """
 
 from __future__ import annotations

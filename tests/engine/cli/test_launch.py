@@ -31,8 +31,14 @@ def launch(output, epochs, *more, **kwargs):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
         **kwargs,
     )
+
+
+def heed_interrupts():
+    """A shell has its background jobs ignore SIGINT, and their children inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(*args):

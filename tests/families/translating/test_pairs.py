@@ -66,7 +66,8 @@ def test_tables(read, header, said, name, sign):
 
 def test_columns_that_nothing_tells_are_asked_for(read):
     content = lines(("a", "b"), *ROWS, sign=",")
-    with pytest.raises(ZooError, match=r"There is: .*`--column text=NAME`"):
+    remedy = "`--column text=NAME --column translation=NAME`"
+    with pytest.raises(ZooError, match=rf"There is: .*{remedy}"):
         read("x.csv", content)
     assert read("x.csv", content, {"text": "a", "translation": "b"}) == (FOUND, [])
 
