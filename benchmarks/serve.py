@@ -270,7 +270,7 @@ def serve_bench(
     from zoo.serving.export import export
 
     target = Path(output)
-    result: dict[str, Any] = {"parts": {}}
+    result: dict[str, Any] = {"kind": "serve", "parts": {}}
     if target.exists():
         result = files.read_object(target, parts=dict)
     with tempfile.TemporaryDirectory() as folder:
