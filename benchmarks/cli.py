@@ -12,6 +12,18 @@ from zoo import files
 from zoo.cli import options
 from zoo.errors import ZooError
 
+# Options of several commands.
+_output = click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+_runs = click.option(
+    "--runs", default="runs", show_default=True, metavar="DIR", help="Folder of runs."
+)
+_data = click.option(
+    "--data", metavar="SOURCE", help="A source of the recipe's dataset, or a path."
+)
+_seed = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
+)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def benchmarks() -> None:
@@ -49,12 +61,10 @@ def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | 
 @benchmarks.command("held-out")
 @click.argument("name")
 @click.option("--by", required=True, metavar="COLUMN", help="Of the data, such as speaker.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
-@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Folder of runs.")
-@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset, or a path.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
-)
+@_output
+@_runs
+@_data
+@_seed
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
 )
@@ -85,7 +95,7 @@ def held_out_each(
 
 @benchmarks.command("small")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option(
     "--rows",
     "sizes",
@@ -128,12 +138,10 @@ def small_data(
     metavar="'KEY=VALUE …'",
     help="Settings of a stage; repeatable, in order.",
 )
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
-@click.option("--runs", default="runs", show_default=True, metavar="DIR", help="Folder of runs.")
-@click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset, or a path.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
-)
+@_output
+@_runs
+@_data
+@_seed
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Settings of all stages."
 )
@@ -169,11 +177,9 @@ def stages(
 @click.argument("name")
 @click.option("--peer", required=True, metavar="MODULE", help="Published example to race against.")
 @click.option("--target", required=True, type=float, help="Score to reach.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
-)
+@_seed
 @click.option(
     "--every", type=click.IntRange(1), default=25, show_default=True, help="Steps between scorings."
 )
@@ -194,14 +200,12 @@ def race(
 @benchmarks.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--peer", required=True, metavar="MODULE", help="The same networks elsewhere.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option("--picture", metavar="PNG", help="The JSON's name, ending in .png, by default.")
 @click.option("--race", metavar="NAME", help="The recipe that trains to a score; the first NAME.")
 @click.option("--target", type=float, default=0.88, show_default=True, help="Score to reach.")
 @click.option("--data", metavar="SOURCE", help="A source of the recipes' dataset.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
-)
+@_seed
 @click.option(
     "--pairs", type=click.IntRange(3), default=30, show_default=True, help="Batches of each recipe."
 )
@@ -246,7 +250,7 @@ def peers(
 
 @benchmarks.command()
 @click.argument("model")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option("--data", metavar="SOURCE", help="A source of the model's dataset.")
 def decoding(model: str, output: str, data: str | None) -> None:
     """Measure how many sentences MODEL translates per second, as a graph and in a Python loop."""
@@ -264,7 +268,7 @@ def decoding(model: str, output: str, data: str | None) -> None:
 
 @benchmarks.command()
 @click.argument("model")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 def generation(model: str, output: str) -> None:
     """Measure how many ids MODEL samples per second, as a graph and in a Python loop."""
     options.import_tensorflow()
@@ -278,7 +282,7 @@ def generation(model: str, output: str) -> None:
 
 @benchmarks.command("options")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option("--data", metavar="SOURCE", help="A source of the recipes' datasets.")
 @click.option(
     "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Passes of each way."
@@ -293,13 +297,11 @@ def training_options(names: tuple[str, ...], output: str, data: str | None, roun
 
 @benchmarks.command()
 @click.argument("name")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option(
     "--kills", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="How many."
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
-)
+@_seed
 @click.option("--data", metavar="SOURCE", help="A source of the recipe's dataset.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
@@ -344,7 +346,7 @@ def recovery(
 
 
 @benchmarks.command()
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option(
     "--part",
     "parts",
@@ -356,9 +358,7 @@ def recovery(
     "--batches", type=click.IntRange(1), default=10_000, show_default=True, help="How many."
 )
 @click.option("--kills", type=click.IntRange(1), default=100, show_default=True, help="How many.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all random numbers."
-)
+@_seed
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="At a time.  [default: cores]")
 def attack(
     output: str, parts: tuple[str, ...], batches: int, kills: int, seed: int, jobs: int | None
@@ -387,7 +387,7 @@ def attack(
 
 
 @benchmarks.command()
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option("--only", multiple=True, metavar="NAME", help="Cases whose names begin so.")
 def hosts(output: str, only: tuple[str, ...]) -> None:
     """Train on two and three hosts that are killed, cut off, or started in a wrong way.
@@ -404,7 +404,7 @@ def hosts(output: str, only: tuple[str, ...]) -> None:
 
 @benchmarks.command()
 @click.argument("model")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option(
     "--part",
     "parts",
@@ -432,7 +432,7 @@ def serve(model: str, output: str, parts: tuple[str, ...], **settings: Any) -> N
 
 @benchmarks.command()
 @click.argument("name")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
 )
@@ -447,7 +447,7 @@ def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
 
 @benchmarks.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option(
     "--rounds", type=click.IntRange(1), default=10, show_default=True, help="Requests to each."
 )
@@ -610,7 +610,7 @@ def intervals(models: tuple[str, ...], results: str, output: str | None, data: s
 @benchmarks.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.option("--reference", required=True, metavar="NAME", help="Recipe to compare others with.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 @click.option(
     "--windows",
     type=click.IntRange(1),
@@ -629,7 +629,7 @@ def forecasters(models: tuple[str, ...], reference: str, output: str, windows: i
 
 @benchmarks.command()
 @click.argument("names", metavar="MODEL...", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 def probes(names: tuple[str, ...], output: str) -> None:
     """Score sentiment models on short sentences of negation and contrast."""
     options.import_tensorflow()
@@ -640,7 +640,7 @@ def probes(names: tuple[str, ...], output: str) -> None:
 
 @benchmarks.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="FILE", help="JSON to write.")
+@_output
 def overlaps(names: tuple[str, ...], output: str) -> None:
     """Count the test rows of the recipes NAME whose text is in their training split, too."""
     options.import_tensorflow()

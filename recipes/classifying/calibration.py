@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from zoo.data.batching import Batches
 from zoo.metrics.classification import expected_calibration_error
 
 if TYPE_CHECKING:
@@ -40,13 +41,11 @@ def calibrate(
     """
     if len(labels) < MIN_ROWS:
         return {}
-    truth = np.searchsorted(np.array(classes), np.array(labels))
-    order = np.argsort(rows.lengths, kind="stable")
-    batches = [rows.padded(order[start : start + 64]) for start in range(0, len(order), 64)]
-    logits = np.empty((len(order), len(classes)))
-    logits[order] = np.log(
-        np.maximum(np.concatenate([model(batch, training=False) for batch in batches]), 1e-30)
-    )
+    found = Batches(rows, np.searchsorted(np.array(classes), np.array(labels)), batch_size=64)
+    parts = [found.take(index) for index in found.sorted_order()]
+    probabilities = np.concatenate([model(ids, training=False) for ids, _ in parts])
+    logits = np.log(np.maximum(probabilities.astype("float64"), 1e-30))
+    truth = np.concatenate([part for _, part in parts])
     temperature = best_temperature(logits, truth)
     before = _ece(logits, truth)
     layer = model.layers[-1]

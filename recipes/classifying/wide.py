@@ -31,7 +31,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from zoo.assets import Json
-from zoo.data.batching import Ragged
+from zoo.data.batching import Batches, Ragged
 
 FOLDS = 5
 MANY_ROWS = 2_000  # with more, one fold chooses the strength
@@ -124,11 +124,11 @@ def finalise(
     """
     layer, correction = model.get_layer("wide"), model.get_layer("correction")
     rows, labels = validation
-    order = np.argsort(rows.lengths, kind="stable")
-    truth = np.searchsorted(np.array(classes), np.array(labels)[order])
+    known = Batches(rows, np.searchsorted(np.array(classes), np.array(labels)), batch_size=64)
+    parts = [known.take(index) for index in known.sorted_order()]
+    truth = np.concatenate([part for _, part in parts])
     both = keras.Model(model.input, [layer.output, correction.output])
-    batches = [rows.padded(order[start : start + 64]) for start in range(0, len(order), 64)]
-    found = [[np.asarray(part) for part in both(batch)] for batch in batches]
+    found = [[np.asarray(part) for part in both(ids)] for ids, _ in parts]
     linear, network = (np.concatenate(part) for part in zip(*found, strict=True))
     weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
     scale = 1.0 if class_weight else len(labels) / (len(labels) + SHRINKAGE)

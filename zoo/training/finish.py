@@ -121,11 +121,10 @@ def _finalised(
     beside them has their SHA-256.
     """
     best, record = run.path / "model-best.keras", run.path / FINALISED
-    if record.exists():
-        with contextlib.suppress(ZooError):  # damaged: it is made again
-            known = files.read_json(record)
-            if isinstance(known, dict) and known.get("sha256") == files.sha256(best):
-                return known["parts"]
+    with contextlib.suppress(ZooError):  # missing or damaged: it is made again
+        known = files.read_object(record, sha256=str, parts=dict)
+        if known["sha256"] == files.sha256(best):
+            return known["parts"]
     parts = recipe.finalise(
         predictor.config, predictor.assets, predictor.model, splits, class_weight
     )
