@@ -3,6 +3,7 @@
 The fixtures of the command line and those that train are in `tests/support`.
 """
 
+import gc
 import importlib.util
 import os
 import sys
@@ -25,6 +26,13 @@ def import_package(folder):
     sys.modules[folder.name] = package
     spec.loader.exec_module(package)
 
+
+# Tracing makes many objects that live long, and looking for garbage among them took a tenth of the
+# time. A worker of pytest-xdist shares the cores with others.
+gc.set_threshold(10_000, 20)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 import_package(ROOT / "benchmarks")
 import_package(ROOT / "tests" / "support")
@@ -67,6 +75,12 @@ def pytest_collection_modifyitems(items):
     """Puts the files that take longest first."""
     places = {ROOT / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+def pytest_sessionfinish():
+    """Looks for garbage once; pytest does so five times at the end, which takes seconds each."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

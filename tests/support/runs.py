@@ -22,10 +22,12 @@ SETTINGS = {"epochs": 3, "batch_size": 2, "patience": 0, "units": 32, "learning_
 
 # Undisturbed runs, and beside them runs that go on from what a kill leaves: the folder of the
 # undisturbed run as it is on disk in the middle of a step. (A process is really killed in
-# test_signals_a_kill_and_a_damaged_checkpoint.) Each run is a process of its own, forked from one
+# test_a_signal_and_a_damaged_checkpoint.) Each run is a process of its own, forked from one
 # that has imported TensorFlow and not used it yet.
 REFERENCES = """
 import json, os, shutil, sys, traceback
+# On as many threads as a user's: runs are equal bit for bit on them, too.
+os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
 import keras, matplotlib.pyplot, pandas, scipy.stats, sklearn, tensorflow
 import zoo
 from zoo.training import callbacks, fit
@@ -84,10 +86,26 @@ for name in names:
 """
 
 
+# Modules that serve what another one serves, made in the same way, of other data.
+ALIKE = {
+    "chorales": "folk",
+    "digits": "speech",
+    "reviews": "characters",
+    "topics": "sentiment",
+    "words": "characters",
+}
+
+
 def last_of_each_module():
     """Returns the names of the recipes that stand for those of their modules."""
     recipes = [zoo.get_recipe(row["name"]) for row in zoo.list_models()]
     return sorted({recipe.module: recipe.name for recipe in recipes}.values())
+
+
+def of_modules(names, modules):
+    """Returns those of `names` whose recipes are of some modules of `recipes`."""
+    modules = {f"recipes.{module}" for module in modules}
+    return [name for name in names if zoo.get_recipe(name).module.__name__ in modules]
 
 
 def recipe_of_task(task):
@@ -100,13 +118,17 @@ def pytest_generate_tests(metafunc):
 
     What takes long is of the engine, the loss and the data, which a module's recipes share. The
     mark `few` names the modules that differ in what a test is about; all others are slow then.
+    With the mark `served`, those of `ALIKE` are slow.
     """
     if "chosen" in metafunc.fixturenames:
         names, fast = [row["name"] for row in zoo.list_models()], last_of_each_module()
         if mark := metafunc.definition.get_closest_marker("few"):
-            modules = {f"recipes.{module}" for module in mark.args}
-            fast = [name for name in fast if zoo.get_recipe(name).module.__name__ in modules]
-            assert len(fast) == len(modules)
+            fast = of_modules(fast, mark.args)
+            assert len(fast) == len(mark.args)
+        elif metafunc.definition.get_closest_marker("served"):
+            alike = of_modules(fast, ALIKE)
+            assert len(alike) == len(ALIKE)
+            fast = [name for name in fast if name not in alike]
         slow = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in fast]
         metafunc.parametrize("chosen", [*fast, *slow], scope="module")
 
