@@ -48,6 +48,8 @@ TOGETHER = [
     "tests/engine/serving/test_rows.py",
     "tests/engine/contract/test_portable.py",
     "tests/engine/contract/test_inspect.py",
+    "tests/engine/test_usage.py",
+    "tests/families/translating/test_predict_search.py",
 ]
 
 # Files that take longest, in the order in which workers take them: the last file of a session then
@@ -66,7 +68,6 @@ LONGEST = [
     "tests/engine/cli/test_predict.py",
     "tests/engine/cli/test_train.py",
     "tests/engine/test_quiet.py",
-    "tests/families/translating/test_predict_search.py",
     "tests/families/prices/test_backtest.py",
 ]
 
@@ -75,6 +76,17 @@ def pytest_collection_modifyitems(items):
     """Puts the files that take longest first."""
     places = {ROOT / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+def pytest_runtest_setup(item):
+    """Runs the graphs of fast tests as they are traced.
+
+    To optimise a graph takes longer than to run it once, on a few rows. Processes that tests start,
+    exports there, and slow tests have graphs optimised as users have.
+    """
+    config = getattr(sys.modules.get("tensorflow"), "config", None)
+    if config and item.config.option.markexpr == "not slow":
+        config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def pytest_sessionfinish():

@@ -160,7 +160,7 @@ def overwriting(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("overwriting") / "run"
     shutil.copytree(trained, folder)
     (folder / "notes.txt").write_text("dear diary")
-    process = start("--seed=1", "-o", folder, "--overwrite", epochs=1)
+    process = start("--seed=1", "-o", folder, "--overwrite", epochs=3, patience=0)
     try:
         # The window is small: from the first checkpoint on, until the epoch is over.
         wait_for(process, lambda: list((folder / "checkpoint").glob("00000-*.npz")))
@@ -190,7 +190,12 @@ def test_the_second_training_says_who_trains_there(overwriting, cli):
     cli("evaluate", folder)
 
 
-NEW = {**CALL, "settings": {**SETTINGS, "batch_size": 1, "epochs": 1}, "seed": 1, "quiet": False}
+NEW = {
+    **CALL,
+    "settings": {**SETTINGS, "batch_size": 1, "epochs": 3, "patience": 0},
+    "seed": 1,
+    "quiet": False,
+}
 
 
 @pytest.mark.parametrize("again", ["same", "overwrite", "old"])

@@ -7,6 +7,7 @@ test must not change a folder that it shares; it copies it.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -307,6 +308,14 @@ def run_of(once, disturb, chosen_names, settings, request):
         return once(f"run-{name}", make)
 
     return run_of
+
+
+@pytest.fixture(scope="session")
+def pack_of(once):
+    """Takes a recipe's name; returns a folder with its pretrained model, not to be changed."""
+    return lambda name: once(
+        f"pack-{name}", lambda folder: shutil.copytree(zoo.pretrained(name), folder)
+    )
 
 
 @pytest.fixture(scope="session")

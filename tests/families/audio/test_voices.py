@@ -3,6 +3,7 @@
 import wave
 
 import numpy as np
+
 import zoo
 from recipes.audio import VOICES, read_recording
 
