@@ -21,7 +21,8 @@ import zoo
 # behaves as a large one does; the learning rate makes answers differ from row to row.
 SETTINGS = {"epochs": 3, "batch_size": 2, "patience": 0, "units": 32, "learning_rate": 0.01}
 
-# Undisturbed runs, and beside them runs that go on from what a kill leaves: the folder of the
+# Undisturbed runs, each the first of its process; some of them again, in one process; and beside
+# them runs that go on from what a kill leaves: the folder of the
 # undisturbed run as it is on disk in the middle of a step. (A process is really killed in
 # test_a_signal_and_a_damaged_checkpoint.) Each run is a process of its own, forked from one
 # that has imported TensorFlow and not used it yet.
@@ -33,7 +34,7 @@ import keras, matplotlib.pyplot, pandas, scipy.stats, sklearn, tensorflow
 import zoo
 from zoo.training import callbacks, fit
 
-folder, settings, resumed, *names = sys.argv[1:]
+folder, settings, resumed, repeated, *names = sys.argv[1:]
 # What is served is traced again, and checked, by the tests that need it.
 fit.check_served = lambda *_: None
 
@@ -62,6 +63,11 @@ def resume(name):
     train(name, "killed", resume=True)
 
 
+def train_again(names):
+    for name in names.split():
+        train(name, "again", quiet=True)
+
+
 def forked(log, function, name):
     child = os.fork()
     if not child:
@@ -84,6 +90,8 @@ for name in names:
     forked(os.devnull, train_whole, name)
     if name in resumed.split():
         forked(f"{folder}/{name}.log", resume, name)
+if repeated:
+    forked(os.devnull, train_again, repeated)
 """
 
 
@@ -265,10 +273,13 @@ def disturb(request, shared, chosen_names, settings):
 
     They are trained on their samples. `whole/<name>` was undisturbed; `killed/<name>`, of recipes
     that a test of `disturbed` takes, has gone on from what that run had written in the middle of
-    its second epoch, with the output of the process in `<name>.log`.
+    its second epoch, with the output of the process in `<name>.log`. `again/<name>`, of the names
+    of `quickest`, was trained in one process, if a test takes `repeated`.
     """
     resumed = " ".join(sorted(asked(request, "chosen", "disturbed")))
-    arguments = [json.dumps(settings), resumed, *chosen_names]
+    needed = any("repeated" in item.fixturenames for item in request.session.items)
+    repeated = " ".join(quickest(chosen_names)) if needed else ""
+    arguments = [json.dumps(settings), resumed, repeated, *chosen_names]
     return lambda: shared("references", REFERENCES, arguments)
 
 
@@ -276,6 +287,19 @@ def disturb(request, shared, chosen_names, settings):
 def disturbed(disturb):
     """The folder of undisturbed and killed runs, see `disturb`."""
     return disturb()
+
+
+def quickest(names):
+    """Returns two names of recipes that take little time to train."""
+    first, *others = names
+    others.sort(key=lambda name: zoo.get_recipe(name).topology != "one-to-one")
+    return [*others[:1], first]
+
+
+@pytest.fixture(scope="session")
+def repeated(disturb):
+    """A folder with runs that others came before in their process, see `disturb`."""
+    return disturb() / "again"
 
 
 @pytest.fixture(scope="session")
