@@ -22,10 +22,9 @@ import zoo
 SETTINGS = {"epochs": 3, "batch_size": 2, "patience": 0, "units": 32, "learning_rate": 0.01}
 
 # Undisturbed runs, each the first of its process; some of them again, in one process; and beside
-# them runs that go on from what a kill leaves: the folder of the
-# undisturbed run as it is on disk in the middle of a step. (A process is really killed in
-# test_a_signal_and_a_damaged_checkpoint.) Each run is a process of its own, forked from one
-# that has imported TensorFlow and not used it yet.
+# them runs that go on from what a kill leaves: the folder of the undisturbed run as it is on disk
+# in the middle of a step. (A process is really killed in test_a_signal_and_a_damaged_checkpoint.)
+# The processes are forked from one that has imported TensorFlow and not used it yet.
 REFERENCES = """
 import json, os, shutil, sys, traceback
 # On as many threads as a user's: runs are equal bit for bit on them, too.

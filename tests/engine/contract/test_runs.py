@@ -1,7 +1,6 @@
 """A run of any recipe can be killed, goes on as if nothing had happened, and can be repeated."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
