@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -655,6 +655,26 @@ class Predictor:
         # Whatever may be wrong is found here, before the first piece.
         begun = self.begin(given)
         return generation.stream(self.signatures[STEP], begun, symbols, seed, **options)
+
+    def follow(self, parts: Iterable[Any]) -> Iterator[dict[str, str]]:
+        """Returns an iterator over the answers to one input that arrives in parts.
+
+        Args:
+          parts: the values of each part, float32 `(values,)`, such as the samples of a microphone,
+            -1 … 1 at 8 kHz. The answer to a part comes before the next part is asked for.
+
+        Returns:
+          For each part, and once at the end, `text`: what is settled now and does not change any
+          more; and `partial`: what was found behind it, which may still change. All `text` one
+          after another, with spaces between, is the answer.
+
+        Raises:
+          UsageError: the model does not answer an input in parts (`capabilities` has no
+            `"streaming"`), or a part is no such input.
+        """
+        from zoo.serving import following
+
+        return following.follow(self, parts)
 
     def begin(self, given: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns `logits` of the first id after a seed, and the state there, of one row.
