@@ -47,7 +47,7 @@ async def follow(service: Service, target: Target, request: Request) -> Response
         if predictor is None:
             raise invalid(f"{target.name} is no model of this package that answers a stream.")
         try:
-            follower = Follower(predictor)
+            follower = predictor.follower()
         except UsageError as error:
             raise invalid(str(error)) from error
     except BaseException:

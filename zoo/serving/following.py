@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.serving.capabilities import CHUNK
 from zoo.serving.inputs import LENGTH, input_specs
-
-if TYPE_CHECKING:
-    from zoo.serving.predictor import Predictor
 
 STATE = ("state", "state_length", "state_settled")
 
@@ -21,20 +17,12 @@ class Follower:
     """One input that arrives in parts, and its state.
 
     Args:
-      predictor: of a model that has the capability `streaming`.
-
-    Raises:
-      UsageError: it has not.
+      function: the signature of the capability.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
-        if "streaming" not in predictor.capabilities:
-            raise UsageError(
-                f"{predictor.name} does not answer an input that arrives in parts. "
-                "Give predict() the whole input."
-            )
-        self._function = predictor.signatures[CHUNK]
-        specs = input_specs(self._function)
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        specs = input_specs(function)
         (self._input,) = [name for name in specs if name not in (*STATE, LENGTH, "last")]
         self._state: Mapping[str, Any] = {
             "state": np.zeros((1, 0), np.float32),
@@ -73,13 +61,8 @@ class Follower:
         return {name: found[name].numpy()[0].decode() for name in ("text", "partial")}
 
 
-def follow(predictor: Predictor, parts: Iterable[Any]) -> Iterator[dict[str, str]]:
-    """Returns an iterator over the answers to the parts of one input; see `Predictor.follow`."""
-    follower = Follower(predictor)  # what is wrong is found here, before the first part
-
-    def answers() -> Iterator[dict[str, str]]:
-        for part in parts:
-            yield follower.add(part)
-        yield follower.add((), last=True)
-
-    return answers()
+def answers(follower: Follower, parts: Iterable[Any]) -> Iterator[dict[str, str]]:
+    """Yields the answer to each part of one input, and that to its end."""
+    for part in parts:
+        yield follower.add(part)
+    yield follower.add((), last=True)

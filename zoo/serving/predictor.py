@@ -31,10 +31,10 @@ from zoo.errors import (
 )
 from zoo.processes import use_tensorflow
 from zoo.recipe import Picture, Recipe
-from zoo.serving import capabilities, generation, rows
+from zoo.serving import capabilities, following, generation, rows
 from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers, best_of
-from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, SEARCH, STEP, Specs
+from zoo.serving.capabilities import ANSWER, BEGIN, CHUNK, GENERATE, SEARCH, STEP, Specs
 from zoo.serving.find import (
     WEIGHTS,
     about,
@@ -672,9 +672,20 @@ class Predictor:
           UsageError: the model does not answer an input in parts (`capabilities` has no
             `"streaming"`), or a part is no such input.
         """
-        from zoo.serving import following
+        return following.answers(self.follower(), parts)
 
-        return following.follow(self, parts)
+    def follower(self) -> following.Follower:
+        """Returns what takes the parts of one input one by one; see `follow`, which uses it.
+
+        Raises:
+          UsageError: as `follow`.
+        """
+        if "streaming" not in self.capabilities:
+            raise UsageError(
+                f"{self.name} does not answer an input that arrives in parts. "
+                "Give predict() the whole input."
+            )
+        return following.Follower(self.signatures[CHUNK])
 
     def begin(self, given: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns `logits` of the first id after a seed, and the state there, of one row.

@@ -18,6 +18,7 @@ import tensorflow as tf
 from tests.support.waiting import wait_until
 from zoo.errors import UsageError
 from zoo.server.config import ModelConfig
+from zoo.serving.following import Follower
 
 GENERATE = "/v1/models/half:generate"
 FOLLOW = "/v1/models/half:follow"
@@ -80,10 +81,8 @@ class Listener:
 
     name = "listener"
     labels = ()
-    capabilities = frozenset(["streaming"])
 
-    @property
-    def signatures(self):
+    def follower(self):
         specs = [
             tf.TensorSpec(shape, dtype, name=name)
             for name, shape, dtype in (
@@ -110,7 +109,7 @@ class Listener:
                 "problem": tf.where(length < 50_000, "", "Too long."),
             }
 
-        return {"chunk": chunk}
+        return Follower(chunk)
 
 
 @pytest.fixture
