@@ -79,7 +79,7 @@ def chunk_signature(
         now = place < end[:, tf.newaxis]
         fresh = (place >= settled[:, tf.newaxis]) & ~refused[:, tf.newaxis]
         cut = tf.maximum(end - round(CONTEXT * encoder.rate / step), 0)
-        rest = _behind(sound, total, tf.where(last, tf.reduce_max(total), cut * step))
+        rest = _behind(sound, total, tf.where(last, total, cut * step))
         rest = _chosen(refused, (state, state_length), rest)
         return {
             "text": written(_words(logits, now & fresh)),
