@@ -66,8 +66,8 @@ def client(home, tmp_path_factory):
             run_sync(manager.shutdown_kernel)(now=True)
 
 
-# Between two notebooks: no name, figure or layer of the one before is left. What is served is traced
-# and checked before a training; here, as in support/runs.py, when it answers.
+# Between two notebooks: no name, figure or layer of the one before is left. Before a training, what
+# will be served is traced and checked; here, as in support/runs.py, it is traced when it answers.
 RESET = """
 %reset -f
 import os, sys
