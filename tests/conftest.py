@@ -65,10 +65,12 @@ LONGEST = [
     "tests/engine/contract/test_replicas.py",
     "tests/engine/serving/test_pretrained.py",
     "tests/engine/contract/test_own_recipe.py",
-    "tests/engine/cli/test_predict.py",
-    "tests/engine/cli/test_train.py",
-    "tests/engine/test_quiet.py",
+    "tests/engine/test_averages.py",
+    "tests/families/classifying/test_ensemble.py",
+    "tests/families/classifying/test_distillation.py",
+    "tests/engine/cli/test_evaluate_export.py",
     "tests/families/prices/test_backtest.py",
+    "tests/test_architecture.py",
 ]
 
 
