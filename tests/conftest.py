@@ -29,7 +29,7 @@ def import_package(folder):
 
 # Tracing makes many objects that live long, and looking for garbage among them took a tenth of the
 # time. A worker of pytest-xdist shares the cores with others.
-gc.set_threshold(10_000, 20)
+gc.set_threshold(5_000, 10)
 if "PYTEST_XDIST_WORKER" in os.environ:
     for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
