@@ -42,7 +42,7 @@ from recipes.classifying.imdb import IMDB
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Demo, Objective, Teacher
+from zoo.recipe import Answers, Demo, Objective, Packed, Start, Teacher
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -132,6 +132,12 @@ def adapt(config: Config, train: Examples, based: bool) -> dict[str, Any]:
 
     rows = len(train["text"])
     return small.settings(rows, config.epochs, config.batch_size, config.patience, based)
+
+
+def start(config: Config, train: Examples, packed: Packed) -> Start:
+    from recipes.classifying import starts
+
+    return starts.choose(config, train, packed)
 
 
 def augment(config: Config, train: Examples) -> Examples:

@@ -70,7 +70,8 @@ class Options:
       strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
-      base: model whose weights training goes on from.
+      base: model whose weights training goes on from; `"none"`: from scratch; None: from scratch,
+        unless the recipe chooses its packed weights by the rows of custom data.
       class_weight: `"balanced"`, `"none"`, class name to the weight of its rows, or None.
       teachers: names of simple methods, recipes or folders; see `zoo.distil`.
       unlabelled: source or path of rows without a label that they answer.
