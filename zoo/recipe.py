@@ -248,7 +248,7 @@ class Start:
     Attributes:
       packed: whether it does.
       text: why, for people: what follows "starts from the packed NAME: ".
-      facts: the numbers that decided it, which JSON can hold.
+      facts: the numbers that decided it, which JSON can hold; none where the weights do not fit.
     """
 
     packed: bool

@@ -60,7 +60,7 @@ from zoo.training.optimizer import compile_model
 from zoo.training.overwrite import discard, set_aside, settle
 from zoo.training.replicas import Votes, distribute, prepare
 from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
-from zoo.training.starts import choose_start, read_start, remedy
+from zoo.training.starts import choose_start, read_start, start_line
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
 from zoo.training.transfer import NONE as NO_BASE
 from zoo.training.transfer import (
@@ -386,7 +386,7 @@ def _train_in(
     if overwrite or not workers.of_chief(is_run(run.path)):
         start = workers.of_chief(choose_start(recipe, config, options, splits))
         if start:
-            progress.log(f"  {start['text']} ({remedy(start)})")
+            progress.log(f"  {start_line(start)}")
         if start and start["packed"]:
             origin = load_base(_base(recipe, options, start), trust)
             config = override(base_config(recipe, origin), settings)

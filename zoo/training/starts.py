@@ -34,7 +34,8 @@ def choose_start(
 
     Returns:
       `packed`, whether the run starts from the packed weights; `text`, for people; `model`, the
-      recipe that they are of, and the `sha256` of the pack; and the numbers that decided it.
+      recipe that they are of, and the `sha256` of the pack; `weighed`, whether they could be used;
+      and the numbers that decided it.
     """
     if options.base is not None or options.teachers or options.tiny or not splits.custom:
         return None
@@ -60,13 +61,17 @@ def _record(recipe: Recipe, entry: Mapping[str, Any], start: Start) -> dict[str,
         "text": f"{verb} from the packed {recipe.name}: {start.text}",
         "model": recipe.name,
         "sha256": entry["sha256"],
+        "weighed": bool(start.facts),
         **start.facts,
     }
 
 
-def remedy(start: Mapping[str, Any]) -> str:
-    """Says how a user decides otherwise."""
-    return f"--from {'none' if start['packed'] else start['model']} decides otherwise"
+def start_line(start: Mapping[str, Any]) -> str:
+    """Says for people what was chosen, and how to decide otherwise where that is possible."""
+    other = " (--from none: from scratch)" if start["packed"] else ""
+    if not start["packed"] and start["weighed"]:
+        other = f" (--from {start['model']}: it does)"
+    return start["text"] + other
 
 
 def read_start(folder: Path | None) -> dict[str, Any] | None:
