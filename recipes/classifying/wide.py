@@ -114,8 +114,9 @@ def finalise(
       wide: of `fit`.
       classes: the class names, sorted.
       train, validation: word ids, and classes.
-      class_weight: class name to the weight of its rows in the loss, that the network was trained
-        with; 1 for others. A linear model that answers alone is fitted with it.
+      class_weight: class name to the weight w of its rows in the loss, that the network was trained
+        with; 1 for others. log w is added to the bias of the linear model, which is fitted without:
+        that makes of its probabilities those that have the least weighted loss.
 
     Returns:
       `text`, for people; `wide` and `together`, the accuracy of the wide part alone and of the
@@ -130,7 +131,9 @@ def finalise(
     both = keras.Model(model.input, [layer.output, correction.output])
     found = [[np.asarray(part) for part in both(ids)] for ids, _ in parts]
     linear, network = (np.concatenate(part) for part in zip(*found, strict=True))
-    weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
+    by_class = np.array([class_weight.get(name, 1.0) for name in classes])
+    weights = by_class[truth]
+    linear = linear + np.log(by_class)  # as in training: `zoo.training.class_weight.weighted`
     scale = 1.0 if class_weight else len(labels) / (len(labels) + SHRINKAGE)
     scale *= _helps(linear, scale * network, truth, weights)
     correction.set_weights([scale * value for value in correction.get_weights()])
@@ -147,11 +150,8 @@ def finalise(
     features = sparse.vstack(
         [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
     )
-    truths = np.array([*train[1], *labels])
-    alone = facts["share"] == 1
-    counts = [class_weight.get(name, 1.0) if alone else 1.0 for name in truths.tolist()]
-    fitted = _regression(wide["strength"]).fit(features, truths, counts)
-    _give(layer, {**wide, **_weights(fitted)})
+    fitted = _weights(_regression(wide["strength"]).fit(features, [*train[1], *labels]))
+    _give(layer, {**wide, **fitted, "bias": np.array(fitted["bias"]) + np.log(by_class)})
     return {"text": _text(facts, len(labels), bool(class_weight)), **facts}
 
 

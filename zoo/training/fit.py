@@ -52,6 +52,7 @@ from zoo.training.class_weight import (
     parse_class_weight,
     weight_by_class,
     weighted,
+    weighted_validation,
 )
 from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lessons import check_teachers, take_lesson
@@ -439,6 +440,7 @@ def _train_in(
         class_weight = files.read_object(run.path / "data.json").get("class_weight", class_weight)
     by_class = weight_by_class(class_weight, labels, training.y, number)
     training, weights = weighted(training, by_class)
+    validation, row_weights = weighted_validation(validation, training, by_class)
     more: dict[str, Any] = {"teaching": lesson.about} if lesson else {}
     if by_class:
         named = {labels[each]: weight for each, weight in by_class.items()}
@@ -488,7 +490,7 @@ def _train_in(
     )
     state = _fit(
         recipe, config, run, model, workers, votes, training, validation, options.seed,
-        checkpoint_seconds, progress, custom, weights, stop,
+        checkpoint_seconds, progress, custom, weights, row_weights, stop,
     )  # fmt: skip
     workers.finish()
     if workers.chief:
@@ -535,6 +537,7 @@ def _fit(
     progress: Progress,
     custom: Custom,
     weights: dict[int, float] | None,
+    row_weights: dict[int, float] | None,
     asked: threading.Event | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
@@ -561,6 +564,9 @@ def _fit(
 
     progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
+    if row_weights:  # then there is one replica
+        values = tf.constant([row_weights[number] for number in range(len(row_weights))])
+        held_out = held_out.map(lambda x, y: (x, y, tf.gather(values, y)))
     with StopSignal(asked) as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
             before = state.seconds

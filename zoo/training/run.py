@@ -1,6 +1,7 @@
 """A run folder: what is in it, and whether a run may go on in it.
 
-config.json        recipe, resolved config, options of the run, version
+config.json        recipe, resolved config, options of the run, version; of custom data, what was
+                   changed for them (adapted), and whether it starts from packed weights (start)
 environment.json   versions, platform, hardware class
 data.json          which data was used, rows, fingerprint
 assets.json        what was learnt from the data besides weights
