@@ -25,7 +25,8 @@ A softmax over the classes answers.
 Words are dropped at random in training (Iyyer et al. 2015), so that no single one decides.
 
 From a few hundred rows, such a network learns less than a linear model of words and word pairs.
-Then both answer together, and the network corrects the linear model (`recipes.classifying.wide`).
+Then both answer together, and the network corrects the linear model (`recipes.classifying.wide`);
+or it starts from weights that know such texts already (`recipes.classifying.starts`).
 
 Accuracy on the official test split of IMDB (results/), in % (each a few minutes on 2 cores):
 

@@ -47,6 +47,8 @@ def choose(config: Any, train: Examples, packed: Packed) -> Start:
     ]
     if others:
         return Start(False, f"it has {'; '.join(others)}")
+    if len(set(train["label"])) < 2:
+        return Start(False, "the training rows have one class")
     count = len(train["text"])
     if count > MAX_ROWS:
         reason = f"it is not weighed with more than {MAX_ROWS:,} training rows"
