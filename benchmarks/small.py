@@ -182,14 +182,22 @@ def means(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 1 - run["parts"]["share"] if run["parts"] else 1 for run in group
             ),
             "starts": sum(run.get("start", {}).get("packed", False) for run in group),
-            "packed": (
-                statistics.mean(run["packed"] for run in group)
-                if all("packed" in run for run in group)
-                else None
-            ),
+            "packed": _mean_of([_packed(run) for run in group]),
         }
         for (data, _), group in sorted(groups.items())
     ]
+
+
+def _packed(run: dict[str, Any]) -> float | None:
+    """Returns the accuracy from packed weights, which may be the default's; None: not tried."""
+    if run.get("start", {}).get("packed"):
+        return run["accuracy"]
+    return run.get("packed")
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.mean(known) if len(known) == len(values) else None
 
 
 def _parts(dataset: Dataset, source: str) -> tuple[Examples, Examples]:
