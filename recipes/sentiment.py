@@ -25,7 +25,8 @@ A softmax over the classes answers.
 Words are dropped at random in training (Iyyer et al. 2015), so that no single one decides.
 
 From a few hundred rows, such a network learns less than a linear model of words and word pairs.
-Then both answer together, and the network corrects the linear model (`recipes.classifying.wide`).
+Then both answer together, and the network corrects the linear model (`recipes.classifying.wide`);
+or it starts from weights that know such texts already (`recipes.classifying.starts`).
 
 Accuracy on the official test split of IMDB (results/), in % (each a few minutes on 2 cores):
 
@@ -42,7 +43,7 @@ from recipes.classifying.imdb import IMDB
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Demo, Objective, Teacher
+from zoo.recipe import Answers, Demo, Objective, Packed, Start, Teacher
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -132,6 +133,12 @@ def adapt(config: Config, train: Examples, based: bool) -> dict[str, Any]:
 
     rows = len(train["text"])
     return small.settings(rows, config.epochs, config.batch_size, config.patience, based)
+
+
+def start(config: Config, train: Examples, packed: Packed) -> Start:
+    from recipes.classifying import starts
+
+    return starts.choose(config, train, packed)
 
 
 def augment(config: Config, train: Examples) -> Examples:

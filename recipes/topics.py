@@ -40,6 +40,7 @@ from recipes.sentiment import (
     prepare,
     serve,
     show,
+    start,
     teachers,
     token_labels,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "prepare",
     "serve",
     "show",
+    "start",
     "teachers",
     "token_labels",
 ]

@@ -56,6 +56,9 @@ Functions that a module has only where there is something to do:
   to number for each row, where `examples` have it.
 - `adapt(config, train, based)`: settings that suit the training rows of custom data, name to value,
   where the user gives none; `based` is whether training begins with the weights of a model.
+- `start(config, train, packed)`: a `Start`: whether training on custom data begins with the packed
+  weights of the recipe, a `Packed`, where the user does not say so; None where it is not weighed.
+  It sees training rows alone, is deterministic, and says why.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `finalise(config, assets, model, splits, class_weight)`: what is done to the network of the best
@@ -222,6 +225,36 @@ class Option:
     metavar: str = "TEXT"
     flags: tuple[str, ...] = ()
     type: type[str] | type[int] = str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
+class Packed:
+    """The packed weights of a recipe, which `start` weighs.
+
+    Attributes:
+      name: of the recipe.
+      config: that they were trained with.
+      load: unpacks and loads them, a `zoo.serving.Predictor`.
+    """
+
+    name: str
+    config: Config
+    load: Callable[[], Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
+class Start:
+    """Whether training begins with packed weights.
+
+    Attributes:
+      packed: whether it does.
+      text: why, for people: what follows "starts from the packed NAME: ".
+      facts: the numbers that decided it, which JSON can hold; none where the weights do not fit.
+    """
+
+    packed: bool
+    text: str
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
@@ -393,6 +426,11 @@ class Recipe:
         if hasattr(self.module, "adapt"):
             return self.module.adapt(config, train, based)
         return {}
+
+    def start(self, config: Config, train: Examples, packed: Packed) -> Start | None:
+        if hasattr(self.module, "start"):
+            return self.module.start(config, train, packed)
+        return None
 
     def finalise(
         self,

@@ -70,6 +70,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         ),
         "",
         *([f"Warning: {warning}", ""] if (warning := one_class(test)) else []),
+        *_start(config.get("start")),
         *_teaching(data.get("teaching")),
         *_class_weight(data.get("class_weight")),
         *([f"{metrics['parts']['text']}.", ""] if metrics.get("parts") else []),
@@ -100,6 +101,15 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         *(["", warning] if (warning := getattr(recipe.module, "WARNING", "")) else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _start(start: dict[str, Any] | None) -> list[str]:
+    """Whether training started from packed weights, where the training rows decided that."""
+    if start is None:
+        return []
+    verb = "Training started" if start["packed"] else "Training did not start"
+    reason = start["text"].partition(": ")[2]
+    return [f"{verb} from the packed `{start['model']}`: {reason}.", ""]
 
 
 def _teaching(about: dict[str, Any] | None) -> list[str]:
