@@ -16,7 +16,7 @@ from zoo.cli.model_options import ModelCommand
 from zoo.config import FILE_PRECISIONS
 from zoo.data.formats import value_of
 from zoo.data.reading import Reading
-from zoo.errors import UsageError, shortened, suggest
+from zoo.errors import UsageError, ZooError, shortened, suggest
 from zoo.serving.answers import best_of
 
 if TYPE_CHECKING:
@@ -143,9 +143,11 @@ def predict(
 
     predictor = load(model, trust=trust)
     if engine in FILE_PRECISIONS:
+        from zoo import quiet
         from zoo.serving.portable import twin
 
-        twin.make(predictor, engine)
+        with quiet.silent_stderr():  # converters write there
+            twin.make(predictor, engine)
         _answered_at_once(*asked)
         return
     names, asks = predictor.input_names, predictor.recipe.reads_input
@@ -256,14 +258,16 @@ def _make_twin(
     predictor: Predictor, texts: list[str], answers: Sequence[Row], verbose: bool
 ) -> None:
     """Makes the twin of a packed model, so that it answers at once the next time."""
-    from zoo.serving.portable import bundle, twin
+    from zoo import quiet
+    from zoo.serving.portable import twin
 
     if not twin.can_have_twin(predictor):
         return
     sys.stdout.flush()  # nobody has to wait for what comes
     for name in twin.ENGINES:
         try:
-            twin.make(predictor, name, texts, answers)
+            with quiet.silent_stderr():  # converters write there
+                twin.make(predictor, name, texts, answers)
         except ZooError as error:
             if verbose:
                 click.echo(f"note: no twin is kept: {options.printable(str(error))}", err=True)

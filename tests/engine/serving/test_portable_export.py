@@ -101,7 +101,8 @@ def test_a_packed_model_has_a_twin_once_it_was_exported(version, tmp_path, monke
     twin.keep("imdb-lstm", version, "onnx")
     twin.keep("imdb-lstm", version, "onnx")  # it is there
     folder, name = twin.find_twin("imdb-lstm")
-    assert folder.is_relative_to(tmp_path) and name == "onnx"
+    assert folder.is_relative_to(tmp_path)
+    assert name == "onnx"
     assert twin.find_twin("imdb-lstm", ["litert"]) is None
     assert twin.answers(folder, TEXTS) == [
         dict(sorted(answer.items())) for answer in portable.load(version).predict(TEXTS)
