@@ -37,6 +37,7 @@ UNTIMED = 2  # rounds in which graphs are traced and compiled
 
 # Recurrent layers alone: units, and rows of a batch. Their inputs have 64 features.
 UNITS, LAYER_ROWS, FEATURES = (64, 128, 512), (1, 4, 16, 64, 256), 64
+LARGEST = 64 * 512  # rows times units
 LAYERS = (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 
 Work = Callable[[], Any]
@@ -229,6 +230,8 @@ def _layers(
                 )
                 functions[kernel.partition(" ")[0]] = function
             for count in LAYER_ROWS:
+                if count * size > LARGEST:
+                    continue
                 x = np.random.default_rng(0).normal(size=(count, WORDS, FEATURES))
                 given = tf.constant(x, tf.float32)
                 works = {

@@ -1,0 +1,29 @@
+"""`python -m benchmarks latency`: answers of every engine beside PyTorch's."""
+
+import pytest
+
+from benchmarks.latency_table import render
+
+
+def test_engines_answer_in_turn(tmp_path):
+    pytest.importorskip("torch", reason="the extra [bench] is not installed")
+    from benchmarks.latency import measure
+    from zoo import files
+
+    path = tmp_path / "latency.json"
+    result = measure(path, ["imdb-gru"], rows=(1, 2), units=(4,), rounds=2)
+    assert result == files.read_json(path)
+    one, two = result["networks"]["imdb-gru"].values()
+    ours = {"pytorch", "keras", "saved_model", "saved_model_text"}
+    assert ours <= set(one) | set(result["problems"])
+    assert not {"onnx", "litert"} & set(two)
+    for each in one.values():
+        assert 0 < each["fastest"] <= each["milliseconds"]
+    assert {row["layer"] for row in result["layers"]} == {"SimpleRNN", "LSTM", "GRU"}
+
+
+def test_the_table():
+    engines = {"pytorch": {"milliseconds": 2.0, "ratio": 1.0}, "onnx": {"ratio": 0.25}}
+    table = render({"networks": {"a": {"1": engines, "32": {"pytorch": engines["pytorch"]}}}})
+    assert "| `a` | 1 | 2 ms | – | – | – | – | 0.25 |" in table
+    assert len(table.splitlines()) == 4
