@@ -60,7 +60,7 @@ def measure(
       names: of packed models that the peer knows.
       rows: of the batches that are answered.
       units: of the layers that are timed alone.
-      rounds: in which a single row is answered; of larger batches fewer, at least 5.
+      rounds: in which a single row is answered; of larger batches fewer, at least 10.
       peer: module with `setup` and `Twin`, see `benchmarks.peer_comparison`.
       log: takes a line for each measurement.
 
@@ -88,7 +88,7 @@ def measure(
                 texts, ids = _requests(predictor, count)
                 works = engines.works(texts, ids)
                 _check(works, name)
-                measured = _raced(works, max(5, rounds // count))
+                measured = _raced(works, rounds if count == 1 else max(10, rounds // 4))
                 networks[name][str(count)] = measured
                 log(f"{name}, {count} rows: " + _line(measured))
     result = {
@@ -237,7 +237,7 @@ def _layers(
                 works = {
                     name: functools.partial(function, given) for name, function in functions.items()
                 }
-                measured = _raced(works, max(5, rounds // count))
+                measured = _raced(works, rounds if count == 1 else max(10, rounds // 4))
                 log(f"{kind.__name__} of {size}, {count} rows: " + _line(measured))
                 yield {"layer": kind.__name__, "units": size, "rows": count, "kernels": measured}
 

@@ -26,7 +26,7 @@ from keras import activations, layers
 from zoo.training.keras_private import layers_of, replace_method
 
 FEW = 16  # rows that `BlockLSTMV2` computes faster than a loop
-STEPS = 10  # of a loop in each round
+STEPS = 16  # of a loop in each round
 
 BLOCK, LOOP, KERAS = f"BlockLSTMV2 up to {FEW} rows, else a loop", "loop", "Keras"
 
@@ -184,6 +184,7 @@ def _states(layer: Any, steps: tf.Tensor, first: State, few: int) -> list[tf.Ten
 def _block(layer: Any, steps: tf.Tensor, first: State) -> list[tf.Tensor]:
     cell = layer.cell
     none = tf.zeros([layer.units])
+    bias = cell.bias if layer.use_bias else tf.zeros([4 * layer.units])
     outputs = tf.raw_ops.BlockLSTMV2(
         seq_len_max=tf.shape(steps, tf.int64)[0],
         x=steps,
@@ -194,7 +195,7 @@ def _block(layer: Any, steps: tf.Tensor, first: State) -> list[tf.Tensor]:
         wci=none,
         wcf=none,
         wco=none,
-        b=cell.bias if layer.use_bias else tf.zeros([4 * layer.units]),
+        b=tf.convert_to_tensor(bias),
         use_peephole=False,
     )
     return [outputs.h, outputs.cs]
