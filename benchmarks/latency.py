@@ -66,7 +66,8 @@ def measure(
 
     Returns:
       What it writes. `networks`: by name and rows, for each engine the median `milliseconds`, the
-      `fastest`, and the `ratio` of the median to that of PyTorch. Engines: `pytorch`,
+      `fastest`, and the `ratio` of the median to that of PyTorch; `ratio_of_fastest` is what other
+      load on the machine changes least. Engines: `pytorch`,
       `pytorch_compiled` (`torch.compile`), `keras` (a graph of Keras' own loops), `saved_model`
       (from ids) and `saved_model_text` (the export, from text), and of one row also `onnx`,
       `onnx_text`, `litert`, `litert_text`. `layers`: milliseconds of layers by kernel.
@@ -207,8 +208,10 @@ def _raced(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]
         for name, each in seconds.items()
     }
     if "pytorch" in measured:
+        fastest = measured["pytorch"]["fastest"]
         for name, each in measured.items():
             each["ratio"] = round(medians[name] / medians["pytorch"], 3)
+            each["ratio_of_fastest"] = round(each["fastest"] / fastest, 3)
     return measured
 
 

@@ -5,6 +5,8 @@ import pytest
 from benchmarks.latency_table import render
 
 
+@pytest.mark.slow  # torch.compile runs a compiler of C++
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.compile
 def test_engines_answer_in_turn(tmp_path):
     pytest.importorskip("torch", reason="the extra [bench] is not installed")
     from benchmarks.latency import measure

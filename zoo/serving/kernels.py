@@ -25,7 +25,7 @@ from keras import activations, layers
 
 from zoo.training.keras_private import layers_of, replace_method
 
-FEW = 16  # rows that `BlockLSTMV2` computes faster than a loop
+FEW = 32  # rows; of more, `BlockLSTMV2` is no faster than a loop, and takes more memory
 STEPS = 16  # of a loop in each round
 
 BLOCK, LOOP, KERAS = f"BlockLSTMV2 up to {FEW} rows, else a loop", "loop", "Keras"
