@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -82,8 +83,6 @@ class Served:
         Those of `generation` do so already, where `zoo.decoding.generation_signatures` made them.
         The states of `streaming` have a size for each batch.
         """
-        import functools
-
         from zoo.bounds import parted
         from zoo.serving import kernels
 
