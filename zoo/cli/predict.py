@@ -144,10 +144,10 @@ def predict(
     predictor = load(model, trust=trust)
     if engine in FILE_PRECISIONS:
         from zoo import quiet
-        from zoo.serving.portable import twin
+        from zoo.serving.portable import twin_maker
 
         with quiet.silent_stderr():  # converters write there
-            twin.make(predictor, engine)
+            twin_maker.make(predictor, engine)
         _answered_at_once(*asked)
         return
     names, asks = predictor.input_names, predictor.recipe.reads_input
@@ -259,15 +259,15 @@ def _make_twin(
 ) -> None:
     """Makes the twin of a packed model, so that it answers at once the next time."""
     from zoo import quiet
-    from zoo.serving.portable import twin
+    from zoo.serving.portable import twin, twin_maker
 
-    if not twin.can_have_twin(predictor):
+    if not twin_maker.can_have_twin(predictor):
         return
     sys.stdout.flush()  # nobody has to wait for what comes
     for name in twin.ENGINES:
         try:
             with quiet.silent_stderr():  # converters write there
-                twin.make(predictor, name, texts, answers)
+                twin_maker.make(predictor, name, texts, answers)
         except ZooError as error:
             if verbose:
                 click.echo(f"note: no twin is kept: {options.printable(str(error))}", err=True)

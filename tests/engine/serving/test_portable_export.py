@@ -10,7 +10,7 @@ import pytest
 import zoo
 from zoo.errors import UsageError, ZooError
 from zoo.serving import portable
-from zoo.serving.portable import bundle, twin
+from zoo.serving.portable import bundle, twin, twin_maker
 
 TEXTS = ["What a film!", "", "Rock’n’roll e\u0301te\u0301 \u200b 😀 <br />", "not good " * 50]
 
@@ -136,7 +136,7 @@ def test_a_twin_that_answers_otherwise_is_not_kept(tmp_path, monkeypatch):
     due = predictor.predict(TEXTS[:1])
     wrong = [{**due[0], "probabilities": dict.fromkeys(due[0]["probabilities"], 0.5)}]
     with pytest.raises(ZooError, match="answers otherwise"):
-        twin.make(predictor, "onnx", TEXTS[:1], wrong)
+        twin_maker.make(predictor, "onnx", TEXTS[:1], wrong)
     assert twin.find_twin("imdb-gru") is None
 
 

@@ -14,18 +14,14 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from zoo import files, quiet
 from zoo._version import __version__
-from zoo.environment import install_extra
-from zoo.errors import UsageError, ZooError, first_line, quoted
+from zoo.errors import ZooError, first_line
 from zoo.manifest import manifest_entry
 from zoo.registry import recipes
 from zoo.serving.find import versions_in
-
-if TYPE_CHECKING:
-    from zoo.serving.predictor import Predictor
 
 
 class Engine(NamedTuple):
@@ -90,54 +86,6 @@ def cached(name: str, format: str) -> Path | None:
     if entry is None:
         return None
     return files.home() / "twins" / f"{name}-{entry['sha256'][:16]}-{__version__}-{format}"
-
-
-def can_have_twin(predictor: Predictor) -> bool:
-    """Whether a loaded model is a packed one that classifies texts."""
-    is_packed = predictor.folder.parent == files.home() / "pretrained" and (
-        predictor.name in recipes()
-    )
-    portable = getattr(predictor.assets.encoder, "portable", None)
-    return is_packed and bool(predictor.labels) and portable is not None
-
-
-def make(
-    predictor: Predictor,
-    format: str,
-    texts: Sequence[str] = (),
-    due: Sequence[dict[str, Any]] = (),
-) -> None:
-    """Makes the twin of a packed model, in the cache, if there is none.
-
-    Args:
-      predictor: of the model.
-      format: one of `ENGINES`.
-      texts: that the twin must answer as the graph does.
-      due: what the graph answers to them.
-
-    Raises:
-      UsageError: the model can have no twin, or the extra of the format is not installed.
-      ZooError: the cache cannot be written, or the twin answers otherwise.
-    """
-    from zoo.serving.portable import bundle
-
-    if not can_have_twin(predictor):
-        raise UsageError(
-            f"The engine {format} is for packed models that classify texts, and for their exports; "
-            f"{quoted(predictor.name)} is none. Use --engine tensorflow, or export it in the "
-            f"format {format} and answer from there."
-        )
-    bundle.check(format, "float32")
-    if not is_installed(format):
-        raise UsageError(
-            f"The engine {format} needs {ENGINES[format].package}: {install_extra(format)}."
-        )
-    with files.temporary_folder() as scratch:
-        bundle.write(predictor, scratch, format)
-        some = slice(PART)
-        if not agrees(answers(scratch, list(texts[some])), due[some]):
-            raise ZooError(f"the {format} twin of {predictor.name} answers otherwise.")
-        keep(predictor.name, scratch, format)
 
 
 def keep(name: str, version: Path, format: str) -> None:
