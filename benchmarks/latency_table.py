@@ -17,14 +17,21 @@ COLUMNS = {
 
 
 def render(result: dict[str, Any]) -> str:
-    """Returns the Markdown table of a result of `measure`: milliseconds and ratios."""
+    """Returns the Markdown table of a result of `measure`: milliseconds and ratios.
+
+    Of the fastest answers; in brackets, the ratio of the medians.
+    """
     lines = [
         "| model | rows | PyTorch | " + " | ".join(COLUMNS.values()) + " |",
         "|---|---:|---:|" + "---:|" * len(COLUMNS),
     ]
     for name, by_rows in result["networks"].items():
         for rows, engines in by_rows.items():
-            cells = [f"{engines[e]['ratio']:.2f}" if e in engines else "–" for e in COLUMNS]
-            base = f"{engines['pytorch']['milliseconds']:.3g} ms"
+            cells = [_ratio(engines[e]) if e in engines else "–" for e in COLUMNS]
+            base = f"{engines['pytorch']['fastest']:.3g} ms"
             lines.append(f"| `{name}` | {rows} | {base} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _ratio(engine: dict[str, float]) -> str:
+    return f"{engine['ratio_of_fastest']:.2f} ({engine['ratio']:.2f})"

@@ -25,7 +25,8 @@ def test_engines_answer_in_turn(tmp_path):
 
 
 def test_the_table():
-    engines = {"pytorch": {"milliseconds": 2.0, "ratio": 1.0}, "onnx": {"ratio": 0.25}}
-    table = render({"networks": {"a": {"1": engines, "32": {"pytorch": engines["pytorch"]}}}})
-    assert "| `a` | 1 | 2 ms | – | – | – | – | 0.25 |" in table
+    theirs = {"fastest": 2.0, "ratio": 1.0, "ratio_of_fastest": 1.0}
+    engines = {"pytorch": theirs, "onnx": {"ratio": 0.3, "ratio_of_fastest": 0.25}}
+    table = render({"networks": {"a": {"1": engines, "32": {"pytorch": theirs}}}})
+    assert "| `a` | 1 | 2 ms | – | – | – | – | 0.25 (0.30) |" in table
     assert len(table.splitlines()) == 4
