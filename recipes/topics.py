@@ -42,6 +42,7 @@ from recipes.sentiment import (
     show,
     teachers,
     token_labels,
+    training_loss,
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
@@ -65,6 +66,7 @@ __all__ = [
     "show",
     "teachers",
     "token_labels",
+    "training_loss",
 ]
 
 TOPOLOGY = "many-to-one"
