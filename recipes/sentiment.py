@@ -41,9 +41,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.classifying.imdb import IMDB
+from recipes.classifying.settings import TextConfig
 from zoo.assets import Assets, Json
-from zoo.config import Config as BaseConfig
-from zoo.config import check_at_least
 from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Demo, Objective, Teacher
 from zoo.scores import Metric, Monitor, Scores
@@ -76,7 +75,7 @@ KERAS_OBJECTS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(TextConfig):
     epochs: int = 3  # passes over the training split, at most
     learning_rate: float = 2e-3  # Adam's step size at its highest
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
@@ -93,13 +92,6 @@ class Config(BaseConfig):
     vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors to begin with
     vector_words: int = 20_000  # of their most frequent words, these are known to the model
     wide: bool = False  # add a linear model of words and pairs, which the network corrects
-    adversarial: float = 0.0  # norm of what is added to word vectors to raise the loss (0: nothing)
-    virtual_adversarial: float = 0.0  # the same to change the answer, whatever the label is
-    normalised_vectors: bool = False  # word vectors have mean 0 and variance 1, by frequency
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_at_least(self, 0, "adversarial", "virtual_adversarial")
 
 
 RECIPES = {
