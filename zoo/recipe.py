@@ -31,7 +31,8 @@ Functions:
 - `build(config, assets)`: the Keras model, of backend-neutral layers, not compiled.
 - `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made again at each call.
 - `serve(config, assets, model)`: a `zoo.serving.Served`: functions from raw input to named
-  outputs, by what they can do: `answer`, `search`, `generation`, `score`, `alignment`, `forecast`.
+  outputs, by what they can do: `answer`, `search`, `generation`, `score`, `alignment`, `forecast`,
+  `streaming`.
   The table in `zoo.serving.capabilities` says which inputs, options and outputs each has; it is
   checked before the first training step and before an export.
 - `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a

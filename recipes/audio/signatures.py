@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from recipes.audio.chunks import chunk_signature
 from recipes.audio.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
 from recipes.audio.features import MAX_SECONDS, Features, LogMel, check_rows, halved
 from zoo.bounds import marked
@@ -47,9 +48,11 @@ def transcription_signatures(
       `posteriors`, float32 `(batch, frames, ids)`, the blank first; `seconds`, float32 `(batch,)`,
       of a frame; and `length`, int32 `(batch,)`, in frames.
 
-      Where features are given, all take these for `audio`, and `others` and `alignment` are
-      missing. A row that is no recording, or too long, has no answer: see `check_rows`. All return
-      `valid` and `problem` too, as `zoo.bounds.marked` has them.
+      `streaming`: see `recipes.audio.chunks`.
+
+      Where features are given, all take these for `audio`, and `others`, `alignment` and
+      `streaming` are missing. A row that is no recording, or too long, has no answer: see
+      `check_rows`. All return `valid` and `problem` too, as `zoo.bounds.marked` has them.
     """
     names = tf.constant(["", *words])
 
@@ -107,6 +110,7 @@ def transcription_signatures(
     functions["search"] = tf.function(search, input_signature=[*encoder.inputs, *options])
     if isinstance(encoder, LogMel):
         functions["alignment"] = tf.function(alignment, input_signature=encoder.inputs)
+        functions["streaming"] = chunk_signature(heard, written, encoder, stack, max_seconds)
     return functions
 
 

@@ -48,6 +48,7 @@ def test_wire_names_never_change():
         "score": "score",
         "alignment": "alignment",
         "walk": "forecast",
+        "chunk": "streaming",
     }
 
 

@@ -31,7 +31,7 @@ from zoo.server.status import Refused, invalid
 
 _ASK = re.compile(
     r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
-    r":(?P<method>predict|classify|regress|generate)",
+    r":(?P<method>predict|classify|regress|generate|follow)",
     re.IGNORECASE,
 )
 _LOOK = re.compile(
@@ -239,6 +239,10 @@ def _target(match: re.Match[str]) -> Target:
 
 async def _ask(service: Service, request: Request, target: Target, method: str) -> Response:
     service.models.check(target.name, target.number, target.label)  # before a body is read
+    if method == "follow":
+        from zoo.server.following import follow
+
+        return await follow(service, target, request)
     start = time.monotonic()
     body = await read_body(request, service, service.timeout * 0.9)
     asked = await beside(len(body), parse, body)

@@ -71,16 +71,17 @@ async def _events(pieces: Iterator[str], close: Any, left: float) -> AsyncIterat
     try:
         while (piece := await loop.run_in_executor(None, next, pieces, _END)) is not _END:
             count += 1
-            yield _event({"text": piece})
+            yield event({"text": piece})
             if time.monotonic() > end:
-                yield _event({"error": f"No end within {left:.3g} seconds."}, "error")
+                yield event({"error": f"No end within {left:.3g} seconds."}, "error")
                 return
-        yield _event({"count": count}, "end")
+        yield event({"count": count}, "end")
     except (ZooError, Refused) as error:
-        yield _event({"error": str(error)}, "error")
+        yield event({"error": str(error)}, "error")
     finally:
         await close()
 
 
-def _event(value: dict[str, Any], kind: str = "") -> bytes:
+def event(value: dict[str, Any], kind: str = "") -> bytes:
+    """Returns a server-sent event, whose data are JSON."""
     return (f"event: {kind}\n" if kind else "").encode() + f"data: {json.dumps(value)}\n\n".encode()

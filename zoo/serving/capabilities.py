@@ -86,6 +86,7 @@ GENERATE, BEGIN, STEP = "generate", "begin", "step"
 SCORE = "score"
 ALIGNMENT = "alignment"
 FORECAST = "walk"
+CHUNK = "chunk"
 
 # Outputs of any signature that may refuse a row, both or none: whether the row has an answer, and
 # if not, why. Its other outputs are then NaN, "", 0 or False.
@@ -173,6 +174,25 @@ CAPABILITIES: dict[str, tuple[Signature, ...]] = {
             outputs={
                 **_tensors("float32", 3, "location", "scale", "freedom", "variance"),
                 **_tensors("int32", 1, "length"),
+            },
+        ),
+    ),
+    # The next part of the input, and the state, which the call before returned and which has no
+    # values at first, to what is settled now, what may still change, and the next state: the values
+    # of each row, how many there are, and how many of them are settled. `last`: whether nothing
+    # follows.
+    "streaming": (
+        Signature(
+            CHUNK,
+            inputs={
+                **_tensors("float32", 2, "state"),
+                **_tensors("int32", 1, "state_length", "state_settled"),
+                **_tensors("bool", 1, "last"),
+            },
+            outputs={
+                **_tensors("string", 1, "text", "partial"),
+                **_tensors("float32", 2, "state"),
+                **_tensors("int32", 1, "state_length", "state_settled"),
             },
         ),
     ),

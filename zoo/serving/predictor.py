@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import importlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,10 @@ from zoo.errors import (
 )
 from zoo.processes import use_tensorflow
 from zoo.recipe import Picture, Recipe
-from zoo.serving import capabilities, generation, rows
+from zoo.serving import capabilities, following, generation, rows
 from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers, best_of
-from zoo.serving.capabilities import ANSWER, BEGIN, GENERATE, SEARCH, STEP, Specs
+from zoo.serving.capabilities import ANSWER, BEGIN, CHUNK, GENERATE, SEARCH, STEP, Specs
 from zoo.serving.find import (
     WEIGHTS,
     about,
@@ -655,6 +655,37 @@ class Predictor:
         # Whatever may be wrong is found here, before the first piece.
         begun = self.begin(given)
         return generation.stream(self.signatures[STEP], begun, symbols, seed, **options)
+
+    def follow(self, parts: Iterable[Any]) -> Iterator[dict[str, str]]:
+        """Returns an iterator over the answers to one input that arrives in parts.
+
+        Args:
+          parts: the values of each part, float32 `(values,)`, such as the samples of a microphone,
+            -1 … 1 at 8 kHz. The answer to a part comes before the next part is asked for.
+
+        Returns:
+          For each part, and once at the end, `text`: what is settled now and does not change any
+          more; and `partial`: what was found behind it, which may still change. All `text` one
+          after another, with spaces between, is the answer.
+
+        Raises:
+          UsageError: the model does not answer an input in parts (`capabilities` has no
+            `"streaming"`), or a part is no such input.
+        """
+        return following.answers(self.follower(), parts)
+
+    def follower(self) -> following.Follower:
+        """Returns what takes the parts of one input one by one; see `follow`, which uses it.
+
+        Raises:
+          UsageError: as `follow`.
+        """
+        if "streaming" not in self.capabilities:
+            raise UsageError(
+                f"{self.name} does not answer an input that arrives in parts. "
+                "Give predict() the whole input."
+            )
+        return following.Follower(self.signatures[CHUNK])
 
     def begin(self, given: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns `logits` of the first id after a seed, and the state there, of one row.

@@ -22,6 +22,7 @@ class Functions(TypedDict, total=False):
     score: Any
     alignment: Any
     forecast: Any
+    streaming: Any
     others: Mapping[str, Any]
 
 
@@ -43,6 +44,7 @@ class Served:
       score: sequences to their log-probabilities.
       alignment: which part of the input each part of the answer belongs to.
       forecast: the forecasts of each day of series of prices.
+      streaming: answers to an input that arrives in parts.
       others: further functions by their names, of any inputs and outputs.
 
     Raises:
@@ -56,6 +58,7 @@ class Served:
     score: Any = None
     alignment: Any = None
     forecast: Any = None
+    streaming: Any = None
     others: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,10 +78,11 @@ class Served:
         """Returns the same, whose functions compute large batches in parts: see `zoo.bounds`.
 
         Those of `generation` do so already, where `zoo.decoding.generation_signatures` made them.
+        The states of `streaming` have a size for each batch.
         """
         from zoo.bounds import parted
 
-        names = [name for name in CAPABILITIES if name != "generation"]
+        names = [name for name in CAPABILITIES if name not in ("generation", "streaming")]
         functions = {name: _apply(parted, getattr(self, name)) for name in names}
         others = {name: _apply(parted, function) for name, function in self.others.items()}
         return dataclasses.replace(self, **functions, others=others)

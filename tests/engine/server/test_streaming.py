@@ -1,21 +1,27 @@
 """Text that comes as it is generated, and a server that stops."""
 
+import itertools
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import urllib.request
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.support.waiting import wait_until
 from zoo.errors import UsageError
 from zoo.server.config import ModelConfig
+from zoo.serving.following import Follower
 
 GENERATE = "/v1/models/half:generate"
+FOLLOW = "/v1/models/half:follow"
 
 
 class Predictor:
@@ -68,6 +74,97 @@ def test_what_cannot_be_generated_is_refused(generating, server):
         assert message in found.json["error"]
     found = server.post("/v1/models/half/versions/1:generate", {})
     assert "generates text" in found.json["error"]
+
+
+class Listener:
+    """Answers parts of an input: their sum so far is settled, their number may change."""
+
+    name = "listener"
+    labels = ()
+
+    def follower(self):
+        specs = [
+            tf.TensorSpec(shape, dtype, name=name)
+            for name, shape, dtype in (
+                ("values", [None, None], tf.float32),
+                ("length", [None], tf.int32),
+                ("state", [None, None], tf.float32),
+                ("state_length", [None], tf.int32),
+                ("state_settled", [None], tf.int32),
+                ("last", [None], tf.bool),
+            )
+        ]
+
+        @tf.function(input_signature=specs)
+        def chunk(values, length, state, state_length, state_settled, last):
+            total = tf.reduce_sum(values, 1) + tf.reduce_sum(state, 1)
+            end = tf.where(last, ".", "")
+            return {
+                "text": tf.strings.as_string(total, precision=3) + end,
+                "partial": tf.strings.as_string(state_settled + length),
+                "state": total[:, tf.newaxis],
+                "state_length": tf.ones_like(length),
+                "state_settled": state_settled + length,
+                "valid": length < 50_000,
+                "problem": tf.where(length < 50_000, "", "Too long."),
+            }
+
+        return Follower(chunk)
+
+
+@pytest.fixture
+def listening(server):
+    servable = server.running.service.models.find("half").servable
+    before, servable.predictor = servable.predictor, Listener()
+    yield server
+    servable.predictor = before
+
+
+def test_an_input_is_answered_while_it_arrives(listening):
+    values = np.full(4_000, 2**13, "<i2").tobytes()  # a quarter each
+    host, port = listening.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as client:
+        head = f"POST {FOLLOW} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        client.sendall(head.encode() + b"%x\r\n%s\r\n" % (len(values), values))
+        answers = client.makefile("rb")
+        first = next(line for line in answers if line.startswith(b"data"))
+        assert json.loads(first[5:]) == {"text": "1000.000", "partial": "4000"}
+        client.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(values), values))
+        second, third, end = (
+            json.loads(line[5:])
+            for line in itertools.islice((x for x in answers if x.startswith(b"data")), 3)
+        )
+    assert second["text"] == "2000.000"
+    assert third == {"text": "2000.000.", "partial": "8000"}
+    assert end == {"count": 8_000}
+    version = listening.running.service.models.find("half")
+    assert wait_until(lambda: version.users == 0, 5)
+
+
+def test_an_input_that_cannot_be_followed_is_refused(listening, server):
+    found = events(listening.post(FOLLOW, b"\0" * 5_001).text)
+    assert "ends within one" in found[-1][1]["error"]
+    assert found[-1][0] == "error"
+    most = server.running.service.max_body
+    server.running.service.max_body = 6_000
+    try:
+        found = events(listening.post(FOLLOW, b"\0" * 8_000).text)
+    finally:
+        server.running.service.max_body = most
+    assert "larger than 6,000 bytes" in found[-1][1]["error"]
+    found = server.post("/v1/models/half/versions/1:follow", b"")
+    assert found.code == 400
+    assert "answers a stream" in found.json["error"]
+
+
+def test_a_client_that_stops_sending_is_told(listening, monkeypatch):
+    monkeypatch.setattr(listening.running.service, "timeout", 0.3)
+    host, port = listening.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as client:
+        head = f"POST {FOLLOW} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+        client.sendall(head.encode())
+        line = next(line for line in client.makefile("rb") if line.startswith(b"data"))
+    assert "No part of the body arrived within 0.3 seconds" in json.loads(line[5:])["error"]
 
 
 def test_a_server_that_stops_answers_what_it_has_begun(base, serving):
@@ -126,6 +223,22 @@ def test_a_recipe_streams_what_it_generates(run_of, serving):
         servable = client.running.service.models.find("writer").servable
         expected = list(servable.predictor.stream(**asked))
         assert [value["text"] for _, value in texts] == expected
+
+
+@pytest.mark.slow
+def test_a_recipe_writes_down_what_it_hears_while_it_is_said(run_of, serving):
+    from recipes.audio.recordings import VOICES, read_recording
+
+    config = ModelConfig("digits", run_of("digits-ctc"), single=True)
+    samples = read_recording(VOICES["314_jackson.wav"])
+    body = (np.asarray(samples) * 2**15).astype("<i2").tobytes()
+    with serving([config]) as client:
+        *found, end = events(client.post("/v1/models/digits:follow", body).text)
+        assert end == ("end", {"count": len(samples)})
+        servable = client.running.service.models.find("digits").servable
+        parts = np.array_split(np.frombuffer(body, "<i2").astype("float32") / 2**15, 3)
+        expected = [answer["text"] for answer in servable.predictor.follow(parts)]
+        assert " ".join(each["text"] for _, each in found).split() == " ".join(expected).split()
 
 
 def test_nothing_is_left_when_a_client_goes(generating):

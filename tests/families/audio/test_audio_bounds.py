@@ -47,6 +47,8 @@ def test_one_bad_row_does_not_fail_the_others(functions):
     rows = [GOOD, *BAD.values(), GOOD[:2500], GOOD]
     lengths = [*map(len, rows[:-1]), 9999]  # of the last one, no such length
     for name, function in functions.items():
+        if name == "chunk":
+            continue  # such a row keeps its state: see test_chunks.py
         options = options_of(function)
         found = function(**request_of(rows, lengths), **options)
         valid = found["valid"].numpy().reshape(len(rows), -1)

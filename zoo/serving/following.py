@@ -1,0 +1,68 @@
+"""Answers to an input that arrives in parts: the capability `streaming`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import UsageError
+from zoo.serving.inputs import LENGTH, input_specs
+
+STATE = ("state", "state_length", "state_settled")
+
+
+class Follower:
+    """One input that arrives in parts, and its state.
+
+    Args:
+      function: the signature of the capability.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        specs = input_specs(function)
+        (self._input,) = [name for name in specs if name not in (*STATE, LENGTH, "last")]
+        self._state: Mapping[str, Any] = {
+            "state": np.zeros((1, 0), np.float32),
+            "state_length": np.zeros(1, np.int32),
+            "state_settled": np.zeros(1, np.int32),
+        }
+
+    def add(self, values: Any, last: bool = False) -> dict[str, str]:
+        """Returns what is heard by now, with the next part of the input.
+
+        Args:
+          values: float32 `(values,)`; it may have none.
+          last: whether nothing follows.
+
+        Returns:
+          `text`: what is settled by this part; `partial`: what was found behind it, and may still
+          change.
+
+        Raises:
+          UsageError: the values are no such input, or are too many.
+        """
+        import tensorflow as tf
+
+        given = np.asarray(values, np.float32).reshape(1, -1)
+        found = self._function(
+            **{
+                self._input: tf.constant(given),
+                LENGTH: tf.constant([given.shape[1]], tf.int32),
+                "last": tf.constant([last]),
+            },
+            **{name: tf.constant(value) for name, value in self._state.items()},
+        )
+        if not found["valid"].numpy()[0]:
+            raise UsageError(found["problem"].numpy()[0].decode())
+        self._state = {name: found[name].numpy() for name in STATE}
+        return {name: found[name].numpy()[0].decode() for name in ("text", "partial")}
+
+
+def answers(follower: Follower, parts: Iterable[Any]) -> Iterator[dict[str, str]]:
+    """Yields the answer to each part of one input, and that to its end."""
+    for part in parts:
+        yield follower.add(part)
+    yield follower.add((), last=True)
