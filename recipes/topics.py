@@ -43,6 +43,7 @@ from recipes.sentiment import (
     start,
     teachers,
     token_labels,
+    training_loss,
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
@@ -67,6 +68,7 @@ __all__ = [
     "start",
     "teachers",
     "token_labels",
+    "training_loss",
 ]
 
 TOPOLOGY = "many-to-one"

@@ -117,6 +117,13 @@ def _teaching(about: dict[str, Any] | None) -> list[str]:
     if about is None:
         return []
     teachers = [f"`{name}` ({accuracy:.4f})" for name, accuracy in about["teachers"].items()]
+    if "mean" not in about:  # no classifier
+        return [
+            f"Taught by {', '.join(teachers)}: {about['metric']} on the validation split. Training "
+            f"rows: {about['labelled']:,} with a label, by a share of {about['label_share']:g} of "
+            f"it, and {about['unlabelled']:,} without.",
+            "",
+        ]
     mean = f", their mean {about['mean']:.4f}" if len(teachers) > 1 else ""
     return [
         f"Taught by {', '.join(teachers)}{mean}: accuracy on the validation split. The target of "

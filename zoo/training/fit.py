@@ -482,7 +482,8 @@ def _train_in(
         if base is not None and origin is not None:
             for line in take_weights(model, base, has_new_head(assets, origin)):
                 progress.log(f"  {line}")
-    votes = prepare(model, training.take(np.arange(1)))
+        training_loss = recipe.training_loss(config, assets, model)
+    votes = prepare(model, training.take(np.arange(1)), training_loss=training_loss)
     shares = replicas.num_replicas_in_sync
     progress.log(
         f"  {model.count_params():,} parameters, {training.steps_per_epoch} steps of "
