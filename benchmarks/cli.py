@@ -436,13 +436,30 @@ def serve(model: str, output: str, parts: tuple[str, ...], **settings: Any) -> N
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe's config."
 )
-def latency(name: str, output: str, settings: tuple[str, ...]) -> None:
+def round_trips(name: str, output: str, settings: tuple[str, ...]) -> None:
     """Time steps of two workers whose packets take 0, 1 and 10 ms; count the round trips."""
-    from benchmarks.latency import latency
+    from benchmarks.round_trips import round_trips
     from zoo.config import parse_settings
 
-    result = latency(name, output, settings=parse_settings(settings), log=click.echo)
+    result = round_trips(name, output, settings=parse_settings(settings), log=click.echo)
     click.echo(f"{result['round_trips']} round trips a step: {output}")
+
+
+@benchmarks.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@_output
+@click.option(
+    "--rounds", type=click.IntRange(1), default=40, show_default=True, help="Of single rows."
+)
+def latency(names: tuple[str, ...], output: str, rounds: int) -> None:
+    """Time answers of packed IMDB models NAME (default: all five) beside PyTorch, on one core."""
+    options.import_tensorflow()
+    from benchmarks.answers import use_one_thread
+    from benchmarks.latency import IMDB, measure
+
+    use_one_thread()
+    measure(output, names or IMDB, rounds=rounds, log=functools.partial(click.echo, err=True))
+    click.echo(output)
 
 
 @benchmarks.command()

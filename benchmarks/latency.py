@@ -1,137 +1,257 @@
-"""What a step of two workers costs where packets take their time."""
+"""How long an answer takes: SavedModels, ONNX and LiteRT beside PyTorch, on one thread.
+
+All engines have the same weights and answer the same rows of 200 words, in one process, in turn,
+so that other load on the machine affects all of them. Only ratios are quoted.
+"""
 
 from __future__ import annotations
 
-import json
-import os
+import functools
 import statistics
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.network import Network, permitted, unavailable
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.peer_comparison import TOLERANCE
+from benchmarks.race import load_peer
 from zoo import files
 from zoo.environment import environment
-from zoo.errors import ZooError
+from zoo.errors import ZooError, first_line
+from zoo.serving import kernels, load
+from zoo.serving.export import export, write_saved_model
+from zoo.serving.portable import reader
+from zoo.serving.predictor import Predictor
+from zoo.serving.signatures import Served
 
-# Small steps, so that what the network costs is seen.
-SETTINGS = {"epochs": "4", "batch_size": "2", "patience": "0"}
-DELAYS = (0.0, 0.001, 0.01)  # seconds, one way
+IMDB = ("imdb-simplernn", "imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru")
+PEER = "benchmarks.peers.pytorch_imdb"
+ROWS = (1, 32, 256)
+WORDS = 200
+UNTIMED = 2  # rounds in which graphs are traced and compiled
 
-# Trains, and writes the seconds of each step but those of the first epoch, which are traced.
-_TIMED = """
-import json, sys, time
-from zoo.training import callbacks
+# Recurrent layers alone: units, and rows of a batch. Their inputs have 64 features.
+UNITS, LAYER_ROWS, FEATURES = (64, 128, 512), (1, 4, 16, 64, 256), 64
+LARGEST = 64 * 512  # rows times units
+LAYERS = (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 
-output, *arguments = sys.argv[1:]
-times, ended = [], callbacks.Steps.on_train_batch_end
-
-def on_train_batch_end(self, batch, logs=None):
-    ended(self, batch, logs)
-    times.append((self.state.epoch, batch, time.perf_counter()))
-
-callbacks.Steps.on_train_batch_end = on_train_batch_end
-from zoo.cli import main
-sys.argv = ["zoo", *arguments]
-try:
-    main()
-finally:
-    seconds = [
-        after - before
-        for (epoch, one, before), (_, other, after) in zip(times, times[1:])
-        if epoch and other == one + 1
-    ]
-    json.dump(seconds, open(output, "w"))
-"""
+Work = Callable[[], Any]
 
 
-def latency(
-    name: str,
+def measure(
     output: str | Path,
+    names: Sequence[str] = IMDB,
     *,
-    workers: int = 2,
-    delays: Sequence[float] = DELAYS,
-    settings: Mapping[str, str] | None = None,
+    rows: Sequence[int] = ROWS,
+    units: Sequence[int] = UNITS,
+    rounds: int = 40,
+    peer: str = PEER,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Times steps of a recipe on its sample, for one process and for workers on hosts.
+    """Times answers of models, and of recurrent layers in the ways of `zoo.serving.kernels`.
 
     Args:
-      name: of the recipe.
       output: JSON file to write.
-      workers: how many.
-      delays: seconds that a packet takes one way.
-      settings: fields of the config to change, over `SETTINGS`.
-      log: called with a line for each measurement.
+      names: of packed models that the peer knows.
+      rows: of the batches that are answered.
+      units: of the layers that are timed alone.
+      rounds: in which a single row is answered; of larger batches fewer, at least 10.
+      peer: module with `setup` and `Twin`, see `benchmarks.peer_comparison`.
+      log: takes a line for each measurement.
 
     Returns:
-      What it writes: the median seconds of a step for each delay, and the round trips of a step
-      that their slope gives.
+      What it writes. `networks`: by name and rows, for each engine the median `milliseconds`, the
+      `fastest`, and the `ratio` of the median to that of PyTorch; `ratio_of_fastest` is what other
+      load on the machine changes least. Engines: `pytorch`,
+      `pytorch_compiled` (`torch.compile`), `keras` (a graph of Keras' own loops), `saved_model`
+      (from ids) and `saved_model_text` (the export, from text), and of one row also `onnx`,
+      `onnx_text`, `litert`, `litert_text`. `layers`: milliseconds of layers by kernel.
+      `problems`: engines that are not available, and why.
 
     Raises:
-      ZooError: this system allows no hosts, or a training failed.
+      ZooError: an engine answers otherwise than PyTorch, or the peer's package is missing.
     """
-    with permitted():
-        if reason := unavailable():
-            raise ZooError(f"Hosts cannot be made here: {reason}.")
-        chosen = {**SETTINGS, **(settings or {})}
-        rows: list[dict[str, Any]] = []
-        with files.temporary_folder() as folder:
-            for delay in (None, *delays):
-                number = 1 if delay is None else workers
-                found = _timed(folder / str(delay), name, chosen, number, delay or 0.0)
-                rows.append(
-                    {"workers": number, "delay": delay, "seconds": found, "steps": len(found)}
-                )
-                rows[-1]["seconds"] = round(statistics.median(found), 5)
-                log(
-                    f"{number} worker(s), delay {delay}: {rows[-1]['seconds'] * 1000:.1f} ms a step"
-                )
-    by_delay = {row["delay"]: row["seconds"] for row in rows if row["workers"] > 1}
-    slow, fast = max(by_delay), min(by_delay)
-    trips = (by_delay[slow] - by_delay[fast]) / (2 * (slow - fast)) if slow > fast else None
+    peer_module = load_peer(peer)
+    theirs = peer_module.setup(1, 0)
+    problems: dict[str, str] = {}
+    networks: dict[str, Any] = {}
+    for name in names:
+        predictor = load(name)
+        networks[name] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            engines = _Engines(predictor, peer_module, Path(folder), problems)
+            for count in rows:
+                texts, ids = _requests(predictor, count)
+                works = engines.works(texts, ids)
+                _check(works, name)
+                measured = _raced(works, rounds if count == 1 else max(10, rounds // 4))
+                networks[name][str(count)] = measured
+                log(f"{name}, {count} rows: " + _line(measured))
     result = {
         "kind": "latency",
-        "recipe": name,
-        "round_trips": trips and round(trips, 2),
-        "steps": rows,
-        "settings": chosen,
+        "words": WORDS,
+        "peer": {"name": peer, **theirs},
+        "networks": networks,
+        "layers": list(_layers(units, rounds, log)),
+        "kernels": {"few": kernels.FEW, "steps": kernels.STEPS},
+        "problems": problems,
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "environment": environment(),
     }
     files.write_json(Path(output), result)
     return result
 
 
-def _timed(
-    folder: Path, name: str, settings: Mapping[str, str], workers: int, delay: float
-) -> list[float]:
-    folder.mkdir()
-    arguments = ["train", name, "--data=sample", "--no-baselines", "-o", str(folder / "run")]
-    arguments += [f"--set={key}={value}" for key, value in settings.items()]
-    environment_ = {**os.environ, "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2"}
-    with Network(workers, delay) as network:
-        hosts = ",".join(f"{address}:2222" for address in network.addresses)
-        processes = []
-        for index in range(workers):
-            joined = ["--hosts", hosts, "--index", str(index)] if workers > 1 else []
-            processes.append(
-                network.start(
-                    index,
-                    [sys.executable, "-c", _TIMED, str(folder / f"{index}"), *arguments, *joined],
-                    env=environment_,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    text=True,
+def _requests(predictor: Predictor, count: int) -> tuple[list[str], np.ndarray]:
+    """Returns texts of `WORDS` words of the model's vocabulary, and their ids."""
+    words = [word for word in predictor.assets["vocabulary"] if word.isalpha()]
+    generator = np.random.default_rng(count)
+    texts = [" ".join(generator.choice(words, WORDS)) for _ in range(count)]
+    rows = predictor.assets.encoder.rows(texts)
+    ids = rows.padded(np.arange(count)).astype("int32")
+    if ids.shape != (count, WORDS) or not ids.all():
+        raise ZooError(f"{predictor.name} does not read {WORDS} words as so many ids.")
+    return texts, ids
+
+
+class _Engines:
+    """A model in every engine: `works` of a request."""
+
+    def __init__(
+        self, predictor: Predictor, peer: Any, folder: Path, problems: dict[str, str]
+    ) -> None:
+        self.problems = problems
+        self.twin = peer.Twin(predictor.config, predictor.model)
+        self.compiled = self.twin.compiled()
+        model = predictor.model
+        spec = tf.TensorSpec([None, None], tf.int32, name="ids")
+        self.keras = tf.function(lambda ids: model(ids, training=False), input_signature=[spec])
+
+        @tf.function(input_signature=[spec])
+        def answer(ids: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"probabilities": model(ids, training=False)}
+
+        (folder / "ids").mkdir()
+        write_saved_model(Served(parts=[model], answer=answer).in_parts(), folder / "ids")
+        self.ids = tf.saved_model.load(str(folder / "ids"))
+        self.text = tf.saved_model.load(str(export(predictor, folder / "text", warmup=0)))
+        self.portable = {}
+        for form in ("onnx", "litert"):
+            try:
+                self.portable[form] = reader.load(export(predictor, folder / form, format=form))
+            except (ZooError, ModuleNotFoundError) as error:
+                problems[form] = first_line(error)
+        self.labels = predictor.labels
+
+    def works(self, texts: list[str], ids: np.ndarray) -> dict[str, Work]:
+        """Returns what answers a request; each returns probabilities, float32 `(rows, classes)`."""
+        from_ids = self.ids.signatures["serving_default"]
+        from_text = self.text.signatures["serving_default"]
+        works: dict[str, Work] = {
+            "pytorch": lambda: self.twin.predict(ids, "padded"),
+            "keras": lambda: self.keras(tf.constant(ids)).numpy(),
+            "saved_model": lambda: from_ids(ids=tf.constant(ids))["probabilities"].numpy(),
+            "saved_model_text": lambda: from_text(text=tf.constant(texts))["probabilities"].numpy(),
+        }
+        if "pytorch_compiled" not in self.problems:
+            compiled = functools.partial(self.compiled, ids)
+            try:
+                compiled()
+                works["pytorch_compiled"] = compiled
+            except Exception as error:  # of the compiler
+                self.problems["pytorch_compiled"] = first_line(error)
+        if len(texts) == 1:
+            for form, model in self.portable.items():
+                works[form] = functools.partial(_of_ids, model, ids)
+                works[f"{form}_text"] = functools.partial(_of_texts, model, texts, self.labels)
+        return works
+
+
+def _of_ids(model: reader.Model, ids: np.ndarray) -> np.ndarray:
+    return model.run(ids=ids)["output"]
+
+
+def _of_texts(model: reader.Model, texts: list[str], labels: list[str]) -> np.ndarray:
+    answers = model.predict(texts)
+    return np.array([[answer["probabilities"][label] for label in labels] for answer in answers])
+
+
+def _check(works: Mapping[str, Work], name: str) -> None:
+    due = works["pytorch"]()
+    for engine, work in works.items():
+        difference = float(np.abs(work() - due).max())
+        if not difference <= TOLERANCE:
+            raise ZooError(f"{name}: {engine} differs from PyTorch by {difference:.1g}.")
+
+
+def _raced(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
+    """Returns the times of works that are done in turn, and their ratios to `pytorch`."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    names = list(works)
+    for number in range(UNTIMED + rounds):
+        # Not always in the same order: who comes first finds other things in the caches.
+        for name in [*names[number % len(names) :], *names[: number % len(names)]]:
+            start = time.perf_counter()
+            works[name]()
+            seconds[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(each[UNTIMED:]) for name, each in seconds.items()}
+    measured = {
+        name: {
+            "milliseconds": round(1000 * medians[name], 3),
+            "fastest": round(1000 * min(each[UNTIMED:]), 3),
+        }
+        for name, each in seconds.items()
+    }
+    if "pytorch" in measured:
+        fastest = measured["pytorch"]["fastest"]
+        for name, each in measured.items():
+            each["ratio"] = round(medians[name] / medians["pytorch"], 3)
+            each["ratio_of_fastest"] = round(each["fastest"] / fastest, 3)
+    return measured
+
+
+def _layers(
+    units: Sequence[int], rounds: int, log: Callable[[str], None]
+) -> Iterator[dict[str, Any]]:
+    """Yields the times of layers, `WORDS` steps, by what computes them."""
+    spec = tf.TensorSpec([None, None, FEATURES])
+    for kind in LAYERS:
+        for size in units:
+            layer = kind(size, return_sequences=True)
+            layer.build((None, None, FEATURES))
+            functions = {}
+            for kernel in (kernels.KERAS, kernels.LOOP, kernels.BLOCK):
+                if kernel == kernels.BLOCK and kind is not keras.layers.LSTM:
+                    continue
+                function = tf.function(
+                    functools.partial(_layer, layer, kernel), input_signature=[spec]
                 )
-            )
-        try:
-            said = [process.communicate(timeout=600)[1] for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-    for process, text in zip(processes, said, strict=True):
-        if process.returncode:
-            raise ZooError(f"A training failed: {text.strip()[-500:]}")
-    return json.loads((folder / "0").read_text())
+                functions[kernel.partition(" ")[0]] = function
+            for count in LAYER_ROWS:
+                if count * size > LARGEST:
+                    continue
+                x = np.random.default_rng(0).normal(size=(count, WORDS, FEATURES))
+                given = tf.constant(x, tf.float32)
+                works = {
+                    name: functools.partial(function, given) for name, function in functions.items()
+                }
+                measured = _raced(works, rounds if count == 1 else max(10, rounds // 4))
+                log(f"{kind.__name__} of {size}, {count} rows: " + _line(measured))
+                yield {"layer": kind.__name__, "units": size, "rows": count, "kernels": measured}
+
+
+def _layer(layer: Any, kernel: str, x: tf.Tensor) -> tf.Tensor:
+    if kernel == kernels.KERAS:
+        return layer(x, training=False)
+    states = tuple(layer.get_initial_state(tf.shape(x)[0]))
+    few = 0 if kernel == kernels.LOOP else tf.int32.max  # rows of which the op computes all or none
+    return kernels.run(layer, x, states, None, few=few)[1]
+
+
+def _line(measured: Mapping[str, Mapping[str, float]]) -> str:
+    return ", ".join(f"{name} {each['milliseconds']:.2f} ms" for name, each in measured.items())

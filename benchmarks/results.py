@@ -16,6 +16,7 @@ from zoo.errors import UsageError, ZooError, suggest
 
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
 FORMATS = "<!-- formats: made by `python -m benchmarks table` -->", "<!-- end of formats -->"
+LATENCY = "<!-- latency: made by `python -m benchmarks table` -->", "<!-- end of latency -->"
 MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of models -->"
 
 # The best recurrent network that its source reports on the same test split, by data and metric.
@@ -264,7 +265,10 @@ def write_table(
     """
     path = Path(readme)
     new = text = path.read_text(encoding="utf-8")
-    tables = [(BEGIN, END, render_table), (*MODELS, render_models), (*FORMATS, render_formats)]
+    tables = [
+        *((BEGIN, END, render_table), (*MODELS, render_models)),
+        *((*FORMATS, render_formats), (*LATENCY, render_latency)),
+    ]
     present = [table for table in tables if table[0] in text or table[1] in text]
     for begin, end, render in present or tables[:1]:
         if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
@@ -286,6 +290,20 @@ def render_formats(directory: str | Path = "results") -> str:
     if not path.exists():
         raise ZooError(f"{path} is missing. `python -m benchmarks formats NAME…` writes it.")
     from benchmarks.formats_table import render
+
+    return render(files.read_json(path))
+
+
+def render_latency(directory: str | Path = "results") -> str:
+    """Returns the Markdown table of the times of an answer.
+
+    Raises:
+      ZooError: there is no measurement.
+    """
+    path = Path(directory) / "latency.json"
+    if not path.exists():
+        raise ZooError(f"{path} is missing. `python -m benchmarks latency` writes it.")
+    from benchmarks.latency_table import render
 
     return render(files.read_json(path))
 
@@ -594,16 +612,19 @@ def _small_table(result: dict[str, Any]) -> str:
         "\nCustom data: rows drawn by a seed, the recipe at its defaults, the linear model that is "
         f"printed beside it (`{BASELINE}`); accuracy in %, mean of so many draws, on up to 2,000 "
         "test rows. The recipe's network corrects a linear model of its own; its share is that of "
-        "the size of the logits. `--from`: from the packed weights of the recipe, where these were "
-        "trained on other data:\n",
+        "the size of the logits. It starts from the packed weights of the recipe where the "
+        'training rows favour them: "packed start" says in how many draws. For IMDB and AG News '
+        "it may not, because these weights have seen their rows. `--from`: from the packed weights "
+        "in each draw:\n",
         "| data | rows | draws | recipe | accuracy | linear | difference | network's share "
-        "| `--from` |",
-        "|---|---:|---:|---|---:|---:|---:|---:|---:|",
+        "| packed start | `--from` |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
         f"| {row['data']} | {row['rows']:,} | {row['seeds']} | `{row['recipe']}` "
         f"| {100 * row['accuracy']:.1f} | {100 * row['baseline']:.1f} "
         f"| {100 * (row['accuracy'] - row['baseline']):+.1f} | {row['share']:.0%} "
+        f"| {row['starts'] or '–'} "
         f"| {'–' if row['packed'] is None else format(100 * row['packed'], '.1f')} |"
         for row in rows
     ]

@@ -46,7 +46,7 @@ So the gain is that of the vectors, not of the CRF.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from recipes.tagging.conll import CONLL
@@ -160,11 +160,12 @@ def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
     from recipes.tagging.rows import tag_rows
     from zoo.data import Batches
 
-    return Batches(
-        x=assets.encoder.rows(examples["tokens"]),  # ids, (rows, time) each
-        y=tag_rows(examples["tags"], assets["tags"]),  # number of a BIOES tag + 1, (rows, time)
-        batch_size=config.batch_size,
-    )
+    y = tag_rows(examples["tags"], assets["tags"])  # number of a BIOES tag + 1, (rows, time)
+    if "marginals" in examples:
+        from recipes.tagging.lessons import with_marginals
+
+        y = with_marginals(y, examples["marginals"])  # (rows, time, 1 + tags)
+    return Batches(assets.encoder.rows(examples["tokens"]), y, config.batch_size)
 
 
 def build(config: Config, assets: Assets) -> keras.Model:
@@ -249,6 +250,20 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.tagging.baselines import entity_baselines
 
     return entity_baselines(splits.train, splits.test)
+
+
+def teach(config: Config, train: Examples, predictor: Answers, rows: Examples) -> dict:
+    from recipes.tagging.lessons import tag_marginals
+
+    return tag_marginals(predictor, train, rows["tokens"])
+
+
+def taught(
+    config: Config, train: Examples, rows: Examples, lessons: Sequence[Mapping], share: float
+) -> Examples:
+    from recipes.tagging.lessons import mean_marginals
+
+    return {**train, "marginals": mean_marginals(train["tokens"], lessons, share)}
 
 
 def refine(example: dict, answer: dict) -> dict:

@@ -22,10 +22,13 @@ next. The states of all real words, not only the last one, are pooled over time 
 al. 2011): a decisive word in the middle needs no long memory, and its gradient no long way.
 A softmax over the classes answers.
 
-Words are dropped at random in training (Iyyer et al. 2015), so that no single one decides.
+Words are dropped at random in training (Iyyer et al. 2015), so that no single one decides. The
+network can also learn to answer the same when all word vectors move a little in the direction that
+is worst for it (Miyato et al. 2017; `recipes.classifying.perturbation`).
 
 From a few hundred rows, such a network learns less than a linear model of words and word pairs.
-Then both answer together, and the network corrects the linear model (`recipes.classifying.wide`).
+Then both answer together, and the network corrects the linear model (`recipes.classifying.wide`);
+or it starts from weights that know such texts already (`recipes.classifying.starts`).
 
 Accuracy on the official test split of IMDB (results/), in % (each a few minutes on 2 cores):
 
@@ -39,10 +42,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.classifying.imdb import IMDB
+from recipes.classifying.settings import TextConfig
 from zoo.assets import Assets, Json
-from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Demo, Objective, Teacher
+from zoo.recipe import Answers, Demo, Objective, Packed, Start, Teacher
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from zoo.data import Batches, Splits
     from zoo.serving import Served
     from zoo.text import WordEncoder
+    from zoo.training.train_step import TrainingLoss
 
 TOPOLOGY = "many-to-one"
 TASK = "sentiment"
@@ -72,7 +76,7 @@ KERAS_OBJECTS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(TextConfig):
     epochs: int = 3  # passes over the training split, at most
     learning_rate: float = 2e-3  # Adam's step size at its highest
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
@@ -119,11 +123,14 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
         if config.vectors == "glove-50":
             words = glove.with_glove_words(words, config.vector_words)
     learnt: dict[str, Any] = {"vocabulary": words, "labels": labels, "normalisation": rule}
-    if config.wide:
-        from recipes.classifying import wide
+    if config.wide or config.normalised_vectors:
+        from recipes.classifying import perturbation, wide
 
-        rows = encoder(config, Assets(learnt)).rows(train["text"])
-        learnt["wide"] = wide.fit(rows, train["label"], len(words) + text.RESERVED)
+        rows, size = encoder(config, Assets(learnt)).rows(train["text"]), len(words) + text.RESERVED
+        if config.wide:
+            learnt["wide"] = wide.fit(rows, train["label"], size)
+        if config.normalised_vectors:
+            learnt["frequencies"] = perturbation.frequencies(rows, size)
     return learnt
 
 
@@ -132,6 +139,12 @@ def adapt(config: Config, train: Examples, based: bool) -> dict[str, Any]:
 
     rows = len(train["text"])
     return small.settings(rows, config.epochs, config.batch_size, config.patience, based)
+
+
+def start(config: Config, train: Examples, packed: Packed) -> Start:
+    from recipes.classifying import starts
+
+    return starts.choose(config, train, packed)
 
 
 def augment(config: Config, train: Examples) -> Examples:
@@ -177,7 +190,7 @@ def build(config: Config, assets: Assets) -> keras.Model:
     real = keras.ops.not_equal(ids, 0)  # the rest is padding, on the right
     size = config.embedding if config.vectors == "none" else 50
     x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, size, name="embedding")(ids)
-    x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1))(x)
+    x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), name="word_dropout")(x)
     for _ in range(config.layers):
         rnn = cell(config.units, return_sequences=True)  # (batch, time, units)
         # Who reads forwards has read all words before padding comes, and is faster without a mask.
@@ -196,12 +209,15 @@ def build(config: Config, assets: Assets) -> keras.Model:
 
 
 def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
+    from recipes.classifying import perturbation
     from recipes.corpora import glove
     from zoo.text import RESERVED
 
     if config.vectors == "glove-50":
         words = dict(enumerate(assets["vocabulary"], RESERVED))
         glove.give_glove(model.get_layer("embedding"), words)
+    if config.normalised_vectors:
+        perturbation.keep_normalised(model.get_layer("embedding"), assets["frequencies"])
 
 
 def finalise(
@@ -226,6 +242,12 @@ def objective(config: Config, assets: Assets) -> Objective:
     from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy
 
     return {"loss": ClassCrossEntropy(), "metrics": [ClassAccuracy()]}
+
+
+def training_loss(config: Config, assets: Assets, model: keras.Model) -> TrainingLoss | None:
+    from recipes.classifying import perturbation
+
+    return perturbation.training_loss(model, config.adversarial, config.virtual_adversarial)
 
 
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:

@@ -40,8 +40,10 @@ from recipes.sentiment import (
     prepare,
     serve,
     show,
+    start,
     teachers,
     token_labels,
+    training_loss,
 )
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset
@@ -63,8 +65,10 @@ __all__ = [
     "prepare",
     "serve",
     "show",
+    "start",
     "teachers",
     "token_labels",
+    "training_loss",
 ]
 
 TOPOLOGY = "many-to-one"

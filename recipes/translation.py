@@ -33,7 +33,7 @@ One seed each; Caglayan et al. 2017 report 52.5 for a network with attention.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -236,6 +236,20 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.translating.baselines import baselines
 
     return baselines(splits.train, splits.test, config.source, config.target)
+
+
+def teach(config: Config, train: Examples, predictor: Answers, rows: Examples) -> dict:
+    from recipes.translating.lessons import best_translations
+
+    return best_translations(predictor, config.source, config.target, rows["text"])
+
+
+def taught(
+    config: Config, train: Examples, rows: Examples, lessons: Sequence[Mapping], share: float
+) -> Examples:
+    from recipes.translating.lessons import taught_pairs
+
+    return taught_pairs(train, rows["text"], lessons, share)
 
 
 def show(example: dict, answer: dict) -> str:

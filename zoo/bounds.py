@@ -6,8 +6,10 @@ split, a large batch is computed in parts, and one bad row does not fail those b
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
@@ -35,7 +37,11 @@ def named_function(specs: Sequence[tf.TensorSpec]) -> Callable[[Callable[..., An
     return wrap
 
 
-def parted(function: Any, check: Callable[[tf.Tensor, Tensors], list[Any]] | None = None) -> Any:
+def parted(
+    function: Any,
+    check: Callable[[tf.Tensor, Tensors], list[Any]] | None = None,
+    tracing: Callable[[], AbstractContextManager] = contextlib.nullcontext,
+) -> Any:
     """Makes a function compute large batches in parts; a batch of no rows has no answers.
 
     A part has at most 256 rows, fewer where they are long: see `ROWS`, `SIZE` and `BEAM`. A batch
@@ -45,6 +51,7 @@ def parted(function: Any, check: Callable[[tf.Tensor, Tensors], list[Any]] | Non
       function: a `tf.function` with an `input_signature` of named specs; inputs without axes are
         options, the others begin with the batch. It returns a dict of tensors that do, too.
       check: takes the number of rows and the inputs; returns assertions about the whole batch.
+      tracing: makes the context in which the function is traced.
 
     Returns:
       A `tf.function` of the same inputs and outputs. Where parts differ in an axis, such as time,
@@ -54,7 +61,8 @@ def parted(function: Any, check: Callable[[tf.Tensor, Tensors], list[Any]] | Non
 
     @named_function(specs)
     def whole(*values: tf.Tensor) -> dict[str, tf.Tensor]:
-        concrete = function.get_concrete_function()
+        with tracing():
+            concrete = function.get_concrete_function()
         outputs = concrete.structured_outputs
         inputs = dict(zip((spec.name for spec in specs), values, strict=True))
         if not isinstance(outputs, Mapping) or not any(value.shape.rank for value in values):

@@ -49,13 +49,25 @@ Functions that a module has only where there is something to do:
   `config.epochs`; early stopping may end training before. It is made again at each call. Gradients
   of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
   `update/…`, and `config.clip_norm` does nothing unless it is used here.
+- `training_loss(config, assets, model)`: what training minimises, where it is not only the loss of
+  the model's answer: a function of `zoo.training.train_step.TrainStep` that returns what the model
+  answers and the loss; None for the usual one. Validation and metrics stay as `objective` has them.
 - `teachers(config)`: simple methods that may teach a network by `zoo distil`, by name: functions
   that are fitted on `zoo.data.Splits` (not on its test rows) and return a function from examples to
   answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
   its `batches` take what teachers answered from the column `probabilities`, a dict of class name
   to number for each row, where `examples` have it.
+- `teach(config, train, predictor, rows)` and `taught(config, train, rows, lessons, share)`: how
+  `zoo distil` teaches networks of the module that are no classifiers. `teach` returns what a model
+  of the module teaches of rows: NumPy arrays by name, which the run keeps. `taught` gets those of
+  each teacher, and returns examples for `prepare` and `batches`. `train` are the training rows;
+  `rows` the same, and then those without a label, of which only the columns
+  `Dataset.unlabelled` are there; `share` is that of the labels.
 - `adapt(config, train, based)`: settings that suit the training rows of custom data, name to value,
   where the user gives none; `based` is whether training begins with the weights of a model.
+- `start(config, train, packed)`: a `Start`: whether training on custom data begins with the packed
+  weights of the recipe, a `Packed`, where the user does not say so; None where it is not weighed.
+  It sees training rows alone, is deterministic, and says why.
 - `augment(config, train)`: more training rows made of those of the training split, such as pieces
   of music in other keys. What `prepare` learns, it learns from these.
 - `finalise(config, assets, model, splits, class_weight)`: what is done to the network of the best
@@ -179,6 +191,12 @@ class Answers(Protocol):
     def config(self) -> Config: ...
 
     @property
+    def assets(self) -> Assets: ...
+
+    @property
+    def model(self) -> keras.Model: ...
+
+    @property
     def data(self) -> dict[str, Any]: ...
 
     @property
@@ -222,6 +240,36 @@ class Option:
     metavar: str = "TEXT"
     flags: tuple[str, ...] = ()
     type: type[str] | type[int] = str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
+class Packed:
+    """The packed weights of a recipe, which `start` weighs.
+
+    Attributes:
+      name: of the recipe.
+      config: that they were trained with.
+      load: unpacks and loads them, a `zoo.serving.Predictor`.
+    """
+
+    name: str
+    config: Config
+    load: Callable[[], Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
+class Start:
+    """Whether training begins with packed weights.
+
+    Attributes:
+      packed: whether it does.
+      text: why, for people: what follows "starts from the packed NAME: ".
+      facts: the numbers that decided it, which JSON can hold; none where the weights do not fit.
+    """
+
+    packed: bool
+    text: str
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
@@ -380,19 +428,52 @@ class Recipe:
             return self.module.optimizer(config, steps)
         return None
 
+    def training_loss(self, config: Config, assets: Assets, model: keras.Model) -> Any:
+        """Returns what training minimises; None for the loss of the model's answer."""
+        if hasattr(self.module, "training_loss"):
+            return self.module.training_loss(config, assets, model)
+        return None
+
     @property
     def teachable(self) -> bool:
         """Whether networks of the module can learn from what teachers answer."""
-        return hasattr(self.module, "teachers")
+        return hasattr(self.module, "teachers") or self.gives_lessons
+
+    @property
+    def gives_lessons(self) -> bool:
+        """Whether the module says itself what its models teach, and how it is learnt."""
+        return hasattr(self.module, "taught")
+
+    def teach(
+        self, config: Config, train: Examples, predictor: Answers, rows: Examples
+    ) -> dict[str, Any]:
+        """Returns what a model of the module teaches of rows, arrays by name."""
+        return self.module.teach(config, train, predictor, rows)
+
+    def taught(
+        self,
+        config: Config,
+        train: Examples,
+        rows: Examples,
+        lessons: Sequence[Mapping[str, Any]],
+        share: float,
+    ) -> Examples:
+        """Returns training rows with what teachers teach of them."""
+        return self.module.taught(config, train, rows, lessons, share)
 
     def teachers(self, config: Config) -> Mapping[str, Teacher]:
         """Returns the simple methods that may teach, by name."""
-        return self.module.teachers(config) if self.teachable else {}
+        return self.module.teachers(config) if hasattr(self.module, "teachers") else {}
 
     def adapt(self, config: Config, train: Examples, based: bool) -> dict[str, Any]:
         if hasattr(self.module, "adapt"):
             return self.module.adapt(config, train, based)
         return {}
+
+    def start(self, config: Config, train: Examples, packed: Packed) -> Start | None:
+        if hasattr(self.module, "start"):
+            return self.module.start(config, train, packed)
+        return None
 
     def finalise(
         self,

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,17 @@ class Twin:
         """Returns probabilities `(batch, classes)` of ids `(batch, time)`."""
         self.network.eval()
         return self.network(torch.from_numpy(ids), layout).softmax(-1).numpy()
+
+    def compiled(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Returns `predict` of padded ids by `torch.compile`, compiled for each shape."""
+        self.network.eval()
+        network = torch.compile(self.network, dynamic=False)
+
+        @torch.no_grad()
+        def predict(ids: np.ndarray) -> np.ndarray:
+            return network(torch.from_numpy(ids)).softmax(-1).numpy()
+
+        return predict
 
 
 def fixed(rows: Any, index: np.ndarray) -> np.ndarray:

@@ -50,6 +50,15 @@ class ClassCrossEntropy(keras.losses.Loss):
         return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
 
+def class_probabilities(y_true: Any, y_pred: Any) -> Any:
+    """Returns the probabilities that the loss compares with the target, float `(batch, classes)`.
+
+    Args:
+      y_true, y_pred: as of `ClassCrossEntropy`.
+    """
+    return _with_logits(y_true, y_pred)[1]
+
+
 def _with_logits(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Adds logits that come with the target to those of the model."""
     if len(y_true.shape) < 3:

@@ -54,12 +54,12 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
       its `idf`; `weights` `(n-grams, classes)` and `bias` of the classes, in their sorted order;
       `strength`, and `loss`: the cross-entropy of rows that a model has not seen, in nats.
     """
-    keys, idf, features = _features(rows, base)
+    keys, idf, features = features_of(rows, base)
     classes, truth = np.unique(np.array(labels), return_inverse=True)
     folds = range(FOLDS if len(rows) <= MANY_ROWS else 1)
     losses = {
         strength: float(
-            np.mean(_cross_entropies(*_held_out(features, truth, len(classes), strength, folds)))
+            np.mean(cross_entropies(*held_out(features, truth, len(classes), strength, folds)))
         )
         for strength in STRENGTHS
     }
@@ -84,9 +84,9 @@ def held_out_logits(
       classes: the class names, sorted.
       wide: of `fit`.
     """
-    *_, features = _features(rows, wide["base"])
+    *_, features = features_of(rows, wide["base"])
     truth = np.searchsorted(np.array(classes), np.array(labels))
-    logits, _ = _held_out(features, truth, len(classes), wide["strength"], range(FOLDS))
+    logits, _ = held_out(features, truth, len(classes), wide["strength"], range(FOLDS))
     return logits.astype("float32")
 
 
@@ -114,8 +114,9 @@ def finalise(
       wide: of `fit`.
       classes: the class names, sorted.
       train, validation: word ids, and classes.
-      class_weight: class name to the weight of its rows in the loss, that the network was trained
-        with; 1 for others. A linear model that answers alone is fitted with it.
+      class_weight: class name to the weight w of its rows in the loss, that the network was trained
+        with; 1 for others. log w is added to the bias of the linear model, which is fitted without:
+        that makes of its probabilities those that have the least weighted loss.
 
     Returns:
       `text`, for people; `wide` and `together`, the accuracy of the wide part alone and of the
@@ -130,7 +131,9 @@ def finalise(
     both = keras.Model(model.input, [layer.output, correction.output])
     found = [[np.asarray(part) for part in both(ids)] for ids, _ in parts]
     linear, network = (np.concatenate(part) for part in zip(*found, strict=True))
-    weights = np.array([class_weight.get(name, 1.0) for name in classes])[truth]
+    by_class = np.array([class_weight.get(name, 1.0) for name in classes])
+    weights = by_class[truth]
+    linear = linear + np.log(by_class)  # as in training: `zoo.training.class_weight.weighted`
     scale = 1.0 if class_weight else len(labels) / (len(labels) + SHRINKAGE)
     scale *= _helps(linear, scale * network, truth, weights)
     correction.set_weights([scale * value for value in correction.get_weights()])
@@ -147,17 +150,14 @@ def finalise(
     features = sparse.vstack(
         [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
     )
-    truths = np.array([*train[1], *labels])
-    alone = facts["share"] == 1
-    counts = [class_weight.get(name, 1.0) if alone else 1.0 for name in truths.tolist()]
-    fitted = _regression(wide["strength"]).fit(features, truths, counts)
-    _give(layer, {**wide, **_weights(fitted)})
+    fitted = _weights(_regression(wide["strength"]).fit(features, [*train[1], *labels]))
+    _give(layer, {**wide, **fitted, "bias": np.array(fitted["bias"]) + np.log(by_class)})
     return {"text": _text(facts, len(labels), bool(class_weight)), **facts}
 
 
 def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> bool:
     """Whether the logits of the network lower the loss by more than its standard error."""
-    gains = _cross_entropies(linear, truth) - _cross_entropies(linear + network, truth)
+    gains = cross_entropies(linear, truth) - cross_entropies(linear + network, truth)
     gains *= weights
     error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
     return bool(gains.mean() > error)
@@ -291,7 +291,7 @@ class WideLogits(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _features(rows: Ragged, base: int) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
+def features_of(rows: Ragged, base: int) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
     """Returns the keys of the n-grams to know, their idf, and the TF-IDF of the rows."""
     found = _counts(rows, base)
     keys, frequency = np.unique(found[0], return_counts=True)
@@ -323,14 +323,23 @@ def _tfidf(
     return (sparse.diags(1 / np.maximum(length, 1e-9)) @ features).tocsr()
 
 
-def _held_out(
-    features: sparse.csr_matrix,
+def held_out(
+    features: sparse.csr_matrix | np.ndarray,
     truth: np.ndarray,
     classes: int,
     strength: float,
     folds: Iterable[int],
+    balanced: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns what models say of the rows of some folds, which they have not seen.
+
+    Args:
+      features: float `(rows, features)`.
+      truth: classes by number `(rows,)`.
+      classes: how many there are.
+      strength: C, the inverse of the L2 regularisation.
+      folds: numbers below `FOLDS`; each class is spread over all folds.
+      balanced: whether the classes count alike, however rare.
 
     Returns:
       Logits, float64 `(rows, classes)`, in the order of the rows, and the classes of these rows. A
@@ -347,7 +356,7 @@ def _held_out(
         known = np.unique(truth[inside])
         if len(known) < 2 or not len(outside):
             continue
-        model = _regression(strength).fit(features[inside], truth[inside])
+        model = _regression(strength, balanced).fit(features[inside], truth[inside])
         scores = model.decision_function(features[outside])
         scores = _both_sides(scores[None]).T if scores.ndim == 1 else scores
         logits[outside] = scores.min(axis=1, keepdims=True)
@@ -368,15 +377,16 @@ def _weights(model: LogisticRegression) -> dict[str, Json]:
     }
 
 
-def _cross_entropies(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def cross_entropies(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Returns the loss of each row, in nats."""
     top = logits.max(axis=1, keepdims=True)
     log_sum = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
     return log_sum - logits[np.arange(len(truth)), truth]
 
 
-def _regression(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=1000)
+def _regression(strength: float, balanced: bool = False) -> LogisticRegression:
+    weights = "balanced" if balanced else None
+    return LogisticRegression(C=strength, max_iter=1000, class_weight=weights)
 
 
 def _rounded(values: np.ndarray) -> Any:

@@ -125,6 +125,12 @@ def marginals(scores: Any, mask: Any) -> Any:
     return ops.softmax(forward(scores)[0] + backward(scores), axis=-1)
 
 
+def log_marginals(scores: Any, mask: Any) -> Any:
+    """Returns the logarithms of `marginals`; finite at padding too."""
+    scores = _with_constant_padding(scores, mask)
+    return ops.log_softmax(forward(scores)[0] + backward(scores), axis=-1)
+
+
 def viterbi(scores: Any, mask: Any) -> Any:
     """Returns the most probable sequence of tags (A. Viterbi, 1967).
 

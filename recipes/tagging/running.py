@@ -9,6 +9,7 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from recipes.tagging.crf import marginals, only_legal, pairwise, viterbi
+from recipes.tagging.losses import true_tags
 
 
 def best_tags(output: KerasTensor, tags: Sequence[str], mask: KerasTensor) -> KerasTensor:
@@ -53,7 +54,7 @@ class EntityF1(keras.metrics.Metric):
       tags: names of the tags, BIO or BIOES, in the order of the output's last axis.
 
     Call arguments:
-      y_true: int `(batch, time)`: tag + 1; 0 at padding, on the right.
+      y_true: as of `recipes.tagging.losses`.
       y_pred: as the `output` of `best_tags`.
     """
 
@@ -70,9 +71,10 @@ class EntityF1(keras.metrics.Metric):
     def update_state(
         self, y_true: KerasTensor, y_pred: KerasTensor, sample_weight: KerasTensor | None = None
     ) -> None:
-        mask = ops.cast(y_true, "int32") > 0
+        true = true_tags(y_true)
+        mask = true > 0
         predicted = best_tags(y_pred, self.tags, mask)
-        kind, starts, ends = self._entities(ops.cast(y_true, "int32") - 1, mask)
+        kind, starts, ends = self._entities(true - 1, mask)
         predicted_kind, predicted_starts, predicted_ends = self._entities(predicted, mask)
         time = ops.shape(mask)[1]
 

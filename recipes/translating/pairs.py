@@ -191,5 +191,6 @@ def pairs(source: str, target: str) -> Dataset:
         reader=functools.partial(read_custom, source=source, target=target),
         folder=functools.partial(read_folder, source=source, target=target),
         texts=("text", "translation"),
+        unlabelled=("text",),
         suffixes=(*TABLES, ".tmx"),
     )

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "answers", "attack", "collect", "decoding", "forecasters", "formats", "generation", "held-out",
     "hosts", "intervals", "latency", "options", "overlaps", "pack", "parameters", "peers", "probes",
-    "profiles", "race", "recovery", "requests", "serve", "small", "stages", "table",
+    "profiles", "race", "recovery", "requests", "round-trips", "serve", "small", "stages", "table",
 ]  # fmt: skip
 
 

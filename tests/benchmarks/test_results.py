@@ -442,12 +442,14 @@ def test_few_rows_are_a_table_with_the_number_of_draws(measured):
 
     runs = [run("bbc", 5_000, 0, 0.71, 1.0), run("bbc", 200, 0, 0.69, 0.8)]
     runs.append(run("bbc", 200, 1, 0.68, 1.0))
-    runs[0]["packed"] = 0.746
+    runs[0]["start"] = {"packed": True}  # so the default is what `--from` would be
+    runs[1] |= {"packed": 0.6, "start": {"packed": False}}
+    runs[2]["packed"] = 0.7
     result = {"kind": "small", "runs": runs, "environment": {}}
     (measured / "small.json").write_text(json.dumps(result))
     made = results.render_table(measured)
-    assert "| bbc | 200 | 2 | `a` | 68.5 | 70.0 | -1.5 | 10% | – |" in made
-    assert "| bbc | 1,700 | 1 | `a` | 71.0 | 70.0 | +1.0 | 0% | 74.6 |" in made
+    assert "| bbc | 200 | 2 | `a` | 68.5 | 70.0 | -1.5 | 10% | – | 65.0 |" in made
+    assert "| bbc | 1,700 | 1 | `a` | 71.0 | 70.0 | +1.0 | 0% | 1 | 71.0 |" in made
     assert "Of 2 rows of this table, 1 are within one point" in made
     assert "the least difference is -1.5 points (bbc, 200 rows)" in made
 

@@ -18,9 +18,11 @@ def test_a_stopped_measurement_goes_on(tmp_path, monkeypatch):
         assert drawn.setdefault((size, seed), rows) == rows
         if len(drawn) == 3:
             raise KeyboardInterrupt
-        return {"rows": len(rows), "accuracy": 0.9 if base else 0.8, "baseline": 0.7}
+        accuracy = 0.9 if base else 0.8
+        return {"rows": len(rows), "accuracy": accuracy, "baseline": 0.7, "start": {}}
 
     monkeypatch.setattr(small, "_measure", measure)
+    monkeypatch.setattr(small, "_choice", lambda *_: {"packed": False})
     output, lines = tmp_path / "small.json", []
     with pytest.raises(KeyboardInterrupt):
         small.small(output, names=["bbc"], sizes=(50, 60), seeds=2, log=lines.append)
@@ -35,5 +37,25 @@ def test_a_stopped_measurement_goes_on(tmp_path, monkeypatch):
     small.small(output, names=["bbc"], sizes=(50,), seeds=1, packed=True, log=lines.append)
     assert lines[4:] == ["bbc, 50 rows, seed 0: --from news-gru 0.9000, tfidf-linear 0.7000"]
     assert json.loads(output.read_text())["runs"][0]["packed"] == 0.9
+    # The default has changed since.
+    result["runs"] = [{**run, "accuracy": 0.5} for run in result["runs"]]
+    for run in result["runs"]:
+        del run["start"]
+    output.write_text(json.dumps(result))
+    monkeypatch.setattr(small, "_choice", lambda *key: {"packed": key[-2:] == (50, 1)})
+    changed = small.small(output, names=["bbc"], sizes=(50, 200), seeds=2, log=lines.append)
+    found = {(run["size"], run["seed"]): run["accuracy"] for run in changed["runs"]}
+    assert found == {(50, 0): 0.5, (50, 1): 0.8, (200, 0): 0.5, (200, 1): 0.5}
     with pytest.raises(UsageError, match="Did you mean 'bbc'"):
         small.small(output, names=["bbcc"])
+
+
+def test_weights_that_have_seen_the_rows_are_no_start(tmp_path, monkeypatch):
+    bases = []
+    monkeypatch.setattr(small, "_parts", lambda *_: ({"text": []}, {}))
+    found = {"rows": 0, "accuracy": 0.9, "baseline": 0.7}
+    monkeypatch.setattr(small, "_measure", lambda *given: bases.append(given[-1]) or found)
+    small.small(tmp_path / "out.json", sizes=(50,), seeds=1, log=lambda line: None)
+    assert dict(zip(small.CASES, bases, strict=True)) == {
+        "imdb": "none", "ag-news": "none", "sst-2": None, "bbc": None
+    }  # fmt: skip

@@ -19,6 +19,7 @@ from zoo.training.class_weight import (
     parse_class_weight,
     weight_by_class,
     weighted,
+    weighted_validation,
 )
 
 SMALL = {"units": 4, "embedding": 4, "patience": 0}
@@ -136,13 +137,33 @@ def test_a_rare_class_is_weighted_by_default():
 def test_weights_of_probabilities_are_in_the_targets():
     y = np.zeros((3, 2, 2), "float32")
     y[:, 0] = [[1, 0], [0, 1], [1, 0]]
-    y[:, 1] = 7  # logits stay
-    batches, left = weighted(Batches(np.zeros(3), y, 2), {0: 2.0, 1: 3.0})
+    y[:, 1] = 7
+    both = {0: 2.0, 1: 3.0}
+    batches, left = weighted(Batches(np.zeros(3), y, 2), both)
     assert left is None
     np.testing.assert_array_equal(batches.y[:, 0], [[2, 0], [0, 3], [2, 0]])
-    np.testing.assert_array_equal(batches.y[:, 1], y[:, 1])
+    # w p, up to a factor, has the least loss weighted by w, if p has the least one without.
+    np.testing.assert_allclose(batches.y[:, 1] - 7, np.log([[2, 3]] * 3), rtol=1e-6)
+    validation, left = weighted_validation(Batches(np.zeros(2), np.array([1, 0]), 2), batches, both)
+    assert left is None
+    np.testing.assert_array_equal(validation.y[:, 0], [[0, 3], [2, 0]])
+    np.testing.assert_allclose(validation.y[:, 1], np.log([[2, 3]] * 2), rtol=1e-6)
     plain = Batches(np.zeros(3), np.array([0, 1, 1]), 2)
-    assert weighted(plain, {0: 2.0, 1: 3.0}) == (plain, {0: 2.0, 1: 3.0})
+    assert weighted(plain, both) == weighted_validation(plain, plain, both) == (plain, both)
+    assert weighted_validation(plain, batches, None) == (plain, None)
+
+
+def test_the_validation_loss_counts_classes_as_training_does(tmp_path):
+    """Else the epoch is best that answers the most frequent class alone."""
+    losses = {}
+    for weight in (1.0, 3.0):
+        run = zoo.train(
+            "imdb-gru", tmp_path / f"{weight}", data=FRAME, epochs=1, batch_size=4,
+            class_weight=dict.fromkeys(set(FRAME["label"]), weight),
+            **{**OPTIONS, "settings": {**SMALL, "wide": False, "learning_rate": 1e-9}},
+        )  # fmt: skip
+        losses[weight] = run.history[0]["val_loss"]
+    assert losses[3.0] == pytest.approx(3 * losses[1.0], rel=1e-3)
 
 
 def test_class_weights_change_the_training(run, tmp_path):

@@ -40,7 +40,8 @@ class ListCommand(click.Command):
     metavar="A B …",
     shell_complete=options.complete_model,
     help="Recipe names, run folders, exports, or `linear`: a linear classifier on words, pairs and "
-    "triples, fitted on the training split. The student learns the mean of their answers.",
+    "triples, fitted on the training split. A classifier or tagger learns the mean of their "
+    "probabilities, a translator their translations.",
 )
 @click.option(
     "--unlabelled",
@@ -52,7 +53,9 @@ class ListCommand(click.Command):
     "--label-share",
     type=click.FloatRange(0, 1),
     metavar="S",
-    help="Of the target of a row with a label, the share of its label.  [default: 0.5]",
+    help="Of the target of a row with a label, the share of its label. A translator learns "
+    "translations of teachers alone (0), these beside its own (between), or its own (1).  "
+    "[default: 0.5]",
 )
 def distil(name: str, output: str | None, **kwargs: Any) -> None:
     """Train the recipe STUDENT on what teachers answer, test it, and write its run folder.

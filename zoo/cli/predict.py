@@ -13,9 +13,10 @@ import click
 from zoo.cli import options
 from zoo.cli.answers import merged, rounded, write
 from zoo.cli.model_options import ModelCommand
+from zoo.config import FILE_PRECISIONS
 from zoo.data.formats import value_of
 from zoo.data.reading import Reading
-from zoo.errors import UsageError, shortened, suggest
+from zoo.errors import UsageError, ZooError, shortened, suggest
 from zoo.serving.answers import best_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,15 @@ Row = dict[str, Any]
     "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["auto", "tensorflow", *FILE_PRECISIONS]),
+    default="auto",
+    show_default=True,
+    help="What computes. onnx and litert answer without TensorFlow, from a twin that is made "
+    "once of a packed model that classifies texts; auto takes one where there is one.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say on standard error what computed.")
+@click.option(
     "--ray",
     "workers",
     type=click.IntRange(1),
@@ -81,6 +91,8 @@ def predict(
     as_json: bool,
     beam: int | None,
     n_best: int | None,
+    engine: str,
+    verbose: bool,
     workers: int | None,
     part_rows: int,
     **given: str | None,
@@ -104,7 +116,7 @@ def predict(
         raise UsageError(f"--n-best {n_best} needs a --beam at least as large; got {beam}.")
     if workers is not None:
         others = (texts, as_json, beam, n_best, drawn, trust, reading.to_json())
-        if not source or not target or any(others):
+        if not source or not target or any(others) or engine != "auto":
             raise click.UsageError("--ray takes a file (-i), a folder (-o) and --column only.")
         from zoo.cli.parts import predict_parts
 
@@ -116,12 +128,28 @@ def predict(
     lines = _lines(source, read) if source and _is_text(source) else None
     given_texts = list(texts) if lines is None else lines
     special = beam or n_best or drawn or columns or trust or reading.to_json()
-    if given_texts and not special and _answered_at_once(model, given_texts, read, target, kind):
-        return
+    portable = bool(given_texts) and not special and engine != "tensorflow"
+    if engine in FILE_PRECISIONS and not portable:
+        raise click.UsageError(
+            f"--engine {engine} answers texts, and takes no options but -i, -o, --json and -v."
+        )
+    if portable:
+        formats = tuple(FILE_PRECISIONS) if engine == "auto" else (engine,)
+        asked = (model, given_texts, read, target, kind, formats, verbose, lines is None)
+        if _answered_at_once(*asked):
+            return
     options.import_tensorflow()
     from zoo.serving import load
 
     predictor = load(model, trust=trust)
+    if engine in FILE_PRECISIONS:
+        from zoo import quiet
+        from zoo.serving.portable import twin_maker
+
+        with quiet.silent_stderr():  # converters write there
+            twin_maker.make(predictor, engine)
+        _answered_at_once(*asked)
+        return
     names, asks = predictor.input_names, predictor.recipe.reads_input
     if lines is None and source and predictor.recipe.reads_tables:
         texts, source = (source,), None  # it is what the model takes, not a list of such files
@@ -154,12 +182,7 @@ def predict(
         requests = {name: [_given(row, column) for row in rows] for name, column in theirs.items()}
         examples = requests
     if not asks and lines is None:
-        for text in texts:
-            if text.lower().endswith(".txt") and Path(text).is_file():
-                read.note(
-                    f"{text} is answered as a text, by its name; -i {text} answers each of its "
-                    "lines"
-                )
+        _note_names(texts, read)
     outside = predictor.recipe.outside(predictor.config, predictor.assets, examples)
     for note in [*read.notes, *outside]:
         click.echo(f"note: {options.printable(note)}", err=True)
@@ -182,25 +205,87 @@ def predict(
     for picture in pictures:
         _draw(predictor, picture, requests, examples, searched, drawn[picture.name])
     _write(predictor.recipe, rows, examples, answers, target, kind)
+    _say_engine("TensorFlow", verbose)
+    if portable:
+        _make_twin(predictor, given_texts, answers, verbose)
 
 
 def _answered_at_once(
-    model: str, texts: list[str], read: Reading, target: str | None, kind: str | None
+    model: str,
+    texts: list[str],
+    read: Reading,
+    target: str | None,
+    kind: str | None,
+    formats: Sequence[str],
+    verbose: bool,
+    typed: bool,
 ) -> bool:
-    """Answers by the ONNX or LiteRT twin of a model, if there is one: without TensorFlow."""
+    """Answers by the ONNX or LiteRT twin of a model, if there is one: without TensorFlow.
+
+    Args:
+      model: as for `zoo.load`.
+      texts: to answer.
+      read: how they were read.
+      target, kind: of the output.
+      formats: of twins.
+      verbose: whether to say what has answered.
+      typed: whether the texts are arguments, not lines of a file.
+
+    Returns:
+      Whether there is a twin.
+    """
     from zoo.registry import get_recipe, recipes
     from zoo.serving.find import recipe_of
     from zoo.serving.portable import twin
 
-    folder = twin.find_twin(model)
-    if folder is None:
+    found = twin.find_twin(model, formats)
+    if found is None:
         return False
+    folder, name = found
     recipe = recipe_of(folder) if model not in recipes() else get_recipe(model)
+    answers = twin.answers(folder, texts)
+    if typed:
+        _note_names(texts, read)
     for note in read.notes:
         click.echo(f"note: {options.printable(note)}", err=True)
     rows = [{"text": text} for text in texts]
-    _write(recipe, rows, {"text": texts}, twin.answers(folder, texts), target, kind)
+    _write(recipe, rows, {"text": texts}, answers, target, kind)
+    _say_engine(f"{twin.ENGINES[name].title}, {folder},", verbose)
     return True
+
+
+def _make_twin(
+    predictor: Predictor, texts: list[str], answers: Sequence[Row], verbose: bool
+) -> None:
+    """Makes the twin of a packed model, so that it answers at once the next time."""
+    from zoo import quiet
+    from zoo.serving.portable import twin, twin_maker
+
+    if not twin_maker.can_have_twin(predictor):
+        return
+    sys.stdout.flush()  # nobody has to wait for what comes
+    for name in twin.ENGINES:
+        try:
+            with quiet.silent_stderr():  # converters write there
+                twin_maker.make(predictor, name, texts, answers)
+        except ZooError as error:
+            if verbose:
+                click.echo(f"note: no twin is kept: {options.printable(str(error))}", err=True)
+        else:
+            return
+
+
+def _say_engine(title: str, verbose: bool) -> None:
+    if verbose:
+        click.echo(f"note: {options.printable(title)} has answered", err=True)
+
+
+def _note_names(texts: Sequence[str], read: Reading) -> None:
+    for text in texts:
+        if text.lower().endswith(".txt") and Path(text).is_file():
+            read.note(
+                f"{text} is answered as a text, by its name; -i {text} answers each of its lines"
+            )
 
 
 def _write(

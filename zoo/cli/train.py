@@ -148,7 +148,8 @@ def _say_plan(
     "base",
     metavar="MODEL",
     shell_complete=options.complete_model,
-    help="Go on from the weights of this recipe name, run folder or export.",
+    help="Go on from the weights of this recipe name, run folder or export; or none.  "
+    "[default: none, unless the packed weights help with custom data]",
 )
 @click.option("--trust", is_flag=True, help="Follow symbolic links in MODEL.  [default: ZOO_TRUST]")
 @click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")

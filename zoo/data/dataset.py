@@ -133,7 +133,7 @@ class Dataset(Declaration):
         if not isinstance(chosen, Path):
             return chosen.load_unlabelled(self.label, _default_log())
         names = {name: to for name, to in (columns or {}).items() if name != self.label}
-        texts = [name for name in self.columns if name != self.label]
+        texts = self.unlabelled or [name for name in self.columns if name != self.label]
         return tables.read(chosen, texts, "", names).columns
 
     def find_unlabelled(self, source: str | Path) -> Tfds | Path:
@@ -150,7 +150,9 @@ class Dataset(Declaration):
         if source in able:
             return able[str(source)]
         custom = find_custom(source)
-        if isinstance(custom, CustomFile) and self.reader is None:
+        if self.reader is not None and not self.unlabelled:
+            raise UsageError(f"Rows without a label teach nothing here ({self.name}): omit them.")
+        if isinstance(custom, CustomFile):
             return custom.path
         raise UsageError(
             f"{quoted(str(source))} holds no rows without a label: give a .csv, .tsv or .jsonl file"

@@ -55,6 +55,8 @@ class Declaration:
       group: a column; rows with the same value never go to different splits. `""` for none.
       reader: reads a custom file that is not a table. Takes its path, our column to the file's
         name of it, and by keyword a `zoo.data.reading.Reading`; returns examples.
+      unlabelled: columns of rows without a label, where there is a `reader`; `()` where there are
+        no such rows. All but `label` without a `reader`.
       suffixes: suffixes of custom files in a folder of splits; those of tables by default.
       folder: reads a custom folder that does not consist of splits, such as a folder of
         recordings. Takes its path, and by keyword a `Reading`; returns its splits, notes, title
@@ -86,6 +88,7 @@ class Declaration:
     deduplicate_by: str = "text"
     group: str = ""
     reader: Reader | None = None
+    unlabelled: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = TABLES
     folder: FolderReader | None = None
     positional: tuple[str, ...] = ()

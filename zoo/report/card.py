@@ -70,6 +70,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         ),
         "",
         *([f"Warning: {warning}", ""] if (warning := one_class(test)) else []),
+        *_start(config.get("start")),
         *_teaching(data.get("teaching")),
         *_class_weight(data.get("class_weight")),
         *([f"{metrics['parts']['text']}.", ""] if metrics.get("parts") else []),
@@ -102,11 +103,27 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
     return "\n".join(lines) + "\n"
 
 
+def _start(start: dict[str, Any] | None) -> list[str]:
+    """Whether training started from packed weights, where the training rows decided that."""
+    if start is None:
+        return []
+    verb = "Training started" if start["packed"] else "Training did not start"
+    reason = start["text"].partition(": ")[2]
+    return [f"{verb} from the packed `{start['model']}`: {reason}.", ""]
+
+
 def _teaching(about: dict[str, Any] | None) -> list[str]:
     """Who taught the network, and on what."""
     if about is None:
         return []
     teachers = [f"`{name}` ({accuracy:.4f})" for name, accuracy in about["teachers"].items()]
+    if "mean" not in about:  # no classifier
+        return [
+            f"Taught by {', '.join(teachers)}: {about['metric']} on the validation split. Training "
+            f"rows: {about['labelled']:,} with a label, by a share of {about['label_share']:g} of "
+            f"it, and {about['unlabelled']:,} without.",
+            "",
+        ]
     mean = f", their mean {about['mean']:.4f}" if len(teachers) > 1 else ""
     return [
         f"Taught by {', '.join(teachers)}{mean}: accuracy on the validation split. The target of "

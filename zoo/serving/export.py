@@ -25,7 +25,7 @@ from zoo.errors import (
     suggest,
 )
 from zoo.report import card
-from zoo.serving import capabilities
+from zoo.serving import capabilities, kernels
 from zoo.serving.capabilities import ANSWER
 from zoo.serving.ensemble import check_members, describe, serve_together
 from zoo.serving.find import ABOUT, EXTRA, WARMUP, is_pattern
@@ -34,6 +34,7 @@ from zoo.serving.portable import bundle, twin
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
+KERNELS = "kernels.json"  # in `assets.extra`: how each model's recurrent layers are computed
 _SCRATCH = ".export-"
 
 
@@ -123,9 +124,11 @@ def export(
             else:
                 served = serve_together(members) if together else predictor.served()
                 capabilities.check(served, predictor.name)
-                _write_saved_model(served, scratch)
+                write_saved_model(served, scratch)
                 extra = scratch / EXTRA
                 extra.mkdir(exist_ok=True)
+                layers = [kernels.kernels_of(member.model) for member in members]
+                files.write_json(extra / KERNELS, {"recurrent_layers": layers})
                 if warmup:
                     _write_warmup(predictor, served, extra / WARMUP, warmup)
             for name in ABOUT[:-2] if together else ABOUT:  # whose scores and card are others'
@@ -143,7 +146,7 @@ def export(
             version = _publish(scratch, directory)
             is_packed = predictor.folder.parent == files.home() / "pretrained"
             if is_packed and format in FILE_PRECISIONS and precision == "float32" and not limits:
-                twin.keep(predictor.name, version)
+                twin.keep(predictor.name, version, format)
             return version
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error
@@ -171,7 +174,12 @@ def _publish(scratch: Path, directory: Path) -> Path:
                 raise
 
 
-def _write_saved_model(served: Served, folder: Path) -> None:
+def write_saved_model(served: Served, folder: Path) -> None:
+    """Writes what is served as a SavedModel, each variable once.
+
+    Raises:
+      ZooError: its graph needs a GPU.
+    """
     # TensorFlow's variables, not the Keras model that holds them: Keras 3 saves a copy of each,
     # and the C++ loader restores the copy, while the signatures read the original.
     # keras.export.ExportArchive works around it by writing every variable twice.

@@ -28,24 +28,24 @@ CALLING = frozenset(_CALLING.split())
 _COMPUTING = """
     Abs Acos Acosh Add AddN AddV2 All Any ApproximateEqual ArgMax ArgMin AsString Asin Asinh
     Assert Atan Atan2 Atanh AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 Betainc BiasAdd
-    Bincount Bitcast BitwiseAnd BitwiseOr BitwiseXor BroadcastArgs BroadcastTo Bucketize Cast
-    Ceil CheckNumerics ClipByValue Complex ComplexAbs Concat ConcatV2 Conj Const Conv2D Cos Cosh
-    Cross Cumprod Cumsum CumulativeLogsumexp DecodeRaw DenseBincount DepthwiseConv2dNative Diag
-    DiagPart Digamma Div DivNoNan Einsum Elu EmptyTensorList EnsureShape Equal Erf Erfc Erfinv
-    Exp ExpandDims Expm1 FFT Fill Floor FloorDiv FloorMod FusedBatchNormV3 Gather GatherNd
-    GatherV2 Greater GreaterEqual HashTableV2 IFFT IRFFT Identity IdentityN Igamma Igammac Imag
-    Invert InvertPermutation IsFinite IsInf IsNan L2Loss LeakyRelu LeftShift Less LessEqual
-    Lgamma LinSpace ListDiff Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr
-    LookupTableFindV2 LookupTableImportV2 LookupTableSizeV2 LowerBound MatMul MatrixBandPart
-    MatrixDiagPartV3 MatrixDiagV3 MatrixSetDiagV3 Max MaxPool Maximum Mean Min Minimum MirrorPad
-    Mod Mul MulNoNan Multinomial Ndtri Neg NextAfter NoOp NotEqual OneHot OnesLike Pack Pad
-    PadV2 Pow PreventGradient Prod RFFT RaggedGather RaggedRange RaggedTensorToTensor
-    RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt Range Rank ReadVariableOp
-    Real RealDiv Reciprocal ReduceJoin RegexFullMatch RegexReplace Relu Relu6 Reshape
-    ResourceGather Reverse ReverseSequence ReverseV2 RightShift Rint Roll Round Rsqrt ScatterNd
-    SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select SelectV2 Selu Shape ShapeN
-    Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign Split SplitV Sqrt Square
-    SquaredDifference Squeeze StatelessMultinomial StatelessRandomGetAlg
+    Bincount Bitcast BitwiseAnd BitwiseOr BitwiseXor BlockLSTMV2 BroadcastArgs BroadcastTo
+    Bucketize Cast Ceil CheckNumerics ClipByValue Complex ComplexAbs Concat ConcatV2 Conj Const
+    Conv2D Cos Cosh Cross Cumprod Cumsum CumulativeLogsumexp DecodeRaw DenseBincount
+    DepthwiseConv2dNative Diag DiagPart Digamma Div DivNoNan Einsum Elu EmptyTensorList
+    EnsureShape Equal Erf Erfc Erfinv Exp ExpandDims Expm1 FFT Fill Floor FloorDiv FloorMod
+    FusedBatchNormV3 Gather GatherNd GatherV2 Greater GreaterEqual HashTableV2 IFFT IRFFT
+    Identity IdentityN Igamma Igammac Imag Invert InvertPermutation IsFinite IsInf IsNan L2Loss
+    LeakyRelu LeftShift Less LessEqual Lgamma LinSpace ListDiff Log Log1p LogSoftmax LogicalAnd
+    LogicalNot LogicalOr LookupTableFindV2 LookupTableImportV2 LookupTableSizeV2 LowerBound
+    MatMul MatrixBandPart MatrixDiagPartV3 MatrixDiagV3 MatrixSetDiagV3 Max MaxPool Maximum Mean
+    Min Minimum MirrorPad Mod Mul MulNoNan Multinomial Ndtri Neg NextAfter NoOp NotEqual OneHot
+    OnesLike Pack Pad PadV2 Pow PreventGradient Prod RFFT RaggedGather RaggedRange
+    RaggedTensorToTensor RandomShuffle RandomStandardNormal RandomUniform RandomUniformInt Range
+    Rank ReadVariableOp Real RealDiv Reciprocal ReduceJoin RegexFullMatch RegexReplace Relu
+    Relu6 Reshape ResourceGather Reverse ReverseSequence ReverseV2 RightShift Rint Roll Round
+    Rsqrt ScatterNd SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Select SelectV2
+    Selu Shape ShapeN Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign Split SplitV
+    Sqrt Square SquaredDifference Squeeze StatelessMultinomial StatelessRandomGetAlg
     StatelessRandomGetKeyCounter StatelessRandomNormalV2 StatelessRandomUniformFullIntV2
     StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessTruncatedNormalV2
     StaticRegexFullMatch StaticRegexReplace StopGradient StridedSlice StringFormat StringJoin

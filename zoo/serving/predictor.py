@@ -31,7 +31,7 @@ from zoo.errors import (
 )
 from zoo.processes import use_tensorflow
 from zoo.recipe import Picture, Recipe
-from zoo.serving import capabilities, following, generation, rows
+from zoo.serving import capabilities, following, generation, kernels, rows
 from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers, best_of
 from zoo.serving.capabilities import ANSWER, BEGIN, CHUNK, GENERATE, SEARCH, STEP, Specs
@@ -233,6 +233,7 @@ class Predictor:
                 "Restore it, or train it again."
             )
         without_cudnn(model)
+        kernels.prepare(model)
         return model
 
     def with_limits(self, limits: Mapping[str, Any]) -> Predictor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -77,14 +78,18 @@ class Served:
     def in_parts(self) -> Served:
         """Returns the same, whose functions compute large batches in parts: see `zoo.bounds`.
 
+        Their recurrent layers are traced as `zoo.serving.kernels` says.
+
         Those of `generation` do so already, where `zoo.decoding.generation_signatures` made them.
         The states of `streaming` have a size for each batch.
         """
         from zoo.bounds import parted
+        from zoo.serving import kernels
 
+        wrap = functools.partial(parted, tracing=kernels.serving)
         names = [name for name in CAPABILITIES if name not in ("generation", "streaming")]
-        functions = {name: _apply(parted, getattr(self, name)) for name in names}
-        others = {name: _apply(parted, function) for name, function in self.others.items()}
+        functions = {name: _apply(wrap, getattr(self, name)) for name in names}
+        others = {name: _apply(wrap, function) for name, function in self.others.items()}
         return dataclasses.replace(self, **functions, others=others)
 
     @property

@@ -19,7 +19,12 @@ from zoo.training.run import Options
 
 
 def adapt(
-    recipe: Recipe, config: Config, options: Options, settings: Mapping[str, Any], splits: Splits
+    recipe: Recipe,
+    config: Config,
+    options: Options,
+    settings: Mapping[str, Any],
+    splits: Splits,
+    based: bool,
 ) -> dict[str, Any]:
     """Returns settings to change for the data of a run; those that are given stay.
 
@@ -29,13 +34,14 @@ def adapt(
       recipe, config, options: of the run.
       settings: that are given.
       splits: its data.
+      based: whether training begins with the weights of a model.
     """
     if options.teachers or not splits.custom:
         return {}
     given = renamed(settings, config.ALIASES)
     return {
         name: value
-        for name, value in recipe.adapt(config, splits.train, options.base is not None).items()
+        for name, value in recipe.adapt(config, splits.train, based).items()
         if name not in given and getattr(config, name) != value
     }
 

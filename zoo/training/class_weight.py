@@ -126,14 +126,47 @@ def weighted(
     """Returns batches, and the weights that `fit` has to be given for them.
 
     Keras weights classes only. Of probabilities, those of a row are multiplied by its weight, which
-    is the same: the cross-entropy is linear in them.
+    is the same: the cross-entropy is linear in them. The logits beside them are of a model that has
+    learnt without weights w; log w is added, which makes of its probabilities those that have the
+    least weighted loss.
     """
-    classes = _classes(batches.y)
-    if weights is None or classes is None or batches.y.ndim == 1:
+    if weights is None or _classes(batches.y) is None or batches.y.ndim == 1:
         return batches, weights
-    y = batches.y.copy()
-    y[:, 0] *= np.array([weights[number] for number in classes], y.dtype)[:, None]
-    return dataclasses.replace(batches, y=y), None
+    return dataclasses.replace(batches, y=_weighted(batches.y, weights)), None
+
+
+def weighted_validation(
+    validation: Batches, training: Batches, weights: dict[int, float] | None
+) -> tuple[Batches, dict[int, float] | None]:
+    """Returns validation rows whose loss counts as that of the training rows.
+
+    Without weights, the epoch that answers the most frequent class alone would have the least loss.
+
+    Args:
+      validation: targets are classes `(rows,)`.
+      training: whose targets tell how a row is weighted, see `weighted`.
+      weights: of `weight_by_class`.
+
+    Returns:
+      Batches, and the weights that their rows have to be given.
+    """
+    y = validation.y
+    if weights is None or not isinstance(y, np.ndarray) or y.ndim != 1:
+        return validation, None
+    if training.y.ndim == 1:
+        return validation, weights
+    targets = np.zeros((len(y), *training.y.shape[1:]), training.y.dtype)
+    targets[np.arange(len(y)), 0, y] = 1
+    return dataclasses.replace(validation, y=_weighted(targets, weights)), None
+
+
+def _weighted(y: np.ndarray, weights: dict[int, float]) -> np.ndarray:
+    """Weighs probabilities and logits, `(rows, 2, classes)`."""
+    values = np.array([weights[number] for number in range(y.shape[-1])])
+    y = y.copy()
+    y[:, 0] *= values[y[:, 0].argmax(axis=-1), None].astype(y.dtype)
+    y[:, 1] += np.log(values).astype(y.dtype)
+    return y
 
 
 def _classes(y: Any) -> np.ndarray | None:

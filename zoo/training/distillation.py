@@ -21,7 +21,10 @@ def distil(
     label_share: float | None = None,
     **options: Any,
 ) -> Run:
-    """Trains a recipe on the mean of what teachers answer; otherwise as `zoo.train`.
+    """Trains a recipe on what teachers answer; otherwise as `zoo.train`.
+
+    Classifiers and taggers learn the mean of their probabilities, translators the best translation
+    of each (Y. Kim, A. Rush: Sequence-Level Knowledge Distillation, EMNLP 2016).
 
     The answers are kept in the run folder until the run is complete: the same call goes on without
     asking again. The validation split, with its own labels, chooses the epoch.
@@ -33,7 +36,8 @@ def distil(
         These are fitted on the training split.
       unlabelled: rows without a label: a table, or the key of a source that has such rows.
       label_share: of the target of a row with a label, the share of its label; the rest is the
-        teachers'. 0.5 if None.
+        teachers'. 0.5 if None. A translator learns the teachers' translations alone (0), these
+        beside the row's own (between), or the row's own alone (1).
       **options: of `zoo.train`.
 
     Returns:

@@ -37,7 +37,6 @@ from zoo.errors import (
     suggest,
 )
 from zoo.handshake import telling
-from zoo.manifest import manifest_entry
 from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
@@ -53,6 +52,7 @@ from zoo.training.class_weight import (
     parse_class_weight,
     weight_by_class,
     weighted,
+    weighted_validation,
 )
 from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lessons import check_teachers, take_lesson
@@ -61,7 +61,9 @@ from zoo.training.optimizer import compile_model
 from zoo.training.overwrite import discard, set_aside, settle
 from zoo.training.replicas import Votes, distribute, prepare
 from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
+from zoo.training.starts import choose_start, read_start, start_line
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
+from zoo.training.transfer import NONE as NO_BASE
 from zoo.training.transfer import (
     base_config,
     check_fits,
@@ -127,7 +129,9 @@ def train(
       strategy: of `zoo.training.strategy.make_strategy`.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
       base: model to go on from: its vocabulary, and the weights of each layer that has the same
-        name and shape. It may be of another recipe that reads its input alike.
+        name and shape. It may be of another recipe that reads its input alike. `"none"`: from
+        scratch. If None: from scratch, too; but a recipe may choose its packed weights for custom
+        data, by the training rows alone, and says so.
       overwrite: train from scratch in a run folder. The run that it holds is deleted when the
         new one has its first complete epoch, and put back when that fails before. Files that no
         run writes stay.
@@ -316,20 +320,30 @@ def _resolve(
     Args:
       begun: a folder, in which a run may have begun that is to go on.
     """
-    origin = load_base(options.base, trust)
-    adapted = read_adapted(begun)
+    adapted, start = read_adapted(begun), read_start(begun)
+    origin = load_base(_base(recipe, options, start), trust)
     config = override(base_config(recipe, origin), {**adapted, **settings})
-    return origin, config, _resolved(recipe, options, config, adapted)
+    return origin, config, _resolved(recipe, options, config, adapted, start)
+
+
+def _base(recipe: Recipe, options: Options, start: Mapping[str, Any] | None) -> str | None:
+    """Returns the model that a run goes on from: the user's, or the chosen one."""
+    return recipe.reference if start and start["packed"] else options.base
 
 
 def _resolved(
-    recipe: Recipe, options: Options, config: Config, adapted: dict[str, Any]
+    recipe: Recipe,
+    options: Options,
+    config: Config,
+    adapted: dict[str, Any],
+    start: dict[str, Any] | None,
 ) -> dict[str, Any]:
     return {
         "recipe": recipe.reference,
         "config": dataclasses.asdict(config),
         "run": dataclasses.asdict(options),
         **({"adapted": adapted} if adapted else {}),
+        **({"start": start} if start else {}),
         "zoo": __version__,
     }
 
@@ -363,9 +377,6 @@ def _train_in(
     if not overwrite and workers.of_chief(run.complete):
         return _complete_already(run, recipe, workers.chief, quiet)
 
-    # Read now: its folder may be the one that is overwritten.
-    base = origin.model if origin else None
-    keras.utils.set_random_seed(options.seed)
     if options.deterministic:
         tf.config.experimental.enable_op_determinism()
     splits = _load_data(recipe, config, run, data, options, going_on=not overwrite)
@@ -374,18 +385,22 @@ def _train_in(
     for note in splits.notes:
         progress.log(f"  {note}")
     if overwrite or not workers.of_chief(is_run(run.path)):
-        adapted = adapt(recipe, config, options, settings, splits)
+        start = workers.of_chief(choose_start(recipe, config, options, splits))
+        if start:
+            progress.log(f"  {start_line(start)}")
+        if start and start["packed"]:
+            origin = load_base(_base(recipe, options, start), trust)
+            config = override(base_config(recipe, origin), settings)
+        adapted = adapt(recipe, config, options, settings, splits, origin is not None)
         if adapted:
             config = override(config, adapted)
-            check_batch_size(config.batch_size, replicas)
-            resolved = _resolved(recipe, options, config, adapted)
             changes = ", ".join(f"{name}={value}" for name, value in adapted.items())
             progress.log(f"  set for {count(splits.train):,} training rows: {changes}")
-            if origin is None and (pack := manifest_entry(recipe)):
-                progress.log(
-                    f"  it has weights that were trained on {pack['data']}: if your data are like "
-                    f"these, try --from {recipe.name}"
-                )
+        check_batch_size(config.batch_size, replicas)
+        resolved = _resolved(recipe, options, config, adapted, start)
+    # Read now: its folder may be the one that is overwritten.
+    base = origin.model if origin else None
+    keras.utils.set_random_seed(options.seed)  # now: a run that goes on does not choose again
     progress.epochs = config.epochs
 
     train, lesson = recipe.augment(config, splits.train), None
@@ -425,6 +440,7 @@ def _train_in(
         class_weight = files.read_object(run.path / "data.json").get("class_weight", class_weight)
     by_class = weight_by_class(class_weight, labels, training.y, number)
     training, weights = weighted(training, by_class)
+    validation, row_weights = weighted_validation(validation, training, by_class)
     more: dict[str, Any] = {"teaching": lesson.about} if lesson else {}
     if by_class:
         named = {labels[each]: weight for each, weight in by_class.items()}
@@ -466,7 +482,8 @@ def _train_in(
         if base is not None and origin is not None:
             for line in take_weights(model, base, has_new_head(assets, origin)):
                 progress.log(f"  {line}")
-    votes = prepare(model, training.take(np.arange(1)))
+        training_loss = recipe.training_loss(config, assets, model)
+    votes = prepare(model, training.take(np.arange(1)), training_loss=training_loss)
     shares = replicas.num_replicas_in_sync
     progress.log(
         f"  {model.count_params():,} parameters, {training.steps_per_epoch} steps of "
@@ -474,7 +491,7 @@ def _train_in(
     )
     state = _fit(
         recipe, config, run, model, workers, votes, training, validation, options.seed,
-        checkpoint_seconds, progress, custom, weights, stop,
+        checkpoint_seconds, progress, custom, weights, row_weights, stop,
     )  # fmt: skip
     workers.finish()
     if workers.chief:
@@ -497,9 +514,10 @@ def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any])
         return False
     try:
         begun = files.read_object(run.path / "config.json", config=dict)["config"]
-        first = saved_settings(recipe.config, begun) if options.base else read_adapted(run.path)
+        based = _base(recipe, options, read_start(run.path)) not in (None, NO_BASE)
+        first = saved_settings(recipe.config, begun) if based else read_adapted(run.path)
         config = override(override(recipe.config, first), settings)
-        resolved = _resolved(recipe, options, config, {})
+        resolved = _resolved(recipe, options, config, {}, None)
         check_same(run.path, resolved)
     except ZooError:
         return False
@@ -520,6 +538,7 @@ def _fit(
     progress: Progress,
     custom: Custom,
     weights: dict[int, float] | None,
+    row_weights: dict[int, float] | None,
     asked: threading.Event | None,
 ) -> checkpoint.State:
     """Trains epoch by epoch, from the newest checkpoint if there is one."""
@@ -546,6 +565,9 @@ def _fit(
 
     progress.steps = training.steps_per_epoch
     held_out = distribute(validation, validation.sorted_order(), strategy)
+    if row_weights:  # then there is one replica
+        values = tf.constant([row_weights[number] for number in range(len(row_weights))])
+        held_out = held_out.map(lambda x, y: (x, y, tf.gather(values, y)))
     with StopSignal(asked) as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
             before = state.seconds

@@ -35,6 +35,11 @@ def wrapped_calls(layers: Sequence[Any], wrap: Callable[[Any, Any], Any]) -> Ite
             del vars(layer)["call"]
 
 
+def replace_method(layer: Any, name: str, make: Callable[[Any, Any], Any]) -> None:
+    """Replaces a method of one layer by `make(layer, method)`."""
+    vars(layer)[name] = make(layer, getattr(layer, name))  # not by setattr, see `wrapped_calls`
+
+
 def build_metrics(model: keras.Model, batch: tuple[Any, Any]) -> None:
     """Builds the losses and metrics of a compiled model, and stops `fit` from doing so.
 

@@ -1,6 +1,8 @@
-"""What teachers answer, as targets of a student: probabilities of classes.
+"""What teachers answer, as targets of a student.
 
-G. Hinton, O. Vinyals, J. Dean: Distilling the Knowledge in a Neural Network, 2015.
+A classifier learns probabilities of classes: G. Hinton, O. Vinyals, J. Dean: Distilling the
+Knowledge in a Neural Network, 2015. Other recipes say themselves what models of theirs teach and
+how it is learnt, by their functions `teach` and `taught`.
 """
 
 from __future__ import annotations
@@ -38,23 +40,26 @@ class Lesson:
     """Training rows with what teachers answered.
 
     Attributes:
-      examples: columns of the training rows, those without a label last, and `probabilities`.
-        The label of a row without one is the class that its teachers think most probable.
-      about: teachers, their accuracy on the validation split, rows; which JSON can hold.
-      answers: float32 `(rows, classes)`, without the labels' share.
+      examples: training rows. Of a classifier: columns, rows without a label last, and
+        `probabilities`. The label of a row without one is the class that its teachers think most
+        probable.
+      about: teachers, their score on the validation split, rows; which JSON can hold.
+      answers: arrays by name. Of a classifier: `answers`, float32 `(rows, classes)`, without the
+        labels' share.
       key: identifies teachers and rows.
     """
 
     examples: Examples
     about: dict[str, Any]
-    answers: np.ndarray
+    answers: Mapping[str, np.ndarray]
     key: str
 
     def write(self, folder: Path) -> None:
         """Writes the answers beside the checkpoints: a run that goes on does not ask again."""
         if not (folder / FILE).exists():
             with files.atomic_write(folder / FILE) as temporary, open(temporary, "wb") as file:
-                np.savez(file, answers=self.answers, about=json.dumps([self.key, self.about]))
+                about = np.array(json.dumps([self.key, self.about]))
+                np.savez(file, allow_pickle=False, about=about, **self.answers)
 
 
 def check_teachers(
@@ -74,7 +79,8 @@ def check_teachers(
     """
     if not recipe.teachable:
         raise UsageError(
-            f"{recipe.name} cannot be taught: `zoo distil` teaches classifiers of text so far."
+            f"{recipe.name} cannot be taught: `zoo distil` teaches classifiers of text, taggers "
+            "and translators."
         )
     if cluster and len(cluster.addresses) > 1:
         raise UsageError("A student is trained by one process: --strategy none, or mirrored.")
@@ -87,7 +93,8 @@ def check_teachers(
             try:
                 find(name, trust)
             except UsageError as error:
-                raise UsageError(f"Teachers are {', '.join(simple)}, or models: {error}") from None
+                known = f"{', '.join(simple)}, or models" if simple else "models"
+                raise UsageError(f"Teachers are {known}: {error}") from None
     if options.unlabelled is not None:
         recipe.data(config).find_unlabelled(options.unlabelled)
 
@@ -118,6 +125,8 @@ def take_lesson(
       UsageError: a teacher has other classes or inputs.
       ZooError: rows or teachers cannot be read; an answer is no probability.
     """
+    if recipe.gives_lessons:
+        return _of_models(folder, recipe, config, splits, options, progress, keep=keep, trust=trust)
     dataset = recipe.data(config)
     labelled = splits.train
     texts = [name for name in labelled if name != dataset.label]
@@ -133,7 +142,7 @@ def take_lesson(
     if stored is None:
         progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
         stored = _answers(recipe, config, splits, names, classes, rows, progress, trust)
-    answers, about = stored
+    answers, about = stored[0]["answers"], stored[1]
     share = DEFAULT_SHARE if options.label_share is None else options.label_share
     targets = answers.astype("float64")
     known = np.searchsorted(classes, labels)
@@ -151,7 +160,64 @@ def take_lesson(
         dataset.label: [*labels, *best],
         PROBABILITIES: [dict(zip(classes, row, strict=True)) for row in targets.tolist()],
     }
-    return Lesson(examples, about, answers, key.hexdigest())
+    return Lesson(examples, about, {"answers": answers}, key.hexdigest())
+
+
+def _of_models(
+    folder: Path,
+    recipe: Recipe,
+    config: Config,
+    splits: Splits,
+    options: Options,
+    progress: Progress,
+    *,
+    keep: bool,
+    trust: bool,
+) -> Lesson:
+    """As `take_lesson`, of a recipe that says itself what its models teach."""
+    rows = dict(splits.train)
+    if options.unlabelled is not None:
+        more = _unlabelled(recipe.data(config), splits, options, progress)
+        rows = {name: [*rows[name], *more[name]] for name in more}
+    names = options.teachers or []
+    key = hashlib.sha256(json.dumps([names, splits.fingerprint, rows]).encode()).hexdigest()
+    stored = _read(folder / FILE, key) if keep else None
+    if stored is None:
+        progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
+        answers: dict[str, np.ndarray] = {}
+        scores: dict[str, float] = {}
+        for number, name in enumerate(names):
+            predictor = load(name, trust=trust)
+            if predictor.recipe.module is not recipe.module:
+                raise UsageError(
+                    f"The teacher {name} is a model for {predictor.recipe.task}; {recipe.name} is "
+                    f"for {recipe.task}."
+                )
+            taught = recipe.teach(config, splits.train, predictor, rows)
+            answers |= {f"{number}.{part}": array for part, array in taught.items()}
+            found = recipe.evaluate(
+                predictor.config, predictor.assets, predictor, splits.validation
+            )
+            metric = recipe.metric
+            scores[name] = float(found.values[metric.name])
+            shown = f"{metric.name} {metric.text(scores[name])}"
+            progress.log(f"  teacher {name}: {shown} on the validation split")
+        stored = answers, {"metric": recipe.metric.name, "teachers": scores}
+    answers, about = stored
+    lessons: list[dict[str, np.ndarray]] = [{} for _ in names]
+    for name, array in answers.items():
+        teacher, _, part = name.partition(".")
+        lessons[int(teacher)][part] = array
+    share = DEFAULT_SHARE if options.label_share is None else options.label_share
+    labelled = count(splits.train)
+    about = {
+        **about,
+        "labelled": labelled,
+        "unlabelled": count(rows) - labelled,
+        "label_share": share,
+    }
+    examples = recipe.taught(config, splits.train, rows, lessons, share)
+    return Lesson(examples, about, answers, key)
 
 
 def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Progress) -> Examples:
@@ -163,7 +229,7 @@ def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Pr
     if options.tiny:
         order = permutation(count(more), "tiny unlabelled")
         more = take(more, sorted(order[: TINY["train"]]))
-    column = dataset.deduplicate_by
+    column = dataset.deduplicate_by or dataset.group
     if column:
         held_out = {*splits.validation[column], *splits.test[column]}
         kept = [row for row, value in enumerate(more[column]) if value not in held_out]
@@ -184,8 +250,8 @@ def _answers(
     rows: Examples,
     progress: Progress,
     trust: bool,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Returns the mean of what teachers answer, float32 `(rows, classes)`, and facts about them."""
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Returns the mean of what teachers answer, `answers`, and facts about them."""
     dataset = recipe.data(config)
     simple = recipe.teachers(config)
     truth = np.searchsorted(classes, splits.validation[dataset.label])
@@ -207,7 +273,7 @@ def _answers(
     if len(names) > 1:
         progress.log(f"  their mean: accuracy {right(validation):.4f} on the validation split")
     about = {"teachers": accuracy, "mean": right(validation)}
-    return total.astype("float32"), about
+    return {"answers": total.astype("float32")}, about
 
 
 def _model(name: str, classes: list[str], rows: Examples, trust: bool) -> Answer:
@@ -244,10 +310,11 @@ def _probabilities(name: str, answers: list[dict[str, Any]], classes: list[str])
     return values
 
 
-def _read(path: Path, key: str) -> tuple[np.ndarray, Mapping[str, Any]] | None:
+def _read(path: Path, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """Reads what `Lesson.write` has written; None where it is missing, damaged or of others."""
     if not path.exists() or files.verify_archive(path) is not None:
         return None
     with np.load(path) as arrays:
         saved_key, about = json.loads(str(arrays["about"]))
-        return (arrays["answers"], about) if saved_key == key else None
+        answers = {name: arrays[name] for name in arrays.files if name != "about"}
+        return (answers, about) if saved_key == key else None

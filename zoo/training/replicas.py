@@ -31,6 +31,7 @@ import tensorflow as tf
 
 from zoo.data import Batches
 from zoo.training import diagnostics, keras_private
+from zoo.training.train_step import TrainingLoss, TrainStep, plain_loss, use_training_loss
 
 
 def distribute(
@@ -78,13 +79,19 @@ class Votes:
     loss: float = 0.0
 
 
-def prepare(model: keras.Model, batch: tuple[Any, Any], flags: int = 2) -> Votes | None:
+def prepare(
+    model: keras.Model,
+    batch: tuple[Any, Any],
+    flags: int = 2,
+    training_loss: TrainingLoss | None = None,
+) -> Votes | None:
     """Makes a compiled model's steps those of several replicas, if it was built for several.
 
     Args:
       model: built and compiled under a strategy's scope, with any optimizer of Keras.
       batch: `(x, y)` of any rows, from which metrics and losses are built.
       flags: how many flags processes raise.
+      training_loss: what training minimises, where it is not the loss of the model's answer.
 
     Returns:
       What travels with each step; None for one replica.
@@ -95,7 +102,10 @@ def prepare(model: keras.Model, batch: tuple[Any, Any], flags: int = 2) -> Votes
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
+        if training_loss is not None:
+            use_training_loss(model, training_loss)
         return None
+    minimised = training_loss or plain_loss(model)
     losses = [keras.losses.get(loss) for loss in tf.nest.flatten(model.loss)]
     means = {getattr(loss, "reduction", "mean") != "sum" for loss in losses}
     if len(means) != 1:
@@ -108,27 +118,34 @@ def prepare(model: keras.Model, batch: tuple[Any, Any], flags: int = 2) -> Votes
     votes = Votes([False] * flags)
 
     def loss_of(x: Any, y: Any, y_pred: Any, counts: tf.Tensor, training: bool) -> tf.Tensor:
-        """Returns this replica's part of the loss of the global batch, and counts it."""
+        """Returns this replica's part of the loss of the global batch."""
         loss = model.compute_loss(x=x, y=y, y_pred=y_pred, training=training)
         mine, everywhere = tf.unstack(tf.cast(counts[:2], loss.dtype), num=2)
-        if means == {True}:
-            # Keras has divided the mean over these rows by the number of replicas.
-            loss *= mine * replicas / everywhere
-        # So that the sum over replicas is what one would add up.
-        value = tf.math.divide_no_nan(loss * everywhere, mine)
-        keras_private.update_loss(model, value, mine)
-        return loss
+        # Keras has divided the mean over these rows by the number of replicas.
+        return loss * (mine * replicas / everywhere) if means == {True} else loss
+
+    def count(loss: tf.Tensor, counts: tf.Tensor) -> None:
+        """Counts a part of the loss, so that the sum over replicas is what one would add up."""
+        mine, everywhere = tf.unstack(tf.cast(counts[:2], loss.dtype), num=2)
+        keras_private.update_loss(model, tf.math.divide_no_nan(loss * everywhere, mine), mine)
 
     def train_step(
         data: tuple[Any, Any, tf.Tensor], raised: tf.Tensor
     ) -> tuple[dict[str, Any], tf.Tensor]:
         x, y, counts = data
-        rows = tf.shape(tf.nest.flatten(x)[0])[0]
+        share = keras_private.Share(tf.shape(tf.nest.flatten(x)[0])[0], counts[1], counts[2])
+        real_y = _first(y, counts[0])
+
+        def compiled_loss(y_pred: Any) -> tf.Tensor:
+            return loss_of(x, real_y, _first(y_pred, counts[0]), counts, training=True)
+
+        def mean(values: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(values[: counts[0]]) / tf.cast(counts[1], values.dtype)
+
+        step = TrainStep(x, y, lambda: keras_private.drawing_for(share), compiled_loss, mean)
         with tf.GradientTape() as tape:
-            with keras_private.drawing_for(keras_private.Share(rows, counts[1], counts[2])):
-                y_pred = model(x, training=True)
-            y, y_pred = _first(y, counts[0]), _first(y_pred, counts[0])
-            loss = loss_of(x, y, y_pred, counts, training=True)
+            y_pred, loss = minimised(step)
+            count(loss, counts)
             scaled = model.optimizer.scale_loss(loss)
         variables = model.trainable_variables
         place = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -137,12 +154,12 @@ def prepare(model: keras.Model, batch: tuple[Any, Any], flags: int = 2) -> Votes
         said = tf.concat([[tf.cast(loss, tf.float32)], raised], axis=0)
         *gradients, heard = _summed([*tape.gradient(scaled, variables), said], replicas)
         model.optimizer.apply(gradients, variables)
-        return model.compute_metrics(x, y, y_pred), heard
+        return model.compute_metrics(x, real_y, _first(y_pred, counts[0])), heard
 
     def test_step(data: tuple[Any, Any, tf.Tensor]) -> dict[str, Any]:
         x, y, counts = data
         y, y_pred = _first(y, counts[0]), _first(model(x, training=False), counts[0])
-        loss_of(x, y, y_pred, counts, training=False)
+        count(loss_of(x, y, y_pred, counts, training=False), counts)
         return model.compute_metrics(x, y, y_pred)
 
     def run(step: Callable, *arguments: Any) -> Any:

@@ -1,6 +1,7 @@
 """A run folder: what is in it, and whether a run may go on in it.
 
-config.json        recipe, resolved config, options of the run, version
+config.json        recipe, resolved config, options of the run, version; of custom data, what was
+                   changed for them (adapted), and whether it starts from packed weights (start)
 environment.json   versions, platform, hardware class
 data.json          which data was used, rows, fingerprint
 assets.json        what was learnt from the data besides weights
@@ -70,7 +71,8 @@ class Options:
       strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
       precision: a Keras dtype policy.
       tiny: a small real subset, two epochs.
-      base: model whose weights training goes on from.
+      base: model whose weights training goes on from; `"none"`: from scratch; None: from scratch,
+        unless the recipe chooses its packed weights by the rows of custom data.
       class_weight: `"balanced"`, `"none"`, class name to the weight of its rows, or None.
       teachers: names of simple methods, recipes or folders; see `zoo.distil`.
       unlabelled: source or path of rows without a label that they answer.

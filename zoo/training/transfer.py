@@ -16,18 +16,20 @@ from zoo.recipe import Recipe
 from zoo.serving.predictor import Predictor, load
 from zoo.training.diagnostics import named_layers
 
+NONE = "none"  # as `base`: from scratch
+
 
 def load_base(base: str | None, trust: bool) -> Predictor | None:
     """Loads the model that training goes on from, None where there is none.
 
     Args:
-      base: the model, as for `zoo.load`.
+      base: the model, as for `zoo.load`; None or `"none"`.
       trust: as for `zoo.load`.
 
     Raises:
       UsageError, ZooError: as for `zoo.load`.
     """
-    return None if base is None else load(base, trust=trust)
+    return None if base in (None, NONE) else load(base, trust=trust)
 
 
 def base_config(recipe: Recipe, origin: Predictor | None) -> Config:

@@ -176,7 +176,7 @@ def test_own_classes(cli, own):
     lines = result.out.splitlines()
     # Six rows of each class: one for validation, one for the test, four to train.
     assert lines[0] == "imdb-gru on own.csv (custom data): 12 train, 3 validation, 3 test"
-    assert "if your data are like these, try --from imdb-gru" in result.out
+    assert "does not start from the packed imdb-gru: it has units=128, not 4; embed" in result.out
     epochs = [line for line in lines if line.startswith("epoch 1/1  accuracy ")]
     assert len(epochs) == 1
     assert epochs[0].endswith(" s  best")
@@ -192,7 +192,7 @@ def test_own_classes(cli, own):
     command[3] = "two.csv"
     result = cli(*command, "--from", "first", "--no-baselines", "-o", "second")
     assert re.search(r"^  layer correction starts from scratch", result.out, re.M)
-    assert "try --from" not in result.out
+    assert "the packed" not in result.out
     assert json.loads(Path("second/assets.json").read_text())["labels"] == ["bad", "good"]
     # The config is that of the model it goes on from.
     assert json.loads(Path("second/config.json").read_text())["config"]["units"] == 4

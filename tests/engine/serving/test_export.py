@@ -48,7 +48,7 @@ def write_little(served, folder):
 def test_versions_are_integers_in_order_beside_whatever_else_there_is(
     predictor, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(module, "_write_saved_model", write_little)
+    monkeypatch.setattr(module, "write_saved_model", write_little)
     directory = tmp_path / "models" / "new"
     assert [zoo.export(predictor, directory) for _ in range(3)] == [
         directory / "1",
@@ -68,7 +68,7 @@ def test_versions_are_integers_in_order_beside_whatever_else_there_is(
 
 
 def test_a_version_can_be_read_by_whom_the_umask_lets(predictor, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_write_saved_model", write_little)
+    monkeypatch.setattr(module, "write_saved_model", write_little)
     umask = os.umask(0o022)
     try:
         version = zoo.export(predictor, tmp_path / "new")
@@ -85,15 +85,15 @@ def test_what_lies_in_a_version(export_of):
     }
     assert {path.name for path in (version / "assets.extra").iterdir()} == {
         *("config.json", "assets.json", "data.json", "environment.json", "metrics.json"),
-        *("card.md", "tf_serving_warmup_requests"),
+        *("card.md", "kernels.json", "tf_serving_warmup_requests"),
     }
 
 
 FAILURES = [
     ("_write_warmup", OSError(errno.ENOSPC, "No space left on device"), zoo.ZooError),
-    ("_write_saved_model", OSError(errno.EIO, "Input/output error"), zoo.ZooError),
+    ("write_saved_model", OSError(errno.EIO, "Input/output error"), zoo.ZooError),
     (
-        "_write_saved_model",
+        "write_saved_model",
         tf.errors.ResourceExhaustedError(None, None, "/x/variables; No space left on device"),
         zoo.ZooError,
     ),
@@ -111,7 +111,7 @@ def test_nothing_stays_of_an_export_that_fails(
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_write_saved_model", write_little)
+        patch.setattr(module, "write_saved_model", write_little)
         patch.setattr(module, step, fail)
         with pytest.raises(seen) as raised:
             zoo.export(predictor, tmp_path)
@@ -120,12 +120,12 @@ def test_nothing_stays_of_an_export_that_fails(
         assert str(tmp_path) in message
         assert str(getattr(failure, "strerror", None) or failure) in message
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(module, "_write_saved_model", write_little)
+    monkeypatch.setattr(module, "write_saved_model", write_little)
     assert zoo.export(predictor, tmp_path).name == "1"
 
 
 def test_exports_at_the_same_time_become_two_versions(predictor, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_write_saved_model", write_little)
+    monkeypatch.setattr(module, "write_saved_model", write_little)
     both = threading.Barrier(2, timeout=60)
     rename = os.rename
 

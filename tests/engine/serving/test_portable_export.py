@@ -8,9 +8,9 @@ import sys
 import pytest
 
 import zoo
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 from zoo.serving import portable
-from zoo.serving.portable import bundle, twin
+from zoo.serving.portable import bundle, twin, twin_maker
 
 TEXTS = ["What a film!", "", "Rock’n’roll e\u0301te\u0301 \u200b 😀 <br />", "not good " * 50]
 
@@ -98,16 +98,54 @@ def test_nothing_but_answers_is_printed(sample_run, tmp_path, cli, capfd):
 def test_a_packed_model_has_a_twin_once_it_was_exported(version, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_HOME", str(tmp_path))
     assert twin.find_twin("imdb-lstm") is None
-    twin.keep("imdb-lstm", version)
-    twin.keep("imdb-lstm", version)  # it is there
-    folder = twin.find_twin("imdb-lstm")
+    twin.keep("imdb-lstm", version, "onnx")
+    twin.keep("imdb-lstm", version, "onnx")  # it is there
+    folder, name = twin.find_twin("imdb-lstm")
     assert folder.is_relative_to(tmp_path)
+    assert name == "onnx"
+    assert twin.find_twin("imdb-lstm", ["litert"]) is None
     assert twin.answers(folder, TEXTS) == [
         dict(sorted(answer.items())) for answer in portable.load(version).predict(TEXTS)
     ]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert twin.find_twin("imdb-lstm") is None  # without the engine
     assert twin.find_twin(str(tmp_path / "none")) is None
+
+
+def test_the_first_answer_of_a_packed_model_makes_its_twin(tmp_path, monkeypatch, cli):
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    ask = ["predict", "imdb-gru", "-v", "--json", *TEXTS]
+    first = cli(*ask)
+    assert first.err == "note: TensorFlow has answered\n"
+    folder, _ = twin.find_twin("imdb-gru")
+    second = cli(*ask)
+    assert second.err == f"note: ONNX Runtime, {folder}, has answered\n"
+    due, found = ([json.loads(line) for line in each.out.splitlines()] for each in (first, second))
+    assert [list(row) for row in found] == [list(row) for row in due]
+    for mine, theirs in zip(found, due, strict=True):
+        assert (mine["text"], mine["label"]) == (theirs["text"], theirs["label"])
+        assert mine["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-5)
+    assert cli(*ask, "--engine", "tensorflow").out == first.out
+    lines = [cli("predict", "imdb-gru", *TEXTS, "--engine", name).out for name in ("auto", "onnx")]
+    assert lines[0] == lines[1] == cli("predict", "imdb-gru", *TEXTS, "--engine", "tensorflow").out
+
+
+def test_a_twin_that_answers_otherwise_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
+    predictor = zoo.load("imdb-gru")
+    due = predictor.predict(TEXTS[:1])
+    wrong = [{**due[0], "probabilities": dict.fromkeys(due[0]["probabilities"], 0.5)}]
+    with pytest.raises(ZooError, match="answers otherwise"):
+        twin_maker.make(predictor, "onnx", TEXTS[:1], wrong)
+    assert twin.find_twin("imdb-gru") is None
+
+
+def test_engines_that_cannot_answer(sample_run, tmp_path, cli):
+    said = cli("predict", sample_run, "a film", "--engine", "onnx", code=2).err
+    assert "is for packed models that classify texts" in said
+    assert "--engine tensorflow" in said
+    said = cli("predict", "imdb-gru", "a film", "--beam", 2, "--engine", "onnx", code=2).err
+    assert "takes no options but" in said
 
 
 def test_what_is_refused(version, sample_run, tmp_path, monkeypatch):
@@ -130,7 +168,6 @@ def test_an_operation_that_onnx_lacks_is_named():
     import keras
     import tensorflow as tf
 
-    from zoo.errors import ZooError
     from zoo.serving.portable.onnx_graph import convert
 
     inputs = keras.Input((3,), name="x")
@@ -142,8 +179,6 @@ def test_an_operation_that_onnx_lacks_is_named():
 
 def test_a_damaged_export_is_named(version, tmp_path):
     import shutil
-
-    from zoo.errors import ZooError
 
     folder = shutil.copytree(version, tmp_path / "copy")
     (folder / "model.onnx").write_bytes(b"damaged")

@@ -1,0 +1,150 @@
+"""Networks that answer the same when word vectors move a little: adversarial training of texts.
+
+T. Miyato, A. M. Dai, I. Goodfellow: Adversarial Training Methods for Semi-Supervised Text
+Classification, ICLR 2017. Words cannot be changed a little, but their vectors s can:
+
+    adversarial          r = ε g / ‖g‖,  g = ∇_s loss(y, p(s))             adds loss(y, p(s + r))
+    virtual adversarial  r = ε g / ‖g‖,  g = ∇_d KL(p(s) ‖ p(s + d))       adds KL(p(s) ‖ p(s + r))
+
+with d a small random vector: one step of the power method. The virtual one needs no label. The norm
+is over all words of a text; padding does not move. All passes of a training step hide the same
+words and the same numbers, so that the perturbation alone makes the difference.
+
+A network could avoid this with long vectors, beside which r is small. So the paper has them of
+mean 0 and variance 1, weighted by how frequent the words are. Here this is done after each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from recipes.classifying.targets import class_probabilities
+from zoo.training.train_step import LayerOutput
+
+if TYPE_CHECKING:
+    from zoo.data import Ragged
+    from zoo.training.train_step import TrainingLoss, TrainStep
+
+LAYER = "word_dropout"  # whose output moves: word vectors, those of some words hidden
+SMALL = 0.1  # norm of d
+ENLARGED = 1024.0  # float16 has no numbers as small as some gradients; only their direction counts
+
+
+def training_loss(
+    model: keras.Model, adversarial: float, virtual_adversarial: float
+) -> TrainingLoss | None:
+    """Returns the loss with its terms for perturbed word vectors; None if there are none.
+
+    Args:
+      model: word ids `(batch, time)`, 0 at padding, to probabilities of classes. The layer
+        `word_dropout` returns the word vectors.
+      adversarial, virtual_adversarial: ε of each kind, the norm of the perturbation of a text; 0
+        for none.
+    """
+    if not adversarial and not virtual_adversarial:
+        return None
+    output = LayerOutput(model.get_layer(LAYER))
+    generators = [
+        layer.seed_generator
+        for layer in model.layers
+        if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator)
+    ]
+    # The model's, so that checkpoints hold its state.
+    model.perturbation_seed = keras.random.SeedGenerator()
+
+    def loss(step: TrainStep) -> tuple[Any, tf.Tensor]:
+        real = ops.expand_dims(ops.cast(ops.not_equal(step.x, 0), "float32"), -1)
+        states = [generator.state.value * 1 for generator in generators]
+
+        def answer(replace: Callable[[Any], Any]) -> Any:
+            with output.mapped(replace), step.drawing():
+                return model(step.x, training=True)
+
+        def answer_to(perturbation: Any) -> Any:
+            for generator, state in zip(generators, states, strict=True):
+                generator.state.assign(state)
+            return answer(lambda _: vectors + ops.cast(perturbation, vectors.dtype))
+
+        vectors: Any = None
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+            def watch(value: Any) -> Any:
+                nonlocal vectors
+                vectors = value
+                tape.watch(vectors)
+                return vectors
+
+            y_pred = answer(watch)
+            total = step.loss(y_pred)
+            enlarged = total * ENLARGED
+        if adversarial:
+            gradient = tape.gradient(enlarged, vectors)
+            total += step.loss(answer_to(scale(gradient, real, adversarial)))
+        if virtual_adversarial:
+            expected = tf.stop_gradient(class_probabilities(step.y, y_pred))
+
+            def divergence(perturbation: Any) -> Any:
+                found = class_probabilities(step.y, answer_to(perturbation))
+                return step.mean(keras.losses.kl_divergence(expected, found))
+
+            with step.drawing():
+                noise = keras.random.normal(ops.shape(vectors), seed=model.perturbation_seed)
+            # Beside numbers of half precision, small noise would vanish.
+            small = SMALL if vectors.dtype == "float32" else virtual_adversarial
+            noise = scale(noise, real, small)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(noise)
+                enlarged = divergence(noise) * ENLARGED
+            gradient = tape.gradient(enlarged, noise)
+            total += divergence(scale(gradient, real, virtual_adversarial))
+        return y_pred, total
+
+    return loss
+
+
+def scale(vectors: Any, real: Any, norm: float) -> Any:
+    """Returns the vectors of each text, scaled to a norm over all of its words.
+
+    Args:
+      vectors: float `(batch, time, size)`.
+      real: float32 `(batch, time, 1)`, 0 at padding, whose vectors become 0.
+      norm: L2.
+
+    Returns:
+      float32 `(batch, time, size)`, a constant to gradients. A text of zeros stays as it is.
+    """
+    vectors = tf.stop_gradient(tf.cast(vectors, tf.float32)) * real
+    # First by the largest number, so that squares neither vanish nor overflow.
+    vectors = tf.math.divide_no_nan(vectors, tf.reduce_max(tf.abs(vectors), (1, 2), keepdims=True))
+    return norm * tf.math.divide_no_nan(vectors, tf.norm(vectors, axis=(1, 2), keepdims=True))
+
+
+def frequencies(rows: Ragged, size: int) -> list[int]:
+    """Returns how often texts have each word id, from 0 to below `size`."""
+    return np.bincount(rows.values, minlength=size).tolist()
+
+
+def keep_normalised(embedding: keras.layers.Embedding, counts: Sequence[int]) -> None:
+    """Gives word vectors mean 0 and variance 1, and has training do so after each step.
+
+    Args:
+      embedding: built.
+      counts: how often the training texts have each word.
+    """
+    shares = np.array(counts, "float32")[:, None] / max(1, sum(counts))
+
+    def normalised(vectors: Any) -> Any:
+        vectors, weight = ops.convert_to_tensor(vectors), ops.convert_to_tensor(shares)
+        centred = vectors - ops.sum(weight * vectors, axis=0)
+        variance = ops.sum(weight * ops.square(centred), axis=0)
+        return centred / ops.sqrt(ops.maximum(variance, 1e-12))
+
+    table = embedding.embeddings
+    table.constraint = normalised  # of the variable, so that files of the network do not name it
+    table.assign(normalised(table))

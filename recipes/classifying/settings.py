@@ -1,0 +1,18 @@
+"""Settings of training that classifiers of text share: see `recipes.classifying.perturbation`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from zoo.config import Config, check_at_least
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConfig(Config):
+    adversarial: float = 0.0  # norm of what is added to word vectors to raise the loss (0: nothing)
+    virtual_adversarial: float = 0.0  # the same to change the answer, whatever the label is
+    normalised_vectors: bool = False  # word vectors have mean 0 and variance 1, by frequency
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(self, 0, "adversarial", "virtual_adversarial")

@@ -1,0 +1,98 @@
+"""What taggers teach: the probabilities of the tags of each token, given the whole sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from recipes.tagging.running import tag_probabilities
+from recipes.tagging.tags import bio_tags, bioes_tags
+from zoo.data.batching import Batches, Ragged
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.data import Examples
+    from zoo.recipe import Answers
+
+MARGINALS = "marginals"
+BATCH = 64
+
+
+def tag_marginals(
+    predictor: Answers, train: Examples, tokens: Sequence[Sequence[str]]
+) -> dict[str, np.ndarray]:
+    """Returns what a trained tagger answers: of a CRF, the forward and backward marginals.
+
+    Args:
+      predictor: the teacher.
+      train: the student's training rows.
+      tokens: of each sentence.
+
+    Returns:
+      `marginals`, float32 `(tokens, tags)`: of all tokens, one sentence after another; in the order
+      of `bioes_tags`. Each token's sum is 1.
+
+    Raises:
+      UsageError: the teacher knows other tags than those of the training rows.
+    """
+    known, needed = predictor.assets["tags"], bio_tags(set().union(*train["tags"]))
+    if known != needed:
+        raise UsageError(
+            f"The teacher {predictor.name} knows the tags {', '.join(known)}; the training rows "
+            f"have {', '.join(needed)}."
+        )
+    tags, model = bioes_tags(known), predictor.model
+
+    @tf.function(reduce_retracing=True)
+    def probabilities(ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return tag_probabilities(model(ids, training=False), tags, ids["words"] > 0)
+
+    ids = predictor.assets.encoder.rows(tokens)
+    rows = Batches(ids, ids, BATCH)
+    found = [np.zeros((0, len(tags)), "float32")] * len(tokens)
+    for index in rows.sorted_order():
+        values = np.asarray(probabilities(rows.take(index)[0]))
+        for row, value in zip(index, values, strict=True):
+            found[row] = value[: len(tokens[row])]
+    return {MARGINALS: np.concatenate(found)}
+
+
+def mean_marginals(
+    tokens: Sequence[Sequence[str]], lessons: Sequence[Mapping[str, Any]], share: float
+) -> list[np.ndarray]:
+    """Returns the mean of what teachers answered, times their share of the target.
+
+    Args:
+      tokens: of each sentence.
+      lessons: of each teacher, see `tag_marginals`.
+      share: of the true tags.
+
+    Returns:
+      float32 `(time, tags)`, one a sentence.
+    """
+    mean = np.mean([lesson[MARGINALS] for lesson in lessons], axis=0, dtype="float64")
+    ends = np.cumsum([len(row) for row in tokens])
+    return np.split(((1 - share) * mean).astype("float32"), ends[:-1])
+
+
+def with_marginals(tags: Ragged, marginals: Sequence[np.ndarray]) -> Ragged:
+    """Returns targets with teachers' probabilities: see `recipes.tagging.losses`.
+
+    Args:
+      tags: of `recipes.tagging.rows.tag_rows`.
+      marginals: of `mean_marginals`.
+
+    Returns:
+      float32 `(time, 1 + tags)`, one a row.
+    """
+    true = np.split(tags.values, tags.starts[1:])
+    rows = []
+    for row, probabilities in zip(true, marginals, strict=True):
+        target = np.zeros((len(row), 1 + probabilities.shape[1]), "float32")
+        target[:, 0] = row
+        target[: len(probabilities), 1:] = probabilities
+        rows.append(target)
+    return Ragged(rows)
