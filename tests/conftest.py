@@ -3,6 +3,7 @@
 The fixtures of the command line and those that train are in `tests/support`.
 """
 
+import gc
 import importlib.util
 import os
 import sys
@@ -26,6 +27,13 @@ def import_package(folder):
     spec.loader.exec_module(package)
 
 
+# Tracing makes many objects that live long, and looking for garbage among them took a tenth of the
+# time. A worker of pytest-xdist shares the cores with others.
+gc.set_threshold(5_000, 10)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
 import_package(ROOT / "benchmarks")
 import_package(ROOT / "tests" / "support")
 
@@ -40,6 +48,8 @@ TOGETHER = [
     "tests/engine/serving/test_rows.py",
     "tests/engine/contract/test_portable.py",
     "tests/engine/contract/test_inspect.py",
+    "tests/engine/test_usage.py",
+    "tests/families/translating/test_predict_search.py",
 ]
 
 # Files that take longest, in the order in which workers take them: the last file of a session then
@@ -55,11 +65,12 @@ LONGEST = [
     "tests/engine/contract/test_replicas.py",
     "tests/engine/serving/test_pretrained.py",
     "tests/engine/contract/test_own_recipe.py",
-    "tests/engine/cli/test_predict.py",
-    "tests/engine/cli/test_train.py",
-    "tests/engine/test_quiet.py",
-    "tests/families/translating/test_predict_search.py",
+    "tests/engine/test_averages.py",
+    "tests/families/classifying/test_ensemble.py",
+    "tests/families/classifying/test_distillation.py",
+    "tests/engine/cli/test_evaluate_export.py",
     "tests/families/prices/test_backtest.py",
+    "tests/test_architecture.py",
 ]
 
 
@@ -67,6 +78,23 @@ def pytest_collection_modifyitems(items):
     """Puts the files that take longest first."""
     places = {ROOT / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+def pytest_runtest_setup(item):
+    """Runs the graphs of fast tests as they are traced.
+
+    To optimise a graph takes longer than to run it once, on a few rows. Processes that tests start,
+    exports there, and slow tests have graphs optimised as users have.
+    """
+    config = getattr(sys.modules.get("tensorflow"), "config", None)
+    if config and item.config.option.markexpr == "not slow":
+        config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def pytest_sessionfinish():
+    """Looks for garbage once; pytest does so five times at the end, which takes seconds each."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

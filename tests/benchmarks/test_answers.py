@@ -82,10 +82,16 @@ def test_only_scores_of_a_result_count(results, tmp_path):
 
 
 def test_signatures_with_options_and_with_a_state(results, tmp_path):
-    checksums = stored(tmp_path / "a.json", results, "shakespeare-gru", "digits-ctc")
+    checksums = stored(tmp_path / "a.json", results, "shakespeare-gru")
     for form in ("saved_model", "keras"):
         for signature in ("begin/logits", "step/logits", "generate/continuation", "score/count"):
             assert f"answers/shakespeare-gru/{form}/{signature}" in checksums
+
+
+@pytest.mark.slow
+def test_signatures_with_several_answers_a_row(results, tmp_path):
+    checksums = stored(tmp_path / "a.json", results, "digits-ctc")
+    for form in ("saved_model", "keras"):
         text = checksums[f"answers/digits-ctc/{form}/nbest/text"]
         assert text["shape"] == [answers.ROWS, answers.N_BEST]
         assert f"answers/digits-ctc/{form}/alignment/posteriors" in checksums

@@ -32,8 +32,8 @@ def test_the_python_loop_translates_as_the_graph_does(network):
     assert [text.decode() for text in together.numpy()] == [loop.translate(text) for text in texts]
 
 
-def test_the_speed_of_decoding_is_measured(run_of, tmp_path):
-    searching = run_of("translate-attention")
+def test_the_speed_of_decoding_is_measured(pack_of, tmp_path):
+    searching = pack_of("translate-attention")
     result = decoding_race(searching, tmp_path / "d.json", texts=["a", "A dog ."], loop_texts=1)
     assert json.loads((tmp_path / "d.json").read_text()) == result
     assert result["equal"] == result["loop"]["texts"] == 1

@@ -16,15 +16,15 @@ def test_each_speaker_is_held_out_once(tmp_path):
     folder, lines = tmp_path / "recordings", []
     folder.mkdir()
     generator = np.random.default_rng(0)
-    for row in range(24):
+    for row in range(16):
         sound = generator.normal(0, 3000, 900 + 20 * row).astype("i2")
-        name = f"{row % 2}_{('ada', 'bob', 'eve')[row % 3]}_{row + 10}.wav"
+        name = f"{row % 2}_{('ada', 'bob')[row // 2 % 2]}_{row + 10}.wav"
         scipy.io.wavfile.write(folder / name, 8000, sound)
     options = {"runs": tmp_path / "runs", "data": str(folder), "settings": SMALL}
     result = held_out("digits-gru", "speaker", tmp_path / "a.json", log=lines.append, **options)
-    assert list(result["scores"]) == ["ada", "bob", "eve"]
-    assert result["mean"] == pytest.approx(sum(result["scores"].values()) / 3)
-    assert [line.split(":")[0] for line in lines] == ["speaker ada", "speaker bob", "speaker eve"]
+    assert list(result["scores"]) == ["ada", "bob"]
+    assert result["mean"] == pytest.approx(sum(result["scores"].values()) / 2)
+    assert [line.split(":")[0] for line in lines] == ["speaker ada", "speaker bob"]
     for who, row in json.loads((tmp_path / "a.json").read_text())["runs"].items():
         assert row["test"]["per_speaker"] == {who: {"accuracy": result["scores"][who], "rows": 8}}
     # What is complete is not trained again.

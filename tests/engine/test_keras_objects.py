@@ -23,7 +23,9 @@ print("loaded", len(sys.argv) - 1)
 """
 
 
-@pytest.mark.parametrize("imports", ["import zoo, keras", "import keras, zoo"])
+@pytest.mark.parametrize(
+    "imports", ["import keras, zoo", pytest.param("import zoo, keras", marks=pytest.mark.slow)]
+)
 def test_keras_loads_the_model_of_every_recipe(imports, run_of, chosen_names, python):
     runs = [run_of(name) for name in chosen_names]
     code = LOAD.format(imports=imports)
@@ -48,7 +50,14 @@ def test_every_registered_class_is_listed():
     assert len(registered()) > 20
 
 
-@pytest.mark.parametrize("before", ["import tensorflow", "importlib.util.find_spec('keras')"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "importlib.util.find_spec('keras'); import tensorflow",
+        pytest.param("import tensorflow", marks=pytest.mark.slow),
+        pytest.param("importlib.util.find_spec('keras')", marks=pytest.mark.slow),
+    ],
+)
 def test_keras_knows_our_classes_if_others_have_looked_for_it(before):
     code = (
         f"import importlib.util, zoo; {before}; import keras\n"

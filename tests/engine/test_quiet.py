@@ -13,7 +13,8 @@ def run(code, **environment):
     return subprocess.run(command, capture_output=True, text=True, env={**known, **environment})
 
 
-# Slow are those that end in the same import; each takes a process that imports TensorFlow.
+# Slow are those that end in the same import, as `zoo predict` does in cli/test_predict.py; each
+# takes a process that imports TensorFlow.
 @pytest.mark.parametrize(
     "code",
     [
@@ -23,7 +24,7 @@ def run(code, **environment):
             "tf.config.list_physical_devices()",
             marks=pytest.mark.slow,
         ),
-        "import zoo; zoo.Predictor",
+        pytest.param("import zoo; zoo.Predictor", marks=pytest.mark.slow),
         pytest.param("from zoo.layers import MaskedPooling", marks=pytest.mark.slow),
     ],
 )

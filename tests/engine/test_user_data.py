@@ -155,26 +155,47 @@ def test_a_run_that_goes_on_from_itself(run):
 
 
 @pytest.fixture(scope="module")
-def killed(trained, tmp_path_factory):
-    """A run that was killed in the first epoch of overwriting another, not to be changed."""
-    folder = tmp_path_factory.mktemp("killed") / "run"
+def overwriting(trained, tmp_path_factory):
+    """A process that is stopped in the first epoch of overwriting a run, and the folder."""
+    folder = tmp_path_factory.mktemp("overwriting") / "run"
     shutil.copytree(trained, folder)
     (folder / "notes.txt").write_text("dear diary")
-    process = start("--seed=1", "-o", folder, "--overwrite", epochs=1)
+    process = start("--seed=1", "-o", folder, "--overwrite", epochs=3, patience=0)
     try:
-        # The window is small: from the first checkpoint on, processes are stopped, then killed.
+        # The window is small: from the first checkpoint on, until the epoch is over.
         wait_for(process, lambda: list((folder / "checkpoint").glob("00000-*.npz")))
         process.send_signal(signal.SIGSTOP)
-        over = list((folder / "checkpoint").glob("00001-*.npz"))
+        if list((folder / "checkpoint").glob("00001-*.npz")):
+            pytest.skip("the first epoch was over before the process was stopped")
+        yield process, folder
     finally:
         process.kill()
         process.communicate()
-    if over:
-        pytest.skip("the first epoch was over before the kill")
-    return folder
 
 
-NEW = {**CALL, "settings": {**SETTINGS, "batch_size": 1, "epochs": 1}, "seed": 1, "quiet": False}
+@pytest.fixture(scope="module")
+def killed(overwriting, tmp_path_factory):
+    """What a kill at that moment leaves, not to be changed."""
+    _, folder = overwriting
+    return shutil.copytree(folder, tmp_path_factory.mktemp("killed") / "run")
+
+
+def test_the_second_training_says_who_trains_there(overwriting, cli):
+    process, folder = overwriting
+    for option in ([], ["--overwrite"], ["--seed=7"]):
+        err = cli("train", NAME, *OPTIONS, "-o", folder, *option, code=1).err
+        assert f"process {process.pid} on {socket.gethostname()}, since 20" in err
+        assert "Another training runs in" in err
+    cli("predict", folder, "a film")
+    cli("evaluate", folder)
+
+
+NEW = {
+    **CALL,
+    "settings": {**SETTINGS, "batch_size": 1, "epochs": 3, "patience": 0},
+    "seed": 1,
+    "quiet": False,
+}
 
 
 @pytest.mark.parametrize("again", ["same", "overwrite", "old"])
@@ -196,11 +217,12 @@ def test_a_kill_in_the_first_epoch_of_overwriting(killed, trained, tmp_path, aga
     assert (run / "notes.txt").read_text() == "dear diary"
 
 
-def test_a_stop_in_the_first_epoch_can_go_on(run):
+# The last that needs the process.
+def test_a_stop_in_the_first_epoch_can_go_on(overwriting, killed):
     """SIGHUP ends a run as SIGTERM does."""
-    process = start("-o", run, "--overwrite", epochs=30, patience=0)
-    wait_for(process, lambda: list((run / "checkpoint").glob("0*.npz")))
+    process, folder = overwriting
     process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGCONT)
     out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGHUP, err
     assert err == "\n"  # closes the line on which a terminal shows ^C
@@ -209,7 +231,9 @@ def test_a_stop_in_the_first_epoch_can_go_on(run):
     assert stopped.endswith("Go on with:")
     given = [part for part in process.args[2:] if part != "--overwrite"]
     assert again == f"  {' '.join(given)}"
-    assert list((run / "checkpoint").glob("0*.npz"))
+    assert list((folder / "checkpoint").glob("0*.npz"))
+    with locked(folder):  # a lock ends with its process
+        pass
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
@@ -303,19 +327,15 @@ def test_the_same_command_tests_again_where_metrics_are_lost(run, trained, monke
             patch.setattr(fit, "finish", lambda *given, tested=tested: tested.append(given))
             zoo.train(NAME, run, **CALL)
         assert len(tested) == 1
-    for text in (None, "[]"):
-        if text is None:
-            (run / "metrics.json").unlink()
-        else:
-            (run / "metrics.json").write_text(text)
-        zoo.train(NAME, run, **CALL)
-        again = json.loads((run / "metrics.json").read_text())
-        assert again["test"] == kept["test"]
-        lost = ("train_seconds", "train_examples_per_second", "input_wait", "padding")
-        assert [again[key] for key in lost] == [None] * 4
-        same = ("metric", "monitor", "validation", "best_epoch", "epochs", "parameters")
-        assert {key: again[key] for key in same} == {key: kept[key] for key in same}
-        assert (run / "model-best.keras").read_bytes() == weights
+    (run / "metrics.json").unlink()
+    zoo.train(NAME, run, **CALL)
+    again = json.loads((run / "metrics.json").read_text())
+    assert again["test"] == kept["test"]
+    lost = ("train_seconds", "train_examples_per_second", "input_wait", "padding")
+    assert [again[key] for key in lost] == [None] * 4
+    same = ("metric", "monitor", "validation", "best_epoch", "epochs", "parameters")
+    assert {key: again[key] for key in same} == {key: kept[key] for key in same}
+    assert (run / "model-best.keras").read_bytes() == weights
     assert (run / "history.csv").read_bytes() == (trained / "history.csv").read_bytes()
     # Good weights are not overwritten because of a damaged history either.
     (run / "metrics.json").unlink()
@@ -323,23 +343,6 @@ def test_the_same_command_tests_again_where_metrics_are_lost(run, trained, monke
     with pytest.raises(zoo.ZooError, match=r"history\.csv is damaged"):
         zoo.train(NAME, run, **CALL)
     assert (run / "model-best.keras").read_bytes() == weights
-
-
-def test_the_second_training_says_who_trains_there(run, cli):
-    process = start("-o", run, "--overwrite", epochs=100_000, patience=0)
-    try:
-        wait_for(process, (run / ".training.json").exists)
-        for option in ([], ["--overwrite"], ["--seed=7"]):
-            err = cli("train", NAME, *OPTIONS, "-o", run, *option, code=1).err
-            assert f"process {process.pid} on {socket.gethostname()}, since 20" in err
-            assert "Another training runs in" in err
-        cli("predict", run, "a film")
-        cli("evaluate", run)
-    finally:
-        process.kill()
-        process.communicate()
-    with locked(run):  # a lock ends with its process
-        pass
 
 
 def test_the_lock_leaves_no_folder_behind(tmp_path):
@@ -355,21 +358,21 @@ def test_the_lock_leaves_no_folder_behind(tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-def test_overwriting_through_a_link(run, tmp_path):
+# What a link to a run keeps is in engine/contract/test_runs.py.
+def test_overwriting_through_links(run, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(run)
     call = {**CALL, "settings": {**SETTINGS, "epochs": 1}, "overwrite": True}
-    zoo.train(NAME, link, **call, seed=3)
-    assert link.is_symlink()
-    assert Run(run).complete
-    assert json.loads((run / "config.json").read_text())["run"]["seed"] == 3
-    assert (run / "notes.txt").read_text() == "dear diary"
-    # One inside the run: what it points to stays.
+    # One inside the run, too: what it points to stays.
     kept = tmp_path / "kept.keras"
     os.rename(run / "model-best.keras", kept)
     (run / "model-best.keras").symlink_to(kept)
     whole = kept.read_bytes()
     zoo.train(NAME, link, **call, seed=4)
+    assert link.is_symlink()
+    assert Run(run).complete
+    assert json.loads((run / "config.json").read_text())["run"]["seed"] == 4
+    assert (run / "notes.txt").read_text() == "dear diary"
     assert kept.read_bytes() == whole
     assert not (run / "model-best.keras").is_symlink()
     dangling = tmp_path / "dangling"
@@ -417,21 +420,18 @@ EXPORT = [sys.executable, "-m", "zoo", "export"]
 
 def test_the_next_export_cleans_up_after_a_kill(run, tmp_path):
     folder = tmp_path / "export"
-    process = subprocess.Popen([*EXPORT, run, folder], stdout=subprocess.PIPE)
-    wait_for(process, lambda: list(folder.glob(".export-*/*")))
-    process.kill()
-    process.communicate()
-    left = list(folder.glob(".export-*"))
-    assert left, "the kill came too late"
     # One that is still at work keeps its folder.
     working = subprocess.Popen([*EXPORT, run, folder], stdout=subprocess.PIPE)
-    wait_for(working, lambda: set(folder.glob(".export-*/*")) - set(left[0].glob("*")))
+    wait_for(working, lambda: list(folder.glob(".export-*/*")))
     working.send_signal(signal.SIGSTOP)
-    assert not left[0].exists()
-    assert zoo.export(run, folder).name == "1"
     (theirs,) = folder.glob(".export-*")
+    # One that was killed has left the same, and holds no lock.
+    left = folder / f"{theirs.name[:-4]}dead"
+    shutil.copytree(theirs, left)
+    assert zoo.export(run, folder).name == "1"
+    assert not left.exists()
+    assert theirs.exists()
     working.send_signal(signal.SIGCONT)
     working.communicate()
     assert working.returncode == 0
     assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]
-    assert not theirs.exists()

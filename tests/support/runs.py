@@ -7,6 +7,7 @@ test must not change a folder that it shares; it copies it.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,17 +21,19 @@ import zoo
 # behaves as a large one does; the learning rate makes answers differ from row to row.
 SETTINGS = {"epochs": 3, "batch_size": 2, "patience": 0, "units": 32, "learning_rate": 0.01}
 
-# Undisturbed runs, and beside them runs that go on from what a kill leaves: the folder of the
-# undisturbed run as it is on disk in the middle of a step. (A process is really killed in
-# test_signals_a_kill_and_a_damaged_checkpoint.) Each run is a process of its own, forked from one
-# that has imported TensorFlow and not used it yet.
+# Undisturbed runs, each the first of its process; some of them again, in one process; and beside
+# them runs that go on from what a kill leaves: the folder of the undisturbed run as it is on disk
+# in the middle of a step. (A process is really killed in test_a_signal_and_a_damaged_checkpoint.)
+# The processes are forked from one that has imported TensorFlow and not used it yet.
 REFERENCES = """
 import json, os, shutil, sys, traceback
+# On as many threads as a user's: runs are equal bit for bit on them, too.
+os.environ.pop("TF_NUM_INTRAOP_THREADS", None)
 import keras, matplotlib.pyplot, pandas, scipy.stats, sklearn, tensorflow
 import zoo
 from zoo.training import callbacks, fit
 
-folder, settings, resumed, *names = sys.argv[1:]
+folder, settings, resumed, repeated, *names = sys.argv[1:]
 # What is served is traced again, and checked, by the tests that need it.
 fit.check_served = lambda *_: None
 
@@ -59,6 +62,11 @@ def resume(name):
     train(name, "killed", resume=True)
 
 
+def train_again(names):
+    for name in names.split():
+        train(name, "again", quiet=True)
+
+
 def forked(log, function, name):
     child = os.fork()
     if not child:
@@ -81,13 +89,31 @@ for name in names:
     forked(os.devnull, train_whole, name)
     if name in resumed.split():
         forked(f"{folder}/{name}.log", resume, name)
+if repeated:
+    forked(os.devnull, train_again, repeated)
 """
+
+
+# Modules that serve what another one serves, made in the same way, of other data.
+ALIKE = {
+    "chorales": "folk",
+    "digits": "speech",
+    "reviews": "characters",
+    "topics": "sentiment",
+    "words": "characters",
+}
 
 
 def last_of_each_module():
     """Returns the names of the recipes that stand for those of their modules."""
     recipes = [zoo.get_recipe(row["name"]) for row in zoo.list_models()]
     return sorted({recipe.module: recipe.name for recipe in recipes}.values())
+
+
+def of_modules(names, modules):
+    """Returns those of `names` whose recipes are of some modules of `recipes`."""
+    modules = {f"recipes.{module}" for module in modules}
+    return [name for name in names if zoo.get_recipe(name).module.__name__ in modules]
 
 
 def recipe_of_task(task):
@@ -100,13 +126,17 @@ def pytest_generate_tests(metafunc):
 
     What takes long is of the engine, the loss and the data, which a module's recipes share. The
     mark `few` names the modules that differ in what a test is about; all others are slow then.
+    With the mark `served`, those of `ALIKE` are slow.
     """
     if "chosen" in metafunc.fixturenames:
         names, fast = [row["name"] for row in zoo.list_models()], last_of_each_module()
         if mark := metafunc.definition.get_closest_marker("few"):
-            modules = {f"recipes.{module}" for module in mark.args}
-            fast = [name for name in fast if zoo.get_recipe(name).module.__name__ in modules]
-            assert len(fast) == len(modules)
+            fast = of_modules(fast, mark.args)
+            assert len(fast) == len(mark.args)
+        elif metafunc.definition.get_closest_marker("served"):
+            alike = of_modules(fast, ALIKE)
+            assert len(alike) == len(ALIKE)
+            fast = [name for name in fast if name not in alike]
         slow = [pytest.param(name, marks=pytest.mark.slow) for name in names if name not in fast]
         metafunc.parametrize("chosen", [*fast, *slow], scope="module")
 
@@ -242,10 +272,13 @@ def disturb(request, shared, chosen_names, settings):
 
     They are trained on their samples. `whole/<name>` was undisturbed; `killed/<name>`, of recipes
     that a test of `disturbed` takes, has gone on from what that run had written in the middle of
-    its second epoch, with the output of the process in `<name>.log`.
+    its second epoch, with the output of the process in `<name>.log`. `again/<name>`, of the names
+    of `quickest`, was trained in one process, if a test takes `repeated`.
     """
     resumed = " ".join(sorted(asked(request, "chosen", "disturbed")))
-    arguments = [json.dumps(settings), resumed, *chosen_names]
+    needed = any("repeated" in item.fixturenames for item in request.session.items)
+    repeated = " ".join(quickest(chosen_names)) if needed else ""
+    arguments = [json.dumps(settings), resumed, repeated, *chosen_names]
     return lambda: shared("references", REFERENCES, arguments)
 
 
@@ -253,6 +286,19 @@ def disturb(request, shared, chosen_names, settings):
 def disturbed(disturb):
     """The folder of undisturbed and killed runs, see `disturb`."""
     return disturb()
+
+
+def quickest(names):
+    """Returns two names of recipes that take little time to train."""
+    first, *others = names
+    others.sort(key=lambda name: zoo.get_recipe(name).topology != "one-to-one")
+    return [*others[:1], first]
+
+
+@pytest.fixture(scope="session")
+def repeated(disturb):
+    """A folder with runs that others came before in their process, see `disturb`."""
+    return disturb() / "again"
 
 
 @pytest.fixture(scope="session")
@@ -285,6 +331,14 @@ def run_of(once, disturb, chosen_names, settings, request):
         return once(f"run-{name}", make)
 
     return run_of
+
+
+@pytest.fixture(scope="session")
+def pack_of(once):
+    """Takes a recipe's name; returns a folder with its pretrained model, not to be changed."""
+    return lambda name: once(
+        f"pack-{name}", lambda folder: shutil.copytree(zoo.pretrained(name), folder)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def trained(chosen):
     rows = len(next(iter(sample.values())))
     config = dataclasses.replace(recipe.config, batch_size=rows)
     if hasattr(config, "stack"):  # sound: fewer steps, of more frames each
-        config = dataclasses.replace(config, stack=2 * config.stack)
+        config = dataclasses.replace(config, stack=5 * config.stack)
     assets = recipe.prepare(config, sample)
     batches = recipe.batches(config, assets, sample)
     model = recipe.build(config, assets)

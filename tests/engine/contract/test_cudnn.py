@@ -91,10 +91,9 @@ def test_cudnn_takes_every_layer_and_every_batch(recipe, calls):
     batches = recipe.batches(config, assets, train)
     model = recipe.build(config, assets)
     calls.clear()
-    for epoch in range(2):
-        fresh = batches.renewed(seed=0, epoch=epoch)
-        for index in fresh.order(seed=0, epoch=epoch):
-            model(fresh.take(index)[0], training=True)
+    fresh = batches.renewed(seed=0, epoch=1)
+    for index in fresh.order(seed=0, epoch=1):
+        model(fresh.take(index)[0], training=True)
     assert not complaints(calls)
     recurrent = recurrent_layers(model)
     assert {call.layer.path for call in calls} == {layer.path for layer in recurrent}

@@ -79,6 +79,7 @@ def assert_same_step(run, function):
 
 # Networks that ONNX cannot hold, by their module: what is said of them.
 LACKING = {"recipes.reviews": "ONNX can only concatenate the two directions"}
+STATE = "carries a state from one call to the next"
 
 
 def carries_a_state(predictor):
@@ -86,19 +87,38 @@ def carries_a_state(predictor):
     return any(type(layer).__name__ == "CarriedLSTM" for layer in layers_of(predictor.model))
 
 
+def lacking(predictor):
+    """Why ONNX cannot hold a network; None if it can."""
+    if carries_a_state(predictor):
+        return STATE
+    return LACKING.get(predictor.recipe.module.__name__)
+
+
+@pytest.mark.few("reviews", "words")
+def test_what_a_format_cannot_hold_is_said(chosen, predictor_of):
+    predictor = predictor_of(chosen)
+    if reason := lacking(predictor):
+        pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+        from zoo.serving.portable.onnx_graph import convert
+
+        with pytest.raises(ZooError, match=reason):
+            convert(*bundle.network(predictor), predictor.model)
+    if carries_a_state(predictor):
+        pytest.importorskip("ai_edge_litert", reason="needs the extra [litert]")
+        from zoo.serving.portable import litert
+
+        with pytest.raises(ZooError, match=STATE):
+            litert.convert(*bundle.network(predictor))
+
+
+@pytest.mark.served
 def test_onnx(chosen, predictor_of):
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
     from zoo.serving.portable.onnx_graph import convert
 
     predictor = predictor_of(chosen)
-    if carries_a_state(predictor):
-        with pytest.raises(ZooError, match="carries a state from one call to the next"):
-            convert(*bundle.network(predictor), predictor.model)
-        return
-    if reason := LACKING.get(predictor.recipe.module.__name__):
-        with pytest.raises(ZooError, match=reason):
-            convert(*bundle.network(predictor), predictor.model)
-        return
+    if reason := lacking(predictor):
+        pytest.skip(reason)
     for name, function in bundle.functions(predictor).items():
         proto = convert(*function, predictor.model, {"rnn-zoo": "{}"})
         assert "Loop" not in {node.op_type for node in proto.graph.node}
@@ -122,15 +142,14 @@ def test_onnx(chosen, predictor_of):
             assert_equal({key: value[number : number + 1] for key, value in batch.items()}, due)
 
 
+@pytest.mark.served
 def test_litert(chosen, predictor_of, tmp_path, capfd):
     pytest.importorskip("ai_edge_litert", reason="needs the extra [litert]")
     from zoo.serving.portable import litert, reader
 
     predictor = predictor_of(chosen)
     if carries_a_state(predictor):
-        with pytest.raises(ZooError, match="carries a state from one call to the next"):
-            litert.convert(*bundle.network(predictor))
-        return
+        pytest.skip(STATE)
     parts = bundle.functions(predictor)
     stored = json.dumps(bundle.describe(predictor, parts))
     (tmp_path / "model.json").write_text(stored)

@@ -166,15 +166,16 @@ def fresh():
 
 
 @pytest.fixture(scope="session")
-def plain(request, once, export_of, fresh, batches, chosen_names):
-    """What a process that imports only TensorFlow finds in the exports.
+def plain(request, once, export_of, fresh, batches):
+    """What a process that imports only TensorFlow finds in the exports of the chosen recipes.
 
     It answers by those of which a test takes `plain_answers`.
     """
+    names = sorted(asked(request, "chosen", "plain"))
     answering = sorted(asked(request, "chosen", "plain_answers"))
 
     def make(folder):
-        folders = {name: str(export_of(name)) for name in chosen_names}
+        folders = {name: str(export_of(name)) for name in names}
         sent = [[text.hex() for text in batch] for batch in batches]
         given = json.dumps([folders, answering, sent])
         folder.mkdir()

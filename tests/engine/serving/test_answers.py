@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.serving import capabilities
+from zoo.serving import capabilities, graph
 
 
 def leaves(answer):
@@ -37,6 +37,7 @@ def name(chosen):
     return chosen
 
 
+@pytest.mark.served
 def test_signature(name, plain, predictor_of):
     found = plain[name]
     function = predictor_of(name).served().functions["serving_default"]
@@ -48,12 +49,23 @@ def test_signature(name, plain, predictor_of):
     assert not any(output.startswith("output_") for output in found["outputs"])
 
 
-def test_an_export_can_do_what_the_recipe_says_that_it_serves(name, predictor_of, export_of):
+def test_a_run_can_do_what_the_recipe_says_that_it_serves(name, predictor_of):
     run = predictor_of(name)
     served = run.served()
     capabilities.check(served, name)
-    assert zoo.load(export_of(name)).capabilities == run.capabilities == served.capabilities
+    assert run.capabilities == served.capabilities
     assert run.assets.encoder is run.assets.encoder
+    for function in served.functions.values():
+        definition = function.get_concrete_function().graph.as_graph_def()
+        own = {each.signature.name for each in definition.library.function}
+        inside = [each.node_def for each in definition.library.function]
+        ops = {node.op for nodes in (definition.node, *inside) for node in nodes}
+        assert ops - own <= graph.COMPUTING | graph._DECLARING
+
+
+@pytest.mark.served
+def test_an_export_can_do_what_its_run_can(name, predictor_of, export_of):
+    assert zoo.load(export_of(name)).capabilities == predictor_of(name).capabilities
 
 
 def test_a_run_answers_its_sample_in_one_line_each(name, predictor_of):
@@ -66,6 +78,7 @@ def test_a_run_answers_its_sample_in_one_line_each(name, predictor_of):
         assert "\n" not in line
 
 
+@pytest.mark.served
 def test_a_classifier_of_texts_returns_label_score_and_probabilities(name, plain, texts_only):
     predictor = texts_only(name)
     if not predictor.labels:
@@ -78,6 +91,7 @@ def test_a_classifier_of_texts_returns_label_score_and_probabilities(name, plain
     assert found["outputs"]["probabilities"] == ["float32", [None, classes]]
 
 
+@pytest.mark.served
 def test_ops_are_those_of_tensorflow_itself(name, plain, export_of):
     from zoo.serving.export import ops_of
 
@@ -88,6 +102,7 @@ def test_ops_are_those_of_tensorflow_itself(name, plain, export_of):
     assert len(found["ops"]) > 10
 
 
+@pytest.mark.served
 def test_odd_input_is_answered(name, texts_only, odd):
     predictor = texts_only(name)
     given = [text for text, _ in odd]
@@ -106,6 +121,7 @@ def test_odd_input_is_answered(name, texts_only, odd):
     assert_close(alone, answers, 1e-5)
 
 
+@pytest.mark.served
 def test_answers_stay_beside_their_texts(name, texts_only):
     predictor = texts_only(name)
     if predictor.input_names != ["text"]:
@@ -127,13 +143,14 @@ def predicted(name, texts_only, batches):
 
 # Tags, classes, a text that goes on: to restore and to call are the same for all. That the other
 # exports load there too, and have no operation but TensorFlow's, the tests above show.
-@pytest.mark.few("entities", "topics", "words")
+@pytest.mark.few("characters", "entities", "sentiment")
 @pytest.mark.parametrize("way", ["answers", "session"])
 def test_a_plain_process_answers_what_predict_does(way, plain_answers, predicted, same):
     for ours, answers in zip(predicted, plain_answers[way], strict=True):
         same(ours, answers, 1e-6)
 
 
+@pytest.mark.served
 def test_a_loaded_export_answers_what_its_run_does(name, texts_only, export_of, batches, predicted):
     ours, theirs = texts_only(name), zoo.load(export_of(name))
     assert theirs.labels == ours.labels

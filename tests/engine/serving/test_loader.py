@@ -4,7 +4,7 @@ import pytest
 
 
 # Tags, classes, a text that goes on, as in test_answers.py.
-@pytest.mark.few("entities", "topics", "words")
+@pytest.mark.few("characters", "entities", "sentiment")
 def test_the_cpp_loader_answers_what_predict_does(
     chosen, loader, texts_only, export_of, batches, same
 ):

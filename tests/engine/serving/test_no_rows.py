@@ -1,6 +1,10 @@
 """A batch of no rows has no answers, in every signature of every export."""
 
+import pytest
+
 import zoo
+
+pytestmark = pytest.mark.served
 
 OPTIONS = {"beam": 2, "n_best": 1, "steps": 3, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 

@@ -308,10 +308,21 @@ def test_inputs_without_axes_are_options(served):
         served.predict(**ask, times="two")
 
 
+def pickled(predictor):
+    return pickle.loads(pickle.dumps(predictor))
+
+
 @pytest.mark.parametrize(
-    "copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))]
+    ("form", "copied"),
+    [
+        ("run", copy.copy),
+        ("run", pickled),
+        ("version", copy.deepcopy),
+        pytest.param("run", copy.deepcopy, marks=pytest.mark.slow),
+        pytest.param("version", copy.copy, marks=pytest.mark.slow),
+        pytest.param("version", pickled, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("form", ["run", "version"])
 def test_a_used_predictor_can_be_copied(form, copied, request, monkeypatch, tmp_path):
     folder = request.getfixturevalue(form)
     monkeypatch.chdir(folder.parent)

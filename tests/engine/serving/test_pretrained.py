@@ -96,6 +96,8 @@ def test_every_registered_pack_is_that_of_the_manifest(name):
     assert entry["sha256"] == zoo.files.sha256(file)
 
 
+# Those of which no export is tested, and one that searches.
+@pytest.mark.few("chorales", "digits", "topics", "translation")
 def test_a_registered_pack_answers_in_both_forms(chosen):
     if chosen not in PRETRAINED:
         pytest.skip(f"{chosen} has no pack")

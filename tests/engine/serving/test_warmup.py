@@ -16,6 +16,7 @@ def logs(version):
     return [prediction_log_pb2.PredictionLog.FromString(r.numpy()) for r in records]
 
 
+@pytest.mark.served
 def test_every_request_is_answered(chosen, export_of):
     model = zoo.load(export_of(chosen))
     sizes = []

@@ -3,17 +3,19 @@
 import json
 
 import pytest
+from support.runs import recipe_of_task
 
 import zoo
 from zoo.errors import UsageError
 
+RUN = recipe_of_task("translation")  # of which there is a run that other tests share
 NAMES = [row["name"] for row in zoo.list_models() if row["task"] == "translation"]
 TEXTS = ["A dog runs .", "", "Two women drink tea."]
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def searching(request, run_of):
-    return run_of(request.param)
+def searching(request, run_of, pack_of):
+    return run_of(RUN) if request.param == RUN else pack_of(request.param)
 
 
 @pytest.fixture(scope="module")
