@@ -656,6 +656,29 @@ def probes(names: tuple[str, ...], output: str) -> None:
 
 
 @benchmarks.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("names", metavar="[MODEL]...", nargs=-1)
+@click.option("--data", metavar="SOURCE", help="What the models were trained on, if custom data.")
+def use(folder: Path, names: tuple[str, ...], data: str | None) -> None:
+    """Write into FOLDER/use.json what its packs are for, and which rows are unusual for them."""
+    options.import_tensorflow()
+    from benchmarks.novelty import describe_packs
+
+    describe_packs(folder, names, data=data, log=click.echo)
+
+
+@benchmarks.command()
+@click.argument("names", metavar="MODEL...", nargs=-1, required=True)
+@_output
+def novelty(names: tuple[str, ...], output: str) -> None:
+    """Count the rows that MODELs mark as unusual: of their test split and of other languages."""
+    options.import_tensorflow()
+    from benchmarks.novelty import novelty, table
+
+    click.echo(table(novelty(names, output, log=lambda line: click.echo(line, err=True))))
+
+
+@benchmarks.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @_output
 def overlaps(names: tuple[str, ...], output: str) -> None:

@@ -50,7 +50,8 @@ def pack(
         rounded = scratch / "run"
         rounded.mkdir()
         for file_name in ABOUT:
-            shutil.copy(source.about / file_name, rounded / file_name)
+            if (source.about / file_name).exists():  # an early run has no use.json
+                shutil.copy(source.about / file_name, rounded / file_name)
         if baselines:
             known = files.read_json(rounded / "metrics.json")
             files.write_json(rounded / "metrics.json", {**known, "baseline": {}})

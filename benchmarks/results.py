@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import probes
+from benchmarks import novelty, probes
 from benchmarks.paths import basename_only
 from zoo import files
 from zoo.config import renamed
@@ -240,6 +240,7 @@ def render_table(directory: str | Path = "results") -> str:
     lines += [_options_table(result) for result in results if result["kind"] == "options"]
     lines += [_small_table(result) for result in results if result["kind"] == "small"]
     lines += [probes.table(result) for result in results if result["kind"] == "probes"]
+    lines += [novelty.table(result) for result in results if result["kind"] == "novelty"]
     lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
     for result in results:
         if result["kind"] == "forecasters":

@@ -54,12 +54,13 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
 from zoo.errors import UsageError
-from zoo.recipe import Answers, Demo, Objective
+from zoo.recipe import Answers, Demo, Novelty, Objective
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from recipes.tagging.tokens import TokenEncoder
     from zoo.data import Batches, Splits
@@ -75,6 +76,7 @@ DEMO = Demo(
     input="text",
     example={"text": "Angela Merkel met the president of Siemens in Munich on Friday."},
 )
+NOVELTY = (Novelty("novelty", "high", "{unknown_words:.0%} of its words are rare or unknown", 0.3),)
 KERAS_OBJECTS = {
     "zoo>CRF": "recipes.tagging.crf",
     "zoo>CRFLoss": "recipes.tagging.losses",
@@ -233,10 +235,14 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     from recipes.tagging.signatures import tagging_signatures
     from zoo.serving import Served
 
-    functions = tagging_signatures(
-        model, assets.encoder, assets["tags"], config.max_bytes, config.max_words
-    )
+    limits = config.max_bytes, config.max_words
+    common = len(assets["common"])  # others were seen once in training, or never
+    functions = tagging_signatures(model, assets.encoder, assets["tags"], *limits, common)
     return Served(**functions, parts=[model, assets.encoder])
+
+
+def measure_novelty(config: Config, assets: Assets, inputs: dict) -> dict[str, tf.Tensor]:
+    return assets.encoder.measured(inputs["text"], config.max_bytes, len(assets["common"]))
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -45,7 +45,7 @@ from recipes.classifying.imdb import IMDB
 from recipes.classifying.settings import TextConfig
 from zoo.assets import Assets, Json
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Demo, Objective, Packed, Start, Teacher
+from zoo.recipe import Answers, Demo, Novelty, Objective, Packed, Start, Teacher
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ DEMO = Demo(
     input="text",
     example={"text": "The plot is thin, but the actors are wonderful. I enjoyed every minute."},
 )
+NOVELTY = (Novelty("novelty", "high", "{unknown_words:.0%} of its words are unknown", 0.2),)
 KERAS_OBJECTS = {
     "zoo>ClassAccuracy": "recipes.classifying.targets",
     "zoo>ClassCrossEntropy": "recipes.classifying.targets",
@@ -234,8 +235,8 @@ def finalise(
     if "wide" not in assets:
         return calibration.calibrate(model, rows, labels, assets["labels"])
     train = assets.encoder.rows(splits.train["text"]), splits.train["label"]
-    validation = rows, labels
-    return wide.finalise(model, assets["wide"], assets["labels"], train, validation, class_weight)
+    fitted = assets["wide"], assets["labels"]
+    return wide.finalise(model, *fitted, train, (rows, labels), class_weight)
 
 
 def objective(config: Config, assets: Assets) -> Objective:
@@ -251,24 +252,23 @@ def training_loss(config: Config, assets: Assets, model: keras.Model) -> Trainin
 
 
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
-    import tensorflow as tf
-
-    from recipes.classifying.signatures import class_answer
+    from recipes.classifying.signatures import class_signatures
     from zoo.serving import Served
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
-    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = model(assets.encoder(text), training=False)  # (batch, classes)
-        return class_answer(assets["labels"], probabilities)
+    functions = class_signatures(model, assets.encoder, assets["labels"])
+    return Served(**functions, parts=[model, assets.encoder])
 
-    return Served(answer=answer, parts=[model, assets.encoder])
+
+def measure_novelty(config: Config, assets: Assets, inputs: dict) -> dict[str, tf.Tensor]:
+    from zoo.text.novelty import id_novelty
+
+    return id_novelty(assets.encoder(inputs["text"]))
 
 
 def combine(config: Config, assets: Assets, answers: Sequence[dict]) -> dict[str, tf.Tensor]:
-    from recipes.classifying.signatures import class_answer
+    from recipes.classifying.signatures import mean_answer
 
-    mean = sum(answer["probabilities"] for answer in answers) / len(answers)
-    return class_answer(assets["labels"], mean)
+    return mean_answer(assets["labels"], answers)
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:
@@ -280,10 +280,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
     scores = metrics.classification(
         examples["label"], predicted, assets["labels"], [answer["score"] for answer in answers]
     )
-    if not probes.fits(assets["labels"], assets["vocabulary"]):
-        return scores
-    found = [answer["label"] for answer in predictor.predict(probes.texts()[1])]
-    return dataclasses.replace(scores, tables={**scores.tables, "negation": probes.scores(found)})
+    return probes.with_probes(scores, predictor, assets)
 
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:

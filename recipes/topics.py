@@ -26,6 +26,7 @@ import dataclasses
 from recipes import sentiment
 from recipes.classifying.news import NEWS
 from recipes.sentiment import (
+    NOVELTY,
     adapt,
     augment,
     baseline,
@@ -36,6 +37,7 @@ from recipes.sentiment import (
     evaluate,
     finalise,
     initialise,
+    measure_novelty,
     objective,
     prepare,
     serve,
@@ -51,6 +53,7 @@ from zoo.recipe import Demo
 from zoo.scores import Metric, Monitor
 
 __all__ = [
+    "NOVELTY",
     "adapt",
     "augment",
     "baseline",
@@ -61,6 +64,7 @@ __all__ = [
     "evaluate",
     "finalise",
     "initialise",
+    "measure_novelty",
     "objective",
     "prepare",
     "serve",

@@ -41,12 +41,13 @@ from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_between
 from zoo.data import Dataset, Examples
-from zoo.recipe import Answers, Demo, Objective, Picture
+from zoo.recipe import Answers, Demo, Novelty, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from recipes.translating.subwords import Subwords
     from zoo.data import Batches, Splits
@@ -70,6 +71,10 @@ DEMO = Demo(
     input="text",
     example={"text": "Two young men are playing football in the park."},
     outputs=("translation",),
+)
+NOVELTY = (
+    Novelty("novelty", "high", "{unknown_words:.0%} of its words have no piece of their own", 0.4),
+    Novelty("score", "low", "its score of {score:.2f} is unusually low"),
 )
 KERAS_OBJECTS = {
     "zoo>Attention": "recipes.translating.attention",
@@ -218,6 +223,10 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     source, target = assets.encoder
     functions = translation_signatures(model, source, target, config.beam, config.length_penalty)
     return Served(**functions, parts=[model, source, target])
+
+
+def measure_novelty(config: Config, assets: Assets, inputs: dict) -> dict[str, tf.Tensor]:
+    return assets.encoder.source.measured(inputs["text"])[2]
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

@@ -23,13 +23,21 @@ class Assets(dict[str, Any]):
     Args:
       values: what the recipe's `prepare` returned.
       make_encoder: makes the encoder of these assets; called once, when `encoder` is first used.
+      limits: beyond which an output of an answer is unusual, by its name: `zoo.serving.novelty`.
+
+    Attributes:
+      limits: as given.
     """
 
     def __init__(
-        self, values: Mapping[str, Any], make_encoder: Callable[[Assets], Any] | None = None
+        self,
+        values: Mapping[str, Any],
+        make_encoder: Callable[[Assets], Any] | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(values)
         self._make_encoder = make_encoder
+        self.limits = dict(limits or {})
 
     @functools.cached_property
     def encoder(self) -> Any:

@@ -6,6 +6,9 @@
 
 `pretrained/parameters.json` beside it has their numbers of parameters, `{"imdb-lstm": 739458}`.
 
+`pretrained/use.json` says what packs are for that were made before each had a file of this name:
+`{"imdb-lstm": {"sha256": …, "use": [sentence, …], "novelty": {…}}}`, the checksum of the pack too.
+
 `zoo.serving.pretrained` describes and unpacks packs.
 """
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 PARAMETERS = "parameters.json"
+USE = "use.json"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -32,6 +36,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_parameters(folder: Path) -> dict[str, int]:
     """Returns the parameters of the packed models in a folder by name; empty if not counted."""
     path = folder / PARAMETERS
+    return files.read_json(path) if path.exists() else {}
+
+
+def read_use(folder: Path) -> dict[str, Any]:
+    """Returns what the packs of a folder are for, by name; empty if nothing says so."""
+    path = folder / USE
     return files.read_json(path) if path.exists() else {}
 
 

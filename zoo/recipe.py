@@ -13,6 +13,9 @@ Constants:
 
 - `HANDED_ON`, where a module has it: names of settings that another recipe takes over, which goes
   on from a model of this one by `--from`: sizes of layers.
+- `NOVELTY`, where a module has it: a tuple of `Novelty`, outputs of `answer` that tell how far a
+  row is from the training rows. The engine learns from the validation rows which values are
+  unusual, and adds the output `unusual` to each signature that has these outputs.
 - `WARNING`, where a module has it: a line for the card, on what its answers are not for.
 - `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
   which each is registered with Keras, `"zoo>NADE"`, to the module that does so.
@@ -89,6 +92,8 @@ Functions that a module has only where there is something to do:
   What has to be written for it goes into the folder.
 - `figures(config, assets, predictor, examples, folder)`: writes PNGs of the test split, `examples`,
   to the existing folder `figures` of a run.
+- `measure_novelty(config, assets, inputs)`: those outputs of `NOVELTY` that do not depend on the
+  network, of raw inputs, in the graph: for SavedModels that were made before there was `NOVELTY`.
 - `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
   examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
@@ -125,6 +130,7 @@ Some names mean something to the engine:
   time as their second one, and `predict` cuts each row to its length.
 - inputs float `(batch, time)` of one signature are one series: in each row they are equally long,
   or empty. `predict` marks a row where they are not.
+- `unusual`, bool, an output `(batch,)`: whether a row is far from what the model was trained on.
 - `valid`, bool, and `problem`, string, outputs `(batch,)`: whether a row has an answer, and if not,
   why: a sentence. One bad row must not fail those beside it, which may be another client's:
   `zoo.bounds.marked` makes the outputs.
@@ -146,6 +152,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 from zoo.assets import Assets
 from zoo.config import Config
 from zoo.errors import ZooError, suggest
+from zoo.novelty import Novelty
 from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
@@ -370,6 +377,11 @@ class Recipe:
         return getattr(self.module, "PICTURES", ())
 
     @property
+    def novelty(self) -> tuple[Novelty, ...]:
+        """Outputs that tell how far a row is from the training rows."""
+        return getattr(self.module, "NOVELTY", ())
+
+    @property
     def demo(self) -> Demo:
         """How people try it in `zoo demo`."""
         return getattr(self.module, "DEMO", Demo())
@@ -396,9 +408,15 @@ class Recipe:
     def data(self, config: Config) -> Dataset:
         return self.module.data(config)
 
-    def assets(self, config: Config, values: Mapping[str, Any]) -> Assets:
-        """Returns what `prepare` has learnt, with the encoder that is made of it."""
-        return Assets(values, lambda assets: self.encoder(config, assets))
+    def assets(
+        self, config: Config, values: Mapping[str, Any], limits: Mapping[str, float] | None = None
+    ) -> Assets:
+        """Returns what `prepare` has learnt, with the encoder that is made of it.
+
+        Args:
+          limits: of `NOVELTY`, as learnt at the end of training.
+        """
+        return Assets(values, lambda assets: self.encoder(config, assets), limits)
 
     def encoder(self, config: Config, assets: Assets) -> Any:
         """Makes the encoder; None where the module has none. `Assets` calls this once."""
@@ -579,8 +597,19 @@ class Recipe:
         return self.module.combine(config, assets, answers)
 
     def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
-        """Returns what the module serves, large batches computed in parts."""
-        return self.module.serve(config, assets, model).in_parts()
+        """Returns what the module serves, unusual rows marked, large batches computed in parts."""
+        served = self.module.serve(config, assets, model)
+        if self.novelty:
+            served = served.with_unusual(self.novelty, assets.limits)
+        return served.in_parts()
+
+    def measure_novelty(
+        self, config: Config, assets: Assets, inputs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Returns the outputs of `novelty` that depend on raw inputs alone, in the graph."""
+        if hasattr(self.module, "measure_novelty"):
+            return self.module.measure_novelty(config, assets, inputs)
+        return {}
 
     def evaluate(
         self,

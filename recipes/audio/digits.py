@@ -20,6 +20,7 @@ from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import QUOTED, UsageError, ZooError, quoted, shortened
 
 if TYPE_CHECKING:
+    from zoo.data import Splits
     from zoo.data.reading import Reading
 
 REPOSITORY = "https://github.com/Jakobovski/free-spoken-digit-dataset"
@@ -332,6 +333,12 @@ def _parsed(name: str) -> tuple[str, str, int]:
     return match[1], match[2], int(match[3])
 
 
+def facts(splits: Splits, single: bool) -> list[str]:
+    from recipes.audio.facts import of_digits
+
+    return of_digits(splits, single)
+
+
 def digits(speaker: str = "", label: str = "text") -> Dataset:
     """Returns the declaration.
 
@@ -377,6 +384,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         label=label,
         deduplicate_by="",
         reader=read_custom,
+        facts=functools.partial(facts, single=bool(label)),
         positional=("audio", "text"),
         in_memory=in_memory,
         identity=identity,

@@ -3,8 +3,15 @@
 At most 30 reviews of one film; those of train and test are of other films.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from recipes.corpora.imdb import HOMEPAGE, IMDB_TFDS, IMDB_WHEEL, LICENCE
 from zoo.data import Dataset, Examples
+
+if TYPE_CHECKING:
+    from zoo.data import Splits
 
 
 def sample() -> Examples:
@@ -12,6 +19,12 @@ def sample() -> Examples:
     bad = ["Dull.", "I wanted to like it, but the plot is a mess and nobody seems to care."]
     texts = [f"{first} {second * times}" for first, second in [good, bad] for times in range(1, 7)]
     return {"text": texts, "label": ["positive"] * 6 + ["negative"] * 6}
+
+
+def facts(splits: Splits) -> list[str]:
+    from recipes.classifying.facts import of_reviews
+
+    return of_reviews(splits)
 
 
 IMDB = Dataset(
@@ -22,4 +35,5 @@ IMDB = Dataset(
     columns={"text": "a film review in English", "label": "positive or negative"},
     sources=(IMDB_TFDS, IMDB_WHEEL),
     sample=sample,
+    facts=facts,
 )

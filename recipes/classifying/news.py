@@ -6,10 +6,17 @@ BBC News: D. Greene, P. Cunningham: Practical Solutions to the Problem of Diagon
 Kernel Document Clustering, ICML 2006.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from zoo.data import Dataset, Examples, File, Tfds, Urls, Wheel
+
+if TYPE_CHECKING:
+    from zoo.data import Splits
+
 
 GITHUB = "https://raw.githubusercontent.com"
 AG_LICENCE = "AG's corpus of news articles: research and any other non-commercial use"
@@ -66,6 +73,12 @@ def read_bbc(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[st
     ]
 
 
+def facts(splits: Splits) -> list[str]:
+    from recipes.classifying.facts import of_news
+
+    return of_news(splits)
+
+
 NEWS = Dataset(
     name="news",
     title="News by topic (Zhang et al. 2015; Greene & Cunningham 2006)",
@@ -114,4 +127,5 @@ NEWS = Dataset(
         ),
     ),
     sample=sample,
+    facts=facts,
 )

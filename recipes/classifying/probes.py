@@ -6,8 +6,13 @@ project; none is from a dataset. A classifier that only counts words has about h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.recipe import Answers
+    from zoo.scores import Scores
 
 PAIRS: dict[str, list[tuple[str, str]]] = {  # kind to (positive, negative)
     "negated praise": [
@@ -198,3 +203,17 @@ def scores(predicted: Sequence[str]) -> dict[str, dict[str, Any]]:
         for kind in PAIRS
     }
     return {**table, "all": of(right)}
+
+
+def with_probes(found: Scores, predictor: Answers, assets: Mapping[str, Any]) -> Scores:
+    """Returns scores with the table `negation`; as they are where the probes do not fit.
+
+    Args:
+      found: of a test split.
+      predictor: of the model.
+      assets: its `labels` and `vocabulary`.
+    """
+    if not fits(assets["labels"], assets["vocabulary"]):
+        return found
+    predicted = [answer["label"] for answer in predictor.predict(texts()[1])]
+    return dataclasses.replace(found, tables={**found.tables, "negation": scores(predicted)})

@@ -25,6 +25,7 @@ from zoo.errors import UsageError, ZooError
 if TYPE_CHECKING:
     from music21.stream import Score
 
+    from zoo.data import Splits
     from zoo.data.reading import Reading
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -361,6 +362,13 @@ JSB_16TH = Urls(
     licence="music in the public domain",
 )
 
+
+def facts(splits: Splits) -> list[str]:
+    from recipes.music.facts import of_pieces
+
+    return of_pieces(splits)
+
+
 CHORALES = Dataset(
     name="chorales",
     title="Chorales and other music of several voices",
@@ -374,6 +382,7 @@ CHORALES = Dataset(
     sample=sample,
     label="",
     deduplicate_by="",
+    facts=facts,
     reader=read_custom,
     suffixes=(".jsonl",),
     folder=read_folder,

@@ -27,6 +27,7 @@ from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from recipes.music import abc
+    from zoo.data import Splits
     from zoo.data.reading import Reading
     from zoo.data.sources import Parts
 
@@ -325,6 +326,12 @@ def full_bar_fraction(tokens: list[str]) -> float:
     return sum(full) / len(full)
 
 
+def facts(splits: Splits) -> list[str]:
+    from recipes.music.facts import of_tunes
+
+    return of_tunes(splits)
+
+
 FOLK = Dataset(
     name="folk",
     title="Folk tunes of O'Neill's, Ryan's and Aird's collections",
@@ -350,6 +357,7 @@ FOLK = Dataset(
     label="",
     deduplicate_by="tune",
     group="title",
+    facts=facts,
     reader=read_file,
     suffixes=(".abc",),
     folder=read_folder,

@@ -29,6 +29,7 @@ from recipes.prices.reader import (
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 
 if TYPE_CHECKING:
+    from zoo.data import Splits
     from zoo.data.reading import Reading
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -211,6 +212,12 @@ def describe(examples: Examples, where: str) -> str:
     )
 
 
+def facts(splits: Splits, horizon: int) -> list[str]:
+    from recipes.prices.facts import of_prices
+
+    return of_prices(splits, horizon)
+
+
 def stocks(horizon: int, repairs: str) -> Dataset:
     """Returns the data, split for forecasts of `horizon` days.
 
@@ -260,5 +267,6 @@ def stocks(horizon: int, repairs: str) -> Dataset:
         deduplicate_by="",
         reader=functools.partial(read_custom, repairs=parse_repairs(repairs)),
         splitter=TimeSplit(horizon),
+        facts=functools.partial(facts, horizon=horizon),
         repairs=tuple(REPAIRS),
     )

@@ -20,6 +20,7 @@ from zoo.data import Dataset, Examples, File, Tfds, Urls, Wheel
 from zoo.data.sources import Parts, Status
 
 if TYPE_CHECKING:
+    from zoo.data import Splits
     from zoo.data.fetch import Log
     from zoo.data.reading import Reading
 
@@ -119,6 +120,12 @@ def sample() -> Examples:
     }
 
 
+def facts(splits: Splits) -> list[str]:
+    from recipes.tagging.facts import of_names
+
+    return of_names(splits)
+
+
 CONLL = Dataset(
     name="conll2003",
     title="named entities in news of Reuters (CoNLL-2003, English)",
@@ -130,6 +137,7 @@ CONLL = Dataset(
         "tags": "a tag for each token: O, B-class or I-class",
     },
     label="",
+    facts=facts,
     reader=read,
     classes={"tags": class_names},
     positional=("tokens", "tags"),

@@ -10,6 +10,7 @@ import tensorflow as tf
 from recipes.tagging.running import best_tags, tag_probabilities
 from recipes.tagging.tags import bioes_tags, to_bio
 from recipes.tagging.tokens import (
+    FURTHER,
     TokenEncoder,
     joined,
     only_visible,
@@ -20,6 +21,7 @@ from recipes.tagging.tokens import (
 )
 from zoo.bounds import first_bytes, in_parts
 from zoo.serving.signatures import Functions
+from zoo.text.novelty import word_novelty
 
 WINDOW = 512  # tokens that are read together: texts beside a long one are not padded to it
 WINDOWS = 64  # that are computed together
@@ -31,6 +33,7 @@ def tagging_signatures(
     tags: Sequence[str],
     max_bytes: int = 250_000,
     max_words: int = 50_000,
+    common: int | None = None,
 ) -> Functions:
     """Makes what a tagging network serves: keyword arguments of `zoo.serving.Served`.
 
@@ -43,13 +46,15 @@ def tagging_signatures(
       tags: BIO, `O` first.
       max_bytes: of a text: it is cut off behind them, before it is split.
       max_words: of a text: further ones are not tagged, and not returned.
+      common: how many of the encoder's words, the first ones, count as known in `unknown_words`;
+        None: all.
 
     Returns:
       `answer`: `text`, string `(batch,)`, to `tokens`, string `(batch, time)`; `start`
       and `end` (exclusive) of each in the text, int32, in characters; `tags`, string; `scores`,
       float32: the probability of the tag; all `(batch, time)`, `""` or 0 at padding;
-      `length`, int32 `(batch,)`; and `complete`, bool `(batch,)`: False where the text was too
-      long and its end was not read.
+      `length`, int32 `(batch,)`; `complete`, bool `(batch,)`: False where the text was too
+      long and its end was not read; and the outputs of `zoo.text.novelty.word_novelty`.
 
       `others`: `tokens`, which takes `tokens`, string `(batch, time)`, padded with `""` on the
       right, to the same without `start` and `end`.
@@ -66,9 +71,14 @@ def tagging_signatures(
         best = tf.gather(number, best_tags(output, inside, mask))  # (windows, window)
         # The probability of BIO's B-X is that of BIOES' B-X and S-X together.
         probabilities = tag_probabilities(output, inside, mask) @ tf.one_hot(number, len(tags))
-        return {"best": best, "scores": tf.gather(probabilities, best, batch_dims=2)}
+        return {
+            "best": best,
+            "scores": tf.gather(probabilities, best, batch_dims=2),
+            "unknown": encoder.is_unknown(ids["words"], common),
+        }
 
     specs = {
+        "unknown": tf.TensorSpec([None, None], tf.int32),
         "best": tf.TensorSpec([None, None], tf.int32),
         "scores": tf.TensorSpec([None, None], tf.float32),
     }
@@ -81,7 +91,9 @@ def tagging_signatures(
         parts = windows(tf.where(real & tf.equal(tokens, ""), "\ufffd", tokens), WINDOW)
         found = in_parts(tag, {"tokens": parts.to_tensor("")}, specs, WINDOWS)
         best = tf.where(real, joined(found["best"], parts, tokens) + 1, 0)
+        unknown = tf.where(real, joined(found["unknown"], parts, tokens), 0)
         return {
+            **word_novelty(tf.reduce_sum(unknown, axis=1), length, FURTHER),
             "tokens": tf.where(real, tokens, ""),
             "tags": tf.gather(names, best),
             "scores": tf.where(real, joined(found["scores"], parts, tokens), 0.0),

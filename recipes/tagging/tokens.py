@@ -14,15 +14,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.bounds import first_bytes
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
 from zoo.text.chunks import in_chunks
 from zoo.text.normalisation import NONE, is_invisible, normalise_tokens
+from zoo.text.novelty import word_novelty
 from zoo.utf8 import utf8
 
 PADDING = 0
 UNKNOWN = 1
 RESERVED = 2  # word ids below this are not words
+FURTHER = 15  # of `zoo.text.novelty`: half of the sentences are short, and a name is often new
 
 # Ids of characters: 0 is a padded token. Inside of a token:
 NO_CHARACTER = 1
@@ -281,6 +284,41 @@ class TokenEncoder(keras.layers.Layer):
         codes = tf.constant([ord(character) for character in self.characters], tf.int64)
         self._characters = _table(codes, RESERVED_CHARACTERS, UNKNOWN_CHARACTER)
 
+    def is_unknown(self, ids: tf.Tensor, common: int | None = None) -> tf.Tensor:
+        """Returns 1 where an id of a word is that of an unknown one, else 0, int32.
+
+        Args:
+          ids: int32, of any shape; those of padding count as known.
+          common: how many of the words, the first ones, count as known; None: all.
+        """
+        unknown = ids == UNKNOWN
+        if common is not None:
+            unknown |= ids >= common + RESERVED
+        return tf.cast(unknown, tf.int32)
+
+    def measured(
+        self, text: tf.Tensor, max_bytes: int, common: int | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns how far texts are from the training texts: see `zoo.text.novelty.word_novelty`.
+
+        Args:
+          text: string `(batch,)`.
+          max_bytes: of a text, that are read.
+          common: as of `is_unknown`.
+        """
+        found = tokenise(first_bytes(text, max_bytes))
+        tokens, *_ = only_visible(found) if self.normalisation else found
+        ids = self._look_up(clean(tokens.flat_values, self.normalisation))
+        unknown = tokens.with_flat_values(self.is_unknown(tf.cast(ids, tf.int32), common))
+        return word_novelty(tf.reduce_sum(unknown, axis=1), tokens.row_lengths(), FURTHER)
+
+    def _look_up(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Returns the ids of cleaned tokens, int64 `(tokens,)`."""
+        lower = tf.strings.lower(tokens, encoding="utf-8")
+        ids = self._words.lookup(lower)
+        shapes = self._words.lookup(without_digits(lower))
+        return tf.where(ids > 0, ids, tf.where(shapes > 0, shapes, UNKNOWN))
+
     def flat(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encodes tokens, string `(tokens,)`, none of which is padding.
 
@@ -289,10 +327,7 @@ class TokenEncoder(keras.layers.Layer):
           `(tokens, max_characters)`.
         """
         tokens = clean(tokens, self.normalisation)
-        lower = tf.strings.lower(tokens, encoding="utf-8")
-        ids = self._words.lookup(lower)
-        shapes = self._words.lookup(without_digits(lower))
-        ids = tf.where(ids > 0, ids, tf.where(shapes > 0, shapes, UNKNOWN))
+        ids = self._look_up(tokens)
         casing = tf.fill(tf.shape(tokens), len(CASINGS))
         for number, pattern in reversed(list(enumerate(CASINGS, 1))):
             casing = tf.where(tf.strings.regex_full_match(tokens, pattern), number, casing)

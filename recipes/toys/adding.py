@@ -18,6 +18,7 @@ from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
+    from zoo.data import Splits
     from zoo.data.reading import Reading
 
 ROWS = {"train": 20_000, "validation": 1_000, "test": 2_000}
@@ -98,6 +99,12 @@ def _floats(values: Sequence) -> list[float]:
     return floats
 
 
+def facts(splits: Splits) -> list[str]:
+    from recipes.toys.facts import of_numbers
+
+    return of_numbers(splits)
+
+
 @functools.cache
 def adding(length: int) -> Dataset:
     """Returns the problem of that length."""
@@ -120,6 +127,7 @@ def adding(length: int) -> Dataset:
         sample=sample,
         label="",
         deduplicate_by="",
+        facts=facts,
         reader=read_custom,
         suffixes=(".jsonl",),
     )

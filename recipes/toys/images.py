@@ -15,6 +15,7 @@ from zoo.data import Dataset, Examples, GeneratedSource
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
+    from zoo.data import Splits
     from zoo.data.reading import Reading
     from zoo.data.sources import Parts
 
@@ -139,6 +140,12 @@ def read_folder(path: Path, *, reading: Reading | None = None) -> tuple[Parts, l
     return parts, notes, f"{path.resolve().name} (custom data)", ""
 
 
+def facts(splits: Splits) -> list[str]:
+    from recipes.toys.facts import of_images
+
+    return of_images(splits)
+
+
 IMAGES = Dataset(
     name="digits-8x8",
     title="Handwritten digits, 8×8 pixels (Alpaydin & Kaynak 1998)",
@@ -148,6 +155,7 @@ IMAGES = Dataset(
     sources=(GeneratedSource(make, title="digits 8×8 (scikit-learn)", key="sklearn"),),
     sample=sample,
     deduplicate_by="",
+    facts=facts,
     reader=read_custom,
     folder=read_folder,
 )

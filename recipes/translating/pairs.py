@@ -18,6 +18,7 @@ from zoo.data import Dataset, Examples, File, Source, Tfds, Urls
 from zoo.data.declaration import TABLES
 
 if TYPE_CHECKING:
+    from zoo.data import Splits
     from zoo.data.reading import Reading
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -119,6 +120,12 @@ def read_folder(
     return PairReader(source, target).folder(path, reading)
 
 
+def facts(splits: Splits, source: str, target: str) -> list[str]:
+    from recipes.translating.facts import of_pairs
+
+    return of_pairs(splits, source, target)
+
+
 def multi30k(source: str, target: str) -> Urls:
     files = tuple(
         File(f"{MULTI30K}/{name}.{language}.gz", sha256, size)
@@ -191,6 +198,7 @@ def pairs(source: str, target: str) -> Dataset:
         reader=functools.partial(read_custom, source=source, target=target),
         folder=functools.partial(read_folder, source=source, target=target),
         texts=("text", "translation"),
+        facts=functools.partial(facts, source=source, target=target),
         unlabelled=("text",),
         suffixes=(*TABLES, ".tmx"),
     )

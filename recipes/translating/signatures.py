@@ -61,10 +61,11 @@ def translation_signatures(
       `answer`: `text`, string `(batch,)`, to `translation`, string `(batch,)`, `score`,
       float32 `(batch,)`, the mean log-probability of a piece if the penalty is 1, and
       `complete`, bool `(batch,)`: False where the text was too long and its end was not read, or
-      where the translation was cut off at its maximum length.
+      where the translation was cut off at its maximum length; and `unknown_words` and `novelty`,
+      float32 `(batch,)`, of `Subwords.measured`.
 
       `search`: `text`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤ 100), to
-      `translation`, `score`, `complete` `(batch, n_best)` and `pieces`, string
+      these outputs, `(batch, n_best)`, and `pieces`, string
       `(batch, n_best, target)`; with attention also `attention`, float32
       `(batch, n_best, target, source)`, and `source_pieces`, string `(batch, source)`. Padding
       of pieces is `""`, of attention 0.
@@ -73,8 +74,8 @@ def translation_signatures(
 
     def search(
         text: tf.Tensor, beam: int | tf.Tensor, n_best: int | tf.Tensor, keep: bool
-    ) -> tuple[Hypotheses, tf.RaggedTensor]:
-        ragged, pieces = source.cut(text)
+    ) -> tuple[Hypotheses, tf.RaggedTensor, dict[str, tf.Tensor]]:
+        ragged, pieces, novelty = source.measured(text)
         ids = ragged.to_tensor(PADDING)
         state, memory = encode(ids)
         found = beam_search(
@@ -90,17 +91,18 @@ def translation_signatures(
             keep=tf.shape(ids)[1] if keep else None,
         )
         whole = tf.reduce_any(ids == END, axis=1, keepdims=True)
-        return dataclasses.replace(found, complete=found.complete & whole), pieces
+        return dataclasses.replace(found, complete=found.complete & whole), pieces, novelty
 
     texts = tf.TensorSpec([None], tf.string, name="text")
 
     @tf.function(input_signature=[texts])
     def best(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        found, _ = search(text, beam, 1, keep=False)
+        found, _, novelty = search(text, beam, 1, keep=False)
         return {
             "translation": target.join(found.ids[:, 0]),
             "score": found.scores[:, 0],
             "complete": found.complete[:, 0],
+            **novelty,
         }
 
     options = [tf.TensorSpec([], tf.int32, name=name) for name in ("beam", "n_best")]
@@ -111,12 +113,14 @@ def translation_signatures(
         message = f"beam must be from 1 to {MAX_BEAM}, and n_best from 1 to beam; got"
         with tf.control_dependencies([tf.debugging.Assert(allowed, [message, beam, n_best])]):
             beam, n_best = tf.identity(beam), tf.identity(n_best)
-        found, pieces = search(text, beam, n_best, keep=decoder.attend is not None)
+        found, pieces, novelty = search(text, beam, n_best, keep=decoder.attend is not None)
+        shape = tf.shape(found.scores)  # (batch, n_best)
         answer = {
             "translation": target.join(found.ids),
             "score": found.scores,
             "complete": found.complete,
             "pieces": target.pieces(found.ids),
+            **{name: tf.broadcast_to(v[:, tf.newaxis], shape) for name, v in novelty.items()},
         }
         if found.weights is not None:
             answer |= {"attention": found.weights, "source_pieces": pieces.to_tensor("")}

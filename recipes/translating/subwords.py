@@ -28,6 +28,7 @@ RESERVED = 4  # ids below this are not pieces
 END_PIECE = "</s>"  # how the end of a source text is shown
 SPACE = "▁"
 LONGEST = 20  # characters of a piece
+FURTHER = 10  # characters that are counted with those of a text: a short one tells less
 MAX_BYTES = 100_000  # of a text that is read
 
 
@@ -219,6 +220,19 @@ class Subwords(keras.layers.Layer):
           int32 and string `(batch, None)`, ragged; the last ones of each row are `END` and
           `END_PIECE`, unless it was cut off.
         """
+        ids, pieces, _ = self.measured(text)
+        return ids, pieces
+
+    def measured(
+        self, text: tf.Tensor
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, dict[str, tf.Tensor]]:
+        """Returns the same as `cut`, and how far each text is from the training texts.
+
+        The latter are two outputs of an answer, float32 `(batch,)`: `unknown_words`, the share of
+        words and signs for which the vocabulary has no piece, so that they are cut into several, or
+        unknown; and `novelty`, the number of pieces divided by that of characters and 10 more. Text
+        of another language falls into many short pieces.
+        """
         # A word is a piece or more; one piece too many tells that a text is too long.
         read = tf.strings.length(text) <= self.max_bytes
         begin = normalise(first_bytes(text, self.max_bytes), self.normalisation)
@@ -226,6 +240,18 @@ class Subwords(keras.layers.Layer):
         words = words[:, : self.max_pieces + 1]
         different, which = tf.unique(words.flat_values)
         ids, pieces = self._cut_words(different)
+        whole_word = (ids.row_lengths() == 1) & tf.reduce_all(ids != UNKNOWN, axis=1)
+        sizes = tf.strings.length(different, "UTF8_CHAR")
+
+        def total(values: tf.Tensor) -> tf.Tensor:  # of a value of each word, over each text
+            each = tf.gather(tf.cast(values, tf.float32), which)
+            return tf.reduce_sum(words.with_flat_values(each), axis=1)
+
+        count = tf.cast(words.row_lengths(), tf.float32)
+        novelty = {
+            "unknown_words": tf.math.divide_no_nan(total(~whole_word), count),
+            "novelty": total(ids.row_lengths()) / (total(sizes) + FURTHER),
+        }
 
         def rows(parts: tf.RaggedTensor, last: Any) -> tf.RaggedTensor:
             inside = words.with_flat_values(tf.gather(parts, which))  # (batch, words, pieces)
@@ -234,7 +260,7 @@ class Subwords(keras.layers.Layer):
             end = tf.ragged.boolean_mask(tf.fill([tf.size(whole), 1], last), whole[:, tf.newaxis])
             return tf.concat([inside[:, : self.max_pieces], end], axis=1)
 
-        return rows(ids, END), rows(pieces, END_PIECE)
+        return rows(ids, END), rows(pieces, END_PIECE), novelty
 
     def _cut_words(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """Cuts all of `words`, string `(words,)`, at once: one piece of each in a step."""

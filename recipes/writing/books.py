@@ -19,6 +19,7 @@ from zoo.errors import UsageError
 if TYPE_CHECKING:
     from collections import Counter
 
+    from zoo.data import Splits
     from zoo.data.reading import Reading
 
 PASSAGE = 1_000  # characters: a text is cut after the line that reaches it
@@ -86,6 +87,12 @@ def sample() -> Examples:
     return {"text": [f"{name}:\n{line}\n" for name in speakers for line in lines]}
 
 
+def facts(splits: Splits) -> list[str]:
+    from recipes.writing.facts import of_books
+
+    return of_books(splits)
+
+
 ENGLISH_BIBLE = dataclasses.replace(
     bible("en", "en"), title="the Bible in Basic English", read=read_english_bible
 )
@@ -111,6 +118,7 @@ BOOKS = Dataset(
     sample=sample,
     label="",
     deduplicate_by="",
+    facts=facts,
     reader=read_text,
     suffixes=(".txt",),
 )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from recipes.corpora.imdb import HOMEPAGE, IMDB_TFDS, IMDB_WHEEL, LICENCE
 from zoo.data import Dataset, Examples, csv_reader
+
+if TYPE_CHECKING:
+    from zoo.data import Splits
 
 
 def sample() -> Examples:
@@ -17,6 +21,12 @@ def sample() -> Examples:
         "the plot is a mess; the pictures are not.",
     ]
     return {"text": [f"{first} {last}" for first in firsts for last in lasts]}
+
+
+def facts(splits: Splits) -> list[str]:
+    from recipes.writing.facts import of_films
+
+    return of_films(splits)
 
 
 REVIEWS = Dataset(
@@ -46,4 +56,5 @@ REVIEWS = Dataset(
     ),
     sample=sample,
     label="",
+    facts=facts,
 )

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.writing.books import ENGLISH_BIBLE, passages, read_text
 from zoo.data import Dataset, Examples, File, Urls
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from zoo.data import Splits
 
 SPLITS = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
 
@@ -57,6 +61,12 @@ def sample() -> Examples:
     return {"text": rows}
 
 
+def facts(splits: Splits) -> list[str]:
+    from recipes.writing.facts import of_treebank
+
+    return of_treebank(splits)
+
+
 TREEBANK = Dataset(
     name="penn-treebank",
     title="Penn Treebank, words (Mikolov et al. 2010)",
@@ -83,6 +93,7 @@ TREEBANK = Dataset(
     label="",
     deduplicate_by="",
     splitter=in_order,
+    facts=facts,
     reader=read_text,
     suffixes=(".txt",),
 )

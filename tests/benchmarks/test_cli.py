@@ -13,8 +13,9 @@ from benchmarks.cli import benchmarks
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "answers", "attack", "collect", "decoding", "forecasters", "formats", "generation", "held-out",
-    "hosts", "intervals", "latency", "options", "overlaps", "pack", "parameters", "peers", "probes",
-    "profiles", "race", "recovery", "requests", "round-trips", "serve", "small", "stages", "table",
+    "hosts", "intervals", "latency", "novelty", "options", "overlaps", "pack", "parameters",
+    "peers", "probes", "profiles", "race", "recovery", "requests", "round-trips", "serve", "small",
+    "stages", "table", "use",
 ]  # fmt: skip
 
 

@@ -202,6 +202,7 @@ def predict(
     else:
         answers = predictor.predict(requests)
     _note_problems(answers)
+    _note_unusual(predictor.recipe, predictor.assets.limits, answers)
     for picture in pictures:
         _draw(predictor, picture, requests, examples, searched, drawn[picture.name])
     _write(predictor.recipe, rows, examples, answers, target, kind)
@@ -249,6 +250,7 @@ def _answered_at_once(
     for note in read.notes:
         click.echo(f"note: {options.printable(note)}", err=True)
     rows = [{"text": text} for text in texts]
+    _note_unusual(recipe, twin.limits(folder), answers)
     _write(recipe, rows, {"text": texts}, answers, target, kind)
     _say_engine(f"{twin.ENGINES[name].title}, {folder},", verbose)
     return True
@@ -384,6 +386,30 @@ def _note_problems(answers: list[Row]) -> None:
         raise UsageError(f"{which}: {wrong[1]}")
     for row, problem in wrong.items():
         click.echo(f"note: row {row} has no answer: {options.printable(problem)}", err=True)
+
+
+def _note_unusual(recipe: Recipe, limits: Mapping[str, float], answers: Sequence[Row]) -> None:
+    """Says in one line which rows are far from what the model was trained on.
+
+    Args:
+      recipe: of the model.
+      limits: that it has learnt, see `zoo.serving.novelty`.
+      answers: a row each.
+    """
+    from zoo.novelty import reasons
+    from zoo.serving.capabilities import UNUSUAL
+
+    unusual = [row for row, answer in enumerate(answers) if best_of(answer.get(UNUSUAL, False))]
+    if not unusual:
+        return
+    first = unusual[0]
+    which, where = "the row is", ""
+    if len(answers) > 1:
+        verb = "is" if len(unusual) == 1 else "are"
+        which = f"{len(unusual):,} of {len(answers):,} rows {verb}"
+        where = f" (the first is row {first + 1:,})"
+    why = " and ".join(reasons(recipe.novelty, limits, answers[first]))
+    click.echo(f"note: {which} unusual for this model{where}: {why}", err=True)
 
 
 def _is_answered(answer: Row) -> bool:

@@ -14,7 +14,7 @@ from zoo.data.sources import Examples, Parts, Source
 
 if TYPE_CHECKING:
     from zoo.data.reading import Reading
-    from zoo.data.splits import Splitter
+    from zoo.data.splits import Splits, Splitter
 
 # Endings of files of rows; those before .parquet are text.
 TABLES = (
@@ -72,6 +72,8 @@ class Declaration:
         are drawn by a fixed seed.
       hold_out: holds out those rows of custom data that the data mark as held out. Takes the
         splits so far; returns all splits, and notes. `None`: holds out nothing.
+      facts: returns sentences on what a model that was trained on these splits is for, and on what
+        it has never seen: language, period, lengths, classes. For the model card.
       repairs: names that the option `repair` of a `Reading` may list; `reader` makes them.
     """
 
@@ -96,6 +98,7 @@ class Declaration:
     identity: Callable[[Examples, int], bytes] | None = None
     splitter: Splitter | None = None
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None
+    facts: Callable[[Splits], Iterable[str]] | None = None
     repairs: tuple[str, ...] = ()
 
     @property

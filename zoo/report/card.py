@@ -9,8 +9,10 @@ from typing import Any
 from zoo import files
 from zoo.config import Config, describe, limits_of, override, saved_settings
 from zoo.errors import ZooError
+from zoo.manifest import USE
 from zoo.recipe import Recipe
 from zoo.report.epochs import read_history, summary
+from zoo.report.use import use_lines
 from zoo.scores import Scores, Table, heading, one_class
 
 SMOKE_TEST = "A smoke test (`--tiny`): so few rows, and two epochs, give no score. Do not quote it."
@@ -27,10 +29,11 @@ def render(folder: Path, recipe: Recipe) -> str:
         name: files.read_object(folder / f"{name}.json")
         for name in ("config", "metrics", "data", "environment")
     }
+    use = files.read_object(folder / USE) if (folder / USE).exists() else {}
     path = folder / "history.csv"
     history = read_history(path) if path.exists() else []
     try:
-        return _render(recipe, read, history[-1] if history else {})
+        return _render(recipe, read, use, history[-1] if history else {})
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         listed = ", ".join(f"{name}.json" for name in read)
         raise ZooError(
@@ -39,7 +42,12 @@ def render(folder: Path, recipe: Recipe) -> str:
         ) from error
 
 
-def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[str, float]) -> str:
+def _render(
+    recipe: Recipe,
+    read: dict[str, dict[str, Any]],
+    use: dict[str, Any],
+    last_epoch: dict[str, float],
+) -> str:
     config, metrics, data, machine = (
         read[name] for name in ("config", "metrics", "data", "environment")
     )
@@ -94,11 +102,7 @@ def _render(recipe: Recipe, read: dict[str, dict[str, Any]], last_epoch: dict[st
         f"Data fingerprint: `{data['fingerprint']}`.",
         "",
         *_limits(override(recipe.config, saved_settings(recipe.config, config["config"]))),
-        "## What it is for",
-        "",
-        "Trained on the data above and measured on their test split alone: on other kinds of "
-        "input expect less, and measure with `zoo evaluate MODEL --data your.csv`.",
-        *(["", warning] if (warning := getattr(recipe.module, "WARNING", "")) else []),
+        *use_lines(use, data, getattr(recipe.module, "WARNING", "")),
     ]
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import UsageError, quoted, suggest
-from zoo.serving.capabilities import ANSWER, CAPABILITIES
+from zoo.serving.capabilities import ANSWER, CAPABILITIES, UNUSUAL
 
 if TYPE_CHECKING:
     from zoo.recipe import Picture, Recipe
@@ -42,6 +42,14 @@ class Answer(dict):
 
     def __reduce__(self) -> tuple:
         return dict, (dict(self),)  # pickled and copied, it is a plain dict
+
+    @property
+    def unusual(self) -> bool | None:
+        """Whether the row is far from what the model was trained on; None where it does not say.
+
+        Of several answers to a row, the best one counts.
+        """
+        return best_of(self.get(UNUSUAL))
 
     def plot(self, picture: str | None = None) -> Drawing:
         """Draws the answer: a picture of the recipe, or else its probabilities as bars.

@@ -92,6 +92,15 @@ CHUNK = "chunk"
 # if not, why. Its other outputs are then NaN, "", 0 or False.
 MARKS = {"valid": Tensor("bool", 1), "problem": Tensor("string", 1)}
 
+# Outputs of any signature that tell how far a row is from what the model was trained on. Each may
+# be there without the others; `unusual` says whether the row is farther than 99 % of the
+# validation rows are.
+UNUSUAL = "unusual"
+NOVELTY = {
+    **{name: Tensor("float32", 1) for name in ("unknown_words", "novelty")},
+    UNUSUAL: Tensor("bool", 1),
+}
+
 OPTION_INT, OPTION_FLOAT = Tensor("int32", 0), Tensor("float32", 0)
 
 
@@ -306,11 +315,13 @@ def _difference(signature: Signature, specs: Specs) -> str | None:
     if not set(present) <= set(signature.partial):  # one of them needs the others
         present = list(signature.optional)
     due = {**signature.outputs, **{name: signature.optional[name] for name in present}}
+    further = {name: tensor for name, tensor in NOVELTY.items() if name in specs.outputs}
     if any(name in specs.outputs for name in MARKS):
-        due |= {
-            name: dataclasses.replace(mark, rank=1 + signature.several)
-            for name, mark in MARKS.items()
-        }
+        further |= MARKS
+    due |= {
+        name: dataclasses.replace(tensor, rank=1 + signature.several)
+        for name, tensor in further.items()
+    }
     return _compare("output", due, specs.outputs, closed=False)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from zoo.bounds import named_function
 from zoo.errors import UsageError
+from zoo.serving.capabilities import NOVELTY, UNUSUAL
 from zoo.serving.predictor import Predictor
 from zoo.serving.signatures import Served
 
@@ -40,9 +41,20 @@ def serve_together(members: Sequence[Predictor]) -> Served:
     @named_function(specs)
     def answer(*values: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = {spec.name: value for spec, value in zip(specs, values, strict=True)}
-        return recipe.combine(config, assets, [each.answer(**inputs) for each in served])
+        answers = [each.answer(**inputs) for each in served]
+        return {**recipe.combine(config, assets, answers), **_novelty(answers)}
 
     return Served(answer=answer, parts=[part for each in served for part in each.parts])
+
+
+def _novelty(answers: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+    """Returns the means of what members say of unusual rows; of `unusual`, what most say."""
+    means = {
+        name: tf.add_n([tf.cast(answer[name], tf.float32) for answer in answers]) / len(answers)
+        for name in NOVELTY
+        if all(name in answer for answer in answers)
+    }
+    return {name: mean > 0.5 if name == UNUSUAL else mean for name, mean in means.items()}
 
 
 def describe(members: Sequence[Predictor]) -> str:

@@ -24,6 +24,7 @@ from zoo.errors import (
     quoted,
     suggest,
 )
+from zoo.manifest import USE
 from zoo.report import card
 from zoo.serving import capabilities, kernels
 from zoo.serving.capabilities import ANSWER
@@ -135,6 +136,10 @@ def export(
                 source = predictor.about / name
                 if source.exists():
                     shutil.copy(source, extra / name)
+            if predictor.use and not (extra / USE).exists():  # of a pack, it lies beside it
+                files.write_json(extra / USE, predictor.use)
+                if not together:
+                    files.write_text(extra / "card.md", predictor.card)
             if together:
                 named = [str(member.folder) for member in members]
                 files.write_json(extra / "config.json", {**predictor.resolved, "ensemble": named})

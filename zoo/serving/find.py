@@ -23,7 +23,10 @@ from zoo.trust import REMEDY, is_trusted
 WEIGHTS = ("model-best.keras", "model.keras")
 EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
 WARMUP = "tf_serving_warmup_requests"  # in it, a name that TF Serving knows
-ABOUT = ("config.json", "assets.json", "data.json", "environment.json", "metrics.json", "card.md")
+ABOUT = (
+    *("config.json", "assets.json", "data.json", "environment.json", "use.json"),
+    *("metrics.json", "card.md"),
+)
 
 
 def find(model: str | os.PathLike[str], trust: bool = False) -> Path:

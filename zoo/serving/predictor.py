@@ -31,7 +31,8 @@ from zoo.errors import (
 )
 from zoo.processes import use_tensorflow
 from zoo.recipe import Picture, Recipe
-from zoo.serving import capabilities, following, generation, kernels, rows
+from zoo.report.use import with_use
+from zoo.serving import capabilities, following, generation, kernels, novelty, rows
 from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers, best_of
 from zoo.serving.capabilities import ANSWER, BEGIN, CHUNK, GENERATE, SEARCH, STEP, Specs
@@ -57,6 +58,7 @@ from zoo.serving.inputs import (
     with_lengths,
 )
 from zoo.serving.portable.twin import is_portable
+from zoo.serving.pretrained import packed_use
 from zoo.serving.requests import read_request
 from zoo.serving.signatures import Served
 from zoo.training.folder import read_metrics
@@ -117,6 +119,7 @@ class Predictor:
         self.assets = Assets(
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
+            novelty.limits_of(*self._use),
         )
         if is_portable(self.folder):
             raise UsageError(
@@ -128,6 +131,20 @@ class Predictor:
                 f"{self.folder} has no weights yet: no epoch is complete. Run its `zoo train` "
                 "again."
             )
+
+    @property
+    def use(self) -> dict[str, Any]:
+        """What it is for, and beyond which limits a row is unusual (`use.json`).
+
+        A pack that was made before there was this file has an entry in one beside all packs.
+        """
+        return self._use[0]
+
+    @property
+    def _use(self) -> tuple[dict[str, Any], Path]:
+        """Returns `use`, and where it lies."""
+        path = self.about / novelty.FILE
+        return (files.read_object(path), path) if path.exists() else packed_use(self.folder)
 
     def __getstate__(self) -> dict[str, Any]:
         """Returns what a copy is made of: where the model is, not what TensorFlow made of it."""
@@ -189,7 +206,9 @@ class Predictor:
     @property
     def card(self) -> str:
         path = self.about / "card.md"
-        return path.read_text(encoding="utf-8") if path.exists() else ""
+        if not path.exists():
+            return ""
+        return with_use(path.read_text(encoding="utf-8"), *self._use)
 
     @property
     def labels(self) -> list[str]:
@@ -272,7 +291,11 @@ class Predictor:
             self._kept = self.served()
             return self._kept.functions
         self._kept = load_saved_model(self.folder, self.trust)
-        return self._kept.signatures
+        recipe = self._known_recipe
+        if recipe is None or not recipe.novelty:
+            return self._kept.signatures
+        with reading_assets(self.about / "assets.json"):
+            return novelty.completed(self._kept.signatures, recipe, self.config, self.assets)
 
     @property
     def input_names(self) -> list[str]:
@@ -352,6 +375,9 @@ class Predictor:
 
           A row that cannot be answered does not fail the others: its `valid` is False, its
           `problem` a sentence, and its other values are NaN, empty, 0 or False.
+
+          Where the model has learnt which rows are far from its training rows, `unusual` is True
+          of such a row, and `unknown_words` the share of its words that the model does not know.
 
         Raises:
           UsageError: a plain string instead of a list, a value that is no text, an unknown

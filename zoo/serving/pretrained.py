@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.errors import UsageError, ZooError, quoted, suggest
-from zoo.manifest import read_manifest
-from zoo.registry import get_recipe, list_models
+from zoo.manifest import USE, read_manifest, read_use
+from zoo.registry import get_recipe, list_models, recipes
 
 if TYPE_CHECKING:
     import tarfile
@@ -64,6 +64,21 @@ def pretrained(name: str) -> Path:
             f"{target / damaged} is damaged. Delete {target}: it is unpacked again when needed."
         )
     return target
+
+
+def packed_use(folder: Path) -> tuple[dict[str, Any], Path]:
+    """Returns what `use.json` beside the packs says of one that holds none, and where that lies.
+
+    Args:
+      folder: of a model; only that of an unpacked pack has an entry.
+    """
+    name, _, digest = folder.name.rpartition("-")
+    recipe = recipes().get(name) if folder.parent == files.home() / "pretrained" else None
+    if recipe is None:
+        return {}, folder / USE
+    entry = read_use(recipe.pretrained_folder).get(name, {})
+    known = str(entry.get("sha256", "")).startswith(digest)  # of this very pack
+    return entry if known else {}, recipe.pretrained_folder / USE
 
 
 def _unpack(pack: Path, target: Path) -> None:

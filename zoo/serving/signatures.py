@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from zoo.errors import ZooError
-from zoo.serving.capabilities import ANSWER, BEGIN, CAPABILITIES, GENERATE, STEP, WIRE_NAMES
+from zoo.novelty import Novelty, is_unusual
+from zoo.serving.capabilities import (
+    ANSWER,
+    BEGIN,
+    CAPABILITIES,
+    GENERATE,
+    STEP,
+    UNUSUAL,
+    WIRE_NAMES,
+)
 
 if TYPE_CHECKING:
     from zoo.decoding import Generation
@@ -90,6 +99,33 @@ class Served:
         names = [name for name in CAPABILITIES if name not in ("generation", "streaming")]
         functions = {name: _apply(wrap, getattr(self, name)) for name in names}
         others = {name: _apply(wrap, function) for name, function in self.others.items()}
+        return dataclasses.replace(self, **functions, others=others)
+
+    def with_unusual(self, measures: Sequence[Novelty], limits: Mapping[str, float]) -> Served:
+        """Returns the same, whose functions with declared outputs mark unusual rows.
+
+        Args:
+          measures: the outputs that the recipe declares.
+          limits: output to limit, as of `zoo.novelty.is_unusual`.
+        """
+        from zoo.bounds import named_function
+
+        def marked(function: Any) -> Any:
+            specs = list(function.input_signature)
+
+            @named_function(specs)
+            def whole(*values: Any) -> Any:
+                outputs = function(*values)
+                if not isinstance(outputs, Mapping) or any(
+                    each.output not in outputs for each in measures
+                ):
+                    return outputs
+                return {**outputs, UNUSUAL: is_unusual(outputs, measures, limits)}
+
+            return whole
+
+        functions = {name: _apply(marked, getattr(self, name)) for name in ("answer", "search")}
+        others = {name: _apply(marked, function) for name, function in self.others.items()}
         return dataclasses.replace(self, **functions, others=others)
 
     @property

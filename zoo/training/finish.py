@@ -13,6 +13,7 @@ from zoo.data import Splits
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.report import card, epochs
+from zoo.serving import novelty
 from zoo.serving.predictor import Predictor, load
 from zoo.training import checkpoint, throughput
 from zoo.training.callbacks import Progress
@@ -77,6 +78,7 @@ def finish(
     class_weight = files.read_object(run.path / "data.json").get("class_weight") or {}
     if parts := _finalised(recipe, run, predictor, splits, class_weight):
         progress.log(parts["text"])
+    _describe_use(recipe, run, predictor, splits)
     begun = time.perf_counter()
     scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
     metrics: dict[str, Any] = {
@@ -106,6 +108,16 @@ def finish(
     (run.path / "card.md").unlink(missing_ok=True)  # of lost metrics
     files.write_json(run.path / "metrics.json", metrics)
     wrap_up(run, recipe)
+
+
+def _describe_use(recipe: Recipe, run: Run, predictor: Predictor, splits: Splits) -> None:
+    """Writes what the data say about the use of the model, and which rows are unusual for it."""
+    facts = recipe.data(predictor.config).facts
+    use = {
+        "use": list(facts(splits)) if facts else [],
+        "novelty": novelty.learn(predictor, splits.validation),
+    }
+    files.write_json(run.path / novelty.FILE, use)
 
 
 def _finalised(

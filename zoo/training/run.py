@@ -11,6 +11,7 @@ history.csv        one row an epoch; nothing in it depends on the clock. After l
                    the recipe has no optimizer of its own
 model-best.keras   weights of the epoch with the best validation score
 model-last.keras   weights of the last epoch
+use.json           what the model is for, and beyond which limits a row is unusual
 metrics.json       test metrics, baselines, times; the run is complete when it is there
 card.md            the model card, made from the above
 curves.png         loss and metric over the epochs; confusion.png where there are classes
@@ -50,7 +51,7 @@ FINALISED = "finalised.json"  # what was done to the best weights after training
 # The files that a run writes; no others are ever deleted.
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
-    *("model-best.keras", "model-last.keras", FINALISED, "metrics.json", "card.md"),
+    *("model-best.keras", "model-last.keras", FINALISED, "use.json", "metrics.json", "card.md"),
     *("curves.png", "confusion.png", "figures/*.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
     *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),

@@ -13,6 +13,7 @@ import pytest
 import zoo
 
 ANSWER = ["label", "probabilities", "score"]
+OUTPUTS = sorted([*ANSWER, "novelty", "unknown_words", "unusual"])
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,13 @@ def answers(own_run):
     """Texts, and what the function answers to them."""
     texts = ["a lovely film", "", "a dull mess", "emoji 🎉 <br /> HTML"]
     return texts, zoo.load(own_run).predict(texts)
+
+
+# The vocabulary of so small a run lacks all words of the last text.
+NOTE = (
+    "note: 1 of 4 rows is unusual for this model (the first is row 4): 100% of its words are "
+    "unknown\n"
+)
 
 
 def rows(text):
@@ -43,11 +51,22 @@ def check(found, texts, answers, column="text"):
 def test_lines_for_people(cli, own_run, answers):
     texts, expected = answers
     result = cli("predict", own_run, *texts)
-    assert result.err == ""
+    assert result.err == NOTE
     assert result.out.splitlines() == [
         f"{answer['label']:>10}  {answer['score']:.3f}  {text}"
         for text, answer in zip(texts, expected, strict=True)
     ]
+
+
+def test_unusual_rows_are_noted_on_one_line(cli, own_run):
+    strange = "qqq www eee rrr ttt"
+    note = "unusual for this model{}: 100% of its words are unknown\n"
+    assert cli("predict", own_run, strange).err == "note: the row is " + note.format("")
+    result = cli("predict", own_run, "a lovely film", strange, "--json")
+    assert result.err == "note: 1 of 2 rows is " + note.format(" (the first is row 2)")
+    assert [row["unusual"] for row in rows(result.out)] == [False, True]
+    result = cli("predict", own_run, "-", stdin=f"{strange}\na lovely film\n{strange}\n".encode())
+    assert result.err == "note: 2 of 3 rows are " + note.format(" (the first is row 1)")
 
 
 def test_lines_for_people_are_one_each(cli, own_run):
@@ -74,7 +93,7 @@ def test_lines_fit_a_terminal(cli, own_run, monkeypatch):
 def test_json_lines(cli, own_run, answers, option):
     found = rows(cli("predict", own_run, *answers[0], *option).out)
     check(found, *answers)
-    assert [list(row) for row in found] == [["text", *ANSWER]] * len(found)
+    assert [list(row) for row in found] == [["text", *OUTPUTS]] * len(found)
     assert list(found[0]["probabilities"]) == ["bad", "good", "so-so"]
 
 
@@ -158,7 +177,7 @@ def test_other_column(cli, own_run, own):
 def test_output_files(cli, own_run, answers, tmp_path, suffix):
     texts, expected = answers
     result = cli("predict", own_run, *texts, "-o", f"new/out.{suffix}")
-    assert (result.out, result.err) == ("", "")
+    assert (result.out, result.err) == ("", NOTE)
     assert [path.name for path in (tmp_path / "new").iterdir()] == [f"out.{suffix}"]
     text = (tmp_path / "new" / f"out.{suffix}").read_text("utf-8")
     if suffix == "jsonl":
@@ -167,7 +186,9 @@ def test_output_files(cli, own_run, answers, tmp_path, suffix):
     reader = csv.DictReader(text.splitlines(), delimiter="\t" if suffix == "tsv" else ",")
     found = list(reader)
     parts = [f"probabilities.{label}" for label in ("bad", "good", "so-so")]
-    assert reader.fieldnames == ["text", "label", *parts, "score"]
+    outputs = [*parts, "score", "unknown_words", "unusual"]
+    assert reader.fieldnames == ["text", "label", "novelty", *outputs]
+    assert [row["unusual"] for row in found] == ["False"] * 3 + ["True"]
     assert [row["text"] for row in found] == texts
     assert [row["label"] for row in found] == [answer["label"] for answer in expected]
     for row, answer in zip(found, expected, strict=True):
@@ -245,7 +266,7 @@ def test_how_a_file_is_read_is_said_and_can_be_told(cli, own_run, tmp_path):
     (tmp_path / "in.tsv").write_text('id\ttext\n1\t"I saw it\n2\tIt ends "here"\n3\tok\n')
     result = cli("predict", own_run, "-i", "in.tsv", "--json")
     assert [row["text"] for row in rows(result.out)] == ['"I saw it', 'It ends "here"', "ok"]
-    assert result.err == "note: in.tsv: cells without CSV quoting\n"
+    assert result.err.splitlines()[0] == "note: in.tsv: cells without CSV quoting"
     (tmp_path / "in.csv").write_text("id;text\n1;a, b\n2;c\n3;d;e\n")
     assert "--drop-bad" in cli("predict", own_run, "-i", "in.csv", code=1).err
     result = cli("predict", own_run, "-i", "in.csv", "--json", "--drop-bad")

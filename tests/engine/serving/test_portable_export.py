@@ -49,6 +49,8 @@ def test_it_answers_as_the_run(version, sample_run, tmp_path):
     for mine, due in zip(found, zoo.load(sample_run).predict(TEXTS), strict=True):
         assert mine["label"] == due["label"]
         assert mine["probabilities"] == pytest.approx(due["probabilities"], abs=1e-5)
+        for name in ("unusual", "unknown_words", "novelty"):
+            assert mine[name] == due[name]
     alone = tmp_path / "model.onnx"  # its metadata are enough
     alone.write_bytes((version / "model.onnx").read_bytes())
     assert portable.load(alone).predict(TEXTS) == found

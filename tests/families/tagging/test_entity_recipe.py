@@ -70,9 +70,22 @@ def test_tags_are_legal(served):
 def test_tokens_answer_as_their_text_does(served):
     by_text = answer(served, ["Anna Berg flew to New Delhi .", "Oslo"])
     by_tokens = served[0].functions["tokens"](tokens=tf.constant(by_text["tokens"]))
-    assert set(by_tokens) == {"tokens", "tags", "scores", "length", "complete"}
+    outputs = {"tokens", "tags", "scores", "length", "complete", "unknown_words", "novelty"}
+    assert set(by_tokens) == outputs
     for name, value in by_tokens.items():
         np.testing.assert_array_equal(value.numpy(), by_text[name])
+
+
+def test_unknown_words_are_those_that_training_rows_have_once_or_never(served):
+    encoder = served[0].parts[1]
+    common = len(served[1]["common"])
+    texts = ["Oslo", "flew qqq www to", ""]
+    found = answer(served, texts)
+    known = [word in served[1]["common"] for word in ("oslo", "flew", "to")]
+    assert found["unknown_words"].tolist() == [1.0 - known[0], 1 - sum(known[1:]) / 4, 0.0]
+    alone = encoder.measured(tf.constant(texts), 1000, common)
+    for name, value in alone.items():
+        np.testing.assert_array_equal(found[name], value.numpy())
 
 
 def test_a_long_text_is_read_window_by_window(served):

@@ -10,6 +10,7 @@ from recipes.translating.subwords import (
     BEGIN,
     END,
     END_PIECE,
+    FURTHER,
     RESERVED,
     UNKNOWN,
     Subwords,
@@ -66,6 +67,16 @@ def test_the_longest_piece_is_taken_from_the_left():
     ]
     assert ids[0] == [RESERVED + 1, RESERVED + 4, RESERVED + 5, END]
     assert ids[2] == [RESERVED + 8, UNKNOWN, RESERVED + 6, RESERVED, END]
+
+
+def test_words_in_several_pieces_are_counted():
+    codec = Subwords(["▁un", "▁under", "stand", "s", "e", "d", "▁"], 50)
+    ids, _, novelty = codec.measured(tf.constant(["un understands", "un un under", "", "x"]))
+    assert novelty["unknown_words"].numpy().tolist() == [0.5, 0, 0, 1]
+    pieces, characters = [4, 3, 0, 2], [3 + 12, 3 + 3 + 6, 0, 2]
+    due = [number / (size + FURTHER) for number, size in zip(pieces, characters, strict=True)]
+    assert novelty["novelty"].numpy().tolist() == pytest.approx(due)
+    assert [len(row) - 1 for row in ids.to_list()] == pieces
 
 
 def test_joined_pieces_are_the_text():

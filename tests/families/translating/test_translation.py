@@ -236,7 +236,8 @@ def test_any_text_is_answered_alone_as_in_a_batch(network):
         assert alone["complete"] == answer["complete"]
         assert "\ufffd" not in answer["translation"]
         assert "▁" not in answer["translation"]
-    assert together[0] == together[1] == {"translation": "", "score": 0.0, "complete": True}
+    nothing = {"translation": "", "score": 0.0, "complete": True, "novelty": 0, "unknown_words": 0}
+    assert together[0] == together[1] == nothing
 
 
 def test_n_best_is_ordered_and_begins_with_the_answer(network):

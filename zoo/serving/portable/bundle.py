@@ -25,6 +25,7 @@ from zoo.environment import install_extra
 from zoo.errors import UsageError, quoted, suggest
 from zoo.serving.capabilities import STEP
 from zoo.serving.predictor import Predictor
+from zoo.text.novelty import FURTHER
 
 READERS = ("reader.py", "reader.js", "reader.h")
 SUFFIXES = {"onnx": "onnx", "litert": "tflite"}
@@ -103,7 +104,8 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
     """Returns what `model.json` holds, of a model and its `functions`.
 
     `inputs` and `outputs` are names; `labels` those of the classes, or null; `tokenizer` what the
-    readers need to turn text into the input, or null where the model does not read text by them.
+    readers need to turn text into the input, or null where the model does not read text by them;
+    `novelty` by what `reader.py` marks unusual texts, or null: see `zoo.text.novelty`.
     """
     names = {
         part: {
@@ -113,6 +115,17 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
         for part, function in parts.items()
     }
     portable = getattr(predictor.assets.encoder, "portable", None)
+    tokenizer = portable() if portable else None
+    measures = predictor.recipe.novelty
+    told = tokenizer and [each.output for each in measures] == ["novelty"]
+    novelty = (
+        {
+            "further": FURTHER,
+            "limit": predictor.assets.limits.get("novelty", measures[0].limit),
+        }
+        if told
+        else None
+    )
     return {
         "format": 1,
         "name": predictor.name,
@@ -120,7 +133,8 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
         **names.pop("model"),
         **names,
         "labels": predictor.labels or None,
-        "tokenizer": portable() if portable else None,
+        "tokenizer": tokenizer,
+        "novelty": novelty,
     }
 
 

@@ -54,7 +54,11 @@ class Model:
         return self._engine.run(inputs, self._names["inputs"], self._names["outputs"])
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Returns a dict for each text: label, score, probabilities; or the network's output."""
+        """Returns a dict for each text: label, score, probabilities; or the network's output.
+
+        Where the file says which texts are unusual, also `unusual`, `unknown_words`, the share of
+        the words that the model does not know, and `novelty`, what is compared with a limit.
+        """
         if self.encode is None:
             raise ValueError("This model does not read text. Call run() with its arrays.")
         if not texts:
@@ -71,9 +75,22 @@ class Model:
                 "label": self.labels[int(row.argmax())],
                 "score": float(row.max()),
                 "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
+                **self._novelty(ids),
             }
-            for row in output
+            for row, ids in zip(output, rows, strict=True)
         ]
+
+    def _novelty(self, ids: Sequence[int]) -> dict[str, Any]:
+        rule, unknown = self.about.get("novelty"), sum(number == 1 for number in ids)
+        if not rule:
+            return {}
+        novelty = float(np.float32(unknown) / np.float32(len(ids) + rule["further"]))
+        share = float(np.float32(unknown) / np.float32(len(ids)))
+        return {
+            "unknown_words": share,
+            "novelty": novelty,
+            "unusual": novelty > float(np.float32(rule["limit"])),
+        }
 
 
 class _Onnx:

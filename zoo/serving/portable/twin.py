@@ -104,6 +104,12 @@ def keep(name: str, version: Path, format: str) -> None:
             raise
 
 
+def limits(folder: Path) -> dict[str, float]:
+    """Returns beyond which limits a row is unusual, by the name of an output."""
+    about = files.read_object(folder / "model.json").get("novelty")
+    return {"novelty": about["limit"]} if about else {}
+
+
 def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
     """Returns what a twin answers, as `Predictor.predict` does."""
     from zoo.serving.portable import load

@@ -1,0 +1,40 @@
+"""What forecasters are for, from their data: sentences for the model card."""
+
+from __future__ import annotations
+
+from recipes.prices.answers import readable
+from zoo.data import facts
+from zoo.data.splits import Splits
+
+KNOWN = {
+    "wheel": "The series are three stocks of the USA that did well, adjusted for splits and "
+    "dividends.",
+    "dow": "The series are 28 stocks of the Dow Jones index of 2018 and three more of the USA, "
+    "none of which had failed by then; adjusted for splits.",
+    "exchange": "The series are exchange rates of eight currencies, closing values only.",
+}
+
+
+def of_prices(splits: Splits, horizon: int) -> list[str]:
+    """Returns what is known of a forecaster.
+
+    Args:
+      horizon: days ahead.
+    """
+    train = splits.train
+    dates = [each for each in train["date"] if each]
+    period = ""
+    if dates:
+        first, last = min(each[0] for each in dates), max(each[-1] for each in dates)
+        if "-" in str(first):  # else days are only numbered
+            period = f", from {readable(first)} to {readable(last)}"
+    tickers = train["ticker"]
+    shown = ", ".join(tickers[:8]) + (", …" if len(tickers) > 8 else "")
+    return [
+        f"It forecasts how much prices will vary over the next {horizon} days, and not whether "
+        f"they rise. {facts.origin(splits, KNOWN)}",
+        f"It learnt from {len(tickers):,} series ({shown}){period}.",
+        facts.spread(map(len, train["close"]), "training series", "days"),
+        "News, the hours of a day and anything that is not in past prices are unknown to it; a "
+        "crisis that has no like in these years comes as a surprise.",
+    ]

@@ -1,0 +1,42 @@
+"""What a translator is for, from its data: sentences for the model card."""
+
+from __future__ import annotations
+
+from zoo.data import facts
+from zoo.data.splits import Splits
+
+KNOWN = {
+    "multi30k": "The sentences describe photographs of Flickr: people and animals, what they wear "
+    "and do, almost all in the present tense.",
+    "tatoeba": "The sentences are examples for learners of a language, short and of all tenses.",
+    "bible": "The sentences are verses of the Bible, in translations of 1910 and 1949.",
+    "ted": "The sentences are subtitles of TED talks.",
+}
+TALK = {"en": {"i", "you"}, "fr": {"je", "vous", "tu"}, "de": {"ich", "sie", "du"}}
+
+
+def of_pairs(splits: Splits, source: str, target: str) -> list[str]:
+    """Returns what is known of a translator.
+
+    Args:
+      source, target: codes of the languages.
+    """
+    train = splits.train
+    questions = sum("?" in text for text in train["text"]) / len(train["text"])
+    spoken = {"en": {"i", "you"}, "fr": {"je", "vous", "tu"}, "de": {"ich", "sie", "du"}}.get(
+        source
+    )
+    said = f"{questions:.1%} of the training sentences are questions"
+    if spoken:
+        talk = sum(not spoken.isdisjoint(text.lower().split()) for text in train["text"])
+        listed = ", ".join(sorted(spoken))
+        said += f", and {talk / len(train['text']):.1%} have one of the words {listed}"
+    return [
+        f"It translates single sentences from {source} to {target}, one by one. "
+        f"{facts.origin(splits, KNOWN)}",
+        facts.words(train["text"], "training sentences"),
+        f"{said}: what they lack, it was never taught, and it then writes a fluent sentence that "
+        "is wrong.",
+        "What a sentence before it says is not known to it: neither who is meant nor whether to be "
+        "formal.",
+    ]

@@ -1,0 +1,85 @@
+"""What a card says a model is for: from its data, other sentences for each family."""
+
+import dataclasses
+import re
+import tarfile
+
+import pytest
+
+import zoo
+from zoo.manifest import USE, read_manifest, read_use
+from zoo.report import use
+
+
+def modules():
+    """One recipe of each module."""
+    recipes = [zoo.get_recipe(row["name"]) for row in zoo.list_models()]
+    return list({recipe.module: recipe for recipe in recipes}.values())
+
+
+def sentences(recipe, **changes):
+    splits = recipe.dataset.load("sample")
+    return list(recipe.dataset.facts(dataclasses.replace(splits, **changes)))
+
+
+def test_no_two_families_say_the_same():
+    known = {}
+    for recipe in modules():
+        found = sentences(recipe)
+        assert 2 <= len(found) <= 6, recipe.name
+        for sentence in found:
+            assert sentence.endswith(".")
+            assert "  " not in sentence
+            if "handful of invented rows" not in sentence and "It knows" not in sentence:
+                assert known.setdefault(sentence, recipe.dataset.name) == recipe.dataset.name
+        first = found[0].partition(". ")[0]
+        assert known.setdefault(first, recipe.name) == recipe.name
+
+
+@pytest.mark.parametrize("recipe", modules(), ids=lambda recipe: recipe.name)
+def test_each_source_and_custom_data_are_named(recipe):
+    for source in recipe.dataset.sources:
+        text = " ".join(sentences(recipe, source=source.key))
+        assert "invented rows" not in text
+    assert "The data are custom: mine.csv." in sentences(recipe, custom=True, title="mine.csv")[0]
+
+
+def test_the_numbers_are_those_of_the_run(sample_run):
+    run = sample_run
+    data = zoo.load(run).data
+    part = (run / "card.md").read_text(encoding="utf-8").partition(use.HEADING)[2]
+    assert f"Learnt from {data['rows']['train']} rows of {data['title']}" in part
+    splits = zoo.get_recipe("imdb-lstm").dataset.load("sample")
+    counts = {name: splits.train["label"].count(name) for name in ("negative", "positive")}
+    for name, rows in counts.items():
+        assert f"{name} {rows}" in part
+    longest = max(len(text.split()) for text in splits.train["text"])
+    assert re.search(rf"the longest {longest}\.", part)
+    assert "2 validation rows are too few to learn which rows are unusual" in part
+
+
+def test_every_pack_says_what_it_is_for():
+    folder = zoo.get_recipe("imdb-lstm").pretrained_folder
+    beside = read_use(folder)
+    for name, entry in read_manifest(folder).items():
+        known = beside.get(name, {})
+        if known.get("sha256") == entry["sha256"]:
+            assert len(known["use"]) >= 2
+            outputs = {each.output for each in zoo.get_recipe(name).novelty}
+            assert set(known["novelty"].get("limits", {})) == outputs
+        else:  # the pack was made since, and holds it
+            with tarfile.open(folder / entry["file"]) as pack:
+                assert f"assets.extra/{USE}" in pack.getnames(), name
+
+
+def test_an_earlier_card_gets_the_part():
+    earlier = "# x\n\n## What it is for\n\nTrained on the data above.\n\nBeware.\n"
+    stored = {"use": ["It adds."], "novelty": {"rows": 500, "share": 0.99, "limits": {"n": 0.25}}}
+    card = use.with_use(earlier, stored, None)
+    assert card.startswith(
+        "# x\n\n## Intended use and limits\n\n- It adds.\n- An answer is marked "
+    )
+    assert "`n` is beyond 0.25: 99% of 500 validation rows are within." in card
+    assert card.endswith("- Trained on the data above.\n- Beware.\n")
+    assert use.with_use(earlier, {}, None) == earlier
+    assert use.with_use(card, stored, None) == card

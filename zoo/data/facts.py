@@ -1,0 +1,55 @@
+"""Numbers of a dataset in sentences, for model cards: see `zoo.data.declaration.Declaration.facts`.
+
+Light: importing this module imports neither TensorFlow nor NumPy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from zoo.data.splits import Splits
+
+SHOWN = 12  # classes that are named with their rows
+
+
+def spread(sizes: Iterable[int], what: str, unit: str) -> str:
+    """Returns how long rows are: the middle half, and the longest.
+
+    Args:
+      sizes: of the rows; at least one.
+      what: the rows, such as `"training texts"`.
+      unit: of the sizes, such as `"words"`.
+    """
+    ordered = sorted(sizes)
+    low, high = (ordered[int(share * (len(ordered) - 1))] for share in (0.25, 0.75))
+    if ordered[0] == ordered[-1]:
+        return f"All {what} have {low:,} {unit}."
+    middle = f"{low:,} to {high:,}" if low < high else f"{low:,}"
+    return f"Half of the {what} have {middle} {unit}, the longest {ordered[-1]:,}."
+
+
+def words(texts: Iterable[str], what: str = "training texts") -> str:
+    """Returns how long texts are, in words between spaces."""
+    return spread((len(text.split()) for text in texts), what, "words")
+
+
+def classes(values: Sequence[str]) -> str:
+    """Returns the classes of training rows and how many rows each has, the most frequent first."""
+    counts = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{name} {rows:,}" for name, rows in counts[:SHOWN])
+    more = f" and {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
+    return f"It knows {len(counts):,} classes, by training rows: {shown}{more}."
+
+
+def origin(splits: Splits, known: Mapping[str, str]) -> str:
+    """Returns where the rows come from.
+
+    Args:
+      known: a sentence on each source, by its key.
+    """
+    if splits.custom:
+        return f"The data are custom: {splits.title}."
+    if splits.source == "sample":
+        return "The data are a handful of invented rows: it is for trying the commands out."
+    return known[splits.source]

@@ -1,0 +1,77 @@
+"""Outputs that tell how far a row is from what a network was trained on, and their limits.
+
+Light: importing this module imports neither TensorFlow nor NumPy.
+"""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
+class Novelty:
+    """An output of an answer that tells how far a row is from what the network was trained on.
+
+    Attributes:
+      output: its name, float32 `(batch,)`.
+      unusual: which of its values are unusual, the `"high"` or the `"low"` ones.
+      text: a clause on a row whose value is unusual, a format of its outputs:
+        `"{unknown_words:.0%} of its words are unknown"`.
+      limit: beyond which a value is unusual as long as none is learnt; None: no value is.
+    """
+
+    output: str
+    unusual: Literal["high", "low"]
+    text: str
+    limit: float | None = None
+
+
+def is_unusual(
+    outputs: Mapping[str, tf.Tensor], measures: Sequence[Novelty], limits: Mapping[str, float]
+) -> tf.Tensor:
+    """Returns which rows are unusual, in the graph.
+
+    Args:
+      outputs: named outputs of an answer, `(batch,)` or `(batch, answers)` alike.
+      measures: what the recipe declares.
+      limits: output to limit, as learnt; the limit of the measure is used for one that is missing.
+
+    Returns:
+      bool, of the shape of the outputs: whether one of them is beyond its limit.
+    """
+    import tensorflow as tf
+
+    found = tf.zeros_like(outputs[measures[0].output], tf.bool)
+    for each in measures:
+        limit = limits.get(each.output, each.limit)
+        if limit is not None:
+            value = outputs[each.output]
+            found |= value > limit if each.unusual == "high" else value < limit
+    return found
+
+
+def reasons(
+    measures: Sequence[Novelty], limits: Mapping[str, float], answer: Mapping[str, Any]
+) -> list[str]:
+    """Returns why an answer is unusual, for people: a clause on each output beyond its limit.
+
+    Args as of `is_unusual`, but for `answer`, which is one row's.
+    """
+    best = {
+        name: value[0] if isinstance(value, list) and value else value
+        for name, value in answer.items()
+    }
+    found = []
+    for each in measures:
+        limit, value = limits.get(each.output, each.limit), best.get(each.output)
+        if limit is not None and value is not None:
+            (limit,) = array.array("f", [limit])  # float32, as in the graph
+            beyond = value > limit if each.unusual == "high" else value < limit
+            found += [each.text.format(**best)] if beyond else []
+    return found
