@@ -85,7 +85,7 @@ def test_what_lies_in_a_version(export_of):
     }
     assert {path.name for path in (version / "assets.extra").iterdir()} == {
         *("config.json", "assets.json", "data.json", "environment.json", "metrics.json"),
-        *("card.md", "kernels.json", "tf_serving_warmup_requests"),
+        *("card.md", "kernels.json", "tf_serving_warmup_requests", "use.json"),
     }
 
 
