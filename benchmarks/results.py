@@ -378,12 +378,18 @@ def _best_baseline(result: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
-    """Returns the settings by which runs of the same recipe differ, as `, key=value`."""
+    """Returns the settings by which runs of the same recipe differ, as `, key=value`.
+
+    An earlier file lacks newer settings: it has their defaults.
+    """
+    from zoo.registry import get_recipe
+
+    defaults = get_recipe(result["recipe"]).config
     configs = [other["config"] for other in others if other["recipe"] == result["recipe"]]
     return "".join(
         f", {key}={value}"
         for key, value in result["config"].items()
-        if any(key in config and config[key] != value for config in configs)
+        if any(config.get(key, getattr(defaults, key, value)) != value for config in configs)
     )
 
 
