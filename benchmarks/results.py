@@ -382,9 +382,10 @@ def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> st
 
     An earlier file lacks newer settings: it has their defaults.
     """
-    from zoo.registry import get_recipe
+    from zoo.registry import recipes
 
-    defaults = get_recipe(result["recipe"]).config
+    recipe = recipes().get(result["recipe"])
+    defaults = recipe.config if recipe else None
     configs = [other["config"] for other in others if other["recipe"] == result["recipe"]]
     return "".join(
         f", {key}={value}"
