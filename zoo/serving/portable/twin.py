@@ -42,6 +42,7 @@ ENGINES = {
     "onnx": Engine("model.onnx", "onnxruntime", "ONNX Runtime"),
     "litert": Engine("model.tflite", "ai_edge_litert", "LiteRT"),
 }
+REVISION = 2  # of what a twin holds: those of an earlier one are not used
 PART = 64  # texts that are answered together
 KEPT = (*(engine.file for engine in ENGINES.values()), "model.json")
 TOLERANCE = 1e-5  # between the probabilities of a twin and of the graph
@@ -85,7 +86,8 @@ def cached(name: str, format: str) -> Path | None:
     entry = manifest_entry(recipes()[name])
     if entry is None:
         return None
-    return files.home() / "twins" / f"{name}-{entry['sha256'][:16]}-{__version__}-{format}"
+    key = f"{name}-{entry['sha256'][:16]}-{__version__}-{REVISION}-{format}"
+    return files.home() / "twins" / key
 
 
 def keep(name: str, version: Path, format: str) -> None:
