@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from benchmarks import network
 from benchmarks.hosts import CASES, try_hosts
 from zoo.errors import ZooError
 
+ROOT = Path(__file__).parents[2]
 REASON = network.unavailable()
 needs_hosts = pytest.mark.skipif(bool(REASON), reason=f"hosts cannot be made: {REASON}")
 
@@ -83,5 +85,9 @@ def test_what_is_wrong_on_a_host_is_said_before_tensorflow_is_loaded(tmp_path):
 @pytest.mark.slow  # minutes: dozens of trainings, one after another
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("TF_CONFIG")])
 def test_workers_on_hosts_end_as_they_have_to(name, tmp_path):
-    found = try_hosts(tmp_path / "hosts.json", only=[name])
-    assert found["fine"] == found["all"], found["cases"]
+    # Workers are forked, and a process in which TensorFlow has computed cannot be forked.
+    output = tmp_path / "hosts.json"
+    command = [sys.executable, "-m", "benchmarks", "hosts", "-o", output, "--only", name]
+    subprocess.run(command, check=False, cwd=ROOT)
+    found = json.loads(output.read_text())
+    assert found["fine"] == found["all"] > 0, found["cases"]
