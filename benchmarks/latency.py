@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.peer_comparison import TOLERANCE
+from benchmarks.peer_comparison import TOLERANCE, interleaved
 from benchmarks.race import load_peer
 from zoo import files
 from zoo.environment import environment
@@ -191,14 +190,7 @@ def _check(works: Mapping[str, Work], name: str) -> None:
 
 def _raced(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
     """Returns the times of works that are done in turn, and their ratios to `pytorch`."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    names = list(works)
-    for number in range(UNTIMED + rounds):
-        # Not always in the same order: who comes first finds other things in the caches.
-        for name in [*names[number % len(names) :], *names[: number % len(names)]]:
-            start = time.perf_counter()
-            works[name]()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = interleaved(works, [()] * (UNTIMED + rounds))
     medians = {name: statistics.median(each[UNTIMED:]) for name, each in seconds.items()}
     measured = {
         name: {

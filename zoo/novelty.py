@@ -31,6 +31,10 @@ class Novelty:
     text: str
     limit: float | None = None
 
+    def limit_of(self, limits: Mapping[str, float]) -> float | None:
+        """Returns its limit: that of `limits`, by the output's name, or its own."""
+        return limits.get(self.output, self.limit)
+
 
 def is_unusual(
     outputs: Mapping[str, tf.Tensor], measures: Sequence[Novelty], limits: Mapping[str, float]
@@ -49,11 +53,25 @@ def is_unusual(
 
     found = tf.zeros_like(outputs[measures[0].output], tf.bool)
     for each in measures:
-        limit = limits.get(each.output, each.limit)
+        limit = each.limit_of(limits)
         if limit is not None:
             value = outputs[each.output]
             found |= value > limit if each.unusual == "high" else value < limit
     return found
+
+
+def marked(
+    outputs: Mapping[str, tf.Tensor], measures: Sequence[Novelty], limits: Mapping[str, float]
+) -> dict[str, tf.Tensor]:
+    """Returns the outputs of an answer with `unusual`; as they are where a measured one is missing.
+
+    Args as of `is_unusual`.
+    """
+    from zoo.serving.capabilities import UNUSUAL
+
+    if any(each.output not in outputs for each in measures):
+        return dict(outputs)
+    return {**outputs, UNUSUAL: is_unusual(outputs, measures, limits)}
 
 
 def reasons(
@@ -69,7 +87,7 @@ def reasons(
     }
     found = []
     for each in measures:
-        limit, value = limits.get(each.output, each.limit), best.get(each.output)
+        limit, value = each.limit_of(limits), best.get(each.output)
         if limit is not None and value is not None:
             (limit,) = array.array("f", [limit])  # float32, as in the graph
             beyond = value > limit if each.unusual == "high" else value < limit

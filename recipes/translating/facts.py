@@ -23,9 +23,7 @@ def of_pairs(splits: Splits, source: str, target: str) -> list[str]:
     """
     train = splits.train
     questions = sum("?" in text for text in train["text"]) / len(train["text"])
-    spoken = {"en": {"i", "you"}, "fr": {"je", "vous", "tu"}, "de": {"ich", "sie", "du"}}.get(
-        source
-    )
+    spoken = TALK.get(source)
     said = f"{questions:.1%} of the training sentences are questions"
     if spoken:
         talk = sum(not spoken.isdisjoint(text.lower().split()) for text in train["text"])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ZooError
 from zoo.server.service import Service, Target
 from zoo.server.status import Refused, invalid
-from zoo.server.streaming import event
+from zoo.server.streaming import Close, begun, event
 from zoo.serving.following import Follower
 
 WIDTH = 2  # bytes of a value: a 16-bit integer, the lowest byte first
@@ -36,23 +35,9 @@ async def follow(service: Service, target: Target, request: Request) -> Response
     Raises:
       Refused: the model does not answer an input in parts.
     """
-    use = service.models.use(target.name, target.number, target.label)
-    version = await use.__aenter__()
-
-    async def close() -> None:
-        await use.__aexit__(None, None, None)
-
-    try:
-        predictor = version.servable.predictor if version.servable else None
-        if predictor is None:
-            raise invalid(f"{target.name} is no model of this package that answers a stream.")
-        try:
-            follower = predictor.follower()
-        except UsageError as error:
-            raise invalid(str(error)) from error
-    except BaseException:
-        await close()
-        raise
+    follower, close = await begun(
+        service, target, lambda predictor: predictor.follower(), "answers a stream"
+    )
     return _Events(service, request, follower, close)
 
 
@@ -61,7 +46,9 @@ class _Events(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, service: Service, request: Request, follower: Follower, close: Any) -> None:
+    def __init__(
+        self, service: Service, request: Request, follower: Follower, close: Close
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-store"})
         del self.headers["content-length"]
         self.service, self.request, self.follower, self.close = service, request, follower, close

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 from starlette.responses import Response, StreamingResponse
 
 from zoo.errors import UsageError, ZooError
 from zoo.server.service import Service, Target
 from zoo.server.status import Refused, invalid
+from zoo.serving.predictor import Predictor
 
 OPTIONS = ("steps", "temperature", "top_k", "top_p", "seed")
 _END = object()
+T = TypeVar("T")
+Close = Callable[[], Awaitable[None]]
 
 
 async def generate(
@@ -36,27 +40,14 @@ async def generate(
     Raises:
       Refused: the model generates no text, or an option is out of its range.
     """
-    loop = asyncio.get_running_loop()
-    use = service.models.use(target.name, target.number, target.label)
-    version = await use.__aenter__()
 
-    async def close() -> None:
-        await use.__aexit__(None, None, None)
-
-    try:
-        predictor = version.servable.predictor if version.servable else None
-        if predictor is None:
-            raise invalid(f"{target.name} is no model of this package that generates text.")
+    def begin(predictor: Predictor) -> Iterator[str]:
         if "prime" in asked:  # a file of the server's
             raise invalid("'prime' names a file, and can only be used on the command line.")
         given = {name: value for name, value in asked.items() if name != "signature_name"}
-        try:
-            pieces = await loop.run_in_executor(None, lambda: predictor.stream(**given))
-        except (UsageError, TypeError) as error:
-            raise invalid(str(error)) from error
-    except BaseException:
-        await close()
-        raise
+        return predictor.stream(**given)
+
+    pieces, close = await begun(service, target, begin, "generates text")
     return StreamingResponse(
         _events(pieces, close, left),
         media_type="text/event-stream",
@@ -64,7 +55,38 @@ async def generate(
     )
 
 
-async def _events(pieces: Iterator[str], close: Any, left: float) -> AsyncIterator[bytes]:
+async def begun(
+    service: Service, target: Target, begin: Callable[[Predictor], T], ability: str
+) -> tuple[T, Close]:
+    """Begins an answer that takes longer than the request to it.
+
+    Args:
+      service: answers.
+      target: model and version, which is in use until the answer is closed.
+      begin: of the predictor, in a thread.
+      ability: what the model has to be able to, for the message.
+
+    Returns:
+      What `begin` returned, and what has to be called at the end.
+
+    Raises:
+      Refused: the model is none of this package, or `begin` refuses.
+    """
+    loop = asyncio.get_running_loop()
+    async with contextlib.AsyncExitStack() as stack:
+        use = service.models.use(target.name, target.number, target.label)
+        version = await stack.enter_async_context(use)
+        predictor = version.servable.predictor if version.servable else None
+        if predictor is None:
+            raise invalid(f"{target.name} is no model of this package that {ability}.")
+        try:
+            answer = await loop.run_in_executor(None, begin, predictor)
+        except (UsageError, TypeError) as error:
+            raise invalid(str(error)) from error
+        return answer, stack.pop_all().aclose
+
+
+async def _events(pieces: Iterator[str], close: Close, left: float) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     end = time.monotonic() + left
     count = 0

@@ -33,6 +33,7 @@ from zoo.serving.find import ABOUT, EXTRA, WARMUP, is_pattern
 from zoo.serving.inputs import tensors
 from zoo.serving.portable import bundle, twin
 from zoo.serving.predictor import Predictor, load
+from zoo.serving.pretrained import is_unpacked
 from zoo.serving.signatures import Served
 
 KERNELS = "kernels.json"  # in `assets.extra`: how each model's recurrent layers are computed
@@ -149,8 +150,12 @@ def export(
                 if predictor.card:
                     card.write(extra, predictor.recipe)
             version = _publish(scratch, directory)
-            is_packed = predictor.folder.parent == files.home() / "pretrained"
-            if is_packed and format in FILE_PRECISIONS and precision == "float32" and not limits:
+            if (
+                is_unpacked(predictor.folder)
+                and format in FILE_PRECISIONS
+                and precision == "float32"
+                and not limits
+            ):
                 twin.keep(predictor.name, version, format)
             return version
     except OSError as error:

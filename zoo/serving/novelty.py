@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.manifest import USE
-from zoo.novelty import is_unusual
+from zoo.novelty import marked
 from zoo.serving.capabilities import ANSWER, SEARCH, UNUSUAL
 
 if TYPE_CHECKING:
@@ -112,9 +112,7 @@ def completed(
             outputs = dict(function(**inputs))
             for name, value in recipe.measure_novelty(config, assets, inputs).items():
                 outputs.setdefault(name, _repeated(value, outputs["score"]) if several else value)
-            if any(each.output not in outputs for each in recipe.novelty):
-                return outputs  # of a recipe that measures something else now
-            return {**outputs, UNUSUAL: is_unusual(outputs, recipe.novelty, assets.limits)}
+            return marked(outputs, recipe.novelty, assets.limits)
 
         return parted(whole)
 

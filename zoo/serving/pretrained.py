@@ -66,6 +66,11 @@ def pretrained(name: str) -> Path:
     return target
 
 
+def is_unpacked(folder: Path) -> bool:
+    """Whether a folder is that of an unpacked pack."""
+    return folder.parent == files.home() / "pretrained"
+
+
 def packed_use(folder: Path) -> tuple[dict[str, Any], Path]:
     """Returns what `use.json` beside the packs says of one that holds none, and where that lies.
 
@@ -73,7 +78,7 @@ def packed_use(folder: Path) -> tuple[dict[str, Any], Path]:
       folder: of a model; only that of an unpacked pack has an entry.
     """
     name, _, digest = folder.name.rpartition("-")
-    recipe = recipes().get(name) if folder.parent == files.home() / "pretrained" else None
+    recipe = recipes().get(name) if is_unpacked(folder) else None
     if recipe is None:
         return {}, folder / USE
     entry = read_use(recipe.pretrained_folder).get(name, {})

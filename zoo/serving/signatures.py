@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from zoo.errors import ZooError
-from zoo.novelty import Novelty, is_unusual
+from zoo.novelty import Novelty, marked
 from zoo.serving.capabilities import (
     ANSWER,
     BEGIN,
     CAPABILITIES,
     GENERATE,
     STEP,
-    UNUSUAL,
     WIRE_NAMES,
 )
 
@@ -110,22 +109,20 @@ class Served:
         """
         from zoo.bounds import named_function
 
-        def marked(function: Any) -> Any:
+        def wrap(function: Any) -> Any:
             specs = list(function.input_signature)
 
             @named_function(specs)
             def whole(*values: Any) -> Any:
                 outputs = function(*values)
-                if not isinstance(outputs, Mapping) or any(
-                    each.output not in outputs for each in measures
-                ):
+                if not isinstance(outputs, Mapping):
                     return outputs
-                return {**outputs, UNUSUAL: is_unusual(outputs, measures, limits)}
+                return marked(outputs, measures, limits)
 
             return whole
 
-        functions = {name: _apply(marked, getattr(self, name)) for name in ("answer", "search")}
-        others = {name: _apply(marked, function) for name, function in self.others.items()}
+        functions = {name: _apply(wrap, getattr(self, name)) for name in ("answer", "search")}
+        others = {name: _apply(wrap, function) for name, function in self.others.items()}
         return dataclasses.replace(self, **functions, others=others)
 
     @property

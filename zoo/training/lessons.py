@@ -140,7 +140,7 @@ def take_lesson(
     key = hashlib.sha256(json.dumps([names, classes, splits.fingerprint, rows]).encode())
     stored = _read(folder / FILE, key.hexdigest()) if keep else None
     if stored is None:
-        progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
+        _say_who_answers(names, rows, progress)
         stored = _answers(recipe, config, splits, names, classes, rows, progress, trust)
     answers, about = stored[0]["answers"], stored[1]
     share = DEFAULT_SHARE if options.label_share is None else options.label_share
@@ -149,12 +149,7 @@ def take_lesson(
     targets[: len(labels)] *= 1 - share
     targets[np.arange(len(labels)), known] += share
     best = [classes[number] for number in answers[len(labels) :].argmax(axis=1)]
-    about = {
-        **about,
-        "labelled": len(labels),
-        "unlabelled": count(rows) - len(labels),
-        "label_share": share,
-    }
+    about = {**about, **_facts(splits, rows, share)}
     examples = {
         **rows,
         dataset.label: [*labels, *best],
@@ -183,7 +178,7 @@ def _of_models(
     key = hashlib.sha256(json.dumps([names, splits.fingerprint, rows]).encode()).hexdigest()
     stored = _read(folder / FILE, key) if keep else None
     if stored is None:
-        progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
+        _say_who_answers(names, rows, progress)
         answers: dict[str, np.ndarray] = {}
         scores: dict[str, float] = {}
         for number, name in enumerate(names):
@@ -209,15 +204,19 @@ def _of_models(
         teacher, _, part = name.partition(".")
         lessons[int(teacher)][part] = array
     share = DEFAULT_SHARE if options.label_share is None else options.label_share
-    labelled = count(splits.train)
-    about = {
-        **about,
-        "labelled": labelled,
-        "unlabelled": count(rows) - labelled,
-        "label_share": share,
-    }
+    about = {**about, **_facts(splits, rows, share)}
     examples = recipe.taught(config, splits.train, rows, lessons, share)
     return Lesson(examples, about, answers, key)
+
+
+def _say_who_answers(names: list[str], rows: Examples, progress: Progress) -> None:
+    progress.log(f"  {', '.join(names)} answer{'s' * (len(names) == 1)} {count(rows):,} rows")
+
+
+def _facts(splits: Splits, rows: Examples, share: float) -> dict[str, Any]:
+    """Returns how many of the rows have a label, how many have none, and the labels' share."""
+    labelled = count(splits.train)
+    return {"labelled": labelled, "unlabelled": count(rows) - labelled, "label_share": share}
 
 
 def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Progress) -> Examples:

@@ -121,7 +121,7 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
     novelty = (
         {
             "further": FURTHER,
-            "limit": predictor.assets.limits.get("novelty", measures[0].limit),
+            "limit": measures[0].limit_of(predictor.assets.limits),
         }
         if told
         else None

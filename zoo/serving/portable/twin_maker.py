@@ -11,13 +11,12 @@ from zoo.errors import UsageError, ZooError, quoted
 from zoo.registry import recipes
 from zoo.serving.portable import bundle, twin
 from zoo.serving.predictor import Predictor
+from zoo.serving.pretrained import is_unpacked
 
 
 def can_have_twin(predictor: Predictor) -> bool:
     """Whether a loaded model is a packed one that classifies texts."""
-    is_packed = predictor.folder.parent == files.home() / "pretrained" and (
-        predictor.name in recipes()
-    )
+    is_packed = is_unpacked(predictor.folder) and predictor.name in recipes()
     portable = getattr(predictor.assets.encoder, "portable", None)
     return is_packed and bool(predictor.labels) and portable is not None
 
