@@ -151,9 +151,9 @@ def test_ratios_of_steps_come_from_the_times_of_the_same_batches(monkeypatch):
     assert result["same_batches"] == {"ratio": 1.5, "total_ratio": 1.5}
     assert result["batching"] == {"ratio": 1.5, "total_ratio": 105 / 80}
     assert result["whole"]["total_ratio"] == 225 / 80
-    # Whole, cut, whole, cut, …: interleaved with theirs.
-    assert shapes["ours"][-8:] == [5, 5, 10, 10, 20, 10, 40, 10]
-    assert shapes["fast"][-8:] == [5, 10, 10, 10, 20, 10, 40, 10]
+    # Whole and cut rows, interleaved; each round begins with the next kind of work.
+    assert shapes["ours"][-8:] == [5, 5, 10, 10, 10, 20, 40, 10]
+    assert shapes["fast"][-8:] == [5, 10, 10, 10, 10, 20, 10, 40]
 
 
 def test_growth_covers_every_size_and_length(monkeypatch):
