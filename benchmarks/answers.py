@@ -192,7 +192,8 @@ def _rows(name: str, spec: tf.TensorSpec, sample: Mapping[str, Sequence[Any]]) -
         ]
     source = next((each for each in SAMPLE_COLUMN.get(name, ()) if each in sample), None)
     if source is None:
-        return ["" if spec.dtype == tf.string else []] * ROWS
+        nothing: Any = 0 if spec.shape.rank == 1 else []  # such as of a state that begins
+        return ["" if spec.dtype == tf.string else nothing] * ROWS
     rows = list(sample[source])[:ROWS]
     if spec.dtype == tf.string:
         return [row[:PRIME_CHARACTERS].rpartition(" ")[0] for row in rows]

@@ -155,7 +155,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     def sequence(name: str) -> tf.TensorSpec:
         return tf.TensorSpec([None, None], tf.float32, name=name)
 
-    @tf.function(input_signature=[sequence("numbers"), sequence("markers")])
+    @tf.function(input_signature=[sequence("numbers"), sequence("markers")], autograph=False)
     def answer(numbers: tf.Tensor, markers: tf.Tensor) -> dict[str, tf.Tensor]:
         most = config.max_length
         long = tf.reduce_any((numbers != 0)[:, most:], axis=1)

@@ -161,7 +161,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
         max_steps=config.max_steps,
     )
 
-    @tf.function(input_signature=[text])
+    @tf.function(input_signature=[text], autograph=False)
     def score(text: tf.Tensor) -> dict[str, tf.Tensor]:
         long = tf.strings.length(text) > config.max_bytes
         ids = encode(tf.where(long, "", first_bytes(text, config.max_bytes)))

@@ -143,7 +143,10 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
     size = None if assets.encoder else SIDE  # of a picture, and of one as it was trained on
 
-    @tf.function(input_signature=[tf.TensorSpec([None, size, size], tf.float32, name="pixels")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, size, size], tf.float32, name="pixels")],
+        autograph=False,
+    )
     def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         large = tf.reduce_max(tf.shape(pixels)[1:]) > config.max_side
         pixels = pixels[:, : config.max_side, : config.max_side]

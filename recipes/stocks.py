@@ -202,17 +202,17 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
     opened, high, low, close = (tf.TensorSpec([None, None], tf.float32, name=n) for n in BARS)
 
-    @tf.function(input_signature=[close])
+    @tf.function(input_signature=[close], autograph=False)
     def closes(close: tf.Tensor) -> dict[str, tf.Tensor]:
         return last(close)
 
-    @tf.function(input_signature=[opened, high, low, close])
+    @tf.function(input_signature=[opened, high, low, close], autograph=False)
     def bars(
         open: tf.Tensor, high: tf.Tensor, low: tf.Tensor, close: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         return last(close, open, high, low)
 
-    @tf.function(input_signature=[opened, high, low, close])
+    @tf.function(input_signature=[opened, high, low, close], autograph=False)
     def walk(
         open: tf.Tensor, high: tf.Tensor, low: tf.Tensor, close: tf.Tensor
     ) -> dict[str, tf.Tensor]:

@@ -30,8 +30,14 @@ def home(tmp_path_factory):
     return HOME or str(tmp_path_factory.mktemp("notebooks-home"))
 
 
+@pytest.fixture(scope="module", params=[True, pytest.param(False, marks=pytest.mark.slow)])
+def short(request):
+    """Whether trainings are cut short; else each notebook runs as it stands."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def client(home, tmp_path_factory):
+def client(short, home, tmp_path_factory):
     """A client of one kernel for all notebooks: TensorFlow is imported once.
 
     It has the settings of a user's machine. Every file that Jupyter writes is in a folder of the
@@ -66,9 +72,10 @@ def client(home, tmp_path_factory):
             run_sync(manager.shutdown_kernel)(now=True)
 
 
-# Between two notebooks: no name, figure or layer of the one before is left. Before a training, what
-# will be served is traced and checked; here, as in support/runs.py, it is traced when it answers.
+# Between two notebooks: no name, figure or layer of the one before is left.
 RESET = """
+import gc
+gc.freeze()  # `%reset` looks for garbage three times
 %reset -f
 import os, sys
 os.chdir({folder!r})
@@ -76,11 +83,39 @@ if "keras" in sys.modules:
     sys.modules["keras"].utils.clear_session()
 if "matplotlib.pyplot" in sys.modules:
     sys.modules["matplotlib.pyplot"].close("all")
-if "tensorflow" in sys.modules:
-    import zoo.serving.capabilities
-    zoo.serving.capabilities.check = lambda *_: None
-    del zoo
 del os, sys
+"""
+
+# After the cell that imports zoo. Before a training, what will be served is traced and checked;
+# here, as in support/runs.py, it is traced when it answers. No training has more than two epochs.
+SHORT = """
+def shorten():
+    import keras
+
+    import zoo.serving.capabilities
+    from zoo.training import distillation, fit
+
+    EPOCHS = 2
+
+    def start(*arguments, settings=None, **options):
+        settings = dict(settings or {})
+        settings["epochs"] = min(settings.get("epochs", EPOCHS), EPOCHS)
+        return start.whole(*arguments, settings=settings, **options)
+
+    def fit_keras(*arguments, epochs=1, **options):
+        if "initial_epoch" not in options:  # not by `start`
+            epochs = min(epochs, EPOCHS)
+        return fit_keras.whole(*arguments, epochs=epochs, **options)
+
+    start.whole = getattr(fit.start, "whole", fit.start)
+    fit_keras.whole = getattr(keras.Model.fit, "whole", keras.Model.fit)
+    fit.start = distillation.start = start
+    keras.Model.fit = fit_keras
+    zoo.serving.capabilities.check = lambda *_: None
+
+
+shorten()
+del shorten
 """
 
 
@@ -148,7 +183,7 @@ def test_there_are_notebooks():
 
 @each_notebook
 @pytest.mark.timeout(1200)
-def test_runs(path, client, home, tmp_path, monkeypatch):
+def test_runs(path, short, client, home, tmp_path, monkeypatch):
     book = nbformat.read(path, as_version=4)
     committed = [shapes(cell) for cell in codes(book)]
     source = "\n".join(cell.source for cell in codes(book))
@@ -160,10 +195,14 @@ def test_runs(path, client, home, tmp_path, monkeypatch):
     before = repository()
     folder = tmp_path / "work"
     folder.mkdir()
-    book.cells.insert(0, nbformat.v4.new_code_cell(RESET.format(folder=str(folder))))
+    reset = nbformat.v4.new_code_cell(RESET.format(folder=str(folder)))
+    change = nbformat.v4.new_code_cell(SHORT if short else "")
+    after = book.cells.index(codes(book)[0]) + 1
     client.nb = book
+    book.cells = [reset, *book.cells[:after], change, *book.cells[after:]]
     client.execute()  # raises at the first cell that fails
-    assert shapes(book.cells.pop(0)) == []
+    assert shapes(reset) == shapes(change) == []
+    book.cells = [cell for cell in book.cells if cell not in (reset, change)]
     check_outputs(book, places=[tmp_path, ROOT, Path.home(), sys.prefix])
     assert [shapes(cell) for cell in codes(book)] == committed
     assert repository() == before

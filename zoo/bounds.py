@@ -32,7 +32,7 @@ def named_function(specs: Sequence[tf.TensorSpec]) -> Callable[[Callable[..., An
     def wrap(function: Callable[..., Any]) -> Any:
         parameters = [inspect.Parameter(spec.name, kind) for spec in specs]
         function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return tf.function(function, input_signature=list(specs))
+        return tf.function(function, input_signature=list(specs), autograph=False)
 
     return wrap
 

@@ -99,7 +99,7 @@ def chunk_signature(
         tf.TensorSpec([None], tf.int32, name="state_settled"),
         tf.TensorSpec([None], tf.bool, name="last"),
     )
-    return tf.function(chunk, input_signature=[*encoder.inputs, *more])
+    return tf.function(chunk, input_signature=[*encoder.inputs, *more], autograph=False)
 
 
 def _settle(

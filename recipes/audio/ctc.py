@@ -139,7 +139,7 @@ def prefix_beam_search(
 def _left_aligned(ids: tf.Tensor) -> tf.Tensor:
     """Removes zeros from ids `(rows, time)`; returns `(rows, longest)`, padded on the right."""
     return tf.RaggedTensor.from_row_lengths(
-        tf.boolean_mask(ids, ids > 0), tf.math.count_nonzero(ids, axis=1)
+        tf.boolean_mask(ids, ids > 0), tf.math.count_nonzero(ids, axis=1), validate=False
     ).to_tensor(0)
 
 

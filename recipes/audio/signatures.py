@@ -107,9 +107,13 @@ def transcription_signatures(
         return nbest(features, length, beam, n_best)
 
     search = nbest if isinstance(encoder, LogMel) else nbest_given
-    functions["search"] = tf.function(search, input_signature=[*encoder.inputs, *options])
+    functions["search"] = tf.function(
+        search, input_signature=[*encoder.inputs, *options], autograph=False
+    )
     if isinstance(encoder, LogMel):
-        functions["alignment"] = tf.function(alignment, input_signature=encoder.inputs)
+        functions["alignment"] = tf.function(
+            alignment, input_signature=encoder.inputs, autograph=False
+        )
         functions["streaming"] = chunk_signature(heard, written, encoder, stack, max_seconds)
     return functions
 
@@ -143,10 +147,10 @@ def audio_signatures(
 
     inputs = encoder.inputs
     if not isinstance(encoder, LogMel):
-        return {"answer": tf.function(given, input_signature=inputs)}
+        return {"answer": tf.function(given, input_signature=inputs, autograph=False)}
     return {
-        "answer": tf.function(heard, input_signature=inputs),
-        "others": {"audio_16khz": tf.function(halve, input_signature=inputs)},
+        "answer": tf.function(heard, input_signature=inputs, autograph=False),
+        "others": {"audio_16khz": tf.function(halve, input_signature=inputs, autograph=False)},
     }
 
 

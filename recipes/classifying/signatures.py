@@ -25,7 +25,7 @@ def class_signatures(model: keras.Model, encoder: WordEncoder, labels: Sequence[
       `zoo.text.novelty.id_novelty`.
     """
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
     def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
         ids = encoder(text)  # (batch, time)
         probabilities = model(ids, training=False)  # (batch, classes)

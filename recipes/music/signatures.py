@@ -141,7 +141,8 @@ def frame_signatures(
             INPUTS[0],
             tf.TensorSpec([None, None, None], tf.int32, name="frames"),
             tf.TensorSpec([None], tf.int32, name="length"),
-        ]
+        ],
+        autograph=False,
     )
     def score(key: tf.Tensor, frames: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
         problem = too_long(length)

@@ -60,7 +60,7 @@ def tune_signatures(
         problem=lambda type, key, prime: tunes.problem(type, key, prime, max_bytes),
     )
 
-    @tf.function(input_signature=[KIND, KEY, TUNE])
+    @tf.function(input_signature=[KIND, KEY, TUNE], autograph=False)
     def score(type: tf.Tensor, key: tf.Tensor, tune: tf.Tensor) -> dict[str, tf.Tensor]:
         ids = tunes.ragged(type, key, first_bytes(tune, max_bytes))
         problem = tunes.problem(type, key, tune, max_bytes, unknown=True)

@@ -46,7 +46,7 @@ def tag_marginals(
         )
     tags, model = bioes_tags(known), predictor.model
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def probabilities(ids: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return tag_probabilities(model(ids, training=False), tags, ids["words"] > 0)
 

@@ -100,7 +100,7 @@ def tagging_signatures(
             "length": length,
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
     def of_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
         ragged = tokenise(first_bytes(text, max_bytes))
         if encoder.normalisation:
@@ -110,7 +110,9 @@ def tagging_signatures(
         places = {"start": with_a_step(start, 0), "end": with_a_step(end, 0)}
         return {**answer(tokens), **places, "complete": whole}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.string, name="tokens")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None], tf.string, name="tokens")], autograph=False
+    )
     def of_tokens(tokens: tf.Tensor) -> dict[str, tf.Tensor]:
         whole = row_lengths(tokens) <= max_words
         return {**answer(tokens[:, :max_words]), "complete": whole}

@@ -123,8 +123,9 @@ def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Ragg
     new_row = tf.not_equal(row, tf.concat([[-1], row[:-1]], 0))
     starts = ~outside & (new_row | tf.concat([[True], outside[:-1]], 0))
     first = tf.where(starts)[:, 0]
-    token = tf.boolean_mask(tf.cumsum(tf.cast(starts, tf.int64)) - 1, ~outside)
-    inside = tf.boolean_mask(flat, ~outside)
+    letters = tf.where(~outside)
+    token = tf.gather_nd(tf.cumsum(tf.cast(starts, tf.int64)) - 1, letters)
+    inside = tf.gather_nd(flat, letters)
     start = tf.gather(position, first)
     length = tf.math.unsorted_segment_sum(tf.ones_like(token), token, tf.size(first))
     # Not `reduce_join` of a ragged tensor, whose mask is as large as all tokens times the longest.
@@ -132,7 +133,7 @@ def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Ragg
 
     def rows(values: tf.Tensor) -> tf.RaggedTensor:
         return tf.RaggedTensor.from_value_rowids(
-            values, tf.gather(row, first), nrows=characters.nrows()
+            values, tf.gather(row, first), nrows=characters.nrows(), validate=False
         )
 
     return rows(tokens), rows(start), rows(start + tf.cast(length, tf.int32))
@@ -416,7 +417,7 @@ def windows(tokens: tf.Tensor, size: int) -> tf.RaggedTensor:
     first = tf.equal(position % size, 0)  # of its window
     window = tf.cumsum(tf.cast(first, tf.int32)) - 1
     return tf.RaggedTensor.from_value_rowids(
-        rows.flat_values, window, nrows=tf.reduce_sum(tf.cast(first, tf.int32))
+        rows.flat_values, window, nrows=tf.reduce_sum(tf.cast(first, tf.int32)), validate=False
     )
 
 

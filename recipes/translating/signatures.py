@@ -95,7 +95,7 @@ def translation_signatures(
 
     texts = tf.TensorSpec([None], tf.string, name="text")
 
-    @tf.function(input_signature=[texts])
+    @tf.function(input_signature=[texts], autograph=False)
     def best(text: tf.Tensor) -> dict[str, tf.Tensor]:
         found, _, novelty = search(text, beam, 1, keep=False)
         return {
@@ -107,7 +107,7 @@ def translation_signatures(
 
     options = [tf.TensorSpec([], tf.int32, name=name) for name in ("beam", "n_best")]
 
-    @tf.function(input_signature=[texts, *options])
+    @tf.function(input_signature=[texts, *options], autograph=False)
     def nbest(text: tf.Tensor, beam: tf.Tensor, n_best: tf.Tensor) -> dict[str, tf.Tensor]:
         allowed = (n_best >= 1) & (n_best <= beam) & (beam <= MAX_BEAM)
         message = f"beam must be from 1 to {MAX_BEAM}, and n_best from 1 to beam; got"

@@ -257,7 +257,7 @@ def word_signatures(
         ids = encode(tf.where(long, "", first_bytes(text, max_bytes)))
         return ids, problems((long, f"The text is longer than {max_bytes:,} bytes"))
 
-    @tf.function(input_signature=[text])
+    @tf.function(input_signature=[text], autograph=False)
     def score(text: tf.Tensor) -> dict[str, tf.Tensor]:
         ids, problem = bounded(text)
         found = read_words(model, ids, cache.size, (cache.sharpness,))
@@ -268,7 +268,7 @@ def word_signatures(
         total = tf.reduce_sum(tf.where(inside, logs, 0.0), axis=1)
         return marked({"log_probability": total, "count": found["length"]}, problem)
 
-    @tf.function(input_signature=[text])
+    @tf.function(input_signature=[text], autograph=False)
     def words(text: tf.Tensor) -> dict[str, tf.Tensor]:
         ids, problem = bounded(text)
         return marked(read_words(model, ids, cache.size, SHARPNESS), problem)

@@ -122,18 +122,20 @@ class WordEncoder(keras.layers.Layer):
         long = tf.strings.length(text) > self.max_bytes
         read = tf.where(long, tf.strings.join(ends), text)
         words = split_words(normalise(read, self.normalisation))
-        words = tf.concat([words, tf.fill([tf.shape(text)[0], 1], "")], axis=1)
-        lengths = words.row_lengths() - 1  # the "" at the end stays only where it is alone
-        keep = tf.clip_by_value(lengths, 1, self.max_words)
+        # On flat values: operations on ragged tensors are many operations each.
+        flat, lengths, starts = words.flat_values, words.row_lengths(), words.row_starts()
+        keep = tf.clip_by_value(lengths, 1, self.max_words)  # of each row, as all below
         head = tf.where(lengths > self.max_words, keep // 4, keep)
-        position = tf.ragged.range(keep)
-        skipped = tf.where(lengths > self.max_words, lengths - self.max_words, 0)
-        row = position.value_rowids()
-        flat = position.flat_values
-        flat += tf.where(flat >= tf.gather(head, row), tf.gather(skipped, row), 0)
-        index = position.with_flat_values(flat)
-        ids = self._table.lookup(tf.gather(words, index, batch_dims=1).flat_values)
-        return index.with_flat_values(tf.cast(ids, tf.int32))
+        skipped = tf.maximum(lengths - self.max_words, 0)
+        first = tf.cumsum(keep, exclusive=True)
+        row = tf.repeat(tf.range(tf.size(keep)), keep)  # of each id, as all below
+        position = tf.range(tf.size(row, tf.int64)) - tf.gather(first, row)
+        position += tf.where(position >= tf.gather(head, row), tf.gather(skipped, row), 0)
+        index = tf.gather(starts, row) + position
+        nothing = tf.size(flat, tf.int64)  # the place of "", the only word of a row without words
+        index = tf.where(tf.gather(lengths > 0, row), index, nothing)
+        ids = self._table.lookup(tf.gather(tf.concat([flat, [""]], 0), index))
+        return tf.RaggedTensor.from_row_lengths(tf.cast(ids, tf.int32), keep, validate=False)
 
     def call(self, text: tf.Tensor) -> tf.Tensor:
         return self.ragged(text).to_tensor(PADDING)

@@ -213,7 +213,7 @@ def read_metrics(model: keras.Model) -> list[np.ndarray]:
             context = tf.distribute.get_replica_context()
             return context.all_reduce(tf.distribute.ReduceOp.SUM, [read(v) for v in variables])
 
-        _READERS[model] = tf.function(lambda: strategy.run(read_all))
+        _READERS[model] = tf.function(lambda: strategy.run(read_all), autograph=False)
     found = _READERS[model]()
     return [strategy.experimental_local_results(value)[0].numpy() for value in found]
 
@@ -242,7 +242,7 @@ def write_metrics(model: keras.Model, values: list[np.ndarray]) -> None:
         else:
             variable.assign(value.sum(axis=0, dtype=value.dtype) if several else value)
     if each:
-        strategy.run(tf.function(own))
+        strategy.run(tf.function(own, autograph=False))
 
 
 def _first(structure: Any, rows: tf.Tensor) -> Any:

@@ -256,7 +256,7 @@ class Workers:
     def _sum(self, values: list[float]) -> list[float]:
         if not hasattr(self, "_summing"):
 
-            @tf.function
+            @tf.function(autograph=False)
             def summing(vector: tf.Tensor) -> tf.Tensor:
                 def add(part: tf.Tensor) -> tf.Tensor:
                     context = tf.distribute.get_replica_context()

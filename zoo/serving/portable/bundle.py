@@ -140,7 +140,7 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
 
 def _outputs(function: Function) -> list[str]:
     named = {spec.name: spec for spec in function.inputs}
-    concrete = tf.function(function.call).get_concrete_function(**named)
+    concrete = tf.function(function.call, autograph=False).get_concrete_function(**named)
     return sorted(concrete.structured_outputs)
 
 

@@ -38,7 +38,7 @@ def convert(
     specs = [tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=spec.name) for spec in inputs]
     names = [spec.name for spec in specs]
 
-    @tf.function(input_signature=specs)
+    @tf.function(input_signature=specs, autograph=False)
     def one_row(*values: tf.Tensor) -> list[tf.Tensor]:
         outputs = function(**dict(zip(names, values, strict=True)))
         return [outputs[name] for name in sorted(outputs)]

@@ -49,7 +49,7 @@ def convert(
       ZooError: an operation is not in `OPERATIONS`, or ONNX has no node for a recurrent layer.
     """
     with recurrent.as_placeholders(model) as calls:
-        traced = tf.function(lambda **given: function(**given))
+        traced = tf.function(lambda **given: function(**given), autograph=False)
         concrete = traced.get_concrete_function(**{spec.name: spec for spec in inputs})
     refuse_state(concrete)
     outputs: Tensors = {
