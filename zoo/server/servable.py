@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ class Servable:
             self._kept = load_saved_model(folder, trust)
             self._functions = dict(self._kept.signatures)
         self.signatures = {name: _info(f) for name, f in self._functions.items()}
+        if (folder / "saved_model.pb").exists():
+            weakref.finalize(self, _destroy, _tables(self._functions)).atexit = False
 
     @property
     def labels(self) -> list[str]:
@@ -191,6 +194,26 @@ class Servable:
                     place.dtype = tf.as_dtype(tensor.dtype).as_datatype_enum
                     place.tensor_shape.CopyFrom(tf.TensorShape(tensor.shape).as_proto())
         return found
+
+
+def _tables(functions: Mapping[str, Any]) -> list[tf.Tensor]:
+    """Returns the handles of the tables that functions of a SavedModel look values up in.
+
+    TensorFlow frees the variables of a SavedModel that nothing refers to, but not its tables: a
+    vocabulary would stay in memory for each version that was ever loaded.
+    """
+    handles = {}
+    for function in functions.values():
+        variables = {id(variable.handle) for variable in function.graph.variables}
+        for captured, _ in function.graph.captures:
+            if captured.dtype == tf.resource and id(captured) not in variables:
+                handles[id(captured)] = captured
+    return list(handles.values())
+
+
+def _destroy(handles: Sequence[tf.Tensor]) -> None:
+    for handle in handles:
+        tf.raw_ops.DestroyResourceOp(resource=handle, ignore_lookup_error=True)
 
 
 def _info(function: Any) -> SignatureInfo:

@@ -219,7 +219,8 @@ def _loop(layer: Any, steps: tf.Tensor, first: State) -> list[tf.Tensor]:
         for _ in range(kept)
     ]
 
-    def goes_on(number: tf.Tensor, rounds: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+    def goes_on(number: tf.Tensor, rounds: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
+        del values  # TensorFlow names inputs after parameters, and warns of `_`
         return number < rounds
 
     def one_round(number: tf.Tensor, rounds: tf.Tensor, *values: tf.Tensor) -> list[tf.Tensor]:
