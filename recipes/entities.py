@@ -293,16 +293,9 @@ def html(example: dict, answer: dict) -> str:
 
 
 def show(example: dict, answer: dict) -> str:
-    import click
+    from recipes.tagging.coloured import coloured
 
-    colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
-    text, line, done = example["text"], "", 0
-    for span in refine(example, answer)["entities"]:
-        label = span["label"]
-        colour = colours[(len(label) + sum(label.encode())) % len(colours)]
-        name = click.style(f"[{span['text']} {label}]", fg=colour)
-        line, done = line + text[done : span["start"]] + name, span["end"]
-    return line + text[done:]
+    return coloured(example["text"], refine(example, answer)["entities"])
 
 
 def token_labels(

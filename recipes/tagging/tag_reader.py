@@ -165,14 +165,13 @@ class Reader:
 
     def _join(self, text: str, kinds: Sequence[int], cuts: list[int]) -> None:
         """Takes cuts back, and makes those of contractions."""
-        for signs in ("...", "--"):
-            size = len(signs)
-            at = text.find(signs)
+        for run in ("...", "--"):
+            size, at = len(run), text.find(run)
             while at >= 0:
-                fits = cuts[at] and cuts[at + size] and all(c == 2 for c in cuts[at + 1 : at + size])
+                fits = cuts[at] and cuts[at + size] and set(cuts[at + 1 : at + size]) == {2}
                 if fits:
                     cuts[at + 1 : at + size] = [0] * (size - 1)
-                at = text.find(signs, at + (size if fits else 1))
+                at = text.find(run, at + (size if fits else 1))
         signs = [at for at, kind in enumerate(kinds) if not kind & (WORD | SPACE)]
         for kind, inside in ((NUMBER, ".,:/"), (WORD, "'’.&@_-")):  # 1,000 and O'Brien
             for at in signs:
@@ -184,9 +183,8 @@ class Reader:
                 start = at
                 while start and not kinds[start - 1] & SPACE and (start == at or not cuts[start]):
                     start -= 1
-                if text[start:at] in self._rules["titles"] or self._is_initials(
-                    text[start:at], kinds[start:at]
-                ):
+                whole, parts = text[start:at], kinds[start:at]
+                if whole in self._rules["titles"] or self._is_initials(whole, parts):
                     cuts[at] = 0
         for at in signs:  # @name  #topic
             begins = not at or kinds[at - 1] & SPACE or cuts[at]
@@ -204,9 +202,9 @@ class Reader:
                     cuts[at] += 1
                     cuts[at + 1] = 0
         for at in signs:  # did n't
-            if text[at] in QUOTES and _plain(text[max(at - 1, 0) : at + 2])[::2] == "nt":
-                if not cuts[at] and not cuts[at + 1] and ends(at + 2):
-                    cuts[at - 1] += 1
+            both = text[at] in QUOTES and _plain(text[max(at - 1, 0) : at + 2])[::2] == "nt"
+            if both and not cuts[at] and not cuts[at + 1] and ends(at + 2):
+                cuts[at - 1] += 1
 
     @staticmethod
     def _is_initials(text: str, kinds: Sequence[int]) -> bool:

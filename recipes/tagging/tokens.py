@@ -62,9 +62,15 @@ _SPACE = r"[\pZ\p{Cc}\x{FEFF}\x{200B}]"
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
 # What `recipes.tagging.tag_reader` needs to know of characters.
 CLASSES = {
-    **{"letter": r"\pL", "number": r"\pN", "mark": r"\pM", "format": r"\p{Cf}"},
-    **{"space": _SPACE, "cjk": _CJK},
-    **{"upper": r"\p{Lu}", "lower": r"\p{Ll}", "punctuation": r"\pP"},
+    "letter": r"\pL",
+    "number": r"\pN",
+    "mark": r"\pM",
+    "format": r"\p{Cf}",
+    "space": _SPACE,
+    "cjk": _CJK,
+    "upper": r"\p{Lu}",
+    "lower": r"\p{Ll}",
+    "punctuation": r"\pP",
 }
 # Applied one after another. RE2 cannot look ahead, so that a cut is made first and taken back
 # where the neighbours say so; twice where the neighbours of one place are those of the next.

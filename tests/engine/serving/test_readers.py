@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from support.odd import odd_texts
 
 import zoo.serving.portable
-from support.odd import odd_texts
 from zoo.text import WordEncoder
 from zoo.utf8 import utf8
 

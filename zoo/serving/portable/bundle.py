@@ -119,15 +119,10 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
     portable = text_rules_of(predictor)
     tokenizer = portable() if portable else None
     measures = predictor.recipe.novelty
-    told = tokenizer and [each.output for each in measures] == ["novelty"]
-    novelty = (
-        {
-            "further": tokenizer.get("further", FURTHER),
-            "limit": measures[0].limit_of(predictor.assets.limits),
-        }
-        if told
-        else None
-    )
+    novelty = None
+    if tokenizer and [each.output for each in measures] == ["novelty"]:
+        limit = measures[0].limit_of(predictor.assets.limits)
+        novelty = {"further": tokenizer.get("further", FURTHER), "limit": limit}
     return {
         "format": 1,
         "name": predictor.name,

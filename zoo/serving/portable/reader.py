@@ -57,9 +57,7 @@ def load(path: str | Path, threads: int = 1, find: Callable[[str], Any] = beside
 class Model:
     """A network, and what turns text into its input."""
 
-    def __init__(
-        self, path: Path, threads: int = 1, find: Callable[[str], Any] = beside
-    ) -> None:
+    def __init__(self, path: Path, threads: int = 1, find: Callable[[str], Any] = beside) -> None:
         engine = _Onnx if path.suffix == ".onnx" else _Litert
         self._engine = engine(path, threads)
         described = path.with_name("model.json")
