@@ -102,6 +102,9 @@ Functions that a module has only where there is something to do:
 - `portable(config, assets)`: what `READER` needs to turn a text into the network's input, and its
   output into an answer: a dict that JSON can hold. Without this function, an encoder that has a
   method `portable` says what the engine's own reader needs.
+- `networks(config, assets, model)`: further networks of an export in ONNX or LiteRT, which `READER`
+  asks: the name of a file to a function of tensors by name, which returns tensors by name, and the
+  specs of its inputs.
 - `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
   examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
@@ -165,6 +168,7 @@ from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
     from zoo.data import Batches, Dataset, Examples, Splits
     from zoo.data.reading import Reading
@@ -409,6 +413,14 @@ class Recipe:
         if hasattr(self.module, "portable"):
             return lambda: {"kind": self.reader_name, **self.module.portable(config, assets)}
         return getattr(assets.encoder, "portable", None)
+
+    def networks(
+        self, config: Config, assets: Assets, model: keras.Model
+    ) -> dict[str, tuple[Callable[..., Any], Sequence[tf.TensorSpec]]]:
+        """Returns further networks of an export without TensorFlow, and their inputs."""
+        if hasattr(self.module, "networks"):
+            return self.module.networks(config, assets, model)
+        return {}
 
     @property
     def dataset(self) -> Dataset:

@@ -179,6 +179,26 @@ def test_an_operation_that_onnx_lacks_is_named():
         convert(lambda x: {"output": tf.math.digamma(model(x))}, [spec], model)
 
 
+def test_integers_are_divided_as_by_tensorflow():
+    import keras
+    import numpy as np
+    import onnxruntime
+    import tensorflow as tf
+
+    from zoo.serving.portable.onnx_graph import convert
+
+    inputs = keras.Input((3,), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    for dtype in ("int32", "float32"):
+        spec = tf.TensorSpec([None], dtype, name="x")
+        proto = convert(lambda x: {"output": x // 4}, [spec], model)
+        session = onnxruntime.InferenceSession(proto.SerializeToString())
+        x = np.array([-9, -8, -1, 0, 7, 8], dtype)
+        (found,) = session.run(None, {"x": x})
+        assert found.dtype == dtype
+        assert found.tolist() == (x // 4).tolist()
+
+
 def test_a_damaged_export_is_named(version, tmp_path):
     import shutil
 

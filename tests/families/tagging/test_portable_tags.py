@@ -229,12 +229,21 @@ int main() {{
 """
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed.")
-def test_cpp(folder, made, due):
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed.")
+    folder = tmp_path_factory.mktemp("cc")
+    for source in bundle.readers_of(zoo.get_recipe("conll-bilstm")):
+        shutil.copy(source, folder)
     (folder / "main.cc").write_text(MAIN)
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror"]
     subprocess.run(["g++", *flags, "main.cc", "-o", "main"], cwd=folder, check=True)
-    done = subprocess.run(["./main"], cwd=folder, capture_output=True, check=True)
+    return folder / "main"
+
+
+def test_cpp(folder, made, due, compiled):
+    done = subprocess.run([compiled], cwd=folder, capture_output=True, check=True)
     lines = done.stdout.decode().split("\n")
     answers = {"tokens": [], "inputs": []}
     for place in range(0, 4 * len(TEXTS), 4):
@@ -302,7 +311,11 @@ tagReader(read("model.json")).predict({ Tensor }, session, "Oslo ".repeat(600))
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("conll-bilstm-crf", "onnx"), ("conll-bilstm", "litert")]
+    ("name", "form"),
+    [
+        ("conll-bilstm-crf", "onnx"),
+        pytest.param("conll-bilstm", "litert", marks=pytest.mark.slow),
+    ],
 )
 def test_an_export_answers_as_the_model(name, form, tmp_path):
     package = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}[form]

@@ -4,9 +4,10 @@
 |---|---|
 | `model.onnx`, `model.tflite` | the network: ids or features to its output |
 | `step.onnx`, `step.tflite` | of a generator: an id and a state to logits and the next state |
+| others of these kinds | further networks of a recipe: its `networks`, see `zoo.recipe` |
 | `model.json` | names, labels, vocabulary and the rules of the preprocessing; in the file too |
 | `reader.py`, `reader.js`, `reader.h` | text to ids in Python, JavaScript and C++ |
-| others of these kinds | of a recipe whose texts are read in another way: see `zoo.recipe` |
+| others beside them | of a recipe whose texts are read in another way: see `zoo.recipe` |
 """
 
 from __future__ import annotations
@@ -97,9 +98,16 @@ def step(predictor: Predictor) -> Function | None:
 
 
 def functions(predictor: Predictor) -> dict[str, Function]:
-    """Returns what is written as files, by their names: `model`, and `step` of a generator."""
+    """Returns what is written as files, by their names.
+
+    These are `model`, `step` of a generator, and those that the recipe adds.
+    """
     parts = {"model": network(predictor), "step": step(predictor)}
-    return {name: function for name, function in parts.items() if function is not None}
+    given = predictor.recipe.networks(predictor.config, predictor.assets, predictor.model)
+    return {
+        **{name: function for name, function in parts.items() if function is not None},
+        **{name: Function(*each) for name, each in given.items()},
+    }
 
 
 def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class Encoder {
     if (rules.null) throw std::runtime_error("This model does not read text.");
     words_ = rules["kind"].text == "words";
     if (!words_ && rules["kind"].text != "characters")
-      throw std::runtime_error(rules["kind"].text + ".h reads the texts of this model.");
+      throw std::runtime_error("This file does not read the texts of this model.");
     for (auto& word : rules[words_ ? "vocabulary" : "symbols"].items)
       ids_.emplace(word.text, int(ids_.size()) + (words_ ? 2 : 1));
     if (!words_) { before_ = rules["before"].text; return; }

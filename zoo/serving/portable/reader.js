@@ -8,8 +8,8 @@
 "use strict";
 
 function encoder(rules) {
-  if (!rules) return null;
-  return rules.kind === "characters" ? characters(rules) : words(rules);
+  const kinds = { characters, words }; // other texts are not read by this file
+  return rules && rules.kind in kinds ? kinds[rules.kind](rules) : null;
 }
 
 function characters(rules) {

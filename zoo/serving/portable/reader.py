@@ -59,6 +59,8 @@ class Model:
 
     def __init__(self, path: Path, threads: int = 1, find: Callable[[str], Any] = beside) -> None:
         engine = _Onnx if path.suffix == ".onnx" else _Litert
+        self._path, self._threads = path, threads
+        self._parts: dict[str, Model] = {}
         self._engine = engine(path, threads)
         described = path.with_name("model.json")
         stored = described.read_text("utf-8") if described.exists() else self._engine.metadata()
@@ -70,6 +72,13 @@ class Model:
     def run(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Returns the outputs of the network by name; inputs are arrays by name, a row each."""
         return self._engine.run(inputs, self._names["inputs"], self._names["outputs"])
+
+    def part(self, name: str) -> Model:
+        """Returns another network of the folder, such as `step`; it is loaded once."""
+        if name not in self._parts:
+            path = self._path.with_name(name + self._path.suffix)
+            self._parts[name] = Model(path, self._threads, lambda kind: None)
+        return self._parts[name]
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns a dict for each text: label, score, probabilities; or the network's output.
