@@ -54,6 +54,8 @@ def train_whole(name):
             shutil.copytree(f"{folder}/whole/{name}", f"{folder}/killed/{name}")
 
     callbacks.Progress.step = copying
+    if name not in [*resumed.split(), *repeated.split()]:  # see conftest.py
+        tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     train(name, "whole", checkpoint_seconds=0, quiet=True)
 
 
