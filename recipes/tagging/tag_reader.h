@@ -37,8 +37,10 @@ class TagReader {
     for (auto& word : rules["words"].items) words_.emplace(word.text, int(words_.size()) + 2);
     for (auto& each : rules["characters"].items)
       letters_.emplace(decode(each.text)[0], int(letters_.size()) + 4);
-    const char* names[] = {"letter", "number", "mark", "format", "space", "cjk", "upper", "lower", "punctuation"};
-    for (size_t bit = 0; bit < classes_.size(); bit++) classes_[bit] = rules["classes"][names[bit]].codes();
+    const char* names[] = {"letter", "number", "mark", "format", "space", "cjk", "upper", "lower",
+                           "punctuation"};
+    for (size_t bit = 0; bit < classes_.size(); bit++)
+      classes_[bit] = rules["classes"][names[bit]].codes();
     for (auto& title : rules["titles"].items) titles_.push_back(title.text);
     for (auto& tag : rules["bio"].items) bio_.push_back(tag.text);
     for (auto& row : rules["follows"].items) follows_.push_back(row.codes());
@@ -114,8 +116,8 @@ class TagReader {
     return found;
   }
 
-  static std::vector<Entity> entities(
-      const std::string& text, const std::vector<Token>& tokens, const std::vector<std::string>& tags) {
+  static std::vector<Entity> entities(const std::string& text, const std::vector<Token>& tokens,
+                                      const std::vector<std::string>& tags) {
     const Codes codes = decode(text);
     std::vector<Entity> found;
     bool open = false;
@@ -127,13 +129,14 @@ class TagReader {
       open = true;
       found.back().end = tokens[i].end;
     }
-    for (auto& each : found) each.text = utf8({codes.begin() + each.start, codes.begin() + each.end});
+    for (auto& each : found)
+      each.text = utf8({codes.begin() + each.start, codes.begin() + each.end});
     return found;
   }
 
  private:
-  enum { LETTER = 1, NUMBER = 2, MARK = 4, FORMAT = 8, SPACE = 16, CJK = 32, UPPER = 64, LOWER = 128,
-         PUNCTUATION = 256, WORD = LETTER | NUMBER | MARK | FORMAT };
+  enum { LETTER = 1, NUMBER = 2, MARK = 4, FORMAT = 8, SPACE = 16, CJK = 32, UPPER = 64,
+         LOWER = 128, PUNCTUATION = 256, WORD = LETTER | NUMBER | MARK | FORMAT };
   using Kinds = std::vector<int>;
 
   Unicode unicode_;
@@ -152,7 +155,8 @@ class TagReader {
   }
   int kind(uint32_t code) const {  // the classes of a character, a bit each
     int bits = 0;
-    for (size_t bit = 0; bit < classes_.size(); bit++) bits |= Unicode::within(classes_[bit], code) << bit;
+    for (size_t bit = 0; bit < classes_.size(); bit++)
+      bits |= Unicode::within(classes_[bit], code) << bit;
     return bits & SPACE ? int(SPACE) : bits;
   }
   Kinds kinds_of(const Codes& codes) const {
@@ -160,7 +164,9 @@ class TagReader {
     for (uint32_t code : codes) kinds.push_back(kind(code));
     return kinds;
   }
-  bool is_seen(uint32_t code) const { return !unicode_.in("parting", code) && !unicode_.in("invisible", code); }
+  bool is_seen(uint32_t code) const {
+    return !unicode_.in("parting", code) && !unicode_.in("invisible", code);
+  }
 
   Codes clean(const Codes& token) const {  // written in one way, where the model was trained so
     if (!unicode_.normalises) return token;
@@ -180,7 +186,8 @@ class TagReader {
     auto any = [&](int bits) {
       return std::any_of(kinds.begin(), kinds.end(), [&](int k) { return k & bits; });
     };
-    const size_t digits = std::count_if(token.begin(), token.end(), [](uint32_t c) { return c >= '0' && c <= '9'; });
+    size_t digits = 0;
+    for (uint32_t code : token) digits += code >= '0' && code <= '9';
     if (!any(LETTER)) return digits ? (digits == token.size() ? 1 : 2) : 3;
     const bool upper = kinds[0] & UPPER;
     if (all(LOWER)) return 4;
@@ -229,7 +236,8 @@ class TagReader {
       if (i + ending.size() > size) return false;
       for (char c : ending) {
         uint32_t code = text[i++];
-        if (code != uint32_t(c) && code + 32 != uint32_t(c) && !(c == 's' && code == 0x17F)) return false;
+        bool same = code == uint32_t(c) || code + 32 == uint32_t(c);
+        if (!same && !(c == 's' && code == 0x17F)) return false;
       }
       return true;
     };
@@ -245,7 +253,8 @@ class TagReader {
     for (int bits : {int(NUMBER), int(WORD)})  // 1,000 and O'Brien
       for (size_t i = 1; i + 1 < size; i++)
         if (cuts[i] && cuts[i + 1] && is(i - 1, bits) && is(i + 1, bits)
-            && is_one_of(text[i], bits == NUMBER ? U".,:/" : U"'\u2019.&@_-")) cuts[i] = cuts[i + 1] = 0;
+            && is_one_of(text[i], bits == NUMBER ? U".,:/" : U"'\u2019.&@_-"))
+          cuts[i] = cuts[i + 1] = 0;
     for (size_t i = 0; i < size; i++) {  // U.S.  J.  St.
       if (text[i] != '.' || cuts[i] != 1 || !cuts[i + 1]) continue;
       size_t start = i;

@@ -13,7 +13,8 @@ function tagReader(about) {
   const rules = about.tokenizer, kindOf = new Map();
   const tables = typeof require === "undefined" ? unicode : require("./reader.js").unicode;
   const { lower, compose } = tables(rules);
-  const names = ["letter", "number", "mark", "format", "space", "cjk", "upper", "lower", "punctuation"];
+  const names =
+    ["letter", "number", "mark", "format", "space", "cjk", "upper", "lower", "punctuation"];
   const [LETTER, NUMBER, MARK, FORMAT, SPACE, CJK, UPPER, LOWER, PUNCTUATION] =
     names.map((_, bit) => 1 << bit);
   const WORD = LETTER | NUMBER | MARK | FORMAT;
@@ -172,8 +173,8 @@ function tagReader(about) {
     return made;
   }
 
-  // The best legal tags of so many tokens (Viterbi), of the network's output for them: probabilities
-  // of tags, or scores of a tag behind another one.
+  // The best legal tags of so many tokens (Viterbi), of the network's output for them:
+  // probabilities of tags, or scores of a tag behind another one.
   function tags(output, steps) {
     const size = rules.bio.length, isPairs = output.length === steps * size * size;
     const score = (t, i, j) => {
