@@ -74,7 +74,7 @@ def _measure(predictor: Predictor, rows: int, log: Callable[[str], None]) -> dic
         "metric": predictor.recipe.metric.name,
         "better": predictor.recipe.metric.better,
         "rows": count(examples),
-        "text": bool(getattr(predictor.assets.encoder, "portable", None)),
+        "text": bundle.text_rules_of(predictor) is not None,
         "keras": {"metric": _score(predictor, examples)},
     }
     times = []

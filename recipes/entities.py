@@ -77,6 +77,7 @@ DEMO = Demo(
     example={"text": "Angela Merkel met the president of Siemens in Munich on Friday."},
 )
 NOVELTY = (Novelty("novelty", "high", "{unknown_words:.0%} of its words are rare or unknown", 0.3),)
+READER = "recipes.tagging.tag_reader"  # answers texts from exports without TensorFlow
 KERAS_OBJECTS = {
     "zoo>CRF": "recipes.tagging.crf",
     "zoo>CRFLoss": "recipes.tagging.losses",
@@ -241,6 +242,13 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     return Served(**functions, parts=[model, assets.encoder])
 
 
+def portable(config: Config, assets: Assets) -> dict[str, Json]:
+    from recipes.tagging.portable import tag_rules
+
+    limits = config.max_bytes, config.max_words
+    return tag_rules(assets.encoder, assets["tags"], *limits, len(assets["common"]))
+
+
 def measure_novelty(config: Config, assets: Assets, inputs: dict) -> dict[str, tf.Tensor]:
     return assets.encoder.measured(inputs["text"], config.max_bytes, len(assets["common"]))
 
@@ -273,9 +281,9 @@ def taught(
 
 
 def refine(example: dict, answer: dict) -> dict:
-    from recipes.tagging.spans import entities
+    from recipes.tagging.tag_reader import entities_of
 
-    return {"entities": entities(example["text"], answer)}
+    return {"entities": entities_of(example["text"], answer)}
 
 
 def html(example: dict, answer: dict) -> str:
@@ -285,16 +293,9 @@ def html(example: dict, answer: dict) -> str:
 
 
 def show(example: dict, answer: dict) -> str:
-    import click
+    from recipes.tagging.coloured import coloured
 
-    colours = ("cyan", "yellow", "green", "magenta", "blue", "red")
-    text, line, done = example["text"], "", 0
-    for span in refine(example, answer)["entities"]:
-        label = span["label"]
-        colour = colours[(len(label) + sum(label.encode())) % len(colours)]
-        name = click.style(f"[{span['text']} {label}]", fg=colour)
-        line, done = line + text[done : span["start"]] + name, span["end"]
-    return line + text[done:]
+    return coloured(example["text"], refine(example, answer)["entities"])
 
 
 def token_labels(

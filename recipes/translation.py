@@ -35,7 +35,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-    from recipes.translating.subwords import Subwords
+    from recipes.translating.subwords import Encoder
     from zoo.data import Batches, Splits
     from zoo.serving import Served
 
@@ -76,6 +76,7 @@ NOVELTY = (
     Novelty("novelty", "high", "{unknown_words:.0%} of its words have no piece of their own", 0.4),
     Novelty("score", "low", "its score of {score:.2f} is unusually low"),
 )
+READER = "recipes.translating.subword_reader"  # answers texts from exports without TensorFlow
 KERAS_OBJECTS = {
     "zoo>Attention": "recipes.translating.attention",
     "zoo>Decoder": "recipes.translating.decoder",
@@ -138,15 +139,8 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
     }
 
 
-class Encoder(NamedTuple):
-    """What turns source and target text into ids and back, `Subwords` each."""
-
-    source: Subwords
-    target: Subwords
-
-
 def encoder(config: Config, assets: Assets) -> Encoder:
-    from recipes.translating.subwords import Subwords
+    from recipes.translating.subwords import Encoder, Subwords
     from zoo.text import rule_of
 
     def subwords(side: str, lower: bool) -> Subwords:
@@ -225,6 +219,19 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     return Served(**functions, parts=[model, source, target])
 
 
+def portable(config: Config, assets: Assets) -> dict[str, Json]:
+    from recipes.translating.portable import translation_rules
+
+    (source, target), beam, penalty = assets.encoder, config.beam, config.length_penalty
+    return translation_rules(source, target, beam, penalty, NOVELTY, assets.limits)
+
+
+def networks(config: Config, assets: Assets, model: keras.Model) -> dict[str, tuple]:
+    from recipes.translating.portable import networks
+
+    return networks(model)
+
+
 def measure_novelty(config: Config, assets: Assets, inputs: dict) -> dict[str, tf.Tensor]:
     return assets.encoder.source.measured(inputs["text"])[2]
 
@@ -272,12 +279,9 @@ def show(example: dict, answer: dict) -> str:
 def token_labels(
     config: Config, assets: Assets, x: Mapping[str, np.ndarray]
 ) -> dict[str, list[str]]:
-    reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
-    named = {}
-    for layer, side in (("encoder", "source"), ("decoder", "target")):
-        pieces = reserved + assets[f"{side}_pieces"]
-        named[layer] = [pieces[number] for number in x[side]]
-    return named
+    from recipes.translating.subwords import piece_labels
+
+    return piece_labels(assets, x)
 
 
 def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:

@@ -16,6 +16,11 @@ Constants:
 - `NOVELTY`, where a module has it: a tuple of `Novelty`, outputs of `answer` that tell how far a
   row is from the training rows. The engine learns from the validation rows which values are
   unusual, and adds the output `unusual` to each signature that has these outputs.
+- `READER`, where a module has it: the name of a module, beside which a `.js` and a `.h` of the same
+  name may lie. An export in ONNX or LiteRT has copies of them: they answer texts where neither
+  TensorFlow nor this package is installed. Its class `Reader` takes what `portable` returns and a
+  `zoo.serving.portable.reader.Unicode`; its method `predict` takes a
+  `zoo.serving.portable.reader.Model` and texts, and returns dicts. It imports NumPy at most.
 - `WARNING`, where a module has it: a line for the card, on what its answers are not for.
 - `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
   which each is registered with Keras, `"zoo>NADE"`, to the module that does so.
@@ -94,6 +99,12 @@ Functions that a module has only where there is something to do:
   to the existing folder `figures` of a run.
 - `measure_novelty(config, assets, inputs)`: those outputs of `NOVELTY` that do not depend on the
   network, of raw inputs, in the graph: for SavedModels that were made before there was `NOVELTY`.
+- `portable(config, assets)`: what `READER` needs to turn a text into the network's input, and its
+  output into an answer: a dict that JSON can hold. Without this function, an encoder that has a
+  method `portable` says what the engine's own reader needs.
+- `networks(config, assets, model)`: further networks of an export in ONNX or LiteRT, which `READER`
+  asks: the name of a file to a function of tensors by name, which returns tensors by name, and the
+  specs of its inputs.
 - `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
   examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
 - `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
@@ -157,6 +168,7 @@ from zoo.scores import Metric, Monitor, Scores
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
     from zoo.data import Batches, Dataset, Examples, Splits
     from zoo.data.reading import Reading
@@ -385,6 +397,30 @@ class Recipe:
     def demo(self) -> Demo:
         """How people try it in `zoo demo`."""
         return getattr(self.module, "DEMO", Demo())
+
+    @property
+    def reader(self) -> str:
+        """The module that reads texts for exports without TensorFlow; "" for the engine's own."""
+        return getattr(self.module, "READER", "")
+
+    @property
+    def reader_name(self) -> str:
+        """The name of the files of `reader`."""
+        return self.reader.rpartition(".")[2]
+
+    def portable(self, config: Config, assets: Assets) -> Callable[[], dict[str, Any]] | None:
+        """Returns what makes the rules for readers; None where they do not read text."""
+        if hasattr(self.module, "portable"):
+            return lambda: {"kind": self.reader_name, **self.module.portable(config, assets)}
+        return getattr(assets.encoder, "portable", None)
+
+    def networks(
+        self, config: Config, assets: Assets, model: keras.Model
+    ) -> dict[str, tuple[Callable[..., Any], Sequence[tf.TensorSpec]]]:
+        """Returns further networks of an export without TensorFlow, and their inputs."""
+        if hasattr(self.module, "networks"):
+            return self.module.networks(config, assets, model)
+        return {}
 
     @property
     def dataset(self) -> Dataset:

@@ -187,13 +187,22 @@ def only_legal(scores: Any, tags: Sequence[str]) -> Any:
     Returns:
       The scores, with `FORBIDDEN` added to forbidden transitions.
     """
-    closed = any(tag.startswith(("E-", "S-")) for tag in tags)
-    follows = np.array([[_may_follow(one, two, closed) for two in tags] for one in tags])
-    starts = np.array([[not two.startswith(("I-", "E-")) for two in tags]] * len(tags))
+    follows, starts = legal(tags)
+    starts = np.broadcast_to(starts, follows.shape)
     later = ops.convert_to_tensor(np.where(follows, 0, FORBIDDEN).astype("float32"))
     first = ops.convert_to_tensor(np.where(starts, 0, FORBIDDEN).astype("float32"))
     at_start = ops.reshape(ops.arange(ops.shape(scores)[1]) == 0, (1, -1, 1, 1))
     return ops.cast(scores, "float32") + ops.where(at_start, first, later)
+
+
+def legal(tags: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which tag (column) may follow which (row), bool `(tags, tags)`; and may be the first.
+
+    The latter is bool `(tags,)`. For the rules see `only_legal`.
+    """
+    closed = any(tag.startswith(("E-", "S-")) for tag in tags)
+    follows = np.array([[_may_follow(one, two, closed) for two in tags] for one in tags])
+    return follows, np.array([not tag.startswith(("I-", "E-")) for tag in tags])
 
 
 def _may_follow(before: str, tag: str, closed: bool) -> bool:

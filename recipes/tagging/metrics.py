@@ -11,29 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recipes.tagging.tag_reader import entities
 from zoo.errors import ZooError
 from zoo.metrics.intervals import Units
 from zoo.scores import Scores
-
-
-def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Returns (first token, token after the last, class) of each entity, in order.
-
-    As in `conlleval`, an `I-X` that continues no entity of class X begins one.
-
-    Args:
-      tags: `"O"`, `"B-X"` or `"I-X"`, one a token.
-    """
-    spans = []
-    start, kind = 0, ""  # of the entity that is open, if `kind` is not empty
-    for position, tag in enumerate([*tags, "O"]):
-        prefix, _, name = tag.partition("-")
-        if kind and (prefix != "I" or name != kind):
-            spans.append((start, position, kind))
-            kind = ""
-        if prefix != "O" and not kind:
-            start, kind = position, name
-    return spans
 
 
 def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:

@@ -50,9 +50,28 @@ CASINGS = (
 
 _CHUNK = 50_000  # tokens encoded in one call: bounds the memory that a large data set takes
 
+# Abbreviations whose full stop is theirs.
+TITLES = (
+    *("Mr", "Mrs", "Ms", "Dr", "Prof", "Rev", "Gen", "Col", "Maj", "Capt", "Lt", "Sgt", "Gov"),
+    *("Sen", "Rep", "Hon", "St", "Mt", "Ft", "Jr", "Sr", "Inc", "Corp", "Co", "Ltd", "Bros", "vs"),
+    *("Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec"),
+)
 _CUT = "\x1f"  # marks where a token ends; real control characters are spaces by then
 _WORD = r"[\pL\pM\pN\p{Cf}]"
 _SPACE = r"[\pZ\p{Cc}\x{FEFF}\x{200B}]"
+_CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
+# What `recipes.tagging.tag_reader` needs to know of characters.
+CLASSES = {
+    "letter": r"\pL",
+    "number": r"\pN",
+    "mark": r"\pM",
+    "format": r"\p{Cf}",
+    "space": _SPACE,
+    "cjk": _CJK,
+    "upper": r"\p{Lu}",
+    "lower": r"\p{Ll}",
+    "punctuation": r"\pP",
+}
 # Applied one after another. RE2 cannot look ahead, so that a cut is made first and taken back
 # where the neighbours say so; twice where the neighbours of one place are those of the next.
 _BETWEEN_DIGITS = (rf"(\pN){_CUT}+([.,:/]){_CUT}+(\pN)", r"\1\2\3")
@@ -61,7 +80,7 @@ _RULES = (
     # Every sign alone, with the marks and joiners (of an emoji) that belong to it.
     (r"([^\pL\pN\pM\p{Cf} ][\pM\p{Cf}]*)", rf"{_CUT}\1{_CUT}"),
     # Chinese and Japanese, whose words are not parted by spaces, character by character.
-    (r"([\p{Han}\p{Hiragana}\p{Katakana}][\pM\p{Cf}]*)", rf"{_CUT}\1{_CUT}"),
+    (rf"({_CJK}[\pM\p{{Cf}}]*)", rf"{_CUT}\1{_CUT}"),
     # … and -- are one token.
     (rf"{_CUT}\.{_CUT}{_CUT}\.{_CUT}{_CUT}\.{_CUT}", rf"{_CUT}...{_CUT}"),
     (rf"{_CUT}-{_CUT}{_CUT}-{_CUT}", rf"{_CUT}--{_CUT}"),
@@ -73,11 +92,7 @@ _RULES = (
     _BETWEEN_LETTERS,
     # U.S.  J.  St.: a full stop after a letter between full stops or an abbreviation is part of it.
     (rf"((?:^|[ {_CUT}])(?:\pL|(?:\pL\.)+\pL)){_CUT}\.{_CUT}", rf"\1.{_CUT}"),
-    (
-        rf"((?:^|[ {_CUT}])(?:Mrs?|Ms|Dr|Prof|Rev|Gen|Col|Maj|Capt|Lt|Sgt|Gov|Sen|Rep|Hon|St|Mt|Ft|"
-        rf"Jr|Sr|Inc|Corp|Co|Ltd|Bros|vs|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)){_CUT}\.{_CUT}",
-        rf"\1.{_CUT}",
-    ),
+    (rf"((?:^|[ {_CUT}])(?:{'|'.join(TITLES)})){_CUT}\.{_CUT}", rf"\1.{_CUT}"),
     # @name  #topic
     (rf"((?:^|[ {_CUT}])[@#]){_CUT}({_WORD})", r"\1\2"),
     # they 're   Lauck 's   did n't

@@ -11,8 +11,8 @@ Only TensorFlow's core ops are used, so that any TF Serving binary runs them.
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -336,3 +336,25 @@ class Subwords(keras.layers.Layer):
             "max_bytes": self.max_bytes,
             "normalisation": self.normalisation,
         }
+
+
+class Encoder(NamedTuple):
+    """What turns source and target text into ids and back."""
+
+    source: Subwords
+    target: Subwords
+
+
+def piece_labels(assets: Mapping[str, Any], x: Mapping[str, Iterable[int]]) -> dict[str, list[str]]:
+    """Returns the pieces of a row of the network's input, by the beginning of a layer's name.
+
+    Args:
+      assets: with `source_pieces` and `target_pieces`.
+      x: ids `source` and `target`, `(time,)` each.
+    """
+    reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end
+    named = {}
+    for layer, side in (("encoder", "source"), ("decoder", "target")):
+        pieces = [*reserved, *assets[f"{side}_pieces"]]
+        named[layer] = [pieces[number] for number in x[side]]
+    return named

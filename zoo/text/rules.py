@@ -55,9 +55,9 @@ def _classes() -> dict[str, Any]:
     is_cased = ~tf.strings.regex_full_match(ends, final).numpy()
     is_ignorable = ~is_cased & ~tf.strings.regex_full_match(goes_on, final).numpy()
     return {
-        "space": _matching(codes, text, r"[\pZ\pC\s]"),
-        "letter": _matching(codes, text, r"[\pL\pN]"),
-        "mark": _matching(codes, text, r"\pM"),
+        "space": matching(r"[\pZ\pC\s]"),
+        "letter": matching(r"[\pL\pN]"),
+        "mark": matching(r"\pM"),
         "lower": [
             [int(code), *new] for code, new in zip(codes[1:], lowered, strict=True) if new != [code]
         ],
@@ -69,10 +69,9 @@ def _classes() -> dict[str, Any]:
 @functools.cache
 def _normal_form() -> dict[str, Any]:
     tables = normalisation.character_tables()
-    codes, text = _characters()
     return {
-        "parting": _matching(codes, text, normalisation.PARTING),
-        "invisible": _matching(codes, text, normalisation.INVISIBLE),
+        "parting": matching(normalisation.PARTING),
+        "invisible": matching(normalisation.INVISIBLE),
         "apostrophes": [ord(character) for character in normalisation.APOSTROPHES[1:-1]],
         "composed": [
             [int(code), *(int(part) for part in parts if part >= 0)]
@@ -88,14 +87,16 @@ def _normal_form() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _characters() -> tuple[np.ndarray, tf.Tensor]:
     """Returns all code points, int32 `(characters,)`, and the text of each, string."""
     codes = np.array([code for code in range(CODES) if code not in SURROGATES], "int32")
     return codes, tf.strings.unicode_encode(codes[:, np.newaxis], "UTF-8")
 
 
-def _matching(codes: np.ndarray, text: tf.Tensor, pattern: str) -> list[int]:
-    """Returns the ranges of the characters that a class of a regular expression matches."""
+def matching(pattern: str) -> list[int]:
+    """Returns the characters that a class of a regular expression matches, as flat ranges."""
+    codes, text = _characters()
     return _ranges(codes[tf.strings.regex_full_match(text, pattern).numpy()])
 
 

@@ -10,7 +10,7 @@ import pytest
 import zoo
 from zoo.errors import UsageError, ZooError
 from zoo.serving import portable
-from zoo.serving.portable import bundle, twin, twin_maker
+from zoo.serving.portable import bundle, reader, twin, twin_maker
 
 TEXTS = ["What a film!", "", "Rock’n’roll e\u0301te\u0301 \u200b 😀 <br />", "not good " * 50]
 
@@ -177,6 +177,40 @@ def test_an_operation_that_onnx_lacks_is_named():
     spec = tf.TensorSpec([None, 3], tf.float32, name="x")
     with pytest.raises(ZooError, match=r"the operation Digamma .*does not know"):
         convert(lambda x: {"output": tf.math.digamma(model(x))}, [spec], model)
+
+
+def test_integers_are_divided_as_by_tensorflow():
+    import keras
+    import numpy as np
+    import onnxruntime
+    import tensorflow as tf
+
+    from zoo.serving.portable.onnx_graph import convert
+
+    inputs = keras.Input((3,), name="x")
+    model = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    for dtype in ("int32", "float32"):
+        spec = tf.TensorSpec([None], dtype, name="x")
+        proto = convert(lambda x: {"output": x // 4}, [spec], model)
+        session = onnxruntime.InferenceSession(proto.SerializeToString())
+        x = np.array([-9, -8, -1, 0, 7, 8], dtype)
+        (found,) = session.run(None, {"x": x})
+        assert found.dtype == dtype
+        assert found.tolist() == (x // 4).tolist()
+
+
+def test_a_program_beside_a_model_is_not_run(version, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(version, tmp_path / "copy")
+    about = json.loads((folder / "model.json").read_text("utf-8"))
+    about["tokenizer"]["kind"] = "strange"
+    (folder / "model.json").write_text(json.dumps(about))
+    (folder / "strange.py").write_text("raise SystemExit('It was run.')")
+    for load in (portable.load, reader.load):
+        model = load(folder)
+        with pytest.raises(ValueError, match=r"strange\.py is not beside reader\.py"):
+            model.predict(TEXTS)
 
 
 def test_a_damaged_export_is_named(version, tmp_path):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import zoo
-from recipes.tagging.spans import entities
+from recipes.tagging.tag_reader import entities_of
 from zoo.data.custom import load_rows
 from zoo.data.origin import parse_origin
 from zoo.serving.answers import marked_text
@@ -23,8 +23,8 @@ SPANS = [
 
 
 def test_tags_become_spans():
-    assert entities(TEXT, ANSWER) == SPANS
-    assert entities("", {"tags": [], "start": [], "end": [], "scores": []}) == []
+    assert entities_of(TEXT, ANSWER) == SPANS
+    assert entities_of("", {"tags": [], "start": [], "end": [], "scores": []}) == []
 
 
 def test_spans_are_marked_and_all_else_is_escaped():
@@ -44,7 +44,7 @@ def test_a_tagger_answers_spans():
         for span in answer["entities"]:
             assert sentence[span["start"] : span["end"]] == span["text"]
             assert 0 < span["score"] <= 1
-        assert answer["entities"] == entities(sentence, answer)
+        assert answer["entities"] == entities_of(sentence, answer)
         assert answer._repr_html_().count("<mark") == len(answer["entities"])
 
 

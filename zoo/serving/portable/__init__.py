@@ -9,7 +9,7 @@ Importing this package imports nothing heavy.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,4 +35,16 @@ def load(path: str | Path, threads: int = 1) -> Model:
     """
     from zoo.serving.portable import reader
 
-    return reader.load(path, threads)
+    return reader.load(path, threads, _installed)
+
+
+def _installed(kind: str) -> Any:
+    """Returns the module of the recipes that are installed here that reads a kind of text."""
+    import importlib
+
+    from zoo.registry import recipes
+
+    for recipe in recipes().values():
+        if recipe.reader_name == kind:
+            return importlib.import_module(recipe.reader)
+    return None

@@ -4,8 +4,10 @@
 |---|---|
 | `model.onnx`, `model.tflite` | the network: ids or features to its output |
 | `step.onnx`, `step.tflite` | of a generator: an id and a state to logits and the next state |
+| others of these kinds | further networks of a recipe: its `networks`, see `zoo.recipe` |
 | `model.json` | names, labels, vocabulary and the rules of the preprocessing; in the file too |
 | `reader.py`, `reader.js`, `reader.h` | text to ids in Python, JavaScript and C++ |
+| others beside them | of a recipe whose texts are read in another way: see `zoo.recipe` |
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from zoo import files
 from zoo.config import FILE_PRECISIONS
 from zoo.environment import install_extra
 from zoo.errors import UsageError, quoted, suggest
+from zoo.recipe import Recipe
 from zoo.serving.capabilities import STEP
 from zoo.serving.predictor import Predictor
 from zoo.text.novelty import FURTHER
@@ -95,9 +98,16 @@ def step(predictor: Predictor) -> Function | None:
 
 
 def functions(predictor: Predictor) -> dict[str, Function]:
-    """Returns what is written as files, by their names: `model`, and `step` of a generator."""
+    """Returns what is written as files, by their names.
+
+    These are `model`, `step` of a generator, and those that the recipe adds.
+    """
     parts = {"model": network(predictor), "step": step(predictor)}
-    return {name: function for name, function in parts.items() if function is not None}
+    given = predictor.recipe.networks(predictor.config, predictor.assets, predictor.model)
+    return {
+        **{name: function for name, function in parts.items() if function is not None},
+        **{name: Function(*each) for name, each in given.items()},
+    }
 
 
 def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, Any]:
@@ -114,18 +124,13 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
         }
         for part, function in parts.items()
     }
-    portable = getattr(predictor.assets.encoder, "portable", None)
+    portable = text_rules_of(predictor)
     tokenizer = portable() if portable else None
     measures = predictor.recipe.novelty
-    told = tokenizer and [each.output for each in measures] == ["novelty"]
-    novelty = (
-        {
-            "further": FURTHER,
-            "limit": measures[0].limit_of(predictor.assets.limits),
-        }
-        if told
-        else None
-    )
+    novelty = None
+    if tokenizer and [each.output for each in measures] == ["novelty"]:
+        limit = measures[0].limit_of(predictor.assets.limits)
+        novelty = {"further": tokenizer.get("further", FURTHER), "limit": limit}
     return {
         "format": 1,
         "name": predictor.name,
@@ -136,6 +141,21 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
         "tokenizer": tokenizer,
         "novelty": novelty,
     }
+
+
+def text_rules_of(predictor: Predictor) -> Callable[[], dict[str, Any]] | None:
+    """Returns what makes the `tokenizer` of `describe`; None where readers do not read text."""
+    return predictor.recipe.portable(predictor.config, predictor.assets)
+
+
+def readers_of(recipe: Recipe) -> list[Path]:
+    """Returns the files that read texts: the engine's, and those of the recipe."""
+    found = [Path(__file__).with_name(name) for name in READERS]
+    spec = importlib.util.find_spec(recipe.reader) if recipe.reader else None
+    if spec is not None and spec.origin:
+        own = [Path(spec.origin).with_suffix(Path(name).suffix) for name in READERS]
+        found += [path for path in own if path.exists()]
+    return found
 
 
 def _outputs(function: Function) -> list[str]:
@@ -163,8 +183,8 @@ def write(predictor: Predictor, folder: Path, format: str, precision: str = "flo
     for name, function in parts.items():
         path = folder / f"{name}.{SUFFIXES[format]}"
         path.write_bytes(_file(predictor, function, format, precision, stored))
-    for name in READERS:
-        shutil.copy(Path(__file__).with_name(name), folder / name)
+    for source in readers_of(predictor.recipe):
+        shutil.copy(source, folder / source.name)
 
 
 def _file(

@@ -120,6 +120,17 @@ def _matmul(writer: Writer, op: tf.Operation) -> str:
     return writer.add("MatMul", names)
 
 
+@_operation("FloorDiv")
+def _floor_division(writer: Writer, op: tf.Operation) -> str:
+    """ONNX divides integers towards 0."""
+    numbers = [writer.name_of(tensor) for tensor in op.inputs]
+    if op.inputs[0].dtype.is_integer:
+        double = writer.type_of("float64")
+        numbers = [writer.add("Cast", [name], to=double) for name in numbers]
+    floor = writer.add("Floor", [writer.add("Div", numbers)])
+    return writer.add("Cast", [floor], to=writer.type_of(op.outputs[0].dtype))
+
+
 @_operation("Einsum")
 def _einsum(writer: Writer, op: tf.Operation) -> str:
     equation = op.get_attr("equation").decode()

@@ -119,6 +119,93 @@ struct Json {
   }
 };
 
+// What Unicode says of characters, as the graph has it.
+class Unicode {
+ public:
+  bool normalises = false;  // whether there is `compose`
+
+  void take(const Json& rules) {
+    for (auto name : {"space", "letter", "mark", "cased", "ignorable", "parting", "invisible"})
+      if (rules.has(name)) ranges_[name] = rules[name].codes();
+    for (auto& item : rules["lower"].items) add(item.codes(), lower_);
+    normalises = rules.has("marks");
+    if (!normalises) return;
+    for (auto& item : rules["composed"].items) add(item.codes(), composed_);
+    for (auto& item : rules["marks"].items) { auto c = item.codes(); marks_[c[0]] = c[1]; }
+    for (auto& item : rules["pairs"].items) {
+      auto c = item.codes();
+      pairs_[uint64_t(c[0]) << 21 | c[1]] = c[2];
+    }
+  }
+  bool in(const char* name, uint32_t code) const { return within(ranges_.at(name), code); }
+  static bool within(const Codes& flat, uint32_t code) {  // first, last, first, last, …
+    size_t place = std::upper_bound(flat.begin(), flat.end(), code) - flat.begin();
+    return place % 2 || (place && flat[place - 1] == code);
+  }
+
+  Codes lower(const Codes& codes) const {
+    Codes made;
+    for (size_t i = 0; i < codes.size(); i++) {
+      auto found = lower_.find(codes[i]);
+      if (codes[i] == 0x3A3 && cased(codes, i, -1) && !cased(codes, i, 1)) made.push_back(0x3C2);
+      else if (found == lower_.end()) made.push_back(codes[i]);
+      else made.insert(made.end(), found->second.begin(), found->second.end());
+    }
+    return made;
+  }
+
+  // Normal form C: takes characters apart, sorts marks, joins them.
+  Codes compose(const Codes& text) const {
+    Codes parts, done;
+    for (uint32_t code : text) {
+      auto found = composed_.find(code);
+      if (found == composed_.end()) parts.push_back(code);
+      else parts.insert(parts.end(), found->second.begin(), found->second.end());
+    }
+    for (size_t i = 1; i < parts.size(); i++)
+      for (size_t j = i; j && kind(parts[j]) && kind(parts[j - 1]) > kind(parts[j]); j--)
+        std::swap(parts[j - 1], parts[j]);
+    long letter = -1;
+    uint32_t last = 0;
+    for (uint32_t code : parts) {
+      uint32_t class_ = kind(code);
+      if (letter >= 0 && (letter == long(done.size()) - 1 || last < class_))
+        if (uint32_t together = pair(done[letter], code)) { done[letter] = together; continue; }
+      if (!class_) letter = long(done.size());
+      last = class_;
+      done.push_back(code);
+    }
+    return done;
+  }
+
+ private:
+  std::map<std::string, Codes> ranges_;
+  std::unordered_map<uint32_t, Codes> lower_, composed_;
+  std::unordered_map<uint32_t, uint32_t> marks_;
+  std::unordered_map<uint64_t, uint32_t> pairs_;
+
+  static void add(const Codes& all, std::unordered_map<uint32_t, Codes>& into) {
+    into[all[0]] = Codes(all.begin() + 1, all.end());
+  }
+  bool cased(const Codes& text, long at, int step) const {
+    for (at += step; at >= 0 && at < long(text.size()); at += step)
+      if (!in("ignorable", text[at])) return in("cased", text[at]);
+    return false;
+  }
+  uint32_t kind(uint32_t mark) const {
+    auto found = marks_.find(mark);
+    return found == marks_.end() ? 0 : found->second;
+  }
+  uint32_t pair(uint32_t one, uint32_t two) const {
+    if (one >= 0x1100 && one < 0x1113 && two >= 0x1161 && two < 0x1176)  // Korean
+      return 0xAC00 + ((one - 0x1100) * 21 + two - 0x1161) * 28;
+    if (one >= 0xAC00 && one < 0xD7A4 && (one - 0xAC00) % 28 == 0 && two > 0x11A7 && two < 0x11C3)
+      return one + two - 0x11A7;
+    auto found = pairs_.find(uint64_t(one) << 21 | two);
+    return found == pairs_.end() ? 0 : found->second;
+  }
+};
+
 class Encoder {
  public:
   std::vector<std::string> labels;
@@ -129,23 +216,15 @@ class Encoder {
     const Json& rules = about["tokenizer"];
     if (rules.null) throw std::runtime_error("This model does not read text.");
     words_ = rules["kind"].text == "words";
+    if (!words_ && rules["kind"].text != "characters")
+      throw std::runtime_error("This file does not read the texts of this model.");
     for (auto& word : rules[words_ ? "vocabulary" : "symbols"].items)
       ids_.emplace(word.text, int(ids_.size()) + (words_ ? 2 : 1));
     if (!words_) { before_ = rules["before"].text; return; }
     max_words_ = size_t(rules["max_words"].number);
     max_bytes_ = size_t(rules["max_bytes"].number);
-    for (auto name : {"space", "letter", "mark", "cased", "ignorable", "parting", "invisible"})
-      if (rules.has(name)) ranges_[name] = rules[name].codes();
-    for (auto& item : rules["lower"].items) take(item.codes(), lower_);
-    normalises_ = rules.has("marks");
-    if (!normalises_) return;
-    apostrophes_ = rules["apostrophes"].codes();
-    for (auto& item : rules["composed"].items) take(item.codes(), composed_);
-    for (auto& item : rules["marks"].items) { auto c = item.codes(); marks_[c[0]] = c[1]; }
-    for (auto& item : rules["pairs"].items) {
-      auto c = item.codes();
-      pairs_[uint64_t(c[0]) << 21 | c[1]] = c[2];
-    }
+    unicode_.take(rules);
+    if (unicode_.normalises) apostrophes_ = rules["apostrophes"].codes();
   }
 
   std::vector<int> operator()(const std::string& text) const {
@@ -169,29 +248,14 @@ class Encoder {
   }
 
  private:
-  bool words_, normalises_ = false;
+  bool words_;
   size_t max_words_ = 0, max_bytes_ = 0;
   std::string before_;
   std::unordered_map<std::string, int> ids_;
-  std::map<std::string, Codes> ranges_;
-  std::unordered_map<uint32_t, Codes> lower_, composed_;
-  std::unordered_map<uint32_t, uint32_t> marks_;
-  std::unordered_map<uint64_t, uint32_t> pairs_;
+  Unicode unicode_;
   Codes apostrophes_;
 
-  static void take(const Codes& all, std::unordered_map<uint32_t, Codes>& into) {
-    into[all[0]] = Codes(all.begin() + 1, all.end());
-  }
-  bool in(const char* name, uint32_t code) const {
-    const Codes& flat = ranges_.at(name);  // first, last, first, last, …
-    size_t place = std::upper_bound(flat.begin(), flat.end(), code) - flat.begin();
-    return place % 2 || (place && flat[place - 1] == code);
-  }
-  bool cased(const Codes& text, long at, int step) const {
-    for (at += step; at >= 0 && at < long(text.size()); at += step)
-      if (!in("ignorable", text[at])) return in("cased", text[at]);
-    return false;
-  }
+  bool in(const char* name, uint32_t code) const { return unicode_.in(name, code); }
 
   std::vector<std::string> split(std::string text) const {
     if (text.size() > max_bytes_) {  // the first quarter and the last three
@@ -199,15 +263,10 @@ class Encoder {
       while ((text[end] & 0xC0) == 0x80) end--;
       text = text.substr(0, end) + " " + text.substr(text.size() - max_bytes_ + max_bytes_ / 4);
     }
-    Codes codes = decode(text), clean;
-    if (normalises_) codes = normalised(codes);
+    Codes codes = decode(text);
+    if (unicode_.normalises) codes = normalised(codes);
     for (uint32_t& code : codes) if (in("space", code)) code = ' ';
-    for (size_t i = 0; i < codes.size(); i++) {
-      auto found = lower_.find(codes[i]);
-      if (codes[i] == 0x3A3 && cased(codes, i, -1) && !cased(codes, i, 1)) clean.push_back(0x3C2);
-      else if (found == lower_.end()) clean.push_back(codes[i]);
-      else clean.insert(clean.end(), found->second.begin(), found->second.end());
-    }
+    Codes clean = unicode_.lower(codes);
     std::vector<std::string> words(1);
     auto next = [&] { if (!words.back().empty()) words.emplace_back(); };
     for (size_t i = 0; i < clean.size(); i++) {
@@ -232,42 +291,13 @@ class Encoder {
     return i < text.size() && text[i] == '>' ? i : 0;
   }
 
-  uint32_t kind(uint32_t mark) const {
-    auto found = marks_.find(mark);
-    return found == marks_.end() ? 0 : found->second;
-  }
-  uint32_t pair(uint32_t one, uint32_t two) const {
-    if (one >= 0x1100 && one < 0x1113 && two >= 0x1161 && two < 0x1176)  // Korean
-      return 0xAC00 + ((one - 0x1100) * 21 + two - 0x1161) * 28;
-    if (one >= 0xAC00 && one < 0xD7A4 && (one - 0xAC00) % 28 == 0 && two > 0x11A7 && two < 0x11C3)
-      return one + two - 0x11A7;
-    auto found = pairs_.find(uint64_t(one) << 21 | two);
-    return found == pairs_.end() ? 0 : found->second;
-  }
-
   // Without what is invisible, in Unicode's normal form C, with one kind of apostrophe.
   Codes normalised(const Codes& text) const {
-    Codes parts, done;
-    for (uint32_t code : text) {
-      if (in("parting", code)) code = ' ';
-      else if (in("invisible", code)) continue;
-      auto found = composed_.find(code);
-      if (found == composed_.end()) parts.push_back(code);
-      else parts.insert(parts.end(), found->second.begin(), found->second.end());
-    }
-    for (size_t i = 1; i < parts.size(); i++)
-      for (size_t j = i; j && kind(parts[j]) && kind(parts[j - 1]) > kind(parts[j]); j--)
-        std::swap(parts[j - 1], parts[j]);
-    long letter = -1;
-    uint32_t last = 0;
-    for (uint32_t code : parts) {
-      uint32_t class_ = kind(code);
-      if (letter >= 0 && (letter == long(done.size()) - 1 || last < class_))
-        if (uint32_t together = pair(done[letter], code)) { done[letter] = together; continue; }
-      if (!class_) letter = long(done.size());
-      last = class_;
-      done.push_back(code);
-    }
+    Codes seen;
+    for (uint32_t code : text)
+      if (in("parting", code)) seen.push_back(' ');
+      else if (!in("invisible", code)) seen.push_back(code);
+    Codes done = unicode_.compose(seen);
     for (size_t i = 1; i + 1 < done.size(); i++)
       if (std::count(apostrophes_.begin(), apostrophes_.end(), done[i]) && in("letter", done[i + 1])
           && (in("letter", done[i - 1]) || in("mark", done[i - 1]))) done[i] = '\'';

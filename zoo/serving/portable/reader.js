@@ -8,8 +8,8 @@
 "use strict";
 
 function encoder(rules) {
-  if (!rules) return null;
-  return rules.kind === "characters" ? characters(rules) : words(rules);
+  const kinds = { characters, words }; // other texts are not read by this file
+  return rules && rules.kind in kinds ? kinds[rules.kind](rules) : null;
 }
 
 function characters(rules) {
@@ -41,16 +41,12 @@ function ranges(flat) {
 
 function splitter(rules) {
   const [letter, mark] = [ranges(rules.letter), ranges(rules.mark)];
-  const [cased, ignorable] = [ranges(rules.cased), ranges(rules.ignorable)];
   const space = new RegExp(`[${ranges(rules.space)}]+`, "gu");
   const sign = new RegExp(`[^${letter}${mark} ']`, "gu");
-  const sigma = new RegExp(`(?<=[${cased}][${ignorable}]*)Σ(?![${ignorable}]*[${cased}])`, "gu");
-  const lower = new Map(rules.lower.map(([code, ...to]) => [code, String.fromCodePoint(...to)]));
+  const { lower } = unicode(rules);
   const normalise = rules.marks ? normaliser(rules, letter, mark) : (text) => text;
   return (text) => {
-    text = normalise(shortened(text, rules.max_bytes));
-    text = text.replace(space, " ").replace(sigma, "ς");
-    text = Array.from(text, (c) => lower.get(c.codePointAt(0)) ?? c).join("");
+    text = lower(normalise(shortened(text, rules.max_bytes)).replace(space, " "));
     text = text.replace(/<\/?[a-z][^<>]*>/g, " ").replace(sign, " $& ");
     return text.split(" ").filter((word) => word);
   };
@@ -72,9 +68,23 @@ function normaliser(rules, letter, mark) {
   const invisible = new RegExp(`[${ranges(rules.invisible)}]`, "gu");
   const quotes = String.fromCodePoint(...rules.apostrophes);
   const inside = new RegExp(`(?<=[${letter}${mark}])[${quotes}](?=[${letter}])`, "gu");
-  const composed = new Map(rules.composed.map(([code, ...parts]) => [code, parts]));
+  const { compose } = unicode(rules);
+  return (text) =>
+    compose(text.replace(parting, " ").replace(invisible, "")).replace(inside, "'");
+}
+
+// What Unicode says, as the graph has it: lower case, and normal form C.
+function unicode(rules) {
+  const [cased, ignorable] = [ranges(rules.cased), ranges(rules.ignorable)];
+  const sigma = new RegExp(`(?<=[${cased}][${ignorable}]*)Σ(?![${ignorable}]*[${cased}])`, "gu");
+  const lowered = new Map(rules.lower.map(([code, ...to]) => [code, String.fromCodePoint(...to)]));
+  const composed = new Map((rules.composed ?? []).map(([code, ...parts]) => [code, parts]));
   const marks = new Map(rules.marks);
-  const pairs = new Map(rules.pairs.map(([one, two, code]) => [one * 2097152 + two, code]));
+  const pairs = new Map((rules.pairs ?? []).map(([one, two, c]) => [one * 2097152 + two, c]));
+
+  function lower(text) {
+    return Array.from(text.replace(sigma, "ς"), (c) => lowered.get(c.codePointAt(0)) ?? c).join("");
+  }
 
   function pair(one, two) {
     if (one >= 0x1100 && one < 0x1113 && two >= 0x1161 && two < 0x1176) { // Korean
@@ -85,7 +95,7 @@ function normaliser(rules, letter, mark) {
     return pairs.get(one * 2097152 + two);
   }
 
-  // Unicode's normal form C: takes characters apart, sorts marks, joins them.
+  // Takes characters apart, sorts marks, joins them.
   function compose(text) {
     const parts = Array.from(text, (c) => c.codePointAt(0)).flatMap((c) => composed.get(c) ?? [c]);
     for (let i = 1; i < parts.length; i++) {
@@ -109,8 +119,7 @@ function normaliser(rules, letter, mark) {
     return done.map((code) => String.fromCodePoint(code)).join("");
   }
 
-  return (text) =>
-    compose(text.replace(parting, " ").replace(invisible, "")).replace(inside, "'");
+  return { lower, compose };
 }
 
 const encoders = new WeakMap(); // by `about`: to make one takes longer than to use it
@@ -127,4 +136,4 @@ async function predict(ort, session, about, text) {
   return { label: about.labels[best], score: output.data[best], probabilities };
 }
 
-if (typeof module !== "undefined") module.exports = { encoder, predict };
+if (typeof module !== "undefined") module.exports = { encoder, predict, unicode };

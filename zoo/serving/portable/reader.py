@@ -9,10 +9,11 @@ From a shell: `python reader.py folder "What a film!"`.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,25 @@ NOT_ASCII = re.compile("[\0-\x7f]?[^\0-\x7f]+")  # and the letter before, which 
 MARKUP = re.compile(r"</?[a-z][^<>]*>")
 
 
-def load(path: str | Path, threads: int = 1) -> Model:
-    """Returns the model in a folder, of the newest version if it has several, or of a file."""
+def beside(kind: str) -> Any:
+    """Returns the module KIND.py beside this file; None where there is none.
+
+    Never one beside the model, which may be a stranger's.
+    """
+    path = Path(__file__).with_name(f"{kind}.py")
+    if not path.exists():
+        return None
+    spec = importlib.util.spec_from_file_location(kind, path)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
+
+
+def load(path: str | Path, threads: int = 1, find: Callable[[str], Any] = beside) -> Model:
+    """Returns the model in a folder, of the newest version if it has several, or of a file.
+
+    `find` takes the kind of a text that this file does not read; it returns the module that does.
+    """
     place = Path(path)
     versions = [p for p in place.glob("*") if p.name.isdecimal()] if place.is_dir() else []
     place = max(versions, key=lambda p: int(p.name)) if versions else place
@@ -33,36 +51,50 @@ def load(path: str | Path, threads: int = 1) -> Model:
         place = next((each for each in files if each.exists()), files[0])
     if not place.is_file():
         raise FileNotFoundError(f"There is no exported model at {path}.")
-    return Model(place, threads)
+    return Model(place, threads, find)
 
 
 class Model:
     """A network, and what turns text into its input."""
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1, find: Callable[[str], Any] = beside) -> None:
         engine = _Onnx if path.suffix == ".onnx" else _Litert
+        self._path, self._threads = path, threads
+        self._parts: dict[str, Model] = {}
         self._engine = engine(path, threads)
         described = path.with_name("model.json")
         stored = described.read_text("utf-8") if described.exists() else self._engine.metadata()
         self.about = json.loads(stored)
         self._names = self.about if path.stem == "model" else self.about[path.stem]
         self.labels = self.about["labels"]
-        self.encode = encoder(self.about["tokenizer"])
+        self.encode = encoder(self.about["tokenizer"], find)
 
     def run(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Returns the outputs of the network by name; inputs are arrays by name, a row each."""
         return self._engine.run(inputs, self._names["inputs"], self._names["outputs"])
+
+    def part(self, name: str) -> Model:
+        """Returns another network of the folder, such as `step`; it is loaded once."""
+        if name not in self._parts:
+            path = self._path.with_name(name + self._path.suffix)
+            self._parts[name] = Model(path, self._threads, lambda kind: None)
+        return self._parts[name]
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns a dict for each text: label, score, probabilities; or the network's output.
 
         Where the file says which texts are unusual, also `unusual`, `unknown_words`, the share of
         the words that the model does not know, and `novelty`, what is compared with a limit.
+        A model whose texts another file reads answers what that file says.
         """
         if self.encode is None:
-            raise ValueError("This model does not read text. Call run() with its arrays.")
+            rules = self.about["tokenizer"]
+            lacking = f": {rules['kind']}.py is not beside reader.py" if rules else ""
+            raise ValueError(f"This model does not read text{lacking}. Call run() with its arrays.")
         if not texts:
             return []
+        if not isinstance(self.encode, Words | Characters):
+            return self.encode.predict(self, texts)
         rows = [self.encode(text) for text in texts]
         ids = np.zeros((len(rows), max(map(len, rows))), np.int32)
         for number, row in enumerate(rows):
@@ -75,17 +107,18 @@ class Model:
                 "label": self.labels[int(row.argmax())],
                 "score": float(row.max()),
                 "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
-                **self._novelty(ids),
+                **self.novelty(sum(number == 1 for number in ids), len(ids)),
             }
             for row, ids in zip(output, rows, strict=True)
         ]
 
-    def _novelty(self, ids: Sequence[int]) -> dict[str, Any]:
-        rule, unknown = self.about.get("novelty"), sum(number == 1 for number in ids)
+    def novelty(self, unknown: int, words: int) -> dict[str, Any]:
+        """Returns how unusual a text is of whose words so many are unknown; see `predict`."""
+        rule = self.about.get("novelty")
         if not rule:
             return {}
-        novelty = float(np.float32(unknown) / np.float32(len(ids) + rule["further"]))
-        share = float(np.float32(unknown) / np.float32(len(ids)))
+        novelty = float(np.float32(unknown) / np.float32(words + rule["further"]))
+        share = float(np.float32(unknown) / np.float32(words or 1))
         return {
             "unknown_words": share,
             "novelty": novelty,
@@ -157,11 +190,18 @@ class _Litert:
         return [np.array(net.get_tensor(each["index"])) for each in net.get_output_details()]
 
 
-def encoder(rules: dict[str, Any] | None) -> Words | Characters | None:
-    """Returns the function from a text to its ids; None of a model that does not read text."""
+def encoder(rules: dict[str, Any] | None, find: Callable[[str], Any] = beside) -> Any:
+    """Returns the function from a text to its ids; None of a model that does not read text.
+
+    Of a kind that is not in `KINDS`, the `Reader` of a module: `find` finds it. It is called as the
+    others are, and its `predict` takes a `Model` and texts.
+    """
     if rules is None:
         return None
-    return Words(rules) if rules["kind"] == "words" else Characters(rules)
+    if rules["kind"] in KINDS:
+        return KINDS[rules["kind"]](rules)
+    module = find(rules["kind"])
+    return module and module.Reader(rules, Unicode(rules))
 
 
 class Characters:
@@ -182,7 +222,7 @@ class Words:
     def __init__(self, rules: dict[str, Any]) -> None:
         self._rules = rules
         self._ids = {word: number for number, word in enumerate(rules["vocabulary"], 2)}
-        self._made: _Unicode | None = None
+        self._made: Unicode | None = None
 
     def __call__(self, text: str) -> list[int]:
         ids = self._ids
@@ -205,12 +245,15 @@ class Words:
             text = re.sub("[\0-\x1f\x7f]", " ", text).lower()
             text = ASCII_SIGN.sub(r" \1 ", MARKUP.sub(" ", text) if "<" in text else text)
             return text.split()
-        made = self._made = self._made or _Unicode(self._rules)
+        made = self._made = self._made or Unicode(self._rules)
         text = MARKUP.sub(" ", made.lower(made.space.sub(" ", made.normalise(text))))
         return [word for word in made.sign.sub(r" \1 ", text).split(" ") if word]
 
 
-class _Unicode:
+KINDS = {"words": Words, "characters": Characters}
+
+
+class Unicode:
     """The rules for characters beyond ASCII, as the file has them."""
 
     def __init__(self, rules: dict[str, Any]) -> None:

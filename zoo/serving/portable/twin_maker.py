@@ -17,8 +17,7 @@ from zoo.serving.pretrained import is_unpacked
 def can_have_twin(predictor: Predictor) -> bool:
     """Whether a loaded model is a packed one that classifies texts."""
     is_packed = is_unpacked(predictor.folder) and predictor.name in recipes()
-    portable = getattr(predictor.assets.encoder, "portable", None)
-    return is_packed and bool(predictor.labels) and portable is not None
+    return is_packed and bool(predictor.labels) and bundle.text_rules_of(predictor) is not None
 
 
 def make(
