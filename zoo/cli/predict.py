@@ -61,8 +61,8 @@ Row = dict[str, Any]
     type=click.Choice(["auto", "tensorflow", *FILE_PRECISIONS]),
     default="auto",
     show_default=True,
-    help="What computes. onnx and litert answer without TensorFlow, from a twin that is made "
-    "once of a packed model that classifies texts; auto takes one where there is one.",
+    help="What computes. onnx and litert answer texts without TensorFlow, from a twin that is "
+    "made once of a packed model; auto takes one where there is one.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say on standard error what computed.")
 @click.option(
@@ -147,7 +147,7 @@ def predict(
         from zoo.serving.portable import twin_maker
 
         with quiet.silent_stderr():  # converters write there
-            twin_maker.make(predictor, engine)
+            twin_maker.make(predictor, engine, given_texts)
         _answered_at_once(*asked)
         return
     names, asks = predictor.input_names, predictor.recipe.reads_input
@@ -242,16 +242,16 @@ def _answered_at_once(
     found = twin.find_twin(model, formats)
     if found is None:
         return False
-    folder, name = found
+    folder, name, column = found
     recipe = recipe_of(folder) if model not in recipes() else get_recipe(model)
     answers = twin.answers(folder, texts)
     if typed:
         _note_names(texts, read)
     for note in read.notes:
         click.echo(f"note: {options.printable(note)}", err=True)
-    rows = [{"text": text} for text in texts]
+    rows = [{column: text} for text in texts]
     _note_unusual(recipe, twin.limits(folder), answers)
-    _write(recipe, rows, {"text": texts}, answers, target, kind)
+    _write(recipe, rows, {column: texts}, answers, target, kind)
     _say_engine(f"{twin.ENGINES[name].title}, {folder},", verbose)
     return True
 
