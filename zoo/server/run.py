@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -162,7 +164,7 @@ async def serve_async(
                 service, options.host, options.grpc_port
             )
         if rest_port is not None:
-            await _rehearse_http(options.host, rest_port)
+            await _rehearse_http(service, options.host, rest_port)
         names = sorted(service.models.configs)
         log.log("serving", rest_port=rest_port, grpc_port=grpc_port, models=names)
         on_start(Running(rest_port, grpc_port, service, stop.set))
@@ -236,11 +238,25 @@ async def _rehearse(service: Service) -> None:
             write_answer(answered.outputs, by_row=False)
 
 
-async def _rehearse_http(host: str, port: int) -> None:
-    """Sends two requests through the server, for its routes and the parser."""
-    for path in ("healthz", "v1/models/"):
+async def _rehearse_http(service: Service, host: str, port: int) -> None:
+    """Sends an example of each model through the server, for its routes and the parsers.
+
+    They are neither counted as requests nor logged.
+    """
+    asked = [("GET", "healthz", b""), ("GET", "v1/models/", b"")]
+    for name in list(service.models.configs):
+        servable = service.models.find(name).servable
+        if servable is not None and servable.example is not None:
+            signature, inputs = servable.example
+            columns = json.loads(write_answer(inputs, by_row=False))["outputs"]
+            body = json.dumps({"signature_name": signature, "inputs": columns}).encode()
+            asked += [("POST", f"v1/models/{quote(name)}:predict", body)] * 2
+    token = f"Authorization: Bearer {service.token}\r\n" if service.token else ""
+    for method, path, body in asked:
         reader, writer = await asyncio.open_connection(host, port)
-        writer.write(f"GET /{path} HTTP/1.1\r\nHost: zoo\r\nConnection: close\r\n\r\n".encode())
+        head = f"{method} /{path} HTTP/1.1\r\nHost: zoo\r\nConnection: close\r\n{token}"
+        own = f"X-Request-Id: {service.rehearsal}\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write((head + own).encode() + body)
         await reader.read()
         writer.close()
         await writer.wait_closed()

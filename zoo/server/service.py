@@ -57,6 +57,8 @@ class Service:
       draining: whether the server stops soon: it answers still, and says that it is not ready.
       allow_reload: whether a client may change which models are served.
       token: a bearer token that each request must have; "" for none.
+      rehearsal: the request id of requests that the server sends to itself before it serves:
+        they are neither counted as requests nor logged.
     """
 
     models: Models
@@ -67,6 +69,7 @@ class Service:
     draining: bool = False
     allow_reload: bool = False
     token: str = ""
+    rehearsal: str = dataclasses.field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def ready(self) -> bool:
@@ -230,19 +233,33 @@ class Service:
             raise Refused(code, "The server failed to answer; its log says why.") from error
         finally:
             spent = time.perf_counter() - start
-            known = target.name if target.name in self.models.configs else "unknown"
-            self.metrics.requests.labels(known, code).inc()
-            self.metrics.latency.labels(known, api, entrypoint).observe(spent * 1e6)
-            log(
-                "request",
-                level="error" if code == "INTERNAL" else "info",
-                request_id=request_id,
-                api=f"{entrypoint}/{api}",
-                model=known,
-                code=code,
-                ms=round(spent * 1e3, 3),
-                error=message if code in ("INTERNAL", "UNAVAILABLE") else None,
-            )
+            if request_id != self.rehearsal:
+                self._note(target, api, entrypoint, request_id, spent, code, message)
+
+    def _note(
+        self,
+        target: Target,
+        api: str,
+        entrypoint: str,
+        request_id: str,
+        seconds: float,
+        code: str,
+        message: str | None,
+    ) -> None:
+        """Counts and logs a request that has ended."""
+        known = target.name if target.name in self.models.configs else "unknown"
+        self.metrics.requests.labels(known, code).inc()
+        self.metrics.latency.labels(known, api, entrypoint).observe(seconds * 1e6)
+        log(
+            "request",
+            level="error" if code == "INTERNAL" else "info",
+            request_id=request_id,
+            api=f"{entrypoint}/{api}",
+            model=known,
+            code=code,
+            ms=round(seconds * 1e3, 3),
+            error=message if code in ("INTERNAL", "UNAVAILABLE") else None,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

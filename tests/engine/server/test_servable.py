@@ -33,3 +33,33 @@ def test_a_version_that_is_unloaded_frees_its_tables_and_no_others(tmp_path):
         tf.raw_ops.LookupTableSizeV2(table_handle=handles[0])
     found = stays.run("serving_default", {"text": np.array([b"b", b"c"], object)})
     np.testing.assert_array_equal(found["number"], [2, -1])
+
+
+def test_a_rehearsal_goes_all_the_way_and_is_not_counted(base, serving, monkeypatch):
+    from zoo.server import run, service
+    from zoo.server.config import ModelConfig
+    from zoo.server.service import Service
+
+    asked, logged = [], []
+    predict = Service.predict
+
+    async def noted(self, target, signature, read, **options):
+        answered = await predict(self, target, signature, read, **options)
+        asked.append((target.name, signature, answered.outputs["y"].tolist()))
+        return answered
+
+    monkeypatch.setattr(Service, "predict", noted)
+    monkeypatch.setattr(service, "log", lambda event, **fields: logged.append(event))
+    with serving([ModelConfig("half", base)], token="secret") as client:
+        servable = client.running.service.models.find("half").servable
+        servable.example = "serving_default", {"x": np.float32([1.0, 3.0])}
+        port = client.running.rest_port
+        client.on_loop(lambda service: run._rehearse_http(service, "127.0.0.1", port))
+        assert asked == [("half", "serving_default", [3.5, 4.5])] * 2
+        allowed = {"Authorization": "Bearer secret"}
+        page = client.get("/monitoring/prometheus/metrics", **allowed).text
+        assert "request_count{" not in page
+        client.post("/v1/models/half:predict", {"instances": [1.0]}, **allowed)
+        page = client.get("/monitoring/prometheus/metrics", **allowed).text
+        assert 'request_count{model_name="half",status="OK"} 1.0' in page
+    assert logged == ["request"]
