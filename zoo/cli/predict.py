@@ -233,7 +233,7 @@ def _answered_at_once(
       typed: whether the texts are arguments, not lines of a file.
 
     Returns:
-      Whether there is a twin.
+      Whether there is a twin, and it is not slower than TensorFlow, if that may answer too.
     """
     from zoo.registry import get_recipe, recipes
     from zoo.serving.find import recipe_of
@@ -242,7 +242,10 @@ def _answered_at_once(
     found = twin.find_twin(model, formats)
     if found is None:
         return False
-    folder, name, column = found
+    is_free = len(formats) > 1 and model in recipes()  # to let TensorFlow answer
+    if is_free and found.has_steps and len(texts) > twin.FEW:
+        return False
+    folder, name, column, _ = found
     recipe = recipe_of(folder) if model not in recipes() else get_recipe(model)
     answers = twin.answers(folder, texts)
     if typed:
@@ -263,7 +266,7 @@ def _make_twin(
     from zoo import quiet
     from zoo.serving.portable import twin, twin_maker
 
-    if not twin_maker.can_have_twin(predictor):
+    if not twin_maker.can_have_twin(predictor) or twin.find_twin(predictor.name) is not None:
         return
     sys.stdout.flush()  # nobody has to wait for what comes
     for name in twin.ENGINES:

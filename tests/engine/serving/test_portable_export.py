@@ -102,9 +102,9 @@ def test_a_packed_model_has_a_twin_once_it_is_kept(version, tmp_path, monkeypatc
     assert twin.find_twin("imdb-lstm") is None
     twin.keep("imdb-lstm", version, "onnx")
     twin.keep("imdb-lstm", version, "onnx")  # it is there
-    folder, name, column = twin.find_twin("imdb-lstm")
+    folder, name, column, has_steps = twin.find_twin("imdb-lstm")
     assert folder.is_relative_to(tmp_path)
-    assert (name, column) == ("onnx", "text")
+    assert (name, column, has_steps) == ("onnx", "text", False)
     assert not (folder / "reader.py").exists()
     assert twin.find_twin("imdb-lstm", ["litert"]) is None
     assert twin.answers(folder, TEXTS) == [

@@ -152,6 +152,12 @@ def test_an_export_translates_as_the_model(name, form, tmp_path, cli, monkeypatc
         with monkeypatch.context() as patch:  # of what the twin does not answer
             patch.setattr(zoo.serving, "load", refuse)
             assert cli("predict", name, "A dog.", *options, code=2).err == "Error: TensorFlow\n"
+    with monkeypatch.context() as patch:  # many texts
+        patch.setattr(zoo.serving, "load", refuse)
+        patch.setattr(twin, "FEW", 1)
+        assert cli("predict", name, *texts[:2], code=2).err == "Error: TensorFlow\n"
+        cli("predict", name, *texts[:2], "--engine", form)
+        cli("predict", version, *texts[:2])
     last = next(kept.glob("step.*"))
     last.write_bytes(b"damaged")
     damaged = cli("predict", name, texts[0], "--engine", form, code=1).err

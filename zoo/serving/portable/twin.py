@@ -44,6 +44,7 @@ ENGINES = {
 }
 REVISION = 3  # of what a twin holds: those of an earlier one are not used
 PART = 64  # texts that are answered together
+FEW = 500  # texts: of more, TensorFlow is faster than networks that are asked step by step
 OUTPUTS = "outputs.json"  # in a twin: the names of what the graph answers, in its order
 TOLERANCE = 1e-5  # between the numbers of a twin and of the graph
 
@@ -55,11 +56,13 @@ class Twin(NamedTuple):
       folder: of its files.
       format: one of `ENGINES`.
       input: the name of what a SavedModel takes, the texts.
+      has_steps: whether an answer takes several networks, asked step by step.
     """
 
     folder: Path
     format: str
     input: str
+    has_steps: bool
 
 
 def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> Twin | None:
@@ -84,7 +87,8 @@ def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> Twin | Non
             about = files.read_object(folder / "model.json")
             inputs = about.get("reads", ["text"])  # exports of before have texts of this name
             if isinstance(inputs, list) and len(inputs) == 1 and _answers_texts(about):
-                return Twin(folder, name, str(inputs[0]))
+                networks = folder.glob(f"*{Path(ENGINES[name].file).suffix}")
+                return Twin(folder, name, str(inputs[0]), len(list(networks)) > 1)
     return None
 
 

@@ -74,5 +74,7 @@ def make(
         if predictor.use:
             files.write_json(scratch / USE, predictor.use)
         if not twin.agrees(twin.answers(scratch, some), known):
-            raise ZooError(f"the {format} twin of {predictor.name} answers otherwise.")
+            raise ZooError(
+                f"the {format} twin of {predictor.name} answers otherwise. Use --engine tensorflow."
+            )
         twin.keep(predictor.name, scratch, format)
