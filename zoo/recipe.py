@@ -20,7 +20,9 @@ Constants:
   name may lie. An export in ONNX or LiteRT has copies of them: they answer texts where neither
   TensorFlow nor this package is installed. Its class `Reader` takes what `portable` returns and a
   `zoo.serving.portable.reader.Unicode`; its method `predict` takes a
-  `zoo.serving.portable.reader.Model` and texts, and returns dicts. It imports NumPy at most.
+  `zoo.serving.portable.reader.Model` and texts, and returns dicts as
+  `zoo.serving.Predictor.predict` does: the outputs of `answer`, sorted by name, and what `refine`
+  adds. It imports NumPy at most.
 - `WARNING`, where a module has it: a line for the card, on what its answers are not for.
 - `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
   which each is registered with Keras, `"zoo>NADE"`, to the module that does so.

@@ -61,8 +61,8 @@ Row = dict[str, Any]
     type=click.Choice(["auto", "tensorflow", *FILE_PRECISIONS]),
     default="auto",
     show_default=True,
-    help="What computes. onnx and litert answer without TensorFlow, from a twin that is made "
-    "once of a packed model that classifies texts; auto takes one where there is one.",
+    help="What computes. onnx and litert answer texts without TensorFlow, from a twin that is "
+    "made once of a packed model; auto takes one where there is one.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Say on standard error what computed.")
 @click.option(
@@ -147,7 +147,7 @@ def predict(
         from zoo.serving.portable import twin_maker
 
         with quiet.silent_stderr():  # converters write there
-            twin_maker.make(predictor, engine)
+            twin_maker.make(predictor, engine, given_texts)
         _answered_at_once(*asked)
         return
     names, asks = predictor.input_names, predictor.recipe.reads_input
@@ -233,7 +233,7 @@ def _answered_at_once(
       typed: whether the texts are arguments, not lines of a file.
 
     Returns:
-      Whether there is a twin.
+      Whether there is a twin, and it is not slower than TensorFlow, if that may answer too.
     """
     from zoo.registry import get_recipe, recipes
     from zoo.serving.find import recipe_of
@@ -242,16 +242,19 @@ def _answered_at_once(
     found = twin.find_twin(model, formats)
     if found is None:
         return False
-    folder, name = found
+    is_free = len(formats) > 1 and model in recipes()  # to let TensorFlow answer
+    if is_free and found.has_steps and len(texts) > twin.FEW:
+        return False
+    folder, name, column, _ = found
     recipe = recipe_of(folder) if model not in recipes() else get_recipe(model)
     answers = twin.answers(folder, texts)
     if typed:
         _note_names(texts, read)
     for note in read.notes:
         click.echo(f"note: {options.printable(note)}", err=True)
-    rows = [{"text": text} for text in texts]
+    rows = [{column: text} for text in texts]
     _note_unusual(recipe, twin.limits(folder), answers)
-    _write(recipe, rows, {"text": texts}, answers, target, kind)
+    _write(recipe, rows, {column: texts}, answers, target, kind)
     _say_engine(f"{twin.ENGINES[name].title}, {folder},", verbose)
     return True
 
@@ -263,7 +266,7 @@ def _make_twin(
     from zoo import quiet
     from zoo.serving.portable import twin, twin_maker
 
-    if not twin_maker.can_have_twin(predictor):
+    if not twin_maker.can_have_twin(predictor) or twin.find_twin(predictor.name) is not None:
         return
     sys.stdout.flush()  # nobody has to wait for what comes
     for name in twin.ENGINES:

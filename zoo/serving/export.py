@@ -31,9 +31,8 @@ from zoo.serving.capabilities import ANSWER
 from zoo.serving.ensemble import check_members, describe, serve_together
 from zoo.serving.find import ABOUT, EXTRA, WARMUP, is_pattern
 from zoo.serving.inputs import tensors
-from zoo.serving.portable import bundle, twin
+from zoo.serving.portable import bundle
 from zoo.serving.predictor import Predictor, load
-from zoo.serving.pretrained import is_unpacked
 from zoo.serving.signatures import Served
 
 KERNELS = "kernels.json"  # in `assets.extra`: how each model's recurrent layers are computed
@@ -149,15 +148,7 @@ def export(
                 files.write_json(extra / "config.json", predictor.resolved)
                 if predictor.card:
                     card.write(extra, predictor.recipe)
-            version = _publish(scratch, directory)
-            if (
-                is_unpacked(predictor.folder)
-                and format in FILE_PRECISIONS
-                and precision == "float32"
-                and not limits
-            ):
-                twin.keep(predictor.name, version, format)
-            return version
+            return _publish(scratch, directory)
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error
     except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like

@@ -97,14 +97,15 @@ def test_nothing_but_answers_is_printed(sample_run, tmp_path, cli, capfd):
     assert not capfd.readouterr().err  # which the libraries of C++ write to
 
 
-def test_a_packed_model_has_a_twin_once_it_was_exported(version, tmp_path, monkeypatch):
+def test_a_packed_model_has_a_twin_once_it_is_kept(version, tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_HOME", str(tmp_path))
     assert twin.find_twin("imdb-lstm") is None
     twin.keep("imdb-lstm", version, "onnx")
     twin.keep("imdb-lstm", version, "onnx")  # it is there
-    folder, name = twin.find_twin("imdb-lstm")
+    folder, name, column, has_steps = twin.find_twin("imdb-lstm")
     assert folder.is_relative_to(tmp_path)
-    assert name == "onnx"
+    assert (name, column, has_steps) == ("onnx", "text", False)
+    assert not (folder / "reader.py").exists()
     assert twin.find_twin("imdb-lstm", ["litert"]) is None
     assert twin.answers(folder, TEXTS) == [
         dict(sorted(answer.items())) for answer in portable.load(version).predict(TEXTS)
@@ -119,7 +120,7 @@ def test_the_first_answer_of_a_packed_model_makes_its_twin(tmp_path, monkeypatch
     ask = ["predict", "imdb-gru", "-v", "--json", *TEXTS]
     first = cli(*ask)
     assert first.err == "note: TensorFlow has answered\n"
-    folder, _ = twin.find_twin("imdb-gru")
+    folder = twin.find_twin("imdb-gru").folder
     second = cli(*ask)
     assert second.err == f"note: ONNX Runtime, {folder}, has answered\n"
     due, found = ([json.loads(line) for line in each.out.splitlines()] for each in (first, second))
@@ -142,9 +143,32 @@ def test_a_twin_that_answers_otherwise_is_not_kept(tmp_path, monkeypatch):
     assert twin.find_twin("imdb-gru") is None
 
 
+DUE = {"label": "a", "tags": ["O", "B-LOC"], "score": 0.5, "spans": [{"end": 4, "score": 0.5}]}
+
+
+@pytest.mark.parametrize(
+    ("mine", "agrees"),
+    [
+        ({}, True),
+        ({"score": 0.500001, "spans": [{"end": 4, "score": 0.499999}]}, True),
+        ({"score": 0.5001}, False),
+        ({"score": float("nan")}, False),
+        ({"label": "b"}, False),
+        ({"tags": ["O"]}, False),
+        ({"tags": ["O", "I-LOC"]}, False),
+        ({"spans": [{"end": 5, "score": 0.5}]}, False),
+        ({"spans": [{"end": 4}]}, False),
+        ({"further": 1}, False),
+    ],
+)
+def test_a_twin_agrees_in_all_that_is_answered(mine, agrees):
+    assert twin.agrees([{**DUE, **mine}], [DUE]) == agrees
+    assert not twin.agrees([dict(reversed(DUE.items()))], [DUE])  # columns of a table
+
+
 def test_engines_that_cannot_answer(sample_run, tmp_path, cli):
     said = cli("predict", sample_run, "a film", "--engine", "onnx", code=2).err
-    assert "is for packed models that classify texts" in said
+    assert "is for packed models, and for exports in that format" in said
     assert "--engine tensorflow" in said
     said = cli("predict", "imdb-gru", "a film", "--beam", 2, "--engine", "onnx", code=2).err
     assert "takes no options but" in said
@@ -217,9 +241,13 @@ def test_a_damaged_export_is_named(version, tmp_path):
     import shutil
 
     folder = shutil.copytree(version, tmp_path / "copy")
+    about = json.loads((folder / "model.json").read_text("utf-8"))
     (folder / "model.onnx").write_bytes(b"damaged")
     with pytest.raises(ZooError, match="is damaged or of another version"):
         twin.answers(folder, TEXTS)
+    for wrong in ({"tokenizer": 1}, {"tokenizer": {"kind": []}}, {"reads": ["text", "title"]}):
+        (folder / "model.json").write_text(json.dumps({**about, "labels": None, **wrong}))
+        assert twin.find_twin(str(folder)) is None
     (folder / "model.json").write_text("[]")
     with pytest.raises(ZooError, match=r"model\.json"):
         twin.find_twin(str(folder))

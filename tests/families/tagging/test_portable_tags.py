@@ -317,7 +317,7 @@ tagReader(read("model.json")).predict({ Tensor }, session, "Oslo ".repeat(600))
         pytest.param("conll-bilstm", "litert", marks=pytest.mark.slow),
     ],
 )
-def test_an_export_answers_as_the_model(name, form, tmp_path):
+def test_an_export_answers_as_the_model(name, form, tmp_path, cli):
     package = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}[form]
     pytest.importorskip(package, reason=f"needs the extra [{form}]")
     version = zoo.export(name, tmp_path, format=form)
@@ -337,6 +337,9 @@ def test_an_export_answers_as_the_model(name, form, tmp_path):
         assert [each["words"] for each in steps] == [[1, 512], [1, 88]]
         assert steps[1]["characters"] == [1, 88, 20]
         assert answer["tags"] == ["O"] * 600
+    said = cli("predict", version.parent, sentences[0], "-v")
+    assert said.out == "[Maria Keller PER] flew to [Lisbon LOC].\n"
+    assert said.err.endswith(f", {version}, has answered\n")
     # An export of before, and one whose reader is not there, do not read text.
     about = json.loads((version / "model.json").read_text("utf-8"))
     (version / "tag_reader.py").unlink()

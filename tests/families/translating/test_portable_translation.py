@@ -17,8 +17,9 @@ from recipes.translating.portable import translation_rules
 from recipes.translating.signatures import NEVER
 from recipes.translating.subwords import BEGIN, END, Subwords, learn_subwords
 from zoo.decoding.search import beam_search
+from zoo.errors import UsageError
 from zoo.serving import portable
-from zoo.serving.portable import reader
+from zoo.serving.portable import reader, twin, twin_maker
 from zoo.utf8 import utf8
 
 STRANGE = (
@@ -92,6 +93,10 @@ print(json.dumps(answers))
 """
 
 
+def refuse(*_, **__):
+    raise UsageError("TensorFlow")
+
+
 def assert_same(found, due):
     for mine, theirs in zip(found, due, strict=True):
         assert list(mine) == list(theirs)
@@ -107,7 +112,7 @@ def assert_same(found, due):
         pytest.param("translate-seq2seq", "litert", marks=pytest.mark.slow),
     ],
 )
-def test_an_export_translates_as_the_model(name, form, tmp_path):
+def test_an_export_translates_as_the_model(name, form, tmp_path, cli, monkeypatch):
     package = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}[form]
     pytest.importorskip(package, reason=f"needs the extra [{form}]")
     predictor = zoo.load(name)
@@ -126,6 +131,37 @@ def test_an_export_translates_as_the_model(name, form, tmp_path):
     (row,) = predictor.predict(texts[:1], signature="nbest", beam=1, n_best=1)
     assert greedy[0]["translation"] == row["translation"][0]
     assert greedy[0]["score"] == pytest.approx(row["score"][0], abs=1e-5)
+    # `zoo predict` answers from it, and from the twin of the model.
+    twin_maker.make(predictor, form, texts, due)
+    kept = twin.find_twin(name, [form]).folder
+    shown = [
+        predictor.recipe.show({"text": text}, row)
+        for text, row in zip(texts[:2], due, strict=False)
+    ]
+    engine = twin.ENGINES[form].title
+    for model, folder in ((name, kept), (version.parent, version)):
+        said = cli("predict", model, *texts[:2], "-v", "--engine", form)
+        assert said.out.splitlines() == shown
+        assert said.err == f"note: {engine}, {folder}, has answered\n"
+    rows = cli("predict", name, *texts[:2], "--json", "--engine", form).out.splitlines()
+    assert_same(
+        [json.loads(row) for row in rows],
+        [{"text": t, **d} for t, d in zip(texts[:2], due, strict=False)],
+    )
+    for options in (["--n-best", 2], ["--attention", "map.png"], ["--engine", "tensorflow"]):
+        with monkeypatch.context() as patch:  # of what the twin does not answer
+            patch.setattr(zoo.serving, "load", refuse)
+            assert cli("predict", name, "A dog.", *options, code=2).err == "Error: TensorFlow\n"
+    with monkeypatch.context() as patch:  # many texts
+        patch.setattr(zoo.serving, "load", refuse)
+        patch.setattr(twin, "FEW", 1)
+        assert cli("predict", name, *texts[:2], code=2).err == "Error: TensorFlow\n"
+        cli("predict", name, *texts[:2], "--engine", form)
+        cli("predict", version, *texts[:2])
+    last = next(kept.glob("step.*"))
+    last.write_bytes(b"damaged")
+    damaged = cli("predict", name, texts[0], "--engine", form, code=1).err
+    assert f"Delete {kept}: it is made again." in damaged
 
 
 @pytest.mark.slow

@@ -26,7 +26,8 @@ from zoo.config import FILE_PRECISIONS
 from zoo.environment import install_extra
 from zoo.errors import UsageError, quoted, suggest
 from zoo.recipe import Recipe
-from zoo.serving.capabilities import STEP
+from zoo.serving.capabilities import ANSWER, STEP
+from zoo.serving.inputs import input_specs
 from zoo.serving.predictor import Predictor
 from zoo.text.novelty import FURTHER
 
@@ -115,6 +116,7 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
 
     `inputs` and `outputs` are names; `labels` those of the classes, or null; `tokenizer` what the
     readers need to turn text into the input, or null where the model does not read text by them;
+    `reads` the names of the raw inputs that a SavedModel answers, or null as `tokenizer`;
     `novelty` by what `reader.py` marks unusual texts, or null: see `zoo.text.novelty`.
     """
     names = {
@@ -139,8 +141,14 @@ def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, A
         **names,
         "labels": predictor.labels or None,
         "tokenizer": tokenizer,
+        "reads": _raw_inputs(predictor) if tokenizer else None,
         "novelty": novelty,
     }
+
+
+def _raw_inputs(predictor: Predictor) -> list[str]:
+    function = predictor.served().functions.get(ANSWER)
+    return list(input_specs(function)) if function is not None else []
 
 
 def text_rules_of(predictor: Predictor) -> Callable[[], dict[str, Any]] | None:

@@ -1,8 +1,8 @@
-"""A classifier's ONNX or LiteRT export, which `zoo predict` asks instead of TensorFlow.
+"""An export in ONNX or LiteRT that reads texts, which `zoo predict` asks instead of TensorFlow.
 
 Importing TensorFlow takes seconds, an answer milliseconds. An export answers at once; so does a
-packed model once it has answered or has been exported: a twin is kept in the cache, by the checksum
-of the pack and the version of this package.
+packed model once it has answered: a twin is kept in the cache, by the checksum of the pack and the
+version of this package.
 
 This module imports nothing heavy.
 """
@@ -12,14 +12,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo import files, quiet
 from zoo._version import __version__
 from zoo.errors import ZooError, first_line
-from zoo.manifest import manifest_entry
+from zoo.manifest import USE, manifest_entry
 from zoo.registry import recipes
 from zoo.serving.find import versions_in
 
@@ -42,13 +42,30 @@ ENGINES = {
     "onnx": Engine("model.onnx", "onnxruntime", "ONNX Runtime"),
     "litert": Engine("model.tflite", "ai_edge_litert", "LiteRT"),
 }
-REVISION = 2  # of what a twin holds: those of an earlier one are not used
+REVISION = 3  # of what a twin holds: those of an earlier one are not used
 PART = 64  # texts that are answered together
-KEPT = (*(engine.file for engine in ENGINES.values()), "model.json")
-TOLERANCE = 1e-5  # between the probabilities of a twin and of the graph
+FEW = 500  # texts: of more, TensorFlow is faster than networks that are asked step by step
+OUTPUTS = "outputs.json"  # in a twin: the names of what the graph answers, in its order
+TOLERANCE = 1e-5  # between the numbers of a twin and of the graph
 
 
-def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> tuple[Path, str] | None:
+class Twin(NamedTuple):
+    """An export that answers texts.
+
+    Attributes:
+      folder: of its files.
+      format: one of `ENGINES`.
+      input: the name of what a SavedModel takes, the texts.
+      has_steps: whether an answer takes several networks, asked step by step.
+    """
+
+    folder: Path
+    format: str
+    input: str
+    has_steps: bool
+
+
+def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> Twin | None:
     """Finds an export that answers for a model.
 
     Args:
@@ -56,8 +73,10 @@ def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> tuple[Path
       formats: of `ENGINES`, in the order in which they are looked for.
 
     Returns:
-      A folder and its format, of a model that classifies texts, whose engine is installed here;
-      None where there is none.
+      An export that answers texts, whose engine is installed here; None where there is none.
+
+    Raises:
+      ZooError: its `model.json` is damaged.
     """
     exported = None if model in recipes() else _newest(model)
     for name in formats:
@@ -66,9 +85,21 @@ def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> tuple[Path
             if not (folder / "model.json").is_file():
                 continue
             about = files.read_object(folder / "model.json")
-            if about.get("labels") and about.get("tokenizer"):
-                return folder, name
+            inputs = about.get("reads", ["text"])  # exports of before have texts of this name
+            if isinstance(inputs, list) and len(inputs) == 1 and _answers_texts(about):
+                networks = folder.glob(f"*{Path(ENGINES[name].file).suffix}")
+                return Twin(folder, name, str(inputs[0]), len(list(networks)) > 1)
     return None
+
+
+def _answers_texts(about: Mapping[str, Any]) -> bool:
+    """Whether `model.json` says that texts are answered, and not only read."""
+    rules = about.get("tokenizer")
+    if not isinstance(rules, dict):
+        return False
+    kind = rules.get("kind")
+    readers = [recipe.reader_name for recipe in recipes().values() if recipe.reader]
+    return bool(about.get("labels")) or kind in readers
 
 
 def is_installed(name: str) -> bool:
@@ -91,15 +122,16 @@ def cached(name: str, format: str) -> Path | None:
 
 
 def keep(name: str, version: Path, format: str) -> None:
-    """Keeps a copy of the export of a packed model, if there is none."""
+    """Keeps a copy of the networks of a packed model's export, if there is none."""
     folder = cached(name, format)
     if folder is None or folder.is_dir():
         return
     try:
         with files.atomic_write(folder) as temporary:
             temporary.mkdir(parents=True)
-            for path in (version / each for each in KEPT):
-                if path.exists():
+            kept = (Path(ENGINES[format].file).suffix, ".json")
+            for path in version.iterdir():
+                if path.suffix in kept:
                     shutil.copy(path, temporary / path.name)
     except ZooError:
         if not folder.is_dir():  # another process was faster
@@ -108,40 +140,64 @@ def keep(name: str, version: Path, format: str) -> None:
 
 def limits(folder: Path) -> dict[str, float]:
     """Returns beyond which limits a row is unusual, by the name of an output."""
-    about = files.read_object(folder / "model.json").get("novelty")
-    return {"novelty": about["limit"]} if about else {}
+    from zoo.serving.novelty import limits_of
+
+    path = folder / USE
+    return limits_of(files.read_object(path), path) if path.exists() else {}
 
 
 def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
-    """Returns what a twin answers, as `Predictor.predict` does."""
-    from zoo.serving.portable import load
+    """Returns what a twin answers, as `Predictor.predict` does: the same names, in its order.
 
-    try:
-        model = load(folder)
-    except Exception as error:  # of types that the engines do not publish
-        raise ZooError(
-            f"{folder} is damaged or of another version ({first_line(error)}). Export it again."
-        ) from error
+    Raises:
+      ZooError: the folder is damaged.
+    """
+    from zoo.serving.portable import load, reader
+
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     found: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(order), PART):
-        rows = order[start : start + PART]
-        with quiet.silent_stderr():  # LiteRT writes there which delegate it takes
-            predicted = model.predict([texts[row] for row in rows])
-        found.update(zip(rows, predicted, strict=True))
-    return [dict(sorted(found[row].items())) for row in range(len(texts))]
+    try:
+        model = load(folder)
+        for start in range(0, len(order), PART):
+            rows = order[start : start + PART]
+            with quiet.silent_stderr():  # LiteRT writes there which delegate it takes
+                predicted = model.predict([texts[row] for row in rows])
+            found.update(zip(rows, predicted, strict=True))
+    except Exception as error:  # of types that the engines do not publish
+        is_cached = folder.parent == files.home() / "twins"
+        remedy = f"Delete {folder}: it is made again." if is_cached else "Export it again."
+        raise ZooError(
+            f"{folder} is damaged or of another version ({first_line(error)}). {remedy}"
+        ) from error
+    path = folder / OUTPUTS
+    if path.exists():
+        names = [str(name) for name in files.read_object(path, outputs=list)["outputs"]]
+    elif isinstance(model.encode, reader.Words | reader.Characters):
+        names = sorted(found[0])
+    else:  # those of recipes answer in its order
+        names = list(found[0])
+    return [
+        {name: found[row][name] for name in names if name in found[row]}
+        for row in range(len(texts))
+    ]
 
 
-def agrees(found: Sequence[dict[str, Any]], due: Sequence[dict[str, Any]]) -> bool:
-    """Whether a twin answers as the graph does: the same classes, and probabilities to 1e-5."""
+def agrees(found: Sequence[Mapping[str, Any]], due: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a twin answers as the graph does: the same names and values, numbers to 1e-5."""
     return all(
-        mine["label"] == theirs["label"]
-        and all(
-            abs(mine["probabilities"][label] - value) <= TOLERANCE
-            for label, value in theirs["probabilities"].items()
-        )
+        list(mine) == list(theirs) and _is_same(mine, theirs)
         for mine, theirs in zip(found, due, strict=True)
     )
+
+
+def _is_same(mine: Any, theirs: Any) -> bool:
+    if isinstance(theirs, Mapping) and isinstance(mine, Mapping):
+        return mine.keys() == theirs.keys() and all(_is_same(mine[k], theirs[k]) for k in theirs)
+    if isinstance(theirs, list) and isinstance(mine, list):
+        return len(mine) == len(theirs) and all(map(_is_same, mine, theirs))
+    if isinstance(theirs, float) and isinstance(mine, float):
+        return abs(mine - theirs) <= TOLERANCE
+    return bool(mine == theirs)
 
 
 def _newest(model: str) -> Path | None:

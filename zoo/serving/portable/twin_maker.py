@@ -8,6 +8,7 @@ from typing import Any
 from zoo import files
 from zoo.environment import install_extra
 from zoo.errors import UsageError, ZooError, quoted
+from zoo.manifest import USE
 from zoo.registry import recipes
 from zoo.serving.portable import bundle, twin
 from zoo.serving.predictor import Predictor
@@ -15,43 +16,65 @@ from zoo.serving.pretrained import is_unpacked
 
 
 def can_have_twin(predictor: Predictor) -> bool:
-    """Whether a loaded model is a packed one that classifies texts."""
-    is_packed = is_unpacked(predictor.folder) and predictor.name in recipes()
-    return is_packed and bool(predictor.labels) and bundle.text_rules_of(predictor) is not None
+    """Whether a loaded model is a packed one whose export answers texts."""
+    return _is_packed(predictor) and _answers_texts(predictor)
+
+
+def _is_packed(predictor: Predictor) -> bool:
+    return is_unpacked(predictor.folder) and predictor.name in recipes()
+
+
+def _answers_texts(predictor: Predictor) -> bool:
+    """Whether readers make an answer of what the network says of a text, with all notes on it."""
+    recipe = predictor.recipe
+    further = recipe.reads_input or hasattr(recipe.module, "outside")  # which readers do not do
+    reads = bundle.text_rules_of(predictor) is not None
+    return reads and bool(predictor.labels or recipe.reader) and not further
 
 
 def make(
     predictor: Predictor,
     format: str,
-    texts: Sequence[str] = (),
-    due: Sequence[dict[str, Any]] = (),
+    texts: Sequence[str],
+    due: Sequence[dict[str, Any]] | None = None,
 ) -> None:
     """Makes the twin of a packed model, in the cache, if there is none.
 
     Args:
       predictor: of the model.
       format: one of `twin.ENGINES`.
-      texts: that the twin must answer as the graph does.
-      due: what the graph answers to them.
+      texts: that the twin must answer as the graph does, one or more.
+      due: what the graph answers to them; None: it is asked.
 
     Raises:
       UsageError: the model can have no twin, or the extra of the format is not installed.
       ZooError: the cache cannot be written, or the twin answers otherwise.
     """
-    if not can_have_twin(predictor):
+    if not _answers_texts(predictor):
         raise UsageError(
-            f"The engine {format} is for packed models that classify texts, and for their exports; "
-            f"{quoted(predictor.name)} is none. Use --engine tensorflow, or export it in the "
-            f"format {format} and answer from there."
+            f"{quoted(predictor.name)} does not answer texts in the format {format}. "
+            "Use --engine tensorflow."
+        )
+    if not _is_packed(predictor):
+        raise UsageError(
+            f"The engine {format} is for packed models, and for exports in that format; "
+            f"{quoted(str(predictor.folder))} is neither. Use --engine tensorflow, or export it "
+            f"in the format {format} and answer from there."
         )
     bundle.check(format, "float32")
     if not twin.is_installed(format):
         raise UsageError(
             f"The engine {format} needs {twin.ENGINES[format].package}: {install_extra(format)}."
         )
+    some = list(texts[: twin.PART])
+    known = predictor.predict(some) if due is None else due[: twin.PART]
     with files.temporary_folder() as scratch:
         bundle.write(predictor, scratch, format)
-        some = slice(twin.PART)
-        if not twin.agrees(twin.answers(scratch, list(texts[some])), due[some]):
-            raise ZooError(f"the {format} twin of {predictor.name} answers otherwise.")
+        files.write_json(scratch / twin.OUTPUTS, {"outputs": list(known[0])})
+        if predictor.use:
+            files.write_json(scratch / USE, predictor.use)
+        if not twin.agrees(twin.answers(scratch, some), known):
+            raise ZooError(
+                f"the {format} twin of {predictor.name} answers otherwise. Use --engine tensorflow."
+            )
         twin.keep(predictor.name, scratch, format)
