@@ -87,7 +87,8 @@ del os, sys
 """
 
 # After the cell that imports zoo. Before a training, what will be served is traced and checked;
-# here, as in support/runs.py, it is traced when it answers. No training has more than two epochs.
+# here, as in support/runs.py, it is traced when it answers. Trainings of more than two epochs
+# have one.
 SHORT = """
 def shorten():
     import keras
@@ -95,16 +96,17 @@ def shorten():
     import zoo.serving.capabilities
     from zoo.training import distillation, fit
 
-    EPOCHS = 2
+    def fewer(epochs):
+        return epochs if epochs <= 2 else 1
 
     def start(*arguments, settings=None, **options):
         settings = dict(settings or {})
-        settings["epochs"] = min(settings.get("epochs", EPOCHS), EPOCHS)
+        settings["epochs"] = fewer(settings.get("epochs", 3))
         return start.whole(*arguments, settings=settings, **options)
 
     def fit_keras(*arguments, epochs=1, **options):
         if "initial_epoch" not in options:  # not by `start`
-            epochs = min(epochs, EPOCHS)
+            epochs = fewer(epochs)
         return fit_keras.whole(*arguments, epochs=epochs, **options)
 
     start.whole = getattr(fit.start, "whole", fit.start)

@@ -184,16 +184,18 @@ def write_saved_model(served: Served, folder: Path) -> None:
     # TensorFlow's variables, not the Keras model that holds them: Keras 3 saves a copy of each,
     # and the C++ loader restores the copy, while the signatures read the original.
     # keras.export.ExportArchive works around it by writing every variable twice.
-    concrete = [function.get_concrete_function() for function in served.functions.values()]
+    # Those that `capabilities.check` has traced: of the functions, `save` would trace new ones.
+    signatures = {name: f.get_concrete_function() for name, f in served.functions.items()}
     module = tf.Module()
-    module.weights = list({id(v): v for function in concrete for v in function.variables}.values())
+    variables = [v for function in signatures.values() for v in function.variables]
+    module.weights = list({id(variable): variable for variable in variables}.values())
     module.resources = [
         resource
         for part in served.parts
         for resource in tf.train.TrackableView(part).descendants()
         if isinstance(resource, tf.saved_model.experimental.TrackableResource)
     ]
-    tf.saved_model.save(module, str(folder), signatures=served.functions)
+    tf.saved_model.save(module, str(folder), signatures=signatures)
     alien = sorted(op for op in ops_of(folder) if "cudnn" in op.lower())
     if alien:
         raise ZooError(
