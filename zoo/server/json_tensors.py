@@ -224,6 +224,10 @@ def _flat(values: list, types: set[type], name: str, info: TensorInfo) -> np.nda
             if np.any(np.isinf(array) & ~np.isinf(doubles)):
                 raise invalid(f"Input {quoted(name)}: loss of precision of a value as {dtype}.")
             return array
+        if dtype != "bool" and values:
+            bounds = np.iinfo(numpy)  # NumPy 1.26 would take other values modulo 2^32
+            if min(values) < bounds.min or max(values) > bounds.max:
+                raise OverflowError
         return np.array(values, numpy)
     except OverflowError:
         raise invalid(f"Input {quoted(name)}: a value is out of the range of {dtype}.") from None

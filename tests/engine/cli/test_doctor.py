@@ -93,7 +93,7 @@ def test_missing_and_old_packages(cli, quick, monkeypatch):
     assert report["packages"]["pandas"] is None
     found = problems(report, essential=True)
     assert found["pandas is not installed"].startswith("pip install 'pandas>=")
-    assert found["keras is 1.0, but <3.16,>=3.10 is needed"] == "pip install 'keras<3.16,>=3.10'"
+    assert found["keras is 1.0, but <3.16,>=3.12 is needed"] == "pip install 'keras<3.16,>=3.12'"
     text = cli("doctor", code=1).out
     assert "problem: pandas is not installed\n  fix: pip install 'pandas>=" in text
     assert "Nothing is missing." not in text

@@ -310,7 +310,7 @@ def test_file_over_itself(cli, own_run, tmp_path):
         (["a", "-o", "empty.csv/out.csv"], "Cannot write empty.csv/out.csv", 1),
         (["a", "-o", "out.csv", "--json"], "--json contradicts out.csv", 2),
         ([], "Standard input is empty", 1),
-        (["a", "--jsn"], "Did you mean", 2),
+        (["a", "--jsn"], "--json", 2),
     ],
 )
 def test_wrong_usage(cli, own_run, own, tmp_path, arguments, message, code):
