@@ -10,6 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 
+# `zoo` in a process that must have imported nothing heavy when it ends.
+WITHOUT_TENSORFLOW = """
+import sys
+from zoo.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+assert not {"tensorflow", "keras", "pandas"} & set(sys.modules)
+"""
+
 CLASSES = {"bad": "a dull cold mess", "good": "a warm and lovely film", "so-so": "plain, average"}
 
 

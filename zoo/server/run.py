@@ -9,7 +9,7 @@ import functools
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -225,17 +225,23 @@ async def answering(
         yield service
 
 
-async def _rehearse(service: Service) -> None:
-    """Answers one example of each model, so that the first client does not wait for what is made
-    when it is first used: threads, traces.
-    """
+def _examples(service: Service) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yields the name of each model that has an example, its signature and its inputs."""
     for name in list(service.models.configs):
         servable = service.models.find(name).servable
         if servable is not None and servable.example is not None:
             signature, inputs = servable.example
-            read = functools.partial(_copied, dict(inputs))
-            answered = await service.predict(Target(name), signature, read, api="warmup")
-            write_answer(answered.outputs, by_row=False)
+            yield name, signature, dict(inputs)
+
+
+async def _rehearse(service: Service) -> None:
+    """Answers one example of each model, so that the first client does not wait for what is made
+    when it is first used: threads, traces.
+    """
+    for name, signature, inputs in _examples(service):
+        read = functools.partial(_copied, inputs)
+        answered = await service.predict(Target(name), signature, read, api="warmup")
+        write_answer(answered.outputs, by_row=False)
 
 
 async def _rehearse_http(service: Service, host: str, port: int) -> None:
@@ -244,13 +250,10 @@ async def _rehearse_http(service: Service, host: str, port: int) -> None:
     They are neither counted as requests nor logged.
     """
     asked = [("GET", "healthz", b""), ("GET", "v1/models/", b"")]
-    for name in list(service.models.configs):
-        servable = service.models.find(name).servable
-        if servable is not None and servable.example is not None:
-            signature, inputs = servable.example
-            columns = json.loads(write_answer(inputs, by_row=False))["outputs"]
-            body = json.dumps({"signature_name": signature, "inputs": columns}).encode()
-            asked += [("POST", f"v1/models/{quote(name)}:predict", body)] * 2
+    for name, signature, inputs in _examples(service):
+        columns = json.loads(write_answer(inputs, by_row=False))["outputs"]
+        body = json.dumps({"signature_name": signature, "inputs": columns}).encode()
+        asked += [("POST", f"v1/models/{quote(name)}:predict", body)] * 2
     token = f"Authorization: Bearer {service.token}\r\n" if service.token else ""
     for method, path, body in asked:
         reader, writer = await asyncio.open_connection(host, port)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from support.cli import WITHOUT_TENSORFLOW
 
 import zoo
 from zoo.errors import UsageError, ZooError
@@ -13,16 +14,6 @@ from zoo.serving import portable
 from zoo.serving.portable import bundle, reader, twin, twin_maker
 
 TEXTS = ["What a film!", "", "Rock’n’roll e\u0301te\u0301 \u200b 😀 <br />", "not good " * 50]
-
-ASK = """
-import sys
-from zoo.cli import main
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code
-assert not {"tensorflow", "keras", "pandas"} & set(sys.modules)
-"""
 
 pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
 
@@ -72,7 +63,7 @@ def test_quantised(sample_run, version, tmp_path):
 
 def test_predict_asks_it_without_tensorflow(version, sample_run, tmp_path, cli):
     done = subprocess.run(
-        [sys.executable, "-c", ASK, "predict", version, "--json", *TEXTS],
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, "predict", version, "--json", *TEXTS],
         capture_output=True,
         text=True,
     )

@@ -8,6 +8,7 @@ import sys
 
 import click
 import pytest
+from support.cli import WITHOUT_TENSORFLOW
 
 import zoo
 from zoo.serving.portable import twin
@@ -28,17 +29,6 @@ def test_names_are_marked_where_they_stand(cli, tagging):
     assert {"tags", "scores"} <= row.keys()
 
 
-ASK = """
-import sys
-from zoo.cli import main
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code
-assert not {"tensorflow", "keras", "pandas"} & set(sys.modules)
-"""
-
-
 def test_a_twin_answers_as_the_model(cli, tmp_path):
     pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
     name = "conll-bilstm"
@@ -52,7 +42,7 @@ def test_a_twin_answers_as_the_model(cli, tmp_path):
     shown = [recipe.show({"text": t}, row) for t, row in zip(texts, due, strict=True)]
     assert first.out.splitlines() == [click.unstyle(line).replace("\t", " ") for line in shown]
     assert "[Anna   Berg PER]" in first.out
-    ask = [sys.executable, "-c", ASK, "predict", name, "-v", "--json", *texts]
+    ask = [sys.executable, "-c", WITHOUT_TENSORFLOW, "predict", name, "-v", "--json", *texts]
     done = subprocess.run(ask, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     unusual, last = done.stderr.splitlines()
