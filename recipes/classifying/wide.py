@@ -22,7 +22,7 @@ this one (D. Wolpert: Stacked Generalization, 1992). The loss adds them:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import keras
 import numpy as np
@@ -75,7 +75,7 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
 
 
 def held_out_logits(
-    rows: Ragged, labels: Sequence[str], classes: Sequence[str], wide: dict[str, Any]
+    rows: Ragged, labels: Sequence[str], classes: Sequence[str], wide: Wide
 ) -> np.ndarray:
     """Returns what models say of training rows that they have not seen, float32 `(rows, classes)`.
 
@@ -92,12 +92,12 @@ def held_out_logits(
 
 def finalise(
     model: keras.Model,
-    wide: dict[str, Any],
+    wide: Wide,
     classes: Sequence[str],
     train: tuple[Ragged, Sequence[str]],
     validation: tuple[Ragged, Sequence[str]],
     class_weight: Mapping[str, float],
-) -> dict[str, Any]:
+) -> Facts:
     """Weighs the network by what validation shows; then fits the wide part on all rows.
 
     The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
@@ -192,7 +192,7 @@ def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return np.stack([targets, logits], axis=1).astype("float32")
 
 
-def wide_logits(wide: dict[str, Any], name: str = "wide") -> WideLogits:
+def wide_logits(wide: Wide, name: str = "wide") -> WideLogits:
     """Returns the layer of what `fit` has learnt."""
     layer = WideLogits(len(wide["keys"]), len(wide["bias"]), wide["base"], name=name)
     layer.build()
@@ -243,12 +243,12 @@ class WideLogits(keras.layers.Layer):
 
     fitted = True  # training that goes on from a model does not take its weights
 
-    def __init__(self, ngrams: int, classes: int, base: int, **kwargs: Any) -> None:
+    def __init__(self, ngrams: int, classes: int, base: int, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.ngrams, self.classes, self.base = ngrams, classes, base
 
-    def build(self, input_shape: Any = None) -> None:
-        def weight(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    def build(self, input_shape: tuple | None = None) -> None:
+        def weight(name: str, shape: tuple[int, ...], dtype: str = "float32") -> keras.Variable:
             return self.add_weight(
                 shape=shape, dtype=dtype, initializer="zeros", trainable=False, name=name
             )
@@ -259,7 +259,7 @@ class WideLogits(keras.layers.Layer):
         self.bias = weight("bias", (self.classes,))
         self.built = True
 
-    def call(self, ids: Any, training: bool | None = None) -> Any:
+    def call(self, ids: Tensor, training: bool | None = None) -> Tensor:
         if training:
             return ops.zeros((ops.shape(ids)[0], self.classes), "float32")
         ids = ops.cast(ids, "int64")
@@ -283,10 +283,10 @@ class WideLogits(keras.layers.Layer):
         total = ops.sum(ops.expand_dims(tfidf, -1) * weights, axis=1)
         return total / ops.maximum(length, 1e-9) + self.bias
 
-    def compute_output_spec(self, ids: Any, training: bool | None = None) -> Any:
+    def compute_output_spec(self, ids: Tensor, training: bool | None = None) -> keras.KerasTensor:
         return keras.KerasTensor((ids.shape[0], self.classes), "float32")
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         names = ("ngrams", "classes", "base")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
