@@ -10,7 +10,7 @@ from keras import ops
 
 from zoo.assets import Json
 from zoo.data import Examples
-from zoo.typing import Tensor
+from zoo.tensors import Tensor
 
 
 def class_targets(examples: Examples, labels: Sequence[str]) -> np.ndarray:

@@ -32,6 +32,7 @@ from sklearn.linear_model import LogisticRegression
 
 from zoo.assets import Json
 from zoo.data.batching import Batches, Ragged
+from zoo.tensors import Tensor
 
 FOLDS = 5
 MANY_ROWS = 2_000  # with more, one fold chooses the strength
@@ -39,6 +40,28 @@ STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisat
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
 SHRINKAGE = 60  # validation rows of which the network's logits count by half
+
+
+class Wide(TypedDict):
+    """What `fit` has learnt, as it is read back from JSON; `fit` describes the values."""
+
+    keys: list[int]
+    idf: list[float]
+    weights: list[list[float]]
+    bias: list[float]
+    base: int
+    strength: float
+    loss: float
+
+
+class Facts(TypedDict):
+    """What `finalise` finds; it describes the values."""
+
+    wide: float
+    together: float
+    share: float
+    ngrams: int
+    strength: float
 
 
 def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
@@ -97,7 +120,7 @@ def finalise(
     train: tuple[Ragged, Sequence[str]],
     validation: tuple[Ragged, Sequence[str]],
     class_weight: Mapping[str, float],
-) -> Facts:
+) -> Mapping[str, object]:
     """Weighs the network by what validation shows; then fits the wide part on all rows.
 
     The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
@@ -139,7 +162,7 @@ def finalise(
     correction.set_weights([scale * value for value in correction.get_weights()])
     network = scale * network
     sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
-    facts = {
+    facts: Facts = {
         "wide": float(np.mean(linear.argmax(axis=1) == truth)),
         "together": float(np.mean((linear + network).argmax(axis=1) == truth)),
         "share": float(sizes[0] / max(sum(sizes), 1e-9)) if sizes[1] else 1.0,
@@ -163,7 +186,7 @@ def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: 
     return bool(gains.mean() > error)
 
 
-def _text(facts: dict[str, Any], rows: int, weighted: bool) -> str:
+def _text(facts: Facts, rows: int, weighted: bool) -> str:
     """Says for people what each part does."""
     model = f"a linear model of {facts['ngrams']:,} words and word pairs"
     accuracy = f"accuracy {facts['wide']:.4f} on the validation split"
@@ -200,7 +223,7 @@ def wide_logits(wide: Wide, name: str = "wide") -> WideLogits:
     return layer
 
 
-def _give(layer: WideLogits, wide: dict[str, Any]) -> None:
+def _give(layer: WideLogits, wide: Mapping[str, object]) -> None:
     """Sets the weights of a layer."""
     types = {"keys": "int64", "idf": "float32", "weights": "float32", "bias": "float32"}
     layer.set_weights([np.array(wide[name], dtype) for name, dtype in types.items()])
@@ -389,7 +412,7 @@ def _regression(strength: float, balanced: bool = False) -> LogisticRegression:
     return LogisticRegression(C=strength, max_iter=1000, class_weight=weights)
 
 
-def _rounded(values: np.ndarray) -> Any:
+def _rounded(values: np.ndarray) -> Json:
     """Returns nested lists of numbers with few digits, as JSON should hold them."""
     if values.ndim > 1:
         return [_rounded(row) for row in values]

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.typing import Tensor
+from zoo.tensors import Tensor
 
 # Added to the score of a forbidden tag: below any real score, but finite. A row of -inf would give
 # NaN.

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from zoo.assets import Json
-from zoo.typing import Tensor
+from zoo.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable("zoo")

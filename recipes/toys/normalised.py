@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from zoo.assets import Json
-from zoo.typing import Tensor
+from zoo.tensors import Tensor
 
 GATES = {"simplernn": 1, "lstm": 4, "gru": 3}
 

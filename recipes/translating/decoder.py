@@ -8,7 +8,7 @@ from keras import layers, ops
 from recipes.translating.attention import Attention
 from zoo.assets import Json
 from zoo.layers import CELLS
-from zoo.typing import Tensor
+from zoo.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -125,7 +125,9 @@ class Decoder(layers.Layer):
     def _embedded(self, ids: Tensor) -> Tensor:
         return self.embed(ids) * self.embedding**0.5
 
-    def _logits(self, embedded: Tensor, contexts: Tensor, hidden: Tensor, training: bool | None) -> Tensor:
+    def _logits(
+        self, embedded: Tensor, contexts: Tensor, hidden: Tensor, training: bool | None
+    ) -> Tensor:
         """Returns float32 logits `(batch, …, size)` of equally long inputs."""
         hidden = self.readout(ops.concatenate([hidden, contexts, embedded], axis=-1))
         hidden = self.drop(hidden, training=training)

@@ -10,7 +10,7 @@ from keras import layers, ops
 
 from zoo.assets import Json
 from zoo.losses import StepLoss, is_first_replica, sum_over_replicas
-from zoo.typing import Tensor
+from zoo.tensors import Tensor
 
 IMPOSSIBLE = -1e9  # logit of an id that is never predicted
 

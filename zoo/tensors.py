@@ -1,4 +1,4 @@
-"""Types that the engine and the recipes share. Imports no framework."""
+"""The type of tensors that the engine and the recipes share. Imports no framework."""
 
 from __future__ import annotations
 
