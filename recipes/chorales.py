@@ -221,7 +221,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
     return Served(**functions, parts=[model, assets.encoder])
 
 
-def seed(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
+def seed(config: Config, given: Mapping[str, Any]) -> dict[str, object]:
     from recipes.music import parse_chord, parse_key
 
     checks = {"key": parse_key, "chord": lambda text: " ".join(map(str, parse_chord(text)))}

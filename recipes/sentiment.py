@@ -39,7 +39,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from recipes.classifying.imdb import IMDB
 from recipes.classifying.settings import TextConfig
@@ -123,7 +123,7 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
         words = text.learn_vocabulary(train["text"], config.vocabulary, rule)
         if config.vectors == "glove-50":
             words = glove.with_glove_words(words, config.vector_words)
-    learnt: dict[str, Any] = {"vocabulary": words, "labels": labels, "normalisation": rule}
+    learnt: dict[str, Json] = {"vocabulary": words, "labels": labels, "normalisation": rule}
     if config.wide or config.normalised_vectors:
         from recipes.classifying import perturbation, wide
 
@@ -135,7 +135,7 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
     return learnt
 
 
-def adapt(config: Config, train: Examples, based: bool) -> dict[str, Any]:
+def adapt(config: Config, train: Examples, based: bool) -> Mapping[str, object]:
     from recipes.classifying import small
 
     rows = len(train["text"])
@@ -227,7 +227,7 @@ def finalise(
     model: keras.Model,
     splits: Splits,
     class_weight: Mapping[str, float],
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     from recipes.classifying import calibration, wide
 
     labels = splits.validation["label"]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import keras
 from keras import ops
+
+from zoo.assets import Json
+from zoo.tensors import Tensor
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class StepLoss(keras.losses.Loss):
@@ -20,19 +26,19 @@ class StepLoss(keras.losses.Loss):
       y_pred: `(batch, time, ...)`.
     """
 
-    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, name: str | None = None, **kwargs: object) -> None:
         # Keras 3.15 divides the loss of a replica by the number of replicas, unless it is a sum.
         super().__init__(name=name, **{**kwargs, "reduction": "sum"})
 
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
+    def terms(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Returns float32 `(batch, time)`; values at padding are ignored."""
         raise NotImplementedError
 
-    def real(self, y_true: Any) -> Any:
+    def real(self, y_true: Tensor) -> Tensor:
         """Returns bool `(batch, time)`, True at steps that count."""
         return ops.not_equal(ids_of(y_true), 0)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         real = self.real(y_true)
         count = sum_over_replicas(ops.sum(ops.cast(real, "float32")))
         return ops.where(real, self.terms(y_true, y_pred), 0.0) / ops.maximum(count, 1.0)
@@ -58,29 +64,29 @@ class SmoothedCrossEntropy(StepLoss):
     """
 
     def __init__(
-        self, smoothing: float = 0.1, name: str = "smoothed_cross_entropy", **kwargs: Any
+        self, smoothing: float = 0.1, name: str = "smoothed_cross_entropy", **kwargs: object
     ) -> None:
         super().__init__(name=name, **kwargs)
         if not 0 <= smoothing < 1:
             raise ValueError(f"smoothing must be at least 0 and below 1; got {smoothing!r}.")
         self.smoothing = smoothing
 
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
+    def terms(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         true = ops.take_along_axis(y_pred, ops.expand_dims(ids_of(y_true), -1), axis=-1)
         true = ops.squeeze(true, -1)
         expected = (1 - self.smoothing) * true + self.smoothing * ops.mean(y_pred, axis=-1)
         return ops.logsumexp(y_pred, axis=-1) - expected
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {**super().get_config(), "smoothing": self.smoothing}
 
 
-def ids_of(y_true: Any) -> Any:
+def ids_of(y_true: Tensor) -> Tensor:
     """Returns targets of any dtype and shape as int32 of the same shape."""
     return ops.cast(y_true, "int32")  # Keras passes ids as floats
 
 
-def _context() -> Any:
+def _context() -> tf.distribute.ReplicaContext | None:
     """Returns the context of one of several replicas of `tf.distribute`; None of one alone."""
     if keras.backend.backend() != "tensorflow":
         return None
@@ -90,13 +96,13 @@ def _context() -> Any:
     return context if context is not None and context.num_replicas_in_sync > 1 else None
 
 
-def sum_over_replicas(value: Any) -> Any:
+def sum_over_replicas(value: Tensor) -> Tensor:
     """Returns the sum of a float tensor over the replicas of `tf.distribute`, in its dtype."""
     context = _context()
     return value if context is None else context.all_reduce("SUM", value)
 
 
-def is_first_replica() -> Any:
+def is_first_replica() -> float | Tensor:
     """Returns whether this is the first replica of `tf.distribute`: float32 `()`, 1 or 0."""
     context = _context()
     if context is None:

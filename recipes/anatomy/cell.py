@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -12,6 +12,26 @@ from zoo.errors import ZooError
 Array: TypeAlias = np.ndarray
 Weights: TypeAlias = Any
 """A dict of arrays by name; for a cell made of cells, a list with the weights of each."""
+CellCache: TypeAlias = Any
+"""What `forward` keeps for `backward`: a `Cache`; for a cell made of cells, those of each."""
+States: TypeAlias = "tuple[Array | States, ...]"
+"""A state or several, `(batch, units)` each; for stacked cells, one tuple per cell."""
+
+
+class Cache(TypedDict):
+    """What `forward` of one cell keeps for its `backward`.
+
+    Attributes:
+      x: inputs, float `(batch, time, features)`.
+      weights: by name.
+      mask: bool `(batch, time)`.
+      steps: the quantities of each step by name, `(batch, units)` each.
+    """
+
+    x: Array
+    weights: dict[str, Array]
+    mask: Array
+    steps: list[dict[str, Array]]
 
 
 class Gradients(NamedTuple):
@@ -28,7 +48,7 @@ class Gradients(NamedTuple):
     """
 
     x: Array
-    initial: tuple[Any, ...]
+    initial: States
     weights: Weights
     through_time: Any
 
@@ -51,7 +71,7 @@ class Cell(Protocol):
         weights: Weights,
         mask: Array | None = None,
         initial: Sequence[Array] | None = None,
-    ) -> tuple[Array, tuple[Array, ...], Any]:
+    ) -> tuple[Array, tuple[Array, ...], CellCache]:
         """Runs over time.
 
         Args:
@@ -66,7 +86,7 @@ class Cell(Protocol):
         """
 
     def backward(
-        self, d_outputs: Array, cache: Any, d_states: Sequence[Array] | None = None
+        self, d_outputs: Array, cache: CellCache, d_states: Sequence[Array] | None = None
     ) -> Gradients:
         """Runs backwards over time.
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from recipes.anatomy.cell import Array, Cell, Gradients, Weights
+from recipes.anatomy.cell import Array, Cell, CellCache, Gradients, Weights
 
 
 def bidirectional(cell: Cell) -> Bidirectional:
@@ -26,8 +25,8 @@ def stacked(cells: Sequence[Cell]) -> Stacked:
     return Stacked(tuple(cells))
 
 
-def _reversed(array: Array | None) -> Any:
-    return None if array is None else array[:, ::-1]
+def _reversed(array: Array) -> Array:
+    return array[:, ::-1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,12 +53,15 @@ class Bidirectional:
         weights: Weights,
         mask: Array | None = None,
         initial: Sequence[Array] | None = None,
-    ) -> tuple[Array, tuple[Array, ...], Any]:
+    ) -> tuple[Array, tuple[Array, ...], CellCache]:
         forward_initial, backward_initial = _halves(initial)
         y, states, cache = self.cell.forward(x, weights[0], mask, forward_initial)
         # Reversed, the padding comes first; masked steps leave the initial state as it is.
         y_back, states_back, cache_back = self.cell.forward(
-            _reversed(x), weights[1], _reversed(mask), backward_initial
+            _reversed(x),
+            weights[1],
+            None if mask is None else _reversed(mask),
+            backward_initial,
         )
         outputs = np.concatenate([y, _reversed(y_back)], axis=-1)  # (batch, time, 2 units)
         if mask is not None:
@@ -67,7 +69,7 @@ class Bidirectional:
         return outputs, (*states, *states_back), (mask, cache, cache_back)
 
     def backward(
-        self, d_outputs: Array, cache: Any, d_states: Sequence[Array] | None = None
+        self, d_outputs: Array, cache: CellCache, d_states: Sequence[Array] | None = None
     ) -> Gradients:
         d_forward, d_backward = _halves(d_states)
         mask, cache_forward, cache_back = cache
@@ -86,7 +88,9 @@ class Bidirectional:
         )
 
 
-def _halves(states: Sequence[Array] | None) -> tuple[Any, Any]:
+def _halves(
+    states: Sequence[Array] | None,
+) -> tuple[Sequence[Array] | None, Sequence[Array] | None]:
     if states is None:
         return None, None
     half = len(states) // 2
@@ -103,11 +107,11 @@ class Stacked:
 
     cells: tuple[Cell, ...]
 
-    def from_keras(self, arrays: Sequence[Any]) -> Weights:
+    def from_keras(self, arrays: Sequence[Sequence[Array]]) -> Weights:
         pairs = zip(self.cells, arrays, strict=True)
         return [cell.from_keras(each) for cell, each in pairs]
 
-    def to_keras(self, weights: Weights) -> list[Any]:
+    def to_keras(self, weights: Weights) -> list[list[Array]]:
         return [cell.to_keras(each) for cell, each in zip(self.cells, weights, strict=True)]
 
     def forward(
@@ -115,8 +119,8 @@ class Stacked:
         x: Array,
         weights: Weights,
         mask: Array | None = None,
-        initial: Sequence[Any] | None = None,
-    ) -> tuple[Array, tuple[Any, ...], Any]:
+        initial: Sequence[Sequence[Array]] | None = None,
+    ) -> tuple[Array, tuple[tuple[Array, ...], ...], CellCache]:
         starts = [None] * len(self.cells) if initial is None else initial
         states, caches = [], []
         for cell, each, start in zip(self.cells, weights, starts, strict=True):
@@ -126,7 +130,7 @@ class Stacked:
         return x, tuple(states), caches
 
     def backward(
-        self, d_outputs: Array, cache: Any, d_states: Sequence[Any] | None = None
+        self, d_outputs: Array, cache: CellCache, d_states: Sequence[Sequence[Array]] | None = None
     ) -> Gradients:
         d_ends = [None] * len(self.cells) if d_states is None else d_states
         gradients = []

@@ -18,11 +18,10 @@ forget gate. Some papers swap z and 1 - z.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from recipes.anatomy.cell import Array, Gradients, check_weights, sigmoid
+from recipes.anatomy.cell import Array, Cache, Gradients, check_weights, sigmoid
 
 ORDER = "zra"  # Keras' order of the gates: update, reset, candidate
 INNER = ("bza", "bra", "baa")  # the second biases, those of the product with a<t-1>
@@ -71,7 +70,7 @@ def forward(
     weights: dict[str, Array],
     mask: Array | None = None,
     initial: Sequence[Array] | None = None,
-) -> tuple[Array, tuple[Array, ...], dict[str, Any]]:
+) -> tuple[Array, tuple[Array, ...], Cache]:
     """Runs over time.
 
     Args:
@@ -110,13 +109,11 @@ def forward(
         steps.append(
             {"a_prev": a_prev, "z": z, "r": r, "inner": inner, "candidate": candidate, "a": a_new}
         )
-    cache = {"x": x, "weights": weights, "mask": mask, "steps": steps}
+    cache: Cache = {"x": x, "weights": weights, "mask": mask, "steps": steps}
     return np.stack(outputs, axis=1), (a,), cache
 
 
-def backward(
-    d_outputs: Array, cache: dict[str, Any], d_states: Sequence[Array] | None = None
-) -> Gradients:
+def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = None) -> Gradients:
     """Runs backwards over time: the chain rule, step by step from the last to the first.
 
     Args:

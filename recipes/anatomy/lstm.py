@@ -16,11 +16,10 @@ unchanged however many steps back. That is why Keras starts the forget gate's bi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from recipes.anatomy.cell import Array, Gradients, check_weights, sigmoid
+from recipes.anatomy.cell import Array, Cache, Gradients, check_weights, sigmoid
 
 ORDER = "ifco"  # Keras' order of the gates: input, forget, candidate, output
 
@@ -60,7 +59,7 @@ def forward(
     weights: dict[str, Array],
     mask: Array | None = None,
     initial: Sequence[Array] | None = None,
-) -> tuple[Array, tuple[Array, ...], dict[str, Any]]:
+) -> tuple[Array, tuple[Array, ...], Cache]:
     """Runs over time.
 
     Args:
@@ -96,13 +95,11 @@ def forward(
             {"a_prev": a_prev, "c_prev": c_prev, "Γ_i": Γ_i, "Γ_f": Γ_f, "Γ_o": Γ_o}
             | {"candidate": candidate, "c": c_new, "a": a_new}
         )
-    cache = {"x": x, "weights": weights, "mask": mask, "steps": steps}
+    cache: Cache = {"x": x, "weights": weights, "mask": mask, "steps": steps}
     return np.stack(outputs, axis=1), (a, c), cache
 
 
-def backward(
-    d_outputs: Array, cache: dict[str, Any], d_states: Sequence[Array] | None = None
-) -> Gradients:
+def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = None) -> Gradients:
     """Runs backwards over time: the chain rule, step by step from the last to the first.
 
     Args:

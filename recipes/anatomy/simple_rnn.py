@@ -11,11 +11,10 @@ stretch it, it explodes (Bengio, Simard & Frasconi 1994).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from recipes.anatomy.cell import Array, Gradients, check_weights
+from recipes.anatomy.cell import Array, Cache, Gradients, check_weights
 
 
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
@@ -45,7 +44,7 @@ def forward(
     weights: dict[str, Array],
     mask: Array | None = None,
     initial: Sequence[Array] | None = None,
-) -> tuple[Array, tuple[Array, ...], dict[str, Any]]:
+) -> tuple[Array, tuple[Array, ...], Cache]:
     """Runs over time.
 
     Args:
@@ -72,13 +71,11 @@ def forward(
         y = np.where(real, a_new, y)
         outputs.append(y)
         steps.append({"a_prev": a_prev, "a": a_new})
-    cache = {"x": x, "weights": weights, "mask": mask, "steps": steps}
+    cache: Cache = {"x": x, "weights": weights, "mask": mask, "steps": steps}
     return np.stack(outputs, axis=1), (a,), cache
 
 
-def backward(
-    d_outputs: Array, cache: dict[str, Any], d_states: Sequence[Array] | None = None
-) -> Gradients:
+def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = None) -> Gradients:
     """Runs backwards over time: the chain rule, step by step from the last to the first.
 
     Args:

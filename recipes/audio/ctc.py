@@ -7,8 +7,6 @@ and no row depends on another row: after a `BlankPadding`, padding is blanks of 
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 BLANK = 0
@@ -62,7 +60,14 @@ def prefix_beam_search(
     number = -tf.range(tf.cast(beam, tf.int64)) + tf.zeros([batch, beam], tf.int64)
     words = tf.range(1, ids)  # (words,)
 
-    def step(t: Any, number: Any, last: Any, blank: Any, other: Any, kept: Any) -> Any:
+    def step(
+        t: tf.Tensor,
+        number: tf.Tensor,
+        last: tf.Tensor,
+        blank: tf.Tensor,
+        other: tf.Tensor,
+        kept: tf.TensorArray,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
         log = logs[t]  # (batch, ids)
         both = _logaddexp(blank, other)
         of_last = tf.gather(log, last, batch_dims=1)  # (batch, beam)
@@ -119,7 +124,9 @@ def prefix_beam_search(
     scores, position = tf.math.top_k(_logaddexp(blank, other), n_best)  # (batch, n_best)
     steps = kept.stack()  # (time, 2, batch, beam)
 
-    def trace_back(t: Any, position: Any, traced: Any) -> Any:
+    def trace_back(
+        t: tf.Tensor, position: tf.Tensor, traced: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
         word = tf.gather(steps[t, 1], position, batch_dims=1)
         return t - 1, tf.gather(steps[t, 0], position, batch_dims=1), traced.write(t, word)
 

@@ -13,7 +13,7 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recipes.audio.recordings import SUFFIXES
 from zoo.data import Dataset, Examples, File, Urls, Wheel
@@ -179,7 +179,7 @@ def read_folder(
     from zoo.data.contents import is_data
     from zoo.data.reading import Reading
 
-    def row(each: folders.ClassFile) -> dict[str, Any]:
+    def row(each: folders.ClassFile) -> dict[str, object]:
         text = " ".join(each.label.split())
         return {"audio": read_recording(each.path), "text": text, "speaker": ""}
 

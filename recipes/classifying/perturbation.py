@@ -17,7 +17,7 @@ mean 0 and variance 1, weighted by how frequent the words are. Here this is done
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -58,23 +58,23 @@ def training_loss(
     # The model's, so that checkpoints hold its state.
     model.perturbation_seed = keras.random.SeedGenerator()
 
-    def loss(step: TrainStep) -> tuple[Any, tf.Tensor]:
+    def loss(step: TrainStep) -> tuple[tf.Tensor, tf.Tensor]:
         real = ops.expand_dims(ops.cast(ops.not_equal(step.x, 0), "float32"), -1)
         states = [generator.state.value * 1 for generator in generators]
 
-        def answer(replace: Callable[[Any], Any]) -> Any:
+        def answer(replace: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
             with output.mapped(replace), step.drawing():
                 return model(step.x, training=True)
 
-        def answer_to(perturbation: Any) -> Any:
+        def answer_to(perturbation: tf.Tensor) -> tf.Tensor:
             for generator, state in zip(generators, states, strict=True):
                 generator.state.assign(state)
             return answer(lambda _: vectors + ops.cast(perturbation, vectors.dtype))
 
-        vectors: Any = None
+        vectors: tf.Tensor = None
         with tf.GradientTape(watch_accessed_variables=False) as tape:
 
-            def watch(value: Any) -> Any:
+            def watch(value: tf.Tensor) -> tf.Tensor:
                 nonlocal vectors
                 vectors = value
                 tape.watch(vectors)
@@ -89,7 +89,7 @@ def training_loss(
         if virtual_adversarial:
             expected = tf.stop_gradient(class_probabilities(step.y, y_pred))
 
-            def divergence(perturbation: Any) -> Any:
+            def divergence(perturbation: tf.Tensor) -> tf.Tensor:
                 found = class_probabilities(step.y, answer_to(perturbation))
                 return step.mean(keras.losses.kl_divergence(expected, found))
 
@@ -108,7 +108,7 @@ def training_loss(
     return loss
 
 
-def scale(vectors: Any, real: Any, norm: float) -> Any:
+def scale(vectors: tf.Tensor, real: tf.Tensor, norm: float) -> tf.Tensor:
     """Returns the vectors of each text, scaled to a norm over all of its words.
 
     Args:
@@ -139,7 +139,7 @@ def keep_normalised(embedding: keras.layers.Embedding, counts: Sequence[int]) ->
     """
     shares = np.array(counts, "float32")[:, None] / max(1, sum(counts))
 
-    def normalised(vectors: Any) -> Any:
+    def normalised(vectors: tf.Tensor) -> tf.Tensor:
         vectors, weight = ops.convert_to_tensor(vectors), ops.convert_to_tensor(shares)
         centred = vectors - ops.sum(weight * vectors, axis=0)
         variance = ops.sum(weight * ops.square(centred), axis=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zoo.recipe import Answers
@@ -180,7 +180,7 @@ def fits(labels: Sequence[str], words: Sequence[str]) -> bool:
     return sum(word in known for word in plain) >= KNOWN * len(plain)
 
 
-def scores(predicted: Sequence[str]) -> dict[str, dict[str, Any]]:
+def scores(predicted: Sequence[str]) -> dict[str, dict[str, float]]:
     """Scores answers to the sentences of `texts`, in their order.
 
     Returns:
@@ -190,7 +190,7 @@ def scores(predicted: Sequence[str]) -> dict[str, dict[str, Any]]:
     kinds, _, labels = texts()
     right = [one == other for one, other in zip(predicted, labels, strict=True)]
 
-    def of(chosen: list[bool]) -> dict[str, Any]:
+    def of(chosen: list[bool]) -> dict[str, float]:
         pairs = list(zip(chosen[::2], chosen[1::2], strict=True))
         return {
             "accuracy": sum(chosen) / len(chosen),
@@ -205,7 +205,7 @@ def scores(predicted: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {**table, "all": of(right)}
 
 
-def with_probes(found: Scores, predictor: Answers, assets: Mapping[str, Any]) -> Scores:
+def with_probes(found: Scores, predictor: Answers, assets: Mapping[str, Sequence[str]]) -> Scores:
     """Returns scores with the table `negation`; as they are where the probes do not fit.
 
     Args:

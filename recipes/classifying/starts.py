@@ -11,7 +11,7 @@ row (the rule of one standard error: L. Breiman et al.: Classification and Regre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -32,7 +32,20 @@ STATE_STRENGTHS = (0.01, 0.1, 0.001)  # values of C for states, of which each ha
 SAME = ("cell", "bidirectional", "layers", "units", "embedding", "pooling", "vocabulary", "vectors")
 
 
-def choose(config: Any, train: Examples, packed: Packed) -> Start:
+class TextConfig(Protocol):
+    """Settings that a classifier of texts has; of those of `SAME`, it may lack some."""
+
+    @property
+    def vocabulary(self) -> int: ...
+
+    @property
+    def max_words(self) -> int: ...
+
+    @property
+    def max_bytes(self) -> int: ...
+
+
+def choose(config: TextConfig, train: Examples, packed: Packed) -> Start:
     """Weighs the packed weights of a text classifier.
 
     Args:
@@ -125,7 +138,7 @@ def decide(
         f"on {part} of the training rows, a linear model of its states has a{'n' * (not rare)} "
         f"{score} of {shown['states']}, one of TF-IDF {shown['tfidf']}"
     )
-    facts: dict[str, Any] = {
+    facts: dict[str, str | float] = {
         "score": score,
         **{name: mean for name, (mean, _) in means.items()},
         "gain": gain,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from zoo.assets import Json
 from zoo.data import Examples
+from zoo.tensors import Tensor
 
 
 def class_targets(examples: Examples, labels: Sequence[str]) -> np.ndarray:
@@ -40,17 +41,17 @@ class ClassCrossEntropy(keras.losses.Loss):
       y_pred: probabilities `(batch, classes)`.
     """
 
-    def __init__(self, name: str = "class_cross_entropy", **kwargs: Any) -> None:
+    def __init__(self, name: str = "class_cross_entropy", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         y_true, y_pred = _with_logits(y_true, y_pred)
         if len(y_true.shape) == len(y_pred.shape):
             return ops.categorical_crossentropy(y_true, y_pred)
         return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
 
 
-def class_probabilities(y_true: Any, y_pred: Any) -> Any:
+def class_probabilities(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Returns the probabilities that the loss compares with the target, float `(batch, classes)`.
 
     Args:
@@ -59,7 +60,7 @@ def class_probabilities(y_true: Any, y_pred: Any) -> Any:
     return _with_logits(y_true, y_pred)[1]
 
 
-def _with_logits(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+def _with_logits(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     """Adds logits that come with the target to those of the model."""
     if len(y_true.shape) < 3:
         return y_true, y_pred
@@ -67,7 +68,7 @@ def _with_logits(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return y_true[:, 0], ops.softmax(log + ops.cast(y_true[:, 1], log.dtype))
 
 
-def _right(y_true: Any, y_pred: Any) -> Any:
+def _right(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """Returns 1 where the most probable class is the true one, else 0: float `(batch,)`."""
     y_true, y_pred = _with_logits(y_true, y_pred)
     if len(y_true.shape) == len(y_pred.shape):
@@ -79,8 +80,10 @@ def _right(y_true: Any, y_pred: Any) -> Any:
 class ClassAccuracy(keras.metrics.MeanMetricWrapper):
     """Share of rows whose most probable class is right; arguments as of `ClassCrossEntropy`."""
 
-    def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
+    def __init__(
+        self, name: str = "accuracy", dtype: str | keras.DTypePolicy | None = None
+    ) -> None:
         super().__init__(_right, name=name, dtype=dtype)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {"name": self.name, "dtype": self.dtype}

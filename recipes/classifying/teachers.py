@@ -8,7 +8,6 @@ Analysis of Movie Reviews, ICLR 2015 workshop). One-vs-rest for more than two cl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -23,7 +22,7 @@ LONGEST = 3  # words of an n-gram
 STRENGTHS = (1.0, 0.3, 3.0, 10.0)  # values of C, the inverse of the L2 regularisation
 
 
-def fit_linear(splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]:
+def fit_linear(splits: Splits) -> Callable[[Examples], list[dict[str, object]]]:
     """Fits the classifier on the training rows; the validation rows choose its strength.
 
     It sees no label of validation rows otherwise, so that these can choose among its students.
@@ -81,7 +80,7 @@ def fit_linear(splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]:
         if loss < least:
             best, least = models, loss
 
-    def answer(examples: Examples) -> list[dict[str, Any]]:
+    def answer(examples: Examples) -> list[dict[str, object]]:
         scores = probabilities(best, vectoriser.transform(examples["text"]))
         return [
             {

@@ -22,7 +22,7 @@ this one (D. Wolpert: Stacked Generalization, 1992). The loss adds them:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import keras
 import numpy as np
@@ -32,6 +32,7 @@ from sklearn.linear_model import LogisticRegression
 
 from zoo.assets import Json
 from zoo.data.batching import Batches, Ragged
+from zoo.tensors import Tensor
 
 FOLDS = 5
 MANY_ROWS = 2_000  # with more, one fold chooses the strength
@@ -39,6 +40,28 @@ STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisat
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
 SHRINKAGE = 60  # validation rows of which the network's logits count by half
+
+
+class Wide(TypedDict):
+    """What `fit` has learnt, as it is read back from JSON; `fit` describes the values."""
+
+    keys: list[int]
+    idf: list[float]
+    weights: list[list[float]]
+    bias: list[float]
+    base: int
+    strength: float
+    loss: float
+
+
+class Facts(TypedDict):
+    """What `finalise` finds; it describes the values."""
+
+    wide: float
+    together: float
+    share: float
+    ngrams: int
+    strength: float
 
 
 def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
@@ -75,7 +98,7 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
 
 
 def held_out_logits(
-    rows: Ragged, labels: Sequence[str], classes: Sequence[str], wide: dict[str, Any]
+    rows: Ragged, labels: Sequence[str], classes: Sequence[str], wide: Wide
 ) -> np.ndarray:
     """Returns what models say of training rows that they have not seen, float32 `(rows, classes)`.
 
@@ -92,12 +115,12 @@ def held_out_logits(
 
 def finalise(
     model: keras.Model,
-    wide: dict[str, Any],
+    wide: Wide,
     classes: Sequence[str],
     train: tuple[Ragged, Sequence[str]],
     validation: tuple[Ragged, Sequence[str]],
     class_weight: Mapping[str, float],
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     """Weighs the network by what validation shows; then fits the wide part on all rows.
 
     The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
@@ -139,7 +162,7 @@ def finalise(
     correction.set_weights([scale * value for value in correction.get_weights()])
     network = scale * network
     sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
-    facts = {
+    facts: Facts = {
         "wide": float(np.mean(linear.argmax(axis=1) == truth)),
         "together": float(np.mean((linear + network).argmax(axis=1) == truth)),
         "share": float(sizes[0] / max(sum(sizes), 1e-9)) if sizes[1] else 1.0,
@@ -163,7 +186,7 @@ def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: 
     return bool(gains.mean() > error)
 
 
-def _text(facts: dict[str, Any], rows: int, weighted: bool) -> str:
+def _text(facts: Facts, rows: int, weighted: bool) -> str:
     """Says for people what each part does."""
     model = f"a linear model of {facts['ngrams']:,} words and word pairs"
     accuracy = f"accuracy {facts['wide']:.4f} on the validation split"
@@ -192,7 +215,7 @@ def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return np.stack([targets, logits], axis=1).astype("float32")
 
 
-def wide_logits(wide: dict[str, Any], name: str = "wide") -> WideLogits:
+def wide_logits(wide: Wide, name: str = "wide") -> WideLogits:
     """Returns the layer of what `fit` has learnt."""
     layer = WideLogits(len(wide["keys"]), len(wide["bias"]), wide["base"], name=name)
     layer.build()
@@ -200,7 +223,7 @@ def wide_logits(wide: dict[str, Any], name: str = "wide") -> WideLogits:
     return layer
 
 
-def _give(layer: WideLogits, wide: dict[str, Any]) -> None:
+def _give(layer: WideLogits, wide: Mapping[str, object]) -> None:
     """Sets the weights of a layer."""
     types = {"keys": "int64", "idf": "float32", "weights": "float32", "bias": "float32"}
     layer.set_weights([np.array(wide[name], dtype) for name, dtype in types.items()])
@@ -243,12 +266,12 @@ class WideLogits(keras.layers.Layer):
 
     fitted = True  # training that goes on from a model does not take its weights
 
-    def __init__(self, ngrams: int, classes: int, base: int, **kwargs: Any) -> None:
+    def __init__(self, ngrams: int, classes: int, base: int, **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.ngrams, self.classes, self.base = ngrams, classes, base
 
-    def build(self, input_shape: Any = None) -> None:
-        def weight(name: str, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    def build(self, input_shape: tuple | None = None) -> None:
+        def weight(name: str, shape: tuple[int, ...], dtype: str = "float32") -> keras.Variable:
             return self.add_weight(
                 shape=shape, dtype=dtype, initializer="zeros", trainable=False, name=name
             )
@@ -259,7 +282,7 @@ class WideLogits(keras.layers.Layer):
         self.bias = weight("bias", (self.classes,))
         self.built = True
 
-    def call(self, ids: Any, training: bool | None = None) -> Any:
+    def call(self, ids: Tensor, training: bool | None = None) -> Tensor:
         if training:
             return ops.zeros((ops.shape(ids)[0], self.classes), "float32")
         ids = ops.cast(ids, "int64")
@@ -283,10 +306,10 @@ class WideLogits(keras.layers.Layer):
         total = ops.sum(ops.expand_dims(tfidf, -1) * weights, axis=1)
         return total / ops.maximum(length, 1e-9) + self.bias
 
-    def compute_output_spec(self, ids: Any, training: bool | None = None) -> Any:
+    def compute_output_spec(self, ids: Tensor, training: bool | None = None) -> keras.KerasTensor:
         return keras.KerasTensor((ids.shape[0], self.classes), "float32")
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         names = ("ngrams", "classes", "base")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -389,7 +412,7 @@ def _regression(strength: float, balanced: bool = False) -> LogisticRegression:
     return LogisticRegression(C=strength, max_iter=1000, class_weight=weights)
 
 
-def _rounded(values: np.ndarray) -> Any:
+def _rounded(values: np.ndarray) -> Json:
     """Returns nested lists of numbers with few digits, as JSON should hold them."""
     if values.ndim > 1:
         return [_rounded(row) for row in values]

@@ -10,12 +10,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from zoo import files
 
+T = TypeVar("T")
 
-def derived(name: str, key: str, make: Callable[[], Any]) -> Any:
+
+def derived(name: str, key: str, make: Callable[[], T]) -> T:
     """Returns the value of `make()`, from the cache if it was computed before.
 
     Of two processes at the same time, one computes it. A damaged cache file is replaced.

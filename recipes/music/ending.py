@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from recipes.music.keys import parse_key, tonic
 from zoo.errors import UsageError, quoted
@@ -14,7 +13,11 @@ HELD = 2  # frames that the last chord lasts, at least
 
 
 def parse_end(
-    bars: int | None, end: str | None, given: Mapping[str, Any], quarter_length: float, ends: bool
+    bars: int | None,
+    end: str | None,
+    given: Mapping[str, object],
+    quarter_length: float,
+    ends: bool,
 ) -> dict[str, int]:
     """Returns the input `num_frames` of a piece, and the number of steps that it needs.
 

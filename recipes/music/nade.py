@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers, ops
+
+from zoo.assets import Json
+from zoo.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -44,7 +45,7 @@ class NADE(layers.Layer):
         keys: int = 88,
         notes: int = 6,
         activation: str = "tanh",
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.hidden, self.keys, self.notes = hidden, keys, notes
@@ -62,11 +63,11 @@ class NADE(layers.Layer):
             shape=(self.hidden, self.keys), initializer="glorot_uniform", name="out"
         )
 
-    def _parts(self, state: Any) -> tuple[Any, Any]:
+    def _parts(self, state: Tensor) -> tuple[Tensor, Tensor]:
         both = self.given(state)
         return both[..., : self.hidden], both[..., self.hidden :]
 
-    def call(self, state: Any, frame: Any) -> Any:
+    def call(self, state: Tensor, frame: Tensor) -> Tensor:
         hidden, base = self._parts(state)
         frame = ops.cast(frame, hidden.dtype)
         # The part of a key: the number of sounding keys below it, at most `notes`.
@@ -83,7 +84,7 @@ class NADE(layers.Layer):
         selected = ops.sum(ops.swapaxes(part, -1, -2) * logits, axis=-2)
         return ops.cast(selected, "float32") + ops.cast(base, "float32")
 
-    def above(self, state: Any, frame: Any) -> Any:
+    def above(self, state: Tensor, frame: Tensor) -> Tensor:
         """Returns the logits of keys above the highest that sounds, for one key after another.
 
         Args:
@@ -104,7 +105,7 @@ class NADE(layers.Layer):
     def compute_output_shape(self, state_shape: tuple, frame_shape: tuple) -> tuple:
         return (*state_shape[:-1], self.keys)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {
             **super().get_config(),
             "hidden": self.hidden,
@@ -131,23 +132,23 @@ class Bernoulli(layers.Dense):
       Logits, float32 `(..., keys)`.
     """
 
-    def __init__(self, keys: int = 88, **kwargs: Any) -> None:
+    def __init__(self, keys: int = 88, **kwargs: object) -> None:
         super().__init__(keys, **kwargs)
         self.keys = keys
 
     def build(self, state_shape: tuple, frame_shape: tuple | None = None) -> None:
         super().build(state_shape)
 
-    def call(self, state: Any, frame: Any = None) -> Any:
+    def call(self, state: Tensor, frame: Tensor | None = None) -> Tensor:
         return ops.cast(super().call(state), "float32")
 
-    def above(self, state: Any, frame: Any) -> Any:
+    def above(self, state: Tensor, frame: Tensor) -> Tensor:
         """Returns what `call` does, float32 `(..., keys)`; see `NADE.above`."""
         return self(state)
 
     def compute_output_shape(self, state_shape: tuple, frame_shape: tuple | None = None) -> tuple:
         return (*state_shape[:-1], self.keys)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         config = super().get_config()
         return {**{k: v for k, v in config.items() if k != "units"}, "keys": self.keys}

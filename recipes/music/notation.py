@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING
 
 from recipes.music.keys import note_name
 from recipes.music.libraries import one_line, require, suppress_output
@@ -14,8 +14,11 @@ from recipes.music.repeats import sections
 from recipes.music.tune import Key, Measure, NotatedTune, Pitch, Voice
 from zoo.errors import ZooError
 
+if TYPE_CHECKING:
+    import music21
 
-def musicxml(score: Any) -> bytes:
+
+def musicxml(score: music21.stream.Score) -> bytes:
     """Returns a music21 score as MusicXML, the same bytes for the same score.
 
     Raises:
@@ -45,7 +48,7 @@ def musicxml(score: Any) -> bytes:
     return re.sub(rb"\s*(" + defaults + rb")", b"", document)
 
 
-def score(piece: Piece) -> Any:
+def score(piece: Piece) -> music21.stream.Score:
     """Returns a piece as a music21 score, a part for each voice; an upbeat is a separate bar.
 
     Raises:
@@ -85,7 +88,7 @@ def score(piece: Piece) -> Any:
     return result
 
 
-def _with_upbeat(part: Any, late: float) -> Any:
+def _with_upbeat(part: music21.stream.Part, late: float) -> music21.stream.Part:
     """Divides a part that begins `late` into bars; the first one is an upbeat."""
     from music21 import stream
     from music21.common import opFrac
@@ -105,7 +108,7 @@ def _with_upbeat(part: Any, late: float) -> Any:
     return part
 
 
-def parse_abc(text: str) -> Any:
+def parse_abc(text: str) -> music21.stream.Score:
     """Returns the music21 score of one ABC tune.
 
     Raises:
@@ -133,7 +136,7 @@ def parse_abc(text: str) -> Any:
     return result
 
 
-def tune_score(tune: NotatedTune, bpm: float = 120.0) -> Any:
+def tune_score(tune: NotatedTune, bpm: float = 120.0) -> music21.stream.Score:
     """Returns a tune as a music21 score, as it is written: repeats, endings, ties, grace notes.
 
     A `:|` without a `|:` gets one where the repeat begins, so that every program plays the same.
@@ -161,7 +164,7 @@ def tune_score(tune: NotatedTune, bpm: float = 120.0) -> Any:
     return result
 
 
-def _part(voice: Voice) -> Any:
+def _part(voice: Voice) -> music21.stream.Part:
     """Returns a voice as a music21 part with measures, endings and ties."""
     from music21 import bar, clef, meter, spanner, stream
     from music21.common import opFrac
@@ -218,7 +221,7 @@ def _part(voice: Voice) -> Any:
     return part
 
 
-def _fill(measure: Any, written: Measure) -> None:
+def _fill(measure: music21.stream.Measure, written: Measure) -> None:
     """Puts the events of a measure into a music21 one, each layer into a separate voice."""
     from music21 import chord, harmony, note, stream
     from music21.common import opFrac
@@ -245,7 +248,7 @@ def _fill(measure: Any, written: Measure) -> None:
             measure.insert(0, target)
 
 
-def _tie(part: Any, voice: Voice) -> None:
+def _tie(part: music21.stream.Part, voice: Voice) -> None:
     """Ties the notes of a music21 part to the next note of the same pitch, where `tied` says so."""
     from music21 import chord, tie
 
@@ -270,7 +273,7 @@ def _tie(part: Any, voice: Voice) -> None:
                     each.tie = tie.Tie(kind)
 
 
-def _pitch(pitch: Pitch) -> Any:
+def _pitch(pitch: Pitch) -> music21.pitch.Pitch:
     from music21 import pitch as pitches
 
     result = pitches.Pitch(step=pitch.letter, octave=pitch.octave)
@@ -279,7 +282,7 @@ def _pitch(pitch: Pitch) -> Any:
     return result.transpose(pitch.shift) if pitch.shift else result
 
 
-def _key_signature(signature: Key) -> Any:
+def _key_signature(signature: Key) -> music21.key.KeySignature:
     from music21 import key
 
     if signature.name:
@@ -288,7 +291,7 @@ def _key_signature(signature: Key) -> Any:
     return key.KeySignature(signature.sharps)
 
 
-def _sounds(element: Any) -> bool:
+def _sounds(element: music21.note.GeneralNote) -> bool:
     """Whether a music21 element is a note or a chord with a duration, not a chord symbol."""
     from music21 import harmony
 

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 from xml.etree import ElementTree
 
 from recipes.music.keys import HIGHEST, LOWEST
@@ -16,6 +16,9 @@ from recipes.music.libraries import one_line, require, suppress_output
 from recipes.music.midi import bar_starts, parse_midi
 from recipes.music.piece import TOLERANCE
 from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    import music21
 
 MIDI = (".mid", ".midi")
 MUSICXML = (".musicxml", ".xml", ".mxl")
@@ -282,7 +285,7 @@ def _musicxml(path: Path, data: bytes) -> Score:
         ) from error
 
 
-def midi_number(pitch: Any) -> int:
+def midi_number(pitch: music21.pitch.Pitch) -> int:
     """Returns the MIDI number of a music21 pitch; a quarter tone is rounded.
 
     The attribute `midi` of the library would move pitches below 0 or above 127 by octaves.
@@ -294,7 +297,7 @@ def _unpacked(path: Path, data: bytes) -> bytes:
     """Returns the score inside a compressed MusicXML file (`.mxl`)."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         container = ElementTree.fromstring(_member(path, archive, "META-INF/container.xml"))
-        root: Any = container.find(".//{*}rootfile")
+        root = container.find(".//{*}rootfile")
         if root is None:
             raise ZooError(f"{path} names no score in its META-INF/container.xml.")
         return _member(path, archive, root.attrib["full-path"])

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.io import wavfile
@@ -18,6 +18,9 @@ from recipes.music.libraries import require
 from recipes.music.piece import Piece
 from recipes.music.voice import RATE, play, without_edges
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    import pretty_midi
 
 PEAK = 10 ** (-1 / 20)  # of full scale: -1 dB
 TICKS = 480  # a quarter note: thirds, fifths and 32nds are whole numbers of them
@@ -111,7 +114,7 @@ def _synthesized(piece: Piece, soundfont: Path) -> np.ndarray:
     return _normalized(without_edges(mono))
 
 
-def _midi(piece: Piece) -> Any:
+def _midi(piece: Piece) -> pretty_midi.PrettyMIDI:
     require("pretty_midi")
     import pretty_midi
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recipes.tagging.tag_reader import Entity
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
-def coloured(text: str, entities: Sequence[Mapping[str, Any]]) -> str:
+def coloured(text: str, entities: Sequence[Entity]) -> str:
     """Returns a text whose entities are in brackets, in a colour for each class.
 
     Args:

@@ -17,11 +17,12 @@ Everything is computed with logarithms, in float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from zoo.tensors import Tensor
 
 # Added to the score of a forbidden tag: below any real score, but finite. A row of -inf would give
 # NaN.
@@ -44,7 +45,7 @@ class CRF(keras.layers.Layer):
       of the inputs.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -56,7 +57,7 @@ class CRF(keras.layers.Layer):
         )
         self.start = self.add_weight(shape=(tags,), initializer="zeros", name="start")
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         first = ops.broadcast_to(self.start, ops.shape(self.transitions))
         time = ops.shape(inputs)[1]
         at_start = ops.reshape(ops.arange(time) == 0, (1, -1, 1, 1))
@@ -66,7 +67,7 @@ class CRF(keras.layers.Layer):
         return (*input_shape, input_shape[-1])
 
 
-def forward(scores: Any) -> tuple[Any, Any]:
+def forward(scores: Tensor) -> tuple[Tensor, Tensor]:
     """The forward algorithm.
 
     Args:
@@ -78,7 +79,7 @@ def forward(scores: Any) -> tuple[Any, Any]:
       5,000 steps lose no precision.
     """
 
-    def step(before: Any, score: Any) -> tuple[Any, Any]:
+    def step(before: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         new = _logsumexp(ops.expand_dims(before, -1) + score, axis=1)  # (batch, tags)
         return new - _logsumexp(new, axis=-1, keepdims=True), new
 
@@ -91,7 +92,7 @@ def forward(scores: Any) -> tuple[Any, Any]:
     return new - total, total[:, :, 0]
 
 
-def backward(scores: Any) -> Any:
+def backward(scores: Tensor) -> Tensor:
     """The backward algorithm.
 
     Args:
@@ -102,7 +103,7 @@ def backward(scores: Any) -> Any:
       minus a constant for each step.
     """
 
-    def step(after: Any, score: Any) -> tuple[Any, Any]:
+    def step(after: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         new = _logsumexp(score + ops.expand_dims(after, 1), axis=2)
         return new - ops.max(new, axis=-1, keepdims=True), after
 
@@ -111,7 +112,7 @@ def backward(scores: Any) -> Any:
     return ops.transpose(beta, (1, 0, 2))
 
 
-def marginals(scores: Any, mask: Any) -> Any:
+def marginals(scores: Tensor, mask: Tensor) -> Tensor:
     """Returns p(tag at t | the whole sequence).
 
     Args:
@@ -125,13 +126,13 @@ def marginals(scores: Any, mask: Any) -> Any:
     return ops.softmax(forward(scores)[0] + backward(scores), axis=-1)
 
 
-def log_marginals(scores: Any, mask: Any) -> Any:
+def log_marginals(scores: Tensor, mask: Tensor) -> Tensor:
     """Returns the logarithms of `marginals`; finite at padding too."""
     scores = _with_constant_padding(scores, mask)
     return ops.log_softmax(forward(scores)[0] + backward(scores), axis=-1)
 
 
-def viterbi(scores: Any, mask: Any) -> Any:
+def viterbi(scores: Tensor, mask: Tensor) -> Tensor:
     """Returns the most probable sequence of tags (A. Viterbi, 1967).
 
     Args:
@@ -143,7 +144,7 @@ def viterbi(scores: Any, mask: Any) -> Any:
     """
     scores = _with_constant_padding(scores, mask)
 
-    def step(before: Any, score: Any) -> tuple[Any, Any]:
+    def step(before: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         new = ops.max(ops.expand_dims(before, -1) + score, axis=1)
         return new - ops.max(new, axis=-1, keepdims=True), before  # else it would grow with time
 
@@ -152,7 +153,7 @@ def viterbi(scores: Any, mask: Any) -> Any:
     before = ops.expand_dims(ops.transpose(before, (1, 0, 2)), -1)
     origin = ops.cast(ops.argmax(before + scores, axis=2), "int32")  # best tag before each tag
 
-    def back(tag: Any, origin: Any) -> tuple[Any, Any]:
+    def back(tag: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
         previous = ops.take_along_axis(origin, ops.expand_dims(tag, -1), axis=-1)
         return ops.squeeze(previous, -1), tag
 
@@ -161,7 +162,7 @@ def viterbi(scores: Any, mask: Any) -> Any:
     return ops.transpose(tags)
 
 
-def pairwise(log_probabilities: Any) -> Any:
+def pairwise(log_probabilities: Tensor) -> Tensor:
     """Scores of single tags as scores of pairs, for the functions above.
 
     Args:
@@ -174,7 +175,7 @@ def pairwise(log_probabilities: Any) -> Any:
     return ops.broadcast_to(ops.expand_dims(log_probabilities, -2), (*shape, shape[-1]))
 
 
-def only_legal(scores: Any, tags: Sequence[str]) -> Any:
+def only_legal(scores: Tensor, tags: Sequence[str]) -> Tensor:
     """Forbids transitions that the tagging scheme, BIO or BIOES, does not allow.
 
     `I-X` and `E-X` only follow `B-X` or `I-X`; and where there are `E-X` or `S-X`, nothing else
@@ -211,7 +212,7 @@ def _may_follow(before: str, tag: str, closed: bool) -> bool:
     return not (closed and before.startswith(("B-", "I-")))
 
 
-def _with_constant_padding(scores: Any, mask: Any) -> Any:
+def _with_constant_padding(scores: Tensor, mask: Tensor) -> Tensor:
     """Returns the scores, float32, such that the tag does not change at padded steps.
 
     (Keras 3.15 cannot scan a mask with them if the number of steps is unknown.)
@@ -221,7 +222,7 @@ def _with_constant_padding(scores: Any, mask: Any) -> Any:
     return ops.where(real, ops.cast(scores, "float32"), ops.convert_to_tensor(stay))
 
 
-def _logsumexp(x: Any, axis: int, keepdims: bool = False) -> Any:
+def _logsumexp(x: Tensor, axis: int, keepdims: bool = False) -> Tensor:
     """As `ops.logsumexp`, but for finite numbers only, with half the operations in TensorFlow."""
     highest = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
     total = ops.log(ops.sum(ops.exp(x - highest), axis=axis, keepdims=True)) + highest

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from zoo.assets import Json
+from zoo.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -45,7 +47,7 @@ class WordEmbedding(keras.layers.Layer):
         units: int,
         rate: float = 0.5,
         seed: int | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.common_ids, self.rare_words, self.fixed_words = common, rare, fixed
@@ -68,7 +70,7 @@ class WordEmbedding(keras.layers.Layer):
                 name="fixed",
             )
 
-    def call(self, ids: Any, training: bool = False) -> Any:
+    def call(self, ids: Tensor, training: bool = False) -> Tensor:
         first_fixed = self.common_ids + self.rare_words
         if training and self.rate and self.rare_words:
             dropped = keras.random.uniform(ops.shape(ids), seed=self.generator) < self.rate
@@ -82,7 +84,7 @@ class WordEmbedding(keras.layers.Layer):
         vectors = ops.where(ops.expand_dims(is_fixed, -1), fixed, learnt)
         return ops.cast(vectors, self.compute_dtype)
 
-    def give(self, ids: Sequence[int], vectors: Any) -> None:
+    def give(self, ids: Sequence[int], vectors: np.ndarray) -> None:
         """Sets the vectors of some ids: float `(len(ids), units)`."""
         rows = np.asarray(ids)
         first_fixed = self.common_ids + self.rare_words
@@ -95,13 +97,13 @@ class WordEmbedding(keras.layers.Layer):
                 values[rows[chosen] - first] = np.asarray(vectors)[chosen]
                 weight.assign(values)
 
-    def compute_mask(self, ids: Any, mask: Any = None) -> Any:
+    def compute_mask(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         return ops.not_equal(ids, 0)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape, self.units)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {
             **super().get_config(),
             "common": self.common_ids,
@@ -127,5 +129,7 @@ class JoinFeatures(keras.layers.Concatenate):
       float `(batch, time, sum)`.
     """
 
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+    def compute_mask(
+        self, inputs: Sequence[Tensor], mask: Sequence[Tensor | None] | None = None
+    ) -> Tensor | None:
         return mask[0] if mask else None

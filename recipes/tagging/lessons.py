@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -61,7 +61,7 @@ def tag_marginals(
 
 
 def mean_marginals(
-    tokens: Sequence[Sequence[str]], lessons: Sequence[Mapping[str, Any]], share: float
+    tokens: Sequence[Sequence[str]], lessons: Sequence[Mapping[str, np.ndarray]], share: float
 ) -> list[np.ndarray]:
     """Returns the mean of what teachers answered, times their share of the target.
 

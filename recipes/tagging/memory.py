@@ -5,7 +5,7 @@ Light: importing this module imports neither TensorFlow nor NumPy.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recipes.tagging import reader
 from zoo.errors import ZooError, quoted
@@ -55,7 +55,7 @@ def complete(examples: Examples) -> Examples:
     }
 
 
-def _texts(row: int, column: str, values: Any) -> list[str]:
+def _texts(row: int, column: str, values: object) -> list[str]:
     if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
         raise ZooError(f"{WHERE}: row {row}: {column!r} must be a list of texts.")
     return list(values)

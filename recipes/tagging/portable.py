@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from recipes.tagging.crf import legal
 from recipes.tagging.signatures import WINDOW
 from recipes.tagging.tags import bioes_tags, to_bio
 from recipes.tagging.tokens import CLASSES, FURTHER, TITLES, TokenEncoder
+from zoo.assets import Json
 from zoo.text.rules import matching, text_rules
 
 
 def tag_rules(
     encoder: TokenEncoder, tags: Sequence[str], max_bytes: int, max_words: int, common: int
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Returns the rules of `recipes.tagging.tag_reader.Reader`.
 
     Args:

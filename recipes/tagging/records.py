@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from recipes.tagging.reader import TAG, Sentence, to_examples
 from zoo.data import annotated, formats
@@ -83,7 +83,7 @@ def _find(present: Sequence[str], given: str | None, ours: str) -> str:
     return next((name for name in usual if name in present), "")
 
 
-def _tagged(number: int, tokens: Any, tags: Any) -> Sentence | str:
+def _tagged(number: int, tokens: object, tags: object) -> Sentence | str:
     """Returns the sentence of a row, or what is wrong with it."""
     words = tokens.split(" ") if isinstance(tokens, str) else tokens
     marks = tags.split(" ") if isinstance(tags, str) else tags
@@ -98,7 +98,7 @@ def _tagged(number: int, tokens: Any, tags: Any) -> Sentence | str:
     return Sentence([number] * len(words), list(words), list(marks))
 
 
-def _strings(values: Any) -> bool:
+def _strings(values: object) -> TypeGuard[list[str]]:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
@@ -115,7 +115,7 @@ def _spans(values: Any) -> list[Span] | None:
 
 
 def _of_spans(
-    rows: Sequence[tuple[int, Any, list[Span] | None]],
+    rows: Sequence[tuple[int, object, list[Span] | None]],
     path: Path,
     reading: Reading,
     bad: dict[str, list[int]],
@@ -126,7 +126,7 @@ def _of_spans(
         what = _wrong(text, spans)
         if what:
             bad.setdefault(what, []).append(number)
-        elif spans is not None:
+        elif spans is not None and isinstance(text, str):
             good.append((number, text, spans))
     sentences, widened = [], 0
     for begin in range(0, len(good), CHUNK):
@@ -154,7 +154,7 @@ def _of_spans(
     return sentences
 
 
-def _wrong(text: Any, spans: list[Span] | None) -> str:
+def _wrong(text: object, spans: list[Span] | None) -> str:
     """Says what is wrong with a text and its sorted spans, `""` if nothing is."""
     if not isinstance(text, str) or not text.strip():
         return "has no text"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -37,6 +37,23 @@ class Token(NamedTuple):
     text: str
     start: int
     end: int
+
+
+class Entity(TypedDict):
+    """A name in a text.
+
+    Attributes:
+      start, end: where it is (`end` is exclusive), in characters.
+      label: its class.
+      text: that is there.
+      score: the lowest of its tokens' probabilities.
+    """
+
+    start: int
+    end: int
+    label: str
+    text: str
+    score: float
 
 
 class Reader:
@@ -65,7 +82,7 @@ class Reader:
         """Returns the network's inputs of the windows of a text, by name."""
         return self.inputs(self._windows(self.tokens(text)[0]) or [[Token("", 0, 0)]])
 
-    def predict(self, model: Model, texts: Sequence[str]) -> list[dict[str, Any]]:
+    def predict(self, model: Model, texts: Sequence[str]) -> list[dict[str, object]]:
         """Returns for each text what a SavedModel answers, and its entities.
 
         That is `tokens`; `start` and `end` of each, in characters; `tags`, BIO; `scores`, the
@@ -87,7 +104,7 @@ class Reader:
 
     def _answer(
         self, model: Model, text: str, tokens: list[Token], whole: bool, found: Iterator
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         parts = [next(found) for _ in self._windows(tokens)]
         unknown = sum(number for *_, number in parts)
         answer = {
@@ -337,7 +354,7 @@ def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     return found
 
 
-def entities_of(text: str, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+def entities_of(text: str, answer: Mapping[str, Any]) -> list[Entity]:
     """Returns the entities of a tagged text, in order.
 
     Args:
@@ -346,10 +363,9 @@ def entities_of(text: str, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         characters.
 
     Returns:
-      Dicts of `start` and `end` (exclusive) in characters, `label`, `text`, and `score`, the lowest
-      of its tokens' probabilities.
+      A dict for each.
     """
-    found = []
+    found: list[Entity] = []
     for first, after, label in entities(answer["tags"]):
         start, end = answer["start"][first], answer["end"][after - 1]
         found.append(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.assets import Json
 from zoo.bounds import first_bytes
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
@@ -180,7 +180,7 @@ def clean(tokens: tf.Tensor, normalisation: int = NONE) -> tf.Tensor:
     return tf.strings.regex_replace(tokens, r"\p{Cc}", "\ufffd")
 
 
-def without_digits(words: Any) -> Any:
+def without_digits(words: tf.Tensor) -> tf.Tensor:
     """Replaces each digit by 0, so that numbers of one shape are one word.
 
     Strings of any shape; the result has the same shape.
@@ -289,7 +289,7 @@ class TokenEncoder(keras.layers.Layer):
         characters: Sequence[str],
         max_characters: int,
         normalisation: int = NONE,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.words, self.characters = list(words), list(characters)
@@ -400,7 +400,7 @@ class TokenEncoder(keras.layers.Layer):
         batch = (input_shape[0], None)
         return {"words": batch, "characters": (*batch, self.max_characters), "casing": batch}
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {
             **super().get_config(),
             "words": self.words,
@@ -410,7 +410,7 @@ class TokenEncoder(keras.layers.Layer):
         }
 
 
-def with_a_step(values: tf.Tensor, padding: Any) -> tf.Tensor:
+def with_a_step(values: tf.Tensor, padding: int | str) -> tf.Tensor:
     """Returns `(batch, time)` of any dtype with one step of padding if it has no step at all."""
     missing = tf.cast(tf.equal(tf.shape(values)[1], 0), tf.int32)
     return tf.pad(values, [[0, 0], [0, missing]], constant_values=padding)

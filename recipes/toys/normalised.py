@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
+
+from zoo.assets import Json
+from zoo.tensors import Tensor
 
 GATES = {"simplernn": 1, "lstm": 4, "gru": 3}
 
@@ -57,7 +58,7 @@ class LayerNormCell(keras.layers.Layer):
         activation: str = "tanh",
         recurrent_initializer: str = "orthogonal",
         unit_forget_bias: bool = True,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         if kind not in GATES:
@@ -89,14 +90,16 @@ class LayerNormCell(keras.layers.Layer):
                 shape=(self.units,), initializer="ones", name="cell_gain"
             )
 
-    def _biases(self, shape: tuple, dtype: Any = None) -> Any:
+    def _biases(self, shape: tuple, dtype: str | None = None) -> Tensor:
         forget = float(self.kind == "lstm" and self.unit_forget_bias)
         parts = [ops.zeros((self.units,), dtype) for _ in range(GATES[self.kind])]
         if forget:
             parts[1] = ops.ones((self.units,), dtype)
         return ops.concatenate(parts)
 
-    def call(self, inputs: Any, states: list, training: bool = False) -> tuple[Any, list]:
+    def call(
+        self, inputs: Tensor, states: list[Tensor], training: bool = False
+    ) -> tuple[Tensor, list[Tensor]]:
         h = states[0]
         x = ops.matmul(inputs, self.kernel)
         u = ops.matmul(h, self.recurrent_kernel)
@@ -115,16 +118,16 @@ class LayerNormCell(keras.layers.Layer):
         h = z * h + (1 - z) * ops.tanh(self._normal(x_h + r * u_h, 2))
         return h, [h]
 
-    def _normal(self, values: Any, gate: int) -> Any:
+    def _normal(self, values: Tensor, gate: int) -> Tensor:
         """Normalises `(batch, units)`, scaled and shifted as gate number `gate`."""
         part = slice(gate * self.units, (gate + 1) * self.units)
         return _normalised(values) * self.gain[part] + self.bias[part]
 
-    def get_initial_state(self, batch_size: Any = None) -> list:
+    def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
         """Returns zeros `(batch, units)` for each state, of the dtype of the computation."""
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {
             **super().get_config(),
             "units": self.units,
@@ -135,7 +138,7 @@ class LayerNormCell(keras.layers.Layer):
         }
 
 
-def _normalised(values: Any) -> Any:
+def _normalised(values: Tensor) -> Tensor:
     """Normalises each row of `(batch, units)` to mean 0 and variance 1."""
     wide = ops.cast(values, "float32")  # squares overflow in half precision
     mean = ops.mean(wide, axis=-1, keepdims=True)

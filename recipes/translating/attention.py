@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
+
+from zoo.assets import Json
+from zoo.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -43,7 +44,7 @@ class Attention(keras.layers.Layer):
 
     KINDS = ("additive", "multiplicative")
 
-    def __init__(self, kind: str = "additive", units: int = 128, **kwargs: Any) -> None:
+    def __init__(self, kind: str = "additive", units: int = 128, **kwargs: object) -> None:
         super().__init__(**kwargs)
         if kind not in self.KINDS:
             raise ValueError(f"kind must be one of {', '.join(self.KINDS)}; got {kind!r}.")
@@ -62,7 +63,7 @@ class Attention(keras.layers.Layer):
             )
         self.of_states.build(states_shape)
 
-    def keys(self, states: Any) -> Any:
+    def keys(self, states: Tensor) -> Tensor:
         """Returns `U h_s` or `W h_s`, the same for every query.
 
         Args:
@@ -74,8 +75,12 @@ class Attention(keras.layers.Layer):
         return self.of_states(states)
 
     def call(
-        self, queries: Any, states: Any, states_mask: Any = None, keys: Any = None
-    ) -> tuple[Any, Any]:
+        self,
+        queries: Tensor,
+        states: Tensor,
+        states_mask: Tensor | None = None,
+        keys: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
         keys = self.keys(states) if keys is None else keys
         if self.kind == "additive":
             hidden = ops.expand_dims(self.of_query(queries), 2) + ops.expand_dims(keys, 1)
@@ -88,7 +93,7 @@ class Attention(keras.layers.Layer):
         weights = ops.softmax(scores, axis=-1)
         return ops.matmul(ops.cast(weights, states.dtype), states), weights
 
-    def compute_mask(self, *_: Any, **__: Any) -> None:
+    def compute_mask(self, *_: object, **__: object) -> None:
         return None
 
     def compute_output_shape(self, queries_shape: tuple, states_shape: tuple) -> tuple:
@@ -97,5 +102,5 @@ class Attention(keras.layers.Layer):
             (*queries_shape[:2], states_shape[1]),
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {**super().get_config(), "kind": self.kind, "units": self.units}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers, ops
 
 from recipes.translating.attention import Attention
+from zoo.assets import Json
 from zoo.layers import CELLS
+from zoo.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -54,7 +54,7 @@ class Decoder(layers.Layer):
         cell: str = "gru",
         attention: str = "additive",
         dropout: float = 0.0,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.size, self.embedding, self.units = size, embedding, units
@@ -98,8 +98,8 @@ class Decoder(layers.Layer):
         self.bias = self.add_weight(shape=(self.size,), name="bias", initializer="zeros")
 
     def begin(
-        self, states: Any, last: Any, states_mask: Any = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        self, states: Tensor, last: Tensor, states_mask: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Returns the inputs of the first `step`: the state, and the memory, which stays the same.
 
         Args:
@@ -119,13 +119,15 @@ class Decoder(layers.Layer):
         memory = {"states": states, "keys": self.attend.keys(states)}
         return state, memory if states_mask is None else {**memory, "mask": states_mask}
 
-    def _states_of(self, rnn: str, state: dict[str, Any]) -> list[Any]:
+    def _states_of(self, rnn: str, state: dict[str, Tensor]) -> list[Tensor]:
         return [state[f"{rnn}_{part}"] for part in self._parts]
 
-    def _embedded(self, ids: Any) -> Any:
+    def _embedded(self, ids: Tensor) -> Tensor:
         return self.embed(ids) * self.embedding**0.5
 
-    def _logits(self, embedded: Any, contexts: Any, hidden: Any, training: bool) -> Any:
+    def _logits(
+        self, embedded: Tensor, contexts: Tensor, hidden: Tensor, training: bool | None
+    ) -> Tensor:
         """Returns float32 logits `(batch, …, size)` of equally long inputs."""
         hidden = self.readout(ops.concatenate([hidden, contexts, embedded], axis=-1))
         hidden = self.drop(hidden, training=training)
@@ -134,8 +136,13 @@ class Decoder(layers.Layer):
         return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
 
     def call(
-        self, target: Any, states: Any, last: Any, states_mask: Any = None, training: Any = None
-    ) -> Any:
+        self,
+        target: Tensor,
+        states: Tensor,
+        last: Tensor,
+        states_mask: Tensor | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
         # Padding follows the real steps, so the RNNs need no mask: nothing flows back from it.
         state, memory = self.begin(states, last, states_mask)
         embedded = self.drop(self._embedded(target), training=training)
@@ -155,8 +162,8 @@ class Decoder(layers.Layer):
         return self._logits(embedded, contexts, hidden, training)
 
     def step(
-        self, previous: Any, state: dict[str, Any], memory: dict[str, Any]
-    ) -> tuple[Any, dict[str, Any], Any]:
+        self, previous: Tensor, state: dict[str, Tensor], memory: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
         """Does one step of `call`, perhaps for several hypotheses of each source.
 
         Args:
@@ -193,12 +200,12 @@ class Decoder(layers.Layer):
         new = dict(zip(self._names, [*first, *second], strict=True))
         return self._logits(embedded, contexts, hidden, False), new, weights
 
-    def compute_mask(self, target: Any, *_: Any, **__: Any) -> Any:
+    def compute_mask(self, target: Tensor, *_: object, **__: object) -> Tensor:
         return ops.not_equal(target, 0)
 
-    def compute_output_shape(self, target_shape: tuple, *_: Any, **__: Any) -> tuple:
+    def compute_output_shape(self, target_shape: tuple, *_: object, **__: object) -> tuple:
         return (*target_shape, self.size)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         names = ("size", "embedding", "units", "cell", "attention", "dropout")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -49,7 +49,7 @@ def best_translations(
 
 
 def taught_pairs(
-    train: Examples, texts: Sequence[str], lessons: Sequence[Mapping[str, Any]], share: float
+    train: Examples, texts: Sequence[str], lessons: Sequence[Mapping[str, np.ndarray]], share: float
 ) -> dict[str, list[str]]:
     """Returns pairs to learn: those of people, of teachers, or both.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from recipes.translating.signatures import encoding
 from recipes.translating.subwords import Subwords
+from zoo.assets import Json
 from zoo.novelty import Novelty
 from zoo.text.rules import matching, text_rules
 
@@ -21,7 +21,7 @@ def translation_rules(
     penalty: float,
     measures: Sequence[Novelty],
     limits: Mapping[str, float],
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     """Returns the rules of `recipes.translating.subword_reader.Reader`.
 
     Args:

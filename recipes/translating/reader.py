@@ -15,7 +15,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.data import contents, dialects, folders, formats, tables
 from zoo.data.formats import Records
@@ -23,6 +23,8 @@ from zoo.data.reading import Reading, complaint, some
 from zoo.errors import UsageError, ZooError, quoted
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from zoo.data.sources import Examples, Parts
 
 TMX = (".tmx",)
@@ -290,7 +292,7 @@ def _stem(path: Path) -> str:
     return contents.inner_name(path).rpartition(".")[0]
 
 
-def _said(segment: Any) -> list[str]:
+def _said(segment: Element) -> list[str]:
     """Returns the text of a sentence of TMX without the codes of its layout."""
     parts = [segment.text or ""]
     for child in segment:
@@ -302,7 +304,7 @@ def _said(segment: Any) -> list[str]:
 
 def _pairs(
     path: Path,
-    rows: Sequence[tuple[Any, ...]],
+    rows: Sequence[tuple[str | None, ...]],
     numbers: Sequence[int],
     reading: Reading,
     unit: str = "line",

@@ -56,7 +56,7 @@ class Reader:
 
     def predict(
         self, model: Model, texts: Sequence[str], beam: int | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> list[dict[str, object]]:
         """Returns for each text what a SavedModel answers.
 
         That is `translation`; `score`; `complete`, False where the text or its translation was cut
@@ -70,7 +70,7 @@ class Reader:
         """
         return [self._translate(model, text, beam or self._rules["beam"]) for text in texts]
 
-    def _translate(self, model: Model, text: str, beam: int) -> dict[str, Any]:
+    def _translate(self, model: Model, text: str, beam: int) -> dict[str, object]:
         read = self.read(text)
         pieces = sum(number != END for number in read.ids)
         found: list[int] = []
@@ -87,18 +87,20 @@ class Reader:
 
             limit, penalty = 2 * pieces + 10, self._rules["penalty"]
             found, score, complete = beam_search(step, state, limit, beam, penalty)
-        answer = {
-            "complete": complete and END in read.ids,
-            "novelty": read.novelty,
-            "score": score,
-            "translation": self.join(found),
-            "unknown_words": read.unknown_words,
-        }
-        answer["unusual"] = any(
-            answer[name] > np.float32(limit) if kind == "high" else answer[name] < np.float32(limit)
+        numbers = {"novelty": read.novelty, "score": score, "unknown_words": read.unknown_words}
+        unusual = any(
+            numbers[name] > np.float32(limit)
+            if kind == "high"
+            else numbers[name] < np.float32(limit)
             for name, kind, limit in self._rules["unusual"]
             if limit is not None
         )
+        answer: dict[str, object] = {
+            "complete": complete and END in read.ids,
+            "translation": self.join(found),
+            "unusual": unusual,
+            **numbers,
+        }
         return dict(sorted(answer.items()))
 
     def read(self, text: str) -> Source:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.assets import Json
 from zoo.bounds import first_bytes
 from zoo.errors import ZooError
 from zoo.text.chunks import in_chunks
@@ -181,7 +182,7 @@ class Subwords(keras.layers.Layer):
         lower: bool = False,
         max_bytes: int = MAX_BYTES,
         normalisation: int = NONE,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.vocabulary = list(vocabulary)
@@ -253,7 +254,7 @@ class Subwords(keras.layers.Layer):
             "novelty": total(ids.row_lengths()) / (total(sizes) + FURTHER),
         }
 
-        def rows(parts: tf.RaggedTensor, last: Any) -> tf.RaggedTensor:
+        def rows(parts: tf.RaggedTensor, last: int | str) -> tf.RaggedTensor:
             inside = words.with_flat_values(tf.gather(parts, which))  # (batch, words, pieces)
             inside = inside.merge_dims(1, 2)
             whole = read & (inside.row_lengths() <= self.max_pieces)
@@ -327,7 +328,7 @@ class Subwords(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (input_shape[0], None)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {
             **super().get_config(),
             "vocabulary": self.vocabulary,
@@ -345,7 +346,9 @@ class Encoder(NamedTuple):
     target: Subwords
 
 
-def piece_labels(assets: Mapping[str, Any], x: Mapping[str, Iterable[int]]) -> dict[str, list[str]]:
+def piece_labels(
+    assets: Mapping[str, Sequence[str]], x: Mapping[str, Iterable[int]]
+) -> dict[str, list[str]]:
     """Returns the pieces of a row of the network's input, by the beginning of a layer's name.
 
     Args:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from zoo.assets import Json
 from zoo.errors import ZooError
 from zoo.utf8 import utf8
 
@@ -61,7 +61,7 @@ class Characters:
         ids = codes.with_flat_values(tf.where(found, place + 1, PADDING))
         return tf.ragged.boolean_mask(ids, codes.with_flat_values(found))
 
-    def portable(self) -> dict[str, Any]:
+    def portable(self) -> dict[str, Json]:
         """Returns the characters as JSON can hold them: see `zoo.serving.portable`.
 
         A text begins as if behind a line break.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import keras
 from keras import layers, ops
 
+from zoo.assets import Json
 from zoo.losses import StepLoss, is_first_replica, sum_over_replicas
+from zoo.tensors import Tensor
 
 IMPOSSIBLE = -1e9  # logit of an id that is never predicted
 
@@ -43,7 +45,7 @@ class TiedEmbedding(layers.Embedding):
     """
 
     def __init__(
-        self, size: int, units: int, word_dropout: float = 0.0, sampled: int = 0, **kwargs: Any
+        self, size: int, units: int, word_dropout: float = 0.0, sampled: int = 0, **kwargs: object
     ) -> None:
         kwargs = {"embeddings_initializer": keras.initializers.RandomUniform(-0.1, 0.1), **kwargs}
         super().__init__(size, units, **kwargs)
@@ -57,7 +59,7 @@ class TiedEmbedding(layers.Embedding):
                 shape=(self.input_dim,), initializer="zeros", name="softmax_bias"
             )
 
-    def call(self, ids: Any, states: Any = None, training: bool = False) -> Any:
+    def call(self, ids: Tensor, states: Tensor | None = None, training: bool = False) -> Tensor:
         if states is not None:
             flat = ops.reshape(states, (-1, self.output_dim))
             numbers = ops.reshape(ids, (-1,))
@@ -70,17 +72,17 @@ class TiedEmbedding(layers.Embedding):
             vectors = vectors * ops.take(kept, ids, axis=0)
         return vectors
 
-    def logits(self, states: Any) -> Any:
+    def logits(self, states: Tensor) -> Tensor:
         """Returns logits of all ids, float32 `(rows, ids)`, of states, float `(rows, units)`."""
         product = self._products(states, self.embeddings)
         padding = ops.cast(ops.equal(ops.arange(self.input_dim), 0), "float32") * IMPOSSIBLE
         return product + ops.cast(self.bias, "float32") + padding
 
-    def _products(self, states: Any, vectors: Any) -> Any:
+    def _products(self, states: Tensor, vectors: Tensor) -> Tensor:
         states, vectors = (ops.cast(each, self.compute_dtype) for each in (states, vectors))
         return ops.cast(ops.matmul(states, ops.transpose(vectors)), "float32")
 
-    def _own_logit(self, ids: Any, states: Any) -> Any:
+    def _own_logit(self, ids: Tensor, states: Tensor) -> Tensor:
         """Returns the logit of each row's id, float32 `(rows,)`."""
         vectors = ops.cast(ops.take(self.embeddings, ids, axis=0), self.compute_dtype)
         products = ops.cast(states, self.compute_dtype) * vectors
@@ -88,10 +90,10 @@ class TiedEmbedding(layers.Embedding):
             ops.cast(self.bias, "float32"), ids
         )
 
-    def _whole(self, ids: Any, states: Any) -> Any:
+    def _whole(self, ids: Tensor, states: Tensor) -> Tensor:
         return self._own_logit(ids, states) - ops.logsumexp(self.logits(states), axis=-1)
 
-    def _sampled(self, ids: Any, states: Any) -> Any:
+    def _sampled(self, ids: Tensor, states: Tensor) -> Tensor:
         span = math.log(self.input_dim)  # of ids 1 … size - 1
         drawn = keras.random.uniform((self.sampled,), seed=self.generator, dtype="float32")
         others = ops.clip(ops.cast(ops.exp(drawn * span), "int32"), 1, self.input_dim - 1)
@@ -109,22 +111,24 @@ class TiedEmbedding(layers.Embedding):
         both = ops.concatenate([ops.expand_dims(right, -1), wrong], axis=-1)
         return right - ops.logsumexp(both, axis=-1)
 
-    def save_own_variables(self, store: Any) -> None:
+    def save_own_variables(self, store: MutableMapping[str, Tensor]) -> None:
         for number, weight in enumerate(self.weights):  # that of Keras omits the bias
             store[str(number)] = weight
 
-    def load_own_variables(self, store: Any) -> None:
+    def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
         for number, weight in enumerate(self.weights):
             weight.assign(store[str(number)])
 
     def compute_output_shape(self, ids_shape: tuple, states_shape: tuple | None = None) -> tuple:
         return (*ids_shape, self.output_dim if states_shape is None else 1)
 
-    def compute_output_spec(self, ids: Any, states: Any = None, training: bool = False) -> Any:
+    def compute_output_spec(
+        self, ids: Tensor, states: Tensor | None = None, training: bool = False
+    ) -> keras.KerasTensor:
         shape = self.compute_output_shape(ids.shape, None if states is None else states.shape)
         return keras.KerasTensor(shape, self.compute_dtype if states is None else "float32")
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         config = super().get_config()
         own = {"size": config.pop("input_dim"), "units": config.pop("output_dim")}
         return {**config, **own, "word_dropout": self.word_dropout, "sampled": self.sampled}
@@ -142,14 +146,18 @@ class WeightDropLSTM(layers.LSTM):
       **kwargs: of `keras.layers.LSTM`.
     """
 
-    def __init__(self, units: int, weight_dropout: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, units: int, weight_dropout: float = 0.0, **kwargs: object) -> None:
         super().__init__(units, **kwargs)
         self.weight_dropout = weight_dropout
         self.generator = keras.random.SeedGenerator()
 
     def inner_loop(
-        self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
-    ) -> Any:
+        self,
+        sequences: Tensor,
+        initial_state: Sequence[Tensor],
+        mask: Tensor | None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         if not (training and self.weight_dropout):
             return super().inner_loop(sequences, initial_state, mask, training)
         kernel = self.cell.recurrent_kernel
@@ -161,7 +169,7 @@ class WeightDropLSTM(layers.LSTM):
         finally:
             object.__setattr__(self.cell, "recurrent_kernel", kernel)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {**super().get_config(), "weight_dropout": self.weight_dropout}
 
 
@@ -187,7 +195,7 @@ class CarriedLSTM(layers.Layer):
     """
 
     def __init__(
-        self, units: int, streams: int, weight_dropout: float = 0.0, **kwargs: Any
+        self, units: int, streams: int, weight_dropout: float = 0.0, **kwargs: object
     ) -> None:
         super().__init__(**kwargs)
         self.units, self.streams, self.weight_dropout = units, streams, weight_dropout
@@ -214,7 +222,9 @@ class CarriedLSTM(layers.Layer):
             for name in ("training_state", "evaluation_state")
         )
 
-    def call(self, sequences: Any, stream: Any, begins: Any, training: bool = False) -> Any:
+    def call(
+        self, sequences: Tensor, stream: Tensor, begins: Tensor, training: bool = False
+    ) -> Tensor:
         memory = self.training_state if training else self.evaluation_state
         state = ops.take(memory, stream, axis=0)
         state = ops.where(ops.expand_dims(begins, -1) > 0, 0.0, state)
@@ -237,7 +247,7 @@ class CarriedLSTM(layers.Layer):
     ) -> tuple:
         return (*sequences_shape[:-1], self.units)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         names = ("units", "streams", "weight_dropout")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -252,8 +262,8 @@ class NegativeLogLikelihood(StepLoss):
         which the mean counts.
     """
 
-    def __init__(self, name: str = "negative_log_likelihood", **kwargs: Any) -> None:
+    def __init__(self, name: str = "negative_log_likelihood", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
 
-    def terms(self, y_true: Any, y_pred: Any) -> Any:
+    def terms(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return -ops.mean(y_pred, axis=-1)

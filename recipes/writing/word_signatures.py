@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from zoo.bounds import in_parts, marked, problems
 from zoo.decoding.sampling import State, Step
+
+if TYPE_CHECKING:
+    from zoo.serving.signatures import Functions
 
 BLOCK = 64  # words of a text that are computed together
 ROWS = 8  # texts that are computed together
@@ -55,7 +58,7 @@ def state_specs(model: keras.Model, size: int) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()}
 
 
-def _recurrent(model: keras.Model) -> list[Any]:
+def _recurrent(model: keras.Model) -> list[keras.layers.LSTM]:
     """Returns the LSTMs that read forwards."""
     found = []
     for layer in model.layers:
@@ -178,7 +181,9 @@ def read_words(
         before, after = rows["ids"][:, :-1], rows["ids"][:, 1:]
         count = tf.shape(before)[0]
 
-        def block(start: tf.Tensor, state: State, logs: Any, repeated: Any) -> tuple:
+        def block(
+            start: tf.Tensor, state: State, logs: tf.Tensor, repeated: tf.Tensor
+        ) -> tuple[tf.Tensor, State, tf.Tensor, tf.Tensor]:
             ids, true = (part[:, start : start + BLOCK] for part in (before, after))
             states, state = _advance(model, ids, state)
             logs = tf.concat([logs, embedding(true, states)[:, :, 0]], axis=1)
@@ -230,7 +235,7 @@ def word_signatures(
     max_prompt: int,
     max_steps: int,
     **options: Any,
-) -> dict[str, Any]:
+) -> Functions:
     """Makes arguments of `zoo.serving.Served`: `generation`, `score`, and `words` of `others`.
 
     Args:
@@ -284,7 +289,7 @@ def word_signatures(
     return {"generation": generation, "score": score, "others": {"words": words}}
 
 
-def mixed(logs: Any, repeated: Any, weight: float) -> Any:
+def mixed(logs: tf.Tensor, repeated: tf.Tensor, weight: float) -> tf.Tensor:
     """Returns the log-probabilities of network and cache together.
 
     Args:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
+
+from zoo.assets import Json
+from zoo.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -32,14 +33,14 @@ class MaskedPooling(keras.layers.Layer):
 
     MODES = ("last", "mean", "max", "mean+max")
 
-    def __init__(self, mode: str = "max", **kwargs: Any) -> None:
+    def __init__(self, mode: str = "max", **kwargs: object) -> None:
         super().__init__(**kwargs)
         if mode not in self.MODES:
             raise ValueError(f"mode must be one of {', '.join(self.MODES)}; got {mode!r}.")
         self.mode = mode
         self.supports_masking = True
 
-    def call(self, inputs: Any, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         if mask is None:
             mask = ops.ones(ops.shape(inputs)[:2], dtype="bool")
         real = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)  # (batch, time, 1)
@@ -61,12 +62,12 @@ class MaskedPooling(keras.layers.Layer):
             pooled.append(ops.max(ops.where(ops.expand_dims(mask, -1), inputs, lowest), axis=1))
         return pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=-1)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
         return None  # there is no time axis any more
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         units = input_shape[-1]
         return (input_shape[0], 2 * units if self.mode == "mean+max" else units)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Json]:
         return {**super().get_config(), "mode": self.mode}
