@@ -91,10 +91,10 @@ del os, sys
 # have one.
 SHORT = """
 def shorten():
-    import keras
-
-    import zoo.serving.capabilities
+    import zoo.serving.capabilities  # before Keras: the import of TensorFlow is quiet then
     from zoo.training import distillation, fit
+
+    import keras
 
     def fewer(epochs):
         return epochs if epochs <= 2 else 1

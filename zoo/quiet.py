@@ -51,8 +51,13 @@ def silent_stderr() -> Iterator[None]:
 
 
 def _quietly(execute: Callable[[], None]) -> None:
-    with silent_stderr():
-        execute()
     import logging
+    import warnings
+
+    with silent_stderr(), warnings.catch_warnings():
+        # TensorFlow 2.20 beside protobuf 6, which tensorflow-metadata needs: it works. A notebook
+        # would show it.
+        warnings.filterwarnings("ignore", "Protobuf gencode version", UserWarning)
+        execute()
 
     logging.getLogger(_NAME).setLevel(logging.ERROR)

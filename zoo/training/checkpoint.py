@@ -99,7 +99,7 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
         files.atomic_write(kept) as temporary,
         open(temporary, "wb") as file,
     ):
-        arrays = {f"v{i}": value for i, value in enumerate(values)}
+        arrays: dict[str, Any] = {f"v{i}": value for i, value in enumerate(values)}
         arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
         np.savez(file, **arrays)
     written = files_in(folder)

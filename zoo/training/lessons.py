@@ -59,7 +59,8 @@ class Lesson:
         if not (folder / FILE).exists():
             with files.atomic_write(folder / FILE) as temporary, open(temporary, "wb") as file:
                 about = np.array(json.dumps([self.key, self.about]))
-                np.savez(file, about=about, **self.answers)
+                arrays: dict[str, Any] = {"about": about, **self.answers}
+                np.savez(file, **arrays)
 
 
 def check_teachers(
