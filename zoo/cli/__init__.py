@@ -201,7 +201,7 @@ def _brief(line: str) -> str:
 def _described(error: Exception) -> tuple[int, str]:
     """Returns the exit code and one line about an error, which is empty where none is due."""
     if isinstance(error, click.Abort):  # click makes it of KeyboardInterrupt and of EOFError
-        cause = error.__cause__
+        cause = error.__cause__ or error.__context__  # click 8.1.3 hides the cause
         if not isinstance(cause, EOFError):
             return 128 + getattr(cause, "signum", signal.SIGINT), ""
         error = cause
