@@ -10,6 +10,8 @@ pack` and `collect` take it as any other.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -33,19 +35,21 @@ SOURCES = {"ptb-lstm": "ptb"}  # all others: tfds
 
 
 def begin_run(name: str, path: Path, source: str, settings: dict[str, Any]) -> Run:
-    """Begins a run that has no step yet: its config, environment, data and assets.
+    """Begins a run: its config, environment, data and assets, and one step that does not count.
 
     Raises:
       UsageError: the folder holds another run, or a complete one.
       ZooError: the data are not available.
     """
+    if Run(path).complete:
+        raise UsageError(f"{path} is a complete run already. Choose another folder.")
     stop = threading.Event()
     stop.set()
-    try:
-        run = zoo.train(name, path, data=source, settings=settings, stop=stop, quiet=True)
-    except Interrupted:
-        return Run(path)
-    raise UsageError(f"{run.path} is a complete run already. Choose another folder.")
+    with contextlib.suppress(Interrupted):
+        zoo.train(
+            name, path, data=source, settings=settings, stop=stop, baselines=False, quiet=True
+        )
+    return Run(path)
 
 
 def finish_run(
@@ -79,14 +83,14 @@ def finish_run(
     notes = read_weights(folder / f"{name}.npz", model)
     settings = {**settings, "epochs": notes["epochs"]}
     config = override(recipe.config, settings)
-    run = begin_run(name, path, source, settings)
-    if run.read_assets() != learnt:
+    splits = load_splits(recipe, config, source)
+    if json.loads(json.dumps(recipe.prepare(config, splits.train))) != learnt:
         raise ZooError(
             f"{folder} was made of other data than {source}: what was learnt from them differs. "
             "Give --data the source that arrays.py has read, or write the arrays again."
         )
+    run = begin_run(name, path, source, settings)
     compile_model(recipe, config, assets, model, 1)  # steps of an epoch, which none follows
-    splits = load_splits(recipe, config, source)
     validation = recipe.batches(config, assets, splits.validation)
     strategy = model.distribute_strategy
     logs = model.evaluate(

@@ -21,7 +21,7 @@ def save_weights(path: Path, model: keras.Model, notes: dict[str, Any]) -> None:
     variables = model.trainable_variables
     arrays = {f"w{i:03d}": keras.ops.convert_to_numpy(v.value) for i, v in enumerate(variables)}
     names = [variable.path for variable in variables]
-    np.savez(path, allow_pickle=False, names=json.dumps(names), notes=json.dumps(notes), **arrays)
+    np.savez(path, names=json.dumps(names), notes=json.dumps(notes), **arrays)
 
 
 def read_weights(path: Path, model: keras.Model) -> dict[str, Any]:
