@@ -58,7 +58,7 @@ def keep_epoch(folder: Path, model: keras.Model, epoch: int, last: int) -> None:
       last: epochs whose weights are averaged in the end.
     """
     with files.atomic_write(_file(folder, epoch)) as temporary, open(temporary, "wb") as file:
-        np.savez(file, *_values(model.trainable_variables), allow_pickle=False)
+        np.savez(file, *_values(model.trainable_variables))
     _file(folder, epoch - last).unlink(missing_ok=True)
 
 

@@ -101,7 +101,7 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
     ):
         arrays = {f"v{i}": value for i, value in enumerate(values)}
         arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)
     written = files_in(folder)
     # One from later than this is damaged, or training would have gone on from it.
     good = [path for path in written if path <= kept]

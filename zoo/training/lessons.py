@@ -59,7 +59,7 @@ class Lesson:
         if not (folder / FILE).exists():
             with files.atomic_write(folder / FILE) as temporary, open(temporary, "wb") as file:
                 about = np.array(json.dumps([self.key, self.about]))
-                np.savez(file, allow_pickle=False, about=about, **self.answers)
+                np.savez(file, about=about, **self.answers)
 
 
 def check_teachers(
