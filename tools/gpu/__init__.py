@@ -7,5 +7,6 @@ Three steps share one folder of files. Only the one in the middle needs the GPU,
     python -m tools.gpu.finish NAME FOLDER RUN  TensorFlow: a run folder with these weights
 
 `arrays.py` and `finish.py` import no PyTorch; `batching.py` imports NumPy alone; all other modules
-run on the GPU machine, which needs NumPy, Keras, PyTorch and a copy of this repository, which is not installed there.
+run on the GPU machine. It needs NumPy, Keras, PyTorch and a copy of this repository; the package
+need not be installed.
 """

@@ -52,7 +52,8 @@ def train_teacher(
     """Trains the teacher; writes `teacher.npz` and its answers to all rows, `taught.npz`.
 
     An epoch has all labelled training rows and as many without a label as there are labelled ones,
-    drawn again each epoch. The validation split chooses the epoch, and between its weights and their mean.
+    drawn again each epoch. The validation split chooses the epoch, and between its weights and
+    their mean.
 
     Args:
       folder: with the files of `arrays.py` and `language-model.npz`.

@@ -6,8 +6,8 @@ python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
 
 To be run in the root of the repository. Each step reads what `arrays.py` and the steps above it
-have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for small
-networks and few rows.
+have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
+small networks and few rows.
 """
 
 from __future__ import annotations
