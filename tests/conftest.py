@@ -36,6 +36,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import_package(ROOT / "benchmarks")
 import_package(ROOT / "tests" / "support")
+import_package(ROOT / "tools")
 
 pytest_plugins = ["support.cli", "support.runs"]
 

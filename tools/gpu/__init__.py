@@ -1,0 +1,12 @@
+"""Trains networks of recipes on one NVIDIA GPU, by Keras' PyTorch backend.
+
+Three steps share one folder of files. Only the one in the middle needs the GPU, and no TensorFlow:
+
+    python -m tools.gpu.arrays FOLDER           TensorFlow: ids of words, networks as JSON
+    python -m tools.gpu.learn STEP FOLDER       PyTorch: weights
+    python -m tools.gpu.finish NAME FOLDER RUN  TensorFlow: a run folder with these weights
+
+`arrays.py` and `finish.py` import no PyTorch; `batching.py` imports NumPy alone; all other modules
+run on the GPU machine. It needs NumPy, Keras, PyTorch and a copy of this repository; the package
+need not be installed.
+"""

@@ -1,0 +1,144 @@
+"""Writes what training on a GPU needs, so that it needs no TensorFlow: ids and networks.
+
+python -m tools.gpu.arrays gpu
+python -m tools.gpu.arrays gpu --only words     # only what the language model of words needs
+
+`reviews.npz` holds the film reviews as ids (see `tools.gpu.batching.Reviews`), `words.npz` the Penn
+Treebank; `NAME.json` is the network of a recipe as Keras writes it, and `NAME.assets.json` what the
+recipe has learnt from the training split, by which `finish.py` sees that the data are the same. No
+test split is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import files
+from zoo.assets import Assets
+from zoo.config import Config, override
+from zoo.data import Splits
+from zoo.data.origin import parse_origin
+from zoo.recipe import Recipe
+from zoo.registry import get_recipe
+
+STUDENTS = ("imdb-simplernn", "imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru")
+WORDS = "ptb-lstm"
+# Settings of the networks that differ from those of the recipes.
+SETTINGS: dict[str, dict[str, Any]] = {WORDS: {"layers": 2}}
+TEACHER = {"units": 512, "embedding": 256}  # also those of the language model
+SAMPLED = {"sampled": 4_000}
+HELD_OUT = 1_000  # reviews without a label on which the language model is evaluated
+
+
+def load_splits(recipe: Recipe, config: Config, source: str) -> Splits:
+    """Returns the splits of a source of a recipe's data.
+
+    Raises:
+      ZooError: the data are not available.
+    """
+    dataset = recipe.data(config)
+    return dataset.load(parse_origin(source, dataset.keys))
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """Returns the settings of the network that is trained for a recipe."""
+    return SETTINGS.get(name, {})
+
+
+def write_network(
+    folder: Path, name: str, recipe: Recipe, settings: Mapping[str, Any], assets: Assets
+) -> None:
+    """Writes `NAME.json`, the network of a recipe with new weights."""
+    model = recipe.build(override(recipe.config, settings), assets)
+    files.write_text(folder / f"{name}.json", model.to_json())
+
+
+def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = TEACHER) -> None:
+    """Writes film reviews, the networks of the language model, of the teacher and of the students.
+
+    All share the words of the language model, but for the students, which know those of their
+    recipes: `reviews.npz` has a table from the former to the latter.
+
+    Args:
+      folder: to write to.
+      source: of `reviews-lm` and of `imdb-…`, such as `"tfds"`.
+      settings: of the language model and the teacher.
+    """
+    speaker, student = get_recipe("reviews-lm"), get_recipe(STUDENTS[0])
+    texts = load_splits(speaker, speaker.config, source)
+    rated = load_splits(student, student.config, source)
+    large = speaker.prepare(speaker.config, texts.train)
+    small = student.prepare(student.config, rated.train)
+    labelled = [*rated.train["text"], *rated.validation["text"]]
+    known = set(labelled)
+    rest = [text for text in texts.train["text"] if text not in known]
+    held_out = texts.validation["text"]
+    rows = large.encoder.rows([*labelled, *held_out, *rest])
+    labels = [*rated.train["label"], *rated.validation["label"]]
+    numbers = {word: number for number, word in enumerate(small["vocabulary"], 2)}
+    table = [0, 1, *(numbers.get(word, 1) for word in large["vocabulary"])]  # 1: unknown
+    print(
+        f"{len(labelled):,} reviews with a label, {len(rows) - len(labelled):,} without; "
+        f"the language model knows {np.count_nonzero(np.array(table) > 1):,} of the students' "
+        f"{len(numbers):,} words"
+    )
+    np.savez_compressed(
+        folder / "reviews.npz",
+        values=rows.values.astype("int32"),
+        lengths=rows.lengths.astype("int32"),
+        labels=np.array([small["labels"].index(label) for label in labels], "int32"),
+        trained=len(rated.train["text"]),
+        held_out=min(HELD_OUT, len(held_out)),
+        table=np.array(table, "int32"),
+    )
+    write_network(folder, "language-model", speaker, {**settings, **SAMPLED}, large)
+    classes = Assets({"vocabulary": large["vocabulary"], "labels": small["labels"]})
+    write_network(folder, "teacher", get_recipe("imdb-bilstm"), settings, classes)
+    for name in STUDENTS:
+        write_network(folder, name, get_recipe(name), settings_of(name), small)
+        files.write_json(folder / f"{name}.assets.json", small)
+
+
+def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = None) -> None:
+    """Writes the text of a language model of words and its network.
+
+    Args:
+      folder: to write to.
+      source: of `ptb-lstm`, such as `"ptb"`.
+      settings: of the network; None: as it is trained.
+    """
+    recipe = get_recipe(WORDS)
+    config = override(recipe.config, settings_of(WORDS) if settings is None else settings)
+    splits = load_splits(recipe, config, source)
+    assets = recipe.prepare(config, splits.train)
+    end = np.array([assets.encoder.end], "int32")  # a text begins as if behind a line break
+    texts = {"train": splits.train["text"], "validation": splits.validation["text"]}
+    ids = {
+        split: np.concatenate([end, *assets.encoder.rows(rows)]) for split, rows in texts.items()
+    }
+    np.savez_compressed(folder / "words.npz", train=ids["train"], validation=ids["validation"])
+    files.write_text(folder / f"{WORDS}.json", recipe.build(config, assets).to_json())
+    files.write_json(folder / f"{WORDS}.assets.json", assets)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="to write to")
+    parser.add_argument("--only", choices=["reviews", "words"], help="write only these")
+    parser.add_argument("--reviews", default="tfds", metavar="SOURCE", help="of film reviews")
+    parser.add_argument("--words", default="ptb", metavar="SOURCE", help="of running text")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    if given.only != "words":
+        write_reviews(given.folder, given.reviews)
+    if given.only != "reviews":
+        write_words(given.folder, given.words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Makes a run of weights that were trained elsewhere: begun, filled and evaluated by the engine.
+
+python -m tools.gpu.finish imdb-lstm gpu runs/imdb-lstm
+python -m tools.gpu.finish ptb-lstm gpu runs/ptb-lstm
+
+The folder then has all files of a run: test metrics, baselines, the card. `python -m benchmarks
+pack` and `collect` take it as any other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import zoo
+from tools.gpu.arrays import load_splits, settings_of
+from tools.gpu.weights import read_weights
+from zoo import files
+from zoo.config import override
+from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.registry import get_recipe
+from zoo.scores import Monitor
+from zoo.training import checkpoint
+from zoo.training.callbacks import Progress
+from zoo.training.finish import finish, wrap_up
+from zoo.training.optimizer import compile_model
+from zoo.training.replicas import distribute
+from zoo.training.run import Run
+
+SOURCES = {"ptb-lstm": "ptb"}  # all others: tfds
+
+
+def begin_run(name: str, path: Path, source: str, settings: dict[str, Any]) -> Run:
+    """Begins a run: its config, environment, data and assets, and one step that does not count.
+
+    Raises:
+      UsageError: the folder holds another run, or a complete one.
+      ZooError: the data are not available.
+    """
+    if Run(path).complete:
+        raise UsageError(f"{path} is a complete run already. Choose another folder.")
+    stop = threading.Event()
+    stop.set()
+    with contextlib.suppress(Interrupted):
+        zoo.train(
+            name, path, data=source, settings=settings, stop=stop, baselines=False, quiet=True
+        )
+    return Run(path)
+
+
+def finish_run(
+    name: str,
+    folder: Path,
+    path: Path,
+    source: str | None = None,
+    settings: dict[str, Any] | None = None,
+    baselines: bool = True,
+) -> Run:
+    """Gives a new run the weights of `NAME.npz` and evaluates it.
+
+    Args:
+      name: of the recipe.
+      folder: with the files of `arrays.py` and `learn.py`.
+      path: the run folder.
+      source: of the data; None: the one that `arrays.py` reads if nothing else is asked for.
+      settings: of the network; None: as `arrays.py` writes it.
+      baselines: whether the recipe's baselines are fitted too.
+
+    Raises:
+      UsageError: the folder holds another run, or a complete one.
+      ZooError: the data are not those of `arrays.py`, or not available.
+    """
+    recipe, source = get_recipe(name), source or SOURCES.get(name, "tfds")
+    settings = settings_of(name) if settings is None else settings
+    learnt = files.read_object(folder / f"{name}.assets.json")
+    config = override(recipe.config, settings)
+    assets = recipe.assets(config, learnt)
+    model = recipe.build(config, assets)
+    notes = read_weights(folder / f"{name}.npz", model)
+    settings = {**settings, "epochs": notes["epochs"]}
+    config = override(recipe.config, settings)
+    splits = load_splits(recipe, config, source)
+    if json.loads(json.dumps(recipe.prepare(config, splits.train))) != learnt:
+        raise ZooError(
+            f"{folder} was made of other data than {source}: what was learnt from them differs. "
+            "Give --data the source that arrays.py has read, or write the arrays again."
+        )
+    run = begin_run(name, path, source, settings)
+    compile_model(recipe, config, assets, model, 1)  # steps of an epoch, which none follows
+    validation = recipe.batches(config, assets, splits.validation)
+    strategy = model.distribute_strategy
+    logs = model.evaluate(
+        distribute(validation, validation.sorted_order(), strategy), return_dict=True, verbose=0
+    )
+    state = ended(recipe.monitor_of(config), notes, logs)
+    score = f"{state.best:.4f}; by the batches of PyTorch {notes['best']:.4f}"
+    print(f"{name}, {recipe.monitor_of(config).name}: {score}")
+    for file in ("model-best.keras", "model-last.keras"):  # no others are kept
+        with files.atomic_write(run.path / file) as temporary:
+            model.save(temporary)
+    run.write_history(state.history)
+    if "teaching" in notes:
+        data = files.read_object(run.path / "data.json")
+        files.write_json(run.path / "data.json", {**data, "teaching": notes["teaching"]})
+    progress = Progress(config.epochs, 0)
+    finish(recipe, config, run, splits, state, baselines, progress)
+    how = f"trained by PyTorch on one {notes['device']} in {notes['seconds']:,} s"
+    files.write_json(run.path / "metrics.json", {**run.metrics, "weights": how})
+    (run.path / "card.md").unlink(missing_ok=True)  # which does not say so yet
+    wrap_up(run, recipe)
+    return run
+
+
+def ended(monitor: Monitor, notes: dict[str, Any], logs: dict[str, float]) -> checkpoint.State:
+    """Returns where training ended.
+
+    Args:
+      monitor: of the run.
+      notes: of the weights; `history` has a row for each epoch in which the monitor was measured.
+      logs: what the engine measures of the weights on the validation split.
+    """
+    history = notes["history"]
+    pick = min if monitor.better == "lower" else max
+    best = pick(history, key=lambda row: row[monitor.name])
+    return checkpoint.State(
+        epoch=history[-1]["epoch"],
+        best=logs[monitor.name.removeprefix("val_")],
+        best_epoch=best["epoch"],
+        history=history,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="of the recipe, such as imdb-lstm")
+    parser.add_argument("folder", type=Path, help="with the files of arrays.py and learn.py")
+    parser.add_argument("run", type=Path, help="a new folder")
+    parser.add_argument("--data", metavar="SOURCE", help="ptb for ptb-lstm, otherwise tfds")
+    given = parser.parse_args()
+    try:
+        finish_run(given.name, given.folder, given.run, given.data)
+    except ZooError as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

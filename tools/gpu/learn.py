@@ -1,0 +1,73 @@
+"""Trains on a GPU by Keras' PyTorch backend; needs neither TensorFlow nor an installed package.
+
+python -m tools.gpu.learn language-model gpu
+python -m tools.gpu.learn teacher gpu
+python -m tools.gpu.learn student gpu imdb-lstm
+python -m tools.gpu.learn words gpu
+
+To be run in the root of the repository. Each step reads what `arrays.py` and the steps above it
+have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
+small networks and few rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+
+def parse() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    steps = parser.add_subparsers(dest="step", required=True)
+
+    def add(name: str, text: str, epochs: int | None) -> argparse.ArgumentParser:
+        step = steps.add_parser(name, help=text, description=text)
+        step.add_argument("folder", type=Path, help="with the files of arrays.py")
+        step.add_argument("--epochs", type=int, default=epochs, help="passes over the data")
+        step.add_argument("--seed", type=int, default=0, help="of weights, dropout and batches")
+        return step
+
+    step = add("language-model", "Trains a language model of film reviews.", 4)
+    step.add_argument("--tokens", type=int, default=51_200, help="words of a batch, at most")
+    step = add("teacher", "Trains the teacher, and has it answer all reviews.", 6)
+    step.add_argument("--tokens", type=int, default=65_536, help="words of a batch, at most")
+    step.add_argument("--words", type=int, default=400, help="of a review, at most")
+    step.add_argument(
+        "--epsilon", type=float, default=5.0, help="perturbation, in deviations of word vectors"
+    )
+    step = add("student", "Trains a student (5 or 6 epochs, if not given).", None)
+    step.add_argument("name", help="of the recipe whose network learns, such as imdb-lstm")
+    step = add("words", "Trains a language model of words.", 59)
+    step.add_argument("--batch-size", type=int, default=64, help="streams side by side")
+    step.add_argument("--window", type=int, default=35, help="words that are learnt from together")
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = vars(parse())
+    step = given.pop("step")
+    os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
+    if step == "language-model":
+        from tools.gpu.language_model import train_language_model
+
+        train_language_model(**given)
+    elif step == "teacher":
+        from tools.gpu.classifier import train_teacher
+
+        train_teacher(**given)
+    elif step == "student":
+        from tools.gpu.student import STUDENTS, train_student
+
+        if given["name"] not in STUDENTS:
+            raise SystemExit(f"No student is called {given['name']}: {', '.join(STUDENTS)}.")
+        train_student(**given)
+    else:
+        from tools.gpu.words import train_words
+
+        train_words(**given)
+
+
+if __name__ == "__main__":
+    main()

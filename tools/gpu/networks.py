@@ -1,0 +1,234 @@
+"""Networks of recipes under PyTorch: reading, one training step, mean weights. No TensorFlow."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from keras import layers
+
+import recipes.writing.word_layers  # noqa: F401  # registers layers with Keras
+import zoo.layers  # noqa: F401  # registers layers with Keras
+
+if keras.backend.backend() != "torch":
+    raise ImportError(
+        f"Keras runs on {keras.backend.backend()}. Set KERAS_BACKEND=torch before it is imported."
+    )
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+# TF32 for products of float32 matrices, as TensorFlow does by default.
+torch.set_float32_matmul_precision("high")
+torch.backends.cudnn.allow_tf32 = True
+
+RECURRENT = (layers.LSTM, layers.GRU)  # those for which cuDNN has a kernel in Keras
+_begun = time.monotonic()
+
+
+def log(line: str) -> None:
+    """Prints a line with the seconds since the start."""
+    print(f"[{time.monotonic() - _begun:7.1f}] {line}", flush=True)
+
+
+def device_name() -> str:
+    """Returns what the network runs on, for people."""
+    return torch.cuda.get_device_name() if DEVICE == "cuda" else "a CPU"
+
+
+def read_network(path: Path) -> keras.Model:
+    """Reads a network that `arrays.py` wrote, with new weights.
+
+    Its bidirectional layers are called without a mask: rows of a batch are of one length, so that
+    the mask changes nothing, and with a mask Keras would not use cuDNN.
+    """
+
+    def call(layer: keras.Operation, *arguments: Any, **options: Any) -> Any:
+        if isinstance(layer, layers.Bidirectional):
+            options["mask"] = None
+        return layer(*arguments, **options)
+
+    model = keras.models.model_from_json(path.read_text(encoding="utf-8"))
+    return keras.models.clone_model(model, call_function=call)
+
+
+def tensor(array: np.ndarray) -> torch.Tensor:
+    """Returns a tensor with the values of an array, on the device."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(DEVICE)
+
+
+def parameters(model: keras.Model) -> list[torch.Tensor]:
+    """Returns the trainable tensors of a network themselves, in Keras' order."""
+    return [variable.value for variable in model.trainable_variables]
+
+
+def copy_weights(model: keras.Model) -> list[torch.Tensor]:
+    """Returns a copy of the trainable tensors."""
+    return [each.detach().clone() for each in parameters(model)]
+
+
+def set_weights(model: keras.Model, values: Iterable[torch.Tensor]) -> None:
+    """Gives a network the values that `copy_weights` returned."""
+    with torch.no_grad():
+        for each, value in zip(parameters(model), values, strict=True):
+            each.copy_(value)
+
+
+class MeanWeights:
+    """The exponential mean of weights over steps (B. Polyak, A. Juditsky 1992).
+
+    In the first steps the momentum is lower: (1 + steps) / (10 + steps).
+    """
+
+    def __init__(self, model: keras.Model, momentum: float = 0.998) -> None:
+        self.model, self.momentum, self.steps = model, momentum, 0
+        self.values = copy_weights(model)
+
+    def update(self) -> None:
+        """Takes the weights of a step."""
+        self.steps += 1
+        momentum = min(self.momentum, (1 + self.steps) / (10 + self.steps))
+        for mean, value in zip(self.values, parameters(self.model), strict=True):
+            mean.lerp_(value.detach(), 1 - momentum)
+
+
+def learning_rate(
+    step: int, total: int, peak: float, warmup: float = 0.05, lowest: float = 0.02
+) -> float:
+    """Returns Adam's step size: a linear warm-up, then half a cosine.
+
+    Args:
+      step: from 0.
+      total: steps of all epochs.
+      peak: the largest step size.
+      warmup: share of the steps in which it rises.
+      lowest: the last step size, as a share of the largest.
+    """
+    rising = warmup * total
+    if step < rising:
+        return peak * (step + 1) / rising
+    done = (step - rising) / max(1, total - rising)
+    return peak * (lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class Trainer:
+    """Adam with Keras' epsilon, the norm of all gradients clipped, and a scheduled step size.
+
+    Args:
+      model: built.
+      steps: of all epochs.
+      peak: the largest step size.
+      clip: of the global norm of gradients.
+      warmup: share of the steps in which the step size rises.
+
+    Attributes:
+      rate: the step size of the last step.
+    """
+
+    def __init__(
+        self, model: keras.Model, steps: int, peak: float, clip: float = 1.0, warmup: float = 0.05
+    ) -> None:
+        self.model, self.steps, self.peak, self.clip, self.warmup = model, steps, peak, clip, warmup
+        self.adam = torch.optim.Adam(parameters(model), eps=1e-7, fused=DEVICE == "cuda")
+        self.done, self.rate = 0, 0.0
+
+    def step(self, loss: torch.Tensor, recurrent: int) -> None:
+        """Lowers a loss by one step.
+
+        Args:
+          loss: a scalar.
+          recurrent: calls of recurrent layers that it came through, at least.
+
+        Raises:
+          RuntimeError: on a GPU, some of them did not use cuDNN.
+        """
+        if DEVICE == "cuda":
+            require_cudnn(loss, recurrent)
+        self.rate = learning_rate(self.done, self.steps, self.peak, self.warmup)
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters(self.model), self.clip, foreach=True)
+        self.adam.step()
+        self.done += 1
+
+
+def recurrent_layers(model: keras.Model) -> int:
+    """Returns how many layers of a network have a kernel in cuDNN; a bidirectional one is one."""
+    inner = (getattr(layer, "forward_layer", layer) for layer in model.layers)
+    return sum(isinstance(layer, RECURRENT) for layer in inner)
+
+
+def require_cudnn(loss: torch.Tensor, count: int) -> None:
+    """Makes sure that a loss came through cuDNN's recurrent kernels.
+
+    Where cuDNN fails, Keras 3.15 computes an LSTM and a GRU by a loop over time, and says nothing:
+    `use_cudnn=True` does not change that, and training would take many times longer. What PyTorch
+    has recorded for the gradient shows it, in each step, without a private name of Keras.
+
+    Raises:
+      RuntimeError: fewer than `count` calls are found.
+    """
+    found = sum("CudnnRnn" in name for name in operations(loss)) if count else 0
+    if found < count:
+        raise RuntimeError(
+            f"{found} of {count} recurrent layers used cuDNN, the others a loop over time. Use "
+            "releases of PyTorch and Keras whose LSTM and GRU run by cuDNN on this GPU."
+        )
+
+
+def operations(loss: torch.Tensor) -> list[str]:
+    """Returns the names of the operations that PyTorch would differentiate."""
+    waiting, seen, names = [loss.grad_fn], {None}, []
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            names.append(node.name())
+            waiting += [other for other, _ in node.next_functions]
+    return names
+
+
+class Best:
+    """The best weights of a training, of single steps or of their mean.
+
+    Args:
+      model: that is trained.
+      higher: whether a higher score is better.
+
+    Attributes:
+      score: the best so far, of equal ones the first; not a number before the first.
+      weights: which have it.
+    """
+
+    def __init__(self, model: keras.Model, *, higher: bool) -> None:
+        self.model, self.higher = model, higher
+        self.score = math.nan
+        self.weights: list[torch.Tensor] = []
+
+    def observe(self, mean: MeanWeights, measure: Callable[[], float]) -> tuple[float, float]:
+        """Scores the weights of the last step and their mean; the former stay in the network.
+
+        Args:
+          mean: of the weights of this network.
+          measure: scores the network as it is.
+
+        Returns:
+          The scores of both.
+        """
+        now = copy_weights(self.model)
+        last = self._keep(measure())
+        set_weights(self.model, mean.values)
+        averaged = self._keep(measure())
+        set_weights(self.model, now)
+        return last, averaged
+
+    def _keep(self, score: float) -> float:
+        if not self.weights or (score > self.score if self.higher else score < self.score):
+            self.score, self.weights = score, copy_weights(self.model)
+        return score

@@ -1,0 +1,198 @@
+"""A language model of words with the network of `ptb-lstm`, with a faster forward pass.
+
+The network carries its states in variables. Here they are passed from window to window, and its
+LSTMs are called as `torch.lstm`, whose weights are dropped before. A test compares both passes.
+See `recipes/words.py` for the sources.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from torch.nn import functional
+
+from tools.gpu.batching import streams
+from tools.gpu.networks import (
+    DEVICE,
+    Best,
+    MeanWeights,
+    Trainer,
+    device_name,
+    log,
+    parameters,
+    read_network,
+    set_weights,
+    tensor,
+)
+from tools.gpu.weights import save_weights
+
+IMPOSSIBLE = -1e9  # logit of padding, which is never predicted: as in the recipe's network
+# Keras keeps the weights of a layer apart and transposed; cuDNN copies them to one piece of memory.
+NOT_ONE_PIECE = "RNN module weights are not part of single contiguous chunk"
+
+State = tuple[torch.Tensor, torch.Tensor]  # h and c of a layer, float32 (1, streams, units)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dropout:
+    """Shares that are hidden in training: settings of `ptb-lstm`.
+
+    Attributes:
+      word: of the vocabulary, in a step.
+      input: of the numbers of word vectors, in a window.
+      output: of states, in a window.
+      weight: of the weights between states, in a step.
+    """
+
+    word: float = 0.1
+    input: float = 0.5
+    output: float = 0.5
+    weight: float = 0.4
+
+
+def hidden(values: torch.Tensor, share: float, shape: tuple[int, ...]) -> torch.Tensor:
+    """Hides a share of values, by one mask of a shape that fits; others grow to keep the sum."""
+    kept = torch.empty(shape, device=values.device).bernoulli_(1 - share)
+    return values * kept / (1 - share)
+
+
+def forward(
+    weights: Sequence[torch.Tensor],
+    ids: torch.Tensor,
+    following: torch.Tensor,
+    states: Sequence[State],
+    dropout: Dropout | None = None,
+) -> tuple[torch.Tensor, list[State]]:
+    """Reads a window.
+
+    Args:
+      weights: of the network, in Keras' order: vectors, softmax bias; kernel, recurrent kernel and
+        bias of each LSTM; kernel and bias of the projection.
+      ids, following: int `(streams, time)`, words and the word after each.
+      states: of each LSTM, in which the window begins.
+      dropout: in training; None for none.
+
+    Returns:
+      The mean of -log p(following), in nats, and the states in which the window ends, constants
+      to gradients.
+    """
+    table, softmax_bias, *inner, projection, projection_bias = weights
+    seen = hidden(table, dropout.word, (len(table), 1)) if dropout else table
+    x = functional.embedding(ids, seen)
+
+    def locked(x: torch.Tensor, share: float) -> torch.Tensor:  # the same at all steps
+        return hidden(x, share, (x.shape[0], 1, x.shape[2]))
+
+    if dropout:
+        x = locked(x, dropout.input)
+    ends = []
+    for number, state in enumerate(states):
+        kernel, recurrent, bias = inner[3 * number : 3 * number + 3]
+        if dropout:
+            recurrent = functional.dropout(recurrent, dropout.weight)
+        # Keras' gates have PyTorch's order (i, f, c, o), its matrices are transposed, and it has
+        # one bias in place of two.
+        own = [kernel.T.contiguous(), recurrent.T.contiguous(), bias, torch.zeros_like(bias)]
+        x, h, c = torch.lstm(x, state, own, True, 1, 0.0, dropout is not None, False, True)
+        ends.append((h.detach(), c.detach()))
+        if dropout:
+            x = locked(x, dropout.output)
+    x = x @ projection + projection_bias
+    logits = x.reshape(-1, x.shape[-1]) @ table.T + softmax_bias
+    logits[:, 0] = IMPOSSIBLE
+    return functional.cross_entropy(logits, following.reshape(-1)), ends
+
+
+def train_words(
+    folder: Path, epochs: int = 59, batch_size: int = 64, window: int = 35, seed: int = 0
+) -> dict[str, Any]:
+    """Trains the language model of words and writes `ptb-lstm.npz`.
+
+    Each epoch begins elsewhere in the text. The validation split chooses the epoch, and between its
+    weights and their mean; it is read in the first epoch, in each fourth, and in the last.
+
+    Args:
+      folder: with the files of `arrays.py`.
+      epochs: passes over the text, for which the step size is scheduled.
+      batch_size: streams that are read side by side.
+      window: words that are learnt from together.
+      seed: of weights, dropout and the places where epochs begin.
+
+    Returns:
+      The notes of the file: `epochs`, `seconds`, `device`, `best` (nats a word on the validation
+      split) and `history`, the rows of `history.csv`.
+    """
+    begun = time.monotonic()
+    keras.utils.set_random_seed(seed)
+    warnings.filterwarnings("ignore", NOT_ONE_PIECE)
+    with np.load(folder / "words.npz") as file:
+        train, validation = (file[name].astype("int64") for name in ("train", "validation"))
+    model = read_network(folder / "ptb-lstm.json")
+    weights = parameters(model)
+    depth = (len(weights) - 4) // 3
+    shape = (1, batch_size, weights[3].shape[0])
+    size = (len(train) - 1) // batch_size
+    places = range(0, size, window)
+    trainer = Trainer(model, epochs * len(places), 2e-3, clip=0.5, warmup=0.02)
+    mean, best = MeanWeights(model), Best(model, higher=False)
+    log(f"ptb-lstm: {model.count_params():,} parameters, {len(places):,} steps an epoch")
+
+    def empty() -> list[State]:
+        return [(torch.zeros(shape, device=DEVICE),) * 2 for _ in range(depth)]
+
+    def held_out() -> float:
+        ids, following = map(tensor, streams(validation, batch_size))
+        states, total = empty(), 0.0
+        with torch.no_grad():
+            for at in range(0, ids.shape[1], window):
+                x, y = (each[:, at : at + window] for each in (ids, following))
+                loss, states = forward(weights, x, y, states)
+                total += float(loss) * x.numel()
+        return total / ids.numel()
+
+    history: list[dict[str, float]] = []
+    for epoch in range(1, epochs + 1):
+        shift = int(np.random.default_rng([seed, epoch - 1]).integers(len(train) - 1))
+        ids, following = map(tensor, streams(np.roll(train, -shift), batch_size))
+        states, total = empty(), torch.zeros((), device=DEVICE)
+        for at in places:
+            x, y = (each[:, at : at + window] for each in (ids, following))
+            loss, states = forward(weights, x, y, states, Dropout())
+            trainer.step(loss, depth)
+            mean.update()
+            total += loss.detach()
+        if epoch not in (1, epochs) and epoch % 4:
+            continue
+        scores = best.observe(mean, held_out)
+        history.append(
+            {
+                "epoch": epoch,
+                "learning_rate": trainer.rate,
+                "loss": float(total) / len(places),
+                "val_loss": min(scores),
+            }
+        )
+        log(
+            f"epoch {epoch} of {epochs}: loss {history[-1]['loss']:.3f}; perplexity of the "
+            f"validation split {math.exp(scores[0]):.2f}, of the mean of weights "
+            f"{math.exp(scores[1]):.2f}"
+        )
+    set_weights(model, best.weights)
+    notes = {
+        "history": history,
+        "best": best.score,
+        "epochs": epochs,
+        "seconds": round(time.monotonic() - begun),
+        "device": device_name(),
+    }
+    save_weights(folder / "ptb-lstm.npz", model, notes)
+    return notes
