@@ -25,6 +25,7 @@ import tensorflow as tf
 from keras import ops
 
 from recipes.classifying.targets import class_probabilities
+from zoo.tensors import Tensor
 from zoo.training.train_step import LayerOutput
 
 if TYPE_CHECKING:
@@ -137,14 +138,24 @@ def keep_normalised(embedding: keras.layers.Embedding, counts: Sequence[int]) ->
       embedding: built.
       counts: how often the training texts have each word.
     """
-    shares = np.array(counts, "float32")[:, None] / max(1, sum(counts))
-
-    def normalised(vectors: tf.Tensor) -> tf.Tensor:
-        vectors, weight = ops.convert_to_tensor(vectors), ops.convert_to_tensor(shares)
-        centred = vectors - ops.sum(weight * vectors, axis=0)
-        variance = ops.sum(weight * ops.square(centred), axis=0)
-        return centred / ops.sqrt(ops.maximum(variance, 1e-12))
-
+    normalised = Normalised(counts)
     table = embedding.embeddings
     table.constraint = normalised  # of the variable, so that files of the network do not name it
     table.assign(normalised(table))
+
+
+class Normalised(keras.constraints.Constraint):
+    """Word vectors, float `(words, size)`, shifted and scaled to mean 0 and variance 1.
+
+    Args:
+      counts: how often the training texts have each word.
+    """
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        self.shares = np.array(counts, "float32")[:, None] / max(1, sum(counts))
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        vectors, weight = ops.convert_to_tensor(vectors), ops.convert_to_tensor(self.shares)
+        centred = vectors - ops.sum(weight * vectors, axis=0)
+        variance = ops.sum(weight * ops.square(centred), axis=0)
+        return centred / ops.sqrt(ops.maximum(variance, 1e-12))

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError, first_line
+from zoo.quiet import silent_stderr
 from zoo.serving.portable.carried import refuse_state
 
 
@@ -56,7 +57,8 @@ def convert(
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     try:
-        return bytes(converter.convert())
+        with silent_stderr():  # the converter of TensorFlow 2.20 logs whatever the level is
+            return bytes(converter.convert())
     except Exception as error:  # of a type that is TensorFlow's own
         raise ZooError(
             f"LiteRT cannot hold this network: {first_line(error)} Use another format."
