@@ -187,8 +187,8 @@ for name in ["language-model", "teacher", *names]:
         answers[name] = model(networks.tensor(ids), training=False).cpu().numpy()
 
 # The faster forward pass answers what the network does, window after window.
-model = networks.read_network(folder / "ptb-lstm.json")
-read_weights(folder / "ptb-lstm.npz", model)
+model = networks.read_network(folder / "ptb-deep-lstm.json")
+read_weights(folder / "ptb-deep-lstm.npz", model)
 weights, states = networks.parameters(model), [(torch.zeros(1, 3, 5),) * 2] * 2
 stream = torch.arange(3, dtype=torch.int32)
 with torch.no_grad():

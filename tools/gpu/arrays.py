@@ -27,9 +27,7 @@ from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 
 STUDENTS = ("imdb-simplernn", "imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru")
-WORDS = "ptb-lstm"
-# Settings of the networks that differ from those of the recipes.
-SETTINGS: dict[str, dict[str, Any]] = {WORDS: {"layers": 2}}
+WORDS = "ptb-deep-lstm"
 TEACHER = {"units": 512, "embedding": 256}  # also those of the language model
 SAMPLED = {"sampled": 4_000}
 HELD_OUT = 1_000  # reviews without a label on which the language model is evaluated
@@ -43,11 +41,6 @@ def load_splits(recipe: Recipe, config: Config, source: str) -> Splits:
     """
     dataset = recipe.data(config)
     return dataset.load(parse_origin(source, dataset.keys))
-
-
-def settings_of(name: str) -> dict[str, Any]:
-    """Returns the settings of the network that is trained for a recipe."""
-    return SETTINGS.get(name, {})
 
 
 def write_network(
@@ -100,7 +93,7 @@ def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = TEACH
     classes = Assets({"vocabulary": large["vocabulary"], "labels": small["labels"]})
     write_network(folder, "teacher", get_recipe("imdb-bilstm"), settings, classes)
     for name in STUDENTS:
-        write_network(folder, name, get_recipe(name), settings_of(name), small)
+        write_network(folder, name, get_recipe(name), {}, small)
         files.write_json(folder / f"{name}.assets.json", small)
 
 
@@ -109,11 +102,11 @@ def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = 
 
     Args:
       folder: to write to.
-      source: of `ptb-lstm`, such as `"ptb"`.
+      source: of `ptb-deep-lstm`, such as `"ptb"`.
       settings: of the network; None: as it is trained.
     """
     recipe = get_recipe(WORDS)
-    config = override(recipe.config, settings_of(WORDS) if settings is None else settings)
+    config = override(recipe.config, settings or {})
     splits = load_splits(recipe, config, source)
     assets = recipe.prepare(config, splits.train)
     end = np.array([assets.encoder.end], "int32")  # a text begins as if behind a line break

@@ -1,7 +1,7 @@
 """Makes a run of weights that were trained elsewhere: begun, filled and evaluated by the engine.
 
 python -m tools.gpu.finish imdb-lstm gpu runs/imdb-lstm
-python -m tools.gpu.finish ptb-lstm gpu runs/ptb-lstm
+python -m tools.gpu.finish ptb-deep-lstm gpu runs/ptb-deep-lstm
 
 The folder then has all files of a run: test metrics, baselines, the card. `python -m benchmarks
 pack` and `collect` take it as any other.
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from tools.gpu.arrays import load_splits, settings_of
+from tools.gpu.arrays import load_splits
 from tools.gpu.weights import read_weights
 from zoo import files
 from zoo.config import override
@@ -31,7 +31,7 @@ from zoo.training.optimizer import compile_model
 from zoo.training.replicas import distribute
 from zoo.training.run import Run
 
-SOURCES = {"ptb-lstm": "ptb"}  # all others: tfds
+SOURCES = {"ptb-deep-lstm": "ptb"}  # all others: tfds
 
 
 def begin_run(name: str, path: Path, source: str, settings: dict[str, Any]) -> Run:
@@ -67,7 +67,7 @@ def finish_run(
       folder: with the files of `arrays.py` and `learn.py`.
       path: the run folder.
       source: of the data; None: the one that `arrays.py` reads if nothing else is asked for.
-      settings: of the network; None: as `arrays.py` writes it.
+      settings: of the network; None: those of the recipe.
       baselines: whether the recipe's baselines are fitted too.
 
     Raises:
@@ -75,7 +75,7 @@ def finish_run(
       ZooError: the data are not those of `arrays.py`, or not available.
     """
     recipe, source = get_recipe(name), source or SOURCES.get(name, "tfds")
-    settings = settings_of(name) if settings is None else settings
+    settings = settings or {}
     learnt = files.read_object(folder / f"{name}.assets.json")
     config = override(recipe.config, settings)
     assets = recipe.assets(config, learnt)
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("name", help="of the recipe, such as imdb-lstm")
     parser.add_argument("folder", type=Path, help="with the files of arrays.py and learn.py")
     parser.add_argument("run", type=Path, help="a new folder")
-    parser.add_argument("--data", metavar="SOURCE", help="ptb for ptb-lstm, otherwise tfds")
+    parser.add_argument("--data", metavar="SOURCE", help="ptb for ptb-deep-lstm, otherwise tfds")
     given = parser.parse_args()
     try:
         finish_run(given.name, given.folder, given.run, given.data)

@@ -1,4 +1,4 @@
-"""A language model of words with the network of `ptb-lstm`, with a faster forward pass.
+"""A language model of words with the network of `ptb-deep-lstm`, with a faster forward pass.
 
 The network carries its states in variables. Here they are passed from window to window, and its
 LSTMs are called as `torch.lstm`, whose weights are dropped before. A test compares both passes.
@@ -44,7 +44,7 @@ State = tuple[torch.Tensor, torch.Tensor]  # h and c of a layer, float32 (1, str
 
 @dataclasses.dataclass(frozen=True)
 class Dropout:
-    """Shares that are hidden in training: settings of `ptb-lstm`.
+    """Shares that are hidden in training: settings of `ptb-deep-lstm`.
 
     Attributes:
       word: of the vocabulary, in a step.
@@ -115,7 +115,7 @@ def forward(
 def train_words(
     folder: Path, epochs: int = 59, batch_size: int = 64, window: int = 35, seed: int = 0
 ) -> dict[str, Any]:
-    """Trains the language model of words and writes `ptb-lstm.npz`.
+    """Trains the language model of words and writes `ptb-deep-lstm.npz`.
 
     Each epoch begins elsewhere in the text. The validation split chooses the epoch, and between its
     weights and their mean; it is read in the first epoch, in each fourth, and in the last.
@@ -136,7 +136,7 @@ def train_words(
     warnings.filterwarnings("ignore", NOT_ONE_PIECE)
     with np.load(folder / "words.npz") as file:
         train, validation = (file[name].astype("int64") for name in ("train", "validation"))
-    model = read_network(folder / "ptb-lstm.json")
+    model = read_network(folder / "ptb-deep-lstm.json")
     weights = parameters(model)
     depth = (len(weights) - 4) // 3
     shape = (1, batch_size, weights[3].shape[0])
@@ -144,7 +144,7 @@ def train_words(
     places = range(0, size, window)
     trainer = Trainer(model, epochs * len(places), 2e-3, clip=0.5, warmup=0.02)
     mean, best = MeanWeights(model), Best(model, higher=False)
-    log(f"ptb-lstm: {model.count_params():,} parameters, {len(places):,} steps an epoch")
+    log(f"ptb-deep-lstm: {model.count_params():,} parameters, {len(places):,} steps an epoch")
 
     def empty() -> list[State]:
         return [(torch.zeros(shape, device=DEVICE),) * 2 for _ in range(depth)]
@@ -194,5 +194,5 @@ def train_words(
         "seconds": round(time.monotonic() - begun),
         "device": device_name(),
     }
-    save_weights(folder / "ptb-lstm.npz", model, notes)
+    save_weights(folder / "ptb-deep-lstm.npz", model, notes)
     return notes
