@@ -38,6 +38,7 @@ SEEN = {
     "digits-gru": "what `digits-gru` does for voices that were never heard, by those held out",
 }
 MARK = "†"  # beside their scores
+TAUGHT = "‡"  # beside networks that learned from teachers
 
 # Why a row has no interval: `python -m benchmarks intervals` asks a model once more.
 NOT_KEPT = "– (weights not kept)"
@@ -219,7 +220,11 @@ def render_table(directory: str | Path = "results") -> str:
         group.sort(key=lambda row: first * row["score"])
         # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
         best = max([*(row["score"] for row in group), *baselines.values()])
-        lines += [_score_row(result, best, _differences(result, group)) for result in group]
+        # Where some networks of the data have word vectors, each says whether it has.
+        vectors = any(row["config"].get("vectors", "none") != "none" for row in group)
+        lines += [
+            _score_row(result, best, _differences(result, group, vectors)) for result in group
+        ]
         lines += [
             f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} "
             f"| {_range(ranges.get(name), best, metric, missing=NOT_AGAIN)} | | | |"
@@ -228,6 +233,7 @@ def render_table(directory: str | Path = "results") -> str:
     machines = sorted({_machine(result["environment"]) for result in scores})
     lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
     lines += _seen_line(scores)
+    lines += _taught_line(scores)
     lines += [_overlaps_line(result) for result in results if result["kind"] == "overlaps"]
     lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
     lines += [_settings_line(result) for result in results if result["kind"] == "settings"]
@@ -347,7 +353,7 @@ def render_models(directory: str | Path = "results") -> str:
         if "with word vectors" in published and result["config"].get("vectors") == "none":
             published = ""
         lines.append(
-            f"| `{name}` | {result['data']['title']} "
+            f"| `{name}`{_taught(result)} | {result['data']['title']} "
             f"| {metric.replace('_', ' ')} {'↑' if up else '↓'} "
             f"| {_number(result['score'], scale, metric)}{_mark(name)} "
             f"| {_range(_interval(result), scale, metric, kind=False)} | {beside} | {published} "
@@ -377,10 +383,17 @@ def _best_baseline(result: dict[str, Any]) -> tuple[str, float] | None:
     return choose(result["baseline"].items(), key=lambda item: item[1], default=None)
 
 
-def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
+def _differences(
+    result: dict[str, Any], others: Sequence[dict[str, Any]], vectors: bool = False
+) -> str:
     """Returns the settings by which runs of the same recipe differ, as `, key=value`.
 
     An earlier file lacks newer settings: it has their defaults.
+
+    Args:
+      result: a row of the table.
+      others: all rows of its data.
+      vectors: whether to name the word vectors in any case.
     """
     from zoo.registry import recipes
 
@@ -391,16 +404,15 @@ def _differences(result: dict[str, Any], others: Sequence[dict[str, Any]]) -> st
         f", {key}={value}"
         for key, value in result["config"].items()
         if any(config.get(key, getattr(defaults, key, value)) != value for config in configs)
+        or (vectors and key == "vectors")
     )
 
 
 def _score_row(result: dict[str, Any], best: float, different: str) -> str:
     metrics, metric = result["metrics"], result["metric"]
-    vectors = result["config"].get("vectors")
-    if vectors and "vectors=" not in different:
-        different = f", vectors={vectors}{different}"
     return (
-        f"| `{result['recipe']}`{different} | {result['data']['title']} | {metric} "
+        f"| `{result['recipe']}`{_taught(result)}{different} "
+        f"| {result['data']['title']} | {metric} "
         f"| **{_number(result['score'], best, metric)}**{_mark(result['recipe'])} "
         f"| {_range(_interval(result), best, metric, missing=_missing(result))} "
         f"| {_against(result)} "
@@ -477,6 +489,30 @@ def _missing(result: dict[str, Any]) -> str:
 
 def _mark(recipe: str) -> str:
     return MARK if any(recipe.startswith(prefix) for prefix in SEEN) else ""
+
+
+def _taught(result: dict[str, Any]) -> str:
+    return TAUGHT if "teaching" in result["data"] else ""
+
+
+def _taught_line(scores: Sequence[dict[str, Any]]) -> list[str]:
+    """Says who taught the networks that learned from teachers, and on how many rows."""
+    names: dict[str, list[str]] = {}
+    for result in scores:
+        if about := result["data"].get("teaching"):
+            who = " and ".join(
+                f"{'`linear`' if name == 'linear' else name} ({score:.4f} on the validation split)"
+                for name, score in about["teachers"].items()
+            )
+            text = f"{who}, on {about['unlabelled']:,} more rows, without a label"
+            names.setdefault(text, []).append(f"`{result['recipe']}`")
+    if not names:
+        return []
+    said = "; ".join(f"{', '.join(each)} by {text}" for text, each in names.items())
+    return [
+        f"\n{TAUGHT} Taught (`zoo distil`, [tools/gpu](methods.md)): {said}. The rows of the same "
+        "recipes without this mark learned from the labels alone."
+    ]
 
 
 def _seen_line(scores: Sequence[dict[str, Any]]) -> list[str]:

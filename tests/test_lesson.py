@@ -152,8 +152,8 @@ def test_each_page_has_all_parts(name):
 
 SCORES = {
     "01-order.md": {
-        "imdb-bilstm": ("score", "0.4f"),
-        "imdb-bilstm baseline": ("baseline.nbsvm-bigram", "0.4f"),
+        "imdb-bilstm-supervised": ("score", "0.4f"),
+        "imdb-bilstm-supervised baseline": ("baseline.nbsvm-bigram", "0.4f"),
         "translate-attention": ("score", "0.2f"),
         "translate-attention baseline": ("baseline.ibm-model-1", "0.2f"),
     },
@@ -173,14 +173,14 @@ SCORES = {
         "adding-lstm-noforget": ("score", "0.4f"),
     },
     "11-deep.md": {
-        "imdb-lstm": ("score", "0.4f"),
-        "imdb-bilstm": ("score", "0.4f"),
-        "imdb-gru": ("score", "0.4f"),
-        "imdb-deep-gru": ("score", "0.4f"),
-        "imdb-bilstm size": ("metrics.parameters", ",d"),
-        "imdb-deep-gru size": ("metrics.parameters", ",d"),
+        "imdb-lstm-supervised": ("score", "0.4f"),
+        "imdb-bilstm-supervised": ("score", "0.4f"),
+        "imdb-gru-supervised": ("score", "0.4f"),
+        "imdb-deep-gru-supervised": ("score", "0.4f"),
+        "imdb-bilstm-supervised size": ("metrics.parameters", ",d"),
+        "imdb-deep-gru-supervised size": ("metrics.parameters", ",d"),
     },
-    "12-words.md": {"imdb-simplernn": ("metrics.parameters", ",d")},
+    "12-words.md": {"imdb-simplernn-supervised": ("metrics.parameters", ",d")},
     "13-language-models.md": {
         "shakespeare-lstm": ("score", "0.3f"),
         "shakespeare-gru": ("score", "0.3f"),

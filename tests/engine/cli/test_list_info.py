@@ -25,7 +25,7 @@ def test_list_is_a_table(cli):
     assert max(map(len, result.out.splitlines())) <= 80
     row = next(line for line in result.out.splitlines() if line.startswith("imdb-lstm"))
     assert row.split() == [
-        *("imdb-lstm", "many-to-one", "0.8844", "accuracy", "739,458", "1.6", "MB")
+        *("imdb-lstm", "many-to-one", "0.9050", "accuracy", "739,458", "1.6", "MB")
     ]
     assert names(result) == [row["name"] for row in zoo.list_models()]
     assert "imdb-lstm" in names(result)
@@ -51,7 +51,7 @@ def test_list_json(cli):
     ("arguments", "expected"),
     [
         (["imdb-*gru"], ["imdb-deep-gru", "imdb-gru"]),
-        (["deep"], ["imdb-deep-gru"]),
+        (["deep"], ["imdb-deep-gru", "ptb-deep-lstm"]),
         (["deep", "--task", "sentiment", "--topology", "many-to-one"], ["imdb-deep-gru"]),
     ],
 )
