@@ -130,5 +130,5 @@ def _classified(
         return [(token,) for token in tokens] + list(itertools.pairwise(tokens))
 
     features = TfidfVectorizer(analyzer=grams, sublinear_tf=True)
-    model = LinearSVC(random_state=0).fit(features.fit_transform(training), list(types))
+    model = LinearSVC(dual=True, random_state=0).fit(features.fit_transform(training), list(types))
     return model.predict(features.transform(tunes)).tolist()

@@ -21,6 +21,7 @@ from zoo.errors import UsageError, ZooError
 
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 MOST = 0.9  # of the rows
+NOWHERE = "\U0010ffff"  # in no text: a noncharacter. Python 3.10 takes no NUL as a separator
 Rows: TypeAlias = list[tuple[int, list[str]]]
 """Number of its first line, and cells, of each row that is not blank."""
 
@@ -98,7 +99,7 @@ def parse(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # 131,072 characters by default
     reader = csv.reader(
         io.StringIO(text, newline=""),
-        delimiter=dialect.separator or "\x00",
+        delimiter=dialect.separator or NOWHERE,
         strict=True,
         doublequote=not dialect.escape,
         escapechar=dialect.escape or None,

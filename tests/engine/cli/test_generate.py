@@ -85,7 +85,7 @@ def test_what_is_wrong_is_one_line(cli, run, options, said, streamed):
 def test_a_model_that_makes_nothing_says_so(cli, sample_run):
     assert "generates nothing" in cli("generate", sample_run, code=2).err
     said = cli("generate", sample_run, "--prompt", "A film", code=2).err
-    assert "--prompt is an option of ptb-lstm, " in said
+    assert "--prompt is an option of ptb-deep-lstm, ptb-lstm, " in said
     assert "shakespeare-lstm, not of this model" in said
 
 
