@@ -45,22 +45,16 @@ class TagReader {
     for (auto& tag : rules["bio"].items) bio_.push_back(tag.text);
     for (auto& row : rules["follows"].items) follows_.push_back(row.codes());
     first_ = rules["first"].codes();
-    if (unicode_.normalises) apostrophes_ = rules["apostrophes"].codes();
   }
 
-  std::vector<Token> tokens(std::string text) const {
-    if (text.size() > max_bytes_) {
-      size_t end = std::max<size_t>(max_bytes_, 4);
-      while ((text[end] & 0xC0) == 0x80) end--;
-      text.resize(end);
-    }
-    const Codes codes = decode(text);
+  std::vector<Token> tokens(const std::string& text) const {
+    const Codes codes = decode(first_bytes(text, max_bytes_));
     std::vector<Token> made;
     for (auto [start, end] : split(codes)) {
       Codes part(codes.begin() + start, codes.begin() + end);
       bool seen = !unicode_.normalises;
       for (uint32_t code : part) seen = seen || is_seen(code);
-      if (seen && made.size() < max_words_) made.push_back({utf8(part), start, end});
+      if (seen && made.size() < max_words_) made.push_back({encode(part), start, end});
     }
     return made;
   }
@@ -70,7 +64,7 @@ class TagReader {
     const size_t room = max_characters_ - 2, head = room / 2;
     for (auto& token : tokens) {
       Codes text = clean(decode(token.text));
-      std::string lower = utf8(unicode_.lower(text)), shape = lower;
+      std::string lower = encode(unicode_.lower(text)), shape = lower;
       for (char& c : shape) if (c >= '0' && c <= '9') c = '0';
       auto found = words_.find(lower);
       if (found == words_.end()) found = words_.find(shape);
@@ -130,7 +124,7 @@ class TagReader {
       found.back().end = tokens[i].end;
     }
     for (auto& each : found)
-      each.text = utf8({codes.begin() + each.start, codes.begin() + each.end});
+      each.text = encode({codes.begin() + each.start, codes.begin() + each.end});
     return found;
   }
 
@@ -146,13 +140,8 @@ class TagReader {
   std::array<Codes, 9> classes_;
   std::vector<std::string> titles_, bio_;
   std::vector<Codes> follows_;
-  Codes first_, apostrophes_;
+  Codes first_;
 
-  static std::string utf8(const Codes& codes) {
-    std::string text;
-    for (uint32_t code : codes) put(code, text);
-    return text;
-  }
   int kind(uint32_t code) const {  // the classes of a character, a bit each
     int bits = 0;
     for (size_t bit = 0; bit < classes_.size(); bit++)
@@ -174,7 +163,7 @@ class TagReader {
     for (uint32_t code : token) if (is_seen(code)) seen.push_back(code);
     Codes made = unicode_.compose(seen);
     for (uint32_t& code : made)
-      if (std::count(apostrophes_.begin(), apostrophes_.end(), code)) code = '\'';
+      if (std::count(unicode_.apostrophes.begin(), unicode_.apostrophes.end(), code)) code = '\'';
     return made;
   }
 
@@ -262,7 +251,7 @@ class TagReader {
       bool initials = (i - start) % 2;
       for (size_t n = start; n < i; n++)
         initials = initials && ((n - start) % 2 ? text[n] == '.' : is(n, LETTER));
-      const std::string title = utf8({text.begin() + start, text.begin() + i});
+      const std::string title = encode({text.begin() + start, text.begin() + i});
       if (initials || std::count(titles_.begin(), titles_.end(), title)) cuts[i] = 0;
     }
     for (size_t i = 0; i < size; i++)  // @name  #topic

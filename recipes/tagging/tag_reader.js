@@ -11,8 +11,9 @@
 
 function tagReader(about) {
   const rules = about.tokenizer, kindOf = new Map();
-  const tables = typeof require === "undefined" ? unicode : require("./reader.js").unicode;
-  const { lower, compose } = tables(rules);
+  const shared =
+    typeof require === "undefined" ? { unicode, firstBytes } : require("./reader.js");
+  const { lower, compose } = shared.unicode(rules);
   const names =
     ["letter", "number", "mark", "format", "space", "cjk", "upper", "lower", "punctuation"];
   const [LETTER, NUMBER, MARK, FORMAT, SPACE, CJK, UPPER, LOWER, PUNCTUATION] =
@@ -48,13 +49,7 @@ function tagReader(about) {
   // The characters of a text that are read, and where each token starts and ends in them.
   function split(text) {
     const bytes = new TextEncoder().encode(text); // half a pair of surrogates becomes U+FFFD
-    let size = bytes.length;
-    if (size > rules.max_bytes) {
-      size = Math.max(rules.max_bytes, 4);
-      while ((bytes[size] & 0xc0) === 0x80) size--;
-    }
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    const chars = Array.from(decoder.decode(bytes.subarray(0, size)));
+    const chars = Array.from(shared.firstBytes(bytes, rules.max_bytes));
     const kinds = chars.map(kind), count = chars.length;
     const cuts = new Int32Array(count + 1); // tokens end before these characters
     // Every sign alone, and every Chinese or Japanese letter, with the marks that belong to it.

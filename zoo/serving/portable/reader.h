@@ -56,6 +56,21 @@ inline Codes decode(const std::string& text) {
   return codes;
 }
 
+inline std::string encode(const Codes& codes) {
+  std::string text;
+  for (uint32_t code : codes) put(code, text);
+  return text;
+}
+
+// The first bytes: at most so many, but 4 may be; never a part of a character.
+inline std::string first_bytes(const std::string& text, size_t most) {
+  const size_t limit = std::max<size_t>(most, 4);
+  if (text.size() <= limit) return text;
+  size_t back = 0;  // bytes of a character that is cut, but its first; 4 are not UTF-8
+  while (back < 4 && (text[limit - back] & 0xC0) == 0x80) back++;
+  return text.substr(0, limit - (back < 4 ? back : 0));
+}
+
 // A value of JSON: what model.json holds.
 struct Json {
   std::map<std::string, Json> fields;
@@ -123,6 +138,7 @@ struct Json {
 class Unicode {
  public:
   bool normalises = false;  // whether there is `compose`
+  Codes apostrophes;
 
   void take(const Json& rules) {
     for (auto name : {"space", "letter", "mark", "cased", "ignorable", "parting", "invisible"})
@@ -130,6 +146,7 @@ class Unicode {
     for (auto& item : rules["lower"].items) add(item.codes(), lower_);
     normalises = rules.has("marks");
     if (!normalises) return;
+    apostrophes = rules["apostrophes"].codes();
     for (auto& item : rules["composed"].items) add(item.codes(), composed_);
     for (auto& item : rules["marks"].items) { auto c = item.codes(); marks_[c[0]] = c[1]; }
     for (auto& item : rules["pairs"].items) {
@@ -175,6 +192,20 @@ class Unicode {
       last = class_;
       done.push_back(code);
     }
+    return done;
+  }
+
+  // Without what is invisible, in normal form C, with one kind of apostrophe.
+  Codes normalise(const Codes& text) const {
+    if (!normalises) return text;
+    Codes seen;
+    for (uint32_t code : text)
+      if (in("parting", code)) seen.push_back(' ');
+      else if (!in("invisible", code)) seen.push_back(code);
+    Codes done = compose(seen);
+    for (size_t i = 1; i + 1 < done.size(); i++)
+      if (std::count(apostrophes.begin(), apostrophes.end(), done[i]) && in("letter", done[i + 1])
+          && (in("letter", done[i - 1]) || in("mark", done[i - 1]))) done[i] = '\'';
     return done;
   }
 
@@ -224,7 +255,6 @@ class Encoder {
     max_words_ = size_t(rules["max_words"].number);
     max_bytes_ = size_t(rules["max_bytes"].number);
     unicode_.take(rules);
-    if (unicode_.normalises) apostrophes_ = rules["apostrophes"].codes();
   }
 
   std::vector<int> operator()(const std::string& text) const {
@@ -253,18 +283,15 @@ class Encoder {
   std::string before_;
   std::unordered_map<std::string, int> ids_;
   Unicode unicode_;
-  Codes apostrophes_;
 
   bool in(const char* name, uint32_t code) const { return unicode_.in(name, code); }
 
   std::vector<std::string> split(std::string text) const {
     if (text.size() > max_bytes_) {  // the first quarter and the last three
-      size_t end = std::max<size_t>(max_bytes_ / 4, 4);
-      while ((text[end] & 0xC0) == 0x80) end--;
-      text = text.substr(0, end) + " " + text.substr(text.size() - max_bytes_ + max_bytes_ / 4);
+      const size_t quarter = max_bytes_ / 4;
+      text = first_bytes(text, quarter) + " " + text.substr(text.size() - max_bytes_ + quarter);
     }
-    Codes codes = decode(text);
-    if (unicode_.normalises) codes = normalised(codes);
+    Codes codes = unicode_.normalise(decode(text));
     for (uint32_t& code : codes) if (in("space", code)) code = ' ';
     Codes clean = unicode_.lower(codes);
     std::vector<std::string> words(1);
@@ -289,19 +316,6 @@ class Encoder {
     if (i >= text.size() || text[i] < 'a' || text[i] > 'z') return 0;
     while (i < text.size() && text[i] != '<' && text[i] != '>') i++;
     return i < text.size() && text[i] == '>' ? i : 0;
-  }
-
-  // Without what is invisible, in Unicode's normal form C, with one kind of apostrophe.
-  Codes normalised(const Codes& text) const {
-    Codes seen;
-    for (uint32_t code : text)
-      if (in("parting", code)) seen.push_back(' ');
-      else if (!in("invisible", code)) seen.push_back(code);
-    Codes done = unicode_.compose(seen);
-    for (size_t i = 1; i + 1 < done.size(); i++)
-      if (std::count(apostrophes_.begin(), apostrophes_.end(), done[i]) && in("letter", done[i + 1])
-          && (in("letter", done[i - 1]) || in("mark", done[i - 1]))) done[i] = '\'';
-    return done;
   }
 };
 

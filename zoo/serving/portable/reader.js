@@ -43,8 +43,7 @@ function splitter(rules) {
   const [letter, mark] = [ranges(rules.letter), ranges(rules.mark)];
   const space = new RegExp(`[${ranges(rules.space)}]+`, "gu");
   const sign = new RegExp(`[^${letter}${mark} ']`, "gu");
-  const { lower } = unicode(rules);
-  const normalise = rules.marks ? normaliser(rules, letter, mark) : (text) => text;
+  const { lower, normalise } = unicode(rules);
   return (text) => {
     text = lower(normalise(shortened(text, rules.max_bytes)).replace(space, " "));
     text = text.replace(/<\/?[a-z][^<>]*>/g, " ").replace(sign, " $& ");
@@ -55,25 +54,24 @@ function splitter(rules) {
 // Of a text that is longer than so many bytes, the first quarter and the last three.
 function shortened(text, most) {
   const bytes = new TextEncoder().encode(text); // half a pair of surrogates becomes U+FFFD
-  const decode = (part) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(part);
-  if (bytes.length <= most) return decode(bytes);
-  let end = Math.max(Math.floor(most / 4), 4);
-  const start = bytes.length - most + Math.floor(most / 4);
-  while ((bytes[end] & 0xc0) === 0x80) end--; // never within a character
-  return decode(bytes.slice(0, end)) + " " + decode(bytes.slice(start));
+  if (bytes.length <= most) return firstBytes(bytes, most);
+  const quarter = Math.floor(most / 4);
+  const rest = bytes.slice(bytes.length - most + quarter);
+  return firstBytes(bytes, quarter) + " " + decode(rest);
 }
 
-function normaliser(rules, letter, mark) {
-  const parting = new RegExp(`[${ranges(rules.parting)}]`, "gu");
-  const invisible = new RegExp(`[${ranges(rules.invisible)}]`, "gu");
-  const quotes = String.fromCodePoint(...rules.apostrophes);
-  const inside = new RegExp(`(?<=[${letter}${mark}])[${quotes}](?=[${letter}])`, "gu");
-  const { compose } = unicode(rules);
-  return (text) =>
-    compose(text.replace(parting, " ").replace(invisible, "")).replace(inside, "'");
+// The text of the first bytes: at most so many, but 4 may be; never a part of a character.
+function firstBytes(bytes, most) {
+  let end = Math.max(most, 4);
+  while ((bytes[end] & 0xc0) === 0x80) end--;
+  return decode(bytes.subarray(0, end));
 }
 
-// What Unicode says, as the graph has it: lower case, and normal form C.
+function decode(bytes) {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
+
+// What Unicode says, as the graph has it: lower case, normal form C, and how texts are normalised.
 function unicode(rules) {
   const [cased, ignorable] = [ranges(rules.cased), ranges(rules.ignorable)];
   const sigma = new RegExp(`(?<=[${cased}][${ignorable}]*)Σ(?![${ignorable}]*[${cased}])`, "gu");
@@ -119,7 +117,18 @@ function unicode(rules) {
     return done.map((code) => String.fromCodePoint(code)).join("");
   }
 
-  return { lower, compose };
+  return { lower, compose, normalise: rules.marks ? normaliser(rules, compose) : (text) => text };
+}
+
+// Omits what is invisible, composes, and writes apostrophes in one way.
+function normaliser(rules, compose) {
+  const [letter, mark] = [ranges(rules.letter), ranges(rules.mark)];
+  const parting = new RegExp(`[${ranges(rules.parting)}]`, "gu");
+  const invisible = new RegExp(`[${ranges(rules.invisible)}]`, "gu");
+  const quotes = String.fromCodePoint(...rules.apostrophes);
+  const inside = new RegExp(`(?<=[${letter}${mark}])[${quotes}](?=[${letter}])`, "gu");
+  return (text) =>
+    compose(text.replace(parting, " ").replace(invisible, "")).replace(inside, "'");
 }
 
 const encoders = new WeakMap(); // by `about`: to make one takes longer than to use it
@@ -136,4 +145,6 @@ async function predict(ort, session, about, text) {
   return { label: about.labels[best], score: output.data[best], probabilities };
 }
 
-if (typeof module !== "undefined") module.exports = { encoder, predict, unicode };
+if (typeof module !== "undefined") {
+  module.exports = { encoder, predict, unicode, ranges, firstBytes };
+}
