@@ -44,7 +44,8 @@ def add_intervals(
       `baseline` has the scores that were measured here.
 
     Raises:
-      ZooError: a score is not the one that is stored; data or results are not available.
+      ZooError: a score is not the one that is stored, or has no parts from which an interval could
+        be drawn; data or results are not available.
     """
     log = log or (lambda line: None)
     measured: dict[str, dict[str, Scores]] = {}  # baselines by data
@@ -65,6 +66,8 @@ def add_intervals(
             raise ZooError(f"{name} was trained on other data than {splits.title}.")
         log(f"{name}: {rows:,} rows of {splits.title}")
         scores = recipe.evaluate(predictor.config, predictor.assets, predictor, splits.test)
+        if metric not in scores.units:
+            raise ZooError(f"{name} gives no {metric} of parts of the test split: no interval.")
         if not math.isclose(scores[metric], result["score"], rel_tol=TOLERANCE):
             here, stored = scores[metric], result["score"]
             raise ZooError(f"{name} has {metric} {here:.5f} here and {stored:.5f} in {path}.")

@@ -31,8 +31,8 @@ Then both answer together, and the network corrects the linear model (`recipes.c
 or it starts from weights that know such texts already (`recipes.classifying.starts`).
 
 Accuracy on the official test split of IMDB (results/), in %, of the packed models, which teachers
-taught on 50,000 more reviews (`zoo distil`); in brackets, from the labels alone (`zoo train`, each a
-few minutes on 2 cores):
+taught on 50,000 more reviews (`zoo distil`); in brackets, from the labels alone (`zoo train`, a few
+minutes on 2 cores):
 
     imdb-simplernn 89.9 (86.6)   imdb-lstm 90.5 (88.4)   imdb-gru 90.7 (88.6)
     imdb-deep-gru 90.5 (88.8)    imdb-bilstm 90.8 (89.3)
