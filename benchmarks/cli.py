@@ -518,12 +518,13 @@ def table(pages: tuple[str, ...], results: str, check: bool) -> None:
 @click.option(
     "--rows", type=click.IntRange(1), default=500, show_default=True, help="Test rows scored."
 )
-def formats(models: tuple[str, ...], output: str, rows: int) -> None:
+@click.option("--data", metavar="SOURCE", help="What the models were trained on, if custom data.")
+def formats(models: tuple[str, ...], output: str, rows: int, data: str | None) -> None:
     """Measure each MODEL as ONNX and LiteRT, in every precision: size, time of a row, metric."""
     options.import_tensorflow()
     from benchmarks.formats import measure
 
-    measure(models, output, rows=rows, log=functools.partial(click.echo, err=True))
+    measure(models, output, rows=rows, data=data, log=functools.partial(click.echo, err=True))
     click.echo(output)
 
 

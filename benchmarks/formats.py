@@ -31,6 +31,7 @@ def measure(
     output: str | Path,
     *,
     rows: int = 500,
+    data: str | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Measures models in every format and precision, side by side with Keras.
@@ -39,6 +40,7 @@ def measure(
       models: as for `zoo.load`.
       output: JSON file; what it holds of other models stays.
       rows: of the test split that are scored, at most, drawn by a fixed seed.
+      data: where custom data are that the models were trained on; None for a source of the dataset.
       log: takes a line for each variant.
 
     Returns:
@@ -52,7 +54,7 @@ def measure(
     machine = environment()
     for name in models:
         predictor = load(name)
-        stored[predictor.name] = _measure(predictor, rows, log)
+        stored[predictor.name] = _measure(predictor, rows, data, log)
         result = {
             "kind": "formats",
             "models": dict(sorted(stored.items())),
@@ -62,8 +64,10 @@ def measure(
     return result
 
 
-def _measure(predictor: Predictor, rows: int, log: Callable[[str], None]) -> dict[str, Any]:
-    test = evaluation.splits_of(predictor).test
+def _measure(
+    predictor: Predictor, rows: int, data: str | None, log: Callable[[str], None]
+) -> dict[str, Any]:
+    test = evaluation.splits_of(predictor, data).test
     chosen = np.random.default_rng(0).permutation(count(test))[:rows]
     examples = take(test, sorted(chosen.tolist()))
     network = bundle.network(predictor)
