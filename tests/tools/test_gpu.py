@@ -109,6 +109,7 @@ def test_students_know_the_words_of_their_recipe(folder):
     np.testing.assert_array_equal(ids[known], rows.values[known])
 
 
+@pytest.mark.slow
 def test_a_run_is_made_of_weights(folder, tmp_path):
     """Also from weights of another process: names of layers have other numbers there."""
     model = untrained(folder / "imdb-lstm.json")
