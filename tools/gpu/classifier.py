@@ -27,14 +27,13 @@ from tools.gpu.networks import (
     Best,
     MeanWeights,
     Trainer,
-    device_name,
     log,
     read_network,
     recurrent_layers,
-    set_weights,
+    save_best,
     tensor,
 )
-from tools.gpu.weights import read_weights, save_weights
+from tools.gpu.weights import read_weights
 
 MOST_ROWS = 256  # of a batch
 SMALL = 0.1  # norm of d
@@ -121,16 +120,13 @@ def train_teacher(
             f"{divergence:.4f}; accuracy on the validation split {last:.4f}, of the mean of "
             f"weights {averaged:.4f}"
         )
-    set_weights(model, best.weights)
     notes = {
         "history": history,
-        "best": best.score,
         "epochs": epochs,
         "epsilon": norm,
         "seconds": round(time.monotonic() - begun),
-        "device": device_name(),
     }
-    save_weights(folder / "teacher.npz", model, notes)
+    notes = save_best(folder / "teacher.npz", model, best, notes)
     taught = probabilities(model, rows, np.arange(len(rows)))
     np.savez(folder / "taught.npz", probabilities=taught, accuracy=best.score)
     return notes

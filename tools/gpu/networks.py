@@ -15,6 +15,7 @@ from keras import layers
 
 import recipes.writing.word_layers  # noqa: F401  # registers layers with Keras
 import zoo.layers  # noqa: F401  # registers layers with Keras
+from tools.gpu.weights import save_weights
 
 if keras.backend.backend() != "torch":
     raise ImportError(
@@ -232,3 +233,21 @@ class Best:
         if not self.weights or (score > self.score if self.higher else score < self.score):
             self.score, self.weights = score, copy_weights(self.model)
         return score
+
+
+def save_best(path: Path, model: keras.Model, best: Best, notes: dict[str, Any]) -> dict[str, Any]:
+    """Writes the best weights of a training, which the network has from then on.
+
+    Args:
+      path: ends with `.npz`.
+      model: that was trained.
+      best: of its weights.
+      notes: what JSON can hold.
+
+    Returns:
+      The notes of the file: those given, `best` (its score) and `device`.
+    """
+    set_weights(model, best.weights)
+    notes = {**notes, "best": best.score, "device": device_name()}
+    save_weights(path, model, notes)
+    return notes

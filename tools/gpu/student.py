@@ -23,14 +23,12 @@ from tools.gpu.networks import (
     Best,
     MeanWeights,
     Trainer,
-    device_name,
     log,
     read_network,
     recurrent_layers,
-    set_weights,
+    save_best,
     tensor,
 )
-from tools.gpu.weights import save_weights
 
 LABEL_SHARE = 0.5  # of the target of a row with a label
 MOST_ROWS = 128  # of a batch
@@ -125,13 +123,10 @@ def train_student(
             f"{name}, epoch {epoch} of {epochs}: loss {history[-1]['loss']:.4f}; accuracy on the "
             f"validation split {scores[0]:.4f}, of the mean of weights {scores[1]:.4f}"
         )
-    set_weights(model, best.weights)
     notes = {
         "history": history,
-        "best": best.score,
         "epochs": epochs,
         "seconds": round(time.monotonic() - begun),
-        "device": device_name(),
         "teaching": {
             "teachers": {
                 "BiLSTM from a language model, by virtual adversarial training": teacher_accuracy
@@ -142,5 +137,4 @@ def train_student(
             "label_share": LABEL_SHARE,
         },
     }
-    save_weights(folder / f"{name}.npz", model, notes)
-    return notes
+    return save_best(folder / f"{name}.npz", model, best, notes)

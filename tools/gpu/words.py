@@ -26,14 +26,12 @@ from tools.gpu.networks import (
     Best,
     MeanWeights,
     Trainer,
-    device_name,
     log,
     parameters,
     read_network,
-    set_weights,
+    save_best,
     tensor,
 )
-from tools.gpu.weights import save_weights
 
 IMPOSSIBLE = -1e9  # logit of padding, which is never predicted: as in the recipe's network
 # Keras keeps the weights of a layer apart and transposed; cuDNN copies them to one piece of memory.
@@ -186,13 +184,6 @@ def train_words(
             f"validation split {math.exp(scores[0]):.2f}, of the mean of weights "
             f"{math.exp(scores[1]):.2f}"
         )
-    set_weights(model, best.weights)
-    notes = {
-        "history": history,
-        "best": best.score,
-        "epochs": epochs,
-        "seconds": round(time.monotonic() - begun),
-        "device": device_name(),
-    }
-    save_weights(folder / "ptb-deep-lstm.npz", model, notes)
-    return notes
+    seconds = round(time.monotonic() - begun)
+    notes = {"history": history, "epochs": epochs, "seconds": seconds}
+    return save_best(folder / "ptb-deep-lstm.npz", model, best, notes)

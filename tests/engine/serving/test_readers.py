@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from support.cpp import compile_cpp
 from support.odd import odd_texts
 
 import zoo.serving.portable
@@ -111,14 +112,7 @@ int main(int count, char** paths) {
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed.")
-    folder = tmp_path_factory.mktemp("cc")
-    (folder / "main.cc").write_text(MAIN)
-    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{FOLDER}"]
-    command = ["g++", *flags, folder / "main.cc", "-o", folder / "main"]
-    subprocess.run(command, check=True)
-    return folder / "main"
+    return compile_cpp(tmp_path_factory.mktemp("cc"), MAIN, [FOLDER / "reader.h"])
 
 
 def test_cpp(files, compiled):

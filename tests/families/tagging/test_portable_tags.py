@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.cpp import compile_cpp
 from support.odd import odd_texts
 
 import zoo
@@ -231,15 +232,8 @@ int main() {{
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed.")
-    folder = tmp_path_factory.mktemp("cc")
-    for source in bundle.readers_of(zoo.get_recipe("conll-bilstm")):
-        shutil.copy(source, folder)
-    (folder / "main.cc").write_text(MAIN)
-    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["g++", *flags, "main.cc", "-o", "main"], cwd=folder, check=True)
-    return folder / "main"
+    readers = bundle.readers_of(zoo.get_recipe("conll-bilstm"))
+    return compile_cpp(tmp_path_factory.mktemp("cc"), MAIN, readers)
 
 
 def test_cpp(folder, made, due, compiled):

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.cpp import compile_cpp
 from support.odd import odd_texts
 
 import zoo
@@ -269,15 +270,8 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory):
-    if shutil.which("g++") is None:
-        pytest.skip("g++ is not installed.")
-    folder = tmp_path_factory.mktemp("cc")
-    for source in bundle.readers_of(zoo.get_recipe("translate-attention")):
-        shutil.copy(source, folder)
-    (folder / "main.cc").write_text(MAIN)
-    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["g++", *flags, "main.cc", "-o", "main"], cwd=folder, check=True)
-    return folder / "main"
+    readers = bundle.readers_of(zoo.get_recipe("translate-attention"))
+    return compile_cpp(tmp_path_factory.mktemp("cc"), MAIN, readers)
 
 
 def test_cpp(folder, due, due_answers, compiled):
