@@ -28,8 +28,8 @@ from zoo.registry import get_recipe
 
 STUDENTS = ("imdb-simplernn", "imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru")
 WORDS = "ptb-deep-lstm"
-TEACHER = {"units": 512, "embedding": 256}  # also those of the language model
-SAMPLED = {"sampled": 4_000}
+# Of the language model, of the teacher and of the student of its size.
+LARGE = {"units": 1_024, "embedding": 256}
 HELD_OUT = 1_000  # reviews without a label on which the language model is evaluated
 
 
@@ -51,8 +51,8 @@ def write_network(
     files.write_text(folder / f"{name}.json", model.to_json())
 
 
-def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = TEACHER) -> None:
-    """Writes film reviews, the networks of the language model, of the teacher and of the students.
+def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = LARGE) -> None:
+    """Writes film reviews and networks that learn from them.
 
     All share the words of the language model, but for the students, which know those of their
     recipes: `reviews.npz` has a table from the former to the latter.
@@ -89,9 +89,11 @@ def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = TEACH
         held_out=min(HELD_OUT, len(held_out)),
         table=np.array(table, "int32"),
     )
-    write_network(folder, "language-model", speaker, {**settings, **SAMPLED}, large)
-    classes = Assets({"vocabulary": large["vocabulary"], "labels": small["labels"]})
-    write_network(folder, "teacher", get_recipe("imdb-bilstm"), settings, classes)
+    write_network(folder, "language-model", speaker, settings, large)
+    files.write_json(folder / "language-model.assets.json", large)
+    classes = student.prepare(student.config, rated.train, large)
+    write_network(folder, "imdb-bilstm-large", get_recipe("imdb-bilstm"), settings, classes)
+    files.write_json(folder / "imdb-bilstm-large.assets.json", classes)
     for name in STUDENTS:
         write_network(folder, name, get_recipe(name), {}, small)
         files.write_json(folder / f"{name}.assets.json", small)

@@ -1,54 +1,138 @@
-"""The teacher: a classifier that starts from the language model, by virtual adversarial training.
+"""Classifiers that start from the language model: teachers, and the student of their size.
 
-T. Miyato, A. M. Dai, I. Goodfellow: Adversarial Training Methods for Semi-Supervised Text
-Classification, ICLR 2017. To the cross-entropy of rows with labels,
+A teacher learns by virtual adversarial training (T. Miyato, A. M. Dai, I. Goodfellow: Adversarial
+Training Methods for Semi-Supervised Text Classification, ICLR 2017). To the cross-entropy of rows
+with labels,
 
     KL(p(s) ‖ p(s + r)),  r = ε g / ‖g‖,  g = ∇_d KL(p(s) ‖ p(s + d))
 
 is added for all rows: s are the word vectors, d is a small random vector. It needs no label.
 `recipes.classifying.perturbation` does the same in TensorFlow.
+
+The forward pass is that of `imdb-bilstm`, in half precision; a test compares both.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import torch
-from keras import layers
+from torch.nn import functional
 
-from tools.gpu.batching import Rows, plan_batches, read_reviews
+from tools.gpu.batching import Batch, Reviews, Rows, plan_batches, read_reviews
+from tools.gpu.both_ends import COMPUTE, half, read_both_ends
 from tools.gpu.networks import (
     DEVICE,
     Best,
     MeanWeights,
     Trainer,
+    hidden,
     log,
+    parameters,
     read_network,
-    recurrent_layers,
     save_best,
+    seconds_of_a_step,
     tensor,
 )
 from tools.gpu.weights import read_weights
 
+NAME = "imdb-bilstm-large"  # of the network, and of the student
+TEACHER = "BiLSTM from a language model, by virtual adversarial training"
 MOST_ROWS = 256  # of a batch
-SMALL = 0.1  # norm of d
-ENLARGED = 1024.0  # the divergence of a small d is near the smallest float32; directions count
+WORDS = 400  # of a review that are read, at most: its first quarter and last three
+WORD_DROPOUT, DROPOUT = 0.25, 0.5  # settings of `arrays.LARGE` and of `imdb-bilstm`
+LABEL_SHARE = 0.5  # of the target of a row with a label
+
+
+@dataclasses.dataclass(frozen=True)
+class Masks:
+    """What is hidden in the passes of a step: the same, so that the perturbation alone differs.
+
+    Attributes:
+      words: of `COMPUTE`, `(batch, time, 1)`: 0 for a word that is hidden.
+      pooled: of `COMPUTE`, `(batch, 4 units)`: likewise for pooled states.
+    """
+
+    words: torch.Tensor
+    pooled: torch.Tensor
+
+    @staticmethod
+    def draw(ids: torch.Tensor, units: int) -> Masks:
+        """Draws masks for ids `(batch, time)` and states of a size."""
+        words = torch.ones(*ids.shape, 1, device=ids.device, dtype=COMPUTE)
+        pooled = torch.ones(len(ids), 4 * units, device=ids.device, dtype=COMPUTE)
+        return Masks(
+            hidden(words, WORD_DROPOUT, words.shape), hidden(pooled, DROPOUT, pooled.shape)
+        )
+
+
+def word_vectors(
+    weights: Sequence[torch.Tensor], ids: torch.Tensor, masks: Masks | None = None
+) -> torch.Tensor:
+    """Returns the vectors of words, of `COMPUTE`, `(batch, time, size)`."""
+    vectors = half(functional.embedding(ids, weights[0]))
+    return vectors * masks.words if masks else vectors
+
+
+def answer(
+    weights: Sequence[torch.Tensor], vectors: torch.Tensor, masks: Masks | None = None
+) -> torch.Tensor:
+    """Returns the logits of classes, float32 `(batch, classes)`.
+
+    Args:
+      weights: of the network, in Keras' order: vectors, those of both LSTMs, kernel and bias.
+      vectors: of words, of `COMPUTE`, `(batch, time, size)`, none of padding.
+      masks: in training; None for none.
+    """
+    states = read_both_ends(weights[1:7], vectors)
+    pooled = torch.cat([states.float().mean(1), states.amax(1).float()], dim=1)
+    if masks:
+        pooled = pooled * masks.pooled
+    return pooled @ weights[7] + weights[8]
+
+
+def begin(folder: Path) -> keras.Model:
+    """Returns the network with the word vectors and the LSTMs of the language model.
+
+    Raises:
+      ValueError: they are of other sizes.
+    """
+    model = read_network(folder / f"{NAME}.json")
+    start = read_network(folder / "language-model.json")
+    read_weights(folder / "language-model.npz", start)
+    vectors, _, *theirs = parameters(start)
+    with torch.no_grad():
+        for old, new in zip([vectors, *theirs[:6]], parameters(model)[:7], strict=True):
+            if old.shape != new.shape:
+                raise ValueError(f"{[*new.shape]} does not fit {[*old.shape]}: other settings.")
+            new.copy_(old)
+    return model
+
+
+def deviation(vectors: torch.Tensor, rows: Rows) -> float:
+    """Returns the standard deviation of the numbers of word vectors, weighted by frequency."""
+    shares = np.bincount(rows.values, minlength=len(vectors)) / len(rows.values)
+    weight = tensor(shares.astype("float32"))[:, None]
+    centred = vectors.detach() - (weight * vectors.detach()).sum(0)
+    return float((weight * centred.square()).sum(0).mean().sqrt())
 
 
 def train_teacher(
     folder: Path,
-    epochs: int = 6,
-    tokens: int = 65_536,
-    words: int = 400,
+    epochs: int = 5,
+    tokens: int = 32_768,
     epsilon: float = 5.0,
+    seconds: float = 0,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Trains the teacher; writes `teacher.npz` and its answers to all rows, `taught.npz`.
+    """Trains a teacher; writes `teacher-SEED.npz` and its answers to all rows, `taught-SEED.npz`.
 
     An epoch has all labelled training rows and as many without a label as there are labelled ones,
     drawn again each epoch. The validation split chooses the epoch, and between its weights and
@@ -58,175 +142,81 @@ def train_teacher(
       folder: with the files of `arrays.py` and `language-model.npz`.
       epochs: passes over the labelled rows.
       tokens: words of a batch, at most.
-      words: of a review that are read, at most: its first quarter and last three.
       epsilon: norm of the perturbation of a review, as a multiple of the standard deviation of the
-        numbers of all word vectors at the start.
+        numbers of word vectors at the start.
+      seconds: the most that training may take: see `fit`. 0: no limit.
       seed: of weights, dropout and batches.
 
     Returns:
       The notes of the file: `epochs`, `seconds`, `device`, `epsilon`, `best` (accuracy on the
       validation split) and `history`, a row an epoch.
     """
-    begun = time.monotonic()
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     reviews = read_reviews(folder)
-    rows = reviews.rows.cut(words)
-    model = read_network(folder / "teacher.json")
-    start = read_network(folder / "language-model.json")
-    read_weights(folder / "language-model.npz", start)
-    hand_on(start, model)
-    table = model.get_layer("embedding").embeddings.value.detach()
-    norm = epsilon * float(table.std())
+    rows = reviews.rows.cut(WORDS)
+    model = begin(folder)
+    weights = parameters(model)
+    norm = epsilon * deviation(weights[0], reviews.rows)
     log(f"teacher: {model.count_params():,} parameters, epsilon {norm:.3f}")
-    loss_of = VirtualAdversarial(model, norm)
-    recurrent = 3 * recurrent_layers(model)  # three passes
     every = np.full(len(rows), -1)
     every[: reviews.labelled] = reviews.labels
     labels = tensor(every)
     unlabelled = np.arange(reviews.labelled, len(rows))
     drawn = min(len(unlabelled), reviews.labelled)
-    mean, best = MeanWeights(model), Best(model, higher=True)
-    trainer: Trainer | None = None
-    history: list[dict[str, float]] = []
-    for epoch in range(1, epochs + 1):
+
+    def loss_of(ids: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        return virtual_adversarial(weights, ids, labels[index], norm).sum()
+
+    def rows_of_an_epoch() -> np.ndarray:
         chosen = generator.choice(unlabelled, drawn, replace=False)
-        index = np.concatenate([np.arange(reviews.trained), chosen])
-        batches = plan_batches(rows, index, tokens, generator, MOST_ROWS)
-        trainer = trainer or Trainer(model, epochs * len(batches), 1e-3)
-        total = torch.zeros(2, device=DEVICE)
-        for batch in batches:
-            ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
-            terms = loss_of(ids, labels[tensor(batch.index)])
-            trainer.step(terms.sum(), recurrent)
-            mean.update()
-            total += terms.detach()
-        cross_entropy, divergence = (total / len(batches)).tolist()
-        last, averaged = best.observe(
-            mean, lambda: accuracy(model, rows, reviews.validation, reviews.labels)
-        )
-        history.append(
-            {
-                "epoch": epoch,
-                "learning_rate": trainer.rate,
-                "cross_entropy": cross_entropy,
-                "divergence": divergence,
-                "val_accuracy": last,
-                "val_accuracy_of_mean": averaged,
-            }
-        )
-        log(
-            f"epoch {epoch} of {epochs}: cross-entropy {cross_entropy:.3f}, divergence "
-            f"{divergence:.4f}; accuracy on the validation split {last:.4f}, of the mean of "
-            f"weights {averaged:.4f}"
-        )
-    notes = {
-        "history": history,
-        "epochs": epochs,
-        "epsilon": norm,
-        "seconds": round(time.monotonic() - begun),
-    }
-    notes = save_best(folder / "teacher.npz", model, best, notes)
-    taught = probabilities(model, rows, np.arange(len(rows)))
-    np.savez(folder / "taught.npz", probabilities=taught, accuracy=best.score)
+        return np.concatenate([np.arange(reviews.trained), chosen])
+
+    notes, best = fit(
+        model, reviews, rows, rows_of_an_epoch, loss_of, epochs, tokens, 7e-4, seconds, generator, 2
+    )
+    notes = save_best(folder / f"teacher-{seed}.npz", model, best, {**notes, "epsilon": norm})
+    taught = probabilities(weights, rows, np.arange(len(rows)))
+    np.savez(folder / f"taught-{seed}.npz", probabilities=taught, accuracy=notes["best"])
     return notes
 
 
-def hand_on(start: keras.Model, model: keras.Model) -> None:
-    """Gives a classifier the word vectors and the bidirectional layer of a language model.
-
-    Raises:
-      ValueError: they are of other sizes.
-    """
-    for kind in (layers.Embedding, layers.Bidirectional):
-        theirs, ours = (
-            next(layer for layer in each.layers if isinstance(layer, kind))
-            for each in (start, model)
-        )
-        # The language model's embedding has a bias behind the vectors.
-        for old, new in zip(theirs.trainable_variables, ours.trainable_variables, strict=False):
-            if old.shape != new.shape:
-                raise ValueError(f"{new.path} is {new.shape}, {old.path} is {old.shape}.")
-            new.assign(old.value.detach())
-
-
-@dataclasses.dataclass(frozen=True)
-class Draws:
-    """The states of all random generators that the layers of a network draw from.
-
-    Attributes:
-      own: of the layers' generators, by which Keras draws some masks of dropout.
-      shared: of PyTorch's generator, by which it draws the others.
-    """
-
-    own: list[torch.Tensor]
-    shared: torch.Tensor
-
-    @staticmethod
-    def now(model: keras.Model) -> Draws:
-        """Reads the states."""
-        own = [each.value.detach().clone() for each in model.non_trainable_variables]
-        state = torch.cuda.get_rng_state() if DEVICE == "cuda" else torch.get_rng_state()
-        return Draws(own, state)
-
-    def repeat(self, model: keras.Model) -> None:
-        """Has the network draw again what it drew from here on."""
-        with torch.no_grad():
-            for variable, value in zip(model.non_trainable_variables, self.own, strict=True):
-                variable.value.copy_(value)
-        (torch.cuda.set_rng_state if DEVICE == "cuda" else torch.set_rng_state)(self.shared)
-
-
-class VirtualAdversarial:
-    """The two terms of the loss of a batch.
+def virtual_adversarial(
+    weights: Sequence[torch.Tensor], ids: torch.Tensor, labels: torch.Tensor, epsilon: float
+) -> torch.Tensor:
+    """Returns the two terms of the loss of a batch.
 
     Args:
-      model: word ids `(batch, time)` to probabilities of classes; its layer `word_dropout` returns
-        the word vectors.
-      epsilon: ε, the norm of the perturbation of a row, over all of its words.
-
-    Call arguments:
+      weights: of the network.
       ids: int32 `(batch, time)`, without padding.
       labels: int64 `(batch,)`, -1 where there is none.
+      epsilon: ε, the norm of the perturbation of a row, over all of its words.
 
     Returns:
       float32 `(2,)`: the mean cross-entropy of rows with a label, 0 without any; and the mean
       divergence of all rows.
     """
+    masks = Masks.draw(ids, weights[2].shape[0])
+    vectors = word_vectors(weights, ids, masks)
+    plain = answer(weights, vectors, masks)
+    known = labels >= 0
+    each = functional.cross_entropy(plain, labels, ignore_index=-1, reduction="sum")
+    cross_entropy = each / known.sum().clamp_min(1)
+    expected = plain.detach().log_softmax(1)
 
-    def __init__(self, model: keras.Model, epsilon: float) -> None:
-        self.epsilon = epsilon
-        vectors = model.get_layer("word_dropout").output
-        self.vectors = keras.Model(model.input, vectors)
-        self.answer = keras.Model([vectors, model.input], model.output)
+    def divergence(perturbation: torch.Tensor) -> torch.Tensor:
+        found = answer(weights, vectors + half(perturbation), masks).log_softmax(1)
+        return (expected.exp() * (expected - found)).sum(1).mean()
 
-    def __call__(self, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        vectors = self.vectors(ids, training=True)  # the same words are hidden in all passes
-        noise = torch.randn_like(vectors)
-        draws = Draws.now(self.answer)
-
-        def answer(vectors: torch.Tensor) -> torch.Tensor:
-            draws.repeat(self.answer)  # the perturbation alone makes the difference
-            return self.answer([vectors, ids], training=True).float().clamp(1e-7, 1)
-
-        plain = answer(vectors)
-        known = labels >= 0
-        right = plain.gather(1, labels.clamp_min(0)[:, None])[:, 0]
-        cross_entropy = -(right.log() * known).sum() / known.sum().clamp_min(1)
-        target = plain.detach()
-
-        def divergence(found: torch.Tensor) -> torch.Tensor:
-            return (target * (target.log() - found.log())).sum(1).mean()
-
-        small = (SMALL * unit(noise)).requires_grad_()
-        enlarged = divergence(answer(vectors.detach() + small)) * ENLARGED
-        (gradient,) = torch.autograd.grad(enlarged, small)
-        moved = answer(vectors + self.epsilon * unit(gradient))
-        return torch.stack([cross_entropy, divergence(moved)])
+    # Beside numbers of half precision, a perturbation that is much smaller would vanish.
+    small = (epsilon * unit(torch.randn_like(vectors))).requires_grad_()
+    # Gradients of half precision vanish if they are small; their direction counts.
+    (gradient,) = torch.autograd.grad(divergence(small) * 1_024, small)
+    return torch.stack([cross_entropy, divergence(epsilon * unit(gradient))])
 
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
-    """Returns vectors of norm 1 over all words of a row, a constant to gradients.
+    """Returns vectors of norm 1 over all words of a row, float32, a constant to gradients.
 
     Args:
       vectors: float `(batch, time, size)`; a row of zeros stays as it is.
@@ -237,16 +227,165 @@ def unit(vectors: torch.Tensor) -> torch.Tensor:
     return vectors / vectors.norm(dim=(1, 2), keepdim=True).clamp_min(1e-30)
 
 
-def probabilities(model: keras.Model, rows: Rows, index: np.ndarray) -> np.ndarray:
+def train_large_student(
+    folder: Path,
+    epochs: int = 4,
+    tokens: int = 32_768,
+    rate: float = 7e-4,
+    seconds: float = 0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Trains a network on the answers of all teachers; writes `imdb-bilstm-large.npz`.
+
+    It is of their size and starts from the language model, too. See `tools.gpu.student` for the
+    targets.
+
+    Args:
+      folder: with the files of `arrays.py`, `language-model.npz` and `taught-….npz`.
+      epochs: passes over all rows.
+      tokens: words of a batch, at most.
+      rate: Adam's step size at its highest.
+      seconds: the most that training may take: see `fit`. 0: no limit.
+      seed: of weights, dropout and batches.
+
+    Returns:
+      The notes of the file: `epochs`, `seconds`, `device`, `best` (accuracy on the validation
+      split), `teaching` as in `data.json` of a run, and `history`, the rows of `history.csv`.
+    """
+    generator = np.random.default_rng(seed)
+    keras.utils.set_random_seed(seed)
+    reviews = read_reviews(folder)
+    rows = reviews.rows.cut(WORDS)
+    targets, teaching = read_lesson(folder, reviews)
+    model = begin(folder)
+    weights = parameters(model)
+
+    def loss_of(ids: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        masks = Masks.draw(ids, weights[2].shape[0])
+        logits = answer(weights, word_vectors(weights, ids, masks), masks)
+        return -(targets[index] * logits.log_softmax(1)).sum(1).mean()
+
+    every = np.setdiff1d(np.arange(len(rows)), reviews.validation)
+    notes, best = fit(
+        model, reviews, rows, lambda: every, loss_of, epochs, tokens, rate, seconds, generator, 1
+    )
+    return save_best(folder / f"{NAME}.npz", model, best, {**notes, "teaching": teaching})
+
+
+def read_lesson(folder: Path, reviews: Reviews) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Reads the answers of all teachers in a folder and averages them.
+
+    Returns:
+      Targets, float32 `(rows, classes)`, and `teaching` as in `data.json` of a run.
+    """
+    answers, teachers = [], {}
+    for path in sorted(folder.glob("taught-*.npz")):
+        with np.load(path) as file:
+            answers.append(file["probabilities"])
+            teachers[f"{TEACHER}, seed {path.stem.partition('-')[2]}"] = float(file["accuracy"])
+    taught = np.mean(answers, axis=0)
+    right = taught[reviews.validation].argmax(1) == reviews.labels[reviews.validation]
+    exact = np.eye(taught.shape[1])[reviews.labels[: reviews.trained]]
+    taught[: reviews.trained] = (1 - LABEL_SHARE) * taught[: reviews.trained] + LABEL_SHARE * exact
+    teaching = {
+        "teachers": teachers,
+        "mean": float(right.mean()),
+        "labelled": reviews.trained,
+        "unlabelled": len(reviews.rows) - reviews.labelled,
+        "label_share": LABEL_SHARE,
+    }
+    return tensor(taught.astype("float32")), teaching
+
+
+def fit(
+    model: keras.Model,
+    reviews: Reviews,
+    rows: Rows,
+    rows_of_an_epoch: Callable[[], np.ndarray],
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    epochs: int,
+    tokens: int,
+    rate: float,
+    seconds: float,
+    generator: np.random.Generator,
+    passes: int,
+) -> tuple[dict[str, Any], Best]:
+    """Trains a classifier; the validation split chooses between epochs and their mean weights.
+
+    Args:
+      model: with the weights to begin with.
+      reviews: whose validation split is read.
+      rows: of words that the network knows.
+      rows_of_an_epoch: returns the numbers of the rows of the next epoch.
+      loss_of: takes ids `(batch, time)` and numbers of rows `(batch,)`; returns a scalar.
+      epochs: for which the step size is scheduled.
+      tokens: words of a batch, at most.
+      rate: Adam's step size at its highest.
+      seconds: the most that training may take; epochs that would take longer are omitted, before
+        the step size is scheduled. 0: no limit.
+      generator: of batches.
+      passes: calls of cuDNN in a step, at least.
+
+    Returns:
+      Notes of the file of weights, and the best weights.
+    """
+    begun = time.monotonic()
+    weights, mean, best = parameters(model), MeanWeights(model), Best(model, higher=True)
+    trainer: Trainer | None = None
+    history: list[dict[str, float]] = []
+
+    def terms(batch: Batch) -> torch.Tensor:
+        ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
+        return loss_of(ids, tensor(batch.index))
+
+    epoch = 0
+    while epoch < epochs:
+        epoch += 1
+        batches = plan_batches(rows, rows_of_an_epoch(), tokens, generator, MOST_ROWS)
+        if trainer is None:
+            if seconds:
+                each = seconds_of_a_step(weights, [partial(terms, b) for b in batches[:60]])
+                epochs = max(1, min(epochs, int(seconds / (each * len(batches)))))
+                log(f"{each * 1_000:.1f} ms a step, {len(batches)} steps, {epochs} epochs")
+            trainer = Trainer(model, epochs * len(batches), rate, half=True)
+        total = torch.zeros((), device=DEVICE)
+        for batch in batches:
+            loss = terms(batch)
+            trainer.step(loss, passes)
+            mean.update()
+            total += loss.detach()
+        last, averaged = best.observe(
+            mean, lambda: accuracy(weights, rows, reviews.validation, reviews.labels)
+        )
+        history.append(
+            {
+                "epoch": epoch,
+                "learning_rate": trainer.rate,
+                "loss": float(total) / len(batches),
+                "val_accuracy": max(last, averaged),
+            }
+        )
+        log(
+            f"epoch {epoch} of {epochs}: loss {history[-1]['loss']:.4f}; accuracy on the "
+            f"validation split {last:.4f}, of the mean of weights {averaged:.4f}"
+        )
+    seconds = round(time.monotonic() - begun)
+    return {"history": history, "epochs": epochs, "seconds": seconds}, best
+
+
+def probabilities(weights: Sequence[torch.Tensor], rows: Rows, index: np.ndarray) -> np.ndarray:
     """Returns the probabilities of classes of rows, float32 `(len(index), classes)`."""
-    found = np.zeros((len(rows), model.output_shape[-1]), "float32")
+    found = np.zeros((len(rows), len(weights[8])), "float32")
     with torch.no_grad():
         for batch in plan_batches(rows, index, 200_000, None, 1024):
             ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
-            found[batch.index] = model(ids, training=False).float().cpu().numpy()
+            logits = answer(weights, word_vectors(weights, ids))
+            found[batch.index] = logits.softmax(1).cpu().numpy()
     return found[index]
 
 
-def accuracy(model: keras.Model, rows: Rows, index: np.ndarray, labels: np.ndarray) -> float:
+def accuracy(
+    weights: Sequence[torch.Tensor], rows: Rows, index: np.ndarray, labels: np.ndarray
+) -> float:
     """Returns the share of rows whose most probable class is their label."""
-    return float((probabilities(model, rows, index).argmax(1) == labels[index]).mean())
+    return float((probabilities(weights, rows, index).argmax(1) == labels[index]).mean())

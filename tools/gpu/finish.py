@@ -2,6 +2,8 @@
 
 python -m tools.gpu.finish imdb-lstm gpu runs/imdb-lstm
 python -m tools.gpu.finish ptb-deep-lstm gpu runs/ptb-deep-lstm
+python -m tools.gpu.finish language-model gpu runs/reviews-lm
+python -m tools.gpu.finish imdb-bilstm-large gpu runs/imdb-bilstm-large --from runs/reviews-lm
 
 The folder then has all files of a run: test metrics, baselines, the card. `python -m benchmarks
 pack` and `collect` take it as any other.
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from tools.gpu.arrays import load_splits
+from tools.gpu.arrays import LARGE, load_splits
 from tools.gpu.weights import read_weights
 from zoo import files
 from zoo.config import override
@@ -32,9 +34,16 @@ from zoo.training.replicas import distribute
 from zoo.training.run import Run
 
 SOURCES = {"ptb-deep-lstm": "ptb"}  # all others: tfds
+# The recipe and the settings of networks that have a name of their own.
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "language-model": ("reviews-lm", LARGE),
+    "imdb-bilstm-large": ("imdb-bilstm", {**LARGE, "max_words": 400, "word_dropout": 0.25}),
+}
 
 
-def begin_run(name: str, path: Path, source: str, settings: dict[str, Any]) -> Run:
+def begin_run(
+    name: str, path: Path, source: str, settings: dict[str, Any], base: Path | None = None
+) -> Run:
     """Begins a run: its config, environment, data and assets, and one step that does not count.
 
     Raises:
@@ -47,8 +56,9 @@ def begin_run(name: str, path: Path, source: str, settings: dict[str, Any]) -> R
     stop.set()
     with contextlib.suppress(Interrupted):
         zoo.train(
-            name, path, data=source, settings=settings, stop=stop, baselines=False, quiet=True
-        )
+            name, path, data=source, settings=settings, base=base, stop=stop, baselines=False,
+            quiet=True,
+        )  # fmt: skip
     return Run(path)
 
 
@@ -59,23 +69,26 @@ def finish_run(
     source: str | None = None,
     settings: dict[str, Any] | None = None,
     baselines: bool = True,
+    base: Path | None = None,
 ) -> Run:
     """Gives a new run the weights of `NAME.npz` and evaluates it.
 
     Args:
-      name: of the recipe.
+      name: of the recipe, or a key of `NETWORKS`.
       folder: with the files of `arrays.py` and `learn.py`.
       path: the run folder.
       source: of the data; None: the one that `arrays.py` reads if nothing else is asked for.
-      settings: of the network; None: those of the recipe.
+      settings: of the network; None: those of the recipe, or of `NETWORKS`.
       baselines: whether the recipe's baselines are fitted too.
+      base: the run of the language model, whose words the network knows; None: it has its own.
 
     Raises:
       UsageError: the folder holds another run, or a complete one.
       ZooError: the data are not those of `arrays.py`, or not available.
     """
-    recipe, source = get_recipe(name), source or SOURCES.get(name, "tfds")
-    settings = settings or {}
+    source = source or SOURCES.get(name, "tfds")
+    kind, own = NETWORKS.get(name, (name, {}))
+    recipe, settings = get_recipe(kind), settings or own
     learnt = files.read_object(folder / f"{name}.assets.json")
     config = override(recipe.config, settings)
     assets = recipe.assets(config, learnt)
@@ -84,12 +97,13 @@ def finish_run(
     settings = {**settings, "epochs": notes["epochs"]}
     config = override(recipe.config, settings)
     splits = load_splits(recipe, config, source)
-    if json.loads(json.dumps(recipe.prepare(config, splits.train))) != learnt:
+    given = zoo.load(base).assets if base else None
+    if json.loads(json.dumps(recipe.prepare(config, splits.train, given))) != learnt:
         raise ZooError(
             f"{folder} was made of other data than {source}: what was learnt from them differs. "
             "Give --data the source that arrays.py has read, or write the arrays again."
         )
-    run = begin_run(name, path, source, settings)
+    run = begin_run(kind, path, source, settings, base)
     compile_model(recipe, config, assets, model, 1)  # steps of an epoch, which none follows
     validation = recipe.batches(config, assets, splits.validation)
     strategy = model.distribute_strategy
@@ -140,9 +154,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="with the files of arrays.py and learn.py")
     parser.add_argument("run", type=Path, help="a new folder")
     parser.add_argument("--data", metavar="SOURCE", help="ptb for ptb-deep-lstm, otherwise tfds")
+    text = "run of the language model that imdb-bilstm-large starts from"
+    parser.add_argument("--from", dest="base", type=Path, metavar="RUN", help=text)
     given = parser.parse_args()
     try:
-        finish_run(given.name, given.folder, given.run, given.data)
+        finish_run(given.name, given.folder, given.run, given.data, base=given.base)
     except ZooError as error:
         raise SystemExit(str(error)) from error
 

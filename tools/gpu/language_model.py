@@ -2,37 +2,93 @@
 
 A network that has learnt to predict the next word starts better as a classifier (A. Dai, Q. Le:
 Semi-supervised Sequence Learning, NIPS 2015; J. Howard, S. Ruder: Universal Language Model
-Fine-tuning for Text Classification, ACL 2018).
+Fine-tuning for Text Classification, ACL 2018). The forward pass here is that of the network, in
+half precision and with the whole softmax; a test compares both.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import torch
+from torch.nn import functional
 
-from tools.gpu.batching import Rows, plan_batches, read_reviews, windows
+from tools.gpu.batching import Batch, Rows, plan_batches, read_reviews, windows
+from tools.gpu.both_ends import half, read_both_ends
 from tools.gpu.networks import (
     DEVICE,
     Trainer,
     device_name,
+    hidden,
     log,
+    parameters,
     read_network,
-    recurrent_layers,
+    seconds_of_a_step,
     tensor,
 )
 from tools.gpu.weights import save_weights
 
 WINDOW = 200  # words that are learnt from together
 MOST_ROWS = 512  # windows of a batch
+IMPOSSIBLE = -1e4  # logit of padding, which is never predicted
+
+
+@dataclasses.dataclass(frozen=True)
+class Dropout:
+    """Shares that are hidden in training: settings of `reviews-lm`.
+
+    Attributes:
+      word: of the vocabulary, in a step.
+      input: of the numbers of word vectors, in a window.
+      output: of states, in a window.
+    """
+
+    word: float = 0.1
+    input: float = 0.2
+    output: float = 0.2
+
+
+def forward(
+    weights: Sequence[torch.Tensor], ids: torch.Tensor, dropout: Dropout | None = None
+) -> torch.Tensor:
+    """Returns the mean of -log p of words, float32 `(2,)`: read forwards, and backwards.
+
+    Args:
+      weights: of the network, in Keras' order: vectors, softmax bias; those of both LSTMs; kernel
+        and bias of the projection of each.
+      ids: int `(batch, time)`, words, without padding.
+      dropout: in training; None for none.
+    """
+    table, bias, *inner = weights
+    seen = hidden(table, dropout.word, (len(table), 1)) if dropout else table
+
+    def locked(x: torch.Tensor, share: float) -> torch.Tensor:  # the same at all steps
+        return hidden(x, share, (x.shape[0], 1, x.shape[2])) if dropout else x
+
+    shares = dropout or Dropout()
+    x = locked(functional.embedding(ids, half(seen)), shares.input)
+    forwards, backwards = read_both_ends(inner[:6], x).chunk(2, dim=2)
+    # Of a word, what is before it and what is behind it: nothing, at the ends.
+    before = functional.pad(locked(forwards, shares.output)[:, :-1], (0, 0, 1, 0))
+    behind = functional.pad(locked(backwards, shares.output)[:, 1:], (0, 0, 0, 1))
+    losses, bias = [], half(functional.pad(bias[1:], (1, 0), value=IMPOSSIBLE))
+    for states, kernel, shift in ((before, *inner[6:8]), (behind, *inner[8:])):
+        projected = (states @ half(kernel) + half(shift)).reshape(-1, kernel.shape[1])
+        logits = torch.addmm(bias, projected, half(table).T)
+        each = functional.cross_entropy(logits, ids.reshape(-1).long(), reduction="none")
+        losses.append(each.float().mean())
+    return torch.stack(losses)
 
 
 def train_language_model(
-    folder: Path, epochs: int = 4, tokens: int = 51_200, seed: int = 0
+    folder: Path, epochs: int = 10, tokens: int = 38_400, seconds: float = 0, seed: int = 0
 ) -> dict[str, Any]:
     """Trains on all reviews but those held out, and writes `language-model.npz`.
 
@@ -40,11 +96,13 @@ def train_language_model(
       folder: with the files of `arrays.py`.
       epochs: passes over the reviews; each cuts windows elsewhere.
       tokens: words of a batch, at most.
+      seconds: the most that training may take; epochs that would take longer are omitted, before
+        the step size is scheduled. 0: no limit.
       seed: of weights, dropout and batches.
 
     Returns:
-      The notes of the file: `epochs`, `seconds`, `device`, and `history`, a row an epoch with the
-      `loss` of training, in nats, and the perplexity of held out reviews in both directions.
+      The notes of the file: `epochs`, `seconds`, `device`, `best` (nats a word of held out reviews,
+      the mean of both directions) and `history`, the rows of `history.csv`.
     """
     begun = time.monotonic()
     generator = np.random.default_rng(seed)
@@ -54,48 +112,66 @@ def train_language_model(
     held_out = np.arange(first, first + reviews.held_out)
     train = np.setdiff1d(np.arange(len(rows)), held_out)
     model = read_network(folder / "language-model.json")
-    recurrent = recurrent_layers(model)
+    weights = parameters(model)
     trainer: Trainer | None = None
     history: list[dict[str, float]] = []
-    for epoch in range(1, epochs + 1):
+    epoch = 0
+    while epoch < epochs:
+        epoch += 1
         parts = windows(rows, train, WINDOW, generator)
-        every = np.arange(len(parts))
-        batches = plan_batches(parts, every, tokens, generator, MOST_ROWS)
+        batches = plan_batches(parts, np.arange(len(parts)), tokens, generator, MOST_ROWS)
+
+        def loss_of(batch: Batch, parts: Rows = parts) -> torch.Tensor:
+            ids = tensor(parts.take(batch.index, batch.length, batch.offsets))
+            return forward(weights, ids, Dropout()).mean()
+
         if trainer is None:
+            if seconds:
+                each = seconds_of_a_step(weights, [partial(loss_of, b) for b in batches[:60]])
+                epochs = max(1, min(epochs, int(seconds / (each * len(batches)))))
+                log(f"{each * 1_000:.1f} ms a step")
             log(
                 f"language model: {model.count_params():,} parameters, "
-                f"{len(batches):,} steps an epoch"
+                f"{len(batches):,} steps an epoch, {epochs} epochs"
             )
-            trainer = Trainer(model, epochs * len(batches), 2e-3)
+            trainer = Trainer(model, epochs * len(batches), 2e-3, half=True)
         total = torch.zeros((), device=DEVICE)
         for batch in batches:
-            ids = tensor(parts.take(batch.index, batch.length, batch.offsets))
-            loss = -model(ids, training=True).mean()
-            trainer.step(loss, recurrent)
+            loss = loss_of(batch)
+            trainer.step(loss, 1)
             total += loss.detach()
-        forwards, backwards = np.exp(nats(model, rows, held_out, tokens)).tolist()
-        row = {
-            "epoch": epoch,
-            "loss": float(total) / len(batches),
-            "perplexity_forwards": forwards,
-            "perplexity_backwards": backwards,
-        }
-        history.append(row)
+        nats = held_out_nats(weights, rows, held_out, tokens)
+        history.append(
+            {
+                "epoch": epoch,
+                "learning_rate": trainer.rate,
+                "loss": float(total) / len(batches),
+                "val_loss": float(nats.mean()),
+            }
+        )
+        forwards, backwards = np.exp(nats).tolist()
         log(
-            f"epoch {epoch} of {epochs}: loss {row['loss']:.3f}, perplexity {forwards:.1f} "
+            f"epoch {epoch} of {epochs}: loss {history[-1]['loss']:.3f}, perplexity {forwards:.1f} "
             f"forwards and {backwards:.1f} backwards"
         )
-    seconds = round(time.monotonic() - begun)
-    notes = {"history": history, "epochs": epochs, "seconds": seconds, "device": device_name()}
+    notes = {
+        "history": history,
+        "epochs": epochs,
+        "best": history[-1]["val_loss"],
+        "seconds": round(time.monotonic() - begun),
+        "device": device_name(),
+    }
     save_weights(folder / "language-model.npz", model, notes)
     return notes
 
 
-def nats(model: keras.Model, rows: Rows, index: np.ndarray, tokens: int) -> np.ndarray:
+def held_out_nats(
+    weights: Sequence[torch.Tensor], rows: Rows, index: np.ndarray, tokens: int
+) -> np.ndarray:
     """Returns the mean of -log p of words, float64 `(2,)`: forwards, and backwards.
 
     Args:
-      model: ids `(batch, time)` to log-probabilities `(batch, time, 2)`.
+      weights: of the network.
       rows: all rows.
       index: numbers of the rows that are read, in windows.
       tokens: words of a batch, at most.
@@ -105,7 +181,6 @@ def nats(model: keras.Model, rows: Rows, index: np.ndarray, tokens: int) -> np.n
     with torch.no_grad():
         for batch in plan_batches(parts, np.arange(len(parts)), tokens, None, MOST_ROWS):
             ids = tensor(parts.take(batch.index, batch.length, batch.offsets))
-            logs = model(ids, training=False)
-            total += logs.double().sum((0, 1)).cpu().numpy()
+            total += forward(weights, ids).double().cpu().numpy() * ids.numel()
             count += ids.numel()
-    return -total / count
+    return total / count

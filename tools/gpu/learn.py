@@ -1,7 +1,9 @@
 """Trains on a GPU by Keras' PyTorch backend; needs neither TensorFlow nor an installed package.
 
 python -m tools.gpu.learn language-model gpu
-python -m tools.gpu.learn teacher gpu
+python -m tools.gpu.learn teacher gpu --seed 0
+python -m tools.gpu.learn teacher gpu --seed 1
+python -m tools.gpu.learn large-student gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
 
@@ -29,14 +31,22 @@ def parse() -> argparse.Namespace:
         step.add_argument("--seed", type=int, default=0, help="of weights, dropout and batches")
         return step
 
-    step = add("language-model", "Trains a language model of film reviews.", 4)
-    step.add_argument("--tokens", type=int, default=51_200, help="words of a batch, at most")
-    step = add("teacher", "Trains the teacher, and has it answer all reviews.", 6)
-    step.add_argument("--tokens", type=int, default=65_536, help="words of a batch, at most")
-    step.add_argument("--words", type=int, default=400, help="of a review, at most")
+    def add_seconds(step: argparse.ArgumentParser) -> None:
+        text = "omit epochs that would take longer than this (0: none)"
+        step.add_argument("--seconds", type=float, default=0, help=text)
+
+    step = add("language-model", "Trains a language model of film reviews.", 10)
+    step.add_argument("--tokens", type=int, default=38_400, help="words of a batch, at most")
+    add_seconds(step)
+    step = add("teacher", "Trains a teacher, and has it answer all reviews.", 5)
+    step.add_argument("--tokens", type=int, default=32_768, help="words of a batch, at most")
     step.add_argument(
         "--epsilon", type=float, default=5.0, help="perturbation, in deviations of word vectors"
     )
+    add_seconds(step)
+    step = add("large-student", "Trains a student of the teachers' size.", 4)
+    step.add_argument("--tokens", type=int, default=32_768, help="words of a batch, at most")
+    add_seconds(step)
     step = add("student", "Trains a student (5 or 6 epochs, if not given).", None)
     step.add_argument("name", help="of the recipe whose network learns, such as imdb-lstm")
     step = add("words", "Trains a language model of words.", 59)
@@ -57,6 +67,10 @@ def main() -> None:
         from tools.gpu.classifier import train_teacher
 
         train_teacher(**given)
+    elif step == "large-student":
+        from tools.gpu.classifier import train_large_student
+
+        train_large_student(**given)
     elif step == "student":
         from tools.gpu.student import STUDENTS, train_student
 

@@ -1,7 +1,7 @@
-"""Students: the small networks of recipes, taught by the answers of the teacher.
+"""Students: the small networks of recipes, taught by the answers of the teachers.
 
 G. Hinton, O. Vinyals, J. Dean: Distilling the Knowledge in a Neural Network, 2015. The target of a
-row with a label is half its label and half the teacher's probabilities, that of a row without one
+row with a label is half its label and half the teachers' probabilities, that of a row without one
 these alone. `zoo distil` does the same in TensorFlow.
 """
 
@@ -16,8 +16,8 @@ import keras
 import numpy as np
 import torch
 
-from tools.gpu.batching import plan_batches, read_reviews
-from tools.gpu.classifier import accuracy
+from tools.gpu.batching import Rows, plan_batches, read_reviews
+from tools.gpu.classifier import read_lesson
 from tools.gpu.networks import (
     DEVICE,
     Best,
@@ -30,7 +30,6 @@ from tools.gpu.networks import (
     tensor,
 )
 
-LABEL_SHARE = 0.5  # of the target of a row with a label
 MOST_ROWS = 128  # of a batch
 
 
@@ -70,7 +69,7 @@ def train_student(
 
     Args:
       name: a key of `STUDENTS`.
-      folder: with the files of `arrays.py` and `taught.npz`.
+      folder: with the files of `arrays.py` and `taught-….npz`.
       epochs: passes over all rows; None: as `STUDENTS` has them.
       seed: of weights, dropout and batches.
 
@@ -85,12 +84,7 @@ def train_student(
     epochs = epochs or how.epochs
     reviews = read_reviews(folder)
     rows = reviews.rows.mapped(reviews.table).cut(how.words)
-    with np.load(folder / "taught.npz") as file:
-        taught, teacher_accuracy = file["probabilities"], float(file["accuracy"])
-    right = np.eye(taught.shape[1], dtype="float32")[reviews.labels[: reviews.trained]]
-    labelled = taught[: reviews.trained]
-    taught[: reviews.trained] = (1 - LABEL_SHARE) * labelled + LABEL_SHARE * right
-    targets = tensor(taught)
+    targets, teaching = read_lesson(folder, reviews)
     model = read_network(folder / f"{name}.json")
     recurrent = recurrent_layers(model)
     index = np.setdiff1d(np.arange(len(rows)), reviews.validation)
@@ -127,14 +121,17 @@ def train_student(
         "history": history,
         "epochs": epochs,
         "seconds": round(time.monotonic() - begun),
-        "teaching": {
-            "teachers": {
-                "BiLSTM from a language model, by virtual adversarial training": teacher_accuracy
-            },
-            "mean": teacher_accuracy,
-            "labelled": reviews.trained,
-            "unlabelled": len(rows) - reviews.labelled,
-            "label_share": LABEL_SHARE,
-        },
+        "teaching": teaching,
     }
     return save_best(folder / f"{name}.npz", model, best, notes)
+
+
+def accuracy(model: keras.Model, rows: Rows, index: np.ndarray, labels: np.ndarray) -> float:
+    """Returns the share of rows whose most probable class is their label."""
+    right = 0
+    with torch.no_grad():
+        for batch in plan_batches(rows, index, 200_000, None, 1024):
+            ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
+            found = model(ids, training=False).argmax(1).cpu().numpy()
+            right += int((found == labels[batch.index]).sum())
+    return right / len(index)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from tools.gpu.networks import (
     Best,
     MeanWeights,
     Trainer,
+    hidden,
     log,
     parameters,
     read_network,
@@ -34,8 +34,6 @@ from tools.gpu.networks import (
 )
 
 IMPOSSIBLE = -1e9  # logit of padding, which is never predicted: as in the recipe's network
-# Keras keeps the weights of a layer apart and transposed; cuDNN copies them to one piece of memory.
-NOT_ONE_PIECE = "RNN module weights are not part of single contiguous chunk"
 
 State = tuple[torch.Tensor, torch.Tensor]  # h and c of a layer, float32 (1, streams, units)
 
@@ -55,12 +53,6 @@ class Dropout:
     input: float = 0.5
     output: float = 0.5
     weight: float = 0.4
-
-
-def hidden(values: torch.Tensor, share: float, shape: tuple[int, ...]) -> torch.Tensor:
-    """Hides a share of values, by one mask of a shape that fits; others grow to keep the sum."""
-    kept = torch.empty(shape, device=values.device).bernoulli_(1 - share)
-    return values * kept / (1 - share)
 
 
 def forward(
@@ -131,7 +123,6 @@ def train_words(
     """
     begun = time.monotonic()
     keras.utils.set_random_seed(seed)
-    warnings.filterwarnings("ignore", NOT_ONE_PIECE)
     with np.load(folder / "words.npz") as file:
         train, validation = (file[name].astype("int64") for name in ("train", "validation"))
     model = read_network(folder / "ptb-deep-lstm.json")
