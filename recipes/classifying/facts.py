@@ -7,6 +7,10 @@ from zoo.data.splits import Splits
 
 FILMS = "The rows are English reviews that users of IMDb wrote until 2011, at most 30 of one film."
 NEVER = "Reviews that take no side, and opinions of other things than films, were never seen."
+SENTENCES = (
+    "The rows are single sentences of English film reviews, as Rotten Tomatoes quoted them until "
+    "2005, in lower case and cut into words."
+)
 AG = "The rows are titles and first sentences of English news of 2004 and later, as AG gathered it."
 
 
@@ -14,7 +18,7 @@ def of_reviews(splits: Splits) -> list[str]:
     """Returns what is known of a classifier of opinions."""
     return [
         "It tells the opinion of a whole text. "
-        + facts.origin(splits, dict.fromkeys(("tfds", "wheel"), FILMS)),
+        + facts.origin(splits, {"tfds": FILMS, "wheel": FILMS, "sst-2": SENTENCES}),
         facts.words(splits.train["text"]),
         facts.classes(splits.train["label"]),
         "It answers one of its classes to every text, also to one that has no opinion."

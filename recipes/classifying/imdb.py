@@ -1,12 +1,14 @@
 """Film reviews of the Internet Movie Database, 25,000 to train and 25,000 to test.
 
-At most 30 reviews of one film; those of train and test are of other films.
+At most 30 reviews of one film; those of train and test are of other films. Sentences of other
+reviews are another source of the same dataset: see `recipes.classifying.sentences`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from recipes.classifying.sentences import SST2
 from recipes.corpora.imdb import HOMEPAGE, IMDB_TFDS, IMDB_WHEEL, LICENCE
 from zoo.data import Dataset, Examples
 
@@ -33,7 +35,7 @@ IMDB = Dataset(
     homepage=HOMEPAGE,
     licence=LICENCE,
     columns={"text": "a film review in English", "label": "positive or negative"},
-    sources=(IMDB_TFDS, IMDB_WHEEL),
+    sources=(IMDB_TFDS, IMDB_WHEEL, SST2),
     sample=sample,
     facts=facts,
 )
