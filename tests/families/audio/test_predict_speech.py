@@ -62,7 +62,10 @@ def test_files_are_named_in_python_too(classifier, wavs, tmp_path, monkeypatch):
         answers = predictor.predict(given)
         assert answers == expected
         assert [answer.example["file"] for answer in answers] == wavs
-    assert predictor.predict(wavs[0]) == predictor.predict(paths[0]) == expected[:1]
+    # A batch of one may be rounded otherwise than one of two.
+    assert (
+        predictor.predict(wavs[0]) == predictor.predict(paths[0]) == predictor.predict(arrays[:1])
+    )
     with pytest.raises(zoo.UsageError, match=r"There is no file sound/c\.wav"):
         predictor.predict("sound/c.wav")
     with pytest.raises(zoo.UsageError, match="Example 1 names no file"):
