@@ -82,6 +82,7 @@ def folder(tmp_path_factory):
     """Files of small networks and of the samples."""
     folder = tmp_path_factory.mktemp("gpu")
     arrays.write_reviews(folder, "sample", SMALL)
+    arrays.write_sentences(folder, "sample")
     arrays.write_words(folder, "sample", WORDS)
     return folder
 
@@ -92,6 +93,14 @@ def untrained(path):
     for variable in model.trainable_variables:
         variable.assign(keras.random.normal(variable.shape, stddev=0.3, seed=3))
     return model
+
+
+def test_sentences_are_ids_of_the_words_of_the_language_model(folder):
+    sentences, reviews = (read_reviews(folder, name) for name in ("sentences", "reviews"))
+    assert sentences.trained == reviews.trained
+    np.testing.assert_array_equal(sentences.labels, reviews.labels)
+    count = int(reviews.rows.lengths[: reviews.labelled].sum())
+    np.testing.assert_array_equal(sentences.rows.values, reviews.rows.values[:count])
 
 
 def test_students_know_the_words_of_their_recipe(folder):
@@ -173,6 +182,8 @@ assert begun[1]["loss"] < begun[0]["loss"], begun
 notes = classifier.train_teacher(folder, epochs=2, seconds=60)
 assert notes["history"][1]["loss"] < notes["history"][0]["loss"], notes
 classifier.train_large_student(folder, epochs=1)
+sentences = classifier.train_sentences(folder, epochs=2, rate=1e-2)["history"]
+assert sentences[1]["loss"] < sentences[0]["loss"], sentences
 names = ["imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru", "imdb-simplernn"]
 for name in names:
     student.train_student(name, folder, epochs=1)

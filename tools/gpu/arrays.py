@@ -3,10 +3,10 @@
 python -m tools.gpu.arrays gpu
 python -m tools.gpu.arrays gpu --only words     # only what the language model of words needs
 
-`reviews.npz` holds the film reviews as ids (see `tools.gpu.batching.Reviews`), `words.npz` the Penn
-Treebank; `NAME.json` is the network of a recipe as Keras writes it, and `NAME.assets.json` what the
-recipe has learnt from the training split, by which `finish.py` sees that the data are the same. No
-test split is read.
+`reviews.npz` holds the film reviews as ids (see `tools.gpu.batching.Reviews`), `sentences.npz`
+those of SST-2, `words.npz` the Penn Treebank; `NAME.json` is the network of a recipe as Keras
+writes it, and `NAME.assets.json` what the recipe has learnt from the training split, by which
+`finish.py` sees that the data are the same. No test split is read.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from zoo.data import Splits
 from zoo.data.origin import parse_origin
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
+from zoo.text import RESERVED
 
 STUDENTS = ("imdb-simplernn", "imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru")
 WORDS = "ptb-deep-lstm"
 # Of the language model, of the teacher and of the student of its size.
+LARGE_NAME = "imdb-bilstm-large"
 LARGE = {"units": 1_024, "embedding": 256}
 HELD_OUT = 1_000  # reviews without a label on which the language model is evaluated
 
@@ -92,11 +94,35 @@ def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = LARGE
     write_network(folder, "language-model", speaker, settings, large)
     files.write_json(folder / "language-model.assets.json", large)
     classes = student.prepare(student.config, rated.train, large)
-    write_network(folder, "imdb-bilstm-large", get_recipe("imdb-bilstm"), settings, classes)
-    files.write_json(folder / "imdb-bilstm-large.assets.json", classes)
+    write_network(folder, LARGE_NAME, get_recipe("imdb-bilstm"), settings, classes)
+    files.write_json(folder / f"{LARGE_NAME}.assets.json", classes)
     for name in STUDENTS:
         write_network(folder, name, get_recipe(name), {}, small)
         files.write_json(folder / f"{name}.assets.json", small)
+
+
+def write_sentences(folder: Path, source: str) -> None:
+    """Writes `sentences.npz`, rated sentences as ids of the words that the language model knows.
+
+    Args:
+      folder: with the files of `write_reviews`.
+      source: of `imdb-…`, such as `"sst-2"`.
+    """
+    recipe = get_recipe("imdb-bilstm")
+    assets = recipe.assets(recipe.config, files.read_object(folder / f"{LARGE_NAME}.assets.json"))
+    splits = load_splits(recipe, recipe.config, source)
+    rows = assets.encoder.rows([*splits.train["text"], *splits.validation["text"]])
+    labels = [*splits.train["label"], *splits.validation["label"]]
+    files.write_json(folder / "imdb-bilstm-sst2.assets.json", assets)
+    np.savez_compressed(
+        folder / "sentences.npz",
+        values=rows.values.astype("int32"),
+        lengths=rows.lengths.astype("int32"),
+        labels=np.array([assets["labels"].index(label) for label in labels], "int32"),
+        trained=len(splits.train["text"]),
+        held_out=0,
+        table=np.arange(len(assets["vocabulary"]) + RESERVED, dtype="int32"),
+    )
 
 
 def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = None) -> None:
@@ -124,14 +150,19 @@ def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="to write to")
-    parser.add_argument("--only", choices=["reviews", "words"], help="write only these")
+    parser.add_argument(
+        "--only", choices=["reviews", "sentences", "words"], help="write only these"
+    )
     parser.add_argument("--reviews", default="tfds", metavar="SOURCE", help="of film reviews")
+    parser.add_argument("--sentences", default="sst-2", metavar="SOURCE", help="of sentences")
     parser.add_argument("--words", default="ptb", metavar="SOURCE", help="of running text")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    if given.only != "words":
+    if given.only in (None, "reviews"):
         write_reviews(given.folder, given.reviews)
-    if given.only != "reviews":
+    if given.only in (None, "sentences"):
+        write_sentences(given.folder, given.sentences)
+    if given.only in (None, "words"):
         write_words(given.folder, given.words)
 
 

@@ -197,9 +197,9 @@ class Reviews:
         return np.arange(self.trained, self.labelled)
 
 
-def read_reviews(folder: Path) -> Reviews:
-    """Reads `reviews.npz` of a folder."""
-    with np.load(folder / "reviews.npz") as file:
+def read_reviews(folder: Path, name: str = "reviews") -> Reviews:
+    """Reads `reviews.npz` of a folder, or `sentences.npz`."""
+    with np.load(folder / f"{name}.npz") as file:
         return Reviews(
             rows_of(file["values"], file["lengths"]),
             file["labels"].astype("int64"),

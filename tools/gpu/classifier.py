@@ -272,6 +272,45 @@ def train_large_student(
     return save_best(folder / f"{NAME}.npz", model, best, {**notes, "teaching": teaching})
 
 
+def train_sentences(
+    folder: Path, epochs: int = 4, tokens: int = 1_024, rate: float = 1e-4, seed: int = 0
+) -> dict[str, Any]:
+    """Goes on from the large student with rated sentences; writes `imdb-bilstm-sst2.npz`.
+
+    Args:
+      folder: with `sentences.npz` of `arrays.py` and `imdb-bilstm-large.npz`.
+      epochs: passes over the training rows.
+      tokens: words of a batch, at most.
+      rate: Adam's step size at its highest.
+      seed: of dropout and batches.
+
+    Returns:
+      The notes of the file: `epochs`, `seconds`, `device`, `best` (accuracy on the validation
+      split) and `history`, the rows of `history.csv`.
+    """
+    generator = np.random.default_rng(seed)
+    keras.utils.set_random_seed(seed)
+    reviews = read_reviews(folder, "sentences")
+    rows = reviews.rows.cut(WORDS)
+    model = read_network(folder / f"{NAME}.json")
+    read_weights(folder / f"{NAME}.npz", model)
+    weights = parameters(model)
+    before = accuracy(weights, rows, reviews.validation, reviews.labels)
+    log(f"accuracy of the large student on the validation split of the sentences {before:.4f}")
+    labels = tensor(reviews.labels)
+
+    def loss_of(ids: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        masks = Masks.draw(ids, weights[2].shape[0])
+        logits = answer(weights, word_vectors(weights, ids, masks), masks)
+        return functional.cross_entropy(logits, labels[index])
+
+    every = np.arange(reviews.trained)
+    notes, best = fit(
+        model, reviews, rows, lambda: every, loss_of, epochs, tokens, rate, 0, generator, 1
+    )
+    return save_best(folder / "imdb-bilstm-sst2.npz", model, best, notes)
+
+
 def read_lesson(folder: Path, reviews: Reviews) -> tuple[torch.Tensor, dict[str, Any]]:
     """Reads the answers of all teachers in a folder and averages them.
 

@@ -33,11 +33,13 @@ from zoo.training.optimizer import compile_model
 from zoo.training.replicas import distribute
 from zoo.training.run import Run
 
-SOURCES = {"ptb-deep-lstm": "ptb"}  # all others: tfds
+SOURCES = {"ptb-deep-lstm": "ptb", "imdb-bilstm-sst2": "sst-2"}  # all others: tfds
+_CLASSIFIER = ("imdb-bilstm", {**LARGE, "max_words": 400, "word_dropout": 0.25})
 # The recipe and the settings of networks that have a name of their own.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "language-model": ("reviews-lm", LARGE),
-    "imdb-bilstm-large": ("imdb-bilstm", {**LARGE, "max_words": 400, "word_dropout": 0.25}),
+    "imdb-bilstm-large": _CLASSIFIER,
+    "imdb-bilstm-sst2": _CLASSIFIER,
 }
 
 

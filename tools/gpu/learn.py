@@ -47,6 +47,8 @@ def parse() -> argparse.Namespace:
     step = add("large-student", "Trains a student of the teachers' size.", 4)
     step.add_argument("--tokens", type=int, default=32_768, help="words of a batch, at most")
     add_seconds(step)
+    step = add("sentences", "Goes on from the large student with rated sentences.", 4)
+    step.add_argument("--rate", type=float, default=1e-4, help="Adam's step size at its highest")
     step = add("student", "Trains a student (5 or 6 epochs, if not given).", None)
     step.add_argument("name", help="of the recipe whose network learns, such as imdb-lstm")
     step = add("words", "Trains a language model of words.", 59)
@@ -71,6 +73,10 @@ def main() -> None:
         from tools.gpu.classifier import train_large_student
 
         train_large_student(**given)
+    elif step == "sentences":
+        from tools.gpu.classifier import train_sentences
+
+        train_sentences(**given)
     elif step == "student":
         from tools.gpu.student import STUDENTS, train_student
 
