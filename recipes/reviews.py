@@ -15,6 +15,9 @@ others that are drawn (Bengio & Senécal 2008). What the network has learnt is h
     zoo train imdb-bilstm --from runs/reviews-lm --set layer_decay=0.5
 
 takes vocabulary, word vectors and both LSTMs. Read forwards, the network also writes reviews.
+
+Perplexity on 2,500 reviews of the test split (results/): 3-grams 194.9; with 1,024 units, trained
+on a GPU (docs/methods.md), 75.7.
 """
 
 from __future__ import annotations
