@@ -36,6 +36,9 @@ minutes on 2 cores):
 
     imdb-simplernn 89.9 (86.6)   imdb-lstm 90.5 (88.4)   imdb-gru 90.7 (88.6)
     imdb-deep-gru 90.5 (88.8)    imdb-bilstm 90.8 (89.3)
+
+An imdb-bilstm of 1,024 units that starts from a language model of the reviews and learns from two
+teachers has 93.2, above all linear models. It is trained on a GPU (docs/methods.md), not packed.
 """
 
 from __future__ import annotations
