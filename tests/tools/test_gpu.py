@@ -152,6 +152,12 @@ def test_a_run_is_made_of_weights(folder, tmp_path):
         finish_run("imdb-gru", folder, tmp_path / "other", "sample")
 
 
+def test_what_has_its_words_from_a_run_asks_for_it(folder, tmp_path):
+    with pytest.raises(UsageError, match="starts from a run of the language model"):
+        finish_run("imdb-bilstm-large", folder, tmp_path / "run", "sample")
+    assert not (tmp_path / "run").exists()
+
+
 def test_ids_of_other_data_are_noticed(folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -179,6 +185,12 @@ folder = Path(sys.argv[1])
 assert "tensorflow" not in sys.modules
 begun = language_model.train_language_model(folder, epochs=2)["history"]
 assert begun[1]["loss"] < begun[0]["loss"], begun
+try:
+    classifier.train_large_student(folder, epochs=1)
+except FileNotFoundError as error:
+    assert "train a teacher first" in str(error), error
+else:
+    raise AssertionError
 notes = classifier.train_teacher(folder, epochs=2, seconds=60)
 assert notes["history"][1]["loss"] < notes["history"][0]["loss"], notes
 classifier.train_large_student(folder, epochs=1)

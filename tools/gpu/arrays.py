@@ -12,12 +12,14 @@ writes it, and `NAME.assets.json` what the recipe has learnt from the training s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tools.gpu import large
+from tools.gpu.batching import Reviews, rows_of, save_reviews
 from zoo import files
 from zoo.assets import Assets
 from zoo.config import Config, override
@@ -25,13 +27,9 @@ from zoo.data import Splits
 from zoo.data.origin import parse_origin
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
-from zoo.text import RESERVED
 
 STUDENTS = ("imdb-simplernn", "imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru")
 WORDS = "ptb-deep-lstm"
-# Of the language model, of the teacher and of the student of its size.
-LARGE_NAME = "imdb-bilstm-large"
-LARGE = {"units": 1_024, "embedding": 256}
 HELD_OUT = 1_000  # reviews without a label on which the language model is evaluated
 
 
@@ -53,7 +51,7 @@ def write_network(
     files.write_text(folder / f"{name}.json", model.to_json())
 
 
-def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = LARGE) -> None:
+def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = large.SIZES) -> None:
     """Writes film reviews and networks that learn from them.
 
     All share the words of the language model, but for the students, which know those of their
@@ -67,35 +65,34 @@ def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = LARGE
     speaker, student = get_recipe("reviews-lm"), get_recipe(STUDENTS[0])
     texts = load_splits(speaker, speaker.config, source)
     rated = load_splits(student, student.config, source)
-    large = speaker.prepare(speaker.config, texts.train)
+    spoken = speaker.prepare(speaker.config, texts.train)
     small = student.prepare(student.config, rated.train)
     labelled = [*rated.train["text"], *rated.validation["text"]]
     known = set(labelled)
     rest = [text for text in texts.train["text"] if text not in known]
     held_out = texts.validation["text"]
-    rows = large.encoder.rows([*labelled, *held_out, *rest])
+    rows = spoken.encoder.rows([*labelled, *held_out, *rest])
     labels = [*rated.train["label"], *rated.validation["label"]]
     numbers = {word: number for number, word in enumerate(small["vocabulary"], 2)}
-    table = [0, 1, *(numbers.get(word, 1) for word in large["vocabulary"])]  # 1: unknown
+    table = [0, 1, *(numbers.get(word, 1) for word in spoken["vocabulary"])]  # 1: unknown
     print(
         f"{len(labelled):,} reviews with a label, {len(rows) - len(labelled):,} without; "
         f"the language model knows {np.count_nonzero(np.array(table) > 1):,} of the students' "
         f"{len(numbers):,} words"
     )
-    np.savez_compressed(
-        folder / "reviews.npz",
-        values=rows.values.astype("int32"),
-        lengths=rows.lengths.astype("int32"),
-        labels=np.array([small["labels"].index(label) for label in labels], "int32"),
+    reviews = Reviews(
+        rows_of(rows.values, rows.lengths),
+        numbers_of(labels, small["labels"]),
         trained=len(rated.train["text"]),
         held_out=min(HELD_OUT, len(held_out)),
         table=np.array(table, "int32"),
     )
-    write_network(folder, "language-model", speaker, settings, large)
-    files.write_json(folder / "language-model.assets.json", large)
-    classes = student.prepare(student.config, rated.train, large)
-    write_network(folder, LARGE_NAME, get_recipe("imdb-bilstm"), settings, classes)
-    files.write_json(folder / f"{LARGE_NAME}.assets.json", classes)
+    save_reviews(folder / "reviews.npz", reviews)
+    write_network(folder, "language-model", speaker, settings, spoken)
+    files.write_json(folder / "language-model.assets.json", spoken)
+    classes = student.prepare(student.config, rated.train, spoken)
+    write_network(folder, large.NAME, get_recipe("imdb-bilstm"), settings, classes)
+    files.write_json(folder / f"{large.NAME}.assets.json", classes)
     for name in STUDENTS:
         write_network(folder, name, get_recipe(name), {}, small)
         files.write_json(folder / f"{name}.assets.json", small)
@@ -109,20 +106,24 @@ def write_sentences(folder: Path, source: str) -> None:
       source: of `imdb-…`, such as `"sst-2"`.
     """
     recipe = get_recipe("imdb-bilstm")
-    assets = recipe.assets(recipe.config, files.read_object(folder / f"{LARGE_NAME}.assets.json"))
+    assets = recipe.assets(recipe.config, files.read_object(folder / f"{large.NAME}.assets.json"))
     splits = load_splits(recipe, recipe.config, source)
     rows = assets.encoder.rows([*splits.train["text"], *splits.validation["text"]])
     labels = [*splits.train["label"], *splits.validation["label"]]
-    files.write_json(folder / "imdb-bilstm-sst2.assets.json", assets)
-    np.savez_compressed(
-        folder / "sentences.npz",
-        values=rows.values.astype("int32"),
-        lengths=rows.lengths.astype("int32"),
-        labels=np.array([assets["labels"].index(label) for label in labels], "int32"),
+    files.write_json(folder / f"{large.SENTENCES}.assets.json", assets)
+    sentences = Reviews(
+        rows_of(rows.values, rows.lengths),
+        numbers_of(labels, assets["labels"]),
         trained=len(splits.train["text"]),
         held_out=0,
-        table=np.arange(len(assets["vocabulary"]) + RESERVED, dtype="int32"),
+        table=np.empty(0, "int32"),
     )
+    save_reviews(folder / "sentences.npz", sentences)
+
+
+def numbers_of(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+    """Returns the number of the class of each label, int64."""
+    return np.array([classes.index(label) for label in labels], "int64")
 
 
 def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = None) -> None:

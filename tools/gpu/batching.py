@@ -177,7 +177,8 @@ class Reviews:
       labels: int64, the classes of the labelled rows, the validation split included.
       trained: labelled rows to train on.
       held_out: rows without a label, the first ones, on which the language model is evaluated.
-      table: int32 `(ids of the language model,)`, the id of each word for the students.
+      table: int32 `(ids of the language model,)`, the id of each word for the small students;
+        empty where these do not read the rows.
     """
 
     rows: Rows
@@ -195,6 +196,19 @@ class Reviews:
     def validation(self) -> np.ndarray:
         """Numbers of the rows of the validation split."""
         return np.arange(self.trained, self.labelled)
+
+
+def save_reviews(path: Path, reviews: Reviews) -> None:
+    """Writes what `read_reviews` reads."""
+    np.savez_compressed(
+        path,
+        values=reviews.rows.values,
+        lengths=reviews.rows.lengths.astype("int32"),
+        labels=reviews.labels.astype("int32"),
+        trained=reviews.trained,
+        held_out=reviews.held_out,
+        table=reviews.table,
+    )
 
 
 def read_reviews(folder: Path, name: str = "reviews") -> Reviews:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch
 
-from tools.gpu.networks import DEVICE
+from tools.gpu.networks import DEVICE, lstm_weights
 
 # cuDNN has half precision on a GPU alone.
 COMPUTE = torch.float16 if DEVICE == "cuda" else torch.float32
@@ -27,12 +27,7 @@ def read_both_ends(weights: Sequence[torch.Tensor], vectors: torch.Tensor) -> to
       weights: kernel, recurrent kernel and bias of the LSTM that reads forwards, and of the other.
       vectors: of `COMPUTE`, `(batch, time, size)`.
     """
-    params = []
-    for kernel, recurrent, bias in (weights[:3], weights[3:]):
-        # Keras' gates have PyTorch's order (i, f, c, o), its matrices are transposed, and it has
-        # one bias in place of two.
-        params += [half(kernel.T.contiguous()), half(recurrent.T.contiguous())]
-        params += [half(bias), torch.zeros_like(bias, dtype=COMPUTE)]
+    params = [half(each) for part in (weights[:3], weights[3:]) for each in lstm_weights(*part)]
     empty = vectors.new_zeros(2, vectors.shape[0], weights[1].shape[0])
     training = torch.is_grad_enabled()
     found = torch.lstm(vectors, (empty, empty), params, True, 1, 0.0, training, True, True)

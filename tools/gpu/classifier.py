@@ -15,8 +15,7 @@ The forward pass is that of `imdb-bilstm`, in half precision; a test compares bo
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,28 +25,23 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tools.gpu.batching import Batch, Reviews, Rows, plan_batches, read_reviews
+from tools.gpu import large
+from tools.gpu.batching import Reviews, Rows, read_reviews
 from tools.gpu.both_ends import COMPUTE, half, read_both_ends
+from tools.gpu.fitting import Plan, accuracy, answers, fit
 from tools.gpu.networks import (
-    DEVICE,
-    Best,
-    MeanWeights,
-    Trainer,
     hidden,
     log,
     parameters,
     read_network,
     save_best,
-    seconds_of_a_step,
     tensor,
 )
 from tools.gpu.weights import read_weights
 
-NAME = "imdb-bilstm-large"  # of the network, and of the student
 TEACHER = "BiLSTM from a language model, by virtual adversarial training"
 MOST_ROWS = 256  # of a batch
-WORDS = 400  # of a review that are read, at most: its first quarter and last three
-WORD_DROPOUT, DROPOUT = 0.25, 0.5  # settings of `arrays.LARGE` and of `imdb-bilstm`
+DROPOUT = 0.5  # a setting of `imdb-bilstm`
 LABEL_SHARE = 0.5  # of the target of a row with a label
 
 
@@ -69,7 +63,7 @@ class Masks:
         words = torch.ones(*ids.shape, 1, device=ids.device, dtype=COMPUTE)
         pooled = torch.ones(len(ids), 4 * units, device=ids.device, dtype=COMPUTE)
         return Masks(
-            hidden(words, WORD_DROPOUT, words.shape), hidden(pooled, DROPOUT, pooled.shape)
+            hidden(words, large.WORD_DROPOUT, words.shape), hidden(pooled, DROPOUT, pooled.shape)
         )
 
 
@@ -98,13 +92,42 @@ def answer(
     return pooled @ weights[7] + weights[8]
 
 
+def plain_answer(weights: Sequence[torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+    """Returns the logits of classes, float32 `(batch, classes)`, with nothing hidden."""
+    return answer(weights, word_vectors(weights, ids))
+
+
+def supervised(
+    weights: Sequence[torch.Tensor],
+    targets: torch.Tensor,
+    ids: torch.Tensor,
+    index: torch.Tensor,
+) -> torch.Tensor:
+    """Returns the mean cross-entropy of a batch.
+
+    Args:
+      weights: of the network.
+      targets: of all rows: classes, int64 `(rows,)`, or their probabilities `(rows, classes)`.
+      ids: int32 `(batch, time)`, without padding.
+      index: numbers of the rows, int64 `(batch,)`.
+    """
+    masks = Masks.draw(ids, weights[2].shape[0])
+    logits = answer(weights, word_vectors(weights, ids, masks), masks)
+    return functional.cross_entropy(logits, targets[index])
+
+
+def plan_of(epochs: int, rate: float, tokens: int, seconds: float = 0, passes: int = 1) -> Plan:
+    """Returns how a large classifier learns: in half precision."""
+    return Plan(epochs, rate, tokens, MOST_ROWS, passes, half=True, seconds=seconds)
+
+
 def begin(folder: Path) -> keras.Model:
     """Returns the network with the word vectors and the LSTMs of the language model.
 
     Raises:
       ValueError: they are of other sizes.
     """
-    model = read_network(folder / f"{NAME}.json")
+    model = read_network(folder / f"{large.NAME}.json")
     start = read_network(folder / "language-model.json")
     read_weights(folder / "language-model.npz", start)
     vectors, _, *theirs = parameters(start)
@@ -144,7 +167,7 @@ def train_teacher(
       tokens: words of a batch, at most.
       epsilon: norm of the perturbation of a review, as a multiple of the standard deviation of the
         numbers of word vectors at the start.
-      seconds: the most that training may take: see `fit`. 0: no limit.
+      seconds: see `affordable_epochs`.
       seed: of weights, dropout and batches.
 
     Returns:
@@ -154,7 +177,7 @@ def train_teacher(
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     reviews = read_reviews(folder)
-    rows = reviews.rows.cut(WORDS)
+    rows = reviews.rows.cut(large.MAX_WORDS)
     model = begin(folder)
     weights = parameters(model)
     norm = epsilon * deviation(weights[0], reviews.rows)
@@ -173,11 +196,16 @@ def train_teacher(
         return np.concatenate([np.arange(reviews.trained), chosen])
 
     notes, best = fit(
-        model, reviews, rows, rows_of_an_epoch, loss_of, epochs, tokens, 7e-4, seconds, generator, 2
-    )
+        "teacher", model, reviews, rows, rows_of_an_epoch, loss_of, partial(plain_answer, weights),
+        plan_of(epochs, 7e-4, tokens, seconds, passes=2), generator,
+    )  # fmt: skip
     notes = save_best(folder / f"teacher-{seed}.npz", model, best, {**notes, "epsilon": norm})
-    taught = probabilities(weights, rows, np.arange(len(rows)))
-    np.savez(folder / f"taught-{seed}.npz", probabilities=taught, accuracy=notes["best"])
+    logits = answers(partial(plain_answer, weights), rows, np.arange(len(rows)))
+    np.savez(
+        folder / f"taught-{seed}.npz",
+        probabilities=torch.from_numpy(logits).softmax(1).numpy(),
+        accuracy=notes["best"],
+    )
     return notes
 
 
@@ -245,7 +273,7 @@ def train_large_student(
       epochs: passes over all rows.
       tokens: words of a batch, at most.
       rate: Adam's step size at its highest.
-      seconds: the most that training may take: see `fit`. 0: no limit.
+      seconds: see `affordable_epochs`.
       seed: of weights, dropout and batches.
 
     Returns:
@@ -255,21 +283,17 @@ def train_large_student(
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     reviews = read_reviews(folder)
-    rows = reviews.rows.cut(WORDS)
+    rows = reviews.rows.cut(large.MAX_WORDS)
     targets, teaching = read_lesson(folder, reviews)
     model = begin(folder)
     weights = parameters(model)
 
-    def loss_of(ids: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        masks = Masks.draw(ids, weights[2].shape[0])
-        logits = answer(weights, word_vectors(weights, ids, masks), masks)
-        return -(targets[index] * logits.log_softmax(1)).sum(1).mean()
-
     every = np.setdiff1d(np.arange(len(rows)), reviews.validation)
     notes, best = fit(
-        model, reviews, rows, lambda: every, loss_of, epochs, tokens, rate, seconds, generator, 1
-    )
-    return save_best(folder / f"{NAME}.npz", model, best, {**notes, "teaching": teaching})
+        large.NAME, model, reviews, rows, lambda: every, partial(supervised, weights, targets),
+        partial(plain_answer, weights), plan_of(epochs, rate, tokens, seconds), generator,
+    )  # fmt: skip
+    return save_best(folder / f"{large.NAME}.npz", model, best, {**notes, "teaching": teaching})
 
 
 def train_sentences(
@@ -291,24 +315,20 @@ def train_sentences(
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     reviews = read_reviews(folder, "sentences")
-    rows = reviews.rows.cut(WORDS)
-    model = read_network(folder / f"{NAME}.json")
-    read_weights(folder / f"{NAME}.npz", model)
+    rows = reviews.rows.cut(large.MAX_WORDS)
+    model = read_network(folder / f"{large.NAME}.json")
+    read_weights(folder / f"{large.NAME}.npz", model)
     weights = parameters(model)
-    before = accuracy(weights, rows, reviews.validation, reviews.labels)
+    ask = partial(plain_answer, weights)
+    before = accuracy(ask, rows, reviews.validation, reviews.labels)
     log(f"accuracy of the large student on the validation split of the sentences {before:.4f}")
-    labels = tensor(reviews.labels)
-
-    def loss_of(ids: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        masks = Masks.draw(ids, weights[2].shape[0])
-        logits = answer(weights, word_vectors(weights, ids, masks), masks)
-        return functional.cross_entropy(logits, labels[index])
-
     every = np.arange(reviews.trained)
     notes, best = fit(
-        model, reviews, rows, lambda: every, loss_of, epochs, tokens, rate, 0, generator, 1
-    )
-    return save_best(folder / "imdb-bilstm-sst2.npz", model, best, notes)
+        large.SENTENCES, model, reviews, rows, lambda: every,
+        partial(supervised, weights, tensor(reviews.labels)), ask, plan_of(epochs, rate, tokens),
+        generator,
+    )  # fmt: skip
+    return save_best(folder / f"{large.SENTENCES}.npz", model, best, notes)
 
 
 def read_lesson(folder: Path, reviews: Reviews) -> tuple[torch.Tensor, dict[str, Any]]:
@@ -316,13 +336,18 @@ def read_lesson(folder: Path, reviews: Reviews) -> tuple[torch.Tensor, dict[str,
 
     Returns:
       Targets, float32 `(rows, classes)`, and `teaching` as in `data.json` of a run.
+
+    Raises:
+      FileNotFoundError: there are none.
     """
-    answers, teachers = [], {}
+    taught_by, teachers = [], {}
     for path in sorted(folder.glob("taught-*.npz")):
         with np.load(path) as file:
-            answers.append(file["probabilities"])
+            taught_by.append(file["probabilities"])
             teachers[f"{TEACHER}, seed {path.stem.partition('-')[2]}"] = float(file["accuracy"])
-    taught = np.mean(answers, axis=0)
+    if not taught_by:
+        raise FileNotFoundError(f"{folder} has no taught-….npz: train a teacher first.")
+    taught = np.mean(taught_by, axis=0)
     right = taught[reviews.validation].argmax(1) == reviews.labels[reviews.validation]
     exact = np.eye(taught.shape[1])[reviews.labels[: reviews.trained]]
     taught[: reviews.trained] = (1 - LABEL_SHARE) * taught[: reviews.trained] + LABEL_SHARE * exact
@@ -334,97 +359,3 @@ def read_lesson(folder: Path, reviews: Reviews) -> tuple[torch.Tensor, dict[str,
         "label_share": LABEL_SHARE,
     }
     return tensor(taught.astype("float32")), teaching
-
-
-def fit(
-    model: keras.Model,
-    reviews: Reviews,
-    rows: Rows,
-    rows_of_an_epoch: Callable[[], np.ndarray],
-    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    epochs: int,
-    tokens: int,
-    rate: float,
-    seconds: float,
-    generator: np.random.Generator,
-    passes: int,
-) -> tuple[dict[str, Any], Best]:
-    """Trains a classifier; the validation split chooses between epochs and their mean weights.
-
-    Args:
-      model: with the weights to begin with.
-      reviews: whose validation split is read.
-      rows: of words that the network knows.
-      rows_of_an_epoch: returns the numbers of the rows of the next epoch.
-      loss_of: takes ids `(batch, time)` and numbers of rows `(batch,)`; returns a scalar.
-      epochs: for which the step size is scheduled.
-      tokens: words of a batch, at most.
-      rate: Adam's step size at its highest.
-      seconds: the most that training may take; epochs that would take longer are omitted, before
-        the step size is scheduled. 0: no limit.
-      generator: of batches.
-      passes: calls of cuDNN in a step, at least.
-
-    Returns:
-      Notes of the file of weights, and the best weights.
-    """
-    begun = time.monotonic()
-    weights, mean, best = parameters(model), MeanWeights(model), Best(model, higher=True)
-    trainer: Trainer | None = None
-    history: list[dict[str, float]] = []
-
-    def terms(batch: Batch) -> torch.Tensor:
-        ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
-        return loss_of(ids, tensor(batch.index))
-
-    epoch = 0
-    while epoch < epochs:
-        epoch += 1
-        batches = plan_batches(rows, rows_of_an_epoch(), tokens, generator, MOST_ROWS)
-        if trainer is None:
-            if seconds:
-                each = seconds_of_a_step(weights, [partial(terms, b) for b in batches[:60]])
-                epochs = max(1, min(epochs, int(seconds / (each * len(batches)))))
-                log(f"{each * 1_000:.1f} ms a step, {len(batches)} steps, {epochs} epochs")
-            trainer = Trainer(model, epochs * len(batches), rate, half=True)
-        total = torch.zeros((), device=DEVICE)
-        for batch in batches:
-            loss = terms(batch)
-            trainer.step(loss, passes)
-            mean.update()
-            total += loss.detach()
-        last, averaged = best.observe(
-            mean, lambda: accuracy(weights, rows, reviews.validation, reviews.labels)
-        )
-        history.append(
-            {
-                "epoch": epoch,
-                "learning_rate": trainer.rate,
-                "loss": float(total) / len(batches),
-                "val_accuracy": max(last, averaged),
-            }
-        )
-        log(
-            f"epoch {epoch} of {epochs}: loss {history[-1]['loss']:.4f}; accuracy on the "
-            f"validation split {last:.4f}, of the mean of weights {averaged:.4f}"
-        )
-    seconds = round(time.monotonic() - begun)
-    return {"history": history, "epochs": epochs, "seconds": seconds}, best
-
-
-def probabilities(weights: Sequence[torch.Tensor], rows: Rows, index: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of classes of rows, float32 `(len(index), classes)`."""
-    found = np.zeros((len(rows), len(weights[8])), "float32")
-    with torch.no_grad():
-        for batch in plan_batches(rows, index, 200_000, None, 1024):
-            ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
-            logits = answer(weights, word_vectors(weights, ids))
-            found[batch.index] = logits.softmax(1).cpu().numpy()
-    return found[index]
-
-
-def accuracy(
-    weights: Sequence[torch.Tensor], rows: Rows, index: np.ndarray, labels: np.ndarray
-) -> float:
-    """Returns the share of rows whose most probable class is their label."""
-    return float((probabilities(weights, rows, index).argmax(1) == labels[index]).mean())

@@ -4,6 +4,7 @@ python -m tools.gpu.finish imdb-lstm gpu runs/imdb-lstm
 python -m tools.gpu.finish ptb-deep-lstm gpu runs/ptb-deep-lstm
 python -m tools.gpu.finish language-model gpu runs/reviews-lm
 python -m tools.gpu.finish imdb-bilstm-large gpu runs/imdb-bilstm-large --from runs/reviews-lm
+python -m tools.gpu.finish imdb-bilstm-sst2 gpu runs/sst2 --from runs/imdb-bilstm-large
 
 The folder then has all files of a run: test metrics, baselines, the card. `python -m benchmarks
 pack` and `collect` take it as any other.
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from tools.gpu.arrays import LARGE, load_splits
+from tools.gpu import large
+from tools.gpu.arrays import load_splits
 from tools.gpu.weights import read_weights
 from zoo import files
 from zoo.config import override
@@ -33,14 +35,15 @@ from zoo.training.optimizer import compile_model
 from zoo.training.replicas import distribute
 from zoo.training.run import Run
 
-SOURCES = {"ptb-deep-lstm": "ptb", "imdb-bilstm-sst2": "sst-2"}  # all others: tfds
-_CLASSIFIER = ("imdb-bilstm", {**LARGE, "max_words": 400, "word_dropout": 0.25})
+SOURCES = {"ptb-deep-lstm": "ptb", large.SENTENCES: "sst-2"}  # all others: tfds
 # The recipe and the settings of networks that have a name of their own.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "language-model": ("reviews-lm", LARGE),
-    "imdb-bilstm-large": _CLASSIFIER,
-    "imdb-bilstm-sst2": _CLASSIFIER,
+    "language-model": ("reviews-lm", large.SIZES),
+    large.NAME: ("imdb-bilstm", large.SETTINGS),
+    large.SENTENCES: ("imdb-bilstm", large.SETTINGS),
 }
+# What the run starts from that a network has its words from.
+BASES = {large.NAME: "the language model", large.SENTENCES: large.NAME}
 
 
 def begin_run(
@@ -82,12 +85,14 @@ def finish_run(
       source: of the data; None: the one that `arrays.py` reads if nothing else is asked for.
       settings: of the network; None: those of the recipe, or of `NETWORKS`.
       baselines: whether the recipe's baselines are fitted too.
-      base: the run of the language model, whose words the network knows; None: it has its own.
+      base: a run that the network has its words from, for a key of `BASES`.
 
     Raises:
-      UsageError: the folder holds another run, or a complete one.
+      UsageError: the folder holds another run, or a complete one; `base` is missing.
       ZooError: the data are not those of `arrays.py`, or not available.
     """
+    if name in BASES and base is None:
+        raise UsageError(f"{name} starts from a run of {BASES[name]}. Give it: --from RUN.")
     source = source or SOURCES.get(name, "tfds")
     kind, own = NETWORKS.get(name, (name, {}))
     recipe, settings = get_recipe(kind), settings or own
@@ -155,8 +160,13 @@ def main() -> None:
     parser.add_argument("name", help="of the recipe, such as imdb-lstm")
     parser.add_argument("folder", type=Path, help="with the files of arrays.py and learn.py")
     parser.add_argument("run", type=Path, help="a new folder")
-    parser.add_argument("--data", metavar="SOURCE", help="ptb for ptb-deep-lstm, otherwise tfds")
-    text = "run of the language model that imdb-bilstm-large starts from"
+    parser.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="; ".join(f"{source} for {name}" for name, source in SOURCES.items())
+        + "; otherwise tfds",
+    )
+    text = "; ".join(f"{name}: a run of {base}" for name, base in BASES.items())
     parser.add_argument("--from", dest="base", type=Path, metavar="RUN", help=text)
     given = parser.parse_args()
     try:

@@ -8,7 +8,6 @@ half precision and with the whole softmax; a test compares both.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -24,13 +23,15 @@ from tools.gpu.batching import Batch, Rows, plan_batches, read_reviews, windows
 from tools.gpu.both_ends import half, read_both_ends
 from tools.gpu.networks import (
     DEVICE,
+    Dropout,
     Trainer,
+    affordable_epochs,
     device_name,
     hidden,
+    locked,
     log,
     parameters,
     read_network,
-    seconds_of_a_step,
     tensor,
 )
 from tools.gpu.weights import save_weights
@@ -40,19 +41,7 @@ MOST_ROWS = 512  # windows of a batch
 IMPOSSIBLE = -1e4  # logit of padding, which is never predicted
 
 
-@dataclasses.dataclass(frozen=True)
-class Dropout:
-    """Shares that are hidden in training: settings of `reviews-lm`.
-
-    Attributes:
-      word: of the vocabulary, in a step.
-      input: of the numbers of word vectors, in a window.
-      output: of states, in a window.
-    """
-
-    word: float = 0.1
-    input: float = 0.2
-    output: float = 0.2
+DROPOUT = Dropout(word=0.1, input=0.2, output=0.2)  # settings of `reviews-lm`
 
 
 def forward(
@@ -68,16 +57,15 @@ def forward(
     """
     table, bias, *inner = weights
     seen = hidden(table, dropout.word, (len(table), 1)) if dropout else table
-
-    def locked(x: torch.Tensor, share: float) -> torch.Tensor:  # the same at all steps
-        return hidden(x, share, (x.shape[0], 1, x.shape[2])) if dropout else x
-
-    shares = dropout or Dropout()
-    x = locked(functional.embedding(ids, half(seen)), shares.input)
+    x = functional.embedding(ids, half(seen))
+    if dropout:
+        x = locked(x, dropout.input)
     forwards, backwards = read_both_ends(inner[:6], x).chunk(2, dim=2)
+    if dropout:
+        forwards, backwards = (locked(each, dropout.output) for each in (forwards, backwards))
     # Of a word, what is before it and what is behind it: nothing, at the ends.
-    before = functional.pad(locked(forwards, shares.output)[:, :-1], (0, 0, 1, 0))
-    behind = functional.pad(locked(backwards, shares.output)[:, 1:], (0, 0, 0, 1))
+    before = functional.pad(forwards[:, :-1], (0, 0, 1, 0))
+    behind = functional.pad(backwards[:, 1:], (0, 0, 0, 1))
     losses, bias = [], half(functional.pad(bias[1:], (1, 0), value=IMPOSSIBLE))
     for states, kernel, shift in ((before, *inner[6:8]), (behind, *inner[8:])):
         projected = (states @ half(kernel) + half(shift)).reshape(-1, kernel.shape[1])
@@ -96,8 +84,7 @@ def train_language_model(
       folder: with the files of `arrays.py`.
       epochs: passes over the reviews; each cuts windows elsewhere.
       tokens: words of a batch, at most.
-      seconds: the most that training may take; epochs that would take longer are omitted, before
-        the step size is scheduled. 0: no limit.
+      seconds: see `affordable_epochs`.
       seed: of weights, dropout and batches.
 
     Returns:
@@ -113,31 +100,30 @@ def train_language_model(
     train = np.setdiff1d(np.arange(len(rows)), held_out)
     model = read_network(folder / "language-model.json")
     weights = parameters(model)
-    trainer: Trainer | None = None
     history: list[dict[str, float]] = []
-    epoch = 0
-    while epoch < epochs:
-        epoch += 1
+
+    def next_windows() -> tuple[Rows, list[Batch]]:
         parts = windows(rows, train, WINDOW, generator)
-        batches = plan_batches(parts, np.arange(len(parts)), tokens, generator, MOST_ROWS)
+        every = np.arange(len(parts))
+        return parts, plan_batches(parts, every, tokens, generator, MOST_ROWS)
 
-        def loss_of(batch: Batch, parts: Rows = parts) -> torch.Tensor:
-            ids = tensor(parts.take(batch.index, batch.length, batch.offsets))
-            return forward(weights, ids, Dropout()).mean()
+    def loss_of(parts: Rows, batch: Batch) -> torch.Tensor:
+        ids = tensor(parts.take(batch.index, batch.length, batch.offsets))
+        return forward(weights, ids, DROPOUT).mean()
 
-        if trainer is None:
-            if seconds:
-                each = seconds_of_a_step(weights, [partial(loss_of, b) for b in batches[:60]])
-                epochs = max(1, min(epochs, int(seconds / (each * len(batches)))))
-                log(f"{each * 1_000:.1f} ms a step")
-            log(
-                f"language model: {model.count_params():,} parameters, "
-                f"{len(batches):,} steps an epoch, {epochs} epochs"
-            )
-            trainer = Trainer(model, epochs * len(batches), 2e-3, half=True)
+    parts, batches = next_windows()
+    epochs = affordable_epochs(epochs, seconds, weights, batches, partial(loss_of, parts))
+    log(
+        f"language model: {model.count_params():,} parameters, {len(batches):,} steps an epoch, "
+        f"{epochs} epochs"
+    )
+    trainer = Trainer(model, epochs * len(batches), 2e-3, half=True)
+    for epoch in range(1, epochs + 1):
+        if epoch > 1:
+            parts, batches = next_windows()
         total = torch.zeros((), device=DEVICE)
         for batch in batches:
-            loss = loss_of(batch)
+            loss = loss_of(parts, batch)
             trainer.step(loss, 1)
             total += loss.detach()
         nats = held_out_nats(weights, rows, held_out, tokens)

@@ -4,6 +4,7 @@ python -m tools.gpu.learn language-model gpu
 python -m tools.gpu.learn teacher gpu --seed 0
 python -m tools.gpu.learn teacher gpu --seed 1
 python -m tools.gpu.learn large-student gpu
+python -m tools.gpu.learn sentences gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
 

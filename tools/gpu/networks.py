@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 import warnings
@@ -16,6 +17,7 @@ from keras import layers
 
 import recipes.writing.word_layers  # noqa: F401  # registers layers with Keras
 import zoo.layers  # noqa: F401  # registers layers with Keras
+from tools.gpu.batching import Batch
 from tools.gpu.weights import save_weights
 
 if keras.backend.backend() != "torch":
@@ -66,10 +68,43 @@ def tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).to(DEVICE)
 
 
+@dataclasses.dataclass(frozen=True)
+class Dropout:
+    """Shares that language models hide in training.
+
+    Attributes:
+      word: of the vocabulary, in a step.
+      input: of the numbers of word vectors, in a window.
+      output: of states, in a window.
+      weight: of the weights between states, in a step.
+    """
+
+    word: float
+    input: float
+    output: float
+    weight: float = 0.0
+
+
 def hidden(values: torch.Tensor, share: float, shape: tuple[int, ...]) -> torch.Tensor:
     """Hides a share of values, by one mask of a shape that fits; others grow to keep the sum."""
     kept = torch.empty(shape, device=values.device, dtype=values.dtype).bernoulli_(1 - share)
     return values * kept / (1 - share)
+
+
+def locked(values: torch.Tensor, share: float) -> torch.Tensor:
+    """Hides a share of numbers, float `(batch, time, size)`, the same at all steps of a row."""
+    return hidden(values, share, (values.shape[0], 1, values.shape[2]))
+
+
+def lstm_weights(
+    kernel: torch.Tensor, recurrent: torch.Tensor, bias: torch.Tensor
+) -> list[torch.Tensor]:
+    """Returns the weights of Keras' LSTM as `torch.lstm` takes them.
+
+    The gates have the same order (i, f, c, o); Keras' matrices are transposed, and it has one bias
+    in place of two.
+    """
+    return [kernel.T.contiguous(), recurrent.T.contiguous(), bias, torch.zeros_like(bias)]
 
 
 def parameters(model: keras.Model) -> list[torch.Tensor]:
@@ -180,23 +215,38 @@ class Trainer:
         self.done += 1
 
 
-def seconds_of_a_step(
-    weights: Sequence[torch.Tensor], losses: Sequence[Callable[[], torch.Tensor]]
-) -> float:
-    """Returns what a step takes on average, and a tenth more for the optimizer and evaluation.
+def affordable_epochs(
+    epochs: int,
+    seconds: float,
+    weights: Sequence[torch.Tensor],
+    batches: Sequence[Batch],
+    loss_of: Callable[[Batch], torch.Tensor],
+) -> int:
+    """Returns how many epochs a time is enough for, at least 1.
+
+    The gradients of the first batches are timed; the optimizer and the evaluation are taken to need
+    a tenth more.
 
     Args:
+      epochs: at most.
+      seconds: that training may take; 0: no limit.
       weights: of the network; they stay as they are.
-      losses: of batches, scalars, to be differentiated; the first tenth is not timed.
+      batches: of an epoch.
+      loss_of: returns the loss of a batch, a scalar.
     """
-    first, begun = len(losses) // 10, 0.0
-    for number, loss in enumerate(losses):
+    if not seconds:
+        return epochs
+    timed = batches[:60]
+    first, begun = len(timed) // 10, 0.0
+    for number, batch in enumerate(timed):
         if number == first:
             begun = time.monotonic()
-        torch.autograd.grad(loss(), weights)
+        torch.autograd.grad(loss_of(batch), weights)
         if DEVICE == "cuda":
             torch.cuda.synchronize()
-    return 1.1 * (time.monotonic() - begun) / (len(losses) - first)
+    step = 1.1 * (time.monotonic() - begun) / (len(timed) - first)
+    log(f"{step * 1_000:.1f} ms a step, {len(batches):,} steps an epoch")
+    return max(1, min(epochs, int(seconds / (step * len(batches)))))
 
 
 def recurrent_layers(model: keras.Model) -> int:

@@ -8,7 +8,7 @@ these alone. `zoo distil` does the same in TensorFlow.
 from __future__ import annotations
 
 import dataclasses
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,10 @@ import keras
 import numpy as np
 import torch
 
-from tools.gpu.batching import Rows, plan_batches, read_reviews
+from tools.gpu.batching import read_reviews
 from tools.gpu.classifier import read_lesson
-from tools.gpu.networks import (
-    DEVICE,
-    Best,
-    MeanWeights,
-    Trainer,
-    log,
-    read_network,
-    recurrent_layers,
-    save_best,
-    tensor,
-)
+from tools.gpu.fitting import Plan, fit
+from tools.gpu.networks import read_network, recurrent_layers, save_best
 
 MOST_ROWS = 128  # of a batch
 
@@ -77,61 +68,20 @@ def train_student(
       The notes of the file: `epochs`, `seconds`, `device`, `best` (accuracy on the validation
       split), `teaching` as in `data.json` of a run, and `history`, the rows of `history.csv`.
     """
-    begun = time.monotonic()
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     how = STUDENTS[name]
-    epochs = epochs or how.epochs
     reviews = read_reviews(folder)
     rows = reviews.rows.mapped(reviews.table).cut(how.words)
     targets, teaching = read_lesson(folder, reviews)
     model = read_network(folder / f"{name}.json")
-    recurrent = recurrent_layers(model)
-    index = np.setdiff1d(np.arange(len(rows)), reviews.validation)
-    mean, best = MeanWeights(model), Best(model, higher=True)
-    trainer: Trainer | None = None
-    history: list[dict[str, float]] = []
-    for epoch in range(1, epochs + 1):
-        batches = plan_batches(rows, index, how.tokens, generator, MOST_ROWS)
-        trainer = trainer or Trainer(model, epochs * len(batches), how.rate)
-        total = torch.zeros((), device=DEVICE)
-        for batch in batches:
-            ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
-            found = model(ids, training=True).float().clamp(1e-7, 1)
-            loss = -(targets[tensor(batch.index)] * found.log()).sum(1).mean()
-            trainer.step(loss, recurrent)
-            mean.update()
-            total += loss.detach()
-        scores = best.observe(
-            mean, lambda: accuracy(model, rows, reviews.validation, reviews.labels)
-        )
-        history.append(
-            {
-                "epoch": epoch,
-                "learning_rate": trainer.rate,
-                "loss": float(total) / len(batches),
-                "val_accuracy": max(scores),
-            }
-        )
-        log(
-            f"{name}, epoch {epoch} of {epochs}: loss {history[-1]['loss']:.4f}; accuracy on the "
-            f"validation split {scores[0]:.4f}, of the mean of weights {scores[1]:.4f}"
-        )
-    notes = {
-        "history": history,
-        "epochs": epochs,
-        "seconds": round(time.monotonic() - begun),
-        "teaching": teaching,
-    }
-    return save_best(folder / f"{name}.npz", model, best, notes)
+    every = np.setdiff1d(np.arange(len(rows)), reviews.validation)
 
+    def loss_of(ids: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        found = model(ids, training=True).float().clamp(1e-7, 1)
+        return -(targets[index] * found.log()).sum(1).mean()
 
-def accuracy(model: keras.Model, rows: Rows, index: np.ndarray, labels: np.ndarray) -> float:
-    """Returns the share of rows whose most probable class is their label."""
-    right = 0
-    with torch.no_grad():
-        for batch in plan_batches(rows, index, 200_000, None, 1024):
-            ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
-            found = model(ids, training=False).argmax(1).cpu().numpy()
-            right += int((found == labels[batch.index]).sum())
-    return right / len(index)
+    plan = Plan(epochs or how.epochs, how.rate, how.tokens, MOST_ROWS, recurrent_layers(model))
+    answer = partial(model, training=False)
+    notes, best = fit(name, model, reviews, rows, lambda: every, loss_of, answer, plan, generator)
+    return save_best(folder / f"{name}.npz", model, best, {**notes, "teaching": teaching})

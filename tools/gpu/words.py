@@ -7,7 +7,6 @@ See `recipes/words.py` for the sources.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -23,10 +22,13 @@ from tools.gpu.batching import streams
 from tools.gpu.networks import (
     DEVICE,
     Best,
+    Dropout,
     MeanWeights,
     Trainer,
     hidden,
+    locked,
     log,
+    lstm_weights,
     parameters,
     read_network,
     save_best,
@@ -38,21 +40,7 @@ IMPOSSIBLE = -1e9  # logit of padding, which is never predicted: as in the recip
 State = tuple[torch.Tensor, torch.Tensor]  # h and c of a layer, float32 (1, streams, units)
 
 
-@dataclasses.dataclass(frozen=True)
-class Dropout:
-    """Shares that are hidden in training: settings of `ptb-deep-lstm`.
-
-    Attributes:
-      word: of the vocabulary, in a step.
-      input: of the numbers of word vectors, in a window.
-      output: of states, in a window.
-      weight: of the weights between states, in a step.
-    """
-
-    word: float = 0.1
-    input: float = 0.5
-    output: float = 0.5
-    weight: float = 0.4
+DROPOUT = Dropout(word=0.1, input=0.5, output=0.5, weight=0.4)  # settings of `ptb-deep-lstm`
 
 
 def forward(
@@ -78,10 +66,6 @@ def forward(
     table, softmax_bias, *inner, projection, projection_bias = weights
     seen = hidden(table, dropout.word, (len(table), 1)) if dropout else table
     x = functional.embedding(ids, seen)
-
-    def locked(x: torch.Tensor, share: float) -> torch.Tensor:  # the same at all steps
-        return hidden(x, share, (x.shape[0], 1, x.shape[2]))
-
     if dropout:
         x = locked(x, dropout.input)
     ends = []
@@ -89,9 +73,7 @@ def forward(
         kernel, recurrent, bias = inner[3 * number : 3 * number + 3]
         if dropout:
             recurrent = functional.dropout(recurrent, dropout.weight)
-        # Keras' gates have PyTorch's order (i, f, c, o), its matrices are transposed, and it has
-        # one bias in place of two.
-        own = [kernel.T.contiguous(), recurrent.T.contiguous(), bias, torch.zeros_like(bias)]
+        own = lstm_weights(kernel, recurrent, bias)
         x, h, c = torch.lstm(x, state, own, True, 1, 0.0, dropout is not None, False, True)
         ends.append((h.detach(), c.detach()))
         if dropout:
@@ -155,7 +137,7 @@ def train_words(
         states, total = empty(), torch.zeros((), device=DEVICE)
         for at in places:
             x, y = (each[:, at : at + window] for each in (ids, following))
-            loss, states = forward(weights, x, y, states, Dropout())
+            loss, states = forward(weights, x, y, states, DROPOUT)
             trainer.step(loss, depth)
             mean.update()
             total += loss.detach()
