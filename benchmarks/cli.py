@@ -532,7 +532,12 @@ def formats(models: tuple[str, ...], output: str, rows: int, data: str | None) -
 @click.argument("run")
 @click.argument("folder")
 @click.option("--baselines", is_flag=True, help="Measure them again, too.")
-def pack(run: str, folder: str, baselines: bool) -> None:
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    help="Round matrices to a grid of so many steps to a standard deviation; 8 for large models.",
+)
+def pack(run: str, folder: str, baselines: bool, steps: int | None) -> None:
     """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest.
 
     RUN may be a packed model: its weights stay, what is around them is made again.
@@ -542,7 +547,7 @@ def pack(run: str, folder: str, baselines: bool) -> None:
 
     from benchmarks.pack import pack
 
-    entry = pack(run, Path(folder), baselines=baselines)
+    entry = pack(run, Path(folder), steps=steps, baselines=baselines)
     click.echo(
         f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
     )

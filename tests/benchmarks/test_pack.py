@@ -11,7 +11,7 @@ import pytest
 import recipes
 import zoo
 from benchmarks import pack as packing
-from benchmarks.pack import pack, round_mantissa
+from benchmarks.pack import pack, round_mantissa, round_to_grid
 from zoo.files import read_json, write_json
 from zoo.manifest import read_manifest, read_parameters
 
@@ -87,6 +87,45 @@ def test_shapes_and_order_are_kept():
 def test_bits_of_a_mantissa(bits):
     with pytest.raises(zoo.UsageError, match="between 0 and 23"):
         round_mantissa(np.ones(1, np.float32), bits)
+
+
+@pytest.mark.parametrize(("steps", "step"), [(1, 0.5), (8, 0.0625), (9, 0.0625), (10, 0.03125)])
+def test_a_grid_is_a_power_of_two_below_the_deviation(steps, step):
+    values = np.random.default_rng(0).normal(scale=0.6, size=(300, 400)).astype(np.float32)
+    result = round_to_grid(values, steps)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result % np.float32(step), 0)
+    error = np.abs(result - values)
+    assert 0.49 * step < error.max() <= step / 2
+    assert step <= values.std() / steps < 2 * step
+    np.testing.assert_array_equal(round_to_grid(-values, steps), -result)
+
+
+def test_what_has_no_deviation_keeps_its_values():
+    for values in (np.full((2, 3), 0.3), np.zeros((0, 3)), np.array([[1.0, np.inf]])):
+        with np.errstate(invalid="ignore"):
+            kept = round_to_grid(values, 8)
+        np.testing.assert_array_equal(kept, values.astype(np.float32))
+    with pytest.raises(zoo.UsageError, match="at least 1"):
+        round_to_grid(np.ones((1, 1)), 0)
+
+
+def test_vectors_are_rounded_by_their_mantissas():
+    values = np.random.default_rng(0).normal(size=(2, 5000)).astype(np.float32)
+    np.testing.assert_array_equal(packing._rounded(values, 12, 8), round_to_grid(values, 8))
+    np.testing.assert_array_equal(packing._rounded(values, 12, None), round_mantissa(values, 12))
+    np.testing.assert_array_equal(packing._rounded(values[0], 12, 8), round_mantissa(values[0], 12))
+
+
+def test_what_repeats_far_behind_is_packed_once(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    weights = np.random.default_rng(0).bytes(1 << 20)
+    between = bytes(70 << 20)  # further than xz looks back by default
+    for name, content in (("a", weights), ("b", between), ("c", weights)):
+        (folder / name).write_bytes(content)
+    packing._tar(folder, tmp_path / "model.tar.xz")
+    assert (tmp_path / "model.tar.xz").stat().st_size < 1.2 * len(weights)
 
 
 def test_a_pack_keeps_only_the_name_of_custom_data(tmp_path):
