@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tools.gpu import arrays
+from tools.gpu import arrays, large
 from tools.gpu.batching import plan_batches, read_reviews, rows_of, streams, windows
 from tools.gpu.finish import finish_run
 from tools.gpu.weights import read_weights, save_weights
@@ -150,6 +150,12 @@ def test_a_run_is_made_of_weights(folder, tmp_path):
     (folder / "imdb-gru.npz").write_bytes((folder / "imdb-lstm.npz").read_bytes())
     with pytest.raises(ValueError, match="weights of another network"):
         finish_run("imdb-gru", folder, tmp_path / "other", "sample")
+
+
+def test_the_large_classifier_has_the_settings_of_its_recipe():
+    config = zoo.get_recipe(large.NAME).config
+    assert {name: getattr(config, name) for name in large.SIZES} == large.SIZES
+    assert (config.max_words, config.word_dropout) == (large.MAX_WORDS, large.WORD_DROPOUT)
 
 
 def test_what_has_its_words_from_a_run_asks_for_it(folder, tmp_path):

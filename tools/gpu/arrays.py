@@ -91,7 +91,7 @@ def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = large
     write_network(folder, "language-model", speaker, settings, spoken)
     files.write_json(folder / "language-model.assets.json", spoken)
     classes = student.prepare(student.config, rated.train, spoken)
-    write_network(folder, large.NAME, get_recipe("imdb-bilstm"), settings, classes)
+    write_network(folder, large.NAME, get_recipe(large.NAME), settings, classes)
     files.write_json(folder / f"{large.NAME}.assets.json", classes)
     for name in STUDENTS:
         write_network(folder, name, get_recipe(name), {}, small)
@@ -105,7 +105,7 @@ def write_sentences(folder: Path, source: str) -> None:
       folder: with the files of `write_reviews`.
       source: of `imdb-…`, such as `"sst-2"`.
     """
-    recipe = get_recipe("imdb-bilstm")
+    recipe = get_recipe(large.NAME)
     assets = recipe.assets(recipe.config, files.read_object(folder / f"{large.NAME}.assets.json"))
     splits = load_splits(recipe, recipe.config, source)
     rows = assets.encoder.rows([*splits.train["text"], *splits.validation["text"]])

@@ -39,8 +39,7 @@ SOURCES = {"ptb-deep-lstm": "ptb", large.SENTENCES: "sst-2"}  # all others: tfds
 # The recipe and the settings of networks that have a name of their own.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "language-model": ("reviews-lm", large.SIZES),
-    large.NAME: ("imdb-bilstm", large.SETTINGS),
-    large.SENTENCES: ("imdb-bilstm", large.SETTINGS),
+    large.SENTENCES: (large.NAME, {}),
 }
 # What the run starts from that a network has its words from.
 BASES = {large.NAME: "the language model", large.SENTENCES: large.NAME}

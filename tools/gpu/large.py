@@ -1,11 +1,10 @@
 """Names and settings of the large classifier, which teachers and students share. Imports nothing.
 
-It starts from the language model, whose sizes it has.
+They are those of the recipe. It starts from the language model, whose sizes it has.
 """
 
-NAME = "imdb-bilstm-large"  # also of the student's files
+NAME = "imdb-bilstm-large"  # of the recipe, and of the student's files
 SENTENCES = "imdb-bilstm-sst2"  # of what it becomes with the sentences of SST-2
 SIZES = {"units": 1_024, "embedding": 256}  # also those of the language model
 MAX_WORDS = 400  # of a review that are read: its first quarter and last three
 WORD_DROPOUT = 0.25
-SETTINGS = {**SIZES, "max_words": MAX_WORDS, "word_dropout": WORD_DROPOUT}  # of `imdb-bilstm`
