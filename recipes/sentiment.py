@@ -40,7 +40,8 @@ minutes on 2 cores):
     imdb-bilstm-large 93.2
 
 The last one is above all linear models. It starts from a language model of the reviews
-(recipes/reviews.py) and learns from two teachers, on a GPU (docs/methods.md).
+(recipes/reviews.py) and learns from two teachers, on a GPU (docs/methods.md). On two cores, an
+epoch would take more than an hour.
 """
 
 from __future__ import annotations
@@ -112,16 +113,13 @@ RECIPES = {
         cell="lstm", bidirectional=True, units=64, max_words=800, word_dropout=0.4, epochs=4
     ),
     "imdb-deep-gru": Config(cell="gru", layers=2),
-    # For a GPU, from a language model of reviews; on two cores, an epoch takes more than an hour.
     "imdb-bilstm-large": Config(
-        cell="lstm",
         bidirectional=True,
         units=1_024,
         embedding=256,
         vocabulary=30_000,
         max_words=400,
         word_dropout=0.25,
-        epochs=4,
     ),
 }
 
@@ -175,13 +173,8 @@ def augment(config: Config, train: Examples) -> Examples:
 def encoder(config: Config, assets: Assets) -> WordEncoder:
     from zoo import text
 
-    return text.WordEncoder(
-        assets["vocabulary"],
-        config.max_words,
-        config.max_bytes,
-        text.rule_of(assets),
-        name="encoder",
-    )
+    words, rule = assets["vocabulary"], text.rule_of(assets)
+    return text.WordEncoder(words, config.max_words, config.max_bytes, rule, name="encoder")
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:

@@ -132,8 +132,12 @@ def _shown(row: dict) -> dict[str, str]:
         "topology": row["topology"],
         "score": f"{score} {metric}",
         "parameters": "-" if row["parameters"] is None else f"{row['parameters']:,}",
-        "size": "-" if row["bytes"] is None else f"{max(row['bytes'] / 1e6, 0.1):.1f} MB",
+        "size": "-" if row["bytes"] is None else _megabytes(row["bytes"] / 1e6),
     }
+
+
+def _megabytes(size: float) -> str:
+    return f"{max(size, 0.1):.1f} MB" if size < 9.95 else f"{size:.0f} MB"
 
 
 @functools.cache
