@@ -4,7 +4,7 @@
 folder that is a SavedModel for serving, `model.keras` to go on training, and config, assets,
 metrics and card in `assets.extra/`. Both hold the same weights; xz stores once what repeats. The
 low bits of their mantissas are rounded away, which halves the file; matrices of large models are
-rounded to a grid, which makes it five times as small. The metrics are those of the rounded weights.
+rounded to a grid, which leaves a fifth of it. The metrics are those of the rounded weights.
 `python -m benchmarks pack`, in the root of this package's repository, makes packs.
 """
 
