@@ -36,6 +36,7 @@ IMDB = Dataset(
     licence=LICENCE,
     columns={"text": "a film review in English", "label": "positive or negative"},
     sources=(IMDB_TFDS, IMDB_WHEEL, SST2),
+    on_request=("sst-2",),
     sample=sample,
     facts=facts,
 )

@@ -379,6 +379,7 @@ CHORALES = Dataset(
         "frames": "lists of MIDI numbers, a frame each",
     },
     sources=(BACH, JSB, NOTTINGHAM, JSB_JSON, JSB_16TH),
+    on_request=("nottingham",),
     sample=sample,
     label="",
     deduplicate_by="",

@@ -262,6 +262,7 @@ def stocks(horizon: int, repairs: str) -> Dataset:
                 licence="none stated",
             ),
         ),
+        on_request=("exchange",),
         sample=sample,
         label="",
         deduplicate_by="",

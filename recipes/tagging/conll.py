@@ -188,5 +188,6 @@ CONLL = Dataset(
             licence="CC-BY 4.0",
         ),
     ),
+    on_request=("wnut17",),
     sample=sample,
 )

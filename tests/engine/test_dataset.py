@@ -304,6 +304,18 @@ def test_a_forced_source_has_no_substitute(tmp_path):
     assert data.load("url").source == "url"
 
 
+def test_sources_of_other_data_are_used_only_where_they_are_asked_for(tmp_path):
+    other = dataclasses.replace(url_source_elsewhere(tmp_path), key="url2")
+    data = make(NOWHERE, other, on_request=("url2",))
+    assert data.load("url2").title.startswith("elsewhere")
+    with pytest.raises(ZooError, match=r"official.*or use --data url2, your own file\.") as caught:
+        data.load()
+    assert "elsewhere" not in str(caught.value)
+    with pytest.raises(ZooError, match="official"):
+        data.fetch()
+    assert data.fetch("url2")[0].key == "url2"
+
+
 def test_a_wrong_file_in_the_mirror_is_reported_and_the_next_source_used(tmp_path, capsys):
     broken = url_source(tmp_path)
     mirrored(tmp_path, URL, b"something else")

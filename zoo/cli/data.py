@@ -59,6 +59,8 @@ def list_(probe: bool, as_json: bool) -> None:
         for source in row["sources"]:
             if source["reason"]:
                 options.say(f"{source['key']} is {source['state']}: {source['reason']}", "  ")
+        if asked := [source["key"] for source in row["sources"] if source["on_request"]]:
+            options.say(f"used only with --data: {', '.join(asked)}", "  ")
 
 
 @data.command()
@@ -67,10 +69,8 @@ def list_(probe: bool, as_json: bool) -> None:
 def fetch(name: str, source: str | None) -> None:
     """Fetch the dataset NAME (or that of the recipe NAME) into the cache."""
     dataset = _dataset(name)
-    for each in dataset.sources:
-        if source in (None, each.key):
-            _silence(each)
-            break
+    for each in dataset.sources_of(source)[:1]:
+        _silence(each)
     fetched, path = dataset.fetch(source)
     click.echo(f"{fetched.title} ({fetched.key}): {path}")
 
@@ -170,6 +170,7 @@ def _describe(dataset: Dataset, recipes: list[str], probe: bool) -> dict[str, An
                 "files": [dataclasses.asdict(file) for file in source.files],
                 "state": status.state,
                 "reason": status.reason,
+                "on_request": source.key in dataset.on_request,
             }
         )
     return {

@@ -71,7 +71,8 @@ def info(name: str, layers: bool, as_json: bool) -> None:
         options.say(f"{f'{key} = {value!r}'.ljust(width)}  {comment}", "  ", " " * (width + 2))
     heading(f"Data: {dataset.name}")
     for source in dataset.sources:
-        options.say(f"{source.key}: {source.title}", "  ")
+        asked = " (only with --data)" if source.key in dataset.on_request else ""
+        options.say(f"{source.key}: {source.title}{asked}", "  ")
     options.say(f"licence: {dataset.licence}", "  ")
     for source in dataset.sources:
         if source.licence:

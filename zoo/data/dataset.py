@@ -220,19 +220,20 @@ class Dataset(Declaration):
         from zoo.data.fetch import Unavailable
 
         notes: list[str] = []
-        for each in self.sources:
-            if key in (None, each.key):
-                try:
-                    return each, use(each), notes
-                except Unavailable as error:
-                    notes.append(f"{each.title} is not available from {each.key}: {error}")
+        tried = self.sources_of(key)
+        for each in tried:
+            try:
+                return each, use(each), notes
+            except Unavailable as error:
+                notes.append(f"{each.title} is not available from {each.key}: {error}")
         if not self.sources:
             raise UsageError(
                 f"There is no public source of {self.name!r}; give your own file with --data."
             )
+        others = [f"--data {each.key}" for each in self.sources if each not in tried]
         raise ZooError(
             f"The data {self.name!r} are not available: {'; '.join(notes)}. Connect to a network, "
-            "set ZOO_MIRROR, or use another source or your own file."
+            f"set ZOO_MIRROR, or use {', '.join([*others, 'your own file'])}."
         )
 
 

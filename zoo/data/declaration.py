@@ -42,7 +42,7 @@ class Declaration:
     Attributes:
       name: short, as in `zoo data fetch NAME`.
       columns: name of each column to its description.
-      sources: the first available one is used.
+      sources: the first available one is used, of those that are not `on_request`.
       licence: of the data; a source may have another.
       sample: makes a dozen rows in the real format, for tests and `--data sample`.
       title: one line about it.
@@ -75,6 +75,8 @@ class Declaration:
       facts: returns sentences on what a model that was trained on these splits is for, and on what
         it has never seen: language, period, lengths, classes. For the model card.
       repairs: names that the option `repair` of a `Reading` may list; `reader` makes them.
+      on_request: keys of sources of other data, such as another corpus. They are used only where
+        they are asked for by their key.
     """
 
     name: str
@@ -100,8 +102,15 @@ class Declaration:
     hold_out: Callable[[Parts], tuple[Parts, list[str]]] | None = None
     facts: Callable[[Splits], Iterable[str]] | None = None
     repairs: tuple[str, ...] = ()
+    on_request: tuple[str, ...] = ()
 
     @property
     def keys(self) -> list[str]:
         """What `--data` takes besides paths: the keys of the sources, and `"sample"`."""
         return [*dict.fromkeys(each.key for each in self.sources), "sample"]
+
+    def sources_of(self, key: str | None) -> list[Source]:
+        """Returns the sources of a key; of `None`, those that are used where none is asked for."""
+        if key is None:
+            return [each for each in self.sources if each.key not in self.on_request]
+        return [each for each in self.sources if each.key == key]

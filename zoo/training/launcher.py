@@ -136,7 +136,7 @@ def _fetches_weights(recipe: Recipe, arguments: Sequence[str]) -> bool:
 
 def _to_fetch(arguments: Sequence[str]) -> str:
     """Returns what a training may have to fetch from a network, "" if nothing."""
-    from zoo.data.origin import Custom, Default, Named, parse_origin
+    from zoo.data.origin import Custom, Named, parse_origin
     from zoo.errors import ZooError
     from zoo.registry import get_recipe
 
@@ -150,7 +150,7 @@ def _to_fetch(arguments: Sequence[str]) -> str:
         origin = parse_origin(option_of("--data", arguments), dataset.keys)
         if isinstance(origin, Custom) or origin == Named("sample"):
             return ""
-        wanted = [s for s in dataset.sources if origin in (Default(), Named(s.key))]
+        wanted = dataset.sources_of(origin.key if isinstance(origin, Named) else None)
         ready = [each.status().state == "ready" for each in wanted]
         if any(ready):
             return ""

@@ -35,9 +35,7 @@ def plan(recipe: Recipe, config: Config, data: DataLike) -> list[str]:
         return []
     begin = f"{recipe.name} trains for {config.epochs} epochs at most"
     waiting: list[str] = []
-    for source in dataset.sources:
-        if isinstance(origin, Named) and source.key != origin.key:
-            continue
+    for source in dataset.sources_of(origin.key if isinstance(origin, Named) else None):
         if source.status().state == "ready":
             if not waiting:
                 return [f"{begin} on {source.title}, which is on this machine."]
