@@ -1,7 +1,7 @@
 """Batches of rows of one length, which need no mask. NumPy alone.
 
-cuDNN's recurrent kernels take no mask in Keras' PyTorch backend. So rows are cropped to a multiple
-of 8 words, at a random place, and a batch has rows of one length.
+cuDNN's recurrent kernels take no mask in Keras' PyTorch backend. So a batch has rows of one length,
+and rows of 64 words or more are cropped to a multiple of 8 words, at a random place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-MULTIPLE = 8  # lengths of batches are multiples of it; shorter rows keep their length
+MULTIPLE = 8  # lengths of batches are multiples of it
+LONG = 64  # rows of fewer words keep their length, because a crop would lose much of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +100,7 @@ def plan_batches(
       most_rows: rows of a batch, at most.
     """
     real = rows.lengths[index]
-    lengths = np.where(real >= MULTIPLE, real // MULTIPLE * MULTIPLE, real)
+    lengths = np.where(real >= LONG, real // MULTIPLE * MULTIPLE, real)
     if generator is None:
         order = np.argsort(lengths, kind="stable")
     else:
