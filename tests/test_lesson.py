@@ -154,6 +154,9 @@ SCORES = {
     "01-order.md": {
         "imdb-bilstm-supervised": ("score", "0.4f"),
         "imdb-bilstm-supervised baseline": ("baseline.nbsvm-bigram", "0.4f"),
+        "imdb-bilstm-supervised rows": ("data.rows.train", ",d"),
+        "imdb-bilstm": ("score", "0.4f"),
+        "imdb-bilstm-large": ("score", "0.4f"),
         "translate-attention": ("score", "0.2f"),
         "translate-attention baseline": ("baseline.ibm-model-1", "0.2f"),
     },
@@ -165,6 +168,7 @@ SCORES = {
         "adding-gru": ("score", "0.5f"),
         "adding-lstm-400": ("score", "0.4f"),
         "adding-lstm-400 baseline": ("baseline.always 1", "0.4f"),
+        "adding-lstm-400-forget3": ("score", "0.4f"),
         "adding-gru-400": ("score", "0.5f"),
         "adding-simplernn-glorot": ("score", "0.4f"),
         "adding-simplernn-noclip": ("score", "0.4f"),
@@ -179,6 +183,8 @@ SCORES = {
         "imdb-deep-gru-supervised": ("score", "0.4f"),
         "imdb-bilstm-supervised size": ("metrics.parameters", ",d"),
         "imdb-deep-gru-supervised size": ("metrics.parameters", ",d"),
+        "imdb-lstm": ("score", "0.4f"),
+        "imdb-bilstm": ("score", "0.4f"),
     },
     "12-words.md": {"imdb-simplernn-supervised": ("metrics.parameters", ",d")},
     "13-language-models.md": {
@@ -203,7 +209,11 @@ SCORES = {
         "shakespeare-gru": ("metrics.parameters", ",d"),
         "digits-gru": ("score", "0.4f"),
         "digits-gru size": ("metrics.parameters", ",d"),
+        "digits-gru rows": ("data.rows.train", ",d"),
         "digits-gru baseline": ("baseline.mfcc-mean-nearest", "0.4f"),
+        "imdb-bilstm-large": ("score", "0.4f"),
+        "stocks-gru": ("score", "0.4f"),
+        "stocks-gru baseline": ("baseline.log-linear", "0.4f"),
     },
 }
 
@@ -231,8 +241,14 @@ def test_quoted_gradients_are_those_that_were_drawn():
         reached = sum(value >= 0.01 * max(median) for value in median)
         assert re.search(rf"\| `{run_['recipe']}` \| [\d.]+ \| {reached} \|", english)
     notebook = (ROOT / "notebooks" / "10-vanishing-gradients.ipynb").read_text(encoding="utf-8")
-    for cell, number in re.findall(r"(SimpleRNN|LSTM|GRU) (\d\.\de-\d\d)", english):
+    french = read(FRENCH, "09-vanishing.md").replace("\u00a0", " ")
+    quoted = re.findall(r"(SimpleRNN|LSTM|GRU) (\d\.\de-\d\d)", english)
+    assert len(quoted) == 3
+    for cell, number in quoted:
         assert re.search(rf"{cell} +at the first step {number} of it", notebook)
+        digits, power = number.split("e-")
+        raised = str(int(power)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        assert f"{cell} {digits.replace('.', ',')} · 10⁻{raised}" in french
 
 
 def test_quoted_vectors_are_those_that_were_measured():
@@ -246,3 +262,15 @@ def test_quoted_vectors_are_those_that_were_measured():
     for page in (english, french):
         assert ", ".join(words["analogy"]["nearest"]) in page
         assert f"{words['variance']:.0%}"[:-1] in page
+
+
+def test_the_index_and_the_notebooks_name_the_same_pages():
+    row = re.compile(r"^\| \[[\w-]+\]\(../../(notebooks/\S+)\) \|(.*)\|$", re.MULTILINE)
+    rows, french = (row.findall(read(folder, "index.md")) for folder in (ENGLISH, FRENCH))
+    assert len(rows) == len(list((ROOT / "notebooks").glob("*.ipynb")))
+    assert [path for path, _ in rows] == [path for path, _ in french]
+    for path, pages in rows:
+        last = "".join(files.read_json(ROOT / path)["cells"][-1]["source"])
+        named = last.partition("\nPages of the lesson: ")[2]
+        listed = re.findall(r"\]\((\d\d-[\w-]+\.md)\)", pages)
+        assert re.findall(r"\]\(../docs/lesson/(\S+?)\)", named) == listed

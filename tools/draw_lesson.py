@@ -440,14 +440,16 @@ def vanishing(say: Say) -> str:
         text(
             6,
             212,
-            say("gradient after training, by steps back;", "gradient après l'entraînement, selon"),
+            say(
+                "gradient after training, by steps back;", "gradient après l'entraînement, par pas"
+            ),
             12,
             "start",
         ),
         text(
             6,
             227,
-            say("share of its largest value", "le recul ; part de sa plus grande valeur"),
+            say("share of its largest value", "en arrière ; part de sa plus grande valeur"),
             12,
             "start",
         ),
@@ -514,6 +516,7 @@ def lstm(say: Say) -> str:
 
 def gru(say: Say) -> str:
     top, rail, below = 45, 258, 282
+    french = bool(say("", "fr"))
     parts = [
         line([(8, top), (139, top)], DARK_BLUE),
         line([(161, top), (256, top)], DARK_BLUE),
@@ -547,10 +550,10 @@ def gru(say: Say) -> str:
         circle(267, 95, "×"),
         circle(100, 150, "×"),
         text(175, 210, say("update", "mise à jour"), 11, "start", "#666666"),
-        text(80, 187, say("reset", "remise"), 11, "end", "#666666"),
+        text(76, 187, say("reset", "réinitia-"), 10 if french else 11, "end", "#666666"),
     ]
-    if say("", "fr"):
-        parts.append(text(80, 199, "à zéro", 11, "end", "#666666"))
+    if french:
+        parts.append(text(76, 199, "lisation", 10, "end", "#666666"))
     return svg(
         312,
         say("The GRU cell, as Keras computes it", "La cellule GRU, telle que Keras la calcule"),
