@@ -39,29 +39,41 @@ def lines(tmp_path, monkeypatch):
     return make
 
 
+END = "An estimate of the time follows after the first steps."
+
+
 def test_a_fresh_machine_is_told_what_is_downloaded(lines):
-    assert lines() == [
-        "letters-gru trains for 3 epochs at most. Data, of the first source that answers:",
-        "  letters (large): 84.1 MB to download",
-        "  letters (small): 13.3 MB to download",
-    ]
-    assert lines("small")[1:] == ["  letters (small): 13.3 MB to download"]
+    assert lines() == (
+        "letters-gru trains for at most 3 epochs on letters (large): 84.1 MB to download "
+        f"(if not available: 13.3 MB). {END}"
+    )
+    assert lines("small") == (
+        "letters-gru trains for at most 3 epochs on letters (small): 13.3 MB to download. " + END
+    )
     with pytest.raises(UsageError, match="Unknown source 'smal'"):
         lines("smal")
 
 
 def test_what_is_here_is_not_downloaded(lines):
-    assert lines(ready=["small"])[1:] == [
-        "  letters (large): 84.1 MB to download",
-        "  on this machine: letters (small)",
-    ]
-    (line,) = lines(ready=["large"])
-    assert line.endswith("3 epochs at most on letters (large), which is on this machine.")
+    assert lines(ready=["small"]) == (
+        "letters-gru trains for at most 3 epochs on letters (large): 84.1 MB to download "
+        f"(if not available: letters (small) on this machine). {END}"
+    )
+    assert lines(ready=["large"]) == (
+        "letters-gru trains for at most 3 epochs on letters (large), which is on this machine. "
+        + END
+    )
 
 
-def test_custom_data_need_no_plan(lines, tmp_path):
-    (tmp_path / "own.csv").write_text("text\na\n")
-    assert lines(str(tmp_path / "own.csv")) == lines("sample") == lines({"text": ["a"]}) == []
+def test_custom_data_and_samples_have_a_plan_too(lines, tmp_path):
+    begin = "letters-gru trains for at most 3 epochs on"
+    own = tmp_path / "own" / "train.csv"
+    own.parent.mkdir()
+    own.write_text("text\n" + 350_000 * "a\n")
+    assert lines(str(own)) == f"{begin} train.csv (0.7 MB). {END}"
+    assert lines(own.parent) == f"{begin} own (0.7 MB). {END}"
+    assert lines({"text": ["a"]}) == f"{begin} data in memory. {END}"
+    assert lines("sample") == f"{begin} a built-in sample of a few rows."
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,7 @@ def _say_plan(
 
     folder = Path(output) if output else Path("runs") / recipe.name
     if overwrite or not (folder / "config.json").exists():
-        for line in plan(recipe, config, data):
-            click.echo(line)
+        options.say(plan(recipe, config, data), hang="")
 
 
 @click.command(cls=WorkerCommand)
