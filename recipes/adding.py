@@ -65,13 +65,13 @@ class Config(BaseConfig):
     learning_rate: float = 5e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better score before training stops (0: never)
     length: int = 100  # steps T of a sequence
-    max_length: int = 100_000  # of a sequence that is asked; a longer one has no answer
+    max_length: int = 100_000  # a longer sequence has no answer
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
     units: int = 64  # size of the state h_t
-    recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # U at the start
-    activation: Literal["tanh", "relu"] = "tanh"  # of a SimpleRNN's state
-    forget_bias: bool = True  # start the bias of an LSTM's forget gate at `forget_start`, else at 0
-    forget_start: float = 1.0  # 1 is Keras' value; with 3 or 5, the gate is further open at first
+    recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # initial U
+    activation: Literal["tanh", "relu"] = "tanh"  # activation of a SimpleRNN
+    forget_bias: bool = True  # initial bias of an LSTM's forget gate: `forget_start`, else 0
+    forget_start: float = 1.0  # 1 as in Keras; with 3 or 5, the gate is more open at the start
     layer_norm: bool = False  # normalise inside the cell at every step
 
     def __post_init__(self) -> None:
