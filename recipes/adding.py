@@ -79,13 +79,13 @@ class Config(BaseConfig):
         if self.length < 2 or self.units < 1:
             raise ValueError("Setting 'length' must be at least 2, and 'units' at least 1.")
         if self.activation != "tanh" and self.cell != "simplernn":
-            raise ValueError("Setting 'activation' is a SimpleRNN's; gated cells have tanh.")
+            raise ValueError("Setting 'activation' is only for a SimpleRNN; gated cells use tanh.")
         if self.recurrent == "identity" and self.cell != "simplernn":
-            raise ValueError("Setting 'recurrent' is 'identity' for a SimpleRNN alone.")
+            raise ValueError("Setting 'recurrent' can be 'identity' only for a SimpleRNN.")
         if not self.forget_bias and self.cell != "lstm":
-            raise ValueError("Setting 'forget_bias' is an LSTM's.")
+            raise ValueError("Setting 'forget_bias' is only for an LSTM.")
         if self.forget_start != 1 and (self.cell != "lstm" or self.layer_norm):
-            raise ValueError("Setting 'forget_start' is an LSTM's without 'layer_norm'.")
+            raise ValueError("Setting 'forget_start' is only for an LSTM without 'layer_norm'.")
 
 
 RECIPES = {

@@ -70,7 +70,7 @@ SEEDS = (
     Option("key", 'Key of the piece, such as "G major".', "KEY"),
     Option("chord", 'First chord, such as "G2 D3 B3 G4".', "NOTES", flags=("--seed-chord",)),
     Option("bars", "End after this number of bars (4/4, or those of --prime).", "N", type=int),
-    Option("end", "yes: end where a piece is over; no: go on for --steps.", "yes|no"),
+    Option("end", "yes: stop where the model ends the piece; no: write all --steps.", "yes|no"),
 )
 DEMO = Demo(title="Chorale", input="seed", example={"key": "G major", "bars": 8})
 RENDER_OPTIONS = (SOUNDFONT,)

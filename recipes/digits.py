@@ -8,11 +8,11 @@ time, and one softmax answers for the whole recording:
 
 The power of a frame is relative to the loudest frame, so the volume of a recording does not matter.
 Frames that are more than 40 dB softer count as silence, because there each room and recorder has
-its own noise. Each epoch changes the training recordings at random, so that they sound like those of
-other speakers: other speeds, which change the pitch too (Ko et al. 2015), and tempos; vocal tracts
-of other lengths (Jaitly and Hinton 2013); other microphones; hum or hiss; less or more silence at
-the ends; and some bands and frames hidden (SpecAugment; Park et al. 2019). The classes can be any
-words, not only digits.
+its own noise. Each epoch changes the training recordings at random, so that they sound like those
+of other speakers: other speeds, which change the pitch too (Ko et al. 2015), and tempos; vocal
+tracts of other lengths (Jaitly and Hinton 2013); other microphones; hum or hiss; less or more
+silence at the ends; and some bands and frames hidden (SpecAugment; Park et al. 2019). The classes
+can be any words, not only digits.
 
 The served model evaluates 15 variants of each recording (5 lengths of the vocal tract × 3 tempos,
 changed as in training) and averages their log p(y | x). One of them is near to an unusual voice.

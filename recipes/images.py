@@ -162,7 +162,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
             "probabilities": probabilities,
         }
         nothing = (blank, "The picture shows no ink: all of it is as light as its edge")
-        greys = (wrong, "The image has pixels that are no shades of grey")
+        greys = (wrong, "The image has values that are not shades of grey")
         too_large = f"The picture is larger than {config.max_side} pixels"
         sizes = (tf.fill(tf.shape(wrong), large), too_large)
         return marked(outputs, problems(sizes, greys, nothing))

@@ -346,7 +346,7 @@ def _conclusions(result: dict[str, Any]) -> list[str]:
             )
             where = "above" if found > high else "below" if found < low else "inside"
             lines.append(
-                f"strategy of {name}: {found:.1f} % a year, {where} what random positions of the "
-                f"same turnover earn ({low:.1f} to {high:.1f} %)"
+                f"strategy of {name}: {found:.1f} % a year, {where} the range of random strategies "
+                f"with the same turnover ({low:.1f} to {high:.1f} %)"
             )
     return lines

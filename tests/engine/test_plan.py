@@ -79,9 +79,9 @@ def test_custom_data_and_samples_have_a_plan_too(lines, tmp_path):
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (2.0, "  about 3 min an epoch on this machine, 10 min until the last of 3 ends"),
-        (0.5, "  about 50 s an epoch on this machine, 2 min until the last of 3 ends"),
-        (90.0, "  about 2 h an epoch on this machine, 7 h until the last of 3 ends"),
+        (2.0, "  about 3 min per epoch on this machine, 10 min until the end of epoch 3"),
+        (0.5, "  about 50 s per epoch on this machine, 2 min until the end of epoch 3"),
+        (90.0, "  about 2 h per epoch on this machine, 7 h until the end of epoch 3"),
     ],
 )
 def test_the_first_steps_tell_how_long_it_takes(monkeypatch, capsys, seconds, said):

@@ -140,7 +140,7 @@ def test_closed_standard_output_is_one_line():
     for line in ("$ZOO list --json >&-", "$ZOO list >&-", "$ZOO --help >&-"):
         done = run_in_shell(line)
         assert done.returncode == 1
-        assert done.stderr == b"Error: Standard output is closed: what belongs there is lost.\n"
+        assert done.stderr == b"Error: Standard output is closed, so the output is lost.\n"
 
 
 def test_closed_standard_output_does_not_matter_where_nothing_is_written(tmp_path):
@@ -299,7 +299,7 @@ def test_broken_tensorflow_is_one_line(process, tmp_path):
     done = process("predict", "x", "text")
     assert done.returncode == 1
     assert done.stderr == (
-        b"Error: TensorFlow cannot be loaded (no AVX). `zoo doctor` says more.\n"
+        b"Error: TensorFlow cannot be loaded (no AVX). Run `zoo doctor`.\n"
     )
 
 

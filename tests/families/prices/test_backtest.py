@@ -145,7 +145,7 @@ def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path)
         assert imread(tmp_path / f"{name}.png").std() > 0
     assert result["frequency"] == "day"
     (line,) = [line for line in result["verdicts"] if line.startswith("strategy of network")]
-    assert "what random positions of the same turnover earn" in line
+    assert "the range of random strategies with the same turnover" in line
     for name, tests in result["tests"].items():
         for measure, what in (("qlike", "QLIKE)"), ("qlike_squared", "QLIKE of squared returns)")):
             test = tests[measure][0]

@@ -69,7 +69,7 @@ def crash(lines):
         (gap, "gaps of up to 31 days (2020-02-29 on line 31)", "gaps", 60),
         (change(6, 3, "900"), "contradict themselves (2020-01-05 on line 6)", "bars", 80),
         (split, "jumps as at a split", "splits", 80),
-        (crash, "jumps by more than -39 %", "jumps", 80),
+        (crash, "jumps of more than -39 %", "jumps", 80),
     ],
 )
 def test_errors_are_named_and_repaired_on_request(tmp_path, damage, message, repair, left):
