@@ -88,7 +88,7 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
             names = sorted({name for name in speakers if name})
             raise UsageError(f"There is no recording of {speaker!r}.{suggest(speaker, names)}")
         test = [row for row, name in enumerate(speakers) if name == speaker]
-        note = f"tested on all recordings of {speaker}, whom the network has not heard"
+        note = f"tested on all recordings of {speaker}, who is not in the training data"
     else:
         test = [row for row, number in enumerate(numbers) if number < HELD_OUT]
         note = "tested on recordings 0 to 4 of each digit and speaker"

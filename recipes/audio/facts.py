@@ -35,8 +35,8 @@ def of_digits(splits: Splits, single: bool) -> list[str]:
         rows = "The training recordings have one word each; training joins them into sequences."
     else:
         rows = facts.spread(sizes, "training recordings", "words")
-    # A folder of exactly FSDD's recordings is custom data that `read_folder` knows by their digest.
-    known = splits.custom and splits.licence
+    # Of a folder of exactly FSDD's recordings, `read_folder` gives the licence and this title.
+    known = splits.custom and splits.licence and splits.title.startswith("spoken digits (FSDD")
     origin = KNOWN[FSDD] if known else facts.origin(splits, KNOWN)
     return [
         f"{task} in a recording. {origin}",

@@ -264,5 +264,5 @@ def test_usage_errors(tmp_path):
         tables.read(tmp_path / "nothing.csv", ["text"])
     with pytest.raises(UsageError, match="is a folder"):
         tables.read(tmp_path, ["text"])
-    with pytest.raises(UsageError, match="no known kind"):
+    with pytest.raises(UsageError, match="has an unknown format"):
         tables.read(write(tmp_path, "x.doc", "a"), ["text"])

@@ -50,7 +50,7 @@ def test_other_classes_get_a_new_head_though_there_are_as_many(sample_run, tmp_p
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("imdb-gru", {}, "nothing fits 'imdb-gru'"),
+        ("imdb-gru", {}, "None of its layers fits 'imdb-gru'"),
         ("shakespeare-gru", {}, "reads its input otherwise"),
         ("conll-bilstm", {}, "reads its input otherwise"),
     ],

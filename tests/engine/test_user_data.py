@@ -228,7 +228,7 @@ def test_a_stop_in_the_first_epoch_can_go_on(overwriting, killed):
     assert err == "\n"  # closes the line on which a terminal shows ^C
     *_, stopped, again = out.splitlines()
     assert stopped.startswith("Stopped in epoch ")
-    assert stopped.endswith("Go on with:")
+    assert stopped.endswith("Resume with:")
     given = [part for part in process.args[2:] if part != "--overwrite"]
     assert again == f"  {' '.join(given)}"
     assert list((folder / "checkpoint").glob("0*.npz"))

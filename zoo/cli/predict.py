@@ -263,7 +263,7 @@ def _answered_at_once(
     rows = [{column: text} for text in texts]
     _note_unusual(recipe, twin.limits(folder), answers)
     _write(recipe, rows, {column: texts}, answers, target, kind)
-    _say_engine(f"{twin.ENGINES[name].title}, {folder},", verbose)
+    _say_engine(f"{twin.ENGINES[name].title}, {folder}", verbose)
     return True
 
 

@@ -132,7 +132,7 @@ def test_a_signal_and_a_damaged_checkpoint(
     code, out = stop(again, run, number, "00001-00000001")
     if number == signal.SIGTERM:
         assert code == 143
-        assert "Go on with" in out
+        assert "Resume with" in out
         assert f"zoo train {name} --data=sample" in out
         assert "Traceback" not in out
     else:

@@ -173,7 +173,7 @@ def test_a_speaker_of_a_table_is_held_out_or_it_is_an_error(folder, tmp_path):
     splits = digits("bob").load(folder / "own.csv")
     assert set(splits.train["speaker"]) == set(splits.validation["speaker"]) == {"ada"}
     assert splits.test["speaker"] == ["bob"] * 36
-    assert "tested on all recordings of bob, whom the network has not heard" in splits.notes
+    assert "tested on all recordings of bob, who is not in the training data" in splits.notes
     with pytest.raises(UsageError, match=r"no recording of 'bib'\. Did you mean 'bob'"):
         digits("bib").load(folder / "own.csv")
     # All of another table is scored, whoever speaks.

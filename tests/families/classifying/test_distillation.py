@@ -210,7 +210,7 @@ def test_a_lesson_is_that_of_its_rows_and_its_damage_is_noticed(tmp_path):
         ("imdb-lstm", {"teachers": []}, "at least one"),
         ("imdb-lstm", {"teachers": "linear"}, "a list"),
         ("imdb-lstm", {"teachers": ["linea"]}, "Teachers are linear, or models"),
-        ("adding-lstm", {"teachers": ["linear"], "settings": {}}, "cannot be taught"),
+        ("adding-lstm", {"teachers": ["linear"], "settings": {}}, "cannot be distilled"),
         ("imdb-lstm", {"teachers": ["linear"], "label_share": 2.0}, "from 0 to 1"),
         (
             "imdb-lstm",
