@@ -65,13 +65,13 @@ class Config(BaseConfig):
     learning_rate: float = 5e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better score before training stops (0: never)
     length: int = 100  # steps T of a sequence
-    max_length: int = 100_000  # of a sequence that is asked; a longer one has no answer
+    max_length: int = 100_000  # a longer sequence has no answer
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
     units: int = 64  # size of the state h_t
-    recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # U at the start
-    activation: Literal["tanh", "relu"] = "tanh"  # of a SimpleRNN's state
-    forget_bias: bool = True  # start the bias of an LSTM's forget gate at `forget_start`, else at 0
-    forget_start: float = 1.0  # 1 is Keras' value; with 3 or 5, the gate is further open at first
+    recurrent: Literal["orthogonal", "glorot_uniform", "identity"] = "orthogonal"  # initial U
+    activation: Literal["tanh", "relu"] = "tanh"  # activation of a SimpleRNN
+    forget_bias: bool = True  # initial bias of an LSTM's forget gate: `forget_start`, else 0
+    forget_start: float = 1.0  # 1 as in Keras; with 3 or 5, the gate is more open at the start
     layer_norm: bool = False  # normalise inside the cell at every step
 
     def __post_init__(self) -> None:
@@ -79,13 +79,13 @@ class Config(BaseConfig):
         if self.length < 2 or self.units < 1:
             raise ValueError("Setting 'length' must be at least 2, and 'units' at least 1.")
         if self.activation != "tanh" and self.cell != "simplernn":
-            raise ValueError("Setting 'activation' is a SimpleRNN's; gated cells have tanh.")
+            raise ValueError("Setting 'activation' is only for a SimpleRNN; gated cells use tanh.")
         if self.recurrent == "identity" and self.cell != "simplernn":
-            raise ValueError("Setting 'recurrent' is 'identity' for a SimpleRNN alone.")
+            raise ValueError("Setting 'recurrent' can be 'identity' only for a SimpleRNN.")
         if not self.forget_bias and self.cell != "lstm":
-            raise ValueError("Setting 'forget_bias' is an LSTM's.")
+            raise ValueError("Setting 'forget_bias' is only for an LSTM.")
         if self.forget_start != 1 and (self.cell != "lstm" or self.layer_norm):
-            raise ValueError("Setting 'forget_start' is an LSTM's without 'layer_norm'.")
+            raise ValueError("Setting 'forget_start' is only for an LSTM without 'layer_norm'.")
 
 
 RECIPES = {

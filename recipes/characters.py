@@ -59,16 +59,16 @@ class Config(BaseConfig):
     layers: int = 1  # recurrent layers on top of each other
     units: int = 512  # size of the state h_t
     embedding: int = 64  # size of the vector E x_t of a character
-    window: int = 128  # characters that are learnt from together
-    characters: int = 1_000  # different ones that are kept, at most
-    dropout: float = 0.5  # share of each layer's states hidden in training
-    max_prompt: int = 1_000  # of a longer prompt, only its last characters are read
-    max_bytes: int = 100_000  # of a longer prompt, the last are decoded; a longer text has no score
-    max_steps: int = 1_000_000  # rows times steps of a request
-    steps: int = 300  # characters that are written if nothing else is asked for
-    temperature: float = 0.8  # below 1: more of what is probable
-    top_k: int = 0  # the most probable characters to draw from (0: all)
-    top_p: float = 0.95  # the share of probability to draw from
+    window: int = 128  # characters in one training window
+    characters: int = 1_000  # maximum number of different characters
+    dropout: float = 0.5  # dropout rate of each layer's states
+    max_prompt: int = 1_000  # of a longer prompt, only the last characters are read
+    max_bytes: int = 100_000  # a longer prompt is cut to its last bytes; a longer text has no score
+    max_steps: int = 1_000_000  # maximum of rows times steps in a request
+    steps: int = 300  # characters to generate by default
+    temperature: float = 0.8  # below 1: probable characters become more probable
+    top_k: int = 0  # draw from the k most probable characters (0: from all)
+    top_p: float = 0.95  # draw from the most probable ones that together reach this probability
 
 
 RECIPES = {

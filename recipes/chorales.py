@@ -70,7 +70,7 @@ SEEDS = (
     Option("key", 'Key of the piece, such as "G major".', "KEY"),
     Option("chord", 'First chord, such as "G2 D3 B3 G4".', "NOTES", flags=("--seed-chord",)),
     Option("bars", "End after this number of bars (4/4, or those of --prime).", "N", type=int),
-    Option("end", "yes: end where a piece is over; no: go on for --steps.", "yes|no"),
+    Option("end", "yes: stop where the model ends the piece; no: write all --steps.", "yes|no"),
 )
 DEMO = Demo(title="Chorale", input="seed", example={"key": "G major", "bars": 8})
 RENDER_OPTIONS = (SOUNDFONT,)
@@ -93,18 +93,18 @@ class Config(BaseConfig):
     layers: int = 1  # recurrent layers on top of each other
     units: int = 256  # size of the state h_t
     embedding: int = 128  # size of x_t
-    head: Literal["bernoulli", "nade"] = "nade"  # keys of a frame: alone, or each on those below
+    head: Literal["bernoulli", "nade"] = "nade"  # notes of a frame: independent, or conditional
     hidden: int = 100  # size of the NADE's hidden layer
-    dropout: float = 0.4  # share of h_t hidden in training
-    input_dropout: float = 0.1  # share of x_t hidden in training
-    key_dropout: float = 0.1  # share of pieces whose key is hidden in training
+    dropout: float = 0.4  # dropout rate of h_t
+    input_dropout: float = 0.1  # dropout rate of x_t
+    key_dropout: float = 0.1  # fraction of pieces whose key is hidden in training
     ends: bool = False  # also predict where a piece ends
-    transpose: int = 6  # semitones by which training pieces are transposed, at most
-    quarter_length: float = 0.5  # of a frame, in quarter notes: for files that are written
-    voices: int = 4  # notes that a generated frame has at most
+    transpose: int = 6  # maximum transposition of training pieces, in semitones
+    quarter_length: float = 0.5  # length of a frame in quarter notes, for written files
+    voices: int = 4  # maximum number of notes in a generated frame
     max_frames: int = 10_000  # longer pieces are neither continued nor scored
-    max_steps: int = 1_000_000  # rows times steps of a request
-    steps: int = 64  # frames to generate; at most, where the network predicts the end
+    max_steps: int = 1_000_000  # maximum of rows times steps in a request
+    steps: int = 64  # frames to generate; a maximum, if the network predicts the end
     temperature: float = 0.9  # below 1, what is probable is drawn more often
     top_k: int = 0  # draw from the k most probable ids (0: from all)
     top_p: float = 1.0  # draw from the most probable ids that together reach this probability

@@ -6,22 +6,24 @@ time, and one softmax answers for the whole recording:
     h_t = [GRU(x_t, forwards), GRU(x_t, backwards)]
     p(y | x) = softmax(W [mean_t h_t, max_t h_t] + b)
 
-The loudest frame of a recording is the measure of the others, so it does not matter how loud it is,
-and what is 40 dB softer is as silence: there, each room and recorder has another noise. Each epoch
-hears the training recordings again, as those of others: at other speeds, which are other pitches
-too (Ko et al. 2015), and tempos, of vocal tracts of other lengths (Jaitly and Hinton 2013), through
-other microphones, with hum or hiss, cut closer or with silence around them, and with some bands and
-frames hidden (SpecAugment; Park et al. 2019). Any words will do, not digits alone.
+The power of a frame is relative to the loudest frame, so the volume of a recording does not matter.
+Frames that are more than 40 dB softer count as silence, because there each room and recorder has
+its own noise. Each epoch changes the training recordings at random, so that they sound like those
+of other speakers: other speeds, which change the pitch too (Ko et al. 2015), and tempos; vocal
+tracts of other lengths (Jaitly and Hinton 2013); other microphones; hum or hiss; less or more
+silence at the ends; and some bands and frames hidden (SpecAugment; Park et al. 2019). The classes
+can be any words, not only digits.
 
-What is served hears a recording as of 5 vocal tracts, at 3 tempos each, as training makes them, and
-answers the mean of log p(y | x), so that an unusual voice is among them.
+The served model evaluates 15 variants of each recording (5 lengths of the vocal tract × 3 tempos,
+changed as in training) and averages their log p(y | x). One of them is near to an unusual voice.
 
 Accuracy on FSDD (results/), in %, and that of the better of two nearest neighbours:
 
     digits-gru 99.7  96.7  (recordings 0 to 4 of each digit and speaker; 7 minutes on a shared core)
                90.0  55.4  (each speaker held out in turn, by `--set speaker=theo`; the worst 81.2)
 
-With `--set voices=heard`, 80 dB are told apart, and the recordings are changed less.
+With `--set voices=heard`, frames down to 80 dB below the loudest one count, and the recordings are
+changed less.
 """
 
 from __future__ import annotations
@@ -66,17 +68,17 @@ class Config(BaseConfig):
     batch_size: int = 64  # recordings in one step, over all replicas together
     learning_rate: float = 3e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
-    speaker: str = ""  # whose recordings are held out for the test; of all, some if empty
-    voices: speech.Voices = "unheard"  # to be understood, or only voices that were "heard"
-    bands: int = 40  # of the mel scale, of which a frame has the power
+    speaker: str = ""  # the speaker held out for the test (empty: some recordings of each speaker)
+    voices: speech.Voices = "unheard"  # voices to serve; "heard": only those of the training
+    bands: int = 40  # mel bands of a frame
     stack: int = 4  # frames of 10 ms in one step
     cell: speech.Cell = "gru"  # the recurrent cell
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
     max_seconds: int = 300  # a longer recording has no answer
-    dropout: float = 0.3  # share of states hidden in training
-    tracts: int = 1  # lengths of the vocal tract as of which sound is heard; the answer is the mean
-    tempos: int = 1  # at which it is heard, of each tract
+    dropout: float = 0.3  # dropout rate of states
+    tracts: int = 1  # simulated lengths of the vocal tract, whose answers are averaged
+    tempos: int = 1  # simulated tempos for each length, averaged likewise
 
     def __post_init__(self) -> None:
         super().__post_init__()

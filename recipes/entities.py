@@ -94,25 +94,25 @@ class Config(BaseConfig):
     epochs: int = 20  # passes over the training split, at most
     batch_size: int = 20  # sentences in one step, over all replicas together
     learning_rate: float = 2e-3  # Adam's step size at its highest
-    decay_to: float = 0.02  # share of the step size left at the end of the cosine decay
+    decay_to: float = 0.02  # fraction of the step size left at the end of the cosine decay
     clip_norm: float = 5.0  # gradients are scaled down to this global norm (0: never)
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
-    crf: bool = True  # score neighbouring tags too; without it each word is decided alone
-    vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors to begin with
-    vector_words: int = 150_000  # of their most frequent words, these are known to the model
+    crf: bool = True  # score neighbouring tags too; without it, each tag is chosen alone
+    vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors at the start
+    vector_words: int = 150_000  # most frequent words of the pretrained vectors to add
     embedding: int = 50  # size of a word vector that is not pretrained
-    rare: int = 2  # a word seen fewer times is hidden at random or keeps its pretrained vector
-    word_dropout: float = 0.5  # share of rare words without a pretrained vector hidden in training
-    max_characters: int = 20  # of a word and its two edges; longer ones lose their middle
-    max_bytes: int = 250_000  # a longer text is cut off behind these, before it is split
-    max_words: int = 50_000  # of a longer text, the first ones are tagged
+    rare: int = 2  # words seen fewer times are hidden at random, or keep their pretrained vector
+    word_dropout: float = 0.5  # fraction of rare words without pretrained vector that is hidden
+    max_characters: int = 20  # characters of a word with its two edges; longer ones lose the middle
+    max_bytes: int = 250_000  # a longer text is cut off at this length before it is split
+    max_words: int = 50_000  # of a longer text, only the first words are tagged
     character: int = 25  # size of a character's vector
-    filters: int = 50  # of the convolution over three characters
-    casing: int = 10  # size of the vector of a casing
+    filters: int = 50  # filters of the convolution over three characters
+    casing: int = 10  # size of the vector of a casing (lower, upper, title, …)
     layers: int = 1  # bidirectional LSTMs on top of each other
     units: int = 200  # size of the LSTM's state in each direction
-    dropout_in: float = 0.5  # share of a word's features hidden in training
-    dropout: float = 0.5  # share of the LSTMs' states hidden in training
+    dropout_in: float = 0.5  # dropout rate of a word's features
+    dropout: float = 0.5  # dropout rate of the LSTMs' states
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -71,16 +71,16 @@ class Config(BaseConfig):
     cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
     layers: int = 1  # recurrent layers on top of each other
     units: int = 512  # size of the state h_t
-    embedding: int = 64  # size of the vector E x_t of a sign
-    dropout: float = 0.3  # share of embeddings and states hidden in training
-    max_bytes: int = 100_000  # a longer tune is neither gone on from nor scored
-    max_steps: int = 1_000_000  # rows times steps of a request
-    transposed: int = 0  # copies of each training tune in other keys of its mode
-    steps: int = 600  # signs that a tune has at most
-    temperature: float = 0.8  # below 1: more of what is probable
-    top_k: int = 0  # the most probable signs to draw from (0: all)
-    top_p: float = 1.0  # the share of probability to draw from
-    drawn: int = 200  # tunes that `evaluate` draws
+    embedding: int = 64  # size of the vector E x_t of a token
+    dropout: float = 0.3  # dropout rate of embeddings and states
+    max_bytes: int = 100_000  # a longer tune is neither continued nor scored
+    max_steps: int = 1_000_000  # maximum of rows times steps in a request
+    transposed: int = 0  # transposed copies of each training tune, in other keys of its mode
+    steps: int = 600  # maximum number of tokens in a tune
+    temperature: float = 0.8  # below 1: probable tokens become more probable
+    top_k: int = 0  # draw from the k most probable tokens (0: from all)
+    top_p: float = 1.0  # draw from the most probable tokens that together reach this probability
+    drawn: int = 200  # tunes that `zoo evaluate` generates
 
 
 RECIPES = {"folk-gru": Config()}

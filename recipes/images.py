@@ -54,11 +54,11 @@ class Config(BaseConfig):
     learning_rate: float = 3e-3  # Adam's step size at its highest
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
     layers: int = 1  # hidden layers
-    units: int = 128  # size of a
-    dropout: float = 0.2  # share of a hidden in training
-    move: float = 0.4  # pixels by which training images are moved, at most
-    grow: float = 0.08  # share by which they are made larger or smaller, at most
-    max_side: int = 1024  # height and width of a picture, in pixels; a larger one has no answer
+    units: int = 128  # size of a hidden layer a
+    dropout: float = 0.2  # dropout rate of the hidden layers
+    move: float = 0.4  # maximum shift of training images, in pixels
+    grow: float = 0.08  # maximum fraction by which they grow or shrink
+    max_side: int = 1024  # a picture with more pixels in height or width has no answer
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -162,7 +162,7 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
             "probabilities": probabilities,
         }
         nothing = (blank, "The picture shows no ink: all of it is as light as its edge")
-        greys = (wrong, "The image has pixels that are no shades of grey")
+        greys = (wrong, "The image has values that are not shades of grey")
         too_large = f"The picture is larger than {config.max_side} pixels"
         sizes = (tf.fill(tf.shape(wrong), large), too_large)
         return marked(outputs, problems(sizes, greys, nothing))

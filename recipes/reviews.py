@@ -57,22 +57,22 @@ class Config(BaseConfig):
     epochs: int = 4  # passes over the training split, at most
     batch_size: int = 64  # windows in a step
     learning_rate: float = 2e-3  # Adam's step size at its highest
-    units: int = 128  # size of the state of the LSTM of each direction
+    units: int = 128  # size of the state of each of the two LSTMs
     embedding: int = 128  # size of a word vector E x_t
-    window: int = 200  # words that are learnt from together
+    window: int = 200  # words in one training window
     vocabulary: int = 30_000  # most frequent words, at most
-    sampled: int = 2_000  # words of the softmax in training (0: all)
-    word_dropout: float = 0.1  # share of the vocabulary hidden in a step
-    input_dropout: float = 0.2  # share of the numbers of word vectors hidden in a window
-    dropout: float = 0.2  # share of states hidden in a window
-    max_words: int = 10_000  # longer texts keep their first quarter and last three of this
-    max_prompt: int = 500  # of a longer prompt, only its last words are read
+    sampled: int = 2_000  # words that the training softmax samples (0: uses all)
+    word_dropout: float = 0.1  # fraction of the vocabulary hidden in each step
+    input_dropout: float = 0.2  # dropout rate of word vectors, with one mask per window
+    dropout: float = 0.2  # dropout rate of states, with one mask per window
+    max_words: int = 10_000  # a longer text keeps its first N/4 and last 3N/4 words
+    max_prompt: int = 500  # of a longer prompt, only the last words are read
     max_bytes: int = 100_000  # a longer text has no score
-    max_steps: int = 100_000  # rows times steps of a request
-    steps: int = 100  # words that are written if nothing else is asked for
-    temperature: float = 0.8  # below 1: more of what is probable
-    top_k: int = 0  # the most probable words to draw from (0: all)
-    top_p: float = 0.95  # the share of probability to draw from
+    max_steps: int = 100_000  # maximum of rows times steps in a request
+    steps: int = 100  # words to generate by default
+    temperature: float = 0.8  # below 1: probable words become more probable
+    top_k: int = 0  # draw from the k most probable words (0: from all)
+    top_p: float = 0.95  # draw from the most probable words that together reach this probability
 
 
 RECIPES = {"reviews-lm": Config()}

@@ -90,18 +90,18 @@ class Config(TextConfig):
     epochs: int = 3  # passes over the training split, at most
     learning_rate: float = 2e-3  # Adam's step size at its highest
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell
-    bidirectional: bool = False  # read from both ends
+    bidirectional: bool = False  # read the text in both directions
     layers: int = 1  # recurrent layers on top of each other
     units: int = 128  # size of the state h_t, in each direction
     embedding: int = 64  # size of a word vector x_t
-    vocabulary: int = 10_000  # most frequent words; rarer ones name films, which differ in test
-    max_words: int = 600  # longer texts keep their first quarter and last three of this
-    max_bytes: int = 100_000  # of a text before it is split; of longer ones, likewise
-    pooling: Literal["last", "mean", "max", "mean+max"] = "mean+max"  # states to one vector
-    word_dropout: float = 0.3  # share of words hidden in training
-    dropout: float = 0.5  # share of the pooled vector hidden in training
-    vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors to begin with
-    vector_words: int = 20_000  # of their most frequent words, these are known to the model
+    vocabulary: int = 10_000  # most frequent words; rarer ones are often names of single films
+    max_words: int = 600  # a longer text keeps its first N/4 and last 3N/4 words
+    max_bytes: int = 100_000  # a longer text is cut in the same way before it is split
+    pooling: Literal["last", "mean", "max", "mean+max"] = "mean+max"  # how states become one vector
+    word_dropout: float = 0.3  # fraction of words hidden in training
+    dropout: float = 0.5  # dropout rate of the pooled vector
+    vectors: Literal["none", "glove-50"] = "none"  # pretrained word vectors at the start
+    vector_words: int = 20_000  # most frequent words of the pretrained vectors to add
     wide: bool = False  # add a linear model of words and pairs, which the network corrects
 
 

@@ -80,21 +80,21 @@ class Config(BaseConfig):
     epochs: int = 48  # passes over as many sequences as `sequences`, at most
     batch_size: int = 16  # sequences in one step, over all replicas together
     learning_rate: float = 2e-3  # Adam's step size at its highest
-    average: float = 0.99  # momentum of the mean of weights over steps, that is kept (0: no mean)
+    average: float = 0.99  # decay of the exponential moving average of the weights (0: off)
     patience: int = 0  # epochs without a better validation score before training stops (0: never)
-    speaker: str = ""  # whose recordings are held out for the test; of all, some if empty
-    voices: Voices = "heard"  # to be understood; those that were never heard are "unheard"
-    bands: int = 40  # of the mel scale, of which a frame has the power
+    speaker: str = ""  # the speaker held out for the test (empty: some recordings of each speaker)
+    voices: Voices = "heard"  # voices to serve; "unheard": also those that training lacks
+    bands: int = 40  # mel bands of a frame
     stack: int = 3  # frames of 10 ms in one step
     cell: Cell = "gru"  # the recurrent cell
     layers: int = 2  # recurrent layers on top of each other
     units: int = 96  # size of the state h_t, in each direction
     max_seconds: int = 300  # a longer recording has no answer
-    dropout: float = 0.2  # share of states hidden in training
-    sequences: int = 1_200  # joined for an epoch; no more than there are recordings
-    shortest: int = 3  # recordings in a joined sequence, at least
-    longest: int = 10  # and at most
-    beam: int = 8  # prefixes that the search goes on with, where it is asked for
+    dropout: float = 0.2  # dropout rate of states
+    sequences: int = 1_200  # joined sequences in an epoch; at most the number of recordings
+    shortest: int = 3  # minimum of recordings in a joined sequence
+    longest: int = 10  # maximum of recordings in a joined sequence
+    beam: int = 8  # prefixes that the beam search keeps, where it is asked for
 
     def __post_init__(self) -> None:
         super().__post_init__()

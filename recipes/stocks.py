@@ -61,9 +61,9 @@ NAMED = {"close": "prices.csv"}
 METRIC = Metric("qlike", better="lower")
 MONITOR = Monitor("val_loss", better="lower")
 WARNING = (
-    "This is no advice: volatility can be forecast, the direction of prices hardly. What "
-    "`zoo backtest` shows of a strategy after costs omits taxes, slippage, and that these "
-    "series were chosen because they have survived."
+    "This is not financial advice. Volatility can be forecast; the direction of prices hardly can. "
+    "What `zoo backtest` shows of a strategy includes costs, but neither taxes nor slippage, and "
+    "these series were chosen because the companies have survived."
 )
 
 BARS = ("open", "high", "low", "close")
@@ -91,9 +91,9 @@ class Config(BaseConfig):
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
     cell: Literal["lstm", "gru", "simplernn"] = "lstm"  # the recurrent cell
     units: int = 32  # size of the state h_t
-    dropout: float = 0.2  # share of h_t hidden in training
-    window: int = 256  # days that are learnt from together
-    horizon: int = 5  # H, days ahead
+    dropout: float = 0.2  # dropout rate of h_t
+    window: int = 256  # days in one training window
+    horizon: int = 5  # H, days to forecast
     max_days: int = 50_000  # a longer series has no forecast
     repair: str = ""  # repairs of a custom file: drop,sort,duplicates,bars,gaps,splits,jumps
 

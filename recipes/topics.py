@@ -91,10 +91,10 @@ DEMO = Demo(
 @dataclasses.dataclass(frozen=True)
 class Config(sentiment.Config):
     epochs: int = 10  # passes over the training split, at most
-    batch_size: int = 16  # rows in a step; small, because some of the data are
+    batch_size: int = 16  # rows in a step; small, because some of the datasets are small
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
-    vocabulary: int = 20_000  # most frequent words; names of people and places tell topics
-    max_words: int = 400  # longer texts keep their first quarter and last three of this
+    vocabulary: int = 20_000  # most frequent words, with the names of people and places
+    max_words: int = 400  # a longer text keeps its first N/4 and last 3N/4 words
 
 
 RECIPES = {

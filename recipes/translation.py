@@ -89,20 +89,20 @@ class Config(BaseConfig):
     epochs: int = 14  # passes over the training split, at most
     learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
-    source: str = "en"  # language that is read
-    target: str = "fr"  # language that is written
+    source: str = "en"  # source language
+    target: str = "fr"  # target language
     cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
-    attention: Literal["none", "additive", "multiplicative"] = "none"  # to the encoder's states
+    attention: Literal["none", "additive", "multiplicative"] = "none"  # kind of attention
     encoder_units: int = 128  # size of h_s in each direction
     units: int = 192  # size of s_t and of z_t
     embedding: int = 128  # size of the vector of a piece, in both languages
-    vectors: Literal["none", "glove-50"] = "none"  # of words, to begin with; English, at the source
-    pieces: int = 2_000  # subwords learnt from the training text, in each language
-    max_pieces: int = 100  # a longer text is cut off behind these
-    max_bytes: int = 100_000  # and behind these, before it is split
-    dropout: float = 0.15  # share of vectors, states and readout hidden in training
-    label_smoothing: float = 0.1  # share of the target that all pieces have in equal parts
-    beam: int = 5  # hypotheses that the search goes on with
+    vectors: Literal["none", "glove-50"] = "none"  # pretrained vectors of English source words
+    pieces: int = 2_000  # subwords (pieces) to learn in each language
+    max_pieces: int = 100  # a longer text is cut off after this number of pieces
+    max_bytes: int = 100_000  # a longer text is cut off at this length before it is split
+    dropout: float = 0.15  # dropout rate of vectors, states and readout
+    label_smoothing: float = 0.1  # fraction of the target that is spread evenly over all pieces
+    beam: int = 5  # hypotheses that the beam search keeps
     length_penalty: float = 1.0  # 0: log-probability; 1: its mean over the pieces
 
     def __post_init__(self) -> None:

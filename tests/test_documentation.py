@@ -74,9 +74,11 @@ def test_a_badge_for_colab_is_added_once():
 
 def test_no_install_is_advised_by_a_name_that_no_index_has():
     files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
-    files += [
-        path for name in ("zoo", "recipes", "benchmarks") for path in ROOT.glob(f"{name}/**/*.py")
-    ]
+    folders = ("zoo", "recipes", "benchmarks", "deploy", "notebooks")
+    suffixes = {".py", ".in", ".yaml", ".ipynb", ".sh"}
+    found = (path for name in folders for path in ROOT.glob(f"{name}/**/*"))
+    files += [path for path in found if path.suffix in suffixes]
+    assert {path.suffix for path in files} >= {".md", ".py", ".in", ".yaml", ".ipynb"}
     advice = re.compile(r"pip install (?:-\S+ )*['\"]?rnn[-_]zoo(?:\[|['\"\s]|$)", re.MULTILINE)
     assert advice.search("pip install 'rnn-zoo[serve]'")
     assert not [path for path in files if advice.search(path.read_text(encoding="utf-8"))]

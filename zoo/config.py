@@ -38,15 +38,15 @@ class Config:
     epochs: int = 4  # passes over the training split, at most
     batch_size: int = 64  # examples in one step, over all replicas together
     learning_rate: float = 1e-3  # Adam's step size at its highest
-    warmup: float = 0.05  # share of all steps in which the step size rises from 0
-    decay_to: float = 0.05  # share of the step size left at the end of the cosine decay
+    warmup: float = 0.05  # fraction of all steps in which the step size rises from 0
+    decay_to: float = 0.05  # fraction of the step size left at the end of the cosine decay
     clip_norm: float = 1.0  # gradients are scaled down to this global norm (0: never)
-    choose_by: Literal["score", "loss"] = "score"  # of validation: what picks the best epoch
+    choose_by: Literal["score", "loss"] = "score"  # validation metric that picks the best epoch
     patience: int = 2  # epochs without a better validation score before training stops (0: never)
-    layer_decay: float = 1.0  # step size of a layer, as a share of that of the layer above it
-    average: float = 0.0  # momentum of the mean of weights over steps, that is kept (0: no mean)
-    average_epochs: int = 0  # last epochs whose weights' mean is kept where it is better (0: none)
-    unfreeze: int = 0  # epochs after which the next layer below begins to learn (0: all at once)
+    layer_decay: float = 1.0  # step size of a layer, as a fraction of that of the layer above it
+    average: float = 0.0  # decay of the exponential moving average of the weights (0: off)
+    average_epochs: int = 0  # average the weights of the last N epochs, if that is better (0: off)
+    unfreeze: int = 0  # unfreeze one more layer, from the top, every N epochs (0: all at once)
 
     def __post_init__(self) -> None:
         for names, fits, meaning in (

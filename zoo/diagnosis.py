@@ -210,7 +210,7 @@ def _settings(problems: list[Problem]) -> dict[str, str | None]:
         if what is not None:
             what = f"{name}: {what}"
         elif value and "://" not in value and not os.path.isdir(os.path.expanduser(value)):
-            what = f"{name} names {shortened(value)}, which is no folder"
+            what = f"{name} names {shortened(value)}, which is not a folder"
         if what is not None:
             problems.append(Problem(what, f"correct or unset {name}", False))
     return values

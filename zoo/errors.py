@@ -106,7 +106,7 @@ def check_path(name: str, value: object) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
-            raise UsageError(f"{name} is {quoted(text)}, which is no path ({reason}).") from None
+            raise UsageError(f"{name} is {quoted(text)}, which is not a path ({reason}).") from None
 
 
 def check_mapping(name: str, value: object) -> None:

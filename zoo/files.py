@@ -22,7 +22,8 @@ def home() -> Path:
             return Path(os.environ["ZOO_HOME"]).expanduser()
         except RuntimeError:  # ~name, but no such user
             raise UsageError(
-                f"ZOO_HOME is {quoted(os.environ['ZOO_HOME'])}, which is no folder of a user here."
+                f"ZOO_HOME is {quoted(os.environ['ZOO_HOME'])}, but no such user exists here. "
+                "Correct it."
             ) from None
     import platformdirs
 

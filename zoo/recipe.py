@@ -693,7 +693,7 @@ def recipes_of(module: types.ModuleType, origin: str) -> list[Recipe]:
     missing = [name for name in (*CONSTANTS, *FUNCTIONS) if not hasattr(module, name)]
     if missing:
         raise ZooError(
-            f"{origin} is no recipe module: it lacks {', '.join(missing)}. "
+            f"{origin} is not a recipe module: it lacks {', '.join(missing)}. "
             "`python -m pydoc zoo.recipe` shows what one needs."
         )
     if module.TOPOLOGY not in TOPOLOGIES:

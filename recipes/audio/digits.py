@@ -88,14 +88,16 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
             names = sorted({name for name in speakers if name})
             raise UsageError(f"There is no recording of {speaker!r}.{suggest(speaker, names)}")
         test = [row for row, name in enumerate(speakers) if name == speaker]
-        note = f"tested on all recordings of {speaker}, whom the network has not heard"
+        note = f"tested on all recordings of {speaker}, who is not in the training data"
     else:
         test = [row for row, number in enumerate(numbers) if number < HELD_OUT]
         note = "tested on recordings 0 to 4 of each digit and speaker"
     chosen = set(test)
     train = [row for row in range(len(speakers)) if row not in chosen]
     if speaker and not train:
-        raise UsageError(f"There is no speaker but {speaker!r} to train on.")
+        raise UsageError(
+            f"{speaker!r} is the only speaker: no rows are left to train on. Leave `speaker` empty."
+        )
     if not speaker and not FEWEST <= len(test) / len(speakers) <= MOST:
         return {"train": recordings}, []
     return {"train": take(recordings, train), "test": take(recordings, test)}, [note]
@@ -161,7 +163,7 @@ def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[
         rows = np.split(arrays["X"].astype(np.float32), ends[:-1])
         texts = [str(digit) for digit in arrays["y"]]
     train: Examples = {"features": rows, "text": texts, "speaker": [""] * len(rows)}
-    return {"train": train}, ["no sound: the network reads MFCCs and serves MFCCs alone"]
+    return {"train": train}, ["no audio: the network is trained on MFCCs and takes only MFCCs"]
 
 
 def read_folder(
@@ -256,7 +258,7 @@ def read_recordings(text: str) -> Examples:
     path = Path(text).expanduser()
     if text in VOICES and not path.exists():
         path = VOICES[text]
-        note_to_stderr(f"{text} comes with this package: a voice of FSDD, {LICENCE}")
+        note_to_stderr(f"{text} comes with this package: a recording of FSDD, {LICENCE}")
     return {"audio": [read_recording(path)], "file": [text]}
 
 
@@ -296,7 +298,7 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
             "with the columns audio and text."
         )
     if not numbers:
-        why = f" ({len(passed):,} files are no recordings: {passed[0]})" if passed else ""
+        why = f" ({len(passed):,} files are not recordings: {passed[0]})" if passed else ""
         raise UsageError(
             f"{path} has no recording and no train.csv or train.jsonl{why}: name a folder of WAV "
             "files called DIGIT_SPEAKER_NUMBER.wav, a folder that has a folder of WAV files for "
@@ -305,7 +307,7 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
     notes = [
         f"{len(lines):,} {what}, such as {shortened(lines[0].rstrip('.'), 2 * QUOTED)}"
         for lines, what in (
-            (passed, "files that are no recordings are passed over"),
+            (passed, "files that are not recordings are ignored"),
             (repaired, "recordings are repaired"),
         )
         if lines
@@ -329,7 +331,7 @@ def _held_out(speaker: str) -> str:
 def _parsed(name: str) -> tuple[str, str, int]:
     match = NAME.fullmatch(name)
     if not match:
-        raise ZooError(f"{name!r} is no name of a recording of FSDD.")
+        raise ZooError(f"{name!r} is not the name of an FSDD recording.")
     return match[1], match[2], int(match[3])
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from zoo.data import facts
 from zoo.data.splits import Splits
 
+FSDD = "fsdd-1.0.9"
 KNOWN = {
-    "fsdd-1.0.9": "The recordings are English digits at 8 kHz, one each, with almost no silence at "
-    "their ends.",
-    "mfcc": "The recordings are English digits, kept as features only.",
+    FSDD: "The training recordings are English digits at 8 kHz, one each, with almost no silence "
+    "at their ends.",
+    "mfcc": "The training recordings are English digits, stored as features without the sound.",
 }
 
 
@@ -20,23 +21,27 @@ def of_digits(splits: Splits, single: bool) -> list[str]:
     """
     train = splits.train
     speakers = sorted({name for name in train["speaker"] if name})
-    who = f"{len(speakers):,} people speak in training ({', '.join(speakers[:12])})"
+    who = f"The training data have {len(speakers):,} speakers ({', '.join(speakers[:12])})"
     tested = {name for name in splits.test["speaker"] if name} - {*speakers}
-    new = "the test has others" if tested else "the test has no others: of other voices expect less"
-    task = "It tells which one word" if single else "It writes the sequence of words that"
+    if tested:
+        new = "the test split has other speakers"
+    else:
+        new = "the test split has no other speakers, so expect more errors with other voices"
+    task = "It recognises the one word" if single else "It transcribes the sequence of words"
     sizes = [len(text.split()) for text in train["text"]]
     if single:
         rows = facts.classes(train["text"])
     elif max(sizes) == 1:
-        rows = (
-            "The training recordings have one word each; in training they are joined to sequences."
-        )
+        rows = "The training recordings have one word each; training joins them into sequences."
     else:
         rows = facts.spread(sizes, "training recordings", "words")
+    # Of a folder of exactly FSDD's recordings, `read_folder` gives the licence and this title.
+    known = splits.custom and splits.licence and splits.title.startswith("spoken digits (FSDD")
+    origin = KNOWN[FSDD] if known else facts.origin(splits, KNOWN)
     return [
-        f"{task} is said in a recording. {facts.origin(splits, KNOWN)}",
-        f"{who if speakers else 'Nobody noted who speaks'}; {new}.",
+        f"{task} in a recording. {origin}",
+        f"{who if speakers else 'The speakers are unknown'}; {new}.",
         rows,
-        "A word that it does not know becomes the nearest of its own. Noise and rooms that its "
-        "recordings lack make it worse.",
+        "It takes an unknown word for the most similar word that it knows. Background noise and "
+        "echo, which its training recordings lack, cause more errors.",
     ]

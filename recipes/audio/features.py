@@ -319,7 +319,10 @@ def check_rows(
             (length < 0) | (length > size),
             "The length of the recording is not that of its values",
         ),
-        (tf.reduce_any(inside & wrong, axis=1), "The recording has values that are no sound"),
+        (
+            tf.reduce_any(inside & wrong, axis=1),
+            "The recording has values that are not audio samples",
+        ),
     )
     bad = tf.not_equal(problem, "")
     values = values[:, :most]

@@ -118,7 +118,8 @@ def decode(data: bytes, name: str, note: Note = note_to_stderr) -> np.ndarray:
         kind = next((kind for start, kind in OTHERS.items() if data.startswith(start)), "")
         if not kind:
             raise ZooError(
-                f"{name} is no recording (it begins with {data[:4]!r}). If it is one, convert it: "
+                f"{name} is not a recording (it begins with {data[:4]!r}). If it is one, convert "
+                "it: "
                 "ffmpeg -i FILE file.wav."
             )
         rate, samples = _by_soundfile(data, name, kind)

@@ -52,8 +52,8 @@ def calibrate(
     layer.set_weights([weight / temperature for weight in layer.get_weights()])
     after = _ece(logits / temperature, truth)
     text = (
-        f"probabilities by a temperature of {temperature:.2f}, chosen on the validation split: "
-        f"expected calibration error {after:.3f}, without it {before:.3f}"
+        f"Probabilities are calibrated with temperature {temperature:.2f} (validation split): the "
+        f"expected calibration error is {after:.3f} instead of {before:.3f}"
     )
     return {"text": text, "temperature": temperature, "ece_before": before, "ece": after}
 

@@ -9,8 +9,8 @@ from zoo.config import Config, check_at_least
 
 @dataclasses.dataclass(frozen=True)
 class TextConfig(Config):
-    adversarial: float = 0.0  # norm of what is added to word vectors to raise the loss (0: nothing)
-    virtual_adversarial: float = 0.0  # the same to change the answer, whatever the label is
+    adversarial: float = 0.0  # norm of the adversarial perturbation of the word vectors (0: off)
+    virtual_adversarial: float = 0.0  # norm of the virtual one, which needs no labels (0: off)
     normalised_vectors: bool = False  # word vectors have mean 0 and variance 1, by frequency
 
     def __post_init__(self) -> None:

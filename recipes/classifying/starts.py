@@ -64,7 +64,7 @@ def choose(config: TextConfig, train: Examples, packed: Packed) -> Start:
         return Start(False, "the training rows have one class")
     count = len(train["text"])
     if count > MAX_ROWS:
-        reason = f"it is not weighed with more than {MAX_ROWS:,} training rows"
+        reason = f"the packed weights are not tried with more than {MAX_ROWS:,} training rows"
         return Start(False, reason, {"rows": count})
     predictor = packed.load()
     ids = predictor.assets.encoder.rows(train["text"])

@@ -44,8 +44,8 @@ NETWORK = "network"
 MIN_DAYS = 22  # days that the simple methods are fitted on
 BLOCK = 22  # days that are drawn together for an interval: a month
 WARNING = (
-    "This is no advice. The strategy is there to show what a forecast of direction is worth after "
-    "costs; it omits taxes, slippage and that these stocks were chosen because they are known."
+    "This is not financial advice. The strategy shows what a forecast of direction is worth after "
+    "costs. It omits taxes and slippage, and these stocks were chosen because they are well known."
 )
 
 __all__ = ["backtest", "network", "observe", "simple", "summary"]
@@ -346,7 +346,7 @@ def _conclusions(result: dict[str, Any]) -> list[str]:
             )
             where = "above" if found > high else "below" if found < low else "inside"
             lines.append(
-                f"strategy of {name}: {found:.1f} % a year, {where} what random positions of the "
-                f"same turnover earn ({low:.1f} to {high:.1f} %)"
+                f"strategy of {name}: {found:.1f} % a year, {where} the range of random strategies "
+                f"with the same turnover ({low:.1f} to {high:.1f} %)"
             )
     return lines

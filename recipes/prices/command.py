@@ -26,15 +26,21 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 1000),
     default=6,
     show_default=True,
-    help="The simple methods are fitted again at the start of each.",
+    help="Number of test windows; baselines are refitted at the start of each.",
 )
-@click.option("--horizon", type=int, metavar="H", help="Rows ahead; the model's own by default.")
+@click.option(
+    "--horizon",
+    type=int,
+    metavar="H",
+    help="Rows to forecast.  [default: as the model was trained]",
+)
 @click.option(
     "--baselines",
     default="all",
     show_default=True,
     metavar="NAMES",
-    help="Of zero-return, ar, ewma, har, log-har, garch, gjr-garch, log-linear; with commas.",
+    help="Baselines, separated by commas: zero-return, ar, ewma, har, log-har, garch, gjr-garch, "
+    "log-linear.",
 )
 @click.option(
     "--cost",
@@ -42,7 +48,7 @@ if TYPE_CHECKING:
     default=5.0,
     show_default=True,
     metavar="BP",
-    help="Of trading, in hundredths of a percent.",
+    help="Cost of trading, in basis points (hundredths of a percent).",
 )
 @click.option(
     "-o", "--output", metavar="DIR", type=click.Path(), help="Write backtest.json and pictures."
@@ -99,8 +105,9 @@ def backtest(
             [_row(result, name, rows[step - 1], step) for name, rows in result["scores"].items()]
         )
     click.echo(
-        f"\nstrategy, after {result['strategy']['cost']:g} bp for what is traded, in %; luck: what "
-        "90 % of random positions of the same turnover earn"
+        f"\nstrategy, after costs of {result['strategy']['cost']:g} bp, in %; luck: the range of "
+        "90 % "
+        "of random strategies with the same turnover"
     )
     options.table(
         [

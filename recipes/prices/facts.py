@@ -7,10 +7,9 @@ from zoo.data import facts
 from zoo.data.splits import Splits
 
 KNOWN = {
-    "wheel": "The series are three stocks of the USA that did well, adjusted for splits and "
-    "dividends.",
-    "dow": "The series are 28 stocks of the Dow Jones index of 2018 and three more of the USA, "
-    "none of which had failed by then; adjusted for splits.",
+    "wheel": "The series are three successful US stocks, adjusted for splits and dividends.",
+    "dow": "The series are 28 stocks of the Dow Jones index of 2018 and three other US stocks, "
+    "adjusted for splits; none of these companies had failed by then.",
     "exchange": "The series are exchange rates of eight currencies, closing values only.",
 }
 
@@ -31,10 +30,10 @@ def of_prices(splits: Splits, horizon: int) -> list[str]:
     tickers = train["ticker"]
     shown = ", ".join(tickers[:8]) + (", …" if len(tickers) > 8 else "")
     return [
-        f"It forecasts how much prices will vary over the next {horizon} days, and not whether "
-        f"they rise. {facts.origin(splits, KNOWN)}",
-        f"It learnt from {len(tickers):,} series ({shown}){period}.",
+        f"It forecasts how much prices will vary over the next {horizon} days, not whether they "
+        f"will rise. {facts.origin(splits, KNOWN)}",
+        f"It was trained on {len(tickers):,} series ({shown}){period}.",
         facts.spread(map(len, train["close"]), "training series", "days"),
-        "News, the hours of a day and anything that is not in past prices are unknown to it; a "
-        "crisis that has no like in these years comes as a surprise.",
+        "It knows daily prices only: no news, and no prices within a day. It cannot foresee a "
+        "crisis that is unlike any in these years.",
     ]

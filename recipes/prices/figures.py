@@ -224,7 +224,7 @@ def equity(
         share = round(100 * (LUCK[1] - LUCK[0]))
         axes.fill_between(
             days, *band, color=GREY, alpha=0.25, lw=0, zorder=1,
-            label=f"luck: {share} % of random positions with the turnover of {lucky}",
+            label=f"{share} % of random strategies with the turnover of {lucky}",
         )  # fmt: skip
     for number, (name, each) in enumerate(strategies.items()):
         held = name == "hold"
@@ -240,7 +240,7 @@ def equity(
     axes.axhline(1, color=GREY, lw=0.8, zorder=0)
     axes.set_ylabel("value of 1 invested")
     axes.set_title(
-        f"Long what is forecast to rise, after {cost:g} bp. Inside the band it is luck. No advice.",
+        f"Long what is forecast to rise, after {cost:g} bp. Inside the band: chance. Not advice.",
         loc="left",
         fontsize=10,
     )

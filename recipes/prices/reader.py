@@ -285,20 +285,20 @@ def check(
         first, last = day_of(days.iloc[longest - 1]), day_of(days.iloc[longest])
         notes.append(
             f"{title}: the market was closed for up to {intervals.iloc[longest]:.0f} days, from "
-            f"{first} to {last}; that is no gap"
+            f"{first} to {last}; this does not count as a gap"
         )
     needs_repair(rows, f"has gaps of up to {intervals[rows].max():.0f} days", "gaps")
     ratio = days["close"] / days["close"].shift()
     jumped = np.abs(np.log(ratio)) > MAX_JUMP
     factor = ratio.map(_split_of).where(jumped, 0.0)
     rows = factor > 0
-    like = "jumps as at a split that prices are not adjusted for"
+    like = "has jumps like those of a split that the prices are not adjusted for"
     if needs_repair(rows, like, "splits", "jumps") and "splits" in repairs:
         days = days.copy()
         prices = [name for name in (*BAR, "close") if name in days]
         for place in np.flatnonzero(rows):
             days.loc[np.arange(len(days)) < place, prices] *= float(factor.iloc[place])
-    needs_repair(jumped & ~rows, f"jumps by more than -39 % or 65 % {frequency.each}", "jumps")
+    needs_repair(jumped & ~rows, f"has jumps of more than -39 % or 65 % {frequency.each}", "jumps")
     return days, notes
 
 

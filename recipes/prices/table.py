@@ -414,8 +414,9 @@ def _numbers(
             first = column[int(wrong.to_numpy().argmax())]
             raise ZooError(
                 f"{where}: column {quoted(cells.header[place])} holds {quoted(first)}, which is "
-                f"no number ({locations(table[wrong])}). Correct the file, name another column "
-                "with --column, or use --repair drop, which drops such rows."
+                "not "
+                f"a number ({locations(table[wrong])}). Correct the file, name another column "
+                "with --column, or drop such rows with --repair drop."
             )
         found[place] = pd.Series([float("nan") if each is None else each for each in numbers])
     return found

@@ -9,13 +9,13 @@ from zoo.data import facts
 from zoo.data.splits import Splits
 
 REUTERS = (
-    "The sentences are English news of Reuters: those of training and validation of August 1996, "
-    "those of the test of December 1996; much of it sport and its tables."
+    "The sentences are English news by Reuters: training and validation of August 1996, test of "
+    "December 1996. Many are about sport, or lines of its tables."
 )
 KNOWN = {
     "tfds": REUTERS,
     "wheel": REUTERS,
-    "wnut17": "The sentences are English posts and comments of users of social media, until 2017.",
+    "wnut17": "The sentences are English posts and comments on social media, until 2017.",
 }
 
 
@@ -34,8 +34,9 @@ def of_names(splits: Splits) -> list[str]:
     return [
         f"It marks names in a text, sentence by sentence. {facts.origin(splits, KNOWN)}",
         facts.spread(map(len, train["tokens"]), "training sentences", "tokens"),
-        f"It knows {kinds:,} kinds of names, by how often training rows have them: {shown}. Dates, "
-        "amounts and titles of other kinds are no names to it.",
-        f"{new:.1%} of the test's tokens are in no training row, and {small:.1%} of the training "
-        "sentences have no capital letter. Of a name inside another, the outer one is marked.",
+        f"It knows {kinds:,} kinds of names, with their number in the training split: {shown}. It "
+        "marks no names of other kinds, and no dates or amounts.",
+        f"{new:.1%} of the tokens of the test split are not in the training split, and {small:.1%} "
+        "of the training sentences have no capital letter. If a name contains another name, it "
+        "marks the outer one.",
     ]

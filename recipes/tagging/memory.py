@@ -41,7 +41,8 @@ def complete(examples: Examples) -> Examples:
         wrong = next((tag for tag in tags if not reader.TAG.fullmatch(tag)), None)
         if wrong is not None:
             raise ZooError(
-                f"{WHERE}: row {row} has {quoted(wrong)}, which is no tag; tags are O, B-X and I-X "
+                f"{WHERE}: row {row} has {quoted(wrong)}, which is not a tag; tags are O, B-X and "
+                "I-X "
                 "(BIO or IOB1), or B-X, I-X, E-X and S-X (BIOES)."
             )
         sentences.append(reader.Sentence([row] * len(tokens), tokens, tags))

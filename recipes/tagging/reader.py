@@ -168,7 +168,8 @@ def _sentences(
         (
             untagged,
             f"the {'last column' if tag is None else f'column {tag + 1}'} of {numbers(untagged)} "
-            "is no tag; tags are O, B-X and I-X (BIO or IOB1), or B-X, I-X, E-X and S-X (BIOES).",
+            "is not a tag; tags are O, B-X and I-X (BIO or IOB1), or B-X, I-X, E-X and S-X "
+            "(BIOES).",
         ),
     ]
     for wrong, complaint in complaints:

@@ -88,9 +88,9 @@ def _tagged(number: int, tokens: object, tags: object) -> Sentence | str:
     words = tokens.split(" ") if isinstance(tokens, str) else tokens
     marks = tags.split(" ") if isinstance(tags, str) else tags
     if not _strings(words):
-        return "has tokens that are no list of texts"
+        return "has tokens that are not a list of texts"
     if not _strings(marks) or not all(TAG.fullmatch(mark) for mark in marks):
-        return "has tags that are no list of O, B-X, I-X"
+        return "has tags that are not a list of O, B-X, I-X"
     if len(words) != len(marks):
         return "has another number of tags than of tokens"
     if not all(word.strip() for word in words):

@@ -8,20 +8,20 @@ from zoo.data.splits import Splits
 
 def of_numbers(splits: Splits) -> list[str]:
     """Returns what is known of a network for the adding problem."""
-    made = "The rows are made by a random generator."
+    made = "The rows are random numbers."
     return [
-        "It adds two marked numbers of many, and is for seeing how far back a cell remembers. "
+        "It adds two marked numbers in a sequence. It shows how far back a cell remembers. "
         + facts.origin(splits, {"made": made}),
         facts.spread(map(len, splits.train["numbers"]), "training rows", "steps"),
-        "Numbers below 0 or above 1, or more than two marked ones, were never seen.",
+        "It has seen no numbers below 0 or above 1, and never more than two marked numbers.",
     ]
 
 
 def of_images(splits: Splits) -> list[str]:
     """Returns what is known of a network for small pictures."""
-    scans = "The pictures are scanned digits that a few dozen people wrote, one each, 8×8 pixels."
+    scans = "The pictures are scanned digits of 8×8 pixels, one each, by a few dozen writers."
     return [
-        f"It tells which digit a small picture shows. {facts.origin(splits, {'sklearn': scans})}",
+        f"It recognises the digit in a small picture. {facts.origin(splits, {'sklearn': scans})}",
         facts.classes(splits.train["label"]),
-        "Photographs, several digits in a picture and signs that are no digit were never seen.",
+        "It has seen no photographs, no pictures of several digits, and no other characters.",
     ]

@@ -6,9 +6,9 @@ from zoo.data import facts
 from zoo.data.splits import Splits
 
 KNOWN = {
-    "multi30k": "The sentences describe photographs of Flickr: people and animals, what they wear "
+    "multi30k": "The sentences describe photographs on Flickr: people and animals, what they wear "
     "and do, almost all in the present tense.",
-    "tatoeba": "The sentences are examples for learners of a language, short and of all tenses.",
+    "tatoeba": "The sentences are short examples for language learners, in all tenses.",
     "bible": "The sentences are verses of the Bible, in translations of 1910 and 1949.",
     "ted": "The sentences are subtitles of TED talks.",
 }
@@ -30,11 +30,10 @@ def of_pairs(splits: Splits, source: str, target: str) -> list[str]:
         listed = ", ".join(sorted(spoken))
         said += f", and {talk / len(train['text']):.1%} have one of the words {listed}"
     return [
-        f"It translates single sentences from {source} to {target}, one by one. "
+        f"It translates from {source} to {target}, sentence by sentence. "
         f"{facts.origin(splits, KNOWN)}",
         facts.words(train["text"], "training sentences"),
-        f"{said}: what they lack, it was never taught, and it then writes a fluent sentence that "
-        "is wrong.",
-        "What a sentence before it says is not known to it: neither who is meant nor whether to be "
-        "formal.",
+        f"{said}. It translates what is rare in its training data wrongly, though fluently.",
+        "It does not read the sentences before, so it cannot know whom a pronoun refers to, or "
+        "whether to be formal.",
     ]

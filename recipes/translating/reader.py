@@ -186,7 +186,7 @@ class PairReader:
         try:
             root = ElementTree.fromstring(contents.read_bytes(path))
         except ElementTree.ParseError as error:
-            raise ZooError(f"{path} is no TMX, or is damaged ({error}).") from None
+            raise ZooError(f"{path} is not TMX, or is damaged ({error}).") from None
         rows, numbers, languages = [], [], set()
         for number, unit in enumerate(root.iter("tu"), 1):
             said: dict[str, str] = {}

@@ -48,7 +48,7 @@ def test_each_command_says_what_it_does(cli, name):
         (["profiles", "a", "-o", "x.pdf"], 2, "must end in .png"),
         (["table", ROOT / "README.md", "--results", "none"], 1, "holds no results"),
         (["answers", "compare", "missing.json"], 1, "missing.json"),
-        (["pack", "missing", "folder"], 2, "no pretrained model, run folder or export"),
+        (["pack", "missing", "folder"], 2, "not a pretrained model, run folder or export"),
     ],
 )
 def test_an_error_is_one_line(cli, arguments, code, says):

@@ -155,5 +155,5 @@ def test_a_recipe_with_its_own_optimizer_has_no_mean():
         def optimizer(self, config, steps):
             return keras.optimizers.SGD()
 
-    with pytest.raises(UsageError, match="an optimizer of its own"):
+    with pytest.raises(UsageError, match="has its own optimizer"):
         compile_model(Own(), zoo.Config(average=0.9), None, model_of(zoo.Config()), 1)

@@ -574,7 +574,7 @@ def test_own_classes(tmp_path):
     assert "classes of fewer than 3 rows omitted: 'd' (2), 'e' (1)" in splits.notes
     with pytest.raises(ZooError, match="No class has 200 rows; the largest has 100"):
         make(NOWHERE).load(path, reading={"min_count": 200})
-    with pytest.raises(UsageError, match="no repairs of data for"):
+    with pytest.raises(UsageError, match="--repair cannot be used"):
         make(NOWHERE).load(path, reading={"repair": "sort"})
     rows = [*ROWS, ("x", "d"), ("y", "d"), ("z", "d")]
     splits = make(NOWHERE).load(table(path, rows))

@@ -262,7 +262,7 @@ def test_a_mirror_folder_that_is_missing_is_noted(server, tmp_path, monkeypatch)
         path = get(server.url, log=lines.append)
         assert path.read_bytes() == CONTENT
         assert lines[0].startswith("note: ")
-        assert lines[0].endswith(f"ZOO_MIRROR names {mirror}, which is no folder")
+        assert lines[0].endswith(f"ZOO_MIRROR names {mirror}, which is not a folder")
         path.unlink()
 
 

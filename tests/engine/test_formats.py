@@ -86,11 +86,11 @@ def test_columns_inside_of_objects(read):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "x.json is no JSON"),
+        ("{", "x.json is not JSON"),
         ("[" * 100_000, "nested too deeply"),
         ("3", "holds no rows, but 3"),
         ("[]", "has a header but no rows"),
-        ([1, 2], "rows 1, 2 are no JSON object"),
+        ([1, 2], "rows 1, 2 have no JSON object"),
     ],
 )
 def test_json_that_holds_no_rows(read, content, message):
@@ -161,7 +161,7 @@ def test_excel(read):
     columns, notes = read("x.xlsx", numbers, drop_bad=True)
     assert columns == {"text": ["a"], "label": ["1"]}
     assert len(notes) == 2
-    with pytest.raises(ZooError, match="no Excel workbook, or is damaged"):
+    with pytest.raises(ZooError, match="not an Excel workbook, or is damaged"):
         read("x.xlsx", workbook(A=rows)[:300])
 
 
@@ -256,7 +256,7 @@ def test_classes_of_labelling_tools(read, tool, name, content):
 def test_rows_that_an_annotator_left(read):
     columns, notes = read("x.json", [*LABEL_STUDIO, SKIPPED])
     assert columns == COLUMNS
-    assert "x.json: 1 row(s) omitted that the annotator skipped or did not come to" in notes
+    assert "x.json: 1 row(s) omitted that the annotator skipped or did not reach" in notes
     rows = [{**row, "_task_hash": 1, "answer": "accept"} for row in ROWS]
     columns, notes = read("x.jsonl", lines([*rows, {**rows[0], "answer": "ignore"}]))
     assert columns == COLUMNS

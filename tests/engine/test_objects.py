@@ -96,7 +96,7 @@ def test_splits_of_any_form():
         (TEXTS, r"Values alone are one column; the data have text, label\. .* a pair \(x, y\)"),
         ([("a", 1, 2)], "Rows of 3 values do not say which columns they are"),
         ([("a", "b"), ("c",)], "Row 1 of the data must have 2 values"),
-        ([{"text": "a", "label": "b"}, ("c", "d")], "Row 1 of the data is no dict"),
+        ([{"text": "a", "label": "b"}, ("c", "d")], "Row 1 of the data is not a dict"),
         ([{"text": "a"}, {"label": "b"}], "Row 0 of the data: 'label' is missing"),
         (pd.DataFrame({"text": ["a", None], "label": ["x", "y"]}), "Row 1 .* 'text' is missing"),
         (pd.DataFrame({"text": ["a", "b"], "label": ["x", np.nan]}), "Row 1 .* 'label' is missing"),

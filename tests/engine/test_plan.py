@@ -39,37 +39,49 @@ def lines(tmp_path, monkeypatch):
     return make
 
 
+END = "An estimate of the time follows after the first steps."
+
+
 def test_a_fresh_machine_is_told_what_is_downloaded(lines):
-    assert lines() == [
-        "letters-gru trains for 3 epochs at most. Data, of the first source that answers:",
-        "  letters (large): 84.1 MB to download",
-        "  letters (small): 13.3 MB to download",
-    ]
-    assert lines("small")[1:] == ["  letters (small): 13.3 MB to download"]
+    assert lines() == (
+        "letters-gru trains for at most 3 epochs on letters (large): 84.1 MB to download "
+        f"(if not available: 13.3 MB). {END}"
+    )
+    assert lines("small") == (
+        "letters-gru trains for at most 3 epochs on letters (small): 13.3 MB to download. " + END
+    )
     with pytest.raises(UsageError, match="Unknown source 'smal'"):
         lines("smal")
 
 
 def test_what_is_here_is_not_downloaded(lines):
-    assert lines(ready=["small"])[1:] == [
-        "  letters (large): 84.1 MB to download",
-        "  on this machine: letters (small)",
-    ]
-    (line,) = lines(ready=["large"])
-    assert line.endswith("3 epochs at most on letters (large), which is on this machine.")
+    assert lines(ready=["small"]) == (
+        "letters-gru trains for at most 3 epochs on letters (large): 84.1 MB to download "
+        f"(if not available: letters (small) on this machine). {END}"
+    )
+    assert lines(ready=["large"]) == (
+        "letters-gru trains for at most 3 epochs on letters (large), which is on this machine. "
+        + END
+    )
 
 
-def test_custom_data_need_no_plan(lines, tmp_path):
-    (tmp_path / "own.csv").write_text("text\na\n")
-    assert lines(str(tmp_path / "own.csv")) == lines("sample") == lines({"text": ["a"]}) == []
+def test_custom_data_and_samples_have_a_plan_too(lines, tmp_path):
+    begin = "letters-gru trains for at most 3 epochs on"
+    own = tmp_path / "own" / "train.csv"
+    own.parent.mkdir()
+    own.write_text("text\n" + 350_000 * "a\n")
+    assert lines(str(own)) == f"{begin} train.csv (0.7 MB). {END}"
+    assert lines(own.parent) == f"{begin} own (0.7 MB). {END}"
+    assert lines({"text": ["a"]}) == f"{begin} data in memory. {END}"
+    assert lines("sample") == f"{begin} a built-in sample of a few rows."
 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (2.0, "  about 3 min an epoch on this machine, 10 min until the last of 3 ends"),
-        (0.5, "  about 50 s an epoch on this machine, 2 min until the last of 3 ends"),
-        (90.0, "  about 2 h an epoch on this machine, 7 h until the last of 3 ends"),
+        (2.0, "  about 3 min per epoch on this machine, 10 min until the end of epoch 3"),
+        (0.5, "  about 50 s per epoch on this machine, 2 min until the end of epoch 3"),
+        (90.0, "  about 2 h per epoch on this machine, 7 h until the end of epoch 3"),
     ],
 )
 def test_the_first_steps_tell_how_long_it_takes(monkeypatch, capsys, seconds, said):

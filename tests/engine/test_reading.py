@@ -189,7 +189,7 @@ def test_packed_files_are_known_by_what_they_hold(tmp_path):
     for name in ("x.csv.gz", "x.zip"):
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(ZooError, match="is no complete"):
+        with pytest.raises(ZooError, match="is not a complete"):
             contents.read_text(tmp_path / name)
 
 
@@ -273,7 +273,7 @@ def test_what_is_said_of_a_file_is_one_line():
         ({"quoting": "all"}, "Unknown quoting"),
         ({"decimal": "dot"}, "--decimal must be"),
         ({"min_count": -1}, "0 or more"),
-        ({"seperator": ","}, "Unknown option of reading 'seperator'"),
+        ({"seperator": ","}, "Unknown reading option 'seperator'"),
     ],
 )
 def test_wrong_options(options, message):

@@ -31,7 +31,7 @@ def test_assets_come_back_and_their_damage_is_noticed(tmp_path):
     ("content", "said"),
     [
         ('{"recipe": "a', "cannot be read .* Restore it, or choose another folder with -o"),
-        ("7", "is no run folder: its config.json has no recipe, config and run"),
+        ("7", "is not a run folder: its config.json has no recipe, config and run"),
     ],
 )
 def test_a_damaged_config_says_what_helps(tmp_path, content, said):

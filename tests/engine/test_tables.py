@@ -237,7 +237,7 @@ def test_rows_that_cannot_be_used_are_left_out_on_request(tmp_path):
 def test_json_lines(tmp_path):
     good = '{"text": "a", "label": "b"}\n'
     message = refused(tmp_path, "x.jsonl", good + "{oops\n[1]\n")
-    assert message == f"lines 2, 3 are no JSON object. {REMEDY}"
+    assert message == f"lines 2, 3 have no JSON object. {REMEDY}"
     message = refused(tmp_path, "x.jsonl", good + '\n{"text": "a"}\n')
     assert message == f"line 3 lacks 'label'. {REMEDY}"
     for wrong, what in (
@@ -256,7 +256,7 @@ def test_json_lines(tmp_path):
 def test_line_separators_inside_json_do_not_shift_the_count(tmp_path):
     # U+2028 and U+0085 end a line for str.splitlines, not for JSONL.
     good = '{"text": "a\u2028b\u0085c", "label": "b"}\n'
-    assert refused(tmp_path, "x.jsonl", good + "x\n") == f"line 2 is no JSON object. {REMEDY}"
+    assert refused(tmp_path, "x.jsonl", good + "x\n") == f"line 2 has no JSON object. {REMEDY}"
 
 
 def test_usage_errors(tmp_path):
@@ -264,5 +264,5 @@ def test_usage_errors(tmp_path):
         tables.read(tmp_path / "nothing.csv", ["text"])
     with pytest.raises(UsageError, match="is a folder"):
         tables.read(tmp_path, ["text"])
-    with pytest.raises(UsageError, match="no known kind"):
+    with pytest.raises(UsageError, match="has an unknown format"):
         tables.read(write(tmp_path, "x.doc", "a"), ["text"])

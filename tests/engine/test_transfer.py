@@ -29,7 +29,7 @@ def test_another_recipe_takes_what_fits_by_name(sample_run, tmp_path, capsys):
         baselines=False,
     )  # fmt: skip
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert "layer gru starts from scratch: the base has no such layer" in lines
+    assert "layer gru starts from scratch: the base model has no such layer" in lines
     assert not [line for line in lines if line.startswith("layer embedding")]
     before, after = named_weights(sample_run), named_weights(run.path)
     for name in ("embedding", "dense"):
@@ -44,13 +44,13 @@ def test_other_classes_get_a_new_head_though_there_are_as_many(sample_run, tmp_p
         "news-gru", tmp_path / "run", data="sample", base=sample_run, settings=STILL,
         baselines=False,
     )  # fmt: skip
-    assert "layer dense starts from scratch: its classes are others" in capsys.readouterr().out
+    assert "layer dense starts from scratch: the classes differ" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("imdb-gru", {}, "nothing fits 'imdb-gru'"),
+        ("imdb-gru", {}, "None of its layers fits 'imdb-gru'"),
         ("shakespeare-gru", {}, "reads its input otherwise"),
         ("conll-bilstm", {}, "reads its input otherwise"),
     ],
@@ -74,7 +74,7 @@ def test_layers_are_matched_by_name_not_by_place():
     lines = take_weights(new, old)
     np.testing.assert_array_equal(*(m.get_layer("low").kernel for m in (old, new)))
     assert lines == [
-        "layer more starts from scratch: the base has no such layer",
+        "layer more starts from scratch: the base model has no such layer",
         "layer head starts from scratch: it has another shape, (4, 5)",
     ]
 
@@ -133,7 +133,7 @@ def test_rates_are_not_for_an_optimizer_of_a_recipe(stack):
         def optimizer(self, config, steps):
             return keras.optimizers.SGD()
 
-    with pytest.raises(UsageError, match="an optimizer of its own"):
+    with pytest.raises(UsageError, match="has its own optimizer"):
         compile_model(Own(), zoo.Config(unfreeze=1), None, stack, 1)
 
 

@@ -115,7 +115,7 @@ def test_a_failure_before_the_first_epoch_puts_the_old_run_back(run, monkeypatch
 
     expected = zoo.load(run).predict(["a film"])
     monkeypatch.setattr("zoo.training.diagnostics.broken", fail)
-    with pytest.raises(zoo.ZooError, match=r"The loss is nan .*held before is put back"):
+    with pytest.raises(zoo.ZooError, match=r"The loss is nan .*held before is restored"):
         zoo.train(NAME, run, **CALL, overwrite=True, seed=1)
     assert "config.json" in seen[0]
     assert "metrics.json" not in seen[0]
@@ -228,7 +228,7 @@ def test_a_stop_in_the_first_epoch_can_go_on(overwriting, killed):
     assert err == "\n"  # closes the line on which a terminal shows ^C
     *_, stopped, again = out.splitlines()
     assert stopped.startswith("Stopped in epoch ")
-    assert stopped.endswith("Go on with:")
+    assert stopped.endswith("Resume with:")
     given = [part for part in process.args[2:] if part != "--overwrite"]
     assert again == f"  {' '.join(given)}"
     assert list((folder / "checkpoint").glob("0*.npz"))

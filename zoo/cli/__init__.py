@@ -115,7 +115,7 @@ def run(command: click.Command, name: str) -> NoReturn:
         code = command.main(prog_name=name, standalone_mode=False, color=color)
         sys.stdout.flush()  # what is wrong with it shows here, not after the exit code is known
         if isinstance(sys.stdout, _Closed) and sys.stdout.lost:
-            raise ZooError("Standard output is closed: what belongs there is lost.")
+            raise ZooError("Standard output is closed, so the output is lost.")
     except Exception as error:
         if os.environ.get("ZOO_DEBUG"):
             import traceback  # only here: it takes its share of `zoo --help`

@@ -120,8 +120,8 @@ def _check_cache(dataset: Dataset) -> None:
     ready = [source for source in dataset.sources if source.status().state == "ready"]
     if not ready:
         raise ZooError(
-            f"Nothing of {dataset.name!r} is on this machine; "
-            f"`zoo data fetch {dataset.name}` fetches it."
+            f"The data {dataset.name!r} are not on this machine. Run "
+            f"`zoo data fetch {dataset.name}`."
         )
     for source in ready:
         path = source.verify()

@@ -15,7 +15,7 @@ from zoo.cli import options
     default=7860,
     show_default=True,
     metavar="N",
-    help="Of this machine; 0: a free one.",
+    help="Port on this machine; 0: any free port.",
 )
 @options.trust
 def demo(models: tuple[str, ...], port: int, trust: bool) -> None:

@@ -46,16 +46,16 @@ class ListCommand(click.Command):
 @click.option(
     "--unlabelled",
     metavar="FILE",
-    help="Rows without labels that they answer too: .csv, .tsv or .jsonl, or `tfds` where that "
-    "source has such rows.",
+    help="Unlabelled rows that they answer too: a table (.csv, .jsonl, .parquet, .xlsx, …), or "
+    "`tfds` if that source has such rows.",
 )
 @click.option(
     "--label-share",
     type=click.FloatRange(0, 1),
     metavar="S",
-    help="Of the target of a row with a label, the share of its label. A translator learns "
-    "translations of teachers alone (0), these beside its own (between), or its own (1).  "
-    "[default: 0.5]",
+    help="Weight of the label in the target of a labelled row; the rest is the teachers' answer. "
+    "A translator learns the teachers' translations only (0), the reference only (1), or both "
+    "(between).  [default: 0.5]",
 )
 def distil(name: str, output: str | None, **kwargs: Any) -> None:
     """Train the recipe STUDENT on what teachers answer, test it, and write its run folder.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="Rows to score.",
 )
 @click.option(
-    "--baselines/--no-baselines", default=True, show_default=True, help="Score simple methods too."
+    "--baselines/--no-baselines", default=True, show_default=True, help="Also score simple methods."
 )
 @options.trust
 @options.json_output

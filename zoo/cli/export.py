@@ -17,15 +17,15 @@ from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP, parse_settings
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     show_default=True,
-    help="saved_model to serve; keras to go on training; litert (phones, small devices) and onnx "
-    "to answer where TensorFlow is not installed.",
+    help="saved_model: for servers; keras: to continue training; litert (phones, small devices) "
+    "and onnx: to answer without TensorFlow.",
 )
 @click.option(
     "--precision",
     type=click.Choice(list(dict.fromkeys(sum(FILE_PRECISIONS.values(), ())))),
     default="float32",
     show_default=True,
-    help="Of the weights in an ONNX or LiteRT file.",
+    help="Precision of the weights in an ONNX or LiteRT file.",
 )
 @click.option(
     "--warmup",
@@ -41,15 +41,17 @@ from zoo.config import FILE_PRECISIONS, FORMATS, MAX_WARMUP, parse_settings
     multiple=True,
     metavar="NAME=VALUE",
     callback=lambda ctx, param, value: parse_settings(value),
-    help="Read more or less of a request, e.g. max_bytes=10000. May be repeated; "
-    "`zoo info MODEL` shows the settings max_….",
+    help="Change a limit of requests, e.g. max_bytes=10000. May be repeated; "
+    "`zoo info MODEL` lists the limits as settings max_….",
 )
-@click.option("--ensemble", is_flag=True, help="Several models answer as one: the mean.")
+@click.option(
+    "--ensemble", is_flag=True, help="Export several models as one that averages their answers."
+)
 @click.option(
     "--serving",
     metavar="FOLDER",
     type=click.Path(),
-    help="Write configs, manifests and clients to FOLDER, too.",
+    help="Also write configs, manifests and clients to FOLDER.",
 )
 @options.trust
 def export(
@@ -69,11 +71,11 @@ def export(
     The version appears whole or not at all; TF Serving loads it from there.
     """
     if others and not ensemble:
-        raise click.UsageError("Several models are exported as one with --ensemble only.")
+        raise click.UsageError("Several models can only be exported with --ensemble.")
     if ensemble and not others:
-        raise click.UsageError("--ensemble takes two models or more, and a directory.")
+        raise click.UsageError("--ensemble needs two or more models, and a directory.")
     if serving is not None and (format != "saved_model" or not warmup):
-        raise click.UsageError("--serving takes --format saved_model, and --warmup 1 or more.")
+        raise click.UsageError("--serving needs --format saved_model, and --warmup 1 or more.")
     options.import_tensorflow()
     from zoo.serving.export import export
 

@@ -20,24 +20,31 @@ from zoo.errors import UsageError, ZooError, quoted
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="What to begin with, e.g. key='G major'; `zoo generate MODEL --help` lists the names.",
+    help="How to begin, e.g. key='G major'; `zoo generate MODEL --help` lists the names.",
 )
 @click.option(
     "--prime",
     metavar="FILE",
     type=click.Path(),
-    help="Go on from this file (of the kind that the model has learnt).",
+    help="Continue this file (of a kind that the model has learnt).",
 )
 @click.option("--steps", type=int, metavar="N", help="Length, in the recipe's steps.")
-@click.option("--temperature", type=float, metavar="T", help="0: the most probable; 1: as learnt.")
+@click.option(
+    "--temperature", type=float, metavar="T", help="0: always the most probable; 1: as learnt."
+)
 @click.option("--top-k", type=int, metavar="K", help="Draw from the K most probable; 0: all.")
-@click.option("--top-p", type=float, metavar="P", help="Draw from the share P; 1: all.")
+@click.option(
+    "--top-p",
+    type=float,
+    metavar="P",
+    help="Draw from the most probable that together reach the probability P; 1: all.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**31 - 2),
     default=0,
     show_default=True,
-    help="Of the random numbers; piece i of several has this plus i.",
+    help="Random seed; piece i of several uses this number plus i.",
 )
 @click.option(
     "-n",
@@ -46,7 +53,7 @@ from zoo.errors import UsageError, ZooError, quoted
     default=1,
     show_default=True,
     metavar="COUNT",
-    help="How many pieces.",
+    help="Number of pieces.",
 )
 @click.option("-o", "--output", metavar="DIR", type=click.Path(), help="Folder for the files.")
 @options.trust
@@ -104,9 +111,9 @@ def generate(
         if option.name in start
     }
     if for_files and output is None:
-        raise UsageError(f"--{next(iter(for_files))} is for files. Add -o DIR.")
+        raise UsageError(f"--{next(iter(for_files))} applies to files only. Add -o DIR.")
     if left := predictor.recipe.unread(predictor.config, predictor.assets, start):
-        click.echo(f"note: not read: {options.printable(left)}", err=True)
+        click.echo(f"note: ignored: {options.printable(left)}", err=True)
     streamed = output is None and not as_json and "symbols" in predictor.assets
     if streamed:
         for number in range(count):

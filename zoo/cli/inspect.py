@@ -45,7 +45,7 @@ def _parts(ctx: click.Context, param: click.Parameter, value: str | None) -> lis
     default=8,
     show_default=True,
     metavar="N",
-    help="Rows of a file or of the test split to read.",
+    help="Number of rows to read from the file or the test split.",
 )
 @click.option(
     "-o",
@@ -83,7 +83,7 @@ def inspect(
     a state is saturated beyond 0.95.
     """
     if columns and source is None:
-        raise click.UsageError("--column names columns of a file (-i).")
+        raise click.UsageError("--column applies to a file only: add -i FILE.")
     options.import_tensorflow()
     from zoo.inspection import inspect
 

@@ -16,8 +16,8 @@ import click
 @click.option(
     "--isolate/--no-isolate",
     default=None,
-    help="In a network of their own, which no other machine reaches.  [default: where the system "
-    "allows it and the data are here]",
+    help="Connect them by a private network that no other machine can reach.  [default: isolate if "
+    "the system allows it and nothing has to be downloaded]",
 )
 @click.argument("arguments", nargs=-1, required=True, metavar="-- train NAME …")
 @click.pass_context

@@ -15,7 +15,7 @@ from zoo.recipe import TOPOLOGIES
     "--topology",
     metavar="TOPOLOGY",
     type=click.Choice(TOPOLOGIES),
-    help=f"Only this one of {', '.join(TOPOLOGIES)}.",
+    help=f"Only this topology: {', '.join(TOPOLOGIES)}.",
 )
 @click.option("--pretrained", is_flag=True, help="Only recipes with pretrained weights.")
 @options.json_output

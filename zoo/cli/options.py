@@ -62,7 +62,8 @@ recipe = click.argument("name", metavar="NAME", shell_complete=complete_recipe)
 trust = click.option(
     "--trust",
     is_flag=True,
-    help="Let MODEL run the recipe file that it names, and more (docs/security.md).  "
+    help="Trust MODEL: allow it to run the recipe file that it names, and more (docs/security.md). "
+    " "
     "[default: ZOO_TRUST]",
 )
 json_output = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
@@ -76,27 +77,30 @@ column = click.option(
 )
 
 _READING = (  # option strings, and what click is told of them
-    (["--sep"], {"metavar": "SIGN", "help": "Between columns: comma, semicolon, tab, pipe, …"}),
-    (["--encoding"], {"metavar": "NAME", "help": "Of text files, e.g. cp1252."}),
+    (
+        ["--sep"],
+        {"metavar": "SIGN", "help": "Separator of columns: comma, semicolon, tab, pipe, …"},
+    ),
+    (["--encoding"], {"metavar": "NAME", "help": "Encoding of text files, e.g. cp1252."}),
     (
         ["--quoting"],
-        {"type": click.Choice(["csv", "none"]), "help": "Whether quotation marks hold cells."},
+        {"type": click.Choice(["csv", "none"]), "help": "csv: quotation marks enclose cells."},
     ),
     (["--decimal"], {"type": click.Choice(["point", "comma"]), "help": "Decimal sign of numbers."}),
     (
         ["--dayfirst/--monthfirst"],
-        {"default": None, "help": "How dates such as 03/04/2024 begin."},
+        {"default": None, "help": "Whether dates such as 03/04/2024 begin with the day."},
     ),
-    (["--sheet"], {"metavar": "NAME", "help": "Of an Excel workbook; or its number from 1."}),
+    (["--sheet"], {"metavar": "NAME", "help": "Sheet of an Excel workbook, or its number from 1."}),
     (
         ["--records"],
-        {"metavar": "PATH", "help": "Where a JSON file has its rows, e.g. data.items."},
+        {"metavar": "PATH", "help": "Path of the rows in a JSON file, e.g. data.items."},
     ),
     (["--drop-bad"], {"is_flag": True, "help": "Drop rows that cannot be used."}),
-    (["--repair"], {"metavar": "NAMES", "help": "Repairs that messages about a file name."}),
+    (["--repair"], {"metavar": "NAMES", "help": "Repairs to apply, as named in error messages."}),
     (
         ["--min-count"],
-        {"type": click.IntRange(0), "metavar": "N", "help": "Drop classes of fewer rows."},
+        {"type": click.IntRange(0), "metavar": "N", "help": "Drop classes with fewer rows."},
     ),
 )
 
@@ -147,9 +151,7 @@ def import_tensorflow() -> Any:
             tf.config.list_physical_devices()  # looks for GPUs, and complains if there are none
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]
-        raise ZooError(
-            f"TensorFlow cannot be loaded ({reason}). `zoo doctor` says more."
-        ) from error
+        raise ZooError(f"TensorFlow cannot be loaded ({reason}). Run `zoo doctor`.") from error
     return tf
 
 

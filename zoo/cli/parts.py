@@ -48,7 +48,10 @@ def predict_parts(
     except ImportError:
         raise UsageError("--ray needs Ray: pip install '.[ray]'.") from None
     if not Path(model).exists():
-        raise UsageError(f"--ray needs a run folder or an export that all machines see; {model!r}.")
+        raise UsageError(
+            f"{model!r} does not exist. --ray needs a run folder or an export that all machines "
+            "can read."
+        )
     path, into = Path(source).expanduser().resolve(), Path(folder).resolve()
     parts = list(find_parts(path, rows))
     stated = {"source": path.name, "bytes": path.stat().st_size, "rows": rows, "model": model}
@@ -58,13 +61,16 @@ def predict_parts(
             raise UsageError(f"{folder} holds other files. Choose an empty or a new folder.")
         files.write_json(into / _STATED, stated)
     elif files.read_json(into / _STATED) != stated:
-        raise UsageError(f"{folder} holds answers of another file, model or size of parts.")
+        raise UsageError(
+            f"{folder} holds answers to another file, or by another model or size of parts. "
+            "Choose a new folder."
+        )
     left = [
         {"number": number, "start": start, "end": end}
         for number, (start, end) in enumerate(parts)
         if not part_file(into, number).exists()
     ]
-    log(f"{len(parts)} parts, {len(parts) - len(left)} of them there already")
+    log(f"{len(parts)} parts, {len(parts) - len(left)} of them already answered")
     if not left:
         return
     given = {"model": str(Path(model).resolve()), "source": str(path), "folder": str(into)}
@@ -150,7 +156,7 @@ class Answering:
 
     def answer(self, number: int, start: int, end: int) -> None:
         if self.predictor.recipe.reads_input:
-            raise UsageError("--ray reads no files of sound, pictures or prices.")
+            raise UsageError("--ray does not read files of sound, pictures or prices.")
         names = self.predictor.input_names
         if unknown := sorted(set(self.columns) - set(names)):
             raise UsageError(f"Unknown column {unknown[0]!r}; the model takes {', '.join(names)}.")

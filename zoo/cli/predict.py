@@ -16,7 +16,7 @@ from zoo.cli.model_options import ModelCommand
 from zoo.config import FILE_PRECISIONS
 from zoo.data.formats import value_of
 from zoo.data.reading import Reading
-from zoo.errors import UsageError, ZooError, shortened, suggest
+from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
 from zoo.serving.answers import best_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ Row = dict[str, Any]
     "source",
     metavar="FILE",
     type=click.Path(),
-    help="A table (.csv, .tsv, .jsonl, .parquet, .xlsx, …), or a .txt with a text a line.",
+    help="A table (.csv, .tsv, .jsonl, .parquet, .xlsx, …), or a .txt file with one text per line.",
 )
 @click.option(
     "-o",
@@ -54,17 +54,22 @@ Row = dict[str, Any]
     "--beam", type=click.IntRange(1, 100), metavar="N", help="Hypotheses kept by the beam search."
 )
 @click.option(
-    "--n-best", type=click.IntRange(1, 100), metavar="N", help="Answers a text, best first."
+    "--n-best",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Number of answers to each text, best first.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["auto", "tensorflow", *FILE_PRECISIONS]),
     default="auto",
     show_default=True,
-    help="What computes. onnx and litert answer texts without TensorFlow, from a twin that is "
-    "made once of a packed model; auto takes one where there is one.",
+    help="Software that computes. onnx and litert answer texts without TensorFlow, with a copy of "
+    "the packed model that is made once and cached; auto uses such a copy if there is one.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say on standard error what computed.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Print on standard error which engine answered."
+)
 @click.option(
     "--ray",
     "workers",
@@ -78,7 +83,7 @@ Row = dict[str, Any]
     default=10_000,
     show_default=True,
     metavar="N",
-    help="Rows of a part, with --ray.",
+    help="Rows in a part, with --ray.",
 )
 def predict(
     model: str,
@@ -131,7 +136,8 @@ def predict(
     portable = bool(given_texts) and not special and engine != "tensorflow"
     if engine in FILE_PRECISIONS and not portable:
         raise click.UsageError(
-            f"--engine {engine} answers texts, and takes no options but -i, -o, --json and -v."
+            f"--engine {engine} answers texts only, and allows only the options -i, -o, --json and "
+            "-v."
         )
     if portable:
         formats = tuple(FILE_PRECISIONS) if engine == "auto" else (engine,)
@@ -155,9 +161,11 @@ def predict(
         texts, source = (source,), None  # it is what the model takes, not a list of such files
     named = source is None and predictor.recipe.reads_tables  # the tables themselves
     if columns and not named and (source is None or lines is not None):
-        raise click.UsageError("--column names columns of a table of rows (-i).")
+        raise click.UsageError("--column applies to a table of rows only: add -i FILE.")
     if not named and source is None and (said := reading.to_json()):
-        raise click.UsageError(f"--{next(iter(said)).replace('_', '-')} is for files (-i).")
+        raise click.UsageError(
+            f"--{next(iter(said)).replace('_', '-')} applies to files only: add -i FILE."
+        )
     dataset = predictor.recipe.data(predictor.config)
     dataset.check_repair(reading)
     known = [*(dataset.columns if named else names)]
@@ -189,7 +197,7 @@ def predict(
     pictures = [picture for picture in predictor.recipe.pictures if picture.name in drawn]
     for picture in pictures:
         lacking = f"has no {picture.capability} to draw"
-        hint = f"--{picture.name} is for models that have."
+        hint = f"--{picture.name} needs a model that has one."
         predictor.require(picture.capability, lacking, hint)
     searched = None
     if beam or n_best or any(picture.capability == "search" for picture in pictures):
@@ -255,7 +263,7 @@ def _answered_at_once(
     rows = [{column: text} for text in texts]
     _note_unusual(recipe, twin.limits(folder), answers)
     _write(recipe, rows, {column: texts}, answers, target, kind)
-    _say_engine(f"{twin.ENGINES[name].title}, {folder},", verbose)
+    _say_engine(f"{twin.ENGINES[name].title}, {folder}", verbose)
     return True
 
 
@@ -275,21 +283,26 @@ def _make_twin(
                 twin_maker.make(predictor, name, texts, answers)
         except ZooError as error:
             if verbose:
-                click.echo(f"note: no twin is kept: {options.printable(str(error))}", err=True)
+                click.echo(
+                    f"note: no copy for a faster start was cached: {options.printable(str(error))}",
+                    err=True,
+                )
         else:
             return
 
 
 def _say_engine(title: str, verbose: bool) -> None:
     if verbose:
-        click.echo(f"note: {options.printable(title)} has answered", err=True)
+        click.echo(f"note: answered by {options.printable(title)}", err=True)
 
 
 def _note_names(texts: Sequence[str], read: Reading) -> None:
     for text in texts:
         if text.lower().endswith(".txt") and Path(text).is_file():
             read.note(
-                f"{text} is answered as a text, by its name; -i {text} answers each of its lines"
+                f"{quoted(text)} was read as a text, not as a file. To answer each line of the "
+                "file, "
+                f"use -i {text}"
             )
 
 
@@ -385,7 +398,7 @@ def _note_problems(answers: list[Row]) -> None:
         if not _is_answered(answer)
     }
     if wrong and len(wrong) == len(answers):
-        which = "The row has no answer" if len(wrong) == 1 else "No row has an answer; of row 1"
+        which = "The row has no answer" if len(wrong) == 1 else "No row has an answer. Row 1"
         raise UsageError(f"{which}: {wrong[1]}")
     for row, problem in wrong.items():
         click.echo(f"note: row {row} has no answer: {options.printable(problem)}", err=True)
@@ -461,7 +474,7 @@ def _search(
       UsageError: the model does not search.
     """
     predictor.require(
-        "search", "does not search", "--beam and --n-best are for models that search."
+        "search", "does not search", "--beam and --n-best need a model that searches."
     )
     from zoo.serving.capabilities import SEARCH
 
@@ -479,7 +492,7 @@ def _source(texts: Sequence[str], source: str | None) -> str | None:
         raise click.UsageError("Give texts or a file (-i), not both.")
     if "-" in texts:
         if len(texts) > 1:
-            raise click.UsageError("`-` is standard input; it cannot stand beside other texts.")
+            raise click.UsageError("`-` is standard input and cannot be combined with texts.")
         return "-"
     if texts or source:
         return source
@@ -502,7 +515,9 @@ def _kind(target: str | None, as_json: bool) -> str | None:
     if suffix not in (".csv", ".tsv", ".jsonl"):
         raise UsageError(f"{target}: the name of the output must end in .csv, .tsv or .jsonl.")
     if as_json and suffix != ".jsonl":
-        raise click.UsageError(f"--json contradicts {target}: name the output .jsonl.")
+        raise click.UsageError(
+            f"--json contradicts {target}: choose an output that ends in .jsonl."
+        )
     return suffix
 
 

@@ -33,7 +33,7 @@ class _Range(click.ParamType):
         except ValueError:
             found = (0, 0)
         if not 1 <= found[0] <= found[1] <= 1000:
-            self.fail(f"{quoted(value)} is no number of replicas, such as 2 or 1-4.", param, ctx)
+            self.fail(f"{quoted(value)} is not a number of replicas such as 2 or 1-4.", param, ctx)
         return found
 
 
@@ -54,13 +54,13 @@ class _Range(click.ParamType):
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="To listen at; 0.0.0.0 for all networks.",
+    help="Address to listen at; 0.0.0.0: all networks.",
 )
 @click.option(
     "--model-config-file",
     type=_FILE,
     metavar="FILE",
-    help="Models, versions and labels, as TF Serving reads them.",
+    help="Models, versions and labels, in TF Serving's format.",
 )
 @click.option(
     "--model-config-file-poll-wait-seconds",
@@ -68,7 +68,7 @@ class _Range(click.ParamType):
     default=0,
     metavar="S",
     show_default=True,
-    help="Read this file again; 0: never.",
+    help="Interval between readings of this file; 0: never again.",
 )
 @click.option(
     "--file-system-poll-wait-seconds",
@@ -76,19 +76,19 @@ class _Range(click.ParamType):
     default=1,
     metavar="S",
     show_default=True,
-    help="Look for new versions; 0: never.",
+    help="Interval between searches for new versions; 0: never.",
 )
 @click.option(
     "--batching-parameters-file",
     type=_FILE,
     metavar="FILE",
-    help="How requests are put together, as TF Serving reads it.",
+    help="How requests are batched, in TF Serving's format.",
 )
 @click.option(
     "--monitoring-config-file",
     type=_FILE,
     metavar="FILE",
-    help="Where the metrics are, as TF Serving reads it.",
+    help="Path of the metrics, in TF Serving's format.",
 )
 @click.option(
     "--enable-model-warmup/--no-model-warmup",
@@ -99,7 +99,7 @@ class _Range(click.ParamType):
 @click.option(
     "--unload-first",
     is_flag=True,
-    help="Unload a version before the next is loaded: half of the memory, requests wait.",
+    help="Unload a version before the next is loaded. Halves the memory, but requests wait.",
 )
 @click.option(
     "--timeout",
@@ -107,7 +107,7 @@ class _Range(click.ParamType):
     default=30,
     show_default=True,
     metavar="S",
-    help="Seconds that a request may take.",
+    help="Maximum time of a request, in seconds.",
 )
 @click.option(
     "--max-body",
@@ -123,25 +123,31 @@ class _Range(click.ParamType):
     default=1024,
     show_default=True,
     metavar="N",
-    help="Most rows of a request.",
+    help="Maximum number of rows in a request.",
 )
 @click.option(
     "--token-file",
     type=_FILE,
     metavar="FILE",
-    help="Ask for the bearer token in FILE.  [default: ZOO_SERVE_TOKEN]",
+    help="Require the bearer token in FILE.  [default: ZOO_SERVE_TOKEN]",
 )
 @click.option(
-    "--cors", multiple=True, metavar="ORIGIN", help="Pages of ORIGIN may ask. May be repeated."
+    "--cors",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Allow requests from web pages of ORIGIN. May be repeated.",
 )
 @click.option(
-    "--ray", "on_ray", is_flag=True, help="Serve HTTP by replicas of Ray Serve: see RAY_ADDRESS."
+    "--ray",
+    "on_ray",
+    is_flag=True,
+    help="Serve HTTP with Ray Serve, on the cluster at RAY_ADDRESS.",
 )
 @click.option(
     "--replicas",
     type=_Range(),
     metavar="N|MIN-MAX",
-    help="With --ray: how many; between two numbers, by load.  [default: 1]",
+    help="Number of replicas with --ray, or a range that follows the load.  [default: 1]",
 )
 @click.option("--model-name", hidden=True, help="As TF Serving has it.")
 @click.option("--model-base-path", hidden=True, help="As TF Serving has it.")
@@ -152,7 +158,9 @@ class _Range(click.ParamType):
     expose_value=False,
     help="As TF Serving has it; labels may always come first here.",
 )
-@click.option("--allow-reload", is_flag=True, help="Let gRPC clients choose other models.")
+@click.option(
+    "--allow-reload", is_flag=True, help="Allow gRPC clients to change the served models."
+)
 @options.trust
 def serve(
     models: tuple[str, ...],
@@ -187,7 +195,7 @@ def serve(
     import dataclasses
 
     if (model_name is None) != (model_base_path is None):
-        raise click.UsageError("--model_name and --model_base_path belong together.")
+        raise click.UsageError("--model_name and --model_base_path must be given together.")
     if replicas is not None and not on_ray:
         raise click.UsageError("--replicas needs --ray.")
     if on_ray and _given("grpc_port"):
@@ -262,7 +270,7 @@ def _serve_on_ray(models: Sequence[str], settings: ServeOptions, replicas: tuple
         place = f"http://{settings.host}:{settings.rest_port}"
         click.echo(f"Serving {options.printable(', '.join(names))} at {place} on Ray")
         if stays:
-            click.echo("The replicas stay. `serve shutdown -y` ends them.")
+            click.echo("The replicas keep running; `serve shutdown -y` stops them.")
 
     least, most = replicas
     count = on_ray.Replicas(least, most)

@@ -62,8 +62,7 @@ def _say_plan(
 
     folder = Path(output) if output else Path("runs") / recipe.name
     if overwrite or not (folder / "config.json").exists():
-        for line in plan(recipe, config, data):
-            click.echo(line)
+        options.say(plan(recipe, config, data), hang="")
 
 
 @click.command(cls=WorkerCommand)
@@ -78,8 +77,8 @@ def _say_plan(
 @click.option(
     "--data",
     metavar="SOURCE",
-    help="tfds, wheel, sample, …, or your .csv, .tsv or .jsonl file.  "
-    "[default: the first available source]",
+    help="Key of a source (tfds, wheel, sample, …), or your own table (.csv, .jsonl, .parquet, "
+    ".xlsx, …), zip or folder.  [default: the first available source]",
 )
 @options.column
 @options.reading
@@ -111,7 +110,7 @@ def _say_plan(
     default=0,
     show_default=True,
     metavar="N",
-    help="Of weights, dropout and the order of batches.",
+    help="Seed of initial weights, dropout and the order of batches.",
 )
 @click.option("--deterministic", is_flag=True, help="Bit-equal results on the same machine.")
 @click.option(
@@ -128,12 +127,12 @@ def _say_plan(
     help="All workers that train together, the chief first.  [default: ZOO_HOSTS]",
 )
 @click.option(
-    "--index", metavar="N", help="Which of the hosts this one is, from 0.  [default: ZOO_INDEX]"
+    "--index", metavar="N", help="Index of this machine in --hosts, from 0.  [default: ZOO_INDEX]"
 )
 @click.option(
     "--port",
     metavar="N",
-    help="Of hosts without one, and the first of Slurm's tasks.  [default: ZOO_PORT]",
+    help="Port of hosts given without one; with Slurm, of the first task.  [default: ZOO_PORT]",
 )
 @click.option(
     "--precision",
@@ -148,26 +147,26 @@ def _say_plan(
     "base",
     metavar="MODEL",
     shell_complete=options.complete_model,
-    help="Go on from the weights of this recipe name, run folder or export; or none.  "
+    help="Start from the weights of this recipe name, run folder or export; or none.  "
     "[default: none, unless the packed weights help with custom data]",
 )
 @click.option("--trust", is_flag=True, help="Follow symbolic links in MODEL.  [default: ZOO_TRUST]")
-@click.option("--resume", is_flag=True, help="Fail unless there is a run to go on with.")
+@click.option("--resume", is_flag=True, help="Fail if there is no run to resume.")
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Train from scratch. The run that the folder holds is deleted after the first epoch.",
+    help="Train from scratch. An older run in the folder is deleted after the first epoch.",
 )
 @click.option(
     "--tiny",
     is_flag=True,
-    help="A smoke test of a few seconds, on a small real part of the data: no score.",
+    help="Smoke test of a few seconds on a small part of the data. Its scores mean nothing.",
 )
 @click.option(
     "--baselines/--no-baselines",
     default=True,
     show_default=True,
-    help="Score simple methods too.",
+    help="Also score simple methods.",
 )
 @click.option(
     "--checkpoint-seconds",
@@ -179,7 +178,7 @@ def _say_plan(
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the result only.")
 @click.option(
-    "-v", "--verbose", is_flag=True, help="Print norms of gradients and steps, as in the card."
+    "-v", "--verbose", is_flag=True, help="Also print norms of gradients and steps, as in the card."
 )
 def train(
     name: str,
@@ -258,10 +257,10 @@ def train(
         where = ""
         if isinstance(stop, Interrupted):
             where = f" {stop.place}; nothing is lost"
-        click.echo(f"\nStopped{where}. Go on with:\n  zoo {shlex.join(again)}")
+        click.echo(f"\nStopped{where}. Resume with:\n  zoo {shlex.join(again)}")
         raise
     if kwargs["tiny"]:
-        click.echo("smoke test (--tiny): the run is complete; so few rows give no score")
+        click.echo("smoke test (--tiny): the run is complete. Its scores mean nothing")
     else:
         _echo_scores(recipe, run.metrics)
     from zoo.serving.usage import example_command

@@ -78,7 +78,7 @@ def _label_studio(record: Record) -> Record | str:
         if isinstance(each, Mapping) and not each.get("was_cancelled")
     ]
     if not answers:
-        return "skipped or did not come to"
+        return "skipped or did not reach"
     row: Record = {}
     strings = [name for name, value in data.items() if isinstance(value, str)]
     results = [each for each in answers[0].get("result") or [] if isinstance(each, Mapping)]

@@ -123,7 +123,7 @@ def unpack(data: bytes, name: str) -> bytes:
             with gzip.open(io.BytesIO(data)) as file:
                 return _limited(file, name)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ZooError(f"{name} is no complete gzip file ({error}).") from error
+            raise ZooError(f"{name} is not a complete gzip file ({error}).") from error
     if data.startswith(b"PK\x03\x04") or lowered.endswith(".zip"):
         import zipfile
 
@@ -140,7 +140,7 @@ def unpack(data: bytes, name: str) -> bytes:
                 with archive.open(members[0]) as file:
                     return _limited(file, name)
         except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-            raise ZooError(f"{name} is no complete zip file ({error}).") from error
+            raise ZooError(f"{name} is not a complete zip file ({error}).") from error
         except RuntimeError as error:
             raise ZooError(f"{name} cannot be unpacked ({error}). Unpack it yourself.") from error
     return data
@@ -187,7 +187,7 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
                 for each in members:
                     archive.extract(each, name)
         except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
-            raise ZooError(f"{path} is no complete zip file ({error}).") from error
+            raise ZooError(f"{path} is not a complete zip file ({error}).") from error
         except RuntimeError as error:
             raise ZooError(f"{path} cannot be unpacked ({error}). Unpack it yourself.") from error
         folder = Path(name)

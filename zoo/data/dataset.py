@@ -151,11 +151,11 @@ class Dataset(Declaration):
             return able[str(source)]
         custom = find_custom(source)
         if self.reader is not None and not self.unlabelled:
-            raise UsageError(f"Rows without a label teach nothing here ({self.name}): omit them.")
+            raise UsageError(f"{self.name!r} cannot use unlabelled rows. Omit --unlabelled.")
         if isinstance(custom, CustomFile):
             return custom.path
         raise UsageError(
-            f"{quoted(str(source))} holds no rows without a label: give a .csv, .tsv or .jsonl file"
+            f"{quoted(str(source))} holds no unlabelled rows: give a table such as a .csv or .jsonl"
             f"{''.join(f', or {key!r}' for key in able)}.{suggest(str(source), able)}"
         )
 
@@ -186,7 +186,7 @@ class Dataset(Declaration):
           UsageError: they are not.
         """
         if options.repair and not self.repairs:
-            raise UsageError(f"--repair: there are no repairs of data for {self.name!r}.")
+            raise UsageError(f"--repair cannot be used: {self.name!r} has no repairs.")
 
     def fetch(self, key: str | None = None, *, log: Log | None = None) -> tuple[Source, Path]:
         """Downloads one source into the cache.

@@ -26,7 +26,7 @@ def spread(sizes: Iterable[int], what: str, unit: str) -> str:
     if ordered[0] == ordered[-1]:
         return f"All {what} have {low:,} {unit}."
     middle = f"{low:,} to {high:,}" if low < high else f"{low:,}"
-    return f"Half of the {what} have {middle} {unit}, the longest {ordered[-1]:,}."
+    return f"Half of the {what} have {middle} {unit}; the longest has {ordered[-1]:,}."
 
 
 def words(texts: Iterable[str], what: str = "training texts") -> str:
@@ -39,7 +39,7 @@ def classes(values: Sequence[str]) -> str:
     counts = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name} {rows:,}" for name, rows in counts[:SHOWN])
     more = f" and {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
-    return f"It knows {len(counts):,} classes, by training rows: {shown}{more}."
+    return f"It knows {len(counts):,} classes, with their training rows: {shown}{more}."
 
 
 def origin(splits: Splits, known: Mapping[str, str]) -> str:
@@ -49,7 +49,7 @@ def origin(splits: Splits, known: Mapping[str, str]) -> str:
       known: a sentence on each source, by its key.
     """
     if splits.custom:
-        return f"The data are custom: {splits.title}."
+        return f"It was trained on custom data: {splits.title}."
     if splits.source == "sample":
-        return "The data are a handful of invented rows: it is for trying the commands out."
+        return "It was trained on a few invented rows, only to try out the commands."
     return known[splits.source]

@@ -190,7 +190,7 @@ def check_network(url: str) -> None:
         host = target.hostname or ""
         port = target.port or (443 if target.scheme == "https" else 80)
     except ValueError as error:
-        raise Unavailable(f"{shortened(url)} is no URL ({error})") from None
+        raise Unavailable(f"{shortened(url)} is not a URL ({error})") from None
     answer: queue.Queue[str] = queue.Queue()
 
     def connect() -> None:
@@ -350,7 +350,7 @@ def _from_mirror(url: str, path: Path, sha256: str, size: int, log: Log) -> bool
 def _from_folder(folder: Path, url: str, path: Path, sha256: str, size: int) -> bool:
     original = folder / _relative(url)
     if not os.path.isdir(folder):  # unlike `Path`, accepts names that are too long
-        raise Unavailable(f"ZOO_MIRROR names {shortened(str(folder))}, which is no folder")
+        raise Unavailable(f"ZOO_MIRROR names {shortened(str(folder))}, which is not a folder")
     if not original.is_file():
         return False
     try:
@@ -592,10 +592,12 @@ def _failure(url: str, start: int, error: Exception) -> Unavailable:
             if "infinite loop" in str(error.reason):
                 return Unavailable(f"{url} redirects in a circle")
             if target is not None:
-                return Unavailable(f"{url} redirects to {quoted(target)}, which is no http(s) URL")
+                return Unavailable(
+                    f"{url} redirects to {quoted(target)}, which is not an http(s) URL"
+                )
         return Unavailable(f"{url} answers with {error.code} {shortened(str(error.reason))}")
     if isinstance(error, ValueError):  # `urllib` and the codec of host names raise it
-        return Unavailable(f"{url} leads to what is no URL ({shortened(str(error))})")
+        return Unavailable(f"{url} redirects to an invalid URL ({shortened(str(error))})")
     reason = getattr(error, "reason", None) or error
     return Unavailable(f"{url} cannot be fetched ({shortened(str(reason))})")
 

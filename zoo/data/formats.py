@@ -73,10 +73,10 @@ def read_records(path: Path, reading: Reading, wanted: Collection[str] = ()) -> 
     if data.startswith(b"PK\x03\x04") or suffix in (".xlsx", ".xlsm"):
         return _excel(path, data, reading, wanted)
     if suffix in OLD:
-        raise UsageError(f"{path} is of a kind that is not read. {OLD[suffix]}")
+        raise UsageError(f"{path} has a format that is not supported. {OLD[suffix]}")
     if suffix not in TEXT:
         raise UsageError(
-            f"{path} is of no known kind: its name must end in {', '.join(TABLES)}; each may be "
+            f"{path} has an unknown format: its name must end in {', '.join(TABLES)}; each may be "
             "packed as .gz or .zip."
         )
     text = contents.text_of(path, data, reading)
@@ -180,7 +180,7 @@ def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
         except ValueError as error:
             lines = [value for _, value in itertools.islice(json_lines(text), 2)]
             if not lines or None in lines:  # no JSON lines either
-                raise ZooError(f"{path} is no JSON ({error}).") from None
+                raise ZooError(f"{path} is not JSON ({error}).") from None
     if whole is not None and not (suffix != ".json" and _is_record_line(text)):
         rows, where = _rows_in(path, whole, reading.options.records)
         if where:
@@ -207,7 +207,7 @@ def _objects(numbers: Sequence[int], values: Sequence[Any], unit: str) -> Record
     wrong = [n for n, value in zip(numbers, values, strict=True) if not isinstance(value, dict)]
     rows = [value for _, value in good]
     present = list(dict.fromkeys(name for row in rows for name in row))
-    bad = {"is no JSON object": wrong} if wrong else {}
+    bad = {"has no JSON object": wrong} if wrong else {}
     return Records(present, [number for number, _ in good], rows, unit, bad)
 
 
@@ -296,7 +296,7 @@ def _parquet(path: Path, data: bytes) -> Any:
     try:
         return parquet.read_table(io.BytesIO(data))
     except (pa.ArrowException, OSError) as error:
-        raise ZooError(f"{path} is no Parquet file, or is damaged ({_first(error)}).") from None
+        raise ZooError(f"{path} is not a Parquet file, or is damaged ({_first(error)}).") from None
 
 
 def _arrow(path: Path, data: bytes) -> Any:
@@ -308,7 +308,7 @@ def _arrow(path: Path, data: bytes) -> Any:
             return ipc.open_file(data).read_all()
         return ipc.open_stream(data).read_all()
     except (pa.ArrowException, OSError) as error:
-        raise ZooError(f"{path} is no Arrow file, or is damaged ({_first(error)}).") from None
+        raise ZooError(f"{path} is not an Arrow file, or is damaged ({_first(error)}).") from None
 
 
 def _first(error: Exception) -> str:
@@ -390,7 +390,9 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
                 for sheet in book.worksheets
             }
     except Exception as error:  # of many kinds, depending on what is wrong
-        raise ZooError(f"{path} is no Excel workbook, or is damaged ({_first(error)}).") from None
+        raise ZooError(
+            f"{path} is not an Excel workbook, or is damaged ({_first(error)})."
+        ) from None
     name = _sheet(path, sheets, reading.options.sheet, wanted)
     if len(sheets) > 1:
         reading.found(path, f"sheet {quoted(name)}")

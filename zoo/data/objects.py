@@ -206,7 +206,7 @@ def _of_rows(rows: Sequence[Any], fields: Sequence[str]) -> dict[str, list]:
         keys = list(dict.fromkeys(key for row in rows if isinstance(row, Mapping) for key in row))
         for number, row in enumerate(rows):
             if not isinstance(row, Mapping):
-                raise UsageError(f"Row {number} of the data is no dict, as row 0 is.")
+                raise UsageError(f"Row {number} of the data is not a dict, as row 0 is.")
         return {str(key): [row.get(key) for row in rows] for key in keys}
     names = _places(len(first), fields)
     for number, row in enumerate(rows):

@@ -169,7 +169,7 @@ def reading_of(value: ReadingLike) -> Reading:
     known = [field.name for field in dataclasses.fields(ReadOptions)]
     for name in given:
         if name not in known:
-            raise UsageError(f"Unknown option of reading {quoted(name)}.{suggest(name, known)}")
+            raise UsageError(f"Unknown reading option {quoted(name)}.{suggest(name, known)}")
     return Reading(ReadOptions(**given))
 
 

@@ -62,7 +62,7 @@ def answered(tab: Tab, values: Sequence[Any]) -> Iterator[str]:
                     )
                 value = value if value.strip() else None
             if value is None and field.needed:
-                raise UsageError(f"{field.label}: there is nothing yet. {_REQUESTS[field.kind]}")
+                raise UsageError(f"{field.label}: the field is empty. {_REQUESTS[field.kind]}")
             given[field.name] = value
         for parts in tab.answer(**given):
             yield page.render(parts)

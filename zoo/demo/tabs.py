@@ -213,7 +213,7 @@ def _seed_fields(predictor: Predictor) -> tuple[Field, ...]:
     return (
         *seeds,
         Field("temperature", "slider", "temperature", temperature, "0: the most probable."),
-        Field("seed", "number", "seed", 0, "Of the random numbers. Another seed, another result."),
+        Field("seed", "number", "seed", 0, "Random seed. Another seed gives another result."),
     )
 
 
@@ -231,7 +231,7 @@ def _generate(
     given = {name: value for name, value in given.items() if value not in (None, "")}
     options: dict[str, Any] = {"temperature": float(temperature), "seed": int(seed)}
     unread = recipe.unread(predictor.config, predictor.assets, given)
-    notes = [Part("note", f"not read: {unread}")] if unread else []
+    notes = [Part("note", f"ignored: {unread}")] if unread else []
     if "symbols" in predictor.assets and not hasattr(recipe.module, "render"):
         text, shown = str(given.get("prompt", "")), 0.0
         for piece in predictor.stream(**options, **given):

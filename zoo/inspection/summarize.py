@@ -161,7 +161,7 @@ def _captured(
             f"{predictor.name} has no recurrent layer to inspect. `zoo list` shows others."
         )
     if any(not each.lengths.all() for each in captures):
-        raise UsageError(f"A row of {title} has no real step.")
+        raise UsageError(f"A row of {title} consists only of padding. Remove it.")
     labels = [recipe.token_labels(config, assets, _row(x, row)) for row in range(len(index))]
     return loss, captures, labels
 

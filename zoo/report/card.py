@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.config import Config, describe, limits_of, override, saved_settings
+from zoo.config import Config, describe, limits_of, override, renamed, saved_settings
 from zoo.errors import ZooError
 from zoo.manifest import USE
 from zoo.recipe import Recipe
@@ -15,7 +15,7 @@ from zoo.report.epochs import read_history, summary
 from zoo.report.use import use_lines
 from zoo.scores import Scores, Table, heading, one_class
 
-SMOKE_TEST = "A smoke test (`--tiny`): so few rows, and two epochs, give no score. Do not quote it."
+SMOKE_TEST = "A smoke test (`--tiny`) of a few rows and two epochs. Do not quote its scores."
 
 
 def write(folder: Path, recipe: Recipe) -> None:
@@ -37,8 +37,8 @@ def render(folder: Path, recipe: Recipe) -> str:
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         listed = ", ".join(f"{name}.json" for name in read)
         raise ZooError(
-            f"One of {listed} in {folder} is damaged ({type(error).__name__}: {error}): no card "
-            "can be made of them. Restore it."
+            f"One of {listed} in {folder} is damaged ({type(error).__name__}: {error}), so the "
+            "model card cannot be made. Restore it."
         ) from error
 
 
@@ -56,12 +56,14 @@ def _render(
     baselines = {name: Scores.from_json(each) for name, each in metrics["baseline"].items()}
     numbers = [key for key, value in test.values.items() if isinstance(value, float)]
     options = {key: value for key, value in config["run"].items() if value not in (None, {}, False)}
+    settings = renamed(config["config"], recipe.config.ALIASES)  # perhaps of an earlier version
     lines = [
         f"# {recipe.name}",
         "",
         idea,
         "",
-        f"- Topology: {recipe.topology}. Task: {recipe.task}. Weights: {metrics['parameters']:,}.",
+        f"- Topology: {recipe.topology}. Task: {recipe.task}. "
+        f"Parameters: {metrics['parameters']:,}.",
         f"- Data: {data['title']}; "
         + ", ".join(f"{rows:,} {split}" for split, rows in data["rows"].items())
         + f" rows. Licence: {data['licence'] or 'your own data'}.",
@@ -84,16 +86,16 @@ def _render(
         *([f"{metrics['parts']['text']}.", ""] if metrics.get("parts") else []),
         *_signatures(test),
         *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
-        f"The epoch was chosen by {metrics['monitor']} ({metrics['validation']:.4f}): "
-        f"{metrics['best_epoch']} of {metrics['epochs']}. The field quotes "
-        f"{metrics['metric']}; {recipe.metric.better} is better."
+        f"Best epoch by {metrics['monitor']} ({metrics['validation']:.4f}): "
+        f"{metrics['best_epoch']} of {metrics['epochs']}. Main metric: "
+        f"{metrics['metric']} ({recipe.metric.better} is better)."
         + (f" Weights: {metrics['weights']}." if "weights" in metrics else ""),
         "",
         "## How it was made",
         "",
-        f"Options: {_pairs(options)}. Config: {_pairs(config['config'])}.",
+        f"Options: {_pairs(options)}. Config: {_pairs(settings)}.",
         "",
-        f"{_seconds(metrics['train_seconds'])}{machine['cores']} cores "
+        f"{_seconds(metrics['train_seconds'])}{_cores(machine['cores'])} "
         f"({machine['cpu']}, {machine['memory_gib']} GiB, "
         f"{', '.join(machine['gpus'] or []) or 'no GPU'}); Python {machine['python']}, TensorFlow "
         f"{machine['tensorflow']}, Keras {machine['keras']}, zoo {machine['zoo']}.",
@@ -123,18 +125,31 @@ def _teaching(about: dict[str, Any] | None) -> list[str]:
     teachers = [f"`{name}` ({accuracy:.4f})" for name, accuracy in about["teachers"].items()]
     if "mean" not in about:  # no classifier
         return [
-            f"Taught by {', '.join(teachers)}: {about['metric']} on the validation split. Training "
-            f"rows: {about['labelled']:,} with a label, by a share of {about['label_share']:g} of "
-            f"it, and {about['unlabelled']:,} without.",
+            f"Taught by {', '.join(teachers)}; in brackets, {about['metric']} on the validation "
+            f"split. Training rows: {about['labelled']:,} labelled (label share "
+            f"{about['label_share']:g}) and {about['unlabelled']:,} unlabelled.",
             "",
         ]
-    mean = f", their mean {about['mean']:.4f}" if len(teachers) > 1 else ""
+    mean = f" (their mean: {about['mean']:.4f})" if len(teachers) > 1 else ""
     return [
-        f"Taught by {', '.join(teachers)}{mean}: accuracy on the validation split. The target of "
-        f"{about['labelled']:,} rows is the label, by a share of {about['label_share']:g}, and the "
-        f"teachers' probabilities; of {about['unlabelled']:,} rows without a label, these alone.",
+        f"Taught by {', '.join(teachers)}; in brackets, accuracy on the validation split{mean}. "
+        f"{_targets(about)}",
         "",
     ]
+
+
+def _targets(about: dict[str, Any]) -> str:
+    """What a classifier learnt from rows with a label, and from those without."""
+    share = about["label_share"]
+    parts = [
+        f"{part:g} × {what}"
+        for part, what in ((share, "label"), (round(1 - share, 6), "teachers' probabilities"))
+        if part
+    ]
+    rows = f"For {about['labelled']:,} labelled rows, the target is {' + '.join(parts)}."
+    if about["unlabelled"]:
+        rows += f" For {about['unlabelled']:,} unlabelled rows, it is the teachers' probabilities."
+    return rows
 
 
 def _class_weight(weights: dict[str, float] | None) -> list[str]:
@@ -142,7 +157,7 @@ def _class_weight(weights: dict[str, float] | None) -> list[str]:
     if not weights:
         return []
     shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
-    return [f"In the loss, rows counted by their class: {shown}.", ""]
+    return [f"Class weights in the loss: {shown}.", ""]
 
 
 def _limits(config: Config) -> list[str]:
@@ -184,6 +199,10 @@ def _number(value: Any) -> str:
 
 def _seconds(seconds: float | None) -> str:
     return "Trained on " if seconds is None else f"{seconds:,} s in training steps, on "
+
+
+def _cores(number: int) -> str:
+    return f"{number} core{'s' * (number != 1)}"
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -11,7 +11,8 @@ from zoo.errors import ZooError
 HEADING = "## Intended use and limits"
 EARLIER = "## What it is for"  # in cards that were made before
 MEASURE = (
-    "On other kinds of input expect less, and measure with `zoo evaluate MODEL --data your.csv`."
+    "Expect lower scores on other kinds of input; `zoo evaluate MODEL --data your.csv` measures "
+    "them."
 )
 
 
@@ -26,9 +27,9 @@ def use_lines(use: Mapping[str, Any], data: Mapping[str, Any], warning: str = ""
     rows = data["rows"]
     sentences = [
         *use.get("use", []),
-        f"Learnt from {rows['train']:,} rows of {data['title']}, chosen on "
-        f"{rows['validation']:,} and measured on {rows['test']:,}; the licence of the data: "
-        f"{data['licence'] or 'your own data'}.",
+        f"It was trained on {rows['train']:,} rows of {data['title']}. The epoch was chosen on "
+        f"{rows['validation']:,} validation rows; the scores are those of {rows['test']:,} test "
+        f"rows. Licence of the data: {data['licence'] or 'your own data'}.",
         *_unusual(use.get("novelty", {})),
         MEASURE,
         *([warning] if warning else []),
@@ -43,13 +44,14 @@ def _unusual(learnt: Mapping[str, Any]) -> list[str]:
     limits = learnt["limits"]
     if not limits:
         return [
-            f"{learnt['rows']:,} validation rows are too few to learn which rows are unusual: "
-            "answers mark them by a fixed rule."
+            f"There were too few validation rows ({learnt['rows']:,}) to learn which rows are "
+            "unusual, so answers are marked `unusual` by a fixed limit."
         ]
+    one = len(limits) == 1
     named = " or ".join(f"`{name}` is beyond {value:.3g}" for name, value in sorted(limits.items()))
     return [
-        f"An answer is marked `unusual` where {named}: {learnt['share']:.0%} of "
-        f"{learnt['rows']:,} validation rows are within."
+        f"An answer is marked `unusual` where {named}. {learnt['share']:.0%} of "
+        f"{learnt['rows']:,} validation rows are within {'this limit' if one else 'these limits'}."
     ]
 
 

@@ -115,7 +115,8 @@ class Batcher:
         rows = rows_of(inputs, info)
         if rows is not None and rows > self.options.max_rows:
             raise invalid(
-                f"The request has {rows} rows; {self.options.max_rows} is the most. Send several."
+                f"The request has {rows} rows; {self.options.max_rows} is the maximum. Split the "
+                "request."
             )
         waiting = self.rows_waiting
         if waiting and waiting + (rows or 1) > self.options.max_enqueued_rows:

@@ -117,7 +117,7 @@ def read_model_config(path: Path) -> list[ModelConfig]:
     try:
         parsed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     except text_format.ParseError as error:
-        raise UsageError(f"{path} is no model config ({first_line(error)}).") from error
+        raise UsageError(f"{path} is not a model config ({first_line(error)}).") from error
     return models_of(parsed, path.parent, str(path))
 
 
@@ -239,5 +239,5 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise UsageError(f"Cannot read {path}: {reason}.") from error

@@ -101,7 +101,7 @@ class _Events(Response):
                 yield _values(buffer[:taken]), False
                 del buffer[:taken]
         if len(buffer) % WIDTH:
-            raise invalid("The body must be 16-bit integers; it ends within one.")
+            raise invalid("The body must be 16-bit integers, but its number of bytes is odd.")
         yield _values(buffer), True
 
 

@@ -208,7 +208,7 @@ def _flat(values: list, types: set[type], name: str, info: TensorInfo) -> np.nda
     elif dtype in _EXACT:
         allowed = {int, float}
     else:
-        raise invalid(f"Input {quoted(name)} is of type {dtype}, which has no form in JSON.")
+        raise invalid(f"Input {quoted(name)} is of type {dtype}, which JSON cannot represent.")
     if types - allowed:
         raise _wrong_type(next(each for each in values if type(each) not in allowed), dtype)
     numpy = info.numpy
@@ -262,7 +262,7 @@ def _bytes_of(value: Any, dtype: str) -> bytes:
         text = text.replace("-", "+").replace("_", "/")
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise invalid(f"{quoted(text)} is no base64.") from None
+        raise invalid(f"{quoted(text)} is not base64.") from None
 
 
 def write_answer(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
@@ -329,7 +329,7 @@ def texts_of(flat: np.ndarray, as_bytes: bool = False) -> list[str]:
     if flat.dtype.kind in "iu":
         return list(map(str, flat.tolist()))
     if flat.dtype.kind not in "OSU":
-        raise invalid(f"An output is of type {flat.dtype}, which has no form in JSON.")
+        raise invalid(f"An output is of type {flat.dtype}, which JSON cannot represent.")
     if as_bytes:
         encoded = (base64.b64encode(value).decode() for value in flat.tolist())
         return [f'{{"{B64}": "{text}"}}' for text in encoded]

@@ -108,7 +108,7 @@ def _target(request: Request) -> Target:
     if version is None:
         return Target(request.path_params["name"])
     if not version.isdecimal() or len(version) > 18:
-        raise invalid(f"{quoted(version)} is no number of a version.")
+        raise invalid(f"{quoted(version)} is not a version number.")
     return Target(request.path_params["name"], int(version))
 
 
@@ -231,7 +231,9 @@ def _from_binary(content: bytes, name: str, info: TensorInfo) -> np.ndarray:
     if info.dtype != "string":
         dtype = np.dtype(info.numpy).newbyteorder("<")
         if len(content) % dtype.itemsize:
-            raise invalid(f"Input {quoted(name)}: its bytes are no whole {info.dtype} values.")
+            raise invalid(
+                f"Input {quoted(name)}: its bytes are not a whole number of {info.dtype} values."
+            )
         if info.dtype == "bool" and content.strip(b"\0\1"):
             raise invalid(f"Input {quoted(name)}: a byte of a BOOL must be 0 or 1.")
         return np.frombuffer(content, dtype).astype(info.numpy)
@@ -240,7 +242,7 @@ def _from_binary(content: bytes, name: str, info: TensorInfo) -> np.ndarray:
         size = int.from_bytes(content[place : place + 4], "little")
         place += 4
         if place > len(content) or size > len(content) - place:
-            raise invalid(f"Input {quoted(name)}: its bytes end within a text.")
+            raise invalid(f"Input {quoted(name)}: its bytes end in the middle of a text.")
         texts.append(content[place : place + size])
         place += size
     array = np.empty(len(texts), object)

@@ -195,11 +195,11 @@ async def read_body(request: Request, service: Service, seconds: float) -> bytes
         try:
             body = unpack.decompress(body, most + 1)
         except zlib.error as error:
-            raise invalid(f"The body is no gzip ({shortened(str(error))}).") from None
+            raise invalid(f"The body is not gzip ({shortened(str(error))}).") from None
         if len(body) > most:
             raise too_large
         if not unpack.eof:
-            raise invalid("The body is no gzip: its end is missing.")
+            raise invalid("The body is not a complete gzip: its end is missing.")
     elif encoding != "identity":
         raise Refused(
             "INVALID_ARGUMENT",

@@ -159,7 +159,7 @@ class Service:
             return answered, [[pair] for pair in zip(texts, outputs["score"].tolist(), strict=True)]
         raise invalid(
             f"The signature {answered.signature!r} does not classify: it returns "
-            f"{', '.join(sorted(outputs))}, and no probabilities. Ask it by predict."
+            f"{', '.join(sorted(outputs))}, and no probabilities. Use predict."
         )
 
     async def regress(
@@ -175,8 +175,8 @@ class Service:
         ]
         if len(numbers) != 1:
             raise invalid(
-                f"The signature {answered.signature!r} is no regression: it returns "
-                f"{', '.join(sorted(answered.outputs))}. Ask it by predict."
+                f"The signature {answered.signature!r} is not a regression: it returns "
+                f"{', '.join(sorted(answered.outputs))}. Use predict."
             )
         return answered, numbers[0].ravel().tolist()
 
@@ -281,7 +281,7 @@ def inputs_of(examples: Examples, info: SignatureInfo) -> Arrays:
       Refused: a feature is missing, or of another type or length.
     """
     if not examples:
-        raise invalid("There is no example. Give at least one.")
+        raise invalid("The request has no example. Give at least one.")
     return {
         name: _stacked([_feature(example, name, tensor) for example in examples], name, tensor)
         for name, tensor in info.inputs.items()
@@ -306,7 +306,7 @@ def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> n
     if values is None:
         raise invalid(f"An example has no feature {quoted(name)}.")
     if not info.shape or len(info.shape) > 2:
-        raise invalid(f"The input {quoted(name)} is no feature of an example. Ask by predict.")
+        raise invalid(f"The input {quoted(name)} is not a feature of an example. Use predict.")
     if len(info.shape) == 1 and len(values) != 1:
         raise invalid(f"The feature {quoted(name)} must have one value; it has {len(values)}.")
     texts = info.dtype == "string"

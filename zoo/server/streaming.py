@@ -78,7 +78,7 @@ async def begun(
         version = await stack.enter_async_context(use)
         predictor = version.servable.predictor if version.servable else None
         if predictor is None:
-            raise invalid(f"{target.name} is no model of this package that {ability}.")
+            raise invalid(f"{target.name} is not a model of this package that {ability}.")
         try:
             answer = await loop.run_in_executor(None, begin, predictor)
         except (UsageError, TypeError) as error:
@@ -95,7 +95,9 @@ async def _events(pieces: Iterator[str], close: Close, left: float) -> AsyncIter
             count += 1
             yield event({"text": piece})
             if time.monotonic() > end:
-                yield event({"error": f"No end within {left:.3g} seconds."}, "error")
+                yield event(
+                    {"error": f"The answer did not end within {left:.3g} seconds."}, "error"
+                )
                 return
         yield event({"count": count}, "end")
     except (ZooError, Refused) as error:

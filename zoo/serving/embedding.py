@@ -136,5 +136,5 @@ def _of_one(
         totals.append((values * real[..., np.newaxis]).sum(axis=(0, 1)))
         steps += int(real.sum())
     if not totals:
-        raise UsageError("The network was not asked about a row: it has no answer.")
+        raise UsageError("A row has no answer, so the network computed no states for it.")
     return np.sum(totals, axis=0) / max(steps, 1)

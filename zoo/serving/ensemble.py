@@ -20,15 +20,15 @@ def check_members(members: Sequence[Predictor]) -> None:
       UsageError: there is one only, a recipe does not combine answers, or classes differ.
     """
     if len(members) < 2:
-        raise UsageError("An ensemble has two members or more: name several models.")
+        raise UsageError("An ensemble needs two or more members: name several models.")
     first = members[0]
     for each in members:
         if not each.recipe.combines:
-            raise UsageError(f"{each.name} cannot be in an ensemble: so far, classifiers of text.")
+            raise UsageError(f"{each.name} cannot be in an ensemble: only text classifiers can.")
         if each.labels != first.labels:
             raise UsageError(
-                f"{each.folder} knows {', '.join(each.labels)}, but {first.folder} "
-                f"{', '.join(first.labels)}: members of an ensemble have the same classes."
+                f"{each.folder} has the classes {', '.join(each.labels)}, but {first.folder} has "
+                f"{', '.join(first.labels)}: members of an ensemble need the same classes."
             )
 
 
@@ -67,5 +67,5 @@ def describe(members: Sequence[Predictor]) -> str:
             metric = member.recipe.metric
             text = f": {metric.name} {metric.text(metrics['test'][metric.name])} on its test split"
         lines.append(f"- `{member.name}` ({member.folder.name}){text}")
-    lines += ["", "Together they are not measured yet: `zoo evaluate` does it."]
+    lines += ["", "The ensemble is not measured yet; `zoo evaluate` measures it."]
     return "\n".join(lines) + "\n"

@@ -96,9 +96,9 @@ def evaluate(
     if warning := one_class(scores):
         notes.append(warning)
     if predictor.run["tiny"]:
-        notes.append("trained with --tiny, a smoke test: this is no score to quote")
+        notes.append("trained with --tiny, a smoke test: do not quote this score")
     if problem and not stored:
-        what = "no baseline" if baselines else "some of these rows may have been trained on"
+        what = "no baseline" if baselines else "some of these rows may have been used for training"
         notes.append(f"{what}: the model's training data are not available ({problem})")
     baseline: dict[str, Any] = {}
     if baselines and stored:
@@ -136,8 +136,9 @@ def _trained_on(dataset: Dataset, training: Splits, examples: Examples) -> list[
     if not known:
         return []
     return [
-        f"{known:,} of the {count(examples):,} rows were trained on, or chose the epoch: the score "
-        "of these is too good"
+        f"{known:,} of the {count(examples):,} rows were used for training or for choosing the "
+        "epoch: "
+        "their score is too high"
     ]
 
 

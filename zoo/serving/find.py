@@ -47,7 +47,7 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
     if not os.path.isdir(folder):  # unlike Path.is_dir, also False for what can be no path
         known = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*"))]
         raise UsageError(
-            f"{quoted(name)} is no pretrained model, run folder or export.{suggest(name, known)}"
+            f"{quoted(name)} is not a pretrained model, run folder or export.{suggest(name, known)}"
         )
     versions = versions_in(folder)
     if versions and not (folder / "config.json").exists():
@@ -56,7 +56,8 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
         folder = folder / OVERWRITTEN  # the new run has no complete epoch
     if not (about(folder) / "config.json").exists():
         raise UsageError(
-            f"{folder} is no run folder and no export of this package: it has no config.json. "
+            f"{folder} is neither a run folder nor an export of this package: it has no "
+            "config.json. "
             "A run folder gets one when `zoo train` has read its data."
         )
     if folder != Path(model):
@@ -86,7 +87,7 @@ def _refuse_links(paths: Iterable[Path], trust: bool) -> None:
     for path in paths:
         if path.is_symlink():
             raise UsageError(
-                f"{path} is a symbolic link. Inside the folder of a model none is followed: "
+                f"{path} is a symbolic link. Links inside the folder of a model are not followed: "
                 f"replace it by what it leads to. {REMEDY}"
             )
 

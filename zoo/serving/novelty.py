@@ -87,7 +87,7 @@ def limits_of(stored: Mapping[str, Any], path: Path) -> dict[str, float]:
     if not isinstance(limits, dict) or not all(
         isinstance(value, (int, float)) for value in limits.values()
     ):
-        raise ZooError(f"{path} is damaged: its limits are no numbers. Restore it, or delete it.")
+        raise ZooError(f"{path} is damaged: its limits are not numbers. Restore it, or delete it.")
     return {name: float(value) for name, value in limits.items()}
 
 

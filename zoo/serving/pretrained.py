@@ -124,7 +124,7 @@ def _extract(archive: tarfile.TarFile, folder: Path) -> None:
         path = (root / member.name).resolve()
         content = archive.extractfile(member) if member.isfile() else None
         if not path.is_relative_to(root) or (content is None and not member.isdir()):
-            raise tarfile.TarError(f"{quoted(member.name)} is no file or folder inside it")
+            raise tarfile.TarError(f"{quoted(member.name)} is not a file or folder inside it")
         if content is None:
             path.mkdir(parents=True, exist_ok=True)
             continue

@@ -151,8 +151,7 @@ def _named(
     recipe = predictor.recipe
     if not recipe.reads_input:
         raise UsageError(
-            f"{predictor.name} takes numbers, and reads no file that is named; got "
-            f"{quoted(str(paths[0]))}."
+            f"{predictor.name} takes numbers, not the name of a file; got {quoted(str(paths[0]))}."
         )
     every: Columns = {}
     for path in paths:

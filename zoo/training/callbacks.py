@@ -159,7 +159,7 @@ class Steps(keras.callbacks.Callback):
         shown = ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} more" * (len(rows) > 5))
         kept = checkpoint.files_in(self.folder)
         if (self.folder.parent / OVERWRITTEN).is_dir():
-            left = f"The run that {self.folder.parent} held before is put back."
+            left = f"The run that {self.folder.parent} held before is restored."
         elif kept:
             epochs, steps = map(int, kept[-1].stem.split("-"))
             place = (
@@ -331,8 +331,8 @@ class Progress:
         epoch = each * self.steps
         rest = each * (self.steps - state.step) + epoch * (self.epochs - state.epoch - 1)
         self.log(
-            f"  about {_duration(epoch)} an epoch on this machine, "
-            f"{_duration(rest)} until the last of {self.epochs} ends"
+            f"  about {_duration(epoch)} per epoch on this machine, "
+            f"{_duration(rest)} until the end of epoch {self.epochs}"
         )
 
     def epoch(self, row: dict[str, float], seconds: float, best: bool) -> None:

@@ -395,7 +395,7 @@ def _train_in(
         if adapted:
             config = override(config, adapted)
             changes = ", ".join(f"{name}={value}" for name, value in adapted.items())
-            progress.log(f"  set for {count(splits.train):,} training rows: {changes}")
+            progress.log(f"  settings for {count(splits.train):,} training rows: {changes}")
         check_batch_size(config.batch_size, replicas)
         resolved = _resolved(recipe, options, config, adapted, start)
     # Read now: its folder may be the one that is overwritten.
@@ -446,7 +446,7 @@ def _train_in(
         named = {labels[each]: weight for each, weight in by_class.items()}
         more["class_weight"] = named
         shown = ", ".join(f"{name} {weight:.3g}" for name, weight in named.items())
-        progress.log(f"  rows count by their class in the loss (class_weight): {shown}")
+        progress.log(f"  class weights in the loss (class_weight): {shown}")
     # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
     if workers.chief:
         run.clean()

@@ -145,7 +145,7 @@ def _to_fetch(arguments: Sequence[str]) -> str:
     try:
         recipe = get_recipe(next(iter(arguments[1:]), ""))
         if _fetches_weights(recipe, arguments):
-            return "the recipe may fetch weights; --isolate isolates them if it has them"
+            return "the recipe may download weights; use --isolate if they are here"
         dataset = recipe.dataset
         origin = parse_origin(option_of("--data", arguments), dataset.keys)
         if isinstance(origin, Custom) or origin == Named("sample"):
@@ -154,7 +154,7 @@ def _to_fetch(arguments: Sequence[str]) -> str:
         ready = [each.status().state == "ready" for each in wanted]
         if any(ready):
             return ""
-        return f"the data have to be fetched; run `zoo data fetch {dataset.name}` first"
+        return f"the data have to be downloaded; run `zoo data fetch {dataset.name}` first"
     except ZooError:  # which workers say better
         return ""
 

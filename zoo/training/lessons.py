@@ -80,11 +80,11 @@ def check_teachers(
     """
     if not recipe.teachable:
         raise UsageError(
-            f"{recipe.name} cannot be taught: `zoo distil` teaches classifiers of text, taggers "
-            "and translators."
+            f"{recipe.name} cannot be distilled: `zoo distil` trains text classifiers, taggers "
+            "and translators only."
         )
     if cluster and len(cluster.addresses) > 1:
-        raise UsageError("A student is trained by one process: --strategy none, or mirrored.")
+        raise UsageError("`zoo distil` trains in one process: use --strategy none or mirrored.")
     share = options.label_share
     if share is not None and not 0 <= share <= 1:
         raise UsageError(f"The share of labels must be from 0 to 1; got {share}.")
@@ -234,10 +234,10 @@ def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Pr
         held_out = {*splits.validation[column], *splits.test[column]}
         kept = [row for row, value in enumerate(more[column]) if value not in held_out]
         if dropped := count(more) - len(kept):
-            progress.log(f"  {dropped:,} rows without a label are held-out rows: not used")
+            progress.log(f"  {dropped:,} unlabelled rows are also held-out rows; they are not used")
         more = take(more, kept)
     if not count(more):
-        raise ZooError(f"{options.unlabelled} has no rows besides those that are held out.")
+        raise ZooError(f"{options.unlabelled} has no rows that are not held out. Give other rows.")
     return more
 
 
@@ -303,10 +303,10 @@ def _probabilities(name: str, answers: list[dict[str, Any]], classes: list[str])
     try:
         rows = [[answer[PROBABILITIES][label] for label in classes] for answer in answers]
     except (KeyError, TypeError):
-        raise ZooError(f"The teacher {name} answers without probabilities of classes.") from None
+        raise ZooError(f"The teacher {name} gives no class probabilities.") from None
     values = np.array(rows, "float64").reshape(len(rows), len(classes))
     if not np.isfinite(values).all():
-        raise ZooError(f"The teacher {name} answers some rows with no finite probabilities.")
+        raise ZooError(f"The teacher {name} gives some rows probabilities that are not finite.")
     return values
 
 

@@ -25,7 +25,7 @@ def compile_model(
     optimizer = recipe.optimizer(config, steps * config.epochs)
     if optimizer is not None and (config.layer_decay != 1 or config.unfreeze or config.average):
         raise UsageError(
-            f"{recipe.name} has an optimizer of its own, which knows no layer_decay, unfreeze and "
+            f"{recipe.name} has its own optimizer, which does not support layer_decay, unfreeze or "
             "average."
         )
     if optimizer is None:

@@ -5,21 +5,29 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from zoo.data.fetch import megabytes
-from zoo.data.origin import Default, Named, parse_origin
+from zoo.data.origin import Custom, CustomFile, CustomFolder, Named, parse_origin
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from zoo.config import Config
+    from zoo.data.dataset import Dataset
     from zoo.data.origin import DataLike
+    from zoo.data.sources import Source
     from zoo.recipe import Recipe
 
+ESTIMATE = "An estimate of the time follows after the first steps."
 
-def plan(recipe: Recipe, config: Config, data: DataLike) -> list[str]:
-    """Returns lines that say for how long a recipe trains, and what it downloads first.
 
-    There are none for custom data and samples, which are read at once. The network is not used.
+def plan(recipe: Recipe, config: Config, data: DataLike) -> str:
+    """Returns a line that says how long a recipe trains, on what, and how much it downloads first.
+
+    The network is not used. So the size is that of the source that is tried first; the sizes of
+    those that replace it, where it is not available, stand in brackets.
 
     Args:
       recipe: what trains.
@@ -31,16 +39,44 @@ def plan(recipe: Recipe, config: Config, data: DataLike) -> list[str]:
     """
     dataset = recipe.data(config)
     origin = parse_origin(data, dataset.keys)
-    if not isinstance(origin, Default | Named) or origin == Named("sample"):
-        return []
-    begin = f"{recipe.name} trains for {config.epochs} epochs at most"
-    waiting: list[str] = []
-    for source in dataset.sources_of(origin.key if isinstance(origin, Named) else None):
+    begin = f"{recipe.name} trains for at most {config.epochs} epoch{'s' * (config.epochs != 1)}"
+    if isinstance(origin, Custom):
+        named = f"data {origin.name}"
+        if isinstance(origin, CustomFile | CustomFolder):
+            named = f"{origin.name} ({megabytes(_bytes(origin.path))})"
+        return f"{begin} on {named}. {ESTIMATE}"
+    if origin == Named("sample"):
+        return f"{begin} on a built-in sample of a few rows."
+    return f"{begin} on {_source(dataset, origin.key if isinstance(origin, Named) else None)}"
+
+
+def _source(dataset: Dataset, key: str | None) -> str:
+    """Returns the data of a source in words, and the rest of the line."""
+    sources: list[Source] = []  # those that may be downloaded, then one that is on this machine
+    for source in dataset.sources_of(key):
+        sources.append(source)
         if source.status().state == "ready":
-            if not waiting:
-                return [f"{begin} on {source.title}, which is on this machine."]
-            waiting.append(f"  on this machine: {source.title}")
             break
-        size = megabytes(sum(file.size for file in source.files))
-        waiting.append(f"  {source.title}: {size} to download")
-    return [f"{begin}. Data, of the first source that answers:", *waiting]
+    if not sources:
+        return f"{dataset.name}, which has no public source: name your file with --data."
+    first, *others = sources
+    if first.status().state == "ready":
+        return f"{first.title}, which is on this machine. {ESTIMATE}"
+    instead = " or ".join(
+        f"{each.title} on this machine" if each.status().state == "ready" else _size(each)
+        for each in others
+    )
+    instead = f" (if not available: {instead})" if instead else ""
+    return f"{first.title}: {_size(first)} to download{instead}. {ESTIMATE}"
+
+
+def _size(source: Source) -> str:
+    return megabytes(sum(file.size for file in source.files))
+
+
+def _bytes(path: Path) -> int:
+    """Returns the size of a file, or of all files below a folder that can be seen."""
+    if not path.is_dir():
+        return path.stat().st_size
+    files = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return sum(os.path.getsize(file) for file in files if os.path.isfile(file))

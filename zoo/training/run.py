@@ -283,7 +283,7 @@ def check_target(path: Path) -> None:
     if not path.exists() or is_run(path):
         return
     if not path.is_dir() or (files.visible(path) and not (path / "config.json").exists()):
-        raise UsageError(f"{path} exists and is no run folder. Choose another folder with -o.")
+        raise UsageError(f"{path} exists and is not a run folder. Choose another folder with -o.")
     if (path / "config.json").exists():
         try:
             files.read_json(path / "config.json")
@@ -291,7 +291,8 @@ def check_target(path: Path) -> None:
             said = str(error).removesuffix(" Restore or delete it.")
             raise ZooError(f"{said} Restore it, or choose another folder with -o.") from error
         raise UsageError(
-            f"{path} exists and is no run folder: its config.json has no recipe, config and run. "
+            f"{path} exists and is not a run folder: its config.json has no recipe, config and "
+            "run. "
             "Restore that file, or choose another folder with -o."
         )
 

@@ -69,8 +69,8 @@ def prepare_from(
         alike = False
     if not alike or assets.encoder is None:
         raise UsageError(
-            f"{origin.folder} was trained by {origin.recipe.name!r}, which reads its input "
-            f"otherwise: {recipe.name!r} cannot go on from it."
+            f"{origin.folder} was trained by {origin.recipe.name!r}, which has another input "
+            f"format, so {recipe.name!r} cannot start from it."
         )
     return assets
 
@@ -88,8 +88,9 @@ def check_fits(recipe: Recipe, assets: Assets, model: keras.Model, origin: Predi
             for name, layer in named_layers(origin.model).items()
         )
         raise UsageError(
-            f"{origin.folder} was trained by {origin.recipe.name!r}, of which nothing fits "
-            f"{recipe.name!r} with these settings: its layers are {sizes}. Change them with --set."
+            f"{origin.folder} was trained by {origin.recipe.name!r}. None of its layers fits "
+            f"{recipe.name!r} with these settings; they are {sizes}. Change the settings with "
+            "--set."
         )
 
 
@@ -134,11 +135,11 @@ def _compare(
             continue
         shapes = [weight.shape for weight in layer.weights]
         if name not in theirs:
-            reason = "the base has no such layer"
+            reason = "the base model has no such layer"
         elif shapes != [weight.shape for weight in _offered(theirs[name], layer)]:
             reason = f"it has another shape, {shapes[0]}"
         elif new_head and name == head:
-            reason = "its classes are others"
+            reason = "the classes differ"
         else:
             fitting.append((layer, theirs[name]))
             continue

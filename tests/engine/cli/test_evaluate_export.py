@@ -67,7 +67,7 @@ def test_evaluate_own_file(cli, own_run, own, monkeypatch):
     assert max(scores["accuracy"] for scores in result["baseline"].values()) == 1.0
     assert json.loads(cli(*arguments, "--no-baselines").out)["baseline"] == {}
     # Some rows were trained on; the baselines are not fitted again for the same rows.
-    assert [note for note in result["notes"] if "of the 18 rows were trained on" in note]
+    assert [note for note in result["notes"] if "of the 18 rows were used for training" in note]
     with monkeypatch.context() as patched:
         patched.setattr("recipes.classifying.baselines.tfidf_linear", None)
         assert json.loads(cli(*arguments).out)["baseline"] == result["baseline"]
@@ -122,7 +122,7 @@ def test_export_keras(cli, own_run):
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["none", "there"], "'none' is no pretrained model", 2),
+        (["none", "there"], "'none' is not a pretrained model", 2),
         (["RUN"], "Missing argument 'DIR'.", 2),
         (["RUN", "there", "--format", "h5"], "'h5' is not one of 'saved_model', 'keras', ", 2),
         (["RUN", "there", "--warmup", "1001"], "1001 is not in the range 0<=x<=1000.", 2),

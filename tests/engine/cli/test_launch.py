@@ -227,7 +227,7 @@ def test_a_signal_while_waiting_says_a_line(tmp_path):
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert f"Stopped while waiting for {hosts[1]}; nothing is lost. Go on with:" in out
+    assert f"Stopped while waiting for {hosts[1]}; nothing is lost. Resume with:" in out
     assert "--overwrite" in out.splitlines()[-1]  # nothing has been overwritten yet
     assert not err.strip()
 

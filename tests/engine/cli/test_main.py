@@ -140,7 +140,7 @@ def test_closed_standard_output_is_one_line():
     for line in ("$ZOO list --json >&-", "$ZOO list >&-", "$ZOO --help >&-"):
         done = run_in_shell(line)
         assert done.returncode == 1
-        assert done.stderr == b"Error: Standard output is closed: what belongs there is lost.\n"
+        assert done.stderr == b"Error: Standard output is closed, so the output is lost.\n"
 
 
 def test_closed_standard_output_does_not_matter_where_nothing_is_written(tmp_path):
@@ -228,8 +228,9 @@ def test_interrupted_training_says_how_to_go_on(cli, monkeypatch):
 
     monkeypatch.setattr("zoo.training.train", stopped)
     result = cli("train", "imdb-lstm", "--data", "sample", "-o", "my run", "--overwrite", code=130)
+    plan = "imdb-lstm trains for at most 3 epochs on a built-in sample of a few rows.\n"
     assert result.out == (
-        "\nStopped in epoch 3 after step 7; nothing is lost. Go on with:\n"
+        plan + "\nStopped in epoch 3 after step 7; nothing is lost. Resume with:\n"
         "  zoo train imdb-lstm --data sample -o 'my run'\n"
     )
 
@@ -238,7 +239,7 @@ def test_interrupted_training_says_how_to_go_on(cli, monkeypatch):
 
     monkeypatch.setattr("zoo.training.train", earlier)
     result = cli("train", "imdb-lstm", "--data", "sample", code=130)
-    assert result.out == "\nStopped. Go on with:\n  zoo train imdb-lstm --data sample\n"
+    assert result.out == f"{plan}\nStopped. Resume with:\n  zoo train imdb-lstm --data sample\n"
 
 
 def complete(words, **environment):
@@ -298,9 +299,7 @@ def test_broken_tensorflow_is_one_line(process, tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise ImportError('no AVX\\nhere')")
     done = process("predict", "x", "text")
     assert done.returncode == 1
-    assert done.stderr == (
-        b"Error: TensorFlow cannot be loaded (no AVX). `zoo doctor` says more.\n"
-    )
+    assert done.stderr == (b"Error: TensorFlow cannot be loaded (no AVX). Run `zoo doctor`.\n")
 
 
 def test_table_aligns_numbers_to_the_right(capsys):

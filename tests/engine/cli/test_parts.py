@@ -120,9 +120,9 @@ def test_two_workers_of_ray_answer_a_file_and_go_on(tmp_path):
         return done.stdout, files, read(files)
 
     out, files, rows = run()
-    assert "5 parts, 0 of them there already" in out
+    assert "5 parts, 0 of them already answered" in out
     assert [row["text"] for row in rows] == texts
     files[2].unlink()
     out, _, again = run()
-    assert "5 parts, 4 of them there already" in out
+    assert "5 parts, 4 of them already answered" in out
     assert again == rows

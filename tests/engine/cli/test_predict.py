@@ -292,23 +292,23 @@ def test_file_over_itself(cli, own_run, tmp_path):
     ("arguments", "message", "code"),
     [
         (["a", "-i", "b.csv"], "Give texts or a file (-i), not both.", 2),
-        (["a", "-"], "`-` is standard input; it cannot stand beside other texts.", 2),
+        (["a", "-"], "`-` is standard input and cannot be combined with texts.", 2),
         (["-i", "none.csv"], "There is no file none.csv.", 2),
         (["-i", "none.txt"], "There is no file none.txt.", 2),
         (["-i", "."], ". is a folder, not a file.", 2),
         (["-i", "empty.csv"], "empty.csv is empty.", 1),
         (["-i", "empty.txt"], "empty.txt is empty: there is nothing to answer.", 1),
-        (["-i", "own.xml"], "is of no known kind", 2),
+        (["-i", "own.xml"], "has an unknown format", 2),
         (["-i", "own.csv"], "own.csv has no column 'text'.", 1),
         (["-i", "bytes.csv"], "bytes.csv is not UTF-8 on line 2", 2),
-        (["a", "--sep", "tab"], "--sep is for files (-i).", 2),
+        (["a", "--sep", "tab"], "--sep applies to files only: add -i FILE.", 2),
         (["-i", "own.csv", "--encoding", "utf8x"], "Python knows no encoding 'utf8x'", 2),
         (["-i", "own.csv", "--column", "txt=review"], "Did you mean 'text'?", 2),
-        (["a", "--column", "text=b"], "--column names columns of a", 2),
+        (["a", "--column", "text=b"], "--column applies to a table of rows only", 2),
         (["a", "-o", "out.xlsx"], "must end in .csv, .tsv or .jsonl.", 2),
         (["a", "-o", "folder"], "folder is a folder.", 2),
         (["a", "-o", "empty.csv/out.csv"], "Cannot write empty.csv/out.csv", 1),
-        (["a", "-o", "out.csv", "--json"], "--json contradicts out.csv", 2),
+        (["a", "-o", "out.csv", "--json"], "--json contradicts out.csv: choose", 2),
         ([], "Standard input is empty", 1),
         (["a", "--jsn"], "--json", 2),
     ],
@@ -327,9 +327,9 @@ def test_wrong_usage(cli, own_run, own, tmp_path, arguments, message, code):
 
 
 def test_wrong_model(cli, tmp_path):
-    assert "'mine' is no pretrained model" in cli("predict", "mine", "a", code=2).err
+    assert "'mine' is not a pretrained model" in cli("predict", "mine", "a", code=2).err
     Path("empty").mkdir()
-    assert "is no run folder and no export" in cli("predict", "./empty", "a", code=2).err
+    assert "is neither a run folder nor an export" in cli("predict", "./empty", "a", code=2).err
 
 
 def test_process_says_nothing_else(process, own_run, answers):

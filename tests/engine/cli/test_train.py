@@ -129,7 +129,7 @@ def test_a_smoke_test_shows_no_score(cli, called):
         (["--data", "nowhere.csv"], "There is no file or folder nowhere.csv."),
         (["--data", "whel"], "Did you mean 'wheel'?"),
         (["--data", "sample", "--column", "text=a"], "for custom data only"),
-        (["--from", "nowhere"], "'nowhere' is no pretrained model, run folder or export."),
+        (["--from", "nowhere"], "'nowhere' is not a pretrained model, run folder or export."),
         (["--data", "sample", "--strategy", "mirrored"], "needs at least two devices"),
     ],
 )
@@ -217,5 +217,5 @@ def test_overwrite_deletes_no_folder_that_is_no_run(cli):
     Path("mine/letter.txt").write_text("dear")
     arguments = ["train", "imdb-lstm", "--data", "sample", "-o", "mine"]
     for option in ([], ["--overwrite"]):
-        assert "is no run folder" in cli(*arguments, *option, code=2).err
+        assert "is not a run folder" in cli(*arguments, *option, code=2).err
     assert Path("mine/letter.txt").read_text() == "dear"

@@ -124,7 +124,7 @@ def test_without_any_answer_the_request_is_wrong(cli, sequences):
     done = cli("predict", "adding-gru", "-i", sequences([1]), code=2)
     assert done.err.startswith("Error: The row has no answer: Its series differ")
     done = cli("predict", "adding-gru", "-i", sequences([1, 1]), "--json", code=2)
-    assert done.err.startswith("Error: No row has an answer; of row 1: Its series differ")
+    assert done.err.startswith("Error: No row has an answer. Row 1: Its series differ")
     assert done.out == ""
 
 

@@ -81,7 +81,7 @@ def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, 
         (["--what=gate"], "Did you mean 'gates'?"),
         (["some text", "-i", "file.csv"], "texts or a file, not both"),
         (["-i", "missing.csv"], "missing.csv"),
-        (["--column", "text=review"], "--column names columns of a file"),
+        (["--column", "text=review"], "--column applies to a file only"),
         ([""], ""),
     ],
 )

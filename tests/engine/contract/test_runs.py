@@ -132,7 +132,7 @@ def test_a_signal_and_a_damaged_checkpoint(
     code, out = stop(again, run, number, "00001-00000001")
     if number == signal.SIGTERM:
         assert code == 143
-        assert "Go on with" in out
+        assert "Resume with" in out
         assert f"zoo train {name} --data=sample" in out
         assert "Traceback" not in out
     else:
@@ -232,10 +232,10 @@ def test_resume_demands_a_run(name, tmp_path):
 
 def test_overwrite_deletes_nothing_that_is_no_run(name, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(zoo.UsageError, match="is no run folder"):
+    with pytest.raises(zoo.UsageError, match="is not a run folder"):
         zoo.train(name, tmp_path, data="sample", overwrite=True, quiet=True)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
-    with pytest.raises(zoo.UsageError, match="is no run folder"):
+    with pytest.raises(zoo.UsageError, match="is not a run folder"):
         zoo.train(name, tmp_path / "thesis.tex", data="sample", overwrite=True, quiet=True)
 
 
@@ -260,8 +260,8 @@ def test_links_that_lead_to_no_run_are_refused(name, overwrite, tmp_path):
     for target, says in {
         "nowhere": "is a symbolic link to nowhere, which does not exist",
         "link": "is a symbolic link to link, which does not exist",  # to itself
-        "diary": "exists and is no run folder",
-        "file": "exists and is no run folder",
+        "diary": "exists and is not a run folder",
+        "file": "exists and is not a run folder",
     }.items():
         link = tmp_path / "link"
         link.symlink_to(target)

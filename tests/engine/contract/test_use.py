@@ -30,7 +30,7 @@ def test_no_two_families_say_the_same():
         for sentence in found:
             assert sentence.endswith(".")
             assert "  " not in sentence
-            if "handful of invented rows" not in sentence and "It knows" not in sentence:
+            if "a few invented rows" not in sentence and "It knows" not in sentence:
                 assert known.setdefault(sentence, recipe.dataset.name) == recipe.dataset.name
         first = found[0].partition(". ")[0]
         assert known.setdefault(first, recipe.name) == recipe.name
@@ -41,21 +41,28 @@ def test_each_source_and_custom_data_are_named(recipe):
     for source in recipe.dataset.sources:
         text = " ".join(sentences(recipe, source=source.key))
         assert "invented rows" not in text
-    assert "The data are custom: mine.csv." in sentences(recipe, custom=True, title="mine.csv")[0]
+    custom = sentences(recipe, custom=True, title="mine.csv")
+    assert "It was trained on custom data: mine.csv." in custom[0]
+
+
+def test_a_folder_of_the_published_recordings_is_named_as_their_source():
+    recipe = zoo.get_recipe("digits-gru")
+    folder = sentences(recipe, custom=True, title="spoken digits (FSDD)", licence="CC BY-SA 4.0")
+    assert folder == sentences(recipe, source="fsdd-1.0.9")
 
 
 def test_the_numbers_are_those_of_the_run(sample_run):
     run = sample_run
     data = zoo.load(run).data
     part = (run / "card.md").read_text(encoding="utf-8").partition(use.HEADING)[2]
-    assert f"Learnt from {data['rows']['train']} rows of {data['title']}" in part
+    assert f"It was trained on {data['rows']['train']} rows of {data['title']}" in part
     splits = zoo.get_recipe("imdb-lstm").dataset.load("sample")
     counts = {name: splits.train["label"].count(name) for name in ("negative", "positive")}
     for name, rows in counts.items():
         assert f"{name} {rows}" in part
     longest = max(len(text.split()) for text in splits.train["text"])
-    assert re.search(rf"the longest {longest}\.", part)
-    assert "2 validation rows are too few to learn which rows are unusual" in part
+    assert re.search(rf"the longest has {longest}\.", part)
+    assert "too few validation rows (2)" in part
 
 
 def test_every_pack_says_what_it_is_for():
@@ -79,7 +86,7 @@ def test_an_earlier_card_gets_the_part():
     assert card.startswith(
         "# x\n\n## Intended use and limits\n\n- It adds.\n- An answer is marked "
     )
-    assert "`n` is beyond 0.25: 99% of 500 validation rows are within." in card
+    assert "`n` is beyond 0.25. 99% of 500 validation rows are within this limit." in card
     assert card.endswith("- Trained on the data above.\n- Beware.\n")
     assert use.with_use(earlier, {}, None) == earlier
     assert use.with_use(card, stored, None) == card

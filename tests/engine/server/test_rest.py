@@ -152,7 +152,7 @@ REFUSED = {
         "must be the same in all rows",
     ),
     "what the graph refuses": ({"signature_name": "positive", "instances": [-1]}, "x"),
-    "too many rows": ({"instances": [1.0] * 2000}, "1024 is the most"),
+    "too many rows": ({"instances": [1.0] * 2000}, "1024 is the maximum"),
 }  # fmt: skip
 
 

@@ -172,7 +172,7 @@ def test_models_are_named_by_arguments(folder, saved_models, monkeypatch):
     assert config.model_of(".", False).name == "half"
     with pytest.raises(UsageError, match="'a:b' cannot be a model's name"):
         config.model_of(f"a:b={folder}", False)
-    with pytest.raises(UsageError, match="is no pretrained model"):
+    with pytest.raises(UsageError, match="is not a pretrained model"):
         config.model_of("nothing-like-it", False)
     with pytest.raises(UsageError, match="Two models have the name"):
         config.check_names([named, named])
@@ -181,7 +181,7 @@ def test_models_are_named_by_arguments(folder, saved_models, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model_config_list {", "is no model config"),
+        ("model_config_list {", "is not a model config"),
         ("custom_model_config {}", "has no model_config_list"),
         ('model_config_list { config { name: "a" } }', "needs a name and a base_path"),
         (

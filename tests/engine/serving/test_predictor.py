@@ -110,7 +110,7 @@ def test_the_newest_version_is_the_highest_number(tmp_path):
     assert find(tmp_path) == tmp_path / "10"
     assert find(str(tmp_path / "9")) == tmp_path / "9"
     (tmp_path / "011").mkdir()
-    with pytest.raises(zoo.UsageError, match="011 is no run folder"):
+    with pytest.raises(zoo.UsageError, match="011 is neither a run folder"):
         find(tmp_path)
 
 

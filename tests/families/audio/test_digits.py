@@ -58,7 +58,7 @@ def test_a_speaker_is_held_out(folder):
         digits("bib").load(folder)
     for path in folder.glob("*_ada_*"):
         path.unlink()
-    with pytest.raises(UsageError, match="no speaker but 'bob'"):
+    with pytest.raises(UsageError, match="'bob' is the only speaker"):
         digits("bob").load(folder)
 
 
@@ -70,7 +70,7 @@ def test_folders_that_are_not_right_are_named(folder, tmp_path):
     with pytest.raises(UsageError, match=r"has no recording and no train\.csv"):
         digits().load(tmp_path / "none")
     (tmp_path / "none" / "7_ada_1.wav").write_bytes(b"")
-    with pytest.raises(UsageError, match=r"1 files are no recordings: .*7_ada_1\.wav is empty"):
+    with pytest.raises(UsageError, match=r"1 files are not recordings: .*7_ada_1\.wav is empty"):
         digits().load(tmp_path / "none")
 
 
@@ -84,12 +84,12 @@ def test_what_is_no_recording_in_a_folder_is_passed_over_and_said(folder):
     (folder / "moved").rename(folder / "0_ada_7.wav" / "0_ada_7.wav")
     splits = digits().load(folder)
     (note, *_) = splits.notes
-    assert note.startswith("4 files that are no recordings are passed over, such as ._7_ada_3.wav")
+    assert note.startswith("4 files that are not recordings are ignored, such as ._7_ada_3.wav")
     assert len(splits.train["text"]) + len(splits.validation["text"]) == 41  # of 42
     assert splits.test["text"] == clean.test["text"]
     reading = Reading()
     assert len(load_examples(digits(), folder, reading=reading)["text"]) == 71
-    assert reading.notes[0].startswith("4 files that are no recordings")
+    assert reading.notes[0].startswith("4 files that are not recordings")
     # A recording that can be repaired is not passed over.
     content = (folder / "0_ada_8.wav").read_bytes()
     (folder / "0_ada_8.wav").write_bytes(content[:-1])
@@ -149,7 +149,7 @@ def test_a_folder_of_recordings_a_word(tmp_path):
     assert sorted(rows) == ["no"] * 4 + ["yes"] * 4
     assert {len(row) for row in splits.train["audio"]} == {1200}
     (tmp_path / "words" / "no" / "x.wav").write_bytes(b"RIFF")
-    with pytest.raises(ZooError, match=r"x\.wav is no recording"):
+    with pytest.raises(ZooError, match=r"x\.wav is not a recording"):
         digits().load(tmp_path / "words")
     splits = digits().load(tmp_path / "words", reading={"drop_bad": True})
     assert any(note.startswith("omitted: ") and "x.wav" in note for note in splits.notes)
@@ -173,7 +173,7 @@ def test_a_speaker_of_a_table_is_held_out_or_it_is_an_error(folder, tmp_path):
     splits = digits("bob").load(folder / "own.csv")
     assert set(splits.train["speaker"]) == set(splits.validation["speaker"]) == {"ada"}
     assert splits.test["speaker"] == ["bob"] * 36
-    assert "tested on all recordings of bob, whom the network has not heard" in splits.notes
+    assert "tested on all recordings of bob, who is not in the training data" in splits.notes
     with pytest.raises(UsageError, match=r"no recording of 'bib'\. Did you mean 'bob'"):
         digits("bib").load(folder / "own.csv")
     # All of another table is scored, whoever speaks.
@@ -198,7 +198,7 @@ def test_mfccs_are_cut_by_their_lengths():
     assert [row.shape for row in parts["train"]["features"]] == [(2, 13), (3, 13)]
     assert parts["train"]["text"] == ["7", "0"]
     np.testing.assert_array_equal(parts["train"]["features"][1], values[2:])
-    assert "serves MFCCs alone" in notes[0]
+    assert "takes only MFCCs" in notes[0]
     with pytest.raises(UsageError, match="do not say who speaks"):
         read_mfccs({"digits.npz": file.getvalue()}, speaker="theo")
 

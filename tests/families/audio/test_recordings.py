@@ -190,7 +190,7 @@ def test_what_is_no_recording_is_said_in_one_line(tmp_path, write):
     cases = {
         "empty.wav": (b"", "is empty"),
         "song.mp3": (b"ID3\x03" + bytes(500), "is an MP3 file that cannot be read"),
-        "text.txt": (b"seven", "is no recording .it begins with b'seve"),
+        "text.txt": (b"seven", "is not a recording .it begins with b'seve"),
         "film.m4a": (b"\0\0\0\x20ftypM4A ", "convert it: ffmpeg -i FILE file.wav"),
         "header.wav": (good[:30], "does not say how its sound is stored"),
         "ends.wav": (good[:36], "ends before its sound begins"),

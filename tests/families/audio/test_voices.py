@@ -24,7 +24,7 @@ def test_a_voice_is_named_without_a_path_and_where_it_comes_from_is_said(cli, tm
     assert SAID.keys() == VOICES.keys()
     result = cli("predict", "digits-ctc", "314_jackson.wav")
     assert result.out.split()[1:] == ["3", "1", "4", "314_jackson.wav"]
-    assert "note: 314_jackson.wav comes with this package: a voice of FSDD, CC BY-SA" in result.err
+    assert "314_jackson.wav comes with this package: a recording of FSDD, CC BY-SA" in result.err
     with wave.open(str(tmp_path / "7_jackson_0.wav"), "wb") as file:  # a file of that name is read
         file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(1600))

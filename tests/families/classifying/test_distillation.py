@@ -183,7 +183,7 @@ def test_held_out_rows_are_not_learnt_from(tmp_path):
     lesson = lesson_of(tmp_path, ["a fine thing", *held_out])
     assert lesson.about["unlabelled"] == 1
     assert lesson.examples["text"][-1] == "a fine thing"
-    with pytest.raises(ZooError, match="no rows besides those that are held out"):
+    with pytest.raises(ZooError, match="no rows that are not held out"):
         lesson_of(tmp_path, held_out)
 
 
@@ -210,12 +210,12 @@ def test_a_lesson_is_that_of_its_rows_and_its_damage_is_noticed(tmp_path):
         ("imdb-lstm", {"teachers": []}, "at least one"),
         ("imdb-lstm", {"teachers": "linear"}, "a list"),
         ("imdb-lstm", {"teachers": ["linea"]}, "Teachers are linear, or models"),
-        ("adding-lstm", {"teachers": ["linear"], "settings": {}}, "cannot be taught"),
+        ("adding-lstm", {"teachers": ["linear"], "settings": {}}, "cannot be distilled"),
         ("imdb-lstm", {"teachers": ["linear"], "label_share": 2.0}, "from 0 to 1"),
         (
             "imdb-lstm",
             {"teachers": ["linear"], "unlabelled": "no.csv"},
-            "no rows without a label: .*, or 'tfds'",
+            "no unlabelled rows: .*, or 'tfds'",
         ),
         ("imdb-lstm", {"teachers": ["linear"], "unlabelled": "wheel"}, "without a label"),
         ("news-gru", {"teachers": ["imdb-lstm"]}, "knows negative, positive"),

@@ -71,4 +71,4 @@ def test_on_the_command_line(cli, members):
     assert cli("export", *members, "out", "--ensemble", "--warmup", "0").out == "out/1\n"
     error = cli("export", *members, "out", code=2).err
     assert "with --ensemble only" in error
-    assert "two models or more" in cli("export", members[0], "out", "--ensemble", code=2).err
+    assert "two or more models" in cli("export", members[0], "out", "--ensemble", code=2).err

@@ -98,7 +98,7 @@ def test_limits_reach_the_export_and_what_is_damaged_is_said(own_run, tmp_path):
     assert answer["novelty"] == pytest.approx(1 / 19)
     assert answer["unusual"]
     (run / "use.json").write_text('{"novelty": {"limits": {"novelty": "x"}}}', encoding="utf-8")
-    with pytest.raises(zoo.ZooError, match=r"use.json is damaged: its limits are no numbers"):
+    with pytest.raises(zoo.ZooError, match=r"use.json is damaged: its limits are not numbers"):
         zoo.load(run)
 
 

@@ -249,7 +249,7 @@ def test_bars_on_the_command_line(cli, run_of, tmp_path):
         line = cli("generate", run, *option, "--json").out
         assert len(json.loads(line)["frames"]) == 16
     assert "bars must be an integer; got 'x'" in cli("generate", run, "--with=bars=x", code=2).err
-    assert "--soundfont is for files" in cli("generate", run, "--soundfont=a.sf2", code=2).err
+    assert "--soundfont applies to files" in cli("generate", run, "--soundfont=a.sf2", code=2).err
     options = ("--soundfont", tmp_path / "none.sf2", "--bars", "1", "-o", tmp_path / "out")
     assert "soundfont" in cli("generate", run, *options, code=1).err
 

@@ -160,7 +160,7 @@ def test_a_band_of_luck_and_a_legend_that_covers_nothing(tmp_path, monkeypatch):
     figures.equity(dates, found, 5.0, tmp_path / "x.png")
     (axes,) = saved[0].axes
     (band,) = axes.collections
-    assert band.get_label().startswith("luck: 90 % of random positions")
+    assert band.get_label().startswith("90 % of random strategies")
     saved[0].draw_without_rendering()
     (legend,) = saved[0].legends
     assert legend.get_window_extent().y1 <= axes.get_window_extent().y0

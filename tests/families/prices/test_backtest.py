@@ -140,12 +140,12 @@ def test_a_backtest_is_complete_and_says_what_the_tests_say(predictor, tmp_path)
     assert list(result["scores"]) == ["network", "zero return", "EWMA"]
     assert [len(rows) for rows in result["scores"].values()] == [3, 3, 3]
     assert len(result["windows"]) == 2
-    assert "no advice" in result["warning"]
+    assert "not financial advice" in result["warning"]
     for name in ("fan", "calibration", "equity"):
         assert imread(tmp_path / f"{name}.png").std() > 0
     assert result["frequency"] == "day"
     (line,) = [line for line in result["verdicts"] if line.startswith("strategy of network")]
-    assert "what random positions of the same turnover earn" in line
+    assert "the range of random strategies with the same turnover" in line
     for name, tests in result["tests"].items():
         for measure, what in (("qlike", "QLIKE)"), ("qlike_squared", "QLIKE of squared returns)")):
             test = tests[measure][0]
@@ -254,7 +254,7 @@ def test_the_command_on_a_custom_file(run, tmp_path, monkeypatch, capsys):
     assert stop.value.code == 0
     assert "GARCH" in printed
     assert "direction %" in printed
-    assert "no advice" in printed
+    assert "not financial advice" in printed
     assert "trained on days up to" in printed  # they are the sample's own
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("backtest.json", "fan.png", "calibration.png", "equity.png")

@@ -68,8 +68,8 @@ def crash(lines):
         (repeat, "more than once (2020-01-19 on line 20)", "duplicates", 80),
         (gap, "gaps of up to 31 days (2020-02-29 on line 31)", "gaps", 60),
         (change(6, 3, "900"), "contradict themselves (2020-01-05 on line 6)", "bars", 80),
-        (split, "jumps as at a split", "splits", 80),
-        (crash, "jumps by more than -39 %", "jumps", 80),
+        (split, "jumps like those of a split", "splits", 80),
+        (crash, "jumps of more than -39 %", "jumps", 80),
     ],
 )
 def test_errors_are_named_and_repaired_on_request(tmp_path, damage, message, repair, left):
@@ -145,7 +145,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(UsageError, match="is a folder"):
         prices.read_prices(tmp_path)
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
-    with pytest.raises(UsageError, match="of no known kind"):
+    with pytest.raises(UsageError, match="has an unknown format"):
         prices.read_prices(tmp_path / "a.pdf")
     with pytest.raises(UsageError, match=r"Unknown repair 'sorted'. Did you mean 'sort'\?"):
         prices.parse_repairs("drop, sorted")

@@ -221,7 +221,7 @@ def test_a_cell_that_is_no_number_is_named_and_dropped_on_request(tmp_path):
     lines = [f"{day},{close}" for day, close in zip(DAYS, CLOSES, strict=True)]
     lines[5] = f"{DAYS[5]},0.24 Dividend"
     text = "\n".join(["Date,Close", *lines])
-    with pytest.raises(ZooError, match=r"'0.24 Dividend', which is no number \(2023-03-08 on line"):
+    with pytest.raises(ZooError, match=r"'0.24 Dividend', which is not a number \(2023-03-08"):
         read(tmp_path / "own.csv", text)
     assert (
         read(tmp_path / "own.csv", text, drop_bad=True)[0]

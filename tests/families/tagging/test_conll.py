@@ -60,8 +60,8 @@ def test_comments_are_left_out_whatever_they_end_in():
     [
         ("a O\nb\nc O\nd x O\n", r"x: lines 2, 4 should have 2 columns, as most lines have"),
         ("a\nb\n", r"x: lines 1, 2 should have a token and a tag"),
-        ("a O\nb PER\n\nc B_PER\n", r"the last column of lines 2, 4 is no tag"),
-        ("a O\nb B-\n", r"the last column of line 2 is no tag"),
+        ("a O\nb PER\n\nc B_PER\n", r"the last column of lines 2, 4 is not a tag"),
+        ("a O\nb B-\n", r"the last column of line 2 is not a tag"),
         ("a B-X\nb O\nc I-X\n", r"its tags are BIO, but on line 3 .* begin with B-\."),
         ("a B-X\nb E-X\nc I-X\n", r"its tags are BIOES, but on line 3 .* B- or S-\."),
         ("a B-X\nb O\nc S-Y\n", r"its tags are BIOES, but the entity on line 1 does not end"),

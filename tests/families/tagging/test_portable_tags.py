@@ -333,7 +333,7 @@ def test_an_export_answers_as_the_model(name, form, tmp_path, cli):
         assert answer["tags"] == ["O"] * 600
     said = cli("predict", version.parent, sentences[0], "-v")
     assert said.out == "[Maria Keller PER] flew to [Lisbon LOC].\n"
-    assert said.err.endswith(f", {version}, has answered\n")
+    assert said.err.endswith(f", {version}\n")
     # An export of before, and one whose reader is not there, do not read text.
     about = json.loads((version / "model.json").read_text("utf-8"))
     (version / "tag_reader.py").unlink()

@@ -35,7 +35,7 @@ def test_a_twin_answers_as_the_model(cli, tmp_path):
     texts = [TEXT, "", "Zzkq xyvv 🙂 qqx wvvz"]
     first = cli("predict", name, "-v", *texts, "--engine", "onnx")
     folder = twin.find_twin(name).folder
-    said = f"note: ONNX Runtime, {folder}, has answered"
+    said = f"note: answered by ONNX Runtime, {folder}"
     assert first.err.splitlines()[-1] == said
     due = zoo.load(name).predict(texts)
     recipe = zoo.get_recipe(name)

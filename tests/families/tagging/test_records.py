@@ -68,7 +68,7 @@ def test_columns_by_number(read):
     ("text", "note"),
     [
         ("Ann B-PER\nLee\n\nOslo B-LOC\n", "line 2 should have 2 columns"),
-        ("Ann B-PER\nLee PER\n\nOslo B-LOC\n", "the last column of line 2 is no tag"),
+        ("Ann B-PER\nLee PER\n\nOslo B-LOC\n", "the last column of line 2 is not a tag"),
         ("Ann B-PER\nran O\nLee I-PER\n\nOslo B-LOC\n", "on line 3 a tag continues an entity"),
     ],
 )
@@ -108,7 +108,7 @@ def test_rows_of_tokens_that_cannot_be_used(read):
     assert (tokens, tags) == (TOKENS, TAGS)
     assert notes == [
         "x.jsonl: line 3 has another number of tags than of tokens; omitted",
-        "x.jsonl: lines 4, 5 have tags that are no list of O, B-X, I-X; omitted",
+        "x.jsonl: lines 4, 5 have tags that are not a list of O, B-X, I-X; omitted",
     ]
 
 

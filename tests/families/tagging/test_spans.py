@@ -76,7 +76,7 @@ def test_sentences_in_memory_are_read_as_those_of_a_file(given):
     ("tags", "says"),
     [
         ([["O", "O"], ["O"]], "row 0 has 3 tokens and 2 tags"),
-        ([["O", "O", "PERSON"], ["O"]], "row 0 has 'PERSON', which is no tag"),
+        ([["O", "O", "PERSON"], ["O"]], "row 0 has 'PERSON', which is not a tag"),
         (["OOO", ["O"]], "row 0: 'tags' must be a list of texts"),
         ([["B-PER", "E-PER", "O"], ["B-LOC"]], "does not end"),
     ],

@@ -101,10 +101,10 @@ def test_a_remedy_reaches_the_network(changes):
     ("changes", "message"),
     [
         ({"length": 1}, "'length' must be at least 2"),
-        ({"cell": "gru", "activation": "relu"}, "gated cells have tanh"),
-        ({"cell": "lstm", "recurrent": "identity"}, "'identity' for a SimpleRNN alone"),
-        ({"cell": "gru", "forget_bias": False}, "'forget_bias' is an LSTM's"),
-        ({"cell": "gru", "forget_start": 3}, "'forget_start' is an LSTM's"),
+        ({"cell": "gru", "activation": "relu"}, "gated cells use tanh"),
+        ({"cell": "lstm", "recurrent": "identity"}, "'identity' only for a SimpleRNN"),
+        ({"cell": "gru", "forget_bias": False}, "'forget_bias' is only for an LSTM"),
+        ({"cell": "gru", "forget_start": 3}, "'forget_start' is only for an LSTM"),
         ({"recurrent": "zeros"}, "must be one of orthogonal, glorot_uniform, identity"),
     ],
 )

@@ -159,7 +159,7 @@ def test_tmx(read, name):
 
 
 def test_tmx_that_cannot_be_read(read):
-    with pytest.raises(ZooError, match="is no TMX, or is damaged"):
+    with pytest.raises(ZooError, match="is not TMX, or is damaged"):
         read("x.tmx", TMX[:200])
     with pytest.raises(ZooError, match="no pair of en and fr; its languages are: 'de', 'it'"):
         read("x.tmx", "<tmx><tu><tuv lang='de'/><tuv lang='it'/></tu></tmx>")

@@ -375,7 +375,7 @@ def test_an_export_translates_as_the_model(name, form, tmp_path, cli, monkeypatc
     for model, folder in ((name, kept), (version.parent, version)):
         said = cli("predict", model, *texts[:2], "-v", "--engine", form)
         assert said.out.splitlines() == shown
-        assert said.err == f"note: {engine}, {folder}, has answered\n"
+        assert said.err == f"note: answered by {engine}, {folder}\n"
     rows = cli("predict", name, *texts[:2], "--json", "--engine", form).out.splitlines()
     assert_same(
         [json.loads(row) for row in rows],

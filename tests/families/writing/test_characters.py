@@ -92,7 +92,7 @@ def test_what_the_model_cannot_read_is_said(cli, tmp_path):
     metrics = json.loads(result.out)["metrics"]
     assert (metrics["characters"], metrics["unknown_characters"]) == (15, 6)
     result = cli("generate", "shakespeare-gru", "--prompt", "To Ж", "--steps", "2", "--json")
-    assert result.err == "note: not read: 1 characters that the model does not know: Ж\n"
+    assert result.err == "note: ignored: 1 characters that the model does not know: Ж\n"
     assert cli("generate", "shakespeare-gru", "--prompt", "To", "--steps", "2", "--json").err == ""
 
 

@@ -64,7 +64,7 @@ def test_a_classifier_starts_from_it_in_one_command(
         baselines=False,
     )  # fmt: skip
     said = [line for line in capsys.readouterr().out.splitlines() if "from scratch" in line]
-    assert said == ["  layer dense starts from scratch: the base has no such layer"]
+    assert said == ["  layer dense starts from scratch: the base model has no such layer"]
     config = json.loads((run.path / "config.json").read_text())["config"]
     assert (config["units"], config["embedding"]) == (32, predictor.config.embedding)
     assets = json.loads((run.path / "assets.json").read_text())

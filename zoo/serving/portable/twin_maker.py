@@ -59,7 +59,7 @@ def make(
         raise UsageError(
             f"The engine {format} is for packed models, and for exports in that format; "
             f"{quoted(str(predictor.folder))} is neither. Use --engine tensorflow, or export it "
-            f"in the format {format} and answer from there."
+            f"in the format {format} and name that export."
         )
     bundle.check(format, "float32")
     if not twin.is_installed(format):
@@ -75,6 +75,7 @@ def make(
             files.write_json(scratch / USE, predictor.use)
         if not twin.agrees(twin.answers(scratch, some), known):
             raise ZooError(
-                f"the {format} twin of {predictor.name} answers otherwise. Use --engine tensorflow."
+                f"{predictor.name} answers differently in the format {format}. Use --engine "
+                "tensorflow."
             )
         twin.keep(predictor.name, scratch, format)
