@@ -490,13 +490,14 @@ def requests(names: tuple[str, ...], output: str, rounds: int) -> None:
 def table(pages: tuple[str, ...], results: str, check: bool) -> None:
     """Write the tables of models and of results between the markers of each PAGE.
 
-    Without PAGE: README.md and docs/results.md; and docs/serving.md once formats were measured.
+    Without PAGE: README.md, docs/results.md, docs/models/index.md; and docs/serving.md once formats
+    were measured.
     """
-    from benchmarks.results import write_table
+    from benchmarks.results import PAGES, write_table
 
     changed = []
     measured = ("docs/serving.md",) if (Path(results) / "formats.json").exists() else ()
-    for page in pages or ("README.md", "docs/results.md", *measured):
+    for page in pages or (*PAGES, *measured):
         if write_table(page, results, check=check):
             changed.append(page)
         state = "is out of date" if check else "changed"

@@ -1,8 +1,9 @@
-"""A JSON file for each measured model, and the README's table of them."""
+"""A JSON file for each measured model, and the tables of them in README and documentation."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,39 +11,29 @@ from typing import Any
 
 from benchmarks import novelty, probes
 from benchmarks.paths import basename_only
+from benchmarks.score_tables import (
+    MARK,
+    PUBLISHED,
+    SEEN,
+    TAUGHT,
+    is_packed,
+    mark,
+    metric_name,
+    number,
+    on_gpu,
+    render_models,
+    score_tables,
+)
 from zoo import files
 from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
+PAGES = ("README.md", "docs/results.md", "docs/models/index.md")  # that have tables
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
 FORMATS = "<!-- formats: made by `python -m benchmarks table` -->", "<!-- end of formats -->"
 LATENCY = "<!-- latency: made by `python -m benchmarks table` -->", "<!-- end of latency -->"
 MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of models -->"
-
-# The best recurrent network that its source reports on the same test split, by data and metric.
-PUBLISHED = {
-    ("imdb (official split)", "accuracy"): "0.941 (Miyato et al. 2017, with unlabelled reviews)",
-    (
-        "CoNLL-2003 English (official split)",
-        "f1",
-    ): "0.902 (UKPLab 2017, BiLSTM-CRF, with word vectors)",
-    ("Penn Treebank (Mikolov's split)", "perplexity"): "57.3 (Merity et al. 2018, AWD-LSTM)",
-}
-
-# Settings of these recipes were chosen with earlier test scores in view.
-SEEN = {
-    "imdb-": "the vocabulary and the length of texts of `imdb-…`",
-    "news-": "the batch size of `news-…`",
-    "conll-": "the depth of the taggers",
-    "digits-ctc": "the number of epochs of `digits-ctc`",
-    "digits-gru": "what `digits-gru` does for voices that were never heard, by those held out",
-}
-MARK = "†"  # beside their scores
-TAUGHT = "‡"  # beside networks that learned from teachers
-
-# Why a row has no interval: `python -m benchmarks intervals` asks a model once more.
-NOT_KEPT = "– (weights not kept)"
-NOT_AGAIN = "– (not measured again)"
+BEST = "<!-- best models: made by `python -m benchmarks table` -->", "<!-- end of best models -->"
 
 
 def collect(model: str | Path, output: str | Path | None = None) -> Path:
@@ -53,7 +44,7 @@ def collect(model: str | Path, output: str | Path | None = None) -> Path:
       output: the file; `results/<recipe>.json` if None.
 
     Returns:
-      The file: recipe, score, baselines, times, data, options, config, environment.
+      The file: date, recipe, score, baselines, times, data, options, config, environment.
 
     Raises:
       ZooError: the run is not complete.
@@ -91,6 +82,7 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
         {
             **{key: first[key] for key in ("recipe", "topology", "task", "metric", "baseline")},
             "kind": "seeds",
+            "date": _today(),
             "scores": dict(zip(map(str, seeds), scores, strict=True)),
             "mean": statistics.mean(scores),
             "deviation": statistics.stdev(scores),
@@ -143,6 +135,7 @@ def collect_settings(
     summary = {
         **{key: first[key] for key in ("recipe", "topology", "task", "metric", "seed")},
         "kind": "settings",
+        "date": _today(),
         "setting": setting,
         "scores": dict(zip(values, scores, strict=True)),
         "mean": statistics.mean(scores),
@@ -153,6 +146,10 @@ def collect_settings(
     }
     files.write_json(Path(output), summary)
     return summary
+
+
+def _today() -> str:
+    return datetime.date.today().isoformat()
 
 
 def _score(model: str | Path) -> dict[str, Any]:
@@ -166,6 +163,7 @@ def _score(model: str | Path) -> dict[str, Any]:
     data = predictor.data
     return {
         "kind": "score",
+        "date": _today(),
         "recipe": predictor.name,
         "topology": predictor.recipe.topology,
         "task": predictor.recipe.task,
@@ -190,7 +188,7 @@ def _score(model: str | Path) -> dict[str, Any]:
 
 
 def render_table(directory: str | Path = "results") -> str:
-    """Returns the Markdown table of all results in a directory.
+    """Returns the Markdown tables of all results in a directory.
 
     Raises:
       ZooError: there are none.
@@ -201,63 +199,49 @@ def render_table(directory: str | Path = "results") -> str:
         raise ZooError(
             f"{directory} holds no results. `python -m benchmarks collect RUN` writes one."
         )
-    lines = [
-        "| recipe | data | metric | test | 95 % interval (kind, what is drawn) "
-        "| against the best baseline | parameters | epochs |",
-        "|---|---|---|---:|---|---|---:|---:|",
-    ]
-    # The networks of each dataset, and below them its baselines.
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for result in scores:
-        key = (result["task"], result["data"]["title"], result["metric"])
-        groups.setdefault(key, []).append(result)
-    for (_, data, metric), group in sorted(groups.items()):
-        first = -1 if _better(group[0]) == "higher" else 1  # the best stands first
-        # What was measured together with an interval replaces what was measured earlier.
-        group.sort(key=lambda row: "comparisons" in row)
-        baselines = {name: score for row in group for name, score in row["baseline"].items()}
-        ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
-        group.sort(key=lambda row: first * row["score"])
-        # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
-        best = max([*(row["score"] for row in group), *baselines.values()])
-        # Where some networks of the data have word vectors, each says whether it has.
-        vectors = any(row["config"].get("vectors", "none") != "none" for row in group)
-        lines += [
-            _score_row(result, best, _differences(result, group, vectors)) for result in group
-        ]
-        lines += [
-            f"| baseline: {name} | {data} | {metric} | {_number(score, best, metric)} "
-            f"| {_range(ranges.get(name), best, metric, missing=NOT_AGAIN)} | | | |"
-            for name, score in sorted(baselines.items(), key=lambda item: first * item[1])
-        ]
+    lines = score_tables(scores, directory)
+    lines += ["", "## About these scores", ""]
     machines = sorted({_machine(result["environment"]) for result in scores})
-    lines += ["", f"Measured on {'; '.join(machines)}; seed {_seeds(scores)}."]
+    lines += [f"Scored on {'; '.join(machines)}; seed {_seeds(scores)}."]
+    lines += _training_line(scores)
     lines += _seen_line(scores)
     lines += _taught_line(scores)
+    lines += _published_line(scores)
     lines += [_overlaps_line(result) for result in results if result["kind"] == "overlaps"]
     lines += [_seeds_line(result) for result in results if result["kind"] == "seeds"]
     lines += [_settings_line(result) for result in results if result["kind"] == "settings"]
-    lines += [_race_line(result) for result in results if result["kind"] == "race"]
-    lines += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
-    lines += [_generation_line(result) for result in results if result["kind"] == "generation"]
-    lines += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
-    lines += [_attack_line(result) for result in results if result["kind"] == "attack"]
-    lines += [_peers_line(result) for result in results if result["kind"] == "peers"]
-    lines += [_options_table(result) for result in results if result["kind"] == "options"]
-    lines += [_small_table(result) for result in results if result["kind"] == "small"]
-    lines += [probes.table(result) for result in results if result["kind"] == "probes"]
-    lines += [novelty.table(result) for result in results if result["kind"] == "novelty"]
-    lines += _backtest_tables([result for result in results if result["kind"] == "backtest"])
+    speed: list[str] = []
+    speed += [_race_line(result) for result in results if result["kind"] == "race"]
+    speed += [_decoding_line(result) for result in results if result["kind"] == "decoding"]
+    speed += [_generation_line(result) for result in results if result["kind"] == "generation"]
+    speed += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
+    speed += [_attack_line(result) for result in results if result["kind"] == "attack"]
+    speed += [_peers_line(result) for result in results if result["kind"] == "peers"]
+    speed += [_options_table(result) for result in results if result["kind"] == "options"]
+    texts = [_small_table(result) for result in results if result["kind"] == "small"]
+    texts += [
+        probes.table(_with_packed(result, scores))
+        for result in results
+        if result["kind"] == "probes"
+    ]
+    texts += [novelty.table(result) for result in results if result["kind"] == "novelty"]
+    forecasts = _backtest_tables([result for result in results if result["kind"] == "backtest"])
     for result in results:
         if result["kind"] == "forecasters":
-            lines += _forecasters_tables(result)
+            forecasts += _forecasters_tables(result)
+    for title, part in (
+        ("Speed and recovery", speed),
+        ("Small data, negation, unusual rows", texts),
+        ("Forecasts", forecasts),
+    ):
+        lines += ["", f"## {title}", *part] if part else []
     return "\n".join(lines) + "\n"
 
 
 def write_table(
     readme: str | Path, directory: str | Path = "results", *, check: bool = False
 ) -> bool:
-    """Puts the tables between the markers of a Markdown file: of all results, or of the models.
+    """Puts tables between the markers of a Markdown file, such as that of the models.
 
     Args:
       readme: the file. Its markers say which of the tables it has.
@@ -273,7 +257,7 @@ def write_table(
     path = Path(readme)
     new = text = path.read_text(encoding="utf-8")
     tables = [
-        *((BEGIN, END, render_table), (*MODELS, render_models)),
+        *((BEGIN, END, render_table), (*MODELS, render_models), (*BEST, _render_best)),
         *((*FORMATS, render_formats), (*LATENCY, render_latency)),
     ]
     present = [table for table in tables if table[0] in text or table[1] in text]
@@ -285,6 +269,10 @@ def write_table(
     if new != text and not check:
         files.write_text(path, new)
     return new != text
+
+
+def _render_best(directory: str | Path) -> str:
+    return render_models(directory, best=True)
 
 
 def render_formats(directory: str | Path = "results") -> str:
@@ -315,184 +303,46 @@ def render_latency(directory: str | Path = "results") -> str:
     return render(files.read_json(path))
 
 
-def render_models(directory: str | Path = "results") -> str:
-    """Returns the Markdown table of the packed models, beside the best baseline of each.
-
-    The time of one request is that of `requests.json`, and `–` where it was not measured.
-
-    Raises:
-      ZooError: the results of a model are missing.
-    """
-    from zoo.manifest import manifest_entry
-    from zoo.registry import recipes
-
-    entries = {name: manifest_entry(recipe) for name, recipe in recipes().items()}
-    sizes = {name: entry["bytes"] / 1e6 for name, entry in entries.items() if entry}
-    lines = [
-        "| model | data | metric | test | 95 % interval | best baseline | published "
-        "| parameters | MB | ms |",
-        "|---|---|---|---:|---|---|---|---:|---:|---:|",
+def _training_line(scores: Sequence[dict[str, Any]]) -> list[str]:
+    """Says what the columns of times, sizes and dates are."""
+    gpus = {done[0] for result in scores if (done := on_gpu(result["metrics"]))}
+    gpu = f"; GPU: one {', '.join(sorted(gpus))}" if gpus else ""
+    return [
+        f"\nTraining: time in training steps on one of these machines{gpu}. Training of teachers "
+        "and of language models is not included. MB: size of the packed model. ms: one short "
+        "request to the packed model on one core. –: not packed, or not measured. Date: when the "
+        "result was written."
     ]
-    missing = [name for name in sizes if not (Path(directory) / f"{name}.json").exists()]
-    if missing:
-        raise ZooError(
-            f"{directory} holds no results of {', '.join(missing)}. `python -m benchmarks collect "
-            "NAME` writes them."
-        )
-    results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
-    requests = Path(directory) / "requests.json"
-    times = files.read_json(requests)["models"] if requests.exists() else {}
-    for name, result in sorted(results.items(), key=lambda item: (item[1]["topology"], item[0])):
-        metric, up = result["metric"], _better(result) == "higher"
-        best = _best_baseline(result)
-        scale = max([result["score"], *result["baseline"].values()])
-        beside = f"{_number(best[1], scale, metric)} ({best[0]})" if best else ""
-        compared = result.get("comparisons", {}).get(best[0]) if best else None
-        beside = f"{compared['verdict']} {beside}" if compared else beside
-        published = PUBLISHED.get((result["data"]["title"], metric), "")
-        if "with word vectors" in published and result["config"].get("vectors") == "none":
-            published = ""
-        lines.append(
-            f"| `{name}`{_taught(result)} | {result['data']['title']} "
-            f"| {metric.replace('_', ' ')} {'↑' if up else '↓'} "
-            f"| {_number(result['score'], scale, metric)}{_mark(name)} "
-            f"| {_range(_interval(result), scale, metric, kind=False)} | {beside} | {published} "
-            f"| {result['metrics']['parameters']:,} | {sizes[name]:.1f} "
-            f"| {_milliseconds(times.get(name))} |"
-        )
-    return "\n".join(lines) + "\n"
 
 
-def _milliseconds(measured: dict[str, Any] | None) -> str:
-    if measured is None:
-        return "–"
-    value = measured["milliseconds"]
-    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+def _published_line(scores: Sequence[dict[str, Any]]) -> list[str]:
+    """Lists the best comparable scores that others report, for the data of these results."""
+    known = {(result["data"]["title"], result["metric"]) for result in scores}
+    said = [
+        f"{title}, {metric_name(metric)}: {text}"
+        for (title, metric), text in PUBLISHED.items()
+        if (title, metric) in known
+    ]
+    if not said:
+        return []
+    return [
+        "\nBest comparable scores of recurrent networks that we know, on the same test split: "
+        f"{'; '.join(said)}."
+    ]
 
 
-def _better(result: dict[str, Any]) -> str:
-    """Returns the direction in which the metric improves; earlier files lack it: see the recipe."""
-    from zoo.registry import get_recipe
-
-    return result.get("better") or get_recipe(result["recipe"]).metric.better
-
-
-def _best_baseline(result: dict[str, Any]) -> tuple[str, float] | None:
-    """Returns the name and the score of the best baseline; None if there is none."""
-    choose = max if _better(result) == "higher" else min
-    return choose(result["baseline"].items(), key=lambda item: item[1], default=None)
-
-
-def _differences(
-    result: dict[str, Any], others: Sequence[dict[str, Any]], vectors: bool = False
-) -> str:
-    """Returns the settings by which runs of the same recipe differ, as `, key=value`.
-
-    An earlier file lacks newer settings: it has their defaults.
-
-    Args:
-      result: a row of the table.
-      others: all rows of its data.
-      vectors: whether to name the word vectors in any case.
-    """
-    from zoo.registry import recipes
-
-    recipe = recipes().get(result["recipe"])
-    defaults = recipe.config if recipe else None
-    configs = [other["config"] for other in others if other["recipe"] == result["recipe"]]
-    return "".join(
-        f", {key}={value}"
-        for key, value in result["config"].items()
-        if any(config.get(key, getattr(defaults, key, value)) != value for config in configs)
-        or (vectors and key == "vectors")
-    )
-
-
-def _score_row(result: dict[str, Any], best: float, different: str) -> str:
-    metrics, metric = result["metrics"], result["metric"]
-    return (
-        f"| `{result['recipe']}`{_taught(result)}{different} "
-        f"| {result['data']['title']} | {metric} "
-        f"| **{_number(result['score'], best, metric)}**{_mark(result['recipe'])} "
-        f"| {_range(_interval(result), best, metric, missing=_missing(result))} "
-        f"| {_against(result)} "
-        f"| {metrics['parameters']:,} | {metrics['best_epoch']} of {metrics['epochs']} |"
-    )
-
-
-def _interval(result: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns the interval of a score; None where what it was made of was not stored."""
-    if result["metric"] == "accuracy" and "interval" not in result:
-        from zoo.metrics import wilson_interval
-
-        low, high = wilson_interval(result["score"], result["metrics"]["test"]["rows"])
-        return {"low": low, "high": high, "kind": "Wilson, rows"}
-    speakers = result["metrics"]["test"].get("per_speaker")
-    if result["metric"] == "word_error_rate" and "interval" not in result and speakers:
-        from zoo.metrics.intervals import interval, ratios
-
-        words = [row["words"] for row in speakers.values()]
-        errors = [row["word_error_rate"] * row["words"] for row in speakers.values()]
-        low, high, kind = interval(ratios("speakers", errors, words))
-        return {"low": low, "high": high, "kind": kind}
-    return result.get("interval")
-
-
-def _baseline_intervals(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    if result["metric"] == "accuracy" and "baseline_intervals" not in result:
-        return {
-            name: _interval({**result, "score": score}) or {}
-            for name, score in result["baseline"].items()
-        }
-    return result.get("baseline_intervals", {})
-
-
-def _range(
-    interval: dict[str, Any] | None,
-    best: float,
-    metric: str,
-    *,
-    kind: bool = True,
-    missing: str = "–",
-) -> str:
-    if interval is None:
-        return missing
-    low, high = (_number(interval[end], best, metric) for end in ("low", "high"))
-    return f"{low}–{high}" + (f" ({interval['kind']})" if kind else "")
-
-
-def _against(result: dict[str, Any]) -> str:
-    """Returns how a network compares with its best baseline, by the paired test that fits."""
-    best = _best_baseline(result)
-    compared = result.get("comparisons", {}).get(best[0]) if best else None
-    if best is None and "interval" in result:
-        return "no baseline"
-    if best is None or compared is None:
-        return _missing(result)
-    p = "" if compared["holm"] is None else f", p {compared['holm']:.1g}"
-    return f"**{compared['verdict']}** {best[0]} ({compared['test']}{p})"
-
-
-def _missing(result: dict[str, Any]) -> str:
-    """Returns why a result has no interval or no comparison: variants are not packed."""
-    from zoo.manifest import manifest_entry
-    from zoo.registry import recipes
-
-    recipe = recipes().get(result["recipe"])
-    entry = manifest_entry(recipe) if recipe else None
-    is_packed = entry is not None and (entry["score"], entry["data"]) == (
-        result["score"],
-        result["data"]["title"],
-    )
-    return NOT_AGAIN if is_packed else NOT_KEPT
-
-
-def _mark(recipe: str) -> str:
-    return MARK if any(recipe.startswith(prefix) for prefix in SEEN) else ""
-
-
-def _taught(result: dict[str, Any]) -> str:
-    return TAUGHT if "teaching" in result["data"] else ""
+def _with_packed(result: dict[str, Any], scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns scores of probes, with those that packed models have in their own results."""
+    *models, linear = result["models"]
+    known = {model["name"] for model in models}
+    more = [
+        {"name": score["recipe"], "scores": score["metrics"]["test"]["negation"]}
+        for score in scores
+        if "negation" in score["metrics"]["test"]
+        and score["recipe"] not in known
+        and is_packed(score)
+    ]
+    return {**result, "models": [*models, *more, linear]}
 
 
 def _taught_line(scores: Sequence[dict[str, Any]]) -> list[str]:
@@ -504,14 +354,14 @@ def _taught_line(scores: Sequence[dict[str, Any]]) -> list[str]:
                 f"{'`linear`' if name == 'linear' else name} ({score:.4f} on the validation split)"
                 for name, score in about["teachers"].items()
             )
-            text = f"{who}, on {about['unlabelled']:,} more rows, without a label"
+            text = f"{who}, with {about['unlabelled']:,} more rows without labels"
             names.setdefault(text, []).append(f"`{result['recipe']}`")
     if not names:
         return []
-    said = "; ".join(f"{', '.join(each)} by {text}" for text, each in names.items())
+    said = "; ".join(f"{', '.join(each)} from {text}" for text, each in names.items())
     return [
-        f"\n{TAUGHT} Taught (`zoo distil`, [tools/gpu](methods.md)): {said}. The rows of the same "
-        "recipes without this mark learned from the labels alone."
+        f"\n{TAUGHT} Trained by distillation (`zoo distil`, [tools/gpu](methods.md)): {said}. The "
+        "rows of the same recipes without this mark learned from the labels alone."
     ]
 
 
@@ -538,16 +388,6 @@ def _overlaps_line(result: dict[str, Any]) -> str:
     return f"\nTest rows whose text is that of a training row, too: {each}."
 
 
-def _number(score: float, best: float, metric: str) -> str:
-    """Returns a fraction of 1 with four digits, nats with three, a scale to 100 with two.
-
-    `best` is the highest score on that scale. Scores below 0.001 have two significant digits.
-    """
-    if 0 < score < 1e-3:
-        return f"{score:.1e}"
-    return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
-
-
 def _changed(result: dict[str, Any]) -> str:
     """Returns " with KEY=VALUE, …" for the settings that are not the recipe's, or ""."""
     from zoo.registry import get_recipe
@@ -564,24 +404,24 @@ def _seeds_line(result: dict[str, Any]) -> str:
     return (
         f"\n`{result['recipe']}`{_changed(result)} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
-        f"**{_number(result['mean'], best, metric)}** on average (standard deviation "
-        f"{_number(result['deviation'], best, metric)})."
+        f"**{number(result['mean'], best, metric)}** on average (standard deviation "
+        f"{number(result['deviation'], best, metric)})."
     )
 
 
 def _settings_line(result: dict[str, Any]) -> str:
     best, metric = max(result["scores"].values()), result["metric"]
-    each = ", ".join(f"{v} {_number(s, best, metric)}" for v, s in result["scores"].items())
+    each = ", ".join(f"{v} {number(s, best, metric)}" for v, s in result["scores"].items())
     names = dict.fromkeys(name for scores in result["baseline"].values() for name in scores)
     means = {
         name: statistics.mean(scores[name] for scores in result["baseline"].values())
         for name in names
         if all(name in scores for scores in result["baseline"].values())
     }
-    beside = ", ".join(f"{name} {_number(mean, best, metric)}" for name, mean in means.items())
+    beside = ", ".join(f"{name} {number(mean, best, metric)}" for name, mean in means.items())
     return (
         f"\n`{result['recipe']}` by {result['setting']} ({each}): {metric} "
-        f"**{_number(result['mean'], best, metric)}**{_mark(result['recipe'])} on average"
+        f"**{number(result['mean'], best, metric)}**{mark(result['recipe'])} on average"
         f"{_over_speakers(result)}" + (f"; baselines on average: {beside}." if beside else ".")
     )
 

@@ -1,8 +1,8 @@
 """A Sphinx extension: pages that are made from the repository, and links into it.
 
-Before the build, it writes `docs/models/NAME.md`, a page for each packed model, of its card and its
-recipe, and copies notebooks, the changelog and the contribution guide. While pages are read,
-links to files of the repository that are no pages become downloads.
+Before the build, it writes `docs/models/NAME.md`, a page for each packed model, of its card, its
+intended use, its drawing and its recipe, and copies notebooks, the changelog and the contribution
+guide. While pages are read, links to files of the repository that are no pages become downloads.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PACKS = ROOT / "recipes" / "pretrained"
 PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
@@ -30,12 +31,12 @@ def setup(app: Any) -> dict[str, Any]:
 def make_pages() -> None:
     """Writes the pages that are made from other files of the repository."""
     models = DOCS / "models"
-    shutil.rmtree(models, ignore_errors=True)
-    models.mkdir()
-    manifest = json.loads((ROOT / "recipes" / "pretrained" / "manifest.json").read_text("utf-8"))
+    for path in models.glob("*.md"):
+        if path.name != "index.md":  # in the repository; `python -m benchmarks table` changes it
+            path.unlink()
+    manifest = json.loads((PACKS / "manifest.json").read_text("utf-8"))
     for name, entry in manifest.items():
         (models / f"{name}.md").write_text(model_page(name, entry), encoding="utf-8")
-    (models / "index.md").write_text(models_index(manifest), encoding="utf-8")
     notebooks = DOCS / "notebooks"
     shutil.rmtree(notebooks, ignore_errors=True)
     notebooks.mkdir()
@@ -72,12 +73,23 @@ def _help(text: str) -> str:
     return f"```text\n{text}\n```"
 
 
-def card_of(entry: dict[str, Any]) -> str:
-    """Returns the model card inside a pack."""
-    with tarfile.open(ROOT / "recipes" / "pretrained" / entry["file"]) as pack:
-        member = pack.extractfile("assets.extra/card.md")
-        assert member is not None
-        return member.read().decode()
+def card_of(name: str, entry: dict[str, Any], warning: str = "") -> str:
+    """Returns the model card inside a pack, with what is known today of its use and limits."""
+    from zoo.report.use import EARLIER, HEADING, use_lines
+
+    uses = json.loads((PACKS / "use.json").read_text("utf-8"))
+    with tarfile.open(PACKS / entry["file"]) as pack:
+
+        def read(file: str) -> str:
+            member = pack.extractfile(f"assets.extra/{file}")
+            assert member is not None
+            return member.read().decode()
+
+        card, data = read("card.md"), json.loads(read("data.json"))
+        own = "assets.extra/use.json" in pack.getnames()
+        use = uses[name] if name in uses else json.loads(read("use.json")) if own else {}
+    before = card.partition(f"\n{HEADING}\n")[0].partition(f"\n{EARLIER}\n")[0]
+    return "\n".join([before.rstrip(), "", *use_lines(use, data, warning), ""])
 
 
 TOPOLOGIES = {
@@ -94,6 +106,15 @@ CELLS = {
 }
 
 
+ROWS = {"numbers": [0.3, 0.9, 0.5], "markers": [1, 0, 1]}  # of the adding problem
+STEPS = """A row is two lists of equal length. The markers are 1 at the two numbers to add, else 0.
+The training rows have 100 steps; for short rows such as this one, errors are larger."""
+FILES = {
+    "picture.png": "a picture of one digit",
+    "prices.csv": "a table with a row for each day ([formats](../prices.md))",
+}
+
+
 def model_page(name: str, entry: dict[str, Any]) -> str:
     """Returns the page of a packed model: what it does, how to use it, drawings, its card."""
     import zoo
@@ -101,14 +122,18 @@ def model_page(name: str, entry: dict[str, Any]) -> str:
     recipe = zoo.get_recipe(name)
     page = Path(str(recipe.module.__file__)).name
     idea, _, explanation = recipe.doc.partition("\n\n")
-    card = card_of(entry).partition("\n")[2].replace(idea, "", 1).strip()
+    card = card_of(name, entry, getattr(recipe.module, "WARNING", ""))
+    card = card.partition("\n")[2].replace(idea, "", 1).strip()
     command, call = usage(name, recipe)
+    file = next((file for file in FILES if command.endswith(file)), "")
+    about = f"`{file}` is {FILES[file]}.\n\n" if file else ""
+    if recipe.task == "adding":
+        about = f"{STEPS}\n\n"
     topology = "ctc" if name.endswith("-ctc") else recipe.topology
-    drawings = drawing(f"topology-{topology}", TOPOLOGIES[topology], "14rem")
     cell = getattr(recipe.config, "cell", "")
+    general = drawing(f"lesson/topology-{topology}", TOPOLOGIES[topology], "14rem")
     if cell in CELLS:
-        drawings += drawing(cell, CELLS[cell], "24rem")
-    size = entry["bytes"] / 1e6
+        general += drawing(f"lesson/{cell}", CELLS[cell], "24rem")
     return f"""# {name}
 
 {idea}
@@ -123,23 +148,41 @@ import zoo
 model = zoo.load("{name}")
 {call}```
 
-The packed model has {size:.1f} MB. Licence of its training data: {entry["licence"]}.
+{about}Size of the packed model: {size_of(entry["bytes"])}.
+Licence of its training data: {entry["licence"]}.
 The recipe is [recipes/{page}](../../recipes/{page}).
 
 {card}
 
 ## The network
 
-{drawings}
+{drawing(f"models/{name}", described(name), "24rem")}
+Each box is a layer, with the shape of its output for one row. `time` is the number of steps.
+Recurrent layers are blue; their arrows show the direction, and bidirectional layers have both.
+Dropout and masks are omitted.
+
+{general}
 The lesson explains [topologies](../lesson/03-topologies.md) and [cells](../lesson/10-gates.md).
 
 {prose(explanation)}
 """
 
 
+def size_of(size: int) -> str:
+    """Returns a size in MB, or in kB below 0.1 MB."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
+
+
+def described(name: str) -> str:
+    """Returns the text of a drawing of a network, which says its layers."""
+    drawn = (DOCS / "figures" / "models" / f"{name}.svg").read_text("utf-8")
+    (text,) = re.findall(r"<title>(.*)</title>", drawn)
+    return text
+
+
 def drawing(name: str, text: str, width: str) -> str:
-    """Returns a drawing of the lesson, with the text for those who do not see it."""
-    return f"""```{{image}} ../figures/lesson/{name}.svg
+    """Returns a drawing, with the text for those who do not see it."""
+    return f"""```{{image}} ../figures/{name}.svg
 :alt: {text}
 :width: {width}
 ```
@@ -148,20 +191,24 @@ def drawing(name: str, text: str, width: str) -> str:
 
 
 def usage(name: str, recipe: Any) -> tuple[str, str]:
-    """Returns a command that asks the model, and a line of Python that does so ("" if none)."""
+    """Returns a command that asks the model, and a line of Python that does so."""
     module = recipe.module
     example = dict(module.DEMO.example) if hasattr(module, "DEMO") else {}
     if recipe.topology == "one-to-many":
         given = "".join(f" --{key} {json.dumps(value)}" for key, value in example.items())
         folder = " -o music" if hasattr(module, "render") else ""
         return f"zoo generate {name}{given}{folder}", "model.generate(1)\n"
+    if recipe.task == "adding":
+        command = f"echo '{json.dumps(ROWS)}' > rows.jsonl\n$ zoo predict {name} -i rows.jsonl"
+        columns = {column: [values] for column, values in ROWS.items()}
+        return command, f"model.predict({json.dumps(columns)})\n"
     if hasattr(module, "NAMED"):
         (file,) = module.NAMED.values()
+        if "audio" in module.NAMED:  # a recording that is in the repository
+            file = str(module.example(recipe.config, ROOT).relative_to(ROOT))
         asked = f'"{file}"' if file.endswith(".csv") else f'["{file}"]'
         return f"zoo predict {name} {file}", f"model.predict({asked})\n"
-    text = example.get("text") or recipe.dataset.sample().get("text", [""])[0]
-    if not text:
-        return f"zoo predict {name} -i rows.jsonl", ""
+    text = example.get("text") or recipe.dataset.sample()["text"][0]
     return f'zoo predict {name} "{text}"', f'model.predict(["{text}"])\n'
 
 
@@ -185,27 +232,13 @@ def prose(docstring: str) -> str:
     return "\n\n".join(part for part in parts if part.strip())
 
 
-def models_index(manifest: dict[str, Any]) -> str:
-    """Returns the page that lists the packed models."""
-    import zoo
-
-    rows = [
-        f"| [{name}]({name}.md) | {zoo.get_recipe(name).topology} | {entry['data']} "
-        f"| {entry['metric']} {entry['score']:.4g} | {entry['bytes'] / 1e6:.1f} |"
-        for name, entry in manifest.items()
-    ]
-    names = "\n".join(manifest)
-    head = "| model | topology | data | score on the test split | MB |\n|---|---|---|---|---:|\n"
-    return (
-        "# Models\n\nModels that come with weights. Each page is made from the card that the "
-        f"training wrote.\n\n{head}"
-        + "\n".join(rows)
-        + f"\n\n```{{toctree}}\n:hidden:\n\n{names}\n```\n"
-    )
-
-
 def rewrite_links(app: Any, name: str, source: list[str]) -> None:
-    """Turns links to pages outside of `docs/` into links to their copies, or into plain code."""
+    """Turns links to pages outside of `docs/` into links to their copies, or into plain code.
+
+    In the table of models, names become links to their pages, which are made by the build.
+    """
+    if name == "models/index":
+        source[0] = re.sub(r"^\| `([\w-]+)`", r"| [`\1`](\1.md)", source[0], flags=re.MULTILINE)
     here = (DOCS / name).parent
 
     def target(match: re.Match[str]) -> str:

@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import itertools
+import json
 import re
 import subprocess
 import sys
@@ -119,7 +121,10 @@ def test_the_walk_types_what_the_readme_says(tmp_path):
     walk = load(ROOT / "tools" / "walk.py")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(walk.first_command(readme)) == 3
-    verbs = [line.split()[:2] for line in walk.commands(readme, "Train")]
+    tests = walk.second_command(readme)
+    assert len(tests) == 3
+    assert "pytest" in tests[-1]
+    verbs = [line.split()[:2] for line in walk.commands(readme, "Train on your data")]
     assert verbs == [["zoo", "train"], ["zoo", "predict"], ["zoo", "evaluate"]]
     export, serve, request = walk.commands(readme, "Serve")
     assert (export.split()[1], serve) == ("export", "zoo serve serving/imdb")
@@ -137,3 +142,63 @@ def test_docstrings_become_prose_and_equations():
     assert page.prose("A state h_t:\n\n    h_t = f(x)\n\n    y = g(h_t)\n\nSee `a_b`, 5 $.") == (
         "A state h\\_t:\n\n```text\nh_t = f(x)\n\ny = g(h_t)\n```\n\nSee `a_b`, 5 \\$."
     )
+
+
+def model_pages():
+    page = load(ROOT / "docs" / "repository.py")
+    manifest = json.loads((page.PACKS / "manifest.json").read_text(encoding="utf-8"))
+    return {name: page.model_page(name, entry) for name, entry in manifest.items()}
+
+
+def test_each_model_has_a_page_with_its_use_its_limits_and_its_network():
+    uses = json.loads((ROOT / "recipes/pretrained/use.json").read_text(encoding="utf-8"))
+    pages = model_pages()
+    assert len(pages) == 27
+    for name, text in pages.items():
+        assert text.count("## Intended use and limits") == 1, name
+        assert "## What it is for" not in text, name
+        assert all(sentence in text for sentence in uses.get(name, {}).get("use", [])), name
+        assert "Learnt from" in text, name
+        assert "custom" not in text.partition("## Intended use")[2].partition("\n## ")[0], name
+        assert f"figures/models/{name}.svg" in text
+        assert (ROOT / f"docs/figures/models/{name}.svg").exists()
+        assert " 0.0 MB" not in text
+    assert "{" + '"numbers": [0.3' in pages["adding-gru"]
+    assert "zoo predict digits-ctc recipes/audio/voices/314_jackson.wav" in pages["digits-ctc"]
+
+
+def test_drawings_of_networks_are_up_to_date():
+    # In a process of its own, as the numbers in names of layers go on in this one.
+    command = [sys.executable, "tools/draw_models.py", "adding-gru", "conll-bilstm-crf", "--check"]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    assert done.returncode == 0, "run `python tools/draw_models.py`"
+
+
+def test_boxes_of_a_drawing_are_apart_and_hold_their_text():
+    from tools import draw_models as draw
+
+    layers = [
+        draw.Layer("ids", "InputLayer", "ids", (None,)),
+        draw.Layer("e", "Embedding", "Embedding, 10 ids", (None, 8), ["ids"]),
+        draw.Layer(
+            "rnn", "Bidirectional", "Bidirectional GRU, 2 × 4 units", (None, 8), ["e"], "→←"
+        ),
+        draw.Layer("both", "Concatenate", "Concatenate", (None, 16), ["rnn", "e"]),
+    ]
+    rows, pairs = draw.place(layers)
+    assert [[box.name for box in row if box.layer] for row in rows] == [
+        ["ids"], ["e"], ["rnn"], ["both"],
+    ]  # fmt: skip
+    assert any(box.layer is None for box in rows[2])  # the line from e to both passes the GRU
+    for row in rows:
+        for left, right in itertools.pairwise(row):
+            assert left.left + left.width < right.left
+        for box in row:
+            assert box.left >= draw.MARGIN
+            assert box.left + box.width <= draw.WIDTH - draw.MARGIN + 0.01
+            assert all(len(line) * box.size * draw.CHARACTER < box.width for line in box.lines)
+    for above, below in pairs:
+        assert above.top + above.height <= below.top
+    drawn = draw.draw("x", layers)
+    assert drawn.count('width="12"') == 10  # five steps in each direction
+    assert "Bidirectional GRU, 2 × 4 units" in drawn

@@ -2,14 +2,16 @@
 
 python tools/walk.py results/walk.json
 python tools/walk.py results/walk.json --environment .venv   # only what needs no new installation
+python tools/walk.py results/walk.json --tests               # only the README's second command
 
 The copy is that of the last commit. Of the README, the first command (install and train), the
-commands of the section "Train" on a CSV file that the walk writes, and those of the section "Serve"
-are run, but for Docker's. Nothing of the user's settings or caches is used: neither `ZOO_HOME` nor
-pip's cache. A whole walk needs a network.
+commands of the section "Train on your data" on a CSV file that the walk writes, and those of the
+section "Serve" are run, but for Docker's. Nothing of the user's settings or caches is used: neither
+`ZOO_HOME` nor pip's cache. A whole walk needs a network.
 
 With `--environment`, that virtual environment is used, in which this package has to be installed;
-the costs of installing and of the first training stay as the file has them.
+the costs of installing and of the first training stay as the file has them. With `--tests`, only
+the second command is run, which installs the package and runs its tests; all other costs stay.
 """
 
 from __future__ import annotations
@@ -43,8 +45,16 @@ SENTENCES = (
 
 def first_command(readme: str) -> list[str]:
     """Returns the parts of the README's first command, which `&&` joins."""
-    (block, *_) = re.findall(r"^```sh\n(.*?)\n```", readme, re.DOTALL | re.MULTILINE)
-    return block.split(" && ")
+    return _blocks(readme)[0].split(" && ")
+
+
+def second_command(readme: str) -> list[str]:
+    """Returns the parts of the README's second command, which runs the tests."""
+    return _blocks(readme)[1].split(" && ")
+
+
+def _blocks(readme: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)\n```", readme, re.DOTALL | re.MULTILINE)
 
 
 def commands(readme: str, section: str) -> list[str]:
@@ -114,11 +124,25 @@ class Walk:
             "installed_mb": installed,
         }
 
+    def install_and_test(self) -> dict[str, object]:
+        """Walks the second command; returns seconds of each part, and MB downloaded and on disk."""
+        parts = second_command(self.readme)
+        names = ("environment", "install", "test")
+        seconds = {name: self.run(part) for name, part in zip(names, parts, strict=True)}
+        packages, installed = self.folder / "packages", megabytes(self.clone / ".venv")
+        self.run(f".venv/bin/python -m pip download -q -d {packages} '.[test]'")
+        return {
+            "command": " && ".join(parts),
+            "seconds": seconds,
+            "downloaded_mb": megabytes(packages),
+            "installed_mb": installed,
+        }
+
     def custom_data(self) -> dict[str, float]:
         """Trains on a CSV file, asks the model, and evaluates it; returns the seconds of each."""
         for name, rows in ROWS.items():
             write_reviews(self.clone / name, rows)
-        train, predict, evaluate = commands(self.readme, "Train")
+        train, predict, evaluate = commands(self.readme, "Train on your data")
         return {
             "train_custom": self.run(train),
             "predict": self.run(predict),
@@ -152,17 +176,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--environment", type=Path, help="a virtual environment to use")
+    parser.add_argument("--tests", action="store_true", help="only the second command")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         walk = Walk(Path(name))
-        if given.environment:
+        if given.tests:
+            result = json.loads(given.output.read_text(encoding="utf-8"))
+            result["tests"] = walk.install_and_test()
+        elif given.environment:
             result = json.loads(given.output.read_text(encoding="utf-8"))
             walk.activate(given.environment.resolve())
         else:
             result = {"kind": "walk", **walk.install_and_train()}
-        result["seconds"] = {**result["seconds"], **walk.custom_data(), **walk.serve()}
-        result["rows"] = ROWS["reviews.csv"]
-        result["threads"] = os.environ.get("TF_NUM_INTRAOP_THREADS", os.cpu_count())
+        if not given.tests:
+            result["seconds"] = {**result["seconds"], **walk.custom_data(), **walk.serve()}
+            result["rows"] = ROWS["reviews.csv"]
+            result["threads"] = os.environ.get("TF_NUM_INTRAOP_THREADS", os.cpu_count())
     given.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 

@@ -1,13 +1,15 @@
 """The table of results says what the JSON files say."""
 
 import dataclasses
+import datetime
 import json
+import types
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from benchmarks import results
+from benchmarks import results, score_tables
 from zoo.errors import UsageError, ZooError
 
 ROOT = Path(__file__).parents[2]
@@ -66,28 +68,88 @@ def measured(tmp_path):
     return tmp_path
 
 
-def test_the_table_has_a_row_for_each_score_and_baseline(measured):
+def test_networks_and_baselines_have_a_table_each(measured):
+    row = score("a", 0.8) | {"date": "2026-11-27"}
+    row["metrics"]["train_seconds"] = 754.0
+    (measured / "a.json").write_text(json.dumps(row))
     lines = results.render_table(measured).splitlines()
-    for line, start in (
-        (lines[2], "| `a` | films | accuracy | **0.8000** | 0.7580–0.8363"),
-        (lines[3], "| `b` | films | accuracy | **0.7000** | 0.6534–0.7428"),
-    ):
-        assert line == f"{start} (Wilson, rows) | – (weights not kept) | 1,234 | 2 of 3 |"
-    assert lines[4] == (
-        "| baseline: linear | films | accuracy | 0.7500 | 0.7053–0.7899 (Wilson, rows) | | | |"
+    assert lines[0] == "### Films: accuracy"
+    assert lines[2] == (
+        "| network | accuracy ↑ | 95 % interval (Wilson, rows) | against the best baseline "
+        "| parameters | best epoch | training | MB | ms | date |"
     )
-    assert "2 cores of A CPU, 24 GiB, no GPU" in lines[6]
-    assert lines[6].endswith("seed 7.")
+    lost = "– (weights not kept)"
+    assert lines[4] == (
+        f"| `a` | **0.8000** | 0.7580–0.8363 | {lost} | 1,234 | 2 of 3 | 13 min | – | – "
+        "| 2026-11-27 |"
+    )
+    assert lines[5] == (
+        f"| `b` | **0.7000** | 0.6534–0.7428 | {lost} | 1,234 | 2 of 3 | – | – | – | – |"
+    )
+    assert lines[7] == "| baseline | accuracy ↑ | 95 % interval (Wilson, rows) |"
+    assert lines[9] == "| linear | 0.7500 | 0.7053–0.7899 |"
+    (machines,) = (line for line in lines if line.startswith("Scored on"))
+    assert "2 cores of A CPU, 24 GiB, no GPU" in machines
+    assert machines.endswith("seed 7.")
     assert "`a` 10 s" in lines[-1]
     assert "100 s for its 2 epochs (best score with this seed: 0.7100)" in lines[-1]
     assert "ratio **0.10**" in lines[-1]
 
 
 @pytest.mark.parametrize(
+    ("metrics", "shown"),
+    [
+        ({"train_seconds": 17.4}, "17 s"),
+        ({"train_seconds": 5_500.0}, "1.5 h"),
+        ({"train_seconds": None}, "–"),
+        ({"train_seconds": None, "weights": "rounded to 11 bits"}, "–"),
+        (
+            {"train_seconds": None, "weights": "by PyTorch on one NVIDIA H200 in 233 s"},
+            "4 min (GPU)",
+        ),
+        ({"train_seconds": 60.0, "weights": "trained on one NVIDIA H200 in 83 s, rounded"}, "60 s"),
+    ],
+)
+def test_the_time_of_training_says_where_it_was_a_gpu(metrics, shown):
+    assert score_tables.training_time(metrics) == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(36_272, "<0.1"), (50_036, "0.1"), (14_544_024, "14.5")]
+)
+def test_no_model_has_a_size_of_zero(size, shown):
+    assert score_tables.megabytes(size) == shown
+
+
+def test_collected_results_have_a_date(tmp_path, monkeypatch):
+    predictor = types.SimpleNamespace(
+        name="a",
+        metrics={"metric": "accuracy", "test": {"accuracy": 0.8}, "baseline": {}},
+        data={"source": "tfds"},
+        run={"seed": 0, "data": "tfds", "base": None},
+        resolved={"config": {}},
+        about=tmp_path,
+        recipe=types.SimpleNamespace(
+            topology="many-to-one", task="films", metric=types.SimpleNamespace(better="higher")
+        ),
+    )
+    (tmp_path / "environment.json").write_text(json.dumps(ENVIRONMENT))
+    monkeypatch.setattr("zoo.serving.load", lambda model: predictor)
+    written = json.loads(results.collect("a", tmp_path / "a.json").read_text())
+    assert datetime.date.fromisoformat(written["date"]) <= datetime.date.today()
+
+
+def first_cells(table):
+    """Returns the names of networks and baselines, from the top."""
+    cells = [line.split("|")[1].strip(" `") for line in table.splitlines() if line[:1] == "|"]
+    return [cell for cell in cells if cell not in ("network", "baseline", "---")]
+
+
+@pytest.mark.parametrize(
     ("better", "expected"),
     [
-        ("higher", ["b", "a", "baseline: good", "baseline: poor"]),
-        ("lower", ["a", "b", "baseline: poor", "baseline: good"]),
+        ("higher", ["b", "a", "good", "poor"]),
+        ("lower", ["a", "b", "poor", "good"]),
     ],
 )
 def test_the_best_of_each_table_stands_first(tmp_path, better, expected):
@@ -95,8 +157,7 @@ def test_the_best_of_each_table_stands_first(tmp_path, better, expected):
         row = {**score(name, value), "metric": "anything", "better": better}
         row["baseline"] = {"good": 0.6, "poor": 0.5}
         (tmp_path / f"{name}.json").write_text(json.dumps(row))
-    table = [line for line in results.render_table(tmp_path).splitlines() if line[:1] == "|"][2:]
-    assert [line.split("|")[1].strip(" `") for line in table] == expected
+    assert first_cells(results.render_table(tmp_path)) == expected
 
 
 def test_scores_of_one_table_have_one_scale(measured):
@@ -104,8 +165,8 @@ def test_scores_of_one_table_have_one_scale(measured):
         json.dumps(score("b", 52.81) | {"metric": "bleu", "baseline": {"copy": 0.584}})
     )
     table = results.render_table(measured)
-    assert "| `b` | films | bleu | **52.81** |" in table
-    assert "| baseline: copy | films | bleu | 0.58 |" in table
+    assert "| `b` | **52.81** |" in table
+    assert "| copy | 0.58 |" in table
 
 
 def test_runs_of_one_recipe_say_in_what_they_differ(measured):
@@ -114,8 +175,8 @@ def test_runs_of_one_recipe_say_in_what_they_differ(measured):
         result["config"] = {**result["config"], "units": units}
         (measured / f"{name}.json").write_text(json.dumps(result))
     table = results.render_table(measured)
-    assert "| `b`, units=8 | films | accuracy | **0.0800** |" in table
-    assert "| `b`, units=16 | films | accuracy | **0.1600** |" in table
+    assert "| `b`, units=8 | **0.0800** |" in table
+    assert "| `b`, units=16 | **0.1600** |" in table
 
 
 def test_intervals_and_tests_stand_beside_the_scores(tmp_path):
@@ -134,14 +195,31 @@ def test_intervals_and_tests_stand_beside_the_scores(tmp_path):
     counted = {"title": "news", "test": 900, "overlap": 12, "labelled": 11}
     (tmp_path / "z.json").write_text(json.dumps({"kind": "overlaps", "data": [counted]}))
     lines = results.render_table(tmp_path).splitlines()
-    assert lines[2] == (
-        "| `conll-a`, vectors=glove-50 | films | f1 | **0.9000**† | 0.8910–0.9090 (bootstrap, "
-        "sentences) | **beats** crf (paired bootstrap, p 0.0004) | 1,234 | 2 of 3 |"
+    assert (
+        "| F1 ↑ | 95 % interval (bootstrap, sentences) | against the best baseline (paired "
+        in (lines[2])
     )
-    assert lines[3].startswith("| baseline: crf | films | f1 | 0.8400 | 0.8300–0.8500 (boot")
-    assert lines[4] == "| baseline: lookup | films | f1 | 0.6000 | – (not measured again) | | | |"
-    assert "† Chosen with earlier test scores in view: the depth of the taggers." in lines[8]
+    assert lines[4].startswith(
+        "| `conll-a`, vectors=glove-50 | **0.9000**† | 0.8910–0.9090 | **beats** crf (p 0.0004) |"
+    )
+    assert lines[8] == "| crf | 0.8400 | 0.8300–0.8500 |"
+    assert lines[9] == "| lookup | 0.6000 | – (not measured again) |"
+    (seen,) = (line for line in lines if line.startswith("†"))
+    assert "Chosen with earlier test scores in view: the depth of the taggers." in seen
     assert lines[-1].endswith("a training row, too: news 12 of 900 (11 with the same answer).")
+
+
+def test_rows_with_other_kinds_of_intervals_name_them(measured):
+    row = score("b", 0.7) | {"interval": {"low": 0.6, "high": 0.8, "kind": "bootstrap, pieces"}}
+    row["comparisons"] = {"linear": {"verdict": "below", "test": "McNemar", "holm": 0.02}}
+    (measured / "b.json").write_text(json.dumps(row))
+    row = score("c", 0.6)
+    row["comparisons"] = {"linear": {"verdict": "below", "test": "another", "holm": None}}
+    (measured / "c.json").write_text(json.dumps(row))
+    table = results.render_table(measured)
+    assert "| 95 % interval | against the best baseline |" in table
+    assert "| 0.6000–0.8000 (bootstrap, pieces) | **below** linear (McNemar, p 0.02) |" in table
+    assert "(Wilson, rows) | **below** linear (another) |" in table
 
 
 def test_errors_of_words_have_an_interval_over_speakers(tmp_path):
@@ -151,7 +229,10 @@ def test_errors_of_words_have_an_interval_over_speakers(tmp_path):
     }
     row["metrics"]["test"] = {"word_error_rate": 0.2, "per_speaker": speakers}
     (tmp_path / "a.json").write_text(json.dumps(row))
-    assert "| **0.2000** | 0.1000–0.3000 (bootstrap, speakers) |" in results.render_table(tmp_path)
+    table = results.render_table(tmp_path)
+    assert "95 % interval (bootstrap, speakers)" in table
+    assert "| **0.2000** | 0.1000–0.3000 |" in table
+    assert "| baseline |" not in table  # there is none
 
 
 def test_forecasters_have_seeds_intervals_and_a_test_of_each_pair(measured):
@@ -268,8 +349,8 @@ def test_nats_have_three_digits_and_the_speed_of_generation_a_line(measured):
     }
     (measured / "z.json").write_text(json.dumps(result))
     table = results.render_table(measured)
-    assert "| `b` | films | nats_per_character | **1.432** |" in table
-    assert "| baseline: 5-gram | films | nats_per_character | 1.640 |" in table
+    assert "| `b` | **1.432** |" in table
+    assert "| 5-gram | 1.640 |" in table
     assert table.splitlines()[-1] == (
         "Ids a second that `b` draws, in one run: by [a loop over `predict`](https://example.org) "
         "20; by one graph 1,500 (**75** times as many), and 30,000 with 64 sequences at once "
@@ -352,13 +433,11 @@ def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
         row["metric"] = "bleu" if data == "pairs" else "accuracy"
         row["baseline"] = {"copy": value / 2}
         (tmp_path / f"{name}.json").write_text(json.dumps(row))
-    table = [line for line in results.render_table(tmp_path).splitlines() if line[:1] == "|"][2:]
-    assert [line.split("|")[1].strip(" `") for line in table] == [
-        "a", "c", "baseline: copy", "b", "baseline: copy",
-    ]  # fmt: skip
+    table = results.render_table(tmp_path)
+    assert first_cells(table) == ["a", "c", "copy", "b", "copy"]
     lost = "– (weights not kept)"
-    assert table[3] == f"| `b` | pairs | bleu | **31.25** | {lost} | {lost} | 1,234 | 2 of 3 |"
-    assert table[4] == "| baseline: copy | pairs | bleu | 15.62 | – (not measured again) | | | |"
+    assert f"| `b` | **31.25** | {lost} | {lost} | 1,234 | 2 of 3 |" in table
+    assert "| copy | 15.62 | – (not measured again) |" in table
 
 
 def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, monkeypatch):
@@ -497,7 +576,7 @@ def test_backtests_are_a_table_with_their_doubts(measured):
     ],
 )
 def test_numbers_have_the_digits_that_count(score, best, metric, expected):
-    assert results._number(score, best, metric) == expected
+    assert score_tables.number(score, best, metric) == expected
 
 
 @pytest.mark.parametrize(("milliseconds", "shown"), [(0.2049, "0.2"), (3.14, "3.1"), (12.6, "13")])
@@ -505,10 +584,51 @@ def test_the_table_of_models_has_the_time_of_a_request(tmp_path, milliseconds, s
     for path in (ROOT / "results").glob("*.json"):
         if path.name != "requests.json":
             (tmp_path / path.name).symlink_to(path)
-    rows = results.render_models(tmp_path).splitlines()
+    rows = score_tables.render_models(tmp_path).splitlines()
     assert rows[0].endswith("| MB | ms |")
     assert all(row.endswith(" – |") for row in rows[2:])  # not measured
     measured = {"models": {"imdb-gru": {"milliseconds": milliseconds}}}
     (tmp_path / "requests.json").write_text(json.dumps(measured))
-    (row,) = (row for row in results.render_models(tmp_path).splitlines() if "`imdb-gru`" in row)
+    (row,) = (
+        row for row in score_tables.render_models(tmp_path).splitlines() if "`imdb-gru`" in row
+    )
     assert row.endswith(f" {shown} |")
+
+
+def test_the_short_table_has_the_best_network_of_each_dataset():
+    rows = score_tables.render_models(ROOT / "results", best=True).splitlines()[2:]
+    names = [row.split("`")[1] for row in rows]
+    every = {
+        row.split("`")[1] for row in score_tables.render_models(ROOT / "results").splitlines()[2:]
+    }
+    measured = {name: json.loads((ROOT / f"results/{name}.json").read_text()) for name in every}
+
+    def key(name):
+        return measured[name]["data"]["title"], measured[name]["metric"]
+
+    recurrent = [name for name in every if measured[name]["topology"] != "one-to-one"]
+    for name in recurrent:
+        rivals = [measured[other]["score"] for other in names if key(other) == key(name)]
+        sign = 1 if score_tables.better(measured[name]) == "higher" else -1
+        assert max(sign * rival for rival in rivals) >= sign * measured[name]["score"]
+    assert len({key(name) for name in recurrent}) + len(score_tables.ALSO) == len(names)
+
+
+def test_published_scores_stand_beside_comparable_networks_only():
+    name = "CoNLL-2003 English (official split)"
+    row = {"data": {"title": name}, "metric": "f1", "config": {"vectors": "glove-50"}}
+    assert score_tables.published(row).startswith("0.912 (Ma & Hovy 2016")
+    assert score_tables.published({**row, "config": {"vectors": "none"}}) == ""
+    assert score_tables.published({**row, "metric": "accuracy"}) == ""
+
+
+def test_negation_has_a_row_for_each_packed_model_that_measured_it(monkeypatch):
+    monkeypatch.setattr(results, "is_packed", lambda result: result["recipe"] != "d")
+    said = {"all": {"accuracy": 0.5, "both": 0.1, "rows": 4}}
+    linear = {"name": "baseline: linear", "scores": said}
+    probes = {"kind": "probes", "models": [{"name": "a", "scores": said}, linear]}
+    scores = [score(name, 0.8) for name in ("a", "c", "d")]
+    for row in scores:
+        row["metrics"]["test"]["negation"] = said
+    models = results._with_packed(probes, [*scores, score("e", 0.7)])["models"]
+    assert [model["name"] for model in models] == ["a", "c", "baseline: linear"]

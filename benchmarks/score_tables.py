@@ -1,0 +1,413 @@
+"""Tables of scores: networks and baselines of each dataset, and the packed models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.errors import ZooError
+
+# The best comparable score of a recurrent network that is known, by data and metric: the same data,
+# test split and metric, and the same kinds of data besides.
+PUBLISHED = {
+    (
+        "imdb (official split)",
+        "accuracy",
+    ): "0.941 (Miyato et al. 2017, also from unlabelled reviews)",
+    (
+        "CoNLL-2003 English (official split)",
+        "f1",
+    ): "0.912 (Ma & Hovy 2016, BiLSTM-CRF, with word vectors)",
+    (
+        "Multi30k en→fr (test 2016 Flickr)",
+        "bleu",
+    ): "52.5 (Caglayan et al. 2017, text only, one network)",
+    ("Penn Treebank (Mikolov's split)", "perplexity"): "57.3 (Merity et al. 2018, AWD-LSTM)",
+}
+WITH_VECTORS = "with word vectors"  # such a score is compared with networks that have them
+
+# What packed models do, by the beginning of their names.
+USES = {
+    "adding-": "sum of two marked numbers",
+    "chorales-": "chorales in four parts",
+    "conll-": "names in a text",
+    "digits-ctc": "digits said in a recording",
+    "digits-gru": "the digit said in a recording",
+    "digits-mlp": "the digit in a picture",
+    "folk-": "tunes in ABC notation",
+    "imdb-": "opinion of a review",
+    "news-": "topic of a news text",
+    "shakespeare-": "text, letter by letter",
+    "stocks-": "volatility of the next days",
+    "translate-": "English to French",
+}
+ALSO = ("imdb-bilstm",)  # in the short table beside the best of each dataset: it is small
+
+# Settings of these recipes were chosen with earlier test scores in view.
+SEEN = {
+    "imdb-": "the vocabulary and the length of texts of `imdb-…`",
+    "news-": "the batch size of `news-…`",
+    "conll-": "the depth of the taggers",
+    "digits-ctc": "the number of epochs of `digits-ctc`",
+    "digits-gru": "how `digits-gru` treats unknown voices, by the speakers held out",
+}
+MARK = "†"  # beside their scores
+TAUGHT = "‡"  # beside networks that learned from teachers
+
+# Why a row has no interval: `python -m benchmarks intervals` asks a model once more.
+NOT_KEPT = "– (weights not kept)"
+NOT_AGAIN = "– (not measured again)"
+
+NAMES = {"bleu": "BLEU", "f1": "F1", "mse": "MSE", "qlike": "QLIKE"}  # of metrics
+
+
+def score_tables(scores: Sequence[dict[str, Any]], directory: str | Path) -> list[str]:
+    """Returns lines of Markdown: for each dataset, a table of networks and one of baselines.
+
+    Args:
+      scores: results of the kind `score`.
+      directory: of the results; `requests.json` in it has the times of requests.
+    """
+    times = _times(directory)
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for result in scores:
+        key = (result["task"], result["data"]["title"], result["metric"])
+        groups.setdefault(key, []).append(result)
+    lines = []
+    for (_, data, metric), group in sorted(groups.items()):
+        lines += [f"### {data[:1].upper()}{data[1:]}: {metric_name(metric)}", ""]
+        lines += [*_tables_of(group, times), ""]
+    return lines[:-1]
+
+
+def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
+    """Returns the tables of one dataset; the best score stands first."""
+    metric, first = group[0]["metric"], -1 if better(group[0]) == "higher" else 1
+    # What was measured together with an interval replaces what was measured earlier.
+    group.sort(key=lambda row: "comparisons" in row)
+    baselines = {name: score for row in group for name, score in row["baseline"].items()}
+    ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
+    group.sort(key=lambda row: first * row["score"])
+    # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
+    best = max([*(row["score"] for row in group), *baselines.values()])
+    # Where some networks of the data have word vectors, each says whether it has.
+    vectors = any(row["config"].get("vectors", "none") != "none" for row in group)
+    # What all rows have in common stands in the head of the column.
+    intervals = [each for row in group if (each := interval_of(row))]
+    kind = _common(each["kind"] for each in [*intervals, *ranges.values()])
+    test = _common(each["test"] for row in group if (each := _compared(row)))
+    score = f"{metric_name(metric)} {arrow(group[0])}"
+    interval = "95 % interval" + (f" ({kind})" if kind else "")
+    lines = [
+        f"| network | {score} | {interval} | against the best baseline"
+        + (f" ({test})" if test else "")
+        + " | parameters | best epoch | training | MB | ms | date |",
+        "|---|---:|---|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for result in group:
+        metrics = result["metrics"]
+        packed = _packed(result)
+        shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
+        cells = [
+            f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}",
+            f"**{number(result['score'], best, metric)}**{mark(result['recipe'])}",
+            shown,
+            _against(result, name_test=not test),
+            f"{metrics['parameters']:,}",
+            f"{metrics['best_epoch']} of {metrics['epochs']}",
+            training_time(metrics),
+            megabytes(packed["bytes"]) if packed else "–",
+            milliseconds(times.get(result["recipe"]) if packed else None),
+            result.get("date", "–"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    if not baselines:
+        return lines
+    lines += ["", f"| baseline | {score} | {interval} |", "|---|---:|---|"]
+    for name, value in sorted(baselines.items(), key=lambda item: first * item[1]):
+        shown = span(ranges.get(name), best, metric, kind=not kind, missing=NOT_AGAIN)
+        lines.append(f"| {name} | {number(value, best, metric)} | {shown} |")
+    return lines
+
+
+def _common(values: Any) -> str:
+    """Returns the value that all are equal to; "" if there is none."""
+    different = {*values}
+    return different.pop() if len(different) == 1 else ""
+
+
+def render_models(directory: str | Path = "results", *, best: bool = False) -> str:
+    """Returns the Markdown table of the packed models, beside a published score and a baseline.
+
+    Args:
+      directory: of the results. The time of a request is that of `requests.json`, and `–` where it
+        was not measured.
+      best: whether to list only the best recurrent network of each dataset, and `ALSO`, without
+        intervals.
+
+    Raises:
+      ZooError: the results of a model are missing.
+    """
+    from zoo.manifest import manifest_entry
+    from zoo.registry import recipes
+
+    entries = {name: manifest_entry(recipe) for name, recipe in recipes().items()}
+    sizes = {name: entry["bytes"] for name, entry in entries.items() if entry}
+    missing = [name for name in sizes if not (Path(directory) / f"{name}.json").exists()]
+    if missing:
+        raise ZooError(
+            f"{directory} holds no results of {', '.join(missing)}. `python -m benchmarks collect "
+            "NAME` writes them."
+        )
+    results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
+    times = _times(directory)
+    shown = _best_of(results) if best else [*results]
+    lines = [
+        "| model | for (data) | score | "
+        + ("" if best else "95 % interval | ")
+        + "best published recurrent network | best baseline | parameters | MB | ms |",
+        f"|---|---|---|{'' if best else '---|'}---|---|---:|---:|---:|",
+    ]
+    for name in sorted(shown, key=lambda name: (results[name]["topology"], name)):
+        result = results[name]
+        metric = result["metric"]
+        scale = max([result["score"], *result["baseline"].values()])
+        cells = [
+            f"`{name}`{taught(result)}",
+            f"{_use(name)} ({_inside(result['data']['title'])})",
+            f"{metric_name(metric)} {arrow(result)} {number(result['score'], scale, metric)}"
+            f"{mark(name)}",
+            *([] if best else [span(interval_of(result), scale, metric, kind=False)]),
+            published(result) or "–",
+            _beside(result, scale),
+            f"{result['metrics']['parameters']:,}",
+            megabytes(sizes[name]),
+            milliseconds(times.get(name)),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _best_of(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Returns the best recurrent network of each dataset and metric, and `ALSO`."""
+    chosen: dict[tuple[str, str], str] = {}
+    for name, result in results.items():
+        if result["topology"] == "one-to-one":  # no recurrence
+            continue
+        key = (result["data"]["title"], result["metric"])
+        sign = 1 if better(result) == "higher" else -1
+        if key not in chosen or sign * result["score"] > sign * results[chosen[key]]["score"]:
+            chosen[key] = name
+    return [*dict.fromkeys([*chosen.values(), *(name for name in ALSO if name in results)])]
+
+
+def _use(name: str) -> str:
+    return next(use for prefix, use in USES.items() if name.startswith(prefix))
+
+
+def _inside(title: str) -> str:
+    """Returns a title that stands in brackets without its own."""
+    return re.sub(r" \((.*)\)$", r", \1", title)
+
+
+def _beside(result: dict[str, Any], scale: float) -> str:
+    """Returns the best baseline with its score, and how the network compares with it."""
+    best, compared = best_baseline(result), _compared(result)
+    if best is None:
+        return "–"
+    score = f"{best[0]} {number(best[1], scale, result['metric'])}"
+    return f"{compared['verdict']} {score}" if compared else f"{score}, not tested"
+
+
+def published(result: dict[str, Any]) -> str:
+    """Returns the best comparable score of a recurrent network; "" if none is known."""
+    found = PUBLISHED.get((result["data"]["title"], result["metric"]), "")
+    if WITH_VECTORS in found and result["config"].get("vectors") == "none":
+        return ""
+    return found
+
+
+def metric_name(metric: str) -> str:
+    return NAMES.get(metric, metric.replace("_", " "))
+
+
+def arrow(result: dict[str, Any]) -> str:
+    return "↑" if better(result) == "higher" else "↓"
+
+
+def better(result: dict[str, Any]) -> str:
+    """Returns the direction in which the metric improves; earlier files lack it: see the recipe."""
+    from zoo.registry import get_recipe
+
+    return result.get("better") or get_recipe(result["recipe"]).metric.better
+
+
+def best_baseline(result: dict[str, Any]) -> tuple[str, float] | None:
+    """Returns the name and the score of the best baseline; None if there is none."""
+    choose = max if better(result) == "higher" else min
+    return choose(result["baseline"].items(), key=lambda item: item[1], default=None)
+
+
+def training_time(metrics: dict[str, Any]) -> str:
+    """Returns how long training took; of a training on a GPU, what its run says."""
+    if metrics.get("train_seconds") is not None:
+        return duration(metrics["train_seconds"])
+    done = on_gpu(metrics)
+    return f"{duration(done[1])} (GPU)" if done else "–"
+
+
+def on_gpu(metrics: dict[str, Any]) -> tuple[str, float] | None:
+    """Returns the GPU that a network was trained on, and the seconds; None for other networks."""
+    found = re.search(r"on one (NVIDIA .+?) in ([\d,.]+) s\b", metrics.get("weights", ""))
+    return (found[1], float(found[2].replace(",", ""))) if found else None
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def megabytes(size: int) -> str:
+    """Returns a size in MB, with one digit after the point."""
+    return f"{size / 1e6:.1f}" if size >= 5e4 else "<0.1"
+
+
+def _times(directory: str | Path) -> dict[str, Any]:
+    """Returns what was measured of a request to each model."""
+    requests = Path(directory) / "requests.json"
+    return files.read_json(requests)["models"] if requests.exists() else {}
+
+
+def milliseconds(measured: dict[str, Any] | None) -> str:
+    if measured is None:
+        return "–"
+    value = measured["milliseconds"]
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+
+
+def _differences(
+    result: dict[str, Any], others: Sequence[dict[str, Any]], vectors: bool = False
+) -> str:
+    """Returns the settings by which runs of the same recipe differ, as `, key=value`.
+
+    An earlier file lacks newer settings: it has their defaults.
+
+    Args:
+      result: a row of the table.
+      others: all rows of its data.
+      vectors: whether to name the word vectors in any case.
+    """
+    from zoo.registry import recipes
+
+    recipe = recipes().get(result["recipe"])
+    defaults = recipe.config if recipe else None
+    configs = [other["config"] for other in others if other["recipe"] == result["recipe"]]
+    return "".join(
+        f", {key}={value}"
+        for key, value in result["config"].items()
+        if any(config.get(key, getattr(defaults, key, value)) != value for config in configs)
+        or (vectors and key == "vectors")
+    )
+
+
+def interval_of(result: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the interval of a score; None where what it was made of was not stored."""
+    if result["metric"] == "accuracy" and "interval" not in result:
+        from zoo.metrics import wilson_interval
+
+        low, high = wilson_interval(result["score"], result["metrics"]["test"]["rows"])
+        return {"low": low, "high": high, "kind": "Wilson, rows"}
+    speakers = result["metrics"]["test"].get("per_speaker")
+    if result["metric"] == "word_error_rate" and "interval" not in result and speakers:
+        from zoo.metrics.intervals import interval, ratios
+
+        words = [row["words"] for row in speakers.values()]
+        errors = [row["word_error_rate"] * row["words"] for row in speakers.values()]
+        low, high, kind = interval(ratios("speakers", errors, words))
+        return {"low": low, "high": high, "kind": kind}
+    return result.get("interval")
+
+
+def _baseline_intervals(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    if result["metric"] == "accuracy" and "baseline_intervals" not in result:
+        return {
+            name: interval_of({**result, "score": score}) or {}
+            for name, score in result["baseline"].items()
+        }
+    return result.get("baseline_intervals", {})
+
+
+def span(
+    interval: dict[str, Any] | None,
+    best: float,
+    metric: str,
+    *,
+    kind: bool = True,
+    missing: str = "–",
+) -> str:
+    if interval is None:
+        return missing
+    low, high = (number(interval[end], best, metric) for end in ("low", "high"))
+    return f"{low}–{high}" + (f" ({interval['kind']})" if kind else "")
+
+
+def _compared(result: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the paired test against the best baseline; None if there was none."""
+    best = best_baseline(result)
+    return result.get("comparisons", {}).get(best[0]) if best else None
+
+
+def _against(result: dict[str, Any], *, name_test: bool) -> str:
+    """Returns how a network compares with its best baseline, by the paired test that fits."""
+    best, compared = best_baseline(result), _compared(result)
+    if best is None and "interval" in result:
+        return "no baseline"
+    if best is None or compared is None:
+        return _missing(result)
+    said = [compared["test"]] if name_test else []
+    said += [] if compared["holm"] is None else [f"p {compared['holm']:.1g}"]
+    return f"**{compared['verdict']}** {best[0]}" + (f" ({', '.join(said)})" if said else "")
+
+
+def _missing(result: dict[str, Any]) -> str:
+    """Returns why a result has no interval or no comparison: variants are not packed."""
+    return NOT_AGAIN if _packed(result) else NOT_KEPT
+
+
+def is_packed(result: dict[str, Any]) -> bool:
+    """Returns whether a result is that of a packed model."""
+    return _packed(result) is not None
+
+
+def _packed(result: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns what the manifest says of the pack of a result; None if it is not packed."""
+    from zoo.manifest import manifest_entry
+    from zoo.registry import recipes
+
+    recipe = recipes().get(result["recipe"])
+    entry = manifest_entry(recipe) if recipe else None
+    measured = (result["score"], result["data"]["title"])
+    return entry if entry and (entry["score"], entry["data"]) == measured else None
+
+
+def mark(recipe: str) -> str:
+    return MARK if any(recipe.startswith(prefix) for prefix in SEEN) else ""
+
+
+def taught(result: dict[str, Any]) -> str:
+    return TAUGHT if "teaching" in result["data"] else ""
+
+
+def number(score: float, best: float, metric: str) -> str:
+    """Returns a fraction of 1 with four digits, nats with three, a scale to 100 with two.
+
+    `best` is the highest score on that scale. Scores below 0.001 have two significant digits.
+    """
+    if 0 < score < 1e-3:
+        return f"{score:.1e}"
+    return f"{score:.{3 if metric.startswith('nats') else 4 if best <= 1 else 2}f}"
