@@ -4,14 +4,18 @@ import ast
 import importlib.util
 import itertools
 import json
+import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 import zoo
+from zoo import plugins
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,22 +26,62 @@ def test_the_drawing_of_the_imports_is_up_to_date():
     assert done.returncode == 0, "run `python tools/draw_architecture.py`"
 
 
+def test_the_drawing_refuses_an_import_that_leads_upwards(tmp_path, monkeypatch):
+    tool = load(ROOT / "tools" / "draw_architecture.py")
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    for package in ("zoo", "zoo/data", "zoo/serving"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    module = tmp_path / "zoo" / "data" / "files.py"
+    module.write_text("import zoo.errors\n", encoding="utf-8")
+    errors = tmp_path / "zoo" / "errors.py"
+    errors.touch()
+    (tmp_path / "zoo" / "serving" / "load.py").write_text("import zoo.data.files\n", "utf-8")
+    assert tool.edges() == {("zoo.serving", "zoo.data"): 1}
+    errors.write_text("def late():\n    from zoo.serving import load\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"upwards: .*'zoo\.serving'"):
+        tool.edges()
+    errors.write_text("", encoding="utf-8")
+    (tmp_path / "zoo" / "other").mkdir()
+    (tmp_path / "zoo" / "other" / "__init__.py").write_text("import zoo.data.files\n", "utf-8")
+    with pytest.raises(ValueError, match="zoo/other/ has no box"):
+        tool.edges()
+
+
 def test_the_citation_has_the_version_of_the_package():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == zoo.__version__
 
 
 def test_each_task_of_the_pages_is_one_of_the_makefile():
-    tasks = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    pages = [ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob(".ci/*")]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    tasks = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    pages = [
+        *(
+            ROOT / name
+            for name in ("README.md", "CONTRIBUTING.md", ".ci/run", ".pre-commit-config.yaml")
+        ),
+        *(path for name in ("docs/**/*.md", ".github/**/*.yml") for path in ROOT.glob(name)),
+    ]
+    # In code alone: `make lint types`, a line of a block, a step of a workflow.
+    command = re.compile(
+        r"(?:`|^|&& |run: )make(?: --\S+)*((?: [a-z]+)+)(?=[ `\n]|$)", re.MULTILINE
+    )
     named = {
         task
         for page in pages
-        for line in re.findall(r"make ((?:[a-z]+ ?)+)", page.read_text(encoding="utf-8"))
+        for line in command.findall(page.read_text(encoding="utf-8"))
         for task in line.split()
     }
-    assert {"lint", "types", "docs", "bench", "matrix", "slow"} <= tasks
-    assert {"lint", "types", "docs", "bench"} <= named
+    assert named <= tasks, named - tasks
+    assert named >= {"test", "slow", "lint", "types", "docs", "linkcheck", "matrix", "bench"}
+
+
+def test_the_commands_of_the_tests_are_the_same_everywhere():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (options,) = re.findall(r"^test: .*\n\t\$\(PYTHON\) -m pytest (.*)$", makefile, re.MULTILINE)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f".venv/bin/pytest {options}\n```" in readme.partition("<!-- .ci/run runs")[2]
 
 
 def test_reports_of_bugs_ask_for_the_environment():
@@ -53,6 +97,10 @@ def test_the_workflow_runs_what_a_person_runs():
     assert any(step.get("run") == ".ci/run" for step in steps)
     pythons = workflow["jobs"]["matrix"]["strategy"]["matrix"]["python"]
     assert pythons == ["3.10", "3.11", "3.12", "3.13"]
+    (matrix,) = (step["run"] for step in workflow["jobs"]["matrix"]["steps"] if "make" in str(step))
+    values = re.sub(r"\$\{\{ matrix\.(\w+) \}\}", r"\1", matrix)
+    done = subprocess.run([*shlex.split(values), "-n"], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "tools/matrix python resolution\n"
 
 
 def load(path):
@@ -84,6 +132,16 @@ def test_no_install_is_advised_by_a_name_that_no_index_has():
     advice = re.compile(r"pip install (?:-\S+ )*['\"]?rnn[-_]zoo(?:\[|['\"\s]|$)", re.MULTILINE)
     assert advice.search("pip install 'rnn-zoo[serve]'")
     assert not [path for path in files if advice.search(path.read_text(encoding="utf-8"))]
+
+
+def test_each_public_name_is_in_the_reference():
+    page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"^\.\. auto\w+:: zoo\.(\w+)$", page, re.MULTILINE))
+    public = {*zoo.__all__, *plugins.registered(plugins.FUNCTIONS)} - {"__version__"}
+    assert "backtest" in public
+    assert public - described == set()
+    for path in re.findall(r"^\.\. auto\w+:: (zoo\.\S+)$", page, re.MULTILINE):
+        assert pkgutil.resolve_name(path).__doc__, f"{path} has no description"
 
 
 def message_templates():

@@ -19,7 +19,9 @@ ROWS = [
     ["benchmarks"],
     ["recipes/*.py"],
     ["classifying", "tagging", "translating", "writing", "music", "audio", "prices", "toys"],
-    ["zoo.cli", "zoo.inspection", "zoo.create, doctor", "corpora", "anatomy"],
+    ["zoo.cli", "corpora"],
+    ["zoo.server", "zoo.demo", "zoo.create, doctor"],
+    ["zoo.inspection", "anatomy"],
     ["zoo.training", "zoo.serving"],
     ["zoo.report", "zoo.decoding", "zoo.metrics", "zoo.layers", "zoo.text"],
     ["zoo.data"],
@@ -30,7 +32,11 @@ CORE = ROWS[-1][0]
 
 
 def part_of(module: str) -> str:
-    """Returns the box of a module."""
+    """Returns the box of a module.
+
+    Raises:
+      ValueError: a package of `zoo` has no box.
+    """
     first, *rest = module.split(".")
     boxes = {name for row in ROWS for name in row}
     if first == "benchmarks":
@@ -39,13 +45,20 @@ def part_of(module: str) -> str:
         return rest[0] if rest and rest[0] in boxes else "recipes/*.py"
     if rest and rest[0] in ("preprocessing", "diagnosis"):
         return "zoo.create, doctor"
-    return name if rest and (name := f"zoo.{rest[0]}") in boxes else CORE
+    if rest and (name := f"zoo.{rest[0]}") in boxes:
+        return name
+    if rest and (ROOT / "zoo" / rest[0]).is_dir():
+        raise ValueError(f"zoo/{rest[0]}/ has no box: add it to ROWS")
+    return CORE
 
 
 def edges() -> Counter[tuple[str, str]]:
     """Returns how many imports there are between two boxes, but for those of type checkers.
 
     Those of the lowest box are omitted: nearly every module has them.
+
+    Raises:
+      ValueError: an import leads upwards, such as one out of the lowest box.
     """
     files = {}
     for package in ("zoo", "recipes", "benchmarks"):
@@ -76,6 +89,9 @@ def edges() -> Counter[tuple[str, str]]:
             for other in others:
                 if other in files and part_of(other) not in (part_of(module), CORE):
                     counts[part_of(module), part_of(other)] += 1
+    height = {name: number for number, row in enumerate(ROWS) for name in row}
+    if upwards := [edge for edge in counts if height[edge[1]] < height[edge[0]]]:
+        raise ValueError(f"these imports lead upwards: {sorted(upwards)}")
     return counts
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import tensorflow as tf
 
+UNUSUAL = "unusual"  # the output that says whether a row is beyond a limit
+
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Novelty:
@@ -67,8 +69,6 @@ def marked(
 
     Args as of `is_unusual`.
     """
-    from zoo.serving.capabilities import UNUSUAL
-
     if any(each.output not in outputs for each in measures):
         return dict(outputs)
     return {**outputs, UNUSUAL: is_unusual(outputs, measures, limits)}

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from zoo.errors import ZooError, suggest
+from zoo.novelty import UNUSUAL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +96,6 @@ MARKS = {"valid": Tensor("bool", 1), "problem": Tensor("string", 1)}
 # Outputs of any signature that tell how far a row is from what the model was trained on. Each may
 # be there without the others; `unusual` says whether the row is farther than 99 % of the
 # validation rows are.
-UNUSUAL = "unusual"
 NOVELTY = {
     **{name: Tensor("float32", 1) for name in ("unknown_words", "novelty")},
     UNUSUAL: Tensor("bool", 1),
