@@ -216,7 +216,7 @@ def test_each_model_has_a_page_with_its_use_its_limits_and_its_network():
         assert text.count("## Intended use and limits") == 1, name
         assert "## What it is for" not in text, name
         assert all(sentence in text for sentence in uses.get(name, {}).get("use", [])), name
-        assert "Learnt from" in text, name
+        assert "It was trained on" in text, name
         assert "custom" not in text.partition("## Intended use")[2].partition("\n## ")[0], name
         assert f"figures/models/{name}.svg" in text
         assert (ROOT / f"docs/figures/models/{name}.svg").exists()

@@ -51,8 +51,8 @@ def test_other_classes_get_a_new_head_though_there_are_as_many(sample_run, tmp_p
     ("name", "settings", "message"),
     [
         ("imdb-gru", {}, "None of its layers fits 'imdb-gru'"),
-        ("shakespeare-gru", {}, "reads its input otherwise"),
-        ("conll-bilstm", {}, "reads its input otherwise"),
+        ("shakespeare-gru", {}, "has another input format"),
+        ("conll-bilstm", {}, "has another input format"),
     ],
 )
 def test_a_base_of_which_nothing_fits_is_refused(sample_run, tmp_path, name, settings, message):

@@ -43,7 +43,9 @@ def plan(recipe: Recipe, config: Config, data: DataLike) -> str:
     if isinstance(origin, Custom):
         named = f"data {origin.name}"
         if isinstance(origin, CustomFile | CustomFolder):
-            named = f"{origin.name} ({megabytes(_bytes(origin.path))})"
+            size = _bytes(origin.path)
+            shown = megabytes(size) if size >= 50_000 else "less than 0.1 MB"
+            named = f"{origin.name} ({shown})"
         return f"{begin} on {named}. {ESTIMATE}"
     if origin == Named("sample"):
         return f"{begin} on a built-in sample of a few rows."

@@ -95,7 +95,7 @@ def test_evaluate_wrong_usage(cli, own_run):
     for data in ([], ["--data", "sample"]):
         arguments = ["evaluate", own_run, *data, "--column", "text=review"]
         assert "for custom data only" in cli(*arguments, code=2).err
-    assert "no pretrained model" in cli("evaluate", "none", code=2).err
+    assert "not a pretrained model" in cli("evaluate", "none", code=2).err
 
 
 def test_export(process, cli, own_run, tmp_path):

@@ -313,4 +313,4 @@ def test_workers_that_have_to_fetch_data_keep_the_network(monkeypatch):
     assert "run `zoo data fetch imdb` first" in launcher.isolate(["train", "imdb-gru"])
     assert "without authentication" in launcher.isolate(["train", "imdb-gru", "--data", "wheel"])
     vectors = ["train", "imdb-gru", "--data", "sample", "--set", "vectors=glove-50"]
-    assert "may fetch weights" in launcher.isolate(vectors)
+    assert "may download weights" in launcher.isolate(vectors)

@@ -31,8 +31,8 @@ def test_usage():
     for arguments, text in [
         (["--replicas", "2"], "--replicas needs --ray"),
         (["--ray", "--grpc-port", "0"], "HTTP only"),
-        (["--ray", "--replicas", "3-1"], "no number of replicas"),
-        (["--ray", "--replicas", "x"], "no number of replicas"),
+        (["--ray", "--replicas", "3-1"], "not a number of replicas"),
+        (["--ray", "--replicas", "x"], "not a number of replicas"),
     ]:
         done = CliRunner().invoke(serve, ["half", *arguments])
         assert done.exit_code == 2

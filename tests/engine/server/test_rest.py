@@ -140,7 +140,7 @@ REFUSED = {
         {"signature_name": "pair", "inputs": {"number": [[2**40]], "text": [["a"]]}},
         "out of the range of int32",
     ),
-    "no base64": ({"signature_name": "classes", "instances": [{"b64": "*"}]}, "no base64"),
+    "no base64": ({"signature_name": "classes", "instances": [{"b64": "*"}]}, "is not base64"),
     "half of a pair": (b'{"signature_name": "classes", "instances": ["\\ud800"]}', "surrogate"),
     "rows that differ": (
         {"signature_name": "pair", "inputs": {"number": [[1], [2]], "text": [["a"]]}},

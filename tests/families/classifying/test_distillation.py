@@ -124,7 +124,7 @@ def test_a_student_is_a_run_whose_card_names_its_teachers(student):
     assert about["teachers"].keys() == {"linear"}
     card = (student.path / "card.md").read_text()
     assert "Taught by `linear`" in card
-    assert "6 rows without a label" in card
+    assert "For 6 unlabelled rows, it is the teachers' probabilities." in card
     assert not (student.path / "checkpoint").exists()  # nothing is left of the lesson
     words = json.loads((student.path / "assets.json").read_text())["vocabulary"]
     assert {"and", "again"} <= set(words)  # of the rows without a label
@@ -217,7 +217,7 @@ def test_a_lesson_is_that_of_its_rows_and_its_damage_is_noticed(tmp_path):
             {"teachers": ["linear"], "unlabelled": "no.csv"},
             "no unlabelled rows: .*, or 'tfds'",
         ),
-        ("imdb-lstm", {"teachers": ["linear"], "unlabelled": "wheel"}, "without a label"),
+        ("imdb-lstm", {"teachers": ["linear"], "unlabelled": "wheel"}, "no unlabelled rows"),
         ("news-gru", {"teachers": ["imdb-lstm"]}, "knows negative, positive"),
     ],
 )

@@ -58,7 +58,7 @@ def test_its_card_names_the_members_and_no_score_is_said_to_be_its_own(members, 
 
 
 def test_members_have_the_same_classes(sample_run, own_run, tmp_path):
-    with pytest.raises(UsageError, match="have the same classes"):
+    with pytest.raises(UsageError, match="need the same classes"):
         zoo.export(sample_run, tmp_path, ensemble=[own_run])
     with pytest.raises(UsageError, match="cannot be in an ensemble"):
         zoo.export("adding-lstm", tmp_path, ensemble=["adding-gru"])
@@ -70,5 +70,5 @@ def test_members_have_the_same_classes(sample_run, own_run, tmp_path):
 def test_on_the_command_line(cli, members):
     assert cli("export", *members, "out", "--ensemble", "--warmup", "0").out == "out/1\n"
     error = cli("export", *members, "out", code=2).err
-    assert "with --ensemble only" in error
+    assert "only be exported with --ensemble" in error
     assert "two or more models" in cli("export", members[0], "out", "--ensemble", code=2).err
