@@ -179,7 +179,8 @@ def seeds_of(name: str) -> str:
         return ""
     metric, mean = result["metric"], result["seeds"]["mean"]
     score = f"{metric_name(metric)} {number(mean, mean, metric)}{spread(result, mean)}"
-    return f"Mean test score: {score}. The scores below are those of the packed model, seed {result['seed']}.\n\n"
+    below = f"The scores below are those of the packed model, seed {result['seed']}."
+    return f"Mean test score: {score}. {below}\n\n"
 
 
 def size_of(size: int) -> str:
