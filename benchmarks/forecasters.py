@@ -38,7 +38,7 @@ def forecasters(
       models: runs or packed models of the recipes `stocks-…`, several of a recipe if they differ in
         their seeds.
       output: JSON file to write.
-      reference: the recipe that others are compared with. It is named before the test is read.
+      reference: the recipe that others are compared with, fixed by its name, not by its score.
       windows: the simple methods are fitted again at the start of each.
       log: called with each line of progress.
 

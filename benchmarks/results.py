@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from benchmarks.score_tables import (
     PUBLISHED,
     SEEN,
     TAUGHT,
+    changes,
     is_packed,
     mark,
     metric_name,
@@ -25,7 +25,6 @@ from benchmarks.score_tables import (
     score_tables,
 )
 from zoo import files
-from zoo.config import renamed
 from zoo.errors import UsageError, ZooError, suggest
 
 PAGES = ("README.md", "docs/results.md", "docs/models/index.md")  # that have tables
@@ -311,7 +310,8 @@ def _training_line(scores: Sequence[dict[str, Any]]) -> list[str]:
         f"\nTraining: time in training steps on one of these machines{gpu}. Training of teachers "
         "and of language models is not included. MB: size of the packed model. ms: one short "
         "request to the packed model on one core. –: not packed, or not measured. Date: when the "
-        "result was written."
+        "result was written. ±: mean over seeds and standard deviation; the rest of the row is of "
+        "one seed, except a test that names several."
     ]
 
 
@@ -390,12 +390,8 @@ def _overlaps_line(result: dict[str, Any]) -> str:
 
 def _changed(result: dict[str, Any]) -> str:
     """Returns " with KEY=VALUE, …" for the settings that are not the recipe's, or ""."""
-    from zoo.registry import get_recipe
-
-    config = get_recipe(result["recipe"]).config
-    defaults = dataclasses.asdict(config)
-    settings = renamed(result["config"], config.ALIASES)
-    other = [f"{key}={value}" for key, value in settings.items() if defaults[key] != value]
+    found = changes(result["recipe"], result["config"])
+    other = [f"{key}={value}" for key, value in found.items()]
     return f" with {', '.join(other)}" if other else ""
 
 
@@ -597,14 +593,15 @@ def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
         first, last, days = best["days"]
         lines += [
             f"\nA day ahead, on {days} days of {len(best['series'])} series, {first} to {last} "
-            f"({title}); p against `{best['recipe']}`, of Diebold and Mariano's test:\n",
+            f"({title}); p against `{best['recipe']}`, of Diebold and Mariano's test, corrected by "
+            f"Holm's method for the {len(best['tests'])} methods of a measure:\n",
             "| method | QLIKE | p | CRPS, % | p | mean absolute error, % | p "
             "| in bands of 50, 80, 95 % |",
             "|---|---:|---:|---:|---:|---:|---:|---|",
             *(_backtest_row(f"`{each['recipe']}`", each["scores"]["network"]) for each in group),
             *(
-                _backtest_row(name, best["scores"][name], tests)
-                for name, tests in best["tests"].items()
+                _backtest_row(name, best["scores"][name], p_values)
+                for name, p_values in _holm(best["tests"]).items()
             ),
         ]
         if best["horizon"] >= RSE_AT[-1]:
@@ -640,7 +637,7 @@ def _forecasters_tables(result: dict[str, Any]) -> list[str]:
     lines = [
         f"\nA day ahead, on {days} days of {len(result['series'])} series, {first} to {last} "
         f"({result['data']['title']}). Networks: the mean of their seeds ± the standard deviation. "
-        f"`{result['reference']}` was named as the reference before the test was read:\n",
+        f"`{result['reference']}`, the reference, was fixed by name, not by its score:\n",
         "| method | seeds | QLIKE | 95 % interval (days, Newey & West) | CRPS, % "
         "| 95 % interval (days, Newey & West) | mean absolute error, % | direction, % "
         "| in bands of 50, 80, 95 % |",
@@ -707,12 +704,29 @@ def _beaten_line(name: str, tests: dict[str, Any], methods: Iterable[str]) -> st
     return line + (f"; it does not beat {', '.join(rest)}." if rest else ".")
 
 
-def _backtest_row(name: str, scores: Sequence[dict], tests: dict[str, Any] | None = None) -> str:
+BACKTESTED = ("qlike", "crps", "mae")
+
+
+def _holm(tests: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Returns the p value of each method and measure a day ahead, corrected for the methods."""
+    from zoo.metrics.intervals import holm
+
+    found: dict[str, dict[str, float | None]] = {name: {} for name in tests}
+    for measure in BACKTESTED:
+        corrected = holm([each[measure][0]["p"] for each in tests.values()])
+        for name, p in zip(tests, corrected, strict=True):
+            found[name][measure] = p
+    return found
+
+
+def _backtest_row(
+    name: str, scores: Sequence[dict], p_values: Mapping[str, float | None] | None = None
+) -> str:
     ahead, cells = scores[0], []
-    for measure in ("qlike", "crps", "mae"):
+    for measure in BACKTESTED:
         value = f"{ahead[measure]:.4f}"
-        p = tests[measure][0]["p"] if tests else None
-        cells += [value if tests else f"**{value}**", "" if p is None else f"{p:.1g}"]
+        p = p_values[measure] if p_values else None
+        cells += [value if p_values else f"**{value}**", "" if p is None else f"{p:.1g}"]
     return f"| {name} | {' | '.join(cells)} | {_coverage(ahead)} |"
 
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.config import renamed
 from zoo.errors import ZooError
 
-# The best comparable score of a recurrent network that is known, by data and metric: the same data,
-# test split and metric, and the same kinds of data besides.
+# The best comparable score of a recurrent network that is known, with its protocol, by data and
+# metric: the same data, test split and metric, and the same kinds of data besides.
 PUBLISHED = {
     (
         "imdb (official split)",
         "accuracy",
-    ): "0.941 (Miyato et al. 2017, also from unlabelled reviews)",
+    ): "0.941 (Miyato et al. 2017: one bidirectional LSTM, virtual adversarial training, official "
+    "test split, also unlabelled reviews of the same dataset)",
     (
         "CoNLL-2003 English (official split)",
         "f1",
-    ): "0.912 (Ma & Hovy 2016, BiLSTM-CRF, with word vectors)",
+    ): "0.912 (Ma & Hovy 2016: one BiLSTM-CNN-CRF, official test split, with word vectors, GloVe "
+    "of 100 dimensions)",
     (
-        "Multi30k en→fr (test 2016 Flickr)",
-        "bleu",
-    ): "52.5 (Caglayan et al. 2017, text only, one network)",
-    ("Penn Treebank (Mikolov's split)", "perplexity"): "57.3 (Merity et al. 2018, AWD-LSTM)",
+        "Penn Treebank (Mikolov's split)",
+        "perplexity",
+    ): "57.3 (Merity et al. 2018: one AWD-LSTM of three layers, official test split, no cache)",
 }
 WITH_VECTORS = "with word vectors"  # such a score is compared with networks that have them
 
@@ -51,8 +54,10 @@ SEEN = {
     "imdb-": "the vocabulary and the length of texts of `imdb-…`",
     "news-": "the batch size of `news-…`",
     "conll-": "the depth of the taggers",
-    "digits-ctc": "the number of epochs of `digits-ctc`",
+    "digits-ctc": "an earlier number of epochs of `digits-ctc`, 24 (its 48 were chosen on the "
+    "validation split)",
     "digits-gru": "how `digits-gru` treats unknown voices, by the speakers held out",
+    "stocks-": "which variants of `stocks-…` are packed (variants were compared on the test split)",
 }
 MARK = "†"  # beside their scores
 TAUGHT = "‡"  # beside networks that learned from teachers
@@ -72,8 +77,9 @@ def score_tables(scores: Sequence[dict[str, Any]], directory: str | Path) -> lis
       directory: of the results; `requests.json` in it has the times of requests.
     """
     times = _times(directory)
+    runs = seed_runs(directory)
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for result in scores:
+    for result in (across_seeds(score, runs) for score in scores):
         key = (result["task"], result["data"]["title"], result["metric"])
         groups.setdefault(key, []).append(result)
     lines = []
@@ -90,7 +96,7 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
     group.sort(key=lambda row: "comparisons" in row)
     baselines = {name: score for row in group for name, score in row["baseline"].items()}
     ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
-    group.sort(key=lambda row: first * row["score"])
+    group.sort(key=lambda row: first * shown_score(row))
     # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
     best = max([*(row["score"] for row in group), *baselines.values()])
     # Where some networks of the data have word vectors, each says whether it has.
@@ -113,8 +119,9 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
         shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
         cells = [
             f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}",
-            f"**{number(result['score'], best, metric)}**{mark(result['recipe'])}",
-            shown,
+            f"**{number(shown_score(result), best, metric)}**{mark(result['recipe'])}"
+            f"{spread(result, best)}",
+            shown + seed_of(result),
             _against(result, name_test=not test),
             f"{metrics['parameters']:,}",
             f"{metrics['best_epoch']} of {metrics['epochs']}",
@@ -162,7 +169,11 @@ def render_models(directory: str | Path = "results", *, best: bool = False) -> s
             f"{directory} holds no results of {', '.join(missing)}. `python -m benchmarks collect "
             "NAME` writes them."
         )
-    results = {name: files.read_json(Path(directory) / f"{name}.json") for name in sizes}
+    runs = seed_runs(directory)
+    results = {
+        name: across_seeds(files.read_json(Path(directory) / f"{name}.json"), runs)
+        for name in sizes
+    }
     times = _times(directory)
     shown = _best_of(results) if best else [*results]
     lines = [
@@ -178,9 +189,13 @@ def render_models(directory: str | Path = "results", *, best: bool = False) -> s
         cells = [
             f"`{name}`{taught(result)}",
             f"{_use(name)} ({_inside(result['data']['title'])})",
-            f"{metric_name(metric)} {arrow(result)} {number(result['score'], scale, metric)}"
-            f"{mark(name)}",
-            *([] if best else [span(interval_of(result), scale, metric, kind=False)]),
+            f"{metric_name(metric)} {arrow(result)} {number(shown_score(result), scale, metric)}"
+            f"{mark(name)}{spread(result, scale)}",
+            *(
+                []
+                if best
+                else [span(interval_of(result), scale, metric, kind=False) + seed_of(result)]
+            ),
             published(result) or "–",
             _beside(result, scale),
             f"{result['metrics']['parameters']:,}",
@@ -199,9 +214,95 @@ def _best_of(results: dict[str, dict[str, Any]]) -> list[str]:
             continue
         key = (result["data"]["title"], result["metric"])
         sign = 1 if better(result) == "higher" else -1
-        if key not in chosen or sign * result["score"] > sign * results[chosen[key]]["score"]:
+        score = sign * shown_score(result)
+        if key not in chosen or score > sign * shown_score(results[chosen[key]]):
             chosen[key] = name
     return [*dict.fromkeys([*chosen.values(), *(name for name in ALSO if name in results)])]
+
+
+def seed_runs(directory: str | Path) -> list[dict[str, Any]]:
+    """Returns the results in a directory that are over several seeds."""
+    every = (files.read_json(path) for path in sorted(Path(directory).glob("*.json")))
+    return [result for result in every if result.get("kind") in ("seeds", "forecasters")]
+
+
+def across_seeds(result: dict[str, Any], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns a score with `seeds` where the same training was measured with several seeds.
+
+    Args:
+      result: of the kind `score`, of one seed.
+      runs: results of the kinds `seeds` and `forecasters`.
+
+    Returns:
+      `result`, or a copy with `seeds`: `mean`, `deviation` and `count`. Its `comparisons` are those
+      of the forecasters, which test the mean loss of the seeds. Others have the `seed` of `result`.
+    """
+    run = next((run for run in runs if _same_training(result, run)), None)
+    if run is None:
+        return result
+    if run["kind"] == "seeds":
+        seeds = {"mean": run["mean"], "deviation": run["deviation"], "count": len(run["scores"])}
+        tests = {
+            name: {**test, "seed": result["seed"]}
+            for name, test in result.get("comparisons", {}).items()
+        }
+        return {**result, "seeds": seeds} | ({"comparisons": tests} if tests else {})
+    recipe, metric = result["recipe"], result["metric"]
+    row, count = run["networks"][recipe][0], len(run["seeds"][recipe])  # a day ahead, as the score
+    seeds = {"mean": row[metric], "deviation": row[f"{metric}_deviation"], "count": count}
+    test = f"Diebold & Mariano, mean loss of {count} seeds"
+    tests = {name: {**days[0], "test": test} for name, days in run["tests"][metric][recipe].items()}
+    return {**result, "seeds": seeds, "comparisons": tests}
+
+
+def _same_training(result: dict[str, Any], run: dict[str, Any]) -> bool:
+    """Returns whether a file of several seeds has runs of the recipe, settings and data of a score.
+
+    The settings of a file of forecasters are those of its first network.
+    """
+    recipe = result["recipe"]
+    if run["kind"] == "seeds":
+        first, same = run["recipe"], run["recipe"] == recipe and run["metric"] == result["metric"]
+        same = same and run["scores"].get(str(result["seed"])) == result["score"]
+    else:
+        seeds = run["seeds"].get(recipe, [])
+        first, same = next(iter(run["networks"])), result["seed"] in seeds and len(seeds) > 1
+        same = same and f"{result['metric']}_deviation" in run["networks"][recipe][0]
+    return (
+        same
+        and run["data"]["title"] == result["data"]["title"]
+        and changes(first, run["config"]) == changes(recipe, result["config"])
+    )
+
+
+def changes(recipe: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings that are not the recipe's defaults, by their names of today."""
+    from zoo.registry import recipes
+
+    if recipe not in recipes():
+        return config
+    known = recipes()[recipe].config
+    defaults = dataclasses.asdict(known)
+    settings = renamed(config, known.ALIASES)
+    return {key: value for key, value in settings.items() if defaults[key] != value}
+
+
+def shown_score(result: dict[str, Any]) -> float:
+    """Returns the mean over seeds where there are several, else the score."""
+    return result["seeds"]["mean"] if "seeds" in result else result["score"]
+
+
+def spread(result: dict[str, Any], best: float) -> str:
+    """Returns the standard deviation over seeds, and their number; "" for one seed."""
+    if "seeds" not in result:
+        return ""
+    deviation = number(result["seeds"]["deviation"], best, result["metric"])
+    return f" ± {deviation} ({result['seeds']['count']} seeds)"
+
+
+def seed_of(result: dict[str, Any]) -> str:
+    """Returns which seed an interval is of, where the score is the mean of several."""
+    return f", seed {result['seed']}" if "seeds" in result and interval_of(result) else ""
 
 
 def _use(name: str) -> str:
@@ -321,7 +422,7 @@ def interval_of(result: dict[str, Any]) -> dict[str, Any] | None:
         from zoo.metrics import wilson_interval
 
         low, high = wilson_interval(result["score"], result["metrics"]["test"]["rows"])
-        return {"low": low, "high": high, "kind": "Wilson, rows"}
+        return _shared({"low": low, "high": high, "kind": "Wilson, rows"}, result)
     speakers = result["metrics"]["test"].get("per_speaker")
     if result["metric"] == "word_error_rate" and "interval" not in result and speakers:
         from zoo.metrics.intervals import interval, ratios
@@ -330,7 +431,20 @@ def interval_of(result: dict[str, Any]) -> dict[str, Any] | None:
         errors = [row["word_error_rate"] * row["words"] for row in speakers.values()]
         low, high, kind = interval(ratios("speakers", errors, words))
         return {"low": low, "high": high, "kind": kind}
-    return result.get("interval")
+    return _shared(result["interval"], result) if result.get("interval") else None
+
+
+def _shared(interval: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Returns an interval that says where its rows are not independent: a few speakers' rows.
+
+    A bootstrap over speakers would be narrower than Wilson's interval where most of them have no
+    error.
+    """
+    speakers = result["metrics"]["test"].get("per_speaker")
+    if not speakers or not interval["kind"].startswith("Wilson"):
+        return interval
+    kind = f"{interval['kind']}; these are of {len(speakers)} speakers, not independent"
+    return {**interval, "kind": kind}
 
 
 def _baseline_intervals(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -339,7 +453,9 @@ def _baseline_intervals(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
             name: interval_of({**result, "score": score}) or {}
             for name, score in result["baseline"].items()
         }
-    return result.get("baseline_intervals", {})
+    return {
+        name: _shared(each, result) for name, each in result.get("baseline_intervals", {}).items()
+    }
 
 
 def span(
@@ -371,6 +487,7 @@ def _against(result: dict[str, Any], *, name_test: bool) -> str:
         return _missing(result)
     said = [compared["test"]] if name_test else []
     said += [] if compared["holm"] is None else [f"p {compared['holm']:.1g}"]
+    said += [f"seed {compared['seed']}"] if "seed" in compared else []
     return f"**{compared['verdict']}** {best[0]}" + (f" ({', '.join(said)})" if said else "")
 
 

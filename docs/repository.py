@@ -148,7 +148,7 @@ import zoo
 model = zoo.load("{name}")
 {call}```
 
-{about}Size of the packed model: {size_of(entry["bytes"])}.
+{about}{seeds_of(name)}Size of the packed model: {size_of(entry["bytes"])}.
 Licence of its training data: {entry["licence"]}.
 The recipe is [recipes/{page}](../../recipes/{page}).
 
@@ -166,6 +166,21 @@ The lesson explains [topologies](../lesson/03-topologies.md) and [cells](../less
 
 {prose(explanation)}
 """
+
+
+def seeds_of(name: str) -> str:
+    """Returns a paragraph on the score over several seeds; "" where the model has one."""
+    from benchmarks.score_tables import across_seeds, metric_name, number, seed_runs, spread
+
+    results = ROOT / "results"
+    result = json.loads((results / f"{name}.json").read_text("utf-8"))
+    result = across_seeds(result, seed_runs(results))
+    if "seeds" not in result:
+        return ""
+    metric, mean = result["metric"], result["seeds"]["mean"]
+    score = f"{metric_name(metric)} {number(mean, mean, metric)}{spread(result, mean)}"
+    below = f"The scores below are those of the packed model, seed {result['seed']}."
+    return f"Mean test score: {score}. {below}\n\n"
 
 
 def size_of(size: int) -> str:

@@ -19,8 +19,8 @@ split and counts how often it is so, beside the test tunes themselves and an n-g
 On the test split (results/), nats a token, and shares among 200 tunes:
 
                    nats   bars full   in key   metre fits   type follows   bars said again
-    folk-gru       1.25     0.98       1.00       0.99          0.69            0.01
-    10-gram        1.78     0.28       0.99       0.96          0.29            0.01
+    folk-gru       1.25     0.97       1.00       0.99          0.69            0.01
+    10-gram        1.77     0.28       0.99       0.96          0.29            0.01
     test tunes              0.99       0.99       0.97          0.73            0.29
 
 The network counts beats, and forgets what it has said: people say a bar again.

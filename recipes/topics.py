@@ -10,12 +10,12 @@ with v the pooled states. Two classes or twenty make no other difference; what d
 scoring: besides accuracy, macro-F1 weighs each topic alike, however rare, and the confusion
 matrix (confusion.png in the run folder) shows which topics are taken for one another.
 
-A topic is told by single words wherever they stand ("goal", "shares"), more than an opinion is.
-So the order of words, which a recurrent network reads and a bag of words does not, gains little:
-trained on all 120,000 rows of AG News, n-gram TF-IDF with a linear classifier scores 92.4 % (X.
-Zhang, J. Zhao, Y. LeCun 2015). The baselines beside each run say the same.
+Single words ("goal", "shares") often tell a topic, wherever they stand, and linear models of words
+and word pairs are strong here: trained on all 120,000 rows of AG News, n-gram TF-IDF with a linear
+classifier scores 92.4 % on the official test split (X. Zhang, J. Zhao, Y. LeCun 2015). On the part
+below, the better of the two linear models that are beside each run has 91.1 %.
 
-Accuracy in % (results/; each a few minutes on 2 cores, the last a quarter of an hour):
+Accuracy in % (results/; 4, 21 and 17 minutes on 2 cores):
 
     AG News, official test split, trained on a 20,000-row part of it (--data ag-part):
         news-gru 89.8   news-bilstm 90.0

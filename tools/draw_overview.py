@@ -18,6 +18,9 @@ TEXTS = ("What a wonderful film!", "The plot is dull and far too long.")
 
 WIDTH, HEIGHT, CARD, GAP = 980, 300, 310, 15
 INK, GREY, LINE = "#1f2328", "#59636e", "#d1d9e0"
+TRAIN_ONLY = (
+    "train split only"  # in the title of the second source, without the official test split
+)
 BLUE, ORANGE = "#0969da", "#bc4c00"
 
 
@@ -96,7 +99,7 @@ def answers(left: float, run: Path, name: str) -> list[str]:
     return parts
 
 
-def scores(left: float, name: str, metrics: dict) -> list[str]:
+def scores(left: float, name: str, metrics: dict, title: str) -> list[str]:
     """Returns a card with the score of the network and of its baselines."""
     metric = metrics["metric"]
     parts = card(left, "Compare", f"zoo evaluate runs/{name}")
@@ -110,8 +113,10 @@ def scores(left: float, name: str, metrics: dict) -> list[str]:
                           font_weight=weight))  # fmt: skip
         parts.append(bar(left + 16, y + 7, (CARD - 32) * score, BLUE if network else "#8c959f"))
     rows = metrics["test"]["rows"]
-    note = f"{metric} on {rows:,} test reviews (grey: baseline)"
-    parts.append(text(left + 16, HEIGHT - 20, note, size=12, color=GREY))
+    where = "drawn from the training reviews (second source)" if TRAIN_ONLY in title else title
+    notes = (f"{metric} on {rows:,} test reviews (grey: baseline),", where)
+    for line, note in enumerate(notes):
+        parts.append(text(left + 16, HEIGHT - 36 + 17 * line, note, size=12, color=GREY))
     return parts
 
 
@@ -120,11 +125,12 @@ def draw(run: Path) -> str:
     with open(run / "history.csv", encoding="utf-8", newline="") as file:
         history = list(csv.DictReader(file))
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    title = json.loads((run / "data.json").read_text(encoding="utf-8"))["title"]
     name = json.loads((run / "config.json").read_text(encoding="utf-8"))["recipe"]
     parts = [
         *training(0.5, name, history),
         *answers(CARD + GAP + 0.5, run, name),
-        *scores(2 * (CARD + GAP) + 0.5, name, metrics),
+        *scores(2 * (CARD + GAP) + 0.5, name, metrics, title),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH - 19} {HEIGHT}" '

@@ -274,6 +274,77 @@ def test_forecasters_have_seeds_intervals_and_a_test_of_each_pair(measured):
     assert lines[-1] == ("`a` beats HAR on both proxies of the variance; it does not beat linear.")
 
 
+def over_seeds(**changed):
+    """Returns a file of three seeds of the recipe "a", whose seed 7 has 0.8."""
+    return {
+        "kind": "seeds", "recipe": "a", "metric": "accuracy", "mean": 0.79, "deviation": 0.0173,
+        "scores": {"7": 0.8, "8": 0.77, "9": 0.8}, "data": {"title": "films"},
+        "config": {"units": 8}, **changed,
+    }  # fmt: skip
+
+
+def test_the_score_of_several_seeds_is_their_mean():
+    row = score("a", 0.8)
+    row["comparisons"] = {"linear": {"verdict": "beats", "test": "McNemar", "holm": 0.02}}
+    found = score_tables.across_seeds(row, [over_seeds()])
+    assert found["score"] == 0.8  # by which the pack is known
+    (line,) = (line for line in score_tables._tables_of([found], {}) if line.startswith("| `a`"))
+    assert line.startswith(
+        "| `a` | **0.7900** ± 0.0173 (3 seeds) | 0.7580–0.8363, seed 7 "
+        "| **beats** linear (p 0.02, seed 7) |"
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"recipe": "b"},
+        {"metric": "f1"},
+        {"data": {"title": "news"}},
+        {"config": {"units": 16}},
+        {"scores": {"8": 0.77, "9": 0.8}},
+        {"scores": {"7": 0.81, "8": 0.77}},
+    ],
+)
+def test_seeds_of_another_training_change_no_score(changed):
+    row = score("a", 0.8)
+    assert score_tables.across_seeds(row, [over_seeds(**changed)]) == row
+
+
+def forecast(verdict="ties", seeds=(7, 8, 9)):
+    """Returns a file of forecasters; on the second day ahead, another verdict."""
+    days = [{"verdict": each, "holm": 0.24, "p": 0.02} for each in (verdict, "beats")]
+    ahead = [{"qlike": 0.513, "qlike_deviation": 0.0017}, {"qlike": 0.4, "qlike_deviation": 0.1}]
+    return {
+        "kind": "forecasters", "data": {"title": "films"}, "config": {"units": 8},
+        "seeds": {"a": [*seeds]}, "networks": {"a": ahead}, "methods": {"linear": ahead},
+        "tests": {"qlike": {"a": {"linear": days}}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("verdict", ["ties", "below"])
+def test_the_verdict_on_a_forecaster_is_of_all_seeds_and_the_day_of_the_score(verdict):
+    row = {**score("a", 0.515), "metric": "qlike", "better": "lower", "baseline": {"linear": 0.502}}
+    row["comparisons"] = {
+        "linear": {"verdict": "below", "test": "paired bootstrap", "holm": 0.01, "p": 0.01}
+    }
+    found = score_tables.across_seeds(row, [forecast(verdict)])
+    lines = score_tables._tables_of([found], {})
+    assert "against the best baseline (Diebold & Mariano, mean loss of 3 seeds)" in lines[0]
+    assert lines[2].startswith("| `a` | **0.5130** ± 0.0017 (3 seeds) |")
+    assert f"| **{verdict}** linear (p 0.2) |" in lines[2]
+    assert score_tables.across_seeds(row, [forecast(seeds=(8, 9))]) == row
+
+
+def test_rows_of_a_few_speakers_are_not_called_independent():
+    row = score("a", 0.8)
+    row["metrics"]["test"]["per_speaker"] = {"x": {"accuracy": 0.7}, "y": {"accuracy": 0.9}}
+    lines = score_tables._tables_of([row], {})
+    head = "95 % interval (Wilson, rows; these are of 2 speakers, not independent)"
+    assert head in lines[0]
+    assert head in lines[4]
+
+
 def test_the_speed_of_decoding_has_a_line(measured):
     speeds = {"loop": 0.5, "single": 20.0, "greedy": 1000.4, "beam": 250.0}
     result = {
@@ -536,6 +607,7 @@ def test_few_rows_are_a_table_with_the_number_of_draws(measured):
 def test_backtests_are_a_table_with_their_doubts(measured):
     bands = {"coverage_50": 0.501, "coverage_80": 0.796, "coverage_95": 0.947}
     one = {"qlike": 0.5, "crps": 0.64, "mae": 0.87, "rse": 0.02, **bands}
+    simple = {**one, "qlike": 0.6, "rse": 0.03}
     test = {"qlike": [{"p": 0.0004}], "crps": [{"p": 0.03}], "mae": [{"p": None}]}
     row = {
         "kind": "backtest",
@@ -544,8 +616,8 @@ def test_backtests_are_a_table_with_their_doubts(measured):
         "series": ["X", "Y"],
         "days": ["2015-01-02", "2017-12-29", 755],
         "horizon": 24,
-        "scores": {"network": [one] * 24, "HAR": [{**one, "qlike": 0.6, "rse": 0.03}] * 24},
-        "tests": {"HAR": test},
+        "scores": {"network": [one] * 24, "HAR": [simple] * 24, "AR": [simple] * 24},
+        "tests": {"HAR": test, "AR": {**test, "qlike": [{"p": 0.3}], "crps": [{"p": 0.9}]}},
     }
     better = {**row, "recipe": "b", "scores": {**row["scores"], "network": [{**one, "qlike": 0.4}]}}
     (measured / "one.json").write_text(json.dumps(row))
@@ -553,15 +625,17 @@ def test_backtests_are_a_table_with_their_doubts(measured):
     lines = results.render_table(measured).splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("A day ahead"))
     assert "755 days of 2 series, 2015-01-02 to 2017-12-29 (stocks); p against `b`" in lines[start]
-    assert lines[start + 4 : start + 7] == [
+    assert "corrected by Holm's method for the 2 methods" in lines[start]
+    assert lines[start + 4 : start + 8] == [
         "| `b` | **0.4000** |  | **0.6400** |  | **0.8700** |  | 50.1, 79.6, 94.7 |",
         "| `a` | **0.5000** |  | **0.6400** |  | **0.8700** |  | 50.1, 79.6, 94.7 |",
-        "| HAR | 0.6000 | 0.0004 | 0.6400 | 0.03 | 0.8700 |  | 50.1, 79.6, 94.7 |",
+        "| HAR | 0.6000 | 0.0008 | 0.6400 | 0.06 | 0.8700 |  | 50.1, 79.6, 94.7 |",
+        "| AR | 0.6000 | 0.3 | 0.6400 | 0.9 | 0.8700 |  | 50.1, 79.6, 94.7 |",
     ]
     (measured / "two.json").unlink()
     assert results.render_table(measured).splitlines()[-1] == (
         "Root relative squared error 3, 6, 12, 24 days ahead: `a` 0.0200, 0.0200, 0.0200, 0.0200; "
-        "HAR 0.0300, 0.0300, 0.0300, 0.0300."
+        "HAR 0.0300, 0.0300, 0.0300, 0.0300; AR 0.0300, 0.0300, 0.0300, 0.0300."
     )
 
 
