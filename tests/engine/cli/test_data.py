@@ -119,7 +119,7 @@ def test_check_the_cache(tmp_path, letters):
         run("check", "letters")
     cached.unlink()
     letters.unlink()
-    with pytest.raises(ZooError, match="`zoo data fetch letters` fetches it"):
+    with pytest.raises(ZooError, match="Run `zoo data fetch letters`"):
         run("check", "letters")
 
 
