@@ -5,6 +5,7 @@ seconds. So a process trains several recipes, and workers of pytest-xdist share 
 test must not change a folder that it shares; it copies it.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -223,6 +224,7 @@ def keep_predictors(patch, shared):
 
     load, serve, known, functions = predictor.load, predictor.Predictor.served, {}, {}
 
+    @functools.wraps(load)
     def load_once(model, *, trust=False):
         path = Path(model) if isinstance(model, (str, os.PathLike)) else None
         if path is None or shared not in path.parents or ".part" in str(path):
@@ -232,6 +234,7 @@ def keep_predictors(patch, shared):
             known[key] = load(model, trust=trust)
         return known[key]
 
+    @functools.wraps(serve)
     def serve_once(self):
         if not any(self is each for each in known.values()):
             return serve(self)
