@@ -245,7 +245,7 @@ def test_the_best_epoch_is_kept_where_lower_is_better_under_any_name(tmp_path, c
     assert metrics["validation"] == min(curve)
     assert (metrics["metric"], metrics["monitor"]) == ("brier", "val_brier")
     card = (run.path / "card.md").read_text()
-    assert "brier; lower is better" in card
+    assert "Main metric: brier (lower is better)" in card
     marked = [line.endswith("best") for line in capsys.readouterr().out.splitlines() if "s" in line]
     assert sum(marked) == sum(value < min([9, *curve[:i]]) for i, value in enumerate(curve))
     # Tables and signatures are shown under whatever name.
