@@ -16,13 +16,15 @@ from benchmarks.score_tables import (
     SEEN,
     TAUGHT,
     changes,
-    is_packed,
     mark,
     metric_name,
     number,
     on_gpu,
+    pack_of,
+    read_results,
     render_models,
     score_tables,
+    seed_runs,
 )
 from zoo import files
 from zoo.errors import UsageError, ZooError, suggest
@@ -192,13 +194,13 @@ def render_table(directory: str | Path = "results") -> str:
     Raises:
       ZooError: there are none.
     """
-    results = [files.read_json(path) for path in sorted(Path(directory).glob("*.json"))]
+    results = read_results(directory)
     scores = [result for result in results if result["kind"] == "score"]
     if not scores:
         raise ZooError(
             f"{directory} holds no results. `python -m benchmarks collect RUN` writes one."
         )
-    lines = score_tables(scores, directory)
+    lines = score_tables(scores, seed_runs(results), directory)
     lines += ["", "## About these scores", ""]
     machines = sorted({_machine(result["environment"]) for result in scores})
     lines += [f"Scored on {'; '.join(machines)}; seed {_seeds(scores)}."]
@@ -340,7 +342,7 @@ def _with_packed(result: dict[str, Any], scores: Sequence[dict[str, Any]]) -> di
         for score in scores
         if "negation" in score["metrics"]["test"]
         and score["recipe"] not in known
-        and is_packed(score)
+        and pack_of(score)
     ]
     return {**result, "models": [*models, *more, linear]}
 

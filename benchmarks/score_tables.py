@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,17 @@ NOT_AGAIN = "– (not measured again)"
 NAMES = {"bleu": "BLEU", "f1": "F1", "mse": "MSE", "qlike": "QLIKE"}  # of metrics
 
 
-def score_tables(scores: Sequence[dict[str, Any]], directory: str | Path) -> list[str]:
+def score_tables(
+    scores: Sequence[dict[str, Any]], runs: Sequence[dict[str, Any]], directory: str | Path
+) -> list[str]:
     """Returns lines of Markdown: for each dataset, a table of networks and one of baselines.
 
     Args:
       scores: results of the kind `score`.
+      runs: those over several seeds, see `seed_runs`.
       directory: of the results; `requests.json` in it has the times of requests.
     """
     times = _times(directory)
-    runs = seed_runs(directory)
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for result in (across_seeds(score, runs) for score in scores):
         key = (result["task"], result["data"]["title"], result["metric"])
@@ -115,7 +117,7 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
     ]
     for result in group:
         metrics = result["metrics"]
-        packed = _packed(result)
+        packed = pack_of(result)
         shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
         cells = [
             f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}",
@@ -169,7 +171,7 @@ def render_models(directory: str | Path = "results", *, best: bool = False) -> s
             f"{directory} holds no results of {', '.join(missing)}. `python -m benchmarks collect "
             "NAME` writes them."
         )
-    runs = seed_runs(directory)
+    runs = seed_runs(read_results(directory))
     results = {
         name: across_seeds(files.read_json(Path(directory) / f"{name}.json"), runs)
         for name in sizes
@@ -220,10 +222,14 @@ def _best_of(results: dict[str, dict[str, Any]]) -> list[str]:
     return [*dict.fromkeys([*chosen.values(), *(name for name in ALSO if name in results)])]
 
 
-def seed_runs(directory: str | Path) -> list[dict[str, Any]]:
-    """Returns the results in a directory that are over several seeds."""
-    every = (files.read_json(path) for path in sorted(Path(directory).glob("*.json")))
-    return [result for result in every if result.get("kind") in ("seeds", "forecasters")]
+def read_results(directory: str | Path) -> list[dict[str, Any]]:
+    """Returns all results in a directory."""
+    return [files.read_json(path) for path in sorted(Path(directory).glob("*.json"))]
+
+
+def seed_runs(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns those of the results that are over several seeds."""
+    return [result for result in results if result.get("kind") in ("seeds", "forecasters")]
 
 
 def across_seeds(result: dict[str, Any], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -493,15 +499,10 @@ def _against(result: dict[str, Any], *, name_test: bool) -> str:
 
 def _missing(result: dict[str, Any]) -> str:
     """Returns why a result has no interval or no comparison: variants are not packed."""
-    return NOT_AGAIN if _packed(result) else NOT_KEPT
+    return NOT_AGAIN if pack_of(result) else NOT_KEPT
 
 
-def is_packed(result: dict[str, Any]) -> bool:
-    """Returns whether a result is that of a packed model."""
-    return _packed(result) is not None
-
-
-def _packed(result: dict[str, Any]) -> dict[str, Any] | None:
+def pack_of(result: dict[str, Any]) -> dict[str, Any] | None:
     """Returns what the manifest says of the pack of a result; None if it is not packed."""
     from zoo.manifest import manifest_entry
     from zoo.registry import recipes

@@ -7,6 +7,7 @@ guide. While pages are read, links to files of the repository that are no pages 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -170,17 +171,24 @@ The lesson explains [topologies](../lesson/03-topologies.md) and [cells](../less
 
 def seeds_of(name: str) -> str:
     """Returns a paragraph on the score over several seeds; "" where the model has one."""
-    from benchmarks.score_tables import across_seeds, metric_name, number, seed_runs, spread
+    from benchmarks.score_tables import across_seeds, metric_name, number, spread
 
-    results = ROOT / "results"
-    result = json.loads((results / f"{name}.json").read_text("utf-8"))
-    result = across_seeds(result, seed_runs(results))
+    result = json.loads((ROOT / "results" / f"{name}.json").read_text("utf-8"))
+    result = across_seeds(result, _seed_runs())
     if "seeds" not in result:
         return ""
     metric, mean = result["metric"], result["seeds"]["mean"]
     score = f"{metric_name(metric)} {number(mean, mean, metric)}{spread(result, mean)}"
     below = f"The scores below are those of the packed model, seed {result['seed']}."
     return f"Mean test score: {score}. {below}\n\n"
+
+
+@functools.cache
+def _seed_runs() -> list[dict[str, Any]]:
+    """Returns the results over several seeds, which each page asks for."""
+    from benchmarks.score_tables import read_results, seed_runs
+
+    return seed_runs(read_results(ROOT / "results"))
 
 
 def size_of(size: int) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from benchmarks import results
-from benchmarks.score_tables import across_seeds, seed_runs, shown_score
+from benchmarks.score_tables import across_seeds, read_results, seed_runs, shown_score
 from recipes.corpora.imdb import IMDB_TFDS, IMDB_WHEEL
 from zoo import files, manifest
 
@@ -36,7 +36,7 @@ def test_the_docstring_tells_the_measured_score(name):
     digits = len(said[1].partition(".")[2])
     shares = entry["metric"] in ("accuracy", "f1", "word_error_rate")  # told in %
     result = files.read_json(ROOT / "results" / f"{name}.json")
-    score = shown_score(across_seeds(result, seed_runs(ROOT / "results")))
+    score = shown_score(across_seeds(result, seed_runs(read_results(ROOT / "results"))))
     assert float(said[1]) == round(score * (100 if shares else 1), digits)
 
 

@@ -18,9 +18,7 @@ TEXTS = ("What a wonderful film!", "The plot is dull and far too long.")
 
 WIDTH, HEIGHT, CARD, GAP = 980, 300, 310, 15
 INK, GREY, LINE = "#1f2328", "#59636e", "#d1d9e0"
-TRAIN_ONLY = (
-    "train split only"  # in the title of the second source, without the official test split
-)
+TRAIN_ONLY = "train split only"  # in the title of the second source, which has no test split
 BLUE, ORANGE = "#0969da", "#bc4c00"
 
 

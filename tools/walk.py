@@ -25,7 +25,9 @@ import re
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 HIDDEN = ("TFDS_DATA_DIR", "ZOO_MIRROR", "ZOO_OFFLINE", "PYTHONPATH")
@@ -106,31 +108,22 @@ class Walk:
 
     def install_and_train(self) -> dict[str, object]:
         """Walks the first command; returns seconds of each part, and MB downloaded and on disk."""
-        environ, install, train = first_command(self.readme)
-        seconds = dict.fromkeys(("environment", "install", "train"), 0.0)
-        for name, command in zip(seconds, (environ, install, train), strict=True):
-            seconds[name] = self.run(command)
-        packages, installed = self.folder / "packages", megabytes(self.clone / ".venv")
-        self.run(f".venv/bin/python -m pip download -q -d {packages} .")
+        result = self._install(first_command(self.readme), "train", ".")
         self.activate(self.clone / ".venv")
-        seconds["install_serve"] = self.run("pip install '.[serve]'")
-        return {
-            "command": " && ".join((environ, install, train)),
-            "seconds": seconds,
-            "downloaded_mb": {
-                "packages": megabytes(packages),
-                "data": megabytes(self.home / "data"),
-            },
-            "installed_mb": installed,
-        }
+        result["seconds"]["install_serve"] = self.run("pip install '.[serve]'")
+        data = megabytes(self.home / "data")
+        return {**result, "downloaded_mb": {"packages": result["downloaded_mb"], "data": data}}
 
     def install_and_test(self) -> dict[str, object]:
         """Walks the second command; returns seconds of each part, and MB downloaded and on disk."""
-        parts = second_command(self.readme)
-        names = ("environment", "install", "test")
+        return self._install(second_command(self.readme), "test", "'.[test]'")
+
+    def _install(self, parts: Sequence[str], last: str, requirement: str) -> dict[str, Any]:
+        """Runs a command of three parts, which installs `requirement` and then does `last`."""
+        names = ("environment", "install", last)
         seconds = {name: self.run(part) for name, part in zip(names, parts, strict=True)}
         packages, installed = self.folder / "packages", megabytes(self.clone / ".venv")
-        self.run(f".venv/bin/python -m pip download -q -d {packages} '.[test]'")
+        self.run(f".venv/bin/python -m pip download -q -d {packages} {requirement}")
         return {
             "command": " && ".join(parts),
             "seconds": seconds,

@@ -697,7 +697,7 @@ def test_published_scores_stand_beside_comparable_networks_only():
 
 
 def test_negation_has_a_row_for_each_packed_model_that_measured_it(monkeypatch):
-    monkeypatch.setattr(results, "is_packed", lambda result: result["recipe"] != "d")
+    monkeypatch.setattr(results, "pack_of", lambda result: result["recipe"] != "d")
     said = {"all": {"accuracy": 0.5, "both": 0.1, "rows": 4}}
     linear = {"name": "baseline: linear", "scores": said}
     probes = {"kind": "probes", "models": [{"name": "a", "scores": said}, linear]}

@@ -128,7 +128,7 @@ def test_a_run_is_made_of_weights(folder, tmp_path):
         {"epoch": 2, "learning_rate": 1e-4, "loss": 0.6, "val_accuracy": 0.4},
     ]
     teaching = {"teachers": {"BiLSTM": 0.9}, "mean": 0.9, "labelled": 6, "unlabelled": 3}
-    notes = {"history": history, "epochs": 2, "best": 0.5, "seconds": 1_234, "device": "GPU"}
+    notes = {"history": history, "epochs": 2, "best": 0.5, "seconds": 1_234, "device": "one GPU"}
     notes["teaching"] = {**teaching, "label_share": 0.5}
     save_weights(folder / "imdb-lstm.npz", model, notes)
     run = finish_run("imdb-lstm", folder, tmp_path / "run", "sample", baselines=False)

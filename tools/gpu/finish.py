@@ -128,8 +128,7 @@ def finish_run(
         files.write_json(run.path / "data.json", {**data, "teaching": notes["teaching"]})
     progress = Progress(config.epochs, 0)
     finish(recipe, config, run, splits, state, baselines, progress)
-    device = notes["device"] if notes["device"] == "a CPU" else f"one {notes['device']}"
-    how = f"trained by PyTorch on {device} in {notes['seconds']:,} s"
+    how = f"trained by PyTorch on {notes['device']} in {notes['seconds']:,} s"
     files.write_json(run.path / "metrics.json", {**run.metrics, "weights": how})
     (run.path / "card.md").unlink(missing_ok=True)  # which does not say so yet
     wrap_up(run, recipe)

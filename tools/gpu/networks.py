@@ -43,8 +43,8 @@ def log(line: str) -> None:
 
 
 def device_name() -> str:
-    """Returns what the network runs on, for people."""
-    return torch.cuda.get_device_name() if DEVICE == "cuda" else "a CPU"
+    """Returns what the network runs on, such as `"one NVIDIA H200"` or `"a CPU"`."""
+    return f"one {torch.cuda.get_device_name()}" if DEVICE == "cuda" else "a CPU"
 
 
 def read_network(path: Path) -> keras.Model:

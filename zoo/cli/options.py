@@ -62,9 +62,8 @@ recipe = click.argument("name", metavar="NAME", shell_complete=complete_recipe)
 trust = click.option(
     "--trust",
     is_flag=True,
-    help="Trust MODEL: allow it to run the recipe file that it names, and more (docs/security.md). "
-    " "
-    "[default: ZOO_TRUST]",
+    help="Trust MODEL: allow it to run the recipe file that it names, and more "
+    "(docs/security.md).  [default: ZOO_TRUST]",
 )
 json_output = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 column = click.option(

@@ -54,21 +54,21 @@ def plan(recipe: Recipe, config: Config, data: DataLike) -> str:
 
 def _source(dataset: Dataset, key: str | None) -> str:
     """Returns the data of a source in words, and the rest of the line."""
-    sources: list[Source] = []  # those that may be downloaded, then one that is on this machine
+    waiting: list[Source] = []  # those that may be downloaded
+    ready = None  # one that is on this machine, which comes after them
     for source in dataset.sources_of(key):
-        sources.append(source)
         if source.status().state == "ready":
+            ready = source
             break
-    if not sources:
-        return f"{dataset.name}, which has no public source: name your file with --data."
-    first, *others = sources
-    if first.status().state == "ready":
-        return f"{first.title}, which is on this machine. {ESTIMATE}"
-    instead = " or ".join(
-        f"{each.title} on this machine" if each.status().state == "ready" else _size(each)
-        for each in others
-    )
-    instead = f" (if not available: {instead})" if instead else ""
+        waiting.append(source)
+    if not waiting:
+        if ready is None:
+            return f"{dataset.name}, which has no public source: name your file with --data."
+        return f"{ready.title}, which is on this machine. {ESTIMATE}"
+    first, *others = waiting
+    replacements = [_size(each) for each in others]
+    replacements += [f"{ready.title} on this machine"] if ready else []
+    instead = f" (if not available: {' or '.join(replacements)})" if replacements else ""
     return f"{first.title}: {_size(first)} to download{instead}. {ESTIMATE}"
 
 
