@@ -228,7 +228,10 @@ def usage(name: str, recipe: Any) -> tuple[str, str]:
     if hasattr(module, "NAMED"):
         (file,) = module.NAMED.values()
         if "audio" in module.NAMED:  # a recording that is in the repository
-            file = str(module.example(recipe.config, ROOT).relative_to(ROOT))
+            import recipes  # installed, perhaps in an environment inside the checkout
+
+            path = Path(module.example(recipe.config, ROOT))
+            file = path.relative_to(Path(recipes.__file__).parents[1]).as_posix()
         asked = f'"{file}"' if file.endswith(".csv") else f'["{file}"]'
         return f"zoo predict {name} {file}", f"model.predict({asked})\n"
     text = example.get("text") or recipe.dataset.sample()["text"][0]

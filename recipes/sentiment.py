@@ -97,7 +97,7 @@ class Config(TextConfig):
     embedding: int = 64  # size of a word vector x_t
     vocabulary: int = 10_000  # most frequent words; rarer ones are often names of single films
     max_words: int = 600  # a longer text keeps its first N/4 and last 3N/4 words
-    max_bytes: int = 100_000  # a longer text is cut in the same way before it is split
+    max_bytes: int = 100_000  # a longer text keeps its first N/4 and last 3N/4 bytes
     pooling: Literal["last", "mean", "max", "mean+max"] = "mean+max"  # how states become one vector
     word_dropout: float = 0.3  # fraction of words hidden in training
     dropout: float = 0.5  # dropout rate of the pooled vector

@@ -122,7 +122,7 @@ def test_an_export_reads_as_much_as_its_limits_say(predictor_of, tmp_path):
     folder = zoo.export(predictor, tmp_path, warmup=0, limits={"max_bytes": 40, "max_words": "9"})
     exported = zoo.load(folder)
     assert (exported.config.max_bytes, exported.config.max_words) == (40, 9)
-    assert "- `max_bytes` 40: of a text before it is split" in exported.card
+    assert "- `max_bytes` 40: a longer text keeps its first" in exported.card
     assert predictor.config.max_bytes == 100_000
     text = "a film to love . " + "dull " * 100 + "and a mess indeed , all of it"
     ends = text[:10] + " " + text[-30:]
