@@ -240,5 +240,10 @@ class _NBSVM:
 
 
 def scaled(counts: sparse.csr_matrix, ratio: np.ndarray) -> sparse.csr_matrix:
-    """Returns a matrix with the ratio of each n-gram where a row has it."""
+    """Returns a matrix with the ratio of each n-gram where a row has it.
+
+    It shares its indices with `counts`. They are sorted here, together with the counts, because
+    scikit-learn sorts them in place, which would change all matrices that share them.
+    """
+    counts.sort_indices()
     return sparse.csr_matrix((ratio[counts.indices], counts.indices, counts.indptr), counts.shape)

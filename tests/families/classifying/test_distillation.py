@@ -6,9 +6,12 @@ import shutil
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
 
 import zoo
 from recipes.classifying import teachers
+from recipes.classifying.baselines import scaled
 from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy, class_targets
 from zoo.data import Splits
 from zoo.errors import Interrupted, UsageError, ZooError
@@ -90,6 +93,17 @@ def test_more_than_two_classes_share_one():
     assert sum(row["probabilities"].values()) == pytest.approx(1)
     with pytest.raises(ZooError, match="two classes"):
         teachers.fit_linear(Splits(*[{"text": ["a"], "label": ["x"]}] * 3, *["m"] * 4))
+
+
+def test_the_linear_classifier_is_fitted_for_each_class_alone():
+    # The words of each text are in no alphabetical order: regressions sort their columns in place.
+    counts = CountVectorizer().fit_transform(["zeal bank quiz", "yolk goal bank", "vote aunt"])
+    first, second = (scaled(counts, np.arange(7.0) + start) for start in (1, 10))
+    before = second.toarray()
+    assert before[0].tolist() == [0, 11, 0, 13, 0, 0, 16]
+    LogisticRegression(solver="liblinear", dual=True).fit(first, [0, 0, 1])
+    np.testing.assert_array_equal(second.toarray(), before)
+    np.testing.assert_array_equal(counts.toarray() > 0, before > 0)
 
 
 def test_targets_are_classes_or_what_teachers_answered():
