@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import tarfile
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -74,23 +75,20 @@ def _help(text: str) -> str:
     return f"```text\n{text}\n```"
 
 
-def card_of(name: str, entry: dict[str, Any], warning: str = "") -> str:
-    """Returns the model card inside a pack, with what is known today of its use and limits."""
-    from zoo.report.use import EARLIER, HEADING, use_lines
+def card_of(recipe: Any, entry: dict[str, Any]) -> str:
+    """Returns the model card of a pack, made from its JSON files in the words of this version."""
+    from zoo.report.card import render
 
     uses = json.loads((PACKS / "use.json").read_text("utf-8"))
-    with tarfile.open(PACKS / entry["file"]) as pack:
-
-        def read(file: str) -> str:
-            member = pack.extractfile(f"assets.extra/{file}")
+    with tarfile.open(PACKS / entry["file"]) as pack, tempfile.TemporaryDirectory() as folder:
+        for file in ("config", "metrics", "data", "environment", "use"):
+            try:
+                member = pack.extractfile(f"assets.extra/{file}.json")
+            except KeyError:  # a pack without `use.json` has an entry beside all packs
+                continue
             assert member is not None
-            return member.read().decode()
-
-        card, data = read("card.md"), json.loads(read("data.json"))
-        own = "assets.extra/use.json" in pack.getnames()
-        use = uses[name] if name in uses else json.loads(read("use.json")) if own else {}
-    before = card.partition(f"\n{HEADING}\n")[0].partition(f"\n{EARLIER}\n")[0]
-    return "\n".join([before.rstrip(), "", *use_lines(use, data, warning), ""])
+            (Path(folder) / f"{file}.json").write_bytes(member.read())
+        return render(Path(folder), recipe, uses.get(recipe.name))
 
 
 TOPOLOGIES = {
@@ -123,7 +121,7 @@ def model_page(name: str, entry: dict[str, Any]) -> str:
     recipe = zoo.get_recipe(name)
     page = Path(str(recipe.module.__file__)).name
     idea, _, explanation = recipe.doc.partition("\n\n")
-    card = card_of(name, entry, getattr(recipe.module, "WARNING", ""))
+    card = card_of(recipe, entry)
     card = card.partition("\n")[2].replace(idea, "", 1).strip()
     command, call = usage(name, recipe)
     file = next((file for file in FILES if command.endswith(file)), "")

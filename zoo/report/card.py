@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,29 @@ def write(folder: Path, recipe: Recipe) -> None:
     files.write_text(folder / "card.md", render(folder, recipe))
 
 
-def render(folder: Path, recipe: Recipe) -> str:
-    """Returns the card of a complete run folder of a recipe, Markdown."""
+def render(folder: Path, recipe: Recipe, use: Mapping[str, Any] | None = None) -> str:
+    """Returns the card of a complete run folder of a recipe, Markdown.
+
+    Args:
+      folder: with the JSON files of the run.
+      recipe: that of the run.
+      use: the content of `use.json`; None reads it from the folder, where it may be missing.
+
+    Raises:
+      ZooError: a file is damaged.
+    """
     read = {
         name: files.read_object(folder / f"{name}.json")
         for name in ("config", "metrics", "data", "environment")
     }
-    use = files.read_object(folder / USE) if (folder / USE).exists() else {}
+    if use is None:
+        use = files.read_object(folder / USE) if (folder / USE).exists() else {}
     path = folder / "history.csv"
     history = read_history(path) if path.exists() else []
     try:
         return _render(recipe, read, use, history[-1] if history else {})
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        listed = ", ".join(f"{name}.json" for name in read)
+        listed = ", ".join(f"{name}.json" for name in (*read, "use"))
         raise ZooError(
             f"One of {listed} in {folder} is damaged ({type(error).__name__}: {error}), so the "
             "model card cannot be made. Restore it."
@@ -45,7 +56,7 @@ def render(folder: Path, recipe: Recipe) -> str:
 def _render(
     recipe: Recipe,
     read: dict[str, dict[str, Any]],
-    use: dict[str, Any],
+    use: Mapping[str, Any],
     last_epoch: dict[str, float],
 ) -> str:
     config, metrics, data, machine = (

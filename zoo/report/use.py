@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
-
 HEADING = "## Intended use and limits"
-EARLIER = "## What it is for"  # in cards that were made before
 MEASURE = (
     "Expect lower scores on other kinds of input; `zoo evaluate MODEL --data your.csv` measures "
     "them."
@@ -53,27 +49,3 @@ def _unusual(learnt: Mapping[str, Any]) -> list[str]:
         f"An answer is marked `unusual` where {named}. {learnt['share']:.0%} of "
         f"{learnt['rows']:,} validation rows are within {'this limit' if one else 'these limits'}."
     ]
-
-
-def with_use(card: str, use: Mapping[str, Any], path: Path) -> str:
-    """Returns a card that was made before cards had this part, with it.
-
-    Args:
-      card: Markdown.
-      use: what is known of the use of the model.
-      path: of the file that says so, for messages.
-
-    Raises:
-      ZooError: the file is damaged.
-    """
-    if not use or HEADING in card or EARLIER not in card:
-        return card
-    sentences = use.get("use", [])
-    learnt = use.get("novelty", {})
-    try:
-        lines = [*sentences, *_unusual(learnt)]
-        before, _, after = card.rpartition(EARLIER)
-        old = after.strip().split("\n\n")
-        return "\n".join([f"{before}{HEADING}", "", *(f"- {line}" for line in [*lines, *old]), ""])
-    except (LookupError, TypeError, ValueError) as error:
-        raise ZooError(f"{path} is damaged ({error}). Restore it.") from error

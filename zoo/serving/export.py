@@ -138,8 +138,6 @@ def export(
                     shutil.copy(source, extra / name)
             if predictor.use and not (extra / USE).exists():  # of a pack, it lies beside it
                 files.write_json(extra / USE, predictor.use)
-                if not together:
-                    files.write_text(extra / "card.md", predictor.card)
             if together:
                 named = [str(member.folder) for member in members]
                 files.write_json(extra / "config.json", {**predictor.resolved, "ensemble": named})
@@ -148,6 +146,8 @@ def export(
                 files.write_json(extra / "config.json", predictor.resolved)
                 if predictor.card:
                     card.write(extra, predictor.recipe)
+            elif predictor.card:
+                files.write_text(extra / "card.md", predictor.card)
             return _publish(scratch, directory)
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error

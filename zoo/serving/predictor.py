@@ -31,7 +31,7 @@ from zoo.errors import (
 )
 from zoo.processes import use_tensorflow
 from zoo.recipe import Picture, Recipe
-from zoo.report.use import with_use
+from zoo.report import card
 from zoo.serving import capabilities, following, generation, kernels, novelty, rows
 from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers, best_of
@@ -58,7 +58,7 @@ from zoo.serving.inputs import (
     with_lengths,
 )
 from zoo.serving.portable.twin import is_portable
-from zoo.serving.pretrained import packed_use
+from zoo.serving.pretrained import is_unpacked, packed_use
 from zoo.serving.requests import read_request
 from zoo.serving.signatures import Served
 from zoo.training.folder import read_metrics
@@ -205,10 +205,16 @@ class Predictor:
 
     @property
     def card(self) -> str:
+        """The model card, Markdown; empty where there is none.
+
+        That of a packed model is made from the pack's JSON files, in the words of this version.
+        """
         path = self.about / "card.md"
         if not path.exists():
             return ""
-        return with_use(path.read_text(encoding="utf-8"), *self._use)
+        if is_unpacked(self.folder):
+            return card.render(self.about, self.recipe, self.use)
+        return path.read_text(encoding="utf-8")
 
     @property
     def labels(self) -> list[str]:

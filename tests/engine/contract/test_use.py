@@ -7,6 +7,7 @@ import tarfile
 import pytest
 
 import zoo
+from zoo.config import describe
 from zoo.manifest import USE, read_manifest, read_use
 from zoo.report import use
 
@@ -79,14 +80,16 @@ def test_every_pack_says_what_it_is_for():
                 assert f"assets.extra/{USE}" in pack.getnames(), name
 
 
-def test_an_earlier_card_gets_the_part():
-    earlier = "# x\n\n## What it is for\n\nTrained on the data above.\n\nBeware.\n"
-    stored = {"use": ["It adds."], "novelty": {"rows": 500, "share": 0.99, "limits": {"n": 0.25}}}
-    card = use.with_use(earlier, stored, None)
-    assert card.startswith(
-        "# x\n\n## Intended use and limits\n\n- It adds.\n- An answer is marked "
-    )
-    assert "`n` is beyond 0.25. 99% of 500 validation rows are within this limit." in card
-    assert card.endswith("- Trained on the data above.\n- Beware.\n")
-    assert use.with_use(earlier, {}, None) == earlier
-    assert use.with_use(card, stored, None) == card
+def test_the_card_of_a_pack_is_made_from_its_numbers_in_the_words_of_today():
+    predictor = zoo.load("imdb-lstm")
+    stored = (predictor.about / "card.md").read_text(encoding="utf-8")
+    assert "longer texts keep their first quarter" in stored  # of an earlier version
+    card = predictor.card
+    comments = {name: comment for name, _, comment in describe(predictor.config)}
+    for name, value in (("max_words", "600"), ("max_bytes", "100,000")):
+        assert f"- `{name}` {value}: {comments[name]}\n" in card
+    scores = [line for line in stored.splitlines() if line.startswith("| ")]
+    assert len(scores) > 10
+    assert [line for line in card.splitlines() if line.startswith("| ")] == scores
+    for sentence in predictor.use["use"]:
+        assert f"- {sentence}\n" in card
