@@ -1,1 +1,1 @@
-"""The recipes: one module a family of networks, all of the shape that `zoo.recipe` describes."""
+"""The recipes: one module for each family of networks. `zoo.recipe` describes their shape."""

@@ -1,33 +1,34 @@
 """Many-to-one: the adding problem, which asks how far back a network can remember.
 
-Each step brings a number, uniform between 0 and 1, and a marker; at the end the network shall tell
-the sum of the two numbers whose marker was 1 (Hochreiter & Schmidhuber 1997). One of them stands in
-the first half, so that the error has to be carried back over T/2 steps or more to be learnt from.
-Who always answers 1 has a mean squared error of 1/6: the guess to beat.
+Each step has a number, uniform between 0 and 1, and a marker. After the last step, the network
+answers with the sum of the two numbers whose marker is 1 (Hochreiter & Schmidhuber 1997). One of
+them is in the first half, so the gradient must be carried back over at least T/2 steps. The
+baseline always answers 1; its mean squared error is 1/6.
 
     SimpleRNN  h_t = tanh(W x_t + U h_{t-1} + b)
 
-    dL/dh_t = U' diag(1 - h_{t+1}^2) dL/dh_{t+1}: after k steps, k such factors. They shrink it or
-    blow it up exponentially (Hochreiter 1991; Bengio, Simard & Frasconi 1994).
+    dL/dh_t = U' diag(1 - h_{t+1}^2) dL/dh_{t+1}: after k steps, there are k such factors. The
+    gradient vanishes or explodes exponentially (Hochreiter 1991; Bengio, Simard & Frasconi 1994).
 
     LSTM       c_t = f c_{t-1} + i tanh(..)            the factor is f, near 1 where it is open
                                                        (the gate f: Gers et al. 2000)
     GRU        h_t = z h_{t-1} + (1 - z) tanh(..)      the factor is z
 
-Equations in full: `recipes/sentiment.py`; in NumPy, with every gradient: `recipes/anatomy`.
+`recipes/sentiment.py` has the full equations; `recipes/anatomy` has them in NumPy, with every
+gradient.
 
-Remedies, each a setting:
+Each remedy is a setting:
 
-    recurrent=orthogonal    U keeps lengths (Saxe, McClelland & Ganguli 2014); Keras' default
+    recurrent=orthogonal    U preserves norms (Saxe, McClelland & Ganguli 2014); Keras' default
     forget_bias=true        f starts at 0.73, not 0.5 (Jozefowicz, Zaremba & Sutskever 2015), and
     forget_start=3          with this at 0.95
-    clip_norm               steps of exploded gradients are cut (Pascanu, Mikolov & Bengio 2013)
-    layer_norm=true         states keep their size (Ba, Kiros & Hinton 2016)
+    clip_norm               the norm of gradients is limited (Pascanu, Mikolov & Bengio 2013)
+    layer_norm=true         states keep their scale (Ba, Kiros & Hinton 2016)
     recurrent=identity activation=relu   the IRNN: a SimpleRNN that starts as a plain sum of its
                             inputs (Le, Jaitly & Hinton 2015)
 
-The sequences are made by a fixed seed, as long as `length` says. Mean squared error on the test
-split at T = 100 (results/; the guess has 0.1649; a few minutes on 2 cores):
+The sequences are drawn from a fixed seed; `length` sets T. Mean squared error on the test split at
+T = 100 (results/; baseline 0.1649; a few minutes on 2 cores):
 
     adding-simplernn 0.1656   adding-lstm 0.0001   adding-gru 0.0001
 """

@@ -1,21 +1,22 @@
 """One-to-many: a few characters go in, a text comes out, character by character.
 
-A recurrent network reads a text and gives, at each character x_t, the distribution of the next:
+A recurrent network reads a text. After each character x_t, it predicts the distribution of the
+next one:
 
     h_t = GRU(E x_t, h_{t-1})                         (or LSTM)
     p(x_{t+1} | x_1 … x_t) = softmax(V h_t + b)
 
-Training lowers the mean of -log p(x_{t+1} | …), in nats a character; e to this power is how many
-characters the network hesitates between. Training cuts the text into windows, each of which
-begins with an empty memory (backpropagation through time, truncated; Williams & Peng 1990).
+The loss is the mean of -log p(x_{t+1} | …), in nats per character; e to this power is the
+perplexity. Training cuts the text into windows, and each window starts from a state of zeros
+(truncated backpropagation through time; Williams & Peng 1990).
 
-Nobody tells it of words, verse or speakers. What it has learnt shows when it writes: a character
-is drawn from the distribution, goes in as the next x, and so on (Graves 2013; Karpathy: The
-Unreasonable Effectiveness of Recurrent Neural Networks, 2015). `temperature` sharpens the
-distribution before it is drawn from, `top_p` leaves its improbable tail out (Holtzman et al. 2020).
+The network is told nothing about words, verses or speakers. To generate text, a character is drawn
+from the distribution and becomes the next input, and so on (Graves 2013; Karpathy: The Unreasonable
+Effectiveness of Recurrent Neural Networks, 2015). `temperature` sharpens or flattens the
+distribution; `top_p` omits its improbable tail (Holtzman et al. 2020).
 
-Nats a character on the test text of Tiny Shakespeare, of passages of about 1,000 characters, each
-from an empty memory (results/; 40 and 68 minutes on one core):
+Nats per character on the test text of Tiny Shakespeare, in passages of about 1,000 characters, each
+from a state of zeros (results/; 40 and 68 minutes on one core):
 
     shakespeare-gru 1.57   shakespeare-lstm 1.52   (6-grams 1.63)
 """

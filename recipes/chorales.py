@@ -1,30 +1,30 @@
 """One-to-many: a key goes in, a chorale of four voices comes out, frame by frame.
 
-A frame v_t says which of a piano's 88 keys sound at an eighth. The recurrent network reads what
-has sounded so far, and the key and mode k of the piece at each step:
+A frame v_t says which of a piano's 88 keys sound during an eighth note. At each step, the recurrent
+network reads the frame before, and the key and mode k of the piece:
 
     x_t = relu(E v_{t-1} + K k),   h_t = RNN(x_t, h_{t-1})   (cells: see recipes/sentiment.py)
 
-Two heads say how probable each next frame is. The keys of a frame are independent, given the past
-(`head=bernoulli`, the set-up of most published tables), or each depends on those below it, so
-that a chord is consistent (`head=nade`; Larochelle & Murray 2011, on top of an RNN as in
+One of two heads predicts the next frame. With `head=bernoulli`, the setting of most published
+results, the keys of a frame are independent, given the past. With `head=nade`, each key also
+depends on the keys below it, so that chords are consistent (Larochelle & Murray 2011; on an RNN:
 Boulanger-Lewandowski, Bengio & Vincent 2012):
 
     p(v_ti = 1) = sigmoid(b_i + B_i h_t)
     p(v_ti = 1) = sigmoid(b_i + B_i h_t + U_i tanh(c + A h_t + sum_{j<i} v_tj W_j))
 
-In training each piece is heard in every key to which it can be transposed within the range of the
-training pieces. A piece is made by drawing one note after another, from the bass upwards, until
-the frame is over, and so on: the same probabilities, as a chain (`recipes/music/frames.py`). It can
+In training, each piece is transposed to every key that keeps it within the range of the training
+pieces. To generate a piece, the notes of a frame are drawn one after another from the bass upwards,
+with the same probabilities, then those of the next frame (`recipes/music/frames.py`). A piece can
 begin with a chord or with custom frames.
 
-A third head says before each frame whether the piece is over (`ends=True`), with a probability of
-its own, e_t = sigmoid(w h_t + d). Of every second training piece the network is told how many
-frames are left, c_t: L c_t is added to x_t. So a piece ends by itself, or after as many bars as a
-person asks for. It ends on the tonic's triad in root position: elsewhere, in a known key, drawing
-does not let it end.
+With `ends=True`, another head predicts before each frame whether the piece is over, with
+probability e_t = sigmoid(w h_t + d). For every second training piece, the network also reads the
+number of frames that are left, c_t: L c_t is added to x_t. So a piece ends by itself, or after the
+number of bars that is asked for. In a known key, it can only end on the tonic triad in root
+position.
 
-Nats a frame on the test split, summed over keys, the first frame of a piece not scored (results/):
+Nats per frame on the test split, summed over keys, without the first frame of a piece (results/):
 
     Bach's chorales, eighths:
         chorales-lstm 3.75   chorales-gru 3.66   chorales-simplernn 4.58
@@ -32,12 +32,12 @@ Nats a frame on the test split, summed over keys, the first frame of a piece not
         JSB          NADE 5.19   Bernoulli 8.21      (LSTM 8.45, TCN 8.10)
         Nottingham   NADE 2.34   Bernoulli 3.29      (LSTM 3.29, TCN 3.07)
 
-In brackets, what Bai, Kolter & Koltun (2018) report of independent keys, on the same split. The
-rolls are all in one key, so without transposing, and without an end (`--set ends=0 --set
-transpose=0`): JSB by `--data jsb --set batch_size=8 --set epochs=60 --set patience=8 --set
-dropout=0.5 --set input_dropout=0.2`, Nottingham by `--data nottingham --set batch_size=4 --set
-epochs=14 --set dropout=0.3`. With Bernoulli, Nottingham needs much longer, in two stages, which
-`python -m benchmarks stages` trains from scratch: docs/methods.md has its command.
+In brackets: the results of Bai, Kolter & Koltun (2018) for independent keys, on the same split. All
+rolls are in one key, so these networks were trained without transposition and ends (`--set ends=0
+--set transpose=0`): JSB with `--data jsb --set batch_size=8 --set epochs=60 --set patience=8 --set
+dropout=0.5 --set input_dropout=0.2`, Nottingham with `--data nottingham --set batch_size=4 --set
+epochs=14 --set dropout=0.3`. Nottingham with independent keys needs a longer training, in two
+stages, by `python -m benchmarks stages`; docs/methods.md has the command.
 """
 
 from __future__ import annotations

@@ -1,29 +1,29 @@
 """Many-to-one: a recording of a spoken digit goes in, the digit comes out.
 
-Frames x_t and recurrent layers are those of recipes/speech.py; all states h_1 … h_T are pooled over
-time, and one softmax answers for the whole recording:
+Frames x_t and recurrent layers are those of recipes/speech.py. All states h_1 … h_T are pooled over
+time, and one softmax classifies the whole recording:
 
     h_t = [GRU(x_t, forwards), GRU(x_t, backwards)]
     p(y | x) = softmax(W [mean_t h_t, max_t h_t] + b)
 
 The power of a frame is relative to the loudest frame, so the volume of a recording does not matter.
-Frames that are more than 40 dB softer count as silence, because there each room and recorder has
-its own noise. Each epoch changes the training recordings at random, so that they sound like those
-of other speakers: other speeds, which change the pitch too (Ko et al. 2015), and tempos; vocal
-tracts of other lengths (Jaitly and Hinton 2013); other microphones; hum or hiss; less or more
-silence at the ends; and some bands and frames hidden (SpecAugment; Park et al. 2019). The classes
-can be any words, not only digits.
+Frames that are more than 40 dB softer count as silence, because the noise there depends on the room
+and the recorder. Each epoch changes the training recordings at random, so that they sound like
+other speakers: speed, which also changes the pitch (Ko et al. 2015), and tempo; the length of the
+vocal tract (Jaitly & Hinton 2013); the microphone; hum or hiss; the silence at both ends; and some
+bands and frames are hidden (SpecAugment; Park et al. 2019). The classes can be any words, not only
+digits.
 
 The served model evaluates 15 variants of each recording (5 lengths of the vocal tract × 3 tempos,
-changed as in training) and averages their log p(y | x). One of them is near to an unusual voice.
+changed as in training) and averages their log p(y | x). This helps with unusual voices.
 
-Accuracy on FSDD (results/), in %, and that of the better of two nearest neighbours:
+Accuracy on FSDD (results/), in %, of the network and of the better of two nearest neighbours:
 
     digits-gru 99.7  96.7  (recordings 0 to 4 of each digit and speaker; 7 minutes on a shared core)
                90.0  55.4  (each speaker held out in turn, by `--set speaker=theo`; the worst 81.2)
 
-With `--set voices=heard`, frames down to 80 dB below the loudest one count, and the recordings are
-changed less.
+With `--set voices=heard`, only frames more than 80 dB below the loudest one count as silence, and
+the recordings are changed less.
 """
 
 from __future__ import annotations

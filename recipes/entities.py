@@ -1,46 +1,45 @@
 """Many-to-many, input and output of one length: each word of a sentence gets a tag.
 
-A tag says where names of persons, organisations, places and others are. `B-PER` begins a
-person's name, `I-PER` continues it, `O` is outside of any:
+Tags mark the names of persons, organisations, places and others. `B-PER` begins the name of a
+person, `I-PER` continues it, `O` is outside of all names:
 
     Peter   Blackburn  flew  to  Brussels
     B-PER   I-PER      O     O   B-LOC
 
-A word is what three layers make of it, joined (Huang et al. 2015, Chiu & Nichols 2016): a
-vector of its own, in lower case; what a convolution finds in its characters, the strongest
-value of each filter, which also says something about words that were never seen (Ma & Hovy
-2016); and a vector of its casing. Two LSTMs read the sentence from both ends, so that the
-state at each word knows all that stands before and after it. A Dense layer gives a score
-u_t(j) to each tag j at word t.
+Three vectors of each word are concatenated (Huang et al. 2015, Chiu & Nichols 2016): the embedding
+of the word in lower case; the maximum of each filter of a convolution over its characters, which
+also describes unknown words (Ma & Hovy 2016); and the embedding of its casing. Two LSTMs read the
+sentence from both ends, so that the state at each word depends on all words before and after it. A
+Dense layer gives a score u_t(j) to each tag j at word t.
 
-`conll-bilstm` makes a softmax of the scores: one decision a word. `conll-bilstm-crf` adds a
-score a(i, j) for tag j after tag i, and so decides about the whole sentence at once (Lafferty
-et al. 2001):
+`conll-bilstm` applies a softmax to the scores: one decision for each word. `conll-bilstm-crf` adds
+a score a(i, j) for tag j after tag i, and decides on the whole sentence at once (Lafferty et al.
+2001):
 
     p(y | text) = exp(sum_t u_t(y_t) + a(y_{t-1}, y_t)) / Z
 
-Z sums over all sequences of tags. There are exponentially many, but the forward algorithm
-needs one step a word: alpha_t(j) = u_t(j) + log sum_i exp(alpha_{t-1}(i) + a(i, j)). With max
-instead of log-sum-exp it finds the best sequence (Viterbi). Both networks are decoded under
-the constraint that names begin before they go on.
+Z sums over all sequences of tags. There are exponentially many, but the forward algorithm needs
+one step for each word: alpha_t(j) = u_t(j) + log sum_i exp(alpha_{t-1}(i) + a(i, j)). With max
+instead of log-sum-exp, it finds the best sequence (Viterbi). Both networks are decoded under the
+constraint that an `I-` tag only follows a tag of the same kind.
 
-Inside of the network the end of a name has a tag of its own too, `E-PER`, and so has a name of one
-word, `S-LOC` (BIOES; Ratinov & Roth 2009).
+Inside the network, the last word of a name and a name of one word have tags of their own, `E-PER`
+and `S-LOC` (BIOES; Ratinov & Roth 2009).
 
-Words that were seen only once are hidden half of the time in training, so that the unknown
-word gets a vector that means something (Lample et al. 2016). `--set vectors=glove-50` begins
-with the vectors of GloVe (Pennington et al. 2014). Those of rare words stay as they are, so that
-they go on looking like words that the training text lacks: of the most frequent `vector_words`,
-the model takes along the vectors too.
+In training, words that occur once are replaced by the unknown word half of the time, so that its
+vector is learnt (Lample et al. 2016). `--set vectors=glove-50` starts from the vectors of GloVe
+(Pennington et al. 2014). Those of rare words are not trained, so that they stay comparable with
+the vectors of words that the training text lacks; the model contains those of the `vector_words`
+most frequent words.
 
-F1 of entities on CoNLL-2003's test set (results/; 7 to 9 minutes on one core; of a linear-chain CRF
-on hand-made features 83.0, of a lookup of the training entities 59.6):
+F1 of entities on the test split of CoNLL-2003 (results/; 7 to 9 minutes on one core; a linear-chain
+CRF on hand-made features has 83.0, a lookup of the training entities 59.6):
 
     packed              conll-bilstm 85.0 (vectors=none)    conll-bilstm-crf 89.7 (glove-50)
     the other vectors   conll-bilstm 89.7 (glove-50)        conll-bilstm-crf 85.2 (none)
 
-Those of conll-bilstm-crf are means of three seeds, the others are of one. No gain from the CRF is
-shown; with the vectors, F1 is 4.6 to 4.7 points higher.
+The scores of conll-bilstm-crf are means of three seeds, the others are of one seed. They show no
+gain from the CRF; the vectors raise F1 by 4.6 to 4.7 points.
 """
 
 from __future__ import annotations

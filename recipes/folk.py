@@ -1,29 +1,30 @@
 """One-to-many: the type of a tune and its key go in, a folk tune comes out.
 
-A tune is a sequence of signs of ABC notation: a pitch (`^f`), a length (`3/2`), a bar line, a
-repeat. The type, the key, and then each sign x_t go into the network, which answers with the
-distribution of the next one:
+A tune is a sequence of tokens of ABC notation: a pitch (`^f`), a length (`3/2`), a bar line, a
+repeat. The network reads the type, the key, and then each token x_t. It predicts the distribution
+of the next token:
 
     h_t = GRU(E x_t, h_{t-1})
     p(x_{t+1} | type, key, x_1 … x_t) = softmax(V h_t + b)
 
-Training lowers the mean of -log p(x_{t+1} | …), in nats a token. A new tune is drawn sign by sign
-(Graves 2013), the metre first, until the sign for the end is drawn. This is folk-rnn, with types
-besides keys (Sturm, Santos, Ben-Tal & Korshunova: Music transcription modelling and composition
-using deep learning, 2016, whose LSTM has three layers of 512 and six times as many tunes).
+The loss is the mean of -log p(x_{t+1} | …), in nats per token. A new tune is drawn token by token
+(Graves 2013), the metre first, until the end token is drawn. The idea is that of folk-rnn, with
+types besides keys (Sturm, Santos, Ben-Tal & Korshunova: Music transcription modelling and
+composition using deep learning, 2016, whose LSTM has three layers of 512 units, and was trained on
+six times as many tunes).
 
-That the notes of a bar fill it, that both endings of a repeat are there, that a reel goes home to
-its tonic: nobody tells the network. `evaluate` draws tunes for the types and keys of the test
-split and counts how often it is so, beside the test tunes themselves and an n-gram model's.
+The network is not told that the notes of a bar fill it, that a repeat has both endings, or that a
+reel ends on its tonic. `evaluate` draws tunes for the types and keys of the test split and counts
+how often these hold, beside the test tunes themselves and the tunes of an n-gram model.
 
-On the test split (results/), nats a token, and shares among 200 tunes:
+On the test split (results/): nats per token, and shares among 200 tunes:
 
                    nats   bars full   in key   metre fits   type follows   bars said again
     folk-gru       1.25     0.97       1.00       0.99          0.69            0.01
     10-gram        1.77     0.28       0.99       0.96          0.29            0.01
     test tunes              0.99       0.99       0.97          0.73            0.29
 
-The network counts beats, and forgets what it has said: people say a bar again.
+The network keeps the metre, but it hardly repeats bars, as the test tunes do.
 """
 
 from __future__ import annotations

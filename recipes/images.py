@@ -1,20 +1,20 @@
 """One-to-one: an image goes in whole, a digit comes out. No time, no recurrence.
 
-This is where the lesson starts, with a feed-forward network (multilayer perceptron; Rumelhart,
-Hinton & Williams 1986). All 64 pixels x are read at once, Tx = Ty = 1:
+The lesson starts here, with a feed-forward network (multilayer perceptron; Rumelhart, Hinton &
+Williams 1986). It reads all 64 pixels x at once, Tx = Ty = 1:
 
     a = relu(W_ax x + b_a)
     y = softmax(W_ya a + b_y)
 
-A recurrent network adds one term, W_aa a_{t-1}, and so can take its input in steps. Here there is
+A recurrent network adds one term, W_aa a_{t-1}, and can read its input in steps. Here there is
 nothing to remember between two images. notebooks/00-from-ann-to-rnn.ipynb reads the same images
-row by row with a SimpleRNN and shows what the sequence adds and what it costs.
+row by row with a SimpleRNN, and shows the gain and the cost of the sequence.
 
-Each pixel has a weight of its own, so that a digit moved by a pixel would be another input. So the
-ink is found and centred first, whatever the size of the picture and the shade of the paper; in each
-epoch it is moved and scaled a little.
+Each pixel has its own weight, so a digit that is moved by a pixel is another input. For this reason
+the digit is cropped and centred first, for any size of the picture and any shade of the paper. Each
+epoch moves and scales the digits a little.
 
-Accuracy on a tenth of the images, drawn by a fixed seed, in %, the mean of three seeds (results/;
+Accuracy on a tenth of the images, drawn by a fixed seed, in %, mean of three seeds (results/;
 seconds on 2 cores):
 
     digits-mlp 99.3

@@ -1,23 +1,24 @@
 """One-to-many: a language model of film reviews, read from both ends.
 
-Before a network learns opinions, it can learn the language that they are written in, from all
-reviews, for which nobody has to know an opinion (Dai & Le 2015; Howard & Ruder 2018). Two LSTMs
-read a review, one from each end, and each says which word comes next on its way:
+Before a network learns to classify reviews, it can learn their language from unlabelled reviews
+(Dai & Le 2015; Howard & Ruder 2018). Two LSTMs read a review, one from each end, and each predicts
+its next word:
 
     h_t = LSTM(E x_t, h_{t-1})        p(x_t | x_1 … x_{t-1}) = softmax(E W h_{t-1} + b)
     g_t = LSTM(E x_t, g_{t+1})        p(x_t | x_{t+1} … x_T) = softmax(E V g_{t+1} + b)
 
-Both share the word vectors E, which are also those of the softmax (Inan et al. 2017). With 30,000
-words the softmax would take most of the time: in training, it is over the next word and 2,000
-others that are drawn (Bengio & Senécal 2008). What the network has learnt is handed on by name:
+Both share the word vectors E, also with the softmax (Inan et al. 2017). A softmax over 30,000 words
+would take most of the time; in training, it is over the next word and 2,000 sampled words (Bengio &
+Senécal 2008). Another network starts from these weights:
 
     zoo train reviews-lm
     zoo train imdb-bilstm --from runs/reviews-lm --set layer_decay=0.5
 
-takes vocabulary, word vectors and both LSTMs. Read forwards, the network also writes reviews.
+It takes over the vocabulary, the word vectors and both LSTMs. The forward LSTM also generates
+reviews.
 
-Perplexity on 2,500 reviews of the test split (results/): 3-grams 194.9; with 1,024 units, trained
-on a GPU (docs/methods.md), 75.7.
+Perplexity on 2,500 reviews of the test split (results/): 3-grams 194.9; this network with 1,024
+units, trained on a GPU (docs/methods.md), 75.7.
 """
 
 from __future__ import annotations

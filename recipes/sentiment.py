@@ -1,7 +1,7 @@
 """Many-to-one: a film review goes in word by word, one opinion comes out.
 
-An embedding turns each word id into a vector x_t. A recurrent cell carries a state h_t over
-the words, the same weights at every step:
+An embedding turns each word id into a vector x_t. At each word, a recurrent cell updates a state
+h_t, with the same weights at every step:
 
     SimpleRNN  h_t = tanh(W x_t + U h_{t-1} + b)                            (Elman 1990)
 
@@ -15,34 +15,34 @@ the words, the same weights at every step:
 This GRU resets after the product with U_h, as Keras does by default. That of Cho et al. resets
 before it: U_h (r * h_{t-1}).
 
-The LSTM's cell c_t is changed by adding, not by multiplying with U at every step, so that a
-gradient survives many more steps than in a SimpleRNN. A bidirectional layer reads the review
-from both ends (Schuster & Paliwal 1997); a stacked one feeds the states of one layer to the
-next. The states of all real words, not only the last one, are pooled over time (Collobert et
-al. 2011): a decisive word in the middle needs no long memory, and its gradient no long way.
-A softmax over the classes answers.
+The cell state c_t of the LSTM changes by addition, not by a product with U at every step, so that
+gradients survive many more steps than in a SimpleRNN. A bidirectional layer reads the review from
+both ends (Schuster & Paliwal 1997); a stacked layer reads the states of the layer below. The states
+of all words, not only the last, are pooled over time (Collobert et al. 2011): a decisive word in
+the middle needs no long memory, and its gradient takes a short path. The output is a softmax over
+the classes.
 
-Words are dropped at random in training (Iyyer et al. 2015), so that no single one decides. The
-network can also learn to answer the same when all word vectors move a little in the direction that
-is worst for it (Miyato et al. 2017; `recipes.classifying.perturbation`).
+In training, words are dropped at random (Iyyer et al. 2015), so that no single word decides. The
+network can also be trained against adversarial perturbations of its word vectors (Miyato et al.
+2017; `recipes.classifying.perturbation`).
 
-From few rows, such a network can learn less than a linear model of words and word pairs (64.6 and
-69.8 % in notebooks/12-knowledge.ipynb). Then both answer together, and the network corrects the
-linear model (`recipes.classifying.wide`); or it starts from weights that know such texts already
-(`recipes.classifying.starts`).
+With few training rows, such a network can be worse than a linear model of words and word pairs
+(64.6 and 69.8 % in notebooks/12-knowledge.ipynb). There are two remedies: the network corrects the
+linear model (`recipes.classifying.wide`), or it starts from weights that were trained on similar
+texts (`recipes.classifying.starts`).
 
-Accuracy on the official test split of IMDB (results/), in %, of the packed models, which teachers
-taught on 50,000 more reviews (`zoo distil`); in brackets, from the labels alone (`zoo train`, 4 to
-13 minutes on 2 cores):
+Accuracy on the official test split of IMDB (results/), in %. The packed models were trained by
+distillation, on 50,000 more reviews (`zoo distil`); in brackets, from the labels alone (`zoo
+train`, 4 to 13 minutes on 2 cores):
 
     imdb-simplernn 89.9 (86.6)   imdb-lstm 90.5 (88.4)   imdb-gru 90.7 (88.6)
     imdb-deep-gru 90.5 (88.8)    imdb-bilstm 90.8 (89.3)
 
     imdb-bilstm-large 93.2
 
-The linear models beside them have 91.6 and 90.8. The last network is above both (no paired test).
-It starts from a language model of the reviews (recipes/reviews.py) and learns from two teachers, on
-a GPU (docs/methods.md).
+The linear baselines have 91.6 and 90.8. `imdb-bilstm-large` is above both (no paired test). It
+starts from a language model of the reviews (recipes/reviews.py) and learns from two teachers, on a
+GPU (docs/methods.md).
 """
 
 from __future__ import annotations

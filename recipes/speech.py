@@ -1,30 +1,30 @@
 """Many-to-many, of unequal length: a recording goes in, the words that are said come out.
 
-Each 10 ms of sound become a frame x_t, the logarithm of the power in bands of the mel scale; three
+Every 10 ms of sound become a frame x_t, the logarithm of the power in bands of the mel scale; three
 neighbouring frames make one step. Recurrent layers read the steps from both ends (GRU: see
-recipes/sentiment.py), and at each step a softmax says how probable each word is, or a blank:
+recipes/sentiment.py). At each step, a softmax gives the probabilities of all words and of a blank:
 
     h_t = [GRU(x_t, forwards), GRU(x_t, backwards)],   p(a_t | x) = softmax(W h_t + b)
 
-There are many more steps than words, and nobody says which step belongs to which word. An
-alignment a_1 … a_T stands for the text that is left of it without repetitions and then without
-blanks, and a text has the probability of all alignments that stand for it (connectionist temporal
-classification; Graves et al. 2006):
+There are many more steps than words, and the training data do not say which step belongs to which
+word. An alignment a_1 … a_T becomes a text when repetitions and then blanks are removed. The
+probability of a text is the sum over all of its alignments (connectionist temporal classification;
+Graves et al. 2006):
 
     p(y | x) = sum over a of text y of prod_t p(a_t | x)
 
-The sum is one pass over the steps, forwards, and -log p(y | x) is the loss. What is heard is the
-text of the most probable alignment, or, with a beam, the most probable text (`--beam 8`).
+The forward algorithm computes the sum in one pass over the steps; the loss is -log p(y | x). The
+answer is the text of the most probable alignment, or, with a beam, the most probable text
+(`--beam 8`).
 
-Training sequences are joined from recordings of one speaker, again in each epoch: 3 to 10 of them,
-with pauses, at other speeds, louder and softer, through other microphones, with noise, and some
-bands and frames hidden (SpecAugment; Park et al. 2019). Test sequences are joined once, of test
-recordings, with pauses, loudness and noise drawn alike. A table of recordings of several words
-each is taken as it is.
+Each epoch joins 3 to 10 recordings of one speaker to a training sequence, with pauses, and with
+random speed, loudness, microphone and noise; some bands and frames are hidden (SpecAugment; Park et
+al. 2019). Test sequences are joined once from test recordings, with random pauses, loudness and
+noise. Custom recordings of several words each are used as they are.
 
-Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %, and that of a
-nearest neighbour of parts that are cut where it is quiet. The sequences use each of the 300
-recordings about six times, of speakers whose other recordings are in training:
+Word error rate on sequences of 3 to 10 test recordings of FSDD (results/), in %, of the network and
+of a nearest neighbour, which splits a sequence at its pauses. The sequences use each of the 300
+test recordings about six times; the training split has other recordings of the same speakers:
 
     digits-ctc  0.8  13.5  (24 minutes on a shared core)
                15.2  45.6  (each speaker held out in turn, by `--set speaker=theo`; 16 epochs)

@@ -1,38 +1,38 @@
 """Many-to-many: daily prices go in, and each day a distribution of the days to come comes out.
 
-The network never sees prices: a forecast that tomorrow's price is today's is right to a
-hundredth, and knows nothing. It sees the log returns r_t = log(c_t / c_{t-1}) as multiples
-of the volatility so far, and how much variance v_t there was in a day, a week, a month and a
-quarter (as in Corsi's HAR model, 2009) as multiples of its exponentially weighted mean
+The network does not read prices: a forecast that repeats today's price has an error of about 1 %,
+but no information. It reads the log returns r_t = log(c_t / c_{t-1}) as multiples of the volatility
+so far, and the mean variance v_t of the last day, week, month and quarter (as in the HAR model of
+Corsi, 2009) as multiples of its exponentially weighted mean
 
     b_t = 0.06 (v_t + 0.94 v_{t-1} + 0.94² v_{t-2} + …)                    (RiskMetrics 1996)
 
-v_t is the variance that a day's open, high, low and close show (Garman & Klass 1980), with that of
-the night before; of closes alone it is r_t². A recurrent layer reads these features x_t, and a
-head, which sees x_t too, gives for each of the next H days four numbers:
+v_t is the variance of a day by its open, high, low and close (Garman & Klass 1980), plus that of
+the night before; with closes alone, it is r_t². A recurrent layer reads these features x_t. A
+head, which also reads x_t, gives four numbers for each of the next H days:
 
     h_t = LSTM(x_t, h_{t-1})                                          (or GRU, or SimpleRNN)
     log(c_{t+k} / c_t) ~ Student's t(location m, scale s, df n),   k = 1 … H
     v_{t+1} + … + v_{t+k} ≈ f,    m = √b a_1,  s = √b exp(a_2),  f = b exp(a_4), …
 
-What is served is brought to the measure of the series' own returns: s by the absolute ones so far,
-and √f to their standard deviation by the squared ones (`recipes/prices/calibration.py`).
+The served forecasts are calibrated on the returns of the series so far: s by the absolute returns,
+and √f, the standard deviation, by the squared returns (`recipes/prices/calibration.py`).
 
-With weights of 0, as the head begins, this is the EWMA; what is learnt is how to correct it.
-Training lowers -log p of the returns plus QLIKE = log f + v / f of the variance (Patton 2011), on
-every day of windows of a year. Half of these windows show closes alone. Splits are cut in time, and
-what is learnt from data, the scaling too, is of their past.
+The weights of the head start at 0, which is the EWMA; the network learns to correct it. The loss is
+-log p of the returns plus QLIKE = log f + v / f of the variance (Patton 2011), on every day of
+windows of one year. Half of the windows have closes alone. The splits follow each other in time,
+and all that is fitted, the scaling too, is fitted on the past.
 
-How volatile the days to come are can be forecast well; whether prices rise, hardly. Take no such
-number for advice.
+Volatility can be forecast well; whether prices rise can hardly be forecast. This is not financial
+advice.
 
-QLIKE of the next day's variance, 2015–2017, of 31 US stocks, the mean of three seeds (results/):
+QLIKE of the next day's variance, 2015–2017, 31 US stocks, mean of three seeds (results/):
 
     stocks-lstm 0.502   stocks-gru 0.501   stocks-simplernn 0.513
     (log-linear 0.502, log HAR 0.520, GJR-GARCH 0.558, HAR 0.573, GARCH 0.574, EWMA 0.611)
 
-`log-linear` is a regression on the features x_t alone, without a state: recurrence is not shown to
-gain anything here (docs/methods.md).
+`log-linear` is a regression on the features x_t alone, without a state. These scores show no gain
+from recurrence (docs/methods.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Encoder–decoder: a sentence goes in, a sentence of another length in another language comes out.
 
-An encoder reads the source pieces x_1 … x_S from both ends; a decoder writes the target pieces
-y_1 … y_T, each from those before it and from what the encoder has read:
+An encoder reads the source pieces x_1 … x_S from both ends. A decoder generates the target pieces
+y_1 … y_T, each from the pieces before it and from the states of the encoder:
 
     h_s = [GRU(E x_s, forwards), GRU(E x_s, backwards), E x_s]
     s_t = GRU(F y_{t-1}, s_{t-1}),            s_0 = tanh(W h),  h the encoder's last states
@@ -9,20 +9,20 @@ y_1 … y_T, each from those before it and from what the encoder has read:
     z_t = GRU([s_t, c_t], z_{t-1}),           z_0 = tanh(V h)
     p(y_t | y_<t, x) = softmax(F tanh(U [z_t, c_t, F y_{t-1}]) + b)
 
-`translate-seq2seq`: c_t = h. The encoder's last states alone have to hold the whole sentence
-(Sutskever, Vinyals & Le 2014; Cho et al. 2014, who also show them to every step).
+`translate-seq2seq`: c_t = h. The last states of the encoder must hold the whole sentence
+(Sutskever, Vinyals & Le 2014; as in Cho et al. 2014, every step reads them).
 
-`translate-attention`: c_t = sum_s a_ts h_s. Each step looks at all states h_s and weighs them by
+`translate-attention`: c_t = sum_s a_ts h_s. Each step reads all states h_s, with weights a_ts from
 a softmax over e_ts = v . tanh(A s_t + B h_s) (additive; Bahdanau, Cho & Bengio 2015) or
 e_ts = s_t . B h_s (multiplicative; Luong, Pham & Manning 2015).
 
-With E x_s in h_s, a step sees the very piece that it looks at, which helps with rare words (Nguyen
-& Chiang 2018). Pieces are subwords (Sennrich, Haddow & Birch 2016): rare words are written in
-parts, and no word is unknown; for few sentences, few pieces (Sennrich & Zhang 2019). The
-decoder's softmax shares its embedding F (Press & Wolf 2017). Beam search looks for the sentence
-of the highest log-probability by its length to the power `length_penalty`.
+h_s includes E x_s, so that a step also reads the piece itself; this helps with rare words (Nguyen &
+Chiang 2018). Pieces are subwords (Sennrich, Haddow & Birch 2016): rare words are split into parts,
+so that no word is unknown. A small corpus needs a small vocabulary (Sennrich & Zhang 2019). The
+softmax of the decoder shares its embedding F (Press & Wolf 2017). Beam search maximises the
+log-probability divided by the length to the power `length_penalty`.
 
-BLEU on Multi30k's test set of 2016 (results/), lower-cased and tokenised:
+BLEU on the Multi30k test set of 2016 (results/), lower-cased and tokenised:
 
     translate-attention 52.8   (en→fr; 20 minutes on one core)
     translate-seq2seq   37.7   (en→fr; 26 minutes on one core)

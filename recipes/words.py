@@ -1,25 +1,25 @@
 """One-to-many: a few words go in, a text comes out, word by word.
 
-A recurrent network reads a text and gives, at each word x_t, the distribution of the next:
+A recurrent network reads a text. After each word x_t, it predicts the distribution of the next one:
 
     h_t = W LSTM(E x_t, h_{t-1})
     p(x_{t+1} | x_1 … x_t) = softmax(E h_t + b)
 
-The matrix E of word vectors is used twice: a word is near what comes before it (tied embeddings;
-Inan et al. 2017, Press & Wolf 2017). The field measures the perplexity, e to the power of the
-mean of -log p: among how many words the network hesitates. Its benchmark is the Penn Treebank as
-Mikolov prepared it (2010), 10,000 words and 929,589 to learn from. That is little, and all is
-about not learning it by heart:
+The matrix E of word vectors is also that of the softmax (tied embeddings; Inan et al. 2017, Press &
+Wolf 2017). The metric is the perplexity, e to the power of the mean of -log p. The benchmark is the
+Penn Treebank as Mikolov (2010) prepared it: a vocabulary of 10,000 words, and 929,589 training
+words. This is little text, so regularisation matters most:
 
-- a text is cut into as many streams as a batch has rows; each window goes on with the state in
-  which the window before it ended, and each epoch cuts elsewhere;
-- one mask of dropout for all steps of a window, on word vectors, states, and whole words
-  (Gal & Ghahramani 2016);
-- dropped weights between states (Merity et al. 2018);
-- the mean of the weights over steps is kept (Polyak & Juditsky 1992).
+- The text is cut into as many streams as a batch has rows. Each window starts from the last state
+  of the window before it, and each epoch cuts at other places.
+- Variational dropout: one mask for all steps of a window, on word vectors, states, and whole words
+  (Gal & Ghahramani 2016).
+- Weight dropout between states (Merity et al. 2018).
+- The mean of the weights over training steps (Polyak & Juditsky 1992).
 
-A cache remembers the last states and the word after each: what came after a state like this one
-comes again (Grave et al. 2017). Its weight and sharpness are chosen on the validation split.
+A neural cache stores the last states and the word after each. Words that followed similar states
+become more probable (Grave et al. 2017). Its weight and its sharpness are chosen on the validation
+split.
 
 Perplexity on the test text (results/):
 
