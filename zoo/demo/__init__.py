@@ -1,5 +1,5 @@
-"""`zoo demo`: a page in the browser on which people try models, a tab for each.
+"""`zoo demo`: a web page to try models, with one tab per model.
 
-`tabs` makes a tab of plain functions from what a recipe declares; `page` writes their answers as
-HTML; `app` shows both with Gradio, the extra `[demo]`, which nothing else here needs.
+`tabs` creates a tab of plain functions from the declarations of a recipe; `page` renders answers as
+HTML; `app` shows both with Gradio, the extra `[demo]`, which only `app` requires.
 """

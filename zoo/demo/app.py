@@ -1,4 +1,4 @@
-"""Shows tabs in the browser, with Gradio. Nothing is fetched from, or sent to, the network."""
+"""Shows tabs in the browser with Gradio. Nothing is fetched from or sent to the internet."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from zoo.environment import install_extra
 from zoo.errors import UsageError, ZooError, first_line, shortened
 
 HOST = "127.0.0.1"
-MAX_FILE = 50 * 2**20  # bytes of a file that is uploaded
+MAX_FILE = 50 * 2**20  # bytes of an uploaded file
 MAX_TEXT = 100_000  # characters
-SIDE = 280  # pixels of a page to draw on
-# The browser itself refuses whatever comes from elsewhere.
+SIDE = 280  # pixels of the side of a drawing
+# Makes the browser block content from other origins.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; "
     "base-uri 'self'; form-action 'self'"
@@ -28,7 +28,7 @@ POLICY = (
 
 
 def require_gradio() -> Any:
-    """Imports Gradio, with what it would report or fetch switched off.
+    """Imports Gradio, with its analytics and downloads disabled.
 
     Raises:
       ZooError: it is not installed.
@@ -43,16 +43,16 @@ def require_gradio() -> Any:
 
 
 def answered(tab: Tab, values: Sequence[Any]) -> Iterator[str]:
-    """Yields the HTML of an answer, as far as it is known; of an error, its one line.
+    """Yields the HTML of an answer so far; for an error, its message.
 
     Args:
-      tab: whose function is called.
-      values: of its fields, in their order; of a drawing, Gradio's dict.
+      tab: the tab whose function is called.
+      values: the values of its fields, in order; for a drawing, Gradio's dict.
     """
     given = {}
     try:
         for field, value in zip(tab.fields, values, strict=True):
-            if isinstance(value, dict):  # of a drawing: layers, and all of them together
+            if isinstance(value, dict):  # a drawing: its layers and their composite
                 value = value.get("composite")
             if isinstance(value, str) and field.kind in ("text", "line"):
                 if len(value) > MAX_TEXT:
@@ -90,7 +90,7 @@ _REQUESTS = {
 
 
 def _without_folders(message: str, values: Sequence[Any]) -> str:
-    """Returns a message in which uploaded files have their names, without Gradio's folder."""
+    """Returns a message without Gradio's folder in the paths of uploaded files."""
     for value in values:
         path = value.get("composite") if isinstance(value, dict) else value
         if isinstance(path, str) and os.path.isabs(path):
@@ -115,7 +115,7 @@ def make_blocks(tabs: Sequence[Tab]) -> Any:
 
 
 def _fill(gr: Any, tab: Tab) -> None:
-    """Adds what is in a tab."""
+    """Adds the content of a tab."""
     gr.Markdown(tab.about)
     small = [field for field in tab.fields if field.kind in ("line", "number", "slider")]
     components = {}
@@ -142,7 +142,7 @@ def _fill(gr: Any, tab: Tab) -> None:
         inputs,
         output,
         api_visibility="private",
-        concurrency_limit=1,  # models take all cores: one answer after the other
+        concurrency_limit=1,  # models use all cores: one answer at a time
         concurrency_id="answers",
     )
     if tab.warning:
@@ -150,7 +150,7 @@ def _fill(gr: Any, tab: Tab) -> None:
 
 
 def _component(gr: Any, field: Field) -> Any:
-    """Returns the component of Gradio for a field."""
+    """Returns the Gradio component of a field."""
     common: dict[str, Any] = {"label": field.label, "value": field.value}
     info = field.help or None
     if field.kind == "number":
@@ -166,7 +166,7 @@ def _component(gr: Any, field: Field) -> Any:
         import numpy as np
 
         return gr.Sketchpad(
-            # With a page to draw on, the brush is chosen at once.
+            # With a background image, the brush is selected at once.
             value=np.full((SIDE, SIDE, 3), 255, np.uint8),
             label=field.label,
             type="filepath",
@@ -182,7 +182,7 @@ def _component(gr: Any, field: Field) -> Any:
 
 
 class _Guard:
-    """ASGI middleware: adds the policy to every answer."""
+    """ASGI middleware that adds the policy to every response."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -201,14 +201,14 @@ def make_server(tabs: Sequence[Tab], folder: Path) -> Any:
     """Returns the ASGI application.
 
     Args:
-      tabs: what it shows.
-      folder: of their example files.
+      tabs: the tabs to show.
+      folder: the folder of their example files.
 
     Raises:
       ZooError: Gradio is not installed.
     """
     gr = require_gradio()
-    from fastapi import FastAPI  # Gradio brings both
+    from fastapi import FastAPI  # a dependency of Gradio
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -238,13 +238,13 @@ def serve(
     """Serves a page until the process is stopped.
 
     Args:
-      make_tabs: makes the tabs; gets a folder for their example files.
-      port: of this machine; 0: a free one.
-      on_ready: gets the address.
+      make_tabs: takes a folder for example files, returns the tabs.
+      port: local port; 0: any free port.
+      on_ready: called with the address.
 
     Raises:
       ZooError: Gradio is not installed.
-      UsageError: the port is not free.
+      UsageError: the port is in use.
     """
     require_gradio()
     import uvicorn

@@ -1,4 +1,4 @@
-"""Writes parts of an answer as HTML: everything is in it, so that nothing is fetched for it."""
+"""Renders the parts of an answer as self-contained HTML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.demo.tab import Part
 
-STRONGEST = 5  # words that are named for and against an answer
+STRONGEST = 5  # number of words listed for and against an answer
 
 CSS = """
 .gradio-container {width: 100% !important; max-width: 60rem !important; margin: 0 auto !important}
@@ -37,7 +37,7 @@ def render(parts: Sequence[Part]) -> str:
 
 
 def problem(message: str) -> str:
-    """Returns the HTML of what is wrong."""
+    """Returns the HTML of an error message."""
     return f'<p class="zoo-problem" role="alert">{html.escape(message)}</p>'
 
 
@@ -70,7 +70,7 @@ def _bars(value: Mapping[str, float], label: str) -> str:
 
 
 def _influence(value: Sequence[tuple[str, float]], label: str) -> str:
-    """Returns words in blue that are for the answer, in orange that are against it."""
+    """Returns the HTML of words: blue for the answer, orange against it."""
     largest = max((abs(each) for _, each in value), default=0.0) or 1.0
     words = " ".join(
         f'<span title="{each:+.3g}" style="background:rgba('

@@ -1,4 +1,4 @@
-"""What a tab is: fields for plain values, and a function from these to parts of an answer.
+"""A tab of the demo: fields for plain values, and a function from these to parts of an answer.
 
 Light: importing this module imports neither TensorFlow nor Gradio.
 """
@@ -18,13 +18,13 @@ class Field:
     """An input of a tab.
 
     Attributes:
-      name: of the argument of the tab's function.
-      kind: `"text"` of several lines or a `"line"`; a whole `"number"`, or a `"slider"` from 0 to
-        1.5; of `"file"`, `"sound"` (microphone or file) and `"drawing"`, the value is a path.
-      label: for people.
-      value: what it holds at first; None for nothing.
-      help: a sentence beside it.
-      needed: whether it must not be empty.
+      name: argument name of the tab's function.
+      kind: `"text"` (several lines) or `"line"`; `"number"` (an integer) or `"slider"` (0 to 1.5);
+        for `"file"`, `"sound"` (microphone or file) and `"drawing"`, the value is a path.
+      label: label shown to the user.
+      value: initial value; None for none.
+      help: a sentence shown with it.
+      needed: whether a value is required.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Part:
     """A part of an answer.
 
     Attributes:
-      kind: says what the value is.
-      value: `"text"` and `"note"`: a str; `"html"`: a str, of which texts are escaped; `"bars"`: a
-        dict, name to probability; `"influence"`: pairs of a word and its influence; `"picture"`:
-        the bytes of a PNG or SVG; `"player"`: those of a WAV; `"files"`: a dict, name to bytes.
-      label: what it is, for people.
+      kind: kind of the value.
+      value: `"text"` and `"note"`: a str; `"html"`: a str with escaped texts; `"bars"`: a dict,
+        name to probability; `"influence"`: pairs of a word and its influence; `"picture"`: the
+        bytes of a PNG or SVG; `"player"`: those of a WAV; `"files"`: a dict, name to bytes.
+      label: label shown to the user.
     """
 
     kind: PartKind
@@ -54,17 +54,17 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Tab:
-    """How people try one model.
+    """A tab to try one model.
 
     Attributes:
-      title: on the tab.
-      about: a line about the model.
+      title: title of the tab.
+      about: one line about the model.
       fields: the inputs.
-      answer: takes the values of the fields by name; yields all parts of the answer so far, once
-        or, while it is written, several times. Raises `ZooError`, which is shown.
-      button: what starts it.
-      example: a file for a field that takes one; None for no file.
-      warning: what the answers are not for; `""` for nothing.
+      answer: takes the values of the fields by name; yields all parts of the answer so far, once,
+        or several times while it is generated. The message of a `ZooError` is shown.
+      button: label of the button that starts it.
+      example: an example file for a field that takes one; None for no file.
+      warning: what the answers must not be used for; `""` for no warning.
     """
 
     title: str

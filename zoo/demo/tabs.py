@@ -1,4 +1,4 @@
-"""Makes the tab of a model from what its recipe declares: inputs, outputs, pictures, files."""
+"""Creates the tab of a model from the inputs, outputs, pictures and files of its recipe."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from zoo.serving import Predictor, load
 from zoo.serving.about import describe_model
 from zoo.serving.answers import Answer, Answers
 
-SHOWN = 5  # answers of a file of several rows
-ORDER = ("text", "sound", "drawing", "file", "seed", "")  # of tabs, by what people give
-SECONDS = 0.1  # between two states of a text that is being written
+SHOWN = 5  # answers shown for a file with several rows
+ORDER = ("text", "sound", "drawing", "file", "seed", "")  # order of tabs, by kind of input
+SECONDS = 0.1  # between two updates of a text that is being generated
 FILES: dict[str, FieldKind] = {"file": "file", "sound": "sound", "drawing": "drawing"}
 
 
 def default_models() -> list[str]:
-    """Returns the names of pretrained models, of each task the one with the best test score.
+    """Returns the names of pretrained models: for each task, the one with the best test score.
 
-    Tabs of texts come first.
+    Models that take text come first.
     """
     best: dict[str, dict[str, Any]] = {}
     for row in list_models(pretrained=True):
@@ -46,8 +46,8 @@ def tabs_of(models: Sequence[str], folder: Path, *, trust: bool = False) -> list
     """Returns a tab for each model.
 
     Args:
-      models: as for `zoo.load`; none: one of each task.
-      folder: gets example files.
+      models: as for `zoo.load`; if empty, one per task.
+      folder: where to write example files.
       trust: as for `zoo.load`.
 
     Raises:
@@ -60,13 +60,13 @@ def tabs_of(models: Sequence[str], folder: Path, *, trust: bool = False) -> list
 
 
 def tab_of(predictor: Predictor, folder: Path | None = None) -> Tab:
-    """Returns the tab of a model. Its network is read at the first answer.
+    """Returns the tab of a model. Its network is loaded for the first answer.
 
-    Where the recipe has no `DEMO`, the network is read at once, to see what it takes.
+    If the recipe has no `DEMO`, the network is loaded at once, to determine its inputs.
 
     Args:
       predictor: the model.
-      folder: is made, and gets an example where the model takes a file; None: no example.
+      folder: created for an example if the model takes a file; None: no example.
     """
     recipe = predictor.recipe
     demo = recipe.demo
@@ -102,7 +102,7 @@ def tab_of(predictor: Predictor, folder: Path | None = None) -> Tab:
 
 
 def _sample(predictor: Predictor) -> dict[str, str]:
-    """Returns a first value for each input: that of a row of the sample, as text or JSON."""
+    """Returns an initial value for each input, from a row of the sample, as text or JSON."""
     row = predictor.recipe.data(predictor.config).sample()
     values = {name: row[name][0] if name in row else "" for name in predictor.input_names}
     return {
@@ -111,7 +111,7 @@ def _sample(predictor: Predictor) -> dict[str, str]:
 
 
 def _answer_values(predictor: Predictor, **values: str) -> Iterator[list[Part]]:
-    """Answers one row of texts, and of JSON for what is no text."""
+    """Answers one row, given as text, or as JSON for inputs that are not text."""
     from zoo.serving.inputs import input_specs
 
     specs = input_specs(predictor.signatures["serving_default"])
@@ -138,7 +138,7 @@ def _parsed(name: str, text: str) -> Any:
 
 
 def _answer_file(predictor: Predictor, file: str) -> Iterator[list[Part]]:
-    """Answers what a file holds."""
+    """Answers the content of a file."""
     reading = Reading()
     if predictor.recipe.reads_tables:
         predictor.recipe.read_input(predictor.config, file, reading=reading)
@@ -154,10 +154,10 @@ def _answer_file(predictor: Predictor, file: str) -> Iterator[list[Part]]:
 
 
 def _parts(predictor: Predictor, answer: Answer, *, several: bool = False) -> list[Part]:
-    """Returns what is shown of an answer.
+    """Returns the parts of an answer to show.
 
     Raises:
-      UsageError: it is none, and there are no others.
+      UsageError: the row is invalid, and it is the only one.
     """
     recipe = predictor.recipe
     if not answer.get("valid", True):
@@ -180,13 +180,13 @@ def _parts(predictor: Predictor, answer: Answer, *, several: bool = False) -> li
         if picture.capability in predictor.capabilities:
             try:
                 parts.append(Part("picture", answer.plot(picture.name).png, picture.name))
-            except ZooError as error:  # of a network that has nothing of the kind
+            except ZooError as error:  # the network does not support this picture
                 parts.append(Part("note", str(error)))
     return parts
 
 
 def _influence(predictor: Predictor, text: str, label: str) -> list[Part]:
-    """Returns what each step contributed to the answer; nothing where nothing can be read."""
+    """Returns the influence of each step on the answer; empty if it cannot be computed."""
     from zoo.inspection import influence
 
     try:
@@ -218,7 +218,7 @@ def _seed_fields(predictor: Predictor) -> tuple[Field, ...]:
 
 
 def _help(text: str) -> str:
-    """Returns the help of an option, without what it says of other options of the command line."""
+    """Returns the help of an option, without its references to other command-line options."""
     text = re.sub(r" \([^)]*--[^)]*\)", "", text)
     return "; ".join(part for part in text.split("; ") if "--" not in part)
 
@@ -226,7 +226,7 @@ def _help(text: str) -> str:
 def _generate(
     predictor: Predictor, temperature: float, seed: int, **given: Any
 ) -> Iterator[list[Part]]:
-    """Generates from a seed: text as it is written; else files, with pictures and a player."""
+    """Generates from a seed: streamed text, or files with pictures and a player."""
     recipe = predictor.recipe
     given = {name: value for name, value in given.items() if value not in (None, "")}
     options: dict[str, Any] = {"temperature": float(temperature), "seed": int(seed)}

@@ -79,7 +79,7 @@ def capture(model: keras.Model, x: Any, y: Any) -> tuple[float, list[Capture]]:
         def record(
             sequence: Any, initial_state: Any = None, mask: Any = None, training: Any = False
         ) -> Any:
-            tape.watch(sequence)  # the model's input is no trained variable
+            tape.watch(sequence)  # the model's input is not a trainable variable
             outputs = call(sequence, initial_state=initial_state, mask=mask, training=training)
             calls.append((layer, sequence, initial_state, mask, outputs))
             return outputs

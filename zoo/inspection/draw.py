@@ -15,8 +15,8 @@ from zoo.inspection.layer import Layer, labels_of, real
 from zoo.report.plots import GREY, TRAIN, VALIDATION, legend_below, save
 
 NAMES = ("gradients.png", "saliency.png", "gates-*.png", "states-*.png")
-MAX_STEPS = 80  # of a row that are drawn: the last ones
-MAX_ROWS = 4  # of the saliency that are drawn
+MAX_STEPS = 80  # number of steps of a row that are drawn, the last ones
+MAX_ROWS = 4  # number of rows in the saliency figure
 
 Labels = Sequence[Mapping[str, Sequence[str]]]
 
@@ -45,7 +45,7 @@ def draw_figures(
             path = folder / f"states-{suffix}.png"
             states = {"state": layer.unrolled.states}
             size = float(np.abs(layer.unrolled.states[0]).max())
-            # From dark to light, so that signs are told apart in grey too; 0 is grey.
+            # From dark to light, so that signs also differ in greyscale; 0 is grey.
             heat_maps(layer, states, labels[0], path, (-size, size), "cividis", "state $h_t$")
 
 

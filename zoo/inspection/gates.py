@@ -8,7 +8,7 @@ from keras import layers
 
 from zoo.inspection.capture import Capture
 
-# The gates of a kernel in Keras' order; None is the candidate state, which is no gate.
+# The gates of a kernel in Keras' order; None is the candidate state, which is not a gate.
 GATES = {
     layers.LSTM: ("input", "forget", None, "output"),
     layers.GRU: ("update", "reset", None),

@@ -52,7 +52,7 @@ def inspect(
       data: a custom file, or columns, of examples with their targets; or other data, of which the
         first rows of the test split are used. Without texts and data: the data on which the model
         was trained.
-      columns: our column name to the file's.
+      columns: dataset column name to the name in the file.
       reading: how files are written, as for `zoo.train`.
       output: folder for `inspection.json` and the figures; None writes nothing.
       what: which of `zoo.config.INSPECTED`.
@@ -60,22 +60,22 @@ def inspect(
       trust: as for `zoo.load`.
 
     Returns:
-      The content of `inspection.json`: `model, data, rows, loss, verdicts` (one line a layer) and
+      The content of `inspection.json`: `model, data, rows, loss, verdicts` (one line per layer) and
       `layers`, each with `name, kind, units, direction, steps` (real steps of each row) and
 
       - `gradients`: by steps before the last (0: the last), median and quartiles over the rows of
         ‖∂L/∂h_t‖ (`loss`) and ‖∂(v·h_T)/∂h_t‖ (`memory`, v a random unit vector: what remains of
         a gradient that begins at the last state); spectral norms ‖∂h_t/∂h_{t-1}‖₂ of the first
-        row, an LSTM's cell held as it is;
-      - `gates`: of each gate the mean, the fractions closed (< 0.05) and open (> 0.95), and the
+        row, with an LSTM's cell held constant;
+      - `gates`: for each gate, the mean, the fractions closed (< 0.05) and open (> 0.95), and the
         mean over units at each step of the first row;
       - `states`: fraction of saturated states (beyond ±0.95), norm at each step of the first row;
 
       and `saliency`: for each row its number from 1, its target (a class, else None), the steps'
       labels and their influence on the answer, the sum over features of -x_t · ∂L/∂x_t in units of
       L, where x_t is the input of the first recurrent layer, `layer` (gradient times input; Denil
-      et al. 2014). A value above 0 supports the target. It is of first order: what steps do
-      together, and what reaches the answer past this layer, is not in it.
+      et al. 2014). A value above 0 supports the target. It is a first-order approximation, without
+      interactions between steps and without paths that bypass this layer.
 
     Raises:
       UsageError: an unknown part, no recurrent layer, a model that needs more than texts, or as for
@@ -84,7 +84,7 @@ def inspect(
     """
     check_inspected(what)
     predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
-    network = predictor.model  # says what is wrong with its files
+    network = predictor.model  # raises errors about its files first
     recipe, config = predictor.recipe, predictor.config
     if rows < 1:
         raise UsageError(f"rows must be at least 1; got {rows}.")
@@ -123,19 +123,19 @@ def inspect(
 
 
 def influence(predictor: Predictor, text: str) -> list[tuple[str, float]]:
-    """Returns each step that the model reads of a text, and its influence on the model's answer.
+    """Returns each step that the model reads in a text, and its influence on the model's answer.
 
-    It is the `saliency` of `inspect`, alone: as fast as a step of training.
+    This is only the `saliency` of `inspect`: as fast as a training step.
 
     Args:
-      predictor: a model whose one input is text.
-      text: what it reads.
+      predictor: a model whose only input is text.
+      text: the input text.
 
     Returns:
       The steps' labels, and -x_t · ∂L/∂x_t, above 0 where they support the answer.
 
     Raises:
-      UsageError: the model has no recurrent layer, needs more than a text, or reads nothing in it.
+      UsageError: the model has no recurrent layer, needs more than a text, or reads no step of it.
     """
     examples, title = _examples(predictor, [text], None, None, None, 1)
     _, captures, labels = _captured(predictor, predictor.model, examples, title, 1)
@@ -146,7 +146,7 @@ def influence(predictor: Predictor, text: str) -> list[tuple[str, float]]:
 def _captured(
     predictor: Predictor, network: Any, examples: Examples, title: str, rows: int
 ) -> tuple[float, list[Capture], list[dict[str, list[str]]]]:
-    """Returns the loss, what the recurrent layers did, and labels of the steps of each row."""
+    """Returns the loss, the captures of the recurrent layers, and step labels of each row."""
     recipe, config, assets = predictor.recipe, predictor.config, predictor.assets
     try:
         batches = recipe.batches(config, assets, examples)

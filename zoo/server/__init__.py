@@ -1,5 +1,5 @@
-"""A server for models: TF Serving's REST and gRPC interface, and KServe's, from one process.
+"""A model server: the REST and gRPC APIs of TF Serving, and that of KServe, in one process.
 
-`zoo.server.run.serve` starts it. What a module here needs besides TensorFlow is in the extra
-`serve`: starlette, uvicorn, prometheus-client and gRPC's health checks.
+`zoo.server.run.serve` starts it. Besides TensorFlow, the modules require the extra `serve`:
+starlette, uvicorn, prometheus-client and gRPC's health checks.
 """

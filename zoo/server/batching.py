@@ -1,12 +1,12 @@
-"""One queue for all requests: rows that come together are computed together.
+"""Dynamic batching: one queue for all requests, whose rows are combined to batches.
 
-A request that finds an idle worker is computed at once. While workers compute, others wait; those
-of one signature, with the same options and of like length, are one batch for the next free
-worker. Rows are counted, not requests; a request larger than a batch is split, and so is one whose
-rows differ much in length.
+If a worker is idle, a request is computed at once. Otherwise it waits; waiting rows of the same
+signature, with the same options and of similar length, form one batch for the next idle worker.
+Limits count rows, not requests. A request that is larger than a batch is split, and so is one whose
+rows differ widely in length.
 
-A batch that the graph refuses is computed again request by request, so that one client's bad row
-does not fail another's.
+If a batch fails, its requests are computed one by one, so that an invalid row of one client does
+not affect another client.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from zoo.server.status import Refused, invalid
 from zoo.server.tensors import SignatureInfo, TensorInfo
 
 FEW = 16  # rows
-SHORT = 32  # steps up to which all lengths are alike
-BYTES = 4  # of text that count as one step
-LENGTH = "length"  # the output that says how much of each row is real
+SHORT = 32  # steps; shorter rows share one bucket
+BYTES = 4  # bytes of text that count as one step
+LENGTH = "length"  # the output with the number of real steps of each row
 
 Arrays = dict[str, np.ndarray]
 Engine = Callable[[Arrays], Arrays]
@@ -35,16 +35,16 @@ Engine = Callable[[Arrays], Arrays]
 
 @dataclasses.dataclass(frozen=True)
 class BatchingOptions:
-    """How requests are put together.
+    """Options of dynamic batching.
 
     Attributes:
-      max_batch_size: rows computed together.
-      batch_timeout_micros: how long the first of a batch waits for others, with a worker idle.
-      max_enqueued_rows: rows that may wait; a request beyond them is refused at once.
-      num_batch_threads: workers.
-      pad_variable_length_inputs: whether rows of unequal length may share a batch, filled up with
-        0 or "" on the right.
-      max_rows: of one request.
+      max_batch_size: maximum number of rows per batch.
+      batch_timeout_micros: how long the first row of a batch waits for others if a worker is idle.
+      max_enqueued_rows: maximum number of waiting rows; further requests are rejected at once.
+      num_batch_threads: number of workers.
+      pad_variable_length_inputs: whether rows of unequal length may share a batch, padded with 0 or
+        "" on the right.
+      max_rows: maximum number of rows per request.
     """
 
     max_batch_size: int = 64
@@ -57,7 +57,7 @@ class BatchingOptions:
 
 @dataclasses.dataclass(eq=False)
 class _Part:
-    """Rows that wait: a request, or a part of one that is split."""
+    """Waiting rows: a request, or a part of a split request."""
 
     inputs: Arrays
     rows: int
@@ -70,11 +70,11 @@ class _Part:
 
 
 class Batcher:
-    """Queue and workers; used from one event loop.
+    """A queue with workers; used from one event loop.
 
     Attributes:
-      options: how requests are put together.
-      rows_waiting: rows in the queue.
+      options: the options of batching.
+      rows_waiting: number of rows in the queue.
       on_batch: called with the number of rows of each batch, from a worker's thread.
     """
 
@@ -98,19 +98,19 @@ class Batcher:
         key: Hashable,
         engine: Callable[[int], Engine],
     ) -> Arrays:
-        """Computes the rows of a request, perhaps with those of others.
+        """Computes the rows of a request, possibly batched with other requests.
 
         Args:
-          inputs: arrays by name, all that the signature takes.
+          inputs: arrays by name, for all inputs of the signature.
           info: the signature.
-          key: what requests must have in common to be computed together.
-          engine: takes the number of rows, returns what computes them.
+          key: requests can only share a batch if their keys are equal.
+          engine: takes the number of rows, returns the function that computes them.
 
         Returns:
           The outputs of these rows.
 
         Raises:
-          Refused: the queue is full, the inputs do not agree, or the graph refuses them.
+          Refused: the queue is full, the inputs are inconsistent, or the graph rejects them.
         """
         rows = rows_of(inputs, info)
         if rows is not None and rows > self.options.max_rows:
@@ -138,7 +138,7 @@ class Batcher:
         return answers[0] if len(answers) == 1 else _joined(answers, [place for _, place in made])
 
     def close(self) -> None:
-        """Ends the workers, after their current batch."""
+        """Stops the workers after their current batch."""
         if self._timer is not None:
             self._timer.cancel()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -151,7 +151,7 @@ class Batcher:
         key: Hashable,
         engine: Callable[[int], Engine],
     ) -> list[tuple[_Part, np.ndarray]]:
-        """Returns the parts of a request, the longest rows first, and the places of their rows."""
+        """Returns the parts of a request, longest rows first, and the indices of their rows."""
         now, loop = time.monotonic(), asyncio.get_running_loop()
 
         def part(chosen: Arrays, count: int, group: Hashable, bucket: int) -> _Part:
@@ -179,7 +179,7 @@ class Batcher:
     def _likeness(
         self, inputs: Arrays, rows: int, info: SignatureInfo
     ) -> tuple[Hashable, np.ndarray]:
-        """Returns what rows must have in common, and the bucket that each row's length is in.
+        """Returns a key, equal for rows that can share a batch, and the length bucket of each row.
 
         Buckets are powers of two.
         """
@@ -201,7 +201,7 @@ class Batcher:
         return tuple(likeness), np.ceil(np.log2(lengths)).astype(int)
 
     def _schedule(self, delay: float = 0.0) -> None:
-        """Looks after a delay for what can be computed; an earlier appointment is cancelled."""
+        """Schedules a dispatch after a delay, and cancels an earlier one."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(delay, self._dispatch)
@@ -226,11 +226,11 @@ class Batcher:
             task.add_done_callback(functools.partial(self._finish, batch))
 
     def _batch_of(self, first: _Part) -> list[_Part]:
-        """Returns what is computed with the part that waits longest.
+        """Returns the batch of the part that has waited longest.
 
-        Parts of like length (within a factor of two), so that little of a batch is padding. A
-        step of a few rows takes as long as one of a single row: while there are only few, shorter
-        ones are taken, too.
+        It combines parts of similar length (within a factor of two), to limit padding. A step of a
+        few rows takes as long as that of a single row, so shorter parts are added while the batch
+        is small.
         """
         alike = [part for part in self._waiting if part.key == first.key and part is not first]
         batch, rows = [first], first.rows
@@ -238,7 +238,7 @@ class Batcher:
             if part.bucket == first.bucket and rows + part.rows <= self.options.max_batch_size:
                 batch.append(part)
                 rows += part.rows
-        for part in sorted(alike, key=lambda part: -part.bucket):  # stable: the oldest first
+        for part in sorted(alike, key=lambda part: -part.bucket):  # stable: oldest first
             few = min(FEW, self.options.max_batch_size)
             if part.bucket < first.bucket and rows + part.rows <= few:
                 batch.append(part)
@@ -246,7 +246,7 @@ class Batcher:
         return batch
 
     def _drop_abandoned(self) -> None:
-        """Drops what nobody waits for any more: its time is over, or its client is gone."""
+        """Drops parts that timed out or whose client disconnected."""
         dropped = [part for part in self._waiting if part.future.done()]
         if dropped:
             self.rows_waiting -= sum(part.rows for part in dropped)
@@ -270,9 +270,9 @@ class Batcher:
             self._schedule()
 
     def _compute(self, batch: list[_Part]) -> Sequence[Arrays | Refused]:
-        """Computes a batch, in a worker's thread: the outputs of each part, or why there are none.
+        """Computes a batch in a worker's thread; returns the outputs or the error of each part.
 
-        What failed together is computed alone.
+        If the batch fails, its parts are computed one by one.
         """
         rows = sum(part.rows for part in batch)
         try:
@@ -290,10 +290,10 @@ class Batcher:
 
 
 def rows_of(inputs: Mapping[str, np.ndarray], info: SignatureInfo) -> int | None:
-    """Returns the number of rows of a request; None of a signature that does not have rows.
+    """Returns the number of rows of a request; None if the signature does not have rows.
 
     Raises:
-      Refused: an input has another shape than the signature's, or they differ in their rows.
+      Refused: the shape of an input does not match the signature, or numbers of rows differ.
     """
     sizes = {}
     for name, array in inputs.items():
@@ -317,16 +317,16 @@ def rows_of(inputs: Mapping[str, np.ndarray], info: SignatureInfo) -> int | None
 
 
 def can_split(info: SignatureInfo) -> bool:
-    """Whether each row of a signature has an answer of its own: first axes are open."""
+    """Whether each row of a signature has its own answer: first axes are dynamic."""
     return all(not t.shape or t.shape[0] is None for t in info.inputs.values()) and all(
         t.shape and t.shape[0] is None for t in info.outputs.values()
     )
 
 
 def can_merge(info: SignatureInfo) -> bool:
-    """Whether rows of several requests may be computed together, and get what they get alone.
+    """Whether rows of several requests can share a batch without a change of their answers.
 
-    Outputs of an open size, such as over time, are cut to what each request has by `length`.
+    Outputs of dynamic size, such as over time, are cut to the `length` of each request.
     """
     open_axes = [t for t in info.outputs.values() if t.shape and None in t.shape[1:]]
     by_length = all(t.shape and None not in t.shape[2:] for t in open_axes)
@@ -334,7 +334,7 @@ def can_merge(info: SignatureInfo) -> bool:
 
 
 def can_pad(spec: TensorInfo) -> bool:
-    """Whether an input may be filled up: sequences of texts or numbers, of any length."""
+    """Whether an input may be padded: sequences of texts or numbers, of any length."""
     return spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] is None
 
 
@@ -350,7 +350,7 @@ def _merged(requests: list[Arrays]) -> Arrays:
 
 
 def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
-    """Puts rows below rows; shorter ones are filled up with 0 or ""."""
+    """Concatenates rows; shorter ones are padded with 0 or ""."""
     if len({array.shape[1:] for array in arrays}) == 1:
         return np.concatenate(arrays)
     shape = np.max([array.shape[1:] for array in arrays], axis=0)
@@ -366,7 +366,7 @@ def _stacked(arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def _split(outputs: Arrays, counts: list[int], info: SignatureInfo) -> list[Arrays]:
-    """Returns the outputs of each request, as long over time as its own rows are."""
+    """Returns the outputs of each request, cut over time to the length of its own rows."""
     answers, start = [], 0
     for count in counts:
         mine = {name: value[start : start + count] for name, value in outputs.items()}
@@ -382,6 +382,6 @@ def _split(outputs: Arrays, counts: list[int], info: SignatureInfo) -> list[Arra
 
 
 def _joined(answers: Sequence[Arrays], places: list[np.ndarray]) -> Arrays:
-    """Returns the outputs of a request that was split, in the order of its rows."""
+    """Returns the outputs of a split request, in the order of its rows."""
     order = np.argsort(np.concatenate(places))
     return {name: _stacked([answer[name] for answer in answers])[order] for name in answers[0]}

@@ -1,4 +1,4 @@
-"""Which models are served: from the command line, or files that TF Serving reads too."""
+"""Configuration of the served models: from the command line, or TF Serving's config files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ModelConfig:
     """A model to serve.
 
     Attributes:
-      name: in requests.
-      folder: of its versions, or of one model where `single` is true.
+      name: its name in requests.
+      folder: the folder of its versions, or of one model if `single` is true.
       single: whether the folder is itself the only version, number 1.
-      latest: how many of the newest versions are served; 0: all; None: those of `specific`.
-      specific: numbers of the versions that are served.
-      labels: label to number of a version.
+      latest: number of newest versions to serve; 0: all; None: those of `specific`.
+      specific: numbers of the versions to serve.
+      labels: version label to version number.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ModelConfig:
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def versions(self) -> dict[int, Path]:
-        """Returns the versions that are to be served and lie there now, with their folders."""
+        """Returns the versions to serve that exist now, with their folders."""
         if self.single:
             return {1: self.folder}
         try:
@@ -50,12 +50,12 @@ class ModelConfig:
 
 
 def model_of(argument: str, trust: bool) -> ModelConfig:
-    """Returns the model that an argument names: `[NAME=]MODEL_OR_DIR`.
+    """Returns the model of an argument `[NAME=]MODEL_OR_DIR`.
 
     Args:
       argument: a recipe's name (its packed weights), a run folder, a version directory or the
-        directory of such versions; before it, its name in requests. That is otherwise the name
-        of the recipe or of the directory.
+        directory of such versions, with an optional name for requests. The default is the name of
+        the recipe or of the directory.
       trust: whether symbolic links are followed.
 
     Raises:
@@ -73,7 +73,7 @@ def model_of(argument: str, trust: bool) -> ModelConfig:
         if versions_in(folder):
             return _checked(name or folder.resolve().name, folder)
     found = find(place, trust)
-    if not name:  # of `file.py:name`, the last part
+    if not name:  # for `file.py:name`, the last part
         name = folder.resolve().name if folder.is_dir() else place.rpartition(":")[2]
     return _checked(name, found, single=True)
 
@@ -91,7 +91,7 @@ def check_names(models: Iterable[ModelConfig]) -> dict[str, ModelConfig]:
     """Returns models by name.
 
     Raises:
-      UsageError: two have the same name.
+      UsageError: two models have the same name.
     """
     found: dict[str, ModelConfig] = {}
     for model in models:
@@ -108,7 +108,7 @@ def read_model_config(path: Path) -> list[ModelConfig]:
     """Reads a file of `--model_config_file`: the text of a `ModelServerConfig`.
 
     Raises:
-      UsageError: it cannot be read, or is no such text.
+      UsageError: it cannot be read, or is not a valid `ModelServerConfig`.
     """
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
@@ -126,11 +126,11 @@ def models_of(config: Any, beside: Path, source: str) -> list[ModelConfig]:
 
     Args:
       config: the protocol buffer.
-      beside: folder that relative paths begin at.
-      source: what it was read from, for messages.
+      beside: the base folder of relative paths.
+      source: where it was read from, for messages.
 
     Raises:
-      UsageError: it lists no models, or one of them without name or path.
+      UsageError: it lists no models, or a model without name or path.
     """
     if config.WhichOneof("config") != "model_config_list":
         raise UsageError(f"{source} has no model_config_list.")
@@ -161,7 +161,7 @@ def models_of(config: Any, beside: Path, source: str) -> list[ModelConfig]:
     return list(check_names(models).values())
 
 
-# Names of TF Serving's file to fields of ours.
+# Maps names in TF Serving's file to our fields.
 _BATCHING = {
     "max_batch_size": "max_batch_size",
     "batch_timeout_micros": "batch_timeout_micros",
@@ -169,7 +169,7 @@ _BATCHING = {
     "pad_variable_length_inputs": "pad_variable_length_inputs",
     "max_enqueued_batches": "max_enqueued_rows",
 }
-# Further names of TF Serving, which are not needed here: rows are split and bucketed anyway.
+# Names of TF Serving that are ignored: rows are always split and bucketed.
 _IGNORED = ("allowed_batch_sizes", "thread_pool_name", "enable_large_batch_splitting")
 _PARAMETER = re.compile(
     r"\s*(?P<name>[a-z_]+)\s*(?::?\s*\{\s*value\s*:\s*(?P<inner>[^\s{}]+)\s*\}"
@@ -178,10 +178,10 @@ _PARAMETER = re.compile(
 
 
 def read_batching(path: Path) -> BatchingOptions:
-    """Reads a file of `--batching_parameters_file`, in TF Serving's form: `name { value: 1 }`.
+    """Reads a `--batching_parameters_file`, in the format of TF Serving: `name { value: 1 }`.
 
     Raises:
-      UsageError: it cannot be read, or a name or value in it is not known.
+      UsageError: it cannot be read, or contains an unknown name or invalid value.
     """
     text = re.sub(r"#.*", "", read_text(path)).strip()
     values: dict[str, Any] = {}
@@ -206,14 +206,14 @@ def read_batching(path: Path) -> BatchingOptions:
             raise UsageError(f"{path}: {name} must be a number above 0; got {quoted(value)}.")
         else:
             values[_BATCHING[name]] = int(value)
-    if "max_enqueued_rows" in values:  # TF Serving counts batches
+    if "max_enqueued_rows" in values:  # TF Serving counts batches, not rows
         size = values.get("max_batch_size", BatchingOptions.max_batch_size)
         values["max_enqueued_rows"] *= size
     return BatchingOptions(**values)
 
 
 def read_metrics_path(path: Path) -> str:
-    """Reads a file of `--monitoring_config_file`; returns the path of the metrics, "" for none.
+    """Returns the path of the metrics from a `--monitoring_config_file`, "" for none.
 
     Raises:
       UsageError: it cannot be read.
@@ -234,7 +234,7 @@ def read_text(path: Path) -> str:
     """Returns the text of a file.
 
     Raises:
-      UsageError: it cannot be read, or is no text.
+      UsageError: it cannot be read, or is not text.
     """
     try:
         return path.read_text(encoding="utf-8")

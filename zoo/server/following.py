@@ -1,4 +1,4 @@
-"""Input that arrives in parts, and answers as they come: server-sent events."""
+"""Streaming of input that arrives in parts: answers are sent as server-sent events."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from zoo.server.status import Refused, invalid
 from zoo.server.streaming import Close, begun, event
 from zoo.serving.following import Follower
 
-WIDTH = 2  # bytes of a value: a 16-bit integer, the lowest byte first
-LEAST, MOST = 2_000, 16_000  # values of one call: fewer wait for the next part
+WIDTH = 2  # bytes per value: a 16-bit integer, little-endian
+LEAST, MOST = 2_000, 16_000  # values per call; fewer wait for the next part
 
 
 async def follow(service: Service, target: Target, request: Request) -> Response:
-    """Answers while a body arrives: 16-bit integers, little-endian, without a header.
+    """Sends answers while a body arrives: 16-bit integers, little-endian, without a header.
 
-    Each event has `{"text": "…", "partial": "…"}`: what is settled now, and what may still change.
-    The last event is of the type `end`, or `error` where the answer was broken off.
+    Each event has `{"text": "…", "partial": "…"}`: the final text, and text that may still change.
+    The last event has the type `end`, or `error` if the answer was aborted.
 
     Args:
-      service: answers; its `timeout` bounds the wait for the next part of the body, and
-        `max_body` the whole body.
+      service: the service; its `timeout` limits the wait for the next part of the body, and
+        `max_body` the size of the whole body.
       target: model and version.
-      request: whose body is read.
+      request: the request whose body is read.
 
     Raises:
-      Refused: the model does not answer an input in parts.
+      Refused: the model does not support input in parts.
     """
     follower, close = await begun(
         service, target, lambda predictor: predictor.follower(), "answers a stream"
@@ -76,10 +76,10 @@ class _Events(Response):
             yield event({"error": str(error)}, "error")
 
     async def _parts(self) -> AsyncIterator[tuple[np.ndarray, bool]]:
-        """Gives the values of the body, and whether they are the last.
+        """Yields the values of the body, and whether they are the last.
 
         Raises:
-          Refused: it is too large, stops arriving, or ends within a value.
+          Refused: the body is too large, stops arriving, or ends within a value.
         """
         buffer, size = bytearray(), 0
         body = self.request.stream().__aiter__()

@@ -1,7 +1,7 @@
-"""JSON to arrays and back, in the forms of TF Serving's REST interface.
+"""Converts JSON to arrays and back, in the formats of TF Serving's REST API.
 
-A request has `instances`, a list of rows, or `inputs`, columns; its answer `predictions` or
-`outputs`. The facts are those of `util/json_tensor.cc` of TF Serving.
+A request has `instances`, a list of rows, or `inputs`, columns; its answer has `predictions` or
+`outputs`. The behaviour follows `util/json_tensor.cc` of TF Serving.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from zoo.server.status import invalid
 from zoo.server.tensors import TensorInfo
 
 MAX_AXES = 8
-MAX_LISTS, MAX_VALUES = 2**18, 2**22  # of a body
+MAX_LISTS, MAX_VALUES = 2**18, 2**22  # per body
 B64 = "b64"
 _EXACT = {"float16": 2**11, "bfloat16": 2**8, "float32": 2**24, "float64": 2**53}
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Returns the JSON object that a body holds; NaN, Infinity and -Infinity are numbers in it.
+    """Returns the JSON object in a body; NaN, Infinity and -Infinity are accepted as numbers.
 
     Raises:
-      Refused: it is none.
+      Refused: the body is not a JSON object.
     """
     if not body.strip():
         raise invalid("JSON Parse error: the body is empty. Send a JSON object.")
-    # Lists of lists take ten times more memory than their text.
+    # Nested lists need ten times more memory than their text.
     if (
         body.count(b"[") > MAX_LISTS
         or body.count(b",") > MAX_VALUES
@@ -42,7 +42,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise invalid(f"The body has more than {MAX_LISTS:,} lists or {MAX_VALUES:,} values.")
     try:
         value = json.loads(body)
-    except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8, huge integers
+    except (ValueError, RecursionError) as error:  # also invalid UTF-8 and huge integers
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise invalid(f"JSON Parse error: {shortened(reason)}.") from None
     if not isinstance(value, dict):
@@ -51,13 +51,13 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def kind(value: Any) -> str:
-    """Returns what JSON calls the type of a value."""
+    """Returns the JSON name of the type of a value."""
     names = {bool: "Boolean", str: "String", list: "Array", dict: "Object", type(None): "Null"}
     return names.get(type(value), "Number")
 
 
 def signature_of(request: Mapping[str, Any]) -> str:
-    """Returns the `signature_name` of a request, empty where it has none."""
+    """Returns the `signature_name` of a request, empty if it has none."""
     name = request.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid("'signature_name' must be a string value.")
@@ -71,13 +71,13 @@ def read_request(
 
     Args:
       request: the JSON object.
-      inputs: of the signature, by name.
+      inputs: the inputs of the signature, by name.
 
     Returns:
-      The tensors by name, and whether they came as rows: `instances`.
+      The tensors by name, and whether the request has the row format (`instances`).
 
     Raises:
-      Refused: it has neither or both of `instances` and `inputs`, or they do not fit.
+      Refused: it has neither or both of `instances` and `inputs`, or they do not match.
     """
     by_row, by_column = "instances" in request, "inputs" in request
     if by_row == by_column:
@@ -131,7 +131,7 @@ def _rows(rows: Any, inputs: Mapping[str, TensorInfo]) -> dict[str, np.ndarray]:
 
 
 def _rows_of(values: list, name: str, info: TensorInfo) -> np.ndarray:
-    """Reads one input of all rows; one without axes must be the same in all of them."""
+    """Reads one input of all rows; an input without axes must be the same in all rows."""
     if info.rank != 0:
         return array_of(values, name, info)
     arrays = [array_of(value, name, info) for value in values]
@@ -152,16 +152,16 @@ def _is_object(value: Any) -> bool:
 
 
 def is_b64(value: Any) -> bool:
-    """Whether a JSON value stands for bytes: `{"b64": "…"}`."""
+    """Whether a JSON value represents bytes: `{"b64": "…"}`."""
     return isinstance(value, dict) and len(value) == 1 and B64 in value
 
 
 def array_of(value: Any, name: str, info: TensorInfo) -> np.ndarray:
-    """Makes an array of nested lists.
+    """Converts nested lists to an array.
 
     Args:
-      value: of JSON.
-      name: of the input, for messages.
+      value: the JSON value.
+      name: name of the input, for messages.
       info: its type.
 
     Raises:
@@ -225,7 +225,7 @@ def _flat(values: list, types: set[type], name: str, info: TensorInfo) -> np.nda
                 raise invalid(f"Input {quoted(name)}: loss of precision of a value as {dtype}.")
             return array
         if dtype != "bool" and values:
-            bounds = np.iinfo(numpy)  # NumPy 1.26 would take other values modulo 2^32
+            bounds = np.iinfo(numpy)  # NumPy 1.26 would wrap other values around
             if min(values) < bounds.min or max(values) > bounds.max:
                 raise OverflowError
         return np.array(values, numpy)
@@ -236,7 +236,7 @@ def _flat(values: list, types: set[type], name: str, info: TensorInfo) -> np.nda
 def _wrong_type(value: Any, dtype: str) -> Exception:
     try:
         shown = json.dumps(value)
-    except ValueError:  # an integer of more digits than Python writes
+    except ValueError:  # an integer with more digits than Python prints
         shown = "…"
     return invalid(
         f"JSON Value: {shortened(shown)} Type: {kind(value)} is not of expected type: {dtype}"
@@ -258,7 +258,7 @@ def _bytes_of(value: Any, dtype: str) -> bytes:
     text = value[B64]
     if not isinstance(text, str):
         raise _wrong_type(text, dtype)
-    try:  # padding may be missing; both alphabets are known
+    try:  # padding may be missing; both alphabets are accepted
         text = text.replace("-", "+").replace("_", "/")
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -270,10 +270,10 @@ def write_answer(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
 
     Args:
       outputs: tensors by name.
-      by_row: whether the request came by rows; the first axis of each tensor is then that of rows.
+      by_row: whether the request has the row format; the first axis of each tensor is then the row.
 
     Raises:
-      Refused: outputs that do not agree in the number of rows.
+      Refused: the outputs differ in their number of rows.
     """
     tokens = {name: _nested(name, np.asarray(outputs[name])) for name in sorted(outputs)}
     if not by_row:
@@ -300,7 +300,7 @@ def write_answer(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
 
 
 def _nested(name: str, array: np.ndarray) -> Any:
-    """Returns nested lists of JSON's texts of values; of an array without axes, one text."""
+    """Returns nested lists of values in JSON notation; one text for an array without axes."""
     flat = texts_of(array.ravel(), name.endswith("_bytes"))
     level: list = flat
     for axis in reversed(array.shape[1:]):
@@ -321,7 +321,7 @@ def _joined(value: Any) -> str:
 
 
 def texts_of(flat: np.ndarray, as_bytes: bool = False) -> list[str]:
-    """Returns what JSON writes for the values of an array of one axis."""
+    """Returns the JSON notation of each value of a 1-D array."""
     if flat.dtype.kind == "f":
         return [_float_text(text) for text in flat.astype(str).tolist()]
     if flat.dtype.kind == "b":

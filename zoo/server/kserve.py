@@ -1,6 +1,6 @@
 """KServe's protocol V2, also known as the Open Inference Protocol, over HTTP.
 
-With the extension for binary tensors, which `tritonclient` uses unless it is told otherwise.
+It includes the extension for binary tensors, which `tritonclient` uses by default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoo.server.service import Service, Target, beside
 from zoo.server.status import Refused, invalid
 from zoo.server.tensors import SignatureInfo, TensorInfo
 
-# TensorFlow's name of a type to that of the protocol.
+# Maps TensorFlow's type names to those of the protocol.
 TYPES = {
     "bool": "BOOL",
     "uint8": "UINT8",
@@ -169,7 +169,7 @@ def _parameters(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _outputs(asked: Mapping[str, Any]) -> dict[str, bool]:
-    """Returns the names of the outputs that are wanted, and whether each is wanted in binary."""
+    """Returns the names of the requested outputs, and whether each is requested in binary."""
     listed = asked.get("outputs", [])
     if not isinstance(listed, list):
         raise invalid(f"'outputs' must be a list; it is of type {kind(listed)}.")
@@ -207,7 +207,7 @@ def _inputs(asked: Mapping[str, Any], binary: bytes, info: SignatureInfo) -> dic
             raise invalid(f"Input {quoted(name)}: 'shape' must be a list of sizes.")
         size = _parameters(each).get("binary_data_size")
         if size is None:
-            data = each.get("data")  # nested as the shape is, or flat
+            data = each.get("data")  # nested like the shape, or flat
             if not isinstance(data, list):
                 raise invalid(f"'data' must be a list; it is of type {kind(data)}.")
             array = array_of(data, name, tensor)
@@ -256,7 +256,7 @@ def _written(
     wanted: Mapping[str, bool],
     in_binary: bool,
 ) -> tuple[bytes, int]:
-    """Returns the body of an answer, and the size of the JSON that it begins with."""
+    """Returns the body of an answer, and the size of the JSON at its start."""
     parts, binary = [], []
     for name, array in outputs.items():
         dtype = "string" if array.dtype == object else array.dtype.name

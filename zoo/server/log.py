@@ -1,6 +1,7 @@
-"""Logs: one line of JSON an event, on standard error, never what a client sent.
+"""Logs: one line of JSON per event on standard error, without any content of requests.
 
-A thread writes them: a reader who stops reading stops no request. Lines that do not fit are lost.
+A thread writes them, so that a blocked reader does not block requests. Lines are dropped if the
+queue is full.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _enabled = False
 
 
 def start() -> None:
-    """Writes logs from now on."""
+    """Starts writing logs."""
     global _writer, _enabled
     _enabled = True
     if _writer is None:
@@ -30,7 +31,7 @@ def start() -> None:
 
 
 def log(event: str, *, level: str = "info", **fields: Any) -> None:
-    """Writes one line: time, level, event, and what is given; None is omitted."""
+    """Writes one line: time, level, event and fields; fields that are None are omitted."""
     if not _enabled:
         return
     now = time.time()
@@ -41,7 +42,7 @@ def log(event: str, *, level: str = "info", **fields: Any) -> None:
 
 
 def flush(seconds: float = 1.0) -> None:
-    """Waits until what was logged is written, for a while."""
+    """Waits at most `seconds` until all logs are written."""
     end = time.monotonic() + seconds
     while _lines.unfinished_tasks and time.monotonic() < end:
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, under TF Serving's names where it has them."""
+"""Prometheus metrics, with the names of TF Serving if it has them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _PREFIX = ":tensorflow:serving:"
-# Microseconds, as TF Serving counts: 10 µs to 3 minutes, each bucket 1.8 times the one before it.
+# In microseconds, as in TF Serving: 10 µs to 3 minutes, each bucket 1.8 times the previous one.
 BUCKETS = tuple(round(10 * 1.8**power) for power in range(29))
 
 
 class Metrics:
-    """What a server counts and times. Times are in microseconds.
+    """The metrics of a server. Times are in microseconds.
 
     Attributes:
-      requests: of a model, by status.
-      latency: from the whole request to the whole answer, by model, API and entry point.
-      runtime: of the graph alone, by model, API and runtime.
-      warmup: of the requests before a version answers, by model and status.
-      batch_rows: rows that were computed together.
-      rows_waiting: in the queue.
+      requests: number of requests, by model and status.
+      latency: time from the complete request to the complete answer, by model, API and entry point.
+      runtime: time of the graph alone, by model, API and runtime.
+      warmup: time of the warm-up requests of a version, by model and status.
+      batch_rows: rows per batch.
+      rows_waiting: rows in the queue.
     """
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Metrics:
         return self._made(Histogram, name, labels, buckets=BUCKETS)
 
     def page(self) -> bytes:
-        """Returns all metrics in Prometheus' text format."""
+        """Returns all metrics in the text format of Prometheus."""
         text = generate_latest(self._registry).decode()
-        # The client adds `_total` to counters, which TF Serving does not have; and the time when
-        # each was made.
+        # Prometheus' client adds `_total` to the names of counters, which TF Serving does not, and
+        # the time when each was created.
         text = re.sub(r"(?m)^((?:# \w+ )?:tensorflow:serving:\w+?)_total\b", r"\1", text)
         return re.sub(r"(?m)^(?:# \w+ )?[:\w]+_created\b.*\n", "", text).encode()

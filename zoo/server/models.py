@@ -1,4 +1,4 @@
-"""Versions of models: found, loaded, warmed up, swapped and unloaded while requests go on."""
+"""Versions of models: finds, loads, warms up, swaps and unloads them while serving requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.server.servable import Servable
 
 STATES = {"START": 10, "LOADING": 20, "AVAILABLE": 30, "UNLOADING": 40, "END": 50}
-KEPT = 32  # versions that are gone and whose state can still be asked for
+KEPT = 32  # number of unloaded versions whose state is kept
 
 
 @dataclasses.dataclass(eq=False)
@@ -32,12 +32,12 @@ class Version:
 
     Attributes:
       model: name of the model.
-      number: of the version.
+      number: version number.
       state: one of `STATES`.
-      code, message: why it could not be loaded: `OK` where nothing is wrong.
-      servable: while it is loaded.
-      users: requests that use it now.
-      fingerprint: of its folder when it was loaded.
+      code, message: why it could not be loaded; the code is `OK` if there is no error.
+      servable: the loaded model; None if it is not loaded.
+      users: number of requests that use it now.
+      fingerprint: fingerprint of its folder when it was loaded.
     """
 
     model: str
@@ -56,8 +56,8 @@ class Models:
     """The models of a server; used from one event loop.
 
     Attributes:
-      configs: by name.
-      versions: of each model, by number.
+      configs: model configs by name.
+      versions: versions of each model, by number.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Models:
     ) -> None:
         """
         Args:
-          configs: of the models.
+          configs: the configs of the models.
           trust: as for `zoo.load`.
-          unload_first: whether the old version leaves the memory before the new one is loaded;
-            requests then wait for the new one.
-          warmup: whether warm-up requests are computed before a version answers.
-          metrics: where the times of loading are noted.
-          grace: seconds that a version which is replaced waits for its last requests.
+          unload_first: whether the old version is unloaded before the new one is loaded; requests
+            then wait for the new one.
+          warmup: whether warm-up requests are computed before a version goes live.
+          metrics: where the times of warm-up are recorded.
+          grace: seconds that a replaced version waits for its last requests.
         """
         self.configs = check_names(configs)
         self.versions: dict[str, dict[int, Version]] = {name: {} for name in self.configs}
@@ -88,7 +88,7 @@ class Models:
         self._pool = ThreadPoolExecutor(1, "zoo-load")
         self._changing = asyncio.Lock()
         self._swapped = asyncio.Condition()
-        self._swapping: set[str] = set()  # models without a version while one is loaded
+        self._swapping: set[str] = set()  # models without a version while a new one is loaded
         self._retired: set[asyncio.Task] = set()
 
     # Requests
@@ -97,15 +97,15 @@ class Models:
     async def use(
         self, name: str, number: int | None = None, label: str | None = None
     ) -> AsyncIterator[Version]:
-        """Finds a version that answers, and keeps it loaded for as long as it is used.
+        """Context with an available version, which stays loaded while it is used.
 
         Args:
-          name: of the model.
-          number: of the version; by default the newest.
-          label: of the version, instead of its number.
+          name: name of the model.
+          number: version number; the newest by default.
+          label: version label, instead of its number.
 
         Raises:
-          Refused: there is no such version that answers.
+          Refused: no such version is available.
         """
         if name in self._swapping:
             async with self._swapped:
@@ -121,7 +121,7 @@ class Models:
                 version.idle.set()
 
     def find(self, name: str, number: int | None = None, label: str | None = None) -> Version:
-        """Returns a version that answers now, as `use` does; it may be unloaded at any time."""
+        """Returns an available version, like `use`, but it may be unloaded at any time."""
         if name in self.configs:
             if label is not None:
                 number = self.labelled(name, label)
@@ -136,15 +136,15 @@ class Models:
         raise Refused("NOT_FOUND", f"Servable not found for request: {wanted}")
 
     def check(self, target_name: str, number: int | None, label: str | None) -> None:
-        """Raises as `use` does, at once; not while a version is swapped, which `use` waits for."""
+        """Raises the errors of `use`, without waiting; accepts models that are being swapped."""
         if target_name not in self._swapping:
             self.find(target_name, number, label)
 
     def labelled(self, name: str, label: str) -> int:
-        """Returns the number of the version that bears a label.
+        """Returns the number of the version with a label.
 
         Raises:
-          Refused: none does.
+          Refused: there is no such version.
         """
         labels = self.configs[name].labels if name in self.configs else {}
         if label not in labels:
@@ -154,10 +154,10 @@ class Models:
     def status(
         self, name: str, number: int | None = None, label: str | None = None
     ) -> list[Version]:
-        """Returns what is known of the versions of a model, the newest first.
+        """Returns the known versions of a model, newest first.
 
         Raises:
-          Refused: nothing is.
+          Refused: no version is known.
         """
         versions = self.versions.get(name, {})
         if label is not None:
@@ -171,7 +171,7 @@ class Models:
 
     @property
     def ready(self) -> bool:
-        """Whether every model has a version that answers, or will have one in a moment."""
+        """Whether every model has an available version, or is being swapped."""
         return all(
             any(version.state == "AVAILABLE" for version in self.versions[name].values())
             or name in self._swapping
@@ -181,13 +181,13 @@ class Models:
     # Changes
 
     async def watch(self, seconds: float) -> None:
-        """Looks for new versions again and again, until it is cancelled."""
+        """Polls for new versions until cancelled."""
         while True:
             await asyncio.sleep(seconds)
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Looks for versions once; loads what is new, and unloads what is replaced."""
+        """Looks for versions once; loads new ones and unloads replaced ones."""
         async with self._changing:
             for name in list(self.configs):
                 try:
@@ -196,7 +196,7 @@ class Models:
                     log("refresh_failed", level="error", model=name, error=first_line(error))
 
     async def reconfigure(self, configs: Iterable[ModelConfig]) -> None:
-        """Serves other models from now on; those that are the same stay loaded."""
+        """Replaces the served models; unchanged ones stay loaded."""
         new = check_names(configs)
         async with self._changing:
             for name in [name for name in self.configs if name not in new]:
@@ -223,7 +223,7 @@ class Models:
             if version is not None and version.state == "AVAILABLE":
                 continue
             if version is not None and version.code != "OK" and version.fingerprint == fingerprint:
-                continue  # what was broken is so still
+                continue  # it failed to load and has not changed
             new.append(Version(name, number, folder, fingerprint=fingerprint))
         old = [v for n, v in known.items() if n not in wanted and v.state == "AVAILABLE"]
         try:
@@ -233,7 +233,7 @@ class Models:
                 known[version.number] = version
                 await self._load(version)
             if self.unload_first and new and all(v.state == "END" for v in new):
-                for version in old:  # nothing else could take their place
+                for version in old:  # no new version could be loaded
                     known[version.number] = again = Version(name, version.number, version.folder)
                     await self._load(again)
         finally:
@@ -254,7 +254,7 @@ class Models:
             await self._unload(version)
 
     async def _load(self, version: Version) -> None:
-        """Loads and warms up a version; a broken one is refused, and nothing else changes."""
+        """Loads and warms up a version; if this fails, only its state changes."""
         version.state = "LOADING"
         log("loading", model=version.model, version=version.number)
         loop = asyncio.get_running_loop()
@@ -262,7 +262,7 @@ class Models:
             servable, warmed = await loop.run_in_executor(
                 self._pool, load, version.folder, self.trust, self.warmup
             )
-        except Exception as error:  # whatever a stranger's model may raise
+        except Exception as error:  # a custom model may raise any error
             version.state = "END"
             version.code = "FAILED_PRECONDITION" if isinstance(error, ZooError) else "INTERNAL"
             said = str(error) if isinstance(error, ZooError) else first_line(error)
@@ -283,7 +283,7 @@ class Models:
             task.add_done_callback(self._retired.discard)
 
     async def _unload(self, version: Version) -> None:
-        version.state = "UNLOADING"  # no new request finds it
+        version.state = "UNLOADING"  # new requests do not find it
         if version.users:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(version.idle.wait(), self.grace)
@@ -293,11 +293,11 @@ class Models:
         log("unloaded", model=version.model, version=version.number)
 
     def close(self) -> None:
-        """Ends the thread that loads."""
+        """Stops the loading thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def described(self, version: Version) -> dict[str, Any]:
-        """Returns the status of a version as TF Serving writes it in JSON."""
+        """Returns the status of a version in TF Serving's JSON format."""
         code = version.code
         return {
             "version": str(version.number),
@@ -307,7 +307,7 @@ class Models:
 
 
 def load(folder: Path, trust: bool, warmup: bool) -> tuple[Servable, int]:
-    """Loads a version and warms it up; returns it and the microseconds of the warm-up."""
+    """Loads and warms up a version; returns it and the warm-up time in microseconds."""
     from zoo.server.servable import Servable
 
     servable = Servable(folder, trust=trust)
@@ -315,7 +315,7 @@ def load(folder: Path, trust: bool, warmup: bool) -> tuple[Servable, int]:
 
 
 def _fingerprints(config: ModelConfig) -> dict[int, tuple[Path, Any]]:
-    """Returns the folder of each version that is wanted, and what changes when its files do."""
+    """Returns the folder of each version to serve, and a fingerprint of its files."""
     found = {}
     for number, folder in config.versions().items():
         names = [folder, folder / "saved_model.pb", folder / "variables", folder / "assets.extra"]
@@ -332,7 +332,7 @@ def _changed(path: Path) -> tuple[int, int] | None:
 
 
 def free_memory() -> None:
-    """Gives back the memory of a model that nothing uses any more."""
+    """Frees the memory of models that are no longer used."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # else glibc keeps it
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # otherwise glibc keeps it

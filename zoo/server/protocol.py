@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds on time that it does not have of itself."""
+"""uvicorn's HTTP protocol with additional timeouts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_SECONDS = 10.0  # from a connection, or a first byte, to the whole head of a request
-WRITE_SECONDS = 30.0  # that a client reads nothing of what waits for it
+HEAD_SECONDS = 10.0  # from a connection, or a first byte, to the end of a request's headers
+WRITE_SECONDS = 30.0  # during which a client reads nothing of a pending answer
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose client sends no whole head of a request, or reads no answer."""
+    """Closes connections of clients that do not complete their headers or do not read answers."""
 
     head_seconds = HEAD_SECONDS
     write_seconds = WRITE_SECONDS
@@ -60,5 +60,5 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         super().shutdown()
-        # What a client does not read keeps a closed connection open.
+        # Unread data keep a closed connection open.
         self._aborted = self.loop.call_later(self.write_seconds, self.transport.abort)

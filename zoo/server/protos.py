@@ -1,4 +1,4 @@
-"""TensorFlow's tensors of protocol buffers to arrays and back, with bounds."""
+"""Converts `TensorProto`s to arrays and back, with limits on their size."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from zoo.errors import quoted
 from zoo.server.status import invalid
 from zoo.server.tensors import TensorInfo
 
-MAX_VALUES = 2**24  # of a tensor whose proto holds one value for all of them
+MAX_VALUES = 2**24  # of a tensor whose proto repeats one value
 
 
 def array_of(proto: Any, name: str, info: TensorInfo) -> np.ndarray:
-    """Makes an array of a `TensorProto`.
+    """Converts a `TensorProto` to an array.
 
     Args:
       proto: the tensor; its type must be that of the input.
-      name: of the input, for messages.
+      name: name of the input, for messages.
       info: the input.
 
     Raises:
-      Refused: another type, or values that do not fill the shape.
+      Refused: the type differs, or the values do not fill the shape.
     """
     try:
         dtype = tf.as_dtype(proto.dtype).name

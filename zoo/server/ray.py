@@ -1,7 +1,7 @@
-"""`zoo serve --ray`: the HTTP application of `zoo serve` in several replicas, by Ray Serve.
+"""`zoo serve --ray`: runs the HTTP application of `zoo serve` in several Ray Serve replicas.
 
-Ray Serve starts, watches, scales and replaces the replicas, and shares requests out among them.
-Each replica loads the models, has a queue of its own, and follows new versions in their folders.
+Ray Serve starts, monitors, scales and replaces the replicas, and distributes requests among them.
+Each replica loads the models, has its own queue, and watches the folders for new versions.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ APPLICATION = "zoo"
 
 @dataclasses.dataclass(frozen=True)
 class Replicas:
-    """How many replicas there are.
+    """The number and size of replicas.
 
     Attributes:
-      least, most: Ray Serve adds and removes replicas by the number of open requests in between.
-      cpus: processor cores that Ray reserves for each.
+      least, most: limits between which Ray Serve scales by the number of open requests.
+      cpus: CPU cores that Ray reserves per replica.
     """
 
     least: int = 1
@@ -43,7 +43,7 @@ class Replicas:
 
 
 class _Replica:
-    """One copy of the server, in a process of its own."""
+    """One copy of the server, in its own process."""
 
     # Ray waits for a constructor that is a coroutine.
     async def __init__(  # type: ignore[misc]
@@ -77,19 +77,19 @@ def serve(
 ) -> None:
     """Serves models on a Ray cluster.
 
-    With `RAY_ADDRESS` set, the replicas of that cluster stay when this returns, and a further call
-    replaces them one after another. Without it, this starts Ray on this machine, and serves until
-    the process gets SIGTERM or SIGINT.
+    If `RAY_ADDRESS` is set, the replicas keep running on that cluster when this returns, and a
+    further call replaces them one after another. Otherwise this starts Ray on this machine, and
+    serves until the process gets SIGTERM or SIGINT.
 
     Args:
-      models: `[NAME=]MODEL_OR_DIR`; folders that all machines of the cluster see.
-      options: those of HTTP count: Ray Serve has no TF Serving API over gRPC.
-      replicas: how many.
-      on_start: called when all replicas answer, with the names of the models and whether they
-        stay.
+      models: `[NAME=]MODEL_OR_DIR`; the folders must be visible on all machines of the cluster.
+      options: only HTTP options are used: Ray Serve does not support TF Serving's gRPC API.
+      replicas: number and size of the replicas.
+      on_start: called when all replicas are ready, with the names of the models and whether the
+        replicas keep running.
 
     Raises:
-      UsageError: a model or option is not as it has to be.
+      UsageError: a model or option is invalid.
       ZooError: a model cannot be loaded, or there is no such cluster.
     """
     import ray
@@ -100,19 +100,19 @@ def serve(
     before = {each: signal.getsignal(each) for each in _SIGNALS}
     try:
         stays = _connect(replicas)
-        for each in _SIGNALS:  # after Ray, which aborts the process on SIGTERM
+        for each in _SIGNALS:  # set after Ray's handlers, which abort the process on SIGTERM
             signal.signal(each, lambda *_: stop.set())
         http = {"host": options.host, "port": options.rest_port}
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         ray_serve.start(http_options=http)
         try:
             ray_serve.run(_bound(configs, options, replicas), name=APPLICATION, route_prefix="/")
-        except Exception as error:  # of Ray, and of what a replica raised
+        except Exception as error:  # raised by Ray or by a replica
             raise ZooError(_reason(error)) from error
         on_start(sorted(each.name for each in configs), stays)
         if not stays:
             stop.wait()
-            ray_serve.delete(APPLICATION)  # the replicas answer what they have begun
+            ray_serve.delete(APPLICATION)  # the replicas finish their open requests
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -123,19 +123,19 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _connect(replicas: Replicas) -> bool:
-    """Connects to the cluster of `RAY_ADDRESS`, or starts Ray here; returns whether it stays."""
+    """Connects to the cluster of `RAY_ADDRESS`, or starts Ray; returns whether it keeps running."""
     import ray
 
     address = os.environ.get("RAY_ADDRESS", "")
     quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
     if not address:
-        # Ray waits for ever for cores that a machine has not got.
+        # Ray would wait forever for cores that the machine does not have.
         cores = max(os.cpu_count() or 1, math.ceil(replicas.most * replicas.cpus))
         ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
         return False
     try:
         ray.init(address, **quiet)
-    except Exception as error:  # of several kinds
+    except Exception as error:  # of several types
         raise ZooError(
             f"There is no Ray cluster at RAY_ADDRESS={quoted(address)}: {first_line(error)} "
             "Unset it to start Ray on this machine."
@@ -154,7 +154,7 @@ def _bound(
             "autoscaling_config": {
                 "min_replicas": replicas.least,
                 "max_replicas": replicas.most,
-                # A batch for the one that computes, and a batch that waits.
+                # One batch that is computed, and one batch that waits.
                 "target_ongoing_requests": 2 * options.batching.max_batch_size,
             }
         }
@@ -172,7 +172,7 @@ def _bound(
 
 
 def _reason(error: Exception) -> str:
-    """Returns the line of what a replica raised, without Ray's own lines around it."""
+    """Returns the error message of a replica, without the lines that Ray adds."""
     from ray import serve as ray_serve
 
     status = ray_serve.status().applications.get(APPLICATION)

@@ -1,6 +1,6 @@
-"""TF Serving's REST interface, and what stands beside it: health, metrics, streams.
+"""TF Serving's REST API, with health checks, metrics and streams.
 
-The facts are those of `model_servers/http_rest_api_util.cc` and `http_rest_api_handler.cc` of TF
+The behaviour follows `model_servers/http_rest_api_util.cc` and `http_rest_api_handler.cc` of TF
 Serving.
 """
 
@@ -39,7 +39,7 @@ _LOOK = re.compile(
     r"(?P<metadata>/metadata)?",
     re.IGNORECASE,
 )
-OPEN = ("/healthz", "/v2/health/live", "/v2/health/ready")  # without a token
+OPEN = ("/healthz", "/v2/health/live", "/v2/health/ready")  # paths that need no token
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -54,10 +54,10 @@ def application(
     """Returns the ASGI application.
 
     Args:
-      service: answers.
-      cors: origins whose pages may ask; none by default.
-      metrics_path: where Prometheus finds the metrics; nowhere by default.
-      routes: further ones, of other protocols.
+      service: the service that answers requests.
+      cors: allowed origins of cross-origin requests; none by default.
+      metrics_path: path of the Prometheus metrics; none by default.
+      routes: further routes, of other protocols.
     """
     guard = _Guard(service)
 
@@ -99,7 +99,7 @@ async def _bare(request: Request, error: Any) -> Response:
 
 
 class _Guard:
-    """Gives every request an id, asks for the token, and turns refusals into answers."""
+    """Middleware that sets request ids, checks the token, and converts `Refused` to responses."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -109,7 +109,7 @@ class _Guard:
             request = Request(scope, receive, send)
             request.state.id = request_id_of(request.headers.get("x-request-id", ""))
             headers = [(b"x-request-id", request.state.id.encode())]
-            if self.service.draining:  # clients look for another server
+            if self.service.draining:  # so that clients switch to another server
                 headers.append((b"connection", b"close"))
 
             started = False
@@ -140,7 +140,7 @@ class _Guard:
 
 
 def refusal(error: Refused) -> Response:
-    """Returns the answer to a request that is refused: `{"error": "…"}`."""
+    """Returns the response to a rejected request: `{"error": "…"}`."""
     from zoo.server.status import HTTP
 
     status = error.http or HTTP[error.code]
@@ -156,10 +156,10 @@ def _text(content: str, status: int) -> Response:
 
 
 async def read_body(request: Request, service: Service, seconds: float) -> bytes:
-    """Reads a body within its bounds.
+    """Reads a request body within limits of size and time.
 
     Raises:
-      Refused: it is too large, comes too slowly, or is compressed in an unknown way.
+      Refused: it is too large, arrives too slowly, or has an unknown compression.
     """
     most = service.max_body
     too_large = Refused(
@@ -272,7 +272,7 @@ async def _ask(service: Service, request: Request, target: Target, method: str) 
 
 
 def _examples(asked: Any) -> Examples:
-    """Reads `examples`, and the `context` that all of them have, as lists of values."""
+    """Reads `examples`, with the `context` that they share, as lists of values."""
     examples, context = asked.get("examples"), asked.get("context", {})
     if not isinstance(examples, list) or not examples:
         raise invalid("'examples' must be a list of objects that is not empty.")

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface: PredictionService, ModelService, and gRPC's health checks."""
+"""TF Serving's gRPC API: PredictionService, ModelService, and gRPC health checks."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from zoo.server.service import Answered, Examples, Service, Target, beside, requ
 from zoo.server.status import Refused, invalid
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
-MAX_STREAMS = 1000  # requests of one connection at a time
+MAX_STREAMS = 1000  # concurrent requests per connection
 
 
 async def start(service: Service, host: str, port: int) -> tuple[Any, int, Any]:
     """Starts a server.
 
     Args:
-      service: answers.
-      host, port: to listen at; 0: any free port.
+      service: the service that answers requests.
+      host, port: address to listen on; port 0: any free port.
 
     Returns:
       The server, its port, and its health checks.
 
     Raises:
-      UsageError: it cannot listen there.
+      UsageError: it cannot listen on this address.
     """
     server = grpc.aio.server(
         options=[
@@ -91,7 +91,7 @@ def _target(spec: Any) -> Target:
 
 
 def _answering(api: str) -> Callable[..., Any]:
-    """Makes a method of a servicer of one that takes the request: checks, bounds, errors."""
+    """Decorator of servicer methods: adds the token check, the time limit and error handling."""
 
     def wrap(method: Callable[[Any, Any], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(method)
@@ -118,7 +118,7 @@ def _answering(api: str) -> Callable[..., Any]:
 
 
 def _named(request: Any) -> str:
-    """Returns the name of the model that a request is about, for the metrics."""
+    """Returns the model name in a request, for the metrics."""
     if isinstance(request, inference_pb2.MultiInferenceRequest):
         return request.tasks[0].model_spec.name if request.tasks else ""
     return request.model_spec.name if hasattr(request, "model_spec") else ""
@@ -274,7 +274,7 @@ class _Models(_Servicer, model_service_pb2_grpc.ModelServiceServicer):
             configs = models_of(request.config, Path.cwd(), "The request")
         except UsageError as error:
             raise invalid(str(error)) from error
-        # A client that leaves must not interrupt it: models would be half loaded.
+        # Shielded from clients that disconnect: models would be loaded only partly.
         await asyncio.shield(self.service.models.reconfigure(configs))
         return model_management_pb2.ReloadConfigResponse()
 
@@ -286,7 +286,7 @@ def _describe(spec: Any, answered: Answered) -> None:
 
 
 def _examples(given: Any) -> Examples:
-    """Returns the features of the examples of a request's `Input`, as lists of values."""
+    """Returns the features of the examples in a request's `Input`, as lists of values."""
     kind = given.WhichOneof("kind")
     if kind is None:
         raise invalid("Input is empty")

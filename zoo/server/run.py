@@ -1,4 +1,4 @@
-"""`zoo serve`: one process that listens, loads, answers, and stops when it is told to."""
+"""`zoo serve`: a server process that loads models, answers requests, and shuts down cleanly."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ from zoo.server.rest import application
 from zoo.server.service import Service, Target
 
 TOKEN = "ZOO_SERVE_TOKEN"
-MAX_CONNECTIONS = 1000  # at once; more are refused by 503
+MAX_CONNECTIONS = 1000  # concurrent connections; further ones get a 503
 
 
 @dataclasses.dataclass(frozen=True)
 class ServeOptions:
-    """How `serve` listens and answers.
+    """Options of `serve`.
 
     Attributes:
-      host: address to listen at; loopback by default.
+      host: address to listen on; loopback by default.
       rest_port, grpc_port: 0: any free port; None: this protocol is not served.
-      model_config_file: models beside those that are named; a path of TF Serving's format.
-      model_config_file_poll_wait_seconds: how often the file is read again; 0: never.
-      file_system_poll_wait_seconds: how often new versions are looked for; 0: never.
-      batching: how requests are put together.
-      enable_model_warmup: whether a version computes its warm-up requests before it answers.
+      model_config_file: path of a file in TF Serving's format that lists further models.
+      model_config_file_poll_wait_seconds: interval at which the file is read again; 0: never.
+      file_system_poll_wait_seconds: interval at which new versions are searched; 0: never.
+      batching: options of batching.
+      enable_model_warmup: whether a version computes its warm-up requests before it goes live.
       unload_first: whether an old version is unloaded before the new one is loaded.
-      rest_api_timeout: seconds that a request may take.
-      max_body: bytes of a request.
+      rest_api_timeout: time limit of a request in seconds.
+      max_body: maximum size of a request in bytes.
       token: a bearer token that clients must send; "" for none.
-      cors: origins whose pages may ask.
-      metrics_path: where Prometheus finds the metrics; "" for nowhere.
+      cors: allowed origins of cross-origin requests.
+      metrics_path: path of the Prometheus metrics; "" for none.
       allow_reload: whether a gRPC client may change which models are served.
-      drain_seconds: how long the server answers on after it has been told to stop, so that
-        clients and load balancers see that it is not ready any more.
-      stop_seconds: how long it then waits for requests that go on.
+      drain_seconds: how long the server keeps answering after a stop signal, so that clients and
+        load balancers see that it is no longer ready.
+      stop_seconds: how long it then waits for open requests.
       trust: as for `zoo.load`.
     """
 
@@ -80,12 +80,12 @@ class ServeOptions:
 
 @dataclasses.dataclass
 class Running:
-    """A server that listens.
+    """A running server.
 
     Attributes:
-      rest_port, grpc_port: where; None where a protocol is not served.
+      rest_port, grpc_port: its ports; None if a protocol is not served.
       service: its models and queue.
-      stop: makes it drain and end; call it from its own event loop.
+      stop: starts draining and shutdown; call it from the server's event loop.
     """
 
     rest_port: int | None
@@ -103,12 +103,12 @@ def serve(
     """Serves models until the process gets SIGTERM or SIGINT.
 
     Args:
-      models: `[NAME=]MODEL_OR_DIR`, as `zoo.server.config.model_of` takes them.
-      options: ports, bounds and the like.
-      on_start: called when all models answer and the ports are open.
+      models: `[NAME=]MODEL_OR_DIR`, as for `zoo.server.config.model_of`.
+      options: ports, limits and other options.
+      on_start: called when all models are ready and the ports are open.
 
     Raises:
-      UsageError: a model or option is not as it has to be, or a port is taken.
+      UsageError: a model or option is invalid, or a port is in use.
       ZooError: a model cannot be loaded.
     """
     options = options or ServeOptions()
@@ -116,10 +116,10 @@ def serve(
 
 
 def configs_of(models: Sequence[str], options: ServeOptions) -> list[ModelConfig]:
-    """Returns the models that are named and those of the file.
+    """Returns the configs of the named models and of those in the file.
 
     Raises:
-      UsageError: there is none, or a model or the file is not as it has to be.
+      UsageError: there is no model, or a model or the file is invalid.
     """
     found = [config.model_of(each, options.trust) for each in models]
     if options.model_config_file is not None:
@@ -136,7 +136,7 @@ async def serve_async(
     *,
     on_start: Callable[[Running], None] = lambda running: None,
 ) -> None:
-    """Serves models until it is told to stop; see `serve`."""
+    """Serves models until stopped; see `serve`."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -189,7 +189,7 @@ async def serve_async(
 async def answering(
     configs: Sequence[ModelConfig], options: ServeOptions
 ) -> AsyncIterator[Service]:
-    """Context with the loaded models and their queue, which follow new versions and the file.
+    """Context with the loaded models and their queue; watches for new versions and the file.
 
     Raises:
       ZooError: a model cannot be loaded.
@@ -226,7 +226,7 @@ async def answering(
 
 
 def _examples(service: Service) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yields the name of each model that has an example, its signature and its inputs."""
+    """Yields the name, signature and inputs of an example for each model that has one."""
     for name in list(service.models.configs):
         servable = service.models.find(name).servable
         if servable is not None and servable.example is not None:
@@ -235,8 +235,8 @@ def _examples(service: Service) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 async def _rehearse(service: Service) -> None:
-    """Answers one example of each model, so that the first client does not wait for what is made
-    when it is first used: threads, traces.
+    """Computes one example per model, so that the first client does not wait for initialization,
+    such as of threads and traces.
     """
     for name, signature, inputs in _examples(service):
         read = functools.partial(_copied, inputs)
@@ -245,9 +245,9 @@ async def _rehearse(service: Service) -> None:
 
 
 async def _rehearse_http(service: Service, host: str, port: int) -> None:
-    """Sends an example of each model through the server, for its routes and the parsers.
+    """Sends an example of each model to the server over HTTP, to initialize routes and parsers.
 
-    They are neither counted as requests nor logged.
+    These requests are neither counted nor logged.
     """
     asked = [("GET", "healthz", b""), ("GET", "v1/models/", b"")]
     for name, signature, inputs in _examples(service):
@@ -275,7 +275,7 @@ async def _background(stack: contextlib.AsyncExitStack, work: Any) -> None:
 
 
 def _check_loaded(models: Models) -> None:
-    """Raises where a model has no version that answers when the server starts."""
+    """Raises an error if a model has no available version when the server starts."""
     for name, versions in models.versions.items():
         if any(version.state == "AVAILABLE" for version in versions.values()):
             continue
@@ -290,7 +290,7 @@ def _check_loaded(models: Models) -> None:
 
 
 async def _watch_file(models: Models, named: Sequence[ModelConfig], options: ServeOptions) -> None:
-    """Reads the file of models again and again; a broken one changes nothing."""
+    """Polls the file of models; an invalid file changes nothing."""
     path = options.model_config_file
     assert path is not None
     in_file = {each.name for each in config.read_model_config(path)}
@@ -309,7 +309,7 @@ async def _watch_file(models: Models, named: Sequence[ModelConfig], options: Ser
 
 
 def app_of(service: Service, options: ServeOptions) -> Starlette:
-    """Returns the ASGI application of both REST protocols."""
+    """Returns the ASGI application with both REST APIs."""
     return application(
         service,
         cors=options.cors,
@@ -336,7 +336,7 @@ def _http_config(service: Service, options: ServeOptions) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, without its signals: `serve_async` stops all protocols together."""
+    """uvicorn's server without signal handlers: `serve_async` stops all protocols together."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
@@ -344,10 +344,10 @@ class _Server(uvicorn.Server):
 
 
 def read_token(path: Path | None) -> str:
-    """Returns the bearer token: of a file, or of the environment variable `ZOO_SERVE_TOKEN`.
+    """Returns the bearer token from a file or the environment variable `ZOO_SERVE_TOKEN`.
 
     Raises:
-      UsageError: the file cannot be read, or what is given is no token.
+      UsageError: the file cannot be read, or the token is not valid.
     """
     given = os.environ.get(TOKEN, "") if path is None else config.read_text(path)
     token = given.strip()

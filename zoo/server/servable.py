@@ -1,4 +1,4 @@
-"""One version of a model that is loaded: signatures of named arrays, and what is known of them."""
+"""A loaded version of a model: its signatures, their tensors and its warm-up requests."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from zoo.serving.find import EXTRA, WARMUP, about, refuse_links
 from zoo.serving.inputs import input_specs, output_specs
 from zoo.serving.predictor import Predictor, load_saved_model
 
-MAX_WARMUP = 1000  # records that are read, as TF Serving does
-SAMPLE = 8  # requests that warm up a model which is no SavedModel
+MAX_WARMUP = 1000  # maximum number of records, as in TF Serving
+SAMPLE = 8  # warm-up requests of a model that is not a SavedModel
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -31,10 +31,10 @@ class Servable:
     """A loaded version.
 
     Attributes:
-      folder: it was loaded from.
-      signatures: by name.
-      predictor: of a model of this package; None for another SavedModel.
-      example: signature and inputs of a warm-up request; None where there was none.
+      folder: the folder it was loaded from.
+      signatures: signatures by name.
+      predictor: the predictor of a model of this package; None for other SavedModels.
+      example: signature and inputs of a warm-up request; None if there was none.
     """
 
     example: tuple[str, Arrays] | None = None
@@ -66,11 +66,11 @@ class Servable:
 
     @property
     def labels(self) -> list[str]:
-        """Class names in the order of `probabilities`, where they are known."""
+        """Class names in the order of `probabilities`, if known."""
         return self.predictor.labels if self.predictor else []
 
     def signature(self, name: str) -> tuple[str, SignatureInfo]:
-        """Returns the name and the tensors of a signature; of an empty name, those of the default.
+        """Returns the name and tensors of a signature; for an empty name, of the default signature.
 
         Raises:
           Refused: there is no such signature.
@@ -84,11 +84,11 @@ class Servable:
         return name, self.signatures[name]
 
     def engine(self, signature: str, count: int) -> Callable[[Arrays], dict[str, np.ndarray]]:
-        """Returns what computes rows: the one place that chooses it.
+        """Returns the function that computes rows; all requests choose their engine here.
 
         Args:
-          signature: a name that exists.
-          count: of the rows; a single small request may have an engine of its own one day.
+          signature: an existing name.
+          count: number of rows; not used yet.
         """
         del count
         return functools.partial(self.run, signature)
@@ -97,11 +97,11 @@ class Servable:
         """Computes a signature.
 
         Args:
-          signature: its name, which exists.
-          inputs: arrays by name, all that the signature takes, of its types.
+          signature: an existing name.
+          inputs: arrays by name, for all inputs of the signature, of its types.
 
         Raises:
-          Refused: the graph refuses them, or fails.
+          Refused: the graph rejects them, or fails.
         """
         infos = self.signatures[signature].inputs
         try:
@@ -119,7 +119,7 @@ class Servable:
         """Computes the warm-up requests of a SavedModel, or samples of a recipe.
 
         Returns:
-          Microseconds that they took together.
+          Their total time in microseconds.
 
         Raises:
           ZooError: a request fails, or the file is damaged.
@@ -168,12 +168,12 @@ class Servable:
                 )
         except Refused as error:
             raise ZooError(f"{path}: {error.message}") from error
-        except Exception as error:  # of TensorFlow or of the protocol buffers
+        except Exception as error:  # from TensorFlow or protocol buffers
             raise ZooError(f"{path} is damaged ({first_line(error)}). Export it again.") from error
 
     @functools.cached_property
     def signature_defs(self) -> Any:
-        """The signatures as TF Serving describes them, a `SignatureDefMap`."""
+        """The signatures as a `SignatureDefMap` of TF Serving."""
         from tensorflow.core.protobuf import saved_model_pb2
         from tensorflow_serving.apis import get_model_metadata_pb2
 
@@ -197,10 +197,10 @@ class Servable:
 
 
 def _tables(functions: Mapping[str, Any]) -> list[tf.Tensor]:
-    """Returns the handles of the tables that functions of a SavedModel look values up in.
+    """Returns the handles of the lookup tables that functions of a SavedModel use.
 
-    TensorFlow frees the variables of a SavedModel that nothing refers to, but not its tables: a
-    vocabulary would stay in memory for each version that was ever loaded.
+    TensorFlow frees unreferenced variables of a SavedModel, but not its tables: the vocabulary of
+    every loaded version would stay in memory.
     """
     handles = {}
     for function in functions.values():

@@ -1,4 +1,4 @@
-"""What every protocol asks of the server: predict, classify, regress, by models and versions."""
+"""The service behind all protocols: predict, classify and regress, by model and version."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zoo.server.models import Models, Version
 from zoo.server.status import Refused, invalid
 from zoo.server.tensors import SignatureInfo, TensorInfo
 
-LARGE = 64 * 1024  # bytes of a body that is read and written beside the event loop
+LARGE = 64 * 1024  # bytes from which a body is parsed and written outside of the event loop
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 T = TypeVar("T")
 
@@ -32,8 +32,8 @@ class Answered:
     """An answer.
 
     Attributes:
-      version: that answered.
-      signature: its name.
+      version: the version that answered.
+      signature: name of its signature.
       outputs: arrays by name.
     """
 
@@ -43,7 +43,7 @@ class Answered:
 
     @property
     def size(self) -> int:
-        """About the bytes of the outputs when they are written."""
+        """Approximate size of the serialized outputs in bytes."""
         return sum(array.size * 8 for array in self.outputs.values())
 
 
@@ -52,13 +52,13 @@ class Service:
     """Models, queue and metrics of a server.
 
     Attributes:
-      timeout: seconds that a request may take.
-      max_body: bytes of a request.
-      draining: whether the server stops soon: it answers still, and says that it is not ready.
+      timeout: time limit of a request in seconds.
+      max_body: maximum size of a request in bytes.
+      draining: whether the server stops soon: it still answers, but reports that it is not ready.
       allow_reload: whether a client may change which models are served.
       token: a bearer token that each request must have; "" for none.
-      rehearsal: the request id of requests that the server sends to itself before it serves:
-        they are neither counted as requests nor logged.
+      rehearsal: the id of requests that the server sends to itself before it serves; they are
+        neither counted nor logged.
     """
 
     models: Models
@@ -79,10 +79,10 @@ class Service:
         """Makes sure that a request has the token.
 
         Args:
-          authorization: header of HTTP or metadata of gRPC; "" where there is none.
+          authorization: HTTP header or gRPC metadata; "" if there is none.
 
         Raises:
-          Refused: it has not.
+          Refused: the token is missing or wrong.
         """
         if not self.token:
             return
@@ -110,14 +110,14 @@ class Service:
 
         Args:
           target: model and version.
-          signature: its name, "" for the default.
+          signature: name of the signature, "" for the default.
           read: takes the signature, returns the inputs.
-          size: bytes of the request.
-          outputs: names of the outputs that are wanted; all by default.
-          api: for the metrics.
+          size: size of the request in bytes.
+          outputs: names of the requested outputs; all by default.
+          api: name of the API, for the metrics.
 
         Raises:
-          Refused: it has no answer.
+          Refused: the request cannot be answered.
         """
         async with self.models.use(target.name, target.number, target.label) as version:
             servable = version.servable
@@ -142,7 +142,7 @@ class Service:
     async def classify(
         self, target: Target, signature: str, examples: Examples, size: int = 0
     ) -> tuple[Answered, list[list[tuple[str, float]]]]:
-        """Answers examples by classes: (label, score) pairs of each example.
+        """Classifies examples: returns (label, score) pairs for each example.
 
         The model must return `probabilities`, or `label` and `score`.
         """
@@ -165,7 +165,7 @@ class Service:
     async def regress(
         self, target: Target, signature: str, examples: Examples, size: int = 0
     ) -> tuple[Answered, list[float]]:
-        """Answers examples by one number each: the model must return only one float a row."""
+        """Returns one number per example; the model must have a single float output per row."""
         read = functools.partial(inputs_of, examples)
         answered = await self.predict(target, signature, read, size=size, api="regress")
         numbers = [
@@ -189,17 +189,17 @@ class Service:
         work: Awaitable[T],
         seconds: float | None = None,
     ) -> T:
-        """Answers a request within its time, and notes how it ended.
+        """Answers a request within its time limit, and records its status.
 
         Args:
           target: model and version.
           api, entrypoint: for the metrics and the log.
           request_id: for the log.
-          work: returns the answer.
-          seconds: that the client waits, where it says so; never more than `timeout`.
+          work: awaitable that returns the answer.
+          seconds: time limit of the client, if any; at most `timeout`.
 
         Raises:
-          Refused: there is no answer, whatever failed.
+          Refused: the request failed for any reason.
         """
         bound = self.timeout if seconds is None else min(seconds, self.timeout)
         async with self.accounted(target, api, entrypoint, request_id, bound):
@@ -209,11 +209,11 @@ class Service:
     async def accounted(
         self, target: Target, api: str, entrypoint: str, request_id: str, seconds: float
     ) -> AsyncIterator[None]:
-        """Notes how a request ended; whatever fails is a `Refused`.
+        """Context that records the status of a request, and converts all errors to `Refused`.
 
         Args:
-          target, api, entrypoint, request_id: as of `answer`.
-          seconds: that the request may take, for the message of a timeout.
+          target, api, entrypoint, request_id: as for `answer`.
+          seconds: time limit of the request, for the message of a timeout.
         """
         start = time.perf_counter()
         code, message = "OK", None
@@ -246,7 +246,7 @@ class Service:
         code: str,
         message: str | None,
     ) -> None:
-        """Counts and logs a request that has ended."""
+        """Counts and logs a finished request."""
         known = target.name if target.name in self.models.configs else "unknown"
         self.metrics.requests.labels(known, code).inc()
         self.metrics.latency.labels(known, api, entrypoint).observe(seconds * 1e6)
@@ -264,7 +264,7 @@ class Service:
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """Which model is asked, and which of its versions: by number, by label, or the newest."""
+    """The requested model and version: by number, by label, or the newest."""
 
     name: str
     number: int | None = None
@@ -275,7 +275,7 @@ Examples = list[Mapping[str, list[Any]]]  # features of each example: lists of v
 
 
 def inputs_of(examples: Examples, info: SignatureInfo) -> Arrays:
-    """Returns the inputs of a signature, of the features of examples that bear their names.
+    """Returns the inputs of a signature from the features of examples with the same names.
 
     Raises:
       Refused: a feature is missing, or of another type or length.
@@ -289,7 +289,7 @@ def inputs_of(examples: Examples, info: SignatureInfo) -> Arrays:
 
 
 def _stacked(features: list[np.ndarray], name: str, info: TensorInfo) -> np.ndarray:
-    """Puts the values of one feature below each other, a row an example."""
+    """Stacks the values of one feature, one row per example."""
     sizes = sorted({len(feature) for feature in features})
     if len(sizes) > 1:
         raise invalid(
@@ -301,7 +301,7 @@ def _stacked(features: list[np.ndarray], name: str, info: TensorInfo) -> np.ndar
 
 
 def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> np.ndarray:
-    """Returns the values of a feature, an array of one axis."""
+    """Returns the values of a feature, a 1-D array."""
     values = example.get(name)
     if values is None:
         raise invalid(f"An example has no feature {quoted(name)}.")
@@ -323,12 +323,12 @@ def _feature(example: Mapping[str, list[Any]], name: str, info: TensorInfo) -> n
 
 
 def request_id_of(given: str) -> str:
-    """Returns the id that a client gave; a random one where it gave none that can be one."""
+    """Returns the request id of a client if it is valid; otherwise a random one."""
     return given if _ID.fullmatch(given) else secrets.token_hex(8)
 
 
 async def beside(size: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Calls a function; where much is to be read or written, in a thread."""
+    """Calls a function; in a thread if it processes a large body."""
     if size < LARGE:
         return function(*arguments)
     return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)

@@ -1,4 +1,4 @@
-"""Why a request is refused: gRPC's codes, their HTTP statuses, one sentence each."""
+"""Errors of requests: gRPC codes, their HTTP statuses, and a message of one sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from zoo.errors import shortened
 
-# gRPC's code to the HTTP status that TF Serving answers with.
+# Maps gRPC codes to the HTTP statuses of TF Serving.
 HTTP = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -24,17 +24,17 @@ HTTP = {
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
 }
-LONGEST = 600  # characters of a message
+LONGEST = 600  # maximum length of a message in characters
 
 
 class Refused(Exception):
-    """A request without an answer.
+    """Raised for a request that is rejected or fails.
 
     Attributes:
       code: name of a gRPC code.
       message: a sentence for the client, one line.
-      http: HTTP status, where it is not that of the code.
-      headers: further HTTP headers of the answer.
+      http: HTTP status, if it is not that of the code.
+      headers: further HTTP headers of the response.
     """
 
     def __init__(self, code: str, message: str, *, http: int | None = None, **headers: Any) -> None:
@@ -45,5 +45,5 @@ class Refused(Exception):
 
 
 def invalid(message: str) -> Refused:
-    """Returns the refusal of a request that is wrong in itself."""
+    """Returns the error for an invalid request."""
     return Refused("INVALID_ARGUMENT", message)

@@ -1,4 +1,4 @@
-"""Text as it is generated: server-sent events."""
+"""Streaming of generated text as server-sent events."""
 
 from __future__ import annotations
 
@@ -25,24 +25,23 @@ Close = Callable[[], Awaitable[None]]
 async def generate(
     service: Service, target: Target, asked: dict[str, Any], left: float
 ) -> Response:
-    """Answers a request to generate: an object with options, and what the text begins with.
+    """Answers a request for generated text: an object with options and the start of the text.
 
-    Each event has `{"text": "…"}`; the last is of the type `end`, or `error` where the text was
-    broken off.
+    Each event has `{"text": "…"}`; the last has the type `end`, or `error` if the text was aborted.
 
     Args:
-      service: answers.
+      service: the service.
       target: model and version.
-      asked: `steps`, `temperature`, `top_k`, `top_p`, `seed`, each of which may be omitted, and
-        what the text begins with by the names that the recipe knows, such as `prompt`.
-      left: seconds for the whole text.
+      asked: optional `steps`, `temperature`, `top_k`, `top_p`, `seed`, and the start of the text by
+        the names that the recipe declares, such as `prompt`.
+      left: time limit for the whole text in seconds.
 
     Raises:
-      Refused: the model generates no text, or an option is out of its range.
+      Refused: the model does not generate text, or an option is out of range.
     """
 
     def begin(predictor: Predictor) -> Iterator[str]:
-        if "prime" in asked:  # a file of the server's
+        if "prime" in asked:  # a file on the server
             raise invalid("'prime' names a file, and can only be used on the command line.")
         given = {name: value for name, value in asked.items() if name != "signature_name"}
         return predictor.stream(**given)
@@ -58,19 +57,19 @@ async def generate(
 async def begun(
     service: Service, target: Target, begin: Callable[[Predictor], T], ability: str
 ) -> tuple[T, Close]:
-    """Begins an answer that takes longer than the request to it.
+    """Starts a streamed answer, which outlasts the handling of its request.
 
     Args:
-      service: answers.
-      target: model and version, which is in use until the answer is closed.
-      begin: of the predictor, in a thread.
-      ability: what the model has to be able to, for the message.
+      service: the service.
+      target: model and version, which stays in use until the answer is closed.
+      begin: takes the predictor; called in a thread.
+      ability: what the model must be able to do, for the message.
 
     Returns:
-      What `begin` returned, and what has to be called at the end.
+      The result of `begin`, and a function to call at the end.
 
     Raises:
-      Refused: the model is none of this package, or `begin` refuses.
+      Refused: the model is not of this package, or `begin` raises a UsageError or TypeError.
     """
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
@@ -107,5 +106,5 @@ async def _events(pieces: Iterator[str], close: Close, left: float) -> AsyncIter
 
 
 def event(value: dict[str, Any], kind: str = "") -> bytes:
-    """Returns a server-sent event, whose data are JSON."""
+    """Returns a server-sent event with JSON data."""
     return (f"event: {kind}\n" if kind else "").encode() + f"data: {json.dumps(value)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""What a signature takes and returns, told without TensorFlow."""
+"""Descriptions of the inputs and outputs of signatures, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class TensorInfo:
     """An input or output.
 
     Attributes:
-      dtype: TensorFlow's name of the type: `"float32"`, `"string"`.
-      shape: size of each axis, None where it is open; None where the number of axes is not known.
+      dtype: TensorFlow's name of the type, such as `"float32"` or `"string"`.
+      shape: size of each axis, None if it is dynamic; None if the number of axes is unknown.
     """
 
     dtype: str
@@ -27,7 +27,7 @@ class TensorInfo:
 
     @property
     def numpy(self) -> Any:
-        """The type of NumPy that holds it."""
+        """The corresponding NumPy type."""
         if self.dtype == "bfloat16":
             import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""From a trained model to answers: signatures, predictor, evaluation, export.
+"""Inference with trained models: signatures, predictor, evaluation, export.
 
 Everything here is imported when it is first used: importing this package imports no TensorFlow.
 """

@@ -1,4 +1,4 @@
-"""What a model or a run is, in one line."""
+"""One-line descriptions of models and runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from zoo.training.folder import read_metrics
 
 
 def describe_model(name: str, about: Path, recipe: Recipe | None) -> str:
-    """Returns one line about a model or a run, of its recipe and its JSON files.
+    """Returns one line about a model or a run, from its recipe and its JSON files.
 
     Args:
-      name: of the recipe.
+      name: name of the recipe.
       about: the folder of its metrics and data.
-      recipe: where it is known.
+      recipe: the recipe, or None if unknown.
     """
     parts = [name]
     if recipe is not None:
@@ -30,4 +30,4 @@ def describe_model(name: str, about: Path, recipe: Recipe | None) -> str:
         parts.append(f"{metric} {shown}")
     except (ZooError, TypeError, ValueError):
         parts.append("not complete")
-    return shortened("; ".join(parts))  # titles of data may be a stranger's
+    return shortened("; ".join(parts))  # titles of data may be untrusted

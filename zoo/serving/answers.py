@@ -1,4 +1,4 @@
-"""What `Predictor.predict` returns: lists and dicts that show themselves in a notebook."""
+"""Results of `Predictor.predict`: lists and dicts with a rich display in notebooks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from zoo.recipe import Picture, Recipe
     from zoo.report.drawing import Drawing
 
-SHOWN = 20  # answers in a notebook
+SHOWN = 20  # maximum number of answers shown in a notebook
 
 
 class Answer(dict):
     """One answer: a dict, output name to value.
 
-    Made by a `zoo.serving.Predictor`.
+    Created by a `zoo.serving.Predictor`.
 
     Attributes:
-      example: what was asked, by name; and what a file that was named says about it, such as dates.
+      example: the inputs by name, and other values from an input file, such as dates.
     """
 
     __slots__ = ("_predictor", "_recipe", "example")
@@ -41,24 +41,24 @@ class Answer(dict):
         self._predictor, self._recipe = predictor, recipe
 
     def __reduce__(self) -> tuple:
-        return dict, (dict(self),)  # pickled and copied, it is a plain dict
+        return dict, (dict(self),)  # a pickled or copied answer is a plain dict
 
     @property
     def unusual(self) -> bool | None:
-        """Whether the row is far from what the model was trained on; None where it does not say.
+        """Whether the row is far from the training data; None if the model does not tell.
 
-        Of several answers to a row, the best one counts.
+        If there are several answers to a row, the best one counts.
         """
         return best_of(self.get(UNUSUAL))
 
     def plot(self, picture: str | None = None) -> Drawing:
-        """Draws the answer: a picture of the recipe, or else its probabilities as bars.
+        """Plots the answer: a picture that the recipe declares, or a bar chart of probabilities.
 
         Args:
           picture: name of one of the recipe's `PICTURES`; the first one by default.
 
         Raises:
-          UsageError: there is no such picture, or nothing to draw.
+          UsageError: there is no such picture, or nothing to plot.
         """
         from zoo.report.drawing import Drawing, bars
 
@@ -102,7 +102,7 @@ class Answer(dict):
 
 
 def best_of(value: Any) -> Any:
-    """Returns the best of several answers; of a row without an answer, its one value."""
+    """Returns the best of several answers; for an invalid row, its one value."""
     return value[0] if isinstance(value, list) and value else value
 
 
@@ -120,7 +120,7 @@ class Answers(list):
 
 
 def _block(answer: Any) -> str:
-    """Returns HTML of one answer: the recipe's own, or its line for people."""
+    """Returns the HTML of one answer: that of the recipe, or its one-line text."""
     recipe = getattr(answer, "_recipe", None)
     if recipe is None:
         return f"<pre>{html.escape(repr(dict(answer)))}</pre>"
@@ -130,16 +130,16 @@ def _block(answer: Any) -> str:
         if hasattr(recipe.module, "html"):
             return recipe.module.html(answer.example, dict(answer))
         return f"<pre>{html.escape(recipe.show(answer.example, dict(answer)))}</pre>"
-    except (LookupError, TypeError):  # of another signature, whose outputs it does not know
+    except (LookupError, TypeError):  # the recipe does not know the outputs of this signature
         return f"<pre>{html.escape(repr(dict(answer)))}</pre>"
 
 
 def marked_text(text: str, spans: Iterable[Mapping[str, Any]]) -> str:
-    """Returns HTML of a text in which spans are marked and labelled.
+    """Returns the HTML of a text with marked and labelled spans.
 
     Args:
-      text: what the places of the spans refer to.
-      spans: `start` and `end` (exclusive) in characters, and `label`, in order, apart.
+      text: the text that the spans refer to.
+      spans: `start` and `end` (exclusive) in characters, and `label`; sorted, not overlapping.
     """
     parts, last = [], 0
     for span in spans:
@@ -157,6 +157,6 @@ def marked_text(text: str, spans: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _colour(label: str) -> str:
-    """Returns a light colour that is always the same for a label."""
+    """Returns a light colour for a label, always the same one."""
     hue = sum(ord(character) * 47 * (place + 1) for place, character in enumerate(label)) % 360
     return f"hsl({hue},70%,82%)"

@@ -1,6 +1,6 @@
-"""Scores of simple methods, fitted once for the same rows and kept in the cache folder.
+"""Scores of baselines, fitted once for the same rows and stored in the cache folder.
 
-A baseline may take longer than the network takes to answer; evaluating twice need not fit it twice.
+Fitting a baseline may take longer than evaluating the network, so it is not repeated.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from zoo.recipe import Answers
 
 
 def fitted_scores(predictor: Answers, splits: Splits) -> dict[str, Any]:
-    """Returns what the recipe's baselines score, as JSON can hold it.
+    """Returns the scores of the recipe's baselines, JSON-serializable.
 
     Args:
-      predictor: whose recipe and config they are of.
-      splits: rows to fit them on; those to score are the test split.
+      predictor: its recipe and config are used.
+      splits: rows to fit the baselines on; the test split is scored.
 
     Raises:
       ZooError: as `zoo.recipe.Recipe.baseline`.
@@ -35,9 +35,9 @@ def fitted_scores(predictor: Answers, splits: Splits) -> dict[str, Any]:
     path = files.home() / "baselines" / f"{name}.json"
     try:
         return files.read_object(path)
-    except ZooError:  # not there, or damaged
+    except ZooError:  # missing or damaged
         scores = recipe.baseline(config, splits)
     result = {name: each.to_json() for name, each in scores.items()}
-    with contextlib.suppress(OSError, ZooError):  # a cache that cannot be written is none
+    with contextlib.suppress(OSError, ZooError):  # works without a writable cache
         files.write_json(path, result)
     return result

@@ -1,9 +1,9 @@
-"""What a model can do: one table of the inputs, options and outputs that each capability has.
+"""The capabilities of models: one table of the inputs, options and outputs of each.
 
-A recipe names capabilities by the arguments of `Served`. `check` compares its functions with the
-table before training starts and before an export; `read` finds the capabilities of a SavedModel.
-Names of inputs, options and outputs, and those of signatures, are what clients of a server send
-and receive: they do not change.
+A recipe declares capabilities by the arguments of `Served`. `check` compares its functions with the
+table before training and before an export; `read` finds the capabilities of a SavedModel. The names
+of signatures, inputs, options and outputs are part of the protocol between clients and servers:
+they do not change.
 
 This module imports no TensorFlow.
 """
@@ -23,8 +23,8 @@ class Tensor:
     """An input or output of a signature.
 
     Attributes:
-      dtype: name of the type, `"float32"`.
-      rank: number of axes, the batch included; 0 for an option. None where it is not known.
+      dtype: name of the type, such as `"float32"`.
+      rank: number of axes, including the batch; 0 for an option. None if unknown.
     """
 
     dtype: str
@@ -36,16 +36,16 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What one signature of a capability has to take and to return.
+    """The inputs and outputs that are required of one signature of a capability.
 
     Attributes:
       wire_name: its name in a SavedModel.
-      inputs: that it must have, besides options.
-      closed: whether these are all of its inputs; else there may be more.
-      options: inputs without axes: these and no others.
-      outputs: that it must have; there may be more.
-      optional: outputs that it may have, all or none of them.
-      partial: those of `optional` that may be there without the others.
+      inputs: required inputs, besides options.
+      closed: whether `inputs` is complete; otherwise there may be more.
+      options: inputs without axes; exactly these.
+      outputs: required outputs; there may be more.
+      optional: optional outputs, either all or none of them.
+      partial: those of `optional` that may be present without the others.
       several: whether it takes the inputs of the answer, and returns its outputs with one more
         axis, that of several answers.
     """
@@ -62,11 +62,11 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True)
 class Specs:
-    """The inputs and outputs that a function has.
+    """The inputs and outputs of a function.
 
     Attributes:
-      inputs: name to tensor, options included.
-      outputs: name to tensor; None where the function has not been traced yet.
+      inputs: name to tensor, including options.
+      outputs: name to tensor; None if the function has not been traced yet.
     """
 
     inputs: Mapping[str, Tensor]
@@ -89,13 +89,12 @@ ALIGNMENT = "alignment"
 FORECAST = "walk"
 CHUNK = "chunk"
 
-# Outputs of any signature that may refuse a row, both or none: whether the row has an answer, and
-# if not, why. Its other outputs are then NaN, "", 0 or False.
+# Outputs of any signature that may reject a row, both or none: whether the row is valid, and if
+# not, why. Its other outputs are then NaN, "", 0 or False.
 MARKS = {"valid": Tensor("bool", 1), "problem": Tensor("string", 1)}
 
-# Outputs of any signature that tell how far a row is from what the model was trained on. Each may
-# be there without the others; `unusual` says whether the row is farther than 99 % of the
-# validation rows are.
+# Outputs of any signature that measure how far a row is from the training data. Each may be present
+# without the others; `unusual` is whether the row is farther away than 99 % of the validation rows.
 NOVELTY = {
     **{name: Tensor("float32", 1) for name in ("unknown_words", "novelty")},
     UNUSUAL: Tensor("bool", 1),
@@ -109,7 +108,7 @@ def _tensors(dtype: str, rank: int, *names: str) -> dict[str, Tensor]:
 
 
 CAPABILITIES: dict[str, tuple[Signature, ...]] = {
-    # Raw input to named outputs, one answer a row.
+    # Raw input to named outputs, one answer per row.
     "answer": (Signature(ANSWER),),
     # Answers of a beam search, best first: outputs are (batch, answers, …). Attention is
     # (batch, answers, pieces, source pieces); the pieces are the labels of its axes.
@@ -127,8 +126,8 @@ CAPABILITIES: dict[str, tuple[Signature, ...]] = {
             several=True,
         ),
     ),
-    # A seed to new sequences. The log-probability is in nats, of what was drawn; `complete` is
-    # whether the sequence ended by itself. `begin` and `step` hand the state to each other.
+    # A seed to new sequences. The log-probability of the sampled ids is in nats; `complete` is
+    # whether the sequence ended by itself. `step` takes the state that `begin` or `step` returned.
     "generation": (
         Signature(
             GENERATE,
@@ -151,7 +150,7 @@ CAPABILITIES: dict[str, tuple[Signature, ...]] = {
             outputs=_tensors("float32", 2, "logits"),
         ),
     ),
-    # Sequences to their log-probability, in nats, and the number of steps that were scored.
+    # Sequences to their log-probability, in nats, and the number of scored steps.
     "score": (
         Signature(
             SCORE,
@@ -161,8 +160,8 @@ CAPABILITIES: dict[str, tuple[Signature, ...]] = {
             },
         ),
     ),
-    # Features (batch, frames, bands) that the network read; the probability of each id at each
-    # frame, the blank first; the seconds of a frame; the frames of each row.
+    # Features (batch, frames, bands) that the network reads; the probability of each id at each
+    # frame, the blank first; seconds per frame; number of frames of each row.
     "alignment": (
         Signature(
             ALIGNMENT,
@@ -174,7 +173,8 @@ CAPABILITIES: dict[str, tuple[Signature, ...]] = {
         ),
     ),
     # Prices (batch, days), 0 where unknown, to the forecasts of each day, (batch, days, horizon):
-    # a Student's t of the log return over the next 1 … days, and its variance; days of each row.
+    # a Student's t distribution of the log return over the next 1 … days, and its variance; number
+    # of days of each row.
     "forecast": (
         Signature(
             FORECAST,
@@ -186,10 +186,9 @@ CAPABILITIES: dict[str, tuple[Signature, ...]] = {
             },
         ),
     ),
-    # The next part of the input, and the state, which the call before returned and which has no
-    # values at first, to what is settled now, what may still change, and the next state: the values
-    # of each row, how many there are, and how many of them are settled. `last`: whether nothing
-    # follows.
+    # The next part of the input and the state to final text, text that may still change, and the
+    # next state. The state is that of the previous call, empty at first: the values of each row,
+    # their number, and how many of them are settled. `last`: whether this is the last part.
     "streaming": (
         Signature(
             CHUNK,
@@ -207,7 +206,7 @@ CAPABILITIES: dict[str, tuple[Signature, ...]] = {
     ),
 }
 
-# The name of each signature to its capability.
+# Maps the name of each signature to its capability.
 WIRE_NAMES = {
     signature.wire_name: name
     for name, signatures in CAPABILITIES.items()
@@ -216,7 +215,7 @@ WIRE_NAMES = {
 
 
 class Signatures(Protocol):
-    """What `check` reads of a `zoo.serving.Served`."""
+    """The part of `zoo.serving.Served` that `check` uses."""
 
     @property
     def capabilities(self) -> frozenset[str]: ...
@@ -226,15 +225,15 @@ class Signatures(Protocol):
 
 
 def check(served: Signatures, name: str) -> None:
-    """Compares what is served with the table; traces each function that has a capability, once.
+    """Compares served functions with the table; traces each function of a capability once.
 
     Args:
-      served: what a recipe's `serve` returned.
-      name: of the recipe, for messages.
+      served: the result of a recipe's `serve`.
+      name: the recipe's name, for messages.
 
     Raises:
-      ZooError: a function is no `tf.function` with an `input_signature`, returns no dict, or has
-        an input, option or output missing, misspelt, or of another type or rank.
+      ZooError: a function is not a `tf.function` with an `input_signature`, does not return a dict,
+        or has an input, option or output that is missing, misspelt, or of another type or rank.
     """
     specs = {
         wire_name: _specs_of(
@@ -250,7 +249,7 @@ def check(served: Signatures, name: str) -> None:
 
 
 def read(specs: Mapping[str, Specs]) -> frozenset[str]:
-    """Returns the capabilities that signatures make up.
+    """Returns the capabilities that the signatures provide.
 
     Args:
       specs: name of each signature to its inputs and outputs.
@@ -259,7 +258,7 @@ def read(specs: Mapping[str, Specs]) -> frozenset[str]:
 
 
 def find_problem(capability: str, specs: Mapping[str, Specs]) -> str | None:
-    """Says why signatures do not make up a capability, in one sentence or two; None if they do.
+    """Returns why signatures do not provide a capability, in one or two sentences; None if they do.
 
     Args:
       capability: one of `CAPABILITIES`.
@@ -278,10 +277,10 @@ def find_problem(capability: str, specs: Mapping[str, Specs]) -> str | None:
 
 
 def _specs_of(function: Any, what: str, *, trace: bool) -> Specs:
-    """Returns the inputs of a `tf.function`, and the outputs if it is to be traced.
+    """Returns the inputs of a `tf.function`, and its outputs if `trace`.
 
     Raises:
-      ZooError: it is none, has no named inputs, or returns no dict of tensors.
+      ZooError: it is not a `tf.function`, has unnamed inputs, or does not return a dict of tensors.
     """
     inputs = getattr(function, "input_signature", None)
     if not inputs or any(getattr(spec, "name", None) is None for spec in inputs):
@@ -301,18 +300,18 @@ def tensor_of(spec: Any) -> Tensor:
 
 
 def tensors_of(specs: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Returns the type and rank of each of named tensors or `tf.TensorSpec`s."""
+    """Returns the type and rank of named tensors or `tf.TensorSpec`s."""
     return {name: tensor_of(spec) for name, spec in specs.items()}
 
 
 def _difference(signature: Signature, specs: Specs) -> str | None:
-    """Says what of a signature is not as the table has it."""
+    """Returns how a signature differs from the table; None if it does not."""
     wrong = _compare("option", signature.options, specs.options, closed=True)
     wrong = wrong or _compare("input", signature.inputs, specs.arrays, closed=signature.closed)
     if wrong or specs.outputs is None:
         return wrong
     present = [name for name in signature.optional if name in specs.outputs]
-    if not set(present) <= set(signature.partial):  # one of them needs the others
+    if not set(present) <= set(signature.partial):  # one of them requires the others
         present = list(signature.optional)
     due = {**signature.outputs, **{name: signature.optional[name] for name in present}}
     further = {name: tensor for name, tensor in NOVELTY.items() if name in specs.outputs}
@@ -328,7 +327,7 @@ def _difference(signature: Signature, specs: Specs) -> str | None:
 def _compare(
     kind: str, due: Mapping[str, Tensor], actual: Mapping[str, Tensor], *, closed: bool
 ) -> str | None:
-    """Compares inputs, options or outputs with those that are due."""
+    """Compares inputs, options or outputs with the required ones."""
     listed = ", ".join(f"{name!r} ({tensor})" for name, tensor in due.items())
     are_due = f"the {kind}s {listed} are due" if due else f"no {kind}s are due"
     further = [name for name in actual if name not in due]
@@ -343,7 +342,7 @@ def _compare(
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Returns `" Did you mean 'x'?"` where a name comes near; else nothing."""
+    """Returns `" Did you mean 'x'?"` if there is a similar name; else an empty string."""
     said = suggest(name, known)
     return said if said.startswith(" Did you mean") else ""
 
@@ -355,7 +354,7 @@ def _fits(due: Tensor, actual: Tensor) -> bool:
 
 
 def _difference_of_several(specs: Specs, answer: Specs | None) -> str | None:
-    """Compares a signature of several answers with that of one."""
+    """Compares a signature that returns several answers with the one that returns one."""
     if answer is None:
         return f"goes with a signature {ANSWER!r}, which is missing."
     wrong = _compare("input", answer.arrays, specs.arrays, closed=True)
@@ -369,7 +368,7 @@ def _difference_of_several(specs: Specs, answer: Specs | None) -> str | None:
 
 
 def _difference_of_states(specs: Mapping[str, Specs]) -> str | None:
-    """Compares the states that `begin` and `step` hand on, and the seeds that start them."""
+    """Compares the states of `begin` and `step`, and the seeds of `generate` and `begin`."""
     generate, begin, step = (specs[name] for name in (GENERATE, BEGIN, STEP))
     seed = {name: tensor for name, tensor in generate.arrays.items() if name != "random_seed"}
     wrong = _compare("input", seed, begin.arrays, closed=True)

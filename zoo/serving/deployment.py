@@ -1,4 +1,4 @@
-"""Files to serve an export with: configs, manifests, and clients of a page each."""
+"""Deployment files for an export: configs, manifests, and short clients."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def write_deployment(version: Path, folder: str | Path) -> list[Path]:
-    """Writes files to serve a version with, by `zoo serve` or TF Serving.
+    """Writes the files to serve a version with `zoo serve` or TF Serving.
 
     Args:
-      version: the directory that `zoo.export` has returned, with warm-up requests.
-      folder: gets the files; those of the same names are replaced.
+      version: the directory returned by `zoo.export`, with warm-up requests.
+      folder: where to write the files; existing files of the same names are replaced.
 
     Returns:
       The files: configs of both servers, `compose.yaml` and `Dockerfile`, manifests for
       Kubernetes and KServe, clients for REST and gRPC, and `request.json`, which they send.
 
     Raises:
-      UsageError: the folder is a file, or the directory of the versions has a name that is none
-        for a model.
+      UsageError: the folder is a file, or the name of the directory of versions is not a valid
+        model name.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -55,7 +55,7 @@ def write_deployment(version: Path, folder: str | Path) -> list[Path]:
         "dns_name": re.sub(r"[^a-z0-9-]+", "-", base.name.lower()).strip("-"),
         "version": version.name,
         "zoo_version": __version__,
-        # YAML: a path in quotation marks may hold anything.
+        # YAML: a quoted path may contain any character.
         "models": json.dumps(models if models.startswith(".") else f"./{models}")[1:-1],
         "types": json.dumps(types),
     }
@@ -71,7 +71,7 @@ def write_deployment(version: Path, folder: str | Path) -> list[Path]:
 
 
 def _example(warmup: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the first warm-up request as JSON of TF Serving's REST, and its inputs' types."""
+    """Returns the first warm-up request as JSON of TF Serving's REST API, and its input types."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
 

@@ -1,4 +1,4 @@
-"""What a network makes of its input: the states of its recurrent layers, pooled to one vector."""
+"""Embeddings: the states of a network's recurrent layers, pooled to one vector per row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Call = tuple[Any, Any, Any]  # the layer, its output and its mask
 
 
 class _Enough(Exception):
-    """What is needed of a network has been computed."""
+    """Raised when the required part of a network has been computed."""
 
 
 def embed(
@@ -35,15 +35,15 @@ def embed(
 
     Args:
       predictor: a `zoo.serving.Predictor` with a Keras model.
-      columns, specs: of `zoo.serving.inputs.columns_of`, of the signature that `signature_of`
-        names.
-      batch_size: rows computed together.
-      encoder: whether the first recurrent layer is meant, and not the last.
+      columns, specs: columns as returned by `zoo.serving.inputs.columns_of`, and their specs, for
+        the signature named by `signature_of`.
+      batch_size: number of rows per batch.
+      encoder: whether to use the first recurrent layer instead of the last.
 
     Raises:
       UsageError: the model has no recurrent layer, or a row has no answer.
     """
-    # Not cut into parts, and called as Python: only then are the values of layers seen.
+    # Not split into parts, and run as Python: only then the outputs of layers are accessible.
     served = predictor.recipe.module.serve(predictor.config, predictor.assets, predictor.model)
     compute = served.functions[signature_of(served)].python_function
     watched = _watched(predictor, encoder)
@@ -65,12 +65,12 @@ def embed(
 
 
 def signature_of(served: Served) -> str:
-    """Returns the signature by which a network reads its whole input."""
+    """Returns the signature with which a network reads its whole input."""
     return SCORE if "generation" in served.capabilities and served.score is not None else ANSWER
 
 
 def _watched(predictor: Any, encoder: bool) -> list[Any]:
-    """Returns the layers whose output is wanted: those that pool, else the recurrent ones."""
+    """Returns the layer whose output is used: a pooling layer if any, else a recurrent one."""
     known = layers_of(predictor.model)
     pooling = [layer for layer in known if isinstance(layer, MaskedPooling)]
     wrapped = [layer for layer in known if isinstance(layer, layers.Bidirectional)]
@@ -107,7 +107,7 @@ def _calls(compute: Any, inputs: dict[str, Any], watched: Sequence[Any], first: 
 def _pooled(
     compute: Any, inputs: dict[str, Any], watched: Sequence[Any], first: bool
 ) -> np.ndarray | None:
-    """Returns the vectors of a batch; None where one call does not tell."""
+    """Returns the vectors of a batch; None if they cannot be read from one call."""
     calls = _calls(compute, inputs, watched, first)
     if len(calls) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Several networks that answer as one."""
+"""Ensembles: several networks whose answers are combined."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from zoo.serving.signatures import Served
 
 
 def check_members(members: Sequence[Predictor]) -> None:
-    """Checks that networks can answer together.
+    """Checks that models can form an ensemble.
 
     Raises:
-      UsageError: there is one only, a recipe does not combine answers, or classes differ.
+      UsageError: there is only one model, a recipe does not combine answers, or classes differ.
     """
     if len(members) < 2:
         raise UsageError("An ensemble needs two or more members: name several models.")
@@ -33,7 +33,7 @@ def check_members(members: Sequence[Predictor]) -> None:
 
 
 def serve_together(members: Sequence[Predictor]) -> Served:
-    """Returns one signature: the combined answers of members that `check_members` has checked."""
+    """Returns one signature with the combined answers of members checked by `check_members`."""
     served = [member.served() for member in members]
     recipe, config, assets = members[0].recipe, members[0].config, members[0].assets
     specs = list(served[0].answer.input_signature)
@@ -48,7 +48,7 @@ def serve_together(members: Sequence[Predictor]) -> Served:
 
 
 def _novelty(answers: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-    """Returns the means of what members say of unusual rows; of `unusual`, what most say."""
+    """Returns the means of the members' novelty outputs; for `unusual`, the majority vote."""
     means = {
         name: tf.add_n([tf.cast(answer[name], tf.float32) for answer in answers]) / len(answers)
         for name in NOVELTY
@@ -58,7 +58,7 @@ def _novelty(answers: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]
 
 
 def describe(members: Sequence[Predictor]) -> str:
-    """Returns a card, Markdown: the members and their own scores."""
+    """Returns a model card, Markdown, with the members and their own scores."""
     lines = ["# An ensemble", "", "The mean of what these networks answer.", ""]
     for member in members:
         metrics = member.metrics

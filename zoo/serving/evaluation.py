@@ -1,4 +1,4 @@
-"""`zoo.evaluate`: the field's metric, the baselines beside it."""
+"""`zoo.evaluate`: computes the standard metric of the task, and those of baselines."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ def evaluate(
     baselines: bool = True,
     trust: bool = False,
 ) -> dict[str, Any]:
-    """Scores what a model serves.
+    """Evaluates a model.
 
     Args:
       model: as for `zoo.load`, or a predictor.
       data: a source of the dataset, a folder or a dict of splits of columns (its test split is
         scored), or a file or a dict of columns (all rows are scored); None for the test split of
         the data that the model was trained on.
-      columns: our column name to the file's.
+      columns: dataset column name to the name in the file.
       reading: how files are written, as for `zoo.train`.
-      split: `"validation"` scores that split instead: the one that chose the epoch.
-      baselines: whether to put the baselines beside. They are those that the run has measured
-        where the rows are the same; else they are fitted on the model's training split.
+      split: `"validation"` scores that split instead, which was used to choose the epoch.
+      baselines: whether to score the baselines too. If the rows are the same, the scores of the run
+        are used; otherwise the baselines are fitted on the model's training split.
       trust: as for `zoo.load`.
 
     Returns:
-      `model, data, rows, metric, metrics, baseline, notes`, which JSON can hold: `metrics`, and
-      each of `baseline` by name, are `zoo.scores.Scores` as their `to_json` gives them.
+      `model, data, rows, metric, metrics, baseline, notes`, JSON-serializable: `metrics`, and each
+      of `baseline` by name, are `zoo.scores.Scores` in the form of `to_json`.
 
     Raises:
-      UsageError: no such split, or a split of data without splits.
-      UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
+      UsageError: unknown split, or a split of data without splits.
+      UsageError, ZooError: as for `zoo.load`, or data that are not available or not readable.
     """
     predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     recipe = predictor.recipe
@@ -63,7 +63,7 @@ def evaluate(
         raise UsageError(f"Unknown split {quoted(split)}: it is 'test' or 'validation'.")
 
     notes: list[str] = []
-    splits, known = None, False  # whether the data are those of the training
+    splits, known = None, False  # known: whether these are the training data
     if isinstance(origin, Unsplit):
         if split != "test":
             raise UsageError("A custom file has no splits: all of its rows are scored.")
@@ -82,7 +82,7 @@ def evaluate(
             notes.append(f"trained on {trained_on['title']}, which differs")
     notes = [*reading.notes, *notes]
     stored = predictor.metrics.get("baseline") if same else None
-    own = os.sep in trained_on["source"]  # a path: read without a download
+    own = os.sep in trained_on["source"]  # a path, which needs no download
     training, problem = None, ""
     if known:
         training = splits
@@ -117,7 +117,7 @@ def evaluate(
 
 
 def _training(predictor: Answers) -> tuple[Splits | None, str]:
-    """Returns the data that a model was trained on, or why they are not available."""
+    """Returns the training data of a model, or why they are not available."""
     try:
         return splits_of(predictor), ""
     except ZooError as error:
@@ -125,7 +125,7 @@ def _training(predictor: Answers) -> tuple[Splits | None, str]:
 
 
 def _trained_on(dataset: Dataset, training: Splits, examples: Examples) -> list[str]:
-    """Returns a note on rows that the model was trained on."""
+    """Returns a note if the model was trained on some of the rows."""
     column = dataset.deduplicate_by or next(
         (name for name in dataset.columns if name != dataset.label), ""
     )
@@ -148,16 +148,16 @@ def splits_of(
     columns: Mapping[str, str] | None = None,
     reading: ReadingLike = None,
 ) -> Splits:
-    """Loads data for a model, split.
+    """Loads the splits of data for a model.
 
     Args:
       predictor: the model.
-      data: as for `zoo.evaluate`; None for the data that it was trained on.
-      columns: our column to the name that it has in custom data.
+      data: as for `zoo.evaluate`; None for its training data.
+      columns: dataset column name to the name in custom data.
       reading: how files are written, as for `zoo.train`.
 
     Raises:
-      ZooError: the data are not available or not right.
+      ZooError: the data are not available or not valid.
     """
     dataset = predictor.recipe.data(predictor.config)
     origin = parse_origin(data, dataset.keys)
@@ -177,5 +177,5 @@ def splits_of(
 
 
 def training_splits(predictor: Answers) -> Splits | None:
-    """Returns the data that a model was trained on, None where they are not available."""
+    """Returns the training data of a model, None if they are not available."""
     return _training(predictor)[0]

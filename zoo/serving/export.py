@@ -1,4 +1,4 @@
-"""`zoo.export`: version directories that TF Serving accepts."""
+"""`zoo.export`: writes version directories for TF Serving."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from zoo.serving.portable import bundle
 from zoo.serving.predictor import Predictor, load
 from zoo.serving.signatures import Served
 
-KERNELS = "kernels.json"  # in `assets.extra`: how each model's recurrent layers are computed
+KERNELS = "kernels.json"  # in `assets.extra`: the kernels of each model's recurrent layers
 _SCRATCH = ".export-"
 
 
@@ -50,33 +50,32 @@ def export(
     ensemble: Sequence[str | Path | Predictor] = (),
     trust: bool = False,
 ) -> Path:
-    """Writes `directory/<next integer version>/`, whole or not at all.
+    """Exports a model to `directory/<next integer version>/`, atomically.
 
     Args:
       model: as for `zoo.load`, or a predictor.
-      directory: what TF Serving's `--model_base_path` names.
-      format: `"saved_model"` to serve (raw input, named outputs), or `"keras"` to go on
-        training (`model.keras` with its config and assets), `"onnx"` or `"litert"` to answer where
-        TensorFlow is not installed: see `zoo.serving.portable.bundle`.
-      precision: of the weights in an ONNX or LiteRT file: `"float32"`, `"int8"`, or, for LiteRT,
-        `"float16"`.
-      warmup: requests that TF Serving runs before it lets the version answer; made from the
-        recipe's sample.
-      limits: settings of the recipe's config that bound what is read of a request, those in
-        `max_…`, with other values than the model's own: `{"max_bytes": 10_000}`.
-      ensemble: further models, of the same classes: they and `model` answer together, from one
-        SavedModel.
+      directory: the directory for TF Serving's `--model_base_path`.
+      format: `"saved_model"` for serving (raw input, named outputs); `"keras"` for further training
+        (`model.keras` with its config and assets); `"onnx"` or `"litert"` for inference without
+        TensorFlow: see `zoo.serving.portable.bundle`.
+      precision: precision of the weights in an ONNX or LiteRT file: `"float32"`, `"int8"`, or, for
+        LiteRT, `"float16"`.
+      warmup: number of requests, made from the recipe's sample, that TF Serving runs before the
+        version goes live.
+      limits: new values for the `max_…` settings of the recipe's config, which limit the input of a
+        request, such as `{"max_bytes": 10_000}`.
+      ensemble: further models with the same classes, to be combined with `model` in one SavedModel.
       trust: as for `zoo.load`.
 
     Returns:
       The version's directory.
 
     Raises:
-      UsageError: an unknown format, precision or limit, a format whose extra is not installed, a
-        warm-up out of range, models that cannot answer together, a directory that is none or in
+      UsageError: an unknown format, precision or limit, a format whose extra is not installed,
+        `warmup` out of range, models that cannot be combined, an invalid directory or one from
         which TensorFlow could not read a SavedModel, or as for `zoo.load`.
-      ZooError: the model cannot be read, what it serves is not as `zoo.serving.capabilities` has
-        it, or the directory cannot be written.
+      ZooError: the model cannot be read, its signatures do not match `zoo.serving.capabilities`, or
+        the directory cannot be written.
     """
     if not isinstance(format, str) or format not in FORMATS:
         raise UsageError(f"Unknown format {quoted(format)}.{suggest(format, FORMATS)}")
@@ -115,7 +114,7 @@ def export(
     trained, *_ = [member.model for member in members]  # before anything is written
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # TF Serving looks for integers only, so it does not see the folder.
+        # TF Serving only looks for integer names, so it ignores this folder.
         with files.scratch_folder(directory, _SCRATCH) as scratch:
             extra = scratch
             if format == "keras":
@@ -132,11 +131,11 @@ def export(
                 files.write_json(extra / KERNELS, {"recurrent_layers": layers})
                 if warmup:
                     _write_warmup(predictor, served, extra / WARMUP, warmup)
-            for name in ABOUT[:-2] if together else ABOUT:  # whose scores and card are others'
+            for name in ABOUT[:-2] if together else ABOUT:  # metrics and card of an ensemble differ
                 source = predictor.about / name
                 if source.exists():
                     shutil.copy(source, extra / name)
-            if predictor.use and not (extra / USE).exists():  # of a pack, it lies beside it
+            if predictor.use and not (extra / USE).exists():  # a pack's may be in another folder
                 files.write_json(extra / USE, predictor.use)
             if together:
                 named = [str(member.folder) for member in members]
@@ -151,7 +150,7 @@ def export(
             return _publish(scratch, directory)
     except OSError as error:
         raise _cannot_write(directory, error.strerror or str(error)) from error
-    except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
+    except tf.errors.OpError as error:  # TensorFlow's error for a full disk and the like
         raise _cannot_write(directory, first_line(error)) from error
 
 
@@ -162,7 +161,7 @@ def _cannot_write(directory: Path, reason: str) -> ZooError:
 
 
 def _publish(scratch: Path, directory: Path) -> Path:
-    """Renames a complete folder to the next version, also when others do the same."""
+    """Renames a complete folder to the next version; safe with concurrent exports."""
     files.flush(scratch)
     while True:
         versions = [int(path.name) for path in directory.iterdir() if path.name.isdecimal()]
@@ -176,15 +175,15 @@ def _publish(scratch: Path, directory: Path) -> Path:
 
 
 def write_saved_model(served: Served, folder: Path) -> None:
-    """Writes what is served as a SavedModel, each variable once.
+    """Writes served functions as a SavedModel, each variable once.
 
     Raises:
       ZooError: its graph needs a GPU.
     """
-    # TensorFlow's variables, not the Keras model that holds them: Keras 3 saves a copy of each,
-    # and the C++ loader restores the copy, while the signatures read the original.
-    # keras.export.ExportArchive works around it by writing every variable twice.
-    # Those that `capabilities.check` has traced: of the functions, `save` would trace new ones.
+    # Saves TensorFlow's variables, not the Keras model that holds them: Keras 3 saves a copy of
+    # each, and the C++ loader restores the copy, while the signatures read the original.
+    # keras.export.ExportArchive avoids this by writing every variable twice.
+    # Uses the functions traced by `capabilities.check`: `save` would trace them again.
     signatures = {name: f.get_concrete_function() for name, f in served.functions.items()}
     module = tf.Module()
     variables = [v for function in signatures.values() for v in function.variables]
@@ -205,7 +204,7 @@ def write_saved_model(served: Served, folder: Path) -> None:
 
 
 def ops_of(folder: Path) -> set[str]:
-    """Returns the names of all ops in a SavedModel, those in its functions included."""
+    """Returns the names of all ops in a SavedModel, including those in its functions."""
     model = saved_model_pb2.SavedModel()
     model.ParseFromString((folder / "saved_model.pb").read_bytes())
     return {
@@ -219,7 +218,7 @@ def ops_of(folder: Path) -> set[str]:
 def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int) -> None:
     """Writes a TFRecord of `PredictionLog`s: single requests and batches, short and long.
 
-    The first request to a cold model is many times slower; the server sends itself these.
+    The first request to a cold model is many times slower; the server runs these requests first.
     """
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
@@ -240,7 +239,7 @@ def _write_warmup(predictor: Predictor, served: Served, path: Path, records: int
 def sample_requests(
     predictor: Predictor, specs: Mapping[str, tf.TensorSpec], count: int
 ) -> Iterator[dict[str, tf.Tensor]]:
-    """Yields inputs of `serving_default` made of the recipe's sample: single rows and batches."""
+    """Yields inputs of `serving_default` from the recipe's sample: single rows and batches."""
     sample: Examples = predictor.recipe.data(predictor.config).sample()
     rows = len(next(iter(sample.values())))
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Where the folder of a model is, what its `config.json` says, and what in it needs trust.
+"""Finds the folder of a model, reads its `config.json`, and checks what in it needs trust.
 
 Light: importing this module imports neither TensorFlow nor Keras.
 """
@@ -21,8 +21,8 @@ from zoo.training.folder import OVERWRITTEN
 from zoo.trust import REMEDY, is_trusted
 
 WEIGHTS = ("model-best.keras", "model.keras")
-EXTRA = "assets.extra"  # where TensorFlow lets others put files beside a SavedModel
-WARMUP = "tf_serving_warmup_requests"  # in it, a name that TF Serving knows
+EXTRA = "assets.extra"  # the folder that TensorFlow reserves for other files in a SavedModel
+WARMUP = "tf_serving_warmup_requests"  # file in it, whose name TF Serving defines
 ABOUT = (
     *("config.json", "assets.json", "data.json", "environment.json", "use.json"),
     *("metrics.json", "card.md"),
@@ -34,17 +34,17 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
 
     Args:
       model: as for `zoo.load`.
-      trust: whether a version that is a symbolic link is followed.
+      trust: whether to follow a version that is a symbolic link.
 
     Raises:
-      UsageError: there is no such model, or its version is such a link.
+      UsageError: there is no such model, or its version is an untrusted symbolic link.
     """
     check_path("A model", model)
     name = os.fspath(model)
     if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
         return pretrained(name)
     folder = Path(model)
-    if not os.path.isdir(folder):  # unlike Path.is_dir, also False for what can be no path
+    if not os.path.isdir(folder):  # unlike Path.is_dir, also False for invalid paths
         known = [*pretrained_names(), *(str(path) for path in Path("runs").glob("*"))]
         raise UsageError(
             f"{quoted(name)} is not a pretrained model, run folder or export.{suggest(name, known)}"
@@ -66,7 +66,7 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
 
 
 def versions_in(folder: Path) -> dict[int, Path]:
-    """Returns the versions in a folder: folders whose names are numbers, by these numbers."""
+    """Returns the versions in a folder: subfolders whose names are numbers, by number."""
     return {
         int(path.name): path
         for path in folder.iterdir()
@@ -75,12 +75,12 @@ def versions_in(folder: Path) -> dict[int, Path]:
 
 
 def _refuse_links(paths: Iterable[Path], trust: bool) -> None:
-    """Makes sure that nothing in the folder of a model is a symbolic link, unless it is trusted.
+    """Makes sure that no path of a model is a symbolic link, unless the model is trusted.
 
-    An answer, an export or a pack could otherwise hold what lies elsewhere on this machine.
+    Otherwise an answer, an export or a pack could contain other files of this machine.
 
     Raises:
-      UsageError: something is.
+      UsageError: a path is a symbolic link.
     """
     if is_trusted(trust):
         return
@@ -93,7 +93,7 @@ def _refuse_links(paths: Iterable[Path], trust: bool) -> None:
 
 
 def _parts(folder: Path) -> Iterator[Path]:
-    """Yields what `load`, `export` and packing read of a model's folder."""
+    """Yields the paths in a model's folder that `load`, `export` and packing read."""
     for name in (*ABOUT, *WEIGHTS, "saved_model.pb"):
         yield folder / name
     for name in ("variables", "assets", EXTRA):
@@ -103,10 +103,10 @@ def _parts(folder: Path) -> Iterator[Path]:
 
 
 def refuse_links(folder: Path, trust: bool = False) -> None:
-    """Makes sure that neither the folder of a model is a symbolic link nor anything in it.
+    """Makes sure that neither the folder of a model nor a file in it is a symbolic link.
 
     Raises:
-      UsageError: something is, and it is not trusted.
+      UsageError: there is a symbolic link, and it is not trusted.
     """
     _refuse_links([folder, *_parts(folder)], trust)
 
@@ -117,15 +117,15 @@ def has_weights(folder: Path) -> bool:
 
 
 def is_pattern(folder: Path) -> bool:
-    """Whether TensorFlow takes a path for a pattern that the path does not match: `a[1]`.
+    """Whether TensorFlow reads a path as a pattern that does not match the path, such as `a[1]`.
 
-    It looks for the variables of a SavedModel by a pattern, and does not find them there.
+    TensorFlow finds the variables of a SavedModel by a pattern, which fails for such paths.
     """
     return not fnmatch.fnmatchcase(str(folder), str(folder))
 
 
 def about(folder: Path) -> Path:
-    """Returns where config, assets, metrics and card lie: beside a SavedModel, in its extras."""
+    """Returns the folder of config, assets, metrics and card; `EXTRA` in a SavedModel."""
     return folder / EXTRA if (folder / EXTRA / "config.json").exists() else folder
 
 
@@ -133,12 +133,12 @@ def resolved_config(folder: Path, trust: bool = False) -> dict[str, Any]:
     """Returns a model's `config.json`: recipe, config, options of its run.
 
     Args:
-      folder: of the model. All of it that `load`, `export` and packing read is looked at.
+      folder: the model's folder. All paths that `load`, `export` and packing read are checked.
       trust: whether symbolic links in it are followed.
 
     Raises:
-      UsageError: there is such a link.
-      ZooError: it is missing or damaged, or of something else.
+      UsageError: it contains an untrusted symbolic link.
+      ZooError: the file is missing or damaged, or does not describe a model.
     """
     _refuse_links(_parts(folder), trust)
     path = about(folder) / "config.json"
@@ -154,11 +154,11 @@ def resolved_config(folder: Path, trust: bool = False) -> dict[str, Any]:
 
 
 def recipe_of(folder: Path, trust: bool = False) -> Recipe:
-    """Returns the recipe of the model in a folder; reads its `config.json` only.
+    """Returns the recipe of the model in a folder; only reads its `config.json`.
 
     Raises:
-      ZooError: the file is missing or damaged, or of something else.
-      UsageError: its recipe is not known here, or is in a file that needs trust.
+      ZooError: the file is missing or damaged, or does not describe a model.
+      UsageError: its recipe is not installed, or is in a file that needs trust.
     """
     return stored_recipe(resolved_config(folder, trust)["recipe"], folder, trust)
 
@@ -170,12 +170,12 @@ def stored_recipe(reference: str, folder: Path, trust: bool) -> Recipe:
     already, because its path was given to `zoo.train`, `zoo.get_recipe` or on the command line.
 
     Args:
-      reference: `recipe` of the `config.json`: a name, or `path/to/file.py:name`.
-      folder: of the model.
-      trust: whether such a file may be run.
+      reference: `recipe` in the `config.json`: a name, or `path/to/file.py:name`.
+      folder: the model's folder.
+      trust: whether a recipe file may be run.
 
     Raises:
-      UsageError: it may not, or the recipe is not known here.
+      UsageError: the recipe file may not be run, or the recipe is not installed.
     """
     if runs_new_code(reference) and not is_trusted(trust):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Answers to an input that arrives in parts: the capability `streaming`."""
+"""Streaming input: answers to an input that arrives in parts (capability `streaming`)."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Follower:
         }
 
     def add(self, values: Any, last: bool = False) -> dict[str, str]:
-        """Returns what is heard by now, with the next part of the input.
+        """Adds the next part of the input and returns the answer so far.
 
         Args:
-          values: float32 `(values,)`; it may have none.
-          last: whether nothing follows.
+          values: float32 `(values,)`; may be empty.
+          last: whether this is the last part.
 
         Returns:
-          `text`: what is settled by this part; `partial`: what was found behind it, and may still
-          change.
+          `text`: the text that became final with this part; `partial`: the text after it, which may
+          still change.
 
         Raises:
-          UsageError: the values are no such input, or are too many.
+          UsageError: the values are not a valid input, or there are too many.
         """
         import tensorflow as tf
 
@@ -62,7 +62,7 @@ class Follower:
 
 
 def answers(follower: Follower, parts: Iterable[Any]) -> Iterator[dict[str, str]]:
-    """Yields the answer to each part of one input, and that to its end."""
+    """Yields the answer to each part of one input, and the answer at its end."""
     for part in parts:
         yield follower.add(part)
     yield follower.add((), last=True)

@@ -1,4 +1,4 @@
-"""How sequences are generated: options of sampling, seeds, and texts as they are drawn."""
+"""Generation of sequences: sampling options, seeds, and streaming of sampled text."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def sampling_options(config: Mapping[str, Any], *values: Any) -> dict[str, Any]:
     """Returns the options of the signature `generate`.
 
     Args:
-      config: of the model, by which values that are None are replaced.
+      config: the model's config; its values replace those that are None.
       *values: `steps`, `temperature`, `top_k` and `top_p`, in the order of `RANGES`.
 
     Raises:
-      UsageError: a value is no number, or out of its range.
+      UsageError: a value is not a number, or out of range.
     """
     options: dict[str, Any] = {}
     for (name, low, high), value in zip(RANGES, values, strict=True):
@@ -33,7 +33,7 @@ def sampling_options(config: Mapping[str, Any], *values: Any) -> dict[str, Any]:
 
 
 def random_seeds(seed: int, count: int) -> list[int]:
-    """Returns the seed of the random numbers of each of `count` sequences.
+    """Returns the random seed of each of `count` sequences.
 
     Raises:
       UsageError: the count is below 1, or a seed is out of range.
@@ -48,7 +48,7 @@ def random_seeds(seed: int, count: int) -> list[int]:
 
 
 def rows_together(config: Mapping[str, Any], steps: int) -> int:
-    """Returns how many sequences of `steps` steps are asked for in one request, at most 64."""
+    """Returns the number of sequences of `steps` steps per request, at most 64."""
     most = config.get("max_steps", MAX_STEPS)
     return max(1, min(64, most // max(steps, 1)))
 
@@ -60,17 +60,17 @@ def check_seed(
     has_hook: bool,
     options: Sequence[Option] = (),
 ) -> None:
-    """Checks the types of what a sequence is to begin with.
+    """Checks the types of the values of a seed.
 
     Args:
       seed: values by name.
-      specs: of the inputs of the signature `begin`.
-      has_hook: whether the recipe's `seed` reads them; else numbers go to the signature as they
-        are.
-      options: what the recipe declares of them.
+      specs: the input specs of the signature `begin`.
+      has_hook: whether the recipe's `seed` reads the values; otherwise numbers are passed to the
+        signature unchanged.
+      options: the recipe's declarations of these values.
 
     Raises:
-      UsageError: a value is neither a text nor a path, or is no integer where one is declared.
+      UsageError: a value is neither a text nor a path, or is not an integer where one is declared.
     """
     integers = {option.name for option in options if option.type is int}
     for name, value in seed.items():
@@ -85,15 +85,15 @@ def check_seed(
 def fill_seed(
     inputs: Mapping[str, Any], specs: Mapping[str, tf.TensorSpec], name: str
 ) -> dict[str, Any]:
-    """Returns a value for each input of a seed: `""`, 0 or an empty list where none is given.
+    """Returns a value for each input of a seed: `""`, 0 or an empty list by default.
 
     Args:
-      inputs: the values that are given.
-      specs: of the inputs of the signature `begin`.
-      name: of the model, for messages.
+      inputs: the given values.
+      specs: the input specs of the signature `begin`.
+      name: the model's name, for messages.
 
     Raises:
-      UsageError: the model knows no such input.
+      UsageError: the model has no such input.
     """
     if unknown := sorted(inputs.keys() - specs.keys()):
         raise UsageError(
@@ -120,14 +120,14 @@ def stream(
     top_k: int,
     top_p: float,
 ) -> Iterator[str]:
-    """Returns an iterator over the texts of ids as they are drawn: `steps` of them at most.
+    """Returns an iterator over the texts of ids as they are sampled, at most `steps` of them.
 
     Args:
       step: the signature `step`.
-      begun: `logits` of the first id, float32 `(1, ids)`, and the state there, of one row.
-      symbols: the text of each id from 1 on; an id beyond them is the end.
-      seed: of the random numbers.
-      steps, temperature, top_k, top_p: as of `Predictor.generate`.
+      begun: `logits` of the first id, float32 `(1, ids)`, and the state there, for one row.
+      symbols: the text of each id from 1 on; a larger id marks the end.
+      seed: seed of the random numbers.
+      steps, temperature, top_k, top_p: as for `Predictor.generate`.
     """
     how = (
         tf.constant(temperature, tf.float32),
@@ -145,4 +145,4 @@ def stream(
             yield symbols[int(chosen[0]) - 1]
             state = dict(step(input=chosen, **state))
 
-    return pieces(dict(begun))  # an option of a wrong type has been refused before this
+    return pieces(dict(begun))  # options of a wrong type raise an error before this

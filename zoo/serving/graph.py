@@ -1,8 +1,8 @@
-"""What a SavedModel's graph may do when it is loaded and asked: compute, and nothing else.
+"""Checks that the graph of a SavedModel only computes.
 
 The ops of a graph are a program, and TensorFlow runs some of them as soon as it loads a model.
-There are ops that read and write files, call Python and reach other machines. So the graph is read
-before it is loaded, and every op has to be one of `COMPUTING`.
+Some ops read and write files, call Python or connect to other machines. Therefore the graph is
+checked before it is loaded: every op must be one of `COMPUTING`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _CALLING = """
 """
 CALLING = frozenset(_CALLING.split())
 
-# What the exports of our recipes use, and its like, so that a network of yours mostly needs no
-# more: kernels that many use, which touch nothing but tensors, tables in memory and weights.
+# The ops of our exports and other common ones, so that most custom networks need no others. Their
+# kernels only access tensors, tables in memory and weights.
 _COMPUTING = """
     Abs Acos Acosh Add AddN AddV2 All Any ApproximateEqual ArgMax ArgMin AsString Asin Asinh
     Assert Atan Atan2 Atanh AvgPool BatchMatMul BatchMatMulV2 BatchMatMulV3 Betainc BiasAdd
@@ -62,11 +62,11 @@ _COMPUTING = """
 """
 COMPUTING = CALLING | frozenset(_COMPUTING.split())
 
-# What stands beside the functions, in the graph itself, which Python does not run.
+# Ops of the graph itself, outside the functions, which Python does not run.
 _DECLARING = frozenset({"Placeholder", "VarHandleOp"})
 
-# Ops of the two functions that write and read the weights for TF Serving, by a path that a caller
-# could choose. Nothing that Python can call may lead to a function with one of these.
+# Ops of the two functions that write and read the weights for TF Serving, at a path that a caller
+# could choose. No function that Python can call may lead to a function with one of these.
 _SAVING = (
     *("SaveV2", "RestoreV2", "MergeV2Checkpoints"),
     *("ShardedFilename", "AssignVariableOp", "DisableCopyOnRead"),
@@ -74,30 +74,30 @@ _SAVING = (
 
 
 def check_graph(folder: Path) -> None:
-    """Reads the graph of a SavedModel, without loading it, and looks at every op.
+    """Checks every op in the graph of a SavedModel, without loading it.
 
     Args:
-      folder: of the SavedModel.
+      folder: the folder of the SavedModel.
 
     Raises:
       UsageError: an op is not one of `COMPUTING`.
-      ZooError: the file is damaged, or has an op that this TensorFlow does not know.
+      ZooError: the file is damaged, or has an op that this version of TensorFlow does not know.
     """
     path = folder / "saved_model.pb"
     try:
         model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-    except Exception as error:  # of the protocol buffers, or of the file system
+    except Exception as error:  # from protocol buffers or the file system
         raise _damaged(folder, first_line(error)) from error
     if not model.meta_graphs:
         raise _damaged(folder, f"{path.name} has no graph")
     if len(model.meta_graphs) != 1 or not model.meta_graphs[0].HasField("object_graph_def"):
-        # TensorFlow would load it as TensorFlow 1 did, and run what its graph says.
+        # TensorFlow would load it as TensorFlow 1 did, and run its graph.
         raise UsageError(f"{path} is not what tf.saved_model.save writes. {REMEDY}")
     graph = model.meta_graphs[0].graph_def
     functions = [(each.signature.name, each.node_def) for each in graph.library.function]
     saving: dict[str, str] = {}  # function to its worst op
     called: set[str] = set()
-    for name, nodes in functions:  # there may be several of a name
+    for name, nodes in functions:  # several may have the same name
         ops = {node.op for node in nodes}
         if found := [op for op in _SAVING if op in ops]:
             saving[name] = found[0]
@@ -105,9 +105,9 @@ def check_graph(folder: Path) -> None:
         called.update(_called(nodes))
     _check_ops(path, {node.op for node in graph.node} - _DECLARING)
     if missing := sorted({*called, *_called(graph.node)} - {name for name, _ in functions}):
-        # TensorFlow may take the name of an op for that of a function.
+        # TensorFlow may interpret the name of an op as that of a function.
         raise _refused(path, missing[0])
-    # Gradients and objects name the functions that they call, too.
+    # Gradients and objects also name the functions that they call.
     called.update(each.gradient_func for each in graph.library.gradient)
     called.update(each.gradient_func for each in graph.library.registered_gradients)
     objects = model.meta_graphs[0].object_graph_def.SerializeToString()

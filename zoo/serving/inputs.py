@@ -1,4 +1,4 @@
-"""Raw values to the tensors that a signature takes: columns, lengths, padding."""
+"""Converts raw values to the input tensors of a signature: columns, lengths, padding."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import tensorflow as tf
 from zoo.errors import UsageError, first_line, shortened
 from zoo.utf8 import utf8
 
-LENGTH = "length"  # the input or output that says how long rows are
+LENGTH = "length"  # the input or output with the length of each row
 
 
 def input_specs(function: Any) -> dict[str, tf.TensorSpec]:
-    """Returns the inputs of a signature by name: of a `tf.function` or of a SavedModel."""
+    """Returns the inputs, by name, of a signature of a `tf.function` or a SavedModel."""
     if hasattr(function, "input_signature") and function.input_signature:
         return {spec.name: spec for spec in function.input_signature}
     return dict(function.structured_input_signature[1])
 
 
 def output_specs(function: Any) -> dict[str, tf.TensorSpec]:
-    """Returns the outputs of a signature by name: of a `tf.function` or of a SavedModel."""
+    """Returns the outputs, by name, of a signature of a `tf.function` or a SavedModel."""
     outputs = getattr(function, "structured_outputs", None)
     if outputs is None:
         outputs = function.get_concrete_function().structured_outputs
@@ -30,21 +30,21 @@ def output_specs(function: Any) -> dict[str, tf.TensorSpec]:
 
 
 def scalars_of(function: Any) -> dict[str, tf.TensorSpec]:
-    """Returns the inputs without axes, which are a signature's options."""
+    """Returns the options of a signature: its inputs without axes."""
     return {name: spec for name, spec in input_specs(function).items() if spec.shape.rank == 0}
 
 
 def tensors(
     examples: Mapping[str, Sequence], specs: Mapping[str, tf.TensorSpec]
 ) -> dict[str, tf.Tensor]:
-    """Returns examples as a signature takes them, in one batch.
+    """Returns examples as one batch of inputs of a signature.
 
     Args:
-      examples: columns, as of `Predictor.predict`; those that are no inputs are omitted.
-      specs: of the signature's inputs, by name.
+      examples: columns, as for `Predictor.predict`; those that are not inputs are omitted.
+      specs: specs of the signature's inputs, by name.
 
     Raises:
-      UsageError: as of `Predictor.predict`.
+      UsageError: as for `Predictor.predict`.
     """
     selected = {name: examples[name] for name in specs if name in examples}
     columns = columns_of(with_lengths(selected, specs), specs)
@@ -52,7 +52,7 @@ def tensors(
 
 
 def with_lengths(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> Any:
-    """Returns examples with the `length` of each row, where the signature takes it."""
+    """Returns examples with the `length` of each row, if the signature takes it."""
     if LENGTH not in specs or len(specs) == 1:
         return examples
     others = {name: spec for name, spec in specs.items() if name != LENGTH}
@@ -69,7 +69,7 @@ def with_lengths(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> Any:
         return examples
     column = examples[sequences[0]]
     if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
-        return examples  # which is refused for that
+        return examples  # rejected later for this reason
     column = list(column)
     return {**examples, sequences[0]: column, LENGTH: [size_of(value) for value in column]}
 
@@ -78,14 +78,14 @@ def columns_of(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, l
     """Checks raw examples against a signature's inputs and returns them as columns.
 
     Args:
-      examples: as of `Predictor.predict`.
-      specs: of the inputs with axes, by name.
+      examples: as for `Predictor.predict`.
+      specs: specs of the inputs with axes, by name.
 
     Returns:
-      Input name to a list of one value an example; text is UTF-8 bytes.
+      Input name to a list with one value per example; text is UTF-8 bytes.
 
     Raises:
-      UsageError: as of `Predictor.predict`.
+      UsageError: as for `Predictor.predict`.
     """
     if isinstance(examples, (str, bytes)):
         raise UsageError("predict takes a list of examples, not one text: predict([text]).")
@@ -139,15 +139,16 @@ def columns_of(examples: Any, specs: Mapping[str, tf.TensorSpec]) -> dict[str, l
 
 
 def input_tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
-    """Makes a signature's input; rows of unequal length are padded with "" or 0.
+    """Returns an input of a signature; rows of unequal length are padded with "" or 0.
 
     Args:
-      name: of the input, for messages.
+      name: name of the input, for messages.
       spec: its dtype and rank.
-      values: one an example, in lists of the depth of `spec`'s rank; one value for rank 0.
+      values: one value per example, nested in lists as deep as the rank of `spec`; one value for
+        rank 0.
 
     Returns:
-      A tensor of the dtype and rank of `spec`, as long on each axis as the longest list.
+      A tensor of the dtype and rank of `spec`; each axis is as long as the longest list.
 
     Raises:
       UsageError: values of another type or depth.
@@ -157,7 +158,7 @@ def input_tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
             array = _padded_floats(values, spec) if spec.dtype.is_floating else None
             if array is None:
                 array = _padded(values, spec.shape.rank, b"" if spec.dtype == tf.string else 0)
-                # Of a list, TensorFlow refuses values of another type; an empty one has no shape.
+                # TensorFlow rejects values of another type in a list; an empty list has no shape.
                 tensor = tf.constant(array.tolist(), spec.dtype)
                 tensor = tensor if array.size else tf.reshape(tensor, array.shape)
             else:
@@ -167,8 +168,8 @@ def input_tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
         if tensor.shape.rank != spec.shape.rank:
             raise ValueError(f"it has {tensor.shape.rank} axes, not {spec.shape.rank}")
         return tensor
-    # An integer that is too large is an OverflowError or, beside numbers of floating point, a
-    # SystemError of NumPy or TensorFlow.
+    # An integer that is too large raises an OverflowError or, together with floats, a SystemError
+    # of NumPy or TensorFlow.
     except (TypeError, ValueError, OverflowError, SystemError) as error:
         raise UsageError(
             f"Input {name!r} takes values of type {spec.dtype.name}, one an example, all of one "
@@ -179,11 +180,11 @@ def input_tensor(name: str, spec: tf.TensorSpec, values: Any) -> tf.Tensor:
 def batch_tensors(
     columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec], index: Sequence[int] | Any
 ) -> dict[str, tf.Tensor]:
-    """Returns the inputs of some rows; numbers over time, of which there are several, equally long.
+    """Returns the inputs of some rows; all float series are padded to the same length.
 
     Args:
-      columns: of `columns_of`.
-      specs: of the inputs, by name.
+      columns: the result of `columns_of`.
+      specs: specs of the inputs, by name.
       index: the rows.
 
     Raises:
@@ -203,9 +204,9 @@ def batch_tensors(
 
 
 def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:
-    """Makes rows of numbers one array, filled up with 0: fast, as sound and long series need.
+    """Returns rows of numbers as one array, padded with 0: a fast path for audio and long series.
 
-    Returns None where that takes more care: rows that are no arrays of the rank of the signature.
+    Returns None if the rows are not numeric arrays of the rank of the signature.
     """
     try:
         rows = [np.asarray(value) for value in values]
@@ -217,14 +218,14 @@ def _padded_floats(values: Any, spec: tf.TensorSpec) -> np.ndarray | None:
         return None
     shape = np.max([row.shape for row in rows], axis=0)
     array = np.zeros((len(rows), *shape), spec.dtype.as_numpy_dtype)
-    with np.errstate(over="ignore"):  # numbers beyond float32 are infinite there
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite
         for place, row in zip(array, rows, strict=True):
             place[tuple(slice(size) for size in row.shape)] = row
     return array
 
 
 def _padded(values: Any, rank: int, filler: Any) -> np.ndarray:
-    """Makes nested lists of unequal length an array of `rank` axes, filled up on the right."""
+    """Returns nested lists of unequal length as an array of `rank` axes, padded on the right."""
     if rank == 1:
         row = np.empty(len(values), object)
         for place, value in enumerate(values):
@@ -239,7 +240,7 @@ def _padded(values: Any, rank: int, filler: Any) -> np.ndarray:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """Returns the shape of nested lists; of unequal ones, which are refused later, of the outer."""
+    """Returns the shape of nested lists; the outer axis only if unequal (rejected later)."""
     try:
         return np.shape(value)
     except ValueError:

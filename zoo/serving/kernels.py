@@ -1,15 +1,15 @@
-"""Recurrent layers as they are served: an op of TensorFlow, and loops with few operations a step.
+"""Fast recurrent layers for inference: a fused TensorFlow op, and loops with few ops per step.
 
-Keras computes each step of a recurrent layer by some twenty operations. Of a single row, nearly
-all of the time goes into starting them. What is served uses the same weights in these ways:
+Keras computes each step of a recurrent layer with about twenty operations. For a single row, most
+of the time is spent on launching them. Inference uses the same weights with these kernels:
 
-- LSTM, up to `FEW` rows: `BlockLSTMV2`, an operation that computes the whole sequence.
-- LSTM of more rows, GRU and SimpleRNN: all inputs times the kernel at once, then a loop, each round
-  of which computes `STEPS` steps.
+- LSTM, up to `FEW` rows: `BlockLSTMV2`, one operation for the whole sequence.
+- LSTM with more rows, GRU and SimpleRNN: one product of all inputs and the kernel, then a loop that
+  computes `STEPS` steps per iteration.
 
-Other layers, and those with other activations or options, are as Keras has them. The answers are
-those of Keras to 1e-6, for every mask. `results/latency.json` (`layers`) has the times from which
-this was chosen. Training does not use this.
+Other layers, and layers with other activations or options, are computed by Keras. The outputs equal
+those of Keras to 1e-6, for every mask. The choice is based on the times in `results/latency.json`
+(`layers`). Training does not use these kernels.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from keras import activations, layers
 
 from zoo.training.keras_private import layers_of, replace_method
 
-FEW = 32  # rows; of more, `BlockLSTMV2` is no faster than a loop, and takes more memory
-STEPS = 16  # of a loop in each round
+FEW = 32  # rows; for more, `BlockLSTMV2` is no faster than a loop, and needs more memory
+STEPS = 16  # steps per iteration of a loop
 
 BLOCK, LOOP, KERAS = f"BlockLSTMV2 up to {FEW} rows, else a loop", "loop", "Keras"
 
@@ -37,7 +37,7 @@ _serving = contextvars.ContextVar("serving", default=False)
 
 @contextlib.contextmanager
 def serving() -> Iterator[None]:
-    """Context in which calls of the layers of a model that was `prepare`d are traced as here."""
+    """Context in which the layers of a model that was `prepare`d are traced with these kernels."""
     token = _serving.set(True)
     try:
         yield
@@ -46,10 +46,10 @@ def serving() -> Iterator[None]:
 
 
 def prepare(model: keras.Model) -> None:
-    """Has the recurrent layers of a model compute as this module says, within `serving`.
+    """Makes the recurrent layers of a model use these kernels within `serving`.
 
     Args:
-      model: that is not trained.
+      model: a model for inference; it must not be trained.
     """
     for layer in layers_of(model):
         if kernel_of(layer) is not None:
@@ -57,13 +57,13 @@ def prepare(model: keras.Model) -> None:
 
 
 def kernels_of(model: keras.Model) -> dict[str, str]:
-    """Returns how each recurrent layer of a model is computed: path of the layer to words."""
+    """Returns how each recurrent layer of a model is computed: path to description."""
     found = {layer.path: layer for layer in layers_of(model) if isinstance(layer, layers.RNN)}
     return {path: kernel_of(layer) or KERAS for path, layer in sorted(found.items())}
 
 
 def kernel_of(layer: Any) -> str | None:
-    """Returns how a layer is computed: `BLOCK` or `LOOP`; None: as Keras does."""
+    """Returns the kernel of a layer: `BLOCK` or `LOOP`; None: computed by Keras."""
     kind = type(layer)  # a subclass may compute something else
     if kind not in (layers.LSTM, layers.GRU, layers.SimpleRNN):
         return None
@@ -97,19 +97,19 @@ def run(
 ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
     """Computes a layer, as the `inner_loop` of a `keras.layers.RNN` does.
 
-    The real steps of a row are moved to its beginning. What is computed behind them is not read.
+    The real steps of a row are moved to its start. The values computed after them are ignored.
 
     Args:
-      layer: of which `kernel_of` is not None.
+      layer: a layer for which `kernel_of` is not None.
       sequences: float32 `(batch, time, features)`, at least one step.
       initial_state: float32 `(batch, units)` each.
       mask: bool `(batch, time)`, True at real steps, wherever they are; None: all are real.
-      few: rows of which, at most, `BLOCK` uses the op.
+      few: maximum number of rows for which `BLOCK` uses the op.
 
     Returns:
-      The output of the last step, `(batch, units)`; the outputs, `(batch, time, units)`, those of
-      the last step alone where the layer does not return sequences; and the states after the last
-      step, those that the layer returns.
+      The output of the last step, `(batch, units)`; the outputs, `(batch, time, units)`, of the
+      last step only if the layer does not return sequences; and the states after the last step, if
+      the layer returns them.
     """
     batch, time = tf.unstack(tf.shape(sequences)[:2])
     if mask is None:
@@ -131,7 +131,7 @@ def run(
     count = seen[:, -1]
 
     def at(values: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        """Returns the values after so many steps, `(batch, …, units)`; the first for none."""
+        """Returns the values after `number` steps, `(batch, …, units)`; the first ones for 0."""
         rows = tf.reshape(tf.range(batch), [-1] + [1] * (number.shape.rank - 1))
         flat = tf.reshape(values, [-1, layer.units])
         return tf.gather(flat, tf.maximum(number - 1, 0) * batch + rows)
@@ -151,7 +151,7 @@ def run(
 
 
 def _moved(sequences: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
-    """Returns sequences `(time, batch, features)`, each step moved to its place `(batch, time)`."""
+    """Returns sequences `(time, batch, features)`; `place` is where each step goes."""
     batch, time = tf.unstack(tf.shape(place))
     target = place * batch + tf.range(batch)[:, tf.newaxis]
     source = tf.math.invert_permutation(tf.reshape(target, [-1]))
@@ -169,7 +169,7 @@ def _states(layer: Any, steps: tf.Tensor, first: State, few: int) -> list[tf.Ten
       first: the initial states.
 
     Returns:
-      The outputs; and, where the layer returns its states, what else is in a state.
+      The outputs; and, if the layer returns its states, the other states.
     """
     count = len(first) if layer.return_state else 1
     if kernel_of(layer) == LOOP:
@@ -237,8 +237,8 @@ def _loop(layer: Any, steps: tf.Tensor, first: State) -> list[tf.Tensor]:
         ]
         return [number + 1, rounds, inputs, recurrent, bias, *lists, *state]
 
-    # Not `tf.while_loop`, which becomes several operations of the graph for each variable and
-    # round; an operation that calls a function takes four fifths of the time.
+    # Not `tf.while_loop`, which adds several operations per variable and iteration to the graph; an
+    # operation that calls a function takes four fifths of its time.
     variables = [tf.constant(0), rounds, inputs, recurrent, biases[-1], *lists, *first]
     specs = [tf.TensorSpec(each.shape, each.dtype) for each in variables]
     condition, body = (
@@ -258,7 +258,7 @@ def _loop(layer: Any, steps: tf.Tensor, first: State) -> list[tf.Tensor]:
 
 
 def _weights(layer: Any) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-    """Returns the kernels of input and state, and the biases: of a GRU, those of both."""
+    """Returns the kernels of input and state, and the biases: two for a GRU, one otherwise."""
     cell = layer.cell
     kernel, recurrent = map(tf.convert_to_tensor, (cell.kernel, cell.recurrent_kernel))
     rows = 2 if isinstance(layer, layers.GRU) else 1
@@ -295,5 +295,6 @@ def _simple(
     return (layer.activation(given + tf.matmul(state[0], recurrent)),)
 
 
-# A step of each: layer, projected input, state, recurrent kernel, and a GRU's recurrent bias.
+# One step of each layer, from: layer, projected input, state, recurrent kernel, and the recurrent
+# bias of a GRU.
 _STEPS = {layers.LSTM: _lstm, layers.GRU: _gru, layers.SimpleRNN: _simple}

@@ -1,9 +1,9 @@
-"""Rows that are far from what a model was trained on: `unusual`, an output of its answers.
+"""The output `unusual`: marks rows that are far from the training data.
 
-A recipe declares outputs that tell how far a row is from its training rows (`NOVELTY`). At the end
-of training, the values of the validation rows set a limit for each, so that 99 % of these rows are
-within all limits. The limits are stored in `use.json`; the graph that is served compares with
-them. Fewer than 100 validation rows set no limit, and the one that the recipe states is used.
+A recipe declares outputs that measure how far a row is from its training rows (`NOVELTY`). At the
+end of training, a limit for each is computed from the validation rows, so that 99 % of them are
+within all limits. The limits are stored in `use.json`; the served graph applies them. With fewer
+than 100 validation rows, the default limit of the recipe is used.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from zoo.recipe import Answers, Recipe
 
 FILE = USE
-SHARE = 0.99  # of the validation rows that are within all limits
-MIN_ROWS = 100  # of the validation split; fewer set no limit
-MAX_ROWS = 2_000  # that are answered to set one
+SHARE = 0.99  # share of the validation rows that are within all limits
+MIN_ROWS = 100  # validation rows needed to compute a limit
+MAX_ROWS = 2_000  # maximum number of validation rows used for it
 
 
 def learn(predictor: Answers, validation: Examples) -> dict[str, Any]:
-    """Returns the limits that validation rows set.
+    """Returns the limits computed from validation rows.
 
     Args:
-      predictor: of the trained model.
-      validation: the rows of the validation split. Of more than 2,000, a part is drawn by a fixed
-        seed.
+      predictor: the predictor of the trained model.
+      validation: the rows of the validation split. If there are more than 2,000, a subset is drawn
+        with a fixed seed.
 
     Returns:
-      `rows`, the number of rows that were answered; `share` of them that is within all limits; and
-      `limits`, name of an output to its limit. Empty where the recipe declares no such output.
+      `rows`, the number of rows used; `share`, the share of them within all limits; and `limits`,
+      output name to limit. Empty if the recipe declares no such output.
     """
     from zoo.data.splits import count, permutation
 
@@ -55,7 +55,7 @@ def learn(predictor: Answers, validation: Examples) -> dict[str, Any]:
         return {"rows": len(rows), "share": SHARE, "limits": {}}
     inputs = {name: [validation[name][row] for row in rows] for name in predictor.input_names}
     answers = predictor.predict(inputs)
-    share = 1 - (1 - SHARE) / len(measures)  # by each limit no more than its part is unusual
+    share = 1 - (1 - SHARE) / len(measures)  # the unusual share is split among the limits
     return {
         "rows": len(rows),
         "share": SHARE,
@@ -67,20 +67,20 @@ def learn(predictor: Answers, validation: Examples) -> dict[str, Any]:
 
 
 def _limit(values: Sequence[float], measure: Novelty, share: float) -> float:
-    """Returns the value that a share of such rows do not exceed, or do not fall below."""
+    """Returns the value that a share of the rows does not exceed, or does not fall below."""
     place = math.ceil(share * (len(values) + 1)) - 1
     return sorted(values, reverse=measure.unusual == "low")[min(place, len(values) - 1)]
 
 
 def limits_of(stored: Mapping[str, Any], path: Path) -> dict[str, float]:
-    """Returns the limits in the content of a `use.json`.
+    """Returns the limits stored in a `use.json`.
 
     Args:
-      stored: its content.
-      path: of the file, for messages.
+      stored: the content of the file.
+      path: the path of the file, for messages.
 
     Raises:
-      ZooError: they are no numbers.
+      ZooError: they are not numbers.
     """
     learnt = stored.get("novelty", {})
     limits = learnt.get("limits", {}) if isinstance(learnt, dict) else None
@@ -94,11 +94,11 @@ def limits_of(stored: Mapping[str, Any], path: Path) -> dict[str, float]:
 def completed(
     functions: Mapping[str, Any], recipe: Recipe, config: Config, assets: Assets
 ) -> dict[str, Any]:
-    """Returns the functions of a SavedModel; those of an earlier version get `unusual`.
+    """Returns the functions of a SavedModel; adds `unusual` to those of an earlier version.
 
     Args:
-      functions: by the names of signatures.
-      recipe, config, assets: of the model.
+      functions: signature name to function.
+      recipe, config, assets: recipe, config and assets of the model.
     """
     from zoo.bounds import named_function, parted
     from zoo.serving.inputs import input_specs, output_specs
@@ -122,12 +122,12 @@ def completed(
         if name in functions and UNUSUAL not in output_specs(functions[name])
     ]
     if lacking:
-        _ = assets.encoder  # its tables are made outside of the graph
+        _ = assets.encoder  # creates its tables outside of the graph
     return {**functions, **{name: wrapped(functions[name], name == SEARCH) for name in lacking}}
 
 
 def _repeated(value: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Returns what is said of each row, `(batch,)`, for each of its answers."""
+    """Returns the values of rows, `(batch,)`, repeated for each of their answers."""
     import tensorflow as tf
 
     return tf.broadcast_to(value[:, tf.newaxis], tf.shape(like))

@@ -1,4 +1,4 @@
-"""`zoo.load`: one line from a name or a folder to a model that takes raw input."""
+"""`zoo.load`: loads a trained model, which takes raw input, by name or folder."""
 
 from __future__ import annotations
 
@@ -74,38 +74,38 @@ def load(model: str | os.PathLike[str], *, trust: bool = False) -> Predictor:
     Args:
       model: the name of a recipe or `path/to/file.py:name` (its pretrained weights), a run
         folder, an exported version directory, or the directory of such versions (its newest).
-        A folder that bears a recipe's name is meant when written `./name`. Or a run, as
-        `zoo.train` returns it.
-      trust: whether it may do more than compute: run the recipe file that it names, use any op
-        in its graph, and lead to other files by symbolic links. `ZOO_TRUST=1` says so too.
+        Write `./name` for a folder that has the name of a recipe. A run as returned by
+        `zoo.train` is also accepted.
+      trust: whether the model may do more than compute: run the recipe file that it names, use any
+        op in its graph, and follow symbolic links. `ZOO_TRUST=1` has the same effect.
 
     Returns:
-      A predictor. Nothing is downloaded. Network and weights are read when first used.
+      A predictor. Nothing is downloaded. The network and its weights are read on first use.
 
     Raises:
-      UsageError: there is no such thing, or it needs trust; for recipe and graph, when they are
-        first used.
-      ZooError: the folder is incomplete or damaged; for the weights, when they are first used.
+      UsageError: there is no such model, or it needs trust; recipe and graph are checked on first
+        use.
+      ZooError: the folder is incomplete or damaged; the weights are checked on first use.
     """
     return Predictor(find(model, trust), trust=trust)
 
 
 class Predictor:
-    """A trained model that takes raw examples and answers in plain Python values.
+    """A trained model that takes raw examples and returns plain Python values.
 
-    It can be pickled and copied. A copy holds no weights: it reads them from the folder when it is
-    first used, whatever has been done to `model` meanwhile. It cannot be used in a forked process.
+    It can be pickled and copied. A copy holds no weights: it reads them from the folder on first
+    use, regardless of any changes to `model`. A predictor cannot be used in a forked process.
 
     Attributes:
-      folder: what it was loaded from.
+      folder: the folder it was loaded from.
       recipe, config: the network, and the config it was trained with.
       resolved: the run's `config.json`: recipe, config, options.
-      assets: what was learnt from the data besides weights, and the encoder made of it.
-      model: the Keras model (not of an export in the format `saved_model`).
+      assets: what was learned from the data besides weights, and the encoder built from it.
+      model: the Keras model (not available for an export in the format `saved_model`).
       metrics: test metrics and baselines, empty for a run that is not complete.
       card: the model card, Markdown.
       about: the folder of its config, assets, metrics and card.
-      trust: whether it may do more than compute, see `load`.
+      trust: whether the model may do more than compute, see `load`.
     """
 
     def __init__(self, folder: Path, *, trust: bool = False) -> None:
@@ -134,20 +134,20 @@ class Predictor:
 
     @property
     def use(self) -> dict[str, Any]:
-        """What it is for, and beyond which limits a row is unusual (`use.json`).
+        """The intended use, and the limits beyond which a row is unusual (`use.json`).
 
-        A pack that was made before there was this file has an entry in one beside all packs.
+        Older packs do not contain this file. They have an entry in the one next to all packs.
         """
         return self._use[0]
 
     @property
     def _use(self) -> tuple[dict[str, Any], Path]:
-        """Returns `use`, and where it lies."""
+        """Returns `use`, and the path of its file."""
         path = self.about / novelty.FILE
         return (files.read_object(path), path) if path.exists() else packed_use(self.folder)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns what a copy is made of: where the model is, not what TensorFlow made of it."""
+        """Returns the state of a copy: the paths of the model, without TensorFlow objects."""
         made = {"assets", "_kept"} | {
             name
             for name in self.__dict__
@@ -186,14 +186,14 @@ class Predictor:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Which data it was trained on (`data.json`)."""
+        """The data that the model was trained on (`data.json`)."""
         return files.read_object(
             self.about / "data.json", source=str, title=str, fingerprint=str, rows=dict
         )
 
     @property
     def run(self) -> dict[str, Any]:
-        """The options of its run: data, seed, precision, …"""
+        """The options of the training run: data, seed, precision, …"""
         run = self.resolved.get("run")
         if (
             not isinstance(run, dict)
@@ -205,9 +205,9 @@ class Predictor:
 
     @property
     def card(self) -> str:
-        """The model card, Markdown; empty where there is none.
+        """The model card, Markdown; empty if there is none.
 
-        That of a packed model is made from the pack's JSON files, in the words of this version.
+        The card of a packed model is generated from the pack's JSON files by this version.
         """
         path = self.about / "card.md"
         if not path.exists():
@@ -241,11 +241,11 @@ class Predictor:
                 f"{self.folder} holds a SavedModel only, which can be served, but neither trained "
                 "nor exported again. Use the run folder, or an export made with --format keras."
             )
-        # Built again in float32 from the recipe, so that precision and devices of the training
-        # do not matter, and with Keras' own kernels, which run on any machine.
+        # Rebuilt from the recipe in float32, so that precision and devices of the training do not
+        # matter, and with Keras' own kernels, which run on any machine.
         with dtype_policy("float32"), reading_assets(self.about / "assets.json"):
             model = self.recipe.build(self.config, self.assets)
-        # Keras reads on where a checksum is wrong, and jumps about in the file, unchecked.
+        # Keras ignores wrong checksums and reads the file in random order, unchecked.
         wrong = files.verify_archive(self._weights)
         try:
             if wrong is None:
@@ -262,13 +262,14 @@ class Predictor:
         return model
 
     def with_limits(self, limits: Mapping[str, Any]) -> Predictor:
-        """Returns a predictor of the same model that reads more or less of a request.
+        """Returns a predictor of the same model with other limits on the input it reads.
 
         Args:
-          limits: settings of its config, of those in `max_…`, to other values; itself if none.
+          limits: new values of `max_…` settings of its config; if empty, returns the predictor
+            itself.
 
         Raises:
-          UsageError: no such limit, or a value that the recipe does not allow.
+          UsageError: unknown limit, or a value that the recipe does not allow.
         """
         if not limits:
             return self
@@ -282,16 +283,16 @@ class Predictor:
         return other
 
     def served(self) -> Served:
-        """Returns the recipe's signatures over `model`."""
+        """Returns the recipe's signatures for `model`."""
         model = self.model
         with reading_assets(self.about / "assets.json"):
             return self.recipe.serve(self.config, self.assets, model)
 
     @functools.cached_property
     def signatures(self) -> Mapping[str, Any]:
-        """Signature name to a function of named tensors that returns named tensors."""
+        """Maps each signature name to a function from named tensors to named tensors."""
         use_tensorflow()
-        # Functions do not keep alive the tables and variables that they use.
+        # Functions do not keep the tables and variables that they use alive.
         self._kept: Any
         if not self._saved_model:
             self._kept = self.served()
@@ -305,15 +306,16 @@ class Predictor:
 
     @property
     def input_names(self) -> list[str]:
-        """Names of the raw inputs that `predict` needs: `length` is none of them."""
+        """Names of the raw inputs that `predict` needs, without the optional `length`."""
         specs = input_specs(self.signatures[ANSWER])
         return [name for name in specs if name != LENGTH or len(specs) == 1]
 
     @functools.cached_property
     def capabilities(self) -> frozenset[str]:
-        """What the model can do besides answering: names of `zoo.serving.capabilities`.
+        """The model's capabilities: names of `zoo.serving.capabilities`.
 
-        They are read from the inputs of its signatures, and from the outputs of a SavedModel.
+        They are determined from the inputs of its signatures, and from the outputs of a
+        SavedModel.
         """
         return capabilities.read(self._specs)
 
@@ -322,11 +324,11 @@ class Predictor:
 
         Args:
           capability: one of `zoo.serving.capabilities.CAPABILITIES`.
-          lacking: what a model without it does not do: `"does not search"`.
-          hint: a sentence that says which models do.
+          lacking: what a model without it does not do, such as `"does not search"`.
+          hint: a sentence that says which models have it.
 
         Raises:
-          UsageError: the model has it not. The message says what its signatures lack.
+          UsageError: the model does not have it. The message says what its signatures lack.
         """
         if capability not in self.capabilities:
             problem = capabilities.find_problem(capability, self._specs)
@@ -334,7 +336,7 @@ class Predictor:
 
     @property
     def _specs(self) -> dict[str, Specs]:
-        """The inputs of each signature, and the outputs of those that are traced."""
+        """The inputs of each signature, and the outputs of traced ones."""
         specs = {}
         for name, function in self.signatures.items():
             outputs = getattr(function, "structured_outputs", None)
@@ -353,40 +355,41 @@ class Predictor:
         signature: str | None = None,
         **options: Any,
     ) -> Answers:
-        """Answers raw examples.
+        """Returns predictions for raw examples.
 
         Args:
-          examples: a list of raw inputs, or a dict of equally long lists, input name to values.
-            A value is a text or number, or a list of them where the signature takes sequences.
-            An input `length` may be omitted: it is then the length of each row's sequence.
+          examples: a list of raw inputs, or a dict of input name to values, lists of equal length.
+            A value is a text or number, or a list of them if the signature takes sequences.
+            An input `length` may be omitted: it defaults to the length of each row's sequence.
 
-            Or a DataFrame or another table, a list of dicts, or a `tf.data.Dataset`, of which the
-            columns that are no inputs are omitted. Where the model reads files, such as
-            recordings, their paths, or a list of them; else the path of a table, or of a `.txt`
-            with a text a line, a `Path`.
-          columns: name of an input to the name of its column in a table.
-          batch_size: rows computed together; it does not change the answers, except for the
+            Also accepted: a DataFrame or another table, a list of dicts, or a `tf.data.Dataset`;
+            columns that are not inputs are ignored. For models that read files, such as
+            recordings: a path or a list of paths. For other models: the `Path` of a table, or of
+            a `.txt` file with one text per line.
+          columns: input name to the name of its column in a table.
+          batch_size: number of rows per batch; it does not change the answers, except for the
             padding of outputs without a `length`.
-          signature: which of the model's signatures; by default that of one answer a row, or the
-            one that takes the options.
-          **options: the signature's inputs without axes. Where no signature is named, `beam` and
-            `n_best` of a model that searches: the answer is the best one; with `n_best`, each
-            output is a list of as many, best first.
+          signature: name of a signature; by default the one that returns one answer per row, or
+            the one that takes the options.
+          **options: the signature's inputs without axes. If no signature is named, models with
+            beam search take `beam` and `n_best`: the result is the best answer; with `n_best`,
+            each output is a list of that many, best first.
 
         Returns:
-          One dict an example, output name to a str, number or list; `probabilities` is a dict,
-          class name to number, where there are class names. Where the signature returns
-          `length`, lists over time have that many values and `length` itself is omitted. A recipe
-          may add values that are made of these, such as spans of text.
+          One dict per example, output name to a str, number or list. If there are class names,
+          `probabilities` is a dict, class name to number. If the signature returns `length`, lists
+          over time have that many values and `length` itself is omitted. A recipe may add values
+          that are derived from these, such as spans of text.
 
-          A row that cannot be answered does not fail the others: its `valid` is False, its
-          `problem` a sentence, and its other values are NaN, empty, 0 or False.
+          An invalid row does not affect the others: its `valid` is False, its `problem` is a
+          sentence, and its other values are NaN, empty, 0 or False.
 
-          Where the model has learnt which rows are far from its training rows, `unusual` is True
-          of such a row, and `unknown_words` the share of its words that the model does not know.
+          If the model stores limits for unusual rows, `unusual` is True for a row that is far from
+          the training rows, and `unknown_words` is the share of its words that are out of
+          vocabulary.
 
         Raises:
-          UsageError: a plain string instead of a list, a value that is no text, an unknown
+          UsageError: a plain string instead of a list, a value that is not a text, an unknown
             input, option or signature, a batch size below 1, an option's value that the model
             does not allow.
         """
@@ -406,7 +409,7 @@ class Predictor:
             )
         fixed = {name: input_tensor(name, spec, options[name]) for name, spec in scalars.items()}
         answers = self._answer(function, rows_in, specs, fixed, batch_size)
-        if best:  # an answer looks as it does without options
+        if best:  # answers have the same form as without options
             inside = {name for each in self._pictures for name in each.outputs}
             answers = [
                 {name: best_of(value) for name, value in row.items() if name not in inside}
@@ -417,8 +420,8 @@ class Predictor:
     def _resolve(
         self, signature: str | None, options: dict[str, Any]
     ) -> tuple[str, dict[str, Any], bool]:
-        """Returns the signature that options ask for, all of its options, and whether only the
-        best answer of each row was asked for.
+        """Returns the signature that the options select, all of its options, and whether only the
+        best answer per row is requested.
         """
         if signature is not None or not options:
             name = ANSWER if signature is None else signature
@@ -444,7 +447,7 @@ class Predictor:
     def search_options(
         self, *, beam: int | None = None, n_best: int | None = None
     ) -> dict[str, Any]:
-        """Returns all options of the search; those that are None from the config.
+        """Returns all options of the search; None values are replaced by those of the config.
 
         Raises:
           UsageError: `n_best` is not from 1 to `beam`.
@@ -459,7 +462,7 @@ class Predictor:
     def _columns(
         self, signature: str, examples: Any, columns: Mapping[str, str] | None
     ) -> tuple[dict[str, list], dict[str, list], dict[str, tf.TensorSpec]]:
-        """Returns the inputs of a signature as columns, what else is known of the rows, and the
+        """Returns the inputs of a signature as columns, other known columns of the rows, and the
         specs of the inputs.
         """
         specs = {
@@ -489,7 +492,7 @@ class Predictor:
         if not count:
             return []
         problems = rows.find_uneven(columns, specs)
-        # Rows of like length together: less padding, so less time.
+        # Rows of similar length share a batch: less padding, so less time.
         size = np.max([[size_of(value) for value in column] for column in columns.values()], axis=0)
         order = np.array([i for i in np.argsort(size, kind="stable") if i not in problems], int)
         answers: list[dict[str, Any]] = [{}] * count
@@ -508,10 +511,10 @@ class Predictor:
                         )
                         for name, value in values.items()
                     }
-                if rows.VALID not in values:  # of a model that does not mark them itself
+                if rows.VALID not in values:  # the model does not mark invalid rows itself
                     wrong = index[rows.find_not_finite(values)]
                     problems |= dict.fromkeys(wrong.tolist(), NOT_FINITE)
-        if len(asserted) == count:  # it was not one row that was wrong
+        if len(asserted) == count:  # every row failed
             raise UsageError(asserted[min(asserted)])
         problems |= asserted
         if problems:
@@ -528,7 +531,7 @@ class Predictor:
         *,
         refine: bool,
     ) -> Answers:
-        """Returns answers that know their examples and how their recipe shows them."""
+        """Returns answers together with their examples and their recipe, for display."""
         recipe = self._known_recipe
         further = getattr(recipe.module, "refine", None) if recipe and refine else None
         shown = {name: values for name, values in columns.items() if name != LENGTH}
@@ -549,31 +552,33 @@ class Predictor:
 
     @property
     def _known_recipe(self) -> Recipe | None:
-        """The recipe, unless that means to run a file that nothing else has needed so far."""
+        """The recipe; None if loading it would run a file that has not been needed so far."""
         if "recipe" not in vars(self) and ".py" in self.resolved["recipe"]:
             return None
         try:
             return self.recipe
-        except ZooError:  # an export of a recipe that is not installed here answers without it
+        except ZooError:  # an export works without its recipe, which may not be installed here
             return None
 
     def embed(self, examples: Any, *, batch_size: int = 64) -> np.ndarray:
-        """Returns a vector of each example: the states of the network, pooled over time.
+        """Returns one vector per example: the states of the network, pooled over time.
 
-        Where the network pools the states itself, its pooled vector; else the mean over the real
-        steps of the states of the last recurrent layer, of an encoder and decoder those of the
-        encoder's first layer. For search by likeness, clustering, or a linear model on top.
+        If the network pools the states itself, this is its pooled vector. Otherwise it is the mean
+        over the real steps of the states of the last recurrent layer; for an encoder-decoder,
+        those of the encoder's first layer. Use it for similarity search, clustering, or a linear
+        model on top.
 
         Args:
           examples: as for `predict`.
-          batch_size: rows computed together.
+          batch_size: number of rows per batch.
 
         Returns:
           float32 `(examples, size)`.
 
         Raises:
           UsageError: the model has no recurrent layer, or as for `predict`.
-          ZooError: it is an export in the format `saved_model`, whose layers cannot be seen.
+          ZooError: the model is an export in the format `saved_model`, whose layers are not
+            accessible.
         """
         from zoo.serving import embedding
 
@@ -593,11 +598,11 @@ class Predictor:
         return _function("zoo.serving.export", "export")(self, directory, **options)
 
     def save(self, directory: str | Path) -> Path:
-        """Writes the network with its config and assets, to be loaded or trained on.
+        """Writes the network with its config and assets, for loading or further training.
 
         Returns:
-          The folder, for `zoo.load` and `zoo.train(…, base=folder)`: as `export` in the format
-          `keras` writes it.
+          The folder, for `zoo.load` and `zoo.train(…, base=folder)`, as written by `export` in the
+          format `keras`.
         """
         return self.export(directory, format="keras")
 
@@ -612,11 +617,11 @@ class Predictor:
         return card_html(self._title(), self.card, picture)
 
     def _title(self) -> str:
-        """Returns one line about the model, of what its files say."""
+        """Returns one line about the model, from its files."""
         return describe_model(self.name, self.about, self._known_recipe)
 
     def tensors(self, examples: Mapping[str, Sequence]) -> dict[str, tf.Tensor]:
-        """Returns examples as `serving_default` takes them, in one batch; see `tensors`."""
+        """Returns examples as one batch of inputs of `serving_default`; see `tensors`."""
         return tensors(examples, input_specs(self.signatures[ANSWER]))
 
     def generate(
@@ -630,26 +635,28 @@ class Predictor:
         seed: int = 0,
         **given: Any,
     ) -> Answers:
-        """Makes new sequences from one seed, such as a key or the first words.
+        """Generates new sequences from one seed, such as a key or the first words.
+
+        Arguments that are None have the value of the model's config.
 
         Args:
-          count: how many; they differ in their random numbers.
+          count: number of sequences; they differ in their random numbers.
           steps: length, in the recipe's steps (characters, frames, …).
-          temperature: 0 takes the most probable, 1 draws from the network's own distribution.
-          top_k: only this many of the most probable; 0: all.
-          top_p: only the most probable that have this share together; 1: all.
-          seed: of the random numbers. The same seed gives the same sequences; sequence i of
-            several is the one that `seed + i` gives alone.
-          **given: what the sequence begins with, by the names that the recipe knows: `key`,
-            `type`, `chord`, `prompt`, or `prime`, a file to go on from.
+          temperature: 0 takes the most probable id, 1 samples from the network's own distribution.
+          top_k: samples from this many of the most probable ids; 0: all.
+          top_p: samples from the most probable ids with this total probability; 1: all.
+          seed: seed of the random numbers. The same seed gives the same sequences; sequence i of
+            several equals the single sequence of `seed + i`.
+          **given: what the sequence starts with, by the names that the recipe declares: `key`,
+            `type`, `chord`, `prompt`, or `prime`, a file to continue.
 
         Returns:
-          One dict a sequence: the recipe's outputs, `log_probability` (nats; of what was drawn,
-          at temperature 1, nothing cut off) and `complete` (whether it ended by itself). What
-          is None has the value of the model's config.
+          One dict per sequence: the recipe's outputs, `log_probability` (in nats, of the sampled
+          ids, at temperature 1 and without truncation) and `complete` (whether the sequence ended
+          by itself).
 
         Raises:
-          UsageError: the model generates nothing, or a value is out of its range.
+          UsageError: the model does not generate, or a value is out of range.
         """
         options = self._sampling(steps, temperature, top_k, top_p)
         random_seeds = generation.random_seeds(seed, count)
@@ -660,7 +667,7 @@ class Predictor:
         examples["random_seed"] = random_seeds
         together = generation.rows_together(self.resolved["config"], options["steps"])
         answers = self.predict(examples, signature=GENERATE, batch_size=together, **options)
-        if not answers[0].get(rows.VALID, True):  # as all are, which begin alike
+        if not answers[0].get(rows.VALID, True):  # the same for all: they start alike
             raise UsageError(answers[0][rows.PROBLEM])
         return answers
 
@@ -674,18 +681,18 @@ class Predictor:
         seed: int = 0,
         **given: Any,
     ) -> Iterator[str]:
-        """Returns an iterator over the texts of the ids of `generate(...)[0]`, as they are drawn.
+        """Returns an iterator over the texts of the ids of `generate(...)[0]`, as they are sampled.
 
-        Args as of `generate`.
+        It takes the arguments of `generate`.
 
         Raises:
-          UsageError: as `generate`, or the model's ids are no text.
+          UsageError: as `generate`, or the model's ids are not text.
         """
         options = self._sampling(steps, temperature, top_k, top_p)
         symbols = self.assets.get("symbols")
         if symbols is None:
             raise UsageError(f"What {self.name} generates is no text that could be streamed.")
-        # Whatever may be wrong is found here, before the first piece.
+        # All errors are raised here, before the first piece.
         begun = self.begin(given)
         return generation.stream(self.signatures[STEP], begun, symbols, seed, **options)
 
@@ -694,21 +701,21 @@ class Predictor:
 
         Args:
           parts: the values of each part, float32 `(values,)`, such as the samples of a microphone,
-            -1 … 1 at 8 kHz. The answer to a part comes before the next part is asked for.
+            -1 … 1 at 8 kHz. The answer to a part is yielded before the next part is requested.
 
         Returns:
-          For each part, and once at the end, `text`: what is settled now and does not change any
-          more; and `partial`: what was found behind it, which may still change. All `text` one
-          after another, with spaces between, is the answer.
+          For each part, and once at the end: `text`, which is final and does not change any more,
+          and `partial`, which follows it and may still change. All `text` values, joined by
+          spaces, are the answer.
 
         Raises:
-          UsageError: the model does not answer an input in parts (`capabilities` has no
-            `"streaming"`), or a part is no such input.
+          UsageError: the model does not support input in parts (`capabilities` has no
+            `"streaming"`), or a part is not a valid input.
         """
         return following.answers(self.follower(), parts)
 
     def follower(self) -> following.Follower:
-        """Returns what takes the parts of one input one by one; see `follow`, which uses it.
+        """Returns an object that takes the parts of one input one by one; `follow` uses it.
 
         Raises:
           UsageError: as `follow`.
@@ -721,9 +728,9 @@ class Predictor:
         return following.Follower(self.signatures[CHUNK])
 
     def begin(self, given: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """Returns `logits` of the first id after a seed, and the state there, of one row.
+        """Returns the `logits` of the first id after a seed and the state there, for one row.
 
-        Args as of `generate`'s `given`; raises as `generate`.
+        Takes the `given` of `generate`, and raises the same errors.
         """
         use_tensorflow()
         specs = input_specs(self.signatures[BEGIN])
@@ -741,7 +748,7 @@ class Predictor:
         return begun
 
     def _sampling(self, *values: Any) -> dict[str, Any]:
-        """Returns the options of `generate`; those that are None from the config."""
+        """Returns the options of `generate`; None values are replaced by those of the config."""
         self.require(
             "generation",
             "generates nothing",
@@ -750,12 +757,12 @@ class Predictor:
         return generation.sampling_options(self.resolved["config"], *values)
 
     def seed_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
-        """Returns what `generate` begins with, and the number of steps that it needs, if any.
+        """Returns the seed inputs of `generate`, and the number of steps that they need, if any.
 
-        What is not given is empty.
+        Inputs that are not given are empty.
 
         Raises:
-          UsageError: the model knows no such seed, or not that value of it.
+          UsageError: the model has no such seed, or does not accept its value.
         """
         specs = input_specs(self.signatures[BEGIN])
         generation.check_seed(
@@ -769,7 +776,7 @@ class Predictor:
         return generation.fill_seed(inputs, specs, self.name), steps
 
     def _plain(self, name: str, value: Any) -> Any:
-        """Turns one row of an output into plain Python values."""
+        """Returns one row of an output as plain Python values."""
         plain = decoded(value.tolist() if hasattr(value, "tolist") else value)
         if name == "probabilities" and self.labels and plain:
             return dict(zip(self.labels, plain, strict=True))
@@ -777,18 +784,18 @@ class Predictor:
 
 
 def load_saved_model(folder: Path, trust: bool = False) -> Any:
-    """Loads a SavedModel, of this package or another, after a look at its graph.
+    """Loads a SavedModel, of this package or another, after a check of its graph.
 
     Args:
-      folder: that holds `saved_model.pb`.
+      folder: the folder of `saved_model.pb`.
       trust: whether its graph may do more than compute.
 
     Returns:
-      What TensorFlow makes of it; `signatures` are its functions, which do not keep it alive.
+      The object that TensorFlow loads; its functions are in `signatures` and do not keep it alive.
 
     Raises:
       UsageError: it needs trust.
-      ZooError: it is damaged, or its path is one that TensorFlow does not read.
+      ZooError: it is damaged, or TensorFlow cannot read its path.
     """
     use_tensorflow()
     if is_pattern(folder):
@@ -800,7 +807,7 @@ def load_saved_model(folder: Path, trust: bool = False) -> Any:
         check_graph(folder)
     try:
         return tf.saved_model.load(str(folder))
-    except Exception as error:  # what TensorFlow raises depends on which byte is wrong
+    except Exception as error:  # the type depends on which byte is wrong
         raise ZooError(
             f"{folder} is damaged ({first_line(error)}). Export or install it again."
         ) from error
@@ -819,13 +826,13 @@ def _computed(
     index: np.ndarray,
     problems: dict[int, str],
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Yields the outputs of rows; those of a batch that fails, row by row.
+    """Yields the outputs of rows; if the batch fails, row by row.
 
     Args:
       function: a signature.
       columns, specs, options: its inputs.
-      index: the rows to compute together.
-      problems: gets those that fail, by what the graph says.
+      index: the rows of the batch.
+      problems: filled with the message of each row that fails.
 
     Yields:
       The rows, and the outputs by name, `(rows, …)`.
@@ -844,10 +851,10 @@ def _computed(
 
 
 def without_cudnn(model: Any) -> None:
-    """Makes every recurrent layer use kernels that exist on every machine.
+    """Makes every recurrent layer use kernels that are available on every machine.
 
-    A graph traced where a GPU is visible would hold cuDNN's, and would load on no CPU server
-    (keras-team/keras#18504).
+    Otherwise, a graph traced where a GPU is visible contains cuDNN ops, and no CPU server can load
+    it (keras-team/keras#18504).
     """
     for layer in [model, *layers_of(model)]:
         if hasattr(layer, "use_cudnn"):

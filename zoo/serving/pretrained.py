@@ -1,10 +1,10 @@
-"""Pretrained weights: packed models beside the recipes, checked and unpacked into the cache.
+"""Pretrained weights: packed models next to the recipes, verified and unpacked into the cache.
 
 `zoo.manifest` reads the manifests that list them, with their checksums. A pack is a `tar.xz` of one
-folder that is a SavedModel for serving, `model.keras` to go on training, and config, assets,
-metrics and card in `assets.extra/`. Both hold the same weights; xz stores once what repeats. The
-low bits of their mantissas are rounded away, which halves the file; matrices of large models are
-rounded to a grid, which leaves a fifth of it. The metrics are those of the rounded weights.
+folder with a SavedModel for serving, `model.keras` for further training, and config, assets,
+metrics and card in `assets.extra/`. Both models hold the same weights, which xz stores once. The
+low bits of the mantissas are rounded, which halves the file size; matrices of large models are
+rounded to a grid, which reduces it to a fifth. The metrics are those of the rounded weights.
 `python -m benchmarks pack`, in the root of this package's repository, makes packs.
 """
 
@@ -26,22 +26,22 @@ _unpacking = threading.Lock()
 
 
 def pretrained_names() -> list[str]:
-    """Returns the recipes that have pretrained weights."""
+    """Returns the names of recipes with pretrained weights."""
     return [row["name"] for row in list_models(pretrained=True)]
 
 
 def pretrained(name: str) -> Path:
-    """Returns a folder that is a SavedModel of pretrained weights, `tf.saved_model.load`-able.
+    """Returns a SavedModel folder with pretrained weights, for `tf.saved_model.load`.
 
-    The pack is checked against its checksum and unpacked into the cache once; what lies in the
-    cache is checked again each time.
+    The pack is verified by its checksum and unpacked into the cache once; the files in the cache
+    are verified each time.
 
     Args:
-      name: of a recipe, or `path/to/file.py:name`.
+      name: name of a recipe, or `path/to/file.py:name`.
 
     Raises:
-      UsageError: an unknown recipe, or one without pretrained weights.
-      ZooError: the pack or what was unpacked of it is damaged, or the cache cannot be written.
+      UsageError: the recipe is unknown, or has no pretrained weights.
+      ZooError: the pack or an unpacked file is damaged, or the cache cannot be written.
     """
     recipe = get_recipe(name)
     folder = recipe.pretrained_folder
@@ -67,37 +67,37 @@ def pretrained(name: str) -> Path:
 
 
 def is_unpacked(folder: Path) -> bool:
-    """Whether a folder is that of an unpacked pack."""
+    """Whether a folder is an unpacked pack in the cache."""
     return folder.parent == files.home() / "pretrained"
 
 
 def packed_use(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Returns what `use.json` beside the packs says of one that holds none, and where that lies.
+    """Returns the entry of a pack in the `use.json` next to the packs, and the path of that file.
 
     Args:
-      folder: of a model; only that of an unpacked pack has an entry.
+      folder: a model's folder; only unpacked packs have an entry.
     """
     name, _, digest = folder.name.rpartition("-")
     recipe = recipes().get(name) if is_unpacked(folder) else None
     if recipe is None:
         return {}, folder / USE
     entry = read_use(recipe.pretrained_folder).get(name, {})
-    known = str(entry.get("sha256", "")).startswith(digest)  # of this very pack
+    known = str(entry.get("sha256", "")).startswith(digest)  # the entry is of this version
     return entry if known else {}, recipe.pretrained_folder / USE
 
 
 def _unpack(pack: Path, target: Path) -> None:
-    """Unpacks beside and renames; of two processes at once one wins, both are served."""
+    """Unpacks a pack into a temporary folder, then renames it; safe with concurrent processes."""
     import lzma
     import shutil
     import tarfile
 
-    with _unpacking:  # threads of one process would write to the same place
+    with _unpacking:  # threads of one process would write to the same folder
         if target.is_dir():
             return
         try:
             with files.atomic_write(target) as temporary, tarfile.open(pack, "r:xz") as archive:
-                # What a killed process with this process's id has left, as happens in containers.
+                # Left by a killed process that had the same process id, as happens in containers.
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
                 _extract(archive, temporary)
@@ -109,7 +109,7 @@ def _unpack(pack: Path, target: Path) -> None:
 
 
 def _extract(archive: tarfile.TarFile, folder: Path) -> None:
-    """Extracts plain files and folders, which is all that a pack has.
+    """Extracts files and folders; a pack contains nothing else.
 
     `extractall` has no `filter` in the first releases of Python 3.10 and 3.11.
 

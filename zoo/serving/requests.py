@@ -1,4 +1,4 @@
-"""What people give to `predict`: tables, rows and names of files become the inputs of a model."""
+"""Input of `predict`: converts tables, rows and file names to the inputs of a model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def read_request(
     texts: bool,
     columns: Mapping[str, str] | None,
 ) -> tuple[Any, Columns]:
-    """Returns the inputs of a signature, and what else is known of the rows, such as their dates.
+    """Returns the inputs of a signature, and other columns of the rows, such as their dates.
 
     Args:
       predictor: the model.
-      examples: as of `Predictor.predict`.
+      examples: as for `Predictor.predict`.
       ranks: input name to the number of axes of one value.
-      texts: whether the signature takes texts, which are then no names of files.
-      columns: our column name to that in a table.
+      texts: whether the signature takes texts; strings are then not names of files.
+      columns: input name to column name in a table.
 
     Raises:
       UsageError: a table lacks an input, a collection has no order, or there is no such file.
@@ -40,7 +40,7 @@ def read_request(
     if isinstance(examples, os.PathLike) or (isinstance(examples, str) and not texts):
         return _of_file(predictor, examples, names, columns)
     if objects.is_stream(examples):
-        if isinstance(examples.element_spec, tuple):  # the target is of no use here
+        if isinstance(examples.element_spec, tuple):  # the target is not used
             examples = examples.map(lambda inputs, *_: inputs)
         examples = objects.columns_of(examples, names, ranks)
     elif objects.is_rows(examples) and (
@@ -63,16 +63,16 @@ def read_request(
 
 
 def read_named(recipe: Recipe, config: Any, name: str, names: Sequence[str], **how: Any) -> Columns:
-    """Reads what a person names, such as the path of a recording, by the recipe's `read_input`.
+    """Reads a named input, such as the path of a recording, with the recipe's `read_input`.
 
     Args:
-      recipe, config: of the model.
-      name: what is named.
-      names: of the inputs that the model takes.
+      recipe, config: recipe and config of the model.
+      name: the given name or path.
+      names: names of the model's inputs.
       **how: `columns` and `reading` of `read_input`.
 
     Raises:
-      UsageError: it does not hold what the model takes.
+      UsageError: it does not contain the inputs of the model.
       UsageError, ZooError: as `read_input`.
     """
     found = recipe.read_input(config, name, **how)
@@ -87,7 +87,7 @@ def read_named(recipe: Recipe, config: Any, name: str, names: Sequence[str], **h
 def _chosen(
     table: Mapping[str, Any], names: Sequence[str], columns: Mapping[str, str] | None
 ) -> Columns:
-    """Returns the inputs that a table has as columns; others are omitted."""
+    """Returns the columns of a table that are inputs; other columns are omitted."""
     columns = columns or {}
     if unknown := sorted(set(columns) - set(names)):
         raise UsageError(f"Unknown column {quoted(unknown[0])}.{suggest(unknown[0], names)}")
@@ -114,12 +114,12 @@ def _is_of_file(
     ranks: Mapping[str, int],
     columns: Mapping[str, str] | None,
 ) -> bool:
-    """Whether a table is laid out as a file that the recipe reads: a single value on each row."""
+    """Whether a table has the layout of a file that the recipe reads: one value per row."""
     for name, rank in ranks.items():
         values = table.get((columns or {}).get(name, name))
         if rank and values is not None and len(values):
             first = objects.to_list(values[:1])[0]
-            if hasattr(first, "__len__"):  # a series, or the name of a file
+            if hasattr(first, "__len__"):  # a series or a file name
                 return False
     return bool(any(ranks.values())) and predictor.recipe.reads_input
 
@@ -127,7 +127,7 @@ def _is_of_file(
 def _with_files(
     predictor: Answers, examples: Any, texts: bool, names: Sequence[str]
 ) -> tuple[Any, Columns]:
-    """Reads files that are named in place of the values of an input that is no text."""
+    """Reads the files that are named instead of values, for an input that is not text."""
     if texts:
         return examples, {}
     values = examples
@@ -165,7 +165,7 @@ def _named(
 def _of_file(
     predictor: Answers, path: Any, names: Sequence[str], columns: Mapping[str, str] | None
 ) -> tuple[Columns, Columns]:
-    """Reads one file: by the recipe, or a table of texts."""
+    """Reads one file, with the recipe's reader or as a table of texts."""
     if predictor.recipe.reads_input:
         return _named(predictor, [path], names)
     from zoo.data.contents import inner_name, read_lines

@@ -1,4 +1,4 @@
-"""Rows that a model cannot answer: found in what is given or in what it returns, and marked."""
+"""Invalid rows: found in the inputs or outputs of a model, and marked."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from zoo.errors import shortened
 from zoo.serving.inputs import LENGTH, output_specs, size_of
 
 VALID, PROBLEM = "valid", "problem"  # outputs, see `zoo.serving.capabilities.MARKS`
-LONGEST = 400  # characters of what an assertion says
+LONGEST = 400  # characters of an assertion message
 _ASSERTED = re.compile(r"assertion failed: \[([^\]]*)\] \[(.*)\]")
 
 
 def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec]) -> dict[int, str]:
     """Finds rows whose series differ in length, or whose `length` is not that of a sequence.
 
-    Series are the inputs float `(batch, time)` of a signature, such as those of a bar of prices. An
-    empty one is not known, and differs from no other.
+    Series are the float inputs `(batch, time)` of a signature, such as those of a price bar. An
+    empty series counts as unknown, and is not compared.
 
     Args:
-      columns: of `zoo.serving.inputs.columns_of`.
-      specs: of the inputs by name.
+      columns: the result of `zoo.serving.inputs.columns_of`.
+      specs: specs of the inputs, by name.
 
     Returns:
-      The number of each such row, and what is wrong with it.
+      The index of each such row, and what is wrong with it.
     """
     names = sorted(name for name, spec in specs.items() if spec.shape.rank > 1)
     series = [
@@ -47,13 +47,13 @@ def find_uneven(columns: Mapping[str, list], specs: Mapping[str, tf.TensorSpec])
     return problems
 
 
-# What TensorFlow raises for what it was given. It cannot make an error of its own of a message that
-# quotes invalid UTF-8.
+# Errors that TensorFlow raises for invalid inputs: a UnicodeDecodeError if the message quotes
+# invalid UTF-8.
 REFUSALS = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 
 
 def refusal(error: Exception) -> str:
-    """Returns what a graph says of what it was given, a sentence.
+    """Returns the message of a graph about an invalid input, a sentence.
 
     Args:
       error: one of `REFUSALS`.
@@ -71,7 +71,7 @@ def refusal(error: Exception) -> str:
 
 
 def find_not_finite(values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns which rows of outputs have a number that is not finite, bool `(rows,)`."""
+    """Returns which rows of the outputs contain a non-finite number, bool `(rows,)`."""
     wrong = [
         ~np.isfinite(value).reshape(len(value), -1).all(axis=1)
         for value in values.values()
@@ -82,7 +82,7 @@ def find_not_finite(values: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def blank(function: Any) -> dict[str, Any]:
-    """Returns the outputs of a signature for a row without an answer: NaN, "", 0 and False."""
+    """Returns the outputs of a signature for an invalid row: NaN, "", 0 and False."""
     columns = {}
     for name, spec in output_specs(function).items():
         shape = [axis or 0 for axis in spec.shape[1:]]

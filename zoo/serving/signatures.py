@@ -1,4 +1,4 @@
-"""What a recipe serves: functions by what they can do, and their names on the wire."""
+"""The functions that a recipe serves, by capability, and the names of their signatures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Functions(TypedDict, total=False):
-    """Arguments of `Served`: what a maker of several functions returns. See there."""
+    """Arguments of `Served`, for helpers that return several functions. See `Served`."""
 
     answer: Any
     search: Any
@@ -40,21 +40,21 @@ class Served:
     """Functions from raw input to named outputs.
 
     Each is a `tf.function` with an `input_signature` of named specs, and returns a dict of
-    tensors whose first axis is the batch. Inputs without axes are options. What a capability has
-    to take and to return, `zoo.serving.capabilities` declares and checks.
+    tensors whose first axis is the batch. Inputs without axes are options. The inputs and outputs
+    of each capability are declared and checked in `zoo.serving.capabilities`.
 
     Attributes:
-      parts: the model and every layer that holds tables which the functions use: tables are
-        found through them, and they live as long as the functions.
-      answer: what `Predictor.predict` and TF Serving use by default. It may be omitted where
+      parts: the model and all layers with tables that the functions use: the tables are found
+        through them, and kept alive as long as the functions.
+      answer: the default function of `Predictor.predict` and TF Serving. It may be omitted if
         `generation` has a default.
-      search: the best answers of a beam search, of as many as are asked for.
-      generation: new sequences from a seed.
-      score: sequences to their log-probabilities.
-      alignment: which part of the input each part of the answer belongs to.
-      forecast: the forecasts of each day of series of prices.
-      streaming: answers to an input that arrives in parts.
-      others: further functions by their names, of any inputs and outputs.
+      search: returns the n best answers of a beam search.
+      generation: generates new sequences from a seed.
+      score: returns the log-probabilities of sequences.
+      alignment: returns which part of the input each part of the answer belongs to.
+      forecast: returns the forecasts of each day of price series.
+      streaming: returns answers to an input that arrives in parts.
+      others: further functions by name, with any inputs and outputs.
 
     Raises:
       ZooError: there is no answer, or one of `others` has the name of a capability.
@@ -84,12 +84,12 @@ class Served:
                 )
 
     def in_parts(self) -> Served:
-        """Returns the same, whose functions compute large batches in parts: see `zoo.bounds`.
+        """Returns a copy whose functions compute large batches in parts: see `zoo.bounds`.
 
-        Their recurrent layers are traced as `zoo.serving.kernels` says.
+        Their recurrent layers are traced with the kernels of `zoo.serving.kernels`.
 
-        Those of `generation` do so already, where `zoo.decoding.generation_signatures` made them.
-        The states of `streaming` have a size for each batch.
+        The functions of `generation` are unchanged: those of `zoo.decoding.generation_signatures`
+        already work in parts. So are those of `streaming`, whose states have a size per batch.
         """
         from zoo.bounds import parted
         from zoo.serving import kernels
@@ -101,11 +101,11 @@ class Served:
         return dataclasses.replace(self, **functions, others=others)
 
     def with_unusual(self, measures: Sequence[Novelty], limits: Mapping[str, float]) -> Served:
-        """Returns the same, whose functions with declared outputs mark unusual rows.
+        """Returns a copy whose functions with declared outputs mark unusual rows.
 
         Args:
           measures: the outputs that the recipe declares.
-          limits: output to limit, as of `zoo.novelty.is_unusual`.
+          limits: output name to limit, as for `zoo.novelty.is_unusual`.
         """
         from zoo.bounds import named_function
 
@@ -127,13 +127,13 @@ class Served:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """The names of the capabilities that are given, of `zoo.serving.capabilities`."""
+        """The names of the available capabilities, see `zoo.serving.capabilities`."""
         names = {name for name in CAPABILITIES if getattr(self, name) is not None}
         return frozenset(names | {"answer"})
 
     @property
     def functions(self) -> dict[str, Any]:
-        """Name of each signature in a SavedModel to its function."""
+        """Maps each signature name in a SavedModel to its function."""
         functions: dict[str, Any] = {}
         if self.generation is not None:
             functions[ANSWER] = self.generation.default
@@ -148,7 +148,7 @@ class Served:
 
 
 def _apply(wrap: Any, function: Any) -> Any:
-    """Returns a function wrapped; as it is where it is none that `capabilities.check` accepts."""
+    """Returns a wrapped function; unchanged if `capabilities.check` does not accept it."""
     specs = getattr(function, "input_signature", None)
     named = specs and all(getattr(spec, "name", None) for spec in specs)
     return wrap(function) if named else function

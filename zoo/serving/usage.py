@@ -1,4 +1,4 @@
-"""Which command asks a trained model."""
+"""Example commands for trained models."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from zoo.serving.predictor import load
 
 
 def example_command(model: os.PathLike[str]) -> str:
-    """Returns a command line that asks a model, with what it takes: a text, a file, or no input.
+    """Returns a command line that uses a model with its kind of input: a text, a file, or none.
 
     Args:
-      model: a run or the folder of a model.
+      model: a run, or the folder of a model.
     """
     predictor = load(model)
     name = shlex.quote(os.fspath(model))
-    # A run names its recipe file, which runs only where somebody says so, as here.
+    # The recipe file that a run names is only executed with --trust.
     if predictor.recipe.reference != predictor.recipe.name:
         name += " --trust"
     if "generation" in predictor.capabilities:

@@ -1,8 +1,8 @@
-"""Models for machines without TensorFlow: ONNX and LiteRT, with the text preprocessing beside.
+"""Models for machines without TensorFlow: ONNX and LiteRT, including the text preprocessing.
 
-`recurrent` and `operations` say what each part of a network is in ONNX, `onnx_graph` puts them
-together with `writer`; `litert` converts for LiteRT; `bundle` writes a folder. `reader.py`,
-`reader.js` and `reader.h` read that folder, and need neither TensorFlow nor this package.
+`recurrent` and `operations` convert the parts of a network to ONNX, `onnx_graph` assembles them
+with `writer`; `litert` converts to LiteRT; `bundle` writes a folder. `reader.py`, `reader.js` and
+`reader.h` read that folder, and need neither TensorFlow nor this package.
 
 Importing this package imports nothing heavy.
 """
@@ -21,13 +21,12 @@ def load(path: str | Path, threads: int = 1) -> Model:
     """Loads an export in ONNX or LiteRT, without TensorFlow.
 
     Args:
-      path: of the file `model.onnx` or `model.tflite`, of its folder, or of the folder of its
-        versions.
-      threads: that compute an answer.
+      path: the file `model.onnx` or `model.tflite`, its folder, or the folder of its versions.
+      threads: number of threads per prediction.
 
     Returns:
-      A model with `predict(texts)` and `run(**arrays)`; it is safe to share between threads in
-      ONNX, not in LiteRT.
+      A model with `predict(texts)` and `run(**arrays)`; ONNX models can be shared between threads,
+      LiteRT models cannot.
 
     Raises:
       FileNotFoundError: there is no such file.
@@ -39,7 +38,7 @@ def load(path: str | Path, threads: int = 1) -> Model:
 
 
 def _installed(kind: str) -> Any:
-    """Returns the module of the recipes that are installed here that reads a kind of text."""
+    """Returns the module of an installed recipe that reads a kind of text; None if none does."""
     import importlib
 
     from zoo.registry import recipes

@@ -1,13 +1,13 @@
-"""A folder that answers without TensorFlow: the network, `model.json`, and readers of both.
+"""Writes a folder for inference without TensorFlow: network, `model.json`, and readers for both.
 
-| file | what |
+| file | content |
 |---|---|
 | `model.onnx`, `model.tflite` | the network: ids or features to its output |
-| `step.onnx`, `step.tflite` | of a generator: an id and a state to logits and the next state |
-| others of these kinds | further networks of a recipe: its `networks`, see `zoo.recipe` |
-| `model.json` | names, labels, vocabulary and the rules of the preprocessing; in the file too |
+| `step.onnx`, `step.tflite` | for generators: an id and a state to logits and the next state |
+| other files of these types | further networks of a recipe: its `networks`, see `zoo.recipe` |
+| `model.json` | names, labels, vocabulary, preprocessing rules; also in the network file |
 | `reader.py`, `reader.js`, `reader.h` | text to ids in Python, JavaScript and C++ |
-| others beside them | of a recipe whose texts are read in another way: see `zoo.recipe` |
+| other readers | for recipes with other text preprocessing: see `zoo.recipe` |
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from zoo.text.novelty import FURTHER
 
 READERS = ("reader.py", "reader.js", "reader.h")
 SUFFIXES = {"onnx": "onnx", "litert": "tflite"}
-NEEDED = {"onnx": ("onnx", "onnxruntime"), "litert": ()}  # packages that an export imports
-PACKED = "rnn-zoo"  # the key of model.json in the metadata of a file
+NEEDED = {"onnx": ("onnx", "onnxruntime"), "litert": ()}  # packages required for an export
+PACKED = "rnn-zoo"  # the key of model.json in the metadata of a network file
 OUTPUT = "output"  # the name of the network's output
 
 
 class Function(NamedTuple):
-    """What is written as one file.
+    """A function that is written as one file.
 
     Attributes:
       call: takes tensors by the names of `inputs`; returns tensors by name.
-      inputs: named specs, the first axis the batch.
+      inputs: named specs; the first axis is the batch.
     """
 
     call: Callable[..., Mapping[str, tf.Tensor]]
@@ -51,10 +51,10 @@ class Function(NamedTuple):
 
 
 def check(format: str, precision: str) -> None:
-    """Makes sure that a format can be written here, in a precision.
+    """Checks that a format can be written with a precision.
 
     Raises:
-      UsageError: the extra is not installed, or the format has no such precision.
+      UsageError: the extra is not installed, or the format does not support the precision.
     """
     known = FILE_PRECISIONS[format]
     if not isinstance(precision, str) or precision not in known:
@@ -84,7 +84,7 @@ def network(predictor: Predictor) -> Function:
 def step(predictor: Predictor) -> Function | None:
     """Returns the step of a generator: `input` and the state to `logits` and the next state.
 
-    None where the model does not generate.
+    None if the model does not generate.
     """
     function = predictor.served().functions.get(STEP)
     if function is None:
@@ -99,9 +99,9 @@ def step(predictor: Predictor) -> Function | None:
 
 
 def functions(predictor: Predictor) -> dict[str, Function]:
-    """Returns what is written as files, by their names.
+    """Returns the functions that are written as files, by file name.
 
-    These are `model`, `step` of a generator, and those that the recipe adds.
+    These are `model`, `step` for generators, and the networks that the recipe adds.
     """
     parts = {"model": network(predictor), "step": step(predictor)}
     given = predictor.recipe.networks(predictor.config, predictor.assets, predictor.model)
@@ -112,12 +112,13 @@ def functions(predictor: Predictor) -> dict[str, Function]:
 
 
 def describe(predictor: Predictor, parts: Mapping[str, Function]) -> dict[str, Any]:
-    """Returns what `model.json` holds, of a model and its `functions`.
+    """Returns the content of `model.json` for a model and its `functions`.
 
-    `inputs` and `outputs` are names; `labels` those of the classes, or null; `tokenizer` what the
-    readers need to turn text into the input, or null where the model does not read text by them;
-    `reads` the names of the raw inputs that a SavedModel answers, or null as `tokenizer`;
-    `novelty` by what `reader.py` marks unusual texts, or null: see `zoo.text.novelty`.
+    `inputs` and `outputs` are names; `labels` are the class names, or null; `tokenizer` holds the
+    rules that readers use to convert text to the input, or null if they cannot read its input;
+    `reads` holds the names of the raw inputs of the SavedModel, or null if `tokenizer` is null;
+    `novelty` holds the rule by which `reader.py` marks unusual texts, or null: see
+    `zoo.text.novelty`.
     """
     names = {
         part: {
@@ -152,12 +153,12 @@ def _raw_inputs(predictor: Predictor) -> list[str]:
 
 
 def text_rules_of(predictor: Predictor) -> Callable[[], dict[str, Any]] | None:
-    """Returns what makes the `tokenizer` of `describe`; None where readers do not read text."""
+    """Returns a function that returns the `tokenizer` of `describe`; None if there is none."""
     return predictor.recipe.portable(predictor.config, predictor.assets)
 
 
 def readers_of(recipe: Recipe) -> list[Path]:
-    """Returns the files that read texts: the engine's, and those of the recipe."""
+    """Returns the reader files: the common ones, and those of the recipe."""
     found = [Path(__file__).with_name(name) for name in READERS]
     spec = importlib.util.find_spec(recipe.reader) if recipe.reader else None
     if spec is not None and spec.origin:
@@ -173,16 +174,16 @@ def _outputs(function: Function) -> list[str]:
 
 
 def write(predictor: Predictor, folder: Path, format: str, precision: str = "float32") -> None:
-    """Writes the files of a model, see the module.
+    """Writes the files of a model, see the module docstring.
 
     Args:
-      predictor: of a model that has weights.
-      folder: that exists.
+      predictor: the predictor of a model with weights.
+      folder: an existing folder.
       format: `"onnx"` or `"litert"`.
       precision: one of `zoo.config.FILE_PRECISIONS` for the format.
 
     Raises:
-      ZooError: the network has an operation that the format does not have.
+      ZooError: the network has an operation that the format does not support.
     """
     parts = functions(predictor)
     about = describe(predictor, parts)

@@ -1,4 +1,4 @@
-"""Networks that carry a state from call to call, which no exported file can hold."""
+"""Check for stateful networks, which ONNX and LiteRT files cannot represent."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from zoo.errors import ZooError
 
 
 def refuse_state(concrete: Any) -> None:
-    """Checks that a traced function writes no variable.
+    """Checks that a traced function does not assign variables.
 
     Raises:
-      ZooError: it does.
+      ZooError: it assigns a variable.
     """
     for op in concrete.graph.get_operations():
         if op.type == "AssignVariableOp":

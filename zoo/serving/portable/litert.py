@@ -1,8 +1,8 @@
-"""Networks for LiteRT (once TensorFlow Lite): any length, one row, built-in operations only.
+"""Converts networks to LiteRT (formerly TensorFlow Lite): any length, one row, built-in ops only.
 
-`keras.Model.export(format="litert")` asks for TensorFlow's own operations ("Flex") where a network
-is recurrent, which the runtime for telephones lacks. Two settings make do without: variables are
-frozen into the file, and lists of tensors are lowered to tensors.
+For recurrent networks, `keras.Model.export(format="litert")` requires TensorFlow's own operations
+("Flex"), which mobile runtimes lack. Two settings avoid them: variables are frozen into the file,
+and lists of tensors are lowered to tensors.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def convert(
 
     Args:
       function: takes tensors by the names of `inputs`; returns tensors by name.
-      inputs: named specs. The first axis is the batch, which becomes 1; others stay open.
-      precision: `"float32"`; `"float16"`: weights of half the size; `"int8"`: weights of a quarter,
-        and products of integers where the runtime has them.
+      inputs: named specs. The first axis is the batch, which becomes 1; other axes keep their size.
+      precision: `"float32"`; `"float16"`: weights of half the size; `"int8"`: weights of a quarter
+        of the size, and integer products if the runtime supports them.
 
     Returns:
-      The file. Inputs are in the order of `inputs`, outputs in that of their names.
+      The content of the file. Inputs are in the order of `inputs`, outputs are sorted by name.
 
     Raises:
-      ZooError: the network needs an operation that LiteRT does not have.
+      ZooError: the network needs an operation that LiteRT does not support.
     """
     specs = [tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=spec.name) for spec in inputs]
     names = [spec.name for spec in specs]
@@ -46,8 +46,8 @@ def convert(
 
     concrete = one_row.get_concrete_function()
     refuse_state(concrete)
-    # Without the model as a second argument: its variables would stay variables, and reading one
-    # within a loop fails at run time.
+    # The model is not passed as the second argument: its variables would stay variables, and
+    # reading one within a loop fails at run time.
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], one_row)
     converter.experimental_enable_resource_variables = False
     converter._experimental_lower_tensor_list_ops = True
@@ -57,16 +57,16 @@ def convert(
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     try:
-        with silent_stderr():  # the converter of TensorFlow 2.20 logs whatever the level is
+        with silent_stderr():  # the converter of TensorFlow 2.20 logs at any log level
             return bytes(converter.convert())
-    except Exception as error:  # of a type that is TensorFlow's own
+    except Exception as error:  # a private type of TensorFlow
         raise ZooError(
             f"LiteRT cannot hold this network: {first_line(error)} Use another format."
         ) from error
 
 
 def with_metadata(file: bytes, name: str, text: str) -> bytes:
-    """Adds a text to a file, as metadata of a name."""
+    """Adds a text to a file, as metadata with a name."""
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 

@@ -1,7 +1,7 @@
-"""A writer of ONNX: the graph that TensorFlow traced of a function, operation by operation.
+"""Converts the traced TensorFlow graph of a function to ONNX, operation by operation.
 
-Recurrent layers become native nodes, see `recurrent`; what the other operations are in ONNX, see
-`operations`. Batch and length stay open.
+Recurrent layers become native nodes, see `recurrent`; for the other operations, see `operations`.
+Batch size and length stay dynamic.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ def convert(
     model: keras.Model,
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """Writes a function of tensors as ONNX.
+    """Converts a function of tensors to ONNX.
 
     Args:
       function: takes tensors by the names of `inputs`; returns tensors by name.
-      inputs: named specs. Axes whose size is None are open; the first is the batch.
-      model: whose layers the function calls.
-      metadata: stored in the file.
+      inputs: named specs. Axes of size None are dynamic; the first axis is the batch.
+      model: the model whose layers the function calls.
+      metadata: metadata to store in the file.
 
     Returns:
-      The model; inputs and outputs have the same names, but an output that has the name of an input
-      has `next_` before its name.
+      The model. Inputs and outputs keep their names, but an output with the name of an input gets
+      the prefix `next_`.
 
     Raises:
       ZooError: an operation is not in `OPERATIONS`, or ONNX has no node for a recurrent layer.
@@ -59,7 +59,7 @@ def convert(
     by_output = {tensor.name: call.as_call() for call in calls for tensor in call.outputs}
     writer = Writer(concrete, OPERATIONS, by_output)
     given = [writer.input(spec) for spec in inputs]
-    names = {spec.name for spec in inputs}  # in ONNX, an output cannot have that of an input
+    names = {spec.name for spec in inputs}  # in ONNX, an output cannot have an input's name
     named = [
         writer.output(f"next_{name}" if name in names else name, tensor)
         for name, tensor in outputs.items()
@@ -80,9 +80,9 @@ def convert(
 
 
 def quantised(proto: onnx.ModelProto) -> bytes:
-    """Returns the file of a model whose weights are int8, by ONNX Runtime's own tool.
+    """Returns the file of a model with int8 weights, quantised by ONNX Runtime.
 
-    Matrix products and LSTMs compute with integers; inputs are scaled as they come.
+    Matrix products and LSTMs use integer arithmetic; inputs are quantised dynamically.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

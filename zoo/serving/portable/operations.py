@@ -1,7 +1,7 @@
-"""What TensorFlow's operations are in ONNX, opset 18.
+"""Conversion of TensorFlow operations to ONNX, opset 18.
 
 Each entry of `OPERATIONS` takes a `Writer` and a `tf.Operation`, adds nodes, and returns the names
-of the outputs. Networks of `keras.ops` are made of these; more can be added.
+of the outputs. They cover networks built from `keras.ops`; more can be added.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zoo.serving.portable.writer import Writer
 
 Operation = Callable[[Writer, tf.Operation], "str | list[str]"]
 
-# Of the same inputs and one output.
+# Operations with the same inputs in ONNX, and one output.
 SAME = {
     "Abs": "Abs", "Add": "Add", "AddV2": "Add", "BiasAdd": "Add", "Ceil": "Ceil",
     "Div": "Div", "Equal": "Equal", "Erf": "Erf", "Exp": "Exp", "Floor": "Floor",
@@ -76,7 +76,7 @@ def _integers(tensor: tf.Tensor) -> list[int]:
 
 
 def _long(writer: Writer, tensor: tf.Tensor) -> str:
-    """Returns the name of an integer tensor as int64, which ONNX wants for shapes and places."""
+    """Returns the name of an integer tensor as int64, the type of shapes and indices in ONNX."""
     value = tf.get_static_value(tensor)
     if value is not None:
         return writer.constant(np.asarray(value, "int64"))
@@ -97,7 +97,7 @@ def _gather_variable(writer: Writer, op: tf.Operation) -> str:
 def _gather(writer: Writer, op: tf.Operation) -> str:
     values, places, axis = op.inputs
     names = [writer.name_of(values), writer.name_of(places)]
-    if batch := op.get_attr("batch_dims"):  # values of each row
+    if batch := op.get_attr("batch_dims"):  # gathers values of each row
         if int(_static(axis)) != batch:
             raise ZooError(f"{op.name} takes values of each row, which is not written yet.")
         at = writer.add("Cast", [names[1]], to=writer.type_of("int64"))
@@ -122,7 +122,7 @@ def _matmul(writer: Writer, op: tf.Operation) -> str:
 
 @_operation("FloorDiv")
 def _floor_division(writer: Writer, op: tf.Operation) -> str:
-    """ONNX divides integers towards 0."""
+    """Writes a floor division; ONNX rounds integer quotients towards 0."""
     numbers = [writer.name_of(tensor) for tensor in op.inputs]
     if op.inputs[0].dtype.is_integer:
         double = writer.type_of("float64")
@@ -139,7 +139,7 @@ def _einsum(writer: Writer, op: tf.Operation) -> str:
 
 @_operation("Conv2D")
 def _convolution(writer: Writer, op: tf.Operation) -> str:
-    """Of images with their channels behind; ONNX has them before height and width."""
+    """Writes a convolution of channels-last images; ONNX images are channels-first."""
     if op.get_attr("padding") == b"EXPLICIT" or op.get_attr("data_format") != b"NHWC":
         raise ZooError(f"{op.name}: this kind of convolution is not written yet.")
     image, kernel = (writer.name_of(t) for t in op.inputs)
@@ -188,7 +188,7 @@ def _near_one(writer: Writer, op: tf.Operation) -> str:
 
 @_operation("FloorMod")
 def _floor_mod(writer: Writer, op: tf.Operation) -> str:
-    """The remainder with the sign of the divisor, which ONNX has of integers only."""
+    """Writes the remainder with the sign of the divisor; ONNX has it for integers only."""
     if op.inputs[0].dtype.is_floating:
         raise ZooError(f"{op.name}: a remainder of floats is not written yet.")
     return writer.add("Mod", [writer.name_of(t) for t in op.inputs])
@@ -201,7 +201,7 @@ def _not_equal(writer: Writer, op: tf.Operation) -> str:
 
 @_operation("Any", "All")
 def _any(writer: Writer, op: tf.Operation) -> str:
-    """The largest, or the smallest, of zeros and ones."""
+    """Writes the maximum ("Any") or minimum ("All") of zeros and ones."""
     numbers = writer.add("Cast", [writer.name_of(op.inputs[0])], to=writer.type_of("int32"))
     kind = "ReduceMax" if op.type == "Any" else "ReduceMin"
     axes = writer.integers(*_integers(op.inputs[1]))
@@ -337,7 +337,7 @@ def _cumsum(writer: Writer, op: tf.Operation) -> str:
 
 @_operation("Pad", "PadV2")
 def _pad(writer: Writer, op: tf.Operation) -> str:
-    """ONNX has all paddings before an axis, then all those behind it."""
+    """Writes a padding; ONNX lists the paddings before all axes, then those after all axes."""
     names = [writer.name_of(op.inputs[0])]
     turned = writer.add("Transpose", [_long(writer, op.inputs[1])], perm=[1, 0])
     names.append(writer.add("Reshape", [turned, writer.integers(-1)]))
@@ -358,7 +358,7 @@ def _reverse(writer: Writer, op: tf.Operation) -> str:
 
 @_operation("StridedSlice")
 def _slice(writer: Writer, op: tf.Operation) -> str:
-    """`x[a:b, ..., i, newaxis]`: a slice of axes, then axes removed and added."""
+    """Writes `x[a:b, ..., i, newaxis]`: slices axes, then removes and adds axes."""
     values, begin, end, strides = op.inputs
     flags = {
         name: op.get_attr(f"{name}_mask")
@@ -368,7 +368,7 @@ def _slice(writer: Writer, op: tf.Operation) -> str:
     has = {name: [bool(mask >> i & 1) for i in range(len(steps))] for name, mask in flags.items()}
     named = sum(not has["ellipsis"][i] and not has["new_axis"][i] for i in range(len(steps)))
     axes, places, removed, added = [], [], [], []
-    axis = out = 0  # of the input, and of the output
+    axis = out = 0  # index of the axis in the input, and in the output
     for place in range(len(steps)):
         if has["ellipsis"][place]:
             axis += values.shape.rank - named
@@ -397,7 +397,7 @@ def _slice(writer: Writer, op: tf.Operation) -> str:
             low.append(writer.integers(0 if step > 0 else -1))
         else:
             low.append(_bound(writer, begin, place))
-        if has["shrink_axis"][place]:  # one value, whatever the end says: its place plus 1
+        if has["shrink_axis"][place]:  # one value: the end is its index plus 1
             begins = _static_or_none(begin, place)
             if begins is None:
                 high.append(writer.add("Add", [low[-1], writer.integers(1)]))
@@ -422,7 +422,7 @@ def _slice(writer: Writer, op: tf.Operation) -> str:
 
 
 def _static_or_none(tensor: tf.Tensor, place: int) -> int | None:
-    """Returns one value of an integer vector; None where it depends on the input."""
+    """Returns one value of an integer vector; None if it depends on the input."""
     value = tf.get_static_value(tensor, partial=True)
     return None if value is None or value[place] is None else int(value[place])
 

@@ -1,7 +1,7 @@
-"""Answers of an exported model, without TensorFlow: NumPy, and onnxruntime or ai-edge-litert.
+"""Runs an exported model without TensorFlow: with NumPy, and onnxruntime or ai-edge-litert.
 
     model = load("folder")                       # or a file: model.onnx, model.tflite
-    model.predict(["What a film!"])              # of a model that reads text
+    model.predict(["What a film!"])              # for models that read text
     model.run(ids=[[4, 17, 2]])                  # the network itself: arrays by name
 
 From a shell: `python reader.py folder "What a film!"`.
@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 
 ASCII_SIGN = re.compile(r"([^a-z0-9\s'])")  # of text in lower case
-NOT_ASCII = re.compile("[\0-\x7f]?[^\0-\x7f]+")  # and the letter before, which may take marks
+NOT_ASCII = re.compile("[\0-\x7f]?[^\0-\x7f]+")  # with the character before, which may take marks
 MARKUP = re.compile(r"</?[a-z][^<>]*>")
 
 
 def beside(kind: str) -> Any:
-    """Returns the module KIND.py beside this file; None where there is none.
+    """Returns the module KIND.py in the folder of this file; None if there is none.
 
-    Never one beside the model, which may be a stranger's.
+    It is never loaded from the folder of the model, which may be untrusted.
     """
     path = Path(__file__).with_name(f"{kind}.py")
     if not path.exists():
@@ -39,9 +39,9 @@ def beside(kind: str) -> Any:
 
 
 def load(path: str | Path, threads: int = 1, find: Callable[[str], Any] = beside) -> Model:
-    """Returns the model in a folder, of the newest version if it has several, or of a file.
+    """Returns the model of a file or folder; of the newest version if the folder has several.
 
-    `find` takes the kind of a text that this file does not read; it returns the module that does.
+    `find` returns the module that reads a kind of text which this file does not support.
     """
     place = Path(path)
     versions = [p for p in place.glob("*") if p.name.isdecimal()] if place.is_dir() else []
@@ -55,7 +55,7 @@ def load(path: str | Path, threads: int = 1, find: Callable[[str], Any] = beside
 
 
 class Model:
-    """A network, and what turns text into its input."""
+    """A network with its text preprocessing."""
 
     def __init__(self, path: Path, threads: int = 1, find: Callable[[str], Any] = beside) -> None:
         engine = _Onnx if path.suffix == ".onnx" else _Litert
@@ -70,11 +70,11 @@ class Model:
         self.encode = encoder(self.about["tokenizer"], find)
 
     def run(self, **inputs: Any) -> dict[str, np.ndarray]:
-        """Returns the outputs of the network by name; inputs are arrays by name, a row each."""
+        """Returns the outputs of the network by name; inputs are arrays, one row per example."""
         return self._engine.run(inputs, self._names["inputs"], self._names["outputs"])
 
     def part(self, name: str) -> Model:
-        """Returns another network of the folder, such as `step`; it is loaded once."""
+        """Returns another network of the folder, such as `step`; loaded once."""
         if name not in self._parts:
             path = self._path.with_name(name + self._path.suffix)
             self._parts[name] = Model(path, self._threads, lambda kind: None)
@@ -83,9 +83,9 @@ class Model:
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Returns a dict for each text: label, score, probabilities; or the network's output.
 
-        Where the file says which texts are unusual, also `unusual`, `unknown_words`, the share of
-        the words that the model does not know, and `novelty`, what is compared with a limit.
-        A model whose texts another file reads answers what that file says.
+        If the file has a limit for unusual texts, each dict also has `unusual`, `unknown_words`,
+        the share of out-of-vocabulary words, and `novelty`, the value compared with the limit.
+        If a module of the recipe reads the texts, that module defines the result.
         """
         if self.encode is None:
             rules = self.about["tokenizer"]
@@ -113,7 +113,7 @@ class Model:
         ]
 
     def novelty(self, unknown: int, words: int) -> dict[str, Any]:
-        """Returns how unusual a text is of whose words so many are unknown; see `predict`."""
+        """Returns the novelty outputs of a text from its counts of unknown and of all words."""
         rule = self.about.get("novelty")
         if not rule:
             return {}
@@ -136,7 +136,7 @@ class _Onnx:
             str(path), options, providers=["CPUExecutionProvider"]
         )
         kinds = {each.name: each.type[7:-1] for each in self._session.get_inputs()}
-        # Of "tensor(float)"; the others have NumPy's names.
+        # "float" is from "tensor(float)"; the other types have NumPy's names.
         self._types = {n: "float32" if kind == "float" else kind for n, kind in kinds.items()}
 
     def metadata(self) -> str:
@@ -146,13 +146,13 @@ class _Onnx:
         self, inputs: Mapping[str, Any], _: Sequence[str], outputs: Sequence[str]
     ) -> dict[str, np.ndarray]:
         given = {name: np.asarray(value, self._types[name]) for name, value in inputs.items()}
-        # In the file, no output can have the name of an input.
+        # In ONNX files, an output cannot have the name of an input.
         names = [f"next_{name}" if name in self._types else name for name in outputs]
         return dict(zip(outputs, self._session.run(names, given), strict=True))
 
 
 class _Litert:
-    """One row at a time, because the file is of one row."""
+    """Runs one row at a time, because the batch size of the file is 1."""
 
     def __init__(self, path: Path, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -191,10 +191,10 @@ class _Litert:
 
 
 def encoder(rules: dict[str, Any] | None, find: Callable[[str], Any] = beside) -> Any:
-    """Returns the function from a text to its ids; None of a model that does not read text.
+    """Returns the function from a text to its ids; None for models that do not read text.
 
-    Of a kind that is not in `KINDS`, the `Reader` of a module: `find` finds it. It is called as the
-    others are, and its `predict` takes a `Model` and texts.
+    For a kind that is not in `KINDS`, this is the `Reader` of the module that `find` returns. It is
+    called like the others; its `predict` takes a `Model` and texts.
     """
     if rules is None:
         return None
@@ -205,7 +205,7 @@ def encoder(rules: dict[str, Any] | None, find: Callable[[str], Any] = beside) -
 
 
 class Characters:
-    """Characters to ids; others are omitted."""
+    """Converts characters to ids; unknown characters are omitted."""
 
     def __init__(self, rules: dict[str, Any]) -> None:
         self._ids = {symbol: number for number, symbol in enumerate(rules["symbols"], 1)}
@@ -217,7 +217,7 @@ class Characters:
 
 
 class Words:
-    """Text to ids of words, by the rules of the graph that the network was trained with."""
+    """Converts text to word ids, by the same rules as the graph used in training."""
 
     def __init__(self, rules: dict[str, Any]) -> None:
         self._rules = rules
@@ -233,7 +233,7 @@ class Words:
         return [ids.get(word, 1) for word in words] or [1]
 
     def split(self, text: str) -> list[str]:
-        """Returns the words and signs of a text, in lower case."""
+        """Returns the words and symbols of a text, in lower case."""
         text = re.sub("[\ud800-\udfff]", "\ufffd", text)
         most = self._rules["max_bytes"]
         if len(text) * 4 > most:
@@ -254,12 +254,12 @@ KINDS = {"words": Words, "characters": Characters}
 
 
 class Unicode:
-    """The rules for characters beyond ASCII, as the file has them."""
+    """The rules for non-ASCII characters, from the file."""
 
     def __init__(self, rules: dict[str, Any]) -> None:
         self._rules = rules
         self.space = re.compile(f"[{_ranges(rules['space'])}]+")
-        # What is quick to tell comes first: most characters are ASCII.
+        # Fast checks come first: most characters are ASCII.
         letter, mark = _ranges(rules["letter"]), _ranges(rules["mark"])
         self.sign = re.compile(f"([!-&(-/:-@[-`{{-~]|(?![\0-\x7f])[^{letter}{mark} '])")
         self._lower = {code: "".join(map(chr, new)) for code, *new in rules["lower"]}
@@ -287,12 +287,12 @@ class Unicode:
         return self._inside.sub("'", NOT_ASCII.sub(lambda found: self.compose(found[0]), text))
 
     def compose(self, text: str) -> str:
-        """Returns Unicode's normal form C: takes characters apart, sorts marks, joins them."""
+        """Returns the Unicode normal form C: decomposes characters, sorts marks, composes."""
         parts: list[int] = []
         marks = self._marks
         for code in map(ord, text):
             parts += self._composed.get(code, (code,)) if code > 127 else (code,)
-        for end in range(1, len(parts)):  # marks of a letter by their classes, stable
+        for end in range(1, len(parts)):  # stable sort of a letter's marks by class
             kind = marks.get(parts[end], 0)
             while kind and end and marks.get(parts[end - 1], 0) > kind:
                 parts[end - 1 : end + 1] = parts[end], parts[end - 1]
@@ -324,7 +324,7 @@ def _each(ranges: Sequence[int]) -> Iterator[int]:
 
 
 def _ranges(ranges: Sequence[int]) -> str:
-    """Returns the inside of a class of a regular expression."""
+    """Returns the content of a character class of a regular expression."""
     return "".join(rf"\U{a:08x}-\U{b:08x}" for a, b in zip(ranges[::2], ranges[1::2], strict=True))
 
 

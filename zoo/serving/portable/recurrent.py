@@ -1,8 +1,8 @@
 """Recurrent layers of Keras as native nodes of ONNX: `LSTM`, `GRU`, `RNN`.
 
-A layer's loop over time would become a `Loop` of ONNX, which is slower than TensorFlow. So the
-network is traced with placeholders where the outputs of recurrent layers are, and each such layer
-is written as one node. The padding of a batch, which Keras marks by a mask, is `sequence_lens`.
+A layer's loop over time would become an ONNX `Loop`, which is slower than TensorFlow. Therefore the
+network is traced with placeholders for the outputs of recurrent layers, and each such layer is
+written as one node. The mask of padded steps in Keras becomes `sequence_lens`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zoo.training.keras_private import layers_of, wrapped_calls
 
 # Exact types: a subclass may compute something else.
 CELLS = {layers.LSTM: "LSTM", layers.GRU: "GRU", layers.SimpleRNN: "RNN"}
-# Where each gate of ONNX is in Keras' weights.
+# The index of each ONNX gate in Keras' weights.
 GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "RNN": (0,)}
 
 
@@ -32,10 +32,10 @@ class Recurrence:
     """One call of a recurrent layer.
 
     Attributes:
-      layers: that read forwards, and backwards if the layer is bidirectional.
+      layers: the forward layer, and the backward layer if it is bidirectional.
       sequences: float `(batch, time, features)`.
-      mask: bool `(batch, time)`: real steps, on the left; None where all are real.
-      states: the initial state, float `(batch, units)` each; none where it is zeros.
+      mask: bool `(batch, time)`: real steps, on the left; None if all are real.
+      states: the initial state, float `(batch, units)` each; empty if it is zeros.
       outputs: placeholders of the sequence, or of its last step, and of the last states.
       sequence: whether the first of the outputs is the whole sequence.
     """
@@ -48,14 +48,14 @@ class Recurrence:
     sequence: bool
 
     def as_call(self) -> Call:
-        """Returns what the writer takes."""
+        """Returns the call as the writer takes it."""
         mask = () if self.mask is None else (self.mask,)
         return Call((self.sequences, *mask, *self.states), lambda writer: write(writer, self))
 
 
 @contextlib.contextmanager
 def as_placeholders(model: keras.Model) -> Iterator[list[Recurrence]]:
-    """Context in which recurrent layers return placeholders; yields the calls that were made.
+    """Context in which recurrent layers return placeholders; yields the list of their calls.
 
     Args:
       model: its layers are called in a `tf.function` within the context.
@@ -68,7 +68,7 @@ def as_placeholders(model: keras.Model) -> Iterator[list[Recurrence]]:
 
 
 def is_bidirectional(layer: Any) -> bool:
-    """Whether a layer reads from both ends, by layers that ONNX has."""
+    """Whether a layer is bidirectional, with inner layers that ONNX supports."""
     return isinstance(layer, layers.Bidirectional) and type(layer.forward_layer) in CELLS
 
 
@@ -107,7 +107,7 @@ def _placeholder(shape: Sequence[int | None]) -> tf.Tensor:
 
 
 def _check(layer: Any) -> None:
-    """Raises an error if a layer computes what ONNX' node of its name does not."""
+    """Raises an error if the ONNX node does not support the options of a layer."""
     activation = keras.activations.serialize(layer.activation)
     allowed = ("tanh", "relu") if type(layer) is layers.SimpleRNN else ("tanh",)
     gates = getattr(layer, "recurrent_activation", keras.activations.sigmoid)
@@ -123,7 +123,7 @@ def _check(layer: Any) -> None:
 
 
 def write(writer: Writer, call: Recurrence) -> None:
-    """Writes the nodes of one call, and says where its outputs are."""
+    """Writes the nodes of one call, and registers the names of its outputs."""
     kind = CELLS[type(call.layers[0])]
     directions, units = len(call.layers), call.layers[0].units
     weights = [_weights(kind, layer) for layer in call.layers]
@@ -167,18 +167,18 @@ def write(writer: Writer, call: Recurrence) -> None:
 
 
 def _without_end(names: list[str]) -> list[str]:
-    """Returns names without those at the end that are empty: inputs that are omitted."""
+    """Returns names without the trailing empty ones, which are omitted inputs."""
     while not names[-1]:
         names = names[:-1]
     return names
 
 
 def _weights(kind: str, layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns a layer's weights as ONNX has them.
+    """Returns a layer's weights in the layout of ONNX.
 
     Returns:
-      Of the input, `(gates * units, features)`; of the state, `(gates * units, units)`; biases,
-      `(2 * gates * units,)`: those of the input, then those of the state.
+      Input weights `(gates * units, features)`; recurrent weights `(gates * units, units)`; biases
+      `(2 * gates * units,)`: input biases, then recurrent biases.
     """
     cell = layer.cell
     bias = np.zeros((2, len(GATES[kind]) * layer.units), "float32")

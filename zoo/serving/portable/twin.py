@@ -1,8 +1,8 @@
-"""An export in ONNX or LiteRT that reads texts, which `zoo predict` asks instead of TensorFlow.
+"""Twins: ONNX or LiteRT exports of text models that `zoo predict` uses instead of TensorFlow.
 
-Importing TensorFlow takes seconds, an answer milliseconds. An export answers at once; so does a
-packed model once it has answered: a twin is kept in the cache, by the checksum of the pack and the
-version of this package.
+Importing TensorFlow takes seconds, a prediction milliseconds. An export answers at once. So does a
+packed model after its first prediction: its twin is kept in the cache, by the checksum of the pack
+and the version of this package.
 
 This module imports nothing heavy.
 """
@@ -25,11 +25,11 @@ from zoo.serving.find import versions_in
 
 
 class Engine(NamedTuple):
-    """What computes a format.
+    """The runtime of a format.
 
     Attributes:
-      file: the network.
-      package: that runs it, as Python imports it.
+      file: file name of the network.
+      package: import name of the package that runs it.
       title: its name.
     """
 
@@ -42,21 +42,21 @@ ENGINES = {
     "onnx": Engine("model.onnx", "onnxruntime", "ONNX Runtime"),
     "litert": Engine("model.tflite", "ai_edge_litert", "LiteRT"),
 }
-REVISION = 3  # of what a twin holds: those of an earlier one are not used
-PART = 64  # texts that are answered together
-FEW = 500  # texts: of more, TensorFlow is faster than networks that are asked step by step
-OUTPUTS = "outputs.json"  # in a twin: the names of what the graph answers, in its order
-TOLERANCE = 1e-5  # between the numbers of a twin and of the graph
+REVISION = 3  # revision of a twin's content; twins of earlier revisions are not used
+PART = 64  # texts per batch
+FEW = 500  # texts; for more, TensorFlow is faster than networks that run step by step
+OUTPUTS = "outputs.json"  # in a twin: the names of the graph's outputs, in order
+TOLERANCE = 1e-5  # maximum difference between the numbers of a twin and of the graph
 
 
 class Twin(NamedTuple):
-    """An export that answers texts.
+    """An export that takes texts.
 
     Attributes:
-      folder: of its files.
+      folder: the folder of its files.
       format: one of `ENGINES`.
-      input: the name of what a SavedModel takes, the texts.
-      has_steps: whether an answer takes several networks, asked step by step.
+      input: the name of the SavedModel's text input.
+      has_steps: whether it uses several networks, run step by step.
     """
 
     folder: Path
@@ -66,14 +66,14 @@ class Twin(NamedTuple):
 
 
 def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> Twin | None:
-    """Finds an export that answers for a model.
+    """Returns an export that can replace a model.
 
     Args:
       model: as for `zoo.load`: an export in ONNX or LiteRT, or a packed model that has a twin.
-      formats: of `ENGINES`, in the order in which they are looked for.
+      formats: formats of `ENGINES`, in order of preference.
 
     Returns:
-      An export that answers texts, whose engine is installed here; None where there is none.
+      An export that takes texts and whose engine is installed; None if there is none.
 
     Raises:
       ZooError: its `model.json` is damaged.
@@ -85,7 +85,7 @@ def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> Twin | Non
             if not (folder / "model.json").is_file():
                 continue
             about = files.read_object(folder / "model.json")
-            inputs = about.get("reads", ["text"])  # exports of before have texts of this name
+            inputs = about.get("reads", ["text"])  # the name of the input in older exports
             if isinstance(inputs, list) and len(inputs) == 1 and _answers_texts(about):
                 networks = folder.glob(f"*{Path(ENGINES[name].file).suffix}")
                 return Twin(folder, name, str(inputs[0]), len(list(networks)) > 1)
@@ -93,7 +93,7 @@ def find_twin(model: str, formats: Sequence[str] = tuple(ENGINES)) -> Twin | Non
 
 
 def _answers_texts(about: Mapping[str, Any]) -> bool:
-    """Whether `model.json` says that texts are answered, and not only read."""
+    """Whether readers can return complete answers for texts, according to `model.json`."""
     rules = about.get("tokenizer")
     if not isinstance(rules, dict):
         return False
@@ -103,7 +103,7 @@ def _answers_texts(about: Mapping[str, Any]) -> bool:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the engine of a format can be imported here."""
+    """Whether the engine of a format is installed."""
     return importlib.util.find_spec(ENGINES[name].package) is not None
 
 
@@ -113,7 +113,7 @@ def is_portable(folder: Path) -> bool:
 
 
 def cached(name: str, format: str) -> Path | None:
-    """Returns where the twin of a packed model is kept; None of a model that is not packed."""
+    """Returns the folder for the twin of a packed model; None for other models."""
     entry = manifest_entry(recipes()[name])
     if entry is None:
         return None
@@ -122,7 +122,7 @@ def cached(name: str, format: str) -> Path | None:
 
 
 def keep(name: str, version: Path, format: str) -> None:
-    """Keeps a copy of the networks of a packed model's export, if there is none."""
+    """Stores a copy of the networks of a packed model's export, if there is none."""
     folder = cached(name, format)
     if folder is None or folder.is_dir():
         return
@@ -139,7 +139,7 @@ def keep(name: str, version: Path, format: str) -> None:
 
 
 def limits(folder: Path) -> dict[str, float]:
-    """Returns beyond which limits a row is unusual, by the name of an output."""
+    """Returns the limits beyond which a row is unusual, by output name."""
     from zoo.serving.novelty import limits_of
 
     path = folder / USE
@@ -147,7 +147,7 @@ def limits(folder: Path) -> dict[str, float]:
 
 
 def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
-    """Returns what a twin answers, as `Predictor.predict` does: the same names, in its order.
+    """Returns the answers of a twin, with the names and order of `Predictor.predict`.
 
     Raises:
       ZooError: the folder is damaged.
@@ -160,10 +160,10 @@ def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
         model = load(folder)
         for start in range(0, len(order), PART):
             rows = order[start : start + PART]
-            with quiet.silent_stderr():  # LiteRT writes there which delegate it takes
+            with quiet.silent_stderr():  # LiteRT prints the name of its delegate
                 predicted = model.predict([texts[row] for row in rows])
             found.update(zip(rows, predicted, strict=True))
-    except Exception as error:  # of types that the engines do not publish
+    except Exception as error:  # private types of the engines
         is_cached = folder.parent == files.home() / "twins"
         remedy = f"Delete {folder}: it is made again." if is_cached else "Export it again."
         raise ZooError(
@@ -174,7 +174,7 @@ def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
         names = [str(name) for name in files.read_object(path, outputs=list)["outputs"]]
     elif isinstance(model.encode, reader.Words | reader.Characters):
         names = sorted(found[0])
-    else:  # those of recipes answer in its order
+    else:  # readers of recipes use the order of the graph
         names = list(found[0])
     return [
         {name: found[row][name] for name in names if name in found[row]}
@@ -183,7 +183,7 @@ def answers(folder: Path, texts: list[str]) -> list[dict[str, Any]]:
 
 
 def agrees(found: Sequence[Mapping[str, Any]], due: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a twin answers as the graph does: the same names and values, numbers to 1e-5."""
+    """Whether a twin and the graph agree: the same names and values, numbers to 1e-5."""
     return all(
         list(mine) == list(theirs) and _is_same(mine, theirs)
         for mine, theirs in zip(found, due, strict=True)
@@ -201,7 +201,7 @@ def _is_same(mine: Any, theirs: Any) -> bool:
 
 
 def _newest(model: str) -> Path | None:
-    if not os.path.isdir(model):  # unlike Path.is_dir, also False for what can be no path
+    if not os.path.isdir(model):  # unlike Path.is_dir, also False for invalid paths
         return None
     folder = Path(model)
     versions = versions_in(folder)

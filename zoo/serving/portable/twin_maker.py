@@ -1,4 +1,4 @@
-"""Makes the twin of a packed model, see `twin`; it takes TensorFlow to make one."""
+"""Creates the twin of a packed model, see `twin`. Requires TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.serving.pretrained import is_unpacked
 
 
 def can_have_twin(predictor: Predictor) -> bool:
-    """Whether a loaded model is a packed one whose export answers texts."""
+    """Whether a model is a packed one whose export can return complete answers for texts."""
     return _is_packed(predictor) and _answers_texts(predictor)
 
 
@@ -25,9 +25,9 @@ def _is_packed(predictor: Predictor) -> bool:
 
 
 def _answers_texts(predictor: Predictor) -> bool:
-    """Whether readers make an answer of what the network says of a text, with all notes on it."""
+    """Whether readers can return complete answers for texts, including all notes."""
     recipe = predictor.recipe
-    further = recipe.reads_input or hasattr(recipe.module, "outside")  # which readers do not do
+    further = recipe.reads_input or hasattr(recipe.module, "outside")  # not supported by readers
     reads = bundle.text_rules_of(predictor) is not None
     return reads and bool(predictor.labels or recipe.reader) and not further
 
@@ -38,17 +38,17 @@ def make(
     texts: Sequence[str],
     due: Sequence[dict[str, Any]] | None = None,
 ) -> None:
-    """Makes the twin of a packed model, in the cache, if there is none.
+    """Creates the twin of a packed model in the cache, if there is none.
 
     Args:
-      predictor: of the model.
+      predictor: the model's predictor.
       format: one of `twin.ENGINES`.
-      texts: that the twin must answer as the graph does, one or more.
-      due: what the graph answers to them; None: it is asked.
+      texts: one or more texts for which the answers of the twin and the graph must agree.
+      due: the answers of the graph to these texts; computed if None.
 
     Raises:
-      UsageError: the model can have no twin, or the extra of the format is not installed.
-      ZooError: the cache cannot be written, or the twin answers otherwise.
+      UsageError: the model cannot have a twin, or the extra of the format is not installed.
+      ZooError: the cache cannot be written, or the answers do not agree.
     """
     if not _answers_texts(predictor):
         raise UsageError(

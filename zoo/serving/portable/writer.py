@@ -1,4 +1,4 @@
-"""Collects the nodes of an ONNX graph that some tensors of a traced function need."""
+"""Builds the ONNX graph that computes given tensors of a traced function."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from zoo.errors import ZooError
 
 
 class Call(NamedTuple):
-    """What computes some tensors of a function, and is written as a whole.
+    """A computation of some tensors of a function that is written as a whole.
 
     Attributes:
-      inputs: tensors that it takes.
-      write: takes the writer, adds nodes, and says what the outputs are called.
+      inputs: its input tensors.
+      write: takes the writer, adds nodes, and registers the names of the outputs.
     """
 
     inputs: tuple[tf.Tensor, ...]
@@ -26,17 +26,16 @@ class Call(NamedTuple):
 
 
 class Writer:
-    """Collects the nodes that some tensors of a traced function need.
+    """Collects the nodes that compute given tensors of a traced function.
 
     Args:
       concrete: the function.
-      operations: name of each of TensorFlow's operations to what writes it: see `operations`.
-      calls: what writes an operation that computes some tensors, by the name of each of these,
-        and what it takes.
+      operations: TensorFlow operation name to the function that writes it: see `operations`.
+      calls: name of each tensor that is computed by a `Call` to that call.
 
     Attributes:
-      nodes: of ONNX, each after those whose outputs it takes.
-      initializers: constants by their names.
+      nodes: ONNX nodes in topological order.
+      initializers: constants by name.
     """
 
     def __init__(
@@ -57,19 +56,19 @@ class Writer:
         }
 
     def input(self, spec: tf.TensorSpec) -> onnx.ValueInfoProto:
-        """Declares an input, with names of its open axes."""
+        """Declares an input, with names for its dynamic axes."""
         if spec.name in self._inputs:
             self._names[self._inputs[spec.name].name] = spec.name
         return helper.make_tensor_value_info(spec.name, *_type_and_shape(spec, spec.name))
 
     def output(self, name: str, tensor: tf.Tensor) -> onnx.ValueInfoProto:
-        """Writes what a tensor needs, and declares it an output."""
+        """Writes the nodes that compute a tensor, and declares it an output."""
         self.nodes.append(helper.make_node("Identity", [self.name_of(tensor)], [name], name=name))
         return helper.make_tensor_value_info(name, *_type_and_shape(tensor, name))
 
     def name_of(self, tensor: tf.Tensor) -> str:
-        """Returns the name of a tensor of the function; writes what it needs, once."""
-        # A stack of our own: a chain of operations may be deeper than Python's.
+        """Returns the name of a tensor of the function; writes the nodes that compute it, once."""
+        # An explicit stack: a chain of operations may exceed Python's recursion limit.
         pending = [tensor]
         while pending:
             current = pending[-1]
@@ -83,7 +82,7 @@ class Writer:
         return self._names[tensor.name]
 
     def is_called(self, tensor: tf.Tensor, name: str) -> None:
-        """Notes the name of a tensor."""
+        """Registers the name of a tensor."""
         self._names[tensor.name] = name
 
     def _needs(self, tensor: tf.Tensor) -> Iterator[tf.Tensor]:
@@ -115,7 +114,7 @@ class Writer:
             self.is_called(output, name)
 
     def variable(self, handle: tf.Tensor) -> str:
-        """Returns the name of a variable's value, whose handle is given."""
+        """Returns the name of the value of the variable with the given handle."""
         variable = self._variables[id(self._captured[handle.name])]
         key = ("variable", id(variable))
         if key not in self._constants:
@@ -140,7 +139,7 @@ class Writer:
         return name
 
     def add(self, kind: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Adds a node of one output, and returns its name."""
+        """Adds a node with one output, and returns the output's name."""
         (name,) = self.add_several(kind, inputs, 1, **attributes)
         return name
 
@@ -155,7 +154,7 @@ class Writer:
         return names
 
     def type_of(self, dtype: Any) -> int:
-        """Returns ONNX' number of a dtype."""
+        """Returns the ONNX number of a dtype."""
         return _type(tf.as_dtype(dtype))
 
 
@@ -166,7 +165,7 @@ def _type(dtype: tf.DType) -> int:
 
 
 def _type_and_shape(tensor: Any, name: str) -> tuple[int, list[int | str]]:
-    """Returns the type and the shape of a tensor or spec; open axes have names."""
+    """Returns the type and shape of a tensor or spec; dynamic axes have names."""
     shape: list[int | str] = [
         size if size is not None else "batch" if axis == 0 else f"{name}_axis_{axis}"
         for axis, size in enumerate(tensor.shape)
