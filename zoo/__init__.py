@@ -2,15 +2,15 @@
 
     import zoo
 
-    zoo.list_models()                                   # what there is
-    zoo.load("imdb-bilstm").predict(["What a film!"])   # raw text in, answers out
+    zoo.list_models()                                   # all recipes
+    zoo.load("imdb-bilstm").predict(["What a film!"])   # raw text in, predictions out
     run = zoo.train("imdb-lstm", "runs/mine", data=frame)   # a DataFrame, a file, …
     run.predict(frame), run.plot()
     zoo.export("runs/mine", "serving/mine")             # for TF Serving
-    model, preprocessor = zoo.create("imdb-lstm")       # untrained, for a training loop of yours
+    model, preprocessor = zoo.create("imdb-lstm")       # untrained, for your own training loop
 
-Everything here is imported when it is first used: `import zoo` itself imports no TensorFlow, and
-has TensorFlow print nothing about itself when it is imported after it: see `zoo.quiet`.
+Modules are imported on first use: `import zoo` itself does not import TensorFlow. It suppresses the
+log lines of a later import of TensorFlow: see `zoo.quiet`.
 Installed recipes may add functions, such as `zoo.backtest`: see `zoo.plugins`.
 """
 

@@ -1,4 +1,4 @@
-"""What a recipe has learnt from its training split besides weights."""
+"""Assets: what a recipe has learnt from its training split besides weights."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | boo
 
 
 class Assets(dict[str, Any]):
-    """A dict that JSON can hold, and the encoder that is made of it.
+    """A JSON-serialisable dict, and the encoder that is created from it.
 
-    `zoo.recipe.Recipe.assets` makes one. `batches`, `build` and `serve` of a recipe take it, so
+    `zoo.recipe.Recipe.assets` creates it. `batches`, `build` and `serve` of a recipe take it, so
     that they share one encoder.
 
     Args:
-      values: what the recipe's `prepare` returned.
-      make_encoder: makes the encoder of these assets; called once, when `encoder` is first used.
-      limits: beyond which an output of an answer is unusual, by its name: `zoo.serving.novelty`.
+      values: returned by the recipe's `prepare`.
+      make_encoder: creates the encoder of these assets; called once, on first use of `encoder`.
+      limits: by output name, the limit beyond which a value is unusual: `zoo.serving.novelty`.
 
     Attributes:
       limits: as given.
@@ -41,22 +41,22 @@ class Assets(dict[str, Any]):
 
     @functools.cached_property
     def encoder(self) -> Any:
-        """What turns raw examples into ids or features: what the recipe's `encoder` returns.
+        """The result of the recipe's `encoder`: it converts raw examples into ids or features.
 
-        None where the recipe has no such function.
+        None if the recipe has no such function.
         """
         return None if self._make_encoder is None else self._make_encoder(self)
 
 
 @contextlib.contextmanager
 def reading_assets(path: Path) -> Iterator[None]:
-    """Explains what Python says of assets whose values are of a wrong type or shape.
+    """Context that explains Python errors caused by assets of a wrong type or shape.
 
     Args:
-      path: the file that they were read from.
+      path: the file from which the assets were read.
 
     Raises:
-      ZooError: such an error came from inside.
+      ZooError: such an error was raised inside the context.
     """
     try:
         yield

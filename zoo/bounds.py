@@ -1,7 +1,8 @@
-"""What served functions do with too much at once, and with rows that they cannot answer.
+"""Limits of served functions: large requests, and rows that cannot be answered.
 
-All of it is in the graph, of core ops, so that it holds on any server: a text is cut before it is
-split, a large batch is computed in parts, and one bad row does not fail those beside it.
+Everything is part of the graph and uses core ops only, so that it works on any server: a text is
+truncated before it is split, a large batch is computed in parts, and one bad row does not make the
+other rows fail.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
-ROWS = 256  # rows of a part, at most
-SIZE = 2**22  # values of a part, at most: numbers, or a quarter of a byte of text
+ROWS = 256  # maximum rows per part
+SIZE = 2**22  # maximum values per part: numbers, or a quarter of a byte of text
 BEAM = 4  # hypotheses of a row that count as one row
 NOT_FINITE = "Its answer has no finite numbers."
 
@@ -23,9 +24,9 @@ Tensors = Mapping[str, Any]
 
 
 def named_function(specs: Sequence[tf.TensorSpec]) -> Callable[[Callable[..., Any]], Any]:
-    """Makes a `tf.function` whose parameters bear the names of the specs.
+    """Returns a decorator to create a `tf.function` whose parameters are named like the specs.
 
-    The function takes their values in order: which there are depends on the recipe.
+    The function takes their values in order: the inputs depend on the recipe.
     """
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
@@ -42,20 +43,20 @@ def parted(
     check: Callable[[tf.Tensor, Tensors], list[Any]] | None = None,
     tracing: Callable[[], AbstractContextManager] = contextlib.nullcontext,
 ) -> Any:
-    """Makes a function compute large batches in parts; a batch of no rows has no answers.
+    """Wraps a function to compute large batches in parts; an empty batch gives empty outputs.
 
-    A part has at most 256 rows, fewer where they are long: see `ROWS`, `SIZE` and `BEAM`. A batch
-    that is no larger is computed as before, to the last bit.
+    A part has at most 256 rows, fewer if they are long: see `ROWS`, `SIZE` and `BEAM`. The result
+    for a smaller batch is bit-identical to that of the function itself.
 
     Args:
-      function: a `tf.function` with an `input_signature` of named specs; inputs without axes are
-        options, the others begin with the batch. It returns a dict of tensors that do, too.
+      function: a `tf.function` with an `input_signature` of named specs. Scalar inputs are options;
+        the first axis of the others is the batch. It returns a dict of tensors with a batch axis.
       check: takes the number of rows and the inputs; returns assertions about the whole batch.
-      tracing: makes the context in which the function is traced.
+      tracing: returns the context in which the function is traced.
 
     Returns:
-      A `tf.function` of the same inputs and outputs. Where parts differ in an axis, such as time,
-      they are filled up with 0 or "".
+      A `tf.function` with the same inputs and outputs. If parts differ in an axis, such as time,
+      they are padded with 0 or "".
     """
     specs = list(function.input_signature)
 
@@ -84,14 +85,14 @@ def in_parts(
     most: int | tf.Tensor = ROWS,
     size: int = SIZE,
 ) -> dict[str, tf.Tensor]:
-    """Applies a function to rows, part after part, within a graph.
+    """Applies a function to rows, part by part, within a graph.
 
     Args:
-      function: takes some of the rows; returns a dict of tensors, a row for each.
+      function: takes some of the rows; returns a dict of tensors with one row for each.
       rows: tensors `(batch, …)` by name.
-      outputs: what the function returns: spec by name, `(batch, …)` each.
-      most: rows of a part, at most.
-      size: values of a part, at most, if it is not one row alone.
+      outputs: specs of the function's outputs by name, `(batch, …)` each.
+      most: maximum rows per part.
+      size: maximum values per part, unless it is a single row.
 
     Returns:
       The outputs of all rows.
@@ -121,7 +122,7 @@ def in_parts(
 
 
 def _size(value: tf.Tensor) -> tf.Tensor:
-    """Returns the values of each row, int64 `(batch,)`."""
+    """Returns the number of values of each row, int64 `(batch,)`."""
     shape = tf.shape(value, tf.int64)
     count = tf.reduce_prod(shape[1:])
     if value.dtype != tf.string:
@@ -131,8 +132,8 @@ def _size(value: tf.Tensor) -> tf.Tensor:
 
 
 def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Puts rows below rows, and fills up the shorter ones."""
-    if tf.executing_eagerly():  # no axis is open there, not even that of no rows
+    """Concatenates rows, and pads the shorter ones."""
+    if tf.executing_eagerly():  # all axes are static there, even without rows
         one = one if one.shape[0] else tf.zeros([0, *other.shape[1:]], other.dtype)
     elif one.shape[1:].is_fully_defined():
         return tf.concat([one, other], axis=0)
@@ -148,7 +149,7 @@ def _joined(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 
 
 def first_bytes(text: tf.Tensor, limit: int) -> tf.Tensor:
-    """Cuts texts off behind `limit` bytes, never within a character.
+    """Truncates texts to `limit` bytes, never within a character.
 
     Args:
       text: string of any shape.
@@ -160,30 +161,30 @@ def first_bytes(text: tf.Tensor, limit: int) -> tf.Tensor:
     place = tf.where(over, limit - 3, 0)
     four = tf.strings.substr(around, place, tf.fill(tf.shape(place), 4))
     codes = tf.io.decode_raw(four, tf.uint8)  # (…, 4)
-    inner = tf.cast(codes & 0xC0 == 0x80, tf.int32)  # a byte in a character, but its first
+    inner = tf.cast(codes & 0xC0 == 0x80, tf.int32)  # a continuation byte
     back = tf.reduce_sum(tf.math.cumprod(inner, axis=-1, reverse=True), axis=-1)
     kept = limit - tf.where(back < 4, back, 0)
     return tf.strings.substr(text, tf.zeros_like(kept), kept)
 
 
 def last_bytes(text: tf.Tensor, limit: int) -> tf.Tensor:
-    """Returns the last `limit` bytes of texts; the first may be within a character."""
+    """Returns the last `limit` bytes of texts; the first byte may be within a character."""
     skipped = tf.maximum(tf.strings.length(text) - limit, 0)
     return tf.strings.substr(text, skipped, tf.fill(tf.shape(skipped), limit))
 
 
 def beyond(values: tf.Tensor, limit: float) -> tf.Tensor:
-    """Returns which numbers are not from `-limit` to `limit`, NaN among them, bool."""
-    # TensorFlow makes `not (a <= b)` to `a > b`, which is False for NaN.
+    """Returns which numbers are not from `-limit` to `limit`, including NaN, bool."""
+    # TensorFlow rewrites `not (a <= b)` as `a > b`, which is False for NaN.
     return tf.math.is_nan(values) | (tf.abs(values) > limit)
 
 
 def problems(*checks: tuple[tf.Tensor, Any]) -> tf.Tensor:
-    """Returns the first problem of each row, string, "" where it has none.
+    """Returns the first problem of each row, string, "" for rows without one.
 
     Args:
-      *checks: pairs: which rows have a problem, bool `(batch,)`, and what it is: a sentence
-        without its full stop, which is added; for all rows, or one each.
+      *checks: pairs: which rows have a problem, bool `(batch,)`, and its description: a sentence
+        without its full stop, which is added; one for all rows, or one per row.
     """
     problem = tf.fill(tf.shape(checks[0][0]), "")
     for wrong, text in reversed(checks):
@@ -192,17 +193,17 @@ def problems(*checks: tuple[tf.Tensor, Any]) -> tf.Tensor:
 
 
 def marked(outputs: Tensors, problem: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns outputs that say which rows have an answer.
+    """Returns outputs that mark which rows have an answer.
 
-    A row whose numbers are not all finite, such as prices beyond float32, has none either.
+    A row with non-finite numbers, such as prices beyond float32, has no answer either.
 
     Args:
       outputs: tensors by name; the first axes of each are those of `problem`.
-      problem: of `problems`, string `(batch,)`; or `(batch, answers)` where a row has several.
+      problem: of `problems`, string `(batch,)`; or `(batch, answers)` if a row has several answers.
 
     Returns:
-      The outputs, where there is a problem NaN, "", 0 or False; and `valid`, bool, and `problem`,
-      of the shape that was given.
+      The outputs, replaced by NaN, "", 0 or False where there is a problem; and `valid`, bool, and
+      `problem`, both of the shape of the argument `problem`.
     """
     finite = tf.ones_like(problem, tf.bool)
     for value in outputs.values():

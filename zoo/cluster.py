@@ -1,6 +1,6 @@
-"""Where a process stands among the workers that train together, as its environment says.
+"""Finds the workers that train together, and the index of this process, from the environment.
 
-No TensorFlow is imported: what is wrong is said before its seconds. In this order:
+TensorFlow is not imported, so that errors are reported at once. The sources are, in this order:
 
 - `ZOO_HOSTS` and `ZOO_INDEX`, which `zoo train --hosts … --index …` sets;
 - `TF_CONFIG`, as TensorFlow documents it;
@@ -18,11 +18,11 @@ from typing import Any
 
 from zoo.errors import UsageError
 
-PATIENCE = 600.0  # seconds that nothing may happen before workers are given up
+PATIENCE = 600.0  # seconds without progress after which workers are considered lost
 HOSTS, INDEX, PORT = "ZOO_HOSTS", "ZOO_INDEX", "ZOO_PORT"
-STRATEGIES = ("auto", "multiworker")  # those under which a process joins the others
+STRATEGIES = ("auto", "multiworker")  # strategies under which a process joins the others
 SLURM = ("SLURM_STEP_NODELIST", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID")
-# Ports of Slurm jobs: below those that Linux gives to clients. Each job has a block.
+# Ports of Slurm jobs: below the ephemeral ports of Linux. Each job has a block.
 FIRST_PORT, BLOCK, BLOCKS = 15000, 16, 1000
 
 _EXAMPLE = '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}'
@@ -31,14 +31,14 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.%\w]+\]|[^\s:\[\]/]+):([0-9]{1,5})")
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Workers by their addresses.
+    """The workers, by their addresses.
 
     Attributes:
       addresses: `host:port` of each; the first is that of the chief.
-      index: which of them this process is, from 0.
+      index: index of this process, from 0.
 
     Raises:
-      UsageError: an address is none, or is there twice, or there is no such index.
+      UsageError: an address is invalid or occurs twice, or the index does not exist.
     """
 
     addresses: tuple[str, ...]
@@ -77,7 +77,7 @@ def split_address(address: str) -> tuple[str, int]:
     """Returns host and port of `host:port` or `[IPv6]:port`.
 
     Raises:
-      UsageError: it is no such address.
+      UsageError: it is not an address of this form.
     """
     found = _ADDRESS.fullmatch(address)
     if not found or not 0 < int(found[2]) < 2**16:
@@ -89,11 +89,10 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def find_cluster(strategy: str = "auto") -> Cluster | None:
-    """Returns where this process stands under a strategy, or None if it trains alone.
+    """Returns the cluster of this process under a strategy, or None if it trains alone.
 
     Raises:
-      UsageError: the environment says it in a wrong form, or strategy `"multiworker"` finds
-        nothing.
+      UsageError: the environment is malformed, or strategy `"multiworker"` finds no cluster.
     """
     if strategy not in STRATEGIES:
         return None
@@ -104,15 +103,15 @@ def find_cluster(strategy: str = "auto") -> Cluster | None:
             "set TF_CONFIG, or start the workers with srun. To start all on this machine, use "
             "`zoo launch --workers 2 -- train …`."
         )
-    # One worker needs a cluster only where it is asked for.
+    # A single worker needs a cluster only if "multiworker" is requested explicitly.
     return None if found and strategy == "auto" and len(found.addresses) == 1 else found
 
 
 def patience() -> float:
-    """Returns the seconds that workers wait for each other (`ZOO_WORKER_TIMEOUT`).
+    """Returns how many seconds workers wait for each other (`ZOO_WORKER_TIMEOUT`).
 
     Raises:
-      UsageError: the variable is no positive number.
+      UsageError: the variable is not a positive number.
     """
     text = os.environ.get("ZOO_WORKER_TIMEOUT", "")
     try:
@@ -142,7 +141,7 @@ def _from_hosts() -> Cluster | None:
 
 
 def _with_port(hosts: Iterable[str]) -> tuple[str, ...]:
-    """Adds the port that is given for all hosts to those that have none."""
+    """Adds the common port to hosts without one."""
     port = _port()
     found = []
     for host in hosts:
@@ -206,7 +205,7 @@ def _task_index(task: dict[str, Any], sizes: dict[str, int]) -> int:
     if not isinstance(kind, str) or kind not in sizes:
         raise _wrong(f"the type of its task is {kind!r}; it must be 'chief' or 'worker'")
     if isinstance(index, str) and re.fullmatch(r"[0-9]{1,9}", index):
-        index = int(index)  # TensorFlow takes it too
+        index = int(index)  # TensorFlow also accepts a string
     if not isinstance(index, int) or isinstance(index, bool):
         raise _wrong(f"the index of its task is {index!r}; it must be a whole number")
     if not 0 <= index < sizes[kind]:
@@ -222,7 +221,7 @@ def _wrong(what: str) -> UsageError:
 
 
 def _from_slurm() -> Cluster | None:
-    """Reads the variables of a Slurm step; None where it has one task only."""
+    """Reads the variables of a Slurm step; None if it has only one task."""
     if not all(os.environ.get(name) for name in SLURM):
         return None
     nodes, tasks, rank = (os.environ[name] for name in SLURM)
@@ -248,7 +247,7 @@ def _from_slurm() -> Cluster | None:
 
 
 def _slurm_port() -> int:
-    """Returns the first port of a Slurm step: jobs of one node have ports of their own."""
+    """Returns the first port of a Slurm step: jobs on one node use different ports."""
     job, step = (
         int(re.sub(r"\D", "", os.environ.get(name, "")) or 0)
         for name in ("SLURM_JOB_ID", "SLURM_STEP_ID")
@@ -257,7 +256,7 @@ def _slurm_port() -> int:
 
 
 def _tasks_per_node(text: str) -> list[int]:
-    """Returns the tasks of each node from `2(x3),1`.
+    """Returns the number of tasks of each node from `2(x3),1`.
 
     >>> _tasks_per_node("2(x3),1")
     [2, 2, 2, 1]
@@ -272,13 +271,13 @@ def _tasks_per_node(text: str) -> list[int]:
 
 
 def expand_nodes(text: str) -> list[str]:
-    """Returns the names in Slurm's list of nodes.
+    """Returns the names in a Slurm node list.
 
     >>> expand_nodes("gpu[08-10,12]-ib,login")
     ['gpu08-ib', 'gpu09-ib', 'gpu10-ib', 'gpu12-ib', 'login']
 
     Raises:
-      UsageError: it is no such list.
+      UsageError: it is not a node list.
     """
     if not re.fullmatch(r"(?:[^\[\],\s]|\[[\d,-]+\])+(?:,(?:[^\[\],\s]|\[[\d,-]+\])+)*", text):
         raise UsageError(f"{SLURM[0]} is {text!r}, which is not a list of nodes.")

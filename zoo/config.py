@@ -10,27 +10,27 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from zoo.errors import UsageError, quoted, suggest
 
-# What options of `train`, `export` and `inspect` take; here, so that the command line can list it
+# Values of options of `train`, `export` and `inspect`; here, so that the command line can list them
 # without importing TensorFlow.
 STRATEGIES = ("auto", "none", "mirrored", "multiworker")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 FORMATS = ("saved_model", "keras", "litert", "onnx")
-# How exact numbers are in a file, by its format; the first is the default.
+# Number formats of weights by file format; the first is the default.
 FILE_PRECISIONS = {
     "litert": ("float32", "float16", "int8"),
     "onnx": ("float32", "int8"),
 }
 INSPECTED = ("gradients", "gates", "saliency", "states")
-MAX_WARMUP = 1000  # TF Serving refuses more records
+MAX_WARMUP = 1000  # TF Serving rejects more records
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What every recipe lets one set; a recipe's own `Config` adds its network to it.
+    """Settings common to all recipes; a recipe's own `Config` adds those of its network.
 
     Attributes:
-      ALIASES: the earlier name of a setting to its name of today. `override` takes both, so that
-        saved runs and known commands keep working.
+      ALIASES: maps earlier names of settings to current ones. `override` accepts both, so that
+        saved runs and existing commands keep working.
     """
 
     ALIASES: ClassVar[Mapping[str, str]] = {}
@@ -73,20 +73,20 @@ C = TypeVar("C", bound=Config)
 
 
 def limits_of(config: Config) -> list[str]:
-    """Returns the names of the settings that bound what a served model reads: those in `max_…`."""
+    """Returns the names of the settings that limit what a served model reads: `max_…`."""
     names = (field.name for field in dataclasses.fields(config))
     return [name for name in names if name.startswith("max_")]
 
 
 def renamed(settings: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
-    """Returns settings by their names of today.
+    """Returns settings under their current names.
 
     Args:
-      settings: name to value, perhaps of an earlier version.
-      aliases: earlier name to the name of today: `Config.ALIASES`.
+      settings: name to value, possibly of an earlier version.
+      aliases: earlier name to current name: `Config.ALIASES`.
 
     Raises:
-      UsageError: a setting is given by both names.
+      UsageError: a setting is given under both names.
     """
     for old, new in aliases.items():
         if old in settings and new in settings:
@@ -97,15 +97,15 @@ def renamed(settings: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str
 def saved_settings(config: Config, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Completes the settings of a saved model, which may be of an earlier version.
 
-    A setting that did not exist then has the default of its class, not the value of today's entry
-    in `RECIPES`. So the default of a new field must be what was done before it existed.
+    A setting that did not exist then has the default of its class, not the value of the current
+    entry in `RECIPES`. So the default of a new field must preserve the earlier behaviour.
 
     Args:
-      config: of the recipe, as it is today.
+      config: current config of the recipe.
       settings: `config` of the saved `config.json`.
 
     Returns:
-      Name of today to value, for `override`.
+      Current name to value, for `override`.
 
     Raises:
       UsageError: as for `renamed`.
@@ -135,11 +135,11 @@ def check_between(config: Config, **ranges: tuple[float, float]) -> None:
     """Checks settings, for a `__post_init__`.
 
     Args:
-      config: has them.
-      **ranges: setting to its least and its greatest value.
+      config: holds the settings.
+      **ranges: setting to its minimum and its maximum.
 
     Raises:
-      ValueError: one of them is outside.
+      ValueError: one of them is outside its range.
     """
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
@@ -148,10 +148,10 @@ def check_between(config: Config, **ranges: tuple[float, float]) -> None:
 
 
 def check_inspected(what: Iterable[str]) -> None:
-    """Checks what is to be inspected.
+    """Checks the parts to inspect.
 
     Raises:
-      UsageError: a part is none of `INSPECTED`.
+      UsageError: a part is not in `INSPECTED`.
     """
     for part in what:
         if part not in INSPECTED:
@@ -163,7 +163,7 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
 
     Args:
       config: any frozen dataclass.
-      changes: field name, or its earlier name, to value, or to text as given on a command line.
+      changes: field name, current or earlier, to value, or to text as given on a command line.
 
     Raises:
       UsageError: an unknown field (with the nearest name), or a value of another type.
@@ -177,7 +177,7 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
         values[key] = _convert(key, value, types[key])
     try:
         return dataclasses.replace(config, **values)
-    except ValueError as error:  # what a Config's __post_init__ has against a value
+    except ValueError as error:  # raised by a Config's __post_init__
         raise UsageError(str(error)) from None
 
 
@@ -236,8 +236,8 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
 def describe(config: Config) -> list[tuple[str, Any, str]]:
     """Returns (name, value, comment) for each field, in order.
 
-    The comment is the one that stands beside the field in the source, so that a recipe's
-    reader and `zoo info` see the same words. Empty where the source cannot be read.
+    The comment is the one beside the field in the source, so that the source and `zoo info` show
+    the same text. It is empty if the source cannot be read.
     """
     comments: dict[str, str] = {}
     for cls in reversed(type(config).__mro__):

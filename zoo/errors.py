@@ -9,18 +9,18 @@ import re
 import signal
 from collections.abc import Iterable, Mapping
 
-# C0 and C1, ends of lines, and what turns the direction of the text around it.
+# C0 and C1, line separators, and characters that change the direction of text.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
-QUOTED = 200  # characters of what was given that a message quotes
-LONGEST = 2000  # characters of a line
+QUOTED = 200  # maximum characters of a quoted value in a message
+LONGEST = 2000  # maximum characters of a line
 WORKERS_LOST = 128 + 75
 # Signals that stop training so that it can be resumed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 class ZooError(Exception):
-    """Something failed. The command line prints its message and exits with 1."""
+    """An operation failed. The command line prints the message and exits with 1."""
 
 
 class UsageError(ZooError, ValueError):
@@ -28,21 +28,21 @@ class UsageError(ZooError, ValueError):
 
 
 class WorkersLost(ZooError):
-    """Other workers are lost; the same command on all goes on. The command line exits with 203.
+    """Other workers are lost; the same command on all resumes. The command line exits with 203.
 
-    The code tells a program that starts workers what to try again: it is 128 or more,
-    as for a process that a signal has ended, and 75, EX_TEMPFAIL.
+    The code tells a program that starts workers to retry: it is 128, as for a process that was
+    terminated by a signal, plus 75, EX_TEMPFAIL.
     """
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop (Ctrl-C, SIGTERM, SIGHUP) and has left a run that can be resumed.
+    """Training was stopped by a signal (Ctrl-C, SIGTERM, SIGHUP); the run can be resumed.
 
     Attributes:
-      epoch: epoch it stopped in, from 1; 0 if training had not begun.
-      step: steps of that epoch that are done.
-      signum: the signal that asked for it.
-      place: where it stopped, for people.
+      epoch: epoch in which it stopped, from 1; 0 if training had not started.
+      step: number of completed steps of that epoch.
+      signum: the signal that was received.
+      place: readable description of where it stopped.
     """
 
     def __init__(self, epoch: int, step: int, signum: int, place: str = "") -> None:
@@ -52,7 +52,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def exit_code(error: BaseException) -> int:
-    """Returns what the command line exits with after an error of ours or of another's."""
+    """Returns the exit code of the command line for any exception."""
     if isinstance(error, Interrupted):
         return 128 + error.signum
     if isinstance(error, WorkersLost):
@@ -64,7 +64,7 @@ def check_integer(name: str, value: object) -> None:
     """Checks an argument.
 
     Raises:
-      UsageError: it is no integer.
+      UsageError: it is not an integer.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise UsageError(f"{name} must be an integer; got {quoted(value)}.")
@@ -74,7 +74,7 @@ def check_number(name: str, value: object) -> None:
     """Checks an argument.
 
     Raises:
-      UsageError: it is no number.
+      UsageError: it is not a number.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise UsageError(f"{name} must be a number; got {quoted(value)}.")
@@ -84,7 +84,7 @@ def check_text(name: str, value: object) -> None:
     """Checks an argument.
 
     Raises:
-      UsageError: it is no str.
+      UsageError: it is not a str.
     """
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a str; got {quoted(value)}.")
@@ -94,7 +94,7 @@ def check_path(name: str, value: object) -> None:
     """Checks an argument that names a file or folder, which need not exist.
 
     Raises:
-      UsageError: it is no str and no path, or one that no file can have.
+      UsageError: it is neither a str nor a path, or not a valid file name.
     """
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(text, str):
@@ -113,7 +113,7 @@ def check_mapping(name: str, value: object) -> None:
     """Checks an argument that may be None.
 
     Raises:
-      UsageError: it is no dict, or a name in it is no str.
+      UsageError: it is not a dict, or a key is not a str.
     """
     if value is None:
         return
@@ -126,7 +126,7 @@ def check_mapping(name: str, value: object) -> None:
 def shortened(text: str, limit: int = QUOTED) -> str:
     """Returns a text for a message: one line of at most `limit` characters.
 
-    The end of a longer text is cut; control characters, which a terminal may obey, are spaces.
+    A longer text is truncated; control characters, which a terminal may execute, become spaces.
     """
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     return CONTROL.sub(" ", cut)
@@ -141,7 +141,7 @@ def quoted(value: object, limit: int = QUOTED) -> str:
     cut = value[: limit + 1] if isinstance(value, (str, bytes)) else value  # it may be huge
     try:
         shown = repr(cut)
-    except ValueError:  # an integer of more digits than Python writes
+    except ValueError:  # an integer with more digits than Python prints
         shown = f"an object of type {type(value).__name__}"
     if isinstance(value, (str, bytes)):
         head = shown.index(shown[-1]) + 1
@@ -156,7 +156,7 @@ def first_line(error: Exception) -> str:
 
 
 def suggest(name: object, known: Iterable[str]) -> str:
-    """Returns `" Did you mean 'x'?"`, or lists what there is when nothing comes near."""
+    """Returns `" Did you mean 'x'?"`, or a list of the known names if none is similar."""
     import difflib
 
     known = sorted(shortened(each) for each in known)

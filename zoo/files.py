@@ -1,4 +1,4 @@
-"""Where things are kept, and writing so that a reader never sees half a file."""
+"""Cache folder, settings from the environment, and atomic file operations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, quoted
 
-_TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # names that `atomic_write` gives
+_TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # temporary names of `atomic_write`
 
 
 def home() -> Path:
@@ -39,7 +39,7 @@ def number_setting(name: str, default: float) -> float:
     """Returns the number that an environment variable holds, such as `5e8`.
 
     Raises:
-      UsageError: it is no finite number, or below 0.
+      UsageError: it is not a finite number, or below 0.
     """
     text = os.environ.get(name, "").strip()
     try:
@@ -53,13 +53,13 @@ def number_setting(name: str, default: float) -> float:
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to, and renames it into place when all went well.
+    """Yields a temporary path beside `path`, and renames it to `path` on success.
 
-    Works for files and for folders that do not exist yet. The parents are made. What was
-    written reaches the disk before the rename, so that a crash leaves the old or the new.
+    Works for files and for folders that do not exist yet. Parent folders are created. The content
+    is flushed to disk before the rename, so that a crash leaves either the old or the new file.
 
     Raises:
-      ZooError: the disk is full, the folder is read-only, or the like.
+      ZooError: it cannot be written: the disk is full, the folder is read-only, or similar.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.part{path.suffix}"
     try:
@@ -90,12 +90,12 @@ def flush(path: Path) -> None:
 
 
 def visible(folder: Path) -> list[Path]:
-    """Returns what a folder holds, but for what an interrupted `atomic_write` has left."""
+    """Returns the content of a folder, except for leftovers of an interrupted `atomic_write`."""
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def clean(folder: Path) -> None:
-    """Deletes what an `atomic_write` into this folder has left when its process was killed."""
+    """Deletes temporary files left in a folder by an `atomic_write` of a killed process."""
     for path in folder.glob(".*.part*"):
         if _TEMPORARY.fullmatch(path.name):
             if path.is_dir():
@@ -107,10 +107,10 @@ def clean(folder: Path) -> None:
 
 
 def verify_archive(path: Path) -> str | None:
-    """Says what is wrong with a ZIP (such as a `.npz` or `.keras`), None if nothing is.
+    """Returns what is wrong with a ZIP (such as a `.npz` or `.keras`), None if it is intact.
 
-    Every byte of every part is read and held against its checksum. Those who read ZIPs do not
-    always: not a part that they read up to a wrong end, nor one in which they jump about.
+    Every byte of every member is read and checked against its checksum. ZIP readers do not always
+    do so: not if a member ends at a wrong position, nor if they seek within it.
     """
     import zipfile
 
@@ -119,7 +119,7 @@ def verify_archive(path: Path) -> str | None:
             part = archive.testzip()
     except FileNotFoundError:
         return "it is missing"
-    except Exception as error:  # what `zipfile` raises depends on which byte is wrong
+    except Exception as error:  # the type depends on which byte is wrong
         return str(error) or type(error).__name__
     return f"the checksum of {part} is wrong" if part else None
 
@@ -128,12 +128,12 @@ def lock_folder(folder: Path, stack: contextlib.ExitStack, *, wait: bool) -> boo
     """Locks a folder itself, until a stack is closed or the process ends.
 
     Args:
-      folder: that exists.
-      stack: what ends the lock.
-      wait: whether to wait for one who has it.
+      folder: an existing folder.
+      stack: releases the lock when closed.
+      wait: whether to wait if another process holds the lock.
 
     Returns:
-      Whether the lock is held: not where another has it, nor where there are no such locks.
+      Whether the lock is held: False if another process holds it, or locks are not supported.
     """
     try:
         import fcntl
@@ -151,15 +151,15 @@ def lock_folder(folder: Path, stack: contextlib.ExitStack, *, wait: bool) -> boo
 
 @contextlib.contextmanager
 def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
-    """Makes a folder that is gone afterwards, and deletes those of processes that were killed.
+    """Creates a folder that is deleted afterwards, and deletes those of killed processes.
 
-    The name has no process id: in containers they repeat. Instead a process holds a lock on its
-    folder, which ends with it; and one on the parent while it cleans, so that no folder is there
-    unlocked.
+    The name has no process id: these repeat in containers. Instead, a process locks its folder,
+    and the lock is released when it ends. It also locks the parent while it cleans, so that no
+    folder in use is ever unlocked.
 
     Args:
-      parent: that exists.
-      prefix: of its name, which nothing else there begins with.
+      parent: an existing folder.
+      prefix: prefix of its name; no other name in the parent starts with it.
     """
     import shutil
     import uuid
@@ -182,7 +182,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Gives a folder below the cache folder that is gone afterwards; see `scratch_folder`."""
+    """Creates a temporary folder below the cache folder; see `scratch_folder`."""
     (home() / "tmp").mkdir(parents=True, exist_ok=True)
     with scratch_folder(home() / "tmp", "scratch-") as folder:
         yield folder
@@ -201,12 +201,12 @@ def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
     Raises:
-      ZooError: it is missing or is no JSON, or holds text that is no Unicode.
+      ZooError: it is missing, is not JSON, or holds text that is not valid Unicode.
     """
     try:
         text = path.read_text(encoding="utf-8")
         value = json.loads(text)
-        if "\\ud" in text.lower():  # perhaps half a surrogate pair, which no file could hold
+        if "\\ud" in text.lower():  # perhaps a lone surrogate, which cannot be written to a file
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except FileNotFoundError:
@@ -219,11 +219,11 @@ def read_object(path: Path, **fields: type | tuple[type, ...]) -> dict[str, Any]
     """Reads a JSON object.
 
     Args:
-      path: of the file.
-      **fields: the fields that it must have, and the Python types of their values.
+      path: path of the file.
+      **fields: the required fields, and the Python types of their values.
 
     Raises:
-      ZooError: it is missing or damaged: no JSON, or JSON of another shape.
+      ZooError: it is missing or damaged: not JSON, or JSON of another shape.
     """
     value = read_json(path)
     if not isinstance(value, dict):

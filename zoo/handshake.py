@@ -1,11 +1,11 @@
-"""Workers meet before TensorFlow joins them: each knows who the others are and that they fit.
+"""Handshake of workers before TensorFlow connects them: checks who they are and that they match.
 
-Each listens at its own address of the cluster, asks every other one, and compares what both say
-of themselves. When all have met all, the chief sends them on and the addresses are free for
-TensorFlow. Of each worker the chief keeps one connection, the link, until training ends. It says
-who is gone and why, and it carries what workers compare later.
+Each worker listens at its address of the cluster, contacts all others and compares the values that
+must be the same. When all have met, the chief lets them continue, and the addresses are free for
+TensorFlow. The chief keeps one connection to each worker, the link, until training ends. It reports
+which worker is lost and why, and carries values that workers compare later.
 
-Messages are lines of JSON. Nobody is authenticated: a cluster belongs into a private network.
+Messages are lines of JSON. There is no authentication: run clusters in a private network.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from zoo.errors import (
 )
 
 PROTOCOL = "rnn-zoo worker 1"
-LINGER = 5.0  # seconds in which a worker that fails tries to tell the others
-BEAT = 5.0  # seconds between two signs of life of the chief
-SILENCE = 60  # seconds without an answer of the other machine until a connection is given up
-_LONGEST = 1 << 20  # bytes of a message
-_AGAIN = 0.2  # seconds until somebody who is not there is asked again
+LINGER = 5.0  # seconds for a failing worker to notify the others
+BEAT = 5.0  # seconds between two heartbeats of the chief
+SILENCE = 60  # seconds without a response after which a connection is considered lost
+_LONGEST = 1 << 20  # maximum bytes of a message
+_AGAIN = 0.2  # seconds until a missing worker is contacted again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Failure:
 
     @staticmethod
     def of(error: BaseException, address: str) -> Failure:
-        """Returns what this worker tells the others of its error, or of theirs that it repeats."""
+        """Returns the failure to report to the others: of this worker, or one that it forwards."""
         if isinstance(error, _Told):
             return error.failure
         if isinstance(error, KeyboardInterrupt):
@@ -71,13 +71,13 @@ class Failure:
         return Failure(address, text, exit_code(error))
 
     def error(self) -> ZooError:
-        """Returns the error with which the others end: with the same code where it will recur."""
+        """Returns the error that ends the others: with the same code if it will recur."""
         kind = {1: _OtherFailed, 2: _OtherMisused}.get(self.code, _OtherLost)
         return kind(self)
 
 
 class _Told(ZooError):
-    """Another worker has said why it ends."""
+    """Another worker has reported why it ends."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.address} has ended: {failure.message}")
@@ -104,7 +104,7 @@ class _OtherLost(_Told, WorkersLost):
 
 
 def digest(source: Path) -> str:
-    """Returns a short digest of a Python file, or of all below a folder with their names."""
+    """Returns a short digest of a Python file, or of all Python files below a folder."""
     import hashlib
 
     found = hashlib.sha256()
@@ -116,7 +116,7 @@ def digest(source: Path) -> str:
 
 
 def differences(address: str, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """Returns in what another worker differs, "" if in nothing.
+    """Returns how another worker differs, "" if it does not.
 
     >>> differences("b:2222", {"seed": 1}, {"seed": 0})
     'b:2222 has seed 1, this worker 0'
@@ -141,23 +141,23 @@ def meet(
     log: Callable[[str], None] = lambda line: None,
     done: Callable[[], bool] = lambda: False,
 ) -> Link | None:
-    """Waits until all workers are there and have met, and returns what links them.
+    """Waits until all workers have completed the handshake, and returns the link between them.
 
     Args:
-      cluster: of at least two workers.
-      facts: what all of them must have alike, by the name that a message gives it; JSON values.
+      cluster: at least two workers.
+      facts: values that must be the same on all workers, by their names in messages; JSON values.
       limit: seconds to wait.
-      log: takes a line on whom this worker waits for.
-      done: asked while waiting; True if there is nothing left to train.
+      log: receives a line on which workers are missing.
+      done: called while waiting; returns True if there is nothing left to train.
 
     Returns:
-      The link, or None when `done` has said so.
+      The link, or None if `done` returned True.
 
     Raises:
-      UsageError: another worker has other facts, or has ended by wrong usage.
-      WorkersLost: somebody did not come in time.
-      ZooError: this worker's port is taken, or another worker has failed.
-      Interrupted: SIGINT, SIGTERM or SIGHUP came.
+      UsageError: another worker has other facts, or has ended with a UsageError.
+      WorkersLost: a worker did not connect in time.
+      ZooError: this worker's port is in use, or another worker has failed.
+      Interrupted: SIGINT, SIGTERM or SIGHUP was received.
     """
     with _Door(cluster, facts) as door, _stoppable(door.waiting_for):
         try:
@@ -168,7 +168,7 @@ def meet(
 
 
 def farewell(cluster: Cluster | None, error: BaseException) -> None:
-    """Tells the others that this worker ends before it has met them. Never fails."""
+    """Tells the others that this worker ends before the handshake. Never fails."""
     if cluster is None or len(cluster.addresses) < 2:
         return
     with contextlib.suppress(ZooError), _Door(cluster, {}) as door:
@@ -177,10 +177,10 @@ def farewell(cluster: Cluster | None, error: BaseException) -> None:
 
 @contextlib.contextmanager
 def telling(find: Callable[[], Cluster | None]) -> Iterator[None]:
-    """Tells the other workers, if there are any, of an error that ends this one early.
+    """Context that tells the other workers, if any, of an error that ends this one early.
 
     Args:
-      find: finds the cluster.
+      find: returns the cluster.
     """
     try:
         yield
@@ -193,12 +193,12 @@ def telling(find: Callable[[], Cluster | None]) -> Iterator[None]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value as JSON gives it back."""
+    """Returns a value after a round trip through JSON."""
     return value if value is ... else json.loads(json.dumps(value))
 
 
 class _Door:
-    """Listens at a worker's address, and says of it what is known."""
+    """Listens at a worker's address and answers greetings of the others."""
 
     def __init__(self, cluster: Cluster, facts: Mapping[str, Any]) -> None:
         self.cluster = cluster
@@ -266,12 +266,12 @@ class _Door:
                 connection.close()
 
     def _note(self, said: dict[str, Any]) -> bool:
-        """Remembers what another worker has said; returns whether it is one of this cluster."""
+        """Records the greeting of another worker; returns whether it belongs to this cluster."""
         index = said["index"]
         if said["cluster"] != list(self.cluster.addresses) or index not in self.cluster.others:
             return False
         if not self._greeting["failed"]:
-            # What differs tells more than that the other has noticed it first.
+            # The difference is more informative than that the other worker noticed it first.
             if error := self._difference(index, said):
                 self._errors.setdefault(index, error)
             elif said["failed"]:
@@ -298,15 +298,15 @@ class _Door:
         )
 
     def check(self) -> None:
-        """Raises the error that another worker's greeting gives reason for."""
+        """Raises the error caused by another worker's greeting, if any."""
         for error in list(self._errors.values()):
             raise error
 
     def ask(self, index: int, join: bool = False) -> tuple[dict[str, Any], socket.socket] | None:
-        """Asks another worker who it is; None if none answers.
+        """Asks another worker for its greeting; None if there is no answer.
 
         Returns:
-          What it says, and the connection.
+          The greeting, and the connection.
         """
         address = self.cluster.addresses[index]
         try:
@@ -315,7 +315,7 @@ class _Door:
             self.strangers.discard(index)
             return None
         try:
-            # A port that nobody listens at can be given to the one who asks for it.
+            # A socket that connects to an unused local port may get that port and reach itself.
             if connection.getsockname() != connection.getpeername():
                 connection.settimeout(5)
                 _write(connection, {**self._greeting, "join": join})
@@ -330,7 +330,7 @@ class _Door:
         return None
 
     def meet(self, index: int) -> None:
-        """Asks another worker, and checks that it is the right one.
+        """Contacts another worker, and checks that it matches this one.
 
         Raises:
           UsageError: it differs from this one.
@@ -358,7 +358,7 @@ class _Door:
         self.missing.discard(index)
 
     def alive(self) -> set[int]:
-        """Returns which workers have joined and are still there."""
+        """Returns which workers have joined and are still connected."""
         with self._lock:
             for index, connection in list(self.joined.items()):
                 try:
@@ -373,7 +373,7 @@ class _Door:
             return set(self.joined)
 
     def fail(self, failure: Failure) -> None:
-        """Tells all others, also those that come in the next seconds, that this worker ends."""
+        """Tells all others that this worker ends, also those that connect in the next seconds."""
         self._greeting["failed"] = dataclasses.asdict(failure)
         for index, connection in self.joined.items():
             with contextlib.suppress(OSError):
@@ -416,7 +416,7 @@ def _meet(
                 if not door.missing:
                     for connection in door.joined.values():
                         connection.settimeout(5)
-                        with contextlib.suppress(OSError):  # the link notices who is gone
+                        with contextlib.suppress(OSError):  # the link notices lost workers
                             _write(connection, {**door._greeting, "go": True})
                     return Link(cluster, dict(door.joined))
             elif met == others:
@@ -444,7 +444,7 @@ def _meet(
 
 
 def _sent_on(connection: socket.socket, door: _Door) -> bool | None:
-    """Returns whether the chief has sent this worker on; None if the chief is gone."""
+    """Returns whether the chief lets this worker continue; None if the chief is lost."""
     if not select.select([connection], [], [], _AGAIN)[0]:
         return False
     connection.settimeout(5)
@@ -475,12 +475,12 @@ def _not_come(door: _Door, limit: float) -> str:
 
 
 class Link:
-    """The connections of the workers to the chief, from when they have met.
+    """The connections between the workers and the chief after the handshake.
 
     Attributes:
       cluster: the workers.
-      failure: what another worker has ended with, None while all are there.
-      heard: when the chief has given its last sign of life, by `time.monotonic`.
+      failure: the failure of another worker, None while all are connected.
+      heard: time of the last heartbeat of the chief, by `time.monotonic`.
     """
 
     def __init__(self, cluster: Cluster, connections: dict[int, socket.socket]) -> None:
@@ -501,15 +501,15 @@ class Link:
         atexit.register(self.close)
 
     def exchange(self, value: Any, waiting: Callable[[float], None] = lambda heard: None) -> list:
-        """Returns the value of each worker, the chief's first. All have to ask.
+        """Returns the value of each worker, the chief's first. All workers must call this.
 
         Args:
-          value: what JSON can hold.
-          waiting: called several times a second while this worker waits, with `heard`.
+          value: JSON-serialisable.
+          waiting: called with `heard` several times a second while this worker waits.
 
         Raises:
           ZooError: another worker has ended.
-          Interrupted: SIGINT, SIGTERM or SIGHUP came, and nothing else handles them.
+          Interrupted: SIGINT, SIGTERM or SIGHUP was received, and nothing else handles it.
         """
         place = {"for": ""}
         with _stoppable(lambda: place["for"]):
@@ -530,7 +530,7 @@ class Link:
         self._pass_on(Failure.of(error, self.cluster.address))
 
     def close(self) -> None:
-        """Says goodbye: that this worker is not there any more is no failure."""
+        """Closes the link: the others do not treat the end of this worker as a failure."""
         if not self._closed.is_set():
             self._closed.set()
             for index, connection in self._connections.items():
@@ -539,7 +539,7 @@ class Link:
 
     def _next(self, index: int, waiting: Callable[[float], None]) -> Any:
         while True:
-            # What came before the worker has ended counts.
+            # Messages received before the worker ended still count.
             ended, left = self.failure, index in self._left
             try:
                 return self._inboxes[index].get(timeout=0 if ended or left else _AGAIN)
@@ -552,7 +552,7 @@ class Link:
                 waiting(self.heard)
 
     def _send(self, index: int, message: dict[str, Any]) -> None:
-        with self._lock, contextlib.suppress(OSError):  # the reader notices that it is gone
+        with self._lock, contextlib.suppress(OSError):  # the reader notices a lost connection
             _write(self._connections[index], message)
 
     def _listen(self, index: int, connection: socket.socket) -> None:
@@ -595,7 +595,7 @@ class Link:
 
 @contextlib.contextmanager
 def _stoppable(waiting_for: Callable[[], str]) -> Iterator[None]:
-    """Raises Interrupted at SIGINT, SIGTERM and SIGHUP, unless somebody else handles them."""
+    """Context that raises Interrupted on SIGINT, SIGTERM, SIGHUP, unless handled elsewhere."""
 
     def handle(number: int, _: Any) -> None:
         raise Interrupted(0, 0, number, f"while waiting for {waiting_for() or 'other workers'}")
@@ -617,14 +617,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def _watch_over(connection: socket.socket) -> None:
-    """Has the system notice when the other machine does not answer any more."""
+    """Makes the system detect when the other machine no longer responds."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for name, value in (
         ("TCP_KEEPIDLE", SILENCE // 3),
         ("TCP_KEEPINTVL", SILENCE // 6),
         ("TCP_KEEPCNT", 4),
-        ("TCP_USER_TIMEOUT", SILENCE * 1000),  # Linux: also while something is on its way
+        ("TCP_USER_TIMEOUT", SILENCE * 1000),  # Linux: also while data are in transit
     ):
         if hasattr(socket, name):
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
@@ -635,7 +635,7 @@ def _write(connection: socket.socket, message: Mapping[str, Any]) -> None:
 
 
 def _read(connection: socket.socket) -> dict[str, Any] | None:
-    """Reads one greeting, byte by byte: what comes after it is not ours. None if it is none."""
+    """Reads one greeting, byte by byte, and nothing after it; None if it is invalid."""
     line = b""
     until = time.monotonic() + (connection.gettimeout() or 5)
     while not line.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""What is to happen when another package is imported, without importing it now.
+"""Import hooks: run a function when another package is imported, without importing it now.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -15,13 +15,13 @@ Run = Callable[[Callable[[], None]], None]
 
 
 def when_imported(name: str, run: Run) -> None:
-    """Lets a function execute a module at its first import, which is Python's own otherwise.
+    """Registers a function that executes a module at its first import, instead of Python.
 
-    A second function for the same module is not kept.
+    A second function for the same module is ignored.
 
     Args:
-      name: of a package or module at the top level that is not imported yet.
-      run: called once, with what executes the module.
+      name: name of a top-level package or module that is not imported yet.
+      run: called once, with the function that executes the module.
     """
     if not any(isinstance(each, _Finder) and each.name == name for each in sys.meta_path):
         sys.meta_path.insert(0, _Finder(name, run))
@@ -46,7 +46,7 @@ class _Finder:
             execute = spec.loader.exec_module
 
             def exec_module(module: types.ModuleType) -> None:
-                # Not before: some look whether a package is there, and import it later.
+                # Not before: some code only checks whether a package exists, and imports it later.
                 if self in sys.meta_path:
                     sys.meta_path.remove(self)
                 self._run(lambda: execute(module))

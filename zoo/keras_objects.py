@@ -1,8 +1,8 @@
-"""Layers, losses and metrics of saved models, which Keras finds without our importing them.
+"""Lazy registration of the layers, losses and metrics of saved models with Keras.
 
-`keras.saving.load_model` knows a class of others by the name under which it is registered, and a
-class is registered when its module is imported. So that `import zoo` is enough, each name stands
-for its module until Keras needs it: nothing is imported before, neither Keras nor our layers.
+`keras.saving.load_model` finds a custom class by its registered name, and a class is registered
+when its module is imported. To make `import zoo` sufficient, each name is registered as a
+placeholder for its module until Keras needs it: neither Keras nor the layers are imported before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ENGINE = {
 
 
 class LazyClass:
-    """Stands for a registered class: Keras calls only `from_config` of what it finds by name."""
+    """Placeholder of a registered class: Keras only calls `from_config` of classes it looks up."""
 
     def __init__(self, name: str, module: str) -> None:
         self.name, self.module = name, module
@@ -35,15 +35,15 @@ class LazyClass:
     def from_config(self, config: dict[str, Any]) -> Any:
         from keras.saving import get_custom_objects
 
-        importlib.import_module(self.module)  # which registers the class in place of this
+        importlib.import_module(self.module)  # registers the class in place of this
         return get_custom_objects()[self.name].from_config(config)
 
 
 def names() -> dict[str, str]:
-    """Returns the name of each class that a saved model may hold, and its module.
+    """Returns the name of each class that a saved model may contain, and its module.
 
     Raises:
-      ZooError: as `zoo.registry.recipes`.
+      ZooError: as for `zoo.registry.recipes`.
     """
     from zoo.registry import recipes
 
@@ -55,12 +55,12 @@ def names() -> dict[str, str]:
 
 
 def register() -> None:
-    """Tells Keras, which must be imported, the names."""
+    """Registers the names with Keras, which must be imported."""
     from keras.saving import get_custom_objects
 
     try:
         found = names()
-    except ZooError as error:  # `import keras` must not fail for it
+    except ZooError as error:  # `import keras` must not fail because of it
         warnings.warn(f"Keras does not know the layers of recipes: {error}", stacklevel=2)
         found = ENGINE
     for name, module in found.items():
@@ -68,7 +68,7 @@ def register() -> None:
 
 
 def register_with_keras() -> None:
-    """Tells Keras the names when it is imported: now, if it is already."""
+    """Registers the names when Keras is imported: now, if it already is."""
     if "keras" in sys.modules:
         register()
     else:

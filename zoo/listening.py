@@ -1,4 +1,4 @@
-"""The socket that a server of HTTP listens at.
+"""The listening socket of an HTTP server.
 
 This module imports nothing heavy.
 """
@@ -11,19 +11,19 @@ from zoo.errors import UsageError, quoted
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
-    """Returns a socket that nothing else uses.
+    """Returns a socket bound to a free port.
 
     Args:
-      host: address to listen at.
-      port: 0: any free one.
-      option: of the command line that chooses another port, for the message.
+      host: address to listen on.
+      port: port to listen on; 0 for any free one.
+      option: command-line option that sets another port, for the message.
 
     Raises:
-      UsageError: the port is not free, or the address is none of this machine.
+      UsageError: the port is in use, or the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sends small packets at once (TCP_NODELAY) only where it sees that this is TCP; else a
-    # client that keeps its connection waits 40 ms for each answer.
+    # asyncio sends small packets at once (TCP_NODELAY) only if the protocol is explicitly TCP; else
+    # a client with a persistent connection waits 40 ms for each response.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -87,7 +87,7 @@ def ids_of(y_true: Tensor) -> Tensor:
 
 
 def _context() -> tf.distribute.ReplicaContext | None:
-    """Returns the context of one of several replicas of `tf.distribute`; None of one alone."""
+    """Returns the `tf.distribute` context of one of several replicas; None for a single one."""
     if keras.backend.backend() != "tensorflow":
         return None
     import tensorflow as tf

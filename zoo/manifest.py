@@ -6,8 +6,8 @@
 
 `pretrained/parameters.json` beside it has their numbers of parameters, `{"imdb-lstm": 739458}`.
 
-`pretrained/use.json` says what packs are for that were made before each had a file of this name:
-`{"imdb-lstm": {"sha256": …, "use": [sentence, …], "novelty": {…}}}`, the checksum of the pack too.
+`pretrained/use.json` describes the use of older packs, which have no file of this name themselves:
+`{"imdb-lstm": {"sha256": …, "use": [sentence, …], "novelty": {…}}}`, with the pack's checksum.
 
 `zoo.serving.pretrained` describes and unpacks packs.
 """
@@ -28,19 +28,19 @@ USE = "use.json"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the entries of a `pretrained` folder's manifest by name; empty without manifest."""
+    """Returns the manifest entries of a `pretrained` folder by name; empty without manifest."""
     path = folder / MANIFEST
     return files.read_json(path) if path.exists() else {}
 
 
 def read_parameters(folder: Path) -> dict[str, int]:
-    """Returns the parameters of the packed models in a folder by name; empty if not counted."""
+    """Returns the parameter counts of the packed models in a folder by name; empty if missing."""
     path = folder / PARAMETERS
     return files.read_json(path) if path.exists() else {}
 
 
 def read_use(folder: Path) -> dict[str, Any]:
-    """Returns what the packs of a folder are for, by name; empty if nothing says so."""
+    """Returns the intended use of the packs of a folder by name; empty if missing."""
     path = folder / USE
     return files.read_json(path) if path.exists() else {}
 

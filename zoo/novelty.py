@@ -1,4 +1,4 @@
-"""Outputs that tell how far a row is from what a network was trained on, and their limits.
+"""Outputs that measure how far a row is from the training data, and their limits.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import tensorflow as tf
 
-UNUSUAL = "unusual"  # the output that says whether a row is beyond a limit
+UNUSUAL = "unusual"  # output: whether a row is beyond a limit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Novelty:
-    """An output of an answer that tells how far a row is from what the network was trained on.
+    """An output of an answer that measures how far a row is from the training data.
 
     Attributes:
       output: its name, float32 `(batch,)`.
-      unusual: which of its values are unusual, the `"high"` or the `"low"` ones.
-      text: a clause on a row whose value is unusual, a format of its outputs:
+      unusual: which of its values are unusual, `"high"` or `"low"` ones.
+      text: a clause on a row with an unusual value, a format string of its outputs:
         `"{unknown_words:.0%} of its words are unknown"`.
-      limit: beyond which a value is unusual as long as none is learnt; None: no value is.
+      limit: default limit beyond which a value is unusual, used until one is learnt; None: no value
+        is unusual.
     """
 
     output: str
@@ -34,7 +35,7 @@ class Novelty:
     limit: float | None = None
 
     def limit_of(self, limits: Mapping[str, float]) -> float | None:
-        """Returns its limit: that of `limits`, by the output's name, or its own."""
+        """Returns its limit: from `limits`, by the output's name, or else the default."""
         return limits.get(self.output, self.limit)
 
 
@@ -45,11 +46,11 @@ def is_unusual(
 
     Args:
       outputs: named outputs of an answer, `(batch,)` or `(batch, answers)` alike.
-      measures: what the recipe declares.
-      limits: output to limit, as learnt; the limit of the measure is used for one that is missing.
+      measures: declared by the recipe.
+      limits: output to learnt limit; the default of the measure is used for missing ones.
 
     Returns:
-      bool, of the shape of the outputs: whether one of them is beyond its limit.
+      bool, of the shape of the outputs: whether any of them is beyond its limit.
     """
     import tensorflow as tf
 
@@ -65,9 +66,9 @@ def is_unusual(
 def marked(
     outputs: Mapping[str, tf.Tensor], measures: Sequence[Novelty], limits: Mapping[str, float]
 ) -> dict[str, tf.Tensor]:
-    """Returns the outputs of an answer with `unusual`; as they are where a measured one is missing.
+    """Returns the outputs of an answer with `unusual`; unchanged if a measured output is missing.
 
-    Args as of `is_unusual`.
+    Args as for `is_unusual`.
     """
     if any(each.output not in outputs for each in measures):
         return dict(outputs)
@@ -77,9 +78,9 @@ def marked(
 def reasons(
     measures: Sequence[Novelty], limits: Mapping[str, float], answer: Mapping[str, Any]
 ) -> list[str]:
-    """Returns why an answer is unusual, for people: a clause on each output beyond its limit.
+    """Returns readable reasons why an answer is unusual: a clause per output beyond its limit.
 
-    Args as of `is_unusual`, but for `answer`, which is one row's.
+    Args as for `is_unusual`, except `answer`, which is that of one row.
     """
     best = {
         name: value[0] if isinstance(value, list) and value else value

@@ -1,4 +1,4 @@
-"""Plugins: recipes, functions of `zoo` and commands that packages add by entry points.
+"""Plugins: recipes, functions of `zoo` and commands that packages add through entry points.
 
     [options.entry_points]
     zoo.recipes =
@@ -30,9 +30,9 @@ class EntryPoint(NamedTuple):
     """An object that an installed distribution registers.
 
     Attributes:
-      name: of the object.
-      value: where it is: `"module"` or `"module:attribute"`.
-      group: that it is registered in.
+      name: name of the object.
+      value: its location: `"module"` or `"module:attribute"`.
+      group: group in which it is registered.
     """
 
     name: str
@@ -46,7 +46,7 @@ class EntryPoint(NamedTuple):
 
 @functools.cache
 def _all() -> dict[str, dict[str, EntryPoint]]:
-    """Returns group to name to entry point: reads the metadata of all packages once."""
+    """Returns a mapping of group to name to entry point; reads the metadata only once."""
     groups: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points():
         # The same distribution may be found twice on the path.
@@ -56,10 +56,11 @@ def _all() -> dict[str, dict[str, EntryPoint]]:
 
 
 def entry_points() -> Iterator[EntryPoint]:
-    """Yields the entry points of our groups, those of the first folders of `sys.path` first.
+    """Yields the entry points of the `zoo` groups, in the order of `sys.path`.
 
-    Finds what `importlib.metadata.entry_points` finds in folders, without importing that module:
-    it takes half of the time of `zoo --help`. As there, the first distribution of a name counts.
+    Finds the same as `importlib.metadata.entry_points` in folders, without importing that module,
+    which would take half of the time of `zoo --help`. As there, the first distribution of a name
+    counts.
     """
     seen = set()
     for folder in dict.fromkeys(os.path.realpath(path) for path in sys.path):
@@ -76,7 +77,7 @@ def entry_points() -> Iterator[EntryPoint]:
 
 
 def _written(path: str) -> Iterator[EntryPoint]:
-    """Yields the entry points of our groups in a file; none if it is missing."""
+    """Yields the entry points of the `zoo` groups in a file; none if it is missing."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()

@@ -35,7 +35,7 @@ class Preprocessor:
 
     @property
     def encoder(self) -> Any:
-        """The recipe's encoder, such as `zoo.text.WordEncoder`; None where it has none."""
+        """The recipe's encoder, such as `zoo.text.WordEncoder`; None if it has none."""
         return self.assets.encoder
 
     def __call__(self, examples: Examples) -> tuple[Any, Any]:
@@ -87,7 +87,7 @@ def create(
     precision: str = "float32",
     trust: bool = False,
 ) -> Created:
-    """Makes an untrained network and its preprocessor.
+    """Creates an untrained network and its preprocessor.
 
     What the network needs besides weights (vocabulary, labels, …) comes from `data` or `assets`.
     Without both, it comes from the pretrained model of this name or, if there is none, from the
@@ -130,7 +130,7 @@ def create(
         from zoo.serving import load
 
         origin = load(assets, trust=trust)
-        # A recipe in a file that was not run yet is none of this module.
+        # A recipe in a file that was not run yet cannot belong to this module.
         if runs_new_code(origin.resolved["recipe"]) or origin.recipe.module is not recipe.module:
             raise UsageError(
                 f"{assets} is a model of {quoted(origin.name)}; {recipe.name!r} needs assets of "
@@ -154,7 +154,7 @@ def create(
 
 @contextlib.contextmanager
 def _naming_what_lacks(what: str) -> Iterator[None]:
-    """Explains that a dict which was given lacks a name."""
+    """Context that explains errors of a missing name in a given dict."""
     try:
         yield
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""Other processes: starting Python without the code of the current folder, and forks."""
+"""Subprocesses: starting Python without code of the current folder, and checks for forks."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import sys
 
 from zoo.errors import ZooError
 
-_tensorflow_process: int | None = None  # the first that computed with TensorFlow
+_tensorflow_process: int | None = None  # the first process that used TensorFlow
 
-# `python -c` and `python -m` put the current folder first on the path; `-P` comes with 3.11. Only
-# `sys` is imported before that entry is gone: it is built in.
+# `python -c` and `python -m` put the current folder first on the path; `-P` needs Python 3.11. Only
+# `sys`, a built-in module, is imported before that entry is removed.
 _WITHOUT_CURRENT_FOLDER = "import sys; sys.path[:1] == [''] and sys.path.pop(0)\n"
 
 
 def python_command(code: str, *arguments: str) -> list[str]:
     """Returns a command that runs code with this Python, its environment and settings.
 
-    The current folder stays what it is, for the sake of relative paths, but nothing is imported
-    from it.
+    The current folder is unchanged, so that relative paths work, but nothing is imported from it.
 
     Args:
       code: statements.
@@ -34,11 +33,12 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
 
 def use_tensorflow() -> None:
-    """Notes that this process computes with TensorFlow.
+    """Records that this process uses TensorFlow.
 
     Raises:
-      ZooError: it is the child of one that did, by `os.fork` or `multiprocessing`. TensorFlow's
-        threads do not exist in the child, and what waits for them never ends.
+      ZooError: the process was forked, by `os.fork` or `multiprocessing`, from one that used
+        TensorFlow. TensorFlow's threads do not exist in the child, and calls that wait for them
+        never return.
     """
     global _tensorflow_process
     if _tensorflow_process not in (None, os.getpid()):

@@ -1,4 +1,4 @@
-"""TensorFlow without the lines that it prints about itself.
+"""Suppresses the log lines of TensorFlow's import.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -18,9 +18,9 @@ _NAME = "tensorflow"
 def install() -> None:
     """Makes the first import of TensorFlow print no log lines.
 
-    Some of them come before any setting is read, so that what is written to file descriptor 2
-    meanwhile is lost. Errors are raised as ever. Nothing is done where TensorFlow is imported
-    already, or with `ZOO_DEBUG=1`. A `TF_CPP_MIN_LOG_LEVEL` that is set stays.
+    Some of them are printed before any setting is read. Therefore, output to file descriptor 2 is
+    discarded during the import. Errors are raised as usual. Does nothing if TensorFlow is already
+    imported, or with `ZOO_DEBUG=1`. An existing `TF_CPP_MIN_LOG_LEVEL` is kept.
     """
     if _NAME in sys.modules or os.environ.get("ZOO_DEBUG"):
         return
@@ -30,7 +30,7 @@ def install() -> None:
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Context in which file descriptor 2 leads nowhere: C++ writes there unasked."""
+    """Context in which output to file descriptor 2, where C++ code logs, is discarded."""
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
@@ -55,8 +55,8 @@ def _quietly(execute: Callable[[], None]) -> None:
     import warnings
 
     with silent_stderr(), warnings.catch_warnings():
-        # TensorFlow 2.20 beside protobuf 6, which tensorflow-metadata needs: it works. A notebook
-        # would show it.
+        # TensorFlow 2.20 with protobuf 6, which tensorflow-metadata needs, works. A notebook would
+        # show the warning.
         warnings.filterwarnings("ignore", "Protobuf gencode version", UserWarning)
         execute()
 

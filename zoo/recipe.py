@@ -1,157 +1,157 @@
-"""What a recipe is: one module of plain functions and constants, always of this shape.
+"""The interface of a recipe: one module of plain functions and constants.
 
 Constants:
 
-- docstring: the idea of the network: equations, reference, expected score and time.
+- docstring: the idea of the network, equations, reference, expected score and time.
 - `TOPOLOGY`, `TASK`: `"many-to-one"`, … and `"sentiment"`, …
-- `METRIC`: the score that the field quotes, `zoo.scores.Metric("accuracy", better="higher")`: a
-  value of what `evaluate` returns.
-- `MONITOR`: the validation log that picks the best epoch, of any name:
+- `METRIC`: the score usually reported for the task, a value of the result of `evaluate`:
+  `zoo.scores.Metric("accuracy", better="higher")`.
+- `MONITOR`: the validation value that selects the best epoch, of any name:
   `zoo.scores.Monitor("val_loss", better="lower")`.
 - `Config`: a frozen dataclass derived from `zoo.Config`, with comments beside the defaults.
-- `RECIPES`: name to `Config`, the networks that this module offers.
+- `RECIPES`: name to `Config`, the networks that this module provides.
 
-- `HANDED_ON`, where a module has it: names of settings that another recipe takes over, which goes
-  on from a model of this one by `--from`: sizes of layers.
-- `NOVELTY`, where a module has it: a tuple of `Novelty`, outputs of `answer` that tell how far a
-  row is from the training rows. The engine learns from the validation rows which values are
-  unusual, and adds the output `unusual` to each signature that has these outputs.
-- `READER`, where a module has it: the name of a module, beside which a `.js` and a `.h` of the same
-  name may lie. An export in ONNX or LiteRT has copies of them: they answer texts where neither
-  TensorFlow nor this package is installed. Its class `Reader` takes what `portable` returns and a
+- `HANDED_ON`, optional: names of settings, such as layer sizes, that another recipe inherits if it
+  starts from a model of this one by `--from`.
+- `NOVELTY`, optional: a tuple of `Novelty`, outputs of `answer` that measure how far a row is from
+  the training rows. The engine learns from the validation rows which values are unusual, and adds
+  the output `unusual` to each signature that has these outputs.
+- `READER`, optional: the name of a module, with an optional `.js` and `.h` of the same name beside
+  it. An export in ONNX or LiteRT has copies of them: they predict texts where neither TensorFlow
+  nor this package is installed. Its class `Reader` takes the result of `portable` and a
   `zoo.serving.portable.reader.Unicode`; its method `predict` takes a
   `zoo.serving.portable.reader.Model` and texts, and returns dicts as
-  `zoo.serving.Predictor.predict` does: the outputs of `answer`, sorted by name, and what `refine`
-  adds. It imports NumPy at most.
-- `WARNING`, where a module has it: a line for the card, on what its answers are not for.
-- `KERAS_OBJECTS`, where its networks hold layers, losses or metrics of its own: the name under
-  which each is registered with Keras, `"zoo>NADE"`, to the module that does so.
-  `import zoo; keras.saving.load_model(…)` finds them by it.
+  `zoo.serving.Predictor.predict` does: the outputs of `answer`, sorted by name, and the values that
+  `refine` adds. It imports NumPy at most.
+- `WARNING`, optional: a line for the card, on what its predictions must not be used for.
+- `KERAS_OBJECTS`, if its networks have layers, losses or metrics of their own: maps the name under
+  which each is registered with Keras, `"zoo>NADE"`, to the module that registers it.
+  `import zoo; keras.saving.load_model(…)` finds them this way.
 
 Functions:
 
-- `data(config)`: a `zoo.data.Dataset`: sources in order, columns, licence, a sample. Those of one
-  module may differ with its configuration, by the pair of languages for example.
+- `data(config)`: a `zoo.data.Dataset`: sources in order, columns, licence, a sample. It may depend
+  on the configuration, for example on the language pair.
 - `prepare(config, train, base=None)`: what is learnt from the training split besides weights
-  (vocabulary, labels, …), a dict that JSON can hold: the assets. `base` is that dict of the
-  model to go on from. The engine makes a `zoo.assets.Assets` of it, a dict too, which the
+  (vocabulary, labels, …), a JSON-serialisable dict: the assets. `base` holds the assets of the
+  model to start from. The engine wraps the result in a `zoo.assets.Assets`, also a dict, which the
   functions below take as `assets`.
-- `batches(config, assets, examples)`: raw examples to a `zoo.data.Batches` of model input and
-  target.
+- `batches(config, assets, examples)`: converts raw examples to a `zoo.data.Batches` of model input
+  and target.
 - `build(config, assets)`: the Keras model, of backend-neutral layers, not compiled.
-- `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, made again at each call.
+- `objective(config, assets)`: `{"loss": …, "metrics": […]}` for `compile`, new at each call.
 - `serve(config, assets, model)`: a `zoo.serving.Served`: functions from raw input to named
-  outputs, by what they can do: `answer`, `search`, `generation`, `score`, `alignment`, `forecast`,
+  outputs, by capability: `answer`, `search`, `generation`, `score`, `alignment`, `forecast`,
   `streaming`.
-  The table in `zoo.serving.capabilities` says which inputs, options and outputs each has; it is
+  The table in `zoo.serving.capabilities` lists the inputs, options and outputs of each; it is
   checked before the first training step and before an export.
-- `evaluate(config, assets, predictor, examples)`: the field's metrics of what is served, a
-  `zoo.scores.Scores`: values, tables by name, a confusion matrix.
-- `baseline(config, splits)`: name to the `Scores` of an honest simple method, by the same names.
-- `show(example, answer)`: one answer for people, on a line if it can be; also one of `nbest`.
+- `evaluate(config, assets, predictor, examples)`: the standard metrics of the task for the served
+  model, a `zoo.scores.Scores`: values, tables by name, a confusion matrix.
+- `baseline(config, splits)`: name to the `Scores` of a simple but fair method, by the same names.
+- `show(example, answer)`: one readable answer, on one line if possible; also one of `nbest`.
 
-Functions that a module has only where there is something to do:
+Optional functions and constants:
 
-- `encoder(config, assets)`: what turns raw examples into ids or features, and back. It is called
-  once for each `Assets`; `batches`, `build` and `serve` use what it returned as `assets.encoder`.
-- `optimizer(config, steps)`: the Keras optimizer, where it is not Adam with clipping, warm-up and
-  cosine decay. `steps` are those of all epochs: batches of the training split times
-  `config.epochs`; early stopping may end training before. It is made again at each call. Gradients
+- `encoder(config, assets)`: converts raw examples to ids or features, and back. It is called once
+  for each `Assets`; `batches`, `build` and `serve` use the result as `assets.encoder`.
+- `optimizer(config, steps)`: the Keras optimizer, if it is not Adam with clipping, warm-up and
+  cosine decay. `steps` is the number of steps of all epochs: batches of the training split times
+  `config.epochs`; early stopping may end training before. It is new at each call. Gradients
   of such an optimizer are not monitored: the history has no `gradient_norm`, `clipped` and
   `update/…`, and `config.clip_norm` does nothing unless it is used here.
-- `training_loss(config, assets, model)`: what training minimises, where it is not only the loss of
-  the model's answer: a function of `zoo.training.train_step.TrainStep` that returns what the model
-  answers and the loss; None for the usual one. Validation and metrics stay as `objective` has them.
-- `teachers(config)`: simple methods that may teach a network by `zoo distil`, by name: functions
-  that are fitted on `zoo.data.Splits` (not on its test rows) and return a function from examples to
-  answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be taught:
-  its `batches` take what teachers answered from the column `probabilities`, a dict of class name
-  to number for each row, where `examples` have it.
-- `teach(config, train, predictor, rows)` and `taught(config, train, rows, lessons, share)`: how
-  `zoo distil` teaches networks of the module that are no classifiers. `teach` returns what a model
-  of the module teaches of rows: NumPy arrays by name, which the run keeps. `taught` gets those of
-  each teacher, and returns examples for `prepare` and `batches`. `train` are the training rows;
-  `rows` the same, and then those without a label, of which only the columns
-  `Dataset.unlabelled` are there; `share` is that of the labels.
-- `adapt(config, train, based)`: settings that suit the training rows of custom data, name to value,
-  where the user gives none; `based` is whether training begins with the weights of a model.
-- `start(config, train, packed)`: a `Start`: whether training on custom data begins with the packed
-  weights of the recipe, a `Packed`, where the user does not say so; None where it is not weighed.
-  It sees training rows alone, is deterministic, and says why.
-- `augment(config, train)`: more training rows made of those of the training split, such as pieces
-  of music in other keys. What `prepare` learns, it learns from these.
-- `finalise(config, assets, model, splits, class_weight)`: what is done to the network of the best
-  epoch before it is tested, without its test rows: fits parts that do not learn by gradients on the
-  validation rows too. `class_weight` is class name to the weight of its rows in the loss, empty
-  where they count alike. Returns what the card says of it, as `text`, and numbers; `{}` where
-  nothing was done. It is called once for the same weights.
-- `initialise(config, assets, model)`: gives a new model values to start from besides Keras' own,
-  such as pretrained word vectors. Not called when a trained model is loaded.
-- `combine(config, assets, answers)`: the outputs of `answer` of several networks of equal classes
-  to those of an ensemble, in the graph; for `zoo export --ensemble`.
-- `SEEDS`, a tuple of `Option`: what `seed` takes by an option of its own in `zoo generate`.
-- `RENDER_OPTIONS`, a tuple of `Option`: what `render` takes by an option of `zoo generate`.
+- `training_loss(config, assets, model)`: the loss to minimise, if it is not only the loss of the
+  model's output: a function of `zoo.training.train_step.TrainStep` that returns the model's output
+  and the loss; None for the default. Validation and metrics are as defined by `objective`.
+- `teachers(config)`: simple methods that can be teachers in `zoo distil`, by name: functions that
+  are fitted on `zoo.data.Splits` (not on its test rows) and return a function from examples to
+  answers, as those of `zoo.serving.Predictor.predict`. A module with this function can be
+  distilled: its `batches` use the teachers' predictions in the column `probabilities`, a dict of
+  class name to number for each row, if `examples` have it.
+- `teach(config, train, predictor, rows)` and `taught(config, train, rows, lessons, share)`: define
+  `zoo distil` for networks that are not classifiers. `teach` returns the lesson of a model of the
+  module for rows: NumPy arrays by name, which the run stores. `taught` receives the lessons of all
+  teachers, and returns examples for `prepare` and `batches`. `train` are the training rows;
+  `rows` are the same, followed by unlabelled rows, which have only the columns
+  `Dataset.unlabelled`; `share` is that of the labels.
+- `adapt(config, train, based)`: settings for the training rows of custom data, name to value, used
+  if the user gives none; `based` is whether training starts from the weights of a model.
+- `start(config, train, packed)`: a `Start`: whether training on custom data starts from the packed
+  weights of the recipe, a `Packed`, if the user does not specify it; None if this is not decided.
+  It uses only training rows, is deterministic, and gives the reason.
+- `augment(config, train)`: additional training rows derived from the training split, such as music
+  in other keys. `prepare` learns from the result.
+- `finalise(config, assets, model, splits, class_weight)`: changes the network of the best epoch
+  before it is tested, without its test rows: fits parts that are not trained by gradients, also on
+  the validation rows. `class_weight` maps class name to the weight of its rows in the loss, empty
+  if all are equal. Returns the description for the card, as `text`, and numbers; `{}` if nothing
+  was done. It is called once for the same weights.
+- `initialise(config, assets, model)`: sets initial values of a new model that differ from those of
+  Keras, such as pretrained word vectors. Not called when a trained model is loaded.
+- `combine(config, assets, answers)`: combines the outputs of `answer` of several networks with
+  equal classes into those of an ensemble, in the graph; for `zoo export --ensemble`.
+- `SEEDS`, a tuple of `Option`: inputs of `seed` that are options of `zoo generate`.
+- `RENDER_OPTIONS`, a tuple of `Option`: inputs of `render` that are options of `zoo generate`.
 - `PICTURES`, a tuple of `Picture`, and `draw(config, assets, picture, answer, path)`: pictures of
-  an answer, by options of `zoo predict`. `answer` holds the example too, its inputs and what
-  `read_input` gives beside them. `draw` returns False where there is nothing to draw.
-- `DEMO`, a `Demo`: what people see of the model in `zoo demo`, and what they begin with.
-- `example(config, folder)`: a file to try the model with, where it reads files; returns its path.
-  What has to be written for it goes into the folder.
+  an answer, by options of `zoo predict`. `answer` also holds the example: its inputs and the other
+  columns of `read_input`. `draw` returns False if there is nothing to draw.
+- `DEMO`, a `Demo`: how the model is presented in `zoo demo`, and its initial inputs.
+- `example(config, folder)`: a file to try the model with, if it reads files; returns its path.
+  If the file must be written first, it is written to the folder.
 - `figures(config, assets, predictor, examples, folder)`: writes PNGs of the test split, `examples`,
   to the existing folder `figures` of a run.
-- `measure_novelty(config, assets, inputs)`: those outputs of `NOVELTY` that do not depend on the
-  network, of raw inputs, in the graph: for SavedModels that were made before there was `NOVELTY`.
-- `portable(config, assets)`: what `READER` needs to turn a text into the network's input, and its
-  output into an answer: a dict that JSON can hold. Without this function, an encoder that has a
-  method `portable` says what the engine's own reader needs.
+- `measure_novelty(config, assets, inputs)`: the outputs of `NOVELTY` that do not depend on the
+  network, computed from raw inputs in the graph: for SavedModels created before `NOVELTY` existed.
+- `portable(config, assets)`: what `READER` needs to convert a text to the network's input, and its
+  output to an answer: a JSON-serialisable dict. Without this function, the method `portable` of
+  the encoder, if any, provides this for the engine's own reader.
 - `networks(config, assets, model)`: further networks of an export in ONNX or LiteRT, which `READER`
-  asks: the name of a file to a function of tensors by name, which returns tensors by name, and the
+  calls: maps the name of a file to a function from tensors by name to tensors by name, and the
   specs of its inputs.
-- `outside(config, assets, examples)`: a sentence, without a full stop, on each thing in which
-  examples differ from what was trained on. `zoo predict`, `evaluate` and `backtest` note them.
-- `seed(config, given)`: what a person gives to begin a sequence with (`key`, `type`, `chord`,
-  `prompt`, and `prime`, the path of a file to go on from) to inputs of `generate`; checks them.
-  Its key `steps`, if there is one, is used where no number of steps is asked for.
-- `unread(config, assets, given)`: says what of the inputs of `generate` that `seed` returns the
-  model cannot read, in words for people; `""` where it reads everything.
-- `read_input(config, text)`: what a person names on the command line, such as the path of a
-  recording, to examples: columns of the model's inputs, and others that say which rows these are.
-  One row or several. Where these are tables, it takes `columns` and `reading` too, as the
-  `reader` of a dataset. Without this function, the model takes the text itself.
-- `refine(example, answer)`: further values of an answer in Python, made of its outputs, such as the
-  spans that tags of tokens stand for: a dict. Not called for rows without an answer.
+- `outside(config, assets, examples)`: a sentence, without a full stop, on each way in which
+  examples differ from the training data. `zoo predict`, `evaluate` and `backtest` print them.
+- `seed(config, given)`: converts what the user gives to start a sequence (`key`, `type`, `chord`,
+  `prompt`, and `prime`, the path of a file to continue) to inputs of `generate`; checks them.
+  Its key `steps`, if any, is used if no number of steps is requested.
+- `unread(config, assets, given)`: describes which inputs of `generate`, returned by `seed`, the
+  model cannot read; `""` if it reads everything.
+- `read_input(config, text)`: converts what the user names on the command line, such as the path of
+  a recording, to examples: columns of the model's inputs, and others that identify the rows.
+  One row or several. For tables, it also takes `columns` and `reading`, like the `reader` of a
+  dataset. Without this function, the model takes the text itself.
+- `refine(example, answer)`: further values of an answer, computed in Python from its outputs, such
+  as the spans that token tags denote: a dict. Not called for rows without an answer.
 - `html(example, answer)`: one answer as HTML, for notebooks, its texts escaped; without it, the
   line of `show`. `zoo.serving.answers.marked_text` marks spans of a text.
-- `NAMED`, an input of the model to what `read_input` reads it from: `{"audio": "recording.wav"}`.
-  The last line of a training run says so.
-- `token_labels(config, assets, x)`: one row of model input to labels of its time steps: a dict
-  from (the beginning of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
-- `render(config, answer, stem)`: writes what was generated to files named `stem` with an ending
-  each; returns their paths. The command line adds to `answer` what was given, such as `prime`,
-  and the values of `RENDER_OPTIONS`.
+- `NAMED`: maps an input of the model to a file from which `read_input` reads it:
+  `{"audio": "recording.wav"}`. It is shown in the last line of a training run.
+- `token_labels(config, assets, x)`: labels of the time steps of one row of model input: a dict
+  from (a prefix of) a layer's name to a list, `{"": words}`. Used by `zoo inspect`.
+- `render(config, answer, stem)`: writes a generated answer to files named `stem` with different
+  extensions; returns their paths. The command line adds the given inputs to `answer`, such as
+  `prime`, and the values of `RENDER_OPTIONS`.
 
-`examples` are columns: a dict of equally long lists. A served input bears the name of the
-column that it takes, so that a sample of the data is also a sample of requests.
+`examples` are columns: a dict of equally long lists. A served input has the name of the column that
+it takes, so that a sample of the data is also a sample of requests.
 
-Some names mean something to the engine:
+Some names have a special meaning for the engine:
 
 - `labels` in the assets: the class names in the order of the last axis of the output
   `probabilities`.
-- `length`, an input `(batch,)`: how long each row of the sequences beside it is, where padding
-  cannot be told by its values. `predict` fills it in where it is not given.
+- `length`, an input `(batch,)`: length of each row of the sequences beside it, if padding cannot be
+  recognised by its values. `predict` adds it if it is not given.
 - `length`, an output `(batch,)`: all other outputs of that signature with two axes or more have
   time as their second one, and `predict` cuts each row to its length.
-- inputs float `(batch, time)` of one signature are one series: in each row they are equally long,
-  or empty. `predict` marks a row where they are not.
-- `unusual`, bool, an output `(batch,)`: whether a row is far from what the model was trained on.
+- inputs float `(batch, time)` of one signature form one series: in each row they are equally long,
+  or empty. `predict` marks rows that violate this.
+- `unusual`, bool, an output `(batch,)`: whether a row is far from the training data.
 - `valid`, bool, and `problem`, string, outputs `(batch,)`: whether a row has an answer, and if not,
-  why: a sentence. One bad row must not fail those beside it, which may be another client's:
-  `zoo.bounds.marked` makes the outputs.
-- `max_…`, a setting: bounds what is read of a request; `zoo export --limit` changes it.
+  why: a sentence. One bad row must not make the other rows fail, which may be of another client:
+  `zoo.bounds.marked` returns these outputs.
+- `max_…`, a setting: limits what is read of a request; `zoo export --limit` changes it.
 - inputs without axes (`beam`, …) are options of a signature: keyword arguments of `predict`.
-- `until` in the assets: the last day that was trained on, of what forecasts prices.
-- `symbols` in the assets: the text of each id from 1 on, so that what is generated can be shown as
-  it comes.
+- `until` in the assets: the last day of the training data, for forecasts of prices.
+- `symbols` in the assets: the text of each id from 1 on, to display a sequence while it is
+  generated.
 """
 
 from __future__ import annotations
@@ -193,14 +193,14 @@ FUNCTIONS = (
 
 
 class Objective(TypedDict, total=False):
-    """What `objective` returns: arguments of `keras.Model.compile`. `loss` is needed."""
+    """Result of `objective`: arguments of `keras.Model.compile`. `loss` is required."""
 
     loss: str | keras.losses.Loss
     metrics: list[str | keras.metrics.Metric]
 
 
 class Answers(Protocol):
-    """What `evaluate` may use of a trained model: a part of `zoo.serving.Predictor`."""
+    """The part of `zoo.serving.Predictor` that `evaluate` may use."""
 
     @property
     def name(self) -> str: ...
@@ -239,21 +239,21 @@ class Answers(Protocol):
 
 
 class Teacher(Protocol):
-    """Fits a simple method on training rows; returns what answers examples, row by row."""
+    """Fits a simple method on training rows; returns a function that predicts examples by row."""
 
     def __call__(self, splits: Splits) -> Callable[[Examples], list[dict[str, Any]]]: ...
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Option:
-    """What people may begin a generated sequence with: `zoo generate MODEL --NAME VALUE`.
+    """An option of generation: `zoo generate MODEL --NAME VALUE`.
 
     Attributes:
-      name: of the input of `seed` that it becomes.
+      name: name of the corresponding input of `seed`.
       help: a sentence for `--help`.
-      metavar: what stands for the value in `--help`.
+      metavar: placeholder of the value in `--help`.
       flags: further spellings, such as `"--seed-chord"`.
-      type: of the value, `str` or `int`.
+      type: type of the value, `str` or `int`.
     """
 
     name: str
@@ -265,11 +265,11 @@ class Option:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Packed:
-    """The packed weights of a recipe, which `start` weighs.
+    """The packed weights of a recipe, as an argument of `start`.
 
     Attributes:
-      name: of the recipe.
-      config: that they were trained with.
+      name: name of the recipe.
+      config: config that they were trained with.
       load: unpacks and loads them, a `zoo.serving.Predictor`.
     """
 
@@ -280,12 +280,12 @@ class Packed:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Start:
-    """Whether training begins with packed weights.
+    """Whether training starts from packed weights.
 
     Attributes:
       packed: whether it does.
-      text: why, for people: what follows "starts from the packed NAME: ".
-      facts: the numbers that decided it, which JSON can hold; none where the weights do not fit.
+      text: readable reason, the text after "starts from the packed NAME: ".
+      facts: the numbers behind the decision, JSON-serialisable; empty if the weights do not fit.
     """
 
     packed: bool
@@ -295,14 +295,14 @@ class Start:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Picture:
-    """A picture of how an answer came about: `zoo predict MODEL --NAME PNG`.
+    """A picture that explains an answer: `zoo predict MODEL --NAME PNG`.
 
     Attributes:
-      name: of the option, and what `draw` is told.
+      name: name of the option, and argument of `draw`.
       help: a sentence for `--help`.
-      capability: whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
-      outputs: of that signature which are for the picture alone, and are not shown.
-      inputs: columns of `read_input` which are for people and the picture, and are not written.
+      capability: capability whose answers are drawn: `"answer"`, `"search"`, `"alignment"`, …
+      outputs: outputs of that signature that are only for the picture, and are not shown.
+      inputs: columns of `read_input` that are for display and the picture, and are not written.
     """
 
     name: str
@@ -314,16 +314,16 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Demo:
-    """How people try a model on a page in the browser: `zoo demo MODEL`.
+    """How a model is presented on a page in the browser: `zoo demo MODEL`.
 
     Attributes:
-      title: of its tab; the recipe's task by default.
-      label: of what people give.
-      input: `"text"`; `"file"`, `"sound"` (microphone or file) or `"drawing"`, of which
-        `read_input` gets the path; `"seed"` of what is generated. By default what the model takes.
-      example: input (or one of `SEEDS`) to the value that it has at first. Those of `"text"` are
-        all inputs of the model.
-      outputs: that are shown; by default `html`, `probabilities`, or the line of `show`.
+      title: title of its tab; the recipe's task by default.
+      label: label of the input field.
+      input: `"text"`; `"file"`, `"sound"` (microphone or file) or `"drawing"`, whose path is passed
+        to `read_input`; `"seed"` for generation. By default, derived from the model's inputs.
+      example: input (or one of `SEEDS`) to its initial value. For `"text"`, these are all inputs of
+        the model.
+      outputs: outputs to show; by default `html`, `probabilities`, or the line of `show`.
     """
 
     title: str = ""
@@ -338,10 +338,10 @@ class Recipe:
     """One named network: a recipe module with one of its configurations.
 
     Attributes:
-      name: what `zoo train` takes.
+      name: name for `zoo train`.
       module: the recipe module.
       config: the defaults of this network.
-      origin: where it was registered from, for messages.
+      origin: where it was registered, for messages.
     """
 
     name: str
@@ -366,38 +366,38 @@ class Recipe:
         return self.module.MONITOR
 
     def monitor_of(self, config: Config) -> Monitor:
-        """Returns what picks the best epoch with these settings."""
+        """Returns the value that selects the best epoch with these settings."""
         by_loss = config.choose_by == "loss"
         return Monitor("val_loss", better="lower") if by_loss else self.monitor
 
     @property
     def handed_on(self) -> tuple[str, ...]:
-        """Settings that another recipe takes over, which goes on from a model of this one."""
+        """Settings that another recipe inherits if it starts from a model of this one."""
         return getattr(self.module, "HANDED_ON", ())
 
     @property
     def seeds(self) -> tuple[Option, ...]:
-        """What `seed` takes by an option of `zoo generate`."""
+        """Inputs of `seed` that are options of `zoo generate`."""
         return getattr(self.module, "SEEDS", ())
 
     @property
     def render_options(self) -> tuple[Option, ...]:
-        """What `render` takes by an option of `zoo generate`."""
+        """Inputs of `render` that are options of `zoo generate`."""
         return getattr(self.module, "RENDER_OPTIONS", ())
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
-        """What `draw` draws."""
+        """The pictures that `draw` can draw."""
         return getattr(self.module, "PICTURES", ())
 
     @property
     def novelty(self) -> tuple[Novelty, ...]:
-        """Outputs that tell how far a row is from the training rows."""
+        """Outputs that measure how far a row is from the training rows."""
         return getattr(self.module, "NOVELTY", ())
 
     @property
     def demo(self) -> Demo:
-        """How people try it in `zoo demo`."""
+        """How it is presented in `zoo demo`."""
         return getattr(self.module, "DEMO", Demo())
 
     @property
@@ -411,7 +411,7 @@ class Recipe:
         return self.reader.rpartition(".")[2]
 
     def portable(self, config: Config, assets: Assets) -> Callable[[], dict[str, Any]] | None:
-        """Returns what makes the rules for readers; None where they do not read text."""
+        """Returns a function that computes the rules for readers; None if they read no text."""
         if hasattr(self.module, "portable"):
             return lambda: {"kind": self.reader_name, **self.module.portable(config, assets)}
         return getattr(assets.encoder, "portable", None)
@@ -426,7 +426,7 @@ class Recipe:
 
     @property
     def dataset(self) -> Dataset:
-        """The data of the defaults."""
+        """The dataset of the default config."""
         return self.data(self.config)
 
     @property
@@ -435,12 +435,12 @@ class Recipe:
 
     @property
     def reference(self) -> str:
-        """What finds this recipe again in another process: its name, or `file.py:name`."""
+        """A name that finds this recipe in another process: its name, or `file.py:name`."""
         return f"{self.origin}:{self.name}" if self.origin.endswith(".py") else self.name
 
     @property
     def pretrained_folder(self) -> Path:
-        """Where packed weights of this module's recipes lie: `pretrained/` beside it."""
+        """The folder of the packed weights of this module's recipes: `pretrained/` beside it."""
         return Path(self.module.__file__ or "").parent / "pretrained"
 
     def data(self, config: Config) -> Dataset:
@@ -449,15 +449,15 @@ class Recipe:
     def assets(
         self, config: Config, values: Mapping[str, Any], limits: Mapping[str, float] | None = None
     ) -> Assets:
-        """Returns what `prepare` has learnt, with the encoder that is made of it.
+        """Returns the assets learnt by `prepare`, with their encoder.
 
         Args:
-          limits: of `NOVELTY`, as learnt at the end of training.
+          limits: limits of `NOVELTY`, as learnt at the end of training.
         """
         return Assets(values, lambda assets: self.encoder(config, assets), limits)
 
     def encoder(self, config: Config, assets: Assets) -> Any:
-        """Makes the encoder; None where the module has none. `Assets` calls this once."""
+        """Creates the encoder; None if the module has none. `Assets` calls this once."""
         if hasattr(self.module, "encoder"):
             return self.module.encoder(config, assets)
         return None
@@ -475,35 +475,35 @@ class Recipe:
         return self.module.objective(config, assets)
 
     def optimizer(self, config: Config, steps: int) -> Any:
-        """Returns the module's own optimizer; None where it has none.
+        """Returns the module's own optimizer; None if it has none.
 
         Args:
-          steps: of all epochs.
+          steps: number of steps of all epochs.
         """
         if hasattr(self.module, "optimizer"):
             return self.module.optimizer(config, steps)
         return None
 
     def training_loss(self, config: Config, assets: Assets, model: keras.Model) -> Any:
-        """Returns what training minimises; None for the loss of the model's answer."""
+        """Returns the training loss; None for the loss of the model's output."""
         if hasattr(self.module, "training_loss"):
             return self.module.training_loss(config, assets, model)
         return None
 
     @property
     def teachable(self) -> bool:
-        """Whether networks of the module can learn from what teachers answer."""
+        """Whether networks of the module can learn from predictions of teachers."""
         return hasattr(self.module, "teachers") or self.gives_lessons
 
     @property
     def gives_lessons(self) -> bool:
-        """Whether the module says itself what its models teach, and how it is learnt."""
+        """Whether the module defines what its models teach, and how it is learnt."""
         return hasattr(self.module, "taught")
 
     def teach(
         self, config: Config, train: Examples, predictor: Answers, rows: Examples
     ) -> dict[str, Any]:
-        """Returns what a model of the module teaches of rows, arrays by name."""
+        """Returns the lesson of a model of the module for rows, arrays by name."""
         return self.module.teach(config, train, predictor, rows)
 
     def taught(
@@ -514,11 +514,11 @@ class Recipe:
         lessons: Sequence[Mapping[str, Any]],
         share: float,
     ) -> Examples:
-        """Returns training rows with what teachers teach of them."""
+        """Returns training rows with the lessons of the teachers."""
         return self.module.taught(config, train, rows, lessons, share)
 
     def teachers(self, config: Config) -> Mapping[str, Teacher]:
-        """Returns the simple methods that may teach, by name."""
+        """Returns the simple methods that can be teachers, by name."""
         return self.module.teachers(config) if hasattr(self.module, "teachers") else {}
 
     def adapt(self, config: Config, train: Examples, based: bool) -> dict[str, Any]:
@@ -554,19 +554,19 @@ class Recipe:
         return given
 
     def unread(self, config: Config, assets: Assets, given: dict[str, Any]) -> str:
-        """Says what of the inputs of `generate` the model cannot read; `""` for nothing."""
+        """Returns which inputs of `generate` the model cannot read; `""` if it reads all."""
         if hasattr(self.module, "unread"):
             return self.module.unread(config, assets, self.seed(config, given))
         return ""
 
     @property
     def reads_input(self) -> bool:
-        """Whether people name what the model takes, such as a file, and do not write it."""
+        """Whether users name the model's input, such as a file, instead of typing it."""
         return hasattr(self.module, "read_input")
 
     @property
     def named_inputs(self) -> Mapping[str, str]:
-        """Input of the model to the name of a file that `read_input` reads it from."""
+        """Maps an input of the model to the name of a file from which `read_input` reads it."""
         return getattr(self.module, "NAMED", {})
 
     def read_input(
@@ -582,7 +582,7 @@ class Recipe:
 
     @property
     def reads_tables(self) -> bool:
-        """Whether what people name are tables, whose columns and signs can be named too."""
+        """Whether users name tables, for which they can also give columns and file formats."""
         import inspect
 
         takes = inspect.signature(self.module.read_input).parameters if self.reads_input else ()
@@ -591,19 +591,19 @@ class Recipe:
     def figures(
         self, config: Config, assets: Assets, predictor: Answers, examples: Examples, folder: Path
     ) -> None:
-        """Writes PNGs of the test split to a folder; none where the module draws none."""
+        """Writes PNGs of the test split to a folder, if the module draws figures."""
         if hasattr(self.module, "figures"):
             folder.mkdir(exist_ok=True)
             self.module.figures(config, assets, predictor, examples, folder)
 
     def outside(self, config: Config, assets: Assets, examples: Examples) -> list[str]:
-        """Returns a sentence on each thing in which examples differ from the training rows."""
+        """Returns a sentence on each way in which examples differ from the training rows."""
         if hasattr(self.module, "outside"):
             return self.module.outside(config, assets, examples)
         return []
 
     def draw(self, config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:
-        """Draws one of `pictures` as a PNG; returns False where there is nothing to draw."""
+        """Draws one of `pictures` as a PNG; returns False if there is nothing to draw."""
         return self.module.draw(config, assets, picture, answer, path)
 
     def render(self, config: Config, answer: dict, stem: Path) -> list[Path]:
@@ -625,17 +625,17 @@ class Recipe:
 
     @property
     def combines(self) -> bool:
-        """Whether several networks of the module can answer as one."""
+        """Whether several networks of the module can form an ensemble."""
         return hasattr(self.module, "combine")
 
     def combine(
         self, config: Config, assets: Assets, answers: Sequence[dict[str, Any]]
     ) -> dict[str, Any]:
-        """Returns what several networks answer together."""
+        """Returns the outputs of an ensemble of several networks."""
         return self.module.combine(config, assets, answers)
 
     def serve(self, config: Config, assets: Assets, model: keras.Model) -> Served:
-        """Returns what the module serves, unusual rows marked, large batches computed in parts."""
+        """Returns the served functions: they mark unusual rows and split large batches."""
         served = self.module.serve(config, assets, model)
         if self.novelty:
             served = served.with_unusual(self.novelty, assets.limits)
@@ -644,7 +644,7 @@ class Recipe:
     def measure_novelty(
         self, config: Config, assets: Assets, inputs: dict[str, Any]
     ) -> dict[str, Any]:
-        """Returns the outputs of `novelty` that depend on raw inputs alone, in the graph."""
+        """Returns the outputs of `novelty` that depend only on raw inputs, in the graph."""
         if hasattr(self.module, "measure_novelty"):
             return self.module.measure_novelty(config, assets, inputs)
         return {}
@@ -685,10 +685,10 @@ class Recipe:
 
 
 def recipes_of(module: types.ModuleType, origin: str) -> list[Recipe]:
-    """Returns the recipes of one module, after checking that it has the shape above.
+    """Returns the recipes of one module, after checking that it has the interface above.
 
     Raises:
-      ZooError: a constant or function is missing, or is not what it has to be.
+      ZooError: a constant or function is missing or invalid.
     """
     missing = [name for name in (*CONSTANTS, *FUNCTIONS) if not hasattr(module, name)]
     if missing:

@@ -72,9 +72,9 @@ def list_models(
       pretrained: keep only recipes with packed weights.
 
     Returns:
-      Dicts of `name, topology, task, dataset, metric, pretrained` (bool), and of what is
-      pretrained `score` (of the metric), `parameters` and `bytes` (of the file); None otherwise.
-      It prints as a table.
+      Dicts of `name, topology, task, dataset, metric, pretrained` (bool), and, if pretrained,
+      `score` (of the metric), `parameters` and `bytes` (of the file); None otherwise. The list
+      prints as a table.
     """
     check_text("pattern", pattern)
     if not any(sign in pattern for sign in "*?["):
@@ -111,7 +111,7 @@ class Models(list):
     """The rows of `list_models`; prints as a table."""
 
     def shown(self) -> list[dict[str, str]]:
-        """Returns the rows as people read them."""
+        """Returns the rows formatted for display."""
         return [_shown(row) for row in self]
 
     def __repr__(self) -> str:

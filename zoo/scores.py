@@ -145,7 +145,7 @@ class Scores:
       confusion: the confusion matrix of a classifier.
       signatures: name of a value to a line that describes its exact computation, such as that of
         sacrebleu.
-      units: name of a value to what it was made of, for its interval; JSON does not hold it.
+      units: name of a value to the units it was computed from, for its interval; not in JSON.
 
     Raises:
       ZooError: a value is not an int or a float, or a name is used twice.
@@ -206,10 +206,10 @@ class Scores:
 
 
 def evenness(scores: Scores) -> list[str]:
-    """Returns lines on how a classifier treats its classes; none of other scores.
+    """Returns lines on how evenly a classifier treats its classes; none for other scores.
 
-    That is the mean F1 of the classes, the recall of the rarest class, and a warning where one
-    class is all that it answers.
+    These are the mean F1 of the classes, the recall of the rarest class, and a warning if it always
+    predicts the same class.
     """
     classes = scores.tables.get("per_class", {})
     present = {name: row for name, row in classes.items() if row.get("support")}
@@ -228,7 +228,7 @@ def evenness(scores: Scores) -> list[str]:
 
 
 def one_class(scores: Scores) -> str:
-    """Returns what is wrong where a classifier answers one class to every row; else `""`."""
+    """Returns a warning if a classifier predicts the same class for every row; else `""`."""
     if not scores.confusion or sum(map(any, scores.confusion.matrix)) < 2:
         return ""
     columns = zip(*scores.confusion.matrix, strict=True)

@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-WIDTH = 80  # where the width of the terminal is not known
+WIDTH = 80  # if the width of the terminal is unknown
 GAP = "  "
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?( [kMG]?B)?")
 
 
 def terminal_width() -> int:
-    """Returns the columns of the terminal: `COLUMNS`, those of standard output, or 80."""
+    """Returns the width of the terminal: `COLUMNS`, that of standard output, or 80."""
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given):
         return int(given)
@@ -27,14 +27,14 @@ def terminal_width() -> int:
 
 
 def lines(rows: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
-    """Returns a table as lines: aligned columns under their keys, numbers to the right.
+    """Returns a table as lines: aligned columns under their keys, numbers right-aligned.
 
-    What is wider than `width` is laid out in another way: numbers with rows and columns exchanged,
-    or in several parts below each other; texts broken in their cells.
+    A table wider than `width` is laid out differently: numbers are transposed or split into several
+    parts below each other; texts are wrapped in their cells.
 
     Args:
       rows: key to value; rows may lack keys.
-      width: characters of a line, at most.
+      width: maximum characters per line.
     """
     plain = _aligned(rows)
     if max(map(len, plain), default=0) <= width:
@@ -58,10 +58,10 @@ def lines(rows: Sequence[Mapping[str, Any]], width: int = WIDTH) -> list[str]:
 
 
 def squeezed(text: str, width: int = WIDTH) -> str:
-    """Returns a block of lines that is laid out in columns, with narrower gaps if it is too wide.
+    """Returns a block of lines laid out in columns, with narrower gaps if it is too wide.
 
-    A gap is where two spaces follow each other in all lines; the widest one gives way first. The
-    block stays as it is if it cannot fit so.
+    A gap is where all lines have two consecutive spaces; the widest gap is reduced first. The block
+    is unchanged if it cannot be made to fit.
     """
     block = text.split("\n")
     while max(map(len, block)) > width:
@@ -71,7 +71,7 @@ def squeezed(text: str, width: int = WIDTH) -> str:
             " " if all(line[place] == " " for line in filled) else "x" for place in range(longest)
         ).rstrip()
         gaps = [(len(gap[0]), gap.start()) for gap in re.finditer("  +", free)]
-        inner = [gap for gap in gaps if gap[1]]  # not the one before the lines
+        inner = [gap for gap in gaps if gap[1]]  # not the indentation
         if not inner:
             return text
         _, place = max(inner)
@@ -81,7 +81,7 @@ def squeezed(text: str, width: int = WIDTH) -> str:
 
 def html_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Returns a table as HTML."""
-    import html  # only where it is needed: `zoo list` has to start fast
+    import html  # imported here because `zoo list` must start fast
 
     keys = _keys(rows)
 
@@ -112,7 +112,7 @@ def _aligned(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _parts(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
-    """Returns parts of a table below each other; each has the first column."""
+    """Returns a table in several parts below each other; each has the first column."""
     first, *others = _keys(rows)
     found: list[str] = []
     part = [first]
@@ -129,7 +129,7 @@ def _parts(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
 
 
 def _broken(rows: Sequence[Mapping[str, Any]], width: int) -> list[str]:
-    """Returns a table whose longest texts are broken into several lines."""
+    """Returns a table whose longest texts are wrapped into several lines."""
     import io
 
     from rich.console import Console

@@ -1,9 +1,9 @@
-"""Whether a model may do more on this machine than compute answers.
+"""Whether a model may do more on this machine than compute predictions.
 
-A model is data, unless its folder names a recipe file, which is a program; unless the graph of its
-SavedModel has ops that read or write files; and unless a symbolic link in it leads to other files.
-Each of these needs a yes: `trust=True` in Python, `--trust`, or `ZOO_TRUST=1` in the environment.
-`docs/security.md` says what is safe without one.
+A model is pure data, unless its folder names a recipe file, which is a program, the graph of its
+SavedModel has ops that read or write files, or a symbolic link in it points to other files. Each of
+these requires consent: `trust=True` in Python, `--trust`, or `ZOO_TRUST=1` in the environment.
+`docs/security.md` describes what is safe without it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REMEDY = f"If you trust its author, set {ENVIRONMENT}=1, or give --trust (in Pyt
 
 
 def is_trusted(trust: bool) -> bool:
-    """Whether somebody has said yes, by an argument or by `ZOO_TRUST`.
+    """Whether the user has given consent, by the argument or by `ZOO_TRUST`.
 
     Raises:
       UsageError: the argument is neither True nor False.

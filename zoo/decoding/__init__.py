@@ -1,4 +1,4 @@
-"""From scores of a network to the best sequence, as graphs of TensorFlow's core ops."""
+"""Decoding: search, sampling and generation, as graphs of TensorFlow's core ops."""
 
 from zoo.decoding.generator import Generation, generation_signatures, scored
 from zoo.decoding.search import Hypotheses, beam_search, greedy

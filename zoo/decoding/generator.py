@@ -1,4 +1,4 @@
-"""Signatures of a network that goes on from a seed, id after id, whatever the ids stand for."""
+"""Signatures of a generative network that continues a seed id by id, whatever the ids denote."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ OPTIONS = (  # of the signature `generate`
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Generation:
-    """The functions of a model that makes new sequences.
+    """The functions of a model that generates sequences.
 
     Attributes:
-      generate: a seed, random seeds and the options of sampling, to sequences.
-      begin: a seed to the logits of the first id after it, and a state.
-      step: an id and a state to the logits of the next id, and the next state.
-      default: a seed to sequences, all options fixed; it is the model's answer. None where
+      generate: maps a seed, random seeds and the sampling options to sequences.
+      begin: maps a seed to the logits of the first id after it, and a state.
+      step: maps an id and a state to the logits of the next id, and the next state.
+      default: maps a seed to sequences with fixed options; it is the model's answer. None if
         `zoo.serving.Served` is given another `answer`.
     """
 
@@ -65,33 +65,33 @@ def generation_signatures(
     max_steps: int = MAX_STEPS,
     problem: Callable[..., tf.Tensor] | None = None,
 ) -> Generation:
-    """Makes the functions of a model that unfolds a seed into a sequence.
+    """Returns the functions of a model that continues a seed to a sequence.
 
     Args:
       step: one step of the network.
-      state: what it hands from step to step; it begins as zeros.
+      state: specs of its recurrent state; the initial state is zero.
       inputs: the seed: named specs whose first axis is the batch, such as `prompt`.
-      encode: takes them by name; returns the ids that the sequence begins with, int32
-        `(batch, (ids))`, at least one a row.
-      answer: takes the ids that were drawn, int32 `(batch, time)`, 0 behind the last, and those
-        of the seed; returns named outputs.
-      steps, temperature, top_k, top_p: what the default uses.
+      encode: takes them by name; returns the initial ids of the sequence, int32
+        `(batch, (ids))`, at least one per row.
+      answer: takes the sampled ids, int32 `(batch, time)`, 0 after the last, and those of the
+        seed; returns named outputs.
+      steps, temperature, top_k, top_p: options of the default.
       end, unit, per_step: see `zoo.decoding.sampling.sample`.
       default: the inputs that the default takes; the others are empty text or have no
         steps. All of them if None.
-      max_steps: steps of all rows of a request together, at most; more are refused.
-      problem: takes the seed by name; returns why a row cannot begin with it, string `(batch,)`,
-        "" where it can. `encode` must take such a row too. None: each row can.
+      max_steps: maximum total steps over all rows of a request; more are rejected.
+      problem: takes the seed by name; returns why a row cannot start with it, string `(batch,)`,
+        "" if it can. `encode` must accept such a row too. None: all rows are valid.
 
     Returns:
       `generate`: the seed, `random_seed` int32 `(batch,)`, and the options `steps`,
       `temperature`, `top_k`, `top_p`, to the outputs of `answer`, `log_probability` float32
-      `(batch,)` (of the drawn ids, in nats, at temperature 1 and with nothing cut off) and
+      `(batch,)` (of the sampled ids, in nats, at temperature 1 and without filtering) and
       `complete` bool `(batch,)` (whether it ended by itself). `default`: the same with
       fixed options and the random seed 0. `begin`: the seed to `logits` float32 `(batch, ids)`
       of the next id, and the state. `step`: `input` int32 `(batch,)`, the id before, and the
-      state, to the same: nothing is kept between two calls. Where there is a `problem`, all but
-      `step` return `valid` and `problem` too, as `zoo.bounds.marked` has them.
+      state, to the same: no state is kept between two calls. With `problem`, all but `step` also
+      return `valid` and `problem`, as `zoo.bounds.marked` does.
     """
     seeds = {spec.name: spec for spec in inputs}
     names = list(seeds) if default is None else list(default)
@@ -126,7 +126,7 @@ def generation_signatures(
         return answers if problem is None else marked(answers, problem(**seed))
 
     def not_too_many(rows: tf.Tensor, steps: Any) -> tf.Operation:
-        """Asserts that a request takes no longer than one is allowed to."""
+        """Asserts that a request does not exceed the maximum number of steps."""
         total = tf.cast(rows, tf.int64) * tf.cast(steps, tf.int64)
         message = f"rows times steps must be at most {max_steps}; got"
         return tf.debugging.Assert(total <= max_steps, [message, total])
@@ -175,12 +175,12 @@ def generation_signatures(
 
 
 def scored(model: Any, ids: tf.RaggedTensor, prefix: int = 1) -> dict[str, tf.Tensor]:
-    """Returns what a network thinks of whole sequences.
+    """Returns the log-probabilities of whole sequences under a network.
 
     Args:
-      model: ids `(batch, time)` to the logits of the ids after them, `(batch, time, ids)`.
+      model: maps ids `(batch, time)` to the logits of the next ids, `(batch, time, ids)`.
       ids: int32 `(batch, (time))`.
-      prefix: first ids of each row that are not scored, at least 1.
+      prefix: number of initial ids of each row that are not scored, at least 1.
 
     Returns:
       `log_probability` float32 `(batch,)`, in nats, and `count` int32 `(batch,)`: ids scored.
@@ -216,6 +216,6 @@ def _nothing(spec: tf.TensorSpec, rows: tf.Tensor) -> tf.Tensor:
 
 
 def _within(name: str, low: Any, high: Any, value: tf.Tensor) -> tf.Operation:
-    """Asserts that an option is in its range; `predict` makes one line of it."""
+    """Asserts that an option is in its range; `predict` shortens the error to one line."""
     message = f"{name} must be from {low:g} to {high:g}; got"
     return tf.debugging.Assert((value >= low) & (value <= high), [message, value])

@@ -1,10 +1,9 @@
-"""Drawing ids one after the other from a network's distribution, in one graph of core ops.
+"""Sampling ids one by one from a network's distribution, in one graph of core ops.
 
-Each row of a batch has its own stream of random numbers, made of its own seed, and its own end,
-so that nothing in it depends on the rows beside it: the same seed gives the same ids, whatever
-else is asked at the same time.
+Each row of a batch has its own stream of random numbers, from its own seed, and its own end. It
+does not depend on the other rows: the same seed gives the same ids, whatever else is in the batch.
 
-How a distribution is restricted, in this order (Holtzman et al.: The Curious Case of Neural Text
+Distributions are filtered in this order (Holtzman et al.: The Curious Case of Neural Text
 Degeneration, ICLR 2020, for top-p; Fan et al.: Hierarchical Neural Story Generation, ACL 2018,
 for top-k):
 
@@ -44,18 +43,18 @@ float32 `(rows, ids)`, and the new state."""
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """Returns the options of `sample` that a recipe's config has: `steps`, `temperature`, …"""
+    """Returns the options of `sample` from a recipe's config: `steps`, `temperature`, …"""
     return {name: getattr(config, name) for name, *_ in RANGES}
 
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """What was drawn.
+    """Sampled sequences.
 
     Attributes:
-      ids: int32 `(rows, time)`: without the end id, 0 behind the last.
-      log_probability: float32 `(rows,)`: of these ids, and of the end if it was drawn, under the
-        network itself: at temperature 1, and with nothing cut off.
+      ids: int32 `(rows, time)`: without the end id, 0 after the last.
+      log_probability: float32 `(rows,)`: of these ids, and of the end if it was sampled, under the
+        unmodified network: at temperature 1 and without filtering.
       complete: bool `(rows,)`: whether the row ended by itself.
     """
 
@@ -67,7 +66,7 @@ class Samples:
 def filter_logits(
     logits: tf.Tensor, temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the probabilities to draw from, `(rows, ids)`, most probable first, and their ids.
+    """Returns the probabilities to sample from, `(rows, ids)`, in descending order, and their ids.
 
     Args:
       logits: float32 `(rows, ids)`.
@@ -91,15 +90,15 @@ def filter_logits(
 
 
 def sample_ids(probabilities: tf.Tensor, ids: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    """Draws an id a row, int32 `(rows,)`: the first at which the sum of shares exceeds `number`.
+    """Samples one id per row, int32 `(rows,)`: the first with a cumulative sum above `number`.
 
     Args:
-      probabilities, ids: `(rows, ids)`, of `filter_logits`.
+      probabilities, ids: `(rows, ids)`, from `filter_logits`.
       number: float32 `(rows,)`, uniform in [0, 1).
     """
     sums = tf.cumsum(probabilities, axis=-1)
     place = tf.reduce_sum(tf.cast(sums <= number[:, tf.newaxis], tf.int32), axis=-1)
-    # Rounded sums may end below 1: then the last one that can be drawn.
+    # Rounded sums may end below 1: then the last id with a positive probability.
     last = tf.math.count_nonzero(probabilities > 0, axis=-1, dtype=tf.int32) - 1
     return tf.gather(ids, tf.minimum(place, last), batch_dims=1)
 
@@ -107,10 +106,11 @@ def sample_ids(probabilities: tf.Tensor, ids: tf.Tensor, number: tf.Tensor) -> t
 def random_numbers(random_seed: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Returns `count` uniform numbers in [0, 1) for each seed, float32 `(rows, count)`.
 
-    The first ones of a longer row are those of a shorter one. Philox, named here, gives the same
-    on every device (Salmon et al.: Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011).
+    A longer row starts with the numbers of a shorter one. Philox, selected explicitly, gives the
+    same numbers on every device (Salmon et al.: Parallel Random Numbers: As Easy as 1, 2, 3, SC
+    2011).
     """
-    count = -(-count // 4) * 4  # Philox makes four at a time
+    count = -(-count // 4) * 4  # Philox generates four at a time
 
     def row(seed: tf.Tensor) -> tf.Tensor:
         key = tf.stack([seed, 0])
@@ -169,18 +169,18 @@ def sample(
     unit: int | None = None,
     per_step: int = 1,
 ) -> Samples:
-    """Draws ids until each row has ended or has `steps` steps.
+    """Samples ids until each row has ended or has `steps` steps.
 
     Args:
       step: one step of the network.
-      state: before the first id that is drawn.
-      logits: of the first id, `(rows, ids)`.
+      state: state before the first sampled id.
+      logits: logits of the first id, `(rows, ids)`.
       random_seed: int32 `(rows,)`.
       steps: int32 scalar.
-      temperature, top_k, top_p: as of `filter_logits`.
-      end: the id that ends a row by itself; None where there is none.
-      unit: the id that completes a step, where a step is several ids; None: each id is one.
-      per_step: ids that a step has at most, the one that completes it included.
+      temperature, top_k, top_p: as for `filter_logits`.
+      end: the id that ends a row; None if there is none.
+      unit: the id that completes a step of several ids; None: each id is a step.
+      per_step: maximum number of ids per step, including the one that completes it.
     """
     rows, limit = tf.shape(logits)[0], steps * per_step
     numbers = random_numbers(random_seed, limit)

@@ -1,4 +1,4 @@
-"""Layers that Keras does not have, each of `keras.ops` and registered under package `zoo`."""
+"""Layers missing in Keras, implemented with `keras.ops` and registered under package `zoo`."""
 
 from keras import layers
 

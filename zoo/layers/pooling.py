@@ -63,7 +63,7 @@ class MaskedPooling(keras.layers.Layer):
         return pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=-1)
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor | None = None) -> None:
-        return None  # there is no time axis any more
+        return None  # there is no time axis left
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         units = input_shape[-1]

@@ -24,12 +24,12 @@ def classification(
       truth: true class names, one per row.
       predicted: predicted class names, one per row.
       labels: all class names, in the order of the result.
-      confidence: the probability of each prediction, where there is one.
+      confidence: the probability of each prediction, if available.
 
     Returns:
       The values `accuracy`; `macro_f1`, the mean F1 of the classes that occur in `truth` or
-      `predicted` (scikit-learn's default), both fractions of 1; `ece`, of
-      `expected_calibration_error`, where `confidence` is given; and `rows`. The table
+      `predicted` (scikit-learn's default), both fractions of 1; `ece`, from
+      `expected_calibration_error`, if `confidence` is given; and `rows`. The table
       `per_class`: label to `precision`, `recall`, `f1` (0 where undefined) and `support` (rows of
       that class). The confusion matrix of all `labels`.
 
@@ -80,15 +80,15 @@ def classification(
 def expected_calibration_error(
     correct: np.ndarray, confidence: np.ndarray, bins: int = 15
 ) -> float:
-    """Returns how far the probabilities of answers are from the share of them that is right.
+    """Returns the expected calibration error of predicted probabilities.
 
     The mean over bins of equal width of |accuracy - mean confidence|, weighted by their rows
     (Guo, Pleiss, Sun & Weinberger: On Calibration of Modern Neural Networks, ICML 2017).
 
     Args:
-      correct: whether each answer is right, bool `(rows,)`.
-      confidence: probability of each answer, float `(rows,)`, 0 to 1.
-      bins: their number.
+      correct: whether each prediction is right, bool `(rows,)`.
+      confidence: probability of each prediction, float `(rows,)`, 0 to 1.
+      bins: number of bins.
     """
     place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     difference = np.bincount(place, correct - np.asarray(confidence, "float64"), bins)
@@ -117,6 +117,6 @@ def _codes(names: Sequence[str], labels: Sequence[str], what: str) -> np.ndarray
 
 
 def _some(values: Sequence[object], limit: int = 10) -> str:
-    """Returns the first few values, and the number of further ones."""
+    """Returns the first few values, and the number of the others."""
     first = ", ".join(map(str, values[:limit]))
     return first + (f" and {len(values) - limit} more" if len(values) > limit else "")

@@ -25,7 +25,7 @@ def nats_units(scores: Sequence[dict[str, Any]], name: str) -> Units:
 
     Args:
       scores: as for `nats_per_step`.
-      name: of the sequences, in the plural.
+      name: name of the sequences, in the plural.
     """
     from zoo.metrics.intervals import ratios
 

@@ -1,8 +1,8 @@
-"""Intervals of scores, and whether one model is better than another on the same rows.
+"""Confidence intervals of scores, and significance tests of two models on the same rows.
 
-What is drawn again is a unit that is independent of the others: a sentence, a piece, a speaker. All
-scores here are functions of sums over units, such as right entities over all entities. Resampling
-therefore needs the terms of each unit, not its text.
+Resampling draws independent units: sentences, pieces, speakers. All scores here are functions of
+sums over units, such as correct entities over all entities. Resampling therefore needs the terms
+of each unit, not its text.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from scipy import stats
 
 DRAWS = 10_000
 SEED = 0
-LEVEL = 0.05  # of a test
+LEVEL = 0.05  # significance level of a test
 
 BEATS, TIES, BELOW = "beats", "ties", "below"
 
 
 @dataclasses.dataclass(frozen=True)
 class Units:
-    """What a score was made of.
+    """The units from which a score was computed.
 
     Attributes:
-      name: of a unit, in the plural: `"sentences"`.
-      terms: what is summed over units, float64 `(units, terms)`.
-      score: sums `(..., terms)` to scores `(...)`; None for the first term over the second.
-      cluster: number of the cluster of each unit, int `(units,)`; whole clusters are drawn. None
-        if each unit is one.
+      name: name of the units, in the plural: `"sentences"`.
+      terms: terms to sum over units, float64 `(units, terms)`.
+      score: maps sums `(..., terms)` to scores `(...)`; None for the first term over the second.
+      cluster: cluster index of each unit, int `(units,)`; whole clusters are drawn. None if each
+        unit is its own cluster.
     """
 
     name: str
@@ -91,8 +91,8 @@ def ratios(
 def wilson_interval(accuracy: float, rows: int) -> tuple[float, float]:
     """Returns the 95 % interval of an accuracy measured on `rows` rows (Wilson, 1927).
 
-    It tells how far the accuracy on infinitely many rows of the same kind may be from this one,
-    not how much another training run may differ.
+    It covers the deviation from the accuracy on infinitely many rows of the same distribution, not
+    the variation between training runs.
 
     Args:
       accuracy: correct rows / rows, from 0 to 1.
@@ -103,10 +103,10 @@ def wilson_interval(accuracy: float, rows: int) -> tuple[float, float]:
 
 
 def interval(units: Units, draws: int = DRAWS, seed: int = SEED) -> tuple[float, float, str]:
-    """Returns the 95 % interval of a score, and what kind of interval it is.
+    """Returns the 95 % interval of a score, and the kind of interval.
 
-    Wilson's of a share of independent rows; else the percentiles of a bootstrap over units or
-    clusters (B. Efron 1979).
+    It is Wilson's interval for a share of independent rows; else the percentiles of a bootstrap
+    over units or clusters (B. Efron 1979).
     """
     if units.is_share:
         return (*wilson_interval(units.value, len(units.terms)), f"Wilson, {units.name}")
@@ -118,13 +118,13 @@ def interval(units: Units, draws: int = DRAWS, seed: int = SEED) -> tuple[float,
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """One model against another on the same units.
+    """Comparison of two models on the same units.
 
     Attributes:
       difference: the score of the first minus that of the second.
-      low, high: the 95 % interval of the difference, of a paired bootstrap.
-      p: two-sided; NaN where the two are equal everywhere.
-      test: what `p` comes from.
+      low, high: the 95 % interval of the difference, from a paired bootstrap.
+      p: two-sided p value; NaN if the two are equal everywhere.
+      test: the test that gives `p`.
     """
 
     difference: float
@@ -135,9 +135,9 @@ class Comparison:
 
 
 def compare(one: Units, other: Units, draws: int = DRAWS, seed: int = SEED) -> Comparison:
-    """Tests whether two models score alike on the same units.
+    """Tests whether two models have the same score on the same units.
 
-    McNemar's exact test of shares of independent rows (1947); else a paired bootstrap: both are
+    McNemar's exact test for shares of independent rows (1947); else a paired bootstrap: both are
     scored on the same draws (B. Efron, R. Tibshirani 1993; for translation P. Koehn 2004), and p
     is twice the share of draws on the other side of 0.
 
@@ -157,7 +157,7 @@ def compare(one: Units, other: Units, draws: int = DRAWS, seed: int = SEED) -> C
     if np.all(found == 0):
         return Comparison(difference, low, high, math.nan, "paired bootstrap")
     beyond = min(np.mean(found <= 0), np.mean(found >= 0))
-    # No draw on the other side: p is below what so many draws can show.
+    # No draw on the other side: p is below the resolution of this number of draws.
     p = float(min(1.0, 2 * max(beyond, 1 / (len(found) + 1))))
     return Comparison(difference, low, high, p, "paired bootstrap")
 
@@ -167,14 +167,14 @@ def _mcnemar(one: np.ndarray, other: np.ndarray, draws: int, seed: int) -> Compa
     size, right, wrong = len(one), int(np.sum(one & ~other)), int(np.sum(~one & other))
     p = float(stats.binomtest(right, right + wrong).pvalue) if right + wrong else math.nan
     shares = np.array([right, wrong, size - right - wrong]) / size
-    # Rows that are alike in both cancel out: three kinds are drawn, not all rows.
+    # Rows on which both agree cancel out: three categories are drawn instead of all rows.
     drawn = np.random.default_rng(seed).multinomial(size, shares, size=draws)
     low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / size, [0.025, 0.975])
     return Comparison((right - wrong) / size, float(low), float(high), p, "McNemar")
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Returns p values corrected for their number (S. Holm 1979); None stays None."""
+    """Returns p values corrected for multiple testing (S. Holm 1979); None stays None."""
     known = [(p, place) for place, p in enumerate(p_values) if p is not None and not math.isnan(p)]
     corrected: list[float | None] = [None] * len(p_values)
     highest = 0.0
@@ -188,8 +188,8 @@ def verdict(better: bool | None, p: float | None) -> str:
     """Returns `"beats"`, `"ties"` or `"below"`.
 
     Args:
-      better: whether the first is better; None where they are equal.
-      p: of the test, corrected for the number of tests; None where they are equal.
+      better: whether the first is better; None if they are equal.
+      p: p value, corrected for the number of tests; None if they are equal.
     """
     if better is None or p is None or not p < LEVEL:
         return TIES
@@ -200,9 +200,9 @@ def _resampled(draws: int, seed: int, *terms: np.ndarray) -> list[np.ndarray]:
     """Returns sums over units that are drawn with replacement, `(draws, terms)` each.
 
     Args:
-      draws: how many.
-      seed: of the draws.
-      terms: `(units, terms)` each, of as many units: all are summed over the same draws.
+      draws: number of draws.
+      seed: seed of the draws.
+      terms: `(units, terms)` each, with equally many units: all are summed over the same draws.
     """
     generator = np.random.default_rng(seed)
     size = len(terms[0])

@@ -28,8 +28,8 @@ class NGram:
     NLTK's `KneserNeyInterpolated` has the same formula, but takes hours for a million characters.
 
     Args:
-      order: ids of an n-gram, the predicted one included.
-      size: number of ids; they are 1 … size, for 0 is padding.
+      order: number of ids of an n-gram, including the predicted one.
+      size: number of ids; they are 1 … size, because 0 is padding.
     """
 
     def __init__(self, order: int, size: int) -> None:
@@ -86,7 +86,7 @@ class NGram:
         return probability
 
     def distribution(self, context: Sequence[int]) -> np.ndarray:
-        """Returns p(id | context) of all ids, float64 `(size + 1,)`; 0 for padding."""
+        """Returns p(id | context) for all ids, float64 `(size + 1,)`; 0 for padding."""
         import numpy as np
 
         probabilities = np.full(self.size + 1, 1 / self.size)

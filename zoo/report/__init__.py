@@ -1,1 +1,1 @@
-"""What people read of a run: model cards, plots, the table of results."""
+"""Reports on runs: model cards, plots, the table of results."""

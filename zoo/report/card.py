@@ -1,4 +1,4 @@
-"""Model cards: Markdown made from what a run has measured, and nothing else."""
+"""Model cards: Markdown generated only from the recorded measurements of a run."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SMOKE_TEST = "A smoke test (`--tiny`) of a few rows and two epochs. Do not quote
 
 
 def write(folder: Path, recipe: Recipe) -> None:
-    """Writes `card.md` from the JSON files of a run folder of a recipe."""
+    """Writes `card.md` from the JSON files of a run folder."""
     files.write_text(folder / "card.md", render(folder, recipe))
 
 
 def render(folder: Path, recipe: Recipe, use: Mapping[str, Any] | None = None) -> str:
-    """Returns the card of a complete run folder of a recipe, Markdown.
+    """Returns the card of a complete run as Markdown.
 
     Args:
-      folder: with the JSON files of the run.
-      recipe: that of the run.
+      folder: folder with the JSON files of the run.
+      recipe: recipe of the run.
       use: the content of `use.json`; None reads it from the folder, where it may be missing.
 
     Raises:
@@ -67,7 +67,7 @@ def _render(
     baselines = {name: Scores.from_json(each) for name, each in metrics["baseline"].items()}
     numbers = [key for key, value in test.values.items() if isinstance(value, float)]
     options = {key: value for key, value in config["run"].items() if value not in (None, {}, False)}
-    settings = renamed(config["config"], recipe.config.ALIASES)  # perhaps of an earlier version
+    settings = renamed(config["config"], recipe.config.ALIASES)  # possibly of an earlier version
     lines = [
         f"# {recipe.name}",
         "",
@@ -121,7 +121,7 @@ def _render(
 
 
 def _start(start: dict[str, Any] | None) -> list[str]:
-    """Whether training started from packed weights, where the training rows decided that."""
+    """Returns whether training started from packed weights, if the training rows decided it."""
     if start is None:
         return []
     verb = "Training started" if start["packed"] else "Training did not start"
@@ -130,11 +130,11 @@ def _start(start: dict[str, Any] | None) -> list[str]:
 
 
 def _teaching(about: dict[str, Any] | None) -> list[str]:
-    """Who taught the network, and on what."""
+    """Returns the teachers of the network, and their data."""
     if about is None:
         return []
     teachers = [f"`{name}` ({accuracy:.4f})" for name, accuracy in about["teachers"].items()]
-    if "mean" not in about:  # no classifier
+    if "mean" not in about:  # not a classifier
         return [
             f"Taught by {', '.join(teachers)}; in brackets, {about['metric']} on the validation "
             f"split. Training rows: {about['labelled']:,} labelled (label share "
@@ -150,7 +150,7 @@ def _teaching(about: dict[str, Any] | None) -> list[str]:
 
 
 def _targets(about: dict[str, Any]) -> str:
-    """What a classifier learnt from rows with a label, and from those without."""
+    """Returns the targets of a distilled classifier, for labelled and for unlabelled rows."""
     share = about["label_share"]
     parts = [
         f"{part:g} × {what}"
@@ -164,7 +164,7 @@ def _targets(about: dict[str, Any]) -> str:
 
 
 def _class_weight(weights: dict[str, float] | None) -> list[str]:
-    """How much rows counted in training, by their class."""
+    """Returns the class weights of the training."""
     if not weights:
         return []
     shown = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
@@ -172,7 +172,7 @@ def _class_weight(weights: dict[str, float] | None) -> list[str]:
 
 
 def _limits(config: Config) -> list[str]:
-    """What is read of a request, at most."""
+    """Returns the limits on what is read of a request."""
     limits = limits_of(config)
     lines = [
         f"- `{name}` {value:,}: {comment}"
@@ -183,7 +183,7 @@ def _limits(config: Config) -> list[str]:
 
 
 def _signatures(scores: Scores) -> list[str]:
-    """How sacrebleu and its like computed each score, in their own words."""
+    """Returns the signatures by which sacrebleu and others describe how a score was computed."""
     lines = [f"- `{key}`: `{text}`" for key, text in scores.signatures.items()]
     return [*lines, ""] if lines else []
 

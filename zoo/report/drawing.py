@@ -1,4 +1,4 @@
-"""Pictures that show themselves in a notebook and can be written to a file."""
+"""Pictures that are displayed in a notebook and can be written to a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.report.plots import TRAIN, png
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Drawing:
-    """A picture. In a notebook it is shown where it is the last value of a cell.
+    """A picture. A notebook displays it if it is the last value of a cell.
 
     Attributes:
       png: the content of a PNG file.
@@ -25,13 +25,13 @@ class Drawing:
 
     @classmethod
     def of(cls, figure: Figure) -> Drawing:
-        """Returns the picture of a figure of matplotlib."""
+        """Returns the picture of a matplotlib figure."""
         content = io.BytesIO()
         png(figure, content)
         return cls(content.getvalue())
 
     def save(self, path: str | Path) -> Path:
-        """Writes the PNG, whole or not at all; returns its path.
+        """Writes the PNG atomically; returns its path.
 
         Raises:
           ZooError: it cannot be written.
@@ -49,7 +49,7 @@ class Drawing:
 
 
 def bars(values: Mapping[str, float]) -> Figure:
-    """Returns a figure of probabilities by name, the highest first; at most 20 of them."""
+    """Returns a bar chart of probabilities by name, highest first; at most 20 of them."""
     shown = sorted(values.items(), key=lambda item: -item[1])[:20]
     figure = Figure(figsize=(5, 0.6 + 0.3 * len(shown)), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""What `history.csv` tells of the epochs of a run.
+"""Reads and summarises the epochs of a run, `history.csv`.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -14,7 +14,7 @@ UPDATE = "update/"  # columns of the history: a layer's ‖update‖ / ‖weight
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Reads a `history.csv`: one dict an epoch, `epoch` an integer.
+    """Reads a `history.csv`: one dict per epoch, `epoch` is an integer.
 
     Raises:
       ZooError: it is damaged.
@@ -30,7 +30,7 @@ def read_history(path: Path) -> list[dict[str, float]]:
 
 
 def summary(row: dict[str, float]) -> str:
-    """Returns the line about the last epoch of a run; empty where gradients are not monitored."""
+    """Returns a line on the last epoch of a run; empty if gradients are not monitored."""
     ratios = {key.removeprefix(UPDATE): row[key] for key in row if key.startswith(UPDATE)}
     if not ratios:
         return ""

@@ -9,12 +9,12 @@ import markdown
 
 
 def card_html(title: str, card: str, picture: bytes = b"") -> str:
-    """Returns HTML of a title, a picture and a card to unfold.
+    """Returns HTML with a title, a picture and a collapsed card.
 
     Args:
       title: a line, plain text.
-      card: Markdown. HTML and links in it, which may be a stranger's, are shown as text.
-      picture: a PNG, or nothing.
+      card: Markdown. HTML and links in it, which may be untrusted, are shown as text.
+      picture: a PNG, or empty.
     """
     parts = [f"<div><b>{html.escape(title)}</b>"]
     if picture:

@@ -44,7 +44,7 @@ def curves_figure(history: Sequence[dict[str, Any]], monitor: Monitor = VAL_LOSS
     Args:
       history: one dict per epoch, as in `history.csv` (numbers or strings): `epoch`, `loss`, and
         each further value that has a validation value `val_…`.
-      monitor: the value that selects the best epoch, the first of equals. Nothing is marked if no
+      monitor: the value that selects the best epoch, the first of ties. Nothing is marked if no
         epoch has it.
 
     Raises:
@@ -148,7 +148,7 @@ def confusion(confusion: ConfusionMatrix, path: Path) -> None:
 
 
 def legend_above(axes: Axes, columns: int = 3) -> None:
-    """Writes the legend of one panel above it, where it covers no curve."""
+    """Draws the legend of one panel above it, where it covers no curve."""
     axes.legend(
         frameon=False,
         fontsize=9,
@@ -162,7 +162,7 @@ def legend_above(axes: Axes, columns: int = 3) -> None:
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
-    """Writes the legend of one panel below a figure of the layout "constrained"."""
+    """Draws the legend of one panel below a figure with the layout "constrained"."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles,

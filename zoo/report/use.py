@@ -1,4 +1,4 @@
-"""What a model is for, and where its limits are: a part of its card, from what a run has learnt."""
+"""Intended use and limits of a model: a part of its card, from what a run has learnt."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MEASURE = (
 
 
 def use_lines(use: Mapping[str, Any], data: Mapping[str, Any], warning: str = "") -> list[str]:
-    """Returns the part of a card, lines of Markdown.
+    """Returns the lines on intended use and limits for a card, Markdown.
 
     Args:
-      use: the content of `use.json`; empty for a run that has none.
-      data: that of `data.json`.
-      warning: the recipe's own.
+      use: the content of `use.json`; empty if a run has none.
+      data: the content of `data.json`.
+      warning: the warning of the recipe.
     """
     rows = data["rows"]
     sentences = [
@@ -34,7 +34,7 @@ def use_lines(use: Mapping[str, Any], data: Mapping[str, Any], warning: str = ""
 
 
 def _unusual(learnt: Mapping[str, Any]) -> list[str]:
-    """Returns a sentence on the rows that answers mark as unusual."""
+    """Returns a sentence on which rows are marked as unusual."""
     if not learnt:
         return []
     limits = learnt["limits"]

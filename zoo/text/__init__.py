@@ -1,4 +1,4 @@
-"""Raw text to ids and back, inside the graph, in TensorFlow's core ops."""
+"""Conversion of raw text to ids and back, inside the graph, with TensorFlow's core ops."""
 
 from zoo.text.normalisation import RULE, normalise, rule_of
 from zoo.text.words import RESERVED, UNKNOWN, WordEncoder, learn_vocabulary, split_words

@@ -1,4 +1,4 @@
-"""Whole data sets, passed through the functions that a graph is made of."""
+"""Applies the functions of a graph to whole data sets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CHUNK = 2_000  # texts in one call: bounds the memory that a large data set take
 def in_chunks(
     function: Callable[..., Any], *columns: Sequence[str], size: int | None = None
 ) -> Iterator[Any]:
-    """Yields what a function makes of texts, some of them after the others.
+    """Yields the results of a function for chunks of texts.
 
-    It is called operation by operation. To trace a tokeniser into a graph takes about a second,
-    far more than a small data set does, and a large one takes as long either way.
+    The function is run eagerly. Tracing a tokeniser into a graph takes about a second, far more
+    than a small data set takes, and large data sets take equally long either way.
 
     Args:
       function: takes a string tensor `(texts,)` of each column.
@@ -28,6 +28,6 @@ def in_chunks(
     size = size or CHUNK
     encoded = [[utf8(text) for text in column] for column in columns]
     for start in range(0, len(encoded[0]), size):
-        with tf.device("CPU"):  # where texts are; ids need not travel
+        with tf.device("CPU"):  # strings are there; ids need no transfer
             found = function(*(tf.constant(column[start : start + size]) for column in encoded))
         yield found

@@ -1,10 +1,10 @@
-"""One spelling of a text for all tokenisers, inside the graph.
+"""Text normalisation for all tokenisers, inside the graph.
 
-A text is written in several ways that look the same: é as one character or as e with an accent,
+The same visible text can be encoded in several ways: é as one character or as e with an accent,
 soft hyphens inside words, ’ for '. A network must read them alike. Only TensorFlow's core ops are
-used, which have no Unicode normalisation: that of TensorFlow Text is no core op.
+used. They do not include Unicode normalisation: that of TensorFlow Text is not a core op.
 
-Models that were trained before this rule go on without it. Which rule a model has is an asset:
+Models that were trained before this rule keep working without it. The rule of a model is an asset:
 `prepare` of a recipe stores `RULE` as `normalisation`, and `rule_of` reads it.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 RULE = 1  # the newest one
-NONE = 0  # of models that were trained before there was a rule
+NONE = 0  # for models trained before the rule existed
 
 # What separates words although it has no width: the zero-width space, and the byte order mark.
 PARTING = r"[\x{200B}\x{FEFF}]"
@@ -39,10 +39,10 @@ SHIFT = 2**21  # more than any code point
 
 
 def rule_of(assets: Mapping[str, Any]) -> int:
-    """Returns which rule a model was trained with.
+    """Returns the rule that a model was trained with.
 
     Raises:
-      ValueError: one that this version does not know.
+      ValueError: this version does not know the rule.
     """
     rule = assets.get("normalisation", NONE)
     if rule not in (NONE, RULE):
@@ -51,7 +51,7 @@ def rule_of(assets: Mapping[str, Any]) -> int:
 
 
 def normalise(text: tf.Tensor, rule: int = RULE) -> tf.Tensor:
-    """Writes each text in one way.
+    """Returns normalised texts.
 
     Bytes that are not UTF-8 become U+FFFD, whatever the rule. By rule 1, U+200B and U+FEFF become
     spaces; other characters that are invisible (U+00AD, U+2060, joiners, variation selectors, …)
@@ -74,9 +74,9 @@ def normalise(text: tf.Tensor, rule: int = RULE) -> tf.Tensor:
 
 
 def normalise_tokens(tokens: tf.Tensor, rule: int = RULE) -> tf.Tensor:
-    """Writes each token in one way, as `normalise` does, but that nothing parts it.
+    """Returns normalised tokens, as `normalise` does, but without splitting them.
 
-    By rule 1, each ’ is ', also at an end: `’s` and `'s` are the same token.
+    By rule 1, each ’ becomes ', also at either end: `’s` and `'s` are the same token.
 
     Args:
       tokens: string `(tokens,)`.
@@ -93,7 +93,7 @@ def normalise_tokens(tokens: tf.Tensor, rule: int = RULE) -> tf.Tensor:
 
 
 def is_invisible(tokens: tf.Tensor) -> tf.Tensor:
-    """Whether nothing of a token is seen: bool, of the shape of `tokens`, string."""
+    """Returns whether tokens are invisible: bool, of the shape of `tokens`, string."""
     return tf.strings.regex_full_match(tokens, f"(?:{INVISIBLE}|{PARTING})*")
 
 
@@ -122,7 +122,7 @@ def compose(text: tf.Tensor) -> tf.Tensor:
 
 
 def _compose(text: tf.Tensor) -> tf.Tensor:
-    """Does what `compose` says: decomposes, sorts the marks of each letter, composes."""
+    """Implements `compose`: decomposes, sorts the marks of each letter, composes."""
     decoded = tf.strings.unicode_decode(text, "UTF-8")
     codes, row = decoded.flat_values, decoded.value_rowids()
 
@@ -184,7 +184,7 @@ def _begins(row: tf.Tensor) -> tf.Tensor:
 
 
 def _pair(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Returns the character that two are together, int32 `(pairs,)`; -1 where there is none."""
+    """Returns the composition of two characters, int32 `(pairs,)`; -1 if there is none."""
     tables = character_tables()
     key = tf.cast(first, tf.int64) * SHIFT + tf.cast(second, tf.int64)
     place, known = _find(tables.pairs, key)
@@ -198,13 +198,13 @@ def _pair(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
 
 
 def _find(keys: np.ndarray, values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns where each value stands in sorted keys, int32, and whether it does, bool."""
+    """Returns the index of each value in sorted keys, int32, and whether it is found, bool."""
     place = tf.minimum(tf.searchsorted(keys, values), len(keys) - 1)
     return place, tf.equal(tf.gather(keys, place), values)
 
 
 class _Tables(NamedTuple):
-    """What Unicode says of characters.
+    """Tables of Unicode character properties.
 
     Attributes:
       composed, parts: int32 `(n,)`, sorted: characters with a decomposition; and int32 `(n, 4)`:
@@ -258,7 +258,7 @@ def character_tables() -> _Tables:
 
 
 def _character_class(codes: Iterable[int]) -> str:
-    """Returns what matches one of some characters, `[\\x{300}-\\x{34E}…]`."""
+    """Returns a pattern that matches any of some characters, `[\\x{300}-\\x{34E}…]`."""
     ranges: list[list[int]] = []
     for code in sorted(codes):
         if ranges and code == ranges[-1][1] + 1:

@@ -1,6 +1,6 @@
-"""How far a text is from the training texts: by the words that a model does not know.
+"""Measures how far a text is from the training texts, by the share of unknown words.
 
-A language that is not the model's is found by it, too: almost no word of it is known.
+This also detects texts in another language: almost none of their words are known.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from zoo.text.words import PADDING, UNKNOWN
 
-FURTHER = 10  # known words that are counted with those of a text: a short one tells less
+FURTHER = 10  # known words added to those of a text: short texts are less conclusive
 
 
 def word_novelty(
@@ -18,9 +18,9 @@ def word_novelty(
     """Returns two outputs of an answer, float32 `(batch,)` each.
 
     Args:
-      unknown: how many words of each text are unknown, int `(batch,)`.
-      words: how many it has, int `(batch,)`.
-      further: known words that are counted with those of each text.
+      unknown: number of unknown words of each text, int `(batch,)`.
+      words: number of words of each text, int `(batch,)`.
+      further: number of known words added to those of each text.
 
     Returns:
       `unknown_words`, the share of the words that are unknown, 0 of a text without words; and
@@ -32,7 +32,7 @@ def word_novelty(
 
 
 def id_novelty(ids: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns the same, of the ids of a `WordEncoder`.
+    """Returns the outputs of `word_novelty` for the ids of a `WordEncoder`.
 
     Args:
       ids: int32 `(batch, time)`. A text without words is one unknown word.

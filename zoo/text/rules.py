@@ -1,8 +1,8 @@
-"""The rules of the text preprocessing as data, so that a page of any language can apply them.
+"""The rules of the text preprocessing as data, for readers in other programming languages.
 
-What is a letter, how a letter is written in lower case, and which marks belong together differ from
-one version of Unicode to the next. So nothing is taken from a library that a reader has: the
-graph's own operations are asked about every character, and their answers are stored.
+Letters, their lower case and the composition of marks differ between versions of Unicode.
+Therefore, readers do not use their own library: the graph's own operations are applied to every
+character, and the results are stored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FINAL_SIGMA = "ς"  # the only letter whose lower case depends on its neighbours
 
 
 def text_rules(rule: int) -> dict[str, Any]:
-    """Returns how a text is normalised and written in lower case, as JSON can hold it.
+    """Returns the rules of normalisation and lower-casing, JSON-serialisable.
 
     Args:
       rule: of `zoo.text.normalisation`.
@@ -101,7 +101,7 @@ def matching(pattern: str) -> list[int]:
 
 
 def _ranges(codes: Sequence[int] | np.ndarray) -> list[int]:
-    """Returns sorted numbers as first, last, first, last, …"""
+    """Returns the ranges of sorted numbers: first, last, first, last, …"""
     codes = np.asarray(codes)
     if not codes.size:
         return []

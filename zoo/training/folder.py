@@ -1,4 +1,4 @@
-"""What serving reads of a run folder: whether it is one, and its metrics.
+"""The parts of a run folder that serving reads: whether it is one, and its metrics.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -11,8 +11,8 @@ from typing import Any
 from zoo import files
 from zoo.errors import ZooError
 
-OVERWRITTEN = ".overwritten"  # the run that was here before, whole
-MOVING = ".moving"  # some files of it, while they are moved there or back
+OVERWRITTEN = ".overwritten"  # the previous run, complete
+MOVING = ".moving"  # its files while they are being moved there or back
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
 def is_run(folder: Path) -> bool:
     """Whether a folder is a run folder: its `config.json` has recipe, config and run.
 
-    Also one whose run is just being overwritten.
+    Also True while its run is being overwritten.
     """
     for place in (folder, folder / OVERWRITTEN, folder / MOVING):
         try:

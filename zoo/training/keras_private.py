@@ -1,7 +1,7 @@
-"""The private names of Keras that this package needs, and no other module uses.
+"""All uses of private Keras names in this package.
 
-Private names may change with any release of Keras. `tests/engine/test_keras_private.py` says what
-breaks when one does, and `setup.cfg` bounds the releases.
+Private names may change with any release of Keras. `tests/engine/test_keras_private.py` shows what
+breaks if one does, and `setup.cfg` bounds the supported releases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keras.src.backend.tensorflow import random
 
 
 def layers_of(model: keras.Model) -> list[Any]:
-    """Returns every layer of a model, those inside other layers too, without the model itself."""
+    """Returns every layer of a model, including nested layers, without the model itself."""
     return list(model._flatten_layers(include_self=False))
 
 
@@ -62,7 +62,7 @@ def update_loss(model: keras.Model, value: Any, rows: Any) -> None:
 
 
 def skip_gradient_sum(optimizer: keras.optimizers.Optimizer) -> None:
-    """Has an optimizer apply the gradients it is given, without adding up those of replicas."""
+    """Makes an optimizer apply gradients as given, without summing them over replicas."""
     optimizer._all_reduce_sum_gradients = list
 
 
@@ -72,33 +72,33 @@ def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[Any]:
 
 
 def variable_indices(optimizer: keras.optimizers.Optimizer, variables: Sequence[Any]) -> list[int]:
-    """Returns the place of each variable among those that an optimizer was built with."""
+    """Returns the index of each variable among those that an optimizer was built with."""
     return [optimizer._get_variable_index(variable) for variable in variables]
 
 
 def moving_averages(optimizer: keras.optimizers.Optimizer) -> list[Any]:
-    """Returns the mean over steps of each of `optimizer_variables`, in their order."""
+    """Returns the moving average of each of `optimizer_variables`, in their order."""
     return list(optimizer._model_variables_moving_average)
 
 
 def mask_of(tensor: Any) -> Any:
-    """Returns the mask that a tensor carries, bool `(batch, time)`; None if it carries none."""
+    """Returns the Keras mask of a tensor, bool `(batch, time)`; None if it has none."""
     return getattr(tensor, "_keras_mask", None)
 
 
 def set_mask(tensor: Any, mask: Any) -> None:
-    """Has a tensor carry a mask, bool `(batch, time)`, as the output of a layer does."""
+    """Sets the Keras mask of a tensor, bool `(batch, time)`, as layers do for their output."""
     tensor._keras_mask = mask
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """Rows of a batch that one replica has.
+    """The rows of a batch that belong to one replica.
 
     Attributes:
-      rows: how many, a scalar tensor.
-      everywhere: how many the batch has.
-      first: the place of the first of them in the batch.
+      rows: their number, a scalar tensor.
+      everywhere: number of rows of the whole batch.
+      first: index of the first of them in the batch.
     """
 
     rows: tf.Tensor
@@ -111,15 +111,15 @@ _DRAWING = threading.local()  # strategies trace each replica in a thread of its
 
 @contextlib.contextmanager
 def drawing_for(share: Share) -> Iterator[None]:
-    """Has layers draw their random numbers for the whole batch, and take those of a share.
+    """Context in which layers draw random numbers for the whole batch, and use those of a share.
 
-    Keras draws dropout's masks for the rows that it sees, in their order: replicas that draw for
-    their own rows have other masks than one device. So each of them draws what one device would,
-    for all rows, and keeps its own. Layers draw by `keras.random`'s `dropout`, `uniform`, `normal`,
-    `truncated_normal` and `randint`, recurrent layers too. Numbers whose first axis is not the
-    batch, of a length that is known, are drawn as they are.
+    Keras samples dropout masks for the rows that it sees, in their order: replicas that sample for
+    their own rows have other masks than one device. So each replica samples what one device would,
+    for all rows, and keeps its own. Covered are `dropout`, `uniform`, `normal`, `truncated_normal`
+    and `randint` of `keras.random`, also in recurrent layers. Numbers whose first axis has a
+    static length, and so is not the batch, are sampled unchanged.
 
-    Nothing else changes: without a share, Keras' own functions do all.
+    Nothing else changes: without a share, Keras' own functions are used.
     """
     _install()
     _DRAWING.share = share
@@ -170,9 +170,9 @@ def _dropped_whole(drop: Callable) -> Callable:
 
 
 def _own(draw: Callable[[list[Any]], tf.Tensor], sizes: list[Any], share: Share) -> tf.Tensor:
-    """Returns a share of what is drawn for all rows; a row may have several places, one by one."""
+    """Returns a share of what is drawn for all rows; a row may have several adjacent entries."""
     places = sizes[0] // share.rows
     last = places * share.everywhere - 1
     whole = draw([last + 1, *sizes[1:]])
-    # A row that does not count may lie behind the last one.
+    # A row that does not count may lie beyond the last one.
     return tf.gather(whole, tf.minimum(places * share.first + tf.range(sizes[0]), last))

@@ -1,7 +1,7 @@
-"""Starts the workers of one training on this machine, and ends them together.
+"""Starts the workers of one training on this machine, and terminates them together.
 
-Several machines need no launcher: their scheduler starts the workers and tells each where it
-stands (`docs/scaling.md`).
+Several machines need no launcher: their scheduler starts the workers and gives each its index and
+the addresses (`docs/scaling.md`).
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from zoo.processes import module_command
 if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
-GRACE = 10.0  # seconds that workers have to end by themselves when one has failed
-COMMAND = "ZOO_COMMAND"  # tells workers what to print for going on
+GRACE = 10.0  # seconds for workers to exit by themselves after one has failed
+COMMAND = "ZOO_COMMAND"  # tells workers which command to print for resuming
 
 
 def launch(arguments: Sequence[str], workers: int) -> int:
-    """Runs `zoo train` in several processes that train one model, each on a port of its own.
+    """Runs `zoo train` in several processes that train one model, each on its own port.
 
-    The chief's output is shown. When one fails, the others are ended, and its error is the first
-    that is shown. SIGINT, SIGTERM and SIGHUP are passed on: workers stop after the same step.
+    The chief's output is shown. When one worker fails, the others are terminated, and its error is
+    shown first. SIGINT, SIGTERM and SIGHUP are forwarded: workers stop after the same step.
 
     Args:
-      arguments: of `zoo`, the first is `train`; `--strategy multiworker` is added.
-      workers: how many processes.
+      arguments: arguments of `zoo`, the first is `train`; `--strategy multiworker` is added.
+      workers: number of processes.
 
     Returns:
       The exit code: 0, that of a worker that failed, or 203 if one was killed.
@@ -76,7 +76,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
                 **os.environ,
                 "TF_CONFIG": config,
             }
-            for name in (HOSTS, INDEX, PORT):  # which would go first
+            for name in (HOSTS, INDEX, PORT):  # which would take precedence
                 environment.pop(name, None)
             processes.append(
                 subprocess.Popen(
@@ -85,7 +85,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
                     stdin=subprocess.DEVNULL,
                     stdout=None if index == 0 else subprocess.DEVNULL,
                     stderr=error,
-                    start_new_session=True,  # a terminal's Ctrl-C comes from here alone
+                    start_new_session=True,  # only this process receives Ctrl-C of a terminal
                     preexec_fn=_die_with_parent,
                 )
             )
@@ -96,21 +96,21 @@ def launch(arguments: Sequence[str], workers: int) -> int:
 
 
 def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
-    """Moves this process, and those that it will start, into a network of their own.
+    """Moves this process, and those that it will start, into an isolated network.
 
-    TensorFlow listens on all interfaces and does what anybody asks it. In a network namespace of
-    Linux only the workers reach each other, and nothing reaches them; neither do they reach a
-    network to fetch data from.
+    TensorFlow listens on all interfaces and executes requests without authentication. In a Linux
+    network namespace, the workers can only reach each other, and nothing else can reach them.
+    They cannot download data either.
 
     Args:
-      arguments: of `zoo`, the first is `train`.
-      demanded: fail where it is not possible.
+      arguments: arguments of `zoo`, the first is `train`.
+      demanded: fail if it is not possible.
 
     Returns:
-      "", or a line on why this process has stayed where it is.
+      "", or a line on why this process was not isolated.
 
     Raises:
-      UsageError: it is demanded and not possible.
+      UsageError: isolation is demanded and not possible.
     """
     missing = "" if demanded else _to_fetch(arguments)
     if not missing and _try(_enter_network):
@@ -126,7 +126,7 @@ def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
 
 
 def _fetches_weights(recipe: Recipe, arguments: Sequence[str]) -> bool:
-    """Whether a recipe may fetch values to start from: not if its `vectors` are "none"."""
+    """Whether a recipe may download initial weights: not if its `vectors` are "none"."""
     if not hasattr(recipe.module, "initialise"):
         return False
     settings = (each.partition("=")[::2] for each in arguments)
@@ -135,7 +135,7 @@ def _fetches_weights(recipe: Recipe, arguments: Sequence[str]) -> bool:
 
 
 def _to_fetch(arguments: Sequence[str]) -> str:
-    """Returns what a training may have to fetch from a network, "" if nothing."""
+    """Returns what a training may have to download, "" if nothing."""
     from zoo.data.origin import Custom, Named, parse_origin
     from zoo.errors import ZooError
     from zoo.registry import get_recipe
@@ -155,12 +155,12 @@ def _to_fetch(arguments: Sequence[str]) -> str:
         if any(ready):
             return ""
         return f"the data have to be downloaded; run `zoo data fetch {dataset.name}` first"
-    except ZooError:  # which workers say better
+    except ZooError:  # reported in more detail by the workers
         return ""
 
 
 def _try(action: Callable[[], None]) -> bool:
-    """Returns whether an action succeeds, in a process that ends with it."""
+    """Returns whether an action succeeds in a child process."""
     if not hasattr(os, "fork"):
         return False
     child = os.fork()
@@ -189,7 +189,7 @@ def _enter_network() -> None:
     network, user = 0x40000000, 0x10000000  # CLONE_NEWNET, CLONE_NEWUSER
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(network):
-        # Root of another user namespace could not write others' files any more.
+        # Root in another user namespace could no longer write files of other users.
         number, group = os.geteuid(), os.getegid()
         if number == 0 or libc.unshare(network | user):
             raise OSError(ctypes.get_errno(), "unshare")
@@ -202,7 +202,7 @@ def _enter_network() -> None:
 
 
 def option_of(option: str, arguments: Sequence[str]) -> str | None:
-    """Returns the value of an option among arguments, as `--x value` or `--x=value`."""
+    """Returns the value of an option in arguments, given as `--x value` or `--x=value`."""
     for place, part in enumerate(arguments):
         name, equals, value = part.partition("=")
         if name == option:
@@ -211,12 +211,12 @@ def option_of(option: str, arguments: Sequence[str]) -> str | None:
 
 
 def _wait(processes: list[subprocess.Popen]) -> int | None:
-    """Waits until all have ended, or one has failed; returns which, or None."""
+    """Waits until all processes have ended or one has failed; returns its index, or None."""
     while True:
         codes = [process.poll() for process in processes]
         if any(codes):
             _end(processes, by_themselves=True)
-            # Who says that another is lost is not the one that failed.
+            # A worker that reports another one as lost is not the one that failed.
             ended = [process.returncode for process in processes]
             return min(range(len(ended)), key=lambda index: _rank(ended[index]))
         if all(code == 0 for code in codes):
@@ -225,17 +225,17 @@ def _wait(processes: list[subprocess.Popen]) -> int | None:
 
 
 def _rank(code: int) -> int:
-    """Orders exit codes: errors first, then signals, then those who have lost others, then 0."""
+    """Orders exit codes: errors first, then signals, then lost workers, then 0."""
     if code == WORKERS_LOST:
         return 2
     return 3 if code in (0, -signal.SIGTERM, 128 + signal.SIGTERM) else 1 if code < 0 else 0
 
 
 def _end(processes: list[subprocess.Popen], by_themselves: bool = False) -> None:
-    """Ends what still runs: politely, then by force.
+    """Terminates the processes that still run: gracefully, then by force.
 
     Args:
-      by_themselves: give them time to hear of each other's failure first.
+      by_themselves: first give them time to learn of the failure and exit.
     """
     until = time.monotonic() + GRACE
     while by_themselves and time.monotonic() < until:
@@ -249,13 +249,13 @@ def _end(processes: list[subprocess.Popen], by_themselves: bool = False) -> None
         try:
             process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
-            process.kill()  # it waits in TensorFlow for one that is gone
+            process.kill()  # it waits in TensorFlow for a lost worker
             process.wait()
 
 
 def _tell(failed: int, processes: list[subprocess.Popen], errors: list[IO[str]]) -> int:
-    """Prints what the workers say, the one that failed first; returns the exit code."""
-    told: set[str] = set()  # what all of them say is said once
+    """Prints the workers' errors, that of the failed one first; returns the exit code."""
+    told: set[str] = set()  # identical messages are printed once
     for index in sorted(range(len(processes)), key=lambda index: index != failed):
         errors[index].seek(0)
         said = [line for line in errors[index].read().splitlines() if _ours(line)]
@@ -267,7 +267,7 @@ def _tell(failed: int, processes: list[subprocess.Popen], errors: list[IO[str]])
                 print(f"worker {index}: {line}", file=sys.stderr)
         told.update(said)
     code = processes[failed].returncode
-    if -code in STOPPING:  # asked for, before training had begun
+    if -code in STOPPING:  # stopped on request before training started
         return 128 - code
     return code if code > 0 else WORKERS_LOST
 
@@ -277,7 +277,7 @@ def _ours(line: str) -> bool:
 
 
 def _forward(processes: list[subprocess.Popen], stack: ExitStack) -> None:
-    """Passes SIGINT, SIGTERM and SIGHUP on to the workers."""
+    """Forwards SIGINT, SIGTERM and SIGHUP to the workers."""
 
     def forward(number: int, _: Any) -> None:
         for process in processes:
@@ -291,7 +291,7 @@ def _forward(processes: list[subprocess.Popen], stack: ExitStack) -> None:
 
 
 def _die_with_parent() -> None:
-    """Has Linux send a worker SIGTERM when its launcher is killed."""
+    """Makes Linux send SIGTERM to a worker when its launcher is killed."""
     if sys.platform == "linux":
         import ctypes
 
@@ -299,7 +299,7 @@ def _die_with_parent() -> None:
 
 
 def configurations(workers: int) -> list[str]:
-    """Returns the `TF_CONFIG` of each of some workers on this machine, the chief's first."""
+    """Returns the `TF_CONFIG` of each worker on this machine, the chief's first."""
     cluster = {"worker": free_addresses(workers)}
     return [
         json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
@@ -308,7 +308,7 @@ def configurations(workers: int) -> list[str]:
 
 
 def free_addresses(number: int) -> list[str]:
-    """Returns addresses on this machine that nobody listens at yet, `127.0.0.1:port`."""
+    """Returns free addresses on this machine, `127.0.0.1:port`."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
         for each in sockets:

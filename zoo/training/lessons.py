@@ -1,8 +1,8 @@
-"""What teachers answer, as targets of a student.
+"""Predictions of teachers as targets of a student.
 
-A classifier learns probabilities of classes: G. Hinton, O. Vinyals, J. Dean: Distilling the
-Knowledge in a Neural Network, 2015. Other recipes say themselves what models of theirs teach and
-how it is learnt, by their functions `teach` and `taught`.
+A classifier learns class probabilities: G. Hinton, O. Vinyals, J. Dean: Distilling the Knowledge in
+a Neural Network, 2015. Other recipes define what their models teach and how it is learnt, by their
+functions `teach` and `taught`.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from zoo.serving.predictor import Predictor, load
 from zoo.training.callbacks import Progress
 from zoo.training.run import Options
 
-PROBABILITIES = "probabilities"  # the column of training rows, and the output of teachers
+PROBABILITIES = "probabilities"  # column of training rows, and output of teachers
 FILE = "lesson.npz"
-DEFAULT_SHARE = 0.5  # of the label, in the target of a row that has one
+DEFAULT_SHARE = 0.5  # share of the label in the target of a labelled row
 
 Answer = Callable[[Examples], list[dict[str, Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Lesson:
-    """Training rows with what teachers answered.
+    """Training rows with the predictions of teachers.
 
     Attributes:
-      examples: training rows. Of a classifier: columns, rows without a label last, and
-        `probabilities`. The label of a row without one is the class that its teachers think most
-        probable.
-      about: teachers, their score on the validation split, rows; which JSON can hold.
-      answers: arrays by name. Of a classifier: `answers`, float32 `(rows, classes)`, without the
+      examples: training rows. For a classifier: the columns, unlabelled rows last, and
+        `probabilities`. An unlabelled row gets the class that its teachers rate most probable as
+        its label.
+      about: teachers, their score on the validation split, rows; JSON-serialisable.
+      answers: arrays by name. For a classifier: `answers`, float32 `(rows, classes)`, without the
         labels' share.
       key: identifies teachers and rows.
     """
@@ -55,7 +55,7 @@ class Lesson:
     key: str
 
     def write(self, folder: Path) -> None:
-        """Writes the answers beside the checkpoints: a run that goes on does not ask again."""
+        """Writes the answers beside the checkpoints, for a resumed run to reuse."""
         if not (folder / FILE).exists():
             with files.atomic_write(folder / FILE) as temporary, open(temporary, "wb") as file:
                 about = np.array(json.dumps([self.key, self.about]))
@@ -66,17 +66,17 @@ class Lesson:
 def check_teachers(
     recipe: Recipe, config: Config, options: Options, cluster: Cluster | None, trust: bool
 ) -> None:
-    """Checks what can be checked before data are read.
+    """Checks everything that can be checked before data are read.
 
     Args:
       recipe, config: the student.
       options: of its run.
       cluster: the workers that train it.
-      trust: as for `zoo.load`, of teachers that are models.
+      trust: as for `zoo.load`, for teachers that are models.
 
     Raises:
-      UsageError: the recipe cannot be taught, a teacher is unknown or of other classes' names,
-        a share that is none, or there are several workers.
+      UsageError: the recipe cannot be distilled, a teacher is unknown or has other class names,
+        a share is invalid, or there are several workers.
     """
     if not recipe.teachable:
         raise UsageError(
@@ -111,20 +111,20 @@ def take_lesson(
     keep: bool,
     trust: bool = False,
 ) -> Lesson:
-    """Lets the teachers answer all training rows, or reads what they have answered before.
+    """Computes the teachers' predictions for all training rows, or reads stored ones.
 
     Args:
-      folder: of the checkpoints, where `Lesson.write` has perhaps written.
+      folder: folder of the checkpoints, where `Lesson.write` may have written.
       recipe, config: the student.
       splits: its data.
       options: of its run.
-      progress: told what is being done.
-      keep: whether what the folder holds belongs to this run.
-      trust: as for `zoo.load`, of teachers that are models.
+      progress: receives messages.
+      keep: whether the content of the folder belongs to this run.
+      trust: as for `zoo.load`, for teachers that are models.
 
     Raises:
       UsageError: a teacher has other classes or inputs.
-      ZooError: rows or teachers cannot be read; an answer is no probability.
+      ZooError: rows or teachers cannot be read, or an answer is not a probability.
     """
     if recipe.gives_lessons:
         return _of_models(folder, recipe, config, splits, options, progress, keep=keep, trust=trust)
@@ -170,7 +170,7 @@ def _of_models(
     keep: bool,
     trust: bool,
 ) -> Lesson:
-    """As `take_lesson`, of a recipe that says itself what its models teach."""
+    """Like `take_lesson`, for a recipe that defines what its models teach."""
     rows = dict(splits.train)
     if options.unlabelled is not None:
         more = _unlabelled(recipe.data(config), splits, options, progress)
@@ -215,15 +215,15 @@ def _say_who_answers(names: list[str], rows: Examples, progress: Progress) -> No
 
 
 def _facts(splits: Splits, rows: Examples, share: float) -> dict[str, Any]:
-    """Returns how many of the rows have a label, how many have none, and the labels' share."""
+    """Returns the number of labelled and of unlabelled rows, and the labels' share."""
     labelled = count(splits.train)
     return {"labelled": labelled, "unlabelled": count(rows) - labelled, "label_share": share}
 
 
 def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Progress) -> Examples:
-    """Reads rows without a label; those that are held-out rows too are omitted.
+    """Reads unlabelled rows; those that also occur in held-out splits are omitted.
 
-    Raises as `Dataset.load_unlabelled`; and a ZooError if none is left.
+    Raises as `Dataset.load_unlabelled`, and a ZooError if no row is left.
     """
     more = dataset.load_unlabelled(str(options.unlabelled), columns=options.columns)
     if options.tiny:
@@ -251,7 +251,7 @@ def _answers(
     progress: Progress,
     trust: bool,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Returns the mean of what teachers answer, `answers`, and facts about them."""
+    """Returns the mean prediction of the teachers, `answers`, and facts about them."""
     dataset = recipe.data(config)
     simple = recipe.teachers(config)
     truth = np.searchsorted(classes, splits.validation[dataset.label])
@@ -311,7 +311,7 @@ def _probabilities(name: str, answers: list[dict[str, Any]], classes: list[str])
 
 
 def _read(path: Path, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Reads what `Lesson.write` has written; None where it is missing, damaged or of others."""
+    """Reads a file of `Lesson.write`; None if it is missing, damaged or has another key."""
     if not path.exists() or files.verify_archive(path) is not None:
         return None
     with np.load(path) as arrays:

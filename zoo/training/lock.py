@@ -1,4 +1,4 @@
-"""One training a run folder: a lock that the chief holds, and who holds it."""
+"""At most one training per run folder: a lock held by the chief, and information on its holder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LOCK, HOLDER = ".lock", ".training.json"
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a run folder, which is made if need be.
+    """Holds the lock of a run folder, which is created if necessary.
 
-    A lock ends with its process, however that ends. Folders that were made for it, and in which
-    nothing was written, are deleted afterwards.
+    The lock is released when its process ends, for whatever reason. Folders that were created for
+    it and are still empty are deleted afterwards.
 
     Raises:
       ZooError: another training holds it (the message says which), or the folder cannot be
@@ -66,9 +66,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def _holder(folder: Path) -> str:
-    """Returns `": process 7 on host, since …"` of the training that holds the lock."""
+    """Returns `": process 7 on host, since …"` for the training that holds the lock."""
     try:
         holder = files.read_json(folder / HOLDER)
         return f": process {holder['pid']} on {holder['host']}, since {holder['since']}"
-    except (ZooError, KeyError, TypeError):  # it is about to begin, or to end
+    except (ZooError, KeyError, TypeError):  # it is just starting or ending
         return ""

@@ -16,11 +16,11 @@ from zoo.training import diagnostics
 def compile_model(
     recipe: Recipe, config: Config, assets: Assets, model: keras.Model, steps: int
 ) -> None:
-    """Compiles a recipe's model for training with `steps` steps an epoch.
+    """Compiles a recipe's model for training with `steps` steps per epoch.
 
     Raises:
-      UsageError: settings that only the default optimizer has.
-      ZooError: the recipe's `optimizer` returns something else.
+      UsageError: a setting is only supported by the default optimizer.
+      ZooError: the recipe's `optimizer` does not return an optimizer.
     """
     optimizer = recipe.optimizer(config, steps * config.epochs)
     if optimizer is not None and (config.layer_decay != 1 or config.unfreeze or config.average):
@@ -38,19 +38,19 @@ def compile_model(
     model.compile(
         optimizer=optimizer,
         **recipe.objective(config, assets),
-        jit_compile=False,  # XLA would compile again for each length of a batch
+        jit_compile=False,  # XLA would recompile for each batch length
     )
 
 
 def default_optimizer(config: Config, steps: int, layers: list[str]) -> keras.optimizers.Optimizer:
-    """Adam with global-norm clipping, a linear warm-up and a cosine decay.
+    """Returns Adam with global-norm clipping, a linear warm-up and a cosine decay.
 
     Args:
       config: learning rate, epochs, warm-up, decay, clipping; and `layer_decay` and `unfreeze`
         (J. Howard, S. Ruder: Universal Language Model Fine-tuning for Text Classification, ACL
         2018).
-      steps: of an epoch.
-      layers: the layer of each trainable variable.
+      steps: number of steps per epoch.
+      layers: layer name of each trainable variable.
     """
     total = steps * config.epochs
     warmup = math.ceil(config.warmup * total)
@@ -67,7 +67,7 @@ def default_optimizer(config: Config, steps: int, layers: list[str]) -> keras.op
         rate,
         global_clipnorm=config.clip_norm or None,
         use_ema=bool(config.average),
-        ema_momentum=config.average or 0.99,  # Keras' own, unused
+        ema_momentum=config.average or 0.99,  # Keras' default, unused
         groups=layers,
         rates=[config.layer_decay**depth for depth in depths] if config.layer_decay != 1 else (),
         starts=[depth * config.unfreeze * steps for depth in depths] if config.unfreeze else (),

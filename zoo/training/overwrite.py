@@ -1,9 +1,9 @@
 """Overwriting a run: the old one is kept until the new one has its first complete epoch.
 
-While the new run has no epoch, the files of the old one lie in a hidden folder inside the run
-folder, under their own paths. All moves are renames inside the run folder, so that it may be a
-symbolic link or a mounted disk, and files that no run writes stay where they are. A process can be
-killed at any moment: `settle`, called by the next training, finishes what was begun.
+Until the new run has an epoch, the files of the old one are in a hidden folder inside the run
+folder, under the same relative paths. All moves are renames inside the run folder, so that it may
+be a symbolic link or a mounted disk. Files that are not written by a run stay in place. A process
+can be killed at any time: `settle`, called by the next training, completes interrupted moves.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from zoo import files
 from zoo.errors import ZooError
 from zoo.training.run import MOVING, OVERWRITTEN, delete_own, has_epoch, own_files
 
-_DISCARDED = ".discarded"  # an old run of which some files may be deleted already
+_DISCARDED = ".discarded"  # an old run; some of its files may already be deleted
 
 
 def set_aside(folder: Path) -> None:
-    """Moves the files of a run aside; nothing happens where there are none."""
+    """Moves the files of a run aside; does nothing if there are none."""
     own = own_files(folder)
     if not own:
         return
@@ -46,22 +46,22 @@ def put_back(folder: Path) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Deletes the old run; nothing happens where there is none."""
+    """Deletes the old run; does nothing if there is none."""
     if (folder / OVERWRITTEN).is_dir():
         os.replace(folder / OVERWRITTEN, folder / _DISCARDED)
     shutil.rmtree(folder / _DISCARDED, ignore_errors=True)
 
 
 def settle(folder: Path, resolved: Mapping[str, Any] | None) -> bool:
-    """Finishes what a killed process has left of an overwriting.
+    """Completes or reverts an overwrite that a killed process has left unfinished.
 
     Args:
-      folder: the run folder, which no other process may train in meanwhile.
-      resolved: the `config.json` of the run that is to go on; None if the old one is wanted.
+      folder: the run folder; no other process may train in it meanwhile.
+      resolved: the `config.json` of the run to resume; None if the old run is wanted.
 
     Returns:
-      Whether the old run was put back. It is if the new one has no complete epoch, unless that is
-      the one to go on, or neither is.
+      Whether the old run was put back. It is if the new one has no complete epoch, unless the new
+      one, or neither of them, is the run to resume.
     """
     if has_epoch(folder):
         discard(folder)
@@ -74,7 +74,7 @@ def settle(folder: Path, resolved: Mapping[str, Any] | None) -> bool:
 
 
 def _is_of(path: Path, resolved: Mapping[str, Any]) -> bool:
-    """Whether a `config.json` is that of a run, of whatever version."""
+    """Whether a `config.json` is that of a given run, of any version."""
     try:
         present = files.read_object(path)
     except ZooError:

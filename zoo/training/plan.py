@@ -1,4 +1,4 @@
-"""What a training is about to do, said before TensorFlow is imported.
+"""Describes what a training is about to do, before TensorFlow is imported.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -24,13 +24,13 @@ ESTIMATE = "An estimate of the time follows after the first steps."
 
 
 def plan(recipe: Recipe, config: Config, data: DataLike) -> str:
-    """Returns a line that says how long a recipe trains, on what, and how much it downloads first.
+    """Returns a line with the training time of a recipe, its data and the size of its download.
 
-    The network is not used. So the size is that of the source that is tried first; the sizes of
-    those that replace it, where it is not available, stand in brackets.
+    The network is not used. Therefore, the size is that of the source that is tried first; the
+    sizes of its fallbacks are in brackets.
 
     Args:
-      recipe: what trains.
+      recipe: the recipe to train.
       config: with the settings of the user.
       data: as `zoo.train` takes it.
 
@@ -53,9 +53,9 @@ def plan(recipe: Recipe, config: Config, data: DataLike) -> str:
 
 
 def _source(dataset: Dataset, key: str | None) -> str:
-    """Returns the data of a source in words, and the rest of the line."""
+    """Returns a description of the data of a source, and the rest of the line."""
     waiting: list[Source] = []  # those that may be downloaded
-    ready = None  # one that is on this machine, which comes after them
+    ready = None  # a source on this machine, tried after them
     for source in dataset.sources_of(key):
         if source.status().state == "ready":
             ready = source
@@ -77,7 +77,7 @@ def _size(source: Source) -> str:
 
 
 def _bytes(path: Path) -> int:
-    """Returns the size of a file, or of all files below a folder that can be seen."""
+    """Returns the size of a file, or of all visible files below a folder."""
     if not path.is_dir():
         return path.stat().st_size
     files = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)

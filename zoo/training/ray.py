@@ -1,6 +1,6 @@
-"""Epochs and checkpoints for Ray Train and Ray Tune, where one of them runs the training.
+"""Reports epochs and checkpoints to Ray Train or Ray Tune, if one of them runs the training.
 
-Ray is an extra (`[ray]`), and is never imported here: who runs under it has imported it.
+Ray is an extra (`[ray]`). It is never imported here: a process that runs under it has imported it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 
 def report(row: Mapping[str, float], folder: Path | None) -> None:
-    """Tells Ray of an epoch. Does nothing outside of a function that Ray Train or Tune runs.
+    """Reports an epoch to Ray. Does nothing outside of a function that Ray Train or Tune runs.
 
-    Ray Train waits until all workers have reported. Each of them has to call this.
+    Ray Train waits until all workers have reported, so each of them must call this.
 
     Args:
-      row: what was measured, by name; numbers.
+      row: measured numbers by name.
       folder: the run folder, which Ray copies as a checkpoint; None for workers that are not the
         chief.
     """
@@ -37,5 +37,5 @@ def _session() -> Any:
         return train if train.get_context().get_world_size() else None
     except DeprecationWarning:  # Ray raises it as an error in a function of Tune
         return sys.modules["ray.tune"]
-    except RuntimeError:  # this function is no worker's
+    except RuntimeError:  # this function is not run by a worker
         return None

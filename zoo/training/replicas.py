@@ -1,21 +1,21 @@
-"""Several replicas train what one would: the same steps, losses and metrics, each row once.
+"""Training on several replicas with the results of one: same steps, losses and metrics.
 
-Keras 3.15 cannot do it by itself, in two ways:
+Keras 3.15 does not provide this, for two reasons:
 
-- It takes the mean of the replicas' means, which is another number where they have unequal shares
-  of a batch; and to build metrics it averages what the replicas are given, which must then be of
-  one shape.
-- `fit` fails under `MultiWorkerMirroredStrategy` (https://github.com/keras-team/keras/issues/20585):
-  in that same average of what the replicas are given, and in the reduction of the logs, of which
-  it takes the mean over an axis that a scalar lacks. `tests/engine/test_workers.py` fails once
-  Keras has fixed this.
+- It averages the replicas' means, which gives another result if they have unequal shares of a
+  batch. To build metrics, it averages the inputs of the replicas, which must then have the same
+  shape.
+- `fit` fails under `MultiWorkerMirroredStrategy`
+  (https://github.com/keras-team/keras/issues/20585): in the same average of the inputs, and in the
+  reduction of the logs, where it takes the mean over an axis that a scalar does not have.
+  `tests/engine/test_workers.py` fails once Keras has fixed this.
 
-So metrics are built beforehand from one plain batch and Keras' own building is omitted; each
-replica says how many of its rows count, and draws dropout's masks as one device would.
+Therefore, metrics are built beforehand from one plain batch and Keras does not build them. Each
+replica reports how many of its rows count, and samples dropout masks as one device would.
 
-Over a network each reduction costs round trips, whatever its size. A step has one: of gradients,
-of its loss and of what workers have to tell each other, as one vector. Running metrics are added
-up at the end of an epoch; those that a step returns are of this process' first replica.
+Over a network, each reduction costs round trips, whatever its size. A step has a single one, for
+gradients, loss and flags of the workers, as one vector. Running metrics are summed at the end of
+an epoch; those that a step returns are of this process' first replica.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ def distribute(
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Returns batches for `fit` and `evaluate` under a strategy.
 
-    Every process names the whole batches, and takes only what its replicas need. They have to be
-    told how many steps there are: Keras takes the number of shares for it, and of a step at the
-    end of the data replicas do what needs no data, such as counting it.
+    Every process gets the order of the whole batches, and encodes only the rows of its replicas.
+    `fit` must be given the number of steps: Keras would use the number of shares instead. In a step
+    beyond the end of the data, replicas run the operations that need no data, such as counting it.
 
     Args:
       batches: encoded examples.
       order: row numbers of each global batch.
       strategy: one device, replicas, or workers.
-      made: called when a batch has been made.
+      made: called when a batch has been prepared.
     """
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
@@ -66,12 +66,12 @@ def distribute(
 
 @dataclasses.dataclass
 class Votes:
-    """What the processes of a training tell each other with each step.
+    """Flags that the processes of a training exchange with each step.
 
     Attributes:
       raised: flags that this process raises with the next step.
       heard: whether any process has raised them with the last step.
-      loss: of the global batch of the last step.
+      loss: loss of the global batch of the last step.
     """
 
     raised: list[bool]
@@ -85,19 +85,19 @@ def prepare(
     flags: int = 2,
     training_loss: TrainingLoss | None = None,
 ) -> Votes | None:
-    """Makes a compiled model's steps those of several replicas, if it was built for several.
+    """Replaces the steps of a compiled model if it was built for several replicas.
 
     Args:
-      model: built and compiled under a strategy's scope, with any optimizer of Keras.
+      model: built and compiled under a strategy's scope, with any Keras optimizer.
       batch: `(x, y)` of any rows, from which metrics and losses are built.
-      flags: how many flags processes raise.
-      training_loss: what training minimises, where it is not the loss of the model's answer.
+      flags: number of flags that processes exchange.
+      training_loss: the loss to minimise, if it is not the loss of the model's output.
 
     Returns:
-      What travels with each step; None for one replica.
+      The flags exchanged with each step; None for one replica.
 
     Raises:
-      ValueError: the model adds up a mean over rows and another kind of loss.
+      ValueError: the model combines a mean over rows with another kind of loss.
     """
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -112,7 +112,7 @@ def prepare(
         raise ValueError("Losses that are means cannot be added to losses that are sums here.")
     with strategy.scope():
         keras_private.build_metrics(model, batch)
-    # The optimizer is given the sums of the replicas' gradients: it must not add them up again.
+    # The optimizer receives gradients summed over replicas and must not sum them again.
     keras_private.skip_gradient_sum(diagnostics.inner_optimizer(model))
     here = len(strategy.extended.worker_devices)  # replicas of this process
     votes = Votes([False] * flags)
@@ -125,7 +125,7 @@ def prepare(
         return loss * (mine * replicas / everywhere) if means == {True} else loss
 
     def count(loss: tf.Tensor, counts: tf.Tensor) -> None:
-        """Counts a part of the loss, so that the sum over replicas is what one would add up."""
+        """Adds a part of the loss to the running mean, so that replicas sum up to one device."""
         mine, everywhere = tf.unstack(tf.cast(counts[:2], loss.dtype), num=2)
         keras_private.update_loss(model, tf.math.divide_no_nan(loss * everywhere, mine), mine)
 
@@ -149,7 +149,7 @@ def prepare(
             scaled = model.optimizer.scale_loss(loss)
         variables = model.trainable_variables
         place = tf.distribute.get_replica_context().replica_id_in_sync_group
-        # Of several replicas of a process, one speaks.
+        # Only one replica per process raises flags.
         raised = tf.where(tf.equal(place % here, 0), raised, tf.zeros_like(raised))
         said = tf.concat([[tf.cast(loss, tf.float32)], raised], axis=0)
         *gradients, heard = _summed([*tape.gradient(scaled, variables), said], replicas)
@@ -180,20 +180,20 @@ def prepare(
         votes.loss, votes.heard = loss, [flag > 0 for flag in flags]
         return logs
 
-    # `fit` and `evaluate` make these only where there are none. Keras' own add up each log.
+    # `fit` and `evaluate` create these only if missing. Those of Keras would reduce each log.
     model.train_function, model.test_function = train_function, test
     return votes
 
 
 def read_metrics(model: keras.Model) -> list[np.ndarray]:
-    """Returns the variables of the running metrics, those of each replica.
+    """Returns the variables of the running metrics, for each replica.
 
-    A metric of several replicas is the sum of theirs. Of the sum alone training could not go on to
-    the last bit: floating-point numbers would be added up in another order.
+    A metric of several replicas is the sum of theirs. From the sum alone, training could not be
+    resumed bit for bit: floating-point numbers would be added in another order.
 
     Returns:
-      An array `(replicas, ...)` for each variable; of one replica, `(...)`. All workers have to
-      call this.
+      An array `(replicas, ...)` for each variable; `(...)` for one replica. All workers must call
+      this.
     """
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -222,9 +222,9 @@ _READERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # by model: t
 
 
 def write_metrics(model: keras.Model, values: list[np.ndarray]) -> None:
-    """Sets the variables of the running metrics to what `read_metrics` has returned.
+    """Sets the variables of the running metrics to the result of `read_metrics`.
 
-    Values of another number of replicas are added up.
+    Values of another number of replicas are summed.
     """
     strategy = model.distribute_strategy
     replicas = strategy.num_replicas_in_sync
@@ -246,7 +246,7 @@ def write_metrics(model: keras.Model, values: list[np.ndarray]) -> None:
 
 
 def _first(structure: Any, rows: tf.Tensor) -> Any:
-    """Returns the first rows of every tensor, and of the mask that it carries."""
+    """Returns the first rows of every tensor, and of its Keras mask."""
 
     def cut(tensor: tf.Tensor) -> tf.Tensor:
         part = tensor[:rows]
@@ -258,31 +258,31 @@ def _first(structure: Any, rows: tf.Tensor) -> Any:
 
 
 def _summed(tensors: list[Any], replicas: int) -> list[Any]:
-    """Adds up tensors over all replicas, in one reduction for each type.
+    """Sums tensors over all replicas, in one reduction per dtype.
 
-    Of rows of an embedding, those of all replicas are put together instead: clipping and
-    measuring need the gradient of each occurrence, as one device has them, and in its order.
+    Embedding gradients (`tf.IndexedSlices`) of all replicas are concatenated instead: clipping and
+    monitoring need the gradient of each occurrence, in the order of one device.
 
     Args:
       tensors: dense, or `tf.IndexedSlices` of as many rows on each replica, or None.
-      replicas: how many there are.
+      replicas: number of replicas.
 
     Returns:
-      The sums, in the same places.
+      The sums, in the same order.
     """
     context = tf.distribute.get_replica_context()
     place = tf.one_hot(context.replica_id_in_sync_group, replicas)  # (replicas,)
 
     def side_by_side(tensor: tf.Tensor) -> tf.Tensor:
         mine = tf.reshape(tf.cast(place, tensor.dtype), [-1] + [1] * len(tensor.shape))
-        # Not a product: what is not finite is not zero elsewhere.
+        # Not a product: non-finite values times zero are not zero.
         spread = tf.where(mine > 0, tensor[None], tf.zeros_like(tensor)[None])
         return tf.reshape(spread, tf.concat([[-1], tf.shape(tensor)[1:]], axis=0))
 
     parts: list[tf.Tensor] = []
     for tensor in tensors:
         if isinstance(tensor, tf.IndexedSlices):
-            # Row numbers travel as two numbers that float32 holds exactly.
+            # Row numbers are sent as two numbers that float32 represents exactly.
             high, low = tensor.indices // _EXACT, tensor.indices % _EXACT
             numbers = [tf.cast(part, tf.float32) for part in (high, low)]
             parts += [side_by_side(part) for part in (tensor.values, *numbers)]
@@ -309,4 +309,4 @@ def _summed(tensors: list[Any], replicas: int) -> list[Any]:
     return found
 
 
-_EXACT = 1 << 24  # float32 holds whole numbers up to it
+_EXACT = 1 << 24  # float32 represents integers exactly up to this

@@ -1,25 +1,25 @@
-"""A run folder: what is in it, and whether a run may go on in it.
+"""Run folders: their content, and checks whether a run can be resumed.
 
-config.json        recipe, resolved config, options of the run, version; of custom data, what was
-                   changed for them (adapted), and whether it starts from packed weights (start)
+config.json        recipe, resolved config, options of the run, version; for custom data, changed
+                   settings (adapted), and whether it starts from packed weights (start)
 environment.json   versions, platform, hardware class
 data.json          which data was used, rows, fingerprint
 assets.json        what was learnt from the data besides weights
-history.csv        one row an epoch; nothing in it depends on the clock. After losses and metrics:
-                   gradient_norm (before clipping, mean of the steps), clipped (share of steps),
-                   update/LAYER (norm of a step / norm of the weights, mean of the steps), where
-                   the recipe has no optimizer of its own
+history.csv        one row per epoch; independent of the clock. After losses and metrics:
+                   gradient_norm (before clipping, mean over steps), clipped (share of steps),
+                   update/LAYER (norm of a step / norm of the weights, mean over steps), unless
+                   the recipe has its own optimizer
 model-best.keras   weights of the epoch with the best validation score
 model-last.keras   weights of the last epoch
-use.json           what the model is for, and beyond which limits a row is unusual
-metrics.json       test metrics, baselines, times; the run is complete when it is there
-card.md            the model card, made from the above
-curves.png         loss and metric over the epochs; confusion.png where there are classes
-figures/           pictures of the test split, where the recipe draws some
+use.json           intended use of the model, and limits beyond which a row is unusual
+metrics.json       test metrics, baselines, times; the run is complete once it exists
+card.md            the model card, generated from the above
+curves.png         loss and metric over the epochs; confusion.png for classifiers
+figures/           figures of the test split, if the recipe draws some
 logs/              for TensorBoard
-checkpoint/        what is needed to resume; gone when the run is complete
-.lock              held while something trains there; .training.json says who
-.overwritten/      the run that was here before, until this one has its first complete epoch
+checkpoint/        what is needed to resume; deleted when the run is complete
+.lock              held during training; .training.json describes the holder
+.overwritten/      the previous run, until this one has its first complete epoch
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["MOVING", "OVERWRITTEN", "Options", "Run", "is_run", "read_metrics"]
 
 FINALISED = "finalised.json"  # what was done to the best weights after training
-# The files that a run writes; no others are ever deleted.
+# The files that a run writes; other files are never deleted.
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
     *("model-best.keras", "model-last.keras", FINALISED, "use.json", "metrics.json", "card.md"),
@@ -61,23 +61,24 @@ OWN = (
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How a run is made, besides the recipe's config; part of what a resumed run must share.
+    """Options of a run besides the recipe's config; a resumed run must have the same ones.
 
     Attributes:
       data: source, path or `"in memory"`, or None for the first available source.
-      columns: our column name to the file's.
-      reading: what is said of how files are written: fields of `zoo.data.reading.ReadOptions`.
-      seed: of weights, dropout and the order of batches.
-      deterministic: ask TensorFlow for bit-equal results.
+      columns: maps column names of the recipe to those of the file.
+      reading: given file format options: fields of `zoo.data.reading.ReadOptions`.
+      seed: seed of weights, dropout and the order of batches.
+      deterministic: request bit-equal results from TensorFlow.
       strategy: `"auto"`, `"none"`, `"mirrored"`, `"multiworker"`.
       precision: a Keras dtype policy.
-      tiny: a small real subset, two epochs.
-      base: model whose weights training goes on from; `"none"`: from scratch; None: from scratch,
-        unless the recipe chooses its packed weights by the rows of custom data.
-      class_weight: `"balanced"`, `"none"`, class name to the weight of its rows, or None.
+      tiny: two epochs on a small subset of the real data.
+      base: model whose weights training starts from; `"none"`: from scratch; None: from scratch,
+        unless the recipe chooses its packed weights based on the rows of custom data.
+      class_weight: `"balanced"`, `"none"`, a mapping from class name to the weight of its rows, or
+        None.
       teachers: names of simple methods, recipes or folders; see `zoo.distil`.
-      unlabelled: source or path of rows without a label that they answer.
-      label_share: of the target of a row with a label, the share of its label.
+      unlabelled: source or path of unlabelled rows for the teachers.
+      label_share: share of the label in the target of a labelled row.
     """
 
     data: str | None = None
@@ -97,9 +98,9 @@ class Options:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Run:
-    """A run folder, by its path. Whatever takes the path of a model takes a run.
+    """A run folder, by its path. A run is accepted wherever the path of a model is.
 
-    `repr` and a notebook say what it is; a notebook shows curves and card too.
+    `repr` and notebooks show a description; notebooks also show the curves and the card.
     """
 
     path: Path
@@ -121,7 +122,7 @@ class Run:
         )
 
     def _title(self) -> str:
-        """Returns one line about the run, of what its files say."""
+        """Returns a one-line description of the run, from its files."""
         from zoo.serving.about import describe_model
         from zoo.serving.find import recipe_of
 
@@ -141,7 +142,7 @@ class Run:
         return load(self.path)
 
     def predict(self, examples: Any, **options: Any) -> Answers:
-        """Answers raw examples: `zoo.load(run).predict(examples, **options)`."""
+        """Predicts raw examples: `zoo.load(run).predict(examples, **options)`."""
         return self.predictor.predict(examples, **options)
 
     def evaluate(self, data: Any = None, **options: Any) -> dict[str, Any]:
@@ -152,7 +153,7 @@ class Run:
         """Draws loss and metrics over the epochs, as in `curves.png`.
 
         Raises:
-          ZooError: there is no epoch yet.
+          ZooError: the run has no complete epoch yet.
         """
         from zoo.report.drawing import Drawing
         from zoo.report.plots import curves_figure
@@ -168,13 +169,13 @@ class Run:
         """Test metrics, baselines and times (`metrics.json`).
 
         Raises:
-          ZooError: there are none yet, or they are damaged.
+          ZooError: the file is missing or damaged.
         """
         return read_metrics(self.path / "metrics.json")
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """One dict an epoch: `epoch, learning_rate, loss, …, val_loss, …, gradient_norm, …`.
+        """One dict per epoch: `epoch, learning_rate, loss, …, val_loss, …, gradient_norm, …`.
 
         Raises:
           ZooError: the file is damaged.
@@ -183,7 +184,7 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether the run has its test metrics, undamaged."""
+        """Whether the run has intact test metrics."""
         try:
             return bool(self.metrics)
         except ZooError:
@@ -194,7 +195,7 @@ class Run:
         return self.path / "checkpoint" / "assets.sha256"
 
     def read_assets(self) -> dict[str, Any]:
-        """Reads `assets.json`; a run that goes on must find it as it was.
+        """Reads `assets.json`, which must be unchanged in a resumed run.
 
         Raises:
           ZooError: it is damaged.
@@ -208,14 +209,14 @@ class Run:
         return files.read_object(path)
 
     def write_assets(self, assets: dict[str, Any]) -> None:
-        """Writes `assets.json`, and beside the checkpoints what it is checked against."""
+        """Writes `assets.json`, and its checksum beside the checkpoints."""
         path = self.path / "assets.json"
         with files.atomic_write(path) as temporary:
             files.write_json(temporary, assets)
             files.write_text(self._digest, files.sha256(temporary))
 
     def clean(self) -> None:
-        """Deletes what a killed process has left half written."""
+        """Deletes partly written files of a killed process."""
         for folder in (self.path, self.path / "checkpoint"):
             files.clean(folder)
 
@@ -228,7 +229,7 @@ class Run:
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Returns "key: old, now new" for each value in which two JSON values differ."""
+    """Returns "key: old, now new" for each difference between two JSON values."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [
             line
@@ -261,7 +262,7 @@ def _is_file(path: Path) -> bool:
 
 
 def has_epoch(folder: Path) -> bool:
-    """Whether the run in a folder has a complete epoch, from which it can go on."""
+    """Whether the run in a folder has a complete epoch from which it can be resumed."""
     checkpoints = (folder / "checkpoint").glob("[0-9]*.npz")
     return (folder / "metrics.json").exists() or any(
         not path.name.startswith("00000-") for path in checkpoints
@@ -269,11 +270,11 @@ def has_epoch(folder: Path) -> bool:
 
 
 def check_target(path: Path) -> None:
-    """Makes sure that a run may be written to a path: a run folder, an empty one, or none yet.
+    """Checks that a run may be written to a path: a run folder, an empty folder, or no path yet.
 
     Raises:
       UsageError: it is something else.
-      ZooError: it is a folder whose `config.json` cannot be read.
+      ZooError: it is a folder with an unreadable `config.json`.
     """
     if path.is_symlink() and not path.exists():
         raise UsageError(
@@ -298,11 +299,11 @@ def check_target(path: Path) -> None:
 
 
 def check_same(path: Path, resolved: dict[str, Any]) -> None:
-    """Makes sure that a run goes on as it began.
+    """Checks that a run is resumed with the settings and options that it started with.
 
     Args:
-      path: a run folder, or one that is empty or not there yet.
-      resolved: what its `config.json` must hold.
+      path: a run folder, or a folder that is empty or missing.
+      resolved: the required content of its `config.json`.
 
     Raises:
       UsageError: the folder holds another run, or as for `check_target`.
@@ -315,10 +316,10 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
     settings = saved.get("config")
     if isinstance(settings, dict):
         config = get_recipe(resolved["recipe"]).config
-        # A limit that did not exist when the run began may have any value.
+        # A limit that did not exist when the run started may have any value.
         limits = {key: resolved["config"][key] for key in limits_of(config)}
         saved = {**saved, "config": saved_settings(config, {**limits, **settings})}
-    if isinstance(saved.get("run"), dict):  # files that were not described when the run began
+    if isinstance(saved.get("run"), dict):  # `reading` did not exist when the run started
         saved = {**saved, "run": {"reading": {}, **saved["run"]}}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},

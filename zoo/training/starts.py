@@ -1,7 +1,7 @@
 """Whether training on custom data starts from the packed weights of the recipe.
 
-A recipe's `start` says so by the training rows, where the user does not. `config.json` keeps what
-it said under `start`, so that a run goes on as it began.
+A recipe's `start` decides this from the training rows unless the user does. `config.json` stores
+the decision under `start`, so that a resumed run uses the same one.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from zoo.training.run import Options
 def choose_start(
     recipe: Recipe, config: Config, options: Options, splits: Splits
 ) -> dict[str, Any] | None:
-    """Returns what `config.json` holds of the choice; None where there is nothing to choose.
+    """Returns the choice as stored in `config.json`; None if there is nothing to choose.
 
-    That is so for sources of the recipe, smoke tests, runs that are taught by models, recipes
-    without packed weights, and where `base` is given.
+    There is no choice for sources of the recipe, smoke tests, distilled runs, recipes without
+    packed weights, and if `base` is given.
 
     Args:
       recipe, config, options: of the run.
-      splits: its data, of which the training rows are read.
+      splits: its data; only the training rows are read.
 
     Returns:
-      `packed`, whether the run starts from the packed weights; `text`, for people; `model`, the
-      recipe that they are of, and the `sha256` of the pack; `weighed`, whether they could be used;
-      and the numbers that decided it.
+      `packed`, whether the run starts from the packed weights; `text`, a readable reason; `model`,
+      the recipe of the weights, and the `sha256` of the pack; `weighed`, whether they could be
+      used; and the numbers on which the decision is based.
     """
     if options.base is not None or options.teachers or options.tiny or not splits.custom:
         return None
@@ -49,7 +49,7 @@ def choose_start(
             load=lambda: load(recipe.reference),
         )
         start: Start | None = recipe.start(config, splits.train, packed)
-    except ZooError as error:  # nobody has asked for these weights
+    except ZooError as error:  # the user has not asked for these weights
         start = Start(False, str(error).rstrip("."))
     return None if start is None else _record(recipe, entry, start)
 
@@ -67,7 +67,7 @@ def _record(recipe: Recipe, entry: Mapping[str, Any], start: Start) -> dict[str,
 
 
 def start_line(start: Mapping[str, Any]) -> str:
-    """Says for people what was chosen, and how to decide otherwise where that is possible."""
+    """Returns a readable line on the choice, and how to change it if that is possible."""
     other = " (--from none: from scratch)" if start["packed"] else ""
     if not start["packed"] and start["weighed"]:
         other = f" (--from {start['model']}: it does)"
@@ -75,11 +75,11 @@ def start_line(start: Mapping[str, Any]) -> str:
 
 
 def read_start(folder: Path | None) -> dict[str, Any] | None:
-    """Returns what was chosen for a run; None where the folder holds no run, or nothing was."""
+    """Returns the choice of a run; None if the folder holds no run or there was no choice."""
     if folder is None or not (folder / "config.json").exists():
         return None
     try:
         start = files.read_object(folder / "config.json").get("start")
     except ZooError:
-        return None  # what is wrong with the file is said by `check_target`
+        return None  # `check_target` reports what is wrong with the file
     return start if isinstance(start, dict) and start.get("packed") in (True, False) else None

@@ -1,4 +1,4 @@
-"""Where the replicas run: `tf.distribute` strategies by name, and precision."""
+"""`tf.distribute` strategies by name, and precision."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from zoo.config import PRECISIONS, STRATEGIES
 from zoo.errors import LONGEST, UsageError, WorkersLost, ZooError, quoted, shortened, suggest
 from zoo.handshake import Link
 
-JOINING = 120.0  # seconds that TensorFlow has to join workers that have met
+JOINING = 120.0  # seconds for TensorFlow to connect workers after the handshake
 
 
 def make_strategy(name: str) -> tf.distribute.Strategy:
-    """Returns the strategy of that name.
+    """Returns the strategy with the given name.
 
-    Replicas train what one device trains at the same global batch: see `zoo.training.replicas`.
+    Replicas give the same results as one device with the same global batch: see
+    `zoo.training.replicas`.
 
     Args:
-      name: `"auto"` uses every GPU: of this machine, or of all workers where the environment names
-        several (`zoo.cluster`); `"none"` uses one device; `"mirrored"` mirrors over every GPU, or
-        else over every logical CPU, of this machine; `"multiworker"` over all workers that the
-        environment names, and their GPUs. Workers must have met: see `meet`.
+      name: `"auto"` uses every GPU of this machine, or of all workers if the environment names
+        several (`zoo.cluster`); `"none"` uses one device; `"mirrored"` mirrors over every GPU of
+        this machine, or else over every logical CPU; `"multiworker"` mirrors over all workers that
+        the environment names, and their GPUs. Workers must have called `meet` before.
 
     Raises:
       UsageError: an unknown name, or a strategy that cannot work here.
       WorkersLost: other workers cannot be reached.
-      ZooError: TensorFlow has been at work already.
+      ZooError: TensorFlow is already initialised.
     """
     if name not in STRATEGIES:
         raise UsageError(f"Unknown strategy {quoted(name)}.{suggest(name, STRATEGIES)}")
@@ -57,10 +58,10 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
 
 
 def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
-    """Makes sure that there is at least one row of a global batch for each replica.
+    """Checks that a global batch has at least one row for each replica.
 
     Raises:
-      UsageError: there is not.
+      UsageError: it has not.
     """
     replicas = strategy.num_replicas_in_sync
     if batch_size < replicas:
@@ -70,24 +71,24 @@ def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
         )
 
 
-_LINKS: dict[Cluster, Link] = {}  # of this process, whose workers TensorFlow joins once
+_LINKS: dict[Cluster, Link] = {}  # per process: TensorFlow connects its workers only once
 
 
 def meet(
     name: str, facts: Mapping[str, Any], done: Callable[[], bool], *, quiet: bool = False
 ) -> Link | None:
-    """Waits until all workers of a strategy are there; see `zoo.handshake.meet`.
+    """Waits until all workers of a strategy are connected; see `zoo.handshake.meet`.
 
-    Workers that have met before compare the facts again.
+    Workers that are already connected compare the facts again.
 
     Args:
-      name: of the strategy.
-      facts: what all workers must have alike.
-      done: asked while waiting; True if there is nothing left to train.
+      name: name of the strategy.
+      facts: values that must be the same on all workers.
+      done: called while waiting; returns True if there is nothing left to train.
       quiet: print nothing while waiting.
 
     Returns:
-      What links the workers; None if there is one only, or if `done` says so.
+      The link between the workers; None if there is only one, or if `done` returned True.
     """
     cluster = find_cluster(name)
     if cluster is None or len(cluster.addresses) == 1:
@@ -111,7 +112,7 @@ def meet(
 
 @functools.cache
 def _join(cluster: Cluster) -> tf.distribute.Strategy:
-    # Once a process, as TensorFlow demands.
+    # Once per process, as TensorFlow requires.
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
         task_type="worker",
@@ -143,10 +144,10 @@ def _telling(cluster: Cluster) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _ended_after(seconds: float) -> Iterator[None]:
-    """Ends this process with a line should TensorFlow wait for somebody who has just been lost.
+    """Kills this process with a message if TensorFlow waits for a worker that was just lost.
 
-    Its call ends neither by a signal nor by a thread of Python, so that another process ends it:
-    with SIGKILL, which is 137 for a shell.
+    Neither a signal nor a Python thread can interrupt TensorFlow's call. Another process therefore
+    sends SIGKILL, which a shell reports as 137.
     """
     line = f"Error: Another worker is gone: TensorFlow has waited for it for {seconds:g} s."
     script = f"sleep {seconds:g}; echo '{line}' >&2; kill -9 {os.getpid()}"
@@ -166,14 +167,14 @@ def _ended_after(seconds: float) -> Iterator[None]:
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    # One object a process: a second one would number its collective operations from the start
-    # again, and TensorFlow 2.21 takes them for those of the first.
+    # One object per process: a second one would number its collective operations from the start
+    # again, and TensorFlow 2.21 would confuse them with those of the first.
     return tf.distribute.MirroredStrategy(devices)
 
 
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Builds layers under a Keras dtype policy, and sets the old one back afterwards.
+    """Context with a global Keras dtype policy; restores the previous policy afterwards.
 
     Raises:
       UsageError: an unknown policy.

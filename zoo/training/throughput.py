@@ -1,4 +1,4 @@
-"""How fast training goes, and where its time goes: into padding, or into waiting for input."""
+"""Training throughput, and the share of padding and of waiting for input."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from zoo.training.checkpoint import State
 
 
 class Throughput:
-    """Counts what the steps of one epoch read, into the state of a run.
+    """Adds the data and times of the steps of one epoch to the state of a run.
 
     Args:
-      batches: what is trained on.
-      order: row numbers of each batch that is to come.
+      batches: the training data.
+      order: row numbers of each remaining batch.
     """
 
     def __init__(self, batches: Batches, order: list[np.ndarray]) -> None:
@@ -25,20 +25,20 @@ class Throughput:
         self._step = 0
 
     def made(self) -> None:
-        """To be called when the input has made the next batch, from any thread."""
+        """Must be called when the input has prepared the next batch, from any thread."""
         self._made.append(time.perf_counter())
 
     def begin(self) -> None:
-        """To be called when a step begins, which takes its batch first."""
+        """Must be called when a step begins; it fetches its batch first."""
         self._begun = time.perf_counter()
 
     def end(self, state: State) -> None:
-        """To be called when a step has ended."""
+        """Must be called when a step has ended."""
         rows, tokens, places = self._sizes[self._step].tolist()
         state.rows += rows
         state.tokens += tokens
         state.places += places
-        if not self._step:  # the first step waits until input and graph are made, once
+        if not self._step:  # the first step includes building input and graph
             state.first += time.perf_counter() - self._begun
         elif self._step < len(self._made):
             state.waited += max(0.0, self._made[self._step] - self._begun)
@@ -46,13 +46,13 @@ class Throughput:
 
 
 def measured(state: State) -> dict[str, Any]:
-    """Returns what a run's steps came to; None of all where the times are lost.
+    """Returns the throughput of a run; all values are None if the times are lost.
 
     Returns:
-      `train_examples_per_second`; `train_tokens_per_second`, real time steps of the sequences that
-      went in (None where no input has a length of its own); `padding`, the share of their places
-      that held none (None likewise); and `input_wait`, the share of the time in which a step waited
-      for its batch, without the first step of each epoch (None where there is no other).
+      `train_examples_per_second`; `train_tokens_per_second`, real time steps of the input sequences
+      (None if no input has variable length); `padding`, the share of padded time steps (None
+      likewise); and `input_wait`, the share of time in which a step waited for its batch, without
+      the first step of each epoch (None if there is no other).
     """
     if not state.seconds:
         names = ("train_examples_per_second", "train_tokens_per_second", "padding", "input_wait")
@@ -67,7 +67,7 @@ def measured(state: State) -> dict[str, Any]:
 
 
 def summary(state: State) -> str:
-    """Returns the line about the pace of a run."""
+    """Returns a line on the throughput of a run."""
     rates = measured(state)
     parts = [f"{rates['train_examples_per_second']:,.0f} examples/s"]
     if state.places:

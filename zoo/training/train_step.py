@@ -1,4 +1,4 @@
-"""Steps whose loss a recipe computes itself, such as one with terms for perturbed inputs."""
+"""Training steps with a loss computed by the recipe, e.g. with terms for perturbed inputs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from zoo.training import keras_private
 
 @dataclasses.dataclass(frozen=True)
 class TrainStep:
-    """The rows of a batch that this replica has, and what a loss is made of.
+    """The rows of a batch that belong to this replica, and functions to compute a loss.
 
     Attributes:
       x: the model's input.
       y: the targets.
-      drawing: a context in which layers draw their random numbers as one device would for the whole
-        batch. Every call of a network has to be inside one.
-      loss: takes what the model answers to `x` and returns the loss that the model was compiled
-        with, a scalar. Of several replicas, the values add up to that of the batch.
+      drawing: a context in which layers draw random numbers as one device would for the whole
+        batch. Every call of a network must be inside one.
+      loss: takes the model's output for `x` and returns the loss that the model was compiled with,
+        a scalar. With several replicas, the values add up to that of the batch.
       mean: takes a number for each row, float `(rows,)`, and returns the mean over the batch, a
-        scalar; of several replicas likewise.
+        scalar; with several replicas likewise.
     """
 
     x: Any
@@ -38,13 +38,13 @@ class TrainStep:
 
 
 class LayerOutput:
-    """What a layer of a model returns to the next ones, to be read or replaced.
+    """Reads or replaces the output of a layer of a model.
 
-    A submodel that begins at this layer would do, but Keras 3.15 makes one only at the price that
-    the model can no longer be saved.
+    A submodel that starts at this layer would also work, but creating one with Keras 3.15 makes it
+    impossible to save the model.
 
     Args:
-      layer: of the model.
+      layer: layer of the model.
     """
 
     def __init__(self, layer: keras.layers.Layer) -> None:
@@ -69,12 +69,12 @@ class LayerOutput:
             self._local.function = None
 
 
-# Returns what the model answers in training mode, for the metrics, and the loss.
+# Returns the model's output in training mode, for the metrics, and the loss.
 TrainingLoss = Callable[[TrainStep], tuple[Any, tf.Tensor]]
 
 
 def plain_loss(model: keras.Model) -> TrainingLoss:
-    """Returns what Keras does: the loss of the model's answer."""
+    """Returns the default training loss: the compiled loss of the model's output."""
 
     def loss(step: TrainStep) -> tuple[Any, tf.Tensor]:
         with step.drawing():
@@ -85,11 +85,11 @@ def plain_loss(model: keras.Model) -> TrainingLoss:
 
 
 def use_training_loss(model: keras.Model, training_loss: TrainingLoss) -> None:
-    """Has `fit` minimise a loss on one device; all else is as in Keras' own training step.
+    """Makes `fit` minimise a loss on one device; otherwise as Keras' own training step.
 
     Args:
-      model: built and compiled, outside of strategies of several replicas.
-      training_loss: of a step.
+      model: built and compiled, not under a strategy with several replicas.
+      training_loss: computes the loss of a step.
     """
 
     def train_step(data: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Going on from a trained model: its config, its assets and every weight that fits."""
+"""Transfer from a trained model: its config, its assets and all matching weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE = "none"  # as `base`: from scratch
 
 
 def load_base(base: str | None, trust: bool) -> Predictor | None:
-    """Loads the model that training goes on from, None where there is none.
+    """Loads the model that training starts from, or returns None if there is none.
 
     Args:
       base: the model, as for `zoo.load`; None or `"none"`.
@@ -33,9 +33,9 @@ def load_base(base: str | None, trust: bool) -> Predictor | None:
 
 
 def base_config(recipe: Recipe, origin: Predictor | None) -> Config:
-    """Returns the config to begin with: that of the base where it is of the same recipe.
+    """Returns the initial config: that of the base if it is of the same recipe.
 
-    Of a base of another recipe, the settings that its module names in `HANDED_ON` are taken.
+    From a base of another recipe, only the settings that its module names in `HANDED_ON` are used.
     """
     if origin is None:
         return recipe.config
@@ -53,10 +53,10 @@ def _same_recipe(recipe: Recipe, origin: Predictor) -> bool:
 def prepare_from(
     recipe: Recipe, config: Config, train: Examples, origin: Predictor | None
 ) -> Assets:
-    """Learns assets from the training rows, and takes from the base what `prepare` takes.
+    """Learns assets from the training rows; `prepare` may reuse assets of the base.
 
     Raises:
-      UsageError: the base is of another family: it reads its input otherwise.
+      UsageError: the base is of another family, with another input encoding.
     """
     if origin is None:
         return recipe.prepare(config, train)
@@ -65,7 +65,7 @@ def prepare_from(
     try:
         assets = recipe.prepare(config, train, origin.assets)
         alike = type(assets.encoder) is type(origin.assets.encoder)
-    except LookupError:  # what `prepare` looks for is not there
+    except LookupError:  # the base lacks assets that `prepare` needs
         alike = False
     if not alike or assets.encoder is None:
         raise UsageError(
@@ -76,10 +76,10 @@ def prepare_from(
 
 
 def check_fits(recipe: Recipe, assets: Assets, model: keras.Model, origin: Predictor) -> None:
-    """Checks that a network takes at least one layer of the model that it goes on from.
+    """Checks that at least one layer of a network matches the model that it starts from.
 
     Raises:
-      UsageError: it takes none.
+      UsageError: no layer matches.
     """
     fitting, _ = _compare(model, origin.model, new_head=has_new_head(assets, origin))
     if not fitting:
@@ -95,21 +95,21 @@ def check_fits(recipe: Recipe, assets: Assets, model: keras.Model, origin: Predi
 
 
 def has_new_head(assets: Assets, origin: Predictor) -> bool:
-    """Whether the classes to be told apart are others than those of the base."""
+    """Whether the classes differ from those of the base."""
     return assets.get("labels") != origin.assets.get("labels")
 
 
 def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False) -> list[str]:
     """Copies the weights of each layer that has the same name and shapes in both.
 
-    What a layer of the origin has besides is left out: the bias of embeddings that are also its
-    softmax. The half of a bidirectional layer that reads forwards has the name that it would have
-    alone.
+    Additional weights of a layer of the origin are ignored: the bias of embeddings that are tied
+    to its softmax. The forward half of a bidirectional layer is matched by the name that it would
+    have as a unidirectional layer.
 
     Args:
-      model: gets them.
-      origin: has them, perhaps a network of another recipe.
-      new_head: whether the last layer starts from scratch all the same.
+      model: receives the weights.
+      origin: source of the weights, possibly a network of another recipe.
+      new_head: whether the last layer starts from scratch even if it matches.
 
     Returns:
       One line for each layer that starts from scratch.
@@ -124,9 +124,9 @@ def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False
 def _compare(
     model: keras.Model, origin: keras.Model, new_head: bool
 ) -> tuple[list[tuple[Any, Any]], list[str]]:
-    """Returns pairs of layers that fit, the new one first, and a line for each other layer."""
+    """Returns pairs of matching layers, the new one first, and a line for each other layer."""
     theirs, ours = _with_forward_layers(named_layers(origin)), named_layers(model)
-    # Fitted layers have weights that are not learnt, but come from the assets.
+    # The weights of fitted layers are not trained but come from the assets.
     fitted = {name for name, layer in ours.items() if getattr(layer, "fitted", False)}
     head = [name for name in ours if name not in fitted][-1]
     fitting, lines = [], []
@@ -148,14 +148,14 @@ def _compare(
 
 
 def _offered(old: Any, new: Any) -> list[Any]:
-    """Returns the weights of a layer that another one may take."""
+    """Returns the weights of a layer that can be copied to another one."""
     weights = list(old.weights)
     embeddings = isinstance(old, keras.layers.Embedding) and isinstance(new, keras.layers.Embedding)
     return weights[: len(new.weights)] if embeddings else weights
 
 
 def _with_forward_layers(layers: dict[str, Any]) -> dict[str, Any]:
-    """Adds the forward halves of bidirectional layers, by the names of their kinds."""
+    """Adds the forward halves of bidirectional layers, under the names of their layer types."""
     halves: dict[str, Any] = {}
     for layer in layers.values():
         if isinstance(layer, keras.layers.Bidirectional):

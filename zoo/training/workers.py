@@ -1,8 +1,8 @@
-"""Processes that train together: who writes, what they agree on, and how long they wait.
+"""Workers of a distributed training: agreement, shared folder, timeouts.
 
-Each is started with the same command and finds in its environment where it stands
-(`zoo.cluster`). They meet before TensorFlow joins them (`zoo.handshake`). The first of them, the
-chief, writes the run folder, which all of them must see.
+All are started with the same command and get addresses and index from the environment
+(`zoo.cluster`). A handshake precedes TensorFlow's own connection (`zoo.handshake`). The first
+worker, the chief, writes the run folder, which all of them must be able to read.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
     from zoo.training.run import Options
 
-FOLDER_PATIENCE = 60.0  # seconds: as long as an NFS client may remember that a file was absent
-GRACE = 5.0  # seconds that TensorFlow has to notice a worker that is gone
-# What TensorFlow says of a worker that it does not hear of any more.
+FOLDER_PATIENCE = 60.0  # seconds: how long an NFS client may cache that a file was absent
+GRACE = 5.0  # seconds for TensorFlow to notice a lost worker
+# Matches TensorFlow's errors about an unreachable worker.
 _GONE = re.compile(r"collective|coordination|heartbeat|connection|socket closed", re.IGNORECASE)
 
 
 def facts(recipe: Recipe, options: Options, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what all workers must have alike, by the name that a message gives it."""
+    """Returns the values that must be the same on all workers, by their names in messages."""
     module = Path(recipe.module.__file__ or "")
-    # A recipe of a package may use all of it.
+    # A recipe in a package may use all modules of it.
     package = recipe.module.__package__
     root = sys.modules[package.partition(".")[0]].__path__[0] if package else module
     return {
@@ -61,15 +61,15 @@ def facts(recipe: Recipe, options: Options, settings: Mapping[str, Any]) -> dict
 
 
 class Workers:
-    """The processes of a strategy; one that is alone agrees with itself.
+    """The worker processes of a strategy, possibly only this one.
 
     Args:
-      strategy: of `make_strategy`.
-      link: of the workers, None where there is one.
+      strategy: returned by `make_strategy`.
+      link: link between the workers, None if there is only one.
 
     Attributes:
-      number: how many there are.
-      index: which of them this one is, from 0; the chief is 0.
+      number: number of workers.
+      index: index of this worker, from 0; the chief is 0.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, link: Link | None = None) -> None:
@@ -84,24 +84,24 @@ class Workers:
         return self.index == 0
 
     def agree(self, *flags: bool) -> list[bool]:
-        """Returns, for each flag, whether any worker raises it. All have to ask."""
+        """Returns, for each flag, whether any worker raises it. All workers must call this."""
         if self.number == 1:
             return list(flags)
         return [value > 0 for value in self._sum([float(flag) for flag in flags])]
 
     def wait(self) -> None:
-        """Waits until every worker is here."""
+        """Waits until every worker has reached this call."""
         self._exchange(None)
 
     def of_chief(self, value: Any) -> Any:
-        """Returns the chief's value, which JSON can hold. All have to ask."""
+        """Returns the chief's value, JSON-serialisable. All workers must call this."""
         return self._exchange(value)[0]
 
     def check_same(self, facts: Mapping[str, Any]) -> None:
-        """Makes sure that every worker has the same values, which JSON can hold, by their names.
+        """Checks that all workers have the same values, JSON-serialisable, by their names.
 
         Raises:
-          ZooError: they do not; it says who has what.
+          ZooError: they differ; the message says which worker has which value.
         """
         values = self._exchange(facts)
         for index, theirs in enumerate(values):
@@ -114,10 +114,10 @@ class Workers:
                     )
 
     def check_weights(self, model: keras.Model) -> None:
-        """Makes sure that every worker has the same weights to the last bit.
+        """Checks that all workers have bit-identical weights.
 
         Raises:
-          ZooError: they do not.
+          ZooError: they differ.
         """
         if self.number > 1:
             found = hashlib.sha256()
@@ -126,13 +126,13 @@ class Workers:
             self.check_same({"weights of digest": found.hexdigest()[:12]})
 
     def share_folder(self, path: Path) -> None:
-        """Waits until all workers see what the chief writes in a folder, which it has made.
+        """Waits until all workers see the files that the chief writes to a folder created by it.
 
-        Others look only now: an NFS client that has looked before remembers for a while that it
-        was absent.
+        Other workers must not access it before: an NFS client would cache for a while that it was
+        absent.
 
         Raises:
-          ZooError: it cannot be written, or another worker does not see what the chief has written.
+          ZooError: it cannot be written, or another worker does not see the chief's files.
         """
         if self.number == 1:
             return
@@ -161,20 +161,20 @@ class Workers:
                     (path / name).unlink(missing_ok=True)
 
     def beat(self) -> None:
-        """Says that something has happened: see `watched`."""
+        """Records progress and restarts the timeout of `watched`."""
         self._beaten = time.monotonic()
 
     def rest(self) -> None:
-        """Says that it may take any time now until something happens."""
+        """Suspends the timeout of `watched` until the next progress."""
         self._beaten = math.inf
 
     def finish(self) -> None:
-        """Says that training is over: the chief goes on alone, even if others are gone."""
+        """Marks the end of training: the chief continues alone, even if others are lost."""
         self.rest()
         self._finishing = self.chief
 
     def part(self) -> None:
-        """Ends the work of all. It does not matter to the chief who is gone by now."""
+        """Ends the work of all workers. The chief ignores workers that have already ended."""
         try:
             self.wait()
         except ZooError:
@@ -183,12 +183,12 @@ class Workers:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Ends this process when nothing happens for too long, and explains lost workers.
+        """Terminates this process if there is no progress for too long, and reports lost workers.
 
-        A worker that dies leaves the others in a collective operation that no exception leaves.
+        A worker that dies leaves the others in a collective operation that cannot be interrupted.
 
         Raises:
-          WorkersLost: another worker is gone.
+          WorkersLost: another worker is lost.
         """
         if self._link is None:
             yield
@@ -209,7 +209,7 @@ class Workers:
             self._link.tell(lost)
             raise lost from error
         except KeyboardInterrupt as stop:
-            # After a step all stop together; before, the others do not know of it.
+            # After a step, all workers stop together; before, the others do not know of it.
             if not getattr(stop, "epoch", 0):
                 self._link.tell(stop)
             raise
@@ -220,7 +220,7 @@ class Workers:
             over.set()
 
     def _why(self, link: Link) -> ZooError:
-        """Returns the error for what TensorFlow says of the others: the link knows more, soon."""
+        """Returns the error to raise for one of TensorFlow: the link will soon know the reason."""
         until = time.monotonic() + GRACE
         while link.failure is None and time.monotonic() < until:
             time.sleep(0.1)
@@ -240,14 +240,14 @@ class Workers:
             if error:
                 link.tell(error)
                 print(f"Error: {shortened(str(error), LONGEST)}", file=sys.stderr, flush=True)
-                os._exit(exit_code(error))  # no exception reaches a thread that waits there
+                os._exit(exit_code(error))  # an exception cannot interrupt that thread
 
     def _exchange(self, value: Any) -> list[Any]:
         if self._link is None:
             return [value]
 
         def alive(heard: float) -> None:
-            # Others may have long work to do; the chief's signs of life say that it is there.
+            # Other workers may be busy for long; the chief's heartbeats show that it is alive.
             if not self.chief:
                 self._beaten = max(self._beaten, heard) if self._beaten < math.inf else heard
 
@@ -260,7 +260,7 @@ class Workers:
             def summing(vector: tf.Tensor) -> tf.Tensor:
                 def add(part: tf.Tensor) -> tf.Tensor:
                     context = tf.distribute.get_replica_context()
-                    # Of several replicas here, one speaks.
+                    # Only the first replica of each process contributes.
                     here = self._strategy.num_replicas_in_sync // self.number
                     speaks = tf.equal(context.replica_id_in_sync_group % here, 0)
                     said = tf.where(speaks, part, tf.zeros_like(part))
@@ -274,11 +274,11 @@ class Workers:
 
 
 def wait_for(path: Path, limit: float | None = None, shown: Path | None = None) -> bool:
-    """Waits until a file that another machine has written is seen here; returns whether it is.
+    """Waits until a file written by another machine is visible; returns whether it is.
 
     Args:
       limit: seconds; `FOLDER_PATIENCE` if None.
-      shown: what a line names instead of the file.
+      shown: path to print instead of the file.
     """
     limit = FOLDER_PATIENCE if limit is None else limit
     line = f"Waiting for {shown or path}, which the chief has written"
@@ -286,7 +286,7 @@ def wait_for(path: Path, limit: float | None = None, shown: Path | None = None) 
 
 
 def until(check: Callable[[], bool], limit: float, line: str) -> bool:
-    """Checks twice a second until it is true or time is over; says a line where it takes long."""
+    """Calls `check` twice a second until it is true or time is up; prints a line if slow."""
     begun, said = time.monotonic(), False
     while not check():
         waited = time.monotonic() - begun
@@ -300,10 +300,10 @@ def until(check: Callable[[], bool], limit: float, line: str) -> bool:
 
 
 def look(path: Path) -> bool:
-    """Returns whether a file is there now, for a network file system too.
+    """Returns whether a file exists now, also on a network file system.
 
-    An NFS client remembers what was absent until it asks again for the folder that it is in, which
-    it does when the folder is opened.
+    An NFS client caches that a file is absent until it refreshes the parent folder, which it does
+    when the folder is opened.
     """
     for folder in reversed(path.parents):
         with contextlib.suppress(OSError):
