@@ -105,6 +105,18 @@ def test_the_first_command_costs_what_it_was_measured_to():
     ) in readme
 
 
+def test_the_second_command_costs_what_it_was_measured_to():
+    walk = json.loads((ROOT / "results" / "walk.json").read_text(encoding="utf-8"))["tests"]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert walk["command"] in readme
+    assert (
+        f"downloads {walk['downloaded_mb']:,} MB of packages and takes "
+        f"{walk['installed_mb'] / 1000:.1f} GB of disk. On two cores, it took "
+        f"{walk['seconds']['install']:.0f} s to install and {walk['seconds']['test'] / 60:.0f} min "
+        "to test"
+    ) in readme
+
+
 def test_the_steps_of_getting_started_took_what_was_measured():
     page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     seconds = files.read_json(ROOT / "results" / "walk.json")["seconds"]
