@@ -1,13 +1,13 @@
-"""Answers of the packed models, stored and compared byte by byte.
+"""Stores the outputs of the packed models and compares them byte by byte.
 
 A refactoring must not change them: for every packed model the outputs of all its signatures,
 once from the SavedModel and once from the network that is built from the recipe's code; the
 scores in `results/`; the packs' checksums. `store` writes their SHA-256 to a JSON file, `compare`
 computes them again and returns what differs.
 
-The inputs are the recipe's sample, cut to few short rows. The options are those of the model's
-config. `use_one_thread` gives sums one order. Still, another processor or another TensorFlow may
-round differently: compare on the machine that stored.
+The inputs are a few rows of the recipe's sample, truncated. The options are those of the model's
+config. `use_one_thread` makes the order of sums deterministic. Another processor or TensorFlow
+version may still round differently: compare on the machine that stored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zoo.manifest import manifest_entry
 EXTRA = "assets.extra"
 ROWS = 4  # of the sample
 N_BEST = 3  # hypotheses of a search
-STEPS = 24  # at most, of what is generated
+STEPS = 24  # maximum length of generated sequences
 LONGEST = {"audio": 24_000}  # values of a row that are used; others are used whole
 SAMPLE_COLUMN = {"prime": ("frames", "tune")}  # inputs that are the beginning of a column
 PRIME_FRAMES, PRIME_CHARACTERS = 4, 24
@@ -39,7 +39,7 @@ Log = Callable[[str], object]
 
 
 def use_one_thread() -> None:
-    """Makes TensorFlow compute on one thread. Must be called before it computes anything."""
+    """Restricts TensorFlow to one thread. Must be called before it computes anything."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
@@ -74,7 +74,7 @@ def compare(
     results: str | Path = "results",
     log: Log = print,
 ) -> list[str]:
-    """Computes all again and returns one line for each difference from a stored file.
+    """Recomputes everything and returns one line for each difference from a stored file.
 
     Args as of `store`; of the stored models, only those of `names` are compared.
     """
@@ -97,7 +97,7 @@ def compare(
 
 
 def collect(names: Sequence[str], results: str | Path, log: Log) -> dict[str, Any]:
-    """Returns what is compared, by a path such as `answers/imdb-lstm/saved_model/score`.
+    """Returns the compared values by a path such as `answers/imdb-lstm/saved_model/score`.
 
     Keys are `pack/<model>`, `inputs/<model>/<signature>/<input>`,
     `answers/<model>/<saved_model or keras>/<signature>/<output>` and `scores/<file>`.
@@ -136,7 +136,7 @@ def _answers_of(name: str) -> Iterator[tuple[str, Any]]:
         state: Mapping[str, tf.Tensor] = {}
         for signature in sorted(specs, key=lambda each: (each == "step", each)):
             if signature not in functions:
-                continue  # a key that is missing is a difference
+                continue  # a missing key counts as a difference
             inputs = _inputs(specs[signature], sample, config["config"], state)
             if form == "saved_model":
                 for key, tensor in inputs.items():
@@ -201,7 +201,7 @@ def _rows(name: str, spec: tf.TensorSpec, sample: Mapping[str, Sequence[Any]]) -
 
 
 def _padded(rows: Sequence[Any], spec: tf.TensorSpec) -> tf.Tensor:
-    """Returns rows as one tensor, filled up on the right with 0 or the empty text."""
+    """Returns rows as one tensor, padded on the right with 0 or the empty text."""
     rank = spec.shape.rank
     shape = [len(rows), *(0,) * (rank - 1)]
 
@@ -229,7 +229,7 @@ def _padded(rows: Sequence[Any], spec: tf.TensorSpec) -> tf.Tensor:
 
 
 def fingerprint(array: np.ndarray) -> Entry:
-    """Returns dtype, shape and SHA-256 of the bytes of an array; of texts, with their lengths."""
+    """Returns dtype, shape and SHA-256 of an array's bytes; for texts, with their lengths."""
     array = np.asarray(array)
     digest = hashlib.sha256()
     if array.dtype == object:

@@ -1,7 +1,7 @@
-"""Ways to disturb runs, to test whether they recover.
+"""Cases that disturb runs, to test whether they recover.
 
 A case is a function that disturbs its own run, starts the same command again and returns what it
-observed. Cases may run in parallel. Each function of `CASES` makes some of them.
+observed. Cases may run in parallel. Each function in `CASES` returns some of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INSIDE = r"checkpoint/00001-(?!0{8})\d{8}\.npz"  # a checkpoint inside the secon
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """What the cases share.
+    """State shared by the cases.
 
     Attributes:
       arguments: of `zoo train`, but for the folder.
@@ -71,7 +71,7 @@ def export(run: Path, folder: Path) -> list[str]:
 
 
 def single_kills(bench: Bench, kills: int) -> list[Case]:
-    """One SIGKILL a run or an export, at the moments of the plan."""
+    """Kills each run or export once by SIGKILL, at the moments of the plan."""
     return [
         functools.partial(_killed_export if kill.phase == "export" else _killed_run, number, kill)
         for number, kill in enumerate(plan(kills, bench.seed))
@@ -123,7 +123,7 @@ def _answers(model: Path) -> list[dict[str, Any]] | str:
 
 
 def kills_in_a_row(bench: Bench, kills: int) -> list[Case]:
-    """One run that is killed again and again."""
+    """Kills one run repeatedly."""
     return [_killed_in_a_row]
 
 
@@ -284,7 +284,7 @@ def _killed_worker(worker: int, bench: Bench) -> dict[str, Any]:
 def _kill(command: list[str], folder: Path, chosen: Aim) -> Outcome:
     """Kills a process; if it ended before, kills another one earlier, in a new folder."""
     for attempt in range(4):
-        # Checkpoints come by the clock: a faster run may have far fewer.
+        # Checkpoints depend on the clock: a faster run may have far fewer.
         nth, delay = max(1, chosen.nth // 2**attempt), chosen.delay / 2**attempt
         outcome = watch(command, folder, Aim(chosen.pattern, nth, delay))
         if outcome.killed:

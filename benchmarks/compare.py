@@ -1,4 +1,4 @@
-"""Whether two complete runs are equal, bit for bit."""
+"""Compares two complete runs bit for bit."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from zoo import files
 def differences(run: Path, reference: Path) -> list[str]:
     """Returns one line for each difference between two complete runs.
 
-    Every array of `model-*.keras`, the optimizer's too; `history.csv` byte for byte; the scores
-    in `metrics.json`; which files there are.
+    Compares every array of `model-*.keras`, including the optimizer's; `history.csv` byte for
+    byte; the scores in `metrics.json`; and the names of the files.
     """
     ours, theirs = (sorted(path.name for path in folder.iterdir()) for folder in (run, reference))
     lines = [f"{name} is missing" for name in theirs if name not in ours]

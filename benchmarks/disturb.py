@@ -1,4 +1,4 @@
-"""Ways to disturb a process: kill it at a chosen moment, fill its disk, make its disk read-only."""
+"""Disturbs a process: kills it at a chosen moment, fills its disk, makes its disk read-only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.errors import ZooError
 
 LIMIT = 900.0  # seconds after which a process counts as hung
 POLL = 0.001  # seconds between two listings of the folder: a small file is written within a few
-_NUMBERED = re.compile(r"\.\d+\.part|-[0-9a-f]{32}")  # what differs from process to process
+_NUMBERED = re.compile(r"\.\d+\.part|-[0-9a-f]{32}")  # parts of names that differ between processes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Outcome:
     Attributes:
       code: its exit code; negative: the signal that ended it.
       out, err: what it printed.
-      seconds: how long it lasted.
-      killed_at: when it was killed, in seconds after its begin; None: it was not.
+      seconds: how long it ran.
+      killed_at: when it was killed, in seconds after its start; None: it was not.
       events: files that were seen to appear and disappear in the folder.
       remaining: the names in the folder after its end.
     """
@@ -81,7 +81,7 @@ class Outcome:
 
 
 def names(folder: Path) -> list[str]:
-    """Returns what is in a run folder and its `checkpoint`, temporaries without their numbers."""
+    """Returns the names in a run folder and its `checkpoint`; temporary files without numbers."""
     result = []
     for part in ("", "checkpoint/"):
         with contextlib.suppress(OSError), os.scandir(folder / part) as entries:
@@ -102,8 +102,8 @@ def watch(
 
     Args:
       command: the program and its arguments.
-      folder: the run folder, or where an export goes.
-      aim: None: let it end by itself.
+      folder: the run folder, or the target of an export.
+      aim: when to kill it; None: let it end by itself.
       on_start: called with the process as soon as it runs.
       kill: called with the process when the moment has come.
 

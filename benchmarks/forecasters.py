@@ -1,8 +1,8 @@
-"""Forecasters beside simple methods: the mean over seeds, and a test of each pair.
+"""Compares forecasters with simple methods: means over seeds, and a test of each pair.
 
-Every network is compared with every method, not the best with the others. The loss of a network on
-a day is the mean over its seeds and over the series. Diebold and Mariano's test compares the two
-series of daily losses; Holm's method corrects the p values of a measure for their number.
+Every network is compared with every method, not only the best one. The daily loss of a network is
+the mean over its seeds and over the series. The Diebold-Mariano test compares two series of daily
+losses; Holm's method corrects the p values of a measure for multiple testing.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def forecasters(
       models: runs or packed models of the recipes `stocks-…`, several of a recipe if they differ in
         their seeds.
       output: JSON file to write.
-      reference: the recipe that others are compared with, fixed by its name, not by its score.
-      windows: the simple methods are fitted again at the start of each.
+      reference: the recipe that others are compared with, chosen by name, not by score.
+      windows: number of windows; the simple methods are refitted at the start of each.
       log: called with each line of progress.
 
     Returns:
@@ -110,7 +110,7 @@ def forecasters(
 
 
 def horizon_of(predictor: Any) -> int:
-    """Returns how many days ahead a forecaster looks."""
+    """Returns a forecaster's horizon in days."""
     return predictor.config.horizon
 
 

@@ -1,6 +1,6 @@
-"""Commands as children of one process that has imported everything and computed nothing.
+"""Runs commands as forks of one process that has imported everything and computed nothing.
 
-Importing TensorFlow takes longer than most of what such a command does. A fork has it at once.
+Importing TensorFlow takes longer than most of these commands. A fork need not import it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIMIT = 600.0  # seconds after which a process counts as hung
 
 
 def warm() -> None:
-    """Imports what the commands need."""
+    """Imports the packages that the commands need."""
     import keras  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
     import pandas  # noqa: F401
@@ -32,11 +32,11 @@ def warm() -> None:
 
 
 def start(action: Callable[[], object], log: Path | IO[str]) -> int:
-    """Calls a function in a forked process without a standard input; returns its id.
+    """Calls a function in a forked process without standard input; returns the process id.
 
     Args:
       action: may raise SystemExit.
-      log: gets what it prints; a path is written from its start.
+      log: receives the output; a path is overwritten.
     """
     child = os.fork()
     if child:
@@ -64,7 +64,7 @@ def start(action: Callable[[], object], log: Path | IO[str]) -> int:
 
 
 def command(arguments: Sequence[str]) -> Callable[[], object]:
-    """Returns what runs `zoo ARGUMENTS`, or `python -m benchmarks pack …`."""
+    """Returns a function that runs `zoo ARGUMENTS`, or `python -m benchmarks pack …`."""
 
     def run() -> None:
         from benchmarks.cli import benchmarks
@@ -80,13 +80,13 @@ def command(arguments: Sequence[str]) -> Callable[[], object]:
 
 
 def poll(process: int) -> int | None:
-    """Returns how a process ended, None if it still runs: as `subprocess.Popen.poll`."""
+    """Returns the exit code of a process, None if it is running: as `subprocess.Popen.poll`."""
     found, status = os.waitpid(process, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if found else None
 
 
 def wait(process: int) -> int:
-    """Waits for a process; one that hangs is killed, and has the code -9."""
+    """Waits for a process; a process that hangs is killed, and has the exit code -9."""
     began = time.monotonic()
     while (code := poll(process)) is None:
         if time.monotonic() - began > LIMIT:

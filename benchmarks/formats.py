@@ -1,4 +1,4 @@
-"""What models lose and gain as ONNX and LiteRT: size, time of one row, and the metric."""
+"""Compares models as ONNX and LiteRT with Keras: size, time per row, and the metric."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def measure(
     data: str | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Measures models in every format and precision, side by side with Keras.
+    """Measures models in every format and precision, and compares them with Keras.
 
     Args:
       models: as for `zoo.load`.
-      output: JSON file; what it holds of other models stays.
+      output: JSON file; its entries of other models are kept.
       rows: of the test split that are scored, at most, drawn by a fixed seed.
       data: where custom data are that the models were trained on; None for a source of the dataset.
       log: takes a line for each variant.
@@ -120,7 +120,7 @@ def _row(predictor: Predictor, network: bundle.Function) -> dict[str, np.ndarray
 
 
 def _race(**works: Callable[[], Any]) -> dict[str, float]:
-    """Returns the median milliseconds of each work, all of them in turn."""
+    """Returns the median milliseconds of each function; they are called in turn."""
     seconds = interleaved(works, [()] * (UNTIMED + REPEATS))
     return {name: 1000 * statistics.median(each[UNTIMED:]) for name, each in seconds.items()}
 
@@ -135,7 +135,7 @@ def _score(predictor: Predictor, examples: Any) -> float | None:
 
 
 class _StandIn:
-    """Answers as a Keras model is asked, by the network of an export."""
+    """Behaves like a Keras model, but computes with the network of an export."""
 
     def __init__(self, model: Any, network: reader.Model) -> None:
         self._model = model
@@ -159,10 +159,10 @@ class _StandIn:
 
 
 def _with(predictor: Predictor, network: reader.Model) -> Predictor:
-    """Returns a predictor whose network is that of an export, all else the same."""
+    """Returns a copy of a predictor that uses the network of an export."""
     other = load(predictor.folder, trust=predictor.trust)
     vars(other)["_network"] = _StandIn(predictor.model, network)
-    # Signatures of this network, and not those of the saved graph.
+    # Signatures of this network, not of the saved graph.
     other._kept = other.served()
     vars(other)["signatures"] = other._kept.functions
     return other

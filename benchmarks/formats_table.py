@@ -1,4 +1,4 @@
-"""The table of `benchmarks.formats`, which needs no TensorFlow to be written."""
+"""Renders the table of `benchmarks.formats`, without TensorFlow."""
 
 from __future__ import annotations
 

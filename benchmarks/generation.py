@@ -2,8 +2,8 @@
 
 The loop is that of the keras.io example "Character-level text generation with LSTM"
 (https://keras.io/examples/generative/lstm_character_level_text_generation/, F. Chollet, 2015):
-one `predict` an id, and the next one sampled with NumPy. In the example, the network reads its last
-40 characters again each time; the loop here keeps its state instead, which is faster.
+one `predict` per id, and the next id sampled with NumPy. In the example, the network rereads the
+last 40 characters each time; the loop here keeps its state instead, which is faster.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def generation_race(
       output: JSON file to write.
       loop_steps: ids for the Python loop.
       steps: ids for the graph.
-      rows: sequences that the graph makes together.
+      rows: sequences that the graph generates together.
 
     Returns:
       What it writes: for `loop`, `single` (the graph, one sequence) and `batch`, the ids, seconds

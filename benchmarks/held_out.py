@@ -1,4 +1,4 @@
-"""Each group of the data held out in turn: voices that were never heard."""
+"""Leave-one-group-out evaluation, such as on unknown speakers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def held_out(
     settings: Mapping[str, Any] | None = None,
     log: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Trains a recipe once for each value of a column, which is held out for the test.
+    """Trains a recipe once for each value of a column and tests it on the held-out value.
 
-    A run that is complete is not trained again, and one that was stopped goes on.
+    Complete runs are not trained again; interrupted runs resume.
 
     Args:
       name: of the recipe; its config has the field `column`, the value that is held out.
@@ -37,7 +37,7 @@ def held_out(
       data: a source of the recipe's dataset, or a path.
       seed: of all runs.
       settings: other fields of the config.
-      log: takes a line a run.
+      log: called with one line per run.
 
     Returns:
       What it writes.

@@ -1,9 +1,8 @@
-"""Training on several hosts that are killed, cut off, or started in a wrong way.
+"""Tests training on several hosts that are killed, disconnected, or started incorrectly.
 
 The hosts are network namespaces (`benchmarks.network`). Each case starts workers, disturbs them,
-and says what each of them printed, its exit code, and how many seconds it took. Where a run can go
-on, the same commands are given again, and its weights are compared with those of an undisturbed
-run, bit for bit.
+and reports each worker's output, exit code and duration. If a run can be resumed, the same commands
+are given again, and its weights are compared with those of an undisturbed run, bit for bit.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ from zoo.errors import ZooError
 
 RECIPE = "imdb-gru"
 SETTINGS = {"epochs": "2", "batch_size": "4", "patience": "0", "units": "8"}
-TIMEOUT = 240  # seconds: ZOO_WORKER_TIMEOUT where all come
-SHORT = {"ZOO_WORKER_TIMEOUT": "30"}  # where somebody does not
-LIMIT = 400.0  # seconds in which every process has to end
+TIMEOUT = 240  # seconds: ZOO_WORKER_TIMEOUT if all workers start
+SHORT = {"ZOO_WORKER_TIMEOUT": "30"}  # if a worker does not start
+LIMIT = 400.0  # seconds within which every process must end
 PORT = 2222
-# Where a worker or the chief is killed: the function before which, and at which call of it.
+# Where a worker or the chief is killed: before which call of which function.
 MOMENTS = {
     "meeting": ("zoo.training.fit", "meet", 1),
     "joining": ("zoo.training.fit", "make_strategy", 1),
@@ -93,17 +92,17 @@ main()
 
 
 class Forked:
-    """A process that begins as a copy of this one, which has imported TensorFlow and not used it.
+    """A fork of this process, which has imported but not used TensorFlow.
 
-    Importing takes longer than training what is trained here. It has what is needed of
+    Importing takes longer than these trainings. Implements the required methods of
     `subprocess.Popen`.
 
     Args:
       enter: moves it to a host.
-      code: Python that it executes.
+      code: Python code that it executes.
       arguments: `sys.argv` of the code.
       variables: its environment.
-      said: takes what it prints.
+      said: file for its output.
     """
 
     def __init__(
@@ -142,8 +141,8 @@ class Worker:
     """A started worker.
 
     Attributes:
-      process: it.
-      said: what it prints.
+      process: the running process.
+      said: its output.
       begun: when it was started, by `time.monotonic`.
     """
 
@@ -154,7 +153,7 @@ class Worker:
 
 @dataclasses.dataclass
 class Bench:
-    """What the cases share.
+    """State shared by the cases.
 
     Attributes:
       network: of three hosts.
@@ -189,7 +188,7 @@ class Bench:
         path: Path | None = None,
         fresh: bool = False,
     ) -> Worker:
-        """Starts a worker on its host; a new process where `fresh`, or where it has other code."""
+        """Starts a worker on its host, in a new process if `fresh` or if its code differs."""
         joined = ["--hosts", hosts, "--index", str(index)] if hosts else []
         place = " ".join(map(str, MOMENTS[moment])) if moment else ""
         said = tempfile.TemporaryFile("a+", errors="replace")  # noqa: SIM115
@@ -219,7 +218,7 @@ class Bench:
         return Worker(process, said, time.monotonic())
 
     def ended(self, workers: Sequence[Worker]) -> list[dict[str, Any]]:
-        """Waits for workers; returns what each ended with, and when after the first start."""
+        """Waits for workers; returns the outcome of each, and its time since the first start."""
         first = min(worker.begun for worker in workers)
         seconds: dict[int, float] = {}
         while len(seconds) < len(workers):
@@ -249,7 +248,7 @@ class Bench:
         return [self.worker(i, arguments, hosts=hosts, **options) for i in range(number)]
 
     def again(self, output: Path) -> dict[str, Any]:
-        """Gives the same command again; returns how it ended, and in what the run differs."""
+        """Gives the same command again; returns its outcome, and the differences of the run."""
         found = self.ended(self.both(output))
         codes = [each["code"] for each in found]
         wrong = differences(output, self.reference) if codes == [0, 0] else []
@@ -293,7 +292,7 @@ def _kill(moment: str, victim: int) -> Case:
         expected = 0 if moment == "evaluation" and victim else (137, 203)
         result = _result(found, [expected if i != victim else 137 for i in range(2)])
         result["lost_after"] = round(found[1 - victim]["seconds"] - found[victim]["seconds"], 1)
-        if moment in ("meeting", "joining"):  # nothing was there to go on with
+        if moment in ("meeting", "joining"):  # there was nothing to resume
             return result
         return _with_again(result, bench.again(output))
 
@@ -307,7 +306,7 @@ def _with_again(result: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]
 
 def _cut_off(seconds: float | None) -> Case:
     def case(bench: Bench, output: Path) -> dict[str, Any]:
-        # Many steps, so that the cut meets one.
+        # Many steps, so that the cut occurs during one.
         arguments, hosts = bench.arguments(output, epochs=40), bench.hosts()
         workers = [bench.worker(index, arguments, hosts=hosts) for index in range(2)]
         until = time.monotonic() + LIMIT / 2
@@ -322,7 +321,7 @@ def _cut_off(seconds: float | None) -> Case:
             bench.network.cut()
         found = bench.ended(workers)
         bench.network.cut()
-        # TensorFlow may give a worker up within seconds; the same commands go on then.
+        # TensorFlow may give up a worker within seconds; the same commands then resume.
         result = _result(found, [(0, 203) if seconds else (137, 203)] * 2)
         last = workers[0].begun + max(each["seconds"] for each in found)
         return {**result, "ended_after": round(last - begun, 1)}
@@ -415,7 +414,7 @@ def _unshared(bench: Bench, output: Path) -> dict[str, Any]:
 
 
 def _nfs(bench: Bench, output: Path) -> dict[str, Any]:
-    # A client knows what it has written itself: the chief, which writes, needs no cache.
+    # A client sees its own writes: the chief, which writes, needs no cache.
     arguments, hosts = bench.arguments(output), bench.hosts()
     workers = [bench.worker(i, arguments, hosts=hosts, nfs=i == 1) for i in range(2)]
     result = _result(bench.ended(workers), [0, 0])
@@ -495,7 +494,7 @@ CASES: dict[str, Case] = {
 def _result(
     found: list[dict[str, Any]], codes: Sequence[int | tuple[int, ...]], message: str = ""
 ) -> dict[str, Any]:
-    """Returns the outcome of a case, and whether it is what it has to be."""
+    """Returns the outcome of a case, and whether it is the expected one."""
     wanted = [code if isinstance(code, tuple) else (code,) for code in codes]
     fine = all(each["code"] in code for each, code in zip(found, wanted, strict=True))
     fine = fine and all(message in " ".join(each["says"]) for each in found)
@@ -508,7 +507,7 @@ def try_hosts(
     only: Sequence[str] = (),
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Tries all cases, or those whose names begin with one of `only`.
+    """Runs all cases, or those whose names begin with one of `only`.
 
     Args:
       output: JSON file to write.
@@ -516,11 +515,11 @@ def try_hosts(
       log: called with a line for each case.
 
     Returns:
-      What it writes: of each case, what each worker says, its exit code and seconds, and whether
-      it is `fine`.
+      What it writes: for each case, the output of each worker, its exit code and seconds, and
+      whether the case is `fine`.
 
     Raises:
-      ZooError: hosts cannot be made here, or the undisturbed run failed.
+      ZooError: hosts cannot be created here, or the undisturbed run failed.
     """
     with permitted():
         if reason := unavailable():

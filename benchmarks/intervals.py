@@ -1,7 +1,7 @@
-"""Intervals of the scores in `results/`, and how each model compares with its baselines.
+"""Confidence intervals of the scores in `results/`, and comparisons with the baselines.
 
-The models, packed ones or complete runs, answer the test split once more, with the settings that
-they were trained with: nothing is chosen here. The score must be the one that is stored.
+The models, packed ones or complete runs, are evaluated on the test split again, with the settings
+of their training: nothing is selected here. The score must equal the stored one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoo.scores import Scores
 from zoo.serving import load
 from zoo.serving.evaluation import splits_of
 
-TOLERANCE = 2e-3  # share by which a score may differ on another machine
+TOLERANCE = 2e-3  # relative difference of a score that is allowed on another machine
 
 
 def add_intervals(
@@ -28,7 +28,7 @@ def add_intervals(
     output: str | Path | None = None,
     log: Callable[[str], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Writes intervals and comparisons into the results of packed models or of complete runs.
+    """Adds intervals and comparisons to the results of packed models or of complete runs.
 
     Args:
       models: as for `zoo.load`; they are measured.
@@ -44,8 +44,8 @@ def add_intervals(
       `baseline` has the scores that were measured here.
 
     Raises:
-      ZooError: a score is not the one that is stored, or has no parts from which an interval could
-        be drawn; data or results are not available.
+      ZooError: a score differs from the stored one, or has no parts from which an interval can be
+        computed; data or results are not available.
     """
     log = log or (lambda line: None)
     measured: dict[str, dict[str, Scores]] = {}  # baselines by data
@@ -87,7 +87,7 @@ def add_intervals(
 def describe(
     scores: Scores, baselines: dict[str, Scores], metric: str, better: str
 ) -> dict[str, Any]:
-    """Returns what `add_intervals` adds to a result."""
+    """Returns the entries that `add_intervals` adds to a result."""
     units = scores.units[metric]
     others = {name: each for name, each in baselines.items() if metric in each.values}
     found = {

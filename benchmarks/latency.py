@@ -1,7 +1,7 @@
-"""How long an answer takes: SavedModels, ONNX and LiteRT beside PyTorch, on one thread.
+"""Latency of predictions: SavedModels, ONNX and LiteRT compared with PyTorch, on one thread.
 
-All engines have the same weights and answer the same rows of 200 words, in one process, in turn,
-so that other load on the machine affects all of them. Only ratios are quoted.
+All engines have the same weights and predict the same rows of 200 words, in one process, in turn,
+so that other load on the machine affects all of them. Only ratios are reported.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def measure(
     peer: str = PEER,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Times answers of models, and of recurrent layers in the ways of `zoo.serving.kernels`.
+    """Times predictions of models, and recurrent layers with the kernels of `zoo.serving.kernels`.
 
     Args:
       output: JSON file to write.
@@ -73,7 +73,7 @@ def measure(
       `problems`: engines that are not available, and why.
 
     Raises:
-      ZooError: an engine answers otherwise than PyTorch, or the peer's package is missing.
+      ZooError: an engine's output differs from PyTorch's, or the peer's package is missing.
     """
     peer_module = load_peer(peer)
     theirs = peer_module.setup(1, 0)
@@ -107,7 +107,7 @@ def measure(
 
 
 def _requests(predictor: Predictor, count: int) -> tuple[list[str], np.ndarray]:
-    """Returns texts of `WORDS` words of the model's vocabulary, and their ids."""
+    """Returns texts of `WORDS` words from the model's vocabulary, and their ids."""
     words = [word for word in predictor.assets["vocabulary"] if word.isalpha()]
     generator = np.random.default_rng(count)
     texts = [" ".join(generator.choice(words, WORDS)) for _ in range(count)]
@@ -148,7 +148,7 @@ class _Engines:
         self.labels = predictor.labels
 
     def works(self, texts: list[str], ids: np.ndarray) -> dict[str, Work]:
-        """Returns what answers a request; each returns probabilities, float32 `(rows, classes)`."""
+        """Returns functions that predict a request: probabilities, float32 `(rows, classes)`."""
         from_ids = self.ids.signatures["serving_default"]
         from_text = self.text.signatures["serving_default"]
         works: dict[str, Work] = {
@@ -189,7 +189,7 @@ def _check(works: Mapping[str, Work], name: str) -> None:
 
 
 def _raced(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]]:
-    """Returns the times of works that are done in turn, and their ratios to `pytorch`."""
+    """Returns the times of functions that are called in turn, and their ratios to `pytorch`."""
     seconds = interleaved(works, [()] * (UNTIMED + rounds))
     medians = {name: statistics.median(each[UNTIMED:]) for name, each in seconds.items()}
     measured = {
@@ -210,7 +210,7 @@ def _raced(works: Mapping[str, Work], rounds: int) -> dict[str, dict[str, float]
 def _layers(
     units: Sequence[int], rounds: int, log: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
-    """Yields the times of layers, `WORDS` steps, by what computes them."""
+    """Yields the times of layers, over `WORDS` steps, by kernel."""
     spec = tf.TensorSpec([None, None, FEATURES])
     for kind in LAYERS:
         for size in units:

@@ -1,4 +1,4 @@
-"""The table of `benchmarks.latency`, which needs no TensorFlow to be written."""
+"""Renders the table of `benchmarks.latency`, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = {
 def render(result: dict[str, Any]) -> str:
     """Returns the Markdown table of a result of `measure`: milliseconds and ratios.
 
-    Of the fastest answers; in brackets, the ratio of the medians.
+    Values are for the fastest answers; the ratio of the medians is in brackets.
     """
     lines = [
         "| model | rows | PyTorch | " + " | ".join(COLUMNS.values()) + " |",

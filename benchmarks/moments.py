@@ -1,4 +1,4 @@
-"""The moments of kills: drawn from a seed, in every phase of a run."""
+"""Draws the moments of kills from a seed, in every phase of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.disturb import Aim, Event
 from zoo.errors import ZooError
 
 EPOCH_ENDS = r"checkpoint/\d{5}-0{8}\.npz"
-PHASES = {  # of a run: the files that appear when it begins
+PHASES = {  # phases of a run: the files that appear when each begins
     "any": "",
     "steps": rf"assets\.json|{EPOCH_ENDS}",
     "checkpoint": r"checkpoint/\.\d{5}-(?!0{8}).*",
@@ -19,13 +19,13 @@ PHASES = {  # of a run: the files that appear when it begins
     "evaluation": r"curves\.png|figures/.*|\.?metrics\.json.*|\.card\.md.*",
     "export": r"\.export.*",
 }
-# Fraction of the checkpoints that were seen: they come by the clock, another run may make fewer.
+# Fraction of the observed checkpoints: they depend on the clock, and another run may write fewer.
 LATEST = 0.7
 
 
 @dataclasses.dataclass(frozen=True)
 class Kill:
-    """A moment of a phase: which of its files (`where`), and when after it; both in [0, 1)."""
+    """A moment of a phase: which of its files (`where`), and the time after it; both in [0, 1)."""
 
     phase: str
     where: float
@@ -46,7 +46,7 @@ def plan(kills: int, seed: int) -> list[Kill]:
 
 
 def aim(kill: Kill, events: Sequence[Event], end: float) -> Aim:
-    """Turns a drawn moment into one that a run like the watched one will reach.
+    """Converts a drawn moment to one that a run like the watched one will reach.
 
     Args:
       kill: the moment.
@@ -58,7 +58,7 @@ def aim(kill: Kill, events: Sequence[Event], end: float) -> Aim:
         return Aim("", 0, kill.where * end)
     appearances = [event for event in events if event.exists and re.fullmatch(pattern, event.name)]
     if kill.phase == "steps":
-        # No steps come after the last epoch's end.
+        # There are no steps after the end of the last epoch.
         appearances, following = appearances[:-1], appearances[1:]
     if not appearances:
         raise ZooError(f"No {kill.phase} was seen in the undisturbed run. Make it last longer.")

@@ -1,4 +1,4 @@
-"""Several hosts on this machine: network namespaces whose packets pass one process.
+"""Emulates several hosts on this machine: network namespaces whose packets pass one process.
 
 Each host has an address of its own, and its own loopback. The process in the middle delays packets
 and drops those of hosts that are cut off. It needs Linux, `/dev/net/tun`, and root or unprivileged
@@ -28,7 +28,7 @@ _MTU = 60000  # bytes of a packet: few large ones, because Python handles each
 
 
 class Network:
-    """Hosts that reach each other.
+    """Hosts that are connected to each other.
 
     Args:
       number: how many hosts.
@@ -79,7 +79,7 @@ class Network:
         return subprocess.Popen(command, preexec_fn=self.entering(host), **options)
 
     def entering(self, host: int) -> Callable[[], None]:
-        """Returns what moves the process that calls it to a host."""
+        """Returns a function that moves the calling process to a host."""
         namespace = self._namespaces[host]
 
         def enter() -> None:
@@ -89,12 +89,12 @@ class Network:
         return enter
 
     def cut(self, *hosts: int) -> None:
-        """Loses all packets from and to these hosts from now on, and of no other host."""
+        """Drops all packets from and to exactly these hosts from now on."""
         self._rules["cut"] = list(hosts)
         self._tell()
 
     def delay(self, seconds: float) -> None:
-        """Has each packet take so long from one host to another."""
+        """Sets the time that each packet takes from one host to another."""
         self._rules["delay"] = seconds
         self._tell()
 
@@ -103,7 +103,7 @@ class Network:
 
 
 def unavailable() -> str:
-    """Returns why there can be no hosts here, "" if there can."""
+    """Returns why hosts are unavailable here, "" if they are available."""
     if sys.platform != "linux":
         return "only Linux has network namespaces"
     try:
@@ -173,7 +173,7 @@ def _make_tunnel(address: str) -> int:
 
 
 def _route(tunnels: list[int], control: int) -> None:
-    """Carries packets between tunnels until nobody can tell it anything any more."""
+    """Forwards packets between tunnels until the control connection is closed."""
     delay, cut = 0.0, set()
     under_way: list[tuple[float, int, int, bytes]] = []  # due, number, tunnel, packet
     number = 0

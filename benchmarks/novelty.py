@@ -1,4 +1,4 @@
-"""Rows that are far from what a model was trained on: what packs say of them, and how often."""
+"""Rows that differ from a model's training data: how often packed models mark them as unusual."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.manifest import USE, read_manifest, read_use
 
 ROWS = 200  # sentences of each language
 TEST_ROWS = 2_000
-BIBLES = {"es": "v"}  # languages that no other source has, by their names in the database
+BIBLES = {"es": "v"}  # languages without another source, with their names in the database
 
 
 def describe_packs(
@@ -23,7 +23,7 @@ def describe_packs(
     data: str | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Writes `use.json` beside packs that have no such file inside.
+    """Writes `use.json` for packs that do not contain such a file.
 
     Args:
       folder: the `pretrained` folder.
@@ -32,8 +32,8 @@ def describe_packs(
       log: takes a line for each model.
 
     Returns:
-      What it writes, by the name of the model: `sha256` of the pack; `use`, sentences that the data
-      say; and `novelty`, limits that its validation split sets, as `zoo.serving.novelty.learn`.
+      What it writes, by model name: `sha256` of the pack; `use`, sentences derived from the data;
+      and `novelty`, limits set on the validation split, as in `zoo.serving.novelty.learn`.
 
     Raises:
       ZooError: the data that a model was trained on are not available.
@@ -67,7 +67,7 @@ def describe_packs(
 def novelty(
     names: Sequence[str], output: str | Path, *, log: Callable[[str], None] = lambda line: None
 ) -> dict[str, Any]:
-    """Counts the rows that models mark as unusual: of their own test split, and of languages.
+    """Counts the rows that models mark as unusual, in their test split and in other languages.
 
     Args:
       names: packed models that read text.
@@ -75,8 +75,8 @@ def novelty(
       log: takes a line for each model.
 
     Returns:
-      What it writes: `models`, a list of `name`, `limits`, and `unusual`: name of a text to the
-      share of its rows; and `rows`, how many each has.
+      What it writes: `models`, a list of `name`, `limits`, and `unusual`: maps each text to the
+      fraction of its unusual rows; and `rows`, the number of rows of each text.
 
     Raises:
       ZooError: a model marks nothing, or data are not available.
@@ -106,7 +106,7 @@ def novelty(
 
 
 def sentences() -> dict[str, list[str]]:
-    """Returns texts of several languages by a name, 200 each: captions, verses, short sentences.
+    """Returns texts in several languages by name, 200 each: captions, verses, short sentences.
 
     Raises:
       ZooError: the corpora are not available.
@@ -144,7 +144,7 @@ def _verses(language: str) -> list[str]:
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Returns a Markdown table: a row a model, a column a text."""
+    """Returns a Markdown table with one row per model and one column per text."""
     texts = list(result["models"][0]["unusual"])
     rows = [
         f"| {model['name']} | "

@@ -1,4 +1,4 @@
-"""What half precision, XLA and several steps an execution do to the time of a training step.
+"""Effect of half precision, XLA and several steps per execution on the time of a training step.
 
 All variants take turns in one run, on the batches of a training. Those are bucketed by length, and
 XLA compiles for one shape: its compilation time counts once for each shape.
@@ -62,7 +62,7 @@ def measure_options(
     seed: int = 0,
     log: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Measures what each option does to the time of a training step of some recipes.
+    """Measures the effect of each option on the time of a training step of some recipes.
 
     Args:
       names: of the recipes.
@@ -110,8 +110,8 @@ def compared(passes: Mapping[str, Sequence[float]], steps: int) -> dict[str, dic
       steps: in a pass.
 
     Returns:
-      `step_seconds` and `ratio` of each variant, medians over the rounds: what slows a round down
-      slows all of its variants down.
+      `step_seconds` and `ratio` of each variant, medians over the rounds, because other load
+      affects all variants of a round.
     """
     return {
         name: {
@@ -127,7 +127,7 @@ def compared(passes: Mapping[str, Sequence[float]], steps: int) -> dict[str, dic
 def training_ratio(
     ratio: float, compile_seconds: float, shapes: int, step_seconds: float, steps: int
 ) -> float:
-    """Returns a training's time over that by default, where each new shape is compiled once.
+    """Returns the ratio of a training's time to the default's, if each shape is compiled once.
 
     Args:
       ratio: of steps that are compiled already.

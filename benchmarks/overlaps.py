@@ -1,7 +1,6 @@
-"""Test rows whose text is among the training rows, too.
+"""Counts test rows whose text also occurs in the training rows.
 
-The splits are those of their publishers: such rows stay, as published scores count them, and are
-counted here.
+The splits are those of the publishers: such rows are kept, because published scores include them.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from zoo.registry import get_recipe
 
 
 def overlaps(names: Sequence[str], output: str | Path) -> dict[str, Any]:
-    """Counts the test rows that are training rows, too, and writes them to a JSON file.
+    """Counts the test rows that are also training rows, and writes the counts to a JSON file.
 
     Args:
       names: recipes whose data have a text, `NAME` or `NAME:SOURCE`.

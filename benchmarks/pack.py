@@ -36,8 +36,8 @@ def pack(
     Args:
       model: a run folder, or another model with Keras weights that `zoo.load` takes.
       folder: the `pretrained` folder.
-      bits: low mantissa bits of each float32 weight that are rounded away; 12 leaves a relative
-        error of at most 2**-12. The packed model is what gets evaluated and quoted.
+      bits: low mantissa bits of each float32 weight that are rounded to zero; 12 gives a relative
+        error of at most 2**-12. The scores are those of the packed model.
       steps: round matrices to a grid instead, with at least so many steps to the standard deviation
         of each (`round_to_grid`). 8 need half the space of 12 bits: about 6 bits a weight.
       baselines: measure them again, although the run has its own.
@@ -89,7 +89,7 @@ def pack(
         }
         files.write_json(packed / "sha256.json", sums)
         with contextlib.ExitStack() as stack:
-            files.lock_folder(folder, stack, wait=True)  # two may pack models into one manifest
+            files.lock_folder(folder, stack, wait=True)  # two processes may write to one manifest
             files.clean(folder)
             file = folder / f"{name}.tar.xz"
             with files.atomic_write(file) as temporary:
@@ -111,7 +111,7 @@ def pack(
 
 
 def write_parameters(folder: Path) -> Path:
-    """Writes how many parameters the packed models of a folder have, as their metrics say.
+    """Writes the numbers of parameters of a folder's packed models, from their metrics.
 
     Returns:
       The path of `parameters.json`, which `zoo list` reads.
@@ -169,7 +169,7 @@ def round_to_grid(array: np.ndarray, steps: int) -> np.ndarray:
 
 
 def _rounded(array: np.ndarray, bits: int, steps: int | None) -> np.ndarray:
-    """Returns weights as they are packed; vectors, such as biases, by their mantissas alone."""
+    """Returns weights rounded for packing; vectors, such as biases, only by their mantissas."""
     if steps is None or array.ndim < 2:
         return round_mantissa(array, bits)
     return round_to_grid(array, steps)
@@ -185,10 +185,10 @@ def _remove_folders(folder: Path) -> None:
 
 
 def _tar(source: Path, target: Path) -> None:
-    """Packs a folder; the same content gives the same bytes.
+    """Packs a folder reproducibly: the same content gives the same bytes.
 
-    xz finds what repeats within its dictionary: 64 MiB by default, more for larger folders, which
-    hold their weights twice.
+    xz finds repetitions within its dictionary: 64 MiB by default, more for larger folders, which
+    contain their weights twice.
     """
 
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -1,4 +1,4 @@
-"""Paths in what is published."""
+"""Paths in published files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Recipes against the same networks in another framework: steps, time to a score, answers, growth.
+"""Compares recipes with the same networks in another framework.
 
 Everything is measured in one process and interleaved (ours, theirs, ours, theirs, …), with as many
-threads for both, so that other load on the machine affects both equally. Only ratios are quoted.
+threads for both, so that other load on the machine affects both equally. Only ratios are reported.
 
 A peer is a module, e.g. of `benchmarks.peers`, with
 
@@ -161,9 +161,9 @@ def same(ours: Callable, twin: Any, layouts: Sequence[str], x: np.ndarray) -> di
 def interleaved(
     works: Mapping[str, Callable[..., Any]], rounds: Sequence[tuple]
 ) -> dict[str, list[float]]:
-    """Does each of `works` with the arguments of each round in turn; returns seconds by name.
+    """Calls each of `works` with the arguments of each round in turn; returns seconds by name.
 
-    Not always in the same order: who comes first finds other things in the caches.
+    The order varies, because the first call finds different cache contents.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     names = list(works)
@@ -200,7 +200,7 @@ def step_times(
       ours over the fastest that is, on a few batches.
     """
     by_length = sorted(batches, key=lambda batch: batch[0].shape[1])
-    # Of middling length: a layout may take minutes for a long batch.
+    # Batches of medium length: a layout may take minutes for a long batch.
     start = max(0, len(batches) - TRIALS) // 2
     part = by_length[start : start + TRIALS]
     tried = {}

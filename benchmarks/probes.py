@@ -1,4 +1,4 @@
-"""Negation and contrast: short sentences beside the score of each sentiment model."""
+"""Scores sentiment models on short sentences with negation and contrast."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def probes(names: Sequence[str], output: str | Path) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Returns a Markdown table: a row a model, a column a kind of sentence."""
+    """Returns a Markdown table with one row per model and one column per kind of sentence."""
     kinds = list(result["models"][0]["scores"])
     rows = [
         f"| {model['name']} | "

@@ -1,4 +1,4 @@
-"""Comparison of runs of one task: validation curves, and gradients over time."""
+"""Compares runs of one task: validation curves, and gradients over time."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _draw(runs: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def _labels(runs: Sequence[dict[str, Any]]) -> list[str]:
-    """Names of the recipes, with the settings in which runs of one recipe differ."""
+    """Returns the names of the recipes, with the settings in which runs of one recipe differ."""
     labels = []
     for each in runs:
         alike = [other for other in runs if other["recipe"] == each["recipe"]]

@@ -1,4 +1,4 @@
-"""Time to a given score: a recipe against a published example, side by side in one run."""
+"""Time to a target score: a recipe against a published example, measured in one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times one request to each packed model, all of them in turn."""
+"""Times one request to each packed model; the models take turns."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def measure(
 ) -> dict[str, Any]:
     """Measures how long `serving_default` takes for the first row of the recipe's sample.
 
-    Raw input goes in, and the whole answer comes out, so that preprocessing, a beam search or the
-    generation of a whole piece is included. A server or a client is not.
+    The time is measured from raw input to complete output, including preprocessing, beam search or
+    the generation of a whole sequence. Servers and clients are not included.
 
     Args:
       output: JSON file to write.
       names: of packed models; all of them if there are none.
-      rounds: how often each is asked, after a first time that traces its graph. Each round asks
+      rounds: number of requests to each, after a first one that traces its graph. Each round calls
         every model once, so that other load on the machine affects all of them.
       log: takes a line for each model.
 

@@ -1,4 +1,4 @@
-"""A JSON file for each measured model, and the tables of them in README and documentation."""
+"""Writes results of models to JSON files, and their tables to README and documentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchmarks.score_tables import (
 from zoo import files
 from zoo.errors import UsageError, ZooError, suggest
 
-PAGES = ("README.md", "docs/results.md", "docs/models/index.md")  # that have tables
+PAGES = ("README.md", "docs/results.md", "docs/models/index.md")  # with tables
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
 FORMATS = "<!-- formats: made by `python -m benchmarks table` -->", "<!-- end of formats -->"
 LATENCY = "<!-- latency: made by `python -m benchmarks table` -->", "<!-- end of latency -->"
@@ -38,7 +38,7 @@ BEST = "<!-- best models: made by `python -m benchmarks table` -->", "<!-- end o
 
 
 def collect(model: str | Path, output: str | Path | None = None) -> Path:
-    """Writes what a complete run or a pretrained model measured to a JSON file.
+    """Writes the measurements of a complete run or a pretrained model to a JSON file.
 
     Args:
       model: as for `zoo.load`.
@@ -57,7 +57,7 @@ def collect(model: str | Path, output: str | Path | None = None) -> Path:
 
 
 def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
-    """Writes the mean score of complete runs that differ in their seeds alone to a JSON file.
+    """Writes the mean score of complete runs that differ only in their seeds to a JSON file.
 
     Returns:
       The file: recipe, metric, scores by seed, mean, standard deviation (of the sample, n - 1),
@@ -97,9 +97,9 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
 def collect_settings(
     models: Sequence[str | Path], setting: str, output: str | Path
 ) -> dict[str, Any]:
-    """Writes the scores of complete runs that differ in one setting alone to a JSON file.
+    """Writes the scores of complete runs that differ in a single setting to a JSON file.
 
-    Such as the speaker that is held out for the test: the test rows may differ, too.
+    An example is the speaker held out for the test: the test rows may also differ.
 
     Args:
       models: as for `zoo.load`, two or more.
@@ -111,7 +111,7 @@ def collect_settings(
       scores by its value, config of the first run, environment.
 
     Raises:
-      UsageError: fewer than two runs, or runs that differ in more, or not in that.
+      UsageError: fewer than two runs, or runs that differ in other settings, or not in this one.
       ZooError: a run is not complete.
     """
     results = [_score(model) for model in models]
@@ -154,7 +154,7 @@ def _today() -> str:
 
 
 def _score(model: str | Path) -> dict[str, Any]:
-    """Returns what a complete run or a pretrained model measured."""
+    """Returns the measurements of a complete run or a pretrained model."""
     from zoo.serving import load
 
     predictor = load(model)
@@ -242,7 +242,7 @@ def render_table(directory: str | Path = "results") -> str:
 def write_table(
     readme: str | Path, directory: str | Path = "results", *, check: bool = False
 ) -> bool:
-    """Puts tables between the markers of a Markdown file, such as that of the models.
+    """Writes tables between the markers of a Markdown file, such as the table of models.
 
     Args:
       readme: the file. Its markers say which of the tables it has.
@@ -305,7 +305,7 @@ def render_latency(directory: str | Path = "results") -> str:
 
 
 def _training_line(scores: Sequence[dict[str, Any]]) -> list[str]:
-    """Says what the columns of times, sizes and dates are."""
+    """Explains the columns of times, sizes and dates."""
     gpus = {done[0] for result in scores if (done := on_gpu(result["metrics"]))}
     gpu = f"; GPU: one {', '.join(sorted(gpus))}" if gpus else ""
     return [
@@ -348,7 +348,7 @@ def _with_packed(result: dict[str, Any], scores: Sequence[dict[str, Any]]) -> di
 
 
 def _taught_line(scores: Sequence[dict[str, Any]]) -> list[str]:
-    """Says who taught the networks that learned from teachers, and on how many rows."""
+    """Describes the teachers of distilled networks, and the number of rows."""
     names: dict[str, list[str]] = {}
     for result in scores:
         if about := result["data"].get("teaching"):
@@ -586,7 +586,7 @@ RSE_AT = (3, 6, 12, 24)  # days ahead for which the relative squared error is li
 
 
 def _backtest_tables(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Returns a table for each of the data: networks, then the simple methods beside them."""
+    """Returns a table for each dataset: networks, then the simple methods."""
     lines = []
     for title in dict.fromkeys(result["data"]["title"] for result in results):
         group = [result for result in results if result["data"]["title"] == title]
@@ -633,7 +633,7 @@ MEASURES = {
 
 
 def _forecasters_tables(result: dict[str, Any]) -> list[str]:
-    """Returns a table of scores, one of tests, and what they say."""
+    """Returns a table of scores, a table of tests, and their summary."""
     first, last, days = result["days"]
     seeds = result["seeds"]
     lines = [

@@ -1,4 +1,4 @@
-"""What a step of two workers costs where packets take their time."""
+"""Measures training steps of two workers under network latency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo import files
 from zoo.environment import environment
 from zoo.errors import ZooError
 
-# Small steps, so that what the network costs is seen.
+# Small steps, so that the cost of the network is visible.
 SETTINGS = {"epochs": "4", "batch_size": "2", "patience": "0"}
 DELAYS = (0.0, 0.001, 0.01)  # seconds, one way
 
@@ -71,7 +71,7 @@ def round_trips(
       that their slope gives.
 
     Raises:
-      ZooError: this system allows no hosts, or a training failed.
+      ZooError: this system does not allow hosts, or a training failed.
     """
     with permitted():
         if reason := unavailable():

@@ -12,8 +12,8 @@ from zoo import files
 from zoo.config import renamed
 from zoo.errors import ZooError
 
-# The best comparable score of a recurrent network that is known, with its protocol, by data and
-# metric: the same data, test split and metric, and the same kinds of data besides.
+# The best known comparable score of a recurrent network, with its protocol, by data and metric: the
+# same data, test split and metric, and the same kinds of additional data.
 PUBLISHED = {
     (
         "imdb (official split)",
@@ -30,9 +30,9 @@ PUBLISHED = {
         "perplexity",
     ): "57.3 (Merity et al. 2018: one AWD-LSTM of three layers, official test split, no cache)",
 }
-WITH_VECTORS = "with word vectors"  # such a score is compared with networks that have them
+WITH_VECTORS = "with word vectors"  # such a score is compared only with networks that have them
 
-# What packed models do, by the beginning of their names.
+# Uses of packed models, by name prefix.
 USES = {
     "adding-": "sum of two marked numbers",
     "chorales-": "chorales in four parts",
@@ -49,7 +49,7 @@ USES = {
 }
 ALSO = ("imdb-bilstm",)  # in the short table beside the best of each dataset: it is small
 
-# Settings of these recipes were chosen with earlier test scores in view.
+# Settings of these recipes were chosen with knowledge of earlier test scores.
 SEEN = {
     "imdb-": "the vocabulary and the length of texts of `imdb-…`",
     "news-": "the batch size of `news-…`",
@@ -92,9 +92,9 @@ def score_tables(
 
 
 def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
-    """Returns the tables of one dataset; the best score stands first."""
+    """Returns the tables of one dataset, the best score first."""
     metric, first = group[0]["metric"], -1 if better(group[0]) == "higher" else 1
-    # What was measured together with an interval replaces what was measured earlier.
+    # Measurements with an interval replace earlier ones.
     group.sort(key=lambda row: "comparisons" in row)
     baselines = {name: score for row in group for name, score in row["baseline"].items()}
     ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
@@ -103,7 +103,7 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
     best = max([*(row["score"] for row in group), *baselines.values()])
     # Where some networks of the data have word vectors, each says whether it has.
     vectors = any(row["config"].get("vectors", "none") != "none" for row in group)
-    # What all rows have in common stands in the head of the column.
+    # A value that all rows share is moved to the column's header.
     intervals = [each for row in group if (each := interval_of(row))]
     kind = _common(each["kind"] for each in [*intervals, *ranges.values()])
     test = _common(each["test"] for row in group if (each := _compared(row)))
@@ -149,7 +149,7 @@ def _common(values: Any) -> str:
 
 
 def render_models(directory: str | Path = "results", *, best: bool = False) -> str:
-    """Returns the Markdown table of the packed models, beside a published score and a baseline.
+    """Returns the Markdown table of the packed models, with a published score and a baseline.
 
     Args:
       directory: of the results. The time of a request is that of `requests.json`, and `–` where it
@@ -228,12 +228,12 @@ def read_results(directory: str | Path) -> list[dict[str, Any]]:
 
 
 def seed_runs(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns those of the results that are over several seeds."""
+    """Returns the results over several seeds."""
     return [result for result in results if result.get("kind") in ("seeds", "forecasters")]
 
 
 def across_seeds(result: dict[str, Any], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns a score with `seeds` where the same training was measured with several seeds.
+    """Returns a score with `seeds`, if the same training was measured with several seeds.
 
     Args:
       result: of the kind `score`, of one seed.
@@ -282,7 +282,7 @@ def _same_training(result: dict[str, Any], run: dict[str, Any]) -> bool:
 
 
 def changes(recipe: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings that are not the recipe's defaults, by their names of today."""
+    """Returns the settings that differ from the recipe's defaults, by their current names."""
     from zoo.registry import recipes
 
     if recipe not in recipes():
@@ -294,7 +294,7 @@ def changes(recipe: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown_score(result: dict[str, Any]) -> float:
-    """Returns the mean over seeds where there are several, else the score."""
+    """Returns the mean over seeds if there are several, else the score."""
     return result["seeds"]["mean"] if "seeds" in result else result["score"]
 
 
@@ -307,7 +307,7 @@ def spread(result: dict[str, Any], best: float) -> str:
 
 
 def seed_of(result: dict[str, Any]) -> str:
-    """Returns which seed an interval is of, where the score is the mean of several."""
+    """Returns the seed of an interval, if the score is the mean of several."""
     return f", seed {result['seed']}" if "seeds" in result and interval_of(result) else ""
 
 
@@ -316,7 +316,7 @@ def _use(name: str) -> str:
 
 
 def _inside(title: str) -> str:
-    """Returns a title that stands in brackets without its own."""
+    """Returns a title without its own brackets, to be put in brackets."""
     return re.sub(r" \((.*)\)$", r", \1", title)
 
 
@@ -359,7 +359,7 @@ def best_baseline(result: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def training_time(metrics: dict[str, Any]) -> str:
-    """Returns how long training took; of a training on a GPU, what its run says."""
+    """Returns the training time; for training on a GPU, the one that its run records."""
     if metrics.get("train_seconds") is not None:
         return duration(metrics["train_seconds"])
     done = on_gpu(metrics)
@@ -385,7 +385,7 @@ def megabytes(size: int) -> str:
 
 
 def _times(directory: str | Path) -> dict[str, Any]:
-    """Returns what was measured of a request to each model."""
+    """Returns the measured times of a request to each model."""
     requests = Path(directory) / "requests.json"
     return files.read_json(requests)["models"] if requests.exists() else {}
 
@@ -423,7 +423,7 @@ def _differences(
 
 
 def interval_of(result: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns the interval of a score; None where what it was made of was not stored."""
+    """Returns the interval of a score; None if its parts were not stored."""
     if result["metric"] == "accuracy" and "interval" not in result:
         from zoo.metrics import wilson_interval
 
@@ -441,9 +441,9 @@ def interval_of(result: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _shared(interval: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """Returns an interval that says where its rows are not independent: a few speakers' rows.
+    """Returns an interval with a remark if its rows are not independent: a few speakers' rows.
 
-    A bootstrap over speakers would be narrower than Wilson's interval where most of them have no
+    A bootstrap over speakers would be narrower than Wilson's interval if most of them have no
     error.
     """
     speakers = result["metrics"]["test"].get("per_speaker")
@@ -503,7 +503,7 @@ def _missing(result: dict[str, Any]) -> str:
 
 
 def pack_of(result: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns what the manifest says of the pack of a result; None if it is not packed."""
+    """Returns the manifest's entry for a result; None if it is not packed."""
     from zoo.manifest import manifest_entry
     from zoo.registry import recipes
 

@@ -1,7 +1,7 @@
 """`zoo serve` under load: latency, throughput, swaps, drains, bad clients, memory.
 
-Servers are processes of their own; the clients are threads of this one. Ratios are of things that
-are measured side by side in one run.
+Servers are separate processes; the clients are threads of this one. Ratios compare values that are
+measured in the same run.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _ports(process: subprocess.Popen, log: Path) -> tuple[int, int]:
 
 
 class Client:
-    """Asks servers over connections that it keeps; goes to the next server when one is drained.
+    """Sends requests over persistent connections; moves to the next server when one is drained.
 
     Attributes:
       ports: of the servers that there are; others change the list.
@@ -158,7 +158,7 @@ def texts(count: int, seed: int) -> list[str]:
 
 @dataclasses.dataclass
 class Load:
-    """What clients have measured.
+    """Measurements of the clients.
 
     Attributes:
       milliseconds: of each request that was answered.
@@ -190,7 +190,7 @@ def load(
     ports: Sequence[int], seconds: float, clients: int, *, rows: int = 1, seed: int = 0,
     meanwhile: Callable[[float], None] | None = None,
 ) -> Load:  # fmt: skip
-    """Asks for some seconds, by several clients at once.
+    """Sends requests for some seconds, from several clients at once.
 
     Args:
       ports: of the servers; the first is asked.
@@ -235,7 +235,7 @@ def load(
 
 
 def publish(version: Path, base: Path, number: int) -> None:
-    """Copies a version to another number, as a whole."""
+    """Copies a version to another number, atomically."""
     scratch = base / f".{number}"
     shutil.copytree(version, scratch)
     os.rename(scratch, base / str(number))
@@ -296,7 +296,7 @@ def serve_bench(
 def first_request(base: Path, errors: Path) -> dict[str, Any]:
     """Times the first request after the load, and the median of those after it.
 
-    The connection is there before: what is measured is the server, and not the client's start.
+    The connection is opened before, so that only the server is measured, not the client's start.
     """
     with running(base, errors) as server:
         client = Client([server.port])
@@ -318,7 +318,7 @@ def first_request(base: Path, errors: Path) -> dict[str, Any]:
 def under_load(
     base: Path, version: Path, errors: Path, seconds: float, clients: int
 ) -> dict[str, Any]:
-    """Asks while a version is swapped, a server is drained, and bad clients come."""
+    """Sends requests while a version is swapped, a server is drained, and bad clients connect."""
     memory: list[tuple[float, int]] = []
     stop = threading.Event()
     with contextlib.ExitStack() as stack:
@@ -367,7 +367,7 @@ def under_load(
 
 
 def half_bodies(ports: Sequence[int], stop: threading.Event) -> None:
-    """Sends half of a body, and holds the connection."""
+    """Sends half of a body and keeps the connection open."""
     head = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: m\r\nContent-Length: 1000\r\n\r\n"
     with contextlib.ExitStack() as stack:
         while not stop.wait(1.0):
@@ -378,7 +378,7 @@ def half_bodies(ports: Sequence[int], stop: threading.Event) -> None:
 
 
 def never_readers(ports: Sequence[int], stop: threading.Event) -> None:
-    """Asks for much, and reads none of it."""
+    """Sends many requests and never reads the responses."""
     page = b"GET /monitoring/prometheus/metrics HTTP/1.1\r\nHost: m\r\n\r\n"
     with contextlib.ExitStack() as stack:
         while not stop.wait(2.0):
@@ -443,7 +443,7 @@ def throughput(
 
 
 def wrong_bodies(count: int, seed: int = 0) -> Iterator[tuple[bytes, Mapping[str, str]]]:
-    """Yields bodies that are no requests, or are damaged ones, and their headers."""
+    """Yields bodies that are not requests, or are damaged ones, and their headers."""
     dice = random.Random(seed)
     good = body_of(["a good film", "a dull film"])
     values: list[Any] = [None, True, 1, -1.5, 1e400, "x", [], {}, [[]], [["x"]], {"b64": "*"},
@@ -474,7 +474,7 @@ def wrong_bodies(count: int, seed: int = 0) -> Iterator[tuple[bytes, Mapping[str
 
 
 def wrong_requests(base: Path, errors: Path, count: int) -> dict[str, Any]:
-    """Sends what is wrong; after it, a good request must be answered as before."""
+    """Sends wrong requests; a good request must then be answered as before."""
     failures: list[str] = []
     answered = refused = 0
     good = body_of(["a good film", "a dull film"])
@@ -513,7 +513,7 @@ def wrong_requests(base: Path, errors: Path, count: int) -> dict[str, Any]:
 
 
 def _wrong_tensors(port: int, count: int, failures: list[str]) -> int:
-    """Sends tensors by gRPC whose types, shapes and values do not fit; returns how many."""
+    """Sends tensors with wrong types, shapes and values by gRPC; returns how many."""
     import grpc
     from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 

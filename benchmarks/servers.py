@@ -1,4 +1,4 @@
-"""An HTTP server for one file, and ways in which a server does not behave."""
+"""An HTTP server for one file, and ways in which a server can misbehave."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `server.content` as `server.mode` says, and writes down each request's Range."""
+    """Serves `server.content` according to `server.mode`; records the Range of each request."""
 
     server: Server
 
@@ -103,7 +103,7 @@ def reply(
 
 
 def drip(handler: Handler, content: bytes, at_once: int = 0) -> None:
-    """Sends a right head and the first bytes at once, and then a byte now and then."""
+    """Sends correct headers and the first bytes at once, then single bytes slowly."""
     reply(handler, content[:at_once], {"Content-Length": len(content)})
     for byte in content[at_once:][:200]:
         handler.wfile.write(bytes([byte]))

@@ -1,4 +1,4 @@
-"""Small custom data: a classifier at its defaults beside the linear model of the same rows."""
+"""Small custom data: a classifier at its defaults compared with a linear model."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ CASES = {
     "sst-2": ("imdb-gru", IMDB, "sst-2"),
     "bbc": ("news-gru", NEWS, "bbc"),
 }
-# The packed weights of their recipes were trained on other data. Of the other cases they have seen
-# the rows, those of the test perhaps too: there, the default may not start from them.
+# Cases whose packed weights were trained on other data. Those of the other cases have seen the
+# rows, possibly also test rows: there, the default must not start from them.
 PACKED = ("sst-2", "bbc")
 
 
@@ -44,10 +44,10 @@ def small(
     packed: bool = False,
     log: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Trains recipes at their defaults on few rows, as a user's own, and writes their scores.
+    """Trains recipes at their defaults on few rows, as on a user's data, and writes their scores.
 
-    Each score is written at once, and one that the file has is not measured again, unless the
-    default would now start from packed weights.
+    Each score is written immediately. Scores that are in the file are not measured again, unless
+    the default would now start from packed weights.
 
     Args:
       output: the JSON file.
@@ -139,7 +139,7 @@ def means(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _packed(run: dict[str, Any]) -> float | None:
-    """Returns the accuracy from packed weights, which may be the default's; None: not tried."""
+    """Returns the accuracy from packed weights, possibly the default's; None: not tried."""
     if run.get("start", {}).get("packed"):
         return run["accuracy"]
     return run.get("packed")
@@ -204,7 +204,7 @@ def _measure(
 def _choice(
     name: str, dataset: Dataset, train: Examples, test: Examples, size: int, seed: int
 ) -> dict[str, Any]:
-    """Returns what the default starts a draw from, without training; as `config.json` has it."""
+    """Returns the default's starting point for a draw, without training, as in `config.json`."""
     from zoo.training.run import Options
     from zoo.training.starts import choose_start
 

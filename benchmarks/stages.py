@@ -1,4 +1,4 @@
-"""A training in stages: each goes on from the best epoch of the one before, by validation."""
+"""Training in stages: each continues from the best validation epoch of the previous one."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def train_in_stages(
 ) -> dict[str, Any]:
     """Trains a recipe from scratch in stages, and measures the last one.
 
-    The validation split chooses the epoch of each stage; with `patience` it ends the stage, too.
-    Nothing is chosen by the test split. The same call goes on where it was stopped.
+    The validation split selects the epoch of each stage and, with `patience`, ends the stage.
+    Nothing is selected on the test split. An interrupted call resumes where it was stopped.
 
     Args:
       name: of the recipe.
@@ -39,7 +39,7 @@ def train_in_stages(
       data: a source of the recipe's dataset, or a path.
       seed: of all stages.
       settings: of all stages.
-      log: takes a line a stage.
+      log: called with one line per stage.
 
     Returns:
       What it writes. `stages` is a list of `settings`, `validation`, `best_epoch` and `epochs`.

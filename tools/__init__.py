@@ -1,1 +1,1 @@
-"""Scripts for those who work on this repository; nothing of it is installed."""
+"""Development scripts of this repository; not part of the installed package."""

@@ -53,9 +53,9 @@ def part_of(module: str) -> str:
 
 
 def edges() -> Counter[tuple[str, str]]:
-    """Returns how many imports there are between two boxes, but for those of type checkers.
+    """Returns the number of imports between each two boxes, without those for type checkers.
 
-    Those of the lowest box are omitted: nearly every module has them.
+    Imports of the lowest box are omitted: nearly every module has them.
 
     Raises:
       ValueError: an import leads upwards, such as one out of the lowest box.

@@ -27,7 +27,7 @@ Say = Callable[[str, str], str]
 """Takes the English and the French text and returns the one of the edition."""
 
 
-# Shapes. Each returns SVG; coordinates are those of its centre unless it says otherwise.
+# Shapes. Each function returns SVG; coordinates are those of the centre unless stated otherwise.
 
 
 def text(
@@ -77,7 +77,7 @@ def line(points: Sequence[tuple[float, float]], colour: str = INK, arrow: bool =
 
 
 def bridge(points: Sequence[tuple[float, float]], colour: str = INK) -> str:
-    """Returns a line that passes over another one."""
+    """Returns a line that crosses over another one."""
     joined = " ".join(f"{x:g},{y:g}" for x, y in points)
     under = f'<polyline points="{joined}" fill="none" stroke="white" stroke-width="7"/>'
     return under + line(points, colour)
@@ -144,7 +144,7 @@ class Panel:
         return f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
 
 
-# The network of the lesson: one unit, three steps. Its numbers are those of the pages.
+# The network of the lesson: one unit, three steps. Its numbers are those in the pages.
 
 
 def small_network() -> dict[str, list[float]]:
@@ -237,7 +237,7 @@ def unrolled(say: Say) -> str:
 
 
 TOPOLOGIES = {
-    # steps that read, steps that have a state, steps that write
+    # steps with input, steps with a state, steps with output
     "one-to-one": ([0], [0], [0]),
     "one-to-many": ([0], [0, 1, 2, 3], [0, 1, 2, 3]),
     "many-to-one": ([0, 1, 2, 3], [0, 1, 2, 3], [3]),
@@ -617,7 +617,7 @@ Rectangle = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def _free_place(x: float, y: float, wide: float, taken: Sequence[Rectangle]) -> Rectangle:
-    """Returns where a label beside a dot covers least of what is drawn already."""
+    """Returns the place beside a dot where a label covers the least of what is already drawn."""
 
     def covered(place: Rectangle) -> float:
         outside = max(0.0, 2 - place[0], place[2] - WIDTH + 2)

@@ -35,7 +35,7 @@ CHARACTER = 0.66  # of the size of the font: the mean width in bold
 
 @dataclass
 class Layer:
-    """A box: what stands in it, and the layers that it reads."""
+    """A box: its text, and the layers that it reads."""
 
     name: str
     kind: str
@@ -80,7 +80,7 @@ def layers_of(model: Any) -> list[Layer]:
                 shown += sources(source) if kinds[source] in HIDDEN else [source]
         return [*dict.fromkeys(shown)]
 
-    needed: set[str] = set()  # not: what only a mask is made of
+    needed: set[str] = set()  # without layers that only compute a mask
 
     def need(name: str) -> None:
         if name not in needed:
@@ -105,7 +105,7 @@ def layers_of(model: Any) -> list[Layer]:
 
 
 def _tensors(value: Any) -> Iterator[dict[str, Any]]:
-    """Yields what a call of a layer reads, from the config that Keras stores of it."""
+    """Yields the inputs of a layer call, from the config that Keras stores."""
     if isinstance(value, Mapping):
         if value.get("class_name") == "__keras_tensor__":
             yield value["config"]
@@ -118,7 +118,7 @@ def _tensors(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _snake(kind: str) -> str:
-    """Returns how Keras names a layer of a class."""
+    """Returns the default name that Keras gives to layers of a class."""
     kind = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", kind).lower()
 
@@ -161,7 +161,7 @@ def _directions(kind: str) -> str:
 
 @dataclass
 class Box:
-    """Where a layer stands; `layer` is None for a line that passes a row."""
+    """The position of a layer; `layer` is None for a line that passes a row."""
 
     name: str
     layer: Layer | None
@@ -184,13 +184,13 @@ class Box:
 
 
 def place(layers: Sequence[Layer]) -> tuple[list[list[Box]], list[tuple[Box, Box]]]:
-    """Returns rows of boxes from the top to the bottom, and the pairs that a line joins."""
+    """Returns rows of boxes from top to bottom, and the pairs of connected boxes."""
     known = {layer.name: layer for layer in layers}
     below: dict[str, list[str]] = {name: [] for name in known}
     for layer in layers:
         for source in layer.sources:
             below[source].append(layer.name)
-    # As far down as possible, so that an input stands above what reads it.
+    # As far down as possible, so that an input is directly above its reader.
     height: dict[str, int] = {}
 
     def rise(name: str) -> int:
@@ -237,7 +237,7 @@ def place(layers: Sequence[Layer]) -> tuple[list[list[Box]], list[tuple[Box, Box
 
 
 def wrapped(title: str, width: float, size: int) -> list[str]:
-    """Returns a title in lines that a box holds; it is cut at commas."""
+    """Returns a title in lines that fit into a box; it is split at commas."""
     lines = [""]
     for part in title.split(", "):
         longer = f"{lines[-1]}, {part}" if lines[-1] else part
@@ -286,7 +286,7 @@ def _drawn(box: Box, last: bool) -> str:
     elif last:
         fill = GREEN
     elif layer.kind not in ("Embedding", "WordEmbedding", "Dense", "Conv2D"):
-        fill = GREY  # nothing is learnt, or a small part
+        fill = GREY  # no trainable weights, or few
     parts = [
         f'<rect x="{box.left:g}" y="{box.top:g}" width="{box.width:g}" height="{box.height:g}" '
         f'rx="5" fill="{fill}" stroke="#555"/>'
@@ -305,7 +305,7 @@ def _drawn(box: Box, last: bool) -> str:
 
 
 def _cells(box: Box, y: float, direction: str) -> list[str]:
-    """Returns a row of steps, each of which reads the state of the one before it."""
+    """Returns a row of steps, each of which reads the state of the previous one."""
     step = min(40.0, (box.width - 40) / 4)
     places = [box.centre + step * (number - 2) for number in range(5)]
     parts = [
@@ -320,7 +320,7 @@ def _cells(box: Box, y: float, direction: str) -> list[str]:
 
 
 def summary(layers: Sequence[Layer]) -> str:
-    """Returns a drawing in words, for those who do not see it."""
+    """Returns a text description of a drawing, for accessibility."""
     titles = [
         f"input {layer.title}" if layer.kind == "InputLayer" else layer.title for layer in layers
     ]
@@ -328,7 +328,7 @@ def summary(layers: Sequence[Layer]) -> str:
 
 
 def main() -> int:
-    """Draws, or compares."""
+    """Draws the networks, or checks the files."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="packed models (default: all)")
     parser.add_argument("--check", action="store_true", help="change nothing")
@@ -341,7 +341,7 @@ def main() -> int:
     packed = [row["name"] for row in zoo.list_models(pretrained=True)]
     old = []
     for name in given.names or packed:
-        keras.utils.clear_session()  # names of layers begin again
+        keras.utils.clear_session()  # resets the names of layers
         drawn = draw(name, layers_of(zoo.load(name).model))
         path = FOLDER / f"{name}.svg"
         if not path.exists() or path.read_text(encoding="utf-8") != drawn:

@@ -1,9 +1,9 @@
-"""Measures what the drawing of word vectors shows: docs/figures/lesson/numbers.json.
+"""Computes the numbers of the figure of word vectors: docs/figures/lesson/numbers.json.
 
 python tools/measure_lesson.py
 
-The vectors are those inside the packed `conll-bilstm-crf`, which began with GloVe's. They are read
-from the file of weights, without TensorFlow.
+The vectors are those of the packed `conll-bilstm-crf`, which were initialised with GloVe. They are
+read from the file of weights, without TensorFlow.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def vectors_of(model: str) -> tuple[list[str], np.ndarray]:
     layer = weights["layers/word_embedding/vars"]
     table = np.concatenate([layer[name][:] for name in sorted(layer)]).astype("float64")
     words = [word for part in ("common", "rare", "fixed") for word in assets[part]]
-    return words, table[len(table) - len(words) :]  # behind padding and the unknown word
+    return words, table[len(table) - len(words) :]  # after padding and the unknown word
 
 
 def embeddings() -> dict[str, Any]:
@@ -59,7 +59,7 @@ def embeddings() -> dict[str, Any]:
     centred = unit[[row[name] for name in chosen]]
     centred = centred - centred.mean(axis=0)
     _, spread, axes = np.linalg.svd(centred, full_matrices=False)
-    axes *= np.sign(axes[:, :1])  # one of the two directions of each axis, always the same
+    axes *= np.sign(axes[:, :1])  # fixes the sign of each axis
     points = centred @ axes[:2].T
     a, b, c = (unit[row[name]] for name in ANALOGY)
     near = unit @ (a - b + c)

@@ -1,4 +1,4 @@
-"""Walks the README's commands on a fresh copy of the repository, and writes what they cost.
+"""Runs the README's commands on a fresh copy of the repository, and writes their cost.
 
 python tools/walk.py results/walk.json
 python tools/walk.py results/walk.json --environment .venv   # only what needs no new installation
@@ -60,7 +60,7 @@ def _blocks(readme: str) -> list[str]:
 
 
 def commands(readme: str, section: str) -> list[str]:
-    """Returns what a section of the README types after `$`, without comments and Docker."""
+    """Returns the commands after `$` in a section of the README, without comments and Docker."""
     text = readme.split(f"\n## {section}\n")[1].split("\n## ")[0]
     lines = re.findall(r"^\$ (.*?)(?:\s+#.*)?$", text, re.MULTILINE)
     return [line for line in lines if not line.startswith("docker")]
@@ -95,7 +95,7 @@ class Walk:
         self.environment = {**kept, "ZOO_HOME": str(self.home), "PIP_NO_CACHE_DIR": "1"}
 
     def activate(self, environment: Path) -> None:
-        """Does what `source …/bin/activate` does for the commands to come."""
+        """Activates an environment for later commands, as `source …/bin/activate` does."""
         self.environment["PATH"] = f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
     def run(self, command: str) -> float:

@@ -1,6 +1,6 @@
-"""Attacks on the product, drawn from a seed: odd batches, bad servers, kills.
+"""Robustness tests drawn from a seed: odd batches, bad servers, kills.
 
-Each part can be repeated alone; the others are then kept as the output file has them.
+Each part can be repeated separately; the others are then kept in the output file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def attack(
     jobs: int = 2,
     log: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Attacks, and reports what did not hold.
+    """Runs the attacks and reports the failures.
 
     Args:
       output: JSON file to write. Parts of the same seed that it has and that are not repeated
@@ -84,7 +84,7 @@ def attack(
 
 
 def _with_part(path: Path, seed: int, part: str, found: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a file has of a seed, and a part in place of its former one."""
+    """Returns a file's results of a seed, with one part replaced."""
     before = files.read_object(path) if path.exists() else {}
     kept = before.get("parts", {}) if before.get("seed") == seed else {}
     parts = {**kept, part: found}

@@ -1,4 +1,4 @@
-"""Odd batches: each answers as its rows do alone, without a crash and without an unmarked NaN."""
+"""Tests odd batches: same outputs as for single rows, no crash, no unmarked NaN."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from zoo.errors import ZooError
 from zoo.serving.inputs import LENGTH, input_specs, scalars_of, tensors
 from zoo.serving.rows import PROBLEM, VALID
 
-# At least one of each family, and their shares: of those that answer quickly, more.
+# At least one model of each family, and their shares: larger for fast models.
 MODELS = {
     "adding-lstm": 25,
     "chorales-gru": 2,
@@ -157,7 +157,7 @@ def ask(predictor: zoo.Predictor, batch: Batch, rows: Sequence[int] | None = Non
 
 
 def problem_of(predictor: zoo.Predictor, batch: Batch, *, alone: bool) -> str | None:
-    """Says what is wrong with how a predictor takes a batch; None if nothing is."""
+    """Returns what is wrong with a predictor's response to a batch; None if nothing is."""
     began = time.monotonic()
     try:
         answers = ask(predictor, batch)
@@ -188,7 +188,7 @@ def problem_of(predictor: zoo.Predictor, batch: Batch, *, alone: bool) -> str | 
 
 
 def wrong_message(error: ZooError) -> str | None:
-    """Says what is wrong with a message: it is one line that quotes little."""
+    """Returns what is wrong with a message, which must be one line with short quotations."""
     text = str(error)
     if "\n" in text or len(text) > LONGEST_MESSAGE:
         return f"a message of {len(text)} characters, {text.count(chr(10))} ends of lines"
@@ -196,7 +196,7 @@ def wrong_message(error: ZooError) -> str | None:
 
 
 def _all_refused(predictor: zoo.Predictor, batch: Batch) -> bool:
-    """Whether each row of a batch is refused by itself, too."""
+    """Whether each row of a batch is also rejected on its own."""
     for row in range(batch.rows):
         try:
             (answer,) = ask(predictor, batch, [row])
@@ -217,7 +217,7 @@ def finite(value: Any) -> bool:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two answers are the same but for rounding and padding; two that are refused are."""
+    """Whether two answers are equal up to rounding and padding; two rejections are equal."""
     if isinstance(one, dict) and isinstance(other, dict):
         if one.get(VALID, True) is False or other.get(VALID, True) is False:
             return one.get(VALID, True) == other.get(VALID, True)
@@ -265,7 +265,7 @@ def draw_wrong(draw: random.Random, one: Subject) -> tuple[str, Callable[[zoo.Pr
 
 
 def problem_of_wrong(call: Callable[[zoo.Predictor], Any], predictor: zoo.Predictor) -> str | None:
-    """Says what is wrong with how a wrong call is taken; an answer or an error of ours is right."""
+    """Returns what is wrong with the response to a wrong call; answers and our errors are fine."""
     try:
         answers = call(predictor)
     except ZooError as error:
@@ -289,7 +289,7 @@ def problem_of_raw(
     """Calls a signature of the SavedModel itself.
 
     Returns:
-      The kind of the batch, and what is wrong with how it was taken.
+      The kind of the batch, and what is wrong with the response.
     """
     function = one.module.signatures[signature]
     batch = draw_batch(draw, one, function, signature)
@@ -336,7 +336,7 @@ def _row(values: np.ndarray) -> np.ndarray:
 
 
 def _near(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether outputs of a row are equal but for rounding and padding."""
+    """Whether outputs of a row are equal up to rounding and padding."""
     one, other = np.asarray(one), np.asarray(other)
     inside = tuple(slice(min(sizes)) for sizes in zip(one.shape, other.shape, strict=True))
     if one.dtype.kind == "f":
@@ -409,7 +409,7 @@ def attack_batches(
     *,
     jobs: int = 1,
 ) -> dict[str, Any]:
-    """Asks models for odd batches, each in a process of its own.
+    """Sends odd batches to models, each in a separate process.
 
     Args:
       shares: names of packed models, to their shares of the batches.
@@ -505,7 +505,7 @@ def _attack(
 
 
 def _threads(name: str, kept: Sequence[tuple[zoo.Predictor, Batch]]) -> Failures:
-    """Asks for batches in turn, and in threads at the same time."""
+    """Sends batches sequentially, and concurrently in threads."""
 
     def answers(each: tuple[zoo.Predictor, Batch]) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Servers that do not behave: endless, dripping, lying, redirecting. No wrong file is kept."""
+"""Tests downloads from misbehaving servers: endless, slow, lying, redirecting."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CONTENT = bytes(range(256)) * 400  # 102,400 bytes
 SHA = hashlib.sha256(CONTENT).hexdigest()
 SIZE = len(CONTENT)
 ENDLESS = 200  # MB that an endless server would send
-SECONDS = 15.0  # that a download may take until it is given up
-SENT = 60e6  # bytes that a server may get rid of: what the buffers of the connections hold
+SECONDS = 15.0  # maximum duration of a failing download
+SENT = 60e6  # bytes that a server may send: the size of the connections' buffers
 MESSAGE = 600  # characters of a message
-# The limits of downloads, shortened: a server is given up within seconds here.
+# Shortened limits of downloads: a server is given up within seconds.
 LIMITS = {"ANSWER_SECONDS": 1.0, "STALL_SECONDS": 1.0, "SPEED_SECONDS": 0.6}
 
 Behave = Callable[[Handler], object]
@@ -161,7 +161,7 @@ PARTS = ("none", "good", "bad")  # what an earlier download has left
 
 @contextlib.contextmanager
 def surroundings(folder: Path) -> Iterator[None]:
-    """Gives downloads a cache of their own, short limits, and no proxy or mirror."""
+    """Gives downloads a separate cache, short limits, and no proxy or mirror."""
     dropped = ("ZOO_MIRROR", "ZOO_OFFLINE", "ZOO_MIN_SPEED", "http_proxy", "HTTP_PROXY",
                "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")  # fmt: skip
     environment, limits = dict(os.environ), {name: getattr(fetch, name) for name in LIMITS}
@@ -182,7 +182,7 @@ def surroundings(folder: Path) -> Iterator[None]:
 def attack_downloads(
     seed: int, folder: Path, log: Callable[[str], None], kinds: Mapping[str, Behave] = KINDS
 ) -> dict[str, Any]:
-    """Downloads from each kind of server, then from one that behaves.
+    """Downloads from each kind of server, then from a correct one.
 
     Args:
       seed: of what an earlier download has left.
@@ -191,8 +191,8 @@ def attack_downloads(
       kinds: of servers.
 
     Returns:
-      Counts and failures: a wrong file in the cache, another error than one line of ours, too
-      long a time, too many bytes taken, no download from the good server afterwards.
+      Counts and failures: a wrong file in the cache, an error other than one line of ours, a
+      timeout, too many bytes received, no download from the correct server afterwards.
     """
     draw = random.Random(f"{seed} downloads")
     failures, outcomes = [], {"right file": 0, "one clear line": 0}
@@ -210,7 +210,7 @@ def attack_downloads(
 
 
 def _download(server: Server, behave: Behave, part: str) -> tuple[str, str]:
-    """Returns how a download ended, and what is wrong with that."""
+    """Returns the outcome of a download, and what is wrong with it."""
     path = fetch.cache_path(server.url)
     left = fetch.cache_path(server.url + ".part")
     left.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Commands that are killed and given again, and several trainings in one folder.
+"""Tests commands that are killed and repeated, and several trainings in one folder.
 
-`python -m benchmarks.attack.kills PLAN RESULT` does a part of them in a process of its own, which
+`python -m benchmarks.attack.kills FOLDER` does a part of them in a separate process, which
 forks (see `forks`) and so must not have used TensorFlow.
 """
 
@@ -37,7 +37,7 @@ POLL = 0.002  # seconds
 
 @dataclasses.dataclass(frozen=True)
 class Kill:
-    """A kill that is drawn.
+    """A drawn kill.
 
     Attributes:
       number: of it.
@@ -75,7 +75,7 @@ def plan(count: int, seed: int) -> list[Kill]:
 
 @dataclasses.dataclass(frozen=True)
 class Whole:
-    """How a command went that nothing disturbed: its seconds, changes in its folder, result."""
+    """An undisturbed command: its seconds, changes in its folder, and result."""
 
     seconds: float
     changes: int
@@ -83,7 +83,7 @@ class Whole:
 
 
 def arguments(command: str, recipe: str, base: Path, target: Path) -> list[str]:
-    """Returns a command line: of what `base` holds, to `target`."""
+    """Returns a command line that reads `base` and writes to `target`."""
     run = str(base / recipe)
     return {
         "train": [
@@ -138,7 +138,7 @@ class Arena:
         return self.folder / "log"
 
     def prepare(self, command: str, recipe: str) -> Whole:
-        """Returns how a command ends undisturbed; runs it if need be.
+        """Returns the outcome of a command without disturbance; runs it if necessary.
 
         Raises:
           ZooError: it fails.
@@ -233,7 +233,7 @@ class Arena:
         return {**record, "problems": problems}
 
     def compare(self, kill: Kill, whole: Whole, target: Path) -> list[str]:
-        """Says in what the result differs from that of an undisturbed command."""
+        """Returns the differences from the result of an undisturbed command."""
         if kill.command == "train":
             return differences(target, self.base / kill.recipe)
         problems = []
@@ -292,7 +292,7 @@ CONTESTS = ("two at once", "one later", "--overwrite", "--overwrite, another see
 
 
 def _moment(kill: Kill, whole: Whole, earlier: int) -> Callable[[float, int], bool]:
-    """Returns what says that the moment has come; `earlier`: by what it is divided."""
+    """Returns a function that tells whether to kill now; `earlier` divides the moment."""
     due = int(kill.where * (whole.changes + 1)) // earlier
     delay = kill.delay * whole.seconds / (whole.changes + 1) / earlier
     seen: list[float] = []

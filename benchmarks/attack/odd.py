@@ -50,7 +50,7 @@ TEXTS: dict[str, Make] = {
 
 
 def _words(make: Make) -> Make:
-    """Returns what draws a list of words, of which some are odd."""
+    """Returns a function that draws a list of words, some of which are odd."""
 
     def words(draw: Draw, good: Any) -> list[str | bytes]:
         some = list(good)[:20] if isinstance(good, Sequence) and not isinstance(good, str) else []
@@ -144,7 +144,7 @@ INTEGERS: dict[str, Make] = {
     "large": lambda draw, good: draw.choice([1000, 10**6, INT32]),
 }
 
-# Options in their ranges, and what else a client may send.
+# Options in their valid ranges, and other values that a client may send.
 OPTIONS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {
     "beam": ([1, 2, 4], [0, -1, 10**6, INT32, -INT32 - 1]),
     "n_best": ([1], [0, -3, 50, INT32]),
@@ -157,7 +157,7 @@ OPTIONS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {
     "top_p": ([0.3, 0.9, 1.0], [0.0, -1.0, 2.0, float("nan"), 1e-38]),
 }
 
-# What is no example at all: refused by name, whatever the model.
+# Values that are not examples: rejected by name for every model.
 WRONG: dict[str, Make] = {
     "a plain text": lambda draw, good: "text",
     "bytes": lambda draw, good: b"text",

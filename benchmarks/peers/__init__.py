@@ -1,1 +1,1 @@
-"""Published examples of others, rebuilt to be measured together with the recipes in one run."""
+"""Reimplementations of published examples, measured together with the recipes in one run."""

@@ -1,18 +1,18 @@
 """The networks of `recipes.sentiment` in PyTorch, and a plain training script, for timing.
 
-`Twin` is the same network as the recipe's, with its weights: embedding, words dropped whole,
+`Twin` is the same network as the recipe's, with its weights: embedding, word dropout,
 SimpleRNN, LSTM or GRU (stacked, from both ends), mean and maximum over the real words, dropout,
 a linear layer; Adam, gradients clipped to a global norm. Sequences go in packed
 (`pack_padded_sequence`; a training step on 64 rows of 600 words then takes a minute on one core),
 or padded: the same network as long as it reads from the left only (a backward layer then reads the
 padding first).
 
-`run` is a script as tutorials have it: each review cut or padded to its first 400 words, batches
+`run` is a typical tutorial script: each review is cut or padded to its first 400 words, batches
 in random order, Adam at its default step size, no schedule, no clipping, PyTorch's own initial
 weights. It has the recipe's network, pooling included, but drops no words.
 
-The gates have another order: Keras' GRU has z, r, h where PyTorch has r, z, n, and
-PyTorch's LSTM and RNN add two biases where Keras has one.
+The order of the gates differs: Keras' GRU has z, r, h, PyTorch's has r, z, n. PyTorch's LSTM and
+RNN have two biases, Keras' have one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CELLS = {"simplernn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 def setup(threads: int, seed: int) -> dict[str, Any]:
-    """Sets threads and seed of PyTorch; returns what the measurement records of it."""
+    """Sets PyTorch's threads and seed; returns what the measurement records about it."""
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     return {"title": f"PyTorch {torch.__version__}", "threads": torch.get_num_threads()}

@@ -1,6 +1,6 @@
-"""Trains networks of recipes on one NVIDIA GPU, by Keras' PyTorch backend.
+"""Trains networks of recipes on one NVIDIA GPU with Keras' PyTorch backend.
 
-Three steps share one folder of files. Only the one in the middle needs the GPU, and no TensorFlow:
+Three steps share one folder of files. Only the second needs the GPU; it needs no TensorFlow:
 
     python -m tools.gpu.arrays FOLDER           TensorFlow: ids of words, networks as JSON
     python -m tools.gpu.learn STEP FOLDER       PyTorch: weights

@@ -1,4 +1,4 @@
-"""Writes what training on a GPU needs, so that it needs no TensorFlow: ids and networks.
+"""Writes the inputs of training on a GPU without TensorFlow: ids and networks.
 
 python -m tools.gpu.arrays gpu
 python -m tools.gpu.arrays gpu --only words     # only what the language model of words needs
@@ -127,7 +127,7 @@ def numbers_of(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
 
 
 def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = None) -> None:
-    """Writes the text of a language model of words and its network.
+    """Writes the text and the network of a word-level language model.
 
     Args:
       folder: to write to.

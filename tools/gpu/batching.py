@@ -1,7 +1,7 @@
-"""Batches of rows of one length, which need no mask. NumPy alone.
+"""Batches of rows of equal length, which need no mask. Uses only NumPy.
 
-cuDNN's recurrent kernels take no mask in Keras' PyTorch backend. So a batch has rows of one length,
-and rows of 64 words or more are cropped to a multiple of 8 words, at a random place.
+cuDNN's recurrent kernels accept no mask in Keras' PyTorch backend. A batch therefore has rows of
+equal length, and rows of 64 words or more are cropped to a multiple of 8 words, at a random place.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-MULTIPLE = 8  # lengths of batches are multiples of it
-LONG = 64  # rows of fewer words keep their length, because a crop would lose much of them
+MULTIPLE = 8  # lengths of batches are multiples of this
+LONG = 64  # shorter rows are not cropped, because they would lose too much
 
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Rows of ids, of different length.
+    """Rows of ids, of different lengths.
 
     `zoo.data.Ragged` is the same, but importing it needs TensorFlow.
 
     Attributes:
-      values: int32 `(ids,)`, row behind row.
+      values: int32 `(ids,)`, the concatenated rows.
       starts: int64 `(rows,)`, where in `values` each row begins. Rows may overlap.
       lengths: int64 `(rows,)`.
     """
@@ -57,7 +57,7 @@ class Rows:
 
 
 def rows_of(values: np.ndarray, lengths: np.ndarray) -> Rows:
-    """Returns rows that lie one behind the other.
+    """Returns the rows of a concatenated array.
 
     Args:
       values: ids `(ids,)`.
@@ -69,7 +69,7 @@ def rows_of(values: np.ndarray, lengths: np.ndarray) -> Rows:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Which part of which rows.
+    """A selection of rows, and a part of each.
 
     Attributes:
       index: int64 `(rows,)`, numbers of rows.
@@ -155,7 +155,7 @@ def windows(
 
 
 def streams(ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts one long text into as many texts as a batch has rows.
+    """Splits one long text into as many texts as a batch has rows.
 
     Args:
       ids: `(ids,)`.
@@ -170,7 +170,7 @@ def streams(ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class Reviews:
-    """What `arrays.py` writes of film reviews.
+    """Film reviews as written by `arrays.py`.
 
     Attributes:
       rows: ids of the language model's vocabulary: labelled rows to train on, then those of the
@@ -200,7 +200,7 @@ class Reviews:
 
 
 def save_reviews(path: Path, reviews: Reviews) -> None:
-    """Writes what `read_reviews` reads."""
+    """Writes the file that `read_reviews` reads."""
     np.savez_compressed(
         path,
         values=reviews.rows.values,

@@ -1,4 +1,4 @@
-"""A bidirectional LSTM by one call of cuDNN, which reads both ends at once, in half precision.
+"""A bidirectional LSTM in one cuDNN call for both directions, in half precision.
 
 Keras' PyTorch backend calls cuDNN for one direction after the other, in float32.
 """
@@ -11,7 +11,7 @@ import torch
 
 from tools.gpu.networks import DEVICE, lstm_weights
 
-# cuDNN has half precision on a GPU alone.
+# cuDNN supports half precision only on a GPU.
 COMPUTE = torch.float16 if DEVICE == "cuda" else torch.float32
 
 

@@ -47,7 +47,7 @@ LABEL_SHARE = 0.5  # of the target of a row with a label
 
 @dataclasses.dataclass(frozen=True)
 class Masks:
-    """What is hidden in the passes of a step: the same, so that the perturbation alone differs.
+    """Dropout masks of a step, shared by all passes, so that they differ only in the perturbation.
 
     Attributes:
       words: of `COMPUTE`, `(batch, time, 1)`: 0 for a word that is hidden.
@@ -117,7 +117,7 @@ def supervised(
 
 
 def plan_of(epochs: int, rate: float, tokens: int, seconds: float = 0, passes: int = 1) -> Plan:
-    """Returns how a large classifier learns: in half precision."""
+    """Returns the training settings of a large classifier, in half precision."""
     return Plan(epochs, rate, tokens, MOST_ROWS, passes, half=True, seconds=seconds)
 
 
@@ -236,9 +236,9 @@ def virtual_adversarial(
         found = answer(weights, vectors + half(perturbation), masks).log_softmax(1)
         return (expected.exp() * (expected - found)).sum(1).mean()
 
-    # Beside numbers of half precision, a perturbation that is much smaller would vanish.
+    # In half precision, a much smaller perturbation would vanish.
     small = (epsilon * unit(torch.randn_like(vectors))).requires_grad_()
-    # Gradients of half precision vanish if they are small; their direction counts.
+    # Small gradients vanish in half precision; only their direction matters.
     (gradient,) = torch.autograd.grad(divergence(small) * 1_024, small)
     return torch.stack([cross_entropy, divergence(epsilon * unit(gradient))])
 
@@ -250,7 +250,7 @@ def unit(vectors: torch.Tensor) -> torch.Tensor:
       vectors: float `(batch, time, size)`; a row of zeros stays as it is.
     """
     vectors = vectors.detach().float()
-    # First by the largest number, so that squares neither vanish nor overflow.
+    # Divide by the largest value first, so that squares neither underflow nor overflow.
     vectors = vectors / vectors.abs().amax((1, 2), keepdim=True).clamp_min(1e-30)
     return vectors / vectors.norm(dim=(1, 2), keepdim=True).clamp_min(1e-30)
 
@@ -299,7 +299,7 @@ def train_large_student(
 def train_sentences(
     folder: Path, epochs: int = 4, tokens: int = 1_024, rate: float = 1e-4, seed: int = 0
 ) -> dict[str, Any]:
-    """Goes on from the large student with rated sentences; writes `imdb-bilstm-sst2.npz`.
+    """Continues training the large student on rated sentences; writes `imdb-bilstm-sst2.npz`.
 
     Args:
       folder: with `sentences.npz` of `arrays.py` and `imdb-bilstm-large.npz`.

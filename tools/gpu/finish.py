@@ -1,4 +1,4 @@
-"""Makes a run of weights that were trained elsewhere: begun, filled and evaluated by the engine.
+"""Creates a run from weights that were trained elsewhere, and evaluates it.
 
 python -m tools.gpu.finish imdb-lstm gpu runs/imdb-lstm
 python -m tools.gpu.finish ptb-deep-lstm gpu runs/ptb-deep-lstm
@@ -48,7 +48,7 @@ BASES = {large.NAME: "the language model", large.SENTENCES: large.NAME}
 def begin_run(
     name: str, path: Path, source: str, settings: dict[str, Any], base: Path | None = None
 ) -> Run:
-    """Begins a run: its config, environment, data and assets, and one step that does not count.
+    """Creates a run: its config, environment, data and assets, and one step that does not count.
 
     Raises:
       UsageError: the folder holds another run, or a complete one.
@@ -75,7 +75,7 @@ def finish_run(
     baselines: bool = True,
     base: Path | None = None,
 ) -> Run:
-    """Gives a new run the weights of `NAME.npz` and evaluates it.
+    """Creates a run with the weights of `NAME.npz` and evaluates it.
 
     Args:
       name: of the recipe, or a key of `NETWORKS`.
@@ -136,7 +136,7 @@ def finish_run(
 
 
 def ended(monitor: Monitor, notes: dict[str, Any], logs: dict[str, float]) -> checkpoint.State:
-    """Returns where training ended.
+    """Returns the state at the end of training.
 
     Args:
       monitor: of the run.

@@ -1,4 +1,4 @@
-"""Training and evaluating classifiers of rows, whatever computes their answers."""
+"""Trains and evaluates classifiers, independently of how their outputs are computed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tools.gpu.networks import (
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How a classifier learns.
+    """Training settings of a classifier.
 
     Attributes:
       epochs: for which the step size is scheduled.
@@ -58,7 +58,7 @@ def fit(
     plan: Plan,
     generator: np.random.Generator,
 ) -> tuple[dict[str, Any], Best]:
-    """Trains a classifier; the validation split chooses between epochs and their mean weights.
+    """Trains a classifier; the validation split selects the epoch and the last or mean weights.
 
     Args:
       name: to be logged.
@@ -119,7 +119,7 @@ def fit(
 def answers(
     answer: Callable[[torch.Tensor], torch.Tensor], rows: Rows, index: np.ndarray
 ) -> np.ndarray:
-    """Returns what a network answers to rows, float32 `(len(index), classes)`.
+    """Returns a network's outputs for rows, float32 `(len(index), classes)`.
 
     Args:
       answer: takes ids `(batch, time)`, without padding; returns a number for each class, float
@@ -144,5 +144,5 @@ def accuracy(
     index: np.ndarray,
     labels: np.ndarray,
 ) -> float:
-    """Returns the share of rows whose class with the highest number is their label."""
+    """Returns the fraction of rows whose highest output is that of their label."""
     return float((answers(answer, rows, index).argmax(1) == labels[index]).mean())

@@ -1,4 +1,4 @@
-"""A language model of film reviews, read from both ends: the network of `reviews-lm`.
+"""A bidirectional language model of film reviews: the network of `reviews-lm`.
 
 A network that has learnt to predict the next word starts better as a classifier (A. Dai, Q. Le:
 Semi-supervised Sequence Learning, NIPS 2015; J. Howard, S. Ruder: Universal Language Model
@@ -63,7 +63,7 @@ def forward(
     forwards, backwards = read_both_ends(inner[:6], x).chunk(2, dim=2)
     if dropout:
         forwards, backwards = (locked(each, dropout.output) for each in (forwards, backwards))
-    # Of a word, what is before it and what is behind it: nothing, at the ends.
+    # The states before and after each word; zeros at the ends.
     before = functional.pad(forwards[:, :-1], (0, 0, 1, 0))
     behind = functional.pad(backwards[:, 1:], (0, 0, 0, 1))
     losses, bias = [], half(functional.pad(bias[1:], (1, 0), value=IMPOSSIBLE))

@@ -1,6 +1,6 @@
-"""Names and settings of the large classifier, which teachers and students share. Imports nothing.
+"""Names and settings of the large classifier, shared by teachers and students. Imports nothing.
 
-They are those of the recipe. It starts from the language model, whose sizes it has.
+They are those of the recipe. It starts from the language model and has the same sizes.
 """
 
 NAME = "imdb-bilstm-large"  # of the recipe, and of the student's files

@@ -1,4 +1,4 @@
-"""Trains on a GPU by Keras' PyTorch backend; needs neither TensorFlow nor an installed package.
+"""Trains on a GPU with Keras' PyTorch backend; needs neither TensorFlow nor an installed package.
 
 python -m tools.gpu.learn language-model gpu
 python -m tools.gpu.learn teacher gpu --seed 0
@@ -8,8 +8,8 @@ python -m tools.gpu.learn sentences gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
 
-To be run in the root of the repository. Each step reads what `arrays.py` and the steps above it
-have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
+Run it in the root of the repository. Each step reads the files that `arrays.py` and the steps above
+it have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
 small networks and few rows.
 """
 

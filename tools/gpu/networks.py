@@ -1,4 +1,4 @@
-"""Networks of recipes under PyTorch: reading, one training step, mean weights. No TensorFlow."""
+"""Networks of recipes in PyTorch: loading, training steps, mean weights. No TensorFlow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 torch.set_float32_matmul_precision("high")
 torch.backends.cudnn.allow_tf32 = True
 
-# Keras keeps the weights of a layer apart and transposed; cuDNN copies them to one piece of memory.
+# Keras stores the weights of a layer separately and transposed; cuDNN copies them to one block.
 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 RECURRENT = (layers.LSTM, layers.GRU)  # those for which cuDNN has a kernel in Keras
@@ -43,7 +43,7 @@ def log(line: str) -> None:
 
 
 def device_name() -> str:
-    """Returns what the network runs on, such as `"one NVIDIA H200"` or `"a CPU"`."""
+    """Returns the name of the device, such as `"one NVIDIA H200"` or `"a CPU"`."""
     return f"one {torch.cuda.get_device_name()}" if DEVICE == "cuda" else "a CPU"
 
 
@@ -70,7 +70,7 @@ def tensor(array: np.ndarray) -> torch.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Dropout:
-    """Shares that language models hide in training.
+    """Dropout rates of language models.
 
     Attributes:
       word: of the vocabulary, in a step.
@@ -86,13 +86,13 @@ class Dropout:
 
 
 def hidden(values: torch.Tensor, share: float, shape: tuple[int, ...]) -> torch.Tensor:
-    """Hides a share of values, by one mask of a shape that fits; others grow to keep the sum."""
+    """Applies dropout with one mask of a broadcastable shape; other values are scaled up."""
     kept = torch.empty(shape, device=values.device, dtype=values.dtype).bernoulli_(1 - share)
     return values * kept / (1 - share)
 
 
 def locked(values: torch.Tensor, share: float) -> torch.Tensor:
-    """Hides a share of numbers, float `(batch, time, size)`, the same at all steps of a row."""
+    """Applies dropout to float `(batch, time, size)`, with the same mask at all steps of a row."""
     return hidden(values, share, (values.shape[0], 1, values.shape[2]))
 
 
@@ -108,7 +108,7 @@ def lstm_weights(
 
 
 def parameters(model: keras.Model) -> list[torch.Tensor]:
-    """Returns the trainable tensors of a network themselves, in Keras' order."""
+    """Returns the trainable tensors of a network (no copies), in Keras' order."""
     return [variable.value for variable in model.trainable_variables]
 
 
@@ -118,7 +118,7 @@ def copy_weights(model: keras.Model) -> list[torch.Tensor]:
 
 
 def set_weights(model: keras.Model, values: Iterable[torch.Tensor]) -> None:
-    """Gives a network the values that `copy_weights` returned."""
+    """Sets the weights of a network to values returned by `copy_weights`."""
     with torch.no_grad():
         for each, value in zip(parameters(model), values, strict=True):
             each.copy_(value)
@@ -135,7 +135,7 @@ class MeanWeights:
         self.values = copy_weights(model)
 
     def update(self) -> None:
-        """Takes the weights of a step."""
+        """Updates the mean with the weights of a step."""
         self.steps += 1
         momentum = min(self.momentum, (1 + self.steps) / (10 + self.steps))
         for mean, value in zip(self.values, parameters(self.model), strict=True):
@@ -222,7 +222,7 @@ def affordable_epochs(
     batches: Sequence[Batch],
     loss_of: Callable[[Batch], torch.Tensor],
 ) -> int:
-    """Returns how many epochs a time is enough for, at least 1.
+    """Returns the number of epochs that fit into a time limit, at least 1.
 
     The gradients of the first batches are timed; the optimizer and the evaluation are taken to need
     a tenth more.
@@ -256,7 +256,7 @@ def recurrent_layers(model: keras.Model) -> int:
 
 
 def require_cudnn(loss: torch.Tensor, count: int) -> None:
-    """Makes sure that a loss came through cuDNN's recurrent kernels.
+    """Checks that a loss was computed by cuDNN's recurrent kernels.
 
     Where cuDNN fails, Keras 3.15 computes an LSTM and a GRU by a loop over time, and says nothing:
     `use_cudnn=True` does not change that, and training would take many times longer. What PyTorch
@@ -303,7 +303,7 @@ class Best:
         self.weights: list[torch.Tensor] = []
 
     def observe(self, mean: MeanWeights, measure: Callable[[], float]) -> tuple[float, float]:
-        """Scores the weights of the last step and their mean; the former stay in the network.
+        """Scores the weights of the last step and their mean; the network keeps the former.
 
         Args:
           mean: of the weights of this network.
@@ -326,7 +326,7 @@ class Best:
 
 
 def save_best(path: Path, model: keras.Model, best: Best, notes: dict[str, Any]) -> dict[str, Any]:
-    """Writes the best weights of a training, which the network has from then on.
+    """Writes the best weights of a training, and sets the network to them.
 
     Args:
       path: ends with `.npz`.

@@ -1,8 +1,8 @@
-"""Students: the small networks of recipes, taught by the answers of the teachers.
+"""Students: the small networks of recipes, trained on the teachers' predictions.
 
 G. Hinton, O. Vinyals, J. Dean: Distilling the Knowledge in a Neural Network, 2015. The target of a
-row with a label is half its label and half the teachers' probabilities, that of a row without one
-these alone. `zoo distil` does the same in TensorFlow.
+labelled row is half its label and half the teachers' probabilities; that of an unlabelled row is
+the teachers' probabilities alone. `zoo distil` does the same in TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_ROWS = 128  # of a batch
 
 @dataclasses.dataclass(frozen=True)
 class Student:
-    """How a student learns.
+    """Training settings of a student.
 
     Attributes:
       epochs: passes over all rows.
@@ -56,7 +56,7 @@ def train_student(
 ) -> dict[str, Any]:
     """Trains a student and writes `NAME.npz`.
 
-    The validation split chooses the epoch, and between its weights and their mean.
+    The validation split selects the epoch, and between its weights and their mean.
 
     Args:
       name: a key of `STUDENTS`.

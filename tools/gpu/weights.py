@@ -1,4 +1,4 @@
-"""Files of weights: one `.npz` for each network, which any backend of Keras reads."""
+"""Files of weights: one `.npz` per network, readable with any Keras backend."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def save_weights(path: Path, model: keras.Model, notes: dict[str, Any]) -> None:
 
 
 def read_weights(path: Path, model: keras.Model) -> dict[str, Any]:
-    """Gives a network the weights of a file, and returns the notes.
+    """Loads the weights of a file into a network, and returns the notes.
 
     Raises:
-      ValueError: the file is of another network.
+      ValueError: the file belongs to another network.
     """
     with np.load(path) as file:
         names, notes = json.loads(str(file["names"])), json.loads(str(file["notes"]))

@@ -1,7 +1,7 @@
-"""A language model of words with the network of `ptb-deep-lstm`, with a faster forward pass.
+"""A word-level language model: the network of `ptb-deep-lstm` with a faster forward pass.
 
-The network carries its states in variables. Here they are passed from window to window, and its
-LSTMs are called as `torch.lstm`, whose weights are dropped before. A test compares both passes.
+The network keeps its states in variables. Here they are passed from window to window, and its LSTMs
+are computed by `torch.lstm`, after dropout on the weights. A test compares both passes.
 See `recipes/words.py` for the sources.
 """
 
@@ -50,18 +50,18 @@ def forward(
     states: Sequence[State],
     dropout: Dropout | None = None,
 ) -> tuple[torch.Tensor, list[State]]:
-    """Reads a window.
+    """Computes the forward pass of a window.
 
     Args:
       weights: of the network, in Keras' order: vectors, softmax bias; kernel, recurrent kernel and
         bias of each LSTM; kernel and bias of the projection.
       ids, following: int `(streams, time)`, words and the word after each.
-      states: of each LSTM, in which the window begins.
+      states: initial states of each LSTM.
       dropout: in training; None for none.
 
     Returns:
-      The mean of -log p(following), in nats, and the states in which the window ends, constants
-      to gradients.
+      The mean of -log p(following), in nats, and the final states of the window, without
+      gradients.
     """
     table, softmax_bias, *inner, projection, projection_bias = weights
     seen = hidden(table, dropout.word, (len(table), 1)) if dropout else table
@@ -87,16 +87,16 @@ def forward(
 def train_words(
     folder: Path, epochs: int = 59, batch_size: int = 64, window: int = 35, seed: int = 0
 ) -> dict[str, Any]:
-    """Trains the language model of words and writes `ptb-deep-lstm.npz`.
+    """Trains the word-level language model and writes `ptb-deep-lstm.npz`.
 
-    Each epoch begins elsewhere in the text. The validation split chooses the epoch, and between its
-    weights and their mean; it is read in the first epoch, in each fourth, and in the last.
+    Each epoch begins at another place in the text. The validation split selects the epoch, and
+    between its weights and their mean; it is evaluated in the first, every fourth and last epoch.
 
     Args:
       folder: with the files of `arrays.py`.
       epochs: passes over the text, for which the step size is scheduled.
       batch_size: streams that are read side by side.
-      window: words that are learnt from together.
+      window: words per training step and stream.
       seed: of weights, dropout and the places where epochs begin.
 
     Returns:

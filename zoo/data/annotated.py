@@ -1,7 +1,7 @@
-"""Exports of tools with which people label texts: doccano, Label Studio, Prodigy.
+"""Reads exports of annotation tools: doccano, Label Studio, Prodigy.
 
-Each is turned into rows with `text`, `label` where a text was given a class, and `spans` where
-parts of it were: a list of `(start, end, label)`, in characters, the end exclusive.
+Exports become rows with `text`; `label` if the text has a class; and `spans` if parts of it have
+classes: a list of `(start, end, label)`, in characters, the end exclusive.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -17,13 +17,13 @@ from zoo.data.formats import Record, Records
 from zoo.data.reading import Reading
 
 Span: TypeAlias = tuple[int, int, str]
-SHOWN = 100  # rows that are looked at to recognise a tool
+SHOWN = 100  # rows that are inspected to recognise a tool
 
 
 def plain_records(records: Records, path: Path, reading: Reading) -> Records:
-    """Turns an export into plain rows; returns other records as they are.
+    """Converts an export to plain rows; returns other records unchanged.
 
-    A row that its annotator rejected, skipped or left without an answer is omitted, with a note.
+    Rows that the annotator rejected, skipped or did not answer are omitted, with a note.
 
     Args:
       records: of the file.
@@ -50,7 +50,7 @@ def plain_records(records: Records, path: Path, reading: Reading) -> Records:
 
 
 def _tool(rows: Sequence[Record]) -> tuple[str, Any]:
-    """Returns the name of the tool that wrote rows, and what turns one into a plain row."""
+    """Returns the name of the tool that wrote the rows, and a function that converts a row."""
     if not rows:
         return "", None
     first = rows[0]
@@ -113,7 +113,7 @@ def _label_studio_min(record: Record) -> Record | str:
 
 
 def _characters(text: Any, value: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Returns start and end in characters; a browser counts those beyond U+FFFF as two."""
+    """Returns start and end in characters; browsers count characters above U+FFFF as two."""
     start, end, said = value.get("start"), value.get("end"), value.get("text")
     if isinstance(text, str) and isinstance(start, int) and isinstance(end, int):
         wide = text.encode("utf-16-le", "surrogatepass")
@@ -130,7 +130,7 @@ def _prodigy(record: Record) -> Record | str:
     if answer == "reject":
         return "rejected"
     row: Record = {}
-    if isinstance(record.get("accept"), list):  # of several options
+    if isinstance(record.get("accept"), list):  # a choice of several options
         row["label"] = record["accept"] if len(record["accept"]) != 1 else record["accept"][0]
     spans = [
         (each.get("start"), each.get("end"), each.get("label"))

@@ -1,8 +1,8 @@
 """Batches of sequences: bucketed by length, padded on the right, in a reproducible order.
 
 Padding costs time: IMDB reviews average 263 tokens but one in ten exceeds 514. Rows of nearly
-equal length are therefore put together. The order of an epoch depends on (seed, epoch) alone, so
-that a run that was interrupted resumes with exactly the remaining batches.
+equal length are therefore batched together. The order of an epoch depends only on (seed, epoch),
+so that an interrupted run resumes with exactly the remaining batches.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# Number of batches that are sorted together: a larger window means less padding and less
-# random batches.
+# Number of batches that are sorted together: a larger window gives less padding, but less random
+# batches.
 WINDOW = 50
 
 
 class Ragged:
-    """Rows of different length, kept flat.
+    """Rows of different lengths, stored as one flat array.
 
     Args:
-      rows: arrays of shape `(time, ...)`, one per row, all of one dtype. None is empty, because
-        cuDNN's kernels reject a batch with an empty row.
+      rows: arrays of shape `(time, ...)`, one per row, all of the same dtype. Empty rows are not
+        allowed, because cuDNN's kernels reject them.
 
     Raises:
       ValueError: a row is empty.
@@ -51,14 +51,14 @@ class Ragged:
 
 @dataclasses.dataclass(frozen=True)
 class Batches:
-    """Encoded examples and how they are cut into batches.
+    """Encoded examples and how they are divided into batches.
 
     Attributes:
       x: the model's input: a `Ragged`, an array `(rows, ...)`, or a dict of these.
       y: the target, likewise.
-      batch_size: rows in a batch, all replicas together.
-      renew: makes the rows of an epoch from (seed, epoch) alone, for data that are augmented or
-        sampled again in each epoch. The number of rows stays. None where the rows stay the same.
+      batch_size: rows in a batch, over all replicas.
+      renew: generates the rows of an epoch from (seed, epoch), for data that are augmented or
+        resampled in each epoch. The number of rows must not change. None if the rows are fixed.
     """
 
     x: Any
@@ -82,7 +82,7 @@ class Batches:
         return np.max(ragged, axis=0) if ragged else np.ones(self.rows, np.int64)
 
     def renewed(self, seed: int, epoch: int) -> Batches:
-        """Returns the rows of one epoch. The same (seed, epoch) gives the same ones."""
+        """Returns the rows of one epoch. The same (seed, epoch) gives the same rows."""
         return self.renew(seed, epoch) if self.renew else self
 
     def order(self, seed: int, epoch: int) -> list[np.ndarray]:
@@ -100,7 +100,7 @@ class Batches:
         return [batches[i] for i in generator.permutation(len(batches))]
 
     def sorted_order(self, rows: np.ndarray | None = None) -> list[np.ndarray]:
-        """Returns the batches for evaluation, of all or some rows: by length, always the same."""
+        """Returns the batches of all or some rows for evaluation, sorted by length."""
         rows = np.arange(self.rows) if rows is None else rows
         return _chunks(rows[np.argsort(self.lengths[rows], kind="stable")], self.batch_size)
 
@@ -109,11 +109,11 @@ class Batches:
         return _take(self.x, index), _take(self.y, index)
 
     def sizes(self, order: list[np.ndarray]) -> np.ndarray:
-        """Returns, for each batch, its numbers of rows, tokens and padded tokens.
+        """Returns the numbers of rows, tokens and padded tokens of each batch.
 
         Returns:
-          int64 `(len(order), 3)`. Tokens are the time steps of all ragged inputs, padded tokens
-          those with padding. An array counts for neither.
+          int64 `(len(order), 3)`. Tokens are the time steps of all ragged inputs; padded tokens
+          include the padding. Plain arrays are not counted.
         """
         ragged = [leaf.lengths for leaf in _leaves(self.x) if isinstance(leaf, Ragged)]
         lengths = np.stack(ragged) if ragged else np.zeros((1, self.rows), np.int64)
@@ -150,12 +150,12 @@ class Batches:
         replica_ids: Sequence[int],
         on_batch: Callable[[], None] | None = None,
     ) -> tf.data.Dataset:
-        """Returns the shards of each batch for some of several replicas.
+        """Returns the shards of each batch for some of the replicas.
 
-        The rows of a batch are split over the replicas in equal shards, in their order. Where this
-        is impossible, the other shards end with the first row of the batch, which does not count:
-        gradients of all replicas then have one shape, and cuDNN fails without a row. All are padded
-        to the longest row of the batch.
+        The rows of a batch are split over the replicas in equal shards, in order. If this is
+        impossible, smaller shards are filled up with the first row of the batch, which does not
+        count: gradients of all replicas must have the same shape, and cuDNN fails on an empty
+        shard. All shards are padded to the longest row of the batch.
 
         Args:
           order: row numbers of each batch.
@@ -164,10 +164,10 @@ class Batches:
           on_batch: called after each batch is made.
 
         Returns:
-          Elements `(x, y, counts)`, one for each of `replica_ids`, batch after batch; it says that
-          it is infinite, and fails after the last: count what is read. `counts` is
-          int32 `(3,)`: how many of these rows count, how many the batch has, and the place of the
-          first of these rows in the batch.
+          Elements `(x, y, counts)`, one for each of `replica_ids`, batch after batch. The dataset
+          declares itself infinite but fails after the last batch: the caller must count the
+          elements. `counts` is int32 `(3,)`: the number of rows of the shard that count, the number
+          of rows of the batch, and the position of the shard's first row in the batch.
         """
 
         def generate() -> Iterator[tuple[Any, Any, np.ndarray]]:
@@ -182,7 +182,7 @@ class Batches:
                     counts = np.array([len(part), len(index), rows[0]], np.int32)
                     yield _rows(x, rows), _rows(y, rows), counts
 
-        # Of a dataset that may end, workers ask each other before each step whether theirs has.
+        # With a finite dataset, workers ask each other before each step whether it has ended.
         return self._generated(generate, tf.data.INFINITE_CARDINALITY, tf.TensorSpec([3], tf.int32))
 
     def _generated(
@@ -216,7 +216,7 @@ def _take(structure: Any, index: np.ndarray) -> Any:
 
 
 def _spec(array: np.ndarray) -> tf.TensorSpec:
-    # Ragged parts differ in their time axis; leaving every second axis open costs nothing.
+    # Ragged inputs vary along the time axis; leaving every second axis open costs nothing.
     shape = [None] * min(array.ndim, 2) + list(array.shape[2:])
     return tf.TensorSpec(shape, array.dtype)
 

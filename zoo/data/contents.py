@@ -1,6 +1,6 @@
-"""The bytes and the text of custom files, packed or not, in any usual encoding.
+"""Reads the bytes and the text of custom files, compressed or not, in any usual encoding.
 
-`ZOO_MAX_UNPACKED` is the maximum number of unpacked bytes of a packed file (1e9).
+`ZOO_MAX_UNPACKED` is the maximum number of unpacked bytes of a compressed file (1e9).
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -22,28 +22,28 @@ from zoo.data.reading import Reading
 from zoo.data.split_names import split_of
 from zoo.errors import UsageError, ZooError, shortened
 
-MAX_UNPACKED = 1e9  # unpacked bytes of a packed file
+MAX_UNPACKED = 1e9  # unpacked bytes of a compressed file
 PACKED = (".gz", ".zip")
 FASTTEXT = "__label__"  # before a label
 
 
 def read_text(path: Path, reading: Reading | None = None) -> str:
-    """Returns the text of a file, unpacked and decoded; line ends are as the file has them.
+    """Returns the text of a file, unpacked and decoded; line ends are unchanged.
 
     Args:
-      path: the file; gzip and zip are recognised by what they hold, not by its name.
-      reading: the options; gets a note where the encoding is not UTF-8.
+      path: the file; gzip and zip are recognised by the content, not by the name.
+      reading: the options; receives a note if the encoding is not UTF-8.
 
     Raises:
-      UsageError: no such file; `ZOO_MAX_UNPACKED` is not a number; or an encoding that cannot
-        be detected, with the option that says it.
+      UsageError: no such file; `ZOO_MAX_UNPACKED` is not a number; or the encoding cannot be
+        detected (the message names the option to set it).
       ZooError: the file cannot be read, is empty, or is not text.
     """
     return text_of(path, read_bytes(path), reading or Reading())
 
 
 def text_of(path: Path, data: bytes, reading: Reading) -> str:
-    """Returns the text of a file whose unpacked bytes are known; as `read_text`.
+    """Returns the text of a file from its unpacked bytes; see `read_text`.
 
     Raises:
       UsageError, ZooError: as `read_text`.
@@ -57,7 +57,7 @@ def text_of(path: Path, data: bytes, reading: Reading) -> str:
 
 
 def read_texts(paths: Sequence[Path], reading: Reading) -> list[str]:
-    """Returns the texts of many small files of one writer, whose encoding all of them show.
+    """Returns the texts of many small files that share one encoding, detected from all of them.
 
     Raises:
       UsageError, ZooError: as `read_text`; empty files give empty texts.
@@ -68,7 +68,7 @@ def read_texts(paths: Sequence[Path], reading: Reading) -> list[str]:
     if not odd:
         return [content.decode("utf-8-sig") for content in data]
     if reading.options.encoding or any(b"\0" in content for content in odd):
-        # It is said, or each of them shows it by itself.
+        # The encoding is given, or can be detected from each file.
         pairs = zip(paths, data, strict=True)
         decoded = [decode(each, str(path), reading.options) for path, each in pairs]
         for encoding in sorted({name for _, name in decoded} - {"utf-8"}):
@@ -107,7 +107,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def unpack(data: bytes, name: str) -> bytes:
-    """Unpacks gzip or zip; returns other bytes as they are. A workbook stays a zip.
+    """Unpacks gzip or zip; returns other bytes unchanged. A workbook stays a zip.
 
     Raises:
       UsageError: a zip of several files; `ZOO_MAX_UNPACKED` is not a number.
@@ -116,7 +116,7 @@ def unpack(data: bytes, name: str) -> bytes:
     import io
 
     lowered = name.lower()
-    if lowered.endswith((".xlsx", ".xlsm")):  # zips that are read as a whole
+    if lowered.endswith((".xlsx", ".xlsm")):  # zip archives that are read as a whole
         return data
     if data.startswith(b"\x1f\x8b") or lowered.endswith(".gz"):
         try:
@@ -147,14 +147,14 @@ def unpack(data: bytes, name: str) -> bytes:
 
 
 def is_data(name: str) -> bool:
-    """Whether a file of an archive or a folder is data, by its name: not what systems leave."""
+    """Whether a file in an archive or folder is data, judged by its name: no system file."""
     path = PurePosixPath(name)
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
     return not (hidden or name.endswith("/") or path.name in ("Thumbs.db", "desktop.ini"))
 
 
 def zip_members(path: Path) -> list[str]:
-    """Returns the names of the data in a `.zip`; none of other files, and of damaged ones."""
+    """Returns the names of the data files in a `.zip`; empty for other and for damaged files."""
     if path.suffix.lower() != ".zip":
         return []
     import zipfile
@@ -162,17 +162,17 @@ def zip_members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [each for each in archive.namelist() if is_data(each)]
-    except (OSError, zipfile.BadZipFile):  # said when it is read
+    except (OSError, zipfile.BadZipFile):  # reported when it is read
         return []
 
 
 @contextlib.contextmanager
 def unpacked_folder(path: Path) -> Iterator[Path]:
-    """Context with the files of a zip in a folder, for readers of folders.
+    """Context manager that unpacks a zip into a folder, for readers of folders.
 
     Raises:
-      ZooError: it is damaged, or unpacks to more than `ZOO_MAX_UNPACKED` bytes; and what is wrong
-        with the files, by the name of the zip.
+      ZooError: it is damaged, or unpacks to more than `ZOO_MAX_UNPACKED` bytes. Errors about the
+        files inside are raised with the name of the zip.
     """
     import tempfile
     import zipfile
@@ -201,7 +201,7 @@ def unpacked_folder(path: Path) -> Iterator[Path]:
 
 
 def inner_name(path: Path) -> str:
-    """Returns the name of what a file holds, lower case: that in a zip, without `.gz`."""
+    """Returns the lower-case name of a file's content: that inside a zip, or without `.gz`."""
     name, members = path.name.lower(), zip_members(path)
     if len(members) == 1:
         name = PurePosixPath(members[0]).name.lower()
@@ -209,10 +209,10 @@ def inner_name(path: Path) -> str:
 
 
 def read_lines(path: Path, reading: Reading) -> list[str] | None:
-    """Reads a file with a text a line; empty lines are texts too.
+    """Reads a file with one text per line; empty lines are texts too.
 
     Returns:
-      None where the file has rows: fastText's, which begin with a label.
+      None if the file is in fastText's format, in which each line begins with a label.
 
     Raises:
       UsageError: no such file, or an encoding that cannot be detected.
@@ -222,7 +222,7 @@ def read_lines(path: Path, reading: Reading) -> list[str] | None:
 
 
 def lines_of(data: bytes, name: str, reading: Reading) -> list[str] | None:
-    """Returns the lines of the bytes of such a file; arguments and errors as `read_lines`."""
+    """Returns the lines of a file from its bytes; returns and raises as `read_lines`."""
     text, encoding = decode(data, name, reading.options)
     if not text:
         raise ZooError(f"{name} is empty: there is nothing to answer.")
@@ -236,7 +236,7 @@ def lines_of(data: bytes, name: str, reading: Reading) -> list[str] | None:
 def split_lines(text: str) -> list[str]:
     """Returns the lines of a text without their ends: LF, CRLF, or CR where there is no LF.
 
-    The end of the last line begins no further line.
+    A line end at the end of the text does not start another line.
     """
     ends = r"\r?\n" if "\n" in text else r"\r"
     lines = re.split(ends, text)

@@ -41,16 +41,16 @@ def load_custom(
     *,
     reading: ReadingLike = None,
 ) -> tuple[Parts, list[str], str, str]:
-    """Reads custom data, with their splits if they have any.
+    """Reads custom data, with its splits if it has any.
 
     Args:
       dataset: declares the required columns.
       origin: where the data are.
-      columns: our column to the name that it has in the data.
+      columns: maps our column names to those in the data.
       reading: how files are written.
 
     Returns:
-      Splits, notes, title and licence.
+      Splits, notes, title and licence of the data.
 
     Raises:
       UsageError: there are no training rows, or two files of one split.
@@ -122,10 +122,10 @@ def load_examples(
 
     Args:
       dataset: declares the required columns.
-      path: a file of rows (see `zoo.data.formats`), or one that the dataset's own reader takes.
-      columns: our column to the file's name of it.
+      path: a file of rows (see `zoo.data.formats`), or a file for the dataset's own reader.
+      columns: maps our column names to those in the file.
       labels: the allowed class names; `None` allows any.
-      reading: how the file is written; gets notes.
+      reading: how the file is written; receives notes.
 
     Raises:
       UsageError: no such file.
@@ -137,11 +137,11 @@ def load_examples(
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """Rows, and where each of them is from.
+    """Rows and their origin.
 
     Attributes:
       examples: the columns.
-      places: of each row: its file, and its number in words, such as `("x.csv", "line", 3)`.
+      places: for each row, its file, unit and number, such as `("x.csv", "line", 3)`.
     """
 
     examples: Examples
@@ -180,7 +180,7 @@ def _folder(
     reading: Reading,
     title: str,
 ) -> tuple[dict[str, _Rows], str, str]:
-    """Reads a folder: of splits, of classes, or of what the dataset itself knows."""
+    """Reads a folder of splits, a folder of classes, or a format of the dataset's own reader."""
     from zoo.data import folders
 
     layout = folders.split_files(folder, dataset.suffixes)
@@ -227,7 +227,7 @@ def _folder(
 def _texts_by_class(
     found: Sequence[ClassFile], text: str, label: str, reading: Reading
 ) -> dict[str, _Rows]:
-    """Reads a text a file; the folder of a file is its class."""
+    """Reads one text per file; the folder of a file is its class."""
     from zoo.data import contents
 
     texts = contents.read_texts([each.path for each in found], reading)
@@ -254,7 +254,7 @@ def _texts_by_class(
 
 
 def _classes(dataset: Declaration) -> dict[str, Callable[[Any], Iterable[str]]]:
-    """Returns the columns that hold classes, and what gives those of a value."""
+    """Returns the columns that hold classes, and for each a function from value to classes."""
     return {**({dataset.label: _itself} if dataset.label else {}), **dataset.classes}
 
 
@@ -269,10 +269,10 @@ def _known_only(
     known: Sequence[str],
     reading: Reading,
 ) -> _Rows:
-    """Returns the rows of known classes.
+    """Returns the rows whose class is known.
 
     Raises:
-      ZooError: there are others, and they are not to be dropped.
+      ZooError: there are other rows, and `drop_bad` is not set.
     """
     allowed, values = set(known), rows.examples[column]
     wrong = [row for row, value in enumerate(values) if not {*classes(value)} <= allowed]
@@ -294,7 +294,7 @@ def _known_only(
 
 
 def _overlaps(parts: Parts, column: str) -> list[str]:
-    """Returns a note on each split that has rows of the training split, by the column."""
+    """Returns a note for each split that shares values of a column with the training split."""
     if not column:
         return []
     training_values, notes = set(parts["train"][column]), []
@@ -308,16 +308,16 @@ def _overlaps(parts: Parts, column: str) -> list[str]:
 def _from_memory(
     dataset: Declaration, rows: Any, names: Mapping[str, str], reading: Reading
 ) -> Examples:
-    """Returns the columns of a dataset as lists, checked; other columns are omitted.
+    """Returns the columns of a dataset as checked lists; other columns are omitted.
 
     Args:
       dataset: declares the columns.
-      rows: data without splits: see `zoo.data.objects`.
-      names: our column to the name that it has in the data.
-      reading: gets notes.
+      rows: data without splits; see `zoo.data.objects`.
+      names: maps our column names to those in the data.
+      reading: receives notes.
 
     Raises:
-      ZooError: a column is missing, has a different length, or has values of a wrong type.
+      ZooError: a column is missing, has a different length, or has values of the wrong type.
     """
     sample = dataset.sample()
     if dataset.reader and (table := _as_file(dataset, rows, sample, names)) is not None:
@@ -358,10 +358,10 @@ def _from_memory(
 def _as_file(
     dataset: Declaration, rows: Any, sample: Examples, names: Mapping[str, str]
 ) -> Any | None:
-    """Returns a table that is laid out as a file which the dataset reads; None for other data.
+    """Returns a table laid out like a file that the dataset can read; None for other data.
 
-    Such a table lacks a column of sequences, has a single value on each row, such as a price, or
-    the path of a file, which is then seen from the working folder.
+    Such a table lacks a column of sequences; has a single value per row, such as a price; or has
+    paths of files, which are relative to the working directory.
     """
     series = [names.get(name, name) for name, values in sample.items() if _rank(values[0])]
     if not series or not (objects.is_table(rows) or objects.is_rows(rows)):
@@ -379,7 +379,7 @@ def _as_file(
 
 
 def _rank(value: Any) -> int:
-    """Returns how many axes a value has: 0 of a text or number, 1 of a list, …"""
+    """Returns the number of axes of a value: 0 for a text or number, 1 for a list, …"""
     if hasattr(value, "ndim"):
         return value.ndim
     if isinstance(value, list | tuple):
@@ -389,14 +389,14 @@ def _rank(value: Any) -> int:
 
 @contextlib.contextmanager
 def table_file(frame: Any) -> Iterator[Path]:
-    """Context with a table in memory as a CSV file, for readers of files.
+    """Context manager that writes a table in memory to a CSV file, for readers of files.
 
     Args:
-      frame: a table with named columns. The index of a pandas DataFrame is a column too, unless
-        it merely numbers the rows.
+      frame: a table with named columns. The index of a pandas DataFrame becomes a column, unless
+        it only numbers the rows.
 
     Raises:
-      ZooError: as the reader does, without the name of the file.
+      ZooError: raised by the reader; the message does not contain the name of the file.
     """
     import pandas as pd
 
@@ -418,11 +418,11 @@ def table_file(frame: Any) -> Iterator[Path]:
 def _check_complete(
     dataset: Declaration, examples: Examples, columns: Mapping[str, Any], sample: Examples
 ) -> None:
-    """Checks that no column of the dataset is missing; the dataset's sample shows which it has."""
+    """Checks that no column is missing, compared with the dataset's sample."""
     expected = dataset.positional or (dataset.columns if dataset.reader is None else sample)
     needed = [dataset.label, dataset.group, dataset.deduplicate_by]
     missing = [name for name in needed if name and name not in examples]
-    # A column that the sample lacks may replace another one.
+    # A column that is not in the sample may replace another one.
     if not set(examples) - set(expected):
         missing += [name for name in expected if name not in examples]
     if missing:
@@ -444,7 +444,7 @@ def _values(column: str, values: Any) -> list:
 
 def _label(column: str, row: int, value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas makes floats of integers beside missing ones
+        value = int(value)  # pandas converts integers to floats if values are missing
     if not isinstance(value, str | int):
         what = _said(value, "text nor a whole number").replace("not", "neither")
         raise ZooError(f"Row {row} of the data: {column!r} is {what}.")
@@ -455,5 +455,5 @@ def _label(column: str, row: int, value: Any) -> str:
 
 
 def _said(value: Any, due: str) -> str:
-    """Says what is wrong with a value that is not what is due."""
+    """Returns an error message for a value that is not of the expected kind `due`."""
     return "missing" if objects.is_missing(value) else f"not {due}"

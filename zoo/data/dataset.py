@@ -1,4 +1,4 @@
-"""Loading of datasets: from the first available source, or from custom data.
+"""Loads datasets from the first available source, or from custom data.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -35,28 +35,28 @@ class Dataset(Declaration):
         validation: float = 0.1,
         log: Log | None = None,
     ) -> Splits:
-        """Loads the rows of one source, split.
+        """Loads one source and returns its splits.
 
-        A source with only training rows loses its duplicates and is split 80/10/10. Where only
-        the validation rows are missing, they are drawn from the training rows. Both use a fixed
-        seed and keep the proportions of the classes (stratified).
+        If a source has only training rows, duplicates are dropped and the rows are split 80/10/10.
+        If only the validation split is missing, it is drawn from the training rows. Both use a
+        fixed seed and are stratified by class.
 
         Args:
           source: the key of a source (`"tfds"`, `"wheel"`, …), `"sample"`, the path of a
             custom file or of a folder with `train.*` and perhaps `validation.*` and `test.*`,
             a dict of columns, or a dict of splits of columns. `None`: the first available
             source; unavailable ones are in the notes.
-          columns: our column to the name that it has in custom data.
-          reading: how custom files are written, where it cannot be detected.
-          tiny: only a few hundred rows, drawn by a fixed seed.
+          columns: maps our column names to those in custom data.
+          reading: how custom files are written, if it cannot be detected.
+          tiny: load only a few hundred rows, drawn with a fixed seed.
           validation: fraction of the training rows that become validation rows.
-          log: takes progress lines; they go to stderr by default.
+          log: called with each progress line; prints to stderr by default.
 
         Raises:
           UsageError: no such source, column or file.
           ZooError: the data are unavailable or invalid.
         """
-        from zoo.data import custom  # these imports take a tenth of the time of `zoo list`
+        from zoo.data import custom  # lazy: these imports take a tenth of the time of `zoo list`
         from zoo.data import splits as splitting
         from zoo.data.origin import Custom, Named, parse_origin
         from zoo.data.reading import reading_of
@@ -114,14 +114,14 @@ class Dataset(Declaration):
     def load_unlabelled(
         self, source: str | Path, *, columns: Mapping[str, str] | None = None
     ) -> Examples:
-        """Loads rows without a label.
+        """Loads unlabelled rows.
 
         Args:
           source: the key of a source that has such rows, or the path of a table.
-          columns: our column to the name that it has in a table.
+          columns: maps our column names to those in the table.
 
         Returns:
-          All columns but that of the label, which is not read where a table has it.
+          All columns except the label column, which is not read even if the table has it.
 
         Raises:
           UsageError: no such source or file, or the source has no such rows.
@@ -162,7 +162,7 @@ class Dataset(Declaration):
     def check_columns(
         self, origin: Origin, columns: Mapping[str, str] | None, reading: Reading | None = None
     ) -> None:
-        """Checks that columns are renamed, and files described, only for custom data.
+        """Checks that `columns` and `reading` are used only with custom data.
 
         Raises:
           UsageError: the data are not custom, or the dataset has no such column.
@@ -180,10 +180,10 @@ class Dataset(Declaration):
             raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
 
     def check_repair(self, options: ReadOptions) -> None:
-        """Checks that repairs are asked for only where there are some.
+        """Checks that the dataset offers the requested repairs.
 
         Raises:
-          UsageError: they are not.
+          UsageError: it does not.
         """
         if options.repair and not self.repairs:
             raise UsageError(f"--repair cannot be used: {self.name!r} has no repairs.")
@@ -192,8 +192,8 @@ class Dataset(Declaration):
         """Downloads one source into the cache.
 
         Args:
-          key: which one; the first available one when `None`.
-          log: takes progress lines; they go to stderr by default.
+          key: of the source; `None`: the first available one.
+          log: called with each progress line; prints to stderr by default.
 
         Returns:
           The source, and the path of its data.
@@ -212,7 +212,7 @@ class Dataset(Declaration):
     def _first_available(
         self, key: str | None, use: Callable[[Source], T]
     ) -> tuple[Source, T, list[str]]:
-        """Uses the first available source, that of the key if one is given.
+        """Calls `use` on the first available source, or on the source with the given key.
 
         Returns:
           The source, the result of `use`, and a note on each source that failed.

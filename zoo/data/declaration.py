@@ -1,4 +1,4 @@
-"""Declarations of datasets: their columns, and their sources.
+"""Declarations of datasets: columns, sources and other properties.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo.data.reading import Reading
     from zoo.data.splits import Splits, Splitter
 
-# Endings of files of rows; those before .parquet are text.
+# File name extensions of tables; those before .parquet are text.
 TABLES = (
     *(".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson"),
     *(".parquet", ".arrow", ".feather", ".xlsx", ".xlsm"),
@@ -37,46 +37,45 @@ class FolderReader(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Declaration:
-    """One dataset: sources in the order of preference, licence, columns, and a sample.
+    """Declares a dataset: sources in order of preference, licence, columns, and a sample.
 
     Attributes:
       name: short, as in `zoo data fetch NAME`.
-      columns: name of each column to its description.
-      sources: the first available one is used, of those that are not `on_request`.
-      licence: of the data; a source may have another.
-      sample: makes a dozen rows in the real format, for tests and `--data sample`.
-      title: one line about it.
-      homepage: URL of its description.
-      label: the column of class names; `""` for none. Splits keep its proportions.
-      classes: of columns that hold several classes a row, what gives the names of these. Every
-        one has to be among the training rows'.
-      texts: columns of text that are never empty, where there is a `reader`; all without one.
+      columns: maps the name of each column to its description.
+      sources: the first available source that is not in `on_request` is used.
+      licence: of the data; individual sources may override it.
+      sample: returns a dozen rows in the real format, for tests and `--data sample`.
+      title: one-line description.
+      homepage: URL of the dataset's description.
+      label: the column of class names, by which splits are stratified; `""` for none.
+      classes: for columns with several classes per row, a function from value to class names. Each
+        class must occur in the training rows.
+      texts: with a `reader`: text columns that must not be empty. Without one, none may be empty.
       deduplicate_by: the text column that identifies duplicate rows; `""` keeps duplicates.
-      group: a column; rows with the same value never go to different splits. `""` for none.
-      reader: reads a custom file that is not a table. Takes its path, our column to the file's
-        name of it, and by keyword a `zoo.data.reading.Reading`; returns examples.
-      unlabelled: columns of rows without a label, where there is a `reader`; `()` where there are
-        no such rows. All but `label` without a `reader`.
+      group: a column; rows with the same value always go to the same split. `""` for none.
+      reader: reads a custom file that is not a table. Takes its path, a mapping of our column names
+        to the file's, and by keyword a `zoo.data.reading.Reading`; returns examples.
+      unlabelled: with a `reader`: columns of unlabelled rows, `()` if there are no such rows.
+        Without one, all columns but `label`.
       suffixes: suffixes of custom files in a folder of splits; those of tables by default.
       folder: reads a custom folder that does not consist of splits, such as a folder of
         recordings. Takes its path, and by keyword a `Reading`; returns its splits, notes, title
         and licence. No splits: the folder is not of that kind.
-      positional: the columns that values without names stand for, such as those of a pair
-        `(x, y)`, the target last; all columns in their order by default. Data in memory need
-        these columns.
-      in_memory: checks and completes columns in memory, as `reader` does those of a file. Takes
-        and returns examples, of which columns may be missing.
-      identity: returns bytes of a row, by which alone it is drawn to a split where one is missing:
-        another row more moves none of the others. `None`: rows are drawn from all of them.
-      splitter: splits rows that have an order in time, where a split is missing. `None`: rows
-        are drawn by a fixed seed.
-      hold_out: holds out those rows of custom data that the data mark as held out. Takes the
-        splits so far; returns all splits, and notes. `None`: holds out nothing.
-      facts: returns sentences on what a model that was trained on these splits is for, and on what
-        it has never seen: language, period, lengths, classes. For the model card.
-      repairs: names that the option `repair` of a `Reading` may list; `reader` makes them.
-      on_request: keys of sources of other data, such as another corpus. They are used only where
-        they are asked for by their key.
+      positional: the columns of values without names, such as those of a pair `(x, y)`, the target
+        last; all columns in order by default. Data in memory must have these columns.
+      in_memory: checks and completes columns in memory, as `reader` does for files. Takes and
+        returns examples, in which columns may be missing.
+      identity: returns bytes that identify a row. A missing split is then drawn from these alone,
+        so that adding a row does not move others. `None`: the draw depends on all rows.
+      splitter: splits rows that are ordered in time, if a split is missing. `None`: rows are drawn
+        with a fixed seed.
+      hold_out: holds out the rows that custom data mark as held out. Takes the splits so far;
+        returns all splits, and notes. `None`: holds out nothing.
+      facts: returns sentences for the model card: what a model trained on these splits is for, and
+        what it has never seen (language, period, lengths, classes).
+      repairs: names that the option `repair` of a `Reading` may list; `reader` implements them.
+      on_request: keys of sources of other data, such as another corpus. They are used only if
+        requested by key.
     """
 
     name: str
@@ -106,11 +105,11 @@ class Declaration:
 
     @property
     def keys(self) -> list[str]:
-        """What `--data` takes besides paths: the keys of the sources, and `"sample"`."""
+        """The values of `--data` besides paths: the keys of the sources, and `"sample"`."""
         return [*dict.fromkeys(each.key for each in self.sources), "sample"]
 
     def sources_of(self, key: str | None) -> list[Source]:
-        """Returns the sources of a key; of `None`, those that are used where none is asked for."""
+        """Returns the sources with a key; for `None`, the sources that are used by default."""
         if key is None:
             return [each for each in self.sources if each.key not in self.on_request]
         return [each for each in self.sources if each.key == key]

@@ -1,4 +1,4 @@
-"""How a table of text is written: what separates its columns, and whether cells are quoted.
+"""Detects how a text table is written: the separator of its columns, and its quoting.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -21,7 +21,7 @@ from zoo.errors import UsageError, ZooError
 
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
 MOST = 0.9  # of the rows
-NOWHERE = "\U0010ffff"  # in no text: a noncharacter. Python 3.10 takes no NUL as a separator
+NOWHERE = "\U0010ffff"  # a noncharacter, in no text. Python 3.10 does not accept NUL as a separator
 Rows: TypeAlias = list[tuple[int, list[str]]]
 """Number of its first line, and cells, of each row that is not blank."""
 
@@ -31,9 +31,9 @@ class Dialect:
     """How a table is written.
 
     Attributes:
-      separator: one character; `""`: each line is one column.
-      quoting: whether cells may stand between quotation marks.
-      escape: what stands before a quotation mark inside such a cell; `""`: it is doubled.
+      separator: one character; `""`: each line is a single cell.
+      quoting: whether cells may be enclosed in quotation marks.
+      escape: character that escapes a quotation mark inside a quoted cell; `""`: it is doubled.
     """
 
     separator: str = ","
@@ -48,26 +48,26 @@ def sniff(
     options: ReadOptions,
     wanted: Collection[str] = (),
 ) -> tuple[Dialect, Rows, list[str]]:
-    """Finds out how a table is written, and parses it.
+    """Detects how a table is written, and parses it.
 
     Args:
       text: of the file.
       path: of the file, for messages.
-      suffix: of its name: `.tsv` and `.csv` are believed where the table does not say otherwise.
-      options: what need not be detected.
-      wanted: names of columns that are expected, which tell a header.
+      suffix: of the file name; `.tsv` and `.csv` decide unless the table contradicts them.
+      options: settings that need not be detected.
+      wanted: names of expected columns, by which a header is recognised.
 
     Returns:
-      The dialect; the rows, the header first; and what is worth saying about them.
+      The dialect; the rows, the header first; and notes about them.
 
     Raises:
-      UsageError: it can be read in two ways; the message names the option.
-      ZooError: no way to read it makes sense.
+      UsageError: the table is ambiguous; the message names the option that decides.
+      ZooError: the table cannot be parsed.
     """
     said: list[str] = []
     first, *rest = text.split("\n", 1)
     skipped = 0
-    if (hint := re.fullmatch(r"sep=(.)\s*", first)) and rest:  # as Excel writes it
+    if (hint := re.fullmatch(r"sep=(.)\s*", first)) and rest:  # written by Excel
         text, skipped = rest[0], 1
     usual = "\t" if suffix in (".tsv", ".tab") else ","
     if options.separator is not None:
@@ -86,10 +86,10 @@ def sniff(
 
 
 def parse(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Yields (number of its first line, cells) for each row that is not blank.
+    """Yields (number of the first line, cells) for each row that is not blank.
 
     Raises:
-      csv.Error: the quotes do not match.
+      csv.Error: quotation marks are unbalanced.
     """
     if not dialect.quoting:
         for number, line in enumerate(split_lines(text), 1):
@@ -112,7 +112,7 @@ def parse(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(text: str, path: Path | str, usual: str, wanted: Collection[str]) -> str:
-    """Returns the separator: it separates the cells of the header, and of the rows as many."""
+    """Returns the separator that divides the header and the rows into equally many cells."""
     header = split_lines(text[:100_000])
     line = next((each for each in header if each.strip()), "")
     parting = [sign for sign in NAMES if sign in _without_quoted(line)]
@@ -123,7 +123,7 @@ def _separator(text: str, path: Path | str, usual: str, wanted: Collection[str])
     named = [sign for sign in parting if wanted and set(wanted) <= set(_cells(line, sign))]
     if len(named) == 1:
         return named[0]
-    # The header has several of the signs: the rows decide.
+    # The header contains several candidates: the rows decide.
     even = [sign for sign in parting if _evenness(_first_rows(text, sign)) > MOST]
     if len(even) == 1:
         return even[0]
@@ -150,20 +150,20 @@ def _first_rows(text: str, sign: str) -> Rows:
 
 
 def _evenness(rows: Rows) -> float:
-    """Returns the share of rows that have as many cells as the header."""
+    """Returns the fraction of rows that have as many cells as the header."""
     return sum(len(row) == len(rows[0][1]) for _, row in rows) / len(rows) if rows else 0.0
 
 
 def _quoted(
     text: str, path: Path | str, separator: str, options: ReadOptions
 ) -> tuple[Dialect, Rows, list[str]]:
-    """Parses a table, quoted or not, as its quotation marks tell."""
+    """Parses a table with or without quoting, depending on its quotation marks."""
     literal, quoted = Dialect(separator, quoting=False), Dialect(separator)
     if options.quoting == "none":
         return literal, list(parse(text, literal)), []
     marked = re.search(rf'(?:^|[\r\n{re.escape(separator)}])"', text)
     if options.quoting == "csv" or not marked:
-        # Without a cell that begins with a quotation mark, both are the same.
+        # If no cell begins with a quotation mark, both dialects are equivalent.
         return quoted, _strictly(text, path, quoted), []
     try:
         rows = list(parse(text, quoted))
@@ -182,10 +182,10 @@ def _quoted(
     if header or not (swallowed or separator == "\t"):
         return quoted, rows, []
     lines = list(parse(text, literal))
-    if _evenness(lines) < _evenness(rows):  # cells hold parts of rows, too
+    if _evenness(lines) < _evenness(rows):  # some cells hold parts of rows
         return quoted, rows, []
     if separator == "\t":
-        # A writer of tabs quotes where it has to: a cell that needs no quotes has none.
+        # Writers of TSV quote only cells that need it.
         if swallowed or not re.search(r'[^"\t]""', text):
             return literal, lines, ["cells without CSV quoting"]
     elif swallowed:
@@ -198,7 +198,7 @@ def _quoted(
 
 
 def _swallowed(rows: Rows, lines: list[str], separator: str) -> list[int]:
-    """Returns where quoted cells hold whole rows; nothing if some hold parts of rows, too."""
+    """Returns lines whose quoted cells hold whole rows; [] if some cells hold parts of rows."""
     width = len(rows[0][1])
     ends = [line for line, _ in rows[1:]] + [len(lines) + 1]
     found = []
@@ -223,7 +223,7 @@ def _strictly(text: str, path: Path | str, dialect: Dialect) -> Rows:
     try:
         parsed.extend(parse(text, dialect))
     except csv.Error as error:
-        # The reader does not report the first line of the row that it cannot parse.
+        # The csv reader does not report the first line of the row that it cannot parse.
         line = parsed[-1][0] + _line_count(parsed[-1][1]) if parsed else 1
         raise ZooError(
             f"{path} cannot be parsed from line {line} on ({error}); a field with quotes or "

@@ -1,4 +1,4 @@
-"""Decoding of custom text files: UTF-8, UTF-16, and cp1252 where the text shows it.
+"""Decodes custom text files: UTF-8, UTF-16, and cp1252 if the text gives enough evidence.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -19,8 +19,8 @@ MARKS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-# Languages as the share of words with a marked letter, and how often each marked letter comes in
-# 100,000 letters (Wikipedia, "Letter frequency"; rounded, for texts are short).
+# Languages: the fraction of words with a non-ASCII letter, and the frequency of each such letter
+# per 100,000 letters (Wikipedia, "Letter frequency"; rounded, because texts are short).
 WESTERN = {
     "English": (0.004, "é70 è6 ê4 ï8 ñ5 ö6 ü8 ä4 ç4 á4 í3 ó4 ô2 â2 à3 ø1 å1 ë2"),
     "French": (0.22, "é1900 à486 è271 ê218 ç85 û60 ù58 â51 î45 ô23 œ18 ë8 ï5"),
@@ -67,8 +67,8 @@ PAGES = {
     "mac_roman": WESTERN,
     "cp850": WESTERN,
 }
-# Encodings of East Asia, with the commonest characters of their languages, and which share of the
-# letters of a text they are at least.
+# East Asian encodings, with the most common characters of their languages, and the minimum
+# fraction of the letters of a text that these must be.
 EAST_ASIAN = {
     "cp932": ("[\u3041-\u3096\u30a1-\u30fa]", 0.1),  # kana
     "euc_jp": ("[\u3041-\u3096\u30a1-\u30fa]", 0.1),
@@ -82,11 +82,11 @@ EAST_ASIAN = {
         0.12,
     ),
 }
-UNUSUAL = {"mac_roman": 6.0, "cp850": 6.0, "iso8859_2": 3.0, "koi8_r": 3.0}  # nats against them
-SIGNS = set("€‚„…†‰‹‘’“”•–—™›\u00a0§«®°»£¡¿½")  # of running text in code pages of Windows
-MARGIN = 7.0  # nats by which a reading has to be likelier than all others: a thousand times
+UNUSUAL = {"mac_roman": 6.0, "cp850": 6.0, "iso8859_2": 3.0, "koi8_r": 3.0}  # penalty in nats
+SIGNS = set("€‚„…†‰‹‘’“”•–—™›\u00a0§«®°»£¡¿½")  # punctuation in Windows code pages
+MARGIN = 7.0  # nats by which one decoding must be likelier than all others: a factor of 1000
 STRANGE = 1e-4  # probability of a letter that a language does not have
-MAX_EVIDENCE = 200_000  # bytes that are looked at
+MAX_EVIDENCE = 200_000  # maximum number of bytes that are inspected
 
 
 def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
@@ -95,15 +95,15 @@ def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
     Args:
       data: the bytes.
       name: of the file, for messages.
-      options: `encoding` decides, where it is given; `drop_bad` empties lines of a file in UTF-8
-        that are not UTF-8.
+      options: `encoding` is used if given; `drop_bad` replaces invalid lines of a UTF-8 file by
+        empty lines.
 
     Returns:
       The text without a byte-order mark, and the name of the encoding.
 
     Raises:
-      UsageError: the encoding cannot be detected; the message names the option that says it.
-      ZooError: it is not text in the encoding.
+      UsageError: the encoding cannot be detected; the message names the option to set it.
+      ZooError: the file is not text in this encoding.
     """
     if options.encoding:
         return _checked(_decoded(data, options.encoding, name), name), options.encoding
@@ -121,7 +121,7 @@ def decode(data: bytes, name: str, options: ReadOptions) -> tuple[str, str]:
         if not _is_damaged_utf8(data):
             return _by_evidence(data, name, wrong)
         if options.drop_bad:
-            # Empty lines stand for them, so that the others keep their numbers.
+            # Empty lines replace them, so that line numbers do not change.
             kept = [line if _decodes(line) else b"" for line in data.split(b"\n")]
             return b"\n".join(kept).decode("utf-8"), f"utf-8 without {numbers(wrong)}"
         raise ZooError(
@@ -150,13 +150,13 @@ def _checked(text: str, name: str) -> str:
 
 
 def _wide(data: bytes) -> str:
-    """Returns the encoding of UTF-16 without a mark, which its line ends betray; else `""`."""
+    """Returns the variant of UTF-16 without a byte-order mark, by its line ends; else `""`."""
     for encoding in ("utf-16-le", "utf-16-be"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        # Bytes of another kind give unassigned characters, and no spaces or line ends.
+        # Other bytes decode to unassigned characters, without spaces or line ends.
         odd = sum(not (c.isprintable() or c.isspace()) for c in text)
         if odd * 100 <= len(text) and any(c in " \r\n\t" for c in text):
             return encoding
@@ -164,7 +164,7 @@ def _wide(data: bytes) -> str:
 
 
 def _is_damaged_utf8(data: bytes) -> bool:
-    """Whether as many characters beyond ASCII are UTF-8 as are not, or more."""
+    """Whether at least half of the non-ASCII characters are valid UTF-8."""
     right = len(re.findall(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4]"
                            rb"[\x80-\xbf]{3}", data))  # fmt: skip
     text = data.decode("utf-8", errors="replace")
@@ -188,10 +188,10 @@ def _decodes(line: bytes) -> bool:
 
 
 def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
-    """Decodes what is not UTF-8, if it is far likelier in cp1252 than in all other code pages."""
-    # The euro sign of Windows' code pages beside a number; in others, 0x80 is a letter.
+    """Decodes text that is not UTF-8, if cp1252 is far likelier than all other code pages."""
+    # 0x80 is the euro sign in Windows code pages, and a letter in others: ignored beside a number.
     words, marked = _words(re.sub(rb"(?<=\d)[ \xa0]?\x80|\x80[ \xa0]?(?=\d)", b"", data))
-    likely: dict[str, tuple[str, float]] = {}  # page to how it reads, and how likely that is
+    likely: dict[str, tuple[str, float]] = {}  # code page to decoded text and log-likelihood
     for page, languages in PAGES.items():
         try:
             text = b" ".join(marked).decode(page)
@@ -207,10 +207,10 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
     if not east_asian and ((signs and _is_sensible(text)) or western):
         try:
             return data.decode("cp1252"), "cp1252"
-        except UnicodeDecodeError:  # beyond the evidence
+        except UnicodeDecodeError:  # after the inspected part
             pass
     best = max((each for _, each in likely.values()), default=0.0)
-    candidates: dict[str, str] = {}  # how it reads to a page
+    candidates: dict[str, str] = {}  # decoded text to code page
     for page, (text, each) in sorted(likely.items(), key=lambda item: -item[1][1]):
         if each > best - MARGIN and _is_sensible(text):
             candidates.setdefault(text, page)
@@ -229,13 +229,13 @@ def _by_evidence(data: bytes, name: str, wrong: list[int]) -> tuple[str, str]:
 
 
 def _east_asian(data: bytes, any_letters: bool = False) -> list[str]:
-    """Returns the encodings of East Asia in which a text has their script, most likely first.
+    """Returns the East Asian encodings in whose script the text is, most likely first.
 
     Args:
       data: of the file.
-      any_letters: whether it is enough that all letters are of the script, however rare.
+      any_letters: whether it is sufficient that all letters belong to the script, however rare.
     """
-    if len(data) > MAX_EVIDENCE:  # whole lines, so that no character is cut
+    if len(data) > MAX_EVIDENCE:  # cut at a line end, so that no character is split
         data = data[: data.rfind(b"\n", 0, MAX_EVIDENCE) + 1]
     found = {}
     for page, (common, least) in EAST_ASIAN.items():
@@ -251,17 +251,17 @@ def _east_asian(data: bytes, any_letters: bool = False) -> list[str]:
 
 
 def _words(data: bytes) -> tuple[int, list[bytes]]:
-    """Returns the number of words, and those with a byte beyond ASCII."""
+    """Returns the number of words, and the words with a non-ASCII byte."""
     words = re.findall(rb"[A-Za-z\x80-\xff]+", data)
     marked = [word for word in words if not word.isascii()]
-    if len(marked) > MAX_EVIDENCE // 10:  # the same share of each
+    if len(marked) > MAX_EVIDENCE // 10:  # sample both in the same proportion
         step = 1 + len(marked) * 10 // MAX_EVIDENCE
         return len(words) // step, marked[::step]
     return len(words), marked
 
 
 def _likelihood(text: str, words: int, marked: int, share: float, letters: str) -> float:
-    """Returns the log-likelihood of words in a language: which are marked, and by what letters."""
+    """Returns the log-likelihood of words in a language, from their non-ASCII letters."""
     counts = {each[0]: float(each[1:]) for each in letters.split()}
     total = sum(counts.values())
     result = marked * math.log(share) + (words - marked) * math.log(1 - share)
@@ -274,7 +274,7 @@ def _likelihood(text: str, words: int, marked: int, share: float, letters: str) 
 
 
 def _is_strange(word: str) -> bool:
-    """Whether no language has such a word: two scripts, or signs or capitals inside."""
+    """Whether a word is implausible: it mixes scripts, or has punctuation or capitals inside."""
     import unicodedata
 
     scripts = {unicodedata.name(c, "?").split(" ")[0] for c in word if c.isalpha()}
@@ -289,7 +289,7 @@ def _is_sensible(text: str) -> bool:
 
 
 def _is_western(text: str, words: int) -> bool:
-    """Whether the marked words are those of a language of Western Europe, or few."""
+    """Whether the words with non-ASCII letters are few, or Western European."""
     letters = [c for c in text.lower() if not c.isascii() and c.isalpha()]
     marked = text.split(" ")
     runs = sum(bool(re.search(r"[À-ÖØ-öø-ÿ]{4}", word)) for word in marked)  # of other scripts
@@ -300,7 +300,7 @@ def _is_western(text: str, words: int) -> bool:
 
 
 def _word(line: bytes, page: str) -> str:
-    """Returns the first word of a line with a byte beyond ASCII."""
+    """Returns the first word of a line that has a non-ASCII byte."""
     marked = _words(line)[1]
     return _softly(marked[0], page) if marked else ""
 
@@ -310,7 +310,7 @@ def _softly(data: bytes, page: str) -> str:
 
 
 def _guesses(data: bytes) -> list[str]:
-    """Returns what charset-normalizer takes a text for, most likely first."""
+    """Returns the encodings that charset-normalizer detects, most likely first."""
     from charset_normalizer import from_bytes
 
     found = [match.encoding for match in from_bytes(data[:MAX_EVIDENCE])]

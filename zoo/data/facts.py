@@ -1,4 +1,4 @@
-"""Numbers of a dataset in sentences, for model cards: see `zoo.data.declaration.Declaration.facts`.
+"""Describes datasets in sentences for model cards: see `zoo.data.declaration.Declaration.facts`.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zoo.data.splits import Splits
 
-SHOWN = 12  # classes that are named with their rows
+SHOWN = 12  # maximum number of classes listed with their numbers of rows
 
 
 def spread(sizes: Iterable[int], what: str, unit: str) -> str:
-    """Returns how long rows are: the middle half, and the longest.
+    """Returns a sentence on the lengths of rows: the middle half, and the longest.
 
     Args:
       sizes: of the rows; at least one.
@@ -30,12 +30,12 @@ def spread(sizes: Iterable[int], what: str, unit: str) -> str:
 
 
 def words(texts: Iterable[str], what: str = "training texts") -> str:
-    """Returns how long texts are, in words between spaces."""
+    """Returns a sentence on the lengths of texts, in words between spaces."""
     return spread((len(text.split()) for text in texts), what, "words")
 
 
 def classes(values: Sequence[str]) -> str:
-    """Returns the classes of training rows and how many rows each has, the most frequent first."""
+    """Returns the classes of training rows with their numbers of rows, most frequent first."""
     counts = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name} {rows:,}" for name, rows in counts[:SHOWN])
     more = f" and {len(counts) - SHOWN:,} more" if len(counts) > SHOWN else ""
@@ -43,10 +43,10 @@ def classes(values: Sequence[str]) -> str:
 
 
 def origin(splits: Splits, known: Mapping[str, str]) -> str:
-    """Returns where the rows come from.
+    """Returns a sentence on the origin of the rows.
 
     Args:
-      known: a sentence on each source, by its key.
+      known: maps the key of each source to a sentence on it.
     """
     if splits.custom:
         return f"It was trained on custom data: {splits.title}."

@@ -1,7 +1,7 @@
-"""Fetching files: verified, resumable, atomic, safe with two processes at once.
+"""Downloads files: verified, resumable, atomic, and safe with concurrent processes.
 
-A fetched file lies at `<home>/data/<host>/<path of the URL>`. This folder can therefore serve as
-a mirror (`ZOO_MIRROR`) for other machines. A wheel has the URL `https://pypi.org/<file name>`.
+A file is stored at `<home>/data/<host>/<path of the URL>`, so this folder can serve as a mirror
+(`ZOO_MIRROR`) for other machines. A wheel has the URL `https://pypi.org/<file name>`.
 
 | variable | effect |
 |---|---|
@@ -62,15 +62,15 @@ class WrongFile(ZooError):
 
 
 class _TooSlow(Unavailable):
-    """The server is too slow, so that another connection to it is not tried."""
+    """The server is too slow; no further connection to it is tried."""
 
 
 class _WrongRange(Unavailable):
-    """A server sends another byte range than the requested one."""
+    """The server sends a different byte range than requested."""
 
 
 class _BeyondEnd(Unavailable):
-    """The requested range begins at or behind the end of the file."""
+    """The requested range begins at or after the end of the file."""
 
 
 def log(line: str) -> None:
@@ -90,17 +90,17 @@ def cache_path(url: str) -> Path:
 
 
 def fetch(url: str, *, sha256: str, size: int = 0, log: Log = log) -> Path:
-    """Returns the path of a file in the cache, fetched and verified.
+    """Returns the path of a file in the cache; downloads and verifies it first.
 
     The mirror is tried first, then the network. A mirror with a wrong file is logged and skipped.
-    An interrupted download is resumed by the next call; a damaged one is deleted and fetched
-    once more.
+    An interrupted download is resumed by the next call; a damaged one is deleted and downloaded
+    again.
 
     Args:
       url: http(s) URL.
       sha256: expected SHA-256 of the file, in hexadecimal.
-      size: in bytes, the maximum that is downloaded; 0 when unknown.
-      log: takes progress lines.
+      size: in bytes, the maximum that is downloaded; 0 if unknown.
+      log: called with each progress line.
 
     Raises:
       Unavailable: neither the mirror nor the network has it, or they are too slow.
@@ -297,7 +297,7 @@ def _require(path: Path, sha256: str, size: int, what: str) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, log: Log) -> Iterator[None]:
-    """Lets only one process at a time work on `path`; creates the folder of `path`.
+    """Locks `path` for one process at a time; creates the folder of `path`.
 
     Raises:
       ZooError: that folder cannot be written to.
@@ -324,10 +324,10 @@ def locked(path: Path, log: Log) -> Iterator[None]:
 
 
 def _from_mirror(url: str, path: Path, sha256: str, size: int, log: Log) -> bool:
-    """Takes the file from `ZOO_MIRROR`; returns whether it is there and the expected one.
+    """Copies the file from `ZOO_MIRROR`; returns whether it was found and is the expected one.
 
     Raises:
-      UsageError: that is neither a folder nor a URL.
+      UsageError: `ZOO_MIRROR` is neither a folder nor a URL.
     """
     mirror = os.environ.get("ZOO_MIRROR", "")
     if not mirror:
@@ -361,13 +361,13 @@ def _from_folder(folder: Path, url: str, path: Path, sha256: str, size: int) -> 
                 while block := source.read(min(BLOCK, left)):
                     left -= target.write(block)
             _require(temporary, sha256, size, str(original))
-    except OSError as error:  # errors of writing are a ZooError already
+    except OSError as error:  # write errors are already a ZooError
         raise Unavailable(f"{original} cannot be read ({error.strerror or error})") from error
     return True
 
 
 def _download(url: str, path: Path, sha256: str, size: int, log: Log) -> None:
-    """Downloads to `path` by way of a `.part` file beside it, which a later call resumes."""
+    """Downloads to `path` through a `.part` file beside it, which a later call resumes."""
     part = path.with_name(path.name + ".part")
     for attempt in ("first", "last"):
         _complete(url, part, size, log)
@@ -419,7 +419,7 @@ def _bytes_in(part: Path) -> int:
 
 
 def _transfer(url: str, part: Path, start: int, size: int, log: Log) -> None:
-    """One connection: appends to `part` from byte `start`, or starts from scratch.
+    """Opens one connection; appends to `part` from byte `start`, or starts from scratch.
 
     Ends when the file has `size` bytes, even if the server sends more.
 
@@ -460,7 +460,7 @@ class _Progress:
     """Progress of a download: logs it every few seconds, and aborts a download that is too slow.
 
     Attributes:
-      have: bytes so far, set by the caller.
+      have: bytes received so far, set by the caller.
     """
 
     def __init__(self, name: str, size: int, log: Log, slowest: float, window: float) -> None:
@@ -469,7 +469,7 @@ class _Progress:
         self.begin(0)
 
     def begin(self, have: int) -> None:
-        """Starts the clocks."""
+        """Starts the timers."""
         self.have = have
         self._checked = time.monotonic()
         self._measured = self._logged = (self._checked, have)
@@ -515,11 +515,11 @@ def min_speed() -> float:
 def _answer(
     url: str, start: int, progress: _Progress
 ) -> Iterator[tuple[http.client.HTTPResponse, Iterator[bytes]]]:
-    """Requests a file from byte `start` on; yields the response and its blocks.
+    """Requests a file starting at byte `start`; yields the response and its blocks.
 
-    A thread reads, because a server that sends single bytes slowly can block any function that
-    reads from a socket without reaching its timeout. The thread ends with the context, or with
-    the first byte after it.
+    The socket is read in a thread, because a server that sends single bytes slowly can block any
+    read without reaching its timeout. The thread ends with the context, or with the first byte
+    after it.
 
     Raises:
       Unavailable: the connection or the server failed, or was too slow; also while blocks are
@@ -596,14 +596,14 @@ def _failure(url: str, start: int, error: Exception) -> Unavailable:
                     f"{url} redirects to {quoted(target)}, which is not an http(s) URL"
                 )
         return Unavailable(f"{url} answers with {error.code} {shortened(str(error.reason))}")
-    if isinstance(error, ValueError):  # `urllib` and the codec of host names raise it
+    if isinstance(error, ValueError):  # raised by `urllib` and the codec of host names
         return Unavailable(f"{url} redirects to an invalid URL ({shortened(str(error))})")
     reason = getattr(error, "reason", None) or error
     return Unavailable(f"{url} cannot be fetched ({shortened(str(reason))})")
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http(s) only, also 308, which Python 3.10 does not support."""
+    """Follows redirects to http(s) only, including 308, which Python 3.10 does not support."""
 
     def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         try:
@@ -619,9 +619,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if not _is_url(newurl):
             raise urllib.error.HTTPError(req.full_url, code, msg, headers, fp)
-        # All requests are GET, for which all codes mean the same.
+        # All requests are GET, for which all redirect codes are equivalent.
         new = super().redirect_request(req, fp, 302, msg, headers, newurl)
-        fp.close()  # otherwise its body would be read, which may be endless
+        fp.close()  # otherwise the body would be read, which may be endless
         return new
 
 
@@ -674,7 +674,7 @@ def _cannot_write(path: Path, error: OSError) -> ZooError:
 
 
 def check_wheel(requirement: str) -> None:
-    """Returns when pip finds a wheel; stops the download that this begins.
+    """Returns once pip has found a wheel; stops the download that pip then starts.
 
     Raises:
       Unavailable: pip is missing, fails, or its indexes do not answer within seconds; or
@@ -689,7 +689,7 @@ def check_wheel(requirement: str) -> None:
 def _pip_download(
     requirement: str, folder: Path, only_find: bool = False, size: int = 0, log: Log = log
 ) -> None:
-    """Lets pip download one wheel into `folder`, or only find it.
+    """Runs pip to download one wheel into `folder`, or only to find it.
 
     Raises:
       Unavailable: pip is missing, fails, is too slow, or its indexes do not answer within
@@ -720,7 +720,7 @@ def _pip_download(
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.strip())
-            # Until pip finds the wheel, it only prints where it looks and errors.
+            # Until pip finds the wheel, it only prints the indexes that it searches, and errors.
             if not line.startswith(("Looking in", "Collecting", "WARNING", "ERROR", "/")):
                 wheel_found = True
                 answered.set()
@@ -765,7 +765,7 @@ def _pip_download(
 
 
 def _ended(process: subprocess.Popen[str]) -> int | None:
-    """Waits a moment for a process to end; returns its exit code, None if it still runs."""
+    """Waits briefly for a process to end; returns its exit code, None if it is still running."""
     try:
         return process.wait(0.2)
     except subprocess.TimeoutExpired:
@@ -773,16 +773,16 @@ def _ended(process: subprocess.Popen[str]) -> int | None:
 
 
 def _largest(folder: Path) -> int:
-    """Returns the bytes of the largest wheel below a folder that changes at the same time."""
+    """Returns the size in bytes of the largest wheel in a folder that may change meanwhile."""
     sizes = [0]
     for path in folder.rglob("*.whl"):
-        with contextlib.suppress(OSError):  # gone already
+        with contextlib.suppress(OSError):  # deleted meanwhile
             sizes.append(path.stat().st_size)
     return max(sizes)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Ends pip by an interrupt, after which pip cleans up."""
+    """Stops pip with an interrupt, so that pip cleans up."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         try:

@@ -1,4 +1,4 @@
-"""Folders of custom data: a file a split, a folder a class, or what `datasets` has saved.
+"""Reads folders of custom data: one file per split, one folder per class, or saved `datasets`.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -26,7 +26,7 @@ MAX_SHOWN = 5  # names in a note before "and N more"
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What a folder holds.
+    """The files of a folder by split.
 
     Attributes:
       splits: split to its files, one or several parts; `"train"` first.
@@ -52,7 +52,7 @@ class ClassFile:
     Attributes:
       path: of the file.
       label: name of the folder.
-      split: `""` where the folders say none.
+      split: `""` if the folder names give none.
     """
 
     path: Path
@@ -65,11 +65,11 @@ def split_files(folder: Path, suffixes: Collection[str], *, below: bool = False)
 
     Args:
       folder: to look into.
-      suffixes: of the files that can be read, each perhaps packed.
-      below: also look into its folders, whose names may say the split.
+      suffixes: of the files that can be read; files may be compressed.
+      below: also search subfolders, whose names may give the split.
 
     Raises:
-      UsageError: there are two files of a split that are not parts of one.
+      UsageError: a split has two files that are not parts of one file.
     """
     if saved := _saved(folder):
         return saved
@@ -108,7 +108,7 @@ def _by_split(
 
 
 def _stem(path: Path, suffixes: Collection[str]) -> str | None:
-    """Returns the name of a file that can be read, without its ending; None of others."""
+    """Returns the name of a readable file without its suffix; None for other files."""
     name = path.name.lower()
     for packed in PACKED:
         name = name.removesuffix(packed)
@@ -118,19 +118,19 @@ def _stem(path: Path, suffixes: Collection[str]) -> str | None:
     last = path.suffix.lower().removeprefix(".")
     if last in NAMES:  # eng.train, eng.testa
         return name
-    # A zip may hold a table of any name.
+    # A zip may contain a table of any name.
     return name if path.suffix.lower() == ".zip" else None
 
 
 def _data_files(folder: Path) -> list[Path]:
-    """Returns the files of a folder and of its folders, without what systems leave."""
+    """Returns the files of a folder and its subfolders, without system files."""
     found = [path for path in sorted(folder.glob("*")) if path.is_file()]
     found += [path for path in sorted(folder.glob("*/*")) if path.is_file()]
     return [path for path in found if is_data(path.relative_to(folder).as_posix())]
 
 
 def _saved(folder: Path) -> Layout | None:
-    """Finds the files of a folder that Hugging Face `datasets` has saved; None of others."""
+    """Finds the files of a folder saved by Hugging Face `datasets`; None for other folders."""
     if (folder / "dataset_dict.json").is_file():
         names = files.read_object(folder / "dataset_dict.json", splits=list)["splits"]
         splits: dict[str, list[Path]] = {}
@@ -158,19 +158,19 @@ def parts_by_class(
     read: Callable[[ClassFile], Mapping[str, Any]],
     reading: Reading,
 ) -> tuple[Parts, list[str]]:
-    """Reads a folder that has a folder for each class.
+    """Reads a folder with one subfolder per class.
 
     Args:
       folder: to look into.
       suffixes: of the files that can be read.
-      read: makes a row of a file: column to value.
+      read: converts a file to a row: a mapping of column to value.
       reading: whether to drop files that cannot be read.
 
     Returns:
-      Splits and notes; no splits where it is no such folder.
+      Splits and notes; no splits if the folder is not of this kind.
 
     Raises:
-      UsageError: there are splits, and no training files among them.
+      UsageError: there are splits, but no training files.
       UsageError, ZooError: as `read`.
     """
     found, unread = class_files(folder, suffixes)
@@ -191,15 +191,15 @@ def parts_by_class(
 
 
 def class_files(folder: Path, suffixes: Collection[str]) -> tuple[list[ClassFile], list[str]]:
-    """Finds the files of a folder that has a folder for each class, perhaps in folders of splits.
+    """Finds the files of a folder with one subfolder per class, possibly inside folders of splits.
 
     Args:
       folder: to look into.
-      suffixes: of the files that can be read; `""` for names without an ending.
+      suffixes: of the files that can be read; `""` for names without a suffix.
 
     Returns:
-      The files, none where there are fewer than two classes; and the names of files and folders
-      that are not read.
+      The files, empty if there are fewer than two classes; and the names of files and folders that
+      are not read.
     """
     below = sorted(path for path in folder.iterdir() if path.is_dir() and is_data(path.name))
     splits = {path: split_of(path.name) for path in below}

@@ -1,4 +1,4 @@
-"""Files of rows to records: CSV and its kin, JSON, Parquet, Arrow, Excel, fastText.
+"""Reads tables as records: CSV and variants, JSON, Parquet, Arrow, Excel, fastText.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -35,14 +35,14 @@ Record: TypeAlias = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """The rows of a file, before anything is asked of them.
+    """The rows of a file, before validation.
 
     Attributes:
       present: names of the columns, in the order of the file.
-      numbers: of each row: the line on which it starts, or the row, from 1.
-      rows: column to value.
+      numbers: for each row, its first line or its row number, from 1.
+      rows: mappings of column to value.
       unit: what `numbers` count: `"line"` or `"row"`.
-      bad: what is wrong with rows that are no records, to their numbers.
+      bad: maps each problem of rows that are not records to the numbers of these rows.
     """
 
     present: list[str]
@@ -57,11 +57,11 @@ def read_records(path: Path, reading: Reading, wanted: Collection[str] = ()) -> 
 
     Args:
       path: the file.
-      reading: the options; gets a note where the file is not the plain case.
-      wanted: names of the columns that are needed, which help to tell what is a header.
+      reading: the options; receives a note if the file is not the plain case.
+      wanted: names of the required columns, which help to recognise a header.
 
     Raises:
-      UsageError: no such file, an unknown format, or one that can be read in two ways.
+      UsageError: no such file, an unknown format, or an ambiguous one.
       ZooError: the file is damaged or empty.
     """
     data = contents.read_bytes(path)
@@ -88,10 +88,10 @@ def read_records(path: Path, reading: Reading, wanted: Collection[str] = ()) -> 
 
 
 def value_of(record: Mapping[str, Any], name: str) -> Any:
-    """Returns the value of a column; `data.text` is that of `text` in the object `data`.
+    """Returns the value of a column; `data.text` is the value of `text` in the object `data`.
 
     Raises:
-      KeyError: the record has none.
+      KeyError: the record has no such column.
     """
     if name in record:
         return record[name]
@@ -113,7 +113,7 @@ def value_of(record: Mapping[str, Any], name: str) -> Any:
 
 
 def paths_of(record: Mapping[str, Any], before: str = "") -> Iterator[str]:
-    """Yields the names of a record's columns, those inside of objects as paths."""
+    """Yields the names of a record's columns; those inside objects are paths."""
     for name, value in record.items():
         if isinstance(value, Mapping) and value:
             yield from paths_of(value, f"{before}{name}.")
@@ -122,7 +122,7 @@ def paths_of(record: Mapping[str, Any], before: str = "") -> Iterator[str]:
 
 
 def json_lines(text: str) -> Iterator[tuple[int, Any]]:
-    """Yields (line number, value) for each line that is not blank; None where it is no JSON."""
+    """Yields (line number, value) for each line that is not blank; None if it is not JSON."""
     for number, line in enumerate(contents.split_lines(text), 1):
         if line.strip():
             try:
@@ -139,7 +139,7 @@ def _table(
     for what in said:
         reading.found(path, what)
     header = [cell.strip() for cell in parsed[0][1]]
-    # Writers end lines with separators, or write an index without a name.
+    # Some writers end lines with a separator, or write an index without a name.
     while len(header) > 1 and not header[-1] and all(
         len(row) < len(header) or not row[len(header) - 1].strip() for _, row in parsed[1:]
     ):  # fmt: skip
@@ -163,13 +163,13 @@ def _table(
 
 
 def _check_distinct(path: Path, header: Sequence[str]) -> None:
-    """Raises a `ZooError` where a column stands twice in a header."""
+    """Raises a `ZooError` if a header contains a column twice."""
     if duplicates := [name for name in header if header.count(name) > 1]:
         raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
 
 
 def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
-    """Reads JSON lines, or one JSON value that holds rows."""
+    """Reads JSON lines, or one JSON value that contains rows."""
     whole: Any = None
     start = text.lstrip()[:1]
     if suffix == ".json" or start == "[":
@@ -179,7 +179,7 @@ def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
             raise ZooError(f"{path} is nested too deeply.") from None
         except ValueError as error:
             lines = [value for _, value in itertools.islice(json_lines(text), 2)]
-            if not lines or None in lines:  # no JSON lines either
+            if not lines or None in lines:  # not JSON lines either
                 raise ZooError(f"{path} is not JSON ({error}).") from None
     if whole is not None and not (suffix != ".json" and _is_record_line(text)):
         rows, where = _rows_in(path, whole, reading.options.records)
@@ -197,7 +197,7 @@ def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
 
 
 def _is_record_line(text: str) -> bool:
-    """Whether the first line is a JSON value by itself, so that the file is of JSON lines."""
+    """Whether the first line is a complete JSON value, so that the file is JSON lines."""
     first = next(json_lines(text), (0, None))[1]
     return isinstance(first, dict)
 
@@ -212,7 +212,7 @@ def _objects(numbers: Sequence[int], values: Sequence[Any], unit: str) -> Record
 
 
 def _rows_in(path: Path, value: Any, where: str) -> tuple[list[Any], str]:
-    """Returns the rows in a JSON value, and where they are if they are not all of it."""
+    """Returns the rows in a JSON value, and their path if they are only a part of it."""
     if where:
         try:
             rows = value_of(value, where) if isinstance(value, dict) else None
@@ -247,7 +247,7 @@ def _rows_in(path: Path, value: Any, where: str) -> tuple[list[Any], str]:
 
 
 def _columns(value: Mapping[str, Any]) -> dict[str, list] | None:
-    """Returns the columns of a JSON object that has one list, or one object, for each of them."""
+    """Returns the columns of a JSON object that has one list, or one object, per column."""
     parts = list(value.values())
     if parts and all(isinstance(part, dict) and part for part in parts):  # pandas' default
         keys = list(parts[0])
@@ -261,7 +261,7 @@ def _columns(value: Mapping[str, Any]) -> dict[str, list] | None:
 
 
 def _lists(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, list]]:
-    """Yields path and value of each list of objects in an object."""
+    """Yields (path, value) for each list of objects in an object."""
     for name, part in value.items():
         if isinstance(part, list) and part and all(isinstance(each, dict) for each in part):
             yield f"{before}{name}", part
@@ -316,7 +316,7 @@ def _first(error: Exception) -> str:
 
 
 def _of_table(table: Any) -> Records:
-    """Returns the rows of an Arrow table; numbers of classes become names where it has them."""
+    """Returns the rows of an Arrow table; class numbers become names if the table has them."""
     names = _class_names(table.schema.metadata or {})
     rows = [
         {
@@ -329,7 +329,7 @@ def _of_table(table: Any) -> Records:
 
 
 def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """Returns the names of classes by column, as Hugging Face `datasets` keeps them."""
+    """Returns the class names by column from the metadata of Hugging Face `datasets`."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
@@ -338,7 +338,7 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
 
 
 def class_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Returns the names of classes by column, from the `features` of a Hugging Face dataset."""
+    """Returns the class names by column from the `features` of a Hugging Face dataset."""
     found = {}
     for name, feature in features.items():
         while isinstance(feature, list) and feature:
@@ -359,7 +359,7 @@ def _named(value: Any, names: Sequence[str]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a cell of a table as JSON would hold it."""
+    """Converts a cell of a table to a JSON value."""
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -370,7 +370,7 @@ def _plain(value: Any) -> Any:
 
 
 def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -> Records:
-    """Reads a sheet of a workbook: the one that is named, the only one, or the one that fits."""
+    """Reads a sheet of a workbook: the named one, the only one, or the one with these columns."""
     import io
     import warnings
 
@@ -383,13 +383,13 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
         ) from None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about styles that do not matter here
+            warnings.simplefilter("ignore")  # about styles, which are irrelevant here
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
             sheets = {
                 sheet.title: _filled(list(sheet.iter_rows(values_only=True)))
                 for sheet in book.worksheets
             }
-    except Exception as error:  # of many kinds, depending on what is wrong
+    except Exception as error:  # of many types, depending on the problem
         raise ZooError(
             f"{path} is not an Excel workbook, or is damaged ({_first(error)})."
         ) from None
@@ -407,7 +407,7 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
 
 
 def _filled(rows: Sequence[Sequence[Any]]) -> list[tuple[int, Sequence[Any]]]:
-    """Returns the rows of a sheet that have a cell, with their numbers in the sheet."""
+    """Returns the rows of a sheet that are not empty, with their numbers in the sheet."""
     return [
         (number, row)
         for number, row in enumerate(rows, 1)

@@ -1,4 +1,4 @@
-"""Labels that look alike to people, and labels that only some splits have.
+"""Unifies labels that look alike.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -15,10 +15,10 @@ from zoo.errors import quoted
 
 
 def key(label: str) -> str:
-    """Returns what is the same for labels that no reader can tell apart.
+    """Returns a normalised form that is the same for visually identical labels.
 
-    These are composed and decomposed letters, invisible characters, kinds and numbers of spaces,
-    and `1` and `1.0`.
+    Labels are equal up to composed and decomposed letters, invisible characters, kinds and numbers
+    of spaces, and `1` and `1.0`.
     """
     text = unicodedata.normalize("NFC", label)
     text = "".join(c for c in text if unicodedata.category(c) != "Cf")
@@ -27,15 +27,15 @@ def key(label: str) -> str:
 
 
 def join(parts: Parts, column: str, known: Sequence[str] = ()) -> list[str]:
-    """Gives labels that look alike one spelling, in place: that of most rows.
+    """Unifies the spelling of labels that look alike, in place: the most frequent one is kept.
 
     Args:
       parts: splits with the column.
       column: of the labels.
-      known: spellings that go before, such as those of a trained model.
+      known: spellings that take precedence, such as those of a trained model.
 
     Returns:
-      Notes: on what was joined, and on labels that differ in case only, which stay apart.
+      Notes on unified labels, and on labels that differ only in case, which stay distinct.
     """
     counts = Counter(label for part in parts.values() for label in part[column])
     spellings: dict[str, list[str]] = {}
@@ -75,6 +75,6 @@ def _case(column: str, labels: Iterable[str]) -> list[str]:
 
 
 def _visible(label: str) -> str:
-    """Returns a label quoted, with escapes for what cannot be seen."""
+    """Returns a quoted label, with escapes for invisible characters."""
     hidden = any(unicodedata.category(c) in ("Cf", "Mn", "Zs") and c != " " for c in label)
     return ascii(label) if hidden else quoted(label, 60)

@@ -1,4 +1,4 @@
-"""Numbers and dates as people write them, read by the whole column.
+"""Parses numbers and dates as people write them; the format is detected from whole columns.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -14,7 +14,7 @@ from zoo.data.reading import ReadOptions
 from zoo.errors import UsageError, ZooError, quoted
 
 NAMES = {".": "point", ",": "comma"}
-# What stands around a number and is no part of it: currencies by sign or by code, percent.
+# What may surround a number without being part of it: currency signs or codes, percent.
 _AROUND = r"(?:[$€£¥₹₽₩₺฿]|(?:US|A|C|HK|R)\$|kr\.?|zł|CHF|Fr\.|Rs\.?|[A-Z]{3}(?![A-Za-z]))"
 _NUMBER = re.compile(
     rf"(?P<open>\()?\s*(?P<sign>[-+−–])?\s*{_AROUND}?\s*(?P<sign2>[-+−–])?\s*"
@@ -34,9 +34,9 @@ class Numerals:
 
     Attributes:
       decimal: `"."` or `","`.
-      plain: whether every number is one that Python reads.
-      percent: whether any has a percent sign.
-      currency: whether any has a currency sign or code.
+      plain: whether Python can parse every number.
+      percent: whether any number has a percent sign.
+      currency: whether any number has a currency sign or code.
       grouped: whether thousands are grouped.
     """
 
@@ -47,7 +47,7 @@ class Numerals:
     grouped: bool = False
 
     def says(self) -> list[str]:
-        """Returns what is worth saying about a file with such numbers."""
+        """Returns notes about a file with such numbers."""
         comma = ["numbers with a decimal comma"] * (self.decimal == ",")
         return [
             *comma,
@@ -58,18 +58,18 @@ class Numerals:
 
 
 def numerals(columns: Iterable[Sequence[str]], where: str, options: ReadOptions) -> Numerals:
-    """Finds out how numbers are written, from all numeric columns of a table together.
+    """Detects how numbers are written, from all numeric columns of a table together.
 
     Args:
-      columns: cells as text; those that are no numbers do not count.
+      columns: cells as text; cells that are not numbers are ignored.
       where: the file, for messages.
-      options: `decimal` decides, where it is given.
+      options: `decimal` is used if given.
 
     Raises:
-      UsageError: `1,234` may be one or a thousand, and no other number tells.
+      UsageError: `1,234` may be 1.234 or 1234, and no other number decides.
       ZooError: some numbers have a decimal comma, others a decimal point.
     """
-    votes: dict[str, str] = {}  # decimal sign to a cell that shows it
+    votes: dict[str, str] = {}  # maps a decimal sign to a cell that has it
     doubtful = ""
     plain, percent, currency, grouped = True, False, False, False
     for cell in itertools.chain.from_iterable(columns):
@@ -111,9 +111,9 @@ def numerals(columns: Iterable[Sequence[str]], where: str, options: ReadOptions)
 
 
 def number(cell: str, style: Numerals) -> float | None:
-    """Returns the number in a cell: NaN where it is empty, None where it holds none.
+    """Returns the number in a cell: NaN if the cell is empty, None if it is not a number.
 
-    A percent sign changes nothing: 5 % is 5. `1.5M` is 1,500,000; `(3)` is -3.
+    A percent sign is ignored: 5 % is 5. `1.5M` is 1,500,000; `(3)` is -3.
     """
     text = cell.strip()
     if text.lower() in EMPTY:
@@ -138,7 +138,7 @@ def number(cell: str, style: Numerals) -> float | None:
 
 
 def _decimal_of(digits: str) -> str:
-    """Returns the decimal sign that a number shows, `"?"` where a comma may be either, or `""`."""
+    """Returns the decimal sign of a number, `"?"` if a comma is ambiguous, or `""`."""
     points, commas = digits.count("."), digits.count(",")
     if points and commas:
         return max(".,", key=digits.rindex)
@@ -164,18 +164,18 @@ def _is_plain(cell: str) -> bool:
 
 
 def day_first(values: Sequence[str], where: str, options: ReadOptions) -> bool | None:
-    """Finds out whether dates such as 03/04/2024 begin with the day, from a whole column.
+    """Detects whether dates such as 03/04/2024 begin with the day, from a whole column.
 
     Args:
       values: cells as text.
       where: the file, for messages.
-      options: `dayfirst` decides, where it is given.
+      options: `dayfirst` is used if given.
 
     Returns:
-      None where no date is of that kind: the year is first, or the month has a name.
+      None if no date is of this form: the year comes first, or the month is a name.
 
     Raises:
-      UsageError: both ways give dates, in order both times or neither; or no way does.
+      UsageError: both orders give valid dates, sorted in both or in neither; or no order does.
     """
     parts: list[tuple[int, int, int]] = []
     dotted = True
@@ -197,7 +197,7 @@ def day_first(values: Sequence[str], where: str, options: ReadOptions) -> bool |
         )
     if days or months:
         return bool(days)
-    if dotted:  # nobody writes the month first with dots
+    if dotted:  # dates with dots never begin with the month
         return True
     in_order = [
         first for first in (True, False) if _monotonic([_key(value, first) for value in parts])

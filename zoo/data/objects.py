@@ -1,4 +1,4 @@
-"""Python objects as data: tables, rows, pairs and datasets in memory become columns.
+"""Converts Python objects to columns: tables, rows, pairs and datasets in memory.
 
 | object | becomes |
 |---|---|
@@ -9,7 +9,7 @@
 | a `tf.data.Dataset` of dicts or tuples, in batches or not | as rows |
 | a dict or a tuple of these | splits |
 
-An object is recognised by what it can do, so that no library has to be imported.
+Objects are recognised by duck typing, so that no library has to be imported.
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
 
@@ -28,7 +28,7 @@ TUPLES = {2: ("train", "test"), 3: ("train", "validation", "test")}
 
 
 def is_frame(value: Any) -> bool:
-    """Whether an object has named columns and is no dict: a DataFrame, an Arrow table, …"""
+    """Whether an object has named columns and is not a dict: a DataFrame, an Arrow table, …"""
     return _names(value) is not None
 
 
@@ -43,14 +43,14 @@ def is_stream(value: Any) -> bool:
 
 
 def is_rows(value: Any) -> bool:
-    """Whether an object is a list of rows: dicts or tuples, or an array with a row on each line."""
+    """Whether an object is a list of rows, dicts or tuples, or an array of rows."""
     if getattr(value, "ndim", 0) == 2:
         return getattr(getattr(value, "dtype", None), "kind", "-") in "OUS"
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping | tuple)
 
 
 def is_pair(value: Any) -> bool:
-    """Whether an object is a pair `(x, y)`: y, and x unless it is a table, are sequences."""
+    """Whether an object is a pair `(x, y)`: y is a sequence, x is a sequence or a table."""
     if not isinstance(value, tuple) or len(value) != 2:
         return False
     x, y = value
@@ -58,26 +58,26 @@ def is_pair(value: Any) -> bool:
 
 
 def is_sequence(value: Any) -> bool:
-    """Whether an object is a column: an ordered collection of values, neither text nor table."""
+    """Whether an object is a column: an ordered collection of values, not a text or table."""
     if isinstance(value, str | bytes | Mapping | tuple) or is_table(value):
         return False
     return hasattr(value, "__len__") and hasattr(value, "__getitem__")
 
 
 def is_data(value: Any) -> bool:
-    """Whether an object holds rows with their targets, without splits."""
+    """Whether an object contains rows with their targets, without splits."""
     return is_table(value) or is_stream(value) or is_rows(value) or is_pair(value)
 
 
 def splits_of(value: Any, known: Sequence[str]) -> dict[str, Any] | None:
-    """Returns the splits that an object consists of; None if it is one table.
+    """Returns the splits of an object; None if it is a single table.
 
     Args:
-      value: a dict by names of splits, or a tuple: `(train, test)` or `(train, validation, test)`.
+      value: a dict by split name, or a tuple `(train, test)` or `(train, validation, test)`.
       known: names of splits.
 
     Raises:
-      UsageError: a part is not data, or has no split's name.
+      UsageError: a part is not data, or its name is not a split.
     """
     if isinstance(value, tuple) and not is_pair(value):
         if len(value) not in TUPLES or not all(map(is_data, value)):
@@ -91,7 +91,7 @@ def splits_of(value: Any, known: Sequence[str]) -> dict[str, Any] | None:
     inner = [name for name, part in value.items() if is_data(part)]
     tables = [name for name in inner if is_table(value[name]) or is_stream(value[name])]
     if not tables and not (inner and set(value) & set(known)):
-        return None  # columns, of which one may hold tuples
+        return None  # columns, one of which may contain tuples
     for name in value:
         if name not in known:
             raise UsageError(f"Unknown split {quoted(name)}.{suggest(str(name), known)}")
@@ -103,15 +103,15 @@ def splits_of(value: Any, known: Sequence[str]) -> dict[str, Any] | None:
 def columns_of(
     value: Any, fields: Sequence[str], ranks: Mapping[str, int] | None = None
 ) -> dict[str, Any]:
-    """Returns the columns of data without splits, by name; values are not checked.
+    """Returns the columns of data without splits by name; values are not checked.
 
     Args:
-      value: data, as the table of the module has it.
-      fields: names of the columns that places in tuples stand for, the target last.
-      ranks: axes of one value of a column, by which batches of a `tf.data.Dataset` are told.
+      value: data; see the table in the module's docstring.
+      fields: column names of the positions in tuples, the target last.
+      ranks: number of axes of a value of each column, to recognise batches of a `tf.data.Dataset`.
 
     Raises:
-      UsageError: rows differ in their keys or length, or there is no such number of fields.
+      UsageError: rows differ in their keys or length, or the number of fields does not match.
     """
     if isinstance(value, Mapping):
         return dict(value)
@@ -136,7 +136,7 @@ def columns_of(
 
 
 def to_list(values: Iterable) -> list:
-    """Returns the values of a column as a list of Python's own; arrays of numbers stay arrays."""
+    """Returns the values of a column as a list of Python objects; numeric arrays stay arrays."""
     if getattr(values, "ndim", 0) == 1 and hasattr(values, "tolist"):  # NumPy, pandas
         values = values.tolist()
     elif hasattr(values, "to_list"):  # Polars
@@ -149,7 +149,7 @@ def to_list(values: Iterable) -> list:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, `pandas.NA` or `NaT`."""
+    """Whether a value is missing: None, NaN, `pandas.NA` or `NaT`."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float) and value != value
@@ -168,7 +168,7 @@ def _plain(value: Any) -> Any:
 
 
 def _names(value: Any) -> list | None:
-    """Returns the names of the columns of a table that is no dict; None if it is no table."""
+    """Returns the column names of a table that is not a dict; None if it is not a table."""
     if isinstance(value, Mapping | str | list | tuple | type):
         return None
     if hasattr(value, "column_names"):  # Arrow, Hugging Face
@@ -187,10 +187,10 @@ def _column(table: Any, name: Any) -> Any:
 
 
 def _places(count: int, fields: Sequence[str]) -> Sequence[str]:
-    """Returns the names of `count` values by place.
+    """Returns the column names of `count` values by position.
 
     Raises:
-      UsageError: the data have another number of columns.
+      UsageError: the data have a different number of columns.
     """
     if count != len(fields):
         raise UsageError(
@@ -218,10 +218,10 @@ def _of_rows(rows: Sequence[Any], fields: Sequence[str]) -> dict[str, list]:
 
 
 def _of_stream(dataset: Any, fields: Sequence[str], ranks: Mapping[str, int]) -> dict[str, list]:
-    """Reads a `tf.data.Dataset` whole; batches are taken apart.
+    """Reads a whole `tf.data.Dataset`; batches are split into rows.
 
     Raises:
-      UsageError: it has no end.
+      UsageError: it is infinite.
     """
     if int(dataset.cardinality()) == -1:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Where data come from: the user's `data` argument, parsed once.
+"""Parses the user's `data` argument: where data come from.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -15,12 +15,12 @@ from zoo.data import objects
 from zoo.data.splits import SPLITS
 from zoo.errors import UsageError, quoted, shortened, suggest
 
-IN_MEMORY = "in memory"  # the recorded source of such data
+IN_MEMORY = "in memory"  # recorded as the source of data in memory
 
 
 @dataclasses.dataclass(frozen=True)
 class Default:
-    """No data were named: the first available source, or the data that a model was trained on."""
+    """No data given: the first available source, or the data that a model was trained on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class _CustomPath:
     """User-provided data on disk.
 
     Attributes:
-      path: as the user gave it, `~` expanded; it exists.
+      path: as given by the user, with `~` expanded; it exists.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class _CustomPath:
 
     @property
     def recorded(self) -> str:
-        """What a run records as its source."""
+        """The source that a run records."""
         return str(self.path.resolve())
 
 
@@ -63,7 +63,7 @@ class CustomFolder(_CustomPath):
 
 
 class CustomArchive(CustomFolder):
-    """A user-provided zip of several files: what a folder holds, packed."""
+    """A user-provided zip of several files, read like a folder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ class InMemorySplits:
     """Data in memory, split.
 
     Attributes:
-      splits: `"train"`, `"validation"` or `"test"` to its rows, as those of `InMemory`.
+      splits: maps `"train"`, `"validation"` or `"test"` to rows as in `InMemory`.
     """
 
     splits: Mapping[str, Any]
@@ -106,16 +106,16 @@ memory that `zoo.data.objects` reads; or None."""
 def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
     """Parses the user's `data` argument.
 
-    A string that equals the key of a source means this source, even where a file has the same
+    A string that equals the key of a source means this source, even if a file has the same
     name. `./sample`, or a `Path`, means the file.
 
     Args:
-      value: None, the key of a source, the path of a file or folder, or data in memory: see
-        `zoo.data.objects`. An origin is returned as it is.
+      value: None, the key of a source, the path of a file or folder, or data in memory; see
+        `zoo.data.objects`. An origin is returned unchanged.
       keys: of the dataset's sources.
 
     Raises:
-      UsageError: an unknown key, a missing file or folder, or another type.
+      UsageError: an unknown key, a missing file or folder, or an unsupported type.
     """
     if value is None:
         return Default()
@@ -150,7 +150,7 @@ def find_custom(path: str | os.PathLike[str]) -> CustomFile | CustomFolder | Non
 
 
 def recorded(value: DataLike) -> str | None:
-    """Returns the `data` argument as a run records it: a string, None if there was none."""
+    """Returns the `data` argument as recorded by a run: a string, or None if not given."""
     if value is None or isinstance(value, Default):
         return None
     if isinstance(value, Named):

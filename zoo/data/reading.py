@@ -1,4 +1,4 @@
-"""How custom files are read: the options, and what is said about a file.
+"""Options for reading custom files, and notes about the files.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -23,24 +23,24 @@ DECIMALS = {"point": ".", "comma": ","}
 
 @dataclasses.dataclass(frozen=True)
 class ReadOptions:
-    """Says how files are written. What is not given is detected from the file.
+    """Specifies how files are written. Options that are not given are detected from the file.
 
     Attributes:
-      sep: what separates the columns: a name or a sign of `SEPARATORS`, or another single
-        character; `"none"`: each line is one column.
-      encoding: of the text, by a name that Python knows, such as `"cp1252"`.
-      quoting: `"csv"`: cells may stand between quotation marks; `"none"`: a quotation mark is
-        a character like others, and each line is a row.
+      sep: separator of the columns: a name or character in `SEPARATORS`, or another single
+        character; `"none"`: each line is a single cell.
+      encoding: of the text, by its Python name, such as `"cp1252"`.
+      quoting: `"csv"`: cells may be enclosed in quotation marks; `"none"`: a quotation mark is
+        an ordinary character, and each line is a row.
       decimal: the decimal sign: `"point"` or `"comma"`, or the sign itself.
       dayfirst: whether 03/04/2024 is in April.
-      sheet: of a workbook, by its name or its number from 1.
+      sheet: of a workbook, by name or by number from 1.
       records: path of the list of rows in a JSON file, such as `"data.items"`.
       drop_bad: whether rows that cannot be used are omitted.
       repair: names of repairs that a reader offers in its messages, separated by commas.
-      min_count: a class with fewer rows is omitted; 0 keeps all.
+      min_count: classes with fewer rows are omitted; 0 keeps all.
 
     Raises:
-      UsageError: a value that cannot be meant.
+      UsageError: an invalid value.
     """
 
     sep: str = ""
@@ -82,18 +82,18 @@ class ReadOptions:
 
     @property
     def separator(self) -> str | None:
-        """The sign that separates columns; `""` where a line is one column; None: not said."""
+        """The column separator; `""` if each line is a single cell; None if not given."""
         if self.sep == "\\t":
             return "\t"
         return SEPARATORS.get(self.sep, self.sep) if self.sep else None
 
     @property
     def decimal_sign(self) -> str:
-        """`"."`, `","`, or `""` where it is not said."""
+        """`"."`, `","`, or `""` if not given."""
         return DECIMALS.get(self.decimal, self.decimal)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what is said, as a run records it; `reading_of` takes it back."""
+        """Returns the given options as recorded by a run; `reading_of` restores them."""
         default = ReadOptions()
         return {
             field.name: getattr(self, field.name)
@@ -108,7 +108,7 @@ ReadingLike: TypeAlias = "Reading | ReadOptions | Mapping[str, Any] | None"
 
 @dataclasses.dataclass
 class Reading:
-    """One reading of files: the options, and what is to be said of the files afterwards.
+    """The options for reading files, and the notes collected while reading.
 
     Attributes:
       options: how the files are written.
@@ -119,20 +119,20 @@ class Reading:
     _notes: list[str] = dataclasses.field(default_factory=list)
 
     def found(self, path: Path | str, what: str) -> None:
-        """Keeps what was detected about a file, such as `"separated by semicolons"`."""
+        """Records what was detected about a file, such as `"separated by semicolons"`."""
         self._found.setdefault(Path(path).name, {})[what] = None
 
     def note(self, line: str) -> None:
-        """Keeps a line of its own."""
+        """Records a separate line."""
         if line not in self._notes:
             self._notes.append(line)
 
     def omit(self, path: Path | str, wrong: str) -> None:
-        """Notes that rows are omitted, where the options say so.
+        """Records that rows are omitted, if the options allow it.
 
         Args:
           path: of the file.
-          wrong: which rows, and what is wrong with them, as of `complaint`.
+          wrong: which rows, and what is wrong with them, as returned by `complaint`.
 
         Raises:
           ZooError: `drop_bad` is not set.
@@ -142,7 +142,7 @@ class Reading:
         self.note(f"{Path(path).name}: {wrong}; omitted")
 
     def take(self, other: Reading) -> None:
-        """Keeps what another reading has found, such as one that was made to try."""
+        """Copies what another reading has recorded, such as one made for a trial."""
         for name, found in other._found.items():
             self._found.setdefault(name, {}).update(found)
         for line in other._notes:
@@ -150,16 +150,16 @@ class Reading:
 
     @property
     def notes(self) -> list[str]:
-        """One line on each file that is not the plain case, then the lines of `note`."""
+        """One line for each file that is not the plain case, then the lines of `note`."""
         files = [f"{name}: {', '.join(found)}" for name, found in self._found.items()]
         return [*files, *self._notes]
 
 
 def reading_of(value: ReadingLike) -> Reading:
-    """Returns the reading that a `reading` argument means; a new one unless it is one.
+    """Converts a `reading` argument to a `Reading`; a `Reading` is returned unchanged.
 
     Raises:
-      UsageError: an unknown option, or a value that cannot be meant.
+      UsageError: an unknown option, or an invalid value.
     """
     if isinstance(value, Reading):
         return value
@@ -181,13 +181,13 @@ def numbers(lines: Sequence[int], what: str = "line") -> str:
 
 
 def some(names: Sequence[str]) -> str:
-    """Returns the first few names, quoted, and the number of the others."""
+    """Returns the first few names, quoted, and the number of further names."""
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return ", ".join(quoted(name, MAX_QUOTED) for name in names[:10]) + more
 
 
 def complaint(what: str, lines: Sequence[int], unit: str = "line") -> str:
-    """Returns `"lines 3, 7 have no text"` of `"has no text"`."""
+    """Returns `"lines 3, 7 have no text"` for `"has no text"`."""
     verb, _, rest = what.partition(" ")
     if len(lines) > 1:
         verb = {"has": "have", "is": "are", "lacks": "lack"}[verb]

