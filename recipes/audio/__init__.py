@@ -1,4 +1,4 @@
-"""Sound: recordings as arrays, log-mel frames in the graph, recordings joined and disturbed."""
+"""Audio: reading recordings, log-mel features in the graph, concatenation and augmentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Baselines that recognise spoken words: the nearest training recording."""
+"""Baselines for spoken words: nearest-neighbour classifiers of recordings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 MFCCS = 13
-SEED = 0  # of the noise under which the training recordings are heard
+SEED = 0  # of the noise that is added to the training recordings
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)  # of speech, on a scale from noise (0) to speech (1)
-MIN_FRAMES, MAX_PAUSE = 8, 8  # frames of a word, at least, and of a gap within one, at most
+MIN_FRAMES, MAX_PAUSE = 8, 8  # minimum frames of a word, maximum frames of a gap within a word
 
 Summary = Callable[[np.ndarray], np.ndarray]
 
@@ -30,17 +30,17 @@ def mfcc_mean(features: np.ndarray) -> np.ndarray:
 
 
 def mean_and_deviation(features: np.ndarray) -> np.ndarray:
-    """Returns mean and deviation over time, `(2 * bands,)`, of float32 `(frames, bands)`."""
+    """Returns mean and standard deviation over time, `(2 * bands,)`, of `(frames, bands)`."""
     return np.concatenate([features.mean(axis=0), features.std(axis=0)])
 
 
 def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary) -> Pipeline:
-    """Returns a fitted classifier: the nearest summary, each dimension standardised.
+    """Returns a fitted nearest-neighbour classifier of standardised summaries.
 
     Args:
-      train: features, float32 `(frames, bands)` each.
-      texts: the words of each.
-      summary: features to float `(size,)`.
+      train: features of each recording, float32 `(frames, bands)`.
+      texts: the words of each recording.
+      summary: function from features to float `(size,)`.
     """
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
@@ -51,7 +51,7 @@ def nearest(train: Sequence[np.ndarray], texts: Sequence[str], summary: Summary)
 
 
 def word_baselines(train: Examples, test: Examples) -> dict[str, list[str]]:
-    """Returns the words of the nearest recordings, by name of the method."""
+    """Returns the predicted words of the test recordings, by name of the method."""
     methods: dict[str, Summary]
     if "audio" in train:
         rows, test_rows = (LogMel().rows(part["audio"]) for part in (train, test))
@@ -81,8 +81,8 @@ def segments(features: np.ndarray, threshold: float) -> list[tuple[int, int]]:
       threshold: of speech, from 0 (the quietest tenth) to 1 (the loudest tenth).
 
     Returns:
-      First frame and frame after the last one of each part of at least 8 frames; gaps of less
-      than 8 frames are within a part. One part with all frames, if there is none.
+      The first frame, and the frame after the last one, of each part. A part has at least 8 frames;
+      shorter gaps do not divide it. If there is no part, one that has all frames.
     """
     energy = features.mean(axis=1)
     low, high = np.quantile(energy, [0.1, 0.9])
@@ -93,18 +93,18 @@ def segments(features: np.ndarray, threshold: float) -> list[tuple[int, int]]:
 
 
 def segmented(train: Examples, validation: Examples, test: Examples) -> list[str]:
-    """Cuts recordings at pauses, and classifies each part as the nearest word.
+    """Cuts recordings at pauses, and classifies each part by the nearest training word.
 
-    The training recordings are made as the sequences are: louder or softer, with silence at both
-    ends, under noise, and cut where it is quiet.
+    The training recordings are processed like the sequences: their loudness is changed, silence and
+    noise are added, and they are cut at pauses.
 
     Args:
       train: recordings of single words.
-      validation: sequences by which the threshold is chosen.
+      validation: sequences that are used to choose the threshold.
       test: sequences.
 
     Returns:
-      The text of each test sequence.
+      The predicted text of each test sequence.
     """
     from recipes.audio.metrics import transcription
 

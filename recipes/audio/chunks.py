@@ -1,12 +1,12 @@
-"""Speech that is written down while it is spoken: chunks of sound go in, words come out.
+"""Streaming speech recognition: chunks of audio go in, words come out.
 
-The network reads a recording from both ends, so it cannot go on from a state of its own. The state
-is the sound of the last seconds. Each chunk is added to it, and all of it is heard again. A word is
-settled when the sound goes on for `AHEAD` seconds behind it; what is settled ends where it is
-quietest between this word and the next one. `CONTEXT` seconds of it are kept, so that the network
-hears what comes before the next word.
+The network is bidirectional, so it has no state that could be carried from chunk to chunk. Instead,
+the state is the audio of the last seconds. Each chunk is appended to it, and the network processes
+all of it again. A word is final when `AHEAD` seconds of audio follow it. The final part ends at the
+quietest point between this word and the next one. Its last `CONTEXT` seconds are kept as left
+context of the next word.
 
-Core ops of TensorFlow; no row depends on another row.
+Only TensorFlow's core ops are used; no row depends on another row.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import tensorflow as tf
 from recipes.audio.ctc import BLANK, IMPOSSIBLE, best_alignment
 from recipes.audio.features import HOP, LogMel, check_rows, frame_count
 
-AHEAD = 1.0  # seconds behind a word until it is settled: no digit is longer
-CONTEXT = 3.0  # seconds that are settled, and heard again with what follows
-SILENT = 2.0  # seconds behind the last settled word that may still hold the next one's beginning
+AHEAD = 1.0  # seconds after a word until it is final: no digit is longer
+CONTEXT = 3.0  # seconds of the final part that are processed again with the next chunk
+SILENT = 2.0  # last seconds of a part without words: the next word may begin in them
 LOUD = 9.0  # more than any feature
 
 Heard = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -33,24 +33,24 @@ def chunk_signature(
     stack: int,
     max_seconds: int,
 ) -> tf.types.experimental.GenericFunction:
-    """Makes the function of the capability `streaming`: see `zoo.serving.capabilities`.
+    """Returns the function of the capability `streaming`: see `zoo.serving.capabilities`.
 
     Args:
-      heard: samples and lengths to features `(batch, frames, bands)` and logits
+      heard: function from samples and lengths to features `(batch, frames, bands)` and logits
         `(batch, steps, ids)`, both float32.
-      written: ids, int32 `(batch, length)`, 0 at padding, to text, string `(batch,)`.
+      written: function from ids, int32 `(batch, length)`, 0 at padding, to text, string `(batch,)`.
       encoder: samples to features.
-      stack: frames in a step.
-      max_seconds: of a chunk and the state before it together; a row with more has no answer, and
-        its state is as it was.
+      stack: number of frames in a step.
+      max_seconds: maximum length of a chunk and its state together. A longer row has no answer, and
+        its state is unchanged.
 
     Returns:
-      Of `audio`, float32 `(batch, samples)`, the new samples, with `length`, int32 `(batch,)`;
-      `state`, float32 `(batch, samples)`, the sound before, with `state_length` and
-      `state_settled`, int32 `(batch,)`, how many of its samples there are and are settled, all 0 at
-      first; and `last`, bool `(batch,)`, whether nothing follows: to `text`, string `(batch,)`, the
-      words that are settled now; `partial`, those heard behind them, which may change; and the next
-      `state`, `state_length` and `state_settled`.
+      A function. Its inputs are `audio`, float32 `(batch, samples)`, the new samples, and `length`,
+      int32 `(batch,)`; `state`, float32 `(batch, samples)`, the audio before them; `state_length`
+      and `state_settled`, int32 `(batch,)`, the numbers of its samples and of those that are final,
+      all 0 at first; and `last`, bool `(batch,)`, whether this is the last chunk. Its outputs are
+      `text`, string `(batch,)`, the new final words; `partial`, the words after them, which may
+      change; and the next `state`, `state_length` and `state_settled`.
     """
 
     step = stack * HOP  # samples
@@ -105,17 +105,17 @@ def chunk_signature(
 def _settle(
     logits: tf.Tensor, features: tf.Tensor, settled: tf.Tensor, length: tf.Tensor, stack: int
 ) -> tf.Tensor:
-    """Finds the steps that are settled: until the quietest one behind the last word that is.
+    """Returns the number of final steps: those up to the quietest one after the last final word.
 
     Args:
       logits: float32 `(batch, steps, ids)`.
       features: float32 `(batch, frames, bands)`.
-      settled: steps that were settled before, int32 `(batch,)`.
-      length: samples of each row, int32 `(batch,)`.
-      stack: frames in a step.
+      settled: number of steps that were final before, int32 `(batch,)`.
+      length: number of samples of each row, int32 `(batch,)`.
+      stack: number of frames in a step.
 
     Returns:
-      int32 `(batch,)`, from `settled` on.
+      int32 `(batch,)`, at least `settled`.
     """
     steps = tf.shape(logits)[1]
     place = tf.range(steps)
@@ -125,7 +125,7 @@ def _settle(
     per_second = LogMel.rate / (stack * HOP)
     old = word & (place < (there - round(AHEAD * per_second))[:, tf.newaxis])
     final = tf.reduce_max(tf.where(old, place, -1), axis=1)[:, tf.newaxis]  # (batch, 1); -1: none
-    # The same word in the steps that follow is the same word.
+    # The same id in the steps that follow belongs to the same word.
     same = ids == tf.gather(ids, tf.maximum(final, 0), batch_dims=1)
     run = tf.math.cumprod(tf.cast(same | (place <= final), tf.int32), axis=1) == 1
     following = tf.where(word & ~run & (place > final), place, steps)
@@ -143,7 +143,7 @@ def _settle(
 
 
 def _words(logits: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
-    """Returns the ids of the best alignment of some steps, bool `(batch, steps)`."""
+    """Returns the ids of the best alignment of the steps `there`, bool `(batch, steps)`."""
     blank = tf.one_hot(BLANK, tf.shape(logits)[2], on_value=0.0, off_value=IMPOSSIBLE)
     return best_alignment(tf.where(there[..., tf.newaxis], logits, blank))[0]
 
@@ -151,7 +151,7 @@ def _words(logits: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
 def _joined(
     parts: Sequence[tf.Tensor], lengths: Sequence[tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns rows one behind the other, without their padding, and their lengths."""
+    """Concatenates rows along time without their padding; also returns the lengths."""
     rows = [
         tf.RaggedTensor.from_tensor(part, lengths=length)
         for part, length in zip(parts, lengths, strict=True)
@@ -160,7 +160,7 @@ def _joined(
 
 
 def _behind(sound: tf.Tensor, length: tf.Tensor, cut: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the samples from `cut`, int32 `(batch,)`, on, and their number."""
+    """Returns the samples of each row from `cut`, int32 `(batch,)`, on, and their number."""
     size = tf.shape(sound)[1]
     place = tf.range(size)
     there = (place >= cut[:, tf.newaxis]) & (place < length[:, tf.newaxis])
@@ -171,7 +171,7 @@ def _behind(sound: tf.Tensor, length: tf.Tensor, cut: tf.Tensor) -> tuple[tf.Ten
 def _chosen(
     first: tf.Tensor, one: tuple[tf.Tensor, tf.Tensor], other: tuple[tf.Tensor, tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the rows of `one` where `first`, bool `(batch,)`, and of `other` elsewhere."""
+    """Returns the rows of `one` where `first`, bool `(batch,)`, is True, else those of `other`."""
     width = tf.maximum(tf.shape(one[0])[1], tf.shape(other[0])[1])
     wide = [tf.pad(rows, [[0, 0], [0, width - tf.shape(rows)[1]]]) for rows, _ in (one, other)]
     return tf.where(first[:, tf.newaxis], *wide), tf.where(first, one[1], other[1])

@@ -1,8 +1,8 @@
-"""From the logits of a CTC network to text: the best alignment, or a search over texts.
+"""CTC decoding, from logits to texts: the best alignment, or prefix beam search.
 
-Ids are 0, the blank, and one for each word from 1 on. Both functions are one graph of core ops,
-and no row depends on another row: after a `BlankPadding`, padding is blanks of probability 1.
-(`tf.nn.ctc_beam_search_decoder` fixes its beam when the graph is made.)
+Id 0 is the blank; words have the ids from 1 on. Both functions consist of core ops in one graph. No
+row depends on another row: after a `BlankPadding`, padding is blanks of probability 1.
+(`tf.nn.ctc_beam_search_decoder` fixes the beam width when the graph is built.)
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _FACTOR = 6364136223846793005
 
 
 def best_alignment(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes the most probable id of each step, and merges repetitions.
+    """Takes the most probable id of each step, and merges repetitions (greedy decoding).
 
     Args:
       logits: float32 `(batch, time, ids)`.
 
     Returns:
-      int32 `(batch, length)`: ids without blanks, 0 behind the last; and float32 `(batch,)`: the
-      log-probability of the alignment.
+      int32 `(batch, length)`: ids without blanks, padded with 0 on the right; and float32
+      `(batch,)`: the log-probability of the alignment.
     """
     logs = tf.nn.log_softmax(logits)
     chosen = tf.argmax(logs, axis=-1, output_type=tf.int32)  # (batch, time)
@@ -35,22 +35,22 @@ def best_alignment(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def prefix_beam_search(
     logits: tf.Tensor, beam: int | tf.Tensor, n_best: int | tf.Tensor = 1
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Keeps the `beam` most probable prefixes of texts at each step.
+    """Searches for the most probable texts; keeps the `beam` most probable prefixes at each step.
 
     The probability of a prefix is the sum over its alignments so far (A. Graves, N. Jaitly:
     Towards End-to-End Speech Recognition with Recurrent Neural Networks, ICML 2014), separately for
-    those that end in a blank and for the others. Equal prefixes are recognised by a hash of 64
-    bits of their ids.
+    those that end in a blank and for the others. Equal prefixes are recognised by a 64-bit hash of
+    their ids.
 
     Args:
       logits: float32 `(batch, time, ids)`.
-      beam: prefixes a row, at least 1.
-      n_best: how many to return, from 1 to `beam`.
+      beam: number of prefixes per row, at least 1.
+      n_best: number of texts to return, from 1 to `beam`.
 
     Returns:
-      int32 `(batch, n_best, length)`: ids, the most probable text first, 0 behind the last; and
-      float32 `(batch, n_best)`: log-probabilities. Where there are fewer texts than `n_best`, the
-      others are empty, with -1e9 or less.
+      int32 `(batch, n_best, length)`: ids, the most probable text first, padded with 0 on the
+      right; and float32 `(batch, n_best)`: log-probabilities. Where there are fewer texts than
+      `n_best`, the others are empty, with -1e9 or less.
     """
     logs = tf.transpose(tf.nn.log_softmax(logits), [1, 0, 2])  # (time, batch, ids)
     time, batch, ids = tf.unstack(tf.shape(logs))

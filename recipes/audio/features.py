@@ -1,4 +1,4 @@
-"""From samples to log-mel frames, in the graph, of TensorFlow's core ops."""
+"""Log-mel features of audio, computed in the graph by TensorFlow's core ops."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from zoo.assets import Assets, Json
 from zoo.bounds import beyond, problems
 from zoo.data.sources import Examples
 
-FRAME, HOP, FFT = 200, 80, 256  # samples: 25 ms each 10 ms
+FRAME, HOP, FFT = 200, 80, 256  # samples: 25 ms every 10 ms
 HOP_SECONDS = HOP / RATE
 LOW, HIGH = 60.0, 3800.0  # Hz
-KNEE = 0.8  # of the highest frequency: up to there, all frequencies are warped alike
-WARP = 0.15  # natural logarithm of the length of the vocal tract, at most
-TEMPO = 0.15  # natural logarithm of the tempo without the pitch, at most
-RANGE = 8.0  # decades of power below the loudest that are told apart
-UNHEARD_RANGE = 4.0  # the same, for voices that were never heard: what is softer is the room
-LOUDEST = 1e9  # samples or features beyond this are no sound: their squares have no float32
+KNEE = 0.8  # fraction of the highest frequency: up to it, all frequencies get the same factor
+WARP = 0.15  # maximum natural logarithm of the relative length of the vocal tract
+TEMPO = 0.15  # maximum natural logarithm of the relative tempo, without a change of pitch
+RANGE = 8.0  # dynamic range, in decades of power below the loudest band
+UNHEARD_RANGE = 4.0  # the same, for unseen speakers: softer sounds are noise of the room
+LOUDEST = 1e9  # larger samples or features are invalid: their squares may overflow in float32
 MAX_SECONDS = 300  # of a recording
-QUIETEST = -8.0  # log10 of power: what is quieter than this counts as no louder
+QUIETEST = -8.0  # log10 of power: a recording without a louder band is silent
 _BATCH = 64
 
 
 class LogMel(tf.Module):
-    """The power in bands of equal width on the mel scale, as a logarithm, each 10 ms.
+    """Log power in bands of equal width on the mel scale, every 10 ms.
 
-    Frame i is of the samples from 80 i on (Hann window of 200). The loudest band of a row is the
-    measure of all others, so that a recording may be louder or softer (A. Radford et al.: Robust
-    Speech Recognition via Large-Scale Weak Supervision, 2022, do the same): a feature is 1 there,
-    and -1 where the power is less by `decades` or more. It is 0 at padding alone. The mean of the
-    samples, which nobody hears, is taken away: of cheap microphones it is not 0.
+    Frame i covers the samples from 80 i on (Hann window of 200). Features are relative to the
+    loudest band of the row, so they do not depend on the loudness of the recording (as in A.
+    Radford et al.: Robust Speech Recognition via Large-Scale Weak Supervision, 2022): a feature is
+    1 there, and -1 where the power is lower by `decades` or more. Padding is 0. The mean of the
+    samples, which is inaudible and not 0 for cheap microphones, is subtracted first.
 
     Args:
       bands: number of bands from 60 to 3,800 Hz.
-      decades: of power below the loudest that are told apart; 8 are 80 dB.
+      decades: dynamic range, in decades of power below the loudest band; 8 decades are 80 dB.
     """
 
     inputs: ClassVar = (
@@ -47,7 +47,7 @@ class LogMel(tf.Module):
         tf.TensorSpec([None], tf.int32, name="length"),
     )
     seconds = HOP_SECONDS
-    rate = RATE  # values of an input in a second
+    rate = RATE  # input values per second
 
     def __init__(self, bands: int = 40, decades: float = RANGE) -> None:
         super().__init__()
@@ -61,14 +61,14 @@ class LogMel(tf.Module):
         """Returns features and whether rows are silent.
 
         Args:
-          audio: float32 `(batch, samples)` at 8 kHz, -1 … 1; behind `length` it may be anything.
+          audio: float32 `(batch, samples)` at 8 kHz, -1 … 1; values after `length` are ignored.
           length: int32 `(batch,)`: samples of each row; 0 counts as a frame of silence.
-          mel: weights of the bands, `(batch, 129, bands)`, in place of the usual ones.
+          mel: weights of the bands, `(batch, 129, bands)`, instead of the default ones.
 
         Returns:
-          float32 `(batch, frames, bands)`, 0 behind the frames of a row, of which there are
-          ceil(length / 80), at least one; and bool `(batch,)`: no band of it is above -80 dB of
-          full scale.
+          float32 `(batch, frames, bands)`: a row has ceil(length / 80) frames, at least one, and is
+          padded with 0; and bool `(batch,)`: True if no band of the row is above -80 dB of full
+          scale.
         """
         power, frames = self._power(audio, length)
         return self._scaled(power @ (self._mel if mel is None else mel), frames)
@@ -76,12 +76,12 @@ class LogMel(tf.Module):
     def tracts(
         self, audio: tf.Tensor, length: tf.Tensor, warps: Sequence[float], hop: int = HOP
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns features as of several lengths of the vocal tract, and whether rows are silent.
+        """Returns features for several lengths of the vocal tract, and whether rows are silent.
 
         Args:
           audio, length: see above.
-          warps: what the frequencies are multiplied by, see `warped_mel`.
-          hop: samples between two frames; the more, the faster the speech seems.
+          warps: factors of the frequencies, see `warped_mel`.
+          hop: samples between two frames; a larger value makes the speech faster.
 
         Returns:
           float32 `(warps, batch, frames, bands)`, and bool `(batch,)`.
@@ -95,11 +95,11 @@ class LogMel(tf.Module):
     def _power(
         self, audio: tf.Tensor, length: tf.Tensor, hop: int = HOP
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the power of frequencies, `(batch, frames, 129)`, and the frames of each row."""
+        """Returns the power spectrum, `(batch, frames, 129)`, and the frames of each row."""
         length = tf.clip_by_value(length, 0, tf.shape(audio)[1])
         there = tf.sequence_mask(length, tf.shape(audio)[1])
         audio = tf.where(there, audio, 0.0)
-        # Twice, because the mean of many samples is rounded.
+        # Twice, because the first mean has a rounding error.
         for _ in range(2):
             total = tf.reduce_sum(audio, axis=1) / tf.cast(tf.maximum(length, 1), tf.float32)
             audio = tf.where(there, audio - total[:, tf.newaxis], 0.0)
@@ -111,7 +111,7 @@ class LogMel(tf.Module):
         return tf.square(tf.abs(spectrum)) / (FRAME / 2) ** 2, frames
 
     def _scaled(self, bands: tf.Tensor, frames: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns features of the power in bands, and whether rows are silent."""
+        """Returns the features for the power in bands, and whether rows are silent."""
         logs = tf.math.log(tf.maximum(bands, 1e-30)) / np.log(10.0)
         real = tf.sequence_mask(frames, tf.shape(bands)[1])[..., tf.newaxis]
         loudest = tf.reduce_max(tf.where(real, logs, -30.0), axis=[1, 2], keepdims=True)
@@ -127,8 +127,8 @@ class LogMel(tf.Module):
         """Returns the features of recordings `(samples,)`, float32 `(frames, bands)` each.
 
         Args:
-          recordings: at 8 kHz.
-          warps: what the frequencies of each are multiplied by, see `warped_mel`; 1 if None.
+          recordings: samples at 8 kHz.
+          warps: factor of the frequencies of each recording, see `warped_mel`; 1 if None.
         """
         lengths = np.array([len(recording) for recording in recordings], np.int32)
         found: list[np.ndarray] = [np.empty(0)] * len(recordings)
@@ -148,14 +148,14 @@ class LogMel(tf.Module):
 
 
 def warped_mel(bands: int, warp: float) -> np.ndarray:
-    """Returns weights of mel bands as of another length of the vocal tract, float32 `(129, bands)`.
+    """Returns mel weights for another length of the vocal tract, float32 `(129, bands)`.
 
-    Frequencies are multiplied by `warp` up to a knee, and stretched or squeezed beyond it, so that
-    the highest one stays (N. Jaitly, G. Hinton: Vocal Tract Length Perturbation (VTLP) improves
-    speech recognition, 2013). Warps are rounded to hundredths.
+    Frequencies are multiplied by `warp` up to a knee, and stretched or compressed beyond it, so
+    that the highest one is unchanged (N. Jaitly, G. Hinton: Vocal Tract Length Perturbation (VTLP)
+    improves speech recognition, 2013). Warps are rounded to hundredths.
 
     Args:
-      bands: their number.
+      bands: number of bands.
       warp: about 0.8 to 1.25; 1 changes nothing.
     """
     return _warped_mel(bands, round(100 * float(warp)))
@@ -171,7 +171,7 @@ def _warped_mel(bands: int, percent: int) -> np.ndarray:
     rising = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - places) / (edges[2:] - edges[1:-1])
     weights = np.maximum(np.minimum(rising, falling), 0).astype(np.float32)
-    weights[0] = 0  # the constant
+    weights[0] = 0  # the constant component
     return weights
 
 
@@ -180,14 +180,14 @@ def _mel(hertz: float | np.ndarray) -> np.ndarray:
 
 
 class PrecomputedFeatures(tf.Module):
-    """Features that are given as they are, such as MFCCs: scaled, and 0 at padding alone.
+    """Standardises precomputed features, such as MFCCs; only padding is 0.
 
     Args:
-      mean, deviation: of each feature, in training.
+      mean, deviation: mean and standard deviation of each feature in the training rows.
     """
 
     seconds = 0.0  # of a frame: unknown
-    rate = round(1 / HOP_SECONDS)  # frames in a second, as a bound
+    rate = round(1 / HOP_SECONDS)  # frames per second, as a bound
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
         super().__init__()
@@ -202,7 +202,7 @@ class PrecomputedFeatures(tf.Module):
         """Returns scaled features `(batch, frames, width)`, and that no row is silent.
 
         Args:
-          features: float32 `(batch, frames, width)`; behind `length` it may be anything.
+          features: float32 `(batch, frames, width)`; values after `length` are ignored.
           length: int32 `(batch,)`: frames of each row; 0 counts as a frame of means.
         """
         most = tf.maximum(tf.shape(features)[1], 1)
@@ -211,7 +211,7 @@ class PrecomputedFeatures(tf.Module):
         there = tf.sequence_mask(length, most)[..., tf.newaxis]
         real = tf.sequence_mask(tf.maximum(length, 1), most)[..., tf.newaxis]
         scaled = tf.where(there, (features - self._mean) / self._scale, 0.0)
-        # Not quite the mean, because 0 is padding.
+        # A value slightly off the mean, because 0 is padding.
         return tf.where(real, tf.where(scaled == 0, 1e-6, scaled), 0.0), length < 0
 
     def rows(self, rows: Sequence[Sequence[Sequence[float]] | np.ndarray]) -> list[np.ndarray]:
@@ -225,7 +225,7 @@ Features: TypeAlias = LogMel | PrecomputedFeatures
 
 
 def features_of(assets: Assets, bands: int) -> Features:
-    """Returns what makes features, by the assets of `learn_features`."""
+    """Returns the feature encoder for the assets of `learn_features`."""
     if assets.get("given"):
         return PrecomputedFeatures(**assets["given"])
     return LogMel(bands, assets.get("decades", RANGE))
@@ -239,19 +239,20 @@ def heard(
     tracts: int = 1,
     tempos: int = 1,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Hears sound as of other vocal tracts and at other tempos; returns the mean of what is found.
+    """Returns predictions averaged over lengths of the vocal tract and tempos.
 
-    A voice that was never heard may be of a longer or shorter vocal tract than all of training, or
-    faster or slower. Heard as another one, it is among them. Tracts and tempos are evenly spaced
-    between the least and the greatest that training makes (`WARP`, `TEMPO`). The mean is that of an
-    ensemble of which each member hears otherwise, at the cost of `tracts * tempos` passes.
+    This is test-time augmentation. A new speaker may have a longer or shorter vocal tract than all
+    training speakers, or speak faster or slower; a warped copy of the audio may be closer to the
+    training data. Tracts and tempos are evenly spaced on a logarithmic scale, within the range of
+    the augmentation in training (`WARP`, `TEMPO`). The cost is `tracts * tempos` passes of the
+    network.
 
     Args:
-      encoder: of the two inputs.
+      encoder: converts the two inputs to features.
       network: features `(rows, frames, width)` to log-probabilities `(rows, classes)`.
       audio, length: inputs of the encoder.
-      tracts, tempos: how many of them; 1 for the sound as it is. Features that are given are heard
-        once.
+      tracts, tempos: number of vocal tracts and of tempos; 1 for unchanged audio. Precomputed
+        features are used once.
 
     Returns:
       Means of log-probabilities, float32 `(batch, classes)`, and whether rows are silent,
@@ -271,17 +272,19 @@ def heard(
 
 
 def evenly_spaced(most: float, count: int) -> list[float]:
-    """Returns factors from exp(-most) to exp(most), evenly spaced; 1 if that is one factor."""
+    """Returns factors from exp(-most) to exp(most), evenly spaced in log scale; 1 if only one."""
     return [1.0] if count == 1 else np.exp(np.linspace(-most, most, count)).tolist()
 
 
 def learn_features(train: Examples, unheard: bool = False) -> dict[str, Json]:
-    """Returns the assets of features: of those that are given, mean and deviation; of sound, range.
+    """Returns the assets of the feature encoder.
+
+    These are mean and deviation for precomputed features, and the dynamic range for audio.
 
     Args:
-      train: with a column `audio`, or with `features`.
-      unheard: whether voices that were never heard are to be understood. Background noise differs
-        from room to room, and from one recorder to another, so less of it is told apart.
+      train: columns, with `audio` or `features`.
+      unheard: whether the model is meant for unseen speakers. The dynamic range is then smaller,
+        because background noise differs between rooms and between recorders.
     """
     if "audio" in train:
         return {"given": None, "decades": UNHEARD_RANGE if unheard else RANGE}
@@ -293,17 +296,17 @@ def learn_features(train: Examples, unheard: bool = False) -> dict[str, Json]:
 def check_rows(
     values: tf.Tensor, length: tf.Tensor, rate: int, max_seconds: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Finds rows that are no recordings; empties them, so that nothing is computed of them.
+    """Finds rows that are not valid recordings, and empties them.
 
     Args:
-      values: float32 `(batch, samples)`, or features `(batch, frames, width)`; behind `length` it
-        may be anything.
+      values: float32 `(batch, samples)`, or features `(batch, frames, width)`; values after
+        `length` are ignored.
       length: int32 `(batch,)`: samples, or frames, of each row.
-      rate: of them, in a second.
-      max_seconds: of a recording.
+      rate: samples, or frames, per second.
+      max_seconds: maximum length of a recording.
 
     Returns:
-      `values` and `length`, of no more than `max_seconds`, and of such rows 0; and the problem of
+      `values`, cut after `max_seconds`, and `length`, both 0 for invalid rows; and the problem of
       each row, string `(batch,)`, see `zoo.bounds.problems`.
     """
     size = tf.shape(values)[1]
@@ -331,21 +334,21 @@ def check_rows(
 
 
 def frame_count(length: tf.Tensor, hop: int = HOP) -> tf.Tensor:
-    """Returns the number of frames of rows of `length` samples, int32 `(batch,)`."""
+    """Returns the number of frames for `length` samples, int32 `(batch,)`."""
     return tf.maximum((length + hop - 1) // hop, 1)
 
 
 def halved(audio: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Takes every second sample behind a low-pass filter: from 16 to 8 kHz.
+    """Resamples audio from 16 to 8 kHz: a low-pass filter, then every second sample.
 
     The filter is that of `scipy.signal.resample_poly(row, 1, 2)`.
 
     Args:
-      audio: float32 `(batch, samples)`; behind `length` it may be anything.
+      audio: float32 `(batch, samples)`; values after `length` are ignored.
       length: int32 `(batch,)`.
 
     Returns:
-      The same at half the rate; a length is rounded up.
+      The audio at half the rate, and its lengths, rounded up.
     """
     from scipy.signal import firwin
 

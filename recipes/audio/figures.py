@@ -1,4 +1,4 @@
-"""Draws the probability of each word over time."""
+"""Plots of the probability of each word over time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from zoo.errors import ZooError
 from zoo.report.plots import COLOURS, GREY, save
 
-# Of words; further words repeat them with dashed lines.
+# Colours of words; further words repeat them with dashed lines.
 WORDS = (*COLOURS[:-1], "#8C564B", GREY)
 
 
@@ -22,14 +22,14 @@ def alignment(
     seconds: float,
     path: Path,
 ) -> None:
-    """Draws the features, and above them the probability of each word at each time.
+    """Draws the features, and above them the probability of each word over time.
 
     Args:
       features: shape (frames, bands), the lowest band first.
-      posteriors: shape (frames, 1 + words): probabilities, the blank's first.
+      posteriors: shape (frames, 1 + words): probabilities; the blank is first.
       symbols: the words.
-      seconds: of a frame.
-      path: the PNG to write.
+      seconds: length of a frame.
+      path: path of the PNG file.
 
     Raises:
       ZooError: there is no frame, or the file cannot be written.
@@ -71,5 +71,5 @@ def alignment(
 
 
 def _gaps(inside: np.ndarray) -> np.ndarray:
-    """Returns where there are gaps between the positions of True."""
+    """Returns the positions of gaps between runs of True."""
     return np.flatnonzero(np.diff(np.flatnonzero(inside)) > 1) + 1

@@ -1,4 +1,4 @@
-"""Layers of networks that read sound, and of networks with a blank label (CTC)."""
+"""Layers for audio features, and for networks with a blank label (CTC)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from keras import KerasTensor, layers, ops
 
 Shape = tuple[int | None, ...]
 
-DECADES = 4.0  # of power in a unit of `LogMel`
-FAINTEST = 6.5  # decades below the loudest: what is softer is as soft
-IMPOSSIBLE = -1e9  # a logit: finite, so that no difference of two is undefined
+DECADES = 4.0  # decades of power in a unit of `LogMel`
+FAINTEST = 6.5  # decades below the loudest: lower values are clipped
+IMPOSSIBLE = -1e9  # a logit: finite, so that differences of two are defined
 
 
 @keras.saving.register_keras_serializable("zoo")
 class StackFrames(layers.Layer):
-    """Makes each `size` neighbouring frames one step, side by side.
+    """Concatenates every `size` neighbouring frames to one step.
 
-    Fewer steps take less time and have shorter ways for gradients (H. Sak et al.: Fast and Accurate
-    Recurrent Neural Network Acoustic Models for Speech Recognition, Interspeech 2015). The mask
-    it makes is True where a step has a frame that is not 0 throughout.
+    Fewer steps take less time and shorten the paths of gradients (H. Sak et al.: Fast and Accurate
+    Recurrent Neural Network Acoustic Models for Speech Recognition, Interspeech 2015). The mask of
+    the output is True where a step has a frame that is not all 0.
 
     Args:
-      size: frames in a step.
+      size: number of frames in a step.
 
     Call arguments:
       inputs: float `(batch, frames, features)`, 0 at padding, on the right, and nowhere else.
@@ -39,7 +39,7 @@ class StackFrames(layers.Layer):
 
     def call(self, inputs: KerasTensor, mask: KerasTensor | None = None) -> KerasTensor:
         padded = ops.pad(inputs, [[0, 0], [0, self.size - 1], [0, 0]])
-        # Frame i of each step; this needs no number of frames, which a symbolic call lacks.
+        # Frame i of each step. This works with an unknown number of frames (symbolic calls).
         ends = [i - self.size + 1 or None for i in range(self.size)]
         return ops.concatenate([padded[:, i : end : self.size] for i, end in enumerate(ends)], -1)
 
@@ -59,19 +59,20 @@ class StackFrames(layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class SpectralShape(layers.Layer):
-    """Separates what a frame sounds like from how loud it is, and takes the microphone away.
+    """Separates spectrum and loudness of each frame, and removes the effect of the microphone.
 
-    An s may be 20 dB softer than the vowel beside it, or 50 dB, as voices and microphones are; its
-    spectrum is an s nevertheless. So the mean over the bands is taken from each frame, and then the
-    mean over the louder half of the frames from each band (cepstral mean normalization; B. Atal
-    1974). How loud a frame is, and how that changes, are two values of their own.
+    Depending on voice and microphone, an s is 20 dB or 50 dB softer than the vowel beside it, but
+    its spectrum has the same shape. So the mean over the bands is subtracted from each frame, and
+    then the mean over the louder half of the frames from each band (cepstral mean normalization; B.
+    Atal 1974). The loudness of a frame and its change are two additional features.
 
     Call arguments:
       inputs: float `(batch, frames, bands)`, log-mel of `LogMel`, -1 … 1; 0 at padding alone, on
         the right.
 
     Returns:
-      `(batch, frames, bands + 2)`, powers of ten; 0 at padding, and nowhere else.
+      `(batch, frames, bands + 2)`, decimal logarithms of power, the last two scaled; only padding
+      is 0.
     """
 
     def __init__(self, **kwargs: object) -> None:
@@ -90,7 +91,7 @@ class SpectralShape(layers.Layer):
         before = ops.pad(loud, [[0, 0], [1, 1], [0, 0]])
         change = (before[:, 2:] - before[:, :-2]) * 1.5
         values = ops.concatenate([shape, loud, change], axis=-1)
-        # In silence all are 0, which is padding.
+        # In silence, all values are 0, which means padding.
         values = ops.where(real, ops.where(values == 0, 1e-6, values), 0.0)
         return ops.cast(values, self.compute_dtype)
 
@@ -106,17 +107,17 @@ def _mean(values: KerasTensor, weights: KerasTensor) -> KerasTensor:
 
 @keras.saving.register_keras_serializable("zoo")
 class BlankPadding(layers.Layer):
-    """Gives the blank, id 0, probability 1 at padding, whatever the logits there are.
+    """Sets the probability of the blank, id 0, to 1 at padding.
 
     The probability of a text then does not depend on the number of padded steps: losses and
-    searches over alignments need no lengths of rows.
+    searches over alignments need no row lengths.
 
     Call arguments:
       inputs: float logits `(batch, time, ids)`.
       mask: bool `(batch, time)`: real steps.
 
     Returns:
-      The same, at padding 0 for the blank and -1e9 for others. There is no mask on it.
+      The logits; at padding, 0 for the blank and -1e9 for other ids. The output has no mask.
     """
 
     def __init__(self, **kwargs: object) -> None:

@@ -15,13 +15,13 @@ class CTCLoss(keras.losses.Loss):
     A. Graves et al.: Connectionist Temporal Classification, ICML 2006. An alignment has one
     id for each step; its text is the ids without repetitions and then without blanks, id 0.
 
-    `keras.losses.CTC` treats padding as real steps: here `BlankPadding` gives the blank
-    probability 1 there, which changes no probability of a text. And the mean is that of the global
-    batch, as of a `StepLoss`.
+    `keras.losses.CTC` treats padding as real steps. Here, `BlankPadding` sets the probability of
+    the blank to 1 at padding, which does not change the probability of a text. The mean is over the
+    global batch, as in `StepLoss`.
 
     Call arguments:
       y_true: int `(batch, length)`, 0 at padding, on the right.
-      y_pred: float logits `(batch, time, ids)`, of a `BlankPadding`.
+      y_pred: float logits `(batch, time, ids)`, the output of a `BlankPadding`.
     """
 
     def __init__(self, name: str = "ctc_loss", **kwargs: object) -> None:
@@ -30,7 +30,7 @@ class CTCLoss(keras.losses.Loss):
     def call(self, y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
         target, logits = ids_of(y_true), ops.cast(y_pred, "float32")
         rows, steps = ops.shape(logits)[:2]
-        # One more row, because TensorFlow fails without any, and a replica may have none.
+        # One more row, because TensorFlow fails on an empty batch, which a replica may have.
         target, logits = _one_more(target), _one_more(logits)
         lengths = ops.sum(ops.cast(ops.not_equal(target, 0), "int32"), axis=-1)
         nats = ops.ctc_loss(target, logits, lengths, ops.full((rows + 1,), steps, dtype="int32"))
@@ -38,5 +38,5 @@ class CTCLoss(keras.losses.Loss):
 
 
 def _one_more(rows: KerasTensor) -> KerasTensor:
-    """Returns `(batch, ...)` with a row of zeros at the end."""
+    """Appends a row of zeros to `(batch, ...)`."""
     return ops.pad(rows, [[0, 1], *([[0, 0]] * (len(rows.shape) - 1))])

@@ -1,4 +1,4 @@
-"""Scores of transcriptions: the word error rate."""
+"""Metrics of transcriptions: the word error rate."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zoo.scores import Scores, Table
 def word_errors(reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> tuple[int, ...]:
     """Returns substitutions, deletions and insertions of a shortest edit (Levenshtein 1966).
 
-    Of several shortest edits, one with the most substitutions.
+    Of several shortest edits, one with the most substitutions is used.
     """
-    # Of each prefix of the hypothesis: edits, and how many of them are deletions and insertions.
+    # For each prefix of the hypothesis: numbers of edits, of deletions and of insertions.
     row = [(n, 0, n) for n in range(len(hypothesis) + 1)]
     for number, word in enumerate(reference, 1):
         above, row = row, [(number, number, 0)]
@@ -46,12 +46,12 @@ def transcription(
 
     Args:
       references: true texts: words with spaces between.
-      hypotheses: transcriptions, as many.
-      speakers: of each text; "", or no list, if unknown.
+      hypotheses: transcriptions, one for each reference.
+      speakers: speaker of each text; "", or no list, if unknown.
 
     Returns:
-      The values `word_error_rate`, the substitutions, deletions and insertions over the true
-      words, as a fraction of 1 (it may be above 1); `sequence_accuracy`, the share of texts
+      The values `word_error_rate`, the sum of substitutions, deletions and insertions divided by
+      the number of true words (it may be above 1); `sequence_accuracy`, the fraction of texts
       without an error; `substitutions`, `deletions`, `insertions`, `words`, `rows`. The table
       `per_speaker`: speaker to `word_error_rate` and `words`.
 
@@ -78,7 +78,7 @@ def transcription(
         count = sum(len(true_words[row]) for row in rows)
         errors = sum(sum(edits[row]) for row in rows)
         per_speaker[speaker] = {"word_error_rate": errors / max(1, count), "words": count}
-    # One recording may be in several texts; those of a speaker are alike anyhow.
+    # A recording may be in several texts, and texts of one speaker are correlated.
     known = bool(speakers) and all(speakers)
     cluster = np.unique(list(speakers), return_inverse=True)[1] if known else None
     counts = [sum(each) for each in edits], [*map(len, true_words)]
@@ -99,7 +99,7 @@ def transcription(
 def accuracy_by_speaker(
     truth: Sequence[str], predicted: Sequence[str], speakers: Sequence[str]
 ) -> Table:
-    """Returns `accuracy`, a fraction of 1, and `rows` of each speaker whose name is known."""
+    """Returns `accuracy`, from 0 to 1, and `rows` for each speaker whose name is known."""
     table: Table = {}
     for speaker in sorted(set(speakers) - {""}):
         rows = [row for row, name in enumerate(speakers) if name == speaker]

@@ -1,4 +1,4 @@
-"""Recordings augmented, and joined to longer ones, to train and test networks."""
+"""Augmentation of recordings, and concatenation to longer ones, for training and tests."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from recipes.audio.recordings import RATE
 from zoo.data import Examples
 
 PAUSE = (0.0, 0.5)  # seconds between two recordings
-EDGE = (0.0, 0.3)  # seconds before the first one and behind the last one
-LOUDER = 6.0  # dB by which recordings of a sequence differ from the original, at most
-NOISE = (10.0, 40.0)  # dB that speech is louder than noise
-FAINT = (40.0, 60.0)  # the same, of half of the sequences for voices that were never heard
-COLOURS = (0.0, 0.9)  # of noise: the pole of its filter; above 0, lower frequencies are louder
-MORE_COLOURS = (-0.6, 0.95)  # the same, for voices that were never heard: hiss too, not hum alone
+EDGE = (0.0, 0.3)  # seconds before the first one and after the last one
+LOUDER = 6.0  # maximum change of the loudness of a recording in a sequence, in dB
+NOISE = (10.0, 40.0)  # signal-to-noise ratio in dB
+FAINT = (40.0, 60.0)  # the same, for half of the sequences when training for unseen speakers
+COLOURS = (0.0, 0.9)  # pole of the filter of the noise; above 0, lower frequencies are louder
+MORE_COLOURS = (-0.6, 0.95)  # the same, for unseen speakers: hiss as well as hum
 SPEEDS = range(17, 25)  # twentieths of the original speed
-TILT = 0.6  # of filters: how much more of the high or low frequencies a microphone takes
-MORE_TILT = 0.9  # the same, for voices that were never heard
-UNHEARD = "unheard"  # in the column `disturbed`: rows are made to be as of other voices
-COLOUR = 0.3  # decades of power by which a microphone's bands differ (standard deviation)
-KNOTS = 6  # between which that changes evenly
-TRIMMED = (8.0, 35.0)  # dB below the loudest 10 ms: what is softer at both ends is cut off
-CLOSE = 0.6  # share of recordings that are cut so, as an s at either end often is
-EDGES = 0.12  # share of a recording that is cut off at each end whatever it is, at most
-BANDS, FRAMES = 6, 8  # of features, that are hidden together, at most
+TILT = 0.6  # maximum coefficient of filters that emphasise high or low frequencies
+MORE_TILT = 0.9  # the same, for unseen speakers
+UNHEARD = "unheard"  # in the column `disturbed`: rows are augmented to resemble other speakers
+COLOUR = 0.3  # standard deviation of a microphone's bands, in decades of power
+KNOTS = 6  # knots of the piecewise linear response of a microphone
+TRIMMED = (8.0, 35.0)  # dB below the loudest 10 ms: softer parts at both ends are cut off
+CLOSE = 0.6  # fraction of recordings that are cut in this way, which often removes an s
+EDGES = 0.12  # maximum fraction of a recording that is cut off at each end, whatever its loudness
+BANDS, FRAMES = 6, 8  # maximum number of neighbouring bands and frames that are masked
 
 
 def perturbed(
     audio: np.ndarray, generator: np.random.Generator, unheard: bool = False
 ) -> np.ndarray:
-    """Returns a recording at another speed and pitch, and as if through another microphone.
+    """Changes the speed and pitch of a recording, and simulates another microphone.
 
-    Resampling changes both at once, as another size of head and throat does (Ko et al.: Audio
-    Augmentation for Speech Recognition, 2015).
+    Resampling changes speed and pitch together, like another size of head and throat (Ko et al.:
+    Audio Augmentation for Speech Recognition, 2015).
 
     Args:
       audio: float32 `(samples,)`.
-      generator: of the speed, the filter, and what is cut off.
-      unheard: whether microphones differ more, and most recordings are cut close first.
+      generator: draws the speed, the filter, and the lengths that are cut off.
+      unheard: whether microphones differ more, and most recordings are trimmed first.
 
     Returns:
-      float32 `(samples,)`, longer or shorter by a fifth, and by what is cut off.
+      float32 `(samples,)`, longer or shorter by up to a fifth, without the parts that are cut off.
     """
     if unheard:
         if generator.random() < CLOSE:
@@ -64,11 +64,11 @@ def perturbed(
 
 
 def trimmed(audio: np.ndarray, decibels: float) -> np.ndarray:
-    """Cuts off both ends of a recording as far as they are soft, in steps of 10 ms.
+    """Cuts off the soft parts at both ends of a recording, in steps of 10 ms.
 
     Args:
       audio: float32 `(samples,)`.
-      decibels: below the loudest 10 ms: what is softer is cut off.
+      decibels: threshold below the loudest 10 ms; softer parts are cut off.
     """
     step = RATE // 100
     parts = audio[: len(audio) // step * step].reshape(-1, step)
@@ -86,15 +86,14 @@ def with_noise(
     decibels: tuple[float, float] = NOISE,
     colours: tuple[float, float] = COLOURS,
 ) -> np.ndarray:
-    """Adds noise, more or less of it at low frequencies, 10 to 40 dB below `loudness` (RMS).
+    """Adds coloured noise, by default 10 to 40 dB below `loudness` (RMS).
 
     Args:
       audio: float32 `(samples,)`.
-      loudness: root of the mean square of the speech, in units of the samples.
-      generator: of the noise.
-      decibels: between which the noise is softer than `loudness`.
-      colours: between which the pole of its filter is, -1 … 1; below 0, high frequencies are
-        louder.
+      loudness: root mean square of the speech, in units of the samples.
+      generator: draws the noise.
+      decibels: range of the signal-to-noise ratio.
+      colours: range of the pole of the noise filter, -1 … 1; below 0, high frequencies are louder.
 
     Returns:
       float32 `(samples,)`.
@@ -111,13 +110,13 @@ def joined(
     decibels: tuple[float, float] = NOISE,
     colours: tuple[float, float] = COLOURS,
 ) -> np.ndarray:
-    """Joins recordings, each a little louder or softer, with pauses, under one noise.
+    """Joins recordings with pauses, changes the loudness of each one, and adds noise to all.
 
     Args:
       recordings: float32 `(samples,)` at 8 kHz each.
-      generator: of the pauses (0 to 0.5 s; 0 to 0.3 s at both ends), loudness and noise.
-      decibels: between which the noise is softer than the speech.
-      colours: of the noise, see `with_noise`.
+      generator: draws the pauses (0 to 0.5 s; 0 to 0.3 s at both ends), loudness and noise.
+      decibels: range of the signal-to-noise ratio.
+      colours: colours of the noise, see `with_noise`.
 
     Returns:
       float32 `(samples,)`, within -1 … 1.
@@ -140,16 +139,16 @@ def sequences(
     lengths: tuple[int, int],
     generator: np.random.Generator,
 ) -> list[list[int]]:
-    """Draws recordings of one speaker each that are to be joined.
+    """Draws the recordings of each sequence, all by one speaker.
 
     All recordings of a speaker are drawn before one of them is drawn again; the number of
     sequences of a speaker is proportional to their number of recordings.
 
     Args:
-      speakers, texts: of each recording.
-      count: sequences to draw.
-      lengths: smallest and largest number of recordings in one.
-      generator: of all that is drawn.
+      speakers, texts: speaker and text of each recording.
+      count: number of sequences.
+      lengths: minimum and maximum number of recordings in a sequence.
+      generator: random generator.
 
     Returns:
       Row numbers of each sequence.
@@ -179,12 +178,12 @@ def spoken(
     features are concatenated. With a column `disturbed`, recordings are augmented.
 
     Args:
-      examples: columns `audio` or `features`, `text` and `speaker`, perhaps `disturbed`, of equal
-        values: `UNHEARD` or anything else.
-      count: sequences to join, at most; no more than there are rows.
-      lengths: smallest and largest number of recordings in one. If that is 1, each recording is
-        used once, and unchanged unless it is to be disturbed.
-      seed: of all that is drawn.
+      examples: columns `audio` or `features`, `text` and `speaker`, and optionally `disturbed`, the
+        same value in all rows: `UNHEARD` or anything else.
+      count: maximum number of sequences, limited to the number of rows.
+      lengths: minimum and maximum number of recordings in a sequence. If the maximum is 1, each
+        recording is used once, and unchanged without `disturbed`.
+      seed: random seed.
 
     Returns:
       The same columns.
@@ -229,8 +228,8 @@ def spoken(
 def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> list[np.ndarray]:
     """Returns the features of rows, float32 `(frames, width)`.
 
-    If they are `disturbed`, features are partly hidden. If that is `UNHEARD`, sound is also as of
-    another vocal tract (`warped_mel`), at another tempo and through another microphone.
+    With a column `disturbed`, features are partly masked. If its value is `UNHEARD`, another vocal
+    tract (`warped_mel`), tempo and microphone are simulated for audio, too.
     """
     values = examples[encoder.inputs[0].name]
     if "disturbed" not in examples:
@@ -246,7 +245,7 @@ def frames_of(encoder: Features, examples: Examples, seed: Sequence[int]) -> lis
 
 
 def retimed(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Returns features, float32 `(frames, bands)`, at another tempo, their pitch unchanged."""
+    """Changes the tempo of features, float32 `(frames, bands)`, but not the pitch."""
     frames = len(features)
     size = max(1, round(frames * np.exp(generator.uniform(-TEMPO, TEMPO))))
     place = np.linspace(0, frames - 1, size)
@@ -257,9 +256,10 @@ def retimed(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def coloured(features: np.ndarray, generator: np.random.Generator, decades: float) -> np.ndarray:
-    """Returns log-mel features, float32 `(frames, bands)`, through another microphone.
+    """Simulates another microphone for log-mel features, float32 `(frames, bands)`.
 
-    The loudest one is 1, and none is less than -1, as a `LogMel` of so many `decades` makes them.
+    The largest feature is 1, and none is below -1, as in the output of a `LogMel` with the same
+    `decades`.
     """
     bands = features.shape[1]
     knots = generator.normal(0, COLOUR / (decades / 2), KNOTS)
@@ -271,12 +271,12 @@ def coloured(features: np.ndarray, generator: np.random.Generator, decades: floa
 
 
 def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Hides some neighbouring bands and frames (Park et al.: SpecAugment, 2019).
+    """Masks some neighbouring bands and frames (Park et al.: SpecAugment, 2019).
 
     Args:
       features: float32 `(frames, bands)`; a copy is changed.
-      generator: of the position and number of what is hidden: up to 6 bands, and up to 8 frames
-        for each half second.
+      generator: draws the positions and sizes of the masks: up to 6 bands, and up to 8 frames in
+        each half second.
     """
     features = features.copy()
     frames, bands = features.shape
@@ -292,13 +292,13 @@ def hidden(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def rms(audio: np.ndarray) -> float:
-    """Returns the root of the mean square of samples, float `(samples,)`; of nothing, 0."""
+    """Returns the root mean square of samples, float `(samples,)`; 0 if there are none."""
     return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if len(audio) else 0.0
 
 
 @functools.cache
 def _low_pass(speed: int) -> np.ndarray:
-    """Returns the filter that `resample_poly` would design again for each recording."""
+    """Returns the filter of `resample_poly`, cached because it would be designed in each call."""
     most = max(20, speed) // math.gcd(20, speed)
     return firwin(20 * most + 1, 1 / most, window=("kaiser", 5.0)).astype(np.float32)
 

@@ -1,7 +1,7 @@
-"""Recordings in files as arrays of one channel at one rate.
+"""Reads audio files as arrays of one channel at one sampling rate.
 
-WAV needs nothing but SciPy; soundfile (libsndfile) reads FLAC, Ogg, MP3, AIFF and AU, where it is
-installed. Light: importing this module imports neither TensorFlow nor NumPy.
+WAV files need only SciPy; FLAC, Ogg, MP3, AIFF and AU files need soundfile (libsndfile).
+Light: importing this module imports neither TensorFlow nor NumPy.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 RATE = 8000  # samples per second of all inputs of networks
-LOWEST, HIGHEST = 1000, 192_000  # rates of files
-OVER = 4.0  # floating-point samples beyond this are integers that nobody scaled
+LOWEST, HIGHEST = 1000, 192_000  # sampling rates of files
+OVER = 4.0  # larger floating-point samples are unscaled integers
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
-# How files that soundfile reads begin.
+# The first bytes of files that soundfile reads.
 OTHERS = {
     b"fLaC": "a FLAC file",
     b"OggS": "an Ogg file",
@@ -33,7 +33,7 @@ OTHERS = {
     b".snd": "an AU file",
 }
 
-# A voice, to try networks with: see the README beside them.
+# Packed recordings to try networks with; see the README in their folder.
 VOICES = {
     name: Path(__file__).with_name("voices") / name
     for name in ("7_jackson_0.wav", "314_jackson.wav")
@@ -43,26 +43,27 @@ Note = Callable[[str], None]
 
 
 def note_to_stderr(line: str) -> None:
-    """Prints what was repaired in a recording."""
+    """Prints a note on a repaired recording."""
     from zoo.data import fetch
 
     fetch.log(f"note: {line}")
 
 
 def read_recording(path: str | Path, note: Note = note_to_stderr) -> np.ndarray:
-    """Reads a file of sound: its channels' mean, at 8 kHz.
+    """Reads an audio file, resampled to 8 kHz; channels are averaged.
 
     Args:
-      path: WAV of 8 to 64 bits, floating point, µ-law or A-law, of any number of channels; or
-        another format that libsndfile reads.
-      note: takes a line on what was repaired: a header of a stream, a cut file, a wrong scale.
+      path: a WAV file of 8 to 64 bits, floating point, µ-law or A-law, with any number of channels;
+        or a file in another format that libsndfile reads.
+      note: called with a line on each repair: the header of a stream, a truncated file, a wrong
+        scale.
 
     Returns:
       float32 `(samples,)`, full scale at -1 and 1; see `scaled`.
 
     Raises:
       UsageError: there is no such file.
-      ZooError: it is no recording, damaged, or empty; or soundfile is needed and not installed.
+      ZooError: it is not a recording, damaged, or empty; or soundfile is needed and not installed.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -79,21 +80,21 @@ def read_recording(path: str | Path, note: Note = note_to_stderr) -> np.ndarray:
 
 
 def decode(data: bytes, name: str, note: Note = note_to_stderr) -> np.ndarray:
-    """Decodes the bytes of a file of sound to float32 `(samples,)`; see `read_recording`.
+    """Decodes the bytes of an audio file to float32 `(samples,)`; see `read_recording`.
 
     Args:
       data: the bytes.
-      name: of the file, for messages.
-      note: takes a line on what was repaired.
+      name: name of the file, for messages.
+      note: called with a line on each repair.
 
     Raises:
-      ZooError: it is no recording, damaged, or empty; or soundfile is needed and not installed.
+      ZooError: it is not a recording, damaged, or empty; or soundfile is needed and not installed.
     """
     import numpy as np
 
     if not data:
         raise ZooError(f"{name} is empty.")
-    # Only where it is needed: `zoo list` has to start fast.
+    # Imported here, because `zoo list` has to start fast.
     from recipes.audio.wav import (
         A_LAW,
         BEGINNINGS,
@@ -140,14 +141,14 @@ def decode(data: bytes, name: str, note: Note = note_to_stderr) -> np.ndarray:
 def scaled(samples: np.ndarray) -> tuple[np.ndarray, str]:
     """Scales samples to -1 … 1.
 
-    Floating-point samples a little beyond are divided by the largest one: sound that was made
-    louder than full scale. Those beyond 4 are integers of 16 bits, or of 32, that nobody scaled.
+    Floating-point samples slightly above full scale are divided by the largest one. Samples beyond
+    4 are treated as unscaled integers of 16 or 32 bits.
 
     Args:
-      samples: integers of any width, those of 8 bits without a sign, or finite floating point.
+      samples: integers of any width (unsigned if they have 8 bits), or finite floating point.
 
     Returns:
-      float32 of the same shape; and what was repaired, or "".
+      float32 of the same shape; and a note on the repair, or "".
     """
     import numpy as np
 
@@ -176,7 +177,7 @@ def _by_soundfile(data: bytes, name: str, kind: str) -> tuple[int, np.ndarray]:
     """Returns the rate and the samples, float32 `(samples, channels)`, by libsndfile."""
     try:
         import soundfile
-    except (ImportError, OSError):  # OSError: it has no library on this machine
+    except (ImportError, OSError):  # OSError: libsndfile is missing
         raise ZooError(
             f"{name} is {kind}, which is read by soundfile: pip install '.[audio]'. Or "
             "convert it: ffmpeg -i FILE file.wav."
@@ -192,7 +193,7 @@ def _by_soundfile(data: bytes, name: str, kind: str) -> tuple[int, np.ndarray]:
 
 
 def resampled(audio: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Returns audio, float32 `(samples,)`, of `rate`, resampled to `new_rate` by SciPy."""
+    """Resamples audio, float32 `(samples,)`, from `rate` to `new_rate` by SciPy."""
     import numpy as np
     from scipy.signal import resample_poly
 

@@ -1,4 +1,4 @@
-"""Signatures of networks that take recordings."""
+"""Serving signatures of networks whose input is audio."""
 
 from __future__ import annotations
 
@@ -25,34 +25,36 @@ def transcription_signatures(
     stack: int,
     max_seconds: int = MAX_SECONDS,
 ) -> Functions:
-    """Makes what a network serves that writes down what it hears: arguments of `Served`.
+    """Returns the signatures of a speech recogniser: keyword arguments of `Served`.
 
     Args:
-      model: features to logits, of a `BlankPadding`.
-      encoder: samples to features; or features that are given, scaled.
+      model: features to logits, the output of a `BlankPadding`.
+      encoder: converts samples to features, or scales precomputed features.
       words: the text of each id from 1 on.
-      stack: frames in a step of the network.
-      max_seconds: a longer recording has no answer.
+      stack: number of frames in a step of the network.
+      max_seconds: maximum length of a recording; a longer one has no answer.
 
     Returns:
       `answer`: `audio`, float32 `(batch, samples)`, -1 … 1 at 8 kHz, and `length`, int32
-      `(batch,)`, the samples of each row, to `text`, string `(batch,)`: words with spaces between,
-      and `score`, float32 `(batch,)`: the log-probability of the best alignment, whose text it is.
+      `(batch,)`, the number of samples of each row, to `text`, string `(batch,)`: words with spaces
+      between, the text of the best alignment; and `score`, float32 `(batch,)`: the log-probability
+      of that alignment.
 
-      `others`: `audio_16khz`, the same of 16,000 samples a second.
+      `others`: `audio_16khz`, the same for 16,000 samples per second.
 
       `search`: `audio`, `length`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤
       100), to `text` and `score` `(batch, n_best)`: the log-probability of each text.
 
       `alignment`: `audio` and `length` to `features`, float32 `(batch, frames, bands)`;
       `posteriors`, float32 `(batch, frames, ids)`, the blank first; `seconds`, float32 `(batch,)`,
-      of a frame; and `length`, int32 `(batch,)`, in frames.
+      the length of a frame; and `length`, int32 `(batch,)`, in frames.
 
       `streaming`: see `recipes.audio.chunks`.
 
-      Where features are given, all take these for `audio`, and `others`, `alignment` and
-      `streaming` are missing. A row that is no recording, or too long, has no answer: see
-      `check_rows`. All return `valid` and `problem` too, as `zoo.bounds.marked` has them.
+      For precomputed features, the input is `features` instead of `audio`, and there are no
+      `others`, `alignment` and `streaming`. A row that is not a recording, or too long, has no
+      answer: see `check_rows`. All signatures also return `valid` and `problem`: see
+      `zoo.bounds.marked`.
     """
     names = tf.constant(["", *words])
 
@@ -100,7 +102,7 @@ def transcription_signatures(
     options = [tf.TensorSpec([], tf.int32, name=name) for name in ("beam", "n_best")]
     functions = audio_signatures(best, encoder, max_seconds)
 
-    # TensorFlow names the inputs by the parameters.
+    # TensorFlow names inputs after the parameters.
     def nbest_given(
         features: tf.Tensor, length: tf.Tensor, beam: tf.Tensor, n_best: tf.Tensor
     ) -> dict[str, tf.Tensor]:
@@ -123,15 +125,16 @@ def audio_signatures(
     encoder: Features,
     max_seconds: int = MAX_SECONDS,
 ) -> Functions:
-    """Makes `answer`, an argument of `Served`, of a function of an encoder's two inputs.
+    """Returns `answer`, an argument of `Served`, for a function of an encoder's two inputs.
 
-    Of sound, which it takes at 8 kHz, also `others`: `audio_16khz`, for 16,000 samples a second.
+    For audio, whose rate is 8 kHz, also `others`: `audio_16khz`, for 16,000 samples per second.
 
     Args:
-      answer: float32 `(batch, samples)`, or features `(batch, frames, width)`, and lengths, int32
-        `(batch,)`, to named outputs.
-      encoder: whose inputs these are.
-      max_seconds: rows that are no recording of at most so many are marked: `zoo.bounds.marked`.
+      answer: function from float32 `(batch, samples)`, or features `(batch, frames, width)`, and
+        lengths, int32 `(batch,)`, to named outputs.
+      encoder: the encoder of these inputs.
+      max_seconds: maximum length of a recording. Longer or invalid rows are marked, see
+        `zoo.bounds.marked`.
     """
 
     def heard(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -155,16 +158,16 @@ def audio_signatures(
 
 
 def word_ids(texts: Sequence[str], words: Sequence[str], steps: Sequence[int]) -> list[np.ndarray]:
-    """Returns the ids of texts, int32 `(length,)` each: the place of a word in `words`, from 1 on.
+    """Returns the ids of texts, int32 `(length,)` each: positions in `words`, from 1 on.
 
     Args:
       texts: words with spaces between.
-      words: all of them.
-      steps: that the network makes of each row.
+      words: the vocabulary.
+      steps: number of steps of the network for each row.
 
     Raises:
       ZooError: a word is not among `words`, a text has no word, or a row has fewer steps than an
-        alignment needs: one for each word, and one between two that are equal.
+        alignment needs: one for each word, and one between two equal words.
     """
     numbers = {word: number for number, word in enumerate(words, 1)}
     rows = []

@@ -1,4 +1,4 @@
-"""WAV files, as far as they go: chunks with wrong sizes, cut files, and telephony's codes.
+"""Reads WAV files, also those with wrong chunk sizes, truncated ones, and µ-law and A-law codes.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 BEGINNINGS = (b"RIFF", b"RIFX", b"RF64")
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 NAMES = {2: "ADPCM", 0x11: "IMA ADPCM", 0x31: "GSM 6.10", 0x40: "G.721", 0x55: "MP3"}
-UNKNOWN = 0xFFFFFFFF  # a size that the writer did not know, as one of 0
+UNKNOWN = 0xFFFFFFFF  # an unknown size; a size of 0 may mean the same
 IDS = (b"fmt ", b"data", b"LIST", b"fact", b"bext", b"id3 ", b"cue ", b"JUNK", b"PEAK", b"ds64")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class Wav:
-    """What a WAV file holds.
+    """The content of a WAV file.
 
     Attributes:
-      code: of the format: `PCM`, `FLOAT`, `A_LAW`, `MU_LAW`, or another.
-      channels: their number.
-      rate: samples a second.
-      layout: the format chunk, as it is.
-      data: the samples of all channels, no part of a sample at the end.
-      order: of bytes: `"<"`, or `">"` in a file that begins with `RIFX`.
-      note: what is wrong with the file, though it can be read; or "".
+      code: format code: `PCM`, `FLOAT`, `A_LAW`, `MU_LAW`, or another.
+      channels: number of channels.
+      rate: samples per second.
+      layout: the unchanged format chunk.
+      data: the samples of all channels, without an incomplete last one.
+      order: byte order: `"<"`, or `">"` in a file that begins with `RIFX`.
+      note: a defect of the file that does not prevent reading it; or "".
     """
 
     code: int
@@ -50,16 +50,16 @@ class Wav:
 def parse_wav(content: bytes, name: str) -> Wav:
     """Finds the format and the samples in the bytes of a WAV file.
 
-    As ffmpeg, sox and libsndfile do, it reads to the end of the file where the header says that
-    there are 0 bytes of sound, or more than there are: of streams, and of recorders that were
-    stopped. What is left of a last sample is dropped.
+    If the header gives a length of 0 or more bytes than the file has, the file is read to its end,
+    as by ffmpeg, sox and libsndfile. Streams and interrupted recorders write such headers. An
+    incomplete last sample is dropped.
 
     Args:
-      content: of the file, which begins with one of `BEGINNINGS`.
-      name: of the file, for messages.
+      content: bytes of the file, which begin with one of `BEGINNINGS`.
+      name: name of the file, for messages.
 
     Raises:
-      ZooError: it has no format, no sound, or a header of another kind.
+      ZooError: the file has no format, no samples, or another kind of header.
     """
     order = ">" if content[:4] == b"RIFX" else "<"
     layout, data, note, size64 = b"", None, "", 0
@@ -98,17 +98,17 @@ def parse_wav(content: bytes, name: str) -> Wav:
 
 
 def samples_of(wav: Wav, name: str) -> np.ndarray:
-    """Returns the samples of all channels, `(samples, channels)`, as the file has them.
+    """Returns the samples of all channels, `(samples, channels)`, in the type of the file.
 
     Integers of 8 bits are uint8, those of 16 to 64 bits int16 to int64; floating point is float32
-    or float64. Telephony's codes, which have 14 bits, are made int16 (ITU-T G.711).
+    or float64. µ-law and A-law codes, which expand to 14 bits, are int16 (ITU-T G.711).
 
     Args:
-      wav: of `parse_wav`.
-      name: of the file, for messages.
+      wav: result of `parse_wav`.
+      name: name of the file, for messages.
 
     Raises:
-      ZooError: the samples are stored in another way.
+      ZooError: the samples have an unsupported format.
     """
     import numpy as np
     from scipy.io import wavfile
@@ -117,7 +117,7 @@ def samples_of(wav: Wav, name: str) -> np.ndarray:
         table = (_a_law if wav.code == A_LAW else _mu_law)(np.arange(256))
         return table[np.frombuffer(wav.data, np.uint8)].reshape(-1, wav.channels)
     (block,) = struct.unpack(f"{wav.order}H", wav.layout[12:14])
-    # Bytes a second follow from the others; some writers leave them out.
+    # Bytes per second follow from the other fields; some writers omit them.
     speed = struct.pack(f"{wav.order}I", min(wav.rate * block, UNKNOWN))
     layout = wav.layout[:8] + speed + wav.layout[12:]
     sizes = [struct.pack(f"{wav.order}I", len(part)) for part in (layout, wav.data)]
@@ -128,20 +128,20 @@ def samples_of(wav: Wav, name: str) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
             samples = wavfile.read(io.BytesIO(clean))[1]
-    except Exception as error:  # a damaged format may raise anything
+    except Exception as error:  # a damaged format may raise any exception
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise ZooError(f"{name} is a WAV file of an unknown kind ({quoted(reason)}).") from None
     return samples.reshape(len(samples), -1)
 
 
 def _chunks(content: bytes, order: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yields name, first byte and size, as it is written, of each chunk of a RIFF file."""
+    """Yields name, offset and size, as written in the file, of each chunk of a RIFF file."""
     place = 12
     while place + 8 <= len(content):
         ident, size = struct.unpack(f"{order}4sI", content[place : place + 8])
         yield ident, place + 8, size
         place += 8 + size
-        # A chunk of an odd size has a byte of padding behind it; some writers forget it.
+        # A chunk of an odd size is followed by a byte of padding; some writers omit it.
         if size % 2 and content[place : place + 4] not in IDS:
             place += 1
 

@@ -18,8 +18,8 @@ def roll(frames: Sequence[Sequence[int]]) -> np.ndarray:
 
 
 def frames_left(steps: int, *, told: bool) -> np.ndarray:
-    """Returns how many steps are left before each one, this one included, float32 `(steps,)`.
+    """Returns the number of steps left at each step, this one included, float32 `(steps,)`.
 
-    0 at each step if the network is not `told`.
+    All are 0 if the network is not `told`.
     """
     return np.arange(steps, 0, -1, dtype="float32") * told

@@ -1,4 +1,4 @@
-"""Tunes in ABC notation to ids and back, inside the graph, by TensorFlow's core ops."""
+"""Converts tunes in ABC notation to ids and back, in the graph, by TensorFlow's core ops."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from zoo.text.chunks import in_chunks
 PADDING, END = 0, 1
 RESERVED = 2  # ids below this are neither a type, a key nor a token
 
-MAX_BYTES = 100_000  # of a tune that is gone on from, or scored
+MAX_BYTES = 100_000  # of a tune that is continued or scored
 
 
 def learn_tunes(types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]) -> dict[str, Json]:
-    """Returns what a `TuneCodec` has to know of the training tunes; see its arguments."""
+    """Returns the arguments of a `TuneCodec` for the training tunes."""
 
     def ranked(values: Counter[str]) -> list[str]:
         return [value for value, _ in sorted(values.items(), key=lambda pair: (-pair[1], pair[0]))]
@@ -79,7 +79,7 @@ class TuneCodec(keras.layers.Layer):
         kinds = {kind: RESERVED + place for place, kind in enumerate(self.types)}
         places = {token: self.first_token + place for place, token in enumerate(self.tokens)}
         self._kinds, self._keys, self._places = map(_table, (kinds, names, places))
-        # By id: the key, and the metre, that a type has where none is given.
+        # By id: the default key and the default metre of each type.
         self._usual_key = [0] * RESERVED + [names[usual_keys[kind]] for kind in self.types]
         self._usual_meter = [0] * RESERVED + [places[f"[M:{meters[k][0]}]"] for k in self.types]
         self._is_meter = [token.startswith("[M:") for token in self.tokens]
@@ -87,8 +87,8 @@ class TuneCodec(keras.layers.Layer):
     def conditions(self, kind: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
         """Returns the ids of type and key, int32 `(batch, 2)`.
 
-        `""` is the most frequent type, and the most frequent key of the type; so is one that is not
-        known, which is a `problem`.
+        `""` means the most frequent type, and the most frequent key of the type. An unknown one is
+        replaced in the same way, and is a `problem`.
         """
         kinds = self._kinds.lookup(tf.strings.strip(kind))
         kinds = tf.where(kinds < 0, RESERVED, kinds)
@@ -105,12 +105,12 @@ class TuneCodec(keras.layers.Layer):
         *,
         unknown: bool = False,
     ) -> tf.Tensor:
-        """Says what is wrong with rows, string `(batch,)`: see `zoo.bounds.problems`.
+        """Returns the problem of each row, string `(batch,)`: see `zoo.bounds.problems`.
 
         Args:
           kind, key, tune: string `(batch,)`.
-          max_bytes: of a tune.
-          unknown: whether signs are allowed that no training tune has.
+          max_bytes: maximum size of a tune.
+          unknown: whether tokens are allowed that no training tune has.
         """
         found = []
         for given, table, name, known in (
@@ -135,10 +135,10 @@ class TuneCodec(keras.layers.Layer):
         return parts.with_flat_values(self._places.lookup(parts.flat_values))
 
     def prefix(self, kind: tf.Tensor, key: tf.Tensor, prime: tf.Tensor) -> tf.RaggedTensor:
-        """Returns what a tune begins with: type, key, and the tokens of `prime`.
+        """Returns the ids that a tune begins with: type, key, and the tokens of `prime`.
 
-        A prime without a metre is in the most frequent one of the type; an empty one leaves the
-        metre open. Tokens that are not known are omitted, and are a `problem`.
+        A prime without a metre gets the most frequent one of the type; an empty one leaves the
+        metre open. Unknown tokens are omitted, and are a `problem`.
 
         Returns:
           int32 `(batch, None)`.
@@ -166,10 +166,10 @@ class TuneCodec(keras.layers.Layer):
     def rows(
         self, types: Sequence[str], keys: Sequence[str], tunes: Sequence[str]
     ) -> list[np.ndarray]:
-        """Returns the ids of a whole data set, int32 `(time,)` a row.
+        """Returns the ids of a whole data set, int32 `(time,)` per row.
 
         Raises:
-          ZooError: a type or key is not known.
+          ZooError: a type or key is unknown.
         """
         for wrong in set(self.problem(tf.constant(types), tf.constant(keys)).numpy()) - {b""}:
             raise ZooError(f"{wrong.decode()} Omit such tunes, or train on them too.")
@@ -181,11 +181,11 @@ class TuneCodec(keras.layers.Layer):
     def text(self, ids: tf.Tensor, prefix: tf.RaggedTensor) -> tf.Tensor:
         """Returns whole ABC tunes, string `(batch,)`: fields and four bars a line.
 
-        What follows the last bar line is omitted: there a tune was cut by the number of steps.
+        Tokens after the last bar line are omitted: the tune was cut there by the number of steps.
 
         Args:
-          ids: int32 `(batch, time)`, what follows the prefix, 0 at padding.
-          prefix: int32 `(batch, None)`, of `prefix`.
+          ids: int32 `(batch, time)`, the ids after the prefix, 0 at padding.
+          prefix: int32 `(batch, None)`, the result of `prefix`.
         """
         kinds = [f"T:{kind.capitalize()} in " for kind in self.types]
         keys = [f"{key.replace('-', 'b')}\n" for key in self.keys]
@@ -241,7 +241,7 @@ def _start(text: tf.Tensor) -> tf.Tensor:
     return tf.strings.strip(tf.strings.regex_replace(text, r"[\s\pC]+", " "))
 
 
-# Of a type's tunes in the training split have a metre at least; rarer ones do not fit the type.
+# Minimum fraction of a type's training tunes with a metre; rarer metres do not fit the type.
 LEAST_OF_A_METER = 0.05
 
 

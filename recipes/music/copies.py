@@ -34,7 +34,7 @@ def with_copies(train: Examples, copies: int) -> Examples:
         mode = key.partition(" ")[2]
         others = sorted(other for other in counts if other.endswith(f" {mode}") and other != key)
         for _ in range(min(copies, len(others))):
-            # Python guarantees a stable sequence for `random()` only.
+            # Python guarantees a reproducible sequence for `random()` only.
             threshold = generator.random() * sum(counts[other] for other in others)
             for other in others:
                 threshold -= counts[other]

@@ -1,4 +1,4 @@
-"""Names of keys and chords to numbers, inside the graph."""
+"""Converts names of keys and chords to numbers, in the graph."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ACCIDENTALS = ("", "#", "♯", "-", "b", "♭")
 
 @keras.saving.register_keras_serializable("zoo")
 class MusicEncoder(keras.layers.Layer):
-    """Keys and chords as people write them, to numbers; tables of what `recipes.music.keys` reads.
+    """Converts written keys and chords to numbers, with lookup tables of `recipes.music.keys`.
 
-    Invalid text counts as empty text and raises no error, because a server may put it in one batch
-    with other requests. Only TensorFlow's core ops are used, so that any TF Serving binary runs
-    them.
+    Invalid text is treated as empty text and raises no error, because a server may put it in one
+    batch with other requests. Only TensorFlow's core ops are used, so that any TF Serving binary
+    runs them.
     """
 
     def __init__(self, **kwargs: object) -> None:

@@ -1,4 +1,4 @@
-"""How long a piece is to be, and whether it ends on a cadence."""
+"""The length of a piece, and whether it ends on a cadence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recipes.music.keys import parse_key, tonic
 from zoo.errors import UsageError, quoted
 
 MAX_FRAMES = 10_000
-HELD = 2  # frames that the last chord lasts, at least
+HELD = 2  # minimum number of frames of the last chord
 
 
 def parse_end(
@@ -22,10 +22,10 @@ def parse_end(
     """Returns the input `num_frames` of a piece, and the number of steps that it needs.
 
     Args:
-      bars: of the whole piece; None if it is not asked for.
-      end: "yes" or "no": whether the piece may end; None if it is not asked for.
-      given: what the piece begins with; with `prime`, a file, bars are those of the file.
-      quarter_length: of a frame, in quarter notes.
+      bars: number of bars of the whole piece; None if unspecified.
+      end: "yes" or "no": whether the piece may end; None if unspecified.
+      given: the beginning of the piece; with `prime`, a file, bars are those of the file.
+      quarter_length: length of a frame in quarter notes.
       ends: whether the network predicts the end.
 
     Raises:
@@ -58,17 +58,17 @@ def parse_end(
 def cadence_fractions(
     pieces: Iterable[Sequence[Sequence[int]]], keys: Iterable[str]
 ) -> dict[str, float]:
-    """Returns how often pieces end as a chorale does: fractions of the pieces, from 0 to 1.
+    """Returns the fractions of pieces, from 0 to 1, that end like a chorale.
 
     Args:
       pieces: frames of MIDI numbers; frames without a note at the end are ignored.
       keys: name of the key of each piece.
 
     Returns:
-      `ends_on_tonic`: the last chord is the tonic's triad, in root position; its fifth may be
-      absent, and its third be major in a minor key. `ends_on_cadence`: the chord before it is
-      also another one with the leading note or the fourth degree, that of an authentic or a
-      plagal cadence. `ends_held`: the last chord lasts two frames or more.
+      `ends_on_tonic`: the last chord is the tonic triad in root position; its fifth may be
+      absent, and its third may be major in a minor key. `ends_on_cadence`: in addition, the chord
+      before it is a different one with the leading note or the fourth degree, as in an authentic
+      or a plagal cadence. `ends_held`: the last chord lasts two frames or more.
       NaN where there are no pieces.
     """
     found = [_ending(list(piece), key) for piece, key in zip(pieces, keys, strict=True)]
@@ -80,7 +80,7 @@ def cadence_fractions(
 
 
 def _ending(piece: list[Sequence[int]], key: str) -> tuple[bool, bool, bool]:
-    """Says of a piece what `cadence_fractions` counts."""
+    """Returns for one piece the three properties that `cadence_fractions` counts."""
     while piece and not piece[-1]:
         piece.pop()
     if not piece:

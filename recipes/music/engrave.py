@@ -1,4 +1,4 @@
-"""The picture of a score: notes on staves, engraved by Verovio (https://www.verovio.org)."""
+"""Engraves scores as SVG images with Verovio (https://www.verovio.org)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def engrave(document: bytes) -> bytes:
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
-    # Verovio keeps the place of its fonts for each thread, and sets it at its import in one only.
+    # Verovio stores the path of its fonts per thread, and its import sets it in one thread only.
     verovio.setDefaultResourcePath(str(Path(verovio.__file__).with_name("data")))
     toolkit = verovio.toolkit()
     toolkit.resetXmlIdSeed(1)  # else the ids of elements are random

@@ -1,4 +1,4 @@
-"""What models of music are for, from their data: sentences for the model card."""
+"""Sentences for the model card on the use of models of music, from their data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TUNES = {
 
 
 def of_pieces(splits: Splits) -> list[str]:
-    """Returns what is known of a model of several voices."""
+    """Returns the sentences for a model of music of several voices."""
     frames = [frame for piece in splits.train["frames"] for frame in piece]
     notes = [note for frame in frames for note in frame]
     most = max((len(frame) for frame in frames), default=0)
@@ -34,7 +34,7 @@ def of_pieces(splits: Splits) -> list[str]:
 
 
 def of_tunes(splits: Splits) -> list[str]:
-    """Returns what is known of a model of folk tunes."""
+    """Returns the sentences for a model of folk tunes."""
     train = splits.train
     return [
         f"It generates tunes of one voice in ABC notation. {facts.origin(splits, TUNES)}",

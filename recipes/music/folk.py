@@ -49,15 +49,15 @@ ONEILL = {
     "air": 700, "jig": 1115, "slip jig": 1175, "reel": 1555, "hornpipe": 1781, "long dance": 1800,
 }  # fmt: skip
 
-TEMPO = {  # quarter notes a minute at which a type is danced to, or played
+TEMPO = {  # usual tempo of a type, in quarter notes per minute
     "reel": 200, "jig": 170, "slip jig": 170, "hornpipe": 160, "strathspey": 130, "clog": 140,
     "fling": 140, "march": 120, "long dance": 140, "air": 80, "tune": 120,
 }  # fmt: skip
 
 MIN_TUNES_PER_KEY = 10  # tunes in rarer keys are omitted
 MIN_TUNES_PER_TOKEN = 5  # tunes with a rarer token are omitted
-MIN_FULL_BARS = 0.75  # fraction of a tune's bars that fill its metre; below, the metre is wrong
-RUN_LENGTH = 16  # steps in a row, equal in two variants of one tune
+MIN_FULL_BARS = 0.75  # minimum fraction of bars that fill the metre; below, the metre is wrong
+RUN_LENGTH = 16  # consecutive steps that are equal in two variants of one tune
 
 
 def sample() -> Examples:
@@ -247,7 +247,7 @@ def read_tunes(
 
 
 def examples(rows: list[dict]) -> Examples:
-    """Makes the columns; variants of one tune get one title."""
+    """Converts rows to columns; variants of one tune get the same title."""
     from recipes.music import abc
 
     titles = families([(row["title"], runs(row["tokens"])) for row in rows])

@@ -1,15 +1,15 @@
 """Simple methods that predict frames of notes, for comparison with recurrent networks.
 
 - `frequencies`: each key sounds as often as in the training pieces of the same key and mode.
-- `same-key`: as often as in the training pieces after it has sounded, or not sounded, a frame ago.
+- `same-key`: as often as in the training pieces, given whether it sounded in the frame before.
 - `previous-frame`: logistic regression of each key on all keys of the frame before, and on the key
   and mode of the piece.
 - `previous-frame-and-keys-below`: the same with the keys below it in the frame itself, a fully
   visible belief network (Frey, Hinton & Dayan: Does the Wake-Sleep Algorithm Produce Good Density
   Estimators?, NIPS 1995).
 
-They see what the network sees: transposed copies of the training pieces, where it is trained on
-these, and the key and mode of a piece, where it is known.
+They use the same data as the network: transposed copies of the training pieces, where it is trained
+on these, and the key and mode of a piece, where they are known.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from zoo.scores import Scores
 if TYPE_CHECKING:
     from scipy import sparse
 
-MAX_FRAMES = 250_000  # frames of a regression, at equal distances; more would take too long
+MAX_FRAMES = 250_000  # maximum frames for a regression, evenly spaced; more would take too long
 C = 1.0  # scikit-learn's inverse strength of the L2 penalty, its default
 EPSILON = 1e-12  # lower bound of a probability
 
@@ -115,13 +115,13 @@ def _by_piece(values: np.ndarray, sizes: Sequence[int]) -> Units:
 
 
 def _places(names: np.ndarray, keys: Sequence[str]) -> np.ndarray:
-    """Returns the place of each name among the keys, that of `""` where it is not among them."""
+    """Returns the index of each name in `keys`, that of `""` for unknown names."""
     number = {key: place for place, key in enumerate(keys)}
     return np.array([number.get(name, number[""]) for name in names], int)
 
 
 def _inputs(before: np.ndarray, names: np.ndarray, keys: Sequence[str]) -> sparse.csr_matrix:
-    """Returns the frames before, and which key and mode it is, `(frames, inputs)`."""
+    """Returns the frames before and the one-hot key and mode, `(frames, inputs)`."""
     from scipy import sparse
 
     places = np.arange(len(names)), _places(names, keys)

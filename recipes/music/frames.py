@@ -13,10 +13,10 @@ the frame. A frame is therefore written as its notes, ascending, and an id for i
 
 A condition begins a piece: 0 if its key is unknown, or the number of its key and mode.
 
-A network may also say with which probability e_t a piece is over before frame t. Then the end of
+A network may also predict the probability e_t that a piece is over before frame t. Then the end of
 the piece is one more id: p(the piece is over) = e_t, and the probabilities above are multiplied
-by 1 - e_t, at the beginning of a frame. Such a network reads how many frames are left, if that is
-known: digits before the condition say it (`FrameChain.countdown`).
+by 1 - e_t, at the beginning of a frame. Such a network reads the number of frames that are left, if
+it is known, as digits before the condition (`FrameChain.countdown`).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from recipes.music.losses import frame_nats
 from zoo.decoding.sampling import IMPOSSIBLE, PADDING, State, Step
 
 BASE, DIGITS = 32, 3  # of the number of frames that are left
-NEVER = BASE**DIGITS - 1  # left, of a piece that does not end
-FINAL = 2  # frames that the last chord lasts, at least, where a count of frames ends the piece
+NEVER = BASE**DIGITS - 1  # frames left in a piece that does not end
+FINAL = 2  # minimum frames of the last chord where a count of frames ends the piece
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +44,10 @@ class FrameChain:
       conditions: number of conditions, 0 (unknown) included.
       keys: number of keys.
       lowest: MIDI number of the lowest key.
-      ends: whether the network says when a piece is over, and reads how many frames are left.
-      cadences: whether a piece whose key is known ends on the tonic's triad alone, in root
-        position: the network decides when, and only a count of frames forces the chord. Then the
-        conditions are 0 and `recipes.music.keys.KEYS`.
+      ends: whether the network predicts the end of a piece, and reads how many frames are left.
+      cadences: whether a piece in a known key ends only on the tonic triad in root position. The
+        network decides when; only a count of frames forces the chord. The conditions are then 0
+        and `recipes.music.keys.KEYS`.
     """
 
     voices: int = 4
@@ -105,7 +105,7 @@ class FrameChain:
         """Returns the log-probabilities of the next id.
 
         Args:
-          logits: float `(rows, keys)`: of keys above those that sound, given these.
+          logits: float `(rows, keys)`: logits of the keys above those that sound, given these.
           frame: float `(rows, keys)`: 1 for the keys that sound so far.
           over: float `(rows,)`: the logit that the piece is over. Only where `ends`.
           left: int32 `(rows,)`: frames that are left, this one included, plus 1; 0 if they are
@@ -129,7 +129,7 @@ class FrameChain:
         ]
         if over is None:
             return tf.concat(ids, axis=1)
-        # The decision is taken before the first note of a frame. A count of frames leaves none.
+        # The end is decided before the first note of a frame, unless a count of frames decides it.
         begins = tf.reduce_sum(frame, axis=1) == 0
         if condition is not None and left is not None:
             allowed, on_tonic = self._cadence(frame, condition, last)
@@ -148,7 +148,7 @@ class FrameChain:
     def _cadence(
         self, frame: tf.Tensor, condition: tf.Tensor, last: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns which keys belong to the last chord, and whether the frame before is one.
+        """Returns which keys belong to a final chord, and whether the frame before is a final one.
 
         Args:
           frame, last: float `(rows, keys)`.
@@ -182,7 +182,7 @@ class FrameChain:
     def cut(
         self, frames: tf.Tensor, length: tf.Tensor, condition: tf.Tensor, first: tf.Tensor
     ) -> tf.Tensor:
-        """Returns where pieces may end at the latest, int32 `(batch,)`, at most `length`.
+        """Returns the last possible end of each piece, int32 `(batch,)`, at most `length`.
 
         Args:
           frames: int32 `(batch, time, voices)`, as of `to_frames`.
@@ -191,8 +191,8 @@ class FrameChain:
           first: int32 `(batch,)`: the frames that a piece keeps in any case.
 
         Returns:
-          The end of the last chord that is the tonic's triad in root position; `length` where there
-          is none after the first frames and in the second half, or where the key is unknown.
+          The end of the last tonic triad in root position; `length` where there is none after the
+          first frames and in the second half, or where the key is unknown.
         """
         shape = tf.shape(frames)
         notes = tf.reshape(self.multi_hot(frames), [-1, self.keys])
@@ -203,7 +203,7 @@ class FrameChain:
         return tf.where((condition > 0) & (last > first) & (2 * last >= length), last, length)
 
     def step(self, model: keras.Model) -> tuple[Step, dict[str, tf.TensorSpec]]:
-        """Makes a network that predicts all frames of a piece predict one id after another.
+        """Converts a network that predicts all frames of a piece to one that predicts single ids.
 
         Args:
           model: of inputs `before` `(rows, time, keys)`, `notes` `(rows, time, keys)`, `key`

@@ -1,4 +1,4 @@
-"""The libraries of the extra `[music]`: checks that they are installed, and no output of them."""
+"""Imports the libraries of the extra `[music]`, and suppresses their output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIBRARIES = ("music21", "pretty_midi", "mido", "verovio")
 
 
 def require(*names: str) -> None:
-    """Imports libraries; all of them without names.
+    """Imports the named libraries; without names, all of them.
 
     Raises:
       ZooError: one is not installed; the message says how to install it.

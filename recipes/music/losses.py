@@ -18,8 +18,8 @@ class FrameLoss(StepLoss):
       y_true: float `(batch, time, keys + 1)`: 1 for each key that sounds; the last column is 1
         for a frame, because a silent frame counts like any other, `OVER` for the step after the
         last frame of a piece, and 0 for padding.
-      y_pred: float logits `(batch, time, keys)`; or `(batch, time, keys + 1)`, of which the last
-        one says whether the piece is over. The cross-entropy of that decision is added.
+      y_pred: float logits `(batch, time, keys)`; or `(batch, time, keys + 1)`, where the last one
+        is the logit that the piece is over. The cross-entropy of that decision is added.
     """
 
     def __init__(self, name: str = "frame_loss", **kwargs: object) -> None:

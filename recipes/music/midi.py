@@ -37,8 +37,8 @@ class MidiNotes:
 def parse_midi(data: bytes) -> MidiNotes:
     """Reads a MIDI file, perhaps inside a RIFF container.
 
-    A note that is never switched off ends where its channel starts another one, or where its track
-    ends; the last one lasts a quarter note at least.
+    A note that is never switched off ends where its channel starts another one, or at the end of
+    its track; the last one lasts at least a quarter note.
 
     Raises:
       ZooError: it is not a MIDI file, is damaged, or counts time in frames of film.

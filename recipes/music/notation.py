@@ -1,4 +1,4 @@
-"""Pieces and tunes as MusicXML, by music21."""
+"""Converts pieces and tunes to MusicXML with music21."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _part(voice: Voice) -> music21.stream.Part:
             measure.numberSuffix = "X"  # the upbeat of a part; numbers are unique in a file
         if upbeat:
             measure.showNumber = stream.enums.ShowNumber.NEVER
-        if lacking > 0:  # else it is filled with rests
+        if lacking > 0:  # otherwise it is filled with rests
             side = "paddingLeft" if upbeat else "paddingRight"
             setattr(measure, side, opFrac(lacking))
         if before is None:

@@ -1,4 +1,4 @@
-"""Pieces as pictures: pitch against time, a colour for each voice."""
+"""Plots pieces as piano rolls: pitch against time, with a colour for each voice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures of a network that writes music of several voices, frame by frame."""
+"""Serving signatures of a network that generates music of several voices, frame by frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.decoding.sampling import MAX_STEPS
 from zoo.serving.signatures import Functions
 
 MAX_CHORD = 1_000  # bytes of a first chord that are read
-SCORED = 2**16  # notes that are scored together: bounds the memory that a request takes
+SCORED = 2**16  # maximum number of notes that are scored together: limits the memory of a request
 # The seed. `prime` has MIDI numbers, 0 for none; trailing silence is padding.
 INPUTS = (
     tf.TensorSpec([None], tf.string, name="key"),
@@ -38,31 +38,31 @@ def frame_signatures(
     max_frames: int = 10_000,
     max_steps: int = MAX_STEPS,
 ) -> Functions:
-    """Makes what a model of frames serves: keyword arguments of `zoo.serving.Served`.
+    """Returns the signatures of a model of frames: keyword arguments of `zoo.serving.Served`.
 
     Args:
-      model: as `recipes.music.frames.FrameChain.step` takes it.
+      model: as in `recipes.music.frames.FrameChain.step`.
       encoder: names of keys and chords to numbers.
-      voices: notes that a generated frame has at most.
-      steps, temperature, top_k, top_p: what the default uses.
-      ends: whether the network says when a piece is over. In a known key, it is over only on the
-        tonic's triad.
-      max_frames: of a piece to go on from, or to score; longer ones have no answer.
-      max_steps: frames of all rows of a request together.
+      voices: maximum number of notes in a generated frame.
+      steps, temperature, top_k, top_p: values of the default signature.
+      ends: whether the network predicts the end of a piece. In a known key, a piece ends only on
+        the tonic triad.
+      max_frames: maximum length of a piece to continue or to score; longer ones have no answer.
+      max_steps: maximum number of frames of all rows of a request together.
 
     Returns:
       `generation`, as of `zoo.decoding.generation_signatures`. The seed is `key`, string
-      `(batch,)`, `""` if it does not matter; `chord`, string `(batch,)`, a first frame, `""` for
-      none; and `prime`, int32 `(batch, frames, notes)`, frames to go on from; where `ends`, also
-      `num_frames`, int32 `(batch,)`, the frames of the whole piece: it ends by itself at 0, after
-      that many at 1 and more, and not at all at -1. The default takes
-      `key` alone. What cannot be read counts as not given. The answer is `key`, string
+      `(batch,)`, `""` for any key; `chord`, string `(batch,)`, a first frame, `""` for
+      none; and `prime`, int32 `(batch, frames, notes)`, frames to continue; where `ends`, also
+      `num_frames`, int32 `(batch,)`, the number of frames of the whole piece: 0 if it ends by
+      itself, -1 if it does not end. The default has only the input
+      `key`. Invalid text is ignored. The answer is `key`, string
       `(batch,)`, the key that was read; `frames`, int32 `(batch, frames, voices)`: MIDI numbers,
       ascending, 0 for none, those of the seed first; and `length`, int32 `(batch,)`, their number.
 
       `score`: `key`, `frames` int32 `(batch, frames, notes)` and `length` int32 `(batch,)` to
-      `log_probability` and `count`, as `recipes.music.frames.FrameChain.score` has them. Both
-      return `valid` and `problem` too, as `zoo.bounds.marked` has them.
+      `log_probability` and `count`, as in `recipes.music.frames.FrameChain.score`. Both also
+      return `valid` and `problem`: see `zoo.bounds.marked`.
     """
     chain = FrameChain(voices, conditions=len(KEYS) + 1, ends=ends, cadences=ends)
     step, state = chain.step(model)

@@ -38,9 +38,9 @@ def tune_checks(
       `bars_full`: bars whose notes fill the metre (`recipes.music.abc.full_bars`); `all_bars_full`:
       tunes all of whose bars do; `last_bar_full`: tunes whose last bar does.
       `in_key`: notes in the scale of the key; `ends_on_tonic`: tunes whose last note is the
-      key's first; `meter_fits`: tunes in a metre that fits the type; `type_follows`: tunes that a
-      linear classifier of tokens and pairs of them, fitted to the training tunes, takes for the
-      type.
+      key's first; `meter_fits`: tunes in a metre that fits the type; `type_follows`: tunes whose
+      type is predicted correctly by a linear classifier of tokens and pairs of them, fitted to the
+      training tunes.
       `repeated_bars`: bars that occurred before in the same tune.
       And, in tokens: `length`, the mean; `longest_overlap`, the mean of the longest run of a tune
       that also occurs, unchanged, in a training tune.

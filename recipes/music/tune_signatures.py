@@ -1,4 +1,4 @@
-"""Signatures of a network that writes tunes, sign by sign."""
+"""Serving signatures of a network that generates tunes, token by token."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def tune_signatures(
     max_bytes: int = MAX_BYTES,
     max_steps: int = MAX_STEPS,
 ) -> Functions:
-    """Makes what a model of tunes serves: keyword arguments of `zoo.serving.Served`.
+    """Returns the signatures of a model of tunes: keyword arguments of `zoo.serving.Served`.
 
     Args:
-      model: ids to logits, as `zoo.decoding.step_function` takes it.
+      model: ids to logits, as in `zoo.decoding.step_function`.
       tunes: types, keys and tunes to ids and back.
-      steps, temperature, top_k, top_p: what the default uses.
-      max_bytes: of a tune to go on from, or to score; longer ones have no answer.
-      max_steps: signs of all rows of a request together.
+      steps, temperature, top_k, top_p: values of the default signature.
+      max_bytes: maximum size of a tune to continue or to score; longer ones have no answer.
+      max_steps: maximum number of tokens of all rows of a request together.
 
     Returns:
       `generation`, as of `zoo.decoding.generation_signatures`. The seed is `type`, `key` and
@@ -43,7 +43,7 @@ def tune_signatures(
 
       `score`: `type`, `key` and `tune`, string `(batch,)`, to `log_probability` and `count`.
 
-      A row whose type, key or prime is not known has no answer: `TuneCodec.problem`.
+      A row with an unknown type, key or prime has no answer: see `TuneCodec.problem`.
     """
     generation = generation_signatures(
         *step_function(model),

@@ -1,1 +1,1 @@
-"""Small data sets for lessons: images of digits, and the adding problem."""
+"""Small data sets for tutorials: images of digits, and the adding problem."""

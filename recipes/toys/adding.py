@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROWS = {"train": 20_000, "validation": 1_000, "test": 2_000}
 SEED = 1997
-DIGITS = 10_000  # numbers are multiples of 1/10,000 above 0: exact as text, and never padding
+DIGITS = 10_000  # numbers are positive multiples of 1/10,000: exact as text, never 0 (padding)
 
 
 def make(length: int) -> tuple[dict[str, Examples], list[str]]:

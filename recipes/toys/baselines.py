@@ -1,4 +1,4 @@
-"""Classifiers of vectors without hidden layers: the most frequent class, a linear one, neighbours.
+"""Simple classifiers of vectors: the most frequent class, a linear model, the nearest neighbour.
 
 Baselines for networks on small inputs of fixed size, such as 8×8 images.
 """
@@ -21,7 +21,7 @@ from zoo.scores import Scores
 def vector_baselines(
     train: Examples, validation: Examples, test: Examples, vector: str, label: str = "label"
 ) -> dict[str, Scores]:
-    """Scores classifiers of vectors on the test split; they are fitted on train and validation.
+    """Fits classifiers of vectors on train and validation, and scores them on the test split.
 
     Args:
       train, validation, test: columns `vector` (numbers, in nested lists of one shape) and `label`

@@ -1,4 +1,4 @@
-"""What networks for learners are for, from their data: sentences for the model card."""
+"""Sentences for the model card on the use of tutorial networks, from their data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zoo.data.splits import Splits
 
 
 def of_numbers(splits: Splits) -> list[str]:
-    """Returns what is known of a network for the adding problem."""
+    """Returns the sentences for a network that solves the adding problem."""
     made = "The rows are random numbers."
     return [
         "It adds two marked numbers in a sequence. It shows how far back a cell remembers. "
@@ -18,7 +18,7 @@ def of_numbers(splits: Splits) -> list[str]:
 
 
 def of_images(splits: Splits) -> list[str]:
-    """Returns what is known of a network for small pictures."""
+    """Returns the sentences for a classifier of small images."""
     scans = "The pictures are scanned digits of 8×8 pixels, one each, by a few dozen writers."
     return [
         f"It recognises the digit in a small picture. {facts.origin(splits, {'sklearn': scans})}",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from zoo.data.sources import Parts
 
 SIDE = 8  # pixels
-INK = 16  # of a black pixel
-PICTURE = 128  # pixels of a side of what is read of a file
+INK = 16  # value of a black pixel
+PICTURE = 128  # side in pixels of an image that is read from a file
 
 
 def sample() -> Examples:
@@ -93,13 +93,13 @@ def read_custom(
 def read_picture(path: Path) -> list[list[float]]:
     """Reads a PNG of one digit, dark on light or light on dark, as 128×128 shades of grey.
 
-    Where it is no square, it gets paper, of the median shade of its edge, at two sides.
+    An image that is not square is padded at two sides with the median shade of its edge.
 
     Returns:
       Rows of shades, 0 (black) to 16 (white).
 
     Raises:
-      ZooError: it is no PNG, or smaller than 8×8 pixels.
+      ZooError: it is not a PNG, or smaller than 8×8 pixels.
     """
     import numpy as np
     from matplotlib.image import imread
@@ -127,7 +127,7 @@ def read_picture(path: Path) -> list[list[float]]:
 
 
 def read_folder(path: Path, *, reading: Reading | None = None) -> tuple[Parts, list[str], str, str]:
-    """Reads a folder that has a folder of PNGs for each class."""
+    """Reads a folder that has a subfolder of PNGs for each class."""
     from zoo.data import folders
     from zoo.data.reading import Reading
 

@@ -1,4 +1,4 @@
-"""Where the ink of a picture is: found, cut out and centred, in the graph, of core operations."""
+"""Finds, crops and centres the ink of an image in the graph, by TensorFlow's core ops."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import tensorflow as tf
 
 from recipes.toys.images import INK, SIDE
 
-FAINT = 0.05  # of the shades from white to black: less is no ink
-NOISE = 8.0  # times as dark as the paper is uneven, at least
-SOFT = 0.15  # of the darkest ink: less is paper
-MARGIN = 1.05  # of the square that is cut out, in sides of the ink
+FAINT = 0.05  # fraction of the range from white to black; less contrast is not ink
+NOISE = 8.0  # minimum ratio of the darkest ink to the median deviation of the paper
+SOFT = 0.15  # fraction of the darkest ink; anything fainter is paper
+MARGIN = 1.05  # side of the cropped square, relative to the size of the ink
 
 
 class Ink(tf.Module):
-    """Cuts the ink out of a picture and makes it `side` × `side` pixels.
+    """Crops the ink of an image and resizes it to `side` × `side` pixels.
 
-    Paper is the median shade of the edge, and ink differs from it, to the darker or the lighter
-    side. A digit that is drawn larger, elsewhere, on other paper, or in other ink becomes the same
-    pixels: the square that is cut out has its centre in the centre of gravity, and a size in
-    proportion to the larger standard deviation of the ink, along the rows or the columns. It is
-    scaled by areas.
+    The median shade of the edge is the paper; ink is darker or lighter than it. The result does not
+    depend on the size and position of a digit, or on the shades of paper and ink: the cropped
+    square is centred on the centre of gravity of the ink, and its size is proportional to the
+    standard deviation of the ink along rows or columns, whichever is larger. It is resized by area.
 
     Args:
-      side: pixels of a side of what it makes.
+      side: side of the result in pixels.
     """
 
     def __init__(self, side: int = SIDE) -> None:
@@ -38,15 +37,16 @@ class Ink(tf.Module):
         Args:
           pixels: float32 `(batch, height, width)`, shades of grey, 0 to 16, from white to black or
             from black to white.
-          move: float32 `(batch, 2)`, of the square, down and to the right, in pixels of the result.
-          grow: float32 `(batch,)`, times as large.
+          move: float32 `(batch, 2)`, shift of the square down and to the right, in pixels of the
+            result.
+          grow: float32 `(batch,)`, factor of the size of the square.
 
         Returns:
           float32 `(batch, side, side)`, 0 for paper to 16 for the darkest ink; and bool `(batch,)`:
-          nothing in the picture is darker or lighter than paper by 5 % of the shades, or by
-          8 times the median deviation of the edge.
+          True if the contrast to the paper is nowhere above 5 % of the range, or nowhere above 8
+          times the median deviation of the edge.
         """
-        # Of a picture without pixels, one pixel of paper.
+        # An empty image gets one pixel of paper.
         lacking = tf.maximum(1 - tf.shape(pixels)[1:], 0)
         pixels = tf.pad(pixels, [[0, 0], [0, lacking[0]], [0, lacking[1]]])
         sides = [pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]]
@@ -54,7 +54,7 @@ class Ink(tf.Module):
         paper = _median(edge)  # (batch, 1)
         uneven = _median(tf.abs(edge - paper))[:, 0]
         change = pixels - paper[..., tf.newaxis]
-        # To which side ink differs: cubes, so that much ink in few places outweighs a shadow.
+        # The sign of the ink. Cubes let strong ink in few places outweigh a large shadow.
         darker = tf.sign(tf.reduce_sum((change / INK) ** 3, axis=[1, 2], keepdims=True))
         ink = tf.maximum(change * tf.where(darker == 0, 1.0, darker), 0.0)
         darkest = tf.reduce_max(ink, axis=[1, 2], keepdims=True)
@@ -62,7 +62,7 @@ class Ink(tf.Module):
         ink = tf.maximum(tf.math.divide_no_nan(ink, darkest) - SOFT, 0.0)
         rows, columns = tf.reduce_sum(ink, axis=2), tf.reduce_sum(ink, axis=1)
         (row, tall), (column, wide) = _spread(rows), _spread(columns)
-        # Ink that is spread evenly over a length l has the deviation l / sqrt(12).
+        # A uniform distribution over a length l has the standard deviation l / sqrt(12).
         size = MARGIN * np.sqrt(12.0) * tf.maximum(tall, wide)
         if grow is not None:
             size *= grow
@@ -76,11 +76,11 @@ class Ink(tf.Module):
         return INK * tf.math.divide_no_nan(cut, darkest), blank
 
     def _cells(self, middle: tf.Tensor, size: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """Returns how much of each pixel is in each cell, `(batch, side, count)`.
+        """Returns the fraction of each pixel that is in each cell, `(batch, side, count)`.
 
         Args:
-          middle, size: of the square along an axis, `(batch,)`, in pixels.
-          count: of pixels along that axis.
+          middle, size: centre and size of the square along an axis, `(batch,)`, in pixels.
+          count: number of pixels along that axis.
         """
         cell = (size / self.side)[:, tf.newaxis, tf.newaxis]
         number = tf.range(self.side, dtype=tf.float32)[:, tf.newaxis]
@@ -98,9 +98,9 @@ def _median(values: tf.Tensor) -> tf.Tensor:
 
 
 def _spread(amounts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the mean place and its deviation, `(batch,)` each, of `(batch, places)`.
+    """Returns the mean position and its standard deviation, `(batch,)` each, of `(batch, places)`.
 
-    A pixel is a square, not a point: an image of more and smaller pixels has the same deviation.
+    Pixels are squares, not points, so the deviation does not depend on the resolution.
     """
     place = tf.range(tf.cast(tf.shape(amounts)[1], tf.float32)) + 0.5
     total = tf.reduce_sum(amounts, axis=1)

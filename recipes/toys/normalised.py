@@ -1,4 +1,4 @@
-"""Recurrent cells that normalise themselves at every step."""
+"""Recurrent cells with layer normalisation at every step."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class LayerNormCell(keras.layers.Layer):
     Args:
       units: size of the state.
       kind: `"simplernn"`, `"lstm"` or `"gru"`.
-      activation: of the SimpleRNN's state; the others have tanh.
-      recurrent_initializer: of U.
-      unit_forget_bias: start the bias of the LSTM's forget gate at 1.
+      activation: activation of the SimpleRNN; the others use tanh.
+      recurrent_initializer: initializer of U.
+      unit_forget_bias: whether the bias of the LSTM's forget gate starts at 1.
 
     Call arguments:
       inputs: float `(batch, features)`, of one step.
@@ -119,12 +119,12 @@ class LayerNormCell(keras.layers.Layer):
         return h, [h]
 
     def _normal(self, values: Tensor, gate: int) -> Tensor:
-        """Normalises `(batch, units)`, scaled and shifted as gate number `gate`."""
+        """Normalises `(batch, units)`, with the gain and bias of gate number `gate`."""
         part = slice(gate * self.units, (gate + 1) * self.units)
         return _normalised(values) * self.gain[part] + self.bias[part]
 
     def get_initial_state(self, batch_size: int | Tensor | None = None) -> list[Tensor]:
-        """Returns zeros `(batch, units)` for each state, of the dtype of the computation."""
+        """Returns zeros `(batch, units)` for each state, of the compute dtype."""
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
 
     def get_config(self) -> dict[str, Json]:
