@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MFCCS = 13
 SEED = 0  # of the noise that is added to the training recordings
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)  # of speech, on a scale from noise (0) to speech (1)
-MIN_FRAMES, MAX_PAUSE = 8, 8  # minimum frames of a word, maximum frames of a gap within a word
+MIN_FRAMES, MAX_PAUSE = 8, 8  # minimum frames of a word; frames further apart are other words
 
 Summary = Callable[[np.ndarray], np.ndarray]
 

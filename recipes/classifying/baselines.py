@@ -1,8 +1,8 @@
-"""Linear classifiers of text on counts of words and word pairs.
+"""Linear text classifiers on counts of words and word pairs.
 
-Baselines for recurrent networks: they train in seconds and know no word order beyond two words.
-Both choose their settings on the validation split, are then fitted on the training and the
-validation split together, and see the test split once. Results are deterministic.
+Baselines for recurrent networks: they train in seconds and ignore word order beyond word pairs.
+Their settings are chosen on the validation split; they are then fitted on the training and
+validation splits together, and use the test split once. Results are deterministic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: one temperature for all logits (Guo et al. 2017)."""
+"""Calibration of probabilities by temperature scaling (Guo et al. 2017)."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ LIMITS = (0.05, 20.0)
 def calibrate(
     model: keras.Model, rows: Ragged, labels: Sequence[str], classes: Sequence[str]
 ) -> dict[str, str | float]:
-    """Divides the logits by the temperature that has the least cross-entropy on validation rows.
+    """Divides the logits by the temperature that minimises the cross-entropy of validation rows.
 
-    No answer changes, only its probability. The weights of the last layer are divided, so that
-    the network is as large and as fast as before.
+    Only the probabilities change, not the predicted classes. The weights of the last layer are
+    divided, so that the network stays as small and fast as before.
 
     Args:
-      model: ends in a dense layer with softmax; gets weights.
+      model: ends in a dense layer with softmax; its weights are changed.
       rows: word ids of the validation rows.
       labels: their classes.
       classes: the class names, sorted.
 
     Returns:
-      `text`, for people; `temperature`; `ece_before` and `ece`, the expected calibration error of
-      the validation rows. `{}` where there are too few rows.
+      `text`, readable; `temperature`; `ece_before` and `ece`, the expected calibration error of
+      the validation rows. `{}` if there are too few rows.
     """
     if len(labels) < MIN_ROWS:
         return {}
@@ -59,7 +59,7 @@ def calibrate(
 
 
 def best_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """Returns what to divide logits by, for the least cross-entropy.
+    """Returns the temperature that minimises the cross-entropy of logits.
 
     Args:
       logits: float `(rows, classes)`, up to a constant for each row.

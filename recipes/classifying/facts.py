@@ -1,4 +1,4 @@
-"""What classifiers of text are for, from their data: sentences for the model card."""
+"""Sentences about text classifiers for the model card, derived from their data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AG = (
 
 
 def of_reviews(splits: Splits) -> list[str]:
-    """Returns what is known of a classifier of opinions."""
+    """Returns sentences about a sentiment classifier."""
     return [
         "It classifies the opinion of a whole text. "
         + facts.origin(splits, {"tfds": FILMS, "wheel": FILMS, "sst-2": SENTENCES}),
@@ -30,7 +30,7 @@ def of_reviews(splits: Splits) -> list[str]:
 
 
 def of_news(splits: Splits) -> list[str]:
-    """Returns what is known of a classifier of topics."""
+    """Returns sentences about a topic classifier."""
     known = {
         "ag": AG,
         "ag-part": AG,

@@ -1,7 +1,7 @@
 """Film reviews of the Internet Movie Database, 25,000 to train and 25,000 to test.
 
-At most 30 reviews of one film; those of train and test are of other films. Sentences of other
-reviews are another source of the same dataset: see `recipes.classifying.sentences`.
+A film has at most 30 reviews; the training and test splits contain different films. Sentences of
+other reviews are another source of the same dataset: see `recipes.classifying.sentences`.
 """
 
 from __future__ import annotations

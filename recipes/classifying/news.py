@@ -54,7 +54,7 @@ def read_ag(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
 
 
 def read_bbc(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[str]]:
-    """Reads one text a file; its folder names its topic. A fifth becomes the test split."""
+    """Reads one text per file; its folder is its topic. A fifth becomes the test split."""
     from zoo.data.splits import count, cut_off, without_duplicates
 
     everything: Examples = {"text": [], "label": []}

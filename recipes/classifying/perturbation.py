@@ -1,17 +1,18 @@
-"""Networks that answer the same when word vectors move a little: adversarial training of texts.
+"""Adversarial training of text classifiers with small perturbations of the word vectors.
 
 T. Miyato, A. M. Dai, I. Goodfellow: Adversarial Training Methods for Semi-Supervised Text
-Classification, ICLR 2017. Words cannot be changed a little, but their vectors s can:
+Classification, ICLR 2017. Words are discrete, but their vectors s can be perturbed:
 
     adversarial          r = ε g / ‖g‖,  g = ∇_s loss(y, p(s))             adds loss(y, p(s + r))
     virtual adversarial  r = ε g / ‖g‖,  g = ∇_d KL(p(s) ‖ p(s + d))       adds KL(p(s) ‖ p(s + r))
 
-with d a small random vector: one step of the power method. The virtual one needs no label. The norm
-is over all words of a text; padding does not move. All passes of a training step hide the same
-words and the same numbers, so that the perturbation alone makes the difference.
+with d a small random vector: one step of the power method. The virtual kind needs no labels. The
+norm is over all words of a text; padding is not perturbed. All passes of a training step use the
+same dropout masks, so that only the perturbation makes a difference.
 
-A network could avoid this with long vectors, beside which r is small. So the paper has them of
-mean 0 and variance 1, weighted by how frequent the words are. Here this is done after each step.
+A network could avoid the effect with long vectors, for which r is relatively small. The paper
+therefore normalises the vectors to mean 0 and variance 1, weighted by word frequency. Here this is
+done after each step.
 """
 
 from __future__ import annotations
@@ -32,15 +33,15 @@ if TYPE_CHECKING:
     from zoo.data import Ragged
     from zoo.training.train_step import TrainingLoss, TrainStep
 
-LAYER = "word_dropout"  # whose output moves: word vectors, those of some words hidden
+LAYER = "word_dropout"  # its output is perturbed: word vectors after word dropout
 SMALL = 0.1  # norm of d
-ENLARGED = 1024.0  # float16 has no numbers as small as some gradients; only their direction counts
+ENLARGED = 1024.0  # avoids underflow of float16 gradients, of which only the direction counts
 
 
 def training_loss(
     model: keras.Model, adversarial: float, virtual_adversarial: float
 ) -> TrainingLoss | None:
-    """Returns the loss with its terms for perturbed word vectors; None if there are none.
+    """Returns the loss with terms for perturbed word vectors; None if both norms are 0.
 
     Args:
       model: word ids `(batch, time)`, 0 at padding, to probabilities of classes. The layer
@@ -56,7 +57,7 @@ def training_loss(
         for layer in model.layers
         if isinstance(getattr(layer, "seed_generator", None), keras.random.SeedGenerator)
     ]
-    # The model's, so that checkpoints hold its state.
+    # An attribute of the model, so that checkpoints contain its state.
     model.perturbation_seed = keras.random.SeedGenerator()
 
     def loss(step: TrainStep) -> tuple[tf.Tensor, tf.Tensor]:
@@ -96,7 +97,7 @@ def training_loss(
 
             with step.drawing():
                 noise = keras.random.normal(ops.shape(vectors), seed=model.perturbation_seed)
-            # Beside numbers of half precision, small noise would vanish.
+            # In half precision, small noise would vanish.
             small = SMALL if vectors.dtype == "float32" else virtual_adversarial
             noise = scale(noise, real, small)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -121,22 +122,22 @@ def scale(vectors: tf.Tensor, real: tf.Tensor, norm: float) -> tf.Tensor:
       float32 `(batch, time, size)`, a constant to gradients. A text of zeros stays as it is.
     """
     vectors = tf.stop_gradient(tf.cast(vectors, tf.float32)) * real
-    # First by the largest number, so that squares neither vanish nor overflow.
+    # Divide by the largest number first, so that squares neither underflow nor overflow.
     vectors = tf.math.divide_no_nan(vectors, tf.reduce_max(tf.abs(vectors), (1, 2), keepdims=True))
     return norm * tf.math.divide_no_nan(vectors, tf.norm(vectors, axis=(1, 2), keepdims=True))
 
 
 def frequencies(rows: Ragged, size: int) -> list[int]:
-    """Returns how often texts have each word id, from 0 to below `size`."""
+    """Returns the number of occurrences of each word id, from 0 to below `size`."""
     return np.bincount(rows.values, minlength=size).tolist()
 
 
 def keep_normalised(embedding: keras.layers.Embedding, counts: Sequence[int]) -> None:
-    """Gives word vectors mean 0 and variance 1, and has training do so after each step.
+    """Normalises word vectors to mean 0 and variance 1, now and after each training step.
 
     Args:
       embedding: built.
-      counts: how often the training texts have each word.
+      counts: number of occurrences of each word in the training texts.
     """
     normalised = Normalised(counts)
     table = embedding.embeddings
@@ -145,10 +146,10 @@ def keep_normalised(embedding: keras.layers.Embedding, counts: Sequence[int]) ->
 
 
 class Normalised(keras.constraints.Constraint):
-    """Word vectors, float `(words, size)`, shifted and scaled to mean 0 and variance 1.
+    """Normalises word vectors, float `(words, size)`, to mean 0 and variance 1.
 
     Args:
-      counts: how often the training texts have each word.
+      counts: number of occurrences of each word in the training texts.
     """
 
     def __init__(self, counts: Sequence[int]) -> None:

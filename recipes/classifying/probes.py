@@ -1,7 +1,7 @@
-"""Short sentences on which counting words fails: negation and contrast.
+"""Short sentences with negation and contrast, on which bag-of-words models fail.
 
 Each pair has a positive and a negative sentence that share most of their words. Written for this
-project; none is from a dataset. A classifier that only counts words has about half of them right.
+project; none is from a dataset. A classifier that only counts words is right on about half of them.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def texts() -> tuple[list[str], list[str], list[str]]:
 
 
 def fits(labels: Sequence[str], words: Sequence[str]) -> bool:
-    """Whether a model answers `positive` and `negative`, and knows the English words of the probes.
+    """Returns whether a model has the classes of the probes and knows their English words.
 
     Args:
       labels: class names of the model.
@@ -206,7 +206,7 @@ def scores(predicted: Sequence[str]) -> dict[str, dict[str, float]]:
 
 
 def with_probes(found: Scores, predictor: Answers, assets: Mapping[str, Sequence[str]]) -> Scores:
-    """Returns scores with the table `negation`; as they are where the probes do not fit.
+    """Returns scores with the table `negation`; unchanged if the probes do not fit.
 
     Args:
       found: of a test split.

@@ -1,4 +1,4 @@
-"""What a classifier answers."""
+"""Signatures of text classifiers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.text.novelty import id_novelty
 
 
 def class_signatures(model: keras.Model, encoder: WordEncoder, labels: Sequence[str]) -> Functions:
-    """Makes what a classifier of text serves: keyword arguments of `zoo.serving.Served`.
+    """Returns the signatures of a text classifier: keyword arguments of `zoo.serving.Served`.
 
     Args:
       model: word ids to probabilities.
@@ -42,7 +42,7 @@ def mean_answer(
 
 
 def class_answer(labels: Sequence[str], probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Makes the outputs of a classifier.
+    """Returns the outputs of a classifier.
 
     Args:
       labels: class names.

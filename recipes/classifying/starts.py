@@ -1,11 +1,11 @@
-"""Whether a classifier of custom texts starts from packed weights: decided by its training rows.
+"""Decides from the training rows whether a text classifier starts from packed weights.
 
-A network that has read many texts makes of a text a vector, its pooled states, from which a linear
-model learns the classes of a few hundred rows better than from the words themselves; if the texts
-are of a kind that it knows. So both linear models are compared on training rows that they have not
-seen (M. Stone: Cross-Validatory Choice and Assessment of Statistical Predictions, 1974). Packed
-weights are taken where their states win by more than the standard error of the difference, row by
-row (the rule of one standard error: L. Breiman et al.: Classification and Regression Trees, 1984).
+A pretrained network maps a text to a vector, its pooled states. If the texts resemble its training
+texts, a linear model learns the classes of a few hundred rows better from these states than from
+the words. Both linear models are therefore compared by cross-validation on the training rows (M.
+Stone: Cross-Validatory Choice and Assessment of Statistical Predictions, 1974). Packed weights are
+used if the states win by more than the standard error of the per-row difference (the rule of one
+standard error: L. Breiman et al.: Classification and Regression Trees, 1984).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from zoo.data.batching import Batches, Ragged
 from zoo.layers import MaskedPooling
 from zoo.recipe import Packed, Start
 
-MAX_ROWS = 5_000  # of the training split; more take long, and teach a network by themselves
-KNOWN = 0.6  # share of the words that it has to know; of German it knows 0.3, of French 0.4
-RARE = 0.1  # with a class of fewer rows, the classes count alike
-STATE_STRENGTHS = (0.01, 0.1, 0.001)  # values of C for states, of which each has the variance 1
-# What makes another network, or another input.
+MAX_ROWS = 5_000  # maximum of the training split; more take long and suffice without pretraining
+KNOWN = 0.6  # minimum share of known words; it is 0.3 for German and 0.4 for French
+RARE = 0.1  # with a smaller share of a class, all classes have equal weight
+STATE_STRENGTHS = (0.01, 0.1, 0.001)  # values of C for states with variance 1
+# Settings that change the network or its input.
 SAME = ("cell", "bidirectional", "layers", "units", "embedding", "pooling", "vocabulary", "vectors")
 
 
 class TextConfig(Protocol):
-    """Settings that a classifier of texts has; of those of `SAME`, it may lack some."""
+    """Settings of a text classifier; it may lack some of `SAME`."""
 
     @property
     def vocabulary(self) -> int: ...
@@ -46,7 +46,7 @@ class TextConfig(Protocol):
 
 
 def choose(config: TextConfig, train: Examples, packed: Packed) -> Start:
-    """Weighs the packed weights of a text classifier.
+    """Decides whether to start from the packed weights of a text classifier.
 
     Args:
       config: of the run, with the settings of the user.
@@ -84,7 +84,7 @@ def pooled_states(model: keras.Model, rows: Ragged) -> np.ndarray:
     """Returns the pooled states of texts, float32 `(rows, units)`.
 
     Args:
-      model: with a `MaskedPooling`, of which the last counts.
+      model: with a `MaskedPooling`; the last one is used.
       rows: word ids.
     """
     pooling = [layer for layer in model.layers if isinstance(layer, MaskedPooling)][-1]
@@ -99,13 +99,13 @@ def pooled_states(model: keras.Model, rows: Ragged) -> np.ndarray:
 def decide(
     states: np.ndarray, tfidf: sparse.csr_matrix, labels: Sequence[str], known: float
 ) -> Start:
-    """Compares linear models of states and of TF-IDF on training rows that they have not seen.
+    """Compares linear models on states and on TF-IDF by cross-validation on training rows.
 
     Args:
       states: float `(rows, units)`.
       tfidf: `(rows, n-grams)`.
       labels: class names.
-      known: share of the words that the packed network knows, to be recorded.
+      known: share of the words that the packed network knows; recorded only.
     """
     classes, truth, counts = np.unique(labels, return_inverse=True, return_counts=True)
     rare = bool(counts.min() < RARE * len(truth))

@@ -1,4 +1,4 @@
-"""Targets of a classifier: the class of a row, or probabilities that teachers gave it."""
+"""Targets of a classifier: the class of a row, or the probabilities of teachers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from zoo.tensors import Tensor
 
 
 def class_targets(examples: Examples, labels: Sequence[str]) -> np.ndarray:
-    """Returns what a classifier is to answer.
+    """Returns the targets of a classifier.
 
     Args:
-      examples: a column `label`; and perhaps `probabilities`, a dict of class name to number for
-        each row, which then counts.
+      examples: a column `label`; optionally `probabilities`, a dict of class name to number per
+        row, which takes precedence.
       labels: class names, in the order of the network's output.
 
     Returns:
@@ -33,7 +33,7 @@ def class_targets(examples: Examples, labels: Sequence[str]) -> np.ndarray:
 
 @keras.saving.register_keras_serializable("zoo")
 class ClassCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of classes, or of probabilities, against probabilities; in nats.
+    """Cross-entropy between classes or probabilities and predicted probabilities, in nats.
 
     Call arguments:
       y_true: classes `(batch,)`; probabilities `(batch, classes)`; or both these and logits to
@@ -61,7 +61,7 @@ def class_probabilities(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 
 def _with_logits(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
-    """Adds logits that come with the target to those of the model."""
+    """Adds logits in the target to those of the model."""
     if len(y_true.shape) < 3:
         return y_true, y_pred
     log = ops.log(ops.maximum(y_pred, keras.config.epsilon()))
@@ -69,7 +69,7 @@ def _with_logits(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _right(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """Returns 1 where the most probable class is the true one, else 0: float `(batch,)`."""
+    """Returns 1 where the most probable class is the true one, otherwise 0: float `(batch,)`."""
     y_true, y_pred = _with_logits(y_true, y_pred)
     if len(y_true.shape) == len(y_pred.shape):
         return keras.metrics.categorical_accuracy(y_true, y_pred)

@@ -1,4 +1,4 @@
-"""A linear classifier that teaches networks: what it knows of words, they learn on more texts.
+"""Linear teacher: networks learn its knowledge of words from its answers on more texts.
 
 Log-count ratios of naive Bayes times logistic regression on words, pairs and triples (Wang &
 Manning 2012; Mesnil et al.: Ensemble of Generative and Discriminative Techniques for Sentiment
@@ -25,13 +25,13 @@ STRENGTHS = (1.0, 0.3, 3.0, 10.0)  # values of C, the inverse of the L2 regulari
 def fit_linear(splits: Splits) -> Callable[[Examples], list[dict[str, object]]]:
     """Fits the classifier on the training rows; the validation rows choose its strength.
 
-    It sees no label of validation rows otherwise, so that these can choose among its students.
+    It does not use labels of validation rows otherwise, so that they can be used for its students.
 
     Args:
       splits: columns `text` and `label`; the test split is not read.
 
     Returns:
-      What takes examples and returns a dict for each row: `label`, `score` and `probabilities`,
+      A function of examples that returns a dict per row: `label`, `score` and `probabilities`,
       class name to number.
 
     Raises:

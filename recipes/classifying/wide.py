@@ -1,22 +1,21 @@
-"""A linear model of words and word pairs beside a recurrent network, which corrects it.
+"""Linear model on words and word pairs, corrected by a recurrent network.
 
-From few rows a linear model learns which words tell the classes; a recurrent network of the same
-rows hardly does. Here both answer together, as in H.-T. Cheng et al.: Wide & Deep Learning for
-Recommender Systems, 2016:
+With few rows, a linear model learns which words indicate the classes, while a recurrent network
+hardly does. Here both are combined, as in H.-T. Cheng et al.: Wide & Deep Learning for Recommender
+Systems, 2016:
 
     p(class | text) = softmax(wide(n-grams of the text) + network(text))
 
-The wide part is logistic regression on TF-IDF. It is fitted once, before the first
-step, and stays as it is; the network's last layer begins at zero, so that training starts from the
-linear model. It ends there too, unless validation shows that the network helps: else its last layer
-is set to zero again, and the linear model answers alone. Few validation rows show little: the fewer
-there are, the less the network counts.
+The wide part is logistic regression on TF-IDF. It is fitted once, before the first step, and then
+frozen. The last layer of the network is initialised to zero, so that training starts from the
+linear model. If validation does not show that the network helps, its last layer is set to zero
+again, and only the linear model is used. The fewer validation rows there are, the smaller the
+weight of the network.
 
-Of a row that it was fitted on, a linear model is surer than of others: a network that is trained
-beside it would see nothing left to correct. So the wide part is silent in training. Its logits of a
-training row come with the target instead, from a model fitted on four fifths of the rows, without
-this one (D. Wolpert: Stacked Generalization, 1992). The loss adds them:
-`recipes.classifying.targets.ClassCrossEntropy`.
+A linear model is overconfident on the rows that it was fitted on, and would leave the network
+nothing to correct. The wide part therefore returns zeros in training. The targets contain its
+logits instead, from a model fitted on the four fifths of the rows without this row (D. Wolpert:
+Stacked Generalization, 1992). The loss adds them: `recipes.classifying.targets.ClassCrossEntropy`.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ MANY_ROWS = 2_000  # with more, one fold chooses the strength
 STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisation
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
-SHRINKAGE = 60  # validation rows of which the network's logits count by half
+SHRINKAGE = 60  # number of validation rows at which the network's logits are halved
 
 
 class Wide(TypedDict):
-    """What `fit` has learnt, as it is read back from JSON; `fit` describes the values."""
+    """Result of `fit`, as read from JSON; see `fit` for the values."""
 
     keys: list[int]
     idf: list[float]
@@ -55,7 +54,7 @@ class Wide(TypedDict):
 
 
 class Facts(TypedDict):
-    """What `finalise` finds; it describes the values."""
+    """Result of `finalise`; see there for the values."""
 
     wide: float
     together: float
@@ -65,7 +64,7 @@ class Facts(TypedDict):
 
 
 def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
-    """Fits the wide part; rows that a model has not seen choose its strength.
+    """Fits the wide part; its regularisation is chosen by cross-validation.
 
     Args:
       rows: word ids of the training texts, from 1.
@@ -73,9 +72,9 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
       base: above every word id.
 
     Returns:
-      What `wide_logits` makes a layer of; which JSON can hold: `keys`, sorted, one for each n-gram;
-      its `idf`; `weights` `(n-grams, classes)` and `bias` of the classes, in their sorted order;
-      `strength`, and `loss`: the cross-entropy of rows that a model has not seen, in nats.
+      The input of `wide_logits`, compatible with JSON: `keys`, sorted, one per n-gram; their `idf`;
+      `weights` `(n-grams, classes)` and `bias` of the classes, in sorted order; `strength`; and
+      `loss`, the cross-entropy on held-out rows, in nats.
     """
     keys, idf, features = features_of(rows, base)
     classes, truth = np.unique(np.array(labels), return_inverse=True)
@@ -100,7 +99,7 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
 def held_out_logits(
     rows: Ragged, labels: Sequence[str], classes: Sequence[str], wide: Wide
 ) -> np.ndarray:
-    """Returns what models say of training rows that they have not seen, float32 `(rows, classes)`.
+    """Returns held-out logits of the training rows, float32 `(rows, classes)`.
 
     Args:
       rows, labels: that the wide part was fitted on.
@@ -121,15 +120,15 @@ def finalise(
     validation: tuple[Ragged, Sequence[str]],
     class_weight: Mapping[str, float],
 ) -> Mapping[str, object]:
-    """Weighs the network by what validation shows; then fits the wide part on all rows.
+    """Weights the network by its validation results, then fits the wide part on all rows.
 
-    The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows: few of them
-    choose an epoch badly. With class weights, which the network alone has learnt, they stay as they
-    are. They become zero unless they lower the mean loss of these rows by more than the standard
-    error of that difference (the rule of one standard error: L. Breiman et al.: Classification and
-    Regression Trees, 1984). Both are done to the weights of the layer `correction`.
+    The network's logits are multiplied by `n / (n + SHRINKAGE)` with n validation rows, because few
+    rows choose an epoch badly. With class weights, which only the network has learnt, they are not
+    scaled. They are set to zero unless they lower the mean loss of these rows by more than the
+    standard error of the difference (the rule of one standard error: L. Breiman et al.:
+    Classification and Regression Trees, 1984). Both change the weights of the layer `correction`.
 
-    The choices are made by then: strength, n-grams, epoch, network. The n-grams stay those of the
+    Strength, n-grams, epoch and network have been chosen before. The n-grams remain those of the
     training rows.
 
     Args:
@@ -179,7 +178,7 @@ def finalise(
 
 
 def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> bool:
-    """Whether the logits of the network lower the loss by more than its standard error."""
+    """Returns whether the network lowers the loss by more than the standard error."""
     gains = cross_entropies(linear, truth) - cross_entropies(linear + network, truth)
     gains *= weights
     error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
@@ -187,7 +186,7 @@ def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: 
 
 
 def _text(facts: Facts, rows: int, weighted: bool) -> str:
-    """Says for people what each part does."""
+    """Returns a readable description of the contribution of each part."""
     model = f"a linear model of {facts['ngrams']:,} words and word pairs"
     accuracy = f"accuracy {facts['wide']:.4f} on the validation split"
     if facts["share"] == 1:
@@ -216,7 +215,7 @@ def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
 
 def wide_logits(wide: Wide, name: str = "wide") -> WideLogits:
-    """Returns the layer of what `fit` has learnt."""
+    """Returns a layer with the weights learnt by `fit`."""
     layer = WideLogits(len(wide["keys"]), len(wide["bias"]), wide["base"], name=name)
     layer.build()
     _give(layer, wide)
@@ -230,7 +229,7 @@ def _give(layer: WideLogits, wide: Mapping[str, object]) -> None:
 
 
 def ngram_keys(ids: np.ndarray, base: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the words and pairs of a text, each once, and how often it has them.
+    """Returns the distinct words and pairs of a text and their numbers of occurrences.
 
     Args:
       ids: word ids of one text, from 1 and below `base`.
@@ -247,12 +246,11 @@ def ngram_keys(ids: np.ndarray, base: int) -> tuple[np.ndarray, np.ndarray]:
 class WideLogits(keras.layers.Layer):
     """Logits of a linear model on the words and pairs of a text; 0 in training.
 
-    `x @ table + bias`, with `x` the TF-IDF of the known n-grams, of length 1: (1 + log n) idf of
-    one that the text has n times. The layer does not learn:
-    `wide_logits` gives it weights.
+    `x @ table + bias`, with `x` the TF-IDF of the known n-grams, normalised to length 1: (1 + log
+    n) idf for n occurrences. The layer is not trained: `wide_logits` sets its weights.
 
     Args:
-      ngrams: number of words and pairs that it knows.
+      ngrams: number of known words and pairs.
       classes: number of classes.
       base: above every word id.
 
@@ -354,7 +352,7 @@ def held_out(
     folds: Iterable[int],
     balanced: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what models say of the rows of some folds, which they have not seen.
+    """Returns the logits of held-out rows of some folds.
 
     Args:
       features: float `(rows, features)`.

@@ -1,4 +1,4 @@
-"""Series to forecast from a file, and forecasts in words: dates, unit and digits of the series.
+"""Reads series to forecast from a file, and formats forecasts as text.
 
 Light: importing this module imports neither pandas nor NumPy.
 """
@@ -15,7 +15,7 @@ from recipes.prices.reader import read_prices
 from zoo.data import Examples
 from zoo.data.reading import Reading
 
-DIGITS = 3  # of the width of a band
+DIGITS = 3  # significant digits of the width of a band
 
 
 def read_series(
@@ -25,18 +25,18 @@ def read_series(
     columns: Mapping[str, str] | None = None,
     reading: Reading | None = None,
 ) -> Examples:
-    """Reads the closes of each series in a file, and the dates that a forecast of it is for.
+    """Reads the closing prices of each series in a file, and the dates of its forecast.
 
     Args:
       path: as for `read_prices`.
       repairs: names of `recipes.prices.reader.REPAIRS`.
       horizon: steps ahead.
-      columns: our column to the file's name of it.
-      reading: the options; gets notes.
+      columns: our column name to the name in the file.
+      reading: the options; notes are added to it.
 
     Returns:
-      `close` and `date`, a list for each series, and what names a forecast: `ticker`,
-      `frequency`, `last_date`, `last_close`, and `dates`, those of the steps to come.
+      `close` and `date`, a list per series, and the description of a forecast: `ticker`,
+      `frequency`, `last_date`, `last_close`, and `dates`, those of the future steps.
     """
     reading = reading or Reading()
     found, notes = read_prices(
@@ -56,11 +56,11 @@ def read_series(
 
 
 def line(example: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    """Returns a forecast on one line.
+    """Returns a forecast as one line of text.
 
     Args:
-      example: `close`, and where they are known `date` and `ticker`, of one series.
-      answer: `median`, `low_80`, `high_80`, the prices to come, and `volatility`, of the log
+      example: `close` of one series, and `date` and `ticker` if known.
+      answer: `median`, `low_80` and `high_80` of the future prices, and `volatility` of the log
         return, `(horizon,)` each.
     """
     steps, last = len(answer["median"]), example["close"][-1]
@@ -81,9 +81,9 @@ def line(example: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 
 def decimals(width: float, digits: int = DIGITS) -> int:
-    """Returns the decimals with which a number that is uncertain by `width` is written.
+    """Returns the number of decimals to show for a number with an uncertainty of `width`.
 
-    Enough for `digits` significant digits of the width; at most 12.
+    It is enough for `digits` significant digits of the width, and at most 12.
     """
     if not width > 0 or not math.isfinite(width):
         return digits
@@ -91,5 +91,5 @@ def decimals(width: float, digits: int = DIGITS) -> int:
 
 
 def readable(date: str) -> str:
-    """Returns a date of ISO 8601 as people write it: without T, and without seconds of 0."""
+    """Returns an ISO 8601 date in readable form: without the T, and without zero seconds."""
     return date.replace("T", " ").removesuffix(":00")

@@ -1,8 +1,8 @@
 """`zoo.backtest`: a rolling forecast over days that the forecaster has not seen.
 
-The network stays as it was trained. Each forecast uses all days before it. The simple methods are
-fitted again at the start of each window, on the days before it; `log-linear` is fitted once, before
-the first. The last of these days are omitted, as many as the longest horizon, so that no target
+The network is not retrained. Each forecast uses all days before it. The simple methods are refitted
+at the start of each window, on the days before it; `log-linear` is fitted once, before the first
+window. The last of these days, as many as the longest horizon, are omitted, so that no target
 reaches into the window.
 """
 
@@ -42,7 +42,7 @@ from zoo.serving.predictor import Predictor, load
 
 NETWORK = "network"
 MIN_DAYS = 22  # days that the simple methods are fitted on
-BLOCK = 22  # days that are drawn together for an interval: a month
+BLOCK = 22  # days per block of the block bootstrap: a month
 WARNING = (
     "This is not financial advice. The strategy shows what a forecast of direction is worth after "
     "costs. It omits taxes and slippage, and these stocks were chosen because they are well known."
@@ -68,27 +68,27 @@ def backtest(
     """Compares a forecaster with simple methods, day by day.
 
     Args:
-      model: as for `zoo.load`, or a predictor; of prices, with the capability `forecast`.
+      model: as for `zoo.load`, or a predictor; a price model with the capability `forecast`.
       data: a source of its dataset (the test split is forecast), or a custom file or columns (the
         second half of their days is forecast); None for the data that it was trained on.
       columns: our column name to the file's.
       reading: how files are written, as for `zoo.train`.
-      windows: parts of the test; the simple methods are fitted again at the start of each.
-      horizon: days ahead; the model's own if None, or fewer.
+      windows: parts of the test period; the simple methods are refitted at the start of each.
+      horizon: days ahead, at most those of the model; None for those of the model.
       baselines: `"all"`, or names of `recipes.prices.baselines.METHODS`.
       cost: of trading, in hundredths of a percent.
-      output: folder for `backtest.json` and the pictures `fan.png`, `calibration.png` and
-        `equity.png`; none are written if None.
+      output: folder for `backtest.json` and the plots `fan.png`, `calibration.png` and
+        `equity.png`; None to write no files.
       log: called with each line of progress.
       trust: as for `zoo.load`.
 
     Returns:
-      What `backtest.json` holds: `scores` (name to a list, 1 day ahead first), `tests` (against
+      The content of `backtest.json`: `scores` (name to a list, 1 day ahead first), `tests` (against
       each simple method), `windows`, `strategy`, `verdicts`, `warning`, `data`, `proxy`, ….
 
     Raises:
-      UsageError: the model forecasts no prices, or it lacks an option.
-      UsageError, ZooError: as for `zoo.load`, and data that are not available or not readable.
+      UsageError: the model does not forecast prices, or it lacks an option.
+      UsageError, ZooError: as for `zoo.load`, or the data are not available or not readable.
     """
     predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     predictor.require(
@@ -151,7 +151,7 @@ def backtest(
 
 
 def network(panel: Panel, predictor: Answers) -> Forecast:
-    """Returns the forecasts that a model serves for each day, aligned with the panel."""
+    """Returns the forecasts of a model for each day, aligned with the panel."""
     lengths = [len(row) for row in panel.columns["close"]]
     inputs = {
         name: [
@@ -161,7 +161,7 @@ def network(panel: Panel, predictor: Answers) -> Forecast:
         for name in ("open", "high", "low", "close")
     }
     answers = predictor.predict(inputs, signature=FORECAST, batch_size=16)
-    # The signature calls the degrees of freedom "freedom"; saved models have that name.
+    # The signature calls the degrees of freedom "freedom", as saved models do.
     arrays = {
         name: [np.asarray(answer[wire_name])[:, : panel.horizon] for answer in answers]
         for name, wire_name in (
@@ -178,9 +178,9 @@ def network(panel: Panel, predictor: Answers) -> Forecast:
 
 
 def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
-    """Returns the forecasts of a simple method, fitted again at the start of each window.
+    """Returns the forecasts of a simple method, refitted at the start of each window.
 
-    `log-linear` is fitted once, on the days before the first that is scored.
+    `log-linear` is fitted once, on the days before the first scored day.
 
     Raises:
       ZooError: a series is too short to fit the method.
@@ -195,9 +195,9 @@ def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
         for ticker, days, dates, series_begin in zip(
             panel.tickers, panel.days, panel.columns["date"], panel.begins, strict=True
         ):
-            # A series that begins later is fitted on what lies before its own first scored day.
+            # A series that begins later is fitted on the days before its own first scored day.
             begin = max(bisect_left(dates, day), series_begin)
-            end = begin - panel.horizon + 1  # what is known when the first of them is made
+            end = begin - panel.horizon + 1  # the days known at the first forecast
             if end < max(MIN_DAYS, 2 * panel.horizon):
                 raise ZooError(
                     f"{ticker or 'The series'} has {begin} days before the first that is "
@@ -219,7 +219,7 @@ def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
 
 
 def summary(panel: Panel, forecast: Forecast) -> Scores:
-    """Returns the scores of 1 day ahead, and `…_H` of the longest horizon where it is another."""
+    """Returns the scores for 1 day ahead, and `…_H` for the longest horizon if it is longer."""
     rows = panels.scores(panel, forecast)
     first, last = rows[0], rows[-1]
     selected = {
@@ -233,7 +233,7 @@ def summary(panel: Panel, forecast: Forecast) -> Scores:
     daily = metrics.qlike(panel.proxy, forecast.variance)[..., 0]
     known = np.isfinite(daily)
     sums, counts = np.where(known, daily, 0.0).sum(axis=0), known.sum(axis=0)
-    # Neighbouring days are alike: they are drawn together.
+    # Neighbouring days are correlated, so they are resampled together.
     blocks = np.arange(len(counts)) // BLOCK
     return Scores(values, units={"qlike": ratios("months of days", sums, counts, blocks)})
 
@@ -286,7 +286,7 @@ def _examples(
     else:
         splits = splits_of(predictor, origin, columns, reading)
         examples, title, notes = splits.test, splits.title, []
-    train_end = predictor.assets.get("until", "")[:10]  # the day, where there is a time of day too
+    train_end = predictor.assets.get("until", "")[:10]  # the day, without a time of day
     begins = [row[at] for row, at in zip(examples["date"], examples["begin"], strict=True)]
     first = min(begins)[:10]
     if len(train_end) == len(first) and first <= train_end:
@@ -319,7 +319,7 @@ def _windows(panel: Panel, losses: dict[str, dict], windows: int) -> list[dict[s
 
 
 def _conclusions(result: dict[str, Any]) -> list[str]:
-    """Returns the results of the tests in words, also where there is no difference."""
+    """Returns sentences on the results of the tests, including those without a difference."""
     lines, step = [], parse_frequency(result["frequency"]).steps(1)
     for measure, what in (
         ("qlike", "variance (QLIKE)"),
@@ -329,7 +329,7 @@ def _conclusions(result: dict[str, Any]) -> list[str]:
     ):
         for name, tests in result["tests"].items():
             if measure == "mae" and name != "zero return":
-                continue  # the others forecast no change as well
+                continue  # the other methods also forecast no change
             test = tests[measure][0]
             if test["p"] is None:
                 how = "the same as"

@@ -1,4 +1,4 @@
-"""Simple forecasts of returns and their variance, each fitted on the days before `end` alone.
+"""Simple forecasts of returns and their variance, each fitted only on the days before `end`.
 
 - `zero return`: no change, with the variance of the past.
 - `AR`: autoregression of the daily returns, with the variance of its errors.
@@ -6,15 +6,15 @@
 - `HAR`: no change; the variance from its means over a day, a week and a month (F. Corsi: A Simple
   Approximate Long-Memory Model of Realized Volatility, Journal of Financial Econometrics 2009).
 - `log HAR`: the same with logarithms, which are less sensitive to outliers.
-- `GARCH`: no change, with a GARCH(1,1) of Student's t (T. Bollerslev 1986, 1987), by `arch`.
-- `GJR-GARCH`: the same, where a fall raises the variance more than a rise does (L. Glosten, R.
+- `GARCH`: no change, with a Student's t GARCH(1,1) (T. Bollerslev 1986, 1987), by `arch`.
+- `GJR-GARCH`: the same, but a fall raises the variance more than a rise does (L. Glosten, R.
   Jagannathan, D. Runkle: On the Relation between the Expected Value and the Volatility of the
   Nominal Excess Return on Stocks, Journal of Finance 1993), by `arch`.
 - `log-linear`: no change; the logarithm of the variance is linear in the features that the network
-  sees. One regression for all series and each horizon, by QLIKE, never fitted again.
+  sees. One regression per horizon over all series, fitted once by QLIKE.
 
-Each forecasts a Student t distribution, as the network does. Its scale and degrees of freedom are
-those of maximum likelihood on the past, of each horizon by itself.
+Each method forecasts a Student's t distribution, as the network does. Its scale and degrees of
+freedom are fitted on the past by maximum likelihood, separately for each horizon.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from zoo.errors import ZooError
 
 LAGS = 5  # of the autoregression
 SPANS = (1, 5, 22)
-MIN_DF, MAX_DF = 2.1, 200.0  # of a fitted Student's t; with so many it is a normal distribution
-NEWTON_STEPS = 50  # of the log-linear regression, at most
-PENALTY = 1.0  # on its squared weights: as much as one day
+MIN_DF, MAX_DF = 2.1, 200.0  # bounds for a fitted Student's t; at the upper one it is nearly normal
+NEWTON_STEPS = 50  # maximum number of the log-linear regression
+PENALTY = 1.0  # on its squared weights: counts as much as one day
 
 
 def zero_return(days: Days, end: int, horizon: int) -> Forecast:
@@ -46,7 +46,7 @@ def zero_return(days: Days, end: int, horizon: int) -> Forecast:
 
 
 def ar(days: Days, end: int, horizon: int) -> Forecast:
-    """Forecasts by an autoregression of the returns, iterated."""
+    """Forecasts with an iterated autoregression of the returns."""
     returns, size = days.returns, len(days.returns)
     lags = min(LAGS, max(1, end // 20))
     padded = np.concatenate([np.zeros(lags), returns])
@@ -54,7 +54,7 @@ def ar(days: Days, end: int, horizon: int) -> Forecast:
         [np.ones(size), *(padded[lags - lag : lags - lag + size] for lag in range(lags))], axis=1
     )  # row t: 1, r_t, r_{t-1}, …
     weights, *_ = np.linalg.lstsq(x[lags : end - 1], returns[lags + 1 : end], rcond=None)
-    # The errors of h steps, from the weights of past shocks in the sum of the next h returns.
+    # The h-step errors, from the weights of past shocks in the sum of the next h returns.
     state, total, location = x.copy(), np.zeros(size), np.empty((size, horizon))
     for step in range(horizon):
         following = state @ weights
@@ -69,7 +69,7 @@ def ar(days: Days, end: int, horizon: int) -> Forecast:
 
 
 def ewma(days: Days, end: int, horizon: int) -> Forecast:
-    """Forecasts no change, and the exponentially weighted mean of the proxies so far."""
+    """Forecasts no change, with the exponentially weighted mean of the past proxies."""
     known = np.isfinite(days.proxy)
     weight = total = 0.0
     variance = np.empty(len(days.proxy))
@@ -83,7 +83,7 @@ def ewma(days: Days, end: int, horizon: int) -> Forecast:
 
 
 def har(days: Days, end: int, horizon: int, logs: bool = False) -> Forecast:
-    """Forecasts no change, and the variance by a regression on its means, one for each horizon."""
+    """Forecasts no change, with one regression of the variance on its means per horizon."""
     proxy = np.where(np.isfinite(days.proxy), days.proxy, np.nanmean(days.proxy[:end]))
     proxy = np.maximum(proxy, EPSILON)
     means = np.stack([_mean(proxy, span) for span in SPANS], axis=1)
@@ -102,7 +102,7 @@ def har(days: Days, end: int, horizon: int, logs: bool = False) -> Forecast:
             predicted = np.exp(np.minimum(predicted, 0.0))
             # The mean of a logarithm is not the logarithm of the mean.
             predicted *= np.mean(past / predicted[rows])
-        # A regression may leave the range of past values; its forecast is clipped (Bollerslev,
+        # A regression may leave the range of past values, so its forecast is clipped (Bollerslev,
         # Patton & Quaedvlieg 2016: the insanity filter).
         variance[:, step] = np.clip(predicted, past.min(), past.max()) * (step + 1)
     return _of_proxy(days, end, variance)
@@ -113,12 +113,12 @@ def log_har(days: Days, end: int, horizon: int) -> Forecast:
 
 
 def garch(days: Days, end: int, horizon: int, leverage: bool = False) -> Forecast:
-    """Forecasts no change, by a GARCH(1,1) of Student's t that is fitted on the past.
+    """Forecasts no change, with a Student's t GARCH(1,1) fitted on the past.
 
-    With `leverage`, a square after a fall has a weight of its own (GJR-GARCH).
+    With `leverage`, squared returns after a fall have a separate weight (GJR-GARCH).
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of short or constant series
+        warnings.simplefilter("ignore")  # for short or constant series
         from arch import arch_model
 
         # The optimiser needs values near 1.
@@ -134,14 +134,14 @@ def garch(days: Days, end: int, horizon: int, leverage: bool = False) -> Forecas
     )
     omega *= unit**2
     df = max(df, MIN_DF)
-    variance = np.empty(len(days.returns))  # of the day after
+    variance = np.empty(len(days.returns))  # of the next day
     current = float(fitted.conditional_volatility[0] * unit) ** 2
     variance[0] = current
     for t in range(1, len(variance)):
         weight = alpha + gamma * (days.returns[t] < 0)
         current = omega + weight * days.returns[t] ** 2 + beta * current
         variance[t] = current
-    # A return to come is below 0 half of the time.
+    # A future return is negative half of the time.
     sums, step, persistence = np.empty((len(variance), horizon)), variance, alpha + gamma / 2 + beta
     total = np.zeros(len(variance))
     for h in range(horizon):
@@ -170,29 +170,30 @@ BASELINES = {
     "log HAR": log_har,
     "GARCH": garch,
     "GJR-GARCH": gjr_garch,
-}  # each is fitted to one series
-LOG_LINEAR = "log-linear"  # fitted to all of them
+}  # fitted to each series separately
+LOG_LINEAR = "log-linear"  # fitted to all series together
 METHODS = (*BASELINES, LOG_LINEAR)
 
 
 def log_linear(
     examples: Mapping[str, Sequence], days: Sequence[Days], ends: Sequence[int], horizon: int
 ) -> list[Forecast]:
-    """Forecasts no change, and the variance by one log-linear regression for all series.
+    """Forecasts no change, with one log-linear regression of the variance for all series.
 
         log(f / (h b)) = w · x + c
 
     b is the EWMA variance and x are the features of `recipes.prices.series.describe_days`. For each
-    horizon h, Newton's method finds the w and c of the lowest QLIKE on the past: the one minimum.
+    horizon h, Newton's method finds the w and c that minimise QLIKE on the past; the minimum is
+    unique.
 
     Args:
       examples: whole series of prices.
       days: their returns and proxies.
-      ends: the number of days of each that the regression is fitted on.
+      ends: the number of days of each series that the regression is fitted on.
       horizon: days ahead.
 
     Returns:
-      A forecast for each series.
+      A forecast per series.
 
     Raises:
       ZooError: there are fewer days than weights.
@@ -201,7 +202,7 @@ def log_linear(
     features, bases = (described[name].numpy().astype(float) for name in ("features", "variance"))
     past = np.concatenate([row[:end] for row, end in zip(features, ends, strict=True)])
     mean, deviation = past.mean(axis=0), past.std(axis=0)
-    varying = deviation > 1e-6  # what never changed says nothing
+    varying = deviation > 1e-6  # constant features are omitted
     if len(past) < 2 * (varying.sum() + 1):
         raise ZooError(f"{len(past)} days are too few to fit log-linear on. Give longer series.")
     inputs = (features[..., varying] - mean[varying]) / deviation[varying]
@@ -211,7 +212,7 @@ def log_linear(
     for step in range(horizon):
         x, ratios = [], []
         for row, (target, end) in enumerate(zip(targets, ends, strict=True)):
-            # The first days have no average of a quarter yet.
+            # The first days have no quarterly average yet.
             rows = np.arange(min(max(SPANS), end // 2), max(end - step - 1, 0))
             ratio = target[rows, step] / ((step + 1) * bases[row, rows])
             known = np.isfinite(ratio)
@@ -222,7 +223,7 @@ def log_linear(
             size = len(variance)
             factor = np.exp(np.clip(inputs[row, :size] @ weights, -5.0, 5.0))
             variance[:, step] = (step + 1) * bases[row, :size] * factor
-    # The distribution is that of all series, too.
+    # The distribution, too, is fitted to all series.
     scale, df = np.empty(horizon), np.empty(horizon)
     for step in range(horizon):
         units = [
@@ -242,14 +243,14 @@ def log_linear(
 
 
 def fit_log_linear(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """Returns the weights w for which exp(x · w) has the lowest QLIKE.
+    """Returns the weights w that minimise the QLIKE of exp(x · w).
 
     Minimises the sum of x · w + ratio / exp(x · w), which is convex, with a small L2 penalty on all
     weights but the first.
 
     Args:
-      x: float64 `(days, features)`; the first is 1.
-      ratio: what exp(x · w) forecasts, float64 `(days,)`.
+      x: float64 `(days, features)`; the first feature is 1.
+      ratio: the targets of exp(x · w), float64 `(days,)`.
     """
     penalty = np.full(x.shape[1], PENALTY)
     penalty[0] = 0.0
@@ -275,7 +276,7 @@ def fit_log_linear(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray, span: int) -> np.ndarray:
-    """Returns the mean of the last `span` values, at the beginning of fewer."""
+    """Returns the mean of the last `span` values, or of fewer at the beginning."""
     sums = np.cumsum(np.concatenate([[0.0], values]))
     t = np.arange(1, len(values) + 1)
     start = np.maximum(t - span, 0)
@@ -283,21 +284,21 @@ def _mean(values: np.ndarray, span: int) -> np.ndarray:
 
 
 def _of_proxy(days: Days, end: int, variance: np.ndarray) -> Forecast:
-    """Makes forecasts of no change from a variance in the measure of the proxy."""
+    """Returns forecasts of no change from a variance in the units of the proxy."""
     return _student(days, end, np.zeros(variance.shape), variance, variance)
 
 
 def _student(
     days: Days, end: int, location: np.ndarray, spread: np.ndarray, variance: np.ndarray
 ) -> Forecast:
-    """Makes Student t forecasts of returns; scale and degrees of freedom are fitted on the past.
+    """Returns Student's t forecasts; scale and degrees of freedom are fitted on the past.
 
     Args:
       days: the series.
-      end: the number of days that are known.
+      end: the number of known days.
       location: of the returns, `(time, horizon)`.
-      spread: what the square of the scale is proportional to, likewise.
-      variance: in the measure of the proxy, likewise.
+      spread: proportional to the squared scale, `(time, horizon)`.
+      variance: in the units of the proxy, `(time, horizon)`.
     """
     spread = np.maximum(spread, EPSILON)
     units = _units(days, end, spread, location)
@@ -311,7 +312,7 @@ def _student(
 def _units(
     days: Days, end: int, spread: np.ndarray, location: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """Returns errors of the past in units of the root of `spread`, `(days, horizon)`, maybe NaN."""
+    """Returns past errors divided by the root of `spread`, `(days, horizon)`; may have NaN."""
     errors = ahead(days.returns[:end], spread.shape[1])
     errors = errors - (location[:end] if isinstance(location, np.ndarray) else location)
     begin = min(max(SPANS), end // 2)
@@ -319,10 +320,10 @@ def _units(
 
 
 def fit_student(values: np.ndarray) -> tuple[float, float]:
-    """Returns the scale and the degrees of freedom of a Student's t about 0, of most likelihood.
+    """Returns the maximum-likelihood scale and degrees of freedom of a Student's t around 0.
 
     Args:
-      values: float64 `(days,)`; NaN does not count; of none, the scale is 1.
+      values: float64 `(days,)`; NaN is ignored; without any values, the scale is 1.
     """
     values = values[np.isfinite(values)]
     size = len(values)

@@ -1,13 +1,13 @@
-"""Forecasts brought to the measure of a series by its own past, in the graph.
+"""Calibration of forecasts to the past of each series, in the graph.
 
-A network learns the variance that open, high, low and close show. On its stocks that is 1.12 to
-1.16 of the squared return, and a quiet series is forecast as if it became more like the others. So
-what is served is corrected by what has happened since the series began: the squared returns over
-the forecasts of them, and likewise the absolute returns over the width of the distribution. The
-forecast of a day is corrected by days before it alone.
+A network learns the variance estimated from open, high, low and close. On its stocks this is 1.12
+to 1.16 times the squared return, and forecasts of a quiet series tend towards the other series.
+Served forecasts are therefore multiplied by a correction from the past of the series: the ratio of
+squared returns to their forecasts and, likewise, of absolute returns to the width of the
+distribution. The forecast of a day is corrected only by the days before it.
 
-With weights of one over the root of the forecast, neither the wild nor the quiet days decide: on
-series of constant volatility and on stocks the volatility is then right within a few per cent
+The weights are one over the root of the forecast, so that neither volatile nor quiet days dominate:
+on series of constant volatility and on stocks, the volatility is then correct within a few per cent
 (tests/families/prices/test_calibration.py).
 """
 
@@ -21,19 +21,19 @@ import tensorflow as tf
 
 from recipes.prices.series import MOST, causal
 
-PRIOR = 22.0  # days that a forecast is believed as it is
-WARM_UP = 5  # first days, whose forecasts have next to no past
-WIDEST = 10.0  # multiple of the expected absolute return that a day counts, at most
+PRIOR = 22.0  # weight, in days, of no correction
+WARM_UP = 5  # first days, whose forecasts have almost no past
+WIDEST = 10.0  # limit of a day's absolute return, as a multiple of the expected one
 
 
 def calibrated(
     returns: tf.Tensor, real: tf.Tensor, forecasts: Mapping[str, tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the scale of a Student's t and the standard deviation of the return, corrected.
+    """Returns the calibrated scale of Student's t and standard deviation of the return.
 
     Args:
       returns: log return of each day, float32 `(batch, time)`.
-      real: bool `(batch, time)`: which days are no padding.
+      real: bool `(batch, time)`: False at padding.
       forecasts: `location`, `scale`, `freedom` and `variance` of each day, float32
         `(batch, time, horizon)`.
 
@@ -59,7 +59,7 @@ def calibrated(
 
 
 def _as_forecast(values: tf.Tensor) -> tf.Tensor:
-    """Returns, for the days up to each day, what was forecast of them; 1 before the first."""
+    """Returns the past forecasts of the sum up to each day; 1 before the first forecast."""
     days = tf.shape(values)[1]
     shifted = []
     for step in range(1, values.shape[-1] + 1):
@@ -69,7 +69,7 @@ def _as_forecast(values: tf.Tensor) -> tf.Tensor:
 
 
 def _ratio(observed: tf.Tensor, expected: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
-    """Returns what was observed over what was expected so far, weighted; all `(batch, time, H)`."""
+    """Returns the weighted ratio of past observed to expected values; all `(batch, time, H)`."""
     weight = seen * tf.math.rsqrt(expected)
     above = tf.cumsum(observed * weight, axis=1)
     below = tf.cumsum(expected * weight, axis=1)
@@ -79,9 +79,9 @@ def _ratio(observed: tf.Tensor, expected: tf.Tensor, seen: tf.Tensor) -> tf.Tens
 
 
 def mean_absolute(df: tf.Tensor) -> tf.Tensor:
-    """Returns the mean absolute value of a Student's t of scale 1, float32 `(...)`.
+    """Returns the mean absolute value of a Student's t with scale 1, float32 `(...)`.
 
-    From a table over 1 / df, by ops that every server has; for 2.1 degrees of freedom or more.
+    Uses a table over 1 / df and ops that every server has; for at least 2.1 degrees of freedom.
     """
     from scipy import special
 

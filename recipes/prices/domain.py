@@ -1,4 +1,4 @@
-"""What of a series lies outside what a network was trained on."""
+"""Detects series that differ from the training data of a network."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from recipes.prices.series import FEATURES, SPANS, describe_days, prices_of
 from zoo.assets import Assets
 
 WIDE = 3.0  # standard deviations of the logarithm of the variance, over the training rows
-SHARE = 0.1  # of the rows that are forecast from; more of them outside are named
+SHARE = 0.1  # series are reported if a larger share of their rows is outside
 SHOWN = 3  # series in a sentence before "and N more"
 
 
 def outside(assets: Assets, examples: Mapping[str, Sequence]) -> list[str]:
-    """Returns a sentence on each thing in which series differ from those of the training.
+    """Returns a sentence for each way in which series differ from the training series.
 
     Args:
       assets: of the network: `mean` and `deviation` of its features; `frequency`, days if absent.
-      examples: `close`; `date`, `ticker`, bars and `begin`, the first row that is forecast from,
-        where they are known. Without `begin`, it is the last row.
+      examples: `close`; and, if known, `date`, `ticker`, bars and `begin`, the first row that is
+        forecast from; by default the last row.
     """
     count = len(examples["close"])
     names = [name or "the series" for name in examples.get("ticker", [""] * count)]
@@ -67,7 +67,7 @@ def outside(assets: Assets, examples: Mapping[str, Sequence]) -> list[str]:
 
 
 def _levels(examples: Mapping[str, Sequence]) -> list[np.ndarray]:
-    """Returns the logarithms of the EWMA variance, `(rows,)`, from which each is forecast."""
+    """Returns the log EWMA variance, `(rows,)`, at the forecast rows of each series."""
     count = len(examples["close"])
     days = describe_days(**prices_of({**dict.fromkeys(BAR, [[]] * count), **examples}))
     found = np.log(days["variance"].numpy())

@@ -1,4 +1,4 @@
-"""What forecasters are for, from their data: sentences for the model card."""
+"""Sentences about forecasters for the model card, derived from their data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KNOWN = {
 
 
 def of_prices(splits: Splits, horizon: int) -> list[str]:
-    """Returns what is known of a forecaster.
+    """Returns sentences about a forecaster for its model card.
 
     Args:
       horizon: days ahead.
@@ -25,7 +25,7 @@ def of_prices(splits: Splits, horizon: int) -> list[str]:
     period = ""
     if dates:
         first, last = min(each[0] for each in dates), max(each[-1] for each in dates)
-        if "-" in str(first):  # else days are only numbered
+        if "-" in str(first):  # otherwise, days are only numbered
             period = f", from {readable(first)} to {readable(last)}"
     tickers = train["ticker"]
     shown = ", ".join(tickers[:8]) + (", …" if len(tickers) > 8 else "")

@@ -1,4 +1,4 @@
-"""Plots of forecasts that are distributions: fan, calibration and equity, as PNG files."""
+"""Plots of distribution forecasts: fan, calibration and equity, as PNG files."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from recipes.prices.series import Forecast
 from recipes.prices.strategies import LUCK, Strategy
 from zoo.report.plots import COLOURS, GREY, TRAIN, legend_below, save
 
-LAST_DAYS = 60  # days of the fans of a test
-STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))  # tell curves apart in grey
-SHADES = ("#CFE3F0", "#8FC1DE", "#4A98C8")  # of the bands, the widest first; apart in grey too
+LAST_DAYS = 60  # days shown in the fan plot of a test
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))  # distinct in greyscale
+SHADES = ("#CFE3F0", "#8FC1DE", "#4A98C8")  # of the bands, widest first; distinct in greyscale
 EXPECTED = np.linspace(0.05, 0.95, 19)  # coverages of a calibration plot
 
 
 def forecast_fan(answer: Mapping[str, Any], path: Path) -> None:
-    """Draws the last prices of a series, and the bands of the prices to come, over their dates.
+    """Draws the last prices of a series, and the bands of the future prices, over their dates.
 
     Args:
-      answer: `close`, and where they are known `date` and `ticker`, of a series; `low_95` …
-        `high_95` and `median`, the prices to come, `(horizon,)` each.
+      answer: `close` of a series, and `date` and `ticker` if known; `low_95` … `high_95` and
+        `median` of the future prices, `(horizon,)` each.
       path: the PNG to write.
     """
     steps = len(answer["median"])
@@ -41,7 +41,7 @@ def forecast_fan(answer: Mapping[str, Any], path: Path) -> None:
     ahead = np.arange(shown - 1, shown + steps)
 
     def opened(name: str) -> np.ndarray:
-        """Returns the prices to come, which begin at the last one that is known."""
+        """Returns the future prices, starting with the last known price."""
         return np.concatenate([closes[-1:], np.asarray(answer[name], float)])
 
     figure = Figure(figsize=(9, 4.6), layout="constrained")
@@ -68,16 +68,16 @@ def forecast_fan(answer: Mapping[str, Any], path: Path) -> None:
 
 
 def fan(panel: Panel, forecast: Forecast, path: Path, series: int = 0) -> None:
-    """Draws the last prices of a series and what was forecast for them.
+    """Draws the last prices of a series and their forecasts.
 
-    Above, the bands of each day as they were the day before; below, fans of the whole horizon, each
-    starting where the one before it ends.
+    Above, the one-day-ahead bands of each day; below, fans over the whole horizon, each starting
+    where the previous one ends.
 
     Args:
-      panel: what happened.
-      forecast: of the panel, aligned with it.
+      panel: the observed values.
+      forecast: aligned with the panel.
       path: the PNG to write.
-      series: which one.
+      series: index of the series.
     """
     positions = np.flatnonzero(np.isfinite(panel.value[series, :, 0]))[-LAST_DAYS:]
     days = np.arange(len(positions))
@@ -114,12 +114,12 @@ def _bands(
     steps: np.ndarray,
     labelled: bool = True,
 ) -> None:
-    """Draws bands of forecasts of `positions`, made `steps + 1` days before, over `days`."""
+    """Draws the bands for `positions`, forecast `steps + 1` days before, over `days`."""
     price = panel.price[series, positions, steps]
     location, scale, df = (
         getattr(forecast, part)[series, positions, steps] for part in ("location", "scale", "df")
     )
-    if len(set(steps)) > 1:  # a fan opens at the price that was known
+    if len(set(steps)) > 1:  # a fan starts at the last known price
         days = np.concatenate([days[:1] - 1, days])
         price, location = (
             np.concatenate([part[:1] * f, part]) for part, f in ((price, 1), (location, 0))
@@ -137,13 +137,13 @@ def _bands(
 def calibration(panel: Panel, forecasts: Mapping[str, Forecast], path: Path) -> None:
     """Draws observed against expected coverage of central bands, and the PIT, one step ahead.
 
-    On the left, the share of outcomes inside each central band: on the diagonal where forecasts
-    are calibrated, below it where bands are too narrow. The first forecast has a 95 % interval
-    over days. On the right, the histogram of its probability integral transform: flat where it
-    is calibrated.
+    On the left, the share of outcomes inside each central band: on the diagonal if forecasts are
+    calibrated, below it if bands are too narrow. The first forecast has a 95 % interval over
+    days. On the right, the histogram of its probability integral transform: flat if it is
+    calibrated.
 
     Args:
-      panel: what happened.
+      panel: the observed values.
       forecasts: by name, the network first; aligned with the panel.
       path: the PNG to write.
     """
@@ -205,14 +205,14 @@ def calibration(panel: Panel, forecasts: Mapping[str, Forecast], path: Path) -> 
 def equity(
     dates: Sequence[str], strategies: Mapping[str, Strategy], cost: float, path: Path
 ) -> None:
-    """Draws the value over time of 1 that each strategy invests, and what luck would give.
+    """Draws the value over time of an investment of 1 by each strategy, and the band of luck.
 
     The band is that of the first strategy that has one.
 
     Args:
       dates: of the days.
       strategies: by name.
-      cost: of trading, in hundredths of a percent, for the title.
+      cost: of trading, in hundredths of a percent, shown in the title.
       path: the PNG to write.
     """
     figure = Figure(figsize=(9, 4.6), layout="constrained")
@@ -250,9 +250,9 @@ def equity(
 
 
 def _date_axis(axes: Axes, dates: Sequence[str], named: Sequence[int]) -> None:
-    """Labels rows with their dates: those of `named`, and others where there is room.
+    """Labels rows with their dates: those of `named`, and others if there is room.
 
-    Times of day are written where there are any, slanted.
+    Times of day, if there are any, are included; such labels are slanted.
     """
     apart = max(1, len(dates) // 6)
     ticks = [*named]

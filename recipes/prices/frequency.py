@@ -1,4 +1,4 @@
-"""How far apart the rows of a series lie, and when those to come will be: read from its dates.
+"""Frequency of a series and the dates of its future rows, inferred from its dates.
 
 Light: importing this module imports neither pandas nor NumPy.
 """
@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 MINUTE, HOUR, DAY, YEAR = 60, 3600, 86_400, 365.25  # seconds; days
-READ = 1000  # dates from the end of a series that are looked at
+READ = 1000  # number of last dates of a series that are used
 WEEKDAYS = frozenset(range(5))
-FEW_DAYS = 15  # fewer do not show on which weekdays there are rows
+FEW_DAYS = 15  # with fewer, the weekdays with rows are uncertain
 TRADING_DAYS = 252  # in a year
 
 
 @dataclasses.dataclass(frozen=True)
 class Frequency:
-    """The distance between two rows that follow each other.
+    """The time between two consecutive rows.
 
     Attributes:
       unit: second, minute, hour, day, week, month, quarter or year.
@@ -32,17 +32,17 @@ class Frequency:
     count: int = 1
 
     def __str__(self) -> str:
-        """Returns the words for one step: "day", "5 minutes"."""
+        """Returns one step in words: "day", "5 minutes"."""
         return self.unit if self.count == 1 else self.steps(1)
 
     def steps(self, number: int) -> str:
-        """Returns the words for several steps: "5 days", "25 minutes"."""
+        """Returns several steps in words: "5 days", "25 minutes"."""
         units = number * self.count
         return f"{units:,} {self.unit}{'s' * (units != 1)}"
 
     @property
     def each(self) -> str:
-        """Returns the words that say how often: "a day", "an hour", "in 5 minutes"."""
+        """Returns "per step" in words: "a day", "an hour", "in 5 minutes"."""
         if self.count > 1:
             return f"in {self}"
         return f"{'an' if self.unit == 'hour' else 'a'} {self.unit}"
@@ -52,18 +52,18 @@ DAILY = Frequency("day")
 
 
 def parse_frequency(text: str) -> Frequency:
-    """Parses what `str` of a `Frequency` gives."""
+    """Parses the string form of a `Frequency`."""
     count, _, unit = text.rpartition(" ")
     return Frequency(unit.removesuffix("s") if count else unit, int(count or 1))
 
 
 def frequency_of(dates: Sequence[str]) -> Frequency:
-    """Returns the frequency of a series: the median distance of its rows, to a whole unit.
+    """Returns the frequency of a series: the median time between rows, rounded to a whole unit.
 
-    Days without trade do not change it.
+    Days without trading do not change it.
 
     Args:
-      dates: in order, ISO 8601, or numbers of days. Fewer than two are taken for days.
+      dates: in order, ISO 8601, or numbers of days. With fewer than two, the unit is the day.
     """
     times = [_parsed(date) for date in dates[-READ:]]
     if len(times) < 2:
@@ -88,12 +88,12 @@ def frequency_of(dates: Sequence[str]) -> Frequency:
 
 
 def frequency_of_all(series: Sequence[Sequence[str]]) -> Frequency:
-    """Returns the frequency that most of several series have."""
+    """Returns the most common frequency of several series."""
     return Counter(map(frequency_of, series)).most_common(1)[0][0] if series else DAILY
 
 
 def steps_in_year(dates: Sequence[str]) -> float:
-    """Returns how many rows of a series a year has; 252 of trading days."""
+    """Returns the number of rows of a series per year; 252 for trading days."""
     frequency = frequency_of(dates)
     if frequency == DAILY:
         return YEAR if _weekdays(dates) - WEEKDAYS else TRADING_DAYS
@@ -105,14 +105,14 @@ def steps_in_year(dates: Sequence[str]) -> float:
 
 
 def dates_after(dates: Sequence[str], steps: int) -> list[str]:
-    """Returns the dates of the rows to come, in the form of those that are given.
+    """Returns the dates of future rows, in the format of the given dates.
 
-    They fall on the weekdays and times of day on which the series has rows. Holidays to come are
-    not known here.
+    They fall on the weekdays and times of day on which the series has rows. Future holidays are
+    not known.
 
     Args:
       dates: in order, ISO 8601, or numbers of days; at least one.
-      steps: how many.
+      steps: number of future rows.
     """
     last = dates[-1]
     if last.isdigit():
@@ -148,16 +148,16 @@ def _parsed(date: str) -> datetime.datetime:
 
 
 def _weekdays(dates: Sequence[str]) -> set[int]:
-    """Returns the weekdays on which a series has rows; of a few days, Monday to Friday too."""
+    """Returns the weekdays on which a series has rows; if it is short, also Monday to Friday."""
     days = {_parsed(date).date() for date in dates[-READ:]}
     seen = {day.weekday() for day in days}
     return seen if len(days) >= FEW_DAYS else seen | WEEKDAYS
 
 
 def _clocks(dates: Sequence[str]) -> list[datetime.time]:
-    """Returns the times of day of the newest days, in order; empty where there is one day only."""
+    """Returns the times of day of the latest days, in order; empty if there is only one day."""
     times = [_parsed(date) for date in dates[-READ:]]
-    # The oldest of these days may be cut off, the newest may go on.
+    # The first of these days may be cut off, and the last may be incomplete.
     return sorted({time.time() for time in times}) if times[0].date() != times[-1].date() else []
 
 
@@ -178,7 +178,7 @@ def _next_clock(
 
 
 def _place_in_month(times: Sequence[datetime.datetime]) -> str:
-    """Returns which day of a month all of these dates are: last, last weekday, first weekday."""
+    """Returns the day of the month of all these dates: last, last weekday, first weekday."""
     for place in ("last", "last weekday", "first weekday"):
         if len(times) > 1 and all(
             _day_at(time.year, time.month, place) == time.day for time in times

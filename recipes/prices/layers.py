@@ -1,4 +1,4 @@
-"""The head of a network that forecasts distributions."""
+"""Output layer of networks that forecast distributions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MIN_DF = 2.1  # a Student's t with 2 or fewer has no variance
 class ForecastHead(layers.Layer):
     """Student's t distributions of sums over the next 1 … H steps, as multiples of a base.
 
-    Its weights start at 0. The forecast is then the base itself: location 0, and a variance that
-    grows with the number of steps.
+    The weights are initialised to 0. The initial forecast is the base itself: location 0, and a
+    variance that grows with the number of steps.
 
     Args:
       horizon: H.
@@ -40,7 +40,7 @@ class ForecastHead(layers.Layer):
         raw = self.dense(ops.cast(x, "float32"))
         raw = ops.reshape(raw, (*ops.shape(raw)[:2], self.horizon, PARAMETERS))
         steps = ops.arange(1, self.horizon + 1, dtype="float32")
-        # Returns are almost unpredictable: the factor 0.1 keeps the location from learning noise.
+        # Returns are almost unpredictable: the factor 0.1 keeps the location from fitting noise.
         location = 0.1 * raw[..., 0] * ops.sqrt(steps)
         scale = ops.exp(ops.clip(raw[..., 1] - 0.2, -5.0, 5.0)) * ops.sqrt(steps)
         df = MIN_DF + ops.softplus(raw[..., 2] + 3.0)

@@ -1,4 +1,4 @@
-"""The loss of a forecast: a Student t density and the variance."""
+"""Loss of a forecast: Student's t likelihood and QLIKE of the variance."""
 
 from __future__ import annotations
 
@@ -62,9 +62,10 @@ def student_nats(
 
 
 def _log_gamma(x: KerasTensor) -> KerasTensor:
-    """Returns log Γ(x) for x > 0; `keras.ops` has none.
+    """Returns log Γ(x) for x > 0, which `keras.ops` lacks.
 
-    Stirling's series at x + 4, where three terms leave an error below 1e-6, and back.
+    Uses Stirling's series at x + 4, where the error of three terms is below 1e-6, and the
+    recurrence of Γ back to x.
     """
     back = ops.log(x) + ops.log(x + 1) + ops.log(x + 2) + ops.log(x + 3)
     x = x + 4.0

@@ -1,7 +1,7 @@
-"""Scores of forecasts that are distributions, and tests of whether one is better than another.
+"""Scores of distribution forecasts, and tests of whether one forecast is better than another.
 
-Arrays are float64. Where a docstring gives no shape, arrays have any shape `(...)`, the same for
-all arguments of a function. Scores are per forecast, not averaged.
+Arrays are float64. If a docstring gives no shape, arrays have any shape `(...)`, the same for all
+arguments of a function. Scores are per forecast, not averaged.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Array = np.ndarray
 
 
 def crps(value: Array, location: Array, scale: Array, df: Array) -> Array:
-    """Returns the continuous ranked probability score of Student's t; less is better.
+    """Returns the continuous ranked probability score of Student's t; lower is better.
 
-    In the unit of `value`; of a point forecast it would be the absolute error. Closed forms:
+    It is in the unit of `value`, and equals the absolute error for a point forecast. Closed forms:
     A. Jordan, F. Krüger, S. Lerch: Evaluating Probabilistic Forecasts with scoringRules, Journal
     of Statistical Software 2019.
 
     Args:
-      value: what happened.
+      value: the observed value.
       location, scale: of the distribution.
       df: its degrees of freedom, above 1; `NORMAL` for the normal distribution.
     """
@@ -37,7 +37,7 @@ def crps(value: Array, location: Array, scale: Array, df: Array) -> Array:
     x = z[normal]
     score[normal] = x * (2 * stats.norm.cdf(x) - 1) + 2 * stats.norm.pdf(x) - 1 / math.sqrt(math.pi)
     x, v = z[~normal], df[~normal]
-    # B(1/2, v - 1/2) / B(1/2, v / 2)^2, by logarithms: each overflows for many degrees.
+    # B(1/2, v - 1/2) / B(1/2, v / 2)^2, with logarithms: both overflow for large v.
     betas = np.exp(special.betaln(0.5, v - 0.5) - 2 * special.betaln(0.5, v / 2))
     score[~normal] = (
         x * (2 * stats.t.cdf(x, v) - 1)
@@ -58,7 +58,7 @@ def quantile(level: float, location: Array, scale: Array, df: Array) -> Array:
 
 
 def pinball(value: Array, quantile: Array, level: float) -> Array:
-    """Returns the loss of a quantile, float64 `(...)`.
+    """Returns the pinball loss of a quantile, float64 `(...)`.
 
     Twice its mean over all levels is the CRPS.
     """
@@ -67,7 +67,7 @@ def pinball(value: Array, quantile: Array, level: float) -> Array:
 
 
 def coverage(below: Array, band: float) -> Array:
-    """Returns whether a value lay in the central band, bool `(...)`.
+    """Returns whether a value is inside the central band, bool `(...)`.
 
     Args:
       below: its `probability_below`, float64 `(...)`.
@@ -79,31 +79,32 @@ def coverage(below: Array, band: float) -> Array:
 def qlike(proxy: Array, variance: Array) -> Array:
     """Returns v / f - log(v / f) - 1 of a variance forecast f; 0 is perfect.
 
-    v is a proxy of the variance, such as a squared return; an unbiased one ranks forecasts as the
-    variance itself does (A. Patton, Journal of Econometrics 2011). Both are float64 `(...)`, and so
-    is the result.
+    v is a proxy of the variance, such as a squared return. An unbiased proxy ranks forecasts as
+    the variance itself does (A. Patton, Journal of Econometrics 2011). The arguments and the result
+    are float64 `(...)`.
     """
     ratio = np.maximum(proxy, EPSILON) / np.maximum(variance, EPSILON)
     return ratio - np.log(ratio) - 1
 
 
 def rse(value: Array, forecast: Array) -> float:
-    """Returns the root relative squared error over all values together.
+    """Returns the root relative squared error over all values.
 
-    The error over that of the mean of the values (G. Lai et al.: Modeling Long- and Short-Term
-    Temporal Patterns with Deep Neural Networks, SIGIR 2018, equation 9). It means little for
-    prices: yesterday's price has a very small one, too. Both are float64 `(values,)`.
+    The error is relative to that of the mean of the values (G. Lai et al.: Modeling Long- and
+    Short-Term Temporal Patterns with Deep Neural Networks, SIGIR 2018, equation 9). It says little
+    about price forecasts: yesterday's price also has a very small error. Both arguments are float64
+    `(values,)`.
     """
     spread = float(np.sum((value - value.mean()) ** 2))
     return math.sqrt(float(np.sum((value - forecast) ** 2)) / spread) if spread else math.nan
 
 
 def long_run_variance(values: Array, lags: int) -> float:
-    """Returns the variance of a series for the error of its mean (Newey & West 1987).
+    """Returns the long-run variance of a series, for the error of its mean (Newey & West 1987).
 
     Args:
       values: float64 `(time,)`.
-      lags: autocovariances that count, with weights that fall to 0.
+      lags: number of autocovariances; their weights decrease to 0.
     """
     centred = values - values.mean()
     size = len(values)
@@ -114,7 +115,7 @@ def long_run_variance(values: Array, lags: int) -> float:
 
 
 def num_lags(size: int, horizon: int) -> int:
-    """Returns how many lags count: those by which forecasts overlap; more for a long series."""
+    """Returns the number of lags: those by which forecasts overlap; more for a long series."""
     return max(horizon - 1, math.floor(size ** (1 / 3)))
 
 
@@ -126,7 +127,7 @@ def mean_interval(values: Array, horizon: int = 1) -> tuple[float, float]:
       horizon: steps ahead of the forecasts, which overlap.
 
     Returns:
-      Its ends; NaN of a series shorter than two.
+      Its ends; NaN if the series has fewer than two values.
     """
     size = len(values)
     if size < 2:
@@ -140,16 +141,16 @@ def diebold_mariano(ours: Array, theirs: Array, horizon: int = 1) -> tuple[float
     """Tests whether two forecasts of the same days are equally good.
 
     F. Diebold, R. Mariano: Comparing Predictive Accuracy, Journal of Business & Economic Statistics
-    1995; for short series corrected by D. Harvey, S. Leybourne, P. Newbold, International Journal
-    of Forecasting 1997. Of several series, pass the mean loss of each day: losses of one day are
-    correlated and must not count as independent evidence.
+    1995; with the correction for short series by D. Harvey, S. Leybourne, P. Newbold, International
+    Journal of Forecasting 1997. For several series, pass the mean loss of each day: losses of one
+    day are correlated and must not count as independent evidence.
 
     Args:
       ours, theirs: losses, float64 `(days,)`.
       horizon: steps ahead; forecasts of h steps overlap.
 
     Returns:
-      The statistic, negative where ours is better, and the two-sided p; NaN where they are equal.
+      The statistic, negative if ours is better, and the two-sided p; NaN if they are equal.
     """
     difference = np.asarray(ours, float) - np.asarray(theirs, float)
     size = len(difference)

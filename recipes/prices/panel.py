@@ -1,4 +1,4 @@
-"""Forecasts of several series, aligned by the day that they are for, and their scores."""
+"""Forecasts of several series, aligned by their target day, and their scores."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ MEASURES = ("qlike", "qlike_squared", "crps", "mae")  # losses that are tested a
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """What happened to several series. Arrays are `(series, days, horizon)`, NaN where not scored.
+    """Observed values of several series.
 
-    Element (i, d, h - 1) belongs to series i and the h days up to `dates[d]`, which were forecast
-    h days before `dates[d]`.
+    Arrays are `(series, days, horizon)`, NaN where not scored. Element (i, d, h - 1) belongs to
+    series i and the h days up to `dates[d]`, which were forecast h days before `dates[d]`.
 
     Attributes:
       tickers: names of the series.
-      dates: days that are scored, of all series.
+      dates: scored days of all series.
       columns: the examples.
       days: returns and proxies of each series from its first day on.
       begins: index of the first scored day in each series.
       horizon: days ahead.
-      positions: for each series, a mask `(time, horizon)` of what is scored, and the positions of
-        its days in `dates`.
+      positions: for each series, a mask `(time, horizon)` of the scored forecasts, and the
+        positions of its days in `dates`.
       value: log return.
       proxy: sum of the daily proxies of the variance.
       square: square of the return: another proxy.
@@ -56,14 +56,14 @@ class Panel:
 
     @property
     def frequency(self) -> Frequency:
-        """The distance of the rows: what the docstrings here call a day."""
+        """The time between rows, which the docstrings here call a day."""
         return frequency_of_all(self.columns["date"])
 
     def align(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Returns arrays, one for each series, aligned by day: float64 `(series, days, horizon)`.
+        """Aligns one array per series by day: float64 `(series, days, horizon)`.
 
         Args:
-          arrays: float `(time, horizon)` each, a row for each day of forecast.
+          arrays: float `(time, horizon)` each, one row per day of forecast.
         """
         return _align(arrays, self.positions, len(self.dates), self.horizon)
 
@@ -78,9 +78,9 @@ class Panel:
 
 
 def observe(examples: Mapping[str, Sequence], horizon: int) -> Panel:
-    """Returns what happened from each series' `begin` on, without its first `PAST` days.
+    """Returns the observed values of each series from `begin` on, without its first `PAST` days.
 
-    Of a series shorter than two times `PAST`, it omits the first half: simple methods need a past.
+    If a series is shorter than twice `PAST`, its first half is omitted: simple methods need a past.
 
     Raises:
       ZooError: there is no day to score.
@@ -152,11 +152,11 @@ def _align(
 
 
 def losses(panel: Panel, forecast: Forecast) -> dict[str, np.ndarray]:
-    """Returns each of `MEASURES`, float64 `(series, days, horizon)`; less is better.
+    """Returns each of `MEASURES`, float64 `(series, days, horizon)`; lower is better.
 
-    `crps` and `mae` are of log returns in %; `qlike` is against the proxy of the panel,
-    `qlike_squared` against the sum of squared returns: the forecast is divided by the ratio of
-    proxies to squared returns in the past of each series.
+    `crps` and `mae` are for log returns in %. `qlike` uses the proxy of the panel; `qlike_squared`
+    uses squared returns, after dividing the forecast by the ratio of proxies to squared returns in
+    the past of each series.
     """
     return {
         "qlike": scores_of.qlike(panel.proxy, forecast.variance),
@@ -167,7 +167,7 @@ def losses(panel: Panel, forecast: Forecast) -> dict[str, np.ndarray]:
 
 
 def _proxy_ratio(panel: Panel) -> np.ndarray:
-    """Returns proxies over squared returns in the past, float64 `(series, 1, 1)`."""
+    """Returns the past ratio of proxies to squared returns, float64 `(series, 1, 1)`."""
     ratios = [
         np.nanmean(each.proxy[:begin]) / max(np.mean(each.returns[1:begin] ** 2), scores_of.EPSILON)
         for each, begin in zip(panel.days, panel.begins, strict=True)
@@ -176,17 +176,17 @@ def _proxy_ratio(panel: Panel) -> np.ndarray:
 
 
 def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
-    """Returns the scores of each horizon, 1 day first; None where there is none.
+    """Returns the scores of each horizon, 1 day first; None if a score is undefined.
 
     Besides the means of `losses`: `mase` (mean absolute error over that of no change before the
-    test; R. Hyndman & A. Koehler 2006), `pinball_5` (of the quantile of 5 %, the value at risk, in
-    %), `coverage_50` …, `direction` (share of days whose sign was
-    right, of those with a forecast of one) with `direction_low` and `direction_high`, its 95 %
-    interval over days, `direction_always_up`, the share of days with a rise, and `rse`, the root
-    relative squared error of the prices.
+    test; R. Hyndman & A. Koehler 2006); `pinball_5` (of the 5 % quantile, the value at risk, in
+    %); `coverage_50` …; `direction` (share of days with the correct sign, among those with a
+    forecast of a sign) with `direction_low` and `direction_high`, its 95 % interval over days;
+    `direction_always_up`, the share of days with a rise; and `rse`, the root relative squared
+    error of the prices.
     """
     means = losses(panel, forecast)
-    # A forecast of no change has no direction, and neither has a day without one.
+    # Neither a forecast of no change nor a day without a change has a direction.
     signs = np.sign(forecast.location) * np.sign(panel.value)
     hits = np.where((signs == 0) | np.isnan(signs), np.nan, signs > 0)
     prices = panel.price * np.exp(panel.value), panel.price * np.exp(forecast.location)
@@ -224,13 +224,13 @@ def scores(panel: Panel, forecast: Forecast) -> list[dict[str, float | None]]:
 
 
 def tests(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> dict[str, list]:
-    """Tests each measure of two sets of `losses` by Diebold and Mariano, for each horizon.
+    """Applies the Diebold–Mariano test to each measure of two sets of `losses`, per horizon.
 
     Args:
-      ours, theirs: measure to float64 `(series, days, horizon)`, NaN where nothing is scored.
+      ours, theirs: measure to float64 `(series, days, horizon)`, NaN where not scored.
 
     Returns:
-      Measure to a list of `{"statistic", "p"}`, 1 day first; negative where ours is better.
+      Measure to a list of `{"statistic", "p"}`, 1 day first; negative if ours is better.
     """
     results: dict[str, list] = {}
     for name in MEASURES:
@@ -246,9 +246,9 @@ def tests(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> d
 
 
 def by_day(values: np.ndarray) -> np.ndarray:
-    """Returns the mean over the series, float64 `(series, days)`, of each day, `(days,)`.
+    """Returns the mean over series for each day, `(days,)`, of float64 `(series, days)`.
 
-    It is NaN where there is none.
+    It is NaN on days without a value.
     """
     known = np.isfinite(values)
     sums = np.where(known, values, 0.0).sum(axis=0)

@@ -1,4 +1,4 @@
-"""Tables of prices: read, checked, repaired on request, and split in time.
+"""Reads tables of prices, checks them, repairs them on request, and splits them in time.
 
 Light: importing this module imports neither pandas nor NumPy.
 """
@@ -31,8 +31,8 @@ COLUMNS = {
     "volume": "likewise, what was traded; it is not used",
     "begin": "index of the first day that this split forecasts; the days before it are known",
 }
-# Repairs by name, in the order in which they are made. `--repair`, and the setting `repair` of a
-# recipe, list names of these.
+# Repairs by name, in the order of application. `--repair`, and the setting `repair` of a recipe,
+# list these names.
 REPAIRS = {
     "drop": "drops rows without a date or a price above 0",
     "sort": "sorts the days",
@@ -42,21 +42,21 @@ REPAIRS = {
     "splits": "divides the prices before what looks like a split",
     "jumps": "accepts all other jumps as real",
 }
-MIN_DAYS = 60  # days that a training series needs
-WARM_UP = 22  # days of a series that are read before the first one is forecast
-MAX_JUMP = 0.5  # log return beyond which a price has jumped: -39 %, +65 %
-MAX_GAP = 10  # calendar days between two days beyond which a market is closed, or days are missing
-LONG_HOLIDAY = 14  # days for which a market may be closed though nothing else shows it
-SEASON = 35  # days by which a feast moves from year to year, where the moon rules it
-# 3:2 is not among them: on news, prices do that too (Yahoo rose by 48 % on 1 February 2008).
+MIN_DAYS = 60  # minimum length of a training series
+WARM_UP = 22  # days of a series before its first forecast
+MAX_JUMP = 0.5  # absolute log return that counts as a jump: -39 %, +65 %
+MAX_GAP = 10  # a longer gap, in calendar days, is a market closure or missing data
+LONG_HOLIDAY = 14  # days for which a market may be closed without further evidence
+SEASON = 35  # days by which a holiday of a lunar calendar moves from year to year
+# 3:2 is omitted: news can have the same effect (Yahoo rose by 48 % on 1 February 2008).
 SPLITS = (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 
 
 def parse_repairs(text: str) -> tuple[str, ...]:
-    """Parses "sort,drop" to names of `REPAIRS`, in their order.
+    """Parses a list such as "sort,drop" to names of `REPAIRS`, in their order.
 
     Raises:
-      UsageError: there is no repair of that name.
+      UsageError: there is no repair with that name.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
@@ -74,28 +74,28 @@ def read_prices(
     closes_only: bool = False,
     reading: Reading | None = None,
 ) -> tuple[Examples, list[str]]:
-    """Reads a file of prices, long or wide.
+    """Reads a file of prices in long or wide format.
 
-    Long: a row for each day (and ticker), with a date and a close, perhaps a ticker, open, high,
-    low and volume. Wide: a column of closes for each ticker, and the date. Columns are known by
-    their usual names in any case; where there is an adjusted close, all prices are scaled to it.
+    Long: one row per day (and ticker), with a date and a close, and optionally a ticker, open,
+    high, low and volume. Wide: a date, and one column of closes per ticker. Columns are recognised
+    by their usual names, ignoring case; if there is an adjusted close, all prices are scaled to it.
     See `recipes.prices.table` for what is detected about a file.
 
     Args:
-      path: the file, of a format of `zoo.data.formats`.
-      names: our column to the file's name of it.
-      repairs: names of `REPAIRS`; those of the options `repair` and `drop_bad` of `reading`
-        come to them.
-      min_days: the least number of days of a series.
-      closes_only: whether nothing but the closes is read.
-      reading: the options; gets notes on how the file is written.
+      path: the file, in a format of `zoo.data.formats`.
+      names: our column name to the name in the file.
+      repairs: names of `REPAIRS`; those of the options `repair` and `drop_bad` of `reading` are
+        added.
+      min_days: minimum number of days of a series.
+      closes_only: whether to read only the closes.
+      reading: the options; notes on the format of the file are added to it.
 
     Returns:
-      The examples, a row for each series, and notes on what was repaired.
+      The examples, one row per series, and notes on the repairs.
 
     Raises:
-      UsageError: no such file, another kind of file, or one that can be read in two ways.
-      ZooError: the table is not right; one line with dates and line numbers.
+      UsageError: the file does not exist, is of another kind, or is ambiguous.
+      ZooError: the table is invalid; one line with dates and line numbers.
     """
     from recipes.prices import table
     from zoo.data.reading import Reading
@@ -119,7 +119,7 @@ def parse_prices(
     min_days: int = MIN_DAYS,
     reading: Reading | None = None,
 ) -> tuple[Examples, list[str]]:
-    """Reads the text of a table; `where` names it in messages. Else as `read_prices`."""
+    """Reads the text of a table as `read_prices` does; `where` is its name in messages."""
     from recipes.prices import table
     from zoo.data.reading import Reading
 
@@ -130,7 +130,7 @@ def parse_prices(
 
 
 def _asked(reading: Reading) -> set[str]:
-    """Returns the repairs that the options of a reading ask for."""
+    """Returns the repairs requested by the reading options."""
     dropping = {"drop"} if reading.options.drop_bad else set()
     return {*parse_repairs(reading.options.repair), *dropping}
 
@@ -175,23 +175,23 @@ def check(
     min_days: int = MIN_DAYS,
     others: Sequence[pd.Series] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Checks the days of one series, and makes the given repairs.
+    """Checks the days of one series and applies the given repairs.
 
-    What has one reading only needs no repair, and is noted: rows that stand newest first, rows
-    without a price before the first and after the last one, a row that is there twice.
+    Unambiguous cases are corrected without a repair, and noted: rows in reverse order, rows without
+    a price at the beginning and the end, duplicate rows.
 
     Args:
       days: columns `line`, `date` (timestamps), `close`, and any of the others.
       ticker, where: names of the series and its file, for messages.
       repairs: names of `REPAIRS`.
-      min_days: the least number of days.
+      min_days: minimum number of days.
       others: the dates of the other series of the file, in order.
 
     Returns:
-      The days in order, and notes on what was repaired.
+      The days in order, and notes on the repairs.
 
     Raises:
-      ZooError: something is wrong, and its repair is not among `repairs`.
+      ZooError: the series is invalid, and the repair is not among `repairs`.
     """
     import numpy as np
 
@@ -201,14 +201,14 @@ def check(
     title = f"{where}: {ticker}" if ticker else where
 
     def needs_repair(rows: pd.Series, what: str, *ways: str) -> bool:
-        """Whether there are such rows, to be repaired in one of the `ways`."""
+        """Returns whether there are such rows, to be repaired in one of the `ways`."""
         if not rows.any():
             return False
         bad_rows = days[rows]
         how = next((way for way in ways if way in repairs), None)
         if how is None:
             options = []
-            for way in ways:  # together with the repairs that are set already
+            for way in ways:  # in addition to the repairs already given
                 names = ",".join(name for name in REPAIRS if name in (*repairs, way))
                 options.append(f"`--repair {names}` ({way!r} {REPAIRS[way]})")
             raise ZooError(
@@ -303,16 +303,16 @@ def check(
 
 
 def _is_closed(place: int, dates: pd.Series, limit: float, others: Sequence[pd.Series]) -> bool:
-    """Whether the days missing before a row are days on which its market was closed.
+    """Returns whether the market was closed on the days missing before a row.
 
-    Another series of the file shows it if it lacks the same days; all of them show it if none has
-    a day in between. The series itself shows it if it lacks days at that season in another year.
-    Where it is alone, a holiday of two weeks is believed.
+    This is the case if another series of the file lacks the same days, or if the series itself
+    lacks days in the same season of another year. If no other series covers these days, a holiday
+    of two weeks is accepted.
 
     Args:
-      place: of the row, from 1.
+      place: index of the row, from 1.
       dates: of the series, in order.
-      limit: days without a row that need no reason.
+      limit: days without a row that are always accepted.
       others: dates of the other series.
     """
     before, after = dates.iloc[place - 1], dates.iloc[place]
@@ -333,9 +333,9 @@ def _is_closed(place: int, dates: pd.Series, limit: float, others: Sequence[pd.S
 
 
 def _split_of(ratio: float) -> float:
-    """Returns the factor by which a split of that ratio changes earlier prices; 0 for none.
+    """Returns the factor by which a split with that ratio changes earlier prices; 0 for no split.
 
-    It is the nearest one, if that is within 10 %: a price may move so much on the day of a split.
+    It is the nearest split within 10 %: a price may also move by this much on the day of a split.
     """
     factors = [factor for parts in SPLITS for factor in (1 / parts, float(parts))]
     off, factor = min((abs(math.log(ratio / factor)), factor) for factor in factors)
@@ -344,11 +344,11 @@ def _split_of(ratio: float) -> float:
 
 @dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, which imports faster
 class TimeSplit:
-    """Splits series in time: the past to train on, what follows to choose and to test.
+    """Splits series in time: the past for training, the rest for validation and test.
 
-    A row of a later split holds the days before it too, for networks to look back at; `begin` is
-    the first day that it forecasts. A split ends `embargo` days before the next one begins, so
-    that no target of one reaches into the next.
+    A row of a later split also contains the days before the split, as context for networks; `begin`
+    is its first forecast day. A split ends `embargo` days before the next one begins, so that no
+    target of one reaches into the next.
 
     Attributes:
       embargo: days, at least the longest horizon.
@@ -359,16 +359,16 @@ class TimeSplit:
     def __call__(
         self, examples: Examples, fractions: Mapping[str, float]
     ) -> tuple[Parts, list[str]]:
-        """Cuts fractions of the days off the end, in the order of `fractions`.
+        """Splits off fractions of the days at the end, in the order of `fractions`.
 
-        All series are cut on the same day, so that nothing is learnt from the future of another
+        All series are split on the same day, so that nothing is learnt from the future of another
         series.
 
         Returns:
           The splits, `"train"` among them, and notes.
 
         Raises:
-          ZooError: all series are too short, or have no day there.
+          ZooError: all series are too short, or have no day in a split.
         """
         rest, begins = 1 - sum(fractions.values()), {}
         for name, fraction in fractions.items():
@@ -386,10 +386,10 @@ class TimeSplit:
         return parts, notes
 
     def at(self, examples: Examples, begins: Mapping[str, Sequence[int]]) -> Parts:
-        """Cuts at given days.
+        """Splits at given days.
 
-        A series that has fewer than two days to forecast in a split is omitted from it. Days are
-        not forecast if their past is too short to fit a simple method.
+        A series with fewer than two days to forecast in a split is omitted from the split. Days
+        are not forecast if their past is too short to fit a simple method.
 
         Args:
           examples: whole series.
@@ -401,7 +401,7 @@ class TimeSplit:
         names = ["train", *begins]
         firsts = [list(examples["begin"]), *map(list, begins.values())]
         sizes = [len(dates) for dates in examples["date"]]
-        ends = [  # a series that ends before the next split has no target in it
+        ends = [  # a series that ends before the next split has no targets in it
             [
                 begin - self.embargo if begin < size else size
                 for begin, size in zip(following, sizes, strict=True)
@@ -437,9 +437,9 @@ class TimeSplit:
 
 
 def begins_at(examples: Examples, share: float) -> list[int]:
-    """Returns the index in each series of the day after a share of the days of all series.
+    """Returns, per series, the index of the day after a share of the days of all series.
 
-    Of a series that ends before that day, it is its length.
+    For a series that ends before that day, it is the length of the series.
     """
     every = sorted(set().union(*examples["date"]))
     day = every[min(round(share * len(every)), len(every) - 1)]
@@ -447,8 +447,8 @@ def begins_at(examples: Examples, share: float) -> list[int]:
 
 
 def past_of(horizon: int) -> int:
-    """Returns how many days a series needs before the first one that is scored.
+    """Returns how many days a series needs before its first scored day.
 
-    Simple methods are fitted on those of them whose targets, `horizon` days later, are known.
+    Simple methods are fitted on those days whose targets, `horizon` days later, are known.
     """
     return max(WARM_UP + horizon, 3 * horizon)

@@ -1,4 +1,4 @@
-"""Rows of a table of prices: the columns of a bar, and where rows stand, in words.
+"""Rows of a price table: the columns of a bar, and the locations of rows in words.
 
 Light: importing this module imports neither pandas nor NumPy.
 """
@@ -15,7 +15,7 @@ MAX_SHOWN = 3  # dates in a message before "and N more"
 
 
 def locations(rows: pd.DataFrame) -> str:
-    """Returns the first few dates and lines of rows, and how many more there are."""
+    """Returns the first few dates and lines of rows, and the number of further rows."""
     found = [f"{day_of(row)} on line {row['line']}" for _, row in rows.head(MAX_SHOWN).iterrows()]
     more = f" and {len(rows) - MAX_SHOWN:,} more" if len(rows) > MAX_SHOWN else ""
     return ", ".join(found) + more

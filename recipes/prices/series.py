@@ -1,7 +1,7 @@
-"""Prices to what a network may see of them: returns and volatility, in the graph, never levels.
+"""Converts prices to network inputs, in the graph: returns and volatility, but no price levels.
 
-What day t gives depends on days up to t alone, whatever follows. Prices come as `(batch, time)`,
-padded on the right with 0, which no price is; where a day lacks its open, high or low, they are 0.
+The values of day t depend only on the days up to t. Prices are `(batch, time)`, padded on the
+right with 0, which is not a valid price; open, high and low are 0 on days without them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import tensorflow as tf
 from zoo.assets import Assets
 from zoo.bounds import problems
 
-MAX_DAYS = 50_000  # of a series
+MAX_DAYS = 50_000  # per series
 SPANS = (1, 5, 22, 66)  # days over which variances are averaged: day, week, month, quarter
-DECAY = 0.94  # of the EWMA that everything is measured by (RiskMetrics, 1996)
-SLOW = 0.985  # of the long-run level
-TAPS = 256  # days that an average looks back, at most
-MOST = 100.0  # multiple of the base's variance that a target of training has, at most
-FLOOR = 1e-10  # least variance of a day: a deviation of 0.001 %
-SLACK = 1e-3  # share by which a rounded high may lie below the close
-WILD = 0.6  # a low below this share of open and close, or the like of a high, is an outlier
+DECAY = 0.94  # of the EWMA used as the unit of variance (RiskMetrics, 1996)
+SLOW = 0.985  # decay of the long-run level
+TAPS = 256  # maximum number of days of an average
+MOST = 100.0  # maximum of a training target, as a multiple of the base variance
+FLOOR = 1e-10  # minimum variance of a day: a deviation of 0.001 %
+SLACK = 1e-3  # share by which a rounded high may be below the close
+WILD = 0.6  # a low below this share of open and close, or similarly a high, is an outlier
 GK = 2 * math.log(2) - 1
 FEATURES = (
     *("return", "size", "loss", "overnight", "week", "month"),
@@ -39,11 +39,11 @@ Prices: TypeAlias = tf.Tensor | np.ndarray
 
 @dataclasses.dataclass(frozen=True)
 class Days:
-    """One series as its days show it, `(time,)` each.
+    """Observed daily values of one series, `(time,)` each.
 
     Attributes:
       returns: log returns; 0 on the first day.
-      proxy: of the variance of each day; NaN where there is none.
+      proxy: of the variance of each day; NaN if there is none.
     """
 
     returns: np.ndarray
@@ -52,11 +52,11 @@ class Days:
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """Forecasts from the close of each day, `(time, horizon)` each.
+    """Forecasts at the close of each day, `(time, horizon)` each.
 
     Attributes:
       location, scale, df: Student's t of the log return over the next h days.
-      variance: of the return over these days, in the measure of the proxy.
+      variance: of the return over these days, in the units of the proxy.
     """
 
     location: np.ndarray
@@ -66,19 +66,19 @@ class Forecast:
 
 
 def is_price(values: tf.Tensor) -> tf.Tensor:
-    """Returns which numbers are prices: those above 0 that are finite."""
+    """Returns which numbers are valid prices: finite and above 0."""
     return (values > 0) & tf.math.is_finite(values)
 
 
 def check_series(bars: Sequence[tf.Tensor], max_days: int) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Finds series that nothing can be forecast of; puts one price in their place.
+    """Detects series that cannot be forecast and replaces them with one price.
 
     Args:
-      bars: float32 `(batch, time)` each, the close last; the shorter ones are filled up with 0.
-      max_days: of a series.
+      bars: float32 `(batch, time)` each, the close last; shorter ones are padded with 0.
+      max_days: per series.
 
     Returns:
-      The bars, of no more than `max_days`; and the problem of each row, string `(batch,)`, see
+      The bars, with at most `max_days`; and the problem of each row, string `(batch,)`, see
       `zoo.bounds.problems`.
     """
     close = bars[-1]
@@ -90,7 +90,7 @@ def check_series(bars: Sequence[tf.Tensor], max_days: int) -> tuple[list[tf.Tens
         (tf.reduce_any(after, axis=0), "Open, high and low have more days than the close"),
         (~tf.reduce_any(is_price(close), axis=1), "The series has no price above 0"),
     )
-    # A series without days has one here, so that there is something to gather.
+    # At least one day, so that there is something to gather.
     days = tf.clip_by_value(days, 1, max_days)
     same = [part[:, :days] for part in bars]
     same = [tf.pad(part, [[0, 0], [0, days - tf.shape(part)[1]]]) for part in same]
@@ -101,29 +101,29 @@ def check_series(bars: Sequence[tf.Tensor], max_days: int) -> tuple[list[tf.Tens
 def describe_days(
     close: Prices, open: Prices | None = None, high: Prices | None = None, low: Prices | None = None
 ) -> dict[str, tf.Tensor]:
-    """Returns what is known at the close of each day.
+    """Returns the values known at the close of each day.
 
     Args:
       close: float32 `(batch, time)`, 0 at padding.
-      open, high, low: likewise, 0 where unknown; None where no day has them.
+      open, high, low: float32 `(batch, time)`, 0 where unknown; None if no day has them.
 
     Returns:
-      - `real`: bool `(batch, time)`: which days are no padding.
-      - `close`: as given, 0 at padding and where it is no price.
-      - `returns`: log return since the close before, `(batch, time)`; 0 on the first day.
-      - `proxy`: what the variance of the day was, as far as its prices show it. With a whole bar,
-        that between the closes plus that of the day by M. Garman and M. Klass (On the Estimation
-        of Security Price Volatilities, Journal of Business 1980); else the squared return.
-      - `known`: bool: on which days there is a proxy (not on the first one without its bar).
-      - `variance`: EWMA of `proxy` up to this day, which is what forecasts are multiples of.
-      - `features`: `(batch, time, len(FEATURES))`, none of which changes with the currency.
+      - `real`: bool `(batch, time)`: False at padding.
+      - `close`: as given, 0 at padding and where it is not a valid price.
+      - `returns`: log return since the previous close, `(batch, time)`; 0 on the first day.
+      - `proxy`: estimate of the variance of the day. With a whole bar, the variance overnight plus
+        that of the day by M. Garman and M. Klass (On the Estimation of Security Price
+        Volatilities, Journal of Business 1980); otherwise the squared return.
+      - `known`: bool: on which days there is a proxy (not on the first day without its bar).
+      - `variance`: EWMA of `proxy` up to this day; forecasts are multiples of it.
+      - `features`: `(batch, time, len(FEATURES))`, independent of the currency.
 
     """
     close = tf.convert_to_tensor(close)
     real = is_price(close)
     close = tf.where(real, close, 0.0)
     before = tf.concat([close[:, :1], close[:, :-1]], axis=1)
-    # The logarithm of a ratio near 1, without the rounding of the logarithm of either price.
+    # The logarithm of a ratio near 1, without rounding the logarithms of both prices.
     ratio = tf.math.divide_no_nan(close - before, before)
     returns = tf.where(real, tf.math.log1p(tf.clip_by_value(ratio, -1 + 1e-6, 1e6)), 0.0)
     first = tf.range(tf.shape(close)[1])[tf.newaxis] == 0
@@ -157,12 +157,12 @@ def describe_days(
     weights = causal(seen, [np.ones(span) for span in SPANS] + [powers(DECAY), powers(SLOW)])
     means = tf.math.divide_no_nan(sums, weights)  # (batch, time, averages)
     variance = tf.maximum(means[..., len(SPANS)], FLOOR)
-    ahead = tf.concat([variance[:, :1], variance[:, :-1]], axis=1)  # as the day began
+    ahead = tf.concat([variance[:, :1], variance[:, :-1]], axis=1)  # at the start of the day
     deviation = tf.sqrt(ahead)
     shock = tf.clip_by_value(returns / deviation, -8.0, 8.0)
     paths = causal(returns, [np.ones(5), np.ones(22)])
     trends = paths / tf.sqrt(variance)[..., tf.newaxis] / tf.constant([5.0, 22.0]) ** 0.5
-    # A twentieth is added so that a day without a change has a logarithm too.
+    # A twentieth is added so that the logarithm also exists for days without a change.
     logs = [
         tf.math.log((means[..., i] + 0.05 * variance) / (1.05 * variance))
         for i in (*range(len(SPANS)), len(SPANS) + 1)
@@ -195,7 +195,7 @@ def describe_days(
 
 
 def _log(above: tf.Tensor, below: tf.Tensor) -> tf.Tensor:
-    """Returns the logarithm of a ratio, of prices that nobody has seen too."""
+    """Returns the logarithm of a ratio, also for extreme prices."""
     return tf.math.log(tf.clip_by_value(above / below, 1e-6, 1e6))
 
 
@@ -209,7 +209,7 @@ def causal(values: tf.Tensor, kernels: Sequence[np.ndarray]) -> tf.Tensor:
 
     Args:
       values: float32 `(batch, time)`.
-      kernels: float `(steps,)` each: the weight of this step, of the one before it, and so on.
+      kernels: float `(steps,)` each: the weights of the current step, the previous step, and so on.
     """
     longest = max(len(kernel) for kernel in kernels)
     weights = np.zeros((longest, 1, len(kernels)), "float32")
@@ -223,7 +223,7 @@ def ahead(values: np.ndarray, horizon: int) -> np.ndarray:
     """Returns sums over the next 1 … horizon days, float64 `(time, horizon)`; NaN beyond the end.
 
     Args:
-      values: float `(time,)`; a NaN in the sum makes it NaN.
+      values: float `(time,)`; sums with a NaN are NaN.
     """
     sums = np.full((len(values), horizon), np.nan)
     total = np.zeros(len(values))
@@ -234,10 +234,10 @@ def ahead(values: np.ndarray, horizon: int) -> np.ndarray:
 
 
 def scored_days(days: int, horizon: int, begin: int, end: int | None = None) -> np.ndarray:
-    """Returns which forecasts are of a day from `begin` up to `end`: bool `(days, horizon)`.
+    """Returns which forecasts have a target day from `begin` up to `end`: bool `(days, horizon)`.
 
-    Row t, column h - 1 is the forecast made on day t for h days later, which is scored on the day
-    that it is for: as many forecasts for each h.
+    Row t, column h - 1 is the forecast made on day t for h days later. It is scored on its target
+    day, so that each h has the same number of forecasts.
     """
     target = np.arange(days)[:, None] + np.arange(1, horizon + 1)
     return (target >= begin) & (target < (days if end is None else end))
@@ -246,7 +246,7 @@ def scored_days(days: int, horizon: int, begin: int, end: int | None = None) -> 
 def prices_of(examples: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
     """Returns `open`, `high`, `low` and `close` of examples as float32 `(rows, longest)`.
 
-    Padded on the right with 0, which also stands for what is unknown.
+    They are padded on the right with 0, which also means unknown.
     """
     longest = max(map(len, examples["close"]))
     found = {}
@@ -260,13 +260,13 @@ def prices_of(examples: Mapping[str, Sequence]) -> dict[str, np.ndarray]:
 def scaling(examples: Mapping[str, Sequence]) -> dict[str, list[float]]:
     """Returns `mean` and `deviation` of each feature over the days of examples.
 
-    With and without open, high and low: a network is asked with either.
+    The days are used with and without open, high and low, since both are valid inputs.
     """
     prices = prices_of(examples)
     both = [describe_days(**prices), describe_days(prices["close"])]
     rows = np.concatenate([days["features"][days["real"]].numpy() for days in both])
     deviation = rows.std(axis=0, dtype=np.float64)
-    deviation[deviation < 1e-6] = 1.0  # what never changed says nothing
+    deviation[deviation < 1e-6] = 1.0  # constant features
     return {
         "mean": rows.mean(axis=0, dtype=np.float64).tolist(),
         "deviation": deviation.tolist(),
@@ -274,7 +274,7 @@ def scaling(examples: Mapping[str, Sequence]) -> dict[str, list[float]]:
 
 
 def standardised(assets: Assets, days: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Returns the features of `describe_days` by `scaling`, float32 `(batch, time, features)`."""
+    """Returns the standardised features of `describe_days`, float32 `(batch, time, features)`."""
     mean, deviation = (tf.constant(assets[name], tf.float32) for name in ("mean", "deviation"))
     found = (days["features"] - mean) / deviation
     return tf.where(days["real"][..., tf.newaxis], found, 0.0)
@@ -283,20 +283,20 @@ def standardised(assets: Assets, days: Mapping[str, tf.Tensor]) -> tf.Tensor:
 def windows(
     examples: Mapping[str, Sequence], assets: Assets, horizon: int, window: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Cuts series to windows to learn from; every day of a window forecasts.
+    """Cuts series into training windows, with a forecast on every day of a window.
 
-    Each series is there twice where it has bars: as it is, and with closes alone, so that a
-    network can be asked with these. What it is to forecast is the same.
+    Series with bars are included twice, with the same targets: with bars, and with closes only, so
+    that the network also accepts closes only.
 
     Args:
-      examples: whole series; `begin` is the first day that is forecast.
+      examples: whole series; `begin` is the first forecast day.
       assets: of `scaling`.
       horizon: days ahead.
-      window: days, at most.
+      window: maximum number of days.
 
     Returns:
       Inputs `(time, features)` and targets `(time, horizon, 3)`, float32, of a `ForecastLoss`, in
-      units of the EWMA variance that is known on the day.
+      units of the EWMA variance known on the day.
     """
     prices = prices_of(examples)
     whole = describe_days(**prices)
@@ -315,11 +315,11 @@ def windows(
             base = bases[row, :size, None]
             known = scored_days(size, horizon, begin)
             value = ahead(returns[row, :size], horizon) / np.sqrt(base)
-            # One day after years without a change would outweigh all others.
+            # A single day after years without a change would outweigh all others.
             ratio = np.minimum(ahead(proxies[row, :size], horizon) / base, MOST)
             target = np.stack([value, ratio, known], axis=-1)
             target = np.where(known[..., None], target, 0.0).astype("float32")
-            # The first window of a later split begins a while before what it forecasts.
+            # The first window of a later split begins some time before its first forecast.
             for start in range(max(0, begin - window // 2), size, window):
                 part = slice(start, min(start + window, size))
                 if target[part, :, 2].any():
@@ -331,14 +331,14 @@ def windows(
 def student_quantiles(
     location: tf.Tensor, scale: tf.Tensor, df: tf.Tensor, levels: Sequence[float]
 ) -> tf.Tensor:
-    """Returns quantiles of Student's t, float32 `(..., levels)`, by ops that every server has.
+    """Returns quantiles of Student's t, float32 `(..., levels)`, with ops that every server has.
 
-    From a table over 1 / df, in which the quantiles are smooth; wrong by less than 0.001 of
-    the scale from 2.1 degrees of freedom on.
+    Uses a table over 1 / df, in which the quantiles are smooth. For at least 2.1 degrees of
+    freedom, the error is below 0.001 of the scale.
 
     Args:
       location, scale, df: float32 `(...)`.
-      levels: shares that lie below.
+      levels: probabilities of the quantiles.
     """
     from scipy import special
 

@@ -1,4 +1,4 @@
-"""Daily prices: three US stocks from a wheel, 31 more by URL, and a benchmark of exchange rates.
+"""Daily price data: three US stocks from a wheel, 31 more by URL, and exchange rates.
 
 AAPL, IBM and MSFT, March 2000 to March 2013, are sample data of Bokeh, adjusted for splits and
 dividends. The 31 stocks, 2006 to 2017, are 28 members of the Dow Jones index of 2018 and AABA,
@@ -43,7 +43,7 @@ EXCHANGE = (
 )
 CURRENCIES = ("AUD", "GBP", "CAD", "CHF", "CNY", "JPY", "NZD", "SGD")
 THREE = ("AAPL,", "IBM,", "MSFT,")
-VALIDATION, TEST = "2014-01-01", "2015-01-01"  # first days of these splits of the 31 stocks
+VALIDATION, TEST = "2014-01-01", "2015-01-01"  # first days of these splits for the 31 stocks
 
 TICKERS = (  # name, SHA-256 and bytes of the file
     ("AABA", "219a6434d20f717ed921a8335ff9b3c9ca9d04b0c0b0e266db010cb922c040eb", 145792),
@@ -81,7 +81,7 @@ TICKERS = (  # name, SHA-256 and bytes of the file
 
 
 def sample() -> Examples:
-    """Returns synthetic series of volatile and of calm days, for the tests."""
+    """Returns synthetic series with volatile and calm days, for the tests."""
     import datetime
     import math
     import random
@@ -111,7 +111,7 @@ def sample() -> Examples:
 
 
 def write_example(path: Path) -> Path:
-    """Writes the first series of `sample` as a CSV file, a row a day; returns its path."""
+    """Writes the first series of `sample` as a CSV file, one row per day; returns its path."""
     import csv
 
     examples = sample()
@@ -124,7 +124,7 @@ def write_example(path: Path) -> Path:
 
 
 def read_dow(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples], list[str]]:
-    """Reads a file for each stock; the splits begin on the same day for all."""
+    """Reads one file per stock; the splits begin on the same day for all stocks."""
     from bisect import bisect_left
 
     examples: Examples = {column: [] for column in COLUMNS}
@@ -145,14 +145,14 @@ def read_dow(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples
 
 
 def read_bokeh(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[str]]:
-    """Reads the one table of the three stocks."""
+    """Reads the table of the three stocks."""
     import gzip
 
     (content,) = members.values()
     header, *lines = gzip.decompress(content).decode("utf-8").splitlines()
-    # The others of the file began later.
+    # The other stocks in the file began later.
     lines = [line for line in lines if line.startswith(THREE)]
-    # Apple's share lost half of its price on 29 September 2000; that was no split.
+    # Apple's share lost half of its price on 29 September 2000; this was not a split.
     examples, notes = parse_prices(
         "\n".join([header, *lines]), "stocks.csv.gz", repairs=("bars", "jumps")
     )
@@ -160,7 +160,7 @@ def read_bokeh(members: Mapping[str, bytes]) -> tuple[dict[str, Examples], list[
 
 
 def read_rates(paths: Sequence[Path], *, horizon: int) -> tuple[dict[str, Examples], list[str]]:
-    """Reads a row for each day, a column for each currency, without a header."""
+    """Reads a table without a header: one row per day, one column per currency."""
     import gzip
 
     rows = [
@@ -186,7 +186,7 @@ def read_custom(
     repairs: Sequence[str],
     reading: Reading | None = None,
 ) -> Examples:
-    """Reads a custom table; what is to be said of it are notes of `reading`."""
+    """Reads a custom table; notes on it are added to `reading`."""
     from zoo.data.reading import Reading
 
     reading = reading or Reading()
@@ -197,7 +197,7 @@ def read_custom(
 
 
 def describe(examples: Examples, where: str) -> str:
-    """Returns how many series there are, how far apart their rows are, and from when to when."""
+    """Returns a description of the series: their number, frequency, and first and last dates."""
     from recipes.prices.answers import readable
     from recipes.prices.frequency import frequency_of
 
@@ -223,7 +223,7 @@ def stocks(horizon: int, repairs: str) -> Dataset:
 
     Args:
       horizon: days ahead.
-      repairs: of custom tables, as for `recipes.prices.reader.parse_repairs`.
+      repairs: for custom tables, as for `recipes.prices.reader.parse_repairs`.
     """
     return Dataset(
         name="stocks",

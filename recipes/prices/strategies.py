@@ -1,4 +1,4 @@
-"""What a forecast of direction would have earned after costs, and what luck would have."""
+"""Returns of trading on forecasts of direction, after costs, compared with random trading."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recipes.prices.panel import Panel
 from recipes.prices.series import Forecast
 
 DRAWS, TOGETHER = 500, 25  # random strategies, and how many of them are held in memory at once
-LUCK = (0.05, 0.95)  # quantiles of them: the band of luck
+LUCK = (0.05, 0.95)  # quantiles of the random strategies: the band of luck
 SEED = 0
 
 
@@ -25,8 +25,8 @@ class Strategy:
       results: `yearly_return`, `yearly_volatility`, `sharpe`, `deepest_fall`, `traded_a_day`; with
         a band of luck also `luck_low` and `luck_high`, its ends of the yearly return, and
         `luck_share`, the share of random strategies that end at least as high.
-      value: of 1 that is invested, at the end of each day, float64 `(days,)`.
-      luck: ends of the band at the end of each day, float64 `(2, days)`; None of holding.
+      value: of an investment of 1, at the end of each day, float64 `(days,)`.
+      luck: ends of the band at the end of each day, float64 `(2, days)`; None for holding.
     """
 
     results: dict[str, float]
@@ -35,19 +35,19 @@ class Strategy:
 
 
 def strategies(panel: Panel, forecasts: Mapping[str, Forecast], cost: float) -> dict[str, Strategy]:
-    """Returns a strategy for each forecast of direction, and that of holding all series.
+    """Returns a strategy for each forecast of direction, and the strategy of holding all series.
 
     Each evening, the strategy holds equal parts of the series whose forecast for the next day is
     above 0. The rest is cash without interest.
 
-    Beside each, there are random strategies of the same turnover: of each series, they enter and
-    leave at random, as often on average as the strategy does. A strategy inside their band has
-    shown no skill.
+    Each strategy is compared with random strategies of the same turnover: for each series, they
+    enter and exit at random, on average as often as the strategy does. A strategy inside their
+    band has shown no skill.
 
     Args:
-      panel: what happened.
+      panel: the observed values.
       forecasts: by name, aligned with the panel.
-      cost: of trading, in hundredths of a percent of what is traded.
+      cost: of trading, in hundredths of a percent of the traded value.
     """
     returns = np.expm1(panel.value[..., 0])  # (series, days)
     known = np.isfinite(returns)
@@ -79,12 +79,12 @@ def strategies(panel: Panel, forecasts: Mapping[str, Forecast], cost: float) -> 
 def random_positions(
     held: np.ndarray, known: np.ndarray, draws: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Returns random positions that are held as often, and changed as often, as given ones.
+    """Returns random positions that are held and changed as often as the given ones.
 
     Args:
       held: which series are held on which day, bool `(series, days)`.
-      known: on which days a series can be held, likewise.
-      draws: how many.
+      known: on which days a series can be held, bool `(series, days)`.
+      draws: number of random strategies.
       generator: of the random numbers.
 
     Returns:
@@ -110,7 +110,7 @@ def random_positions(
 def _value(
     held: np.ndarray, returns: np.ndarray, cost: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns value, return and what is traded, of each day, float64 `(strategies, days)`.
+    """Returns value, return and traded share of each day, float64 `(strategies, days)`.
 
     Args:
       held: shares of the value, float `(strategies, series, days)`.
@@ -123,7 +123,7 @@ def _value(
 
 
 def _result(value: np.ndarray, daily: np.ndarray, traded: np.ndarray, years: float) -> Strategy:
-    """Returns one strategy, from arrays `(1, days)`."""
+    """Returns a strategy from arrays `(1, days)`."""
     value, daily, traded = value[0], daily[0], traded[0]
     a_year = len(daily) / years
     spread = float(daily.std()) * math.sqrt(a_year)

@@ -1,6 +1,6 @@
-"""Tables of prices as people have them, to series: headers, dates and numbers of any usual form.
+"""Converts price tables to series, with headers, dates and numbers in any common format.
 
-Cells are text until their column is known, so that a ticker stays what it is: `000001`, `NA`.
+Cells are text until their column is known, so that tickers such as `000001` and `NA` are preserved.
 
 Light: importing this module imports neither pandas nor NumPy.
 """
@@ -23,7 +23,7 @@ from zoo.errors import ZooError, quoted, suggest
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = {  # what files call our columns, lower case, without signs around them
+NAMES = {  # names of our columns in files, lower case, without punctuation around them
     "date": (
         *("date", "datetime", "timestamp", "day", "trade date", "datum", "tag", "fecha", "data"),
         *("time", "zeit", "year", "quarter", "month", "week", "period", "jahr", "monat"),
@@ -59,15 +59,15 @@ NAMES = {  # what files call our columns, lower case, without signs around them
     ),
     "volume": ("volume", "vol", "volumen", "umsatz", "stücke", "wolumen"),
 }
-# Columns of a header of two rows that are no prices.
+# Columns of a two-row header that are not prices.
 OTHERS = ("dividends", "stock splits", "capital gains", "repaired?")
 PRICES = ("adjusted", "close", *BAR, "volume")
 FIELDS = {*OTHERS, *(name for ours in PRICES for name in NAMES[ours])}
-# Z, UTC or +01:00 behind a time of day, or behind a day.
+# Z, UTC or +01:00 after a time of day or a date.
 ZONE = r"(:\d\d(?:\.\d+)?|^\d{4}-\d\d-\d\d)\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$"
-PREAMBLE = 40  # lines before a header, at most
+PREAMBLE = 40  # maximum number of lines before a header
 SIGNS = ("\t", ";", ",", "|")
-CENTURY = 70  # of 23, 2023; of 70, 1970
+CENTURY = 70  # 23 is 2023, 70 is 1970
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +75,10 @@ class Cells:
     """A table of text.
 
     Attributes:
-      header: names of the columns, of the one row that has them.
-      tickers: ticker of each column, of a header of two rows; else empty.
-      lines: the line of each row, from 1.
-      rows: its cells, as many as columns.
+      header: names of the columns.
+      tickers: ticker of each column if the header has two rows; otherwise empty.
+      lines: line number of each row, from 1.
+      rows: cells of each row, one per column.
     """
 
     header: list[str]
@@ -93,7 +93,7 @@ class Cells:
 def series_of_file(
     path: Path, names: Mapping[str, str], reading: Reading, loose: bool = False
 ) -> list[tuple[str, pd.DataFrame]]:
-    """Reads the series of a file of any format of `zoo.data.formats`; see `series_of_text`."""
+    """Reads the series of a file in any format of `zoo.data.formats`; see `series_of_text`."""
     suffix = Path(contents.inner_name(path)).suffix
     if suffix in (".csv", ".tsv", ".tab", ".txt", ".prn", ""):
         text = contents.read_text(path, reading)
@@ -115,30 +115,30 @@ def series_of_text(
     suffix: str = ".csv",
     loose: bool = False,
 ) -> list[tuple[str, pd.DataFrame]]:
-    """Returns ticker and rows of each series of a table, long or wide.
+    """Returns ticker and rows of each series of a long or wide table.
 
     Args:
       text: of the file.
-      where: its name, for messages.
-      names: our column to the file's name of it.
-      reading: the options; gets notes on what is not the plain case.
-      suffix: of its name.
-      loose: whether cells that are no number are read as empty.
+      where: name of the file, for messages.
+      names: our column name to the name in the file.
+      reading: the options; notes on unusual formats are added to it.
+      suffix: of the file name.
+      loose: whether cells that are not numbers are read as empty.
 
     Returns:
-      Frames with the columns `line`, `date` (timestamps, NaT where one cannot be read), `close`,
-      and `open`, `high`, `low` and `volume` where the file has them; float64, NaN where empty. A
-      wide table has rows for the days of all its series: these with an empty cell are omitted.
+      Frames with the columns `line`, `date` (timestamps, NaT if a date cannot be read), `close`,
+      and `open`, `high`, `low` and `volume` if the file has them; float64, NaN if empty. The rows
+      of a wide table are the days of all its series; those with an empty cell are omitted.
 
     Raises:
-      UsageError: it can be read in two ways; the message names the option.
-      ZooError: a column is missing, or a cell holds no number.
+      UsageError: the table is ambiguous; the message names the option.
+      ZooError: a column is missing, or a cell is not a number.
     """
     return _series(_cells(text, where, names, reading, suffix), where, names, reading, loose)
 
 
 def _cells(text: str, where: str, names: Mapping[str, str], reading: Reading, suffix: str) -> Cells:
-    """Parses a table: finds its header, which may have a preamble, or two rows and an index."""
+    """Parses a table; its header may follow a preamble, or have two rows and an index."""
     text, skipped = _without_preamble(text, names, reading)
     if skipped:
         reading.found(where, f"a table that begins on line {skipped + 1}")
@@ -174,14 +174,14 @@ def _cells(text: str, where: str, names: Mapping[str, str], reading: Reading, su
 
 
 def _without_preamble(text: str, names: Mapping[str, str], reading: Reading) -> tuple[str, int]:
-    """Cuts off what stands before the header; returns the rest and the number of lines before."""
+    """Removes the lines before the header; returns the rest and the number of removed lines."""
     said = reading.options.separator
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text, maxsplit=PREAMBLE)
     for place, line in enumerate(lines[:PREAMBLE]):
         for sign in SIGNS if said is None else [said or "\0"]:
             cells = [_name(cell) for cell in line.split(sign)]
             if len(cells) > 1 and any(_is_date_name(cell, names) for cell in cells):
-                # Rows of a header before the one that names the date are as wide as it is.
+                # Header rows before the row with the date have the same width.
                 first = place
                 while first and lines[first - 1].count(sign) == line.count(sign):
                     first -= 1
@@ -190,7 +190,7 @@ def _without_preamble(text: str, names: Mapping[str, str], reading: Reading) -> 
 
 
 def _header(rows: Sequence[Sequence[str]], names: Mapping[str, str]) -> tuple[int, int]:
-    """Returns which row names the columns, and how many rows the header has in all."""
+    """Returns the row with the column names, and the number of header rows."""
     for place, row in enumerate(rows[:3]):
         if any(_is_date_name(_name(cell), names) for cell in row):
             if place and not any(row[1:]):  # the name of an index, below one or two levels
@@ -201,7 +201,7 @@ def _header(rows: Sequence[Sequence[str]], names: Mapping[str, str]) -> tuple[in
 
 
 def _levels(levels: Sequence[Sequence[str]], header: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Returns names and tickers of the columns of a header of one row or more."""
+    """Returns names and tickers of the columns from a header of one or more rows."""
     index = levels[-1]
     names = list(header)
     if len(levels) > 1 and not any(index[1:]):
@@ -211,7 +211,7 @@ def _levels(levels: Sequence[Sequence[str]], header: Sequence[str]) -> tuple[lis
         return names, []
     tickers: list[str] = []
     for cell in (list(others[0]) + [""] * len(names))[: len(names)]:
-        tickers.append(cell or (tickers[-1] if tickers else ""))  # of merged cells, the first
+        tickers.append(cell or (tickers[-1] if tickers else ""))  # empty: a merged cell
     return names, ["", *tickers[1:]]
 
 
@@ -221,7 +221,7 @@ def _are_fields(row: Sequence[str]) -> bool:
 
 
 def _name(cell: str) -> str:
-    """Returns the name of a column as `NAMES` has it: `"Close*"` is close, `"<VOL>"` vol."""
+    """Returns the name of a column in the form of `NAMES`: `"Close*"` is close, `"<VOL>"` vol."""
     name = cell.strip().strip('"').strip().lower().replace("_", " ").strip("<>*.: \ufeff")
     return re.sub(r"\s*[(\[].*[)\]]$", "", name)
 
@@ -300,7 +300,7 @@ def _series(
 
 
 class _Columns:
-    """Which column is which."""
+    """Finds the columns of a table."""
 
     def __init__(self, cells: Cells, where: str, names: Mapping[str, str]) -> None:
         self.cells, self.where, self.names = cells, where, names
@@ -309,10 +309,10 @@ class _Columns:
             self.places.setdefault(_name(cell), place)
 
     def find(self, ours: str) -> int | None:
-        """Returns the place of one of our columns.
+        """Returns the index of one of our columns.
 
         Raises:
-          ZooError: the file lacks the column that is named for it.
+          ZooError: the file lacks the column named for it.
         """
         if ours in self.names:
             named = self.names[ours]
@@ -337,7 +337,7 @@ class _Columns:
         return self.places[name]
 
     def date(self) -> int:
-        """Returns the place of the dates: also that of an index without a name."""
+        """Returns the index of the date column, which may be an unnamed index."""
         place = self.find("date")
         if place is not None:
             return place
@@ -365,7 +365,7 @@ def _ours(name: str) -> str | None:
 
 
 def _adjusted(table: pd.DataFrame, values: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Returns a table with prices; where there is an adjusted close, all are scaled to it."""
+    """Returns the table with prices; if there is an adjusted close, all are scaled to it."""
     known = dict(values)
     adjusted = known.pop("adjusted", None)
     if "close" not in known and adjusted is not None:
@@ -388,11 +388,11 @@ def _numbers(
     reading: Reading,
     loose: bool,
 ) -> dict[int, pd.Series]:
-    """Returns the numbers in columns, float64, NaN where a cell is empty.
+    """Returns the numbers in columns, float64, NaN if a cell is empty.
 
     Raises:
-      UsageError: a comma may be decimal or group thousands.
-      ZooError: a cell holds something else.
+      UsageError: a comma may be a decimal or a thousands separator.
+      ZooError: a cell is not a number.
     """
     import pandas as pd
 
@@ -435,7 +435,7 @@ def _are_plain(column: Sequence[str]) -> bool:
 
 
 def _plain(column: Sequence[str]) -> pd.Series:
-    """Returns the floats that pandas reads."""
+    """Returns the numbers as parsed by pandas."""
     import pandas as pd
 
     frame = pd.read_csv(
@@ -445,12 +445,12 @@ def _plain(column: Sequence[str]) -> pd.Series:
 
 
 def timestamps(cells: Sequence[str], where: str, reading: Reading) -> pd.Series:
-    """Returns timestamps as they are written, without their zone; NaT where one cannot be read.
+    """Returns timestamps as written, without their time zone; NaT if one cannot be read.
 
-    A day is that of the exchange: in another zone, midnight would be of the day before.
+    Days are those of the exchange: in another time zone, midnight could be on the previous day.
 
     Raises:
-      UsageError: the dates may begin with the day or with the month.
+      UsageError: it is ambiguous whether dates begin with the day or the month.
     """
     import pandas as pd
 
@@ -458,12 +458,12 @@ def timestamps(cells: Sequence[str], where: str, reading: Reading) -> pd.Series:
     if first is not None:
         reading.found(where, f"dates that begin with the {'day' if first else 'month'}")
     if all(re.fullmatch(r"\d{10}|\d{13}", cell) for cell in cells):
-        size = 1 if len(cells[0]) == 10 else 1000  # seconds or milliseconds of 1970
+        size = 1 if len(cells[0]) == 10 else 1000  # seconds or milliseconds since 1970
         return pd.to_datetime(pd.Series([int(cell) / size for cell in cells]), unit="s")
     texts = pd.Series([_iso(cell, first) for cell in cells], dtype=object)
     texts = texts.str.replace(ZONE, r"\1", regex=True)
     found = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
-    # Names of months, and times of day with AM and PM.
+    # Month names, and times of day with AM and PM.
     rest = found.isna() & texts.str.contains(r"\d{4}-\d\d?-\d\d? |[A-Za-z]{3}.*\d", regex=True)
     if rest.any():
         mixed = pd.to_datetime(texts[rest], errors="coerce", format="mixed", utc=True)
@@ -472,7 +472,7 @@ def timestamps(cells: Sequence[str], where: str, reading: Reading) -> pd.Series:
 
 
 def _iso(cell: str, first: bool | None) -> str:
-    """Returns a date of three numbers with the year first; other dates as they are."""
+    """Returns a date of three numbers with the year first; other dates are unchanged."""
     if quarter := re.fullmatch(r"(\d{4})[- ]?Q([1-4])", cell):
         return f"{quarter[1]}-{3 * int(quarter[2]) - 2:02}-01"
     found = re.match(r"(\d{1,4})([/.\-])\s?(\d{1,2})\2\s?(\d{1,4})(?!\d)", cell)

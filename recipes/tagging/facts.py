@@ -1,4 +1,4 @@
-"""What a tagger of names is for, from its data: sentences for the model card."""
+"""Sentences about named-entity taggers for the model card, derived from their data."""
 
 from __future__ import annotations
 

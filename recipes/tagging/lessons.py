@@ -1,4 +1,4 @@
-"""What taggers teach: the probabilities of the tags of each token, given the whole sentence."""
+"""Targets of tagging teachers: tag probabilities of each token, given the whole sentence."""
 
 from __future__ import annotations
 

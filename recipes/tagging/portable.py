@@ -1,4 +1,4 @@
-"""What `tag_reader` needs to read texts as the graph does, as JSON can hold it."""
+"""Rules for `tag_reader` to read texts as the graph does, compatible with JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a trained tagging network to functions that take raw text and give tagged tokens."""
+"""Signatures of tagging networks: functions from raw text to tagged tokens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tagging_signatures(
     max_words: int = 50_000,
     common: int | None = None,
 ) -> Functions:
-    """Makes what a tagging network serves: keyword arguments of `zoo.serving.Served`.
+    """Returns the signatures of a tagging network: keyword arguments of `zoo.serving.Served`.
 
     A text of more than 512 tokens, longer than any sentence, is read window by window.
 

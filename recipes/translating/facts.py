@@ -1,4 +1,4 @@
-"""What a translator is for, from its data: sentences for the model card."""
+"""Sentences about translators for the model card, derived from their data."""
 
 from __future__ import annotations
 

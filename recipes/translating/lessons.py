@@ -1,8 +1,8 @@
-"""What translators teach: their best translations, which a student learns like references.
+"""Sequence-level knowledge distillation: students learn the best translations of teachers.
 
-Y. Kim, A. Rush: Sequence-Level Knowledge Distillation, EMNLP 2016. Of all translations that a
-teacher thinks likely, beam search finds one: a student learns that one more easily than what people
-wrote, who differ.
+Y. Kim, A. Rush: Sequence-Level Knowledge Distillation, EMNLP 2016. Beam search selects one of the
+likely translations of a teacher. A student learns it more easily than human references, which vary
+more.
 """
 
 from __future__ import annotations

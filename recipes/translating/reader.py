@@ -1,4 +1,4 @@
-"""Pairs of sentences as people have them.
+"""Reads sentence pairs in common file formats.
 
     a table with columns named text and translation, by the languages, or source and target
     {"translation": {"en": "A dog.", "fr": "Un chien."}}

@@ -1,4 +1,4 @@
-"""From a trained encoder–decoder network to functions that take and give raw text."""
+"""Signatures of encoder–decoder networks: functions from raw text to raw text."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[State, State]]:
 def translation_signatures(
     model: keras.Model, source: Subwords, target: Subwords, beam: int, penalty: float
 ) -> Functions:
-    """Makes what a translating network serves: keyword arguments of `zoo.serving.Served`.
+    """Returns the signatures of a translation network: keyword arguments of `zoo.serving.Served`.
 
     Args:
       model: with an input `source` and a `recipes.translating.decoder.Decoder` named `decoder`.

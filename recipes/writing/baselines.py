@@ -1,4 +1,4 @@
-"""The n-gram model that stands beside networks which write text."""
+"""N-gram baseline for networks that generate text."""
 
 from __future__ import annotations
 

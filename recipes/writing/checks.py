@@ -1,4 +1,4 @@
-"""Checks of generated texts, compared with texts by people."""
+"""Compares generated texts with human texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What language models are for, from their data: sentences for the model card."""
+"""Sentences about language models for the model card, derived from their data."""
 
 from __future__ import annotations
 

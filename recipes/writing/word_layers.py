@@ -1,4 +1,4 @@
-"""Layers of language models of words: tied embeddings, dropped weights, states that are carried."""
+"""Layers of word language models: tied embeddings, weight dropout, carried states."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a language model of words serves: text that goes on, and how probable each word is.
+"""Signatures of word language models: generation, and the probability of each word.
 
-Beside the network, a cache: words that came after states like this one come again (E. Grave, A.
-Joulin, N. Usunier: Improving Neural Language Models with a Continuous Cache, ICLR 2017).
+The network is combined with a cache: words that followed similar states are likely again (E. Grave,
+A. Joulin, N. Usunier: Improving Neural Language Models with a Continuous Cache, ICLR 2017).
 
     p(w | h_t) = (1 - λ) softmax(E h_t + b)_w + λ Σ_i [x_{i+1} = w] softmax_i(θ h_t · h_i)
 """
