@@ -1,4 +1,4 @@
-"""Common to all cells: their protocol, and the sigmoid."""
+"""Definitions common to all cells: their protocol, and the sigmoid."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ States: TypeAlias = "tuple[Array | States, ...]"
 
 
 class Cache(TypedDict):
-    """What `forward` of one cell keeps for its `backward`.
+    """The values that `forward` of one cell stores for `backward`.
 
     Attributes:
       x: inputs, float `(batch, time, features)`.
-      weights: by name.
+      weights: arrays by name.
       mask: bool `(batch, time)`.
       steps: the quantities of each step by name, `(batch, units)` each.
     """
@@ -35,16 +35,16 @@ class Cache(TypedDict):
 
 
 class Gradients(NamedTuple):
-    """What `backward` returns: the derivatives of a scalar loss L.
+    """The output of `backward`: the derivatives of a scalar loss L.
 
     Attributes:
       x: ∂L/∂x, `(batch, time, features)`.
       initial: ∂L/∂(initial states), `(batch, units)` each, in the order of the states;
         for stacked cells, one tuple per cell.
-      weights: ∂L/∂weights, named and shaped as the weights.
+      weights: ∂L/∂weights, with the names and shapes of the weights.
       through_time: ∂L/∂a<t> along all paths from a<t> to the loss, `(batch, time, units)`: the
-        gradient that vanishes or explodes towards the first steps. For bidirectional cells, joined
-        on the last axis; for stacked cells, a list.
+        gradient that vanishes or explodes towards the first steps. For bidirectional cells,
+        concatenated on the last axis; for stacked cells, a list.
     """
 
     x: Array
@@ -63,7 +63,7 @@ class Cell(Protocol):
         """Names the arrays of `layer.get_weights()`: `(features, …)`, `(units, …)` and `(…,)`."""
 
     def to_keras(self, weights: Weights, /) -> list[Array]:
-        """The inverse, for weights and for their gradients, of the same shapes."""
+        """Inverts `from_keras`, for weights or for gradients of the same shapes."""
 
     def forward(
         self,
@@ -72,37 +72,37 @@ class Cell(Protocol):
         mask: Array | None = None,
         initial: Sequence[Array] | None = None,
     ) -> tuple[Array, tuple[Array, ...], CellCache]:
-        """Runs over time.
+        """Runs forward through time.
 
         Args:
           x: float `(batch, time, features)`.
-          weights: of `from_keras`.
+          weights: from `from_keras`.
           mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
           initial: the states before the first step, float `(batch, units)` each; None: zeros.
 
         Returns:
-          Outputs, float `(batch, time, units)`, the last states, `(batch, units)` each, and the
-          cache for `backward`.
+          The outputs, float `(batch, time, units)`; the last states, `(batch, units)` each; and
+          the cache for `backward`.
         """
 
     def backward(
         self, d_outputs: Array, cache: CellCache, d_states: Sequence[Array] | None = None
     ) -> Gradients:
-        """Runs backwards over time.
+        """Runs backward through time.
 
         Args:
           d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
-          cache: of `forward`.
+          cache: from `forward`.
           d_states: ∂L/∂(last states), float `(batch, units)` each; None: L does not depend on
             them.
         """
 
 
 def sigmoid(z: Array) -> Array:
-    """1 / (1 + e^-z), which maps onto the range from 0 to 1: how far a gate is open.
+    """Returns 1 / (1 + e^-z), between 0 and 1: how far a gate is open.
 
-    Float of any shape; the result has the same shape and dtype. By tanh, because e^-z is too large
-    for a float at z = -1000.
+    Takes floats of any shape; the result has the same shape and dtype. It uses tanh, because e^-z
+    overflows at z = -1000.
     """
     return 0.5 * (1 + np.tanh(0.5 * z))
 

@@ -1,4 +1,4 @@
-"""Cells made of cells: bidirectional and stacked (deep) RNNs."""
+"""Combinations of cells: bidirectional and stacked (deep) RNNs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from recipes.anatomy.cell import Array, Cell, CellCache, Gradients, Weights
 
 
 def bidirectional(cell: Cell) -> Bidirectional:
-    """Returns a cell that reads from both ends, its outputs joined on the last axis.
+    """Returns a cell that reads in both directions and concatenates the outputs on the last axis.
 
     Schuster & Paliwal 1997; Keras' `Bidirectional(layer)` with `merge_mode="concat"`, whose output
     is 0 at masked steps. Without `return_sequences`, the output is the last state `a` of each
-    direction, joined; the backward direction has its last state at the first step.
+    direction, concatenated; the last state of the backward direction is at the first step.
     """
     return Bidirectional(cell)
 
 
 def stacked(cells: Sequence[Cell]) -> Stacked:
-    """Returns a cell in which each layer reads the outputs of the one before it (deep RNN)."""
+    """Returns a cell in which each layer reads the outputs of the previous one (deep RNN)."""
     return Stacked(tuple(cells))
 
 
@@ -31,10 +31,10 @@ def _reversed(array: Array) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class Bidirectional:
-    """Two copies of a cell: one reads forward, one backward in time.
+    """Two copies of a cell: one reads forward in time, one backward.
 
-    Weights are a list of those of both; states are those of the forward, then of the backward
-    direction. Shapes and dtypes are those of `recipes.anatomy.cell.Cell`, but outputs are
+    Weights are a list with those of the forward, then of the backward direction; states are in the
+    same order. Shapes and dtypes are those of `recipes.anatomy.cell.Cell`, except that outputs are
     `(batch, time, 2 * units)`.
     """
 
@@ -56,7 +56,7 @@ class Bidirectional:
     ) -> tuple[Array, tuple[Array, ...], CellCache]:
         forward_initial, backward_initial = _halves(initial)
         y, states, cache = self.cell.forward(x, weights[0], mask, forward_initial)
-        # Reversed, the padding comes first; masked steps leave the initial state as it is.
+        # In reverse, the padding comes first; masked steps do not change the initial state.
         y_back, states_back, cache_back = self.cell.forward(
             _reversed(x),
             weights[1],
@@ -99,9 +99,9 @@ def _halves(
 
 @dataclasses.dataclass(frozen=True)
 class Stacked:
-    """Stacked layers; weights, states and cache are lists with an entry per layer.
+    """Stacked layers; weights, states and cache have one entry per layer.
 
-    The argument of `from_keras` is a list with `layer.get_weights()` of each layer. Shapes and
+    `from_keras` takes a list with `layer.get_weights()` of each layer. Shapes and
     dtypes are those of `recipes.anatomy.cell.Cell`; outputs are those of the last layer.
     """
 

@@ -1,18 +1,18 @@
-"""The gated recurrent unit (Cho et al. 2014), one page, for reading and not for speed.
+"""The gated recurrent unit (Cho et al. 2014) in NumPy, written for readability, not for speed.
 
     z = σ(x<t> Wzx + a<t-1> Wza + bz)              how much of the old state is kept
     r = σ(x<t> Wrx + a<t-1> Wra + br)              how much of it the candidate sees
     ã<t> = tanh(x<t> Wax + (r * a<t-1>) Waa + ba)  the candidate
     a<t> = z * a<t-1> + (1 - z) * ã<t>
 
-That is the classic form, `reset_after=False`. Keras' default, and cuDNN's, resets after the
-product with the matrix, so that all three products with a<t-1> can be one, and has a second bias
-inside it (and also for z and r, where it is redundant):
+This is the original form, `reset_after=False`. The default of Keras and cuDNN resets after the
+product with the matrix, so that all three products with a<t-1> can be computed as one. It has a
+second bias in that product (and also for z and r, where it is redundant):
 
     ã<t> = tanh(x<t> Wax + r * (a<t-1> Waa + baa) + ba)
 
-Backwards, a<t-1> receives the gradient of a<t> times z, without a matrix: as with the LSTM's
-forget gate. Some papers swap z and 1 - z.
+In the backward pass, a<t-1> receives the gradient of a<t> times z, without a matrix, as with the
+LSTM's forget gate. Some papers swap z and 1 - z.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ import numpy as np
 from recipes.anatomy.cell import Array, Cache, Gradients, check_weights, sigmoid
 
 ORDER = "zra"  # Keras' order of the gates: update, reset, candidate
-INNER = ("bza", "bra", "baa")  # the second biases, those of the product with a<t-1>
+INNER = ("bza", "bra", "baa")  # the second biases, in the product with a<t-1>
 
 
 def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
     """Names the weights of a `keras.layers.GRU` of either form, from `layer.get_weights()`.
 
     Returns:
-      float, of each gate g: `Wgx` `(features, units)`, `Wga` `(units, units)`, `bg` `(units,)`;
+      float, for each gate g: `Wgx` `(features, units)`, `Wga` `(units, units)`, `bg` `(units,)`;
       with `reset_after` also the second biases, `(units,)`.
 
     Raises:
-      ZooError: there are not three arrays.
+      ZooError: the number of arrays is not three.
     """
     kernel, recurrent, bias = check_weights(arrays)
     # (features, 3 units), (units, 3 units), (3 units,) or, with `reset_after`, (2, 3 units)
@@ -50,7 +50,7 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
 
 
 def to_keras(weights: dict[str, Array]) -> list[Array]:
-    """Returns weights, or their gradients, in Keras' order.
+    """Returns weights or gradients in Keras' order.
 
     Returns:
       float: kernel `(features, 3 * units)`, recurrent kernel `(units, 3 * units)`, and bias
@@ -71,16 +71,16 @@ def forward(
     mask: Array | None = None,
     initial: Sequence[Array] | None = None,
 ) -> tuple[Array, tuple[Array, ...], Cache]:
-    """Runs over time.
+    """Runs forward through time.
 
     Args:
       x: inputs, float `(batch, time, features)`.
-      weights: of `from_keras`; those of `reset_after` have `bza`, `bra` and `baa`.
+      weights: from `from_keras`; with `reset_after`, they include `bza`, `bra` and `baa`.
       mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
       initial: `[a<0>]`, `(batch, units)`; None: zeros.
 
     Returns:
-      Outputs, float `(batch, time, units)`, the last states `(a,)`, and the cache for
+      The outputs, float `(batch, time, units)`; the last states `(a,)`; and the cache for
       `backward`, whose `steps` hold each step's quantities by name.
     """
     w = weights
@@ -114,11 +114,11 @@ def forward(
 
 
 def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = None) -> Gradients:
-    """Runs backwards over time: the chain rule, step by step from the last to the first.
+    """Runs backward through time: the chain rule, from the last step to the first.
 
     Args:
       d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
-      cache: of `forward`.
+      cache: from `forward`.
       d_states: `[∂L/∂a]` of the last state, `(batch, units)`; None: L does not depend on it.
     """
     x, w, mask = cache["x"], cache["weights"], cache["mask"]
@@ -159,6 +159,6 @@ def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = 
                 d[bias] += dz_gate.sum(axis=0)
             dx[:, t] += dz_gate @ w[f"W{gate}x"].T
             da_prev = da_prev + dz_gate @ w[f"W{gate}a"].T
-        da = np.where(real, da_prev, da)  # now of a<t-1>; a masked step has copied it
+        da = np.where(real, da_prev, da)  # gradient of a<t-1>; masked steps copy a
         dy = np.where(real, 0, dy)
     return Gradients(dx, (da,), d, through_time)

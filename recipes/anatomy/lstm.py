@@ -1,5 +1,5 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers, Schmidhuber & Cummins
-2000), one page, for reading and not for speed.
+2000) in NumPy, written for readability, not for speed.
 
     Γ_i = σ(x<t> Wix + a<t-1> Wia + bi)        how much of the candidate enters the cell
     Γ_f = σ(x<t> Wfx + a<t-1> Wfa + bf)        how much of the old cell stays
@@ -8,8 +8,8 @@
     c<t> = Γ_i * c̃<t> + Γ_f * c<t-1>           the cell: added to, not multiplied by a matrix
     a<t> = Γ_o * tanh(c<t>)                    the state that the next step and layer see
 
-Backwards, c<t-1> receives the gradient of c<t> times Γ_f: with a forget gate open at 1 it arrives
-unchanged however many steps back. That is why Keras starts the forget gate's bias at 1
+In the backward pass, c<t-1> receives the gradient of c<t> times Γ_f. With Γ_f = 1, the gradient
+stays unchanged over any number of steps. Keras therefore initialises the forget gate's bias to 1
 (`unit_forget_bias`; Jozefowicz, Zaremba & Sutskever 2015).
 """
 
@@ -28,10 +28,10 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
     """Names the weights of a `keras.layers.LSTM`, from `layer.get_weights()`.
 
     Returns:
-      float, of each gate g: `Wgx` `(features, units)`, `Wga` `(units, units)`, `bg` `(units,)`.
+      float, for each gate g: `Wgx` `(features, units)`, `Wga` `(units, units)`, `bg` `(units,)`.
 
     Raises:
-      ZooError: there are not three arrays.
+      ZooError: the number of arrays is not three.
     """
     weights = {}
     for array, name in zip(check_weights(arrays), ("W{}x", "W{}a", "b{}"), strict=True):
@@ -42,7 +42,7 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
 
 
 def to_keras(weights: dict[str, Array]) -> list[Array]:
-    """Returns weights, or their gradients, in Keras' order.
+    """Returns weights or gradients in Keras' order.
 
     Returns:
       float: kernel `(features, 4 * units)`, recurrent kernel `(units, 4 * units)`, and bias
@@ -60,17 +60,17 @@ def forward(
     mask: Array | None = None,
     initial: Sequence[Array] | None = None,
 ) -> tuple[Array, tuple[Array, ...], Cache]:
-    """Runs over time.
+    """Runs forward through time.
 
     Args:
       x: inputs, float `(batch, time, features)`.
-      weights: of `from_keras`.
+      weights: from `from_keras`.
       mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
       initial: `[a<0>, c<0>]`, `(batch, units)` each; None: zeros.
 
     Returns:
-      Outputs, float `(batch, time, units)`, the last states `(a, c)`, and the cache for `backward`,
-      whose `steps` hold each step's quantities by name.
+      The outputs, float `(batch, time, units)`; the last states `(a, c)`; and the cache for
+      `backward`, whose `steps` hold each step's quantities by name.
     """
     w = weights
     batch, time, _ = x.shape
@@ -100,11 +100,11 @@ def forward(
 
 
 def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = None) -> Gradients:
-    """Runs backwards over time: the chain rule, step by step from the last to the first.
+    """Runs backward through time: the chain rule, from the last step to the first.
 
     Args:
       d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
-      cache: of `forward`.
+      cache: from `forward`.
       d_states: `[∂L/∂a, ∂L/∂c]` of the last states, `(batch, units)` each; None: L does not
         depend on them.
     """
@@ -121,7 +121,7 @@ def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = 
         da = da + np.where(real, dy, 0)
         through_time[:, t] = da
         tanh_c = np.tanh(s["c"])
-        dc_new = dc + da * Γ_o * (1 - tanh_c**2)  # c<t> acts on a<t> and on c<t+1>
+        dc_new = dc + da * Γ_o * (1 - tanh_c**2)  # c<t> affects a<t> and c<t+1>
         dz = {  # before the gates' σ and the candidate's tanh: (batch, units) each
             "i": dc_new * candidate * Γ_i * (1 - Γ_i),
             "f": dc_new * s["c_prev"] * Γ_f * (1 - Γ_f),
@@ -136,7 +136,7 @@ def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = 
             d[f"b{gate}"] += dz_gate.sum(axis=0)
             dx[:, t] += dz_gate @ w[f"W{gate}x"].T
             da_prev = da_prev + dz_gate @ w[f"W{gate}a"].T
-        da = np.where(real, da_prev, da)  # now of a<t-1>; a masked step has copied it
+        da = np.where(real, da_prev, da)  # gradient of a<t-1>; masked steps copy a
         dc = np.where(real, dc_new * Γ_f, dc)  # the path without a matrix
         dy = np.where(real, 0, dy)
     return Gradients(dx, (da, dc), d, through_time)

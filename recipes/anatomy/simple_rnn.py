@@ -1,11 +1,11 @@
-"""The simple recurrent network (Elman 1990), one page, for reading and not for speed.
+"""The simple recurrent network (Elman 1990) in NumPy, written for readability, not for speed.
 
     a<t> = tanh(x<t> Wax + a<t-1> Waa + ba)
 
-The three weight arrays are the same at every step. Backwards, the gradient of a<t> becomes that of
-a<t-1>: it is multiplied by (1 - a<t>²), which is at most 1, and by Waa transposed. k steps back it
-has gone through k such products. Where these shrink it, it vanishes exponentially in k; where they
-stretch it, it explodes (Bengio, Simard & Frasconi 1994).
+The three weight arrays are the same at every step. In the backward pass, the gradient of a<t-1> is
+that of a<t> multiplied by (1 - a<t>²), which is at most 1, and by Waa transposed. Over k steps,
+these are k products. If they shrink the gradient, it vanishes exponentially in k; if they enlarge
+it, it explodes (Bengio, Simard & Frasconi 1994).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def from_keras(arrays: Sequence[Array]) -> dict[str, Array]:
       float: `Wax` `(features, units)`, `Waa` `(units, units)`, `ba` `(units,)`.
 
     Raises:
-      ZooError: there are not three arrays.
+      ZooError: the number of arrays is not three.
     """
     Wax, Waa, ba = check_weights(arrays)  # (features, units), (units, units), (units,)
     return {"Wax": Wax, "Waa": Waa, "ba": ba}
 
 
 def to_keras(weights: dict[str, Array]) -> list[Array]:
-    """Returns weights, or their gradients, in Keras' order.
+    """Returns weights or gradients in Keras' order.
 
     Returns:
       float: kernel `(features, units)`, recurrent kernel `(units, units)`, bias `(units,)`.
@@ -45,16 +45,16 @@ def forward(
     mask: Array | None = None,
     initial: Sequence[Array] | None = None,
 ) -> tuple[Array, tuple[Array, ...], Cache]:
-    """Runs over time.
+    """Runs forward through time.
 
     Args:
       x: inputs, float `(batch, time, features)`.
-      weights: of `from_keras`.
+      weights: from `from_keras`.
       mask: bool `(batch, time)`, False at padded steps; None: all steps are real.
       initial: `[a<0>]`, `(batch, units)`; None: zeros.
 
     Returns:
-      Outputs, float `(batch, time, units)`, the last states `(a,)`, and the cache for
+      The outputs, float `(batch, time, units)`; the last states `(a,)`; and the cache for
       `backward`, whose `steps` hold each step's quantities by name.
     """
     Wax, Waa, ba = weights["Wax"], weights["Waa"], weights["ba"]
@@ -76,11 +76,11 @@ def forward(
 
 
 def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = None) -> Gradients:
-    """Runs backwards over time: the chain rule, step by step from the last to the first.
+    """Runs backward through time: the chain rule, from the last step to the first.
 
     Args:
       d_outputs: ∂L/∂outputs, float `(batch, time, units)`.
-      cache: of `forward`.
+      cache: from `forward`.
       d_states: `[∂L/∂a]` of the last state, `(batch, units)`; None: L does not depend on it.
     """
     x, weights, mask = cache["x"], cache["weights"], cache["mask"]
@@ -99,6 +99,6 @@ def backward(d_outputs: Array, cache: Cache, d_states: Sequence[Array] | None = 
         d["Waa"] += step["a_prev"].T @ dz
         d["ba"] += dz.sum(axis=0)
         dx[:, t] = dz @ Wax.T
-        da = np.where(real, dz @ Waa.T, da)  # now of a<t-1>; a masked step has copied it
+        da = np.where(real, dz @ Waa.T, da)  # gradient of a<t-1>; masked steps copy a
         dy = np.where(real, 0, dy)
     return Gradients(dx, (da,), d, through_time)

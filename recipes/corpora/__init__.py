@@ -1,1 +1,1 @@
-"""Sources of data that several families use."""
+"""Data sources that several families share."""

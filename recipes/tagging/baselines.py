@@ -1,11 +1,11 @@
-"""The baseline of the CoNLL-2003 shared task: entities are those of the training data.
+"""The baseline of the CoNLL-2003 shared task: looks up the entities of the training data.
 
-Beside it stands a linear-chain CRF, see `recipes.tagging.crf_baseline`.
+A linear-chain CRF is the second baseline, see `recipes.tagging.crf_baseline`.
 
 E. Tjong Kim Sang, F. De Meulder: Introduction to the CoNLL-2003 Shared Task, 2003. Published
 F1 on the English test split: 59.61, on the development split 71.18. The paper says "entities
-which had a unique class in the training data"; its numbers are those of the most frequent class,
-and among equally frequent ones the first in the alphabet; so is this baseline.
+which had a unique class in the training data". Its numbers, however, are reproduced with the most
+frequent class, and the alphabetically first of equally frequent ones, which this baseline uses.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from zoo.scores import Scores
 
 
 def entity_baselines(train: Examples, test: Examples) -> dict[str, Scores]:
-    """Scores the lookup of training entities, and a CRF, on the test split.
+    """Scores a lookup of the training entities, and a CRF, on the test split.
 
     Args:
       train, test: columns `tokens` and `tags` (BIO).
 
     Returns:
-      `seen-entities`, and `linear-chain-crf` where python-crfsuite is installed (minutes), each to
-      a `recipes.tagging.metrics.entity_scores`.
+      The `recipes.tagging.metrics.entity_scores` of `seen-entities`, and of `linear-chain-crf` if
+      python-crfsuite is installed (takes minutes).
     """
     entity_classes = learn_entities(train["tokens"], train["tags"])
     predicted = [tag_entities(tokens, entity_classes) for tokens in test["tokens"]]
@@ -41,7 +41,7 @@ def entity_baselines(train: Examples, test: Examples) -> dict[str, Scores]:
 def learn_entities(
     tokens: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]
 ) -> dict[tuple[str, ...], str]:
-    """Returns the tokens of each entity, and the class that it has most often."""
+    """Returns a dict from the tokens of each entity to its most frequent class."""
     counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for words, row in zip(tokens, tags, strict=True):
         for start, end, kind in entities(row):
@@ -53,7 +53,7 @@ def learn_entities(
 
 
 def tag_entities(tokens: Sequence[str], entity_classes: Mapping[tuple[str, ...], str]) -> list[str]:
-    """Tags a sentence from left to right with the longest entities that match, BIO."""
+    """Returns BIO tags of a sentence: the longest matching entities, from left to right."""
     longest = max(map(len, entity_classes), default=0)
     tags = ["O"] * len(tokens)
     start = 0

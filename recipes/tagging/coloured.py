@@ -1,4 +1,4 @@
-"""A tagged text in the colours of a terminal."""
+"""Shows a tagged text in colours in the terminal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
 def coloured(text: str, entities: Sequence[Entity]) -> str:
-    """Returns a text whose entities are in brackets, in a colour for each class.
+    """Returns a text with its entities in brackets, with one colour per class.
 
     Args:
-      text: that was tagged.
-      entities: of `recipes.tagging.tag_reader.entities_of`.
+      text: the tagged text.
+      entities: from `recipes.tagging.tag_reader.entities_of`.
     """
     import click
 

@@ -1,11 +1,11 @@
-"""News of Reuters with their named entities: persons, organisations, locations and others.
+"""Reuters news with named entities: persons, organisations, locations and others.
 
 E. Tjong Kim Sang, F. De Meulder: Introduction to the CoNLL-2003 Shared Task: Language-Independent
-Named Entity Recognition, 2003. Train and validation are of August 1996, test of December 1996.
+Named Entity Recognition, 2003. Train and validation are from August 1996, test from December 1996.
 
 WNUT-17 (`--data wnut17`): L. Derczynski, E. Nichols, M. van Erp, N. Limsopatham: Results of the
-WNUT2017 Shared Task on Novel and Emerging Entity Recognition, 2017. Posts and comments, whose
-test entities are rare and were never seen in training.
+WNUT2017 Shared Task on Novel and Emerging Entity Recognition, 2017. Posts and comments; the
+entities of the test split are rare and do not occur in training.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _EMERGING = (
 
 @dataclasses.dataclass(frozen=True)
 class PreparedConll(Tfds):
-    """TFDS' conll2003, if it is prepared on this machine: with the text, without empty sentences.
+    """TFDS' conll2003, if already prepared locally; adds the text and drops empty sentences.
 
-    TFDS 4.9 lacks the checksum of its one file, so it cannot be prepared here.
+    TFDS 4.9 lacks the checksum of the data set's only file, so this class cannot prepare it.
     """
 
     def status(self, probe: bool = False) -> Status:
@@ -53,7 +53,7 @@ class PreparedConll(Tfds):
 
 
 def _with_text(rows: Examples) -> Examples:
-    # TFDS makes an empty sentence of the end of each file.
+    # TFDS adds an empty sentence at the end of each file.
     full = [row for row, tokens in enumerate(rows["tokens"]) if tokens]
     kept = {column: [values[row] for row in full] for column, values in rows.items()}
     return {"text": [" ".join(tokens) for tokens in kept["tokens"]], **kept}

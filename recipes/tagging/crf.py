@@ -1,17 +1,17 @@
-"""A linear-chain conditional random field: scores of tag sequences, their sum, and the best one.
+"""A linear-chain conditional random field (CRF): layer, forward-backward and Viterbi decoding.
 
 J. Lafferty, A. McCallum, F. Pereira: Conditional Random Fields, ICML 2001; on top of a
 recurrent network: Z. Huang, W. Xu, K. Yu: Bidirectional LSTM-CRF Models for Sequence Tagging,
 2015.
 
 The layer's output defines the distribution completely: loss, metric and decoding are plain
-functions of it. A sequence with tag `j` at step `t` after tag `i` gets the score
-`scores[b, t, i, j]` for this step. At step 0, which has no tag before it, the score is the same for
-every `i`. The probability of the tags y given the text is
+functions of it. `scores[b, t, i, j]` is the score of tag `j` at step `t` after tag `i`. Step 0 has
+no preceding tag, so its score is the same for every `i`. The probability of the tags y given
+the text is
 
     p(y) = exp(sum_t scores[t, y_{t-1}, y_t]) / Z,   Z = the same summed over all sequences.
 
-Everything is computed with logarithms, in float32.
+All computations use logarithms, in float32.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from keras import ops
 
 from zoo.tensors import Tensor
 
-# Added to the score of a forbidden tag: below any real score, but finite. A row of -inf would give
-# NaN.
+# Added to the score of a forbidden tag: below any real score, but finite, because a row of -inf
+# would give NaN.
 FORBIDDEN = -1e4
 
 
 @keras.saving.register_keras_serializable("zoo")
 class CRF(keras.layers.Layer):
-    """Adds learnt scores of neighbouring tags to the scores of single tags.
+    """Adds learnt transition scores to the scores of single tags.
 
-    Weights: `transitions` `(tags, tags)`, from the tag of a row to that of a column, and `start`
-    `(tags,)`, of the first step. There are no weights for the end: the states of a bidirectional
-    network know where the sequence ends.
+    Weights: `transitions` `(tags, tags)`, from the row's tag to the column's tag, and `start`
+    `(tags,)`, for the first step. There are no weights for the end, because a bidirectional
+    network knows where the sequence ends.
 
     Call arguments:
       inputs: float `(batch, time, tags)`: the score of each tag at each step (logits).
 
     Returns:
-      float32 `(batch, time, tags, tags)`: pairwise scores, see the module. The mask stays that
-      of the inputs.
+      float32 `(batch, time, tags, tags)`: pairwise scores, see the module. The mask of the
+      inputs is unchanged.
     """
 
     def __init__(self, **kwargs: object) -> None:
@@ -68,22 +68,22 @@ class CRF(keras.layers.Layer):
 
 
 def forward(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The forward algorithm.
+    """Runs the forward algorithm.
 
     Args:
       scores: float `(batch, time, tags, tags)`.
 
     Returns:
       `(log_alpha, steps)`: log p(tag at t | the scores up to t), `(batch, time, tags)`, and
-      log Z_t - log Z_{t-1}, `(batch, time)`. As separate values, neither grows with time, so that
-      5,000 steps lose no precision.
+      log Z_t - log Z_{t-1}, `(batch, time)`. Neither value grows with time, so that no precision is
+      lost over 5,000 steps.
     """
 
     def step(before: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         new = _logsumexp(ops.expand_dims(before, -1) + score, axis=1)  # (batch, tags)
         return new - _logsumexp(new, axis=-1, keepdims=True), new
 
-    # All tags are equally likely before the first step, whose scores do not depend on them.
+    # A uniform prior before the first step, whose scores do not depend on the preceding tag.
     tags = scores.shape[-1]
     nothing = ops.zeros_like(scores[:, 0, 0]) - float(np.log(tags))
     _, new = ops.scan(step, nothing, ops.transpose(scores, (1, 0, 2, 3)))
@@ -93,7 +93,7 @@ def forward(scores: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def backward(scores: Tensor) -> Tensor:
-    """The backward algorithm.
+    """Runs the backward algorithm.
 
     Args:
       scores: float `(batch, time, tags, tags)`.
@@ -117,7 +117,7 @@ def marginals(scores: Tensor, mask: Tensor) -> Tensor:
 
     Args:
       scores: float `(batch, time, tags, tags)`.
-      mask: bool `(batch, time)`: real steps, on the left, at least one a row.
+      mask: bool `(batch, time)`: real steps, on the left, at least one per row.
 
     Returns:
       float32 `(batch, time, tags)`; each real step sums to 1; values at padding are undefined.
@@ -137,7 +137,7 @@ def viterbi(scores: Tensor, mask: Tensor) -> Tensor:
 
     Args:
       scores: float `(batch, time, tags, tags)`.
-      mask: bool `(batch, time)`: real steps, on the left, at least one a row.
+      mask: bool `(batch, time)`: real steps, on the left, at least one per row.
 
     Returns:
       int32 `(batch, time)`; values at padding are undefined.
@@ -146,7 +146,7 @@ def viterbi(scores: Tensor, mask: Tensor) -> Tensor:
 
     def step(before: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         new = ops.max(ops.expand_dims(before, -1) + score, axis=1)
-        return new - ops.max(new, axis=-1, keepdims=True), before  # else it would grow with time
+        return new - ops.max(new, axis=-1, keepdims=True), before  # keeps it from growing over time
 
     steps = ops.transpose(scores, (1, 0, 2, 3))
     last, before = ops.scan(step, ops.zeros_like(scores[:, 0, 0]), steps)  # (time, batch, tags)
@@ -163,13 +163,13 @@ def viterbi(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def pairwise(log_probabilities: Tensor) -> Tensor:
-    """Scores of single tags as scores of pairs, for the functions above.
+    """Returns scores of single tags as pairwise scores, for the functions above.
 
     Args:
       log_probabilities: float `(batch, time, tags)`.
 
     Returns:
-      The same dtype, `(batch, time, tags, tags)`: the score of the second tag of each pair.
+      `(batch, time, tags, tags)`, of the same dtype: the score of the second tag of each pair.
     """
     shape = ops.shape(log_probabilities)
     return ops.broadcast_to(ops.expand_dims(log_probabilities, -2), (*shape, shape[-1]))
@@ -178,12 +178,12 @@ def pairwise(log_probabilities: Tensor) -> Tensor:
 def only_legal(scores: Tensor, tags: Sequence[str]) -> Tensor:
     """Forbids transitions that the tagging scheme, BIO or BIOES, does not allow.
 
-    `I-X` and `E-X` only follow `B-X` or `I-X`; and where there are `E-X` or `S-X`, nothing else
-    follows `B-X` or `I-X`. (Any tag may be the last: a text may be cut off inside an entity.)
+    `I-X` and `E-X` only follow `B-X` or `I-X`. In BIOES, nothing else follows `B-X` or `I-X`.
+    (Any tag may be the last, because a text may be truncated inside an entity.)
 
     Args:
       scores: float `(batch, time, tags, tags)`.
-      tags: names, `"O"`, `"B-X"`, `"I-X"`, … in the order of the last axis.
+      tags: tag names, `"O"`, `"B-X"`, `"I-X"`, … in the order of the last axis.
 
     Returns:
       The scores, with `FORBIDDEN` added to forbidden transitions.
@@ -197,9 +197,9 @@ def only_legal(scores: Tensor, tags: Sequence[str]) -> Tensor:
 
 
 def legal(tags: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which tag (column) may follow which (row), bool `(tags, tags)`; and may be the first.
+    """Returns which tag (column) may follow which (row), and which may be the first.
 
-    The latter is bool `(tags,)`. For the rules see `only_legal`.
+    These are bool `(tags, tags)` and bool `(tags,)`. For the rules, see `only_legal`.
     """
     closed = any(tag.startswith(("E-", "S-")) for tag in tags)
     follows = np.array([[_may_follow(one, two, closed) for two in tags] for one in tags])
@@ -213,9 +213,9 @@ def _may_follow(before: str, tag: str, closed: bool) -> bool:
 
 
 def _with_constant_padding(scores: Tensor, mask: Tensor) -> Tensor:
-    """Returns the scores, float32, such that the tag does not change at padded steps.
+    """Returns float32 scores with which the tag does not change at padded steps.
 
-    (Keras 3.15 cannot scan a mask with them if the number of steps is unknown.)
+    (Keras 3.15 cannot scan a mask as well if the number of steps is unknown.)
     """
     stay = np.where(np.eye(scores.shape[-1], dtype=bool), 0, FORBIDDEN).astype("float32")
     real = ops.expand_dims(ops.expand_dims(mask, -1), -1)
@@ -223,7 +223,7 @@ def _with_constant_padding(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def _logsumexp(x: Tensor, axis: int, keepdims: bool = False) -> Tensor:
-    """As `ops.logsumexp`, but for finite numbers only, with half the operations in TensorFlow."""
+    """Like `ops.logsumexp`, for finite numbers only, with half the TensorFlow operations."""
     highest = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
     total = ops.log(ops.sum(ops.exp(x - highest), axis=axis, keepdims=True)) + highest
     return total if keepdims else ops.squeeze(total, axis)

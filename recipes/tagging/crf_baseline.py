@@ -1,9 +1,9 @@
-"""A linear-chain CRF on the usual hand-made features: what was used before networks.
+"""A linear-chain CRF with the usual hand-crafted features, the standard before neural networks.
 
-J. Lafferty, A. McCallum, F. Pereira: Conditional Random Fields, ICML 2001; by CRFsuite (N.
-Okazaki, 2007). The features are those of CRFsuite's and NLTK's examples for named entities: the
-word, its suffixes, its shape, and the words beside it. No word vectors, no lists of names, no parts
-of speech.
+J. Lafferty, A. McCallum, F. Pereira: Conditional Random Fields, ICML 2001; implemented by
+CRFsuite (N. Okazaki, 2007). The features are those of CRFsuite's and NLTK's examples for named
+entities: the word, its suffixes, its shape, and the neighbouring words. It uses no word vectors,
+gazetteers or parts of speech.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from zoo import files
 from zoo.environment import install_extra
 from zoo.errors import ZooError
 
-# Weights of the L1 and L2 penalty, and passes over the training split. They are the usual values,
-# and were not tuned.
+# Weights of the L1 and L2 penalties, and number of iterations. These are the usual values; they
+# were not tuned.
 PARAMETERS = {"c1": 0.1, "c2": 0.1, "max_iterations": 100, "feature.possible_transitions": True}
 
 
@@ -35,12 +35,12 @@ def crf_tags(
     train_tags: Sequence[Sequence[str]],
     test_tokens: Sequence[Sequence[str]],
 ) -> list[list[str]]:
-    """Learns tags from sentences and tags others.
+    """Trains a CRF on tagged sentences and tags other sentences with it.
 
     Args:
       train_tokens: tokens of each sentence.
-      train_tags: a tag for each, such as `"B-PER"`.
-      test_tokens: as `train_tokens`.
+      train_tags: a tag for each token, such as `"B-PER"`.
+      test_tokens: tokens of each sentence to tag.
 
     Returns:
       A tag for each test token.
@@ -68,7 +68,7 @@ def crf_tags(
 
 
 def sentence_features(tokens: Sequence[str]) -> list[list[str]]:
-    """Returns the features of each token: its own, and those of the two words on either side."""
+    """Returns the features of each token and of the two words on either side of it."""
     own = [word_features(token) for token in tokens]
     rows = []
     for place, features in enumerate(own):
@@ -76,7 +76,7 @@ def sentence_features(tokens: Sequence[str]) -> list[list[str]]:
         for distance in (-2, -1, 1, 2):
             other = place + distance
             if 0 <= other < len(own):
-                # Word, shape and case of a neighbour; its suffixes tell little.
+                # Word, shape and case of a neighbour; its suffixes are hardly informative.
                 row += [f"{distance}:{feature}" for feature in own[other][:4]]
         if place == 0:
             row.append("first")
@@ -87,7 +87,7 @@ def sentence_features(tokens: Sequence[str]) -> list[list[str]]:
 
 
 def word_features(token: str) -> list[str]:
-    """Returns the features of one word; the first four are those that its neighbours see, too."""
+    """Returns the features of one word; its neighbours use the first four, too."""
     lower = token.lower()
     shape = shape_of(token)
     return [
@@ -103,6 +103,6 @@ def word_features(token: str) -> list[str]:
 
 
 def shape_of(token: str) -> str:
-    """Returns a word with A, a and 0 for letters and digits: `"McCoy's-2"` is `"AaAaa'a-0"`."""
+    """Replaces letters by A or a and digits by 0: `"McCoy's-2"` becomes `"AaAaa'a-0"`."""
     upper = re.sub(r"[^\W\d_]", lambda found: "A" if found[0].isupper() else "a", token)
     return re.sub(r"\d", "0", upper)[:20]

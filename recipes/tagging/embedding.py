@@ -1,4 +1,4 @@
-"""Learnt and pretrained word vectors; rare words are replaced by the unknown word at random."""
+"""Learnt and pretrained word vectors, with random replacement of rare words in training."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from zoo.tensors import Tensor
 class WordEmbedding(keras.layers.Layer):
     """An embedding in three parts, in the order of the ids.
 
-    1. the first `common` ids: learnt. Id 0 is padding, id 1 the unknown word.
-    2. the next `rare` ids: learnt; in training, each is replaced by the unknown word at random, so
-       that the unknown word gets a useful vector.
-    3. the last `fixed` ids: pretrained vectors that are not trained, so that words of the training
-       text and unseen words look alike to the network.
+    1. The first `common` ids are learnt. Id 0 is padding, id 1 the unknown word.
+    2. The next `rare` ids are learnt. In training, they are randomly replaced by the unknown word,
+       so that the unknown word gets a useful vector.
+    3. The last `fixed` ids have pretrained vectors that are not trained, so that the network treats
+       words of the training text and unseen words alike.
 
-    Weights: `learnt` `(common + rare, units)` and, where there are any, `fixed` `(fixed, units)`,
+    Weights: `learnt` `(common + rare, units)` and, if `fixed` is not 0, `fixed` `(fixed, units)`,
     not trainable.
 
     Args:
       common, rare, fixed: numbers of ids, see above.
       units: size of a vector.
-      rate: fraction of the rare words that is replaced in training.
-      seed: of the replacement.
+      rate: fraction of the rare words replaced in training.
+      seed: seed of the replacement.
 
     Call arguments:
       ids: int `(batch, time)`.
@@ -56,7 +56,7 @@ class WordEmbedding(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
-        # Components of variance 1 / units: a vector's length is about 1, as Lample et al. 2016.
+        # Variance 1 / units, so that a vector's norm is about 1, as in Lample et al. 2016.
         limit = (3 / self.units) ** 0.5
         uniform = keras.initializers.RandomUniform(-limit, limit)
         shape = (self.common_ids + self.rare_words, self.units)
@@ -85,7 +85,7 @@ class WordEmbedding(keras.layers.Layer):
         return ops.cast(vectors, self.compute_dtype)
 
     def give(self, ids: Sequence[int], vectors: np.ndarray) -> None:
-        """Sets the vectors of some ids: float `(len(ids), units)`."""
+        """Sets the vectors of the given ids: float `(len(ids), units)`."""
         rows = np.asarray(ids)
         first_fixed = self.common_ids + self.rare_words
         for weight, chosen, first in (
@@ -119,8 +119,8 @@ class WordEmbedding(keras.layers.Layer):
 class JoinFeatures(keras.layers.Concatenate):
     """Concatenates features of the same steps; the mask is that of the first input.
 
-    The layer of Keras 3.15 counts a step as real if it is real in any input, and all steps of an
-    input without a mask are real.
+    In Keras 3.15, `Concatenate` counts a step as real if it is real in any input, and all steps of
+    an input without a mask as real.
 
     Call arguments:
       inputs: floats `(batch, time, …)`, which differ in their last axis only.

@@ -20,7 +20,7 @@ KNOWN = {
 
 
 def of_names(splits: Splits) -> list[str]:
-    """Returns what is known of a tagger of named entities."""
+    """Returns facts about a named-entity tagger."""
     train = splits.train
     names = Counter(
         tag[2:] for tags in train["tags"] for tag in tags if tag.startswith("B-")

@@ -1,4 +1,4 @@
-"""Targets of tagging teachers: tag probabilities of each token, given the whole sentence."""
+"""Distillation targets for tagging: the teachers' tag probabilities given the whole sentence."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ BATCH = 64
 def tag_marginals(
     predictor: Answers, train: Examples, tokens: Sequence[Sequence[str]]
 ) -> dict[str, np.ndarray]:
-    """Returns what a trained tagger answers: of a CRF, the forward and backward marginals.
+    """Returns the tag probabilities of a trained tagger: for a CRF, the marginals.
 
     Args:
       predictor: the teacher.
       train: the student's training rows.
-      tokens: of each sentence.
+      tokens: the tokens of each sentence.
 
     Returns:
-      `marginals`, float32 `(tokens, tags)`: of all tokens, one sentence after another; in the order
-      of `bioes_tags`. Each token's sum is 1.
+      `marginals`, float32 `(tokens, tags)`: all sentences concatenated; tags in the order of
+      `bioes_tags`. The probabilities of each token sum to 1.
 
     Raises:
-      UsageError: the teacher knows other tags than those of the training rows.
+      UsageError: the teacher's tags differ from those of the training rows.
     """
     known, needed = predictor.assets["tags"], bio_tags(set().union(*train["tags"]))
     if known != needed:
@@ -63,15 +63,15 @@ def tag_marginals(
 def mean_marginals(
     tokens: Sequence[Sequence[str]], lessons: Sequence[Mapping[str, np.ndarray]], share: float
 ) -> list[np.ndarray]:
-    """Returns the mean of what teachers answered, times their share of the target.
+    """Returns the mean of the teachers' probabilities, times their share of the target.
 
     Args:
-      tokens: of each sentence.
-      lessons: of each teacher, see `tag_marginals`.
-      share: of the true tags.
+      tokens: the tokens of each sentence.
+      lessons: the output of `tag_marginals` for each teacher.
+      share: share of the true tags in the target.
 
     Returns:
-      float32 `(time, tags)`, one a sentence.
+      float32 `(time, tags)` per sentence.
     """
     mean = np.mean([lesson[MARGINALS] for lesson in lessons], axis=0, dtype="float64")
     ends = np.cumsum([len(row) for row in tokens])
@@ -79,14 +79,14 @@ def mean_marginals(
 
 
 def with_marginals(tags: Ragged, marginals: Sequence[np.ndarray]) -> Ragged:
-    """Returns targets with teachers' probabilities: see `recipes.tagging.losses`.
+    """Returns targets with the teachers' probabilities; see `recipes.tagging.losses`.
 
     Args:
-      tags: of `recipes.tagging.rows.tag_rows`.
-      marginals: of `mean_marginals`.
+      tags: from `recipes.tagging.rows.tag_rows`.
+      marginals: from `mean_marginals`.
 
     Returns:
-      float32 `(time, 1 + tags)`, one a row.
+      float32 `(time, 1 + tags)` per row.
     """
     true = np.split(tags.values, tags.starts[1:])
     rows = []

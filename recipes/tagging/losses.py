@@ -1,14 +1,14 @@
-"""Losses of tags: of whole sequences under a CRF, and of single tags.
+"""Losses for tagging: of whole tag sequences under a CRF, and of single tags.
 
-Targets are tags, int `(batch, time)`: tag + 1; 0 at padding, on the right. Or they are also what
-teachers answered, float `(batch, time, 1 + tags)`: the same number, and the probabilities of the
-tags, multiplied by the teachers' share s. A term is then
+Targets are tags, int `(batch, time)`: tag + 1; 0 at padding, on the right. For distillation, they
+are float `(batch, time, 1 + tags)`: the same number, and the teachers' tag probabilities
+multiplied by the teachers' share s. The loss of a step is then
 
     (1 - s) · -log p(true tags) - sum over tags j of s q_t(j) log p_t(j)
 
-with q_t the teachers' probabilities at step t, and p_t the network's given the whole text: of a CRF
-the marginals (posterior distillation: X. Wang et al.: Structure-Level Knowledge Distillation For
-Multilingual Sequence Labeling, ACL 2020).
+with the teachers' probabilities q_t at step t, and the network's probabilities p_t given the whole
+text: for a CRF, the marginals (posterior distillation: X. Wang et al.: Structure-Level Knowledge
+Distillation For Multilingual Sequence Labeling, ACL 2020).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from zoo.losses import StepLoss, ids_of
 
 
 def true_tags(y_true: KerasTensor) -> KerasTensor:
-    """Returns the tags of targets with or without probabilities: int32 `(batch, time)`, tag + 1."""
+    """Returns tag + 1 from targets with or without probabilities: int32 `(batch, time)`."""
     return ids_of(y_true if len(y_true.shape) == 2 else y_true[..., 0])
 
 
 class _Taught(StepLoss):
-    """A loss of the true tags, and of the teachers' where the targets have them."""
+    """A loss on the true tags, and on the teachers' probabilities if the targets have them."""
 
     def hard(self, tags: KerasTensor, y_pred: KerasTensor) -> KerasTensor:
-        """Returns the terms of true tags, float32 `(batch, time)`; `tags` is 0 at padding."""
+        """Returns the loss of the true tags, float32 `(batch, time)`; `tags` is 0 at padding."""
         raise NotImplementedError
 
     def log_probabilities(self, y_pred: KerasTensor, real: KerasTensor) -> KerasTensor:
@@ -53,8 +53,8 @@ class _Taught(StepLoss):
 class CRFLoss(_Taught):
     """Negative log-likelihood of the true tags under a `recipes.tagging.crf.CRF`.
 
-    The term of step t is log Z_t - log Z_{t-1} - scores[t, y_{t-1}, y_t], where Z_t sums over
-    the sequences up to t: the terms of a row add up to -log p(y).
+    The loss of step t is log Z_t - log Z_{t-1} - scores[t, y_{t-1}, y_t], where Z_t sums over
+    the sequences up to t. The losses of a row add up to -log p(y).
 
     Call arguments:
       y_true: see the module.
@@ -79,7 +79,7 @@ class CRFLoss(_Taught):
 
 @keras.saving.register_keras_serializable("zoo")
 class TagLoss(_Taught):
-    """Negative log-likelihood of each true tag alone.
+    """Negative log-likelihood of each true tag, independent of the other tags.
 
     Call arguments:
       y_true: see the module.

@@ -1,4 +1,4 @@
-"""Tagged sentences in memory: checked as those of a file, and their text added.
+"""Checks tagged sentences in memory as those of a file, and adds their text.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -17,17 +17,18 @@ WHERE = "The data in memory"
 
 
 def complete(examples: Examples) -> Examples:
-    """Returns `text`, `tokens` and `tags` (BIO) of sentences.
+    """Returns the columns `text`, `tokens` and `tags` (BIO) of sentences.
 
     Args:
-      examples: `tokens`, lists of texts; `tags`, lists of as many tags in one of the schemes that
-        `recipes.tagging.reader` reads; and perhaps `text`.
+      examples: `tokens`, lists of strings; `tags`, lists of as many tags in one of the schemes that
+        `recipes.tagging.reader` reads; and optionally `text`.
 
     Raises:
-      ZooError: a row has no token, not as many tags, or what is no tag; or the schemes are mixed.
+      ZooError: a row has no tokens, a different number of tags, or an invalid tag; or schemes are
+        mixed.
     """
     if not {"tokens", "tags"} <= examples.keys():
-        return examples  # the caller says which column is missing
+        return examples  # the caller reports the missing column
     if len(examples["tokens"]) != len(examples["tags"]):
         return examples
     sentences = []

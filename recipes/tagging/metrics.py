@@ -1,7 +1,7 @@
 """Scores of named entities, as the CoNLL shared tasks' `conlleval` counts them.
 
-An entity is right where its first token, its last token and its class are. Token accuracy means
-little: most tokens are outside of any entity.
+An entity is correct if its first token, its last token and its class are. Token accuracy is not
+very informative, because most tokens are outside of any entity.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from zoo.scores import Scores
 
 
 def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> Scores:
-    """Scores predicted tags against the true ones.
+    """Scores predicted tags against the true tags.
 
     Args:
       truth: BIO tags of each sentence.
-      predicted: as many tags for each.
+      predicted: predicted BIO tags, as many for each sentence.
 
     Returns:
-      The values `precision`, `recall` and `f1` of entities, and `token_accuracy`: fractions of 1,
-      0 where undefined; `rows`, sentences; `tokens`. The table `per_class`: class to `precision`,
-      `recall`, `f1` and `support` (true entities).
+      The values `precision`, `recall` and `f1` of entities, and `token_accuracy`: from 0 to 1,
+      0 where undefined; `rows`, number of sentences; `tokens`, number of tokens. The table
+      `per_class`: `precision`, `recall`, `f1` and `support` (true entities) of each class.
 
     Raises:
-      ZooError: no sentences, or unequal numbers of sentences or tags.
+      ZooError: there are no sentences, or the numbers of sentences or tags differ.
     """
     if len(truth) != len(predicted):
         raise ZooError(
@@ -43,7 +43,7 @@ def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
     guessed: Counter[str] = Counter()
     right: Counter[str] = Counter()
     tokens = same = 0
-    terms = np.zeros((len(truth), 3))  # right, predicted and true entities of each sentence
+    terms = np.zeros((len(truth), 3))  # correct, predicted and true entities per sentence
     for row, (tags, guess) in enumerate(zip(truth, predicted, strict=True), start=1):
         if len(tags) != len(guess):
             raise ZooError(
@@ -75,7 +75,7 @@ def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
 
 
 def _f1(sums: np.ndarray) -> np.ndarray:
-    """Returns F1 of sums of right, predicted and true entities, `(..., 3)`; 0 of none."""
+    """Returns F1 from sums of correct, predicted and true entities, `(..., 3)`; 0 if none."""
     return 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1)
 
 

@@ -1,4 +1,4 @@
-"""Rules for `tag_reader` to read texts as the graph does, compatible with JSON."""
+"""JSON-compatible rules with which `tag_reader` reads texts as the TensorFlow graph does."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from zoo.text.rules import matching, text_rules
 def tag_rules(
     encoder: TokenEncoder, tags: Sequence[str], max_bytes: int, max_words: int, common: int
 ) -> dict[str, Json]:
-    """Returns the rules of `recipes.tagging.tag_reader.Reader`.
+    """Returns the rules for `recipes.tagging.tag_reader.Reader`.
 
     Args:
-      encoder, tags, max_bytes, max_words, common: as of
+      encoder, tags, max_bytes, max_words, common: as for
         `recipes.tagging.signatures.tagging_signatures`.
 
     Returns:
-      What `zoo.text.rules.text_rules` returns, and:
+      The output of `zoo.text.rules.text_rules`, and:
 
-      `words` and `characters` of the encoder, and its `max_characters`; `max_bytes`, `max_words`,
-      `common`; `window`: tokens that the network reads together; `further`: words that count as
-      known besides those of a text, in its novelty; `titles`: abbreviations that keep their full
-      stop; `classes`: ranges of characters by the name of a class.
+      `words`, `characters` and `max_characters` of the encoder; `max_bytes`, `max_words`,
+      `common`; `window`: number of tokens that the network reads together; `further`: number of
+      known words added to those of a text to compute its novelty; `titles`: abbreviations that
+      keep their full stop; `classes`: character ranges by class name.
 
-      `bio`: the BIO tag of each of the network's tags; `follows`: for each of these, 1 for each
-      that may follow it, else 0; `first`: 1 for each that may be the first.
+      `bio`: the BIO tag of each of the network's tags; `follows`: for each of these, a list with
+      1 for each tag that may follow it, else 0; `first`: 1 for each tag that may be the first,
+      else 0.
     """
     inside = bioes_tags(tags)
     follows, first = legal(inside)

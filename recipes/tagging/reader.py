@@ -1,15 +1,16 @@
-"""Files in the style of the CoNLL shared tasks: one token a line, its tag in the last column.
+"""Reads files in CoNLL format: one token per line, with its tag in the last column.
 
     Peter      NNP  B-PER
     Blackburn  NNP  I-PER
                             (an empty line between sentences)
     BRUSSELS   NNP  B-LOC
 
-Columns are separated by tabs or spaces; the token is the first, or the second where the first
-counts the words of every sentence. Tags of any set of classes in
-the schemes IOB1 (CoNLL-2003 as published: `B-X` only where an entity touches one of its own
-class), BIO (also called IOB2) and BIOES (also BILOU) are recognised and become BIO. Lines that
-begin with `-DOCSTART-` and comments (`# …`, unless they have the columns of a token) are omitted.
+Columns are separated by tabs or spaces. The token is in the first column, or in the second if the
+first numbers the words of each sentence. The tags may have any classes, in the scheme IOB1
+(CoNLL-2003 as published: `B-X` only directly after another entity of the same class), BIO (also
+called IOB2) or BIOES (also BILOU); the scheme is detected, and the tags are converted to BIO. Lines
+that begin with `-DOCSTART-` and comments (`# …`, unless they have the columns of a token) are
+omitted.
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -40,9 +41,9 @@ class Sentence:
     """A sentence of a file.
 
     Attributes:
-      lines: number of the line of each token, or of the row.
-      tokens, tags: as many, in the scheme of the file.
-      text: as it was written; `""`: the tokens, joined by spaces.
+      lines: line number of each token, or number of the row.
+      tokens, tags: one per line number; tags in the scheme of the file.
+      text: the original text; `""`: the tokens, joined by spaces.
     """
 
     lines: list[int]
@@ -54,20 +55,20 @@ class Sentence:
 def read(
     path: Path, columns: Mapping[str, str] | None = None, reading: Reading | None = None
 ) -> Examples:
-    """Reads a file, plain or packed; the `reader` of a `Dataset` of tagged sentences.
+    """Reads a plain or compressed file; the `reader` of a `Dataset` of tagged sentences.
 
     Args:
       path: the file.
-      columns: `tokens` and `tags` to the number of their column, from 1, where these are not the
-        first and the last.
-      reading: the options; gets notes.
+      columns: column numbers, from 1, of `tokens` and `tags`, if these are not the first and the
+        last.
+      reading: the options; notes are added to it.
 
     Returns:
-      `text` (the tokens, joined by spaces), `tokens` and `tags` (BIO), a sentence a row.
+      `text` (the tokens, joined by spaces), `tokens` and `tags` (BIO), one row per sentence.
 
     Raises:
-      UsageError: no such file, or columns that it does not have.
-      ZooError: the file is empty, not text, or has invalid lines; the message names their
+      UsageError: the file does not exist, or a column number is invalid.
+      ZooError: the file is empty, not text, or has invalid lines; the message gives their
         numbers.
     """
     if not os.path.isfile(path):
@@ -87,8 +88,8 @@ def parse(
 
     Args:
       text: the content.
-      name: of the file, for messages.
-      columns, reading: as of `read`.
+      name: name of the file, for messages.
+      columns, reading: as for `read`.
     """
     reading = reading or Reading()
     sentences = _sentences(text, name, columns or {}, reading)
@@ -101,13 +102,13 @@ def to_examples(
     """Converts the tags of sentences to BIO.
 
     Args:
-      sentences: of one file, with tags of one scheme.
-      name: of the file, for messages.
-      reading: whether to drop sentences whose tags contradict themselves; gets notes.
-      unit: what their numbers count.
+      sentences: sentences of one file, with tags of one scheme.
+      name: name of the file, for messages.
+      reading: says whether to drop sentences with inconsistent tags; notes are added to it.
+      unit: unit of the sentences' line numbers.
 
     Raises:
-      ZooError: tags contradict themselves, or there is no sentence.
+      ZooError: tags are inconsistent, or there is no sentence.
     """
     scheme, wrong, complaint = find_scheme(sentences, unit)
     if wrong:
@@ -153,7 +154,7 @@ def _sentences(
             continue
         if fields[0].startswith("#") and not (_tagged(fields, last) and len(fields) == width):
             continue
-        if counted and re.fullmatch(r"\d+[-.]\d+", fields[0]):  # CoNLL-U: not a word of its own
+        if counted and re.fullmatch(r"\d+[-.]\d+", fields[0]):  # CoNLL-U: not a separate word
             continue
         if len(fields) != width or at >= width:
             ragged.append(number)
@@ -182,7 +183,7 @@ def _sentences(
 
 
 def _column(columns: Mapping[str, str], name: str, where: str) -> int | None:
-    """Returns the index of a column that was named by its number; None where it was not."""
+    """Returns the index of a column given by its number; None if it is not given."""
     given = columns.get(name, "")
     if not given:
         return None
@@ -195,7 +196,7 @@ def _column(columns: Mapping[str, str], name: str, where: str) -> int | None:
 
 
 def _is_counted(lines: Sequence[list[str]], width: int) -> bool:
-    """Whether the first column counts 1, 2, 3 … in every sentence."""
+    """Returns whether the first column counts 1, 2, 3 … in every sentence."""
     expected, counted = 1, 0
     for fields in lines:
         if not fields:
@@ -223,17 +224,17 @@ def _fields(line: str) -> list[str]:
 def find_scheme(
     sentences: Sequence[Sentence], unit: str
 ) -> tuple[Callable[[list[str]], list[str]], set[int], str]:
-    """Recognises the scheme of all tags of a file.
+    """Detects the tagging scheme of a file.
 
     Returns:
-      What converts tags to BIO; the lines on which tags contradict the scheme, and a sentence
-      about them.
+      A function that converts tags to BIO; the lines whose tags contradict the scheme; and a
+      message about them.
     """
     prefixes = {tag[0] for sentence in sentences for tag in sentence.tags}
     bioes = bool(prefixes & set("ESLU"))
     orphans = []  # lines of an I-X (E-X) without an entity of that class before it
-    open_ended = []  # BIOES: lines of an entity that should continue, but does not
-    iob1 = True  # whether each B-X touches an entity of its class
+    open_ended = []  # BIOES: lines of an entity that should continue but does not
+    iob1 = True  # whether each B-X directly follows an entity of its class
     for sentence in sentences:
         before = "O"
         following = [*sentence.tags[1:], "O"]

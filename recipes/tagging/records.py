@@ -1,4 +1,4 @@
-"""Rows with tags or spans, such as those of Hugging Face datasets and of tools that label texts.
+"""Reads rows with tags or spans, as in Hugging Face datasets and from annotation tools.
 
     {"tokens": ["Peter", "Blackburn"], "tags": ["B-PER", "I-PER"]}
     {"text": "Peter Blackburn", "spans": [{"start": 0, "end": 15, "label": "PER"}]}
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".xlsx")
 USUAL = {"tokens": ("tokens", "words"), "tags": ("tags", "ner_tags", "ner", "labels")}
-CHUNK = 5_000  # texts that are split into tokens at once
+CHUNK = 5_000  # texts tokenised at once
 
 
 def read(path: Path, columns: Mapping[str, str] | None, reading: Reading) -> Examples:
@@ -32,15 +32,15 @@ def read(path: Path, columns: Mapping[str, str] | None, reading: Reading) -> Exa
 
     Args:
       path: the file.
-      columns: `tokens`, `tags` or `text` to the name of their column.
-      reading: the options; gets notes.
+      columns: column names of `tokens`, `tags` or `text`.
+      reading: the options; notes are added to it.
 
     Returns:
-      `text`, `tokens` and `tags` (BIO), a row each.
+      The columns `text`, `tokens` and `tags` (BIO).
 
     Raises:
       UsageError: as for `zoo.data.formats.read_records`.
-      ZooError: the file is damaged, or has rows that cannot be used; with their numbers.
+      ZooError: the file is damaged, or has invalid rows; the message gives their numbers.
     """
     names = dict(columns or {})
     records = annotated.plain_records(formats.read_records(path, reading), path, reading)
@@ -78,13 +78,13 @@ def read(path: Path, columns: Mapping[str, str] | None, reading: Reading) -> Exa
 
 
 def _find(present: Sequence[str], given: str | None, ours: str) -> str:
-    """Returns the name of a column, `""` if there is none."""
+    """Returns the name of a column, or `""` if there is none."""
     usual = [given] if given else USUAL.get(ours, (ours,))
     return next((name for name in usual if name in present), "")
 
 
 def _tagged(number: int, tokens: object, tags: object) -> Sentence | str:
-    """Returns the sentence of a row, or what is wrong with it."""
+    """Returns the sentence of a row, or a complaint about the row."""
     words = tokens.split(" ") if isinstance(tokens, str) else tokens
     marks = tags.split(" ") if isinstance(tags, str) else tags
     if not _strings(words):
@@ -103,7 +103,7 @@ def _strings(values: object) -> TypeGuard[list[str]]:
 
 
 def _spans(values: Any) -> list[Span] | None:
-    """Returns spans as `(start, end, label)`; None where they are something else."""
+    """Returns sorted spans as `(start, end, label)`, or None if they are invalid."""
     spans = []
     for value in values or []:
         if isinstance(value, Mapping):
@@ -120,7 +120,7 @@ def _of_spans(
     reading: Reading,
     bad: dict[str, list[int]],
 ) -> list[Sentence]:
-    """Turns texts with spans into tokens with BIO tags; adds the rows that are wrong to `bad`."""
+    """Converts texts with spans to tokens with BIO tags; adds invalid rows to `bad`."""
     good = []
     for number, text, spans in rows:
         what = _wrong(text, spans)
@@ -155,7 +155,7 @@ def _of_spans(
 
 
 def _wrong(text: object, spans: list[Span] | None) -> str:
-    """Says what is wrong with a text and its sorted spans, `""` if nothing is."""
+    """Returns a complaint about a text and its sorted spans, or `""` if they are valid."""
     if not isinstance(text, str) or not text.strip():
         return "has no text"
     if spans is None or not all(0 <= s < e <= len(text) and label for s, e, label in spans):
@@ -166,7 +166,7 @@ def _wrong(text: object, spans: list[Span] | None) -> str:
 
 
 def _tokenise(texts: Sequence[str]) -> list[tuple[list[str], list[int], list[int]]]:
-    """Splits texts into tokens as the network does; returns them, their starts and their ends."""
+    """Tokenises texts as the network does; returns the tokens, their starts and their ends."""
     import tensorflow as tf
 
     from recipes.tagging.tokens import tokenise

@@ -1,4 +1,4 @@
-"""Tags as rows of numbers."""
+"""Converts tags to rows of integers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from zoo.errors import ZooError
 
 
 def tag_rows(rows: Sequence[Sequence[str]], tags: Sequence[str]) -> Ragged:
-    """Numbers the tags of each sentence, in BIOES.
+    """Converts the tags of each sentence to BIOES and then to integers.
 
     Args:
       rows: BIO tags.
-      tags: those that the model knows, BIO.
+      tags: the BIO tags that the model knows.
 
     Returns:
-      The position of each tag in `bioes_tags(tags)`, plus 1: int32 `(time,)`, one a row. A row
+      The position of each tag in `bioes_tags(tags)`, plus 1: int32 `(time,)` per row. A row
       without tokens becomes one step of padding.
 
     Raises:
-      ZooError: a tag that is not in `tags`.
+      ZooError: a tag is not in `tags`.
     """
     number = {tag: position for position, tag in enumerate(bioes_tags(tags), 1)}
     unknown = sorted({tag for row in rows for tag in row} - set(tags))

@@ -13,12 +13,12 @@ from recipes.tagging.losses import true_tags
 
 
 def best_tags(output: KerasTensor, tags: Sequence[str], mask: KerasTensor) -> KerasTensor:
-    """Returns the best legal sequence of tags of each row, int32 `(batch, time)`.
+    """Returns the best legal tag sequence of each row, int32 `(batch, time)`.
 
     Args:
       output: float `(batch, time, tags)`, probabilities; or `(batch, time, tags, tags)`, the
         scores of a `CRF`.
-      tags: names, BIO or BIOES, in the order of the last axis.
+      tags: tag names, BIO or BIOES, in the order of the last axis.
       mask: bool `(batch, time)`: real steps, on the left.
     """
     return viterbi(only_legal(tag_scores(output), tags), mask)
@@ -27,16 +27,16 @@ def best_tags(output: KerasTensor, tags: Sequence[str], mask: KerasTensor) -> Ke
 def tag_probabilities(output: KerasTensor, tags: Sequence[str], mask: KerasTensor) -> KerasTensor:
     """Returns p(tag at t | the text) among legal sequences, float32 `(batch, time, tags)`.
 
-    Args as of `best_tags`.
+    The arguments are those of `best_tags`.
     """
     return marginals(only_legal(tag_scores(output), tags), mask)
 
 
 def tag_scores(output: KerasTensor) -> KerasTensor:
-    """Returns a network's output as scores of pairs, float32 `(batch, time, tags, tags)`.
+    """Returns a network's output as pairwise scores, float32 `(batch, time, tags, tags)`.
 
     Args:
-      output: as of `best_tags`.
+      output: as for `best_tags`.
     """
     output = ops.cast(output, "float32")
     if len(output.shape) == 4:
@@ -48,21 +48,21 @@ def tag_scores(output: KerasTensor) -> KerasTensor:
 class EntityF1(keras.metrics.Metric):
     """F1 of entities over real tokens: exact matches of first token, last token and class.
 
-    The same number as `recipes.tagging.metrics.entity_scores` of the best legal sequences.
+    It equals the F1 of `recipes.tagging.metrics.entity_scores` for the best legal sequences.
 
     Args:
       tags: names of the tags, BIO or BIOES, in the order of the output's last axis.
 
     Call arguments:
-      y_true: as of `recipes.tagging.losses`.
-      y_pred: as the `output` of `best_tags`.
+      y_true: as for the losses in `recipes.tagging.losses`.
+      y_pred: as `output` of `best_tags`.
     """
 
     def __init__(self, tags: Sequence[str], name: str = "f1", **kwargs: object) -> None:
         super().__init__(name=name, **kwargs)
         self.tags = list(tags)
         kinds = sorted({tag[2:] for tag in self.tags if tag != "O"})
-        # Class of each tag from 1, 0 outside; and whether it always begins an entity.
+        # Class of each tag, from 1 (0: outside), and whether the tag always begins an entity.
         self._kind = np.array([kinds.index(t[2:]) + 1 if t != "O" else 0 for t in self.tags])
         self._begins = np.array([tag.startswith(("B-", "S-")) for tag in self.tags])
         self.right = self.add_weight(name="right", initializer="zeros")
@@ -79,8 +79,8 @@ class EntityF1(keras.metrics.Metric):
         time = ops.shape(mask)[1]
 
         def end(ends: KerasTensor) -> KerasTensor:
-            """Returns where the entity that a token is in ends, `(batch, time)`."""
-            # All ends in order. The end of a token's entity comes after the ends before the token.
+            """Returns the end of the entity of each token, `(batch, time)`."""
+            # Sorted ends. The end of a token's entity is the first after the ends before the token.
             end_positions = ops.sort(ops.where(ends, ops.arange(time), time), axis=1)
             ended = ops.cast(ends, "int32")
             before = ops.cumsum(ended, axis=1) - ended
@@ -98,7 +98,7 @@ class EntityF1(keras.metrics.Metric):
     def _entities(
         self, tags: KerasTensor, mask: KerasTensor
     ) -> tuple[KerasTensor, KerasTensor, KerasTensor]:
-        """Returns class `(batch, time)`, and whether an entity starts and ends there."""
+        """Returns classes, and where entities start and end, `(batch, time)` each."""
         tags = ops.maximum(tags, 0)
         kind = ops.where(mask, ops.take(self._kind, tags, axis=0), 0)
         begins = ops.take(self._begins, tags, axis=0)

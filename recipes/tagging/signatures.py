@@ -23,8 +23,8 @@ from zoo.bounds import first_bytes, in_parts
 from zoo.serving.signatures import Functions
 from zoo.text.novelty import word_novelty
 
-WINDOW = 512  # tokens that are read together: texts beside a long one are not padded to it
-WINDOWS = 64  # that are computed together
+WINDOW = 512  # tokens read together; short texts in a batch are not padded to a long one
+WINDOWS = 64  # windows computed together
 
 
 def tagging_signatures(
@@ -37,27 +37,27 @@ def tagging_signatures(
 ) -> Functions:
     """Returns the signatures of a tagging network: keyword arguments of `zoo.serving.Served`.
 
-    A text of more than 512 tokens, longer than any sentence, is read window by window.
+    A text of more than 512 tokens, which is more than a sentence has, is read in windows.
 
     Args:
-      model: takes what `encoder` gives; its output is of `bioes_tags(tags)`, as that of a
-        `recipes.tagging.crf.CRF` or of a softmax.
-      encoder: tokens to ids.
-      tags: BIO, `O` first.
-      max_bytes: of a text: it is cut off behind them, before it is split.
-      max_words: of a text: further ones are not tagged, and not returned.
-      common: how many of the encoder's words, the first ones, count as known in `unknown_words`;
-        None: all.
+      model: takes the output of `encoder`. Its output is over `bioes_tags(tags)`, from a
+        `recipes.tagging.crf.CRF` or a softmax.
+      encoder: maps tokens to ids.
+      tags: BIO tags, `O` first.
+      max_bytes: maximum length of a text. A longer text is truncated before tokenisation.
+      max_words: maximum number of tokens per text. Further tokens are neither tagged nor returned.
+      common: number of the encoder's words, from the first, that count as known in
+        `unknown_words`; None: all.
 
     Returns:
-      `answer`: `text`, string `(batch,)`, to `tokens`, string `(batch, time)`; `start`
-      and `end` (exclusive) of each in the text, int32, in characters; `tags`, string; `scores`,
-      float32: the probability of the tag; all `(batch, time)`, `""` or 0 at padding;
+      `answer`: maps `text`, string `(batch,)`, to `tokens`, string `(batch, time)`; `start`
+      and `end` (exclusive) of each token in the text, int32, in characters; `tags`, string;
+      `scores`, float32: the probability of the tag; all `(batch, time)`, `""` or 0 at padding;
       `length`, int32 `(batch,)`; `complete`, bool `(batch,)`: False where the text was too
       long and its end was not read; and the outputs of `zoo.text.novelty.word_novelty`.
 
-      `others`: `tokens`, which takes `tokens`, string `(batch, time)`, padded with `""` on the
-      right, to the same without `start` and `end`.
+      `others`: `tokens`, which maps `tokens`, string `(batch, time)`, padded with `""` on the
+      right, to the same outputs without `start` and `end`.
     """
     inside = bioes_tags(tags)
     names = tf.constant(["", *tags])
@@ -87,7 +87,7 @@ def tagging_signatures(
         tokens = with_a_step(tokens, "")
         length = row_lengths(tokens)  # (batch,)
         real = tf.sequence_mask(length, tf.shape(tokens)[1])  # (batch, time)
-        # An empty token between others is no padding.
+        # An empty token between others is not padding.
         parts = windows(tf.where(real & tf.equal(tokens, ""), "\ufffd", tokens), WINDOW)
         found = in_parts(tag, {"tokens": parts.to_tensor("")}, specs, WINDOWS)
         best = tf.where(real, joined(found["best"], parts, tokens) + 1, 0)

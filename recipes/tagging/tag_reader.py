@@ -1,9 +1,9 @@
-"""Raw texts to tagged tokens and entities, by an export of a tagger, without TensorFlow.
+"""Tags raw texts and finds entities with an exported tagger, without TensorFlow.
 
-`reader.py` loads this file, and asks its `Reader`. It needs NumPy alone.
+`reader.py` loads this file and calls its `Reader`. It only needs NumPy.
 
-The texts are split as `recipes.tagging.tokens.tokenise` splits them, whose regular expressions
-insert marks where tokens end. Here these marks are counted: `cuts[i]` are those before character i.
+Texts are tokenised as by `recipes.tagging.tokens.tokenise`, whose regular expressions insert marks
+at token boundaries. Here these marks are counted: `cuts[i]` is their number before character i.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import numpy as np
 if TYPE_CHECKING:
     from zoo.serving.portable.reader import Model, Unicode
 
-# The classes of characters in the rules, a bit each.
+# The character classes of the rules, one bit each.
 CLASSES = ("letter", "number", "mark", "format", "space", "cjk", "upper", "lower", "punctuation")
 LETTER, NUMBER, MARK, FORMAT, SPACE, CJK, UPPER, LOWER, PUNCTUATION = (1 << n for n in range(9))
-WORD = LETTER | NUMBER | MARK | FORMAT  # what words are made of
-ENDINGS = ("s", "re", "ve", "ll", "d", "m")  # behind an apostrophe: they 're
+WORD = LETTER | NUMBER | MARK | FORMAT  # characters of words
+ENDINGS = ("s", "re", "ve", "ll", "d", "m")  # after an apostrophe: they 're
 QUOTES = "'’"
-TOGETHER = 64  # windows that are computed together
+TOGETHER = 64  # windows computed together
 
-UNKNOWN = 1  # of words
+UNKNOWN = 1  # word id
 NO_CHARACTER, UNKNOWN_CHARACTER, EDGE = 1, 2, 3
-FORBIDDEN = np.float32(-1e4)  # added to the score of a tag that cannot follow another one
+FORBIDDEN = np.float32(-1e4)  # added to the score of an illegal transition
 
 
 class Token(NamedTuple):
-    """A word or sign of a text, and where it starts and ends (exclusive), in characters."""
+    """A token of a text, with its start and end (exclusive), in characters."""
 
     text: str
     start: int
@@ -40,12 +40,12 @@ class Token(NamedTuple):
 
 
 class Entity(TypedDict):
-    """A name in a text.
+    """A named entity in a text.
 
     Attributes:
-      start, end: where it is (`end` is exclusive), in characters.
+      start, end: its position (`end` is exclusive), in characters.
       label: its class.
-      text: that is there.
+      text: its text.
       score: the lowest of its tokens' probabilities.
     """
 
@@ -57,11 +57,11 @@ class Entity(TypedDict):
 
 
 class Reader:
-    """Reads texts as the graph does that the network was trained with.
+    """Reads texts as the TensorFlow graph does with which the network was trained.
 
     Args:
-      rules: of `recipes.tagging.portable.tag_rules`.
-      unicode: what Unicode says, by the same rules.
+      rules: from `recipes.tagging.portable.tag_rules`.
+      unicode: Unicode functions that follow the same rules.
     """
 
     def __init__(self, rules: Mapping[str, Any], unicode: Unicode) -> None:
@@ -69,24 +69,24 @@ class Reader:
         self._ids = {word: number for number, word in enumerate(rules["words"], 2)}
         self._letters = {letter: number for number, letter in enumerate(rules["characters"], 4)}
         self._classes = [rules["classes"][name] for name in CLASSES]
-        self._kinds: dict[str, int] = {}  # of the characters that were seen
+        self._kinds: dict[str, int] = {}  # cache of the characters seen so far
         self._unseen = [rules.get(name, []) for name in ("parting", "invisible")]
         follows = np.array(rules["follows"], bool)
         first = np.broadcast_to(np.array(rules["first"], bool), follows.shape)
         nothing = np.float32(0)
         self._later, self._first = (np.where(each, nothing, FORBIDDEN) for each in (follows, first))
-        self._names = list(dict.fromkeys(rules["bio"]))  # the tags of an answer, from BIOES
+        self._names = list(dict.fromkeys(rules["bio"]))  # BIO tags
         self._number = np.array([self._names.index(tag) for tag in rules["bio"]])
 
     def __call__(self, text: str) -> dict[str, np.ndarray]:
-        """Returns the network's inputs of the windows of a text, by name."""
+        """Returns the network's inputs for the windows of a text, by name."""
         return self.inputs(self._windows(self.tokens(text)[0]) or [[Token("", 0, 0)]])
 
     def predict(self, model: Model, texts: Sequence[str]) -> list[dict[str, object]]:
-        """Returns for each text what a SavedModel answers, and its entities.
+        """Returns the outputs of the SavedModel for each text, and its entities.
 
-        That is `tokens`; `start` and `end` of each, in characters; `tags`, BIO; `scores`, the
-        probability of each tag; `complete`, False where the end of a long text was not read; and
+        These are `tokens`; `start` and `end` of each, in characters; `tags`, BIO; `scores`, the
+        probability of each tag; `complete`, False if the end of a long text was not read; and
         `entities`: dicts of `start`, `end`, `label`, `text` and `score`.
         """
         split = [self.tokens(text) for text in texts]
@@ -125,7 +125,7 @@ class Reader:
     def _tag(
         self, model: Model, windows: Sequence[Sequence[Token]]
     ) -> list[tuple[list[str], list[float], int]]:
-        """Returns the tags of each window, their probabilities, and how many words are unknown."""
+        """Returns the tags of each window, their probabilities, and the number of unknown words."""
         inputs = self.inputs(windows)
         words = inputs["words"]
         (output,) = model.run(**inputs).values()
@@ -141,7 +141,7 @@ class Reader:
         ]
 
     def tokens(self, text: str) -> tuple[list[Token], bool]:
-        """Splits a text as far as it is read; and says whether that is the whole of it."""
+        """Returns the tokens of a text, up to the limits, and whether they cover all of it."""
         rules = self._rules
         text = re.sub("[\ud800-\udfff]", "\ufffd", text)
         data = text.encode("utf-8") if 4 * len(text) > rules["max_bytes"] else b""
@@ -154,11 +154,11 @@ class Reader:
         return found[: rules["max_words"]], whole
 
     def split(self, text: str) -> list[tuple[int, int]]:
-        """Returns where each token starts and ends."""
+        """Returns the start and end of each token."""
         size = len(text)
         kinds = [self._kind(character) for character in text]
         cuts = [0] * (size + 1)
-        # Every sign alone, and every Chinese or Japanese letter, with the marks that belong to it.
+        # Each symbol and each Chinese or Japanese character is a token, together with its marks.
         for opens in ([not kind & (WORD | SPACE) for kind in kinds], [k & CJK for k in kinds]):
             end = 0
             for start in (place for place, found in enumerate(opens) if found):
@@ -181,7 +181,7 @@ class Reader:
         return [*found, (start, size)] if start >= 0 else found
 
     def _join(self, text: str, kinds: Sequence[int], cuts: list[int]) -> None:
-        """Takes cuts back, and makes those of contractions."""
+        """Removes cuts inside tokens, and adds the cuts of contractions."""
         for run in ("...", "--"):
             size, at = len(run), text.find(run)
             while at >= 0:
@@ -225,17 +225,17 @@ class Reader:
 
     @staticmethod
     def _is_initials(text: str, kinds: Sequence[int]) -> bool:
-        """Whether a text is letters with a full stop between each two."""
+        """Returns whether a text consists of letters separated by full stops."""
         letters = all(kind & LETTER for kind in kinds[::2])
         return len(text) % 2 == 1 and letters and set(text[1::2]) <= {"."}
 
     def _kind(self, character: str) -> int:
-        """Returns the classes of a character."""
+        """Returns the classes of a character, one bit each."""
         found = self._kinds.get(character)
         if found is None:
             code = ord(character)
             found = sum(1 << bit for bit, flat in enumerate(self._classes) if _within(code, flat))
-            # A space is nothing else, such as U+200B, whose class is "format" too.
+            # A space gets no other class; U+200B, for example, would also be "format".
             found = self._kinds[character] = SPACE if found & SPACE else found
         return found
 
@@ -243,7 +243,7 @@ class Reader:
         return any(_within(ord(character), flat) for flat in self._unseen)
 
     def clean(self, token: str) -> str:
-        """Writes a token in one way, where the model was trained so."""
+        """Normalises a token if the model was trained with normalisation."""
         if "marks" not in self._rules or token.isascii():
             return token
         seen = "".join(character for character in token if not self._is_unseen(character))
@@ -251,7 +251,7 @@ class Reader:
         return composed.translate(dict.fromkeys(self._rules["apostrophes"], "'"))
 
     def inputs(self, windows: Sequence[Sequence[Token]]) -> dict[str, np.ndarray]:
-        """Returns the network's inputs, 0 at padding: int32 arrays by name, a row a window."""
+        """Returns the network's inputs: int32 arrays by name, one row per window, 0 at padding."""
         size = self._rules["max_characters"]
         shape = len(windows), max(1, *map(len, windows))
         words, casing = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
@@ -271,7 +271,7 @@ class Reader:
         return {"words": words, "characters": characters, "casing": casing}
 
     def _casing(self, token: str) -> int:
-        """Returns which of `recipes.tagging.tokens.CASINGS` is the first that a token matches."""
+        """Returns the number of the first of `recipes.tagging.tokens.CASINGS` that matches."""
         kinds = [self._kind(character) for character in token]
         digits = [character in "0123456789" for character in token]
         if not any(kind & LETTER for kind in kinds):
@@ -288,15 +288,15 @@ class Reader:
         return 9 if upper else 11 if any(kind & UPPER for kind in kinds) else 10
 
     def decode(self, output: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Finds the best legal sequence of tags (Viterbi), and how probable each tag is.
+        """Returns the best legal tag sequence (Viterbi) and the probability of each tag.
 
         Args:
-          output: of the network: float32 `(windows, time, tags)`, probabilities; or
+          output: the network's output: float32 `(windows, time, tags)`, probabilities; or
             `(windows, time, tags, tags)`, scores of a tag (last axis) after another one.
-          real: bool `(windows, time)`: steps that are no padding.
+          real: bool `(windows, time)`: steps that are not padding.
 
         Returns:
-          Numbers of BIO tags, `(windows, time)`, and the probability of each tag at each step,
+          Indices of BIO tags, `(windows, time)`, and the probability of each tag at each step,
           float32 `(windows, time, BIO tags)`; both undefined at padding.
         """
         scores = np.asarray(output, np.float32)
@@ -337,13 +337,13 @@ class Reader:
 def entities(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     """Returns (first token, token after the last, class) of each entity, in order.
 
-    As in `conlleval`, an `I-X` that continues no entity of class X begins one.
+    As in `conlleval`, an `I-X` that does not continue an entity of class X begins one.
 
     Args:
-      tags: `"O"`, `"B-X"` or `"I-X"`, one a token.
+      tags: `"O"`, `"B-X"` or `"I-X"` for each token.
     """
     found = []
-    start, kind = 0, ""  # of the entity that is open, if `kind` is not empty
+    start, kind = 0, ""  # of the current entity, if `kind` is not empty
     for position, tag in enumerate([*tags, "O"]):
         prefix, _, name = tag.partition("-")
         if kind and (prefix != "I" or name != kind):
@@ -358,12 +358,11 @@ def entities_of(text: str, answer: Mapping[str, Any]) -> list[Entity]:
     """Returns the entities of a tagged text, in order.
 
     Args:
-      text: what was tagged.
-      answer: `tags` (BIO) and `scores` of its tokens, and where they `start` and `end`, in
-        characters.
+      text: the tagged text.
+      answer: `tags` (BIO), `scores`, `start` and `end` of its tokens, the last two in characters.
 
     Returns:
-      A dict for each.
+      A dict for each entity.
     """
     found: list[Entity] = []
     for first, after, label in entities(answer["tags"]):
@@ -381,13 +380,13 @@ def entities_of(text: str, answer: Mapping[str, Any]) -> list[Entity]:
 
 
 def _within(code: int, flat: Sequence[int]) -> bool:
-    """Whether a code point is in ranges: first, last, first, last, …"""
+    """Returns whether a code point is in sorted ranges: first, last, first, last, …"""
     place = bisect.bisect_right(flat, code)
     return place % 2 == 1 or (place > 0 and flat[place - 1] == code)
 
 
 def _plain(text: str) -> str:
-    """Returns a text in lower case, ſ as s, as regular expressions compare them."""
+    """Returns a text in lower case, with ſ as s, as in case-insensitive regular expressions."""
     return text.lower().replace("ſ", "s")
 
 

@@ -1,9 +1,9 @@
-"""Entities as one tag a token, in two schemes.
+"""Entities as one tag per token, in two schemes.
 
 BIO, in data and answers: `B-X` begins an entity of class X, `I-X` continues it, `O` is outside.
-BIOES, in networks: `E-X` ends an entity, `S-X` is a single token, so that both edges of an
-entity are learnt (L. Ratinov, D. Roth: Design Challenges and Misconceptions in
-Named Entity Recognition, CoNLL 2009).
+BIOES, in networks: in addition, `E-X` ends an entity and `S-X` is an entity of a single token. The
+network thus learns both boundaries of an entity (L. Ratinov, D. Roth: Design Challenges and
+Misconceptions in Named Entity Recognition, CoNLL 2009).
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-# BILOU has L and U for E and S.
+# BILOU uses L and U instead of E and S.
 _BIO = {"B": "B", "I": "I", "E": "I", "L": "I", "S": "B", "U": "B"}
 
 
@@ -30,17 +30,17 @@ def to_bioes(tags: Sequence[str]) -> list[str]:
 
 
 def bio_tags(tags: Iterable[str]) -> list[str]:
-    """Returns all BIO tags of the classes that some tags, of either scheme, have; `O` first."""
+    """Returns all BIO tags of the classes in the given tags, of either scheme; `O` first."""
     return _all_tags(tags, "BI")
 
 
 def bioes_tags(tags: Iterable[str]) -> list[str]:
-    """Returns all BIOES tags of the classes that some tags, of either scheme, have; `O` first."""
+    """Returns all BIOES tags of the classes in the given tags, of either scheme; `O` first."""
     return _all_tags(tags, "BIES")
 
 
 def class_names(tags: Iterable[str]) -> list[str]:
-    """Returns the classes of the entities that some tags, of either scheme, have."""
+    """Returns the sorted entity classes in the given tags, of either scheme."""
     return sorted({tag[2:] for tag in tags if tag != "O"})
 
 

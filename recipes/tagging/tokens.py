@@ -1,7 +1,7 @@
-"""Text to tokens with offsets, and tokens to ids of words, characters and casings, in the graph.
+"""Tokenises text with offsets, and maps tokens to word, character and casing ids, in the graph.
 
-Only TensorFlow's core ops are used, so that any TF Serving binary runs them. Tokens are split
-as in the Penn Treebank and CoNLL corpora; unlike with `zoo.text.words` their case is kept.
+This uses TensorFlow's core ops only, so that any TF Serving binary runs it. Text is tokenised as
+in the Penn Treebank and CoNLL corpora. Unlike in `zoo.text.words`, the case is kept.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from zoo.utf8 import utf8
 
 PADDING = 0
 UNKNOWN = 1
-RESERVED = 2  # word ids below this are not words
-FURTHER = 15  # of `zoo.text.novelty`: half of the sentences are short, and a name is often new
+RESERVED = 2  # lower ids are not words
+FURTHER = 15  # see `zoo.text.novelty`; half of the sentences are short, and names are often new
 
-# Ids of characters: 0 is a padded token. Inside of a token:
+# Character ids: 0 is a padded token. Within a token:
 NO_CHARACTER = 1
 UNKNOWN_CHARACTER = 2
 EDGE = 3  # before the first and after the last character
 RESERVED_CHARACTERS = 4
 
-# The first pattern that a token matches as a whole is its casing: id 1, 2, …
+# The casing of a token is the first pattern that matches all of it: id 1, 2, …
 CASINGS = (
     r"[0-9]+",
     r"[^\pL]*[0-9][^\pL]*",
@@ -48,19 +48,19 @@ CASINGS = (
     r"(?s).*",
 )
 
-_CHUNK = 50_000  # tokens encoded in one call: bounds the memory that a large data set takes
+_CHUNK = 50_000  # tokens encoded in one call; limits memory for large data sets
 
-# Abbreviations whose full stop is theirs.
+# Abbreviations that keep their full stop.
 TITLES = (
     *("Mr", "Mrs", "Ms", "Dr", "Prof", "Rev", "Gen", "Col", "Maj", "Capt", "Lt", "Sgt", "Gov"),
     *("Sen", "Rep", "Hon", "St", "Mt", "Ft", "Jr", "Sr", "Inc", "Corp", "Co", "Ltd", "Bros", "vs"),
     *("Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Oct", "Nov", "Dec"),
 )
-_CUT = "\x1f"  # marks where a token ends; real control characters are spaces by then
+_CUT = "\x1f"  # marks a token boundary; control characters of the text are already spaces
 _WORD = r"[\pL\pM\pN\p{Cf}]"
 _SPACE = r"[\pZ\p{Cc}\x{FEFF}\x{200B}]"
 _CJK = r"[\p{Han}\p{Hiragana}\p{Katakana}]"
-# What `recipes.tagging.tag_reader` needs to know of characters.
+# Character classes for `recipes.tagging.tag_reader`.
 CLASSES = {
     "letter": r"\pL",
     "number": r"\pN",
@@ -72,16 +72,16 @@ CLASSES = {
     "lower": r"\p{Ll}",
     "punctuation": r"\pP",
 }
-# Applied one after another. RE2 cannot look ahead, so that a cut is made first and taken back
-# where the neighbours say so; twice where the neighbours of one place are those of the next.
+# Applied in order. RE2 has no lookahead, so cuts are made first and removed depending on their
+# neighbours. A rule is applied twice where matches may overlap.
 _BETWEEN_DIGITS = (rf"(\pN){_CUT}+([.,:/]){_CUT}+(\pN)", r"\1\2\3")
 _BETWEEN_LETTERS = (rf"({_WORD}){_CUT}+(['’.&@_-]){_CUT}+({_WORD})", r"\1\2\3")
 _RULES = (
-    # Every sign alone, with the marks and joiners (of an emoji) that belong to it.
+    # Each symbol is a token, with its marks and (for emoji) joiners.
     (r"([^\pL\pN\pM\p{Cf} ][\pM\p{Cf}]*)", rf"{_CUT}\1{_CUT}"),
-    # Chinese and Japanese, whose words are not parted by spaces, character by character.
+    # Chinese and Japanese have no spaces between words: each character is a token.
     (rf"({_CJK}[\pM\p{{Cf}}]*)", rf"{_CUT}\1{_CUT}"),
-    # … and -- are one token.
+    # ... and -- are one token each.
     (rf"{_CUT}\.{_CUT}{_CUT}\.{_CUT}{_CUT}\.{_CUT}", rf"{_CUT}...{_CUT}"),
     (rf"{_CUT}-{_CUT}{_CUT}-{_CUT}", rf"{_CUT}--{_CUT}"),
     # 1,000  3.14  10:30  1996/97
@@ -90,7 +90,7 @@ _RULES = (
     # O'Brien  al-Aqsa  U.S  AT&T  me@x.com
     _BETWEEN_LETTERS,
     _BETWEEN_LETTERS,
-    # U.S.  J.  St.: a full stop after a letter between full stops or an abbreviation is part of it.
+    # U.S.  J.  St.: a full stop after initials, a single letter or an abbreviation is part of it.
     (rf"((?:^|[ {_CUT}])(?:\pL|(?:\pL\.)+\pL)){_CUT}\.{_CUT}", rf"\1.{_CUT}"),
     (rf"((?:^|[ {_CUT}])(?:{'|'.join(TITLES)})){_CUT}\.{_CUT}", rf"\1.{_CUT}"),
     # @name  #topic
@@ -102,22 +102,22 @@ _RULES = (
 
 
 def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-    """Splits raw text into tokens much as the Penn Treebank does.
+    """Tokenises raw text, similar to the Penn Treebank.
 
     `Lauck's lawyer (of the U.S.) won't pay $1,000.` gives `Lauck 's lawyer ( of the U.S. ) wo n't
-    pay $ 1,000 .` White space and control characters part tokens; what is not UTF-8 becomes
-    U+FFFD, as with Python's `errors="replace"`. A full stop at the end of a single letter or of a
-    common title stays with it.
+    pay $ 1,000 .` White space and control characters separate tokens. Invalid UTF-8 becomes
+    U+FFFD, as with Python's `errors="replace"`. A full stop after a single letter or a common title
+    is part of the token.
 
     Args:
       text: string `(batch,)`.
 
     Returns:
-      Tokens, string; and where each starts and ends (exclusive) in the text, int32, counted in
-      Unicode characters, not bytes. All `(batch, None)`, ragged; a row may be empty.
+      Tokens, string; and the start and end (exclusive) of each in the text, int32, in Unicode
+      characters, not bytes. All `(batch, None)`, ragged; a row may be empty.
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-    # One character for one, so that offsets stay.
+    # Each is replaced by one character, so that offsets are unchanged.
     text = tf.strings.regex_replace(text, _SPACE, " ")
     for pattern, replacement in _RULES:
         text = tf.strings.regex_replace(text, pattern, replacement)
@@ -125,12 +125,12 @@ def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Ragg
     flat = characters.flat_values
     cut = tf.equal(flat, _CUT)
     outside = cut | tf.equal(flat, " ")
-    # As `value_rowids`, whose mask is as large as all rows times the longest.
+    # Like `value_rowids`, but without its mask, which is as large as all rows times the longest.
     count = tf.size(flat, tf.int64)
     row = tf.searchsorted(
         characters.row_splits[1:], tf.range(count), side="right", out_type=tf.int64
     )
-    # Position in the text itself: the cuts before it in its row do not count.
+    # Position in the original text: preceding cuts in the row do not count.
     real = tf.cast(~cut, tf.int32)
     before = tf.cumsum(real, exclusive=True)
     begin = tf.gather(tf.concat([before, [0]], 0), characters.row_starts())
@@ -143,7 +143,7 @@ def tokenise(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.Ragg
     inside = tf.gather_nd(flat, letters)
     start = tf.gather(position, first)
     length = tf.math.unsorted_segment_sum(tf.ones_like(token), token, tf.size(first))
-    # Not `reduce_join` of a ragged tensor, whose mask is as large as all tokens times the longest.
+    # Not ragged `reduce_join`: its mask is as large as all tokens times the longest.
     tokens = tf.strings.unsorted_segment_join(inside, token, tf.size(first))
 
     def rows(values: tf.Tensor) -> tf.RaggedTensor:
@@ -158,16 +158,16 @@ Tokens = tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]  # what `token
 
 
 def only_visible(tokens: Tokens) -> Tokens:
-    """Omits tokens of which nothing is seen, such as a soft hyphen alone."""
+    """Omits invisible tokens, such as a single soft hyphen."""
     seen = tokens[0].with_flat_values(~is_invisible(tokens[0].flat_values))
     text, start, end = (tf.ragged.boolean_mask(part, seen) for part in tokens)
     return text, start, end
 
 
 def clean(tokens: tf.Tensor, normalisation: int = NONE) -> tf.Tensor:
-    """Normalises tokens; bytes that are not UTF-8, and control characters, become U+FFFD.
+    """Normalises tokens; invalid UTF-8 and control characters become U+FFFD.
 
-    TensorFlow 2.21's `lower` drops what follows a NUL.
+    TensorFlow 2.21's `lower` drops all text after a NUL.
 
     Args:
       tokens: string `(tokens,)`.
@@ -181,9 +181,9 @@ def clean(tokens: tf.Tensor, normalisation: int = NONE) -> tf.Tensor:
 
 
 def without_digits(words: tf.Tensor) -> tf.Tensor:
-    """Replaces each digit by 0, so that numbers of one shape are one word.
+    """Replaces each digit by 0, so that numbers of the same format become one word.
 
-    Strings of any shape; the result has the same shape.
+    Takes strings of any shape; the result has the same shape.
     """
     return tf.strings.regex_replace(words, "[0-9]", "0")
 
@@ -195,14 +195,14 @@ def count_words(
 
     Args:
       rows: tokens of each sentence.
-      known: words that keep their digits; in others, each digit counts as 0.
-      normalisation: of tokens, as of the `TokenEncoder`.
+      known: words that keep their digits; in other words, each digit counts as 0.
+      normalisation: as for `TokenEncoder`.
 
     Returns:
-      `(word, times)`, the most frequent first, equals in the order of the alphabet.
+      `(word, count)` pairs, the most frequent first; ties in alphabetical order.
 
     Raises:
-      ZooError: there is no token in any of them.
+      ZooError: there are no tokens.
     """
     tokens = [token for row in rows for token in row]
     if not tokens:
@@ -227,14 +227,14 @@ def learn_words(
 
     Args:
       rows: tokens of each sentence.
-      rare: a word that occurs fewer times is rare.
-      given: words that have a pretrained vector, the most frequent first.
-      most: so many of these are known to the model, whether or not they occur.
-      normalisation: of tokens, as of the `TokenEncoder`.
+      rare: words with a lower count are rare.
+      given: words with a pretrained vector, the most frequent first.
+      most: number of these, from the first, that the model knows even if they do not occur.
+      normalisation: as for `TokenEncoder`.
 
     Returns:
-      `common` words; `rare` ones without a pretrained vector; and `fixed` ones, which have one
-      and are rare or do not occur.
+      `common` words; `rare` words without a pretrained vector; and `fixed` words, which have a
+      pretrained vector and are rare or do not occur.
     """
     known = frozenset(given)
     counts = count_words(rows, known, normalisation)
@@ -251,7 +251,7 @@ def learn_words(
 
 
 def count_characters(rows: Sequence[Sequence[str]], normalisation: int = NONE) -> list[str]:
-    """Returns the characters of all tokens, normalised, the most frequent first."""
+    """Returns the characters of all normalised tokens, the most frequent first."""
     tokens = [token for row in rows for token in row]
     if normalisation:
         written = normalise_tokens(_constant(tokens), normalisation)
@@ -262,16 +262,16 @@ def count_characters(rows: Sequence[Sequence[str]], normalisation: int = NONE) -
 
 @keras.saving.register_keras_serializable("zoo")
 class TokenEncoder(keras.layers.Layer):
-    """Tokens to ids of words, characters and casings.
+    """Maps tokens to word, character and casing ids.
 
-    A word is looked up in lower case, then, if it is not known, with each digit as 0. The
-    characters are those of the token as it is, its first and last ones if it is longer than
-    `max_characters` less the two edges.
+    A word is looked up in lower case and, if it is unknown, with each digit as 0. The characters
+    keep their case. If a token is longer than `max_characters` minus the two edges, its first and
+    last characters are used.
 
     Args:
-      words: word `i` gets the id `i + RESERVED`.
-      characters: character `i` gets the id `i + RESERVED_CHARACTERS`.
-      max_characters: ids a token has.
+      words: word `i` has the id `i + RESERVED`.
+      characters: character `i` has the id `i + RESERVED_CHARACTERS`.
+      max_characters: number of character ids per token.
       normalisation: how tokens are normalised, see `zoo.text.normalisation.normalise_tokens`.
 
     Call arguments:
@@ -280,7 +280,7 @@ class TokenEncoder(keras.layers.Layer):
     Returns:
       A dict of int32: `words` and `casing` `(batch, time)`, `characters`
       `(batch, time, max_characters)`; 0 at padding. The first step of a row is always real: a
-      row without tokens has the one word `UNKNOWN`.
+      row without tokens consists of one `UNKNOWN` word.
     """
 
     def __init__(
@@ -301,11 +301,11 @@ class TokenEncoder(keras.layers.Layer):
         self._characters = _table(codes, RESERVED_CHARACTERS, UNKNOWN_CHARACTER)
 
     def is_unknown(self, ids: tf.Tensor, common: int | None = None) -> tf.Tensor:
-        """Returns 1 where an id of a word is that of an unknown one, else 0, int32.
+        """Returns 1 for ids of unknown words, else 0, int32.
 
         Args:
-          ids: int32, of any shape; those of padding count as known.
-          common: how many of the words, the first ones, count as known; None: all.
+          ids: word ids, int32, of any shape; padding counts as known.
+          common: number of words, from the first, that count as known; None: all.
         """
         unknown = ids == UNKNOWN
         if common is not None:
@@ -315,12 +315,12 @@ class TokenEncoder(keras.layers.Layer):
     def measured(
         self, text: tf.Tensor, max_bytes: int, common: int | None = None
     ) -> dict[str, tf.Tensor]:
-        """Returns how far texts are from the training texts: see `zoo.text.novelty.word_novelty`.
+        """Returns how far texts are from the training texts; see `zoo.text.novelty.word_novelty`.
 
         Args:
           text: string `(batch,)`.
-          max_bytes: of a text, that are read.
-          common: as of `is_unknown`.
+          max_bytes: number of bytes of a text that are read.
+          common: as for `is_unknown`.
         """
         found = tokenise(first_bytes(text, max_bytes))
         tokens, *_ = only_visible(found) if self.normalisation else found
@@ -336,7 +336,7 @@ class TokenEncoder(keras.layers.Layer):
         return tf.where(ids > 0, ids, tf.where(shapes > 0, shapes, UNKNOWN))
 
     def flat(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encodes tokens, string `(tokens,)`, none of which is padding.
+        """Encodes tokens, string `(tokens,)`, without padding.
 
         Returns:
           A dict of int32: `words` and `casing` `(tokens,)`, `characters`
@@ -357,7 +357,7 @@ class TokenEncoder(keras.layers.Layer):
         """Returns character ids, int32 `(tokens, max_characters)`."""
         room = self.max_characters - 2
         head = room // 2
-        # A long token is cut in the middle: its ends tell more.
+        # Omit the middle of a long token: its ends are more informative.
         lengths = tf.strings.length(tokens, unit="UTF8_CHAR")
         tail = tf.where(lengths > room, room - head, 0)
         first = tf.where(lengths > room, lengths - tail, 0)
@@ -383,7 +383,7 @@ class TokenEncoder(keras.layers.Layer):
         }
 
     def rows(self, rows: Sequence[Sequence[str]]) -> dict[str, Ragged]:
-        """Encodes a whole data set, for `Batches`; names and dtypes are those of the layer."""
+        """Encodes a data set for `Batches`, with the names and dtypes of the layer's output."""
         rows = [row or [""] for row in rows]
         flat = [token for row in rows for token in row]
         chunks = [
@@ -411,25 +411,25 @@ class TokenEncoder(keras.layers.Layer):
 
 
 def with_a_step(values: tf.Tensor, padding: int | str) -> tf.Tensor:
-    """Returns `(batch, time)` of any dtype with one step of padding if it has no step at all."""
+    """Returns `(batch, time)` of any dtype, with one step of padding if time is 0."""
     missing = tf.cast(tf.equal(tf.shape(values)[1], 0), tf.int32)
     return tf.pad(values, [[0, 0], [0, missing]], constant_values=padding)
 
 
 def windows(tokens: tf.Tensor, size: int) -> tf.RaggedTensor:
-    """Cuts rows into pieces of `size` tokens, the last of each row being as long as it is.
+    """Splits rows into windows of `size` tokens; the last window of a row may be shorter.
 
     Args:
       tokens: string `(batch, time)`; `""` is padding, on the right; time ≥ 1.
-      size: tokens of a window.
+      size: number of tokens per window.
 
     Returns:
-      string `(windows, None)`: those of the first row, then those of the second, …; a row
-      without tokens has one window of one `""`.
+      string `(windows, None)`: the windows of the first row, then those of the second, …; a row
+      without tokens has one window with one `""`.
     """
     rows = _real(tokens)
     position = tf.ragged.range(rows.row_lengths()).flat_values
-    first = tf.equal(position % size, 0)  # of its window
+    first = tf.equal(position % size, 0)  # first token of a window
     window = tf.cumsum(tf.cast(first, tf.int32)) - 1
     return tf.RaggedTensor.from_value_rowids(
         rows.flat_values, window, nrows=tf.reduce_sum(tf.cast(first, tf.int32)), validate=False
@@ -437,28 +437,28 @@ def windows(tokens: tf.Tensor, size: int) -> tf.RaggedTensor:
 
 
 def joined(values: tf.Tensor, parts: tf.RaggedTensor, tokens: tf.Tensor) -> tf.Tensor:
-    """Puts what was detected about windows back into the rows that they were cut from.
+    """Joins the values of windows into the original rows; the inverse of `windows`.
 
     Args:
-      values: of any dtype, `(windows, window)`.
-      parts: what `windows` returned.
-      tokens: what it was given.
+      values: `(windows, window)`, of any dtype.
+      parts: output of `windows`.
+      tokens: input of `windows`.
 
     Returns:
-      `(batch, time)`, as `tokens`, of the dtype of `values`, 0 at padding.
+      `(batch, time)`, as `tokens`, with the dtype of `values`; 0 at padding.
     """
     flat = tf.RaggedTensor.from_tensor(values, parts.row_lengths()).flat_values
     return _real(tokens).with_flat_values(flat).to_tensor(shape=tf.shape(tokens))
 
 
 def row_lengths(tokens: tf.Tensor) -> tf.Tensor:
-    """Returns the number of tokens of each row, int32 `(batch,)`: up to the last that is not ""."""
+    """Returns the tokens per row, up to the last that is not "", int32 `(batch,)`."""
     position = tf.range(1, tf.shape(tokens)[1] + 1)
     return tf.reduce_max(tf.where(tf.equal(tokens, ""), 0, position), axis=1)
 
 
 def _real(tokens: tf.Tensor) -> tf.RaggedTensor:
-    """Returns rows without their padding, but with one token at least."""
+    """Returns rows without padding, but with at least one token each."""
     return tf.RaggedTensor.from_tensor(tokens, tf.maximum(row_lengths(tokens), 1))
 
 

@@ -1,1 +1,1 @@
-"""Translation of sentences: data, signatures, metrics, baselines."""
+"""Sentence translation: data, signatures, metrics, baselines."""

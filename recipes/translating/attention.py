@@ -11,7 +11,7 @@ from zoo.tensors import Tensor
 
 @keras.saving.register_keras_serializable("zoo")
 class Attention(keras.layers.Layer):
-    """Returns the weighted sum of the states of a source for every query.
+    """Returns the attention-weighted sum of the source states for each query.
 
     With queries q_t and states h_s:
 
@@ -21,7 +21,7 @@ class Attention(keras.layers.Layer):
         a_ts = exp(e_ts) / sum_s' exp(e_ts')             over real source steps s'
         c_t = sum_s a_ts h_s
 
-    Keras' own attention layers have no weights W, U for queries and states of different size.
+    Keras' own attention layers have no weights W and U for queries and states of different sizes.
 
     Args:
       kind: `"additive"` or `"multiplicative"`.
@@ -30,16 +30,16 @@ class Attention(keras.layers.Layer):
     Call arguments:
       queries: float `(batch, target, query)`.
       states: float `(batch, source, state)`.
-      states_mask: bool `(batch, source)`: real source steps, at least one in each row; Keras
-        passes it on from the layer that made the states.
-      keys: the result of `keys` for these states, if it is known already.
+      states_mask: bool `(batch, source)`: real source steps, at least one per row; Keras passes
+        it on from the layer that computed the states.
+      keys: the result of `keys` for these states, if it is already available.
 
     Returns:
       The contexts, float `(batch, target, state)`, and the weights, float32
       `(batch, target, source)`, each row of which sums to 1 over the real steps.
 
     Raises:
-      ValueError: an unknown kind.
+      ValueError: the kind is unknown.
     """
 
     KINDS = ("additive", "multiplicative")
@@ -64,13 +64,13 @@ class Attention(keras.layers.Layer):
         self.of_states.build(states_shape)
 
     def keys(self, states: Tensor) -> Tensor:
-        """Returns `U h_s` or `W h_s`, the same for every query.
+        """Returns `U h_s` or `W h_s`, which are the same for all queries.
 
         Args:
           states: float `(batch, source, state)`.
 
         Returns:
-          float `(batch, source, units)`; of the multiplicative kind, `(batch, source, query)`.
+          float `(batch, source, units)`, or `(batch, source, query)` for the multiplicative kind.
         """
         return self.of_states(states)
 

@@ -1,4 +1,4 @@
-"""The decoder of an encoder–decoder network, for all steps at once or step by step."""
+"""The decoder of an encoder–decoder network; it runs all steps at once or one by one."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ class Decoder(layers.Layer):
     With the embedding E, the encoder's last state h and the context c_t:
 
         s_t = RNN(E y_{t-1}, s_{t-1}),  s_0 = tanh(W h)
-        c_t = attention of s_t over the encoder's states, or h itself without attention
+        c_t = attention of s_t over the encoder's states; without attention, c_t = h
         z_t = RNN([s_t, c_t], z_{t-1}),  z_0 = tanh(V h)
         p(y_t) = softmax(E tanh(U [z_t, c_t, E y_{t-1}]) + b)
 
-    s_t needs no c_{t-1}, so that in training, where all y are known, attention and softmax are
-    computed for all steps at once, and both RNNs are plain layers. The softmax shares the
-    embedding's weights (Press & Wolf, EACL 2017). Without attention, the source reaches each
-    step through its last state alone (Cho et al., EMNLP 2014).
+    s_t does not depend on c_{t-1}. In training, where all y are known, attention and softmax are
+    therefore computed for all steps at once, and both RNNs are plain layers. The softmax shares
+    the embedding's weights (Press & Wolf, EACL 2017). Without attention, each step sees only the
+    last state of the source (Cho et al., EMNLP 2014).
 
     Args:
-      size: number of target ids, 0 being padding.
-      embedding: size of a target vector E y.
+      size: number of target ids, including 0 for padding.
+      embedding: size of the target vectors E y.
       units: size of s_t and of z_t.
       cell: `"gru"` or `"lstm"`.
       attention: `"additive"`, `"multiplicative"`, or `"none"`.
-      dropout: fraction of embedding, contexts and readout that is dropped in training.
+      dropout: dropout rate of embeddings, contexts and readout in training.
 
     Call arguments:
-      target: int `(batch, target)`: the ids before each step, 0 for padding on the right.
-      states: float `(batch, source, state)` of the encoder.
+      target: int `(batch, target)`: the id before each step, right-padded with 0.
+      states: float `(batch, source, state)`: the encoder's states.
       last: float `(batch, last)`: the encoder's last state.
       states_mask: bool `(batch, source)`: real source steps; Keras passes it on from the layer
-        that made the states.
+        that computed the states.
 
     Returns:
-      Logits, float32 `(batch, target, size)`; their mask is that of the target's real steps.
+      Logits, float32 `(batch, target, size)`; their mask marks the real steps of the target.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Decoder(layers.Layer):
         self.cell, self.attention, self.dropout = cell, attention, dropout
         policy = self.dtype_policy
         rnn = CELLS[cell]
-        # With this scale, inputs (times sqrt(embedding)) and logits begin with a size near 1.
+        # With this scale, inputs (times sqrt(embedding)) and logits are initially of order 1.
         scale = keras.initializers.RandomNormal(stddev=embedding**-0.5)
         self.embed = layers.Embedding(size, embedding, scale, dtype=policy, name="embed")
         parts = len(self._parts)
@@ -78,7 +78,7 @@ class Decoder(layers.Layer):
 
     @property
     def _parts(self) -> tuple[str, ...]:
-        """Names of the states of one RNN."""
+        """Names of the states of each RNN."""
         return ("h", "c") if self.cell == "lstm" else ("h",)
 
     @property
@@ -100,17 +100,17 @@ class Decoder(layers.Layer):
     def begin(
         self, states: Tensor, last: Tensor, states_mask: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Returns the inputs of the first `step`: the state, and the memory, which stays the same.
+        """Returns the inputs of the first `step`: the state, and the memory, which is constant.
 
         Args:
           states: float `(batch, source, state)`.
           last: float `(batch, last)`.
-          states_mask: bool `(batch, source)`; None where all states are real.
+          states_mask: bool `(batch, source)`; None if all states are real.
 
         Returns:
           The state: name to float `(batch, units)`. The memory: name to a tensor whose first axis
-          is the batch: without attention, `last`; with it, `states`, `keys`, float
-          `(batch, source, …)`, and `mask` where there is one.
+          is the batch: `last` without attention; `states`, `keys`, float `(batch, source, …)`, and
+          `mask`, if given, with attention.
         """
         values = ops.split(self.start(last), 2 * len(self._parts), axis=-1)
         state = dict(zip(self._names, values, strict=True))
@@ -128,7 +128,7 @@ class Decoder(layers.Layer):
     def _logits(
         self, embedded: Tensor, contexts: Tensor, hidden: Tensor, training: bool | None
     ) -> Tensor:
-        """Returns float32 logits `(batch, …, size)` of equally long inputs."""
+        """Returns logits, float32 `(batch, …, size)`; all inputs have the same length."""
         hidden = self.readout(ops.concatenate([hidden, contexts, embedded], axis=-1))
         hidden = self.drop(hidden, training=training)
         weights = ops.cast(self.embed.embeddings, hidden.dtype)
@@ -143,7 +143,7 @@ class Decoder(layers.Layer):
         states_mask: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        # Padding follows the real steps, so the RNNs need no mask: nothing flows back from it.
+        # Padding follows the real steps and does not affect them, so the RNNs need no mask.
         state, memory = self.begin(states, last, states_mask)
         embedded = self.drop(self._embedded(target), training=training)
         hidden = self.first(
@@ -164,13 +164,13 @@ class Decoder(layers.Layer):
     def step(
         self, previous: Tensor, state: dict[str, Tensor], memory: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
-        """Does one step of `call`, perhaps for several hypotheses of each source.
+        """Runs one step of `call`, for one or more hypotheses per source.
 
         Args:
           previous: int `(rows,)`: the ids before this step; `rows` is a multiple of `batch`, and
-            those of one source are adjacent.
-          state: of `begin` or of the step before, `(rows, ...)`.
-          memory: of `begin`, `(batch, ...)`.
+            the rows of each source are adjacent.
+          state: the state from `begin` or from the previous step, `(rows, ...)`.
+          memory: the memory from `begin`, `(batch, ...)`.
 
         Returns:
           Logits, float32 `(rows, size)`; the state for the next step; the attention weights,

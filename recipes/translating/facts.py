@@ -1,4 +1,4 @@
-"""Sentences about translators for the model card, derived from their data."""
+"""Sentences for the model cards of translators, derived from their data."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ TALK = {"en": {"i", "you"}, "fr": {"je", "vous", "tu"}, "de": {"ich", "sie", "du
 
 
 def of_pairs(splits: Splits, source: str, target: str) -> list[str]:
-    """Returns what is known of a translator.
+    """Returns sentences about a translator.
 
     Args:
-      source, target: codes of the languages.
+      splits: its data.
+      source, target: language codes.
     """
     train = splits.train
     questions = sum("?" in text for text in train["text"]) / len(train["text"])

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from zoo.errors import UsageError, ZooError
 from zoo.report.plots import save
 
-LEAST, MOST = 1e-30, 1e-3  # bounds of the smallest weight that has a colour of its own
-NUMBERED = 0.005  # weights from which a cell has its number
+LEAST, MOST = 1e-30, 1e-3  # bounds of the lower end of the colour scale
+NUMBERED = 0.005  # smallest weight that is printed in its cell
 
 
 def draw_attention(answer: Mapping[str, Any], path: Path) -> bool:
-    """Draws the attention of the best of several answers; returns False for an empty text.
+    """Draws the attention of the best translation; returns False if it is empty.
 
     Args:
       answer: an answer of the signature `nbest`.
@@ -45,8 +45,8 @@ def attention(
 ) -> None:
     """Draws the attention weights of each target piece over the source pieces.
 
-    Colours are logarithmic, down to what the third largest weight of a row is, since attention can
-    be so sharp that a linear scale shows 0 and 1 only. Numbers are in %.
+    The colour scale is logarithmic, down to about the third largest weight of a row, because
+    attention can be so sharp that a linear scale shows only 0 and 1. Numbers are in %.
 
     Args:
       source_pieces: pieces of the source, from left to right.
@@ -55,7 +55,7 @@ def attention(
       path: the PNG to write.
 
     Raises:
-      ZooError: there is no piece, or the file cannot be written.
+      ZooError: there are no pieces, or the file cannot be written.
     """
     if not pieces or not source_pieces:
         raise ZooError("There is no attention to draw: the translation is empty.")

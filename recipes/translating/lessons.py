@@ -1,8 +1,7 @@
 """Sequence-level knowledge distillation: students learn the best translations of teachers.
 
-Y. Kim, A. Rush: Sequence-Level Knowledge Distillation, EMNLP 2016. Beam search selects one of the
-likely translations of a teacher. A student learns it more easily than human references, which vary
-more.
+Y. Kim, A. Rush: Sequence-Level Knowledge Distillation, EMNLP 2016. Students train on
+the beam-search output of a teacher, which varies less than human references and is easier to learn.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ if TYPE_CHECKING:
 def best_translations(
     predictor: Answers, source: str, target: str, texts: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Returns what a trained translator answers.
+    """Returns the translations of a trained translator.
 
     Args:
       predictor: the teacher.
-      source, target: the student's languages, two letters each.
-      texts: sentences of the source.
+      source, target: two-letter codes of the student's languages.
+      texts: source sentences.
 
     Returns:
-      `translations`: the list of them as JSON, a string `()`. None for a text that has none, or
-      whose translation was cut off.
+      `translations`: the translations as a JSON list, string `()`. It holds null for texts whose
+      translation is empty or was cut off.
 
     Raises:
-      UsageError: the teacher translates other languages.
+      UsageError: the teacher's languages differ.
     """
     theirs = tuple(getattr(predictor.config, side) for side in ("source", "target"))
     if theirs != (source, target):
@@ -51,17 +50,17 @@ def best_translations(
 def taught_pairs(
     train: Examples, texts: Sequence[str], lessons: Sequence[Mapping[str, np.ndarray]], share: float
 ) -> dict[str, list[str]]:
-    """Returns pairs to learn: those of people, of teachers, or both.
+    """Returns the training pairs: human references, teachers' translations, or both.
 
     Args:
       train: `text` and `translation`, the training rows.
-      texts: theirs, and then those without a translation.
-      lessons: of each teacher, see `best_translations`.
-      share: of the references: 0 for teachers' translations alone, but a reference where there is
-        none; 1 for references alone, where there are some; else both.
+      texts: the texts of `train`, followed by texts without a reference.
+      lessons: the result of `best_translations` for each teacher.
+      share: 0 for teachers' translations only, or the reference if there are none; 1 for
+        references only, where available; otherwise both.
 
     Returns:
-      `text` and `translation`. A translation that several teachers give is there once.
+      `text` and `translation`. Identical translations of several teachers appear once.
     """
     taught = [json.loads(str(lesson["translations"])) for lesson in lessons]
     references, pairs = train["translation"], []

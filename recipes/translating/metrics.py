@@ -1,4 +1,4 @@
-"""Scores of translations, by sacrebleu and Moses' tokenizer."""
+"""Scores of translations, computed with sacrebleu and Moses' tokenizer."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def translation(
     """Scores translations against one reference each.
 
     Args:
-      references: true translations.
-      hypotheses: translations to be scored, as many.
-      language: of both, its two-letter code, which Moses' tokenizer follows.
-      complete: whether each one ended with an end symbol; `runaway` is counted only with it.
+      references: reference translations.
+      hypotheses: translations to score, one per reference.
+      language: two-letter code of their language, for Moses' tokenizer.
+      complete: whether each hypothesis has an end symbol; required for `runaway`.
 
     Returns:
-      Values, BLEU and chrF in points of 100:
-      `bleu`, of texts tokenised by Moses' rules and lower-cased, as in papers on Multi30k;
-      `bleu_cased`, of the texts as they are, tokenised by sacrebleu (Post 2018);
-      `chrf`, the F2-score of character n-grams (Popović 2015), of the texts as they are;
-      `empty`, translations without a character; `runaway`, those without an end symbol; `rows`.
-      And signatures, which tell exactly how each of the first three was computed.
+      Values, with BLEU and chrF from 0 to 100:
+      `bleu`, on lower-cased texts tokenised by Moses' rules, as in papers on Multi30k;
+      `bleu_cased`, on the unchanged texts, tokenised by sacrebleu (Post 2018);
+      `chrf`, the F2-score of character n-grams (Popović 2015), on the unchanged texts;
+      `empty`, the number of empty translations; `runaway`, the number without an end symbol;
+      `rows`. Also signatures, which specify exactly how each of the first three is computed.
 
     Raises:
-      ZooError: no rows, or unequal lengths.
+      ZooError: there are no rows, or the lengths differ.
     """
     from sacrebleu.metrics import BLEU, CHRF
 
@@ -70,10 +70,10 @@ def translation(
 
 
 def bleu_terms(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """Returns what BLEU sums of each tokenised sentence, in lower case, float64 `(rows, 10)`.
+    """Returns the BLEU statistics of each tokenised sentence, lower-cased, float64 `(rows, 10)`.
 
-    The length of the hypothesis and of the reference, the n-grams that are in both for n = 1 … 4,
-    and those of the hypothesis.
+    These are the length of the hypothesis, the length of the reference, the number of matching
+    n-grams for n = 1 … 4, and the number of n-grams of the hypothesis.
     """
     from sacrebleu.metrics import BLEU
 
@@ -88,14 +88,14 @@ def bleu_terms(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarr
 
 
 def bleu_of(sums: np.ndarray) -> np.ndarray:
-    """Returns BLEU of sums of `bleu_terms`, `(..., 10)`, in points of 100.
+    """Returns BLEU, from 0 to 100, for sums of `bleu_terms`, `(..., 10)`.
 
-    Where no n-gram of a length is right, it is smoothed as sacrebleu does by default (`exp`). It is
-    0 where none is right, or the hypotheses have no n-gram of a length.
+    Orders without matching n-grams are smoothed as in sacrebleu's default (`exp`). The score is 0
+    if no n-gram matches, or if the hypotheses have no n-gram of some order.
     """
     length, reference = sums[..., 0], sums[..., 1]
     right, total = sums[..., 2:6], np.maximum(sums[..., 6:10], 1.0)
-    # The k-th order without a right n-gram counts as 1 / 2^k of one.
+    # The k-th order without a match counts as 1 / 2^k of a match.
     smoothed = np.where(right == 0, 0.5 ** np.cumsum(right == 0, axis=-1), right)
     precision = np.exp(np.log(smoothed / total).mean(axis=-1))
     penalty = np.exp(np.minimum(0.0, 1 - reference / np.maximum(length, 1.0)))
@@ -104,7 +104,7 @@ def bleu_of(sums: np.ndarray) -> np.ndarray:
 
 
 def moses(texts: Sequence[str], language: str = "en") -> list[str]:
-    """Returns texts with spaces between tokens, by the rules of Moses' `tokenizer.perl`."""
+    """Tokenises texts by the rules of Moses' `tokenizer.perl`; spaces separate the tokens."""
     from sacremoses import MosesTokenizer
 
     tokenizer = MosesTokenizer(lang=language)
@@ -112,7 +112,7 @@ def moses(texts: Sequence[str], language: str = "en") -> list[str]:
 
 
 def detokenised(texts: Sequence[str], language: str = "en") -> list[str]:
-    """Returns texts of such tokens without the spaces that the tokenizer has inserted."""
+    """Removes the spaces that the tokenizer has inserted."""
     from sacremoses import MosesDetokenizer
 
     detokenizer = MosesDetokenizer(lang=language)

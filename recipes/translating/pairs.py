@@ -1,9 +1,9 @@
-"""Pairs of sentences in two languages.
+"""Sentence pairs in two languages.
 
 Multi30k: D. Elliott, S. Frank, K. Sima'an, L. Specia: Multi30K: Multilingual English-German Image
-Descriptions, VL 2016; French by D. Elliott et al., WMT 2017. Tatoeba: sentences for learners, as
-manythings.org/anki pairs them. The Bible: the Basic English one by S. H. Hooke and Louis Segond's
-of 1910, verse by verse. TED talks: Y. Qi et al., NAACL 2018.
+Descriptions, VL 2016; French by D. Elliott et al., WMT 2017. Tatoeba: sentences for learners,
+paired by manythings.org/anki. The Bible: the Basic English translation by S. H. Hooke and the
+French one by Louis Segond (1910), verse by verse. TED talks: Y. Qi et al., NAACL 2018.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def sample() -> Examples:
 
 
 def read_multi30k(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
-    """Reads the source language's files, one a split, then the target language's."""
+    """Reads the files of the source language, one per split, then those of the target language."""
     import gzip
 
     def lines(path: Path) -> list[str]:
@@ -86,7 +86,7 @@ def read_multi30k(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]
 
 
 def read_tatoeba(paths: Sequence[Path], source: str) -> tuple[dict[str, Examples], list[str]]:
-    """Reads lines of English, a tab and French. Most sentences have several translations."""
+    """Reads tab-separated English and French. Most sentences have several translations."""
     import zipfile
 
     with zipfile.ZipFile(paths[0]) as archive:

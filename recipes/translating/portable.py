@@ -1,4 +1,4 @@
-"""What `subword_reader` needs: rules as JSON can hold them, and networks of one step each."""
+"""Exports for `subword_reader`: JSON-compatible rules and single-step networks."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def translation_rules(
     """Returns the rules of `recipes.translating.subword_reader.Reader`.
 
     Args:
-      source, target, beam, penalty: as of `recipes.translating.signatures.translation_signatures`.
-      measures, limits: as of `zoo.novelty.is_unusual`.
+      source, target, beam, penalty: as in `recipes.translating.signatures.translation_signatures`.
+      measures, limits: as in `zoo.novelty.is_unusual`.
 
     Returns:
-      What `zoo.text.rules.text_rules` returns, and:
+      The result of `zoo.text.rules.text_rules`, and:
 
       `source`, `target`: their pieces; `max_pieces` and `max_bytes` of the source; `beam`,
-      `penalty`; `letters`, with their marks, and `format`: ranges of characters; `unusual`: name of
+      `penalty`; `letters` (including marks) and `format`: ranges of characters; `unusual`: name of
       an output, which of its values are unusual (`"high"` or `"low"`), and their limit.
     """
     return {
@@ -52,14 +52,14 @@ def translation_rules(
 def networks(
     model: keras.Model,
 ) -> dict[str, tuple[Callable[..., Mapping[str, tf.Tensor]], Sequence[tf.TensorSpec]]]:
-    """Returns what an export needs to translate: functions of tensors by name, and their inputs.
+    """Returns the functions that an export needs, by name, with the specs of their inputs.
 
-    `encode`: `source`, int32 `(batch, source)`, 0 at padding, to the first state and the memory,
-    see `recipes.translating.decoder.Decoder.begin`. `step`: `previous`, int32 `(batch,)`, the state
-    and the memory to `logits`, float32 `(batch, ids)`, and the next state.
+    `encode` maps `source`, int32 `(batch, source)`, 0 at padding, to the first state and the
+    memory, see `recipes.translating.decoder.Decoder.begin`. `step` maps `previous`, int32
+    `(batch,)`, the state and the memory to `logits`, float32 `(batch, ids)`, and the next state.
 
     Args:
-      model: as of `recipes.translating.signatures.translation_signatures`.
+      model: as in `recipes.translating.signatures.translation_signatures`.
     """
     begin, decoder = encoding(model), model.get_layer("decoder")
     source = tf.TensorSpec([None, None], tf.int32, name="source")

@@ -1,10 +1,10 @@
 """Reads sentence pairs in common file formats.
 
-    a table with columns named text and translation, by the languages, or source and target
+    a table with columns named text and translation, source and target, or by the languages
     {"translation": {"en": "A dog.", "fr": "Un chien."}}
     two files whose lines are aligned (Moses): corpus.en and corpus.fr
     TMX: <tu><tuv xml:lang="en"><seg>A dog.</seg></tuv> …</tu>
-    lines without a header, as Tatoeba's: A dog.<TAB>Un chien.<TAB>CC-BY …
+    lines without a header, as in Tatoeba: A dog.<TAB>Un chien.<TAB>CC-BY …
 
 Light: importing this module imports neither TensorFlow nor NumPy.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.data.sources import Examples, Parts
 
 TMX = (".tmx",)
-LANGUAGES = {  # two-letter code to other names of a language
+LANGUAGES = {  # two-letter code to other names of the language
     "az": ("aze", "azerbaijani"),
     "be": ("bel", "belarusian"),
     "cs": ("ces", "cze", "czech"),
@@ -57,17 +57,17 @@ LANGUAGES = {  # two-letter code to other names of a language
     "zh": ("zho", "chi", "chinese"),
 }
 SIDES = {"text": ("source", "src"), "translation": ("target", "tgt", "trg")}
-# Inside of a sentence of TMX: codes of a layout, which are not said.
+# Elements of TMX sentences that contain formatting codes instead of text.
 CODES = {"bpt", "ept", "ph", "it", "ut"}
 LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 @dataclasses.dataclass(frozen=True)
 class PairReader:
-    """Reads pairs of two languages, named by their two-letter codes.
+    """Reads sentence pairs of two languages.
 
     Attributes:
-      source, target: of `text` and of `translation`.
+      source, target: two-letter codes of the languages of `text` and `translation`.
     """
 
     source: str
@@ -79,14 +79,14 @@ class PairReader:
         columns: Mapping[str, str] | None = None,
         reading: Reading | None = None,
     ) -> Examples:
-        """Reads a file of pairs; the `reader` of a `Dataset`.
+        """Reads a file of sentence pairs; serves as the `reader` of a `Dataset`.
 
         Returns:
           `text` and `translation`.
 
         Raises:
-          UsageError: no such file, or one that can be read in two ways.
-          ZooError: the file is damaged, or has pairs that cannot be used; with their lines.
+          UsageError: the file does not exist or is ambiguous.
+          ZooError: the file is damaged, or has invalid pairs; the message lists their lines.
         """
         reading, names = reading or Reading(), dict(columns or {})
         if self._side(path):
@@ -106,10 +106,10 @@ class PairReader:
     def folder(
         self, folder: Path, reading: Reading | None = None
     ) -> tuple[Parts, list[str], str, str]:
-        """Reads a folder of aligned files: `train.en`, `train.fr`, perhaps `dev.*` and `test.*`."""
+        """Reads a folder of aligned files: `train.en`, `train.fr`, optionally `dev.*`, `test.*`."""
         reading = reading or Reading()
         found: dict[str, Path] = {}
-        others, unread = [], []  # the others are of no split
+        others, unread = [], []  # others: files that belong to no split
         for path in sorted(folder.iterdir()):
             if not path.is_file() or not contents.is_data(path.name):
                 continue
@@ -140,12 +140,12 @@ class PairReader:
         return (code, *LANGUAGES.get(code, ()))
 
     def _side(self, path: Path) -> str:
-        """Returns which side a file of aligned lines holds by its ending, `""` for other files."""
+        """Returns the side of an aligned file according to its suffix, `""` for other files."""
         ending = contents.inner_name(path).rpartition(".")[2] if "." in path.name else ""
         return next((side for side in SIDES if ending in self._names(side)), "")
 
     def _aligned(self, path: Path, reading: Reading) -> Examples:
-        """Reads two files of aligned lines, of which one is named."""
+        """Reads two aligned files, given the path of one of them."""
         pair = {self._side(path): path}
         other = "translation" if "text" in pair else "text"
         stem = _stem(path)
@@ -180,7 +180,7 @@ class PairReader:
         return _pairs(path, rows, numbers, reading)
 
     def _tmx(self, path: Path, reading: Reading) -> Examples:
-        """Reads a translation memory."""
+        """Reads a TMX translation memory."""
         from xml.etree import ElementTree
 
         try:
@@ -212,7 +212,7 @@ class PairReader:
         return _pairs(path, rows, numbers, reading, "unit")
 
     def _named(self, path: Path, records: Records, reading: Reading) -> dict[str, str]:
-        """Returns our columns to those of a table that are named in another usual way."""
+        """Maps our column names to those of a table that uses other common names."""
         present = list(records.present)
         for row in records.rows[:1]:
             present += [name for name in formats.paths_of(row) if name not in present]
@@ -233,14 +233,14 @@ class PairReader:
         return names
 
     def _means(self, column: str, side: str) -> bool:
-        """Whether a column's name says a language or a side: `en`, `translation.en`, `English`."""
+        """Whether a column name denotes a language or a side: `en`, `translation.en`, `English`."""
         words = re.findall(r"[a-z]+", column.lower().rpartition(".")[2])
         return any(word in (*self._names(side), *SIDES[side]) for word in words)
 
     def _without_header(
         self, path: Path, names: Mapping[str, str], reading: Reading
     ) -> Examples | None:
-        """Reads lines of pairs without a header; None where the first line is one."""
+        """Reads pairs from lines without a header; returns None if there is a header."""
         suffix = Path(contents.inner_name(path)).suffix
         tried = Reading(reading.options)
         text = contents.read_text(path, tried)
@@ -259,7 +259,7 @@ class PairReader:
             reading.found(path, what)
         at = {"text": 0, "translation": 1}
         if width >= 4 and all(row[0].isdigit() and row[2].isdigit() for _, row in rows[:50]):
-            at = {"text": 1, "translation": 3}  # Tatoeba's numbers of sentences
+            at = {"text": 1, "translation": 3}  # Tatoeba: the other columns are sentence numbers
         at |= {side: int(name) - 1 for side, name in names.items()}
         if not numbered:
             one, two = at["text"] + 1, at["translation"] + 1
@@ -277,7 +277,7 @@ class PairReader:
         return _pairs(path, pairs, [number for number, _ in rows], reading)
 
     def _is_header(self, cells: Sequence[str], suffix: str) -> bool:
-        """Whether a first line names columns: as we or others do, or by what looks like names."""
+        """Whether a first line is a header: known column names, or cells that look like names."""
         names = [cell.strip().lower() for cell in cells]
         if {"text", "translation"} <= set(names):
             return True
@@ -293,7 +293,7 @@ def _stem(path: Path) -> str:
 
 
 def _said(segment: Element) -> list[str]:
-    """Returns the text of a sentence of TMX without the codes of its layout."""
+    """Returns the text of a TMX sentence without formatting codes."""
     parts = [segment.text or ""]
     for child in segment:
         if child.tag not in CODES:
@@ -309,10 +309,10 @@ def _pairs(
     reading: Reading,
     unit: str = "line",
 ) -> Examples:
-    """Returns the pairs whose two sides are there; rows without any are no pairs.
+    """Returns the pairs that have both sides; empty rows are ignored.
 
     Raises:
-      ZooError: some lack a side, and are not to be dropped.
+      ZooError: some pairs lack a side and must not be omitted, or there are no pairs.
     """
     texts, translations, wrong = [], [], []
     for number, (text, translation) in zip(numbers, rows, strict=True):

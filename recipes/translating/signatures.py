@@ -13,19 +13,19 @@ from zoo.decoding.sampling import State
 from zoo.decoding.search import MAX_BEAM, Hypotheses, beam_search
 from zoo.serving.signatures import Functions
 
-NEVER = (UNKNOWN, BEGIN)  # ids that no translation has
+NEVER = (UNKNOWN, BEGIN)  # ids that are never generated
 
 
 def limits(ids: tf.Tensor) -> tf.Tensor:
-    """Returns the maximum length of each translation: twice that of its source, and 10.
+    """Returns the maximum length of each translation: twice the source length plus 10.
 
-    Of Multi30k's 29,000 French training sentences, one is longer. Of an empty text, none.
+    Only one of Multi30k's 29,000 French training sentences is longer. For empty texts, it is 0.
 
     Args:
       ids: int32 `(batch, source)`, 0 at padding.
 
     Returns:
-      int32 `(batch,)`, in pieces, the end included.
+      int32 `(batch,)`, in pieces, including the end.
     """
     inside = (ids != PADDING) & (ids != END)
     pieces = tf.math.count_nonzero(inside, axis=1, dtype=tf.int32)
@@ -33,7 +33,7 @@ def limits(ids: tf.Tensor) -> tf.Tensor:
 
 
 def encoding(model: keras.Model) -> Callable[[tf.Tensor], tuple[State, State]]:
-    """Returns a function of source ids to what the decoder's first step takes.
+    """Returns a function that maps source ids to the inputs of the decoder's first step.
 
     The ids are int32 `(batch, source)`. See `recipes.translating.decoder.Decoder.begin`.
 
@@ -53,22 +53,20 @@ def translation_signatures(
 
     Args:
       model: with an input `source` and a `recipes.translating.decoder.Decoder` named `decoder`.
-      source, target: texts to ids and back.
-      beam: hypotheses that `answer` goes on with.
-      penalty: of the scores, as in `zoo.decoding.search`.
+      source, target: convert texts to ids and back.
+      beam: beam size of `answer`.
+      penalty: length penalty of the scores, see `zoo.decoding.search`.
 
     Returns:
-      `answer`: `text`, string `(batch,)`, to `translation`, string `(batch,)`, `score`,
-      float32 `(batch,)`, the mean log-probability of a piece if the penalty is 1, and
-      `complete`, bool `(batch,)`: False where the text was too long and its end was not read, or
-      where the translation was cut off at its maximum length; and `unknown_words` and `novelty`,
-      float32 `(batch,)`, of `Subwords.measured`.
+      `answer` maps `text`, string `(batch,)`, to `translation`, string `(batch,)`; `score`, float32
+      `(batch,)`, which is the mean log-probability per piece if the penalty is 1; `complete`, bool
+      `(batch,)`, False if the text was truncated or if the translation was cut off at its maximum
+      length; and `unknown_words` and `novelty`, float32 `(batch,)`, see `Subwords.measured`.
 
-      `search`: `text`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤ 100), to
-      these outputs, `(batch, n_best)`, and `pieces`, string
-      `(batch, n_best, target)`; with attention also `attention`, float32
-      `(batch, n_best, target, source)`, and `source_pieces`, string `(batch, source)`. Padding
-      of pieces is `""`, of attention 0.
+      `search` maps `text` and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤ 100) to
+      the same outputs, `(batch, n_best)`, and `pieces`, string `(batch, n_best, target)`. With
+      attention, it also returns `attention`, float32 `(batch, n_best, target, source)`, and
+      `source_pieces`, string `(batch, source)`. Pieces are padded with `""`, attention with 0.
     """
     decoder, encode = model.get_layer("decoder"), encoding(model)
 

@@ -1,6 +1,6 @@
-"""Raw texts to their translations, by an export of a translator, without TensorFlow.
+"""Translates raw texts with an exported translator, without TensorFlow.
 
-`reader.py` loads this file, and asks its `Reader`. It needs NumPy alone.
+`reader.py` loads this file and uses its `Reader`. It only needs NumPy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PADDING, UNKNOWN, BEGIN, END = range(4)
 RESERVED = 4  # ids below this are not pieces
 SPACE = "▁"
-FURTHER = 10  # characters that are counted with those of a text, in its novelty
+FURTHER = 10  # added to the number of characters of a text in its novelty
 IMPOSSIBLE = np.float32(-1e9)  # a log-probability
 INCOMPLETE = np.float32(-1e6)  # added to the score of a translation without an end
 
@@ -26,7 +26,7 @@ Step = Callable[[np.ndarray, Arrays], tuple[np.ndarray, Arrays]]
 
 
 class Source(NamedTuple):
-    """What is read of a text: ids, with `END` where it was read to its end; and how new it is."""
+    """The ids of a text, which end with `END` unless it was truncated, and its novelty."""
 
     ids: list[int]
     unknown_words: float
@@ -34,11 +34,11 @@ class Source(NamedTuple):
 
 
 class Reader:
-    """Reads texts as the graph does that the network was trained with.
+    """Reads texts in the same way as the graph that the network was trained with.
 
     Args:
-      rules: of `recipes.translating.portable.translation_rules`.
-      unicode: what Unicode says, by the same rules.
+      rules: the result of `recipes.translating.portable.translation_rules`.
+      unicode: the Unicode data of the same rules.
     """
 
     def __init__(self, rules: Mapping[str, Any], unicode: Unicode) -> None:
@@ -57,16 +57,15 @@ class Reader:
     def predict(
         self, model: Model, texts: Sequence[str], beam: int | None = None
     ) -> list[dict[str, object]]:
-        """Returns for each text what a SavedModel answers.
+        """Returns the same outputs for each text as a SavedModel.
 
-        That is `translation`; `score`; `complete`, False where the text or its translation was cut
+        These are `translation`; `score`; `complete`, False if the text or its translation was cut
         off; `unknown_words`, `novelty` and `unusual`.
 
         Args:
-          model: whose parts `encode` and `step` are asked.
-          texts: raw.
-          beam: hypotheses that the search goes on with, 1 for a greedy one; by default that of
-            the model.
+          model: has the parts `encode` and `step`.
+          texts: raw texts.
+          beam: beam size, 1 for greedy search; by default that of the model.
         """
         return [self._translate(model, text, beam or self._rules["beam"]) for text in texts]
 
@@ -83,7 +82,7 @@ class Reader:
             def step(previous: np.ndarray, state: Arrays) -> tuple[np.ndarray, Arrays]:
                 outputs = decoder.run(previous=previous, **state)
                 logits = outputs.pop("logits")
-                return logits, {**state, **outputs}  # what is no output stays the same
+                return logits, {**state, **outputs}  # inputs that are not outputs do not change
 
             limit, penalty = 2 * pieces + 10, self._rules["penalty"]
             found, score, complete = beam_search(step, state, limit, beam, penalty)
@@ -104,10 +103,10 @@ class Reader:
         return dict(sorted(answer.items()))
 
     def read(self, text: str) -> Source:
-        """Cuts a text into pieces."""
+        """Splits a text into pieces."""
         most = self._rules["max_pieces"]
         words, whole = self.split(text)
-        words = words[: most + 1]  # a word is a piece or more
+        words = words[: most + 1]  # a word has at least one piece
         cut = [self._cut(word) for word in words]
         ids = [number for pieces in cut for number in pieces]
         unknown = sum(len(pieces) != 1 or pieces == [UNKNOWN] for pieces in cut)
@@ -120,9 +119,9 @@ class Reader:
         )
 
     def split(self, text: str) -> tuple[list[str], bool]:
-        """Returns the words and signs of a text, and whether it was read to its end.
+        """Returns the words and symbols of a text, and whether all of it was read.
 
-        A word that stands behind a space begins with a `▁`.
+        A word that follows a space begins with `▁`.
         """
         most = self._rules["max_bytes"]
         text = re.sub("[\ud800-\udfff]", "\ufffd", text)
@@ -136,7 +135,7 @@ class Reader:
         return words, len(data) <= most
 
     def _cut(self, word: str) -> list[int]:
-        """Returns the ids of the longest pieces, from the left."""
+        """Returns the ids of the longest matching pieces, from left to right."""
         most, start = self._rules["max_pieces"], 0
         found: list[int] = []
         word = word[: self._longest * (most + 1)]
@@ -150,7 +149,7 @@ class Reader:
         return found
 
     def join(self, ids: Sequence[int]) -> str:
-        """Returns the text of ids, without what is no piece."""
+        """Converts ids to text; ids that are not pieces are omitted."""
         target = self._rules["target"]
         pieces = [target[number - RESERVED] for number in ids if number >= RESERVED]
         return "".join(pieces).replace(SPACE, " ").strip(" ")
@@ -159,21 +158,21 @@ class Reader:
 def beam_search(
     step: Step, state: Arrays, limit: int, beam: int, penalty: float
 ) -> tuple[list[int], float, bool]:
-    """Looks for the translation of the highest score, as `zoo.decoding.search.beam_search` does.
+    """Searches for the translation with the highest score, like `zoo.decoding.search.beam_search`.
 
     Args:
-      step: takes the ids before, int32 `(beam,)`, and the state; returns logits, float32
+      step: takes the previous ids, int32 `(beam,)`, and the state; returns logits, float32
         `(beam, ids)`, and the next state.
       state: arrays `(beam, ...)` by name.
-      limit: ids at most, the end included; at least 1.
-      beam: hypotheses.
+      limit: maximum number of ids, including the end; at least 1.
+      beam: number of hypotheses.
       penalty: the score is the log-probability divided by the length to this power.
 
     Returns:
       The ids, without the end; the score; and whether it has an end.
     """
     total = np.full(beam, IMPOSSIBLE)
-    total[0] = 0  # at first there is one hypothesis
+    total[0] = 0  # initially there is one hypothesis
     done, ids = np.zeros(beam, bool), np.zeros((beam, 0), np.int32)
     previous = np.full(beam, BEGIN, np.int32)
     for time in range(limit):
@@ -182,13 +181,13 @@ def beam_search(
         logs[:, [PADDING, UNKNOWN, BEGIN]] = IMPOSSIBLE
         logs -= logs.max(1, keepdims=True)
         logs -= np.log(np.exp(logs).sum(1, keepdims=True))
-        # What has ended has one continuation: padding, with log-probability 0.
+        # A finished hypothesis has one continuation: padding, with log-probability 0.
         logs[done] = IMPOSSIBLE
         logs[done, PADDING] = 0
         sums = total[:, np.newaxis] + logs
         lengths = np.where(done, np.count_nonzero(ids, axis=1), time + 1)
         scores = _score(sums, lengths[:, np.newaxis], penalty).ravel()
-        best = np.argsort(-scores, kind="stable")[:beam]  # of equal ones, the first
+        best = np.argsort(-scores, kind="stable")[:beam]  # the first of equal ones
         total = sums.ravel()[best]
         parents, previous = (part.astype(np.int32) for part in np.divmod(best, logs.shape[1]))
         done = done[parents] | (previous == END)
@@ -208,5 +207,5 @@ def _score(total: np.ndarray, lengths: np.ndarray, penalty: float) -> np.ndarray
 
 
 def _ranges(flat: Sequence[int]) -> str:
-    """Returns the inside of a class of a regular expression."""
+    """Returns ranges of code points as the inside of a character class of a regular expression."""
     return "".join(rf"\U{a:08x}-\U{b:08x}" for a, b in zip(flat[::2], flat[1::2], strict=True))

@@ -1,11 +1,11 @@
-"""Text to subword ids and back, inside the graph: the same operations for training and serving.
+"""Converts text to subword ids and back inside the graph, both in training and in serving.
 
-A text becomes pieces from a fixed vocabulary: frequent words whole, rarer ones in parts, and so
-no word is unknown (Sennrich, Haddow & Birch: Neural Machine Translation of Rare Words with
-Subword Units, ACL 2016). `▁` at the start of a piece stands for the space before it, so that
-joined pieces are the text again, with its casing and its spacing of punctuation.
+A text is split into pieces from a fixed vocabulary: frequent words are whole pieces, rarer words
+are split, so no word is unknown (Sennrich, Haddow & Birch: Neural Machine Translation of Rare Words
+with Subword Units, ACL 2016). `▁` at the start of a piece stands for the space before it, so
+joining the pieces restores the text, including casing and the spacing of punctuation.
 
-Only TensorFlow's core ops are used, so that any TF Serving binary runs them.
+It only uses TensorFlow's core ops, so any TF Serving binary can run it.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from zoo.text.normalisation import NONE, normalise
 
 PADDING, UNKNOWN, BEGIN, END = range(4)
 RESERVED = 4  # ids below this are not pieces
-END_PIECE = "</s>"  # how the end of a source text is shown
+END_PIECE = "</s>"  # display form of the end of a source text
 SPACE = "▁"
-LONGEST = 20  # characters of a piece
-FURTHER = 10  # characters that are counted with those of a text: a short one tells less
-MAX_BYTES = 100_000  # of a text that is read
+LONGEST = 20  # maximum number of characters per piece
+FURTHER = 10  # added to the number of characters: damps the novelty of short texts
+MAX_BYTES = 100_000  # longer texts are truncated
 
 
 def split_words(text: tf.Tensor, lower: bool = False) -> tf.RaggedTensor:
-    """Splits raw text into words, digits and other signs, which joined give the text again.
+    """Splits raw text into words, digits and other symbols; joining them restores the text.
 
-    Spaces and control characters, also several in a row, become one `▁` before what follows,
-    and the text begins with one. What has no width (soft hyphens, joiners) is omitted. An
-    apostrophe stays with the letters before it, because French elides so: `L'homme, 30.` gives
-    `▁L' homme , ▁3 0 .`. Bytes that are not UTF-8 become U+FFFD. A `▁` in the text becomes `_`.
-    Texts are normalised before, see `zoo.text.normalise`.
+    Each run of spaces and control characters becomes one `▁` at the start of the next word; the
+    text also begins with `▁`. Zero-width characters (soft hyphens, joiners) are omitted. An
+    apostrophe belongs to the letters before it, as in French elision: `L'homme, 30.` gives
+    `▁L' homme , ▁3 0 .`. Invalid UTF-8 becomes U+FFFD. A `▁` in the text becomes `_`. Texts must
+    already be normalised, see `zoo.text.normalise`.
 
     Args:
       text: string `(batch,)`.
-      lower: whether letters become lower-case.
+      lower: whether to lower-case the text.
 
     Returns:
-      string `(batch, None)`, ragged; a row without any sign is empty.
+      string `(batch, None)`, ragged; a blank text gives an empty row.
     """
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
     text = tf.strings.regex_replace(text, SPACE, "_")
     text = tf.strings.regex_replace(text, r"\p{Cf}", "")
-    # Control characters go first: TensorFlow 2.21's `lower` drops what follows a NUL.
+    # Control characters are removed first: TensorFlow 2.21's `lower` truncates text at a NUL.
     text = tf.strings.regex_replace(text, r"[\pZ\pC]+", " ")
     if lower:
         text = tf.strings.lower(text, encoding="utf-8")
@@ -67,17 +67,17 @@ def learn_subwords(
 ) -> list[str]:
     """Returns a vocabulary of at most `size` pieces, learnt by byte-pair encoding.
 
-    Every character of `texts` is a piece too, so that `texts` have no unknown ones. The result
+    Every character of `texts` is also a piece, so `texts` have no unknown characters. The result
     does not depend on the order of the texts.
 
     Args:
-      texts: raw.
-      size: pieces, at most.
-      lower: whether letters become lower-case.
-      normalisation: how texts are normalised, see `zoo.text.normalise`; as of `Subwords`.
+      texts: raw texts.
+      size: maximum number of pieces.
+      lower: whether to lower-case the texts.
+      normalisation: see `zoo.text.normalise`; the same as for `Subwords`.
 
     Raises:
-      ZooError: there is no text in them, or `size` is not above their number of characters.
+      ZooError: the texts are blank, or have more than `size` different characters.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -109,15 +109,15 @@ def learn_subwords(
 def check_characters(
     texts: Sequence[str], vocabulary: Sequence[str], normalisation: int = NONE
 ) -> None:
-    """Checks that a vocabulary, learnt from other texts, can write these.
+    """Checks that a vocabulary learnt from other texts covers the characters of these texts.
 
     Args:
-      texts: raw.
+      texts: raw texts.
       vocabulary: pieces.
-      normalisation: how texts are normalised before they are cut into pieces.
+      normalisation: how texts are normalised before they are split into pieces.
 
     Raises:
-      ZooError: one in fifty or more has a character that no piece has.
+      ZooError: at least one in fifty texts has a character that no piece contains.
     """
     if normalisation:
         written = in_chunks(lambda text: normalise(text, normalisation), texts)
@@ -142,37 +142,37 @@ def check_characters(
 
 
 def shifted(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Returns the ids before each id of `rows`: `BEGIN`, and all but the last.
+    """Returns rows shifted right by one: `BEGIN`, followed by all ids but the last.
 
     Args:
       rows: int `(time,)` each.
 
     Returns:
-      As many rows of the same dtype and shape.
+      The same number of rows, of the same dtypes and shapes.
     """
     return [np.concatenate([[BEGIN], row[:-1]]).astype(row.dtype) for row in rows]
 
 
 @keras.saving.register_keras_serializable("zoo")
 class Subwords(keras.layers.Layer):
-    """Raw text to right-padded subword ids, and ids to text.
+    """Converts raw text to right-padded subword ids, and ids to text.
 
-    Each word is cut from the left into the longest pieces that the vocabulary has (Wu et al.
-    2016). A character that it lacks becomes the id `UNKNOWN`. The ids of a text end with `END`,
-    but for those of a text that is too long and was cut off.
+    Each word is split from left to right into the longest pieces of the vocabulary (Wu et al.
+    2016). A character that is not in the vocabulary becomes `UNKNOWN`. The ids of a text end with
+    `END`, unless the text was truncated.
 
     Args:
       vocabulary: pieces; piece `i` has the id `i + RESERVED`.
-      max_pieces: a longer text is cut off behind this many pieces.
-      lower: whether letters become lower-case.
-      max_bytes: a longer text is cut off behind them, before it is split.
+      max_pieces: longer texts are truncated to this number of pieces.
+      lower: whether to lower-case the text.
+      max_bytes: longer texts are truncated to this number of bytes before they are split.
       normalisation: how texts are normalised, see `zoo.text.normalise`.
 
     Call arguments:
       text: string `(batch,)`.
 
     Returns:
-      int32 `(batch, time)`, with `time` the longest row's, at least 1; 0 is padding.
+      int32 `(batch, time)`, where `time` ≥ 1 is the length of the longest row; 0 is padding.
     """
 
     def __init__(
@@ -207,19 +207,19 @@ class Subwords(keras.layers.Layer):
         return len(self.vocabulary) + RESERVED
 
     def whole_words(self) -> dict[int, str]:
-        """Returns the ids of pieces that are whole words or signs, and these, without the space."""
+        """Maps ids of pieces that are whole words or symbols to these, without the space."""
         pieces = enumerate(self.vocabulary, RESERVED)
         return {number: piece[1:] for number, piece in pieces if piece[0] == SPACE and piece[1:]}
 
     def cut(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        """Returns the ids of each text and what stands in it there.
+        """Returns the ids and the pieces of each text.
 
         Args:
           text: string `(batch,)`.
 
         Returns:
-          int32 and string `(batch, None)`, ragged; the last ones of each row are `END` and
-          `END_PIECE`, unless it was cut off.
+          int32 and string `(batch, None)`, ragged; each row ends with `END` or `END_PIECE`, unless
+          the text was truncated.
         """
         ids, pieces, _ = self.measured(text)
         return ids, pieces
@@ -227,14 +227,13 @@ class Subwords(keras.layers.Layer):
     def measured(
         self, text: tf.Tensor
     ) -> tuple[tf.RaggedTensor, tf.RaggedTensor, dict[str, tf.Tensor]]:
-        """Returns the same as `cut`, and how far each text is from the training texts.
+        """Returns the results of `cut`, and the distance of each text from the training texts.
 
-        The latter are two outputs of an answer, float32 `(batch,)`: `unknown_words`, the share of
-        words and signs for which the vocabulary has no piece, so that they are cut into several, or
-        unknown; and `novelty`, the number of pieces divided by that of characters and 10 more. Text
-        of another language falls into many short pieces.
+        The distance has two values, float32 `(batch,)`: `unknown_words`, the fraction of words and
+        symbols that are not a single known piece; and `novelty`, the number of pieces divided by
+        the number of characters plus 10. Text of another language is split into many short pieces.
         """
-        # A word is a piece or more; one piece too many tells that a text is too long.
+        # A word has at least one piece; one piece too many shows that a text is too long.
         read = tf.strings.length(text) <= self.max_bytes
         begin = normalise(first_bytes(text, self.max_bytes), self.normalisation)
         words = split_words(begin, self.lower)
@@ -244,7 +243,7 @@ class Subwords(keras.layers.Layer):
         whole_word = (ids.row_lengths() == 1) & tf.reduce_all(ids != UNKNOWN, axis=1)
         sizes = tf.strings.length(different, "UTF8_CHAR")
 
-        def total(values: tf.Tensor) -> tf.Tensor:  # of a value of each word, over each text
+        def total(values: tf.Tensor) -> tf.Tensor:  # sums word values over each text
             each = tf.gather(tf.cast(values, tf.float32), which)
             return tf.reduce_sum(words.with_flat_values(each), axis=1)
 
@@ -264,9 +263,9 @@ class Subwords(keras.layers.Layer):
         return rows(ids, END), rows(pieces, END_PIECE), novelty
 
     def _cut_words(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        """Cuts all of `words`, string `(words,)`, at once: one piece of each in a step."""
-        sizes = tf.constant(list(self._sizes))  # the longest first
-        # Scripts without spaces have words as long as sentences.
+        """Splits all `words`, string `(words,)`, in parallel: one piece per word and step."""
+        sizes = tf.constant(list(self._sizes))  # in descending order
+        # In scripts without spaces, words are as long as sentences.
         words = tf.strings.substr(words, 0, self._sizes[0] * (self.max_pieces + 1), "UTF8_CHAR")
         lengths = tf.strings.length(words, "UTF8_CHAR")
 
@@ -279,7 +278,7 @@ class Subwords(keras.layers.Layer):
             begin = tf.zeros_like(size) + start[:, tf.newaxis]
             tried = tf.strings.substr(words[:, tf.newaxis], begin, size, "UTF8_CHAR")
             found = self._table.lookup(tried)
-            best = tf.argmax(found != UNKNOWN, axis=1)  # the first; 0 when there is none
+            best = tf.argmax(found != UNKNOWN, axis=1)  # the first; 0 if there is none
             known = tf.gather(found, best, batch_dims=1)
             taken = tf.where(known == UNKNOWN, 1, tf.gather(size, best, batch_dims=1))
             taken = tf.minimum(taken, left)
@@ -305,18 +304,18 @@ class Subwords(keras.layers.Layer):
         return self.cut(text)[0].to_tensor(PADDING)
 
     def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Returns the ids of each text of a whole data set, int32 `(time,)`, as `cut` does."""
+        """Returns the ids of each text of a whole dataset, int32 `(time,)`, like `cut`."""
         rows: list[np.ndarray] = []
         for ids in in_chunks(lambda text: self.cut(text)[0], texts):
             rows += np.split(ids.flat_values.numpy(), ids.row_splits.numpy()[1:-1])
         return rows
 
     def pieces(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the pieces of ids, int `(...)`: string `(...)`, `""` for padding and `BEGIN`."""
+        """Converts ids, int `(...)`, to pieces, string `(...)`; padding and `BEGIN` give `""`."""
         return tf.gather(self._pieces, ids)
 
     def join(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the texts of `ids`, int32 `(..., time)`, without what is no piece.
+        """Converts ids, int32 `(..., time)`, to texts; ids that are not pieces are omitted.
 
         Returns:
           string `(...)`.
@@ -340,7 +339,7 @@ class Subwords(keras.layers.Layer):
 
 
 class Encoder(NamedTuple):
-    """What turns source and target text into ids and back."""
+    """Converts source and target texts to ids and back."""
 
     source: Subwords
     target: Subwords
@@ -349,10 +348,10 @@ class Encoder(NamedTuple):
 def piece_labels(
     assets: Mapping[str, Sequence[str]], x: Mapping[str, Iterable[int]]
 ) -> dict[str, list[str]]:
-    """Returns the pieces of a row of the network's input, by the beginning of a layer's name.
+    """Returns the pieces of one input row, by the prefix of the layer names.
 
     Args:
-      assets: with `source_pieces` and `target_pieces`.
+      assets: contain `source_pieces` and `target_pieces`.
       x: ids `source` and `target`, `(time,)` each.
     """
     reserved = ["", "[UNK]", "<s>", "</s>"]  # padding, an unknown piece, begin, end

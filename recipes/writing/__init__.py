@@ -1,1 +1,1 @@
-"""Generation of text: data and checks."""
+"""Text generation: data and checks."""

@@ -16,15 +16,15 @@ ORDERS = (4, 5, 6, 7, 8)
 def ngram_baseline(
     encoder: Characters, splits: Splits, orders: Sequence[int] = ORDERS
 ) -> dict[str, Scores]:
-    """Scores an n-gram model of characters, of the order that is best on the validation split.
+    """Scores a character n-gram model of the order that is best on the validation split.
 
     Args:
-      encoder: texts to ids.
-      splits: column `text`; without validation rows, the first order is taken.
-      orders: from which it is chosen.
+      encoder: converts texts to ids.
+      splits: column `text`; without validation rows, the first order is used.
+      orders: candidate orders.
 
     Returns:
-      `N-gram` to `Scores` with `nats_per_character` of the test split.
+      `N-gram` mapped to `Scores` with `nats_per_character` on the test split.
     """
     train, held_out, test = (
         encoder.rows(part["text"]) for part in (splits.train, splits.validation, splits.test)

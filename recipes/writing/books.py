@@ -1,8 +1,8 @@
 """Running text for character models.
 
-Tiny Shakespeare: 40,000 lines of the plays, as A. Karpathy cut them for char-rnn (2015); TFDS
-keeps his split, the last tenth in halves for validation and test. The Bible in Basic English (S.
-H. Hooke, 1949) is available through pip alone.
+Tiny Shakespeare: 40,000 lines of the plays, selected by A. Karpathy for char-rnn (2015). TFDS
+keeps his split: the last tenth is divided equally into validation and test. The Bible in Basic
+English (S. H. Hooke, 1949) needs pip only.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from zoo.data import Splits
     from zoo.data.reading import Reading
 
-PASSAGE = 1_000  # characters: a text is cut after the line that reaches it
+PASSAGE = 1_000  # characters: a passage ends after the line that reaches this length
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 
 
 def passages(text: str) -> list[str]:
-    """Cuts a text into passages of whole lines; lines that are too long are cut, too."""
+    """Splits a text into passages of whole lines; lines that are too long are split, too."""
     result, lines, size = [], [], 0
     for line in text.splitlines(keepends=True):
         for start in range(0, len(line), PASSAGE):
@@ -43,7 +43,7 @@ def passages(text: str) -> list[str]:
 def read_text(
     path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
 ) -> Examples:
-    """Reads a custom text file, packed or not; its lines end with LF, whatever ends the file's."""
+    """Reads a custom text file, compressed or not, and converts its line endings to LF."""
     from zoo.data import contents
 
     if columns:
@@ -62,7 +62,7 @@ def read_english_bible(members: Mapping[str, bytes]) -> tuple[dict[str, Examples
 
 
 def seed(given: Mapping[str, str]) -> dict[str, str]:
-    """Returns the input of generation: a prompt, behind the text of a file where one is named."""
+    """Returns the input of generation: the text of the `prime` file, if any, then the prompt."""
     rest = dict(given)
     prompt = rest.pop("prompt", "")
     if "prime" in rest:
@@ -71,7 +71,7 @@ def seed(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def unread(unknown: Counter[str], what: str) -> str:
-    """Says which words or characters of a prompt a model does not know; nothing if it knows all."""
+    """Returns a message on the unknown words or characters of a prompt, `""` if there are none."""
     shown = " ".join(sorted(unknown)[:20])
     return f"{unknown.total():,} {what} that the model does not know: {shown}" * bool(unknown)
 

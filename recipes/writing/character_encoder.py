@@ -1,4 +1,4 @@
-"""Text to ids of characters and back, inside the graph, in TensorFlow's core ops."""
+"""Converts text to character ids and back inside the graph, with TensorFlow's core ops."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PADDING = 0
 
 
 def learn_characters(texts: Iterable[str], size: int) -> list[str]:
-    """Returns the `size` most frequent characters of the texts, in the order of Unicode.
+    """Returns the `size` most frequent characters of the texts, in Unicode order.
 
-    The line break is one of them whether it occurs or not.
+    The line break is always included.
 
     Raises:
-      ZooError: the texts have no character.
+      ZooError: the texts contain no character.
     """
     counts: Counter[str] = Counter()
     for text in texts:
@@ -34,12 +34,12 @@ def learn_characters(texts: Iterable[str], size: int) -> list[str]:
 
 
 class Characters:
-    """Characters to ids 1, 2, …, and back.
+    """Maps characters to the ids 1, 2, … and back.
 
-    Characters that are not among them, and bytes that are not UTF-8, are omitted.
+    Unknown characters and invalid UTF-8 are omitted.
 
     Args:
-      characters: in the order of Unicode, as of `learn_characters`.
+      characters: in Unicode order, as returned by `learn_characters`.
     """
 
     def __init__(self, characters: Sequence[str]) -> None:
@@ -48,11 +48,11 @@ class Characters:
 
     @property
     def size(self) -> int:
-        """Number of ids, padding included."""
+        """Number of ids, including padding."""
         return len(self.characters) + 1
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Returns the ids of texts, string `(batch,)`, as int32 `(batch, (characters))`."""
+        """Converts texts, string `(batch,)`, to ids, int32 `(batch, (characters))`."""
         codes = tf.strings.unicode_decode(text, "UTF-8", errors="ignore")
         known = tf.constant(self._codes)
         place = tf.searchsorted(known, codes.flat_values)
@@ -62,14 +62,14 @@ class Characters:
         return tf.ragged.boolean_mask(ids, codes.with_flat_values(found))
 
     def portable(self) -> dict[str, Json]:
-        """Returns the characters as JSON can hold them: see `zoo.serving.portable`.
+        """Returns the characters in a JSON-compatible form, see `zoo.serving.portable`.
 
-        A text begins as if behind a line break.
+        A text is read as if a line break preceded it.
         """
         return {"kind": "characters", "symbols": self.characters, "before": "\n"}
 
     def rows(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Returns the ids of each text, int32 `(characters,)`, by the same rule."""
+        """Returns the ids of each text, int32 `(characters,)`, by the same rules."""
         rows = []
         for text in texts:
             data = utf8(text).decode("utf-8", errors="ignore").encode("utf-32-le")
@@ -79,13 +79,13 @@ class Characters:
         return rows
 
     def unknown(self, texts: Iterable[str]) -> Counter[str]:
-        """Counts the characters of texts that are omitted."""
+        """Counts the characters of the texts that have no id."""
         known = set(self.characters)
         counts = Counter(character for text in texts for character in text)
         return Counter({each: times for each, times in counts.items() if each not in known})
 
     def join(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the texts of ids, int `(batch, time)`, 0 behind the last: string `(batch,)`."""
+        """Converts ids, int `(batch, time)`, right-padded with 0, to texts, string `(batch,)`."""
         ragged = tf.RaggedTensor.from_tensor(ids, padding=PADDING)
         codes = ragged.with_flat_values(
             tf.gather(tf.constant(self._codes), tf.maximum(ragged.flat_values - 1, 0))

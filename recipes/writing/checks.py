@@ -1,4 +1,4 @@
-"""Compares generated texts with human texts."""
+"""Compares generated texts with human-written texts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def text_checks(
     """Compares generated texts with texts that the network has not seen.
 
     Args:
-      generated: texts of the network.
-      held_out: texts of people.
-      training: what it was trained on.
+      generated: texts that the network generated.
+      held_out: human-written texts.
+      training: the texts that the network was trained on.
 
     Returns:
-      For `made` and `held out`: `known_words`, the share of words (runs of letters) that occur in
-      the training texts; `different_words`, the share of words that are the first of their kind;
-      `longest_overlap` and `mean_overlap`, in characters: the maximum and the mean, over the
-      texts, of the longest run that a training text contains literally; `texts` and
-      `characters`, their numbers. Texts without words do not count in the shares.
+      For `made` and `held out`: `known_words`, the fraction of words (runs of letters) that occur
+      in the training texts; `different_words`, the number of distinct words divided by the number
+      of words; `longest_overlap` and `mean_overlap`, in characters: the maximum and the mean, over
+      the texts, of the longest run that a training text contains verbatim; `texts` and
+      `characters`, their counts. Texts without words do not affect the fractions.
     """
     known = {word for text in training for word in _words(text)}
     table: Table = {}

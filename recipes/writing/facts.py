@@ -1,4 +1,4 @@
-"""Sentences about language models for the model card, derived from their data."""
+"""Sentences for the model cards of language models, derived from their data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BIBLE = "The training text is the Bible in Basic English, of 1949."
 
 
 def of_books(splits: Splits) -> list[str]:
-    """Returns what is known of a model of characters."""
+    """Returns sentences about a character-level model."""
     known = {
         "tfds": "The training text is Shakespeare's plays: dialogues in the English of about 1600.",
         "bible": BIBLE,
@@ -24,7 +24,7 @@ def of_books(splits: Splits) -> list[str]:
 
 
 def of_treebank(splits: Splits) -> list[str]:
-    """Returns what is known of a model of words."""
+    """Returns sentences about a word-level model."""
     known = {
         "ptb": "The training text is the Wall Street Journal of 1989, in lower case, without "
         "punctuation marks, and with N for numbers.",
@@ -41,7 +41,7 @@ def of_treebank(splits: Splits) -> list[str]:
 
 
 def of_films(splits: Splits) -> list[str]:
-    """Returns what is known of a model of film reviews."""
+    """Returns sentences about a model of film reviews."""
     films = "The training text is film reviews by users of IMDb, written until 2011."
     return [
         "It gives classifiers of opinions their first weights. The reviews that it writes are "

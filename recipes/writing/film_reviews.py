@@ -1,4 +1,4 @@
-"""Film reviews as running text, whatever they think of the film: see `recipes.corpora.imdb`."""
+"""Film reviews as running text, without their labels; see `recipes.corpora.imdb`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Perplexity of running text: by a network, by network and cache, and by n-grams."""
+"""Perplexity of running text under a network, a network with a cache, and n-grams."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from recipes.writing.word_signatures import SHARPNESS, mixed
 from zoo.metrics.ngram import NGram
 from zoo.recipe import Answers
 
-WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)  # values of λ that validation chooses from
+WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)  # candidate values of λ; chosen on the validation split
 
 
 def long_texts(passages: Sequence[str], limit: int) -> list[str]:
-    """Joins passages of a running text to texts of at most `limit` bytes, if none has more."""
+    """Joins passages into texts of at most `limit` bytes; a longer passage stays alone."""
     texts: list[list[str]] = [[]]
     size = 0
     for passage in passages:
@@ -32,16 +32,16 @@ def long_texts(passages: Sequence[str], limit: int) -> list[str]:
 def read_text(
     predictor: Answers, passages: Sequence[str], limit: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how probable a network and its cache find each word of a running text.
+    """Returns the probability of each word of a running text under a network and under its cache.
 
     Args:
-      predictor: a model that serves `words`.
-      passages: of the text, in order; the state is carried from one to the next.
-      limit: bytes that the model reads at once.
+      predictor: a model with the signature `words`.
+      passages: the passages of the text, in order; those read at once share the state.
+      limit: maximum number of bytes that the model reads at once.
 
     Returns:
-      Log-probabilities, float64 `(words,)`, and those of the cache, float64 `(words, values)`, see
-      `recipes.writing.word_signatures.read_words`.
+      The network's log-probabilities, float64 `(words,)`, and the cache's probabilities, float64
+      `(words, values)`, see `recipes.writing.word_signatures.read_words`.
     """
     found = predictor.predict(long_texts(passages, limit), batch_size=1, signature="words")
     logs = np.concatenate([np.array(each["log_probability"], float) for each in found])
@@ -53,32 +53,32 @@ def read_text(
 def nats_with_cache(
     logs: np.ndarray, repeated: np.ndarray, weight: float, sharpness: float
 ) -> float:
-    """Returns the mean of -log p of network and cache together; arguments as of `read_text`."""
+    """Returns the mean -log p of network and cache combined, from the results of `read_text`."""
     return -float(np.mean(mixed(logs, repeated[:, SHARPNESS.index(sharpness)], weight)))
 
 
 def best_cache(logs: np.ndarray, repeated: np.ndarray) -> tuple[float, float]:
-    """Returns the weight and the sharpness with which a text is the most probable."""
+    """Returns the weight and the sharpness that maximise the probability of a text."""
     tried = [(weight, sharpness) for weight in WEIGHTS for sharpness in SHARPNESS]
     return min(tried, key=lambda each: nats_with_cache(logs, repeated, *each))
 
 
 def perplexity(nats: float) -> float:
-    """Returns e to the power of nats a word; infinite where that is too much."""
+    """Returns e to the power of the nats per word; infinity on overflow."""
     return math.exp(nats) if nats < 700 else math.inf
 
 
 def ngram_perplexity(
     encoder: Words, train: Sequence[str], test: Sequence[str], order: int
 ) -> float:
-    """Returns the perplexity of n-grams with Kneser–Ney smoothing, sentence by sentence."""
+    """Returns the perplexity of an n-gram model with Kneser–Ney smoothing, per sentence."""
     model = NGram(order, encoder.size - 1).fit(_sentences(encoder, train))
     nats, count = model.nats(_sentences(encoder, test), skip=1)
     return perplexity(nats / max(1, count))
 
 
 def _sentences(encoder: Words, passages: Sequence[str]) -> list[list[int]]:
-    """Returns the ids of each sentence, with the end of a sentence before it and after it."""
+    """Returns the ids of each sentence, with the end-of-sentence id before and after it."""
     sentences, now = [], [encoder.end]
     for number in np.concatenate([np.zeros(0, int), *encoder.rows(passages)]).tolist():
         now.append(number)

@@ -1,4 +1,4 @@
-"""Running text in parallel streams: the state of a network is carried from batch to batch."""
+"""Running text in parallel streams; the state is carried over from batch to batch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zoo.errors import ZooError
 
 @dataclasses.dataclass(frozen=True)
 class StreamBatches(Batches):
-    """Batches of windows in the order of the text; the order is the same in each epoch.
+    """Batches of windows in the order of the text, which is the same in each epoch.
 
-    Row s of batch k is window k of stream s. Streams are as long as each other, or one id shorter,
-    so that the last batch may have fewer rows.
+    Row s of batch k is window k of stream s. The lengths of streams differ by at most one id, so
+    the last batch may have fewer rows.
     """
 
     def order(self, seed: int, epoch: int) -> list[np.ndarray]:
@@ -33,22 +33,22 @@ class StreamBatches(Batches):
 
 
 def stream_batches(ids: np.ndarray, streams: int, window: int) -> StreamBatches:
-    """Cuts running text into streams of windows.
+    """Splits running text into streams of windows.
 
-    Each epoch begins at another place of the text, so that it is cut elsewhere.
+    Each epoch starts at a different position of the text, so that the windows differ.
 
     Args:
-      ids: of the whole text, int32 `(time,)`.
-      streams: how many are read side by side: rows of a batch; fewer of a very short text.
-      window: ids of a row, at most.
+      ids: ids of the whole text, int32 `(time,)`.
+      streams: number of parallel streams, the rows of a batch; a very short text has fewer.
+      window: maximum number of ids per row.
 
     Returns:
-      x: `ids` and `next`, the ids and those after them, ragged int32 `(rows, (time))`; `stream`
-      and `begins`, int32 `(rows,)`: the number of the stream from 0, and 1 where its state is
-      empty before. y: the ids after them.
+      x: `ids` and `next`, the ids and the ids that follow them, ragged int32 `(rows, (time))`;
+      `stream`, int32 `(rows,)`, the index of the stream, from 0; and `begins`, int32 `(rows,)`, 1
+      where the stream begins with an empty state. y: the same as `next`.
 
     Raises:
-      ZooError: there are not two ids.
+      ZooError: there are fewer than two ids.
     """
     if len(ids) < 2:
         raise ZooError("The text has not two words: there is nothing to predict. Give more text.")

@@ -1,8 +1,8 @@
-"""The Penn Treebank as T. Mikolov prepared it for language models of words.
+"""The Penn Treebank, preprocessed by T. Mikolov for word-level language models.
 
 M. Marcus, B. Santorini, M. Marcinkiewicz: Building a Large Annotated Corpus of English, 1993:
 news of the Wall Street Journal. T. Mikolov et al., Interspeech 2010: 10,000 words in lower case,
-without punctuation marks; `N` is a number, `<unk>` any other word, and a line is a sentence.
+without punctuation marks. `N` is a number, `<unk>` is any other word; each line is a sentence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SPLITS = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.
 
 
 def read_treebank(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]]:
-    """Reads the archive of the three files, each as passages of whole sentences."""
+    """Reads the three files of the archive as passages of whole sentences."""
     import zipfile
 
     with zipfile.ZipFile(paths[0]) as archive:
@@ -33,7 +33,7 @@ def read_treebank(paths: Sequence[Path]) -> tuple[dict[str, Examples], list[str]
 def in_order(
     train: Examples, fractions: Mapping[str, float]
 ) -> tuple[dict[str, Examples], list[str]]:
-    """Cuts running text into splits that follow one another: train, validation, test."""
+    """Splits running text into consecutive parts: train, validation, test."""
     from zoo.data.splits import count, take
 
     total = count(train)

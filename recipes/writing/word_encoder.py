@@ -1,7 +1,8 @@
-"""Text to ids of words and back, as Mikolov prepared the Penn Treebank, inside the graph.
+"""Converts text to word ids and back inside the graph, by Mikolov's rules for the Penn Treebank.
 
 Words are in lower case, without punctuation marks; each number is `N`; `don't` is `do n't` and
-`Anna's` is `anna 's`; the end of a line is a word, too. Text that is prepared so stays as it is.
+`Anna's` is `anna 's`; the end of a line is a word, too. Text that is already in this form does not
+change.
 (T. Mikolov et al.: Recurrent Neural Network Based Language Model, Interspeech 2010.)
 """
 
@@ -19,15 +20,15 @@ from zoo.text.chunks import in_chunks
 
 PADDING = 0
 UNKNOWN, END, NUMBER = "<unk>", "<eos>", "N"  # END is a line break
-CHUNK = 500  # texts that are split in one call: bounds the memory that a large data set takes
+CHUNK = 500  # texts that are split per call; bounds the memory that a large data set needs
 
-# Pattern to replacement, in this order.
+# Patterns and their replacements, applied in this order.
 _RULES = (
     (r"\s*[\r\n]\s*", f" {END} "),
     (rf"({END}\s+)+", f"{END} "),
     (r"[\pZ\pC]+", " "),
     (r"[“”„«»\"()\[\]{}?!;:…–—%]|\.\.+|--+", " "),
-    (r"([^0-9]|^),", r"\1 "),  # commas within numbers stay
+    (r"([^0-9]|^),", r"\1 "),  # commas within numbers are kept
     (r",([^0-9]|$)", r" \1"),
     (r"\$([0-9])", r"$ \1"),
     (r"(?i)([a-z])(n't)\b", r"\1 \2"),
@@ -37,7 +38,7 @@ _RULES = (
 
 
 def split_text(text: tf.Tensor) -> tf.RaggedTensor:
-    """Splits texts into words, string `(batch,)` to `(batch, (words))`."""
+    """Splits texts, string `(batch,)`, into words, string `(batch, (words))`."""
     text = normalise(text)
     for pattern, replacement in _RULES:
         text = tf.strings.regex_replace(text, pattern, replacement)
@@ -49,18 +50,18 @@ def split_text(text: tf.Tensor) -> tf.RaggedTensor:
 
 
 def bare(words: tf.Tensor) -> tf.Tensor:
-    """Returns words, string of any shape, without full stops and quotation marks around them."""
+    """Strips full stops and quotation marks from words, string of any shape."""
     return tf.strings.regex_replace(words, r"^'+|[.']+$", "")
 
 
 def learn_words(texts: Iterable[str], size: int) -> list[str]:
-    """Returns the `size` most frequent words, the most frequent first: the symbols of `Words`.
+    """Returns the symbols of the `size` most frequent words for `Words`, the most frequent first.
 
-    The end of a line and the unknown word are among them whether they occur or not. In text with
-    capital letters, a full stop ends a sentence and is no part of a word.
+    The end of a line and the unknown word are always included. In text with capital letters, full
+    stops are not part of a word.
 
     Raises:
-      ZooError: the texts have no word.
+      ZooError: the texts contain no word.
     """
     texts = list(texts)
     raw = any(word != word.lower() and word != NUMBER for text in texts for word in text.split())
@@ -79,15 +80,15 @@ def learn_words(texts: Iterable[str], size: int) -> list[str]:
 
 
 def symbol_of(word: str) -> str:
-    """Returns what a word adds to a text."""
+    """Returns the characters that a word adds to a text."""
     return "\n" if word == END else f"{word} "
 
 
 class Words(tf.Module):
-    """Words to ids 1, 2, …, and back. Words that are not among them have the id of `<unk>`.
+    """Maps words to the ids 1, 2, … and back. Unknown words have the id of `<unk>`.
 
     Args:
-      symbols: of `learn_words`.
+      symbols: the result of `learn_words`.
     """
 
     def __init__(self, symbols: Sequence[str]) -> None:
@@ -104,21 +105,21 @@ class Words(tf.Module):
 
     @property
     def size(self) -> int:
-        """Number of ids, padding included."""
+        """Number of ids, including padding."""
         return len(self.symbols) + 1
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Returns the ids of texts, string `(batch,)`, as int32 `(batch, (words))`."""
+        """Converts texts, string `(batch,)`, to ids, int32 `(batch, (words))`."""
         words, ids = self._known(text)
         unknown = self.words.index(UNKNOWN) + 1
         return words.with_flat_values(tf.where(ids == PADDING, unknown, ids))
 
     def after_a_line(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Returns the same for texts that begin behind a line break, which has an id, too."""
+        """Returns the ids of the texts with a line break, which has an id, put before each."""
         return self(tf.strings.join(["\n", text]))
 
     def _known(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
-        """Returns the words of texts, and their ids `(all words,)`; 0 of those not known."""
+        """Returns the words of texts and their ids `(all words,)`, 0 for unknown words."""
         words = split_text(text)
         flat = words.flat_values
         ids, short = self._table.lookup(flat), bare(flat)
@@ -135,7 +136,7 @@ class Words(tf.Module):
         return rows
 
     def unknown(self, texts: Sequence[str]) -> Counter[str]:
-        """Counts the words of texts that have no id; `<unk>` itself has one."""
+        """Counts the words of the texts that have no id; `<unk>` itself has one."""
         counts: Counter[str] = Counter()
         for words, ids in in_chunks(self._known, texts, size=CHUNK):
             missing = words.flat_values.numpy()[ids.numpy() == PADDING]
@@ -143,6 +144,6 @@ class Words(tf.Module):
         return counts
 
     def join(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the texts of ids, int `(batch, time)`, 0 behind the last: string `(batch,)`."""
+        """Converts ids, int `(batch, time)`, right-padded with 0, to texts, string `(batch,)`."""
         symbols = tf.gather(tf.constant(["", *self.symbols]), ids)
         return tf.strings.reduce_join(symbols, axis=1)

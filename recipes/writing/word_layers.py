@@ -1,4 +1,4 @@
-"""Layers of word language models: tied embeddings, weight dropout, carried states."""
+"""Layers of word-level language models: tied embeddings, weight dropout, carried states."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ from zoo.assets import Json
 from zoo.losses import StepLoss, is_first_replica, sum_over_replicas
 from zoo.tensors import Tensor
 
-IMPOSSIBLE = -1e9  # logit of an id that is never predicted
+IMPOSSIBLE = -1e9  # logit of ids that are never predicted
 
 
 @keras.saving.register_keras_serializable("zoo")
 class TiedEmbedding(layers.Embedding):
-    """Ids to vectors E x; and, given states h, the next ids to their log-probabilities.
+    """Maps ids to vectors E x or, if states h are given, to the log-probabilities of the ids.
 
         log p(next | h) = log softmax(E h + b)
 
-    Both ways share E (H. Inan, K. Khosravi, R. Socher; O. Press, L. Wolf: both 2017). In training,
-    whole rows of E are hidden, a word everywhere or nowhere (Y. Gal, Z. Ghahramani: A Theoretically
-    Grounded Application of Dropout in Recurrent Neural Networks, NIPS 2016).
+    Input and output share E (H. Inan, K. Khosravi, R. Socher; O. Press, L. Wolf: both 2017). In
+    training, whole rows of E are dropped, so a word is dropped everywhere or nowhere (Y. Gal,
+    Z. Ghahramani: A Theoretically Grounded Application of Dropout in Recurrent Neural Networks,
+    NIPS 2016).
 
-    With `sampled`, the softmax of training is over the next id and that many others, drawn by
-    rank, p(k) = log(1 + 1 / k) / log(ids), and corrected by how often they are drawn (Y. Bengio,
-    J.-S. Senécal 2008). So ids must be in the order of their frequency, 0 being padding.
+    With `sampled`, training uses a sampled softmax over the next id and that many others. These are
+    sampled by rank, p(k) = log(1 + 1 / k) / log(ids), and their logits are corrected for how often
+    they are sampled (Y. Bengio, J.-S. Senécal 2008). Ids must therefore be sorted by descending
+    frequency; 0 is padding.
 
     Args:
       size: number of ids.
-      units: of a vector.
-      word_dropout: share of the ids hidden in a step.
-      sampled: ids of the softmax in training; 0 for all.
+      units: dimension of the vectors.
+      word_dropout: fraction of the ids that is dropped in a step.
+      sampled: number of ids sampled for the softmax in training; 0 for a full softmax.
 
     Call arguments:
       ids: int `(batch, time)`.
       states: float `(batch, time, units)`, or None.
 
     Returns:
-      Without states, vectors, float `(batch, time, units)`; with them, float32 `(batch, time, 1)`,
-      the log-probability of `ids`, in nats.
+      Without states, vectors, float `(batch, time, units)`; with states, the log-probability of
+      `ids` in nats, float32 `(batch, time, 1)`.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class TiedEmbedding(layers.Embedding):
         return vectors
 
     def logits(self, states: Tensor) -> Tensor:
-        """Returns logits of all ids, float32 `(rows, ids)`, of states, float `(rows, units)`."""
+        """Returns logits of all ids, float32 `(rows, ids)`, for states, float `(rows, units)`."""
         product = self._products(states, self.embeddings)
         padding = ops.cast(ops.equal(ops.arange(self.input_dim), 0), "float32") * IMPOSSIBLE
         return product + ops.cast(self.bias, "float32") + padding
@@ -99,20 +101,20 @@ class TiedEmbedding(layers.Embedding):
         others = ops.clip(ops.cast(ops.exp(drawn * span), "int32"), 1, self.input_dim - 1)
         bias = ops.cast(self.bias, "float32")
         right = self._own_logit(ids, states)
-        # The product makes the gradient a whole matrix. As rows, those of words that all replicas
-        # have drawn would come once for each replica, with another norm, which is clipped.
+        # The product makes the gradient dense. A sparse gradient would hold the row of a word
+        # that all replicas have sampled once per replica; its norm, which is clipped, would differ.
         vectors = ops.multiply(self.embeddings, 1.0)
         wrong = self._products(states, ops.take(vectors, others, axis=0))
-        # So that their sum is expected to be that of all.
+        # Makes the expected value of their sum equal to the sum over all ids.
         expected = self.sampled / span * ops.log1p(1 / ops.cast(others, "float32"))
         wrong += ops.take(bias, others) - ops.log(expected)
-        same = ops.equal(ops.expand_dims(ids, -1), others)  # drawn by chance
+        same = ops.equal(ops.expand_dims(ids, -1), others)  # sampled by chance
         wrong = ops.where(same, IMPOSSIBLE, wrong)
         both = ops.concatenate([ops.expand_dims(right, -1), wrong], axis=-1)
         return right - ops.logsumexp(both, axis=-1)
 
     def save_own_variables(self, store: MutableMapping[str, Tensor]) -> None:
-        for number, weight in enumerate(self.weights):  # that of Keras omits the bias
+        for number, weight in enumerate(self.weights):  # Keras' own method omits the bias
             store[str(number)] = weight
 
     def load_own_variables(self, store: Mapping[str, Tensor]) -> None:
@@ -136,14 +138,14 @@ class TiedEmbedding(layers.Embedding):
 
 @keras.saving.register_keras_serializable("zoo")
 class WeightDropLSTM(layers.LSTM):
-    """An LSTM that hides weights between its states in training, the same ones at all steps.
+    """An LSTM with dropout on its recurrent weights; all steps of a batch share the mask.
 
     S. Merity, N. Keskar, R. Socher: Regularizing and Optimizing LSTM Language Models, ICLR 2018.
 
     Args:
       units: size of the state.
-      weight_dropout: share of the weights from state to state that is hidden in a step.
-      **kwargs: of `keras.layers.LSTM`.
+      weight_dropout: fraction of the recurrent weights that is dropped in a training step.
+      **kwargs: arguments of `keras.layers.LSTM`.
     """
 
     def __init__(self, units: int, weight_dropout: float = 0.0, **kwargs: object) -> None:
@@ -162,7 +164,7 @@ class WeightDropLSTM(layers.LSTM):
             return super().inner_loop(sequences, initial_state, mask, training)
         kernel = self.cell.recurrent_kernel
         dropped = keras.random.dropout(kernel, self.weight_dropout, seed=self.generator)
-        # Not by Keras' own setattr, which would track it.
+        # Bypasses Keras' own setattr, which would track it.
         object.__setattr__(self.cell, "recurrent_kernel", dropped)
         try:
             return super().inner_loop(sequences, initial_state, mask, training)
@@ -175,20 +177,20 @@ class WeightDropLSTM(layers.LSTM):
 
 @keras.saving.register_keras_serializable("zoo")
 class CarriedLSTM(layers.Layer):
-    """An LSTM that begins each window with the state in which the window before has ended.
+    """An LSTM that begins each window with the final state of the previous window.
 
-    The states are variables, so that a checkpoint has them. Training and evaluation have their
-    own. Gradients end at the window (backpropagation through time, truncated).
+    The states are variables, so checkpoints include them. Training and evaluation have separate
+    states. Gradients stop at the start of the window (truncated backpropagation through time).
 
     Args:
       units: size of the state.
-      streams: texts that are read side by side.
-      weight_dropout: of `WeightDropLSTM`.
+      streams: number of texts that are read in parallel.
+      weight_dropout: see `WeightDropLSTM`.
 
     Call arguments:
       sequences: float `(batch, time, features)`.
-      stream: int `(batch,)`, the number of each row's text, from 0.
-      begins: int `(batch,)`, 1 where the text begins here, with an empty state.
+      stream: int `(batch,)`, the index of each row's text, from 0.
+      begins: int `(batch,)`, 1 where the text begins here, with a zero state.
 
     Returns:
       float `(batch, time, units)`.
@@ -230,8 +232,8 @@ class CarriedLSTM(layers.Layer):
         state = ops.where(ops.expand_dims(begins, -1) > 0, 0.0, state)
         state = ops.split(ops.cast(state, self.compute_dtype), 2, axis=-1)
         outputs, *state = self.lstm(sequences, initial_state=list(state), training=training)
-        # Each replica has some of the rows; all of them keep all states. The first row of a batch
-        # may be there again, behind those of other replicas: what the first replica has counts.
+        # Each replica has some of the rows; all replicas keep all states. The first row of a batch
+        # may be repeated on other replicas; the first replica takes precedence.
         new = ops.cast(ops.concatenate(state, axis=-1), "float32")
         new = ops.concatenate([new, ops.ones_like(new[:, :1])], axis=-1)
         new = ops.scatter(ops.expand_dims(stream, -1), new, (self.streams, 2 * self.units + 1))
@@ -254,12 +256,12 @@ class CarriedLSTM(layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class NegativeLogLikelihood(StepLoss):
-    """The mean of -log p over real steps, where the network itself gives log p.
+    """The mean of -log p over real steps, for networks that output log p themselves.
 
     Call arguments:
       y_true: ids `(batch, time)`, 0 at padding.
-      y_pred: float32 `(batch, time, ways)`: their log-probabilities, in one or several ways, of
-        which the mean counts.
+      y_pred: float32 `(batch, time, ways)`: one or several log-probabilities of each id, which
+        are averaged.
     """
 
     def __init__(self, name: str = "negative_log_likelihood", **kwargs: object) -> None:

@@ -1,7 +1,7 @@
-"""Signatures of word language models: generation, and the probability of each word.
+"""Signatures of word-level language models: generation, and the probability of each word.
 
-The network is combined with a cache: words that followed similar states are likely again (E. Grave,
-A. Joulin, N. Usunier: Improving Neural Language Models with a Continuous Cache, ICLR 2017).
+The network is combined with a cache: words that followed similar states are likely to recur (E.
+Grave, A. Joulin, N. Usunier: Improving Neural Language Models with a Continuous Cache, ICLR 2017).
 
     p(w | h_t) = (1 - λ) softmax(E h_t + b)_w + λ Σ_i [x_{i+1} = w] softmax_i(θ h_t · h_i)
 """
@@ -21,17 +21,17 @@ from zoo.decoding.sampling import State, Step
 if TYPE_CHECKING:
     from zoo.serving.signatures import Functions
 
-BLOCK = 64  # words of a text that are computed together
-ROWS = 8  # texts that are computed together
-SHARPNESS = (0.1, 0.2, 0.4, 0.8)  # values of θ that validation chooses from
+BLOCK = 64  # words of a text that are processed together
+ROWS = 8  # texts that are processed together
+SHARPNESS = (0.1, 0.2, 0.4, 0.8)  # candidate values of θ; chosen on the validation split
 
 
 @dataclasses.dataclass(frozen=True)
 class Cache:
-    """How a network is completed by what it has read lately.
+    """Parameters of the cache of recent words.
 
     Attributes:
-      size: words that are remembered; 0 for no cache.
+      size: number of words that the cache stores; 0 for no cache.
       weight: λ.
       sharpness: θ.
     """
@@ -45,7 +45,7 @@ NO_CACHE = Cache(0, 0.0, 0.0)
 
 
 def state_specs(model: keras.Model, size: int) -> dict[str, tf.TensorSpec]:
-    """Returns the state between two words: that of the network, and the cache's of that size."""
+    """Returns the specs of the state: that of the network, and that of a cache of this size."""
     units = model.get_layer("embedding").output_dim
     specs = {}
     for number, layer in enumerate(_recurrent(model)):
@@ -59,7 +59,7 @@ def state_specs(model: keras.Model, size: int) -> dict[str, tf.TensorSpec]:
 
 
 def _recurrent(model: keras.Model) -> list[keras.layers.LSTM]:
-    """Returns the LSTMs that read forwards."""
+    """Returns the forward LSTMs."""
     found = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.Bidirectional):
@@ -77,14 +77,14 @@ def _advance(model: keras.Model, ids: tf.Tensor, state: State) -> tuple[tf.Tenso
     """Reads ids, int32 `(rows, time)`.
 
     Returns:
-      The states h of which the next ids are predicted, float32 `(rows, time, units)`, and the
-      state behind the last.
+      The states h that predict the next ids, float32 `(rows, time, units)`, and the state after
+      the last id.
     """
     x, new = model.get_layer("embedding")(ids), dict(state)
     for number, layer in enumerate(_recurrent(model)):
         names = [f"state_{2 * number}", f"state_{2 * number + 1}"]
         before = [state[name] for name in names]
-        if ids.shape[1] == 1:  # a loop over one step takes longer than the step
+        if ids.shape[1] == 1:  # a loop over one step is slower than the step
             x, after = layer.cell(x[:, 0], before, training=False)
             x = x[:, tf.newaxis]
         else:
@@ -96,14 +96,14 @@ def _advance(model: keras.Model, ids: tf.Tensor, state: State) -> tuple[tf.Tenso
 def _remember(
     size: int, ids: tf.Tensor, states: tf.Tensor, state: State
 ) -> tuple[tf.Tensor, tf.Tensor, State]:
-    """Completes the cache by ids that were read, `(rows, time)`, and the states behind them.
+    """Adds ids, `(rows, time)`, and the states after them to the cache.
 
     Returns:
-      `keys`, float32 `(rows, size + time, units)`, and the word after each, int32 `(rows, size +
-      time)`, 0 for none; at time t, those from t + 1 to t + size are remembered. The new state.
+      `keys`, float32 `(rows, size + time, units)`; the word after each key, int32 `(rows, size +
+      time)`, 0 for none; and the new state. At time t, the cache holds entries t + 1 to t + size.
     """
     begun = tf.reduce_any(state["last"] != 0, axis=1, keepdims=True)
-    first = tf.where(begun, ids[:, :1], 0)  # before the first id there is no state
+    first = tf.where(begun, ids[:, :1], 0)  # there is no state before the first id
     keys = tf.concat([state["memory"], state["last"][:, tf.newaxis], states[:, :-1]], axis=1)
     words = tf.concat([state["words"], first, ids[:, 1:]], axis=1)
     time = tf.shape(ids)[1]
@@ -115,10 +115,10 @@ def _remember(
 def _shares(
     size: int, keys: tf.Tensor, words: tf.Tensor, states: tf.Tensor, sharpness: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the share of each remembered word, `(rows, time, size + time)`, and if there is one.
+    """Returns the cache's softmax, `(rows, time, size + time)`, and where it is not empty.
 
     Args:
-      keys, words: of `_remember`.
+      keys, words: results of `_remember`.
       states: float32 `(rows, time, units)`.
     """
     time = tf.shape(states)[1]
@@ -131,13 +131,13 @@ def _shares(
 
 
 def word_step(model: keras.Model, cache: Cache) -> tuple[Step, dict[str, tf.TensorSpec]]:
-    """Returns the step of generation, see `zoo.decoding.sampling.Step`, and the specs of its state.
+    """Returns the generation step, see `zoo.decoding.sampling.Step`, and the specs of its state.
 
     Args:
-      model: with layers `embedding` (a `TiedEmbedding`) and `projection`, and between them
-        `CarriedLSTM`s, or a `Bidirectional` of which the forward layer is used; its LSTMs return
-        sequences and states.
-      cache: what it remembers.
+      model: has the layers `embedding` (a `TiedEmbedding`) and `projection`, with `CarriedLSTM`s
+        between them, or a `Bidirectional`, of which only the forward layer is used; its LSTMs
+        return sequences and states.
+      cache: the parameters of the cache.
     """
     embedding = model.get_layer("embedding")
 
@@ -163,17 +163,18 @@ def word_step(model: keras.Model, cache: Cache) -> tuple[Step, dict[str, tf.Tens
 def read_words(
     model: keras.Model, ids: tf.RaggedTensor, size: int, sharpness: tuple[float, ...]
 ) -> dict[str, tf.Tensor]:
-    """Returns how probable each id of texts is, of the ids before it.
+    """Returns the probability of each id of the texts, given the ids before it.
 
     Args:
-      model: as of `word_step`.
+      model: as in `word_step`.
       ids: int32 `(batch, (time))`; the first one of each row is not predicted.
-      size: words that the cache remembers; 0 for no cache.
+      size: number of words that the cache stores; 0 for no cache.
       sharpness: values of θ.
 
     Returns:
-      `log_probability`, float32 `(batch, time)`, by the network alone; `repeated`, float32
-      `(batch, time, values)`, by the cache alone, -1 where it is empty; `length`, int32 `(batch,)`.
+      `log_probability`, float32 `(batch, time)`, of the network alone; `repeated`, float32
+      `(batch, time, values)`, the probability of the cache alone, -1 where it is empty; `length`,
+      int32 `(batch,)`.
     """
     embedding, specs = model.get_layer("embedding"), state_specs(model, size)
 
@@ -236,18 +237,18 @@ def word_signatures(
     max_steps: int,
     **options: Any,
 ) -> Functions:
-    """Makes arguments of `zoo.serving.Served`: `generation`, `score`, and `words` of `others`.
+    """Returns arguments of `zoo.serving.Served`: `generation`, `score`, and `words` in `others`.
 
     Args:
-      model: as of `word_step`.
-      encode: texts, string `(batch,)`, to ids, int32 `(batch, (ids))`, at least one each; the
-        first one is not scored.
-      join: ids, int32 `(batch, time)`, 0 behind the last, to texts, string `(batch,)`.
-      cache: that generation and scores use.
-      max_bytes: of a text, which has no score if it is longer; of a longer prompt, the last count.
-      max_prompt: words of a prompt that are read: the last ones.
-      max_steps: rows times steps of a request.
-      **options: `steps`, `temperature`, `top_k` and `top_p` of the default.
+      model: as in `word_step`.
+      encode: converts texts, string `(batch,)`, to ids, int32 `(batch, (ids))`, at least one per
+        text; the first one is not scored.
+      join: converts ids, int32 `(batch, time)`, right-padded with 0, to texts, string `(batch,)`.
+      cache: the cache that generation and scores use.
+      max_bytes: longer texts have no score; of longer prompts, only the last bytes are read.
+      max_prompt: number of words at the end of a prompt that are read.
+      max_steps: maximum of rows times steps per request.
+      **options: default values of `steps`, `temperature`, `top_k` and `top_p`.
     """
     from zoo.bounds import first_bytes, last_bytes
     from zoo.decoding import generation_signatures
@@ -290,11 +291,11 @@ def word_signatures(
 
 
 def mixed(logs: tf.Tensor, repeated: tf.Tensor, weight: float) -> tf.Tensor:
-    """Returns the log-probabilities of network and cache together.
+    """Returns the log-probabilities of network and cache combined.
 
     Args:
-      logs, repeated: of `read_words`, float `(batch, time)`.
-      weight: λ; the network alone decides where the cache is empty.
+      logs, repeated: results of `read_words`, float `(batch, time)`.
+      weight: λ; where the cache is empty, the network alone is used.
     """
     network = tf.exp(logs)
     both = (1 - weight) * network + weight * repeated
