@@ -111,8 +111,8 @@ def scores(left: float, name: str, metrics: dict, title: str) -> list[str]:
                           font_weight=weight))  # fmt: skip
         parts.append(bar(left + 16, y + 7, (CARD - 32) * score, BLUE if network else "#8c959f"))
     rows = metrics["test"]["rows"]
-    where = "drawn from the training reviews (second source)" if TRAIN_ONLY in title else title
-    notes = (f"{metric} on {rows:,} test reviews (grey: baseline),", where)
+    where = "of the training reviews (second source)" if TRAIN_ONLY in title else title
+    notes = (f"{metric} on {rows:,} test reviews (grey: baseline)", where)
     for line, note in enumerate(notes):
         parts.append(text(left + 16, HEIGHT - 36 + 17 * line, note, size=12, color=GREY))
     return parts

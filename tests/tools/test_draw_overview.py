@@ -10,7 +10,7 @@ METRICS = {
     "test": {"accuracy": 0.8904, "rows": 2490},
     "baseline": {"majority": {"accuracy": 0.5}},
 }
-DRAWN = "drawn from the training reviews (second source)"
+DRAWN = "of the training reviews (second source)"
 
 
 def test_the_card_of_scores_says_where_its_reviews_are_from():

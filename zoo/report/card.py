@@ -94,7 +94,7 @@ def _render(
         *_start(config.get("start")),
         *_teaching(data.get("teaching")),
         *_class_weight(data.get("class_weight")),
-        *([f"{metrics['parts']['text']}.", ""] if metrics.get("parts") else []),
+        *([f"{text[:1].upper()}{text[1:]}.", ""] if (text := _parts(metrics)) else []),
         *_signatures(test),
         *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"Best epoch by {metrics['monitor']} ({metrics['validation']:.4f}): "
@@ -118,6 +118,11 @@ def _render(
         *use_lines(use, data, getattr(recipe.module, "WARNING", "")),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _parts(metrics: dict[str, Any]) -> str:
+    """Returns a sentence on what the engine adds to the network: a linear model, a temperature."""
+    return str((metrics.get("parts") or {}).get("text", ""))
 
 
 def _start(start: dict[str, Any] | None) -> list[str]:
