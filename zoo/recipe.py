@@ -79,7 +79,8 @@ Optional functions and constants:
   weights of the recipe, a `Packed`, if the user does not specify it; None if this is not decided.
   It uses only training rows, is deterministic, and gives the reason.
 - `augment(config, train)`: additional training rows derived from the training split, such as music
-  in other keys. `prepare` learns from the result.
+  in other keys. `prepare` learns from the result. With `zoo distil`, `train` also has the rows and
+  columns of the teachers, which the result must keep.
 - `finalise(config, assets, model, splits, class_weight)`: changes the network of the best epoch
   before it is tested, without its test rows: fits parts that are not trained by gradients, also on
   the validation rows. `class_weight` maps class name to the weight of its rows in the loss, empty

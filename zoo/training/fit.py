@@ -404,13 +404,14 @@ def _train_in(
     keras.utils.set_random_seed(options.seed)  # now: a resumed run does not choose again
     progress.epochs = config.epochs
 
-    train, lesson = recipe.augment(config, splits.train), None
+    train, lesson = splits.train, None
     if options.teachers:
         lesson = take_lesson(
             run.path / "checkpoint", recipe, config, splits, options, progress,
             keep=not overwrite, trust=trust,
         )  # fmt: skip
         train = lesson.examples
+    train = recipe.augment(config, train)
     assets_file = run.path / "assets.json"
     if workers.chief:  # with `overwrite`, those of the old run are still there
         begun = assets_file.exists() and not overwrite

@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 import zoo
-from recipes.classifying import teachers
+from recipes.classifying import teachers, wide
 from recipes.classifying.baselines import scaled
 from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy, class_targets
 from zoo.data import Splits
@@ -43,8 +43,8 @@ def unlabelled(tmp_path_factory):
 
 def teach(folder, unlabelled, **options):
     return zoo.distil(
-        "imdb-lstm", folder, data="sample", unlabelled=unlabelled, settings=SETTINGS,
-        baselines=False, quiet=True, **{"teachers": ["linear"], **options},
+        "imdb-lstm", folder, data="sample", unlabelled=unlabelled, baselines=False, quiet=True,
+        **{"teachers": ["linear"], "settings": SETTINGS, **options},
     )  # fmt: skip
 
 
@@ -104,6 +104,26 @@ def test_the_linear_classifier_is_fitted_for_each_class_alone():
     LogisticRegression(solver="liblinear", dual=True).fit(first, [0, 0, 1])
     np.testing.assert_array_equal(second.toarray(), before)
     np.testing.assert_array_equal(counts.toarray() > 0, before > 0)
+
+
+def test_a_student_corrects_its_linear_model_on_all_rows(tmp_path, unlabelled, monkeypatch):
+    # With the logits of the linear model for each row in training, as in `zoo train`.
+    found, held_out_logits = [], wide.held_out_logits
+    monkeypatch.setattr(
+        wide, "held_out_logits", lambda *given: found.append(held_out_logits(*given)) or found[-1]
+    )
+    targets, with_logits = [], wide.with_logits
+    monkeypatch.setattr(
+        wide, "with_logits", lambda *given: targets.append(with_logits(*given)) or targets[-1]
+    )
+    run = teach(tmp_path / "run", unlabelled, settings={**SETTINGS, "wide": True})
+    data = json.loads((run.path / "data.json").read_text())
+    count = data["rows"]["train"] + data["teaching"]["unlabelled"]
+    assert [each.shape for each in found] == [(count, 2)]
+    np.testing.assert_array_equal(targets[0][:, 1], found[0])
+    answered = targets[0][:, 0]
+    np.testing.assert_allclose(answered.sum(axis=1), 1, atol=1e-6)
+    assert np.any((answered > 0.01) & (answered < 0.99))  # of the teacher
 
 
 def test_targets_are_classes_or_what_teachers_answered():
