@@ -48,7 +48,7 @@ def entity_scores(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
         if len(tags) != len(guess):
             raise ZooError(
                 f"Sentence {row} has {len(tags)} tokens but {len(guess)} predicted tags; "
-                "predict one tag a token."
+                "predict one tag per token."
             )
         tokens += len(tags)
         same += sum(one == other for one, other in zip(tags, guess, strict=True))

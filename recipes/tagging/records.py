@@ -92,7 +92,7 @@ def _tagged(number: int, tokens: object, tags: object) -> Sentence | str:
     if not _strings(marks) or not all(TAG.fullmatch(mark) for mark in marks):
         return "has tags that are not a list of O, B-X, I-X"
     if len(words) != len(marks):
-        return "has another number of tags than of tokens"
+        return "has a different number of tags than tokens"
     if not all(word.strip() for word in words):
         return "has an empty token"
     return Sentence([number] * len(words), list(words), list(marks))
@@ -105,10 +105,14 @@ def _strings(values: object) -> TypeGuard[list[str]]:
 def _spans(values: Any) -> list[Span] | None:
     """Returns sorted spans as `(start, end, label)`, or None if they are invalid."""
     spans = []
+    if not isinstance(values or [], (list, tuple)):
+        return None
     for value in values or []:
         if isinstance(value, Mapping):
-            value = (value.get("start"), value.get("end"), value.get("label"))
-        if len(value) != 3 or not all(isinstance(each, int) for each in value[:2]):
+            value = [value.get("start"), value.get("end"), value.get("label")]
+        if not isinstance(value, (list, tuple)) or len(value) != 3:
+            return None
+        if not all(isinstance(each, int) for each in value[:2]):
             return None
         spans.append((value[0], value[1], str(value[2]).strip()))
     return sorted(spans)

@@ -102,12 +102,12 @@ def test_rows_of_tokens_and_tags(read):
 
 def test_rows_of_tokens_that_cannot_be_used(read):
     rows = [*ROWS, {"tokens": ["a"], "tags": []}, {"tokens": ["a"], "tags": [3]}, {"tokens": ["a"]}]
-    with pytest.raises(ZooError, match="line 3 has another number of tags than of tokens"):
+    with pytest.raises(ZooError, match="line 3 has a different number of tags than tokens"):
         read("x.jsonl", rows)
     tokens, tags, notes = read("x.jsonl", rows, drop_bad=True)
     assert (tokens, tags) == (TOKENS, TAGS)
     assert notes == [
-        "x.jsonl: line 3 has another number of tags than of tokens; omitted",
+        "x.jsonl: line 3 has a different number of tags than tokens; omitted",
         "x.jsonl: lines 4, 5 have tags that are not a list of O, B-X, I-X; omitted",
     ]
 
@@ -218,6 +218,11 @@ def test_spans_that_do_not_fit(read):
     for wrong, message in (
         (row((0, 99, "PER")), "line 2 has a span that is not in the text"),
         (row((3, 3, "PER")), "line 2 has a span that is not in the text"),
+        ({**row(), "spans": [3]}, "line 2 has a span that is not in the text"),
+        ({**row(), "spans": [[0, 6]]}, "line 2 has a span that is not in the text"),
+        ({**row(), "spans": [[0, None, "PER"]]}, "line 2 has a span that is not in the text"),
+        ({**row(), "spans": 3}, "line 2 has a span that is not in the text"),
+        ({**row(), "spans": "0-6"}, "line 2 has a span that is not in the text"),
         (row((0, 6, "PER"), (3, 10, "X")), "line 2 has spans that overlap"),
     ):
         with pytest.raises(ZooError, match=rf"{message}\..*--drop-bad"):
