@@ -34,10 +34,14 @@ def plain_records(records: Records, path: Path, reading: Reading) -> Records:
     if convert is None:
         return records
     reading.found(path, f"an export of {tool}")
-    numbers, rows = [], []
+    numbers, rows, broken = [], [], []
     left: dict[str, int] = {}
     for number, record in zip(records.numbers, records.rows, strict=True):
-        row = convert(record)
+        try:
+            row = convert(record)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            broken.append(number)
+            continue
         if isinstance(row, str):
             left[row] = left.get(row, 0) + 1
         else:
@@ -46,7 +50,8 @@ def plain_records(records: Records, path: Path, reading: Reading) -> Records:
     for why, count in left.items():
         reading.note(f"{path.name}: {count:,} row(s) omitted that the annotator {why}")
     present = list(dict.fromkeys(name for row in rows for name in row))
-    return dataclasses.replace(records, present=present, numbers=numbers, rows=rows)
+    bad = {**records.bad, f"is not as {tool} exports rows": broken} if broken else records.bad
+    return dataclasses.replace(records, present=present, numbers=numbers, rows=rows, bad=bad)
 
 
 def _tool(rows: Sequence[Record]) -> tuple[str, Any]:

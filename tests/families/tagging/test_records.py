@@ -206,6 +206,18 @@ def test_rows_without_an_answer_are_left_out(read):
     ]
 
 
+@pytest.mark.parametrize("wrong", [[1], {"labels": 3}, "x"])
+def test_a_damaged_row_of_an_export_is_named(read, wrong):
+    def row(value):
+        result = [{"value": value, "to_name": "text"}]
+        return {"data": {"text": "Annika ran"}, "annotations": [{"result": result}]}
+
+    good = row({"start": 0, "end": 6, "labels": ["PER"]})
+    with pytest.raises(ZooError, match=r"row 2 is not as Label Studio exports rows\..*--drop-bad"):
+        read("x.json", [good, row(wrong)])
+    assert read("x.json", [good, row(wrong)], drop_bad=True)[1] == [["B-PER", "O"]]
+
+
 def test_spans_that_do_not_fit(read):
     def row(*spans):
         spans = [{"start": start, "end": end, "label": label} for start, end, label in spans]
