@@ -77,18 +77,20 @@ def _help(text: str) -> str:
 
 def card_of(recipe: Any, entry: dict[str, Any]) -> str:
     """Returns the model card of a pack, made from its JSON files in the words of this version."""
+    from zoo.manifest import USE, read_use
     from zoo.report.card import render
 
-    uses = json.loads((PACKS / "use.json").read_text("utf-8"))
-    with tarfile.open(PACKS / entry["file"]) as pack, tempfile.TemporaryDirectory() as folder:
-        for file in ("config", "metrics", "data", "environment", "use"):
-            try:
-                member = pack.extractfile(f"assets.extra/{file}.json")
-            except KeyError:  # a pack without `use.json` has an entry beside all packs
-                continue
-            assert member is not None
-            (Path(folder) / f"{file}.json").write_bytes(member.read())
-        return render(Path(folder), recipe, uses.get(recipe.name))
+    with tarfile.open(PACKS / entry["file"], "r:xz") as pack, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for member in pack:
+            file = Path(member.name)
+            if file.match("assets.extra/*.json"):
+                content = pack.extractfile(member)
+                assert content is not None
+                (folder / file.name).write_bytes(content.read())
+        # As `zoo.serving.Predictor` does: the file in the pack, or the entry beside all packs.
+        use = None if (folder / USE).exists() else read_use(PACKS).get(recipe.name)
+        return render(folder, recipe, use)
 
 
 TOPOLOGIES = {

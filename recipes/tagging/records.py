@@ -104,12 +104,12 @@ def _strings(values: object) -> TypeGuard[list[str]]:
 
 def _spans(values: Any) -> list[Span] | None:
     """Returns sorted spans as `(start, end, label)`, or None if they are invalid."""
-    spans = []
-    if not isinstance(values or [], (list, tuple)):
+    values, spans = values or [], []
+    if not isinstance(values, (list, tuple)):
         return None
-    for value in values or []:
+    for value in values:
         if isinstance(value, Mapping):
-            value = [value.get("start"), value.get("end"), value.get("label")]
+            value = (value.get("start"), value.get("end"), value.get("label"))
         if not isinstance(value, (list, tuple)) or len(value) != 3:
             return None
         if not all(isinstance(each, int) for each in value[:2]):

@@ -94,7 +94,7 @@ def _render(
         *_start(config.get("start")),
         *_teaching(data.get("teaching")),
         *_class_weight(data.get("class_weight")),
-        *([f"{text[:1].upper()}{text[1:]}.", ""] if (text := _parts(metrics)) else []),
+        *_parts(metrics.get("parts")),
         *_signatures(test),
         *(line for name, rows in test.tables.items() for line in _table(heading(name), rows)),
         f"Best epoch by {metrics['monitor']} ({metrics['validation']:.4f}): "
@@ -120,9 +120,12 @@ def _render(
     return "\n".join(lines) + "\n"
 
 
-def _parts(metrics: dict[str, Any]) -> str:
-    """Returns a sentence on what the engine adds to the network: a linear model, a temperature."""
-    return str((metrics.get("parts") or {}).get("text", ""))
+def _parts(parts: dict[str, Any] | None) -> list[str]:
+    """What was fitted after training: a linear model, a temperature."""
+    if not parts:
+        return []
+    text = parts["text"]
+    return [f"{text[:1].upper()}{text[1:]}.", ""]
 
 
 def _start(start: dict[str, Any] | None) -> list[str]:

@@ -143,9 +143,9 @@ def export(
                 files.write_text(extra / "card.md", describe(members))
             elif limits:
                 files.write_json(extra / "config.json", predictor.resolved)
-                if predictor.card:
+                if (extra / "card.md").exists():
                     card.write(extra, predictor.recipe)
-            elif predictor.card:
+            elif (extra / "card.md").exists():  # of a pack, in the words of this version
                 files.write_text(extra / "card.md", predictor.card)
             return _publish(scratch, directory)
     except OSError as error:
