@@ -6,9 +6,10 @@ Served forecasts are therefore multiplied by a correction from the past of the s
 squared returns to their forecasts and, likewise, of absolute returns to the width of the
 distribution. The forecast of a day is corrected only by the days before it.
 
-The weights are one over the root of the forecast, so that neither volatile nor quiet days dominate:
-on series of constant volatility and on stocks, the volatility is then correct within a few per cent
-(tests/families/prices/test_calibration.py).
+The weights are one over the root of the forecast, so that neither volatile nor quiet days dominate.
+The volatility is corrected by the last `MEMORY` days: of the windows that were tried, this one has
+the lowest QLIKE of those that are correct within 3 % on the validation days and on series of
+constant volatility, with bars and with closes alone (tests/families/prices/test_calibration.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tensorflow as tf
 from recipes.prices.series import MOST, causal
 
 PRIOR = 22.0  # weight, in days, of no correction
+MEMORY = 750  # most days whose squared returns are compared, about three years
 WARM_UP = 5  # first days, whose forecasts have almost no past
 WIDEST = 10.0  # limit of a day's absolute return, as a multiple of the expected one
 
@@ -53,7 +55,7 @@ def calibrated(
     place = tf.range(tf.shape(returns)[1])[:, tf.newaxis]
     known = (place >= WARM_UP + tf.range(1, horizon + 1)) & real[..., tf.newaxis]
     seen = tf.cast(known, tf.float32)
-    squares = _ratio(tf.minimum(sums**2, MOST * variance), variance, seen)
+    squares = _ratio(tf.minimum(sums**2, MOST * variance), variance, seen, MEMORY)
     sizes = _ratio(tf.minimum(tf.abs(sums - location), WIDEST * width), width, seen)
     return forecasts["scale"] * sizes, tf.sqrt(forecasts["variance"] * squares)
 
@@ -68,14 +70,31 @@ def _as_forecast(values: tf.Tensor) -> tf.Tensor:
     return tf.stack(shifted, axis=-1)
 
 
-def _ratio(observed: tf.Tensor, expected: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
-    """Returns the weighted ratio of past observed to expected values; all `(batch, time, H)`."""
+def _ratio(
+    observed: tf.Tensor, expected: tf.Tensor, seen: tf.Tensor, memory: int | None = None
+) -> tf.Tensor:
+    """Returns the weighted ratio of past observed to expected values; all `(batch, time, H)`.
+
+    Args:
+      observed, expected, seen: of each day; `seen` is 0 for days that do not count.
+      memory: number of days that are compared, with the current one; None for all.
+    """
     weight = seen * tf.math.rsqrt(expected)
-    above = tf.cumsum(observed * weight, axis=1)
-    below = tf.cumsum(expected * weight, axis=1)
-    prior = PRIOR * tf.math.divide_no_nan(below, tf.cumsum(seen, axis=1))
+    above, below, count = (
+        _past_sum(part, memory) for part in (observed * weight, expected * weight, seen)
+    )
+    prior = PRIOR * tf.math.divide_no_nan(below, count)
     ratio = tf.math.divide_no_nan(above + prior, below + prior)
     return tf.where(below > 0, ratio, 1.0)
+
+
+def _past_sum(values: tf.Tensor, memory: int | None) -> tf.Tensor:
+    """Returns the sums of the last `memory` days, or of all days before, `(batch, time, H)`."""
+    if memory is None:
+        return tf.cumsum(values, axis=1)
+    total = tf.cumsum(tf.cast(values, tf.float64), axis=1)  # differences of float32 would be coarse
+    before = tf.pad(total, [[0, 0], [memory, 0], [0, 0]])[:, : tf.shape(total)[1]]
+    return tf.cast(total - before, tf.float32)
 
 
 def mean_absolute(df: tf.Tensor) -> tf.Tensor:
