@@ -60,17 +60,17 @@ def taught_pairs(
         references only, where available; otherwise both.
 
     Returns:
-      `text` and `translation`. Identical translations of several teachers appear once.
+      `text` and `translation`. Identical translations of one row appear once.
     """
     taught = [json.loads(str(lesson["translations"])) for lesson in lessons]
     references, pairs = train["translation"], []
     for row, (text, *found) in enumerate(zip(texts, *taught, strict=True)):
         known = row < len(references)
-        answers = [answer for answer in dict.fromkeys(found) if answer is not None]
+        answers = [answer for answer in found if answer is not None]
+        chosen = answers if not known or share < 1 else []
         if known and (share > 0 or not answers):
-            pairs.append((text, references[row]))
-        if not known or share < 1:
-            pairs += [(text, a) for a in answers if not pairs or pairs[-1] != (text, a)]
+            chosen = [references[row], *chosen]
+        pairs += [(text, answer) for answer in dict.fromkeys(chosen)]
     return {
         "text": [text for text, _ in pairs],
         "translation": [translation for _, translation in pairs],

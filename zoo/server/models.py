@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import dataclasses
 import gc
-import os
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -316,19 +315,17 @@ def load(folder: Path, trust: bool, warmup: bool) -> tuple[Servable, int]:
 
 def _fingerprints(config: ModelConfig) -> dict[int, tuple[Path, Any]]:
     """Returns the folder of each version to serve, and a fingerprint of its files."""
-    found = {}
-    for number, folder in config.versions().items():
-        names = [folder, folder / "saved_model.pb", folder / "variables", folder / "assets.extra"]
-        found[number] = (folder, tuple(map(_changed, names)))
-    return found
+    return {number: (folder, _files(folder)) for number, folder in config.versions().items()}
 
 
-def _changed(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
+def _files(folder: Path) -> frozenset[tuple[str, int, int]]:
+    """Returns name, time of change (ns) and size (bytes) of the files below a folder."""
+    found = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # removed since
+            status = path.stat()
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+    return frozenset(found)
 
 
 def free_memory() -> None:

@@ -78,6 +78,18 @@ def test_a_new_version_is_swapped_in_without_a_failed_request(
             assert wait_until(lambda: answers(client) == [2.0], 10)
 
 
+def test_weights_that_are_repaired_in_place_are_noticed(folder, saved_models, serving):
+    with serving([ModelConfig("half", folder)], file_system_poll_wait_seconds=0.05) as client:
+        shutil.copytree(saved_models / "3", folder / ".2")
+        (weights,) = (folder / ".2" / "variables").glob("variables.data-*")
+        whole = weights.read_bytes()
+        weights.write_bytes(whole[: len(whole) // 2])
+        os.rename(folder / ".2", folder / "2")
+        assert wait_until(lambda: states(client).get(2) == "END", 10)
+        (folder / "2" / "variables" / weights.name).write_bytes(whole)  # no folder changes
+        assert wait_until(lambda: answers(client) == [3.0], 10)
+
+
 def test_a_reload_that_is_cancelled_is_done_again(folder, saved_models, monkeypatch):
     """A version whose load was broken off is loaded at the next look."""
     loading = threading.Event()

@@ -43,6 +43,12 @@ def test_several_teachers_and_texts_without_a_reference():
     assert found == [("a", "x"), ("b", "y"), ("b", "w"), ("c", "z"), ("more", "d"), ("more", "e")]
 
 
+def test_a_pair_that_two_rows_have_is_kept_for_both():
+    told = lesson("x", "x", "C")
+    assert pairs(0.0, told, texts=("a", "a", "c")) == [("a", "x"), ("a", "x"), ("c", "C")]
+    assert pairs(0.5, told, texts=("a", "b", "c"))[-1:] == [("c", "C")]
+
+
 def test_a_translation_that_was_cut_off_teaches_nothing():
     answers = [
         {"translation": "l' été", "complete": True},
