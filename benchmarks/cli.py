@@ -35,14 +35,27 @@ def benchmarks() -> None:
 @click.option("-o", "--output", metavar="FILE", help="results/<recipe>.json by default.")
 @click.option("--seeds", is_flag=True, help="Write the mean of runs that differ in their seeds.")
 @click.option("--by", metavar="SETTING", help="Write scores of runs that differ in it alone.")
-def collect(models: tuple[str, ...], output: str | None, seeds: bool, by: str | None) -> None:
+@click.option("--ensemble", is_flag=True, help="Score the mean of the models' answers.")
+def collect(
+    models: tuple[str, ...], output: str | None, seeds: bool, by: str | None, ensemble: bool
+) -> None:
     """Write what each MODEL (complete run, pretrained name) measured to a JSON file."""
-    together = seeds or by is not None
-    if output is None and together:
-        raise click.UsageError("--seeds and --by need -o FILE.")
-    if output is not None and len(models) > 1 and not together:
-        raise click.UsageError("-o FILE is for one MODEL, or for several with --seeds or --by.")
+    ways = [seeds, by is not None, ensemble]
+    if sum(ways) > 1:
+        raise click.UsageError("Give only one of --seeds, --by and --ensemble.")
+    if output is None and any(ways):
+        raise click.UsageError("--seeds, --by and --ensemble need -o FILE.")
+    if output is not None and len(models) > 1 and not any(ways):
+        raise click.UsageError(
+            "-o FILE is for one MODEL, or for several with --seeds, --by or --ensemble."
+        )
     options.import_tensorflow()
+    if ensemble and output is not None:
+        from benchmarks.ensembles import collect_ensemble
+
+        result = collect_ensemble(models, output, log=click.echo)
+        click.echo(f"{result['metric']} {result['score']:.4f}: {output}")
+        return
     from benchmarks.results import collect, collect_seeds, collect_settings
 
     if by is not None and output is not None:

@@ -50,7 +50,7 @@ def collect(model: str | Path, output: str | Path | None = None) -> Path:
     Raises:
       ZooError: the run is not complete.
     """
-    result = _score(model)
+    result = measurements(model)
     path = Path(output or f"results/{result['recipe']}.json")
     files.write_json(path, result)
     return path
@@ -67,7 +67,7 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
       UsageError: fewer than two runs, or runs that differ in more than their seeds.
       ZooError: a run is not complete.
     """
-    results = [_score(model) for model in models]
+    results = [measurements(model) for model in models]
     seeds = [result["seed"] for result in results]
     if len(set(seeds)) < max(2, len(seeds)):
         raise UsageError(f"Give two runs or more, each of another seed; got {seeds}.")
@@ -114,7 +114,7 @@ def collect_settings(
       UsageError: fewer than two runs, or runs that differ in other settings, or not in this one.
       ZooError: a run is not complete.
     """
-    results = [_score(model) for model in models]
+    results = [measurements(model) for model in models]
     first, *others = results
     part = "config" if setting in first["config"] else "options"
     if setting not in first.get(part, {}):
@@ -153,7 +153,7 @@ def _today() -> str:
     return datetime.date.today().isoformat()
 
 
-def _score(model: str | Path) -> dict[str, Any]:
+def measurements(model: str | Path) -> dict[str, Any]:
     """Returns the measurements of a complete run or a pretrained model."""
     from zoo.serving import load
 

@@ -120,13 +120,14 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
         packed = pack_of(result)
         shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
         cells = [
-            f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}",
+            f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}"
+            f"{_members(result)}",
             f"**{number(shown_score(result), best, metric)}**{mark(result['recipe'])}"
             f"{spread(result, best)}",
             shown + seed_of(result),
             _against(result, name_test=not test),
             f"{metrics['parameters']:,}",
-            f"{metrics['best_epoch']} of {metrics['epochs']}",
+            _best_epoch(metrics),
             training_time(metrics),
             megabytes(packed["bytes"]) if packed else "–",
             milliseconds(times.get(result["recipe"]) if packed else None),
@@ -140,6 +141,16 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
         shown = span(ranges.get(name), best, metric, kind=not kind, missing=NOT_AGAIN)
         lines.append(f"| {name} | {number(value, best, metric)} | {shown} |")
     return lines
+
+
+def _members(result: dict[str, Any]) -> str:
+    """Returns how many networks an ensemble has; "" for a single network."""
+    return f", mean of {len(result['members'])} networks" if "members" in result else ""
+
+
+def _best_epoch(metrics: dict[str, Any]) -> str:
+    """Returns the epoch of the weights; an ensemble has one for each of its members."""
+    return f"{metrics['best_epoch']} of {metrics['epochs']}" if "best_epoch" in metrics else "–"
 
 
 def _common(values: Any) -> str:

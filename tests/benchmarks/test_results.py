@@ -477,7 +477,7 @@ def test_the_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(measured, mo
         row = {**score("a", float(value)), "seed": int(seed), "config": config}
         return {**row, "topology": "many-to-one"}
 
-    monkeypatch.setattr(results, "_score", fake)
+    monkeypatch.setattr(results, "measurements", fake)
     recipe = type("Recipe", (), {"config": Defaults()})
     monkeypatch.setattr("zoo.registry.get_recipe", lambda name: recipe)
     path = results.collect_seeds(["0.7 0 9", "0.8 1 9", "0.9 2 9"], measured / "seeds.json")
@@ -521,7 +521,7 @@ def test_scores_by_a_setting_are_of_runs_that_differ_in_that_alone(measured, mon
             "baseline": {"linear": 0.5 + int(units) / 100},
         }
 
-    monkeypatch.setattr(results, "_score", found)
+    monkeypatch.setattr(results, "measurements", found)
     path = measured / "units.json"
     result = results.collect_settings(["0.7 4 0", "0.9 8 0"], "units", path)
     assert json.loads(path.read_text()) == result
@@ -553,7 +553,7 @@ def test_scores_by_an_option_of_the_run_are_of_the_same_config(measured, monkeyp
             "baseline": {},
         }
 
-    monkeypatch.setattr(results, "_score", found)
+    monkeypatch.setattr(results, "measurements", found)
     path = measured / "precision.json"
     result = results.collect_settings(["0.7 float32 4", "0.8 half 4"], "precision", path)
     assert result["scores"] == {"float32": 0.7, "half": 0.8}

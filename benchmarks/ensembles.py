@@ -1,0 +1,95 @@
+"""Scores of ensembles: several networks, exported as one SavedModel that averages their answers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.intervals import describe
+from benchmarks.results import measurements
+from zoo import files
+from zoo.errors import UsageError
+from zoo.serving import load
+from zoo.serving.evaluation import splits_of
+from zoo.serving.export import export
+
+
+def collect_ensemble(
+    models: Sequence[str | Path],
+    output: str | Path,
+    *,
+    data: str | None = None,
+    log: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Writes the test score of an ensemble of complete runs to a JSON file.
+
+    The members are exported as by `zoo export --ensemble`, and the export is scored. The baselines
+    are fitted again, for intervals and comparisons. The validation split is not scored: a part of a
+    member may have been fitted on it after the best epoch was chosen. The validation scores of the
+    members are those of their trainings.
+
+    Args:
+      models: as for `zoo.load`, two or more, of one recipe and trained on the same data.
+      output: the file.
+      data: where custom data are that the models were trained on; None for a source of the dataset.
+      log: called with each line of progress.
+
+    Returns:
+      What it writes: the entries of `benchmarks.results.collect` and of `add_intervals`; `members`,
+      for each the `seed`, the settings that the first one does not have, `validation`, and its own
+      `score`. `parameters` and `train_seconds` are sums.
+
+    Raises:
+      UsageError: models of several recipes or data, or models that cannot form an ensemble.
+      ZooError: a run is not complete; data are not available.
+    """
+    results = [measurements(model) for model in models]
+    first = results[0]
+    for model, other in zip(models, results, strict=True):
+        for key, same in (
+            ("recipe", other["recipe"] == first["recipe"]),
+            ("data", other["data"]["fingerprint"] == first["data"]["fingerprint"]),
+        ):
+            if not same:
+                raise UsageError(f"{model} differs from {models[0]} in its {key}.")
+    with tempfile.TemporaryDirectory() as folder:
+        one, *others = models
+        together = load(export(one, folder, warmup=0, ensemble=others))
+        splits = splits_of(together, data)
+        log(f"{first['recipe']}: {len(models)} members, {splits.title}")
+        scores = together.recipe.evaluate(
+            together.config, together.assets, together, splits.test
+        )  # by what is served
+    log("fitting the baselines")
+    baselines = together.recipe.baseline(together.config, splits)
+    metric = first["metric"]
+    members = [
+        {
+            "seed": each["seed"],
+            "settings": {
+                key: value
+                for key, value in each["config"].items()
+                if value != first["config"].get(key)
+            },
+            "validation": each["metrics"]["validation"],
+            "score": each["score"],
+        }
+        for each in results
+    ]
+    metrics = {
+        "metric": metric,
+        "test": scores.to_json(),
+        "parameters": sum(each["metrics"]["parameters"] for each in results),
+        "train_seconds": sum(each["metrics"]["train_seconds"] for each in results),
+    }
+    result = {
+        **first,
+        "score": scores[metric],
+        "metrics": metrics,
+        "members": members,
+        **describe(scores, baselines, metric, together.recipe.metric.better),
+    }
+    files.write_json(Path(output), result)
+    return result
