@@ -18,7 +18,8 @@ Accuracy in % (results/; 4, 21 and 17 minutes on 2 cores):
 
     AG News, official test split, trained on a 20,000-row part of it (--data ag-part):
         news-gru 89.8   news-bilstm 90.0
-        news-bilstm --set vectors=glove-50 --set wide=True 91.4
+        news-bilstm --set vectors=glove-50 --set wide=True 91.4 (mean of three seeds)
+        an ensemble of these three (zoo export A B C --ensemble) 91.5
 """
 
 import dataclasses
