@@ -7,7 +7,7 @@ import contextlib
 import ctypes
 import dataclasses
 import gc
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,7 +215,8 @@ class Models:
     async def _refresh(self, name: str) -> None:
         config, known = self.configs[name], self.versions[name]
         loop = asyncio.get_running_loop()
-        wanted = await loop.run_in_executor(None, _fingerprints, config)
+        loaded = {number for number, version in known.items() if version.state == "AVAILABLE"}
+        wanted = await loop.run_in_executor(None, _fingerprints, config, loaded)
         new = []
         for number, (folder, fingerprint) in wanted.items():
             version = known.get(number)
@@ -313,9 +314,15 @@ def load(folder: Path, trust: bool, warmup: bool) -> tuple[Servable, int]:
     return servable, servable.warm_up() if warmup else 0
 
 
-def _fingerprints(config: ModelConfig) -> dict[int, tuple[Path, Any]]:
-    """Returns the folder of each version to serve, and a fingerprint of its files."""
-    return {number: (folder, _files(folder)) for number, folder in config.versions().items()}
+def _fingerprints(config: ModelConfig, loaded: Container[int]) -> dict[int, tuple[Path, Any]]:
+    """Returns the folder of each version to serve, and a fingerprint of its files.
+
+    The files of versions that are `loaded` are not looked at; their fingerprint is None.
+    """
+    return {
+        number: (folder, None if number in loaded else _files(folder))
+        for number, folder in config.versions().items()
+    }
 
 
 def _files(folder: Path) -> frozenset[tuple[str, int, int]]:
