@@ -79,6 +79,7 @@ def collect_ensemble(
         "test": scores.to_json(),
         "parameters": sum(each["metrics"]["parameters"] for each in results),
         "train_seconds": None if None in seconds else sum(seconds),
+        "baseline": {name: each.to_json() for name, each in baselines.items()},
     }
     result = {
         **first,
