@@ -2,10 +2,11 @@
 
 A pretrained network maps a text to a vector, its pooled states. If the texts resemble its training
 texts, a linear model learns the classes of a few hundred rows better from these states than from
-the words. Both linear models are therefore compared by cross-validation on the training rows (M.
-Stone: Cross-Validatory Choice and Assessment of Statistical Predictions, 1974). Packed weights are
-used if the states win by more than the standard error of the per-row difference (the rule of one
-standard error: L. Breiman et al.: Classification and Regression Trees, 1984).
+the words (TF-IDF, as in `recipes.classifying.wide`). Both linear models are therefore compared by
+cross-validation on the training rows (M. Stone: Cross-Validatory Choice and Assessment of
+Statistical Predictions, 1974). Packed weights are used if the states win by more than the standard
+error of the per-row difference (the rule of one standard error: L. Breiman et al.: Classification
+and Regression Trees, 1984).
 """
 
 from __future__ import annotations
@@ -113,12 +114,14 @@ def decide(
     spread = states.std(axis=0)
     scaled = (states - states.mean(axis=0)) / np.where(spread > 0, spread, 1)
     right = {}
-    for name, features, strengths in (
-        ("states", scaled, STATE_STRENGTHS),
-        ("tfidf", tfidf, wide.STRENGTHS),
+    for name, features, strengths, ratios in (
+        ("states", scaled, STATE_STRENGTHS, False),
+        ("tfidf", tfidf, wide.STRENGTHS, True),  # as the wide part
     ):
         found = [
-            wide.held_out(features, truth, len(classes), strength, folds, balanced=rare)
+            wide.held_out(
+                features, truth, len(classes), strength, folds, balanced=rare, ratios=ratios
+            )
             for strength in strengths
         ]
         weights = len(truth) / (len(classes) * counts) if rare else np.ones(len(classes))

@@ -6,11 +6,13 @@ Systems, 2016:
 
     p(class | text) = softmax(wide(n-grams of the text) + network(text))
 
-The wide part is logistic regression on TF-IDF. It is fitted once, before the first step, and then
-frozen. The last layer of the network is initialised to zero, so that training starts from the
-linear model. If validation does not show that the network helps, its last layer is set to zero
-again, and only the linear model is used. The fewer validation rows there are, the smaller the
-weight of the network.
+The wide part is logistic regression on TF-IDF, multiplied by naive Bayes' log-count ratios of the
+class (S. Wang, C. D. Manning: Baselines and Bigrams, ACL 2012). More than two classes have one
+model each, against the rest. One factor of all logits calibrates the probabilities. The wide part
+is fitted once, before the first step, and then frozen. The last layer of the network is initialised
+to zero, so that training starts from the linear model. If validation does not show that the network
+helps, its last layer is set to zero again, and only the linear model is used. The fewer validation
+rows there are, the smaller the weight of the network.
 
 A linear model is overconfident on the rows that it was fitted on, and would leave the network
 nothing to correct. The wide part therefore returns zeros in training. The targets contain its
@@ -29,13 +31,16 @@ from keras import ops
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
+from recipes.classifying.baselines import log_count_ratio
 from zoo.assets import Json
 from zoo.data.batching import Batches, Ragged
+from zoo.errors import ZooError
 from zoo.tensors import Tensor
 
 FOLDS = 5
 MANY_ROWS = 2_000  # with more, one fold chooses the strength
 STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisation
+SCALES = np.geomspace(0.1, 10, 81)  # factors of the logits
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
 SHRINKAGE = 60  # number of validation rows at which the network's logits are halved
@@ -50,6 +55,7 @@ class Wide(TypedDict):
     bias: list[float]
     base: int
     strength: float
+    scale: float
     loss: float
 
 
@@ -64,7 +70,7 @@ class Facts(TypedDict):
 
 
 def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
-    """Fits the wide part; its regularisation is chosen by cross-validation.
+    """Fits the wide part; cross-validation chooses its regularisation and the scale of its logits.
 
     Args:
       rows: word ids of the training texts, from 1.
@@ -73,26 +79,27 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
 
     Returns:
       The input of `wide_logits`, compatible with JSON: `keys`, sorted, one per n-gram; their `idf`;
-      `weights` `(n-grams, classes)` and `bias` of the classes, in sorted order; `strength`; and
-      `loss`, the cross-entropy on held-out rows, in nats.
+      `weights` `(n-grams, classes)` and `bias` of the classes, in sorted order; `strength`;
+      `scale`, by which weights and bias are multiplied already; and `loss`, the cross-entropy on
+      held-out rows, in nats.
     """
     keys, idf, features = features_of(rows, base)
     classes, truth = np.unique(np.array(labels), return_inverse=True)
     folds = range(FOLDS if len(rows) <= MANY_ROWS else 1)
-    losses = {
-        strength: float(
-            np.mean(cross_entropies(*held_out(features, truth, len(classes), strength, folds)))
-        )
-        for strength in STRENGTHS
-    }
-    strength = min(losses, key=losses.__getitem__)
+    found = {}
+    for strength in STRENGTHS:
+        logits, seen = held_out(features, truth, len(classes), strength, folds, ratios=True)
+        found[strength] = _best_scale(logits, seen)
+    strength = min(found, key=found.__getitem__)
+    loss, scale = found[strength]
     return {
         "keys": keys.tolist(),
         "idf": _rounded(idf),
-        **_weights(_regression(strength).fit(features, truth)),
+        **_weights(*logistic(features, truth, strength, ratios=True), scale),
         "base": base,
         "strength": strength,
-        "loss": round(losses[strength], 4),
+        "scale": scale,
+        "loss": round(loss, 4),
     }
 
 
@@ -105,11 +112,15 @@ def held_out_logits(
       rows, labels: that the wide part was fitted on.
       classes: the class names, sorted.
       wide: of `fit`.
+
+    Raises:
+      ZooError: `wide` is of an earlier version.
     """
     *_, features = features_of(rows, wide["base"])
     truth = np.searchsorted(np.array(classes), np.array(labels))
-    logits, _ = held_out(features, truth, len(classes), wide["strength"], range(FOLDS))
-    return logits.astype("float32")
+    folds = range(FOLDS)
+    logits, _ = held_out(features, truth, len(classes), wide["strength"], folds, ratios=True)
+    return (_scale(wide) * logits).astype("float32")
 
 
 def finalise(
@@ -172,7 +183,8 @@ def finalise(
     features = sparse.vstack(
         [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
     )
-    fitted = _weights(_regression(wide["strength"]).fit(features, [*train[1], *labels]))
+    everyone = np.searchsorted(np.array(classes), np.array([*train[1], *labels]))
+    fitted = _weights(*logistic(features, everyone, wide["strength"], ratios=True), _scale(wide))
     _give(layer, {**wide, **fitted, "bias": np.array(fitted["bias"]) + np.log(by_class)})
     return {"text": _text(facts, len(labels), bool(class_weight)), **facts}
 
@@ -340,6 +352,7 @@ def _tfidf(
     shape = (len(starts) - 1, len(keys))
     features = sparse.csr_matrix((values, place, starts), shape)
     features.sum_duplicates()
+    features.eliminate_zeros()
     length = np.sqrt(np.asarray(features.multiply(features).sum(axis=1)).ravel())
     return (sparse.diags(1 / np.maximum(length, 1e-9)) @ features).tocsr()
 
@@ -350,7 +363,9 @@ def held_out(
     classes: int,
     strength: float,
     folds: Iterable[int],
+    *,
     balanced: bool = False,
+    ratios: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the logits of held-out rows of some folds.
 
@@ -360,7 +375,7 @@ def held_out(
       classes: how many there are.
       strength: C, the inverse of the L2 regularisation.
       folds: numbers below `FOLDS`; each class is spread over all folds.
-      balanced: whether the classes count alike, however rare.
+      balanced, ratios: as for `logistic`.
 
     Returns:
       Logits, float64 `(rows, classes)`, in the order of the rows, and the classes of these rows. A
@@ -377,12 +392,51 @@ def held_out(
         known = np.unique(truth[inside])
         if len(known) < 2 or not len(outside):
             continue
-        model = _regression(strength, balanced).fit(features[inside], truth[inside])
-        scores = model.decision_function(features[outside])
-        scores = _both_sides(scores[None]).T if scores.ndim == 1 else scores
+        weights, bias = logistic(
+            features[inside], truth[inside], strength, balanced=balanced, ratios=ratios
+        )
+        scores = features[outside] @ weights + bias
         logits[outside] = scores.min(axis=1, keepdims=True)
         logits[np.ix_(outside, known)] = scores
     return logits[asked], truth[asked]
+
+
+def logistic(
+    features: sparse.csr_matrix | np.ndarray,
+    truth: np.ndarray,
+    strength: float,
+    *,
+    balanced: bool = False,
+    ratios: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fits logistic regression.
+
+    Args:
+      features: float `(rows, features)`; sparse for `ratios`.
+      truth: classes by number `(rows,)`, of two or more.
+      strength: C, the inverse of the L2 regularisation.
+      balanced: whether the classes count alike, however rare.
+      ratios: whether to multiply the features by the log-count ratios of each class, and to fit it
+        against the rest. If not, the model is multinomial.
+
+    Returns:
+      Weights of the features as they are given, float64 `(features, classes)`, and bias
+      `(classes,)`, of the classes in `truth`, in sorted order.
+    """
+    regression = LogisticRegression(
+        C=strength, max_iter=1000, class_weight="balanced" if balanced else None
+    )
+    if not ratios:
+        model = regression.fit(features, truth)
+        return _both_sides(model.coef_).T, _both_sides(model.intercept_)
+    known = np.unique(truth)
+    weights, bias = [], []
+    for number in known if len(known) > 2 else known[1:]:
+        ratio = log_count_ratio(features, truth == number)
+        model = regression.fit(features @ sparse.diags(ratio), truth == number)
+        weights.append(ratio * model.coef_[0])
+        bias.append(model.intercept_[0])
+    return _both_sides(np.array(weights)).T, _both_sides(np.array(bias))
 
 
 def _both_sides(values: np.ndarray) -> np.ndarray:
@@ -390,12 +444,26 @@ def _both_sides(values: np.ndarray) -> np.ndarray:
     return np.concatenate([-values, values]) / 2 if len(values) == 1 else values
 
 
-def _weights(model: LogisticRegression) -> dict[str, Json]:
+def _best_scale(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Returns the least mean loss, in nats, and the factor of the logits that leads to it."""
+    return min(
+        (float(np.mean(cross_entropies(scale * logits, truth))), float(scale)) for scale in SCALES
+    )
+
+
+def _scale(wide: Wide) -> float:
+    """Returns the factor of the logits; raises ZooError for a run of an earlier version."""
+    if "scale" not in wide:
+        raise ZooError(
+            "The linear model of this run was fitted by an earlier version of the zoo, so the run "
+            "cannot be continued. Add --overwrite to train it from scratch."
+        )
+    return wide["scale"]
+
+
+def _weights(weights: np.ndarray, bias: np.ndarray, scale: float) -> dict[str, Json]:
     """Returns `weights` and `bias` as `fit` does."""
-    return {
-        "weights": _rounded(_both_sides(model.coef_).T),
-        "bias": _rounded(_both_sides(model.intercept_[:, None])[:, 0]),
-    }
+    return {"weights": _rounded(scale * weights), "bias": _rounded(scale * bias)}
 
 
 def cross_entropies(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -403,11 +471,6 @@ def cross_entropies(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
     top = logits.max(axis=1, keepdims=True)
     log_sum = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
     return log_sum - logits[np.arange(len(truth)), truth]
-
-
-def _regression(strength: float, balanced: bool = False) -> LogisticRegression:
-    weights = "balanced" if balanced else None
-    return LogisticRegression(C=strength, max_iter=1000, class_weight=weights)
 
 
 def _rounded(values: np.ndarray) -> Json:

@@ -19,7 +19,12 @@ def test_a_stopped_measurement_goes_on(tmp_path, monkeypatch):
         if len(drawn) == 3:
             raise KeyboardInterrupt
         accuracy = 0.9 if base else 0.8
-        return {"rows": len(rows), "accuracy": accuracy, "baseline": 0.7, "start": {}}
+        return {
+            "rows": len(rows),
+            "accuracy": accuracy,
+            "baselines": {"tfidf-linear": 0.7},
+            "start": {},
+        }
 
     monkeypatch.setattr(small, "_measure", measure)
     monkeypatch.setattr(small, "_choice", lambda *_: {"packed": False})
@@ -53,7 +58,7 @@ def test_a_stopped_measurement_goes_on(tmp_path, monkeypatch):
 def test_weights_that_have_seen_the_rows_are_no_start(tmp_path, monkeypatch):
     bases = []
     monkeypatch.setattr(small, "_parts", lambda *_: ({"text": []}, {}))
-    found = {"rows": 0, "accuracy": 0.9, "baseline": 0.7}
+    found = {"rows": 0, "accuracy": 0.9, "baselines": {"tfidf-linear": 0.7}}
     monkeypatch.setattr(small, "_measure", lambda *given: bases.append(given[-1]) or found)
     small.small(tmp_path / "out.json", sizes=(50,), seeds=1, log=lambda line: None)
     assert dict(zip(small.CASES, bases, strict=True)) == {

@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from recipes.classifying import small, wide
 from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy
 from zoo.data.batching import Ragged
+from zoo.errors import ZooError
 
 BASE = 12
 ROWS = [[2, 3, 3, 4], [5, 3], [2, 3, 2, 3, 2], [6], [7, 8, 9, 5, 5], [5, 3, 7], [2, 4], [9, 9]]
@@ -33,17 +35,43 @@ def test_the_graph_answers_as_scikit_learn(classes):
     learnt = wide.fit(ragged(rows), labels, BASE)
     texts = [" ".join(map(str, row)) for row in rows]
     vectoriser = tfidf()
-    model = LogisticRegression(C=learnt["strength"], max_iter=1000)
-    model.fit(vectoriser.fit_transform(texts), labels)
+    features = vectoriser.fit_transform(texts).toarray()
     # Of the last, nothing is known but a word.
     unseen = [[3, 2, 3, 9, 3], [5, 11], [4], [7, 7, 7, 7]]
-    expected = model.predict_proba(
-        vectoriser.transform(" ".join(map(str, row)) for row in [*rows, *unseen])
-    )
+    asked = vectoriser.transform(" ".join(map(str, row)) for row in [*rows, *unseen]).toarray()
+    logits = []
+    for name in "abc"[:classes] if classes > 2 else "b":
+        # Wang & Manning 2012, with presences as counts.
+        of = np.array(labels) == name
+        p, q = (1 + np.count_nonzero(features[part], axis=0) for part in (of, ~of))
+        ratio = np.log((p / p.sum()) / (q / q.sum()))
+        model = LogisticRegression(C=learnt["strength"], max_iter=1000).fit(features * ratio, of)
+        logits.append(model.decision_function(asked * ratio))
+    if classes == 2:
+        logits = [0 * logits[0], *logits]
+    expected = softmax(learnt["scale"] * np.array(logits), axis=0).T
     ids = ragged([*rows, *unseen]).padded(np.arange(len(rows) + len(unseen)))
-    logits = wide.wide_logits(learnt)(ids)
-    assert logits.shape == (len(ids), classes)
-    np.testing.assert_allclose(keras.ops.softmax(logits), expected, atol=1e-3)
+    answers = wide.wide_logits(learnt)(ids)
+    assert answers.shape == (len(ids), classes)
+    np.testing.assert_allclose(keras.ops.softmax(answers), expected, atol=2e-3)
+
+
+def test_a_word_that_is_not_kept_does_not_count(monkeypatch):
+    whole = wide.features_of(ragged(ROWS), BASE)[2]
+    monkeypatch.setattr(wide, "MAX_NGRAMS", 4)
+    keys, _, features = wide.features_of(ragged(ROWS), BASE)
+    assert features.shape[1] == len(keys) == 4
+    kept = [sum(key in wide.ngram_keys(np.array(row), BASE)[0] for key in keys) for row in ROWS]
+    assert features.getnnz(axis=1).tolist() == kept
+    assert features.nnz < whole.nnz
+
+
+def test_the_scale_has_the_least_loss():
+    logits = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    truth = np.array([1, 0, 1, 0])  # three of four are right: odds of 3 to 1
+    loss, scale = wide._best_scale(logits, truth)
+    assert scale == pytest.approx(np.log(3), rel=0.03)
+    assert loss == pytest.approx(np.mean(wide.cross_entropies(scale * logits, truth)))
 
 
 def test_it_survives_saving_and_is_silent_in_training(tmp_path):
@@ -68,6 +96,13 @@ def test_logits_of_a_training_row_are_of_models_that_have_not_seen_it():
     # A class whose only row is held out has the lowest logit there.
     alone = wide.held_out_logits(ragged([*ROWS, [10]]), [*LABELS, "d"], [*"abcd"], learnt)
     assert alone[-1, 3] == alone[-1].min()
+
+
+def test_a_run_of_an_earlier_version_says_how_to_train_it():
+    learnt = wide.fit(ragged(ROWS), LABELS, BASE)
+    del learnt["scale"]
+    with pytest.raises(ZooError, match="--overwrite"):
+        wide.held_out_logits(ragged(ROWS), LABELS, ["a", "b", "c"], learnt)
 
 
 def test_the_loss_adds_logits_that_come_with_the_target():
