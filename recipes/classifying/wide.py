@@ -6,13 +6,14 @@ Systems, 2016:
 
     p(class | text) = softmax(wide(n-grams of the text) + network(text))
 
-The wide part is logistic regression on TF-IDF, multiplied by naive Bayes' log-count ratios of the
-class (S. Wang, C. D. Manning: Baselines and Bigrams, ACL 2012). More than two classes have one
-model each, against the rest. One factor of all logits calibrates the probabilities. The wide part
-is fitted once, before the first step, and then frozen. The last layer of the network is initialised
-to zero, so that training starts from the linear model. If validation does not show that the network
-helps, its last layer is set to zero again, and only the linear model is used. The fewer validation
-rows there are, the smaller the weight of the network.
+The wide part is a weighted sum of two models: multinomial logistic regression on TF-IDF, and one of
+each class against the rest on TF-IDF times naive Bayes' log-count ratios of the class (S. Wang, C.
+D. Manning: Baselines and Bigrams, ACL 2012). Cross-validation on the training rows chooses their
+regularisation and weights. Since both are linear, so is the sum. It is fitted once, before the
+first step, and then frozen. The last layer of the network is initialised to zero, so that training
+starts from the linear model. If validation does not show that the network helps, its last layer is
+set to zero again, and only the linear model is used. The fewer validation rows there are, the
+smaller the weight of the network.
 
 A linear model is overconfident on the rows that it was fitted on, and would leave the network
 nothing to correct. The wide part therefore returns zeros in training. The targets contain its
@@ -41,9 +42,18 @@ FOLDS = 5
 MANY_ROWS = 2_000  # with more, one fold chooses the strength
 STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisation
 SCALES = np.geomspace(0.1, 10, 81)  # factors of the logits
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the model with log-count ratios
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
 SHRINKAGE = 60  # number of validation rows at which the network's logits are halved
+
+
+class Model(TypedDict):
+    """One linear model: its regularisation C, and the factor of its logits in the sum."""
+
+    ratios: bool
+    strength: float
+    factor: float
 
 
 class Wide(TypedDict):
@@ -54,8 +64,7 @@ class Wide(TypedDict):
     weights: list[list[float]]
     bias: list[float]
     base: int
-    strength: float
-    scale: float
+    models: list[Model]
     loss: float
 
 
@@ -66,11 +75,10 @@ class Facts(TypedDict):
     together: float
     share: float
     ngrams: int
-    strength: float
 
 
 def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
-    """Fits the wide part; cross-validation chooses its regularisation and the scale of its logits.
+    """Fits the wide part; cross-validation chooses the regularisation and weights of its models.
 
     Args:
       rows: word ids of the training texts, from 1.
@@ -79,26 +87,20 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
 
     Returns:
       The input of `wide_logits`, compatible with JSON: `keys`, sorted, one per n-gram; their `idf`;
-      `weights` `(n-grams, classes)` and `bias` of the classes, in sorted order; `strength`;
-      `scale`, by which weights and bias are multiplied already; and `loss`, the cross-entropy on
-      held-out rows, in nats.
+      `weights` `(n-grams, classes)` and `bias` of the classes, in sorted order; `models`, a dict
+      of `ratios`, `strength` and `factor` for each model of the sum; and `loss`, the cross-entropy
+      on held-out rows, in nats.
     """
     keys, idf, features = features_of(rows, base)
     classes, truth = np.unique(np.array(labels), return_inverse=True)
     folds = range(FOLDS if len(rows) <= MANY_ROWS else 1)
-    found = {}
-    for strength in STRENGTHS:
-        logits, seen = held_out(features, truth, len(classes), strength, folds, ratios=True)
-        found[strength] = _best_scale(logits, seen)
-    strength = min(found, key=found.__getitem__)
-    loss, scale = found[strength]
+    models, loss = _choose(features, truth, len(classes), folds)
     return {
         "keys": keys.tolist(),
         "idf": _rounded(idf),
-        **_weights(*logistic(features, truth, strength, ratios=True), scale),
+        **_weights(features, truth, models),
         "base": base,
-        "strength": strength,
-        "scale": scale,
+        "models": [{**model} for model in models],
         "loss": round(loss, 4),
     }
 
@@ -118,9 +120,18 @@ def held_out_logits(
     """
     *_, features = features_of(rows, wide["base"])
     truth = np.searchsorted(np.array(classes), np.array(labels))
-    folds = range(FOLDS)
-    logits, _ = held_out(features, truth, len(classes), wide["strength"], folds, ratios=True)
-    return (_scale(wide) * logits).astype("float32")
+    logits = np.zeros((len(truth), len(classes)))
+    for model in _models(wide):
+        found, _ = held_out(
+            features,
+            truth,
+            len(classes),
+            model["strength"],
+            range(FOLDS),
+            ratios=model["ratios"],
+        )
+        logits += model["factor"] * found
+    return logits.astype("float32")
 
 
 def finalise(
@@ -154,7 +165,7 @@ def finalise(
     Returns:
       `text`, for people; `wide` and `together`, the accuracy of the wide part alone and of the
       answer on the validation rows; `share` of the size of the logits that is the wide part's, 1
-      where the network does not help; `ngrams` and `strength`.
+      where the network does not help; and `ngrams`.
     """
     layer, correction = model.get_layer("wide"), model.get_layer("correction")
     rows, labels = validation
@@ -177,14 +188,13 @@ def finalise(
         "together": float(np.mean((linear + network).argmax(axis=1) == truth)),
         "share": float(sizes[0] / max(sum(sizes), 1e-9)) if sizes[1] else 1.0,
         "ngrams": len(wide["keys"]),
-        "strength": wide["strength"],
     }
     keys, idf = np.array(wide["keys"], "int64"), np.array(wide["idf"])
     features = sparse.vstack(
         [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
     )
     everyone = np.searchsorted(np.array(classes), np.array([*train[1], *labels]))
-    fitted = _weights(*logistic(features, everyone, wide["strength"], ratios=True), _scale(wide))
+    fitted = _weights(features, everyone, _models(wide))
     _give(layer, {**wide, **fitted, "bias": np.array(fitted["bias"]) + np.log(by_class)})
     return {"text": _text(facts, len(labels), bool(class_weight)), **facts}
 
@@ -444,6 +454,32 @@ def _both_sides(values: np.ndarray) -> np.ndarray:
     return np.concatenate([-values, values]) / 2 if len(values) == 1 else values
 
 
+def _choose(
+    features: sparse.csr_matrix, truth: np.ndarray, classes: int, folds: Iterable[int]
+) -> tuple[list[Model], float]:
+    """Returns the models with the least loss on held-out rows, and this loss."""
+    folds = [*folds]
+    found = []  # for each kind of model: loss, scale, strength, logits
+    for ratios in (False, True):
+        tried = []
+        for strength in STRENGTHS:
+            logits, seen = held_out(features, truth, classes, strength, folds, ratios=ratios)
+            tried.append((*_best_scale(logits, seen), strength, logits))
+        found.append(min(tried, key=lambda each: each[0]))
+    (_, plain_scale, plain, plain_logits), (_, ratio_scale, ratio, ratio_logits) = found
+    sums = []
+    for share in SHARES:
+        factors = (1 - share) * plain_scale, share * ratio_scale
+        loss, scale = _best_scale(factors[0] * plain_logits + factors[1] * ratio_logits, seen)
+        sums.append((loss, [scale * factor for factor in factors]))
+    loss, (plain_factor, ratio_factor) = min(sums)
+    models: list[Model] = [
+        {"ratios": False, "strength": plain, "factor": plain_factor},
+        {"ratios": True, "strength": ratio, "factor": ratio_factor},
+    ]
+    return [model for model in models if model["factor"]], loss
+
+
 def _best_scale(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     """Returns the least mean loss, in nats, and the factor of the logits that leads to it."""
     return min(
@@ -451,19 +487,26 @@ def _best_scale(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     )
 
 
-def _scale(wide: Wide) -> float:
-    """Returns the factor of the logits; raises ZooError for a run of an earlier version."""
-    if "scale" not in wide:
+def _models(wide: Wide) -> list[Model]:
+    """Returns the models of the sum; raises ZooError for a run of an earlier version."""
+    if "models" not in wide:
         raise ZooError(
             "The linear model of this run was fitted by an earlier version of the zoo, so the run "
             "cannot be continued. Add --overwrite to train it from scratch."
         )
-    return wide["scale"]
+    return wide["models"]
 
 
-def _weights(weights: np.ndarray, bias: np.ndarray, scale: float) -> dict[str, Json]:
-    """Returns `weights` and `bias` as `fit` does."""
-    return {"weights": _rounded(scale * weights), "bias": _rounded(scale * bias)}
+def _weights(
+    features: sparse.csr_matrix, truth: np.ndarray, models: Sequence[Model]
+) -> dict[str, Json]:
+    """Fits the models; returns `weights` and `bias` of their sum, as `fit` does."""
+    parts = []
+    for model in models:
+        weights, bias = logistic(features, truth, model["strength"], ratios=model["ratios"])
+        parts.append(model["factor"] * np.concatenate([weights, bias[None]]))
+    total = np.sum(parts, axis=0)
+    return {"weights": _rounded(total[:-1]), "bias": _rounded(total[-1])}
 
 
 def cross_entropies(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -28,28 +28,45 @@ def tfidf():
     )
 
 
+def reference(features, labels, asked, model):
+    """Logits `(classes, rows)` by scikit-learn; the ratios as Wang & Manning 2012, of presences."""
+    regression = LogisticRegression(C=model["strength"], max_iter=1000)
+    names = sorted(set(labels))
+    if not model["ratios"]:
+        logits = regression.fit(features, labels).decision_function(asked).T
+        return logits if len(names) > 2 else np.stack([0 * logits, logits])
+    logits = []
+    for name in names if len(names) > 2 else names[1:]:
+        of = np.array(labels) == name
+        p, q = (1 + np.count_nonzero(features[part], axis=0) for part in (of, ~of))
+        ratio = np.log((p / p.sum()) / (q / q.sum()))
+        logits.append(regression.fit(features * ratio, of).decision_function(asked * ratio))
+    return np.array(logits if len(names) > 2 else [0 * logits[0], *logits])
+
+
+@pytest.mark.parametrize("shares", [(0.0,), (1.0,), (0.5,)])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_the_graph_answers_as_scikit_learn(classes):
+def test_the_graph_answers_as_scikit_learn(classes, shares, monkeypatch):
+    monkeypatch.setattr(wide, "SHARES", shares)
     kept = [place for place, label in enumerate(LABELS) if classes == 3 or label != "c"]
     rows, labels = [ROWS[place] for place in kept], [LABELS[place] for place in kept]
     learnt = wide.fit(ragged(rows), labels, BASE)
+    assert [model["ratios"] for model in learnt["models"]] == [
+        ratios for ratios in (False, True) if shares != (float(not ratios),)
+    ]
     texts = [" ".join(map(str, row)) for row in rows]
     vectoriser = tfidf()
     features = vectoriser.fit_transform(texts).toarray()
     # Of the last, nothing is known but a word.
     unseen = [[3, 2, 3, 9, 3], [5, 11], [4], [7, 7, 7, 7]]
     asked = vectoriser.transform(" ".join(map(str, row)) for row in [*rows, *unseen]).toarray()
-    logits = []
-    for name in "abc"[:classes] if classes > 2 else "b":
-        # Wang & Manning 2012, with presences as counts.
-        of = np.array(labels) == name
-        p, q = (1 + np.count_nonzero(features[part], axis=0) for part in (of, ~of))
-        ratio = np.log((p / p.sum()) / (q / q.sum()))
-        model = LogisticRegression(C=learnt["strength"], max_iter=1000).fit(features * ratio, of)
-        logits.append(model.decision_function(asked * ratio))
-    if classes == 2:
-        logits = [0 * logits[0], *logits]
-    expected = softmax(learnt["scale"] * np.array(logits), axis=0).T
+    expected = softmax(
+        sum(
+            model["factor"] * reference(features, labels, asked, model)
+            for model in learnt["models"]
+        ),
+        axis=0,
+    ).T
     ids = ragged([*rows, *unseen]).padded(np.arange(len(rows) + len(unseen)))
     answers = wide.wide_logits(learnt)(ids)
     assert answers.shape == (len(ids), classes)
@@ -100,7 +117,7 @@ def test_logits_of_a_training_row_are_of_models_that_have_not_seen_it():
 
 def test_a_run_of_an_earlier_version_says_how_to_train_it():
     learnt = wide.fit(ragged(ROWS), LABELS, BASE)
-    del learnt["scale"]
+    del learnt["models"]
     with pytest.raises(ZooError, match="--overwrite"):
         wide.held_out_logits(ragged(ROWS), LABELS, ["a", "b", "c"], learnt)
 
