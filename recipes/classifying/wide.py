@@ -19,6 +19,8 @@ A linear model is overconfident on the rows that it was fitted on, and would lea
 nothing to correct. The wide part therefore returns zeros in training. The targets contain its
 logits instead, from a model fitted on the four fifths of the rows without this row (D. Wolpert:
 Stacked Generalization, 1992). The loss adds them: `recipes.classifying.targets.ClassCrossEntropy`.
+Beside a network, the logits are multiplied by `ROOM`: at full size, rows that the linear model gets
+wrong dominate the loss, and a network cannot undo them.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ MANY_ROWS = 2_000  # with more, one fold chooses the strength
 STRENGTHS = (10.0, 1.0, 100.0)  # values of C, the inverse of the L2 regularisation
 SCALES = np.geomspace(0.1, 10, 81)  # factors of the logits
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the model with log-count ratios
+ROOM = 0.65  # factor of the sum beside a network; chosen on the validation split of AG News
 MAX_NGRAMS = 50_000  # the most frequent ones are known
 DIGITS = 4  # of a stored weight
 SHRINKAGE = 60  # number of validation rows at which the network's logits are halved
@@ -87,9 +90,9 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
 
     Returns:
       The input of `wide_logits`, compatible with JSON: `keys`, sorted, one per n-gram; their `idf`;
-      `weights` `(n-grams, classes)` and `bias` of the classes, in sorted order; `models`, a dict
-      of `ratios`, `strength` and `factor` for each model of the sum; and `loss`, the cross-entropy
-      on held-out rows, in nats.
+      `weights` `(n-grams, classes)` and `bias` of the classes, in sorted order, multiplied by
+      `ROOM`; `models`, a dict of `ratios`, `strength` and `factor` for each model of the sum; and
+      `loss`, the cross-entropy of the sum on held-out rows, in nats.
     """
     keys, idf, features = features_of(rows, base)
     classes, truth = np.unique(np.array(labels), return_inverse=True)
@@ -98,7 +101,7 @@ def fit(rows: Ragged, labels: Sequence[str], base: int) -> dict[str, Json]:
     return {
         "keys": keys.tolist(),
         "idf": _rounded(idf),
-        **_weights(features, truth, models),
+        **_weights(features, truth, models, ROOM),
         "base": base,
         "models": [{**model} for model in models],
         "loss": round(loss, 4),
@@ -131,7 +134,7 @@ def held_out_logits(
             ratios=model["ratios"],
         )
         logits += model["factor"] * found
-    return logits.astype("float32")
+    return (ROOM * logits).astype("float32")
 
 
 def finalise(
@@ -149,6 +152,8 @@ def finalise(
     scaled. They are set to zero unless they lower the mean loss of these rows by more than the
     standard error of the difference (the rule of one standard error: L. Breiman et al.:
     Classification and Regression Trees, 1984). Both change the weights of the layer `correction`.
+    The logits of the wide part are multiplied by `ROOM` beside the whole network, by 1 without it,
+    and by a value between for a part of the network.
 
     Strength, n-grams, epoch and network have been chosen before. The n-grams remain those of the
     training rows.
@@ -177,14 +182,17 @@ def finalise(
     linear, network = (np.concatenate(part) for part in zip(*found, strict=True))
     by_class = np.array([class_weight.get(name, 1.0) for name in classes])
     weights = by_class[truth]
-    linear = linear + np.log(by_class)  # as in training: `zoo.training.class_weight.weighted`
     scale = 1.0 if class_weight else len(labels) / (len(labels) + SHRINKAGE)
-    scale *= _helps(linear, scale * network, truth, weights)
+    # As in training: `zoo.training.class_weight.weighted`.
+    alone = linear / ROOM + np.log(by_class)
+    beside = linear / ROOM * _room(scale) + np.log(by_class)
+    helps = _helps(alone, beside + scale * network, truth, weights)
+    scale *= helps
     correction.set_weights([scale * value for value in correction.get_weights()])
-    network = scale * network
+    linear, network = beside if helps else alone, scale * network
     sizes = [np.abs(part - part.mean(axis=1, keepdims=True)).sum() for part in (linear, network)]
     facts: Facts = {
-        "wide": float(np.mean(linear.argmax(axis=1) == truth)),
+        "wide": float(np.mean(alone.argmax(axis=1) == truth)),
         "together": float(np.mean((linear + network).argmax(axis=1) == truth)),
         "share": float(sizes[0] / max(sum(sizes), 1e-9)) if sizes[1] else 1.0,
         "ngrams": len(wide["keys"]),
@@ -194,14 +202,19 @@ def finalise(
         [_tfidf(*_counts(rows, wide["base"]), keys, idf) for rows, _ in (train, validation)]
     )
     everyone = np.searchsorted(np.array(classes), np.array([*train[1], *labels]))
-    fitted = _weights(features, everyone, _models(wide))
+    fitted = _weights(features, everyone, _models(wide), _room(scale))
     _give(layer, {**wide, **fitted, "bias": np.array(fitted["bias"]) + np.log(by_class)})
     return {"text": _text(facts, len(labels), bool(class_weight)), **facts}
 
 
-def _helps(linear: np.ndarray, network: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> bool:
-    """Returns whether the network lowers the loss by more than the standard error."""
-    gains = cross_entropies(linear, truth) - cross_entropies(linear + network, truth)
+def _room(scale: float) -> float:
+    """Returns the factor of the wide part beside a network that is multiplied by `scale`."""
+    return 1 - (1 - ROOM) * scale
+
+
+def _helps(alone: np.ndarray, both: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> bool:
+    """Returns whether both parts have less loss than one alone, by more than its standard error."""
+    gains = cross_entropies(alone, truth) - cross_entropies(both, truth)
     gains *= weights
     error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
     return bool(gains.mean() > error)
@@ -498,14 +511,14 @@ def _models(wide: Wide) -> list[Model]:
 
 
 def _weights(
-    features: sparse.csr_matrix, truth: np.ndarray, models: Sequence[Model]
+    features: sparse.csr_matrix, truth: np.ndarray, models: Sequence[Model], room: float
 ) -> dict[str, Json]:
-    """Fits the models; returns `weights` and `bias` of their sum, as `fit` does."""
+    """Fits the models; returns `weights` and `bias` of `room` times their sum, as `fit` does."""
     parts = []
     for model in models:
         weights, bias = logistic(features, truth, model["strength"], ratios=model["ratios"])
         parts.append(model["factor"] * np.concatenate([weights, bias[None]]))
-    total = np.sum(parts, axis=0)
+    total = room * np.sum(parts, axis=0)
     return {"weights": _rounded(total[:-1]), "bias": _rounded(total[-1])}
 
 

@@ -62,7 +62,7 @@ def test_the_graph_answers_as_scikit_learn(classes, shares, monkeypatch):
     asked = vectoriser.transform(" ".join(map(str, row)) for row in [*rows, *unseen]).toarray()
     expected = softmax(
         sum(
-            model["factor"] * reference(features, labels, asked, model)
+            wide.ROOM * model["factor"] * reference(features, labels, asked, model)
             for model in learnt["models"]
         ),
         axis=0,
@@ -185,6 +185,25 @@ def test_the_network_stays_where_validation_shows_that_it_helps(helps):
     if not helps:
         alone = keras.ops.softmax(model.get_layer("wide")(batch))
         np.testing.assert_allclose(answers, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_the_linear_part_is_smaller_beside_the_network(helps):
+    validation = ragged([[10], [11, 11], [1], [11], [10, 10], [1, 1]]), [*"abcbac"]
+    model, learnt = network(knows=helps)
+    wide.finalise(model, learnt, [*"abc"], (ragged(ROWS), LABELS), validation, {})
+    layer = model.get_layer("wide")
+    asked = ragged(ROWS).padded(np.arange(len(ROWS)))
+    found = layer(asked)
+    rows = ragged([*ROWS, [10], [11, 11], [1], [11], [10, 10], [1, 1]])
+    keys, idf = np.array(learnt["keys"]), np.array(learnt["idf"])
+    features = wide._tfidf(*wide._counts(rows, BASE), keys, idf)
+    truth = np.array(["abc".index(label) for label in [*LABELS, *"abcbac"]])
+    whole = wide._weights(features, truth, learnt["models"], 1.0)
+    wide._give(layer, {**learnt, **whole})
+    part = 6 / (6 + wide.SHRINKAGE)  # of the network, by the number of validation rows
+    factor = 1 - (1 - wide.ROOM) * part if helps else 1
+    np.testing.assert_allclose(found, factor * layer(asked), rtol=2e-3, atol=1e-3)
 
 
 def test_one_validation_row_shows_nothing():
