@@ -16,6 +16,7 @@ from benchmarks.score_tables import (
     SEEN,
     TAUGHT,
     changes,
+    deviation_of,
     mark,
     metric_name,
     number,
@@ -403,7 +404,7 @@ def _seeds_line(result: dict[str, Any]) -> str:
         f"\n`{result['recipe']}`{_changed(result)} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
         f"**{number(result['mean'], best, metric)}** on average (standard deviation "
-        f"{number(result['deviation'], best, metric)})."
+        f"{deviation_of(result['mean'], result['deviation'], best, metric)})."
     )
 
 

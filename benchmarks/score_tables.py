@@ -121,7 +121,7 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
         shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
         cells = [
             f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}"
-            f"{_members(result)}",
+            f"{_members(result)}{_alone(result)}",
             f"**{number(shown_score(result), best, metric)}**{mark(result['recipe'])}"
             f"{spread(result, best)}",
             shown + seed_of(result),
@@ -146,6 +146,12 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
 def _members(result: dict[str, Any]) -> str:
     """Returns how many networks an ensemble has; "" for a single network."""
     return f", mean of {len(result['members'])} networks" if "members" in result else ""
+
+
+def _alone(result: dict[str, Any]) -> str:
+    """Returns that only the linear part of a network answers; "" if the network does, too."""
+    parts = result["metrics"].get("parts") or {}
+    return ", its linear part alone" if parts.get("share") == 1 else ""
 
 
 def _best_epoch(metrics: dict[str, Any]) -> str:
@@ -313,8 +319,17 @@ def spread(result: dict[str, Any], best: float) -> str:
     """Returns the standard deviation over seeds, and their number; "" for one seed."""
     if "seeds" not in result:
         return ""
-    deviation = number(result["seeds"]["deviation"], best, result["metric"])
-    return f" ± {deviation} ({result['seeds']['count']} seeds)"
+    seeds = result["seeds"]
+    deviation = deviation_of(seeds["mean"], seeds["deviation"], best, result["metric"])
+    return f" ± {deviation} ({seeds['count']} seeds)"
+
+
+def deviation_of(mean: float, deviation: float, best: float, metric: str) -> str:
+    """Returns a standard deviation with the decimals of its mean; see `number`."""
+    shown = number(mean, best, metric)
+    if "e" in shown:
+        return number(deviation, best, metric)
+    return f"{deviation:.{len(shown.partition('.')[2])}f}"
 
 
 def seed_of(result: dict[str, Any]) -> str:

@@ -169,6 +169,7 @@ SCORES = {
         "adding-lstm-400": ("score", "0.4f"),
         "adding-lstm-400 baseline": ("baseline.always 1", "0.4f"),
         "adding-lstm-400-forget3": ("score", "0.4f"),
+        "adding-lstm-400-forget5": ("score", "0.4f"),
         "adding-gru-400": ("score", "0.5f"),
         "adding-simplernn-glorot": ("score", "0.4f"),
         "adding-simplernn-noclip": ("score", "0.4f"),

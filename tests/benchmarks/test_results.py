@@ -179,6 +179,22 @@ def test_runs_of_one_recipe_say_in_what_they_differ(measured):
     assert "| `b`, units=16 | **0.1600** |" in table
 
 
+@pytest.mark.parametrize(
+    ("mean", "deviation", "shown"),
+    [(0.9158, 0.0004, "0.0004"), (0.9836, 0.0, "0.0000"), (0.0002, 0.00003, "3.0e-05")],
+)
+def test_a_deviation_has_the_decimals_of_its_mean(mean, deviation, shown):
+    assert score_tables.deviation_of(mean, deviation, mean, "accuracy") == shown
+
+
+@pytest.mark.parametrize(("share", "alone"), [(1.0, ", its linear part alone"), (0.9, "")])
+def test_a_network_that_a_linear_model_answers_for_is_named(measured, share, alone):
+    result = score("b", 0.9)
+    result["metrics"]["parts"] = {"share": share}
+    (measured / "b.json").write_text(json.dumps(result))
+    assert f"| `b`{alone} | **0.9000** |" in results.render_table(measured)
+
+
 def test_intervals_and_tests_stand_beside_the_scores(tmp_path):
     row = {**score("conll-a", 0.9), "metric": "f1", "config": {"units": 8, "vectors": "glove-50"}}
     row |= {
