@@ -115,6 +115,14 @@ def test_logits_of_a_training_row_are_of_models_that_have_not_seen_it():
     assert alone[-1, 3] == alone[-1].min()
 
 
+def test_rows_that_are_all_right_do_not_make_it_certain():
+    truth = np.arange(30) % 3
+    logits = 5.0 * np.eye(3)[truth]
+    loss, scale = wide._best_scale(logits, truth)
+    assert loss == pytest.approx(1 / 32)
+    assert np.mean(wide.cross_entropies(scale * logits, truth)) == pytest.approx(1 / 32, rel=0.3)
+
+
 def test_a_run_of_an_earlier_version_says_how_to_train_it():
     learnt = wide.fit(ragged(ROWS), LABELS, BASE)
     del learnt["models"]
