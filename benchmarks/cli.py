@@ -135,10 +135,9 @@ def small_data(
 
     result = small(output, names=names, sizes=sizes, seeds=seeds, packed=packed, log=click.echo)
     for row in means(result["runs"]):
-        click.echo(
-            f"{row['data']} {row['rows']:,}: {row['accuracy']:.4f}, linear {row['baseline']:.4f} "
-            f"(mean of {row['seeds']})"
-        )
+        scores = {row["recipe"]: row["accuracy"], **row["baselines"]}
+        shown = ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
+        click.echo(f"{row['data']} {row['rows']:,}: {shown} (mean of {row['seeds']})")
 
 
 @benchmarks.command()

@@ -64,3 +64,18 @@ def test_weights_that_have_seen_the_rows_are_no_start(tmp_path, monkeypatch):
     assert dict(zip(small.CASES, bases, strict=True)) == {
         "imdb": "none", "ag-news": "none", "sst-2": None, "bbc": None
     }  # fmt: skip
+
+
+def test_the_command_ends_with_the_means(cli, tmp_path):
+    run = {"data": "bbc", "size": 200, "recipe": "news-gru", "rows": 200, "macro_f1": 0.5}
+    run |= {"seconds": 1.0, "parts": None, "start": {"packed": False}}
+    runs = [
+        {**run, "seed": seed, "accuracy": 0.8 + seed / 10,
+         "baselines": {"tfidf-linear": 0.7, "nbsvm-bigram": 0.6 + seed / 10}}
+        for seed in (0, 1)
+    ]  # fmt: skip
+    (tmp_path / "small.json").write_text(json.dumps({"kind": "small", "runs": runs}))
+    out = cli("small", "bbc", "--rows", 200, "--seeds", 2, "-o", "small.json")
+    assert (
+        "bbc 200: news-gru 0.8500, tfidf-linear 0.7000, nbsvm-bigram 0.6500 (mean of 2)" in out.out
+    )
