@@ -131,12 +131,11 @@ def small_data(
     What the file has already is not measured again.
     """
     options.import_tensorflow()
-    from benchmarks.small import means, small
+    from benchmarks.small import listed, means, small
 
     result = small(output, names=names, sizes=sizes, seeds=seeds, packed=packed, log=click.echo)
     for row in means(result["runs"]):
-        scores = {row["recipe"]: row["accuracy"], **row["baselines"]}
-        shown = ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
+        shown = listed({row["recipe"]: row["accuracy"], **row["baselines"]})
         click.echo(f"{row['data']} {row['rows']:,}: {shown} (mean of {row['seeds']})")
 
 

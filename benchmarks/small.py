@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +102,21 @@ def small(
 
 
 def _line(run: dict[str, Any], name: str, accuracy: float) -> str:
-    others = [f"{other} {score:.4f}" for other, score in run["baselines"].items()]
-    shown = ", ".join([f"{name} {accuracy:.4f}", *others])
+    shown = listed({name: accuracy, **run["baselines"]})
     return f"{run['data']}, {run['rows']:,} rows, seed {run['seed']}: {shown}"
+
+
+def listed(scores: Mapping[str, float]) -> str:
+    """Returns names and accuracies, for people."""
+    return ", ".join(f"{name} {score:.4f}" for name, score in scores.items())
 
 
 def means(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Returns, for each data and size: `data`, `recipe`, `rows`, `seeds`, and mean scores.
 
     `baselines` has a mean for each of `BASELINES`. `share` is the mean share of the size of the
-    logits that is the network's, `starts` in how many
-    draws the default chose packed weights, and `packed` the mean accuracy from packed weights, None
-    where these were not tried for each seed.
+    logits that is the network's, `starts` in how many draws the default chose packed weights, and
+    `packed` the mean accuracy from packed weights, None where these were not tried for each seed.
     """
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for run in runs:

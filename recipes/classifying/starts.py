@@ -2,7 +2,7 @@
 
 A pretrained network maps a text to a vector, its pooled states. If the texts resemble its training
 texts, a linear model learns the classes of a few hundred rows better from these states than from
-the words (TF-IDF, as in `recipes.classifying.wide`). Both linear models are therefore compared by
+the words (TF-IDF times log-count ratios). Both linear models are therefore compared by
 cross-validation on the training rows (M. Stone: Cross-Validatory Choice and Assessment of
 Statistical Predictions, 1974). Packed weights are used if the states win by more than the standard
 error of the per-row difference (the rule of one standard error: L. Breiman et al.: Classification
@@ -116,7 +116,7 @@ def decide(
     right = {}
     for name, features, strengths, ratios in (
         ("states", scaled, STATE_STRENGTHS, False),
-        ("tfidf", tfidf, wide.STRENGTHS, True),  # as the wide part
+        ("tfidf", tfidf, wide.STRENGTHS, True),
     ):
         found = [
             wide.held_out(

@@ -51,7 +51,7 @@ DIGITS = 4  # of a stored weight
 SHRINKAGE = 60  # number of validation rows at which the network's logits are halved
 
 
-class Model(TypedDict):
+class Linear(TypedDict):
     """One linear model: its regularisation C, and the factor of its logits in the sum."""
 
     ratios: bool
@@ -67,7 +67,7 @@ class Wide(TypedDict):
     weights: list[list[float]]
     bias: list[float]
     base: int
-    models: list[Model]
+    models: list[Linear]
     loss: float
 
 
@@ -121,18 +121,13 @@ def held_out_logits(
     Raises:
       ZooError: `wide` is of an earlier version.
     """
+    models, folds = _models(wide), range(FOLDS)
     *_, features = features_of(rows, wide["base"])
-    truth = np.searchsorted(np.array(classes), np.array(labels))
-    logits = np.zeros((len(truth), len(classes)))
-    for model in _models(wide):
-        found, _ = held_out(
-            features,
-            truth,
-            len(classes),
-            model["strength"],
-            range(FOLDS),
-            ratios=model["ratios"],
-        )
+    truth, count = np.searchsorted(np.array(classes), np.array(labels)), len(classes)
+    logits = np.zeros((len(truth), count))
+    for model in models:
+        strength, ratios = model["strength"], model["ratios"]
+        found, _ = held_out(features, truth, count, strength, folds, ratios=ratios)
         logits += model["factor"] * found
     return (ROOM * logits).astype("float32")
 
@@ -469,7 +464,7 @@ def _both_sides(values: np.ndarray) -> np.ndarray:
 
 def _choose(
     features: sparse.csr_matrix, truth: np.ndarray, classes: int, folds: Iterable[int]
-) -> tuple[list[Model], float]:
+) -> tuple[list[Linear], float]:
     """Returns the models with the least loss on held-out rows, and this loss."""
     folds = [*folds]
     found = []  # for each kind of model: loss, scale, strength, logits
@@ -486,7 +481,7 @@ def _choose(
         loss, scale = _best_scale(factors[0] * plain_logits + factors[1] * ratio_logits, seen)
         sums.append((loss, [scale * factor for factor in factors]))
     loss, (plain_factor, ratio_factor) = min(sums)
-    models: list[Model] = [
+    models: list[Linear] = [
         {"ratios": False, "strength": plain, "factor": plain_factor},
         {"ratios": True, "strength": ratio, "factor": ratio_factor},
     ]
@@ -506,7 +501,7 @@ def _best_scale(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     )
 
 
-def _models(wide: Wide) -> list[Model]:
+def _models(wide: Wide) -> list[Linear]:
     """Returns the models of the sum; raises ZooError for a run of an earlier version."""
     if "models" not in wide:
         raise ZooError(
@@ -517,7 +512,7 @@ def _models(wide: Wide) -> list[Model]:
 
 
 def _weights(
-    features: sparse.csr_matrix, truth: np.ndarray, models: Sequence[Model], room: float
+    features: sparse.csr_matrix, truth: np.ndarray, models: Sequence[Linear], room: float
 ) -> dict[str, Json]:
     """Fits the models; returns `weights` and `bias` of `room` times their sum, as `fit` does."""
     parts = []

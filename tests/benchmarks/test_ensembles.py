@@ -66,6 +66,7 @@ def test_the_score_is_that_of_the_mean_answer(members, texts, cli, tmp_path):
     assert result["metrics"]["parameters"] == 2 * models[0].metrics["parameters"]
     assert [each["seed"] for each in result["members"]] == [0, 1]
     assert result["members"][1]["score"] == models[1].metrics["test"]["accuracy"]
+    assert result["baseline"].keys() == models[0].metrics["baseline"].keys()
     assert result["metrics"]["baseline"] == models[0].metrics["baseline"]
     assert result["interval"]["low"] <= result["score"] <= result["interval"]["high"]
     table = "\n".join(score_tables([result], [], tmp_path))
