@@ -9,6 +9,8 @@ KNOWN = {
     "multi30k": "The sentences describe photographs on Flickr: people and animals, what they wear "
     "and do, almost all in the present tense.",
     "tatoeba": "The sentences are short examples for language learners, in all tenses.",
+    "multi30k+tatoeba": "The sentences describe photographs on Flickr, or are short examples for "
+    "language learners.",
     "bible": "The sentences are verses of the Bible, in translations of 1910 and 1949.",
     "ted": "The sentences are subtitles of TED talks.",
 }

@@ -40,6 +40,11 @@ MULTI30K_FILES = {  # (sha256, size), by language: train, val, test_2016_flickr
         ("6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90", 22_310),
     ),
 }
+TATOEBA_FILE = File(
+    f"{GITHUB}/modelexlab/data/adddaf33ac35572bcfeb421efec29435e7ea9332/fra-eng.zip",
+    "161c93f18da3a7e6df611ed961426613260de8af06ccf8c79c977afe5135ac44",
+    3_424_571,
+)
 MULTI30K_SPLITS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
 TED_PAIRS = (
     ("az", "en"),
@@ -97,6 +102,36 @@ def read_tatoeba(paths: Sequence[Path], source: str) -> tuple[dict[str, Examples
     return {"train": {"text": texts, "translation": translations}}, []
 
 
+def read_captions_and_sentences(
+    paths: Sequence[Path], source: str
+) -> tuple[dict[str, Examples], list[str]]:
+    """Reads the files of Multi30k, followed by that of Tatoeba.
+
+    The training split has all training rows of both. The validation split has the captions and as
+    many sentences, each once, of Tatoeba's validation split. The test split is that of Multi30k. No
+    text of Tatoeba's test split is in another split.
+    """
+    from zoo.data import splits
+
+    captions, _ = read_multi30k(paths[:-1])
+    sentences, _ = read_tatoeba(paths[-1:], source)
+    sentences, _ = splits.complete(sentences, "Tatoeba", group="text")
+    held_out, rows = sentences["validation"], splits.count(captions["validation"])
+    first: dict[str, int] = {}
+    for row, text in enumerate(held_out["text"]):
+        first.setdefault(text, row)
+    added = {
+        "train": sentences["train"],
+        "validation": splits.take(held_out, [*first.values()][:rows]),
+    }
+    parts = {
+        name: {column: [*part[column], *added.get(name, {}).get(column, [])] for column in part}
+        for name, part in captions.items()
+    }
+    note = "the test split is that of Multi30k; that of Tatoeba is scored with --data tatoeba"
+    return parts, [note]
+
+
 def read_custom(
     path: Path,
     columns: Mapping[str, str] | None = None,
@@ -126,16 +161,19 @@ def facts(splits: Splits, source: str, target: str) -> list[str]:
     return of_pairs(splits, source, target)
 
 
-def multi30k(source: str, target: str) -> Urls:
-    files = tuple(
+def multi30k_files(source: str, target: str) -> tuple[File, ...]:
+    return tuple(
         File(f"{MULTI30K}/{name}.{language}.gz", sha256, size)
         for language in (source, target)
         for name, (sha256, size) in zip(
             MULTI30K_SPLITS.values(), MULTI30K_FILES[language], strict=True
         )
     )
+
+
+def multi30k(source: str, target: str) -> Urls:
     return Urls(
-        files,
+        multi30k_files(source, target),
         key="multi30k",
         title=f"Multi30k {source}→{target} (test 2016 Flickr)",
         read=read_multi30k,
@@ -145,17 +183,22 @@ def multi30k(source: str, target: str) -> Urls:
 
 def tatoeba(source: str) -> Urls:
     return Urls(
-        (
-            File(
-                f"{GITHUB}/modelexlab/data/adddaf33ac35572bcfeb421efec29435e7ea9332/fra-eng.zip",
-                "161c93f18da3a7e6df611ed961426613260de8af06ccf8c79c977afe5135ac44",
-                3_424_571,
-            ),
-        ),
+        (TATOEBA_FILE,),
         key="tatoeba",
         title="Tatoeba en→fr" if source == "en" else "Tatoeba fr→en",
         read=functools.partial(read_tatoeba, source=source),
         licence="CC BY 2.0, attribution: www.manythings.org/anki and tatoeba.org",
+    )
+
+
+def multi30k_and_tatoeba(source: str, target: str) -> Urls:
+    parts = multi30k(source, target), tatoeba(source)
+    return Urls(
+        (*multi30k_files(source, target), TATOEBA_FILE),
+        key="multi30k+tatoeba",
+        title=f"Multi30k and Tatoeba {source}→{target} (test 2016 Flickr)",
+        read=functools.partial(read_captions_and_sentences, source=source),
+        licence="; ".join(part.licence for part in parts),
     )
 
 
@@ -179,7 +222,11 @@ def pairs(source: str, target: str) -> Dataset:
     if source != target and {source, target} <= MULTI30K_FILES.keys():
         sources.append(multi30k(source, target))
     if {source, target} == {"en", "fr"}:
-        sources += [tatoeba(source), bible(source, target)]
+        sources += [
+            tatoeba(source),
+            multi30k_and_tatoeba(source, target),
+            bible(source, target),
+        ]
     sources += [ted(source, target, pair) for pair in TED_PAIRS if {*pair} == {source, target}]
     return Dataset(
         name=f"pairs-{source}-{target}",

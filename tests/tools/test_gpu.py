@@ -1,5 +1,6 @@
 """Training by PyTorch: its batches, its files, the run that is made of them, and its networks."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,14 +11,17 @@ import numpy as np
 import pytest
 
 import zoo
-from tools.gpu import arrays, large
-from tools.gpu.batching import plan_batches, read_reviews, rows_of, streams, windows
+from tools.gpu import arrays, large, translators
+from tools.gpu.batching import Batch, plan_batches, read_reviews, rows_of, streams, windows
 from tools.gpu.finish import finish_run
+from tools.gpu.pairs import read_pairs
 from tools.gpu.weights import read_weights, save_weights
+from zoo.config import override
 from zoo.errors import UsageError, ZooError
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"units": 6, "embedding": 4}
+TRANSLATORS = ["translate-captions", "translate-fixed"]
 WORDS = {"layers": 2, "units": 5, "embedding": 4, "batch_size": 3}
 
 
@@ -78,13 +82,22 @@ def test_streams_go_on_with_the_next_id():
     np.testing.assert_array_equal(ids + 1, following)
 
 
+def small(name):
+    """Returns a translator of another size."""
+    how = translators.TRANSLATORS[name]
+    settings = {**how.settings, "encoder_units": 4, "units": 6, "embedding": 5, "pieces": 60}
+    return dataclasses.replace(how, settings=settings)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Files of small networks and of the samples."""
     folder = tmp_path_factory.mktemp("gpu")
     arrays.write_reviews(folder, "sample", SMALL)
-    arrays.write_sentences(folder, "sample")
+    arrays.write_sentences(folder, "sample", "sample")
     arrays.write_words(folder, "sample", WORDS)
+    for name in TRANSLATORS:
+        arrays.write_pairs(folder, name, small(name), "sample")
     return folder
 
 
@@ -101,7 +114,37 @@ def test_sentences_are_ids_of_the_words_of_the_language_model(folder):
     assert sentences.trained == reviews.trained
     np.testing.assert_array_equal(sentences.labels, reviews.labels)
     count = int(reviews.rows.lengths[: reviews.labelled].sum())
-    np.testing.assert_array_equal(sentences.rows.values, reviews.rows.values[:count])
+    np.testing.assert_array_equal(sentences.rows.values[:count], reviews.rows.values[:count])
+
+
+def test_reviews_are_cut_into_sentences(monkeypatch):
+    rows = rows_of(np.array([3, 4, 5, 6, 9, 7, 9, 2, 3, 4, 5, 8, 6, 3, 4, 5, 6]), np.array([7, 10]))
+    found = arrays.sentences_of(rows, [8, 9])
+    assert [[*each] for each in found] == [[3, 4, 5, 6, 9], [2, 3, 4, 5, 8], [6, 3, 4, 5, 6]]
+    monkeypatch.setattr(arrays, "SENTENCES", 2)
+    assert len(arrays.sentences_of(rows, [8, 9])) == 2
+
+
+def test_pairs_are_those_of_the_recipe(folder):
+    name = "translate-captions"
+    recipe, how = zoo.get_recipe("translate-attention"), small(name)
+    config = override(recipe.config, how.settings)
+    splits = arrays.load_splits(recipe, config, "sample")
+    assets = recipe.assets(config, json.loads((folder / f"{name}.assets.json").read_text("utf-8")))
+    batches = recipe.batches(config, assets, splits.validation)
+    pairs = read_pairs(folder / f"{name}.pairs.npz")
+    assert pairs.trained == len(splits.train["text"])
+    rows = np.arange(pairs.trained, len(pairs))
+    np.testing.assert_array_equal(pairs.short(rows), rows)
+    for number, row in enumerate(rows):
+        (batch,) = plan_batches(pairs.source, np.array([row]), 100, None, 1)
+        source, written = pairs.take(batch)
+        at = np.array([number])
+        np.testing.assert_array_equal(source, batches.x["source"].padded(at))
+        np.testing.assert_array_equal(written, batches.y.padded(at))
+    every = Batch(np.arange(len(pairs)), 2, np.zeros(len(pairs), "int64"))
+    written = pairs.take(every)[1]
+    np.testing.assert_array_equal((written != 0).sum(1), pairs.target.lengths)
 
 
 def test_students_know_the_words_of_their_recipe(folder):
@@ -185,7 +228,7 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "torch"
 import numpy as np
 import torch
-from tools.gpu import classifier, language_model, networks, student, words
+from tools.gpu import classifier, language_model, networks, student, translator, words
 from tools.gpu.weights import read_weights
 
 folder = Path(sys.argv[1])
@@ -201,8 +244,14 @@ else:
 notes = classifier.train_teacher(folder, epochs=2, seconds=60)
 assert notes["history"][1]["loss"] < notes["history"][0]["loss"], notes
 classifier.train_large_student(folder, epochs=1)
-sentences = classifier.train_sentences(folder, epochs=2, rate=1e-2)["history"]
-assert sentences[1]["loss"] < sentences[0]["loss"], sentences
+sentences = {"rate": 1e-2, "tokens": 200, "task": classifier.SENTENCES}
+found = classifier.train_teacher(folder, epochs=2, epsilon=1.0, **sentences)["history"]
+assert found[1]["loss"] < found[0]["loss"], found
+notes = classifier.train_large_student(folder, epochs=2, **sentences)
+assert list(notes["teaching"]["teachers"]) == ["`imdb-bilstm-large`, trained further, seed 0"]
+for name in ["translate-captions", "translate-fixed"]:
+    found = translator.train_translator(folder, name, epochs=2)["history"]
+    assert found[1]["loss"] < found[0]["loss"], found
 names = ["imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru", "imdb-simplernn"]
 for name in names:
     student.train_student(name, folder, epochs=1)
@@ -233,6 +282,30 @@ weights, ids = networks.parameters(model), networks.tensor(answers[f"{large} ids
 with torch.no_grad():
     found = classifier.answer(weights, classifier.word_vectors(weights, ids)).softmax(1)
 np.testing.assert_allclose(found.cpu().numpy(), answers[large], atol=1e-5)
+
+for name in ["translate-captions", "translate-fixed"]:
+    model = networks.read_network(folder / f"{name}.json")
+    read_weights(folder / f"{name}.npz", model)
+    source, written = (generator.integers(4, 50, (3, time)) for time in (7, 5))
+    written[1, 3:] = 0
+    source, written = networks.tensor(source), networks.tensor(written)
+    before = translator.shifted(written)
+    with torch.no_grad():
+        expected = model({"source": source, "target": before}, training=False)
+        found = translator.answer(networks.parameters(model), source, before)
+    np.testing.assert_allclose(found[written != 0], expected[written != 0], atol=1e-5)
+    answers |= {f"{name} source": source, f"{name} target": before, name: expected}
+# Without dropout, both passes are the same.
+one, two = (
+    translator.loss_of_rows(networks.parameters(model), source, written, 0.0, 0.1, weight)
+    for weight in (0.0, 2.0)
+)
+assert abs(float(one.detach() - two.detach())) < 1e-6
+torch.manual_seed(0)
+one = translator.loss_of_rows(networks.parameters(model), source, written, 0.5, 0.1, 1e-9)
+torch.manual_seed(0)
+two = translator.loss_of_rows(networks.parameters(model), source, written, 0.5, 0.1, 2.0)
+assert float(two.detach()) > float(one.detach())
 
 # The perturbation that is found by a step of the power method changes more than one by chance.
 moved, by_chance = [], []
@@ -294,3 +367,10 @@ def test_weights_of_pytorch_answer_the_same_in_tensorflow(folder):
         assert notes["device"]
         found = model(answers[f"{name} ids"], training=False).numpy()
         np.testing.assert_allclose(found, answers[name], atol=1e-5)
+    for name in TRANSLATORS:
+        model = untrained(folder / f"{name}.json")
+        read_weights(folder / f"{name}.npz", model)
+        target = answers[f"{name} target"]
+        inputs = {"source": answers[f"{name} source"], "target": target}
+        found = model(inputs, training=False).numpy()[target != 0]
+        np.testing.assert_allclose(found, answers[name][target != 0], atol=1e-5)

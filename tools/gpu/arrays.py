@@ -4,7 +4,8 @@ python -m tools.gpu.arrays gpu
 python -m tools.gpu.arrays gpu --only words     # only what the language model of words needs
 
 `reviews.npz` holds the film reviews as ids (see `tools.gpu.batching.Reviews`), `sentences.npz`
-those of SST-2, `words.npz` the Penn Treebank; `NAME.json` is the network of a recipe as Keras
+those of SST-2, `words.npz` the Penn Treebank, `NAME.pairs.npz` the sentence pairs of a translator;
+`NAME.json` is the network of a recipe as Keras
 writes it, and `NAME.assets.json` what the recipe has learnt from the training split, by which
 `finish.py` sees that the data are the same. No test split is read.
 """
@@ -19,7 +20,9 @@ from typing import Any
 import numpy as np
 
 from tools.gpu import large
-from tools.gpu.batching import Reviews, rows_of, save_reviews
+from tools.gpu.batching import Reviews, Rows, rows_of, save_reviews
+from tools.gpu.pairs import Pairs, save_pairs
+from tools.gpu.translators import TRANSLATORS, Translator
 from zoo import files
 from zoo.assets import Assets
 from zoo.config import Config, override
@@ -27,9 +30,11 @@ from zoo.data import Splits
 from zoo.data.origin import parse_origin
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
+from zoo.text.words import RESERVED
 
 STUDENTS = ("imdb-simplernn", "imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru")
 WORDS = "ptb-deep-lstm"
+SENTENCES = 60_000  # of film reviews, without a label
 HELD_OUT = 1_000  # reviews without a label on which the language model is evaluated
 
 
@@ -98,27 +103,52 @@ def write_reviews(folder: Path, source: str, settings: Mapping[str, Any] = large
         files.write_json(folder / f"{name}.assets.json", small)
 
 
-def write_sentences(folder: Path, source: str) -> None:
-    """Writes `sentences.npz`, rated sentences as ids of the words that the language model knows.
+def write_sentences(folder: Path, source: str, reviews: str) -> None:
+    """Writes `sentences.npz`, sentences as ids of the words that the language model knows.
+
+    Those with a label are followed by sentences of film reviews, without one.
 
     Args:
       folder: with the files of `write_reviews`.
       source: of `imdb-…`, such as `"sst-2"`.
+      reviews: likewise, such as `"tfds"`; its training rows are cut into sentences.
     """
     recipe = get_recipe(large.NAME)
     assets = recipe.assets(recipe.config, files.read_object(folder / f"{large.NAME}.assets.json"))
     splits = load_splits(recipe, recipe.config, source)
     rows = assets.encoder.rows([*splits.train["text"], *splits.validation["text"]])
+    words = enumerate(assets["vocabulary"], RESERVED)
+    ends = [number for number, word in words if word in (".", "!", "?")]
+    texts = load_splits(recipe, recipe.config, reviews).train["text"]
+    read = assets.encoder.rows(texts)
+    more = sentences_of(rows_of(read.values, read.lengths), ends)
     labels = [*splits.train["label"], *splits.validation["label"]]
     files.write_json(folder / f"{large.SENTENCES}.assets.json", assets)
+    lengths = np.array([len(each) for each in more], "int64")
     sentences = Reviews(
-        rows_of(rows.values, rows.lengths),
+        rows_of(np.concatenate([rows.values, *more]), np.concatenate([rows.lengths, lengths])),
         numbers_of(labels, assets["labels"]),
         trained=len(splits.train["text"]),
         held_out=0,
         table=np.empty(0, "int32"),
     )
     save_reviews(folder / "sentences.npz", sentences)
+
+
+def sentences_of(rows: Rows, ends: Sequence[int]) -> list[np.ndarray]:
+    """Returns at most `SENTENCES` sentences of 5 to 40 words, drawn by a fixed seed.
+
+    Args:
+      rows: ids of texts.
+      ends: ids that end a sentence.
+    """
+    found = []
+    for start, length in zip(rows.starts, rows.lengths, strict=True):
+        row = rows.values[start : start + length]
+        parts = np.split(row, np.flatnonzero(np.isin(row, ends)) + 1)
+        found += [part for part in parts if 5 <= len(part) <= 40]
+    chosen = np.random.default_rng(0).permutation(len(found))[:SENTENCES]
+    return [found[number] for number in np.sort(chosen)]
 
 
 def numbers_of(labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
@@ -148,11 +178,33 @@ def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = 
     files.write_json(folder / f"{WORDS}.assets.json", assets)
 
 
+def write_pairs(folder: Path, name: str, how: Translator, source: str | None = None) -> None:
+    """Writes sentence pairs and the network of a translator.
+
+    Args:
+      folder: to write to.
+      name: of the files.
+      how: the translator.
+      source: of the pairs; None: its own.
+    """
+    recipe = get_recipe(how.recipe)
+    config = override(recipe.config, how.settings)
+    splits = load_splits(recipe, config, source or how.source)
+    assets = recipe.prepare(config, splits.train)
+    sides = []
+    for column, encoder in zip(("text", "translation"), assets.encoder, strict=True):
+        rows = encoder.rows([*splits.train[column], *splits.validation[column]])
+        sides.append(rows_of(np.concatenate(rows), np.array([len(row) for row in rows])))
+    save_pairs(folder / f"{name}.pairs.npz", Pairs(*sides, trained=len(splits.train["text"])))
+    write_network(folder, name, recipe, how.settings, assets)
+    files.write_json(folder / f"{name}.assets.json", assets)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="to write to")
     parser.add_argument(
-        "--only", choices=["reviews", "sentences", "words"], help="write only these"
+        "--only", choices=["reviews", "sentences", "words", "pairs"], help="write only these"
     )
     parser.add_argument("--reviews", default="tfds", metavar="SOURCE", help="of film reviews")
     parser.add_argument("--sentences", default="sst-2", metavar="SOURCE", help="of sentences")
@@ -162,9 +214,12 @@ def main() -> None:
     if given.only in (None, "reviews"):
         write_reviews(given.folder, given.reviews)
     if given.only in (None, "sentences"):
-        write_sentences(given.folder, given.sentences)
+        write_sentences(given.folder, given.sentences, given.reviews)
     if given.only in (None, "words"):
         write_words(given.folder, given.words)
+    if given.only in (None, "pairs"):
+        for name, how in TRANSLATORS.items():
+            write_pairs(given.folder, name, how)
 
 
 if __name__ == "__main__":

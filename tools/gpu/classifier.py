@@ -28,7 +28,7 @@ from torch.nn import functional
 from tools.gpu import large
 from tools.gpu.batching import Reviews, Rows, read_reviews
 from tools.gpu.both_ends import COMPUTE, half, read_both_ends
-from tools.gpu.fitting import Plan, accuracy, answers, fit
+from tools.gpu.fitting import Plan, answers, fit
 from tools.gpu.networks import (
     hidden,
     log,
@@ -147,13 +147,40 @@ def deviation(vectors: torch.Tensor, rows: Rows) -> float:
     return float((weight * centred.square()).sum(0).mean().sqrt())
 
 
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Rows that are learnt by teachers, and by a student of their size.
+
+    Attributes:
+      rows: the file of `arrays.py`.
+      prefix: of the files of teachers.
+      student: its name.
+      teacher: what teachers are called.
+    """
+
+    rows: str
+    prefix: str
+    student: str
+    teacher: str
+
+    def begin(self, folder: Path) -> keras.Model:
+        """Returns the network that its training starts from."""
+        return begin(folder) if self is REVIEWS else read_large(folder)
+
+
+REVIEWS = Task("reviews", "", large.NAME, TEACHER)
+SENTENCES = Task("sentences", "sentences-", large.SENTENCES, f"`{large.NAME}`, trained further")
+
+
 def train_teacher(
     folder: Path,
     epochs: int = 5,
     tokens: int = 32_768,
     epsilon: float = 5.0,
+    rate: float = 7e-4,
     seconds: float = 0,
     seed: int = 0,
+    task: Task = REVIEWS,
 ) -> dict[str, Any]:
     """Trains a teacher; writes `teacher-SEED.npz` and its answers to all rows, `taught-SEED.npz`.
 
@@ -162,13 +189,16 @@ def train_teacher(
     their mean.
 
     Args:
-      folder: with the files of `arrays.py` and `language-model.npz`.
+      folder: with the files of `arrays.py` and `language-model.npz`; for sentences, the weights of
+        the large student.
       epochs: passes over the labelled rows.
       tokens: words of a batch, at most.
-      epsilon: norm of the perturbation of a review, as a multiple of the standard deviation of the
+      epsilon: norm of the perturbation of a row, as a multiple of the standard deviation of the
         numbers of word vectors at the start.
+      rate: Adam's step size at its highest.
       seconds: see `affordable_epochs`.
       seed: of weights, dropout and batches.
+      task: what it learns.
 
     Returns:
       The notes of the file: `epochs`, `seconds`, `device`, `epsilon`, `best` (accuracy on the
@@ -176,9 +206,9 @@ def train_teacher(
     """
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
-    reviews = read_reviews(folder)
+    reviews = read_reviews(folder, task.rows)
     rows = reviews.rows.cut(large.MAX_WORDS)
-    model = begin(folder)
+    model = task.begin(folder)
     weights = parameters(model)
     norm = epsilon * deviation(weights[0], reviews.rows)
     log(f"teacher: {model.count_params():,} parameters, epsilon {norm:.3f}")
@@ -197,12 +227,13 @@ def train_teacher(
 
     notes, best = fit(
         "teacher", model, reviews, rows, rows_of_an_epoch, loss_of, partial(plain_answer, weights),
-        plan_of(epochs, 7e-4, tokens, seconds, passes=2), generator,
+        plan_of(epochs, rate, tokens, seconds, passes=2), generator,
     )  # fmt: skip
-    notes = save_best(folder / f"teacher-{seed}.npz", model, best, {**notes, "epsilon": norm})
+    path = folder / f"{task.prefix}teacher-{seed}.npz"
+    notes = save_best(path, model, best, {**notes, "epsilon": norm})
     logits = answers(partial(plain_answer, weights), rows, np.arange(len(rows)))
     np.savez(
-        folder / f"taught-{seed}.npz",
+        folder / f"{task.prefix}taught-{seed}.npz",
         probabilities=torch.from_numpy(logits).softmax(1).numpy(),
         accuracy=notes["best"],
     )
@@ -262,11 +293,11 @@ def train_large_student(
     rate: float = 7e-4,
     seconds: float = 0,
     seed: int = 0,
+    task: Task = REVIEWS,
 ) -> dict[str, Any]:
     """Trains a network on the answers of all teachers; writes `imdb-bilstm-large.npz`.
 
-    It is of their size and starts from the language model, too. See `tools.gpu.student` for the
-    targets.
+    It is of their size and starts where they do. See `tools.gpu.student` for the targets.
 
     Args:
       folder: with the files of `arrays.py`, `language-model.npz` and `taught-….npz`.
@@ -275,6 +306,7 @@ def train_large_student(
       rate: Adam's step size at its highest.
       seconds: see `affordable_epochs`.
       seed: of weights, dropout and batches.
+      task: what it learns.
 
     Returns:
       The notes of the file: `epochs`, `seconds`, `device`, `best` (accuracy on the validation
@@ -282,57 +314,31 @@ def train_large_student(
     """
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
-    reviews = read_reviews(folder)
+    reviews = read_reviews(folder, task.rows)
     rows = reviews.rows.cut(large.MAX_WORDS)
-    targets, teaching = read_lesson(folder, reviews)
-    model = begin(folder)
+    targets, teaching = read_lesson(folder, reviews, task)
+    model = task.begin(folder)
     weights = parameters(model)
 
     every = np.setdiff1d(np.arange(len(rows)), reviews.validation)
     notes, best = fit(
-        large.NAME, model, reviews, rows, lambda: every, partial(supervised, weights, targets),
+        task.student, model, reviews, rows, lambda: every, partial(supervised, weights, targets),
         partial(plain_answer, weights), plan_of(epochs, rate, tokens, seconds), generator,
     )  # fmt: skip
-    return save_best(folder / f"{large.NAME}.npz", model, best, {**notes, "teaching": teaching})
+    return save_best(folder / f"{task.student}.npz", model, best, {**notes, "teaching": teaching})
 
 
-def train_sentences(
-    folder: Path, epochs: int = 4, tokens: int = 1_024, rate: float = 1e-4, seed: int = 0
-) -> dict[str, Any]:
-    """Continues training the large student on rated sentences; writes `imdb-bilstm-sst2.npz`.
-
-    Args:
-      folder: with `sentences.npz` of `arrays.py` and `imdb-bilstm-large.npz`.
-      epochs: passes over the training rows.
-      tokens: words of a batch, at most.
-      rate: Adam's step size at its highest.
-      seed: of dropout and batches.
-
-    Returns:
-      The notes of the file: `epochs`, `seconds`, `device`, `best` (accuracy on the validation
-      split) and `history`, the rows of `history.csv`.
-    """
-    generator = np.random.default_rng(seed)
-    keras.utils.set_random_seed(seed)
-    reviews = read_reviews(folder, "sentences")
-    rows = reviews.rows.cut(large.MAX_WORDS)
+def read_large(folder: Path) -> keras.Model:
+    """Returns the large student, which sentences are learnt from."""
     model = read_network(folder / f"{large.NAME}.json")
     read_weights(folder / f"{large.NAME}.npz", model)
-    weights = parameters(model)
-    ask = partial(plain_answer, weights)
-    before = accuracy(ask, rows, reviews.validation, reviews.labels)
-    log(f"accuracy of the large student on the validation split of the sentences {before:.4f}")
-    every = np.arange(reviews.trained)
-    notes, best = fit(
-        large.SENTENCES, model, reviews, rows, lambda: every,
-        partial(supervised, weights, tensor(reviews.labels)), ask, plan_of(epochs, rate, tokens),
-        generator,
-    )  # fmt: skip
-    return save_best(folder / f"{large.SENTENCES}.npz", model, best, notes)
+    return model
 
 
-def read_lesson(folder: Path, reviews: Reviews) -> tuple[torch.Tensor, dict[str, Any]]:
-    """Reads the answers of all teachers in a folder and averages them.
+def read_lesson(
+    folder: Path, reviews: Reviews, task: Task = REVIEWS
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Reads the answers of all teachers of a task in a folder and averages them.
 
     Returns:
       Targets, float32 `(rows, classes)`, and `teaching` as in `data.json` of a run.
@@ -341,12 +347,16 @@ def read_lesson(folder: Path, reviews: Reviews) -> tuple[torch.Tensor, dict[str,
       FileNotFoundError: there are none.
     """
     taught_by, teachers = [], {}
-    for path in sorted(folder.glob("taught-*.npz")):
+    for path in sorted(folder.glob(f"{task.prefix}taught-*.npz")):
         with np.load(path) as file:
             taught_by.append(file["probabilities"])
-            teachers[f"{TEACHER}, seed {path.stem.partition('-')[2]}"] = float(file["accuracy"])
+            teachers[f"{task.teacher}, seed {path.stem.rpartition('-')[2]}"] = float(
+                file["accuracy"]
+            )
     if not taught_by:
-        raise FileNotFoundError(f"{folder} has no taught-….npz: train a teacher first.")
+        raise FileNotFoundError(
+            f"{folder} has no {task.prefix}taught-….npz: train a teacher first."
+        )
     taught = np.mean(taught_by, axis=0)
     right = taught[reviews.validation].argmax(1) == reviews.labels[reviews.validation]
     exact = np.eye(taught.shape[1])[reviews.labels[: reviews.trained]]

@@ -5,6 +5,7 @@ python -m tools.gpu.finish ptb-deep-lstm gpu runs/ptb-deep-lstm
 python -m tools.gpu.finish language-model gpu runs/reviews-lm
 python -m tools.gpu.finish imdb-bilstm-large gpu runs/imdb-bilstm-large --from runs/reviews-lm
 python -m tools.gpu.finish imdb-bilstm-sst2 gpu runs/sst2 --from runs/imdb-bilstm-large
+python -m tools.gpu.finish translate-everyday gpu runs/translate-everyday
 
 The folder then has all files of a run: test metrics, baselines, the card. `python -m benchmarks
 pack` and `collect` take it as any other.
@@ -22,6 +23,7 @@ from typing import Any
 import zoo
 from tools.gpu import large
 from tools.gpu.arrays import load_splits
+from tools.gpu.translators import TRANSLATORS
 from tools.gpu.weights import read_weights
 from zoo import files
 from zoo.config import override
@@ -35,11 +37,16 @@ from zoo.training.optimizer import compile_model
 from zoo.training.replicas import distribute
 from zoo.training.run import Run
 
-SOURCES = {"ptb-deep-lstm": "ptb", large.SENTENCES: "sst-2"}  # all others: tfds
+SOURCES = {  # all others: tfds
+    "ptb-deep-lstm": "ptb",
+    large.SENTENCES: "sst-2",
+    **{name: how.source for name, how in TRANSLATORS.items()},
+}
 # The recipe and the settings of networks that have a name of their own.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "language-model": ("reviews-lm", large.SIZES),
     large.SENTENCES: (large.NAME, {}),
+    **{name: (how.recipe, how.all_settings) for name, how in TRANSLATORS.items()},
 }
 # What the run starts from that a network has its words from.
 BASES = {large.NAME: "the language model", large.SENTENCES: large.NAME}

@@ -4,9 +4,11 @@ python -m tools.gpu.learn language-model gpu
 python -m tools.gpu.learn teacher gpu --seed 0
 python -m tools.gpu.learn teacher gpu --seed 1
 python -m tools.gpu.learn large-student gpu
+python -m tools.gpu.learn sentences-teacher gpu --seed 0
 python -m tools.gpu.learn sentences gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
+python -m tools.gpu.learn translator gpu translate-everyday
 
 Run it in the root of the repository. Each step reads the files that `arrays.py` and the steps above
 it have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
@@ -48,13 +50,23 @@ def parse() -> argparse.Namespace:
     step = add("large-student", "Trains a student of the teachers' size.", 4)
     step.add_argument("--tokens", type=int, default=32_768, help="words of a batch, at most")
     add_seconds(step)
-    step = add("sentences", "Goes on from the large student with rated sentences.", 4)
-    step.add_argument("--rate", type=float, default=1e-4, help="Adam's step size at its highest")
+    step = add("sentences-teacher", "Goes on from the large student with rated sentences.", 6)
+    step.add_argument("--tokens", type=int, default=1_024, help="words of a batch, at most")
+    step.add_argument("--epsilon", type=float, default=1.5, help="as of `teacher`")
+    step.add_argument("--rate", type=float, default=2e-4, help="Adam's step size at its highest")
+    add_seconds(step)
+    step = add("sentences", "Likewise, from the answers of these teachers.", 5)
+    step.add_argument("--tokens", type=int, default=4_096, help="words of a batch, at most")
+    step.add_argument("--rate", type=float, default=3e-4, help="Adam's step size at its highest")
+    add_seconds(step)
     step = add("student", "Trains a student (5 or 6 epochs, if not given).", None)
     step.add_argument("name", help="of the recipe whose network learns, such as imdb-lstm")
     step = add("words", "Trains a language model of words.", 59)
     step.add_argument("--batch-size", type=int, default=64, help="streams side by side")
     step.add_argument("--window", type=int, default=35, help="words that are learnt from together")
+    step = add("translator", "Trains a translator.", None)
+    step.add_argument("name", help="of a translator of tools/gpu/translators.py")
+    add_seconds(step)
     return parser.parse_args()
 
 
@@ -74,16 +86,27 @@ def main() -> None:
         from tools.gpu.classifier import train_large_student
 
         train_large_student(**given)
-    elif step == "sentences":
-        from tools.gpu.classifier import train_sentences
+    elif step == "sentences-teacher":
+        from tools.gpu.classifier import SENTENCES, train_teacher
 
-        train_sentences(**given)
+        train_teacher(**given, task=SENTENCES)
+    elif step == "sentences":
+        from tools.gpu.classifier import SENTENCES, train_large_student
+
+        train_large_student(**given, task=SENTENCES)
     elif step == "student":
         from tools.gpu.student import STUDENTS, train_student
 
         if given["name"] not in STUDENTS:
             raise SystemExit(f"No student is called {given['name']}: {', '.join(STUDENTS)}.")
         train_student(**given)
+    elif step == "translator":
+        from tools.gpu.translator import train_translator
+        from tools.gpu.translators import TRANSLATORS
+
+        if given["name"] not in TRANSLATORS:
+            raise SystemExit(f"No translator is called {given['name']}: {', '.join(TRANSLATORS)}.")
+        train_translator(**given)
     else:
         from tools.gpu.words import train_words
 

@@ -116,8 +116,8 @@ def test_baselines_copy_and_translate_word_for_word():
 @pytest.mark.parametrize(
     ("source", "target", "keys"),
     [
-        ("en", "fr", ["multi30k", "tatoeba", "bible"]),
-        ("fr", "en", ["multi30k", "tatoeba", "bible"]),
+        ("en", "fr", ["multi30k", "tatoeba", "multi30k+tatoeba", "bible"]),
+        ("fr", "en", ["multi30k", "tatoeba", "multi30k+tatoeba", "bible"]),
         ("de", "fr", ["multi30k"]),
         ("en", "pt", ["ted"]),
         ("pt", "en", ["ted"]),
@@ -170,6 +170,33 @@ def test_no_tatoeba_source_is_in_two_splits(tmp_path):
     assert sum(len(each["text"]) for each in (splits.train, splits.validation, splits.test)) == len(
         lines
     )
+
+
+def test_captions_and_sentences_share_no_text_of_a_test_split(tmp_path):
+    """Those who train on both may score the test split of each."""
+    captions = []
+    for language in ("fr", "en"):
+        for split, rows in (("train", 5), ("val", 3), ("test", 2)):
+            path = tmp_path / f"{split}.{language}.gz"
+            lines = [f"{split} {number} {language}" for number in range(rows)]
+            path.write_bytes(gzip.compress("\n".join(lines).encode()))
+            captions.append(path)
+    path = tmp_path / "fra-eng.zip"
+    lines = [f"Sentence {n}, {m}.\tPhrase {n}." for n in range(40) for m in range(1 + n % 3)]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("fra-eng/fra.txt", "\n".join(lines) + "\n")
+    parts, notes = data.read_captions_and_sentences([*captions, path], "fr")
+    assert parts["test"] == data.read_multi30k(captions)[0]["test"]
+    assert "--data tatoeba" in notes[0]
+    source = data.tatoeba("fr")
+    object.__setattr__(source, "_paths", lambda log: [path])
+    alone = dataclasses.replace(data.pairs("fr", "en"), sources=(source,)).load("tatoeba")
+    for column in ("text", "translation"):
+        assert parts["train"][column][5:] == alone.train[column]
+    texts = parts["validation"]["text"][3:]
+    assert len(texts) == len(set(texts)) == 3
+    assert set(texts) <= set(alone.validation["text"])
+    assert not set(alone.test["text"]) & {*parts["train"]["text"], *parts["validation"]["text"]}
 
 
 def test_the_bible_is_read_verse_by_verse(tmp_path):

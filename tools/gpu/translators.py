@@ -1,0 +1,59 @@
+"""Names and settings of the translators that are trained on a GPU. Imports nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Translator:
+    """A translator and its training.
+
+    Attributes:
+      recipe: its recipe.
+      source: of its data.
+      settings: of the recipe, other than its defaults.
+      rate: Adam's step size at its highest.
+      rows: of a batch, at most.
+      consistency: weight of the divergence between two passes with different dropout.
+    """
+
+    recipe: str
+    source: str
+    settings: dict[str, Any]
+    rate: float = 2e-3
+    rows: int = 128
+    consistency: float = 3.0
+
+    @property
+    def all_settings(self) -> dict[str, Any]:
+        """The settings of a run, those of its training included."""
+        return {**self.settings, "learning_rate": self.rate, "batch_size": self.rows}
+
+
+LARGE = {"encoder_units": 256, "units": 384, "embedding": 192}
+TRANSLATORS = {
+    "translate-everyday": Translator(
+        "translate-attention",
+        "multi30k+tatoeba",
+        {**LARGE, "pieces": 5_000, "dropout": 0.2, "epochs": 14},
+        rows=256,
+        consistency=1.0,
+    ),
+    "translate-captions": Translator(
+        "translate-attention",
+        "multi30k",
+        {**LARGE, "pieces": 3_000, "dropout": 0.3, "epochs": 30},
+    ),
+    "translate-german": Translator(
+        "translate-attention",
+        "multi30k",
+        {**LARGE, "target": "de", "pieces": 4_000, "dropout": 0.3, "epochs": 30},
+    ),
+    "translate-fixed": Translator(
+        "translate-seq2seq",
+        "multi30k",
+        {"encoder_units": 384, "units": 512, "embedding": 192, "dropout": 0.3, "epochs": 30},
+    ),
+}
