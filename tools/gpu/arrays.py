@@ -4,9 +4,10 @@ python -m tools.gpu.arrays gpu
 python -m tools.gpu.arrays gpu --only words     # only what the language model of words needs
 
 `reviews.npz` holds the film reviews as ids (see `tools.gpu.batching.Reviews`), `sentences.npz`
-those of SST-2, `words.npz` the Penn Treebank; `NAME.json` is the network of a recipe as Keras
-writes it, and `NAME.assets.json` what the recipe has learnt from the training split, by which
-`finish.py` sees that the data are the same. No test split is read.
+those of SST-2, `words.npz` the Penn Treebank; `adding.npz` the weights of many networks at the
+start (see `tools.gpu.members`); `NAME.json` is the network of a recipe as Keras writes it, and
+`NAME.assets.json` what the recipe has learnt from the training split, by which `finish.py` sees
+that the data are the same. No test split is read.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from tools.gpu import large
+from tools.gpu import large, members
 from tools.gpu.batching import Reviews, rows_of, save_reviews
 from zoo import files
 from zoo.assets import Assets
@@ -148,11 +150,31 @@ def write_words(folder: Path, source: str, settings: Mapping[str, Any] | None = 
     files.write_json(folder / f"{WORDS}.assets.json", assets)
 
 
+def write_adding(folder: Path, length: int = members.LENGTH) -> None:
+    """Writes the weights that networks for the adding problem start with, as `zoo train` does.
+
+    Args:
+      folder: to write to.
+      length: steps of a sequence.
+    """
+    weights, names = {}, {}
+    for member in members.MEMBERS.values():
+        if member.start not in weights:
+            recipe = get_recipe(member.recipe)
+            keras.utils.set_random_seed(member.seed)
+            model = recipe.build(override(recipe.config, member.settings(length)), {})
+            variables = model.trainable_variables
+            weights[member.start] = [np.asarray(variable) for variable in variables]
+            names[member.recipe] = [variable.path for variable in variables]
+    fingerprint = members.load_problem(length).fingerprint
+    members.Start(weights, names, length, fingerprint).save(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="to write to")
     parser.add_argument(
-        "--only", choices=["reviews", "sentences", "words"], help="write only these"
+        "--only", choices=["reviews", "sentences", "words", "adding"], help="write only these"
     )
     parser.add_argument("--reviews", default="tfds", metavar="SOURCE", help="of film reviews")
     parser.add_argument("--sentences", default="sst-2", metavar="SOURCE", help="of sentences")
@@ -165,6 +187,8 @@ def main() -> None:
         write_sentences(given.folder, given.sentences)
     if given.only in (None, "words"):
         write_words(given.folder, given.words)
+    if given.only in (None, "adding"):
+        write_adding(given.folder)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ python -m tools.gpu.learn large-student gpu
 python -m tools.gpu.learn sentences gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
+python -m tools.gpu.learn adding gpu        # with JAX instead
 
 Run it in the root of the repository. Each step reads the files that `arrays.py` and the steps above
 it have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
@@ -55,6 +56,13 @@ def parse() -> argparse.Namespace:
     step = add("words", "Trains a language model of words.", 59)
     step.add_argument("--batch-size", type=int, default=64, help="streams side by side")
     step.add_argument("--window", type=int, default=35, help="words that are learnt from together")
+    text = "Trains LSTMs and GRUs on the adding problem, with JAX."
+    step = steps.add_parser("adding", help=text, description=text)
+    step.add_argument("folder", type=Path, help="with the files of arrays.py")
+    text = "of all: shorten long trainings that would take longer (0: no limit)"
+    step.add_argument("--seconds", type=float, default=0, help=text)
+    text = "learn from the first rows only (0: from all)"
+    step.add_argument("--rows", type=int, default=0, help=text)
     return parser.parse_args()
 
 
@@ -84,6 +92,12 @@ def main() -> None:
         if given["name"] not in STUDENTS:
             raise SystemExit(f"No student is called {given['name']}: {', '.join(STUDENTS)}.")
         train_student(**given)
+    elif step == "adding":
+        # Other programs may share the GPU: take memory when it is needed.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        from tools.gpu.adding import train_adding
+
+        train_adding(**given)
     else:
         from tools.gpu.words import train_words
 
