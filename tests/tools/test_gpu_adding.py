@@ -49,8 +49,10 @@ def test_networks_start_as_in_a_run(folder, tmp_path):
     start = Start.read(folder)
     assert start.fingerprint == zoo.files.read_json(run.path / "data.json")["fingerprint"]
     with np.load(path) as file:
-        for number, weight in enumerate(start.weights[member.start]):
-            np.testing.assert_array_equal(file[f"v{number}"], weight)
+        kept = [file[f"v{number}"] for number in range(6)]  # one of them is a seed
+    kept = [array for array in kept if array.dtype == "float32"]
+    for ours, weight in zip(kept, start.weights[member.start], strict=True):
+        np.testing.assert_array_equal(ours, weight)
     bias = start.weights[member.start][2]
     np.testing.assert_array_equal(bias[64:128], 3)
     assert np.count_nonzero(bias) == 64

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from tools.gpu.members import (
     GRUS,
@@ -44,7 +44,6 @@ HELD_OUT = 100  # validation rows that are read together, at most
 SHARE = 0.95  # of the time that is left is planned
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam, as in Keras
 
-Array = jax.Array
 Weights = Sequence[Array]
 
 _begun = time.monotonic()
@@ -75,7 +74,7 @@ def projected(x: Array, kernel: Array, bias: Array) -> Array:
       bias: `(members, gates)`.
     """
     parts = (x[..., i, None] * kernel[:, i, None, :] for i in range(x.shape[-1]))
-    return sum(parts, bias[:, None, :])  # type: ignore[return-value]
+    return sum(parts, bias[:, None, :])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +232,7 @@ def descend(
     Returns:
       The state after the step; norms of the gradients before clipping, `(members,)`.
     """
-    norms = jnp.sqrt(sum(jnp.square(grad).reshape(len(grad), -1).sum(1) for grad in grads))  # type: ignore[arg-type]
+    norms = jnp.sqrt(sum(jnp.square(grad).reshape(len(grad), -1).sum(1) for grad in grads))
     scale = clip_norm * jnp.minimum(1 / norms, 1 / clip_norm)
     count = (state.step + 1).astype(jnp.float32)
     rates = rates * jnp.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
@@ -388,8 +387,8 @@ class Trainer:
         best = min(timed, key=lambda unroll: timed[unroll][0])
         each, self._train = timed[best]
         held_out = (self.state.weights, self.best, *self.validation)
-        program = functools.partial(validate, dataclasses.replace(cell, unroll=best))
-        self._validate = jax.jit(program).lower(*held_out).compile()
+        validating = functools.partial(validate, dataclasses.replace(cell, unroll=best))
+        self._validate = jax.jit(validating).lower(*held_out).compile()
         once = seconds_of(self._validate, *held_out)
         log(f"unrolled {best} times is used; a validation takes {once:.2f} s")
         return each * self.steps + once

@@ -162,7 +162,8 @@ def write_adding(folder: Path, length: int = members.LENGTH) -> None:
         if member.start not in weights:
             recipe = get_recipe(member.recipe)
             keras.utils.set_random_seed(member.seed)
-            model = recipe.build(override(recipe.config, member.settings(length)), {})
+            config = override(recipe.config, member.settings(length))
+            model = recipe.build(config, recipe.assets(config, {}))
             variables = model.trainable_variables
             weights[member.start] = [np.asarray(variable) for variable in variables]
             names[member.recipe] = [variable.path for variable in variables]
