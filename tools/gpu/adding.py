@@ -38,7 +38,7 @@ from tools.gpu.members import (
     schedule,
 )
 
-UNROLLS = (8, 1)  # steps of time in an iteration of the loop; the faster one is chosen
+UNROLLS = (4, 1)  # steps of time in an iteration of the loop; the faster one is chosen
 CHUNK = 50  # training steps of a call of the program, at most
 HELD_OUT = 100  # validation rows that are read together, at most
 SHARE = 0.95  # of the time that is left is planned
