@@ -4,10 +4,10 @@ python -m tools.gpu.arrays gpu
 python -m tools.gpu.arrays gpu --only words     # only what the language model of words needs
 
 `reviews.npz` holds the film reviews as ids (see `tools.gpu.batching.Reviews`), `sentences.npz`
-those of SST-2, `words.npz` the Penn Treebank, `NAME.pairs.npz` the sentence pairs of a translator;
-`NAME.json` is the network of a recipe as Keras
-writes it, and `NAME.assets.json` what the recipe has learnt from the training split, by which
-`finish.py` sees that the data are the same. No test split is read.
+those of SST-2, `words.npz` the Penn Treebank, `NAME.pairs.npz` the sentence pairs of a translator,
+`adding.npz` the weights of many networks at the start (see `tools.gpu.members`); `NAME.json` is the
+network of a recipe as Keras writes it, and `NAME.assets.json` what the recipe has learnt from the
+training split, by which `finish.py` sees that the data are the same. No test split is read.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
-from tools.gpu import large
+from tools.gpu import large, members
 from tools.gpu.batching import Reviews, Rows, rows_of, save_reviews
 from tools.gpu.pairs import Pairs, save_pairs
 from tools.gpu.translators import TRANSLATORS, Translator
@@ -200,11 +201,34 @@ def write_pairs(folder: Path, name: str, how: Translator, source: str | None = N
     files.write_json(folder / f"{name}.assets.json", assets)
 
 
+def write_adding(folder: Path, length: int = members.LENGTH) -> None:
+    """Writes the weights that networks for the adding problem start with, as `zoo train` does.
+
+    Args:
+      folder: to write to.
+      length: steps of a sequence.
+    """
+    weights, names = {}, {}
+    for member in members.MEMBERS.values():
+        if member.start not in weights:
+            recipe = get_recipe(member.recipe)
+            keras.utils.set_random_seed(member.seed)
+            config = override(recipe.config, member.settings(length))
+            model = recipe.build(config, recipe.assets(config, {}))
+            variables = model.trainable_variables
+            weights[member.start] = [np.asarray(variable) for variable in variables]
+            names[member.recipe] = [variable.path for variable in variables]
+    fingerprint = members.load_problem(length).fingerprint
+    members.Start(weights, names, length, fingerprint).save(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="to write to")
     parser.add_argument(
-        "--only", choices=["reviews", "sentences", "words", "pairs"], help="write only these"
+        "--only",
+        choices=["reviews", "sentences", "words", "pairs", "adding"],
+        help="write only these",
     )
     parser.add_argument("--reviews", default="tfds", metavar="SOURCE", help="of film reviews")
     parser.add_argument("--sentences", default="sst-2", metavar="SOURCE", help="of sentences")
@@ -220,6 +244,8 @@ def main() -> None:
     if given.only in (None, "pairs"):
         for name, how in TRANSLATORS.items():
             write_pairs(given.folder, name, how)
+    if given.only in (None, "adding"):
+        write_adding(given.folder)
 
 
 if __name__ == "__main__":

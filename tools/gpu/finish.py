@@ -6,6 +6,7 @@ python -m tools.gpu.finish language-model gpu runs/reviews-lm
 python -m tools.gpu.finish imdb-bilstm-large gpu runs/imdb-bilstm-large --from runs/reviews-lm
 python -m tools.gpu.finish imdb-bilstm-sst2 gpu runs/sst2 --from runs/imdb-bilstm-large
 python -m tools.gpu.finish translate-everyday gpu runs/translate-everyday
+python -m tools.gpu.finish adding-lstm-bias3-seed1-long gpu runs/adding-lstm-bias3-seed1-long
 
 The folder then has all files of a run: test metrics, baselines, the card. `python -m benchmarks
 pack` and `collect` take it as any other.
@@ -23,6 +24,7 @@ from typing import Any
 import zoo
 from tools.gpu import large
 from tools.gpu.arrays import load_splits
+from tools.gpu.members import MEMBERS
 from tools.gpu.translators import TRANSLATORS
 from tools.gpu.weights import read_weights
 from zoo import files
@@ -53,7 +55,12 @@ BASES = {large.NAME: "the language model", large.SENTENCES: large.NAME}
 
 
 def begin_run(
-    name: str, path: Path, source: str, settings: dict[str, Any], base: Path | None = None
+    name: str,
+    path: Path,
+    source: str,
+    settings: dict[str, Any],
+    base: Path | None = None,
+    seed: int = 0,
 ) -> Run:
     """Creates a run: its config, environment, data and assets, and one step that does not count.
 
@@ -67,8 +74,8 @@ def begin_run(
     stop.set()
     with contextlib.suppress(Interrupted):
         zoo.train(
-            name, path, data=source, settings=settings, base=base, stop=stop, baselines=False,
-            quiet=True,
+            name, path, data=source, settings=settings, base=base, stop=stop, seed=seed,
+            baselines=False, quiet=True,
         )  # fmt: skip
     return Run(path)
 
@@ -85,11 +92,11 @@ def finish_run(
     """Creates a run with the weights of `NAME.npz` and evaluates it.
 
     Args:
-      name: of the recipe, or a key of `NETWORKS`.
+      name: of the recipe, or a key of `NETWORKS` or `MEMBERS`.
       folder: with the files of `arrays.py` and `learn.py`.
       path: the run folder.
       source: of the data; None: the one that `arrays.py` reads if nothing else is asked for.
-      settings: of the network; None: those of the recipe, or of `NETWORKS`.
+      settings: of the network; None: those of the recipe, of `NETWORKS` or of `MEMBERS`.
       baselines: whether the recipe's baselines are fitted too.
       base: a run that the network has its words from, for a key of `BASES`.
 
@@ -99,10 +106,16 @@ def finish_run(
     """
     if name in BASES and base is None:
         raise UsageError(f"{name} starts from a run of {BASES[name]}. Give it: --from RUN.")
-    source = source or SOURCES.get(name, "tfds")
-    kind, own = NETWORKS.get(name, (name, {}))
+    member = MEMBERS.get(name)
+    if member:
+        source, seed = source or "made", member.seed
+        kind, own = member.recipe, member.settings()
+        learnt: dict[str, Any] = {}  # but weights
+    else:
+        source, seed = source or SOURCES.get(name, "tfds"), 0
+        kind, own = NETWORKS.get(name, (name, {}))
+        learnt = files.read_object(folder / f"{name}.assets.json")
     recipe, settings = get_recipe(kind), settings or own
-    learnt = files.read_object(folder / f"{name}.assets.json")
     config = override(recipe.config, settings)
     assets = recipe.assets(config, learnt)
     model = recipe.build(config, assets)
@@ -116,7 +129,7 @@ def finish_run(
             f"{folder} was made of other data than {source}: what was learnt from them differs. "
             "Give --data the source that arrays.py has read, or write the arrays again."
         )
-    run = begin_run(kind, path, source, settings, base)
+    run = begin_run(kind, path, source, settings, base, seed)
     compile_model(recipe, config, assets, model, 1)  # steps of an epoch, which none follows
     validation = recipe.batches(config, assets, splits.validation)
     strategy = model.distribute_strategy
@@ -124,7 +137,8 @@ def finish_run(
         distribute(validation, validation.sorted_order(), strategy), return_dict=True, verbose=0
     )
     state = ended(recipe.monitor_of(config), notes, logs)
-    score = f"{state.best:.4f}; by the batches of PyTorch {notes['best']:.4f}"
+    library = notes.get("library", "PyTorch")
+    score = f"{state.best:.4f}; by the batches of {library} {notes['best']:.4f}"
     print(f"{name}, {recipe.monitor_of(config).name}: {score}")
     for file in ("model-best.keras", "model-last.keras"):  # no others are kept
         with files.atomic_write(run.path / file) as temporary:
@@ -135,7 +149,9 @@ def finish_run(
         files.write_json(run.path / "data.json", {**data, "teaching": notes["teaching"]})
     progress = Progress(config.epochs, 0)
     finish(recipe, config, run, splits, state, baselines, progress)
-    how = f"trained by PyTorch on {notes['device']} in {notes['seconds']:,} s"
+    how = f"trained by {library} on {notes['device']} in {notes['seconds']:,} s"
+    if beside := notes.get("beside"):
+        how += f", beside {beside} other networks"
     files.write_json(run.path / "metrics.json", {**run.metrics, "weights": how})
     (run.path / "card.md").unlink(missing_ok=True)  # which does not say so yet
     wrap_up(run, recipe)

@@ -9,6 +9,7 @@ python -m tools.gpu.learn sentences gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
 python -m tools.gpu.learn translator gpu translate-everyday
+python -m tools.gpu.learn adding gpu        # with JAX instead
 
 Run it in the root of the repository. Each step reads the files that `arrays.py` and the steps above
 it have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
@@ -67,6 +68,13 @@ def parse() -> argparse.Namespace:
     step = add("translator", "Trains a translator.", None)
     step.add_argument("name", help="of a translator of tools/gpu/translators.py")
     add_seconds(step)
+    text = "Trains LSTMs and GRUs on the adding problem, with JAX."
+    step = steps.add_parser("adding", help=text, description=text)
+    step.add_argument("folder", type=Path, help="with the files of arrays.py")
+    text = "of all: shorten long trainings that would take longer (0: no limit)"
+    step.add_argument("--seconds", type=float, default=0, help=text)
+    text = "learn from the first rows only (0: from all)"
+    step.add_argument("--rows", type=int, default=0, help=text)
     return parser.parse_args()
 
 
@@ -107,6 +115,12 @@ def main() -> None:
         if given["name"] not in TRANSLATORS:
             raise SystemExit(f"No translator is called {given['name']}: {', '.join(TRANSLATORS)}.")
         train_translator(**given)
+    elif step == "adding":
+        # Other programs may share the GPU: take memory when it is needed.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        from tools.gpu.adding import train_adding
+
+        train_adding(**given)
     else:
         from tools.gpu.words import train_words
 
