@@ -36,15 +36,23 @@ def benchmarks() -> None:
 @click.option("--seeds", is_flag=True, help="Write the mean of runs that differ in their seeds.")
 @click.option("--by", metavar="SETTING", help="Write scores of runs that differ in it alone.")
 @click.option("--ensemble", is_flag=True, help="Score the mean of the models' answers.")
+@click.option("--data", metavar="SOURCE", help="Score one MODEL on the test split of SOURCE.")
 def collect(
-    models: tuple[str, ...], output: str | None, seeds: bool, by: str | None, ensemble: bool
+    models: tuple[str, ...],
+    output: str | None,
+    seeds: bool,
+    by: str | None,
+    ensemble: bool,
+    data: str | None,
 ) -> None:
     """Write what each MODEL (complete run, pretrained name) measured to a JSON file."""
-    ways = [seeds, by is not None, ensemble]
+    ways = [seeds, by is not None, ensemble, data is not None]
     if sum(ways) > 1:
-        raise click.UsageError("Give only one of --seeds, --by and --ensemble.")
+        raise click.UsageError("Give only one of --seeds, --by, --ensemble and --data.")
     if output is None and any(ways):
-        raise click.UsageError("--seeds, --by and --ensemble need -o FILE.")
+        raise click.UsageError("--seeds, --by, --ensemble and --data need -o FILE.")
+    if data is not None and len(models) > 1:
+        raise click.UsageError("--data is for one MODEL.")
     if output is not None and len(models) > 1 and not any(ways):
         raise click.UsageError(
             "-o FILE is for one MODEL, or for several with --seeds, --by or --ensemble."
@@ -54,6 +62,12 @@ def collect(
         from benchmarks.ensembles import collect_ensemble
 
         result = collect_ensemble(models, output, log=click.echo)
+        click.echo(f"{result['metric']} {result['score']:.4f}: {output}")
+        return
+    if data is not None and output is not None:
+        from benchmarks.elsewhere import collect_elsewhere
+
+        result = collect_elsewhere(models[0], data, output, log=click.echo)
         click.echo(f"{result['metric']} {result['score']:.4f}: {output}")
         return
     from benchmarks.results import collect, collect_seeds, collect_settings

@@ -122,7 +122,7 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
         shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
         cells = [
             f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}"
-            f"{_members(result)}{_alone(result)}",
+            f"{_members(result)}{_alone(result)}{_trained_on(result)}",
             f"**{number(shown_score(result), best, metric)}**{mark(result['recipe'])}"
             f"{spread(result, best)}",
             shown + seed_of(result),
@@ -153,6 +153,11 @@ def _alone(result: dict[str, Any]) -> str:
     """Returns that only the linear part of a network answers; "" if the network does, too."""
     parts = result["metrics"].get("parts") or {}
     return ", its linear part alone" if parts.get("share") == 1 else ""
+
+
+def _trained_on(result: dict[str, Any]) -> str:
+    """Returns the training data of a network that was scored on others; "" for all others."""
+    return f", trained on {result['trained_on']}" if "trained_on" in result else ""
 
 
 def _best_epoch(metrics: dict[str, Any]) -> str:
