@@ -102,6 +102,7 @@ class Config(BaseConfig):
     embedding: int = 50  # size of a word vector that is not pretrained
     rare: int = 2  # words seen fewer times are hidden at random, or keep their pretrained vector
     word_dropout: float = 0.5  # fraction of rare words without pretrained vector that is hidden
+    hidden_words: float = 0.0  # fraction of all words whose vector is hidden in training
     max_characters: int = 20  # characters of a word with its two edges; longer ones lose the middle
     max_bytes: int = 250_000  # a longer text is cut off at this length before it is split
     max_words: int = 50_000  # of a longer text, only the first words are tagged
@@ -112,6 +113,7 @@ class Config(BaseConfig):
     units: int = 200  # size of the LSTM's state in each direction
     dropout_in: float = 0.5  # dropout rate of a word's features
     dropout: float = 0.5  # dropout rate of the LSTMs' states
+    locked_dropout: bool = False  # drop the same features and states at all words of a sentence
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -188,6 +190,7 @@ def build(config: Config, assets: Assets) -> keras.Model:
         len(assets["fixed"]),
         config.embedding if config.vectors == "none" else 50,
         config.word_dropout,
+        config.hidden_words,
         name="word",
     )(words)
     letters = len(assets["characters"]) + RESERVED_CHARACTERS
@@ -196,10 +199,11 @@ def build(config: Config, assets: Assets) -> keras.Model:
     spelling = keras.ops.max(spelling, axis=2)  # (batch, time, filters)
     case = layers.Embedding(len(CASINGS) + 1, config.casing)(casing)
     x = JoinFeatures()([word, spelling, case])
-    x = layers.Dropout(config.dropout_in)(x)
+    shape = (None, 1, None) if config.locked_dropout else None
+    x = layers.Dropout(config.dropout_in, noise_shape=shape)(x)
     for _ in range(config.layers):
         x = layers.Bidirectional(layers.LSTM(config.units, return_sequences=True))(x)
-        x = layers.Dropout(config.dropout)(x)
+        x = layers.Dropout(config.dropout, noise_shape=shape)(x)
     tags = len(bioes_tags(assets["tags"]))
     if config.crf:
         scores = layers.Dense(tags, dtype="float32", name="scores")(x)

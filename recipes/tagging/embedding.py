@@ -18,7 +18,7 @@ class WordEmbedding(keras.layers.Layer):
 
     1. The first `common` ids are learnt. Id 0 is padding, id 1 the unknown word.
     2. The next `rare` ids are learnt. In training, they are randomly replaced by the unknown word,
-       so that the unknown word gets a useful vector.
+       so that the unknown word gets a useful vector. `hidden` does so for words of all parts.
     3. The last `fixed` ids have pretrained vectors that are not trained, so that the network treats
        words of the training text and unseen words alike.
 
@@ -29,6 +29,7 @@ class WordEmbedding(keras.layers.Layer):
       common, rare, fixed: numbers of ids, see above.
       units: size of a vector.
       rate: fraction of the rare words replaced in training.
+      hidden: fraction of all words replaced in training.
       seed: seed of the replacement.
 
     Call arguments:
@@ -46,12 +47,13 @@ class WordEmbedding(keras.layers.Layer):
         fixed: int,
         units: int,
         rate: float = 0.5,
+        hidden: float = 0.0,
         seed: int | None = None,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.common_ids, self.rare_words, self.fixed_words = common, rare, fixed
-        self.units, self.rate, self.seed = units, rate, seed
+        self.units, self.rate, self.hidden, self.seed = units, rate, hidden, seed
         self.generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
@@ -72,9 +74,12 @@ class WordEmbedding(keras.layers.Layer):
 
     def call(self, ids: Tensor, training: bool = False) -> Tensor:
         first_fixed = self.common_ids + self.rare_words
-        if training and self.rate and self.rare_words:
-            dropped = keras.random.uniform(ops.shape(ids), seed=self.generator) < self.rate
-            dropped = dropped & (ids >= self.common_ids) & (ids < first_fixed)
+        if training and ((self.rate and self.rare_words) or self.hidden):
+            chance = keras.random.uniform(ops.shape(ids), seed=self.generator)
+            rare = (ids >= self.common_ids) & (ids < first_fixed)
+            dropped = rare & (chance < self.rate)
+            if self.hidden:
+                dropped = dropped | ((ids != 0) & (chance < self.hidden))
             ids = ops.where(dropped, ops.ones_like(ids), ids)
         if self.fixed is None:
             return ops.cast(ops.take(self.learnt, ids, axis=0), self.compute_dtype)
@@ -111,6 +116,7 @@ class WordEmbedding(keras.layers.Layer):
             "fixed": self.fixed_words,
             "units": self.units,
             "rate": self.rate,
+            "hidden": self.hidden,
             "seed": self.seed,
         }
 

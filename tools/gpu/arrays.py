@@ -5,9 +5,10 @@ python -m tools.gpu.arrays gpu --only words     # only what the language model o
 
 `reviews.npz` holds the film reviews as ids (see `tools.gpu.batching.Reviews`), `sentences.npz`
 those of SST-2, `words.npz` the Penn Treebank, `NAME.pairs.npz` the sentence pairs of a translator,
-`adding.npz` the weights of many networks at the start (see `tools.gpu.members`); `NAME.json` is the
-network of a recipe as Keras writes it, and `NAME.assets.json` what the recipe has learnt from the
-training split, by which `finish.py` sees that the data are the same. No test split is read.
+`tagger.npz` CoNLL-2003 and AG News, `adding.npz` the weights of many networks at the start (see
+`tools.gpu.members`); `NAME.json` is the network of a recipe as Keras writes it, and
+`NAME.assets.json` what the recipe has learnt from the training split, by which `finish.py` sees
+that the data are the same. No test split is read.
 """
 
 from __future__ import annotations
@@ -222,17 +223,35 @@ def write_adding(folder: Path, length: int = members.LENGTH) -> None:
     members.Start(weights, names, length, fingerprint).save(folder)
 
 
+def write_taggers(folder: Path, source: str, texts: str) -> None:
+    """Writes what taggers learn from; see `tools.gpu.tagger_arrays`.
+
+    Args:
+      folder: to write to.
+      source: of `conll-bilstm-crf`, such as `"tfds"`.
+      texts: source of `news-bilstm`, whose training texts are read without their labels.
+    """
+    from tools.gpu.tagger_arrays import write_tagger
+    from tools.gpu.tagger_rows import NAME
+
+    tagger, news = get_recipe(NAME), get_recipe("news-bilstm")
+    splits = load_splits(tagger, tagger.config, source)
+    write_tagger(folder, splits, load_splits(news, news.config, texts).train["text"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="to write to")
     parser.add_argument(
         "--only",
-        choices=["reviews", "sentences", "words", "pairs", "adding"],
+        choices=["reviews", "sentences", "words", "pairs", "adding", "taggers"],
         help="write only these",
     )
     parser.add_argument("--reviews", default="tfds", metavar="SOURCE", help="of film reviews")
     parser.add_argument("--sentences", default="sst-2", metavar="SOURCE", help="of sentences")
     parser.add_argument("--words", default="ptb", metavar="SOURCE", help="of running text")
+    parser.add_argument("--names", default="tfds", metavar="SOURCE", help="of tagged sentences")
+    parser.add_argument("--news", default="ag-part", metavar="SOURCE", help="of untagged ones")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.only in (None, "reviews"):
@@ -246,6 +265,8 @@ def main() -> None:
             write_pairs(given.folder, name, how)
     if given.only in (None, "adding"):
         write_adding(given.folder)
+    if given.only in (None, "taggers"):
+        write_taggers(given.folder, given.names, given.news)
 
 
 if __name__ == "__main__":

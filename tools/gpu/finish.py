@@ -4,6 +4,7 @@ python -m tools.gpu.finish imdb-lstm gpu runs/imdb-lstm
 python -m tools.gpu.finish ptb-deep-lstm gpu runs/ptb-deep-lstm
 python -m tools.gpu.finish language-model gpu runs/reviews-lm
 python -m tools.gpu.finish imdb-bilstm-large gpu runs/imdb-bilstm-large --from runs/reviews-lm
+python -m tools.gpu.finish conll-0 gpu runs/conll-0          # or conll-student-0: taggers
 python -m tools.gpu.finish imdb-bilstm-sst2 gpu runs/sst2 --from runs/imdb-bilstm-large
 python -m tools.gpu.finish translate-everyday gpu runs/translate-everyday
 python -m tools.gpu.finish adding-lstm-bias3-seed1-long gpu runs/adding-lstm-bias3-seed1-long
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import threading
 from pathlib import Path
@@ -25,8 +27,9 @@ import zoo
 from tools.gpu import large
 from tools.gpu.arrays import load_splits
 from tools.gpu.members import MEMBERS
+from tools.gpu.tagger_rows import NAME as TAGGER
 from tools.gpu.translators import TRANSLATORS
-from tools.gpu.weights import read_weights
+from tools.gpu.weights import read_notes, read_weights
 from zoo import files
 from zoo.config import override
 from zoo.errors import Interrupted, UsageError, ZooError
@@ -80,6 +83,44 @@ def begin_run(
     return Run(path)
 
 
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """What weights are of.
+
+    Attributes:
+      recipe: name of the recipe.
+      source: of the data.
+      settings: of the recipe, other than its defaults.
+      learnt: what the recipe has learnt from the training split, but for the weights.
+      seed: of the training.
+    """
+
+    recipe: str
+    source: str
+    settings: dict[str, Any]
+    learnt: dict[str, Any]
+    seed: int = 0
+
+
+def origin_of(name: str, folder: Path) -> Origin:
+    """Returns what the weights of `NAME.npz` are of.
+
+    Args:
+      name: of a recipe, a key of `NETWORKS` or `MEMBERS`, or `conll-…` for a tagger's weights.
+      folder: with the files of `arrays.py` and `learn.py`.
+    """
+    if member := MEMBERS.get(name):
+        return Origin(member.recipe, "made", member.settings(), {}, member.seed)
+    if name.startswith("conll-") and (folder / f"{name}.npz").is_file():
+        notes = read_notes(folder / f"{name}.npz")
+        settings = notes["settings"]
+        learnt = files.read_object(folder / f"{TAGGER}.rare-{settings['rare']}.assets.json")
+        return Origin(TAGGER, "tfds", settings, learnt, notes["seed"])
+    recipe, settings = NETWORKS.get(name, (name, {}))
+    learnt = files.read_object(folder / f"{name}.assets.json")
+    return Origin(recipe, SOURCES.get(name, "tfds"), settings, learnt)
+
+
 def finish_run(
     name: str,
     folder: Path,
@@ -92,7 +133,7 @@ def finish_run(
     """Creates a run with the weights of `NAME.npz` and evaluates it.
 
     Args:
-      name: of the recipe, or a key of `NETWORKS` or `MEMBERS`.
+      name: see `origin_of`.
       folder: with the files of `arrays.py` and `learn.py`.
       path: the run folder.
       source: of the data; None: the one that `arrays.py` reads if nothing else is asked for.
@@ -106,19 +147,13 @@ def finish_run(
     """
     if name in BASES and base is None:
         raise UsageError(f"{name} starts from a run of {BASES[name]}. Give it: --from RUN.")
-    member = MEMBERS.get(name)
-    if member:
-        source, seed = source or "made", member.seed
-        kind, own = member.recipe, member.settings()
-        learnt: dict[str, Any] = {}  # but weights
-    else:
-        source, seed = source or SOURCES.get(name, "tfds"), 0
-        kind, own = NETWORKS.get(name, (name, {}))
-        learnt = files.read_object(folder / f"{name}.assets.json")
-    recipe, settings = get_recipe(kind), settings or own
+    origin = origin_of(name, folder)
+    source, learnt = source or origin.source, origin.learnt
+    recipe, settings = get_recipe(origin.recipe), settings or origin.settings
     config = override(recipe.config, settings)
     assets = recipe.assets(config, learnt)
     model = recipe.build(config, assets)
+    recipe.initialise(config, assets, model)  # weights that are not trained
     notes = read_weights(folder / f"{name}.npz", model)
     settings = {**settings, "epochs": notes["epochs"]}
     config = override(recipe.config, settings)
@@ -129,7 +164,7 @@ def finish_run(
             f"{folder} was made of other data than {source}: what was learnt from them differs. "
             "Give --data the source that arrays.py has read, or write the arrays again."
         )
-    run = begin_run(kind, path, source, settings, base, seed)
+    run = begin_run(origin.recipe, path, source, settings, base, origin.seed)
     compile_model(recipe, config, assets, model, 1)  # steps of an epoch, which none follows
     validation = recipe.batches(config, assets, splits.validation)
     strategy = model.distribute_strategy

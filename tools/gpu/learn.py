@@ -1,4 +1,4 @@
-"""Trains on a GPU with Keras' PyTorch backend; needs neither TensorFlow nor an installed package.
+"""Trains on a GPU by Keras' PyTorch backend or JAX; needs no TensorFlow and no installed package.
 
 python -m tools.gpu.learn language-model gpu
 python -m tools.gpu.learn teacher gpu --seed 0
@@ -10,6 +10,7 @@ python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
 python -m tools.gpu.learn translator gpu translate-everyday
 python -m tools.gpu.learn adding gpu        # with JAX instead
+python -m tools.gpu.learn taggers gpu --seconds 300    # by JAX
 
 Run it in the root of the repository. Each step reads the files that `arrays.py` and the steps above
 it have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
@@ -75,12 +76,30 @@ def parse() -> argparse.Namespace:
     step.add_argument("--seconds", type=float, default=0, help=text)
     text = "learn from the first rows only (0: from all)"
     step.add_argument("--rows", type=int, default=0, help=text)
+    text = "Trains taggers by JAX: a search, five seeds of the best settings, and their students."
+    step = steps.add_parser("taggers", help=text, description=text)
+    step.add_argument("folder", type=Path, help="with the files of arrays.py")
+    step.add_argument("--stage", choices=["all", "search", "seeds", "student"], default="all")
+    step.add_argument("--seconds", type=float, default=0, help="of the program (0: any)")
+    step.add_argument("--epochs", type=int, default=25, help="passes over the training rows")
+    step.add_argument("--units", type=int, default=200, help="of an LSTM, in the search")
+    step.add_argument("--filters", type=int, default=50, help="over characters, in the search")
+    step.add_argument("--batch-size", type=int, default=32, help="rows, in the search")
+    step.add_argument("--student-epochs", type=int, default=12, help="passes over its rows")
     return parser.parse_args()
 
 
 def main() -> None:
     given = vars(parse())
     step = given.pop("step")
+    if step == "taggers":
+        from tools.gpu.tagger_flags import set_flags
+
+        set_flags()
+        from tools.gpu.tagger import train_taggers
+
+        train_taggers(**given)
+        return
     os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
     if step == "language-model":
         from tools.gpu.language_model import train_language_model

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
 
 
 def save_weights(path: Path, model: keras.Model, notes: dict[str, Any]) -> None:
@@ -18,10 +21,33 @@ def save_weights(path: Path, model: keras.Model, notes: dict[str, Any]) -> None:
       model: built.
       notes: what JSON can hold.
     """
+    import keras
+
     variables = model.trainable_variables
-    arrays = {f"w{i:03d}": keras.ops.convert_to_numpy(v.value) for i, v in enumerate(variables)}
-    names = [variable.path for variable in variables]
-    np.savez(path, names=json.dumps(names), notes=json.dumps(notes), **arrays)
+    arrays = [keras.ops.convert_to_numpy(variable.value) for variable in variables]
+    save_arrays(path, [variable.path for variable in variables], arrays, notes)
+
+
+def save_arrays(
+    path: Path, names: Sequence[str], arrays: Sequence[np.ndarray], notes: dict[str, Any]
+) -> None:
+    """Writes a file as `save_weights` does, without Keras.
+
+    Args:
+      path: ends with `.npz`.
+      names: of the weights; `read_weights` compares what is behind the last slash.
+      arrays: float32, in Keras' order.
+      notes: what JSON can hold.
+    """
+    weights: dict[str, Any] = {f"w{i:03d}": array for i, array in enumerate(arrays)}
+    np.savez(path, names=json.dumps(list(names)), notes=json.dumps(notes), **weights)
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """Returns the notes of a file."""
+    with np.load(path) as file:
+        notes: dict[str, Any] = json.loads(str(file["notes"]))
+    return notes
 
 
 def read_weights(path: Path, model: keras.Model) -> dict[str, Any]:
