@@ -227,7 +227,8 @@ def write_best(
         best.append(float(found.best[kind][number]))
         notes = {
             "library": "JAX", "epochs": found.epochs, "seconds": round(found.seconds),
-            "seed": members[number].seed, "beside": len(members) - 1, "device": device_name(), "best": best[-1], "history": history, "settings": settings,
+            "seed": members[number].seed, "beside": len(members) - 1, "device": device_name(),
+            "best": best[-1], "history": history, "settings": settings,
         }  # fmt: skip
         if teaching:
             notes["teaching"] = {**teaching, "label_share": member.share}

@@ -27,11 +27,13 @@ from tools.gpu.networks import (
     MeanWeights,
     Trainer,
     affordable_epochs,
+    copy_weights,
     hidden,
     log,
     parameters,
     read_network,
     save_best,
+    set_weights,
     tensor,
 )
 from tools.gpu.pairs import read_pairs
@@ -164,7 +166,7 @@ def loss_of_rows(
 def train_translator(
     folder: Path, name: str, epochs: int | None = None, seconds: float = 0, seed: int = 0
 ) -> dict[str, Any]:
-    """Trains a translator and writes `NAME.npz`.
+    """Trains a translator and writes `NAME.npz`, again after each epoch.
 
     The validation split selects the epoch, and between its weights and their mean.
 
@@ -219,6 +221,7 @@ def train_translator(
     trainer = Trainer(model, epochs * len(batches), how.rate)
     mean, best = MeanWeights(model), Best(model, higher=True)
     history: list[dict[str, float]] = []
+    notes: dict[str, Any] = {}
     for epoch in range(1, epochs + 1):
         if epoch > 1:
             batches = next_batches()
@@ -241,5 +244,8 @@ def train_translator(
             f"{name}, epoch {epoch} of {epochs}: loss {history[-1]['loss']:.4f}; accuracy on the "
             f"validation split {last:.4f}, of the mean of weights {averaged:.4f}"
         )
-    notes = {"history": history, "epochs": epochs, "seconds": round(time.monotonic() - begun)}
-    return save_best(folder / f"{name}.npz", model, best, notes)
+        notes = {"history": history, "epochs": epochs, "seconds": round(time.monotonic() - begun)}
+        now = copy_weights(model)
+        notes = save_best(folder / f"{name}.npz", model, best, notes)
+        set_weights(model, now)  # to go on from them
+    return notes
