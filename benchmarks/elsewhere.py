@@ -55,8 +55,8 @@ def collect_elsewhere(
     baselines = recipe.baseline(predictor.config, here)
     known = set(own.train["text"])
     measured = {
-        "test": {**scores},
-        "baseline": {name: {**each} for name, each in baselines.items()},
+        "test": scores.to_json(),
+        "baseline": {name: each.to_json() for name, each in baselines.items()},
     }
     result |= {
         "score": scores[metric],

@@ -79,4 +79,4 @@ def test_members_are_of_one_recipe_and_of_the_same_data(members, tmp_path, cli):
     with pytest.raises(UsageError, match=r"imdb-lstm differs from .* in its data\."):
         ensembles.collect_ensemble([members[0], "imdb-lstm"], tmp_path / "x.json")
     error = cli("collect", "a", "b", "--ensemble", "--seeds", "-o", "x.json", code=2).err
-    assert "Give only one of --seeds, --by and --ensemble." in error
+    assert "Give only one of --seeds, --by, --ensemble and --data." in error

@@ -21,7 +21,13 @@ from zoo.errors import UsageError, ZooError
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"units": 6, "embedding": 4}
-TRANSLATORS = ["translate-captions", "translate-fixed"]
+# One of the program, and one without attention.
+TRANSLATORS = {
+    "translate-everyday": translators.TRANSLATORS["translate-everyday"],
+    "translate-fixed": translators.Translator(
+        "translate-seq2seq", "multi30k", {"dropout": 0.2, "epochs": 2}, 2e-3, 64, 0.0
+    ),
+}
 WORDS = {"layers": 2, "units": 5, "embedding": 4, "batch_size": 3}
 
 
@@ -84,7 +90,7 @@ def test_streams_go_on_with_the_next_id():
 
 def small(name):
     """Returns a translator of another size."""
-    how = translators.TRANSLATORS[name]
+    how = TRANSLATORS[name]
     settings = {**how.settings, "encoder_units": 4, "units": 6, "embedding": 5, "pieces": 60}
     return dataclasses.replace(how, settings=settings)
 
@@ -126,7 +132,7 @@ def test_reviews_are_cut_into_sentences(monkeypatch):
 
 
 def test_pairs_are_those_of_the_recipe(folder):
-    name = "translate-captions"
+    name = "translate-everyday"
     recipe, how = zoo.get_recipe("translate-attention"), small(name)
     config = override(recipe.config, how.settings)
     splits = arrays.load_splits(recipe, config, "sample")
@@ -228,7 +234,9 @@ from pathlib import Path
 os.environ["KERAS_BACKEND"] = "torch"
 import numpy as np
 import torch
-from tools.gpu import classifier, language_model, networks, student, translator, words
+from tools.gpu import (
+    classifier, language_model, networks, student, translator, translators, words,
+)
 from tools.gpu.weights import read_weights
 
 folder = Path(sys.argv[1])
@@ -249,7 +257,9 @@ found = classifier.train_teacher(folder, epochs=2, epsilon=1.0, **sentences)["hi
 assert found[1]["loss"] < found[0]["loss"], found
 notes = classifier.train_large_student(folder, epochs=2, **sentences)
 assert list(notes["teaching"]["teachers"]) == ["`imdb-bilstm-large`, trained further, seed 0"]
-for name in ["translate-captions", "translate-fixed"]:
+fixed = translators.Translator("translate-seq2seq", "multi30k", {"dropout": 0.2}, 2e-3, 64, 0.0)
+translators.TRANSLATORS["translate-fixed"] = fixed
+for name in ["translate-everyday", "translate-fixed"]:
     found = translator.train_translator(folder, name, epochs=2)["history"]
     assert found[1]["loss"] < found[0]["loss"], found
 names = ["imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru", "imdb-simplernn"]
@@ -283,7 +293,7 @@ with torch.no_grad():
     found = classifier.answer(weights, classifier.word_vectors(weights, ids)).softmax(1)
 np.testing.assert_allclose(found.cpu().numpy(), answers[large], atol=1e-5)
 
-for name in ["translate-captions", "translate-fixed"]:
+for name in ["translate-everyday", "translate-fixed"]:
     model = networks.read_network(folder / f"{name}.json")
     read_weights(folder / f"{name}.npz", model)
     source, written = (generator.integers(4, 50, (3, time)) for time in (7, 5))

@@ -197,7 +197,8 @@ def write_pairs(folder: Path, name: str, how: Translator, source: str | None = N
     for column, encoder in zip(("text", "translation"), assets.encoder, strict=True):
         rows = encoder.rows([*splits.train[column], *splits.validation[column]])
         sides.append(rows_of(np.concatenate(rows), np.array([len(row) for row in rows])))
-    save_pairs(folder / f"{name}.pairs.npz", Pairs(*sides, trained=len(splits.train["text"])))
+    pairs = Pairs(sides[0], sides[1], trained=len(splits.train["text"]))
+    save_pairs(folder / f"{name}.pairs.npz", pairs)
     write_network(folder, name, recipe, how.settings, assets)
     files.write_json(folder / f"{name}.assets.json", assets)
 

@@ -22,9 +22,9 @@ class Translator:
     recipe: str
     source: str
     settings: dict[str, Any]
-    rate: float = 2e-3
-    rows: int = 128
-    consistency: float = 3.0
+    rate: float
+    rows: int
+    consistency: float
 
     @property
     def all_settings(self) -> dict[str, Any]:
@@ -32,28 +32,20 @@ class Translator:
         return {**self.settings, "learning_rate": self.rate, "batch_size": self.rows}
 
 
-LARGE = {"encoder_units": 256, "units": 384, "embedding": 192}
 TRANSLATORS = {
     "translate-everyday": Translator(
         "translate-attention",
         "multi30k+tatoeba",
-        {**LARGE, "pieces": 5_000, "dropout": 0.2, "epochs": 14},
+        {
+            "encoder_units": 256,
+            "units": 384,
+            "embedding": 192,
+            "pieces": 5_000,
+            "dropout": 0.2,
+            "epochs": 22,
+        },
+        rate=2e-3,
         rows=256,
         consistency=1.0,
-    ),
-    "translate-captions": Translator(
-        "translate-attention",
-        "multi30k",
-        {**LARGE, "pieces": 3_000, "dropout": 0.3, "epochs": 30},
-    ),
-    "translate-german": Translator(
-        "translate-attention",
-        "multi30k",
-        {**LARGE, "target": "de", "pieces": 4_000, "dropout": 0.3, "epochs": 30},
-    ),
-    "translate-fixed": Translator(
-        "translate-seq2seq",
-        "multi30k",
-        {"encoder_units": 384, "units": 512, "embedding": 192, "dropout": 0.3, "epochs": 30},
     ),
 }

@@ -36,6 +36,18 @@ def test_only_rare_words_are_hidden_and_only_in_training(layer):
     assert 0.4 < unknown[:, 4:6].mean() < 0.6
 
 
+def test_words_of_all_parts_may_be_hidden():
+    layer = WordEmbedding(common=4, rare=2, fixed=3, units=5, rate=0.5, hidden=0.2, seed=1)
+    layer.build((None, None))
+    layer.fixed.assign(np.arange(15).reshape(3, 5))
+    ids = np.tile(np.arange(9), (500, 1))
+    unknown = (layer(ids, training=True).numpy() == layer.learnt.numpy()[1]).all(-1)
+    assert not unknown[:, 0].any()  # padding
+    assert 0.15 < unknown[:, [2, 3, 6, 7, 8]].mean() < 0.25
+    assert 0.4 < unknown[:, 4:6].mean() < 0.6  # rare words, by the higher of both rates
+    assert not (layer(ids).numpy() == layer.learnt.numpy()[1]).all(-1)[:, 2:].any()
+
+
 def test_given_vectors_are_not_trained(layer):
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(np.array([[2, 7]])))
