@@ -257,11 +257,11 @@ found = classifier.train_teacher(folder, epochs=2, epsilon=1.0, **sentences)["hi
 assert found[1]["loss"] < found[0]["loss"], found
 notes = classifier.train_large_student(folder, epochs=2, **sentences)
 assert list(notes["teaching"]["teachers"]) == ["`imdb-bilstm-large`, trained further, seed 0"]
-fixed = translators.Translator("translate-seq2seq", "multi30k", {"dropout": 0.2}, 2e-3, 64, 0.0)
+fixed = translators.Translator("translate-seq2seq", "multi30k", {"dropout": 0.0}, 2e-2, 64, 0.0)
 translators.TRANSLATORS["translate-fixed"] = fixed
 for name in ["translate-everyday", "translate-fixed"]:
-    found = translator.train_translator(folder, name, epochs=2)["history"]
-    assert found[1]["loss"] < found[0]["loss"], found
+    found = translator.train_translator(folder, name, epochs=4)["history"]
+    assert found[3]["loss"] < found[0]["loss"], found
 names = ["imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru", "imdb-simplernn"]
 for name in names:
     student.train_student(name, folder, epochs=1)
@@ -322,7 +322,7 @@ moved, by_chance = [], []
 for number in range(20):
     torch.manual_seed(number)
     labels = torch.full((len(ids),), -1)
-    moved.append(float(classifier.virtual_adversarial(weights, ids, labels, 0.5)[1]))
+    moved.append(float(classifier.virtual_adversarial(weights, ids, labels, 0.5)[1].detach()))
     masks = classifier.Masks.draw(ids, weights[2].shape[0])
     vectors = classifier.word_vectors(weights, ids, masks)
     noise = 0.5 * classifier.unit(torch.randn_like(vectors))

@@ -125,7 +125,7 @@ assert adding.train_members(
 
 @pytest.mark.slow
 def test_jax_learns_as_the_engine_does(folder, tmp_path):
-    pytest.importorskip("jax", reason="JAX is not installed")
+    pytest.importorskip("jax", reason="the extra [bench] is not installed")
     done = subprocess.run(
         [sys.executable, "-c", LEARN, folder, json.dumps(NAMES)],
         cwd=ROOT, capture_output=True, text=True,

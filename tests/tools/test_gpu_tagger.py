@@ -134,7 +134,7 @@ assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 
 @pytest.mark.slow
 def test_the_network_of_jax_is_that_of_the_recipe(folder, tmp_path):
-    pytest.importorskip("jax", reason="JAX is not installed")
+    pytest.importorskip("jax", reason="the extra [bench] is not installed")
     learn(folder, sys.executable)
     compare(folder)
     finish(folder, tmp_path)

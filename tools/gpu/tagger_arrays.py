@@ -28,7 +28,7 @@ def sentences_of(texts: Sequence[str]) -> Iterator[list[str]]:
     """Returns the sentences of texts, as tokens.
 
     A sentence ends with a full stop, a question mark or an exclamation mark before an upper-case
-    letter. Sentences of fewer than 3 tokens are left out, as are longer ones than `EDGES` has.
+    letter. Sentences of fewer than 3 tokens are omitted, as are longer ones than `EDGES` has.
     """
     for first in range(0, len(texts), 1_000):
         part = [_plain(text) for text in texts[first : first + 1_000]]
