@@ -26,6 +26,7 @@ from benchmarks.score_tables import (
     render_models,
     score_tables,
     seed_runs,
+    setting_of,
 )
 from zoo import files
 from zoo.errors import UsageError, ZooError, suggest
@@ -394,7 +395,7 @@ def _overlaps_line(result: dict[str, Any]) -> str:
 def _changed(result: dict[str, Any]) -> str:
     """Returns " with KEY=VALUE, …" for the settings that are not the recipe's, or ""."""
     found = changes(result["recipe"], result["config"])
-    other = [f"{key}={value}" for key, value in found.items()]
+    other = [setting_of(key, value) for key, value in found.items()]
     return f" with {', '.join(other)}" if other else ""
 
 

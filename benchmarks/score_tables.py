@@ -446,11 +446,16 @@ def _differences(
     defaults = recipe.config if recipe else None
     configs = [other["config"] for other in others if other["recipe"] == result["recipe"]]
     return "".join(
-        f", {key}={value}"
+        f", {setting_of(key, value)}"
         for key, value in result["config"].items()
         if any(config.get(key, getattr(defaults, key, value)) != value for config in configs)
         or (vectors and key == "vectors")
     )
+
+
+def setting_of(key: str, value: Any) -> str:
+    """Returns `key=value`; a float has at most six significant digits."""
+    return f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
 
 
 def interval_of(result: dict[str, Any]) -> dict[str, Any] | None:
