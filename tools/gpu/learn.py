@@ -1,4 +1,4 @@
-"""Trains on a GPU by Keras' PyTorch backend or JAX; needs no TensorFlow and no installed package.
+"""Trains on a GPU with Keras' PyTorch backend or JAX; needs no TensorFlow, nor the package.
 
 python -m tools.gpu.learn language-model gpu
 python -m tools.gpu.learn teacher gpu --seed 0
@@ -9,8 +9,8 @@ python -m tools.gpu.learn sentences gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
 python -m tools.gpu.learn translator gpu translate-everyday
-python -m tools.gpu.learn adding gpu        # with JAX instead
-python -m tools.gpu.learn taggers gpu --seconds 300    # by JAX
+python -m tools.gpu.learn adding gpu        # with JAX
+python -m tools.gpu.learn taggers gpu       # with JAX
 
 Run it in the root of the repository. Each step reads the files that `arrays.py` and the steps above
 it have written to the folder, and writes its weights there. Without a GPU it runs on the CPU, for
@@ -76,7 +76,7 @@ def parse() -> argparse.Namespace:
     step.add_argument("--seconds", type=float, default=0, help=text)
     text = "learn from the first rows only (0: from all)"
     step.add_argument("--rows", type=int, default=0, help=text)
-    text = "Trains taggers by JAX: a search, five seeds of the best settings, and their students."
+    text = "Trains taggers with JAX: a search, five seeds of the best settings, and their students."
     step = steps.add_parser("taggers", help=text, description=text)
     step.add_argument("folder", type=Path, help="with the files of arrays.py")
     step.add_argument("--stage", choices=["all", "search", "seeds", "student"], default="all")
