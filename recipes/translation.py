@@ -245,6 +245,7 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
         [answer["translation"] for answer in answers],
         language=config.target,
         complete=[answer["complete"] for answer in answers],
+        texts=examples["text"],
     )
 
 

@@ -48,7 +48,7 @@ def baselines(
     tested = [text.lower().split() for text in metrics.moses(test["text"], source)]
     written = [" ".join(best.get(word, word) for word in words) for words in tested]
     return {
-        name: metrics.translation(test["translation"], texts, language=target)
+        name: metrics.translation(test["translation"], texts, language=target, texts=test["text"])
         for name, texts in (
             ("copy", test["text"]),
             ("ibm-model-1", metrics.detokenised(written, target)),

@@ -17,6 +17,7 @@ def translation(
     *,
     language: str = "en",
     complete: Sequence[bool] | None = None,
+    texts: Sequence[str] | None = None,
 ) -> Scores:
     """Scores translations against one reference each.
 
@@ -25,12 +26,15 @@ def translation(
       hypotheses: translations to score, one per reference.
       language: two-letter code of their language, for Moses' tokenizer.
       complete: whether each hypothesis has an end symbol; required for `runaway`.
+      texts: the source texts; required for `bleu_all`.
 
     Returns:
       Values, with BLEU and chrF from 0 to 100:
       `bleu`, on lower-cased texts tokenised by Moses' rules, as in papers on Multi30k;
       `bleu_cased`, on the unchanged texts, tokenised by sacrebleu (Post 2018);
       `chrf`, the F2-score of character n-grams (Popović 2015), on the unchanged texts;
+      `bleu_all`, if texts occur more than once: as `bleu`, but each different text is scored once,
+      against all of its references;
       `empty`, the number of empty translations; `runaway`, the number without an end symbol;
       `rows`. Also signatures, which specify exactly how each of the first three is computed.
 
@@ -55,6 +59,10 @@ def translation(
         "chrf": chrf.corpus_score(list(hypotheses), [list(references)]).score,
         "empty": sum(not text.strip() for text in hypotheses),
     }
+    if texts is not None and len(set(texts)) < len(texts):
+        first, every = _once(texts, written, expected)
+        # None: no further reference. Sacrebleu accepts it; its annotation does not say so.
+        values["bleu_all"] = tokenised.corpus_score(first, every).score  # type: ignore[arg-type]
     if complete is not None:
         values["runaway"] = sum(not each for each in complete)
     tokenizer = f"moses.{_version('sacremoses')}-{language}"
@@ -67,6 +75,21 @@ def translation(
         },
         units={"bleu": Units("sentences", bleu_terms(written, expected), bleu_of)},
     )
+
+
+def _once(
+    texts: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]
+) -> tuple[list[str], list[list[str | None]]]:
+    """Returns the first hypothesis of each different text, and all references, as for sacrebleu."""
+    rows: dict[str, list[int]] = {}
+    for row, text in enumerate(texts):
+        rows.setdefault(text, []).append(row)
+    first = [hypotheses[each[0]] for each in rows.values()]
+    most = max(map(len, rows.values()))
+    return first, [
+        [references[each[i]] if i < len(each) else None for each in rows.values()]
+        for i in range(most)
+    ]
 
 
 def bleu_terms(hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:

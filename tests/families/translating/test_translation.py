@@ -369,6 +369,18 @@ def test_a_text_whose_end_was_not_read_is_not_complete(network):
     assert whole["translation"] == ask(network, ["A dog runs ."])[0]["translation"]
 
 
+def test_a_text_with_several_references_is_scored_once():
+    texts = ["one", "two", "one"]
+    references = ["un chat noir dort ici .", "un chien court .", "le chat noir y dort ."]
+    hypotheses = ["le chat noir y dort .", "un chien court .", "le chat noir y dort ."]
+    found = metrics.translation(references, hypotheses, texts=texts, language="fr")
+    assert found["bleu_all"] == pytest.approx(100)
+    assert found["bleu"] < 90
+    assert found["rows"] == 3
+    alone = metrics.translation(references[:2], hypotheses[:2], texts=texts[:2], language="fr")
+    assert "bleu_all" not in alone.values
+
+
 def test_bleu_of_sums_is_sacrebleus():
     truth = ["the cat sat on the mat today", "a dog ran home", "two birds fly over the sea"]
     for written in (
