@@ -49,8 +49,9 @@ USES = {
 }
 ALSO = ("imdb-bilstm",)  # in the short table beside the best of each dataset: it is small
 
-# Settings of these recipes were chosen with knowledge of earlier test scores.
 SMALL = 1e-3  # scores below have two significant digits
+
+# Settings of these recipes were chosen with knowledge of earlier test scores.
 SEEN = {
     "imdb-": "the vocabulary and the length of texts of `imdb-…`",
     "news-": "the batch size of `news-…`",

@@ -40,11 +40,6 @@ MULTI30K_FILES = {  # (sha256, size), by language: train, val, test_2016_flickr
         ("6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90", 22_310),
     ),
 }
-TATOEBA_FILE = File(
-    f"{GITHUB}/modelexlab/data/adddaf33ac35572bcfeb421efec29435e7ea9332/fra-eng.zip",
-    "161c93f18da3a7e6df611ed961426613260de8af06ccf8c79c977afe5135ac44",
-    3_424_571,
-)
 MULTI30K_SPLITS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
 TED_PAIRS = (
     ("az", "en"),
@@ -116,14 +111,9 @@ def read_captions_and_sentences(
     captions, _ = read_multi30k(paths[:-1])
     sentences, _ = read_tatoeba(paths[-1:], source)
     sentences, _ = splits.complete(sentences, "Tatoeba", group="text")
-    held_out, rows = sentences["validation"], splits.count(captions["validation"])
-    first: dict[str, int] = {}
-    for row, text in enumerate(held_out["text"]):
-        first.setdefault(text, row)
-    added = {
-        "train": sentences["train"],
-        "validation": splits.take(held_out, [*first.values()][:rows]),
-    }
+    held_out, _ = splits.without_duplicates(sentences["validation"], "text")
+    rows = min(splits.count(captions["validation"]), splits.count(held_out))
+    added = {"train": sentences["train"], "validation": splits.take(held_out, range(rows))}
     parts = {
         name: {column: [*part[column], *added.get(name, {}).get(column, [])] for column in part}
         for name, part in captions.items()
@@ -161,19 +151,16 @@ def facts(splits: Splits, source: str, target: str) -> list[str]:
     return of_pairs(splits, source, target)
 
 
-def multi30k_files(source: str, target: str) -> tuple[File, ...]:
-    return tuple(
+def multi30k(source: str, target: str) -> Urls:
+    files = tuple(
         File(f"{MULTI30K}/{name}.{language}.gz", sha256, size)
         for language in (source, target)
         for name, (sha256, size) in zip(
             MULTI30K_SPLITS.values(), MULTI30K_FILES[language], strict=True
         )
     )
-
-
-def multi30k(source: str, target: str) -> Urls:
     return Urls(
-        multi30k_files(source, target),
+        files,
         key="multi30k",
         title=f"Multi30k {source}→{target} (test 2016 Flickr)",
         read=read_multi30k,
@@ -183,7 +170,13 @@ def multi30k(source: str, target: str) -> Urls:
 
 def tatoeba(source: str) -> Urls:
     return Urls(
-        (TATOEBA_FILE,),
+        (
+            File(
+                f"{GITHUB}/modelexlab/data/adddaf33ac35572bcfeb421efec29435e7ea9332/fra-eng.zip",
+                "161c93f18da3a7e6df611ed961426613260de8af06ccf8c79c977afe5135ac44",
+                3_424_571,
+            ),
+        ),
         key="tatoeba",
         title="Tatoeba en→fr" if source == "en" else "Tatoeba fr→en",
         read=functools.partial(read_tatoeba, source=source),
@@ -194,7 +187,7 @@ def tatoeba(source: str) -> Urls:
 def multi30k_and_tatoeba(source: str, target: str) -> Urls:
     parts = multi30k(source, target), tatoeba(source)
     return Urls(
-        (*multi30k_files(source, target), TATOEBA_FILE),
+        tuple(file for part in parts for file in part.files),
         key="multi30k+tatoeba",
         title=f"Multi30k and Tatoeba {source}→{target} (test 2016 Flickr)",
         read=functools.partial(read_captions_and_sentences, source=source),

@@ -124,10 +124,10 @@ np.savez(folder / "weights.npz", *values)
 tagger.SEARCH = ({}, {"locked_dropout": True, "hidden_words": 0.1, "rare": 5})
 tagger.TAUGHT = ({"share": 0.5},)
 tagger.SEEDS = 2
-rows = tagger.search(folder, sizes, 4, 8, 0)
+rows = tagger.search(folder, load(sentences), sizes, 4, 8, 0)
 assert rows[0]["score"] >= rows[1]["score"]
-tagger.train_seeds(folder, 8, 0)
-tagger.train_students(folder, 4, 0)
+tagger.train_seeds(folder, load(sentences), 8, 0)
+tagger.train_students(folder, load(sentences), 4, 0)
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
 

@@ -7,7 +7,7 @@ Three steps share one folder of files. Only the second needs the GPU; it needs n
     python -m tools.gpu.finish NAME FOLDER RUN  TensorFlow: a run folder with these weights
 
 `arrays.py`, `tagger_arrays.py` and `finish.py` import neither PyTorch nor JAX; `batching.py`,
-`pairs.py`, `members.py` and `tagger_rows.py` import NumPy alone; all other modules run on the GPU
-machine. It needs NumPy, Keras, PyTorch, JAX and a copy of this repository; the package need not be
-installed.
+`pairs.py`, `members.py` and `tagger_rows.py` import NumPy alone, `progress.py` nothing; all other
+modules run on the GPU machine. It needs NumPy, Keras, PyTorch, JAX and a copy of this repository;
+the package need not be installed.
 """

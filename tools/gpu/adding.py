@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +36,9 @@ from tools.gpu.members import (
     read_rows,
     schedule,
 )
+from tools.gpu.progress import log
+from tools.gpu.stacked import along, device_name
+from tools.gpu.weights import save_arrays
 
 UNROLLS = (4, 1)  # steps of time in an iteration of the loop; the faster one is chosen
 CHUNK = 50  # training steps of a call of the program, at most
@@ -45,19 +47,6 @@ SHARE = 0.95  # of the time that is left is planned
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam, as in Keras
 
 Weights = Sequence[Array]
-
-_begun = time.monotonic()
-
-
-def log(line: str) -> None:
-    """Prints a line with the seconds since the start."""
-    print(f"[{time.monotonic() - _begun:7.1f}] {line}", flush=True)
-
-
-def device_name() -> str:
-    """Returns the name of the device, such as `"one NVIDIA H200"` or `"a CPU"`."""
-    device = jax.devices()[0]
-    return "a CPU" if device.platform == "cpu" else f"one {device.device_kind}"
 
 
 def product(states: Array, kernel: Array) -> Array:
@@ -210,11 +199,6 @@ class Best(NamedTuple):
 
     loss: Array
     weights: list[Array]
-
-
-def along(values: Array, other: Array) -> Array:
-    """Returns one value per member, in the rank of another array."""
-    return values.reshape(-1, *[1] * (other.ndim - 1))
 
 
 def descend(
@@ -435,7 +419,7 @@ class Trainer:
         ]
 
     def save(self, folder: Path, notes: dict[int, dict[str, Any]]) -> None:
-        """Writes the best weights of members, as `tools.gpu.weights.save_weights` does.
+        """Writes the best weights of members.
 
         Args:
           folder: to write to.
@@ -443,9 +427,8 @@ class Trainer:
         """
         weights = [np.asarray(each) for each in self.best.weights]
         for number, about in notes.items():
-            arrays = {f"w{i:03d}": each[number] for i, each in enumerate(weights)}
             path = folder / f"{self.members[number].name}.npz"
-            np.savez(path, names=json.dumps(self.names), notes=json.dumps(about), **arrays)
+            save_arrays(path, self.names, [each[number] for each in weights], about)
 
 
 def with_time(members: Sequence[Member], epoch: float, left: float) -> list[Member]:

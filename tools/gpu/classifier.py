@@ -15,7 +15,7 @@ The forward pass is that of `imdb-bilstm`, in half precision; a test compares bo
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,12 @@ from tools.gpu.both_ends import COMPUTE, half, read_both_ends
 from tools.gpu.fitting import Plan, answers, fit
 from tools.gpu.networks import (
     hidden,
-    log,
     parameters,
     read_network,
     save_best,
     tensor,
 )
+from tools.gpu.progress import log
 from tools.gpu.weights import read_weights
 
 TEACHER = "BiLSTM from a language model, by virtual adversarial training"
@@ -147,6 +147,13 @@ def deviation(vectors: torch.Tensor, rows: Rows) -> float:
     return float((weight * centred.square()).sum(0).mean().sqrt())
 
 
+def read_large(folder: Path) -> keras.Model:
+    """Returns the large student, which sentences are learnt from."""
+    model = read_network(folder / f"{large.NAME}.json")
+    read_weights(folder / f"{large.NAME}.npz", model)
+    return model
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     """Rows that are learnt by teachers, and by a student of their size.
@@ -156,20 +163,20 @@ class Task:
       prefix: of the files of teachers.
       student: its name.
       teacher: what teachers are called.
+      begin: returns the network that they start from, given the folder.
     """
 
     rows: str
     prefix: str
     student: str
     teacher: str
-
-    def begin(self, folder: Path) -> keras.Model:
-        """Returns the network that its training starts from."""
-        return begin(folder) if self is REVIEWS else read_large(folder)
+    begin: Callable[[Path], keras.Model]
 
 
-REVIEWS = Task("reviews", "", large.NAME, TEACHER)
-SENTENCES = Task("sentences", "sentences-", large.SENTENCES, f"`{large.NAME}`, trained further")
+REVIEWS = Task("reviews", "", large.NAME, TEACHER, begin)
+SENTENCES = Task(
+    "sentences", "sentences-", large.SENTENCES, f"`{large.NAME}`, trained further", read_large
+)
 
 
 def train_teacher(
@@ -326,13 +333,6 @@ def train_large_student(
         partial(plain_answer, weights), plan_of(epochs, rate, tokens, seconds), generator,
     )  # fmt: skip
     return save_best(folder / f"{task.student}.npz", model, best, {**notes, "teaching": teaching})
-
-
-def read_large(folder: Path) -> keras.Model:
-    """Returns the large student, which sentences are learnt from."""
-    model = read_network(folder / f"{large.NAME}.json")
-    read_weights(folder / f"{large.NAME}.npz", model)
-    return model
 
 
 def read_lesson(

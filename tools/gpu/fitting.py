@@ -1,4 +1,4 @@
-"""Trains and evaluates classifiers, independently of how their outputs are computed."""
+"""Trains and evaluates networks, independently of how their outputs are computed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from tools.gpu.networks import (
     MeanWeights,
     Trainer,
     affordable_epochs,
-    log,
     parameters,
     tensor,
 )
+from tools.gpu.progress import log
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Training settings of a classifier.
+    """Training settings of a network.
 
     Attributes:
       epochs: for which the step size is scheduled.
@@ -74,9 +74,6 @@ def fit(
     Returns:
       Notes of the file of weights, and the best weights.
     """
-    begun = time.monotonic()
-    mean, best = MeanWeights(model), Best(model, higher=True)
-    history: list[dict[str, float]] = []
 
     def next_batches() -> list[Batch]:
         return plan_batches(rows, rows_of_an_epoch(), plan.tokens, generator, plan.most_rows)
@@ -85,6 +82,39 @@ def fit(
         ids = tensor(rows.take(batch.index, batch.length, batch.offsets))
         return loss_of(ids, tensor(batch.index))
 
+    def measure() -> float:
+        return accuracy(answer, rows, reviews.validation, reviews.labels)
+
+    return run_epochs(name, model, next_batches, loss_of_batch, measure, plan)
+
+
+def run_epochs(
+    name: str,
+    model: keras.Model,
+    next_batches: Callable[[], list[Batch]],
+    loss_of_batch: Callable[[Batch], torch.Tensor],
+    measure: Callable[[], float],
+    plan: Plan,
+    after: Callable[[dict[str, Any], Best], None] = lambda notes, best: None,
+) -> tuple[dict[str, Any], Best]:
+    """Trains a network; a score selects the epoch and the last or mean weights.
+
+    Args:
+      name: to be logged.
+      model: with the weights to begin with.
+      next_batches: returns the batches of the next epoch.
+      loss_of_batch: returns a scalar.
+      measure: returns the accuracy of the network as it is on the validation split.
+      plan: of the training; `tokens` and `most_rows` are not read here.
+      after: is called after each epoch with what is returned at the end.
+
+    Returns:
+      Notes of the file of weights, and the best weights.
+    """
+    begun = time.monotonic()
+    mean, best = MeanWeights(model), Best(model, higher=True)
+    history: list[dict[str, float]] = []
+    notes: dict[str, Any] = {}
     batches = next_batches()
     epochs = affordable_epochs(plan.epochs, plan.seconds, parameters(model), batches, loss_of_batch)
     trainer = Trainer(model, epochs * len(batches), plan.rate, half=plan.half)
@@ -97,9 +127,7 @@ def fit(
             trainer.step(loss, plan.passes)
             mean.update()
             total += loss.detach()
-        last, averaged = best.observe(
-            mean, lambda: accuracy(answer, rows, reviews.validation, reviews.labels)
-        )
+        last, averaged = best.observe(mean, measure)
         history.append(
             {
                 "epoch": epoch,
@@ -112,8 +140,9 @@ def fit(
             f"{name}, epoch {epoch} of {epochs}: loss {history[-1]['loss']:.4f}; accuracy on the "
             f"validation split {last:.4f}, of the mean of weights {averaged:.4f}"
         )
-    seconds = round(time.monotonic() - begun)
-    return {"history": history, "epochs": epochs, "seconds": seconds}, best
+        notes = {"history": history, "epochs": epochs, "seconds": round(time.monotonic() - begun)}
+        after(notes, best)
+    return notes, best
 
 
 def answers(

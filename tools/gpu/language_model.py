@@ -29,11 +29,11 @@ from tools.gpu.networks import (
     device_name,
     hidden,
     locked,
-    log,
     parameters,
     read_network,
     tensor,
 )
+from tools.gpu.progress import log
 from tools.gpu.weights import save_weights
 
 WINDOW = 200  # words that are learnt from together

@@ -92,15 +92,9 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     given = vars(parse())
     step = given.pop("step")
-    if step == "taggers":
-        from tools.gpu.tagger_flags import set_flags
-
-        set_flags()
-        from tools.gpu.tagger import train_taggers
-
-        train_taggers(**given)
-        return
     os.environ["KERAS_BACKEND"] = "torch"  # before Keras is imported
+    # Other programs may share the GPU: JAX takes memory when it is needed.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if step == "language-model":
         from tools.gpu.language_model import train_language_model
 
@@ -135,11 +129,16 @@ def main() -> None:
             raise SystemExit(f"No translator is called {given['name']}: {', '.join(TRANSLATORS)}.")
         train_translator(**given)
     elif step == "adding":
-        # Other programs may share the GPU: take memory when it is needed.
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         from tools.gpu.adding import train_adding
 
         train_adding(**given)
+    elif step == "taggers":
+        from tools.gpu.tagger_flags import set_flags
+
+        set_flags()  # before JAX is imported
+        from tools.gpu.tagger import train_taggers
+
+        train_taggers(**given)
     else:
         from tools.gpu.words import train_words
 

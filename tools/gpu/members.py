@@ -139,7 +139,7 @@ def load_problem(length: int) -> Splits:
 
 
 def read_rows(start: Start) -> tuple[Rows, Rows]:
-    """Returns training and validation rows, made anew.
+    """Generates the training and validation rows again.
 
     Raises:
       ValueError: they are not those of `arrays.py`.

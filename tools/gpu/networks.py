@@ -18,6 +18,7 @@ from keras import layers
 import recipes.writing.word_layers  # noqa: F401  # registers layers with Keras
 import zoo.layers  # noqa: F401  # registers layers with Keras
 from tools.gpu.batching import Batch
+from tools.gpu.progress import log
 from tools.gpu.weights import save_weights
 
 if keras.backend.backend() != "torch":
@@ -34,12 +35,6 @@ torch.backends.cudnn.allow_tf32 = True
 warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 RECURRENT = (layers.LSTM, layers.GRU)  # those for which cuDNN has a kernel in Keras
-_begun = time.monotonic()
-
-
-def log(line: str) -> None:
-    """Prints a line with the seconds since the start."""
-    print(f"[{time.monotonic() - _begun:7.1f}] {line}", flush=True)
 
 
 def device_name() -> str:

@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tools.gpu.progress import log
+from tools.gpu.stacked import device_name
 from tools.gpu.tagger_network import Sizes, keras_weights
 from tools.gpu.tagger_rows import Sentences, read_sentences
 from tools.gpu.tagger_training import (
@@ -26,9 +28,7 @@ from tools.gpu.tagger_training import (
     Member,
     Plan,
     Trained,
-    device_name,
     load,
-    log,
     teach,
     train,
 )
@@ -70,12 +70,11 @@ RATE = 2.5e-3  # Adam's step size at its highest, if the search has no other
 
 
 def search(
-    folder: Path, sizes: Sizes, batch_size: int, epochs: int, seconds: float, seeds: int = 2,
-    data: Data | None = None,
+    folder: Path, data: Data, sizes: Sizes, batch_size: int, epochs: int, seconds: float,
+    seeds: int = 2,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Trains all settings with some seeds; writes `tagger-search-….json`, the best first."""
     begun = time.monotonic()
-    data = data or load(read_sentences(folder))
     members = [
         Member(**{"learning_rate": RATE, **chosen, "seed": 100 + seed})
         for chosen in SEARCH
@@ -110,7 +109,7 @@ def left(seconds: float, begun: float) -> float:
 
 
 def train_seeds(
-    folder: Path, epochs: int, seconds: float, settings: int = 2, data: Data | None = None
+    folder: Path, data: Data, epochs: int, seconds: float, settings: int = 2
 ) -> list[float]:
     """Trains new seeds of the best settings of all searches; writes `conll-SEED.npz` of the best.
 
@@ -118,7 +117,6 @@ def train_seeds(
       F1 on the validation split of each file.
     """
     begun = time.monotonic()
-    data = data or load(read_sentences(folder))
     searches = [
         json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("tagger-search-*.json"))
@@ -135,16 +133,14 @@ def train_seeds(
 
 
 def train_students(
-    folder: Path, epochs: int, seconds: float, batch_size: int = STUDENT_BATCH,
-    data: Data | None = None,
-) -> list[float]:  # fmt: skip
+    folder: Path, data: Data, epochs: int, seconds: float, batch_size: int = STUDENT_BATCH
+) -> list[float]:
     """Trains students of `conll-SEED.npz`; writes `conll-student-SEED.npz` of the best settings.
 
     Returns:
       F1 on the validation split of each file.
     """
     begun = time.monotonic()
-    data = data or load(read_sentences(folder))
     with np.load(folder / "tagger-seeds.npz") as file:
         weights = {name: jnp.asarray(file[name]) for name in file if name != "notes"}
         notes = json.loads(str(file["notes"]))
@@ -281,8 +277,8 @@ def train_taggers(
         return left(share * seconds, begun)
 
     if stage in ("all", "search"):
-        search(folder, Sizes(units, filters), batch_size, epochs, until("search"), data=data)
+        search(folder, data, Sizes(units, filters), batch_size, epochs, until("search"))
     if stage in ("all", "seeds"):
-        train_seeds(folder, epochs, until("seeds"), data=data)
+        train_seeds(folder, data, epochs, until("seeds"))
     if stage in ("all", "student"):
-        train_students(folder, student_epochs, until("student"), data=data)
+        train_students(folder, data, student_epochs, until("student"))

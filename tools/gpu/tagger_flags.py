@@ -11,8 +11,7 @@ FLAGS = "--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false"
 
 
 def set_flags() -> None:
-    """Lets JAX take memory as it needs it, and compile faster, if its release knows the options."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    """Lets JAX compile faster, if its release knows the options."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
     # XLA ends the process if it does not know an option.
     tried = subprocess.run(

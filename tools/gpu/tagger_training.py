@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from tools.gpu.progress import log
+from tools.gpu.stacked import along
 from tools.gpu.tagger_network import (
     FORBIDDEN,
     Dropout,
@@ -34,19 +36,6 @@ ANSWERED = 64  # rows that are answered together
 
 # Compiles in less than half the time of JAX' default generator.
 jax.config.update("jax_default_prng_impl", "rbg")
-
-_begun = time.monotonic()
-
-
-def log(line: str) -> None:
-    """Prints a line with the seconds since the start."""
-    print(f"[{time.monotonic() - _begun:7.1f}] {line}", flush=True)
-
-
-def device_name() -> str:
-    """Returns the name of the device, such as `"one NVIDIA H200"` or `"a CPU"`."""
-    device = jax.devices()[0]
-    return "a CPU" if device.platform == "cpu" else f"one {device.device_kind}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +114,7 @@ def _taken(data: dict[str, Array], index: Array) -> dict[str, Array]:
     rows = {name: values[jnp.maximum(index, 0)] for name, values in data.items()}
     for name in ("lengths", "tags", "words"):
         values = rows[name]
-        rows[name] = jnp.where(real.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
+        rows[name] = jnp.where(along(real, values), values, 0)
     return {name: a.astype("int32") if a.dtype != jnp.float32 else a for name, a in rows.items()}
 
 
@@ -135,11 +124,6 @@ def learning_rate(step: Array, total: Array, peak: Array) -> Array:
     done = (step - rising) / jnp.maximum(1, total - rising)
     falling = LOWEST + (1 - LOWEST) * 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(done, 1)))
     return peak * jnp.where(step < rising, (step + 1) / jnp.maximum(rising, 1e-6), falling)
-
-
-def _each(values: Array, like: Array) -> Array:
-    """Returns numbers of members in a shape that is broadcast to their weights."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def train_step(
@@ -191,13 +175,13 @@ def train_step(
     momentum = jnp.minimum(settings["average"], (1 + count) / (10 + count))
     new: dict[str, Any] = {"weights": {}, "first": {}, "second": {}, "mean": {}}
     for name, gradient in gradients.items():
-        g = gradient * _each(scale, gradient)
+        g = gradient * along(scale, gradient)
         first = 0.9 * state["first"][name] + 0.1 * g
         second = 0.999 * state["second"][name] + 0.001 * g * g
         weights = state["weights"][name]
-        weights = weights - _each(rate, g) * first / (jnp.sqrt(second) + 1e-7)
+        weights = weights - along(rate, g) * first / (jnp.sqrt(second) + 1e-7)
         mean = state["mean"][name]
-        new["mean"][name] = mean + (1 - _each(momentum, g)) * (weights - mean)
+        new["mean"][name] = mean + (1 - along(momentum, g)) * (weights - mean)
         new["weights"][name], new["first"][name], new["second"][name] = weights, first, second
     return {**state, **new, "step": step + 1, "loss": state["loss"] + losses}
 
@@ -229,7 +213,7 @@ def _probabilities(
 def _better(new: Array, old: Array, values: Any, kept: Any) -> Any:
     """Returns the values of members whose new score is higher, else those kept."""
     higher = new > old
-    return jax.tree.map(lambda a, b: jnp.where(_each(higher, a), a, b), values, kept)
+    return jax.tree.map(lambda a, b: jnp.where(along(higher, a), a, b), values, kept)
 
 
 def compile_all(

@@ -9,7 +9,6 @@ al.: R-Drop: Regularized Dropout for Neural Networks, NeurIPS 2021):
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,11 @@ from torch.nn import functional
 
 import recipes.translating.decoder  # noqa: F401  # registers layers with Keras
 from tools.gpu.batching import Batch, plan_batches
+from tools.gpu.fitting import Plan, run_epochs
 from tools.gpu.networks import (
-    DEVICE,
     Best,
-    MeanWeights,
-    Trainer,
-    affordable_epochs,
     copy_weights,
     hidden,
-    log,
     parameters,
     read_network,
     save_best,
@@ -37,6 +32,7 @@ from tools.gpu.networks import (
     tensor,
 )
 from tools.gpu.pairs import read_pairs
+from tools.gpu.progress import log
 from tools.gpu.translators import TRANSLATORS
 
 SMOOTHING = 0.1  # of labels, a setting of the recipe
@@ -181,7 +177,6 @@ def train_translator(
       The notes of the file: `epochs`, `seconds`, `device`, `best` (accuracy on the pieces of the
       validation split) and `history`, the rows of `history.csv`.
     """
-    begun = time.monotonic()
     generator = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
     how = TRANSLATORS[name]
@@ -214,38 +209,15 @@ def train_translator(
                 steps += float(real.sum())
         return right / steps
 
-    batches = next_batches()
-    epochs = affordable_epochs(
-        epochs or how.settings["epochs"], seconds, weights, batches, loss_of_batch
-    )
-    trainer = Trainer(model, epochs * len(batches), how.rate)
-    mean, best = MeanWeights(model), Best(model, higher=True)
-    history: list[dict[str, float]] = []
-    notes: dict[str, Any] = {}
-    for epoch in range(1, epochs + 1):
-        if epoch > 1:
-            batches = next_batches()
-        total = torch.zeros((), device=DEVICE)
-        for batch in batches:
-            loss = loss_of_batch(batch)
-            trainer.step(loss, LAYERS)
-            mean.update()
-            total += loss.detach()
-        last, averaged = best.observe(mean, held_out)
-        history.append(
-            {
-                "epoch": epoch,
-                "learning_rate": trainer.rate,
-                "loss": float(total) / len(batches),
-                "val_accuracy": max(last, averaged),
-            }
-        )
-        log(
-            f"{name}, epoch {epoch} of {epochs}: loss {history[-1]['loss']:.4f}; accuracy on the "
-            f"validation split {last:.4f}, of the mean of weights {averaged:.4f}"
-        )
-        notes = {"history": history, "epochs": epochs, "seconds": round(time.monotonic() - begun)}
+    path = folder / f"{name}.npz"
+
+    def save(notes: dict[str, Any], best: Best) -> None:
         now = copy_weights(model)
-        notes = save_best(folder / f"{name}.npz", model, best, notes)
+        save_best(path, model, best, notes)
         set_weights(model, now)  # to go on from them
-    return notes
+
+    plan = Plan(
+        epochs or how.settings["epochs"], how.rate, TOKENS, how.rows, LAYERS, seconds=seconds
+    )
+    notes, best = run_epochs(name, model, next_batches, loss_of_batch, held_out, plan, save)
+    return save_best(path, model, best, notes)

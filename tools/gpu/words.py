@@ -27,13 +27,13 @@ from tools.gpu.networks import (
     Trainer,
     hidden,
     locked,
-    log,
     lstm_weights,
     parameters,
     read_network,
     save_best,
     tensor,
 )
+from tools.gpu.progress import log
 
 IMPOSSIBLE = -1e9  # logit of padding, which is never predicted: as in the recipe's network
 
