@@ -161,14 +161,10 @@ def encoder(config: Config, assets: Assets) -> TokenEncoder:
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
-    from recipes.tagging.rows import tag_rows
+    from recipes.tagging.rows import target_rows
     from zoo.data import Batches
 
-    y = tag_rows(examples["tags"], assets["tags"])  # number of a BIOES tag + 1, (rows, time)
-    if "marginals" in examples:
-        from recipes.tagging.lessons import with_marginals
-
-        y = with_marginals(y, examples["marginals"])  # (rows, time, 1 + tags)
+    y = target_rows(examples, assets["tags"])  # number of a BIOES tag + 1, (rows, time)
     return Batches(assets.encoder.rows(examples["tokens"]), y, config.batch_size)
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from recipes.tagging.running import tag_probabilities
 from recipes.tagging.tags import bio_tags, bioes_tags
-from zoo.data.batching import Batches, Ragged
+from zoo.data.batching import Batches
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,23 +76,3 @@ def mean_marginals(
     mean = np.mean([lesson[MARGINALS] for lesson in lessons], axis=0, dtype="float64")
     ends = np.cumsum([len(row) for row in tokens])
     return np.split(((1 - share) * mean).astype("float32"), ends[:-1])
-
-
-def with_marginals(tags: Ragged, marginals: Sequence[np.ndarray]) -> Ragged:
-    """Returns targets with the teachers' probabilities; see `recipes.tagging.losses`.
-
-    Args:
-      tags: from `recipes.tagging.rows.tag_rows`.
-      marginals: from `mean_marginals`.
-
-    Returns:
-      float32 `(time, 1 + tags)` per row.
-    """
-    true = np.split(tags.values, tags.starts[1:])
-    rows = []
-    for row, probabilities in zip(true, marginals, strict=True):
-        target = np.zeros((len(row), 1 + probabilities.shape[1]), "float32")
-        target[:, 0] = row
-        target[: len(probabilities), 1:] = probabilities
-        rows.append(target)
-    return Ragged(rows)

@@ -14,7 +14,7 @@ from recipes import entities
 from recipes.tagging import lessons
 from recipes.tagging.crf import log_marginals, marginals
 from recipes.tagging.losses import CRFLoss, TagLoss
-from recipes.tagging.rows import tag_rows
+from recipes.tagging.rows import tag_rows, with_marginals
 from recipes.tagging.running import EntityF1
 from zoo.assets import Assets
 from zoo.errors import UsageError
@@ -70,10 +70,10 @@ def test_targets_hold_tags_and_what_teachers_say(taught):
     tags = entities.prepare(entities.Config(), TRAIN)["tags"]
     rows = tag_rows(TRAIN["tags"], tags)
     mean = lessons.mean_marginals(TRAIN["tokens"], taught, share=0.5)
-    both = lessons.with_marginals(rows, mean)
+    both = with_marginals(rows, mean)
     np.testing.assert_array_equal(both.values[:, 0], rows.values)
     np.testing.assert_allclose(both.values[:, 1:], np.concatenate(mean))
-    empty = lessons.with_marginals(tag_rows([[], ["O"]], tags), [mean[0][:0], mean[0][:1]])
+    empty = with_marginals(tag_rows([[], ["O"]], tags), [mean[0][:0], mean[0][:1]])
     assert not empty.values[0].any()  # padding
     padded = both.padded(np.arange(2))
     assert (padded[..., 0] == rows.padded(np.arange(2))).all()
