@@ -80,6 +80,7 @@ READER = "recipes.translating.subword_reader"  # answers texts from exports with
 KERAS_OBJECTS = {
     "zoo>Attention": "recipes.translating.attention",
     "zoo>Decoder": "recipes.translating.decoder",
+    "zoo>PieceAccuracy": "recipes.translating.running",
     "zoo>Subwords": "recipes.translating.subwords",
 }
 
@@ -205,9 +206,10 @@ def initialise(config: Config, assets: Assets, model: keras.Model) -> None:
 
 
 def objective(config: Config, assets: Assets) -> Objective:
+    from recipes.translating.running import PieceAccuracy
     from zoo.losses import SmoothedCrossEntropy
 
-    return {"loss": SmoothedCrossEntropy(config.label_smoothing), "metrics": ["accuracy"]}
+    return {"loss": SmoothedCrossEntropy(config.label_smoothing), "metrics": [PieceAccuracy()]}
 
 
 def serve(config: Config, assets: Assets, model: keras.Model) -> Served:

@@ -394,3 +394,31 @@ def test_bleu_of_sums_is_sacrebleus():
         units = result.units["bleu"]
         assert units.terms.shape == (3, 10)
         assert units.value == pytest.approx(result["bleu"], abs=1e-6)
+
+
+def test_the_accuracy_counts_each_piece_once():
+    import keras
+
+    from recipes.translating.running import PieceAccuracy
+
+    rng = np.random.default_rng(0)
+    batches = []
+    for rows, time in ((4, 2), (4, 30)):  # short sentences, then long ones
+        ids = rng.integers(1, 5, (rows, time))
+        ids[0, time // 2 :] = 0  # padding
+        logits = rng.normal(size=(rows, time, 5)).astype("float32")
+        logits[..., 0] += 9 * (ids == 0)  # padding that is predicted is not correct either
+        if time == 2:
+            logits += 9 * np.eye(5, dtype="float32")[ids]  # only the short sentences are right
+        batches.append((ids.astype("float32"), logits))
+    metric, plain = PieceAccuracy(), keras.metrics.SparseCategoricalAccuracy()
+    for ids, logits in batches:
+        metric.update_state(ids, logits)
+        plain.update_state(ids, logits, sample_weight=ids > 0)
+    correct = sum(int(((y.argmax(-1) == ids) & (ids > 0)).sum()) for ids, y in batches)
+    expected = correct / sum(int((ids > 0).sum()) for ids, _ in batches)
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+    assert float(plain.result()) > expected + 0.1  # the reason why Keras' metric is not used
+    metric.reset_state()
+    assert float(metric.result()) == 0
+    assert PieceAccuracy.from_config(metric.get_config()).name == "accuracy"
