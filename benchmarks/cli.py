@@ -237,7 +237,7 @@ def race(
 @click.option(
     "--every", type=click.IntRange(1), default=50, show_default=True, help="Steps between scorings."
 )
-def peers(
+def twins(
     names: tuple[str, ...], peer: str, output: str, picture: str | None, **settings: Any
 ) -> None:
     """Compare the recipes NAME with the same networks of another framework.
@@ -251,7 +251,7 @@ def peers(
     if not picture.lower().endswith(".png"):
         raise click.UsageError("The name of the picture (--picture) must end in .png.")
     options.import_tensorflow()
-    from benchmarks.peer_comparison import compare
+    from benchmarks.twins import compare
 
     log = functools.partial(click.echo, err=True)
     result = compare(names, peer, output, picture, log=log, **settings)
@@ -674,6 +674,21 @@ def forecasters(models: tuple[str, ...], reference: str, output: str, windows: i
 
     forecasters(models, output, reference=reference, windows=windows, log=click.echo)
     click.echo(output)
+
+
+@benchmarks.command()
+@click.argument("family")
+@_output
+@_seed
+def peers(family: str, output: str, seed: int) -> None:
+    """Train and score a recipe and what a user may pick instead, in one run.
+
+    FAMILY is imdb, sst-2, ag-part, conll or shakespeare.
+    """
+    from benchmarks.contest import contest, table
+
+    log = functools.partial(click.echo, err=True)
+    click.echo(table(contest(family, output, seed=seed, log=log)))
 
 
 @benchmarks.command()

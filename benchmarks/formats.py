@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.formats_table import VARIANTS
-from benchmarks.peer_comparison import interleaved
+from benchmarks.twins import interleaved
 from zoo import files
 from zoo.data.splits import count, take
 from zoo.environment import environment

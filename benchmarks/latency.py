@@ -17,8 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.peer_comparison import TOLERANCE, interleaved
 from benchmarks.race import load_peer
+from benchmarks.twins import TOLERANCE, interleaved
 from zoo import files
 from zoo.environment import environment
 from zoo.errors import ZooError, first_line
@@ -60,7 +60,7 @@ def measure(
       rows: of the batches that are answered.
       units: of the layers that are timed alone.
       rounds: in which a single row is answered; of larger batches fewer, at least 10.
-      peer: module with `setup` and `Twin`, see `benchmarks.peer_comparison`.
+      peer: module with `setup` and `Twin`, see `benchmarks.twins`.
       log: takes a line for each measurement.
 
     Returns:

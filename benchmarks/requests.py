@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks.peer_comparison import interleaved
+from benchmarks.twins import interleaved
 from zoo import files
 from zoo.environment import environment
 from zoo.registry import list_models

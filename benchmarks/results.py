@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import novelty, probes
+from benchmarks import contest, novelty, probes
 from benchmarks.paths import basename_only
 from benchmarks.score_tables import (
     MARK,
@@ -219,8 +219,9 @@ def render_table(directory: str | Path = "results") -> str:
     speed += [_generation_line(result) for result in results if result["kind"] == "generation"]
     speed += [_recovery_line(result) for result in results if result["kind"] == "recovery"]
     speed += [_attack_line(result) for result in results if result["kind"] == "attack"]
-    speed += [_peers_line(result) for result in results if result["kind"] == "peers"]
+    speed += [_twins_line(result) for result in results if result["kind"] == "twins"]
     speed += [_options_table(result) for result in results if result["kind"] == "options"]
+    beside = ["\n" + contest.table(result) for result in results if result["kind"] == "peers"]
     texts = [_small_table(result) for result in results if result["kind"] == "small"]
     texts += [
         probes.table(_with_packed(result, scores))
@@ -233,6 +234,7 @@ def render_table(directory: str | Path = "results") -> str:
         if result["kind"] == "forecasters":
             forecasts += _forecasters_tables(result)
     for title, part in (
+        ("Beside other tools", [_PEERS, *beside] if beside else []),
         ("Speed and recovery", speed),
         ("Small data, negation, unusual rows", texts),
         ("Forecasts", forecasts),
@@ -554,7 +556,7 @@ def _attack_line(result: dict[str, Any]) -> str:
     )
 
 
-def _peers_line(result: dict[str, Any]) -> str:
+def _twins_line(result: dict[str, Any]) -> str:
     steps, race, peer = result["steps"], result["to_target"], result["peer"]
     same = ", ".join(
         f"`{name}` {each['same_batches']['ratio']:.2f}"
@@ -588,6 +590,10 @@ def _peers_line(result: dict[str, Any]) -> str:
     )
 
 
+_PEERS = (
+    "\nEach tool trained and answered in processes of its own, with one thread, one after the "
+    "other (`python -m benchmarks peers`). The CPU time of a recipe includes its scoring."
+)
 RSE_AT = (3, 6, 12, 24)  # days ahead for which the relative squared error is listed
 
 

@@ -15,7 +15,7 @@ COMMANDS = [
     "answers", "attack", "collect", "decoding", "forecasters", "formats", "generation", "held-out",
     "hosts", "intervals", "latency", "novelty", "options", "overlaps", "pack", "parameters",
     "peers", "probes", "profiles", "race", "recovery", "requests", "round-trips", "serve", "small",
-    "stages", "table", "use",
+    "stages", "table", "twins", "use",
 ]  # fmt: skip
 
 
@@ -44,8 +44,9 @@ def test_each_command_says_what_it_does(cli, name):
         (["race", "imdb-lstm"], 2, "Missing option '--peer'. `python -m benchmarks race --help`"),
         (["collect", "a", "b", "-o", "x.json"], 2, "-o FILE is for one MODEL"),
         (["collect", "a", "--seeds"], 2, "need -o FILE"),
-        (["peers", "a", "--peer", "p", "-o", "x.json", "--picture", "x.pdf"], 2, "end in .png"),
+        (["twins", "a", "--peer", "p", "-o", "x.json", "--picture", "x.pdf"], 2, "end in .png"),
         (["profiles", "a", "-o", "x.pdf"], 2, "must end in .png"),
+        (["peers", "imbd", "-o", "x.json"], 2, "There is no family 'imbd'. Did you mean 'imdb'?"),
         (["table", ROOT / "README.md", "--results", "none"], 1, "holds no results"),
         (["answers", "compare", "missing.json"], 1, "missing.json"),
         (["pack", "missing", "folder"], 2, "not a pretrained model, run folder or export"),

@@ -388,7 +388,7 @@ def test_a_peer_has_a_line(measured):
 
     trained = {"seconds": 62.4, "score": 0.881, "reached": True}
     result = {
-        "kind": "peers",
+        "kind": "twins",
         "metric": "accuracy",
         "recipe": "a",
         "peer": {"title": "Another 1.0", "source": "https://example.org", "fixed": 400},
@@ -410,7 +410,7 @@ def test_a_peer_has_a_line(measured):
         "threads": 2,
         "environment": ENVIRONMENT,
     }
-    (measured / "peers.json").write_text(json.dumps(result))
+    (measured / "twins.json").write_text(json.dumps(result))
     line = results.render_table(measured).splitlines()[-1]
     assert "[Another 1.0](https://example.org), in one run, 2 threads each" in line
     assert "on the same batches `a` 0.91 (of a network that reads padding too; 0.12 of the" in line

@@ -1,4 +1,4 @@
-"""Draws the figure of `python -m benchmarks peers`."""
+"""Draws the figure of `python -m benchmarks twins`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OURS, THEIRS, BATCHED, RAW = "#0072B2", "#D55E00", "#009E73", "#56B4E9"
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
-    """Draws the results of `benchmarks.peer_comparison.compare` as four panels of a PNG file."""
+    """Draws the results of `benchmarks.twins.compare` as four panels of a PNG file."""
     figure = Figure(figsize=(11, 8), layout="constrained")
     (steps, race), (answered, grown) = figure.subplots(2, 2)
     _draw_steps(steps, result["steps"])

@@ -32,8 +32,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.peer_figure import draw
 from benchmarks.race import MARGIN, load_peer, time_to
+from benchmarks.twin_figure import draw
 from zoo import files
 from zoo.environment import environment
 from zoo.errors import UsageError, ZooError
@@ -119,7 +119,7 @@ def compare(
             test = recipe.batches(config, assets, splits.test)
             plain = functools.partial(peer_module.run, config, assets, training, test)
     result = {
-        "kind": "peers",
+        "kind": "twins",
         "metric": racer.metric.name,
         "recipe": racer.name,
         "peer": {"name": peer, "source": peer_module.SOURCE, "fixed": peer_module.FIXED, **theirs},

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import peer_comparison as peers
+from benchmarks import twins
 from zoo.errors import UsageError, ZooError
 from zoo.registry import get_recipe
 
@@ -50,7 +50,7 @@ def a_recipe(**changes):
 @pytest.mark.parametrize("changes", CELLS.values(), ids=CELLS)
 def test_the_networks_are_the_same(torch_peer, changes):
     model, config, ids = a_recipe(**changes)
-    result = peers.same(
+    result = twins.same(
         model.predict_on_batch, torch_peer.Twin(config, model), torch_peer.LAYOUTS, ids
     )
     assert result["packed"] < 1e-5
@@ -64,7 +64,7 @@ def test_another_network_is_no_peer(torch_peer):
     with torch_peer.torch.no_grad():
         twin.network.linear.bias += 0.5 * torch_peer.torch.arange(3)
     with pytest.raises(ZooError, match="not the same network"):
-        peers.same(model.predict_on_batch, twin, torch_peer.LAYOUTS, ids)
+        twins.same(model.predict_on_batch, twin, torch_peer.LAYOUTS, ids)
 
 
 def test_the_steps_are_the_same_without_dropout(torch_peer):
@@ -124,7 +124,7 @@ class Clock:
 
 def test_ratios_of_steps_come_from_the_times_of_the_same_batches(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(peers, "time", clock)
+    monkeypatch.setattr(twins, "time", clock)
     shapes = {"ours": [], "slow": [], "fast": []}
 
     def ours(x, y):
@@ -138,7 +138,7 @@ def test_ratios_of_steps_come_from_the_times_of_the_same_batches(monkeypatch):
     twin = types.SimpleNamespace(step=theirs, exact=lambda layout: layout == "slow")
     model = types.SimpleNamespace(train_on_batch=ours)
     batches = [(np.ones((2, n), "int32"), np.zeros(2)) for n in (5, 10, 20, 40)]
-    result = peers.step_times(model, twin, ("slow", "fast"), 10, batches)
+    result = twins.step_times(model, twin, ("slow", "fast"), 10, batches)
     assert result["layout"] == "fast"
     assert result["exact"] is False
     assert result["same_network"]["layout"] == "slow"  # the fast one is another network
@@ -158,7 +158,7 @@ def test_ratios_of_steps_come_from_the_times_of_the_same_batches(monkeypatch):
 
 def test_growth_covers_every_size_and_length(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(peers, "time", clock)
+    monkeypatch.setattr(twins, "time", clock)
 
     def work(x, y, layout=""):
         assert x.all(), "rows without padding"
@@ -168,8 +168,8 @@ def test_growth_covers_every_size_and_length(monkeypatch):
     twin = types.SimpleNamespace(step=work)
     model = types.SimpleNamespace(train_on_batch=work)
     batch = (np.array([[3, 4, 0]], "int32"), np.array([1]))
-    result = peers.growth(model, twin, "padded", batch, 0)
-    assert len(result) == len(peers.LENGTHS) * len(peers.BATCHES)
+    result = twins.growth(model, twin, "padded", batch, 0)
+    assert len(result) == len(twins.LENGTHS) * len(twins.BATCHES)
     assert result[-1]["medians"] == {"ours": 128 * 800, "theirs": 2 * 128 * 800}
     assert {each["ratio"] for each in result} == {0.5}
 
@@ -211,11 +211,11 @@ def test_all_of_it_is_written_and_drawn(monkeypatch, tmp_path):
         setup=lambda threads, seed: {"title": "A peer", "threads": threads},
     )
     monkeypatch.setitem(sys.modules, "a_peer", module)
-    monkeypatch.setattr(peers, "ANSWERED", {1: 2, 3: 2})
-    monkeypatch.setattr(peers, "LENGTHS", (3, 5))
-    monkeypatch.setattr(peers, "BATCHES", (2, 4))
-    output, picture = tmp_path / "peers.json", tmp_path / "peers.png"
-    result = peers.compare(
+    monkeypatch.setattr(twins, "ANSWERED", {1: 2, 3: 2})
+    monkeypatch.setattr(twins, "LENGTHS", (3, 5))
+    monkeypatch.setattr(twins, "BATCHES", (2, 4))
+    output, picture = tmp_path / "twins.json", tmp_path / "twins.png"
+    result = twins.compare(
         ["imdb-simplernn"], "a_peer", output, picture, target=0.0, data="sample", every=1
     )
     assert json.loads(output.read_text()) == result
@@ -229,16 +229,16 @@ def test_without_the_framework_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, PEER, raising=False)
     with pytest.raises(ZooError, match=r"torch.*'\.\[bench\]'"):
-        peers.load_peer(PEER)
+        twins.load_peer(PEER)
 
 
 def test_only_a_recipe_that_is_measured_races(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "a_peer", types.ModuleType("a_peer"))
     with pytest.raises(UsageError, match=r"imdb-gru.*imdb-lstm"):
-        peers.compare(["imdb-lstm"], "a_peer", tmp_path / "a", tmp_path / "b", race="imdb-gru")
+        twins.compare(["imdb-lstm"], "a_peer", tmp_path / "a", tmp_path / "b", race="imdb-gru")
 
 
 @pytest.mark.parametrize("name", ["nobody", "benchmarks.peers.nobody"])
 def test_an_unknown_peer_is_said(name):
     with pytest.raises(UsageError, match="no peer"):
-        peers.load_peer(name)
+        twins.load_peer(name)

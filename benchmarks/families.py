@@ -1,0 +1,172 @@
+"""What a user may pick instead of a recipe: the contestants of `python -m benchmarks peers`.
+
+A contestant is a module, mostly of `benchmarks.peers`, with
+
+- `SOURCE`: where the tool is described, a URL.
+- `PACKAGES`: the distributions whose versions are recorded.
+- `train(splits, folder, seed, until, **settings)`: trains on `splits`, without their test rows, and
+  saves the model in `folder`, or in `folder/model` if only that is the model; returns facts to
+  record. With `until`, training ends when `time.process_time()` reaches it.
+- `load(folder)`: returns a function from examples (a column name to its values) to one answer for
+  each row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from zoo.data import Examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    """A tool with its settings.
+
+    Attributes:
+      title: name of its row.
+      module: see above.
+      settings: arguments of `train`.
+      equal_time: it trains for as much CPU time as the first contestant took.
+    """
+
+    title: str
+    module: str
+    settings: Mapping[str, Any]
+    equal_time: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Contestants on one dataset.
+
+    Attributes:
+      recipe: whose dataset and metric are used.
+      data: source of the dataset.
+      columns: the columns that an answer needs.
+      score: examples and answers to the value of the metric.
+      contestants: the first is a recipe.
+    """
+
+    recipe: str
+    data: str
+    columns: tuple[str, ...]
+    score: Callable[[Examples, Sequence[Any]], float]
+    contestants: tuple[Contestant, ...]
+
+
+def accuracy(examples: Examples, answers: Sequence[str]) -> float:
+    """Returns the share of texts whose label is right."""
+    from zoo import metrics
+
+    labels = sorted({*examples["label"], *answers})
+    return float(metrics.classification(examples["label"], answers, labels)["accuracy"])
+
+
+def f1(examples: Examples, answers: Sequence[Sequence[str]]) -> float:
+    """Returns the F1 of entities for BIO tags."""
+    from recipes.tagging.metrics import entity_scores
+
+    return float(entity_scores(examples["tags"], answers)["f1"])
+
+
+def nats_per_character(examples: Examples, answers: Sequence[dict[str, Any]]) -> float:
+    """Returns the mean of -log p of a character, in nats."""
+    from zoo.metrics.generation import nats_per_step
+
+    return nats_per_step(answers)
+
+
+def recipe(name: str, data: str, title: str = "", **settings: Any) -> Contestant:
+    """Returns a recipe as a contestant, with changed settings."""
+    changed = ", ".join(f"{key}={value}" for key, value in settings.items())
+    return Contestant(
+        title or f"`{name}`" + (f", {changed}" if changed else ""),
+        "benchmarks.peers.recipe",
+        {"name": name, "data": data, "changed": settings},
+    )
+
+
+def fasttext(words: int, **settings: Any) -> Contestant:
+    return Contestant(
+        f"fastText, {words}-grams", "benchmarks.peers.fasttext", {"words": words, **settings}
+    )
+
+
+def linear(words: int) -> Contestant:
+    return Contestant(
+        f"log-count ratios, logistic regression, {words}-grams",
+        "benchmarks.peers.linear",
+        {"words": words},
+    )
+
+
+TEXT = ("text",)
+FAMILIES = {
+    "imdb": Family(
+        "imdb-gru",
+        "tfds",
+        TEXT,
+        accuracy,
+        (
+            recipe("imdb-gru", "tfds", wide=True, epochs=6, patience=2, choose_by="loss"),
+            fasttext(3),
+            linear(3),
+        ),
+    ),
+    "sst-2": Family(
+        "imdb-gru",
+        "sst-2",
+        TEXT,
+        accuracy,
+        (
+            recipe("imdb-bilstm", "sst-2", base="imdb-bilstm", wide=True),
+            fasttext(2),
+            linear(2),
+        ),
+    ),
+    "ag-part": Family(
+        "news-gru",
+        "ag-part",
+        TEXT,
+        accuracy,
+        (
+            recipe(
+                "news-bilstm",
+                "ag-part",
+                wide=True,
+                vectors="glove-50",
+                choose_by="loss",
+                patience=2,
+            ),
+            fasttext(2),
+            linear(3),
+        ),
+    ),
+    "conll": Family(
+        "conll-bilstm",
+        "tfds",
+        ("tokens",),
+        f1,
+        (
+            recipe("conll-bilstm", "tfds"),
+            Contestant("spaCy, ner from scratch", "benchmarks.peers.spacy", {"epochs": 8}),
+        ),
+    ),
+    "shakespeare": Family(
+        "shakespeare-gru",
+        "tfds",
+        TEXT,
+        nats_per_character,
+        (
+            recipe("shakespeare-gru", "tfds", epochs=4, patience=0),
+            Contestant(
+                "PyTorch, LSTM 2×256, stateful windows, Adam at 2e-3",
+                "benchmarks.peers.pytorch_characters",
+                {},
+                equal_time=True,
+            ),
+        ),
+    ),
+}
