@@ -348,7 +348,7 @@ def recovery(
     changes = parse_settings(settings)
     override(get_recipe(name).config, changes)
     options.import_tensorflow()
-    from joblib import cpu_count  # type: ignore[import-untyped]
+    from joblib import cpu_count
 
     from benchmarks.recovery import recovery
 

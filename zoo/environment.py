@@ -29,7 +29,7 @@ def environment() -> dict[str, Any]:
       None: not installed), `system`, `machine`, `cpu` (model without clock rate), `cores`
       (logical, that this process may use), `memory_gib` (None: unknown), `gpus` (names).
     """
-    from joblib import cpu_count  # type: ignore[import-untyped]  # knows affinity masks and the quotas of containers
+    from joblib import cpu_count  # knows affinity masks and the quotas of containers
 
     return {
         "python": platform.python_version(),
