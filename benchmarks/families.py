@@ -78,11 +78,16 @@ def nats_per_character(examples: Examples, answers: Sequence[dict[str, Any]]) ->
     return nats_per_step(answers)
 
 
-def recipe(name: str, data: str, title: str = "", **settings: Any) -> Contestant:
-    """Returns a recipe as a contestant, with changed settings."""
-    changed = ", ".join(f"{key}={value}" for key, value in settings.items())
+def recipe(name: str, data: str, **settings: Any) -> Contestant:
+    """Returns a recipe as a contestant, with changed settings; `base`: what it starts from."""
+    changed = [
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in settings.items()
+        if key != "base"
+    ]
+    start = [f"from `{settings['base']}`"] if "base" in settings else []
     return Contestant(
-        title or f"`{name}`" + (f", {changed}" if changed else ""),
+        ", ".join([f"`{name}`", *start, *changed]),
         "benchmarks.peers.recipe",
         {"name": name, "data": data, "changed": settings},
     )
@@ -121,7 +126,14 @@ FAMILIES = {
         TEXT,
         accuracy,
         (
-            recipe("imdb-bilstm", "sst-2", base="imdb-bilstm", wide=True),
+            recipe("imdb-bilstm", "sst-2", base="imdb-bilstm", epochs=4, learning_rate=1e-3),
+            recipe(
+                "imdb-bilstm-large",
+                "sst-2",
+                base="imdb-bilstm-large",
+                epochs=1,
+                learning_rate=5e-4,
+            ),
             fasttext(2),
             linear(2),
         ),
