@@ -94,12 +94,14 @@ def recipe(name: str, data: str, **settings: Any) -> Contestant:
 
 
 def fasttext(words: int, **settings: Any) -> Contestant:
+    """Returns fastText; the validation splits chose its step sizes and its ten epochs."""
     return Contestant(
         f"fastText, {words}-grams", "benchmarks.peers.fasttext", {"words": words, **settings}
     )
 
 
 def linear(words: int) -> Contestant:
+    """Returns the linear model of n-grams of at most `words` words."""
     return Contestant(
         f"log-count ratios, logistic regression, {words}-grams",
         "benchmarks.peers.linear",
@@ -134,7 +136,7 @@ FAMILIES = {
                 epochs=1,
                 learning_rate=5e-4,
             ),
-            fasttext(2),
+            fasttext(2, rate=0.1),
             linear(2),
         ),
     ),
@@ -152,7 +154,7 @@ FAMILIES = {
                 choose_by="loss",
                 patience=2,
             ),
-            fasttext(2),
+            fasttext(2, rate=0.1),
             linear(3),
         ),
     ),
