@@ -41,6 +41,7 @@ MULTI30K_FILES = {  # (sha256, size), by language: train, val, test_2016_flickr
     ),
 }
 MULTI30K_SPLITS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
+CAPTION_TIMES = 3  # captions beside Tatoeba: then both have about as many words
 TED_PAIRS = (
     ("az", "en"),
     ("be", "en"),
@@ -102,7 +103,8 @@ def read_captions_and_sentences(
 ) -> tuple[dict[str, Examples], list[str]]:
     """Reads the files of Multi30k, followed by that of Tatoeba.
 
-    The training split has all training rows of both. The validation split has the captions and as
+    The training split has all training rows of both, those of Multi30k `CAPTION_TIMES` times, so
+    that a network does not neglect them. The validation split has the captions and as
     many sentences, each once, of Tatoeba's validation split. The test split is that of Multi30k. No
     text of Tatoeba's test split is in another split.
     """
@@ -114,12 +116,18 @@ def read_captions_and_sentences(
     held_out, _ = splits.without_duplicates(sentences["validation"], "text")
     rows = min(splits.count(captions["validation"]), splits.count(held_out))
     added = {"train": sentences["train"], "validation": splits.take(held_out, range(rows))}
+    times = {"train": CAPTION_TIMES}
     parts = {
-        name: {column: [*part[column], *added.get(name, {}).get(column, [])] for column in part}
+        name: {
+            column: [*part[column] * times.get(name, 1), *added.get(name, {}).get(column, [])]
+            for column in part
+        }
         for name, part in captions.items()
     }
-    note = "the test split is that of Multi30k; that of Tatoeba is scored with --data tatoeba"
-    return parts, [note]
+    return parts, [
+        f"each training caption is read {CAPTION_TIMES} times in an epoch",
+        "the test split is that of Multi30k; that of Tatoeba is scored with --data tatoeba",
+    ]
 
 
 def read_custom(

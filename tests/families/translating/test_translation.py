@@ -187,12 +187,15 @@ def test_captions_and_sentences_share_no_text_of_a_test_split(tmp_path):
         archive.writestr("fra-eng/fra.txt", "\n".join(lines) + "\n")
     parts, notes = data.read_captions_and_sentences([*captions, path], "fr")
     assert parts["test"] == data.read_multi30k(captions)[0]["test"]
-    assert "--data tatoeba" in notes[0]
+    assert f"{data.CAPTION_TIMES} times" in notes[0]
+    assert "--data tatoeba" in notes[1]
     source = data.tatoeba("fr")
     object.__setattr__(source, "_paths", lambda log: [path])
     alone = dataclasses.replace(data.pairs("fr", "en"), sources=(source,)).load("tatoeba")
     for column in ("text", "translation"):
-        assert parts["train"][column][5:] == alone.train[column]
+        captions_of = data.read_multi30k(captions)[0]["train"][column]
+        assert parts["train"][column][:15] == captions_of * 3
+        assert parts["train"][column][15:] == alone.train[column]
     texts = parts["validation"]["text"][3:]
     assert len(texts) == len(set(texts)) == 3
     assert set(texts) <= set(alone.validation["text"])
