@@ -55,6 +55,7 @@ def arrays(path: Path) -> dict[str, tuple]:
 
 def _scores(run: Path) -> dict[str, Any]:
     metrics = files.read_json(run / "metrics.json")
-    # Times, and fractions of times, vary.
-    timed = [key for key in metrics if "second" in key or key == "input_wait"]
+    # Times, fractions of times and the load of the machine vary.
+    loaded = ("input_wait", "other_cores", "idle")
+    timed = [key for key in metrics if key in loaded or "second" in key]
     return {key: value for key, value in metrics.items() if key not in timed}

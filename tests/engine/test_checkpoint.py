@@ -84,8 +84,9 @@ def cut(content):
 
 
 def flip(content):
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    # A ZIP's checksums do not cover its own headers, so a byte of a part is changed.
+    place = next(content.index(mark) for mark in (b"NUMPY", b"HDF") if mark in content)
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
 @pytest.mark.parametrize("damage", [cut, flip, lambda content: b"", lambda content: b"no zip"])

@@ -42,8 +42,11 @@ def test_a_step_waits_from_its_begin_until_its_batch_is_made(monkeypatch):
     at(3.1, speed.begin)
     at(4.1, lambda: speed.end(state))
     assert (state.first, state.waited) == (1.0, pytest.approx(0.5))
-    state.seconds = 3.0
+    state.seconds, state.epoch_seconds, state.other_cores = 3.0, [1.0, 1.96], [0.3, None, 0.5]
     assert throughput.measured(state) == {
+        "epoch_seconds": [1.0, 2.0],
+        "other_cores": pytest.approx(0.4),
+        "idle": False,
         "train_examples_per_second": round(4 / 3, 1),
         "train_tokens_per_second": round(11 / 3, 1),
         "padding": round(2 / 13, 4),
@@ -66,3 +69,34 @@ def test_without_sequences_only_examples_are_counted():
     assert throughput.summary(state) == (
         "training: 5 examples/s, 0.0% of the time waiting for input"
     )
+
+
+def test_the_load_of_other_processes_is_what_the_machine_did_besides(monkeypatch):
+    values = {"machine": 100.0, "own": 5.0, "clock": 50.0}
+    monkeypatch.setattr(throughput, "machine_seconds", lambda: values["machine"])
+    monkeypatch.setattr(throughput.time, "process_time", lambda: values["own"])
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: values["clock"])
+    load = throughput.OtherLoad()
+    values |= {"machine": 113.0, "own": 15.0, "clock": 60.0}  # 13 s, 10 of them ours, in 10 s
+    assert load.cores() == pytest.approx(0.3)
+    values["machine"] = 109.9  # clock ticks are coarse
+    assert load.cores() == 0
+    values["machine"] = None
+    assert load.cores() is None
+
+
+def test_the_seconds_of_a_machine_are_those_of_its_busy_cores(tmp_path):
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  1000 200 300 90000 5000 40 50 60 7 8\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+    seconds = throughput.machine_seconds(stat)
+    assert seconds == pytest.approx(1650 / throughput.os.sysconf("SC_CLK_TCK"))
+    stat.write_text("nothing")
+    assert throughput.machine_seconds(stat) is None
+    assert throughput.machine_seconds(tmp_path / "missing") is None
+
+
+def test_a_machine_is_idle_if_others_use_less_than_a_tenth_of_a_core():
+    state = State(rows=10, seconds=2.0, other_cores=[0.09])
+    assert throughput.measured(state)["idle"] is True
+    state.other_cores = [None]
+    assert throughput.measured(state)["idle"] is None

@@ -331,8 +331,10 @@ def test_the_same_command_tests_again_where_metrics_are_lost(run, trained, monke
     zoo.train(NAME, run, **CALL)
     again = json.loads((run / "metrics.json").read_text())
     assert again["test"] == kept["test"]
-    lost = ("train_seconds", "train_examples_per_second", "input_wait", "padding")
-    assert [again[key] for key in lost] == [None] * 4
+    lost = ("train_seconds", "train_examples_per_second", "input_wait", "padding", "epoch_seconds")
+    assert [again[key] for key in lost] == [None] * 5
+    assert len(kept["epoch_seconds"]) == kept["epochs"]
+    assert sum(kept["epoch_seconds"]) == pytest.approx(kept["train_seconds"], abs=0.2)
     same = ("metric", "monitor", "validation", "best_epoch", "epochs", "parameters")
     assert {key: again[key] for key in same} == {key: kept[key] for key in same}
     assert (run / "model-best.keras").read_bytes() == weights

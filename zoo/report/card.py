@@ -109,7 +109,8 @@ def _render(
         f"{_seconds(metrics['train_seconds'])}{_cores(machine['cores'])} "
         f"({machine['cpu']}, {machine['memory_gib']} GiB, "
         f"{', '.join(machine['gpus'] or []) or 'no GPU'}); Python {machine['python']}, TensorFlow "
-        f"{machine['tensorflow']}, Keras {machine['keras']}, zoo {machine['zoo']}.",
+        f"{machine['tensorflow']}, Keras {machine['keras']}, zoo {machine['zoo']}."
+        + _load(metrics.get("other_cores")),
         "",
         *([f"Training, {line}.", ""] if (line := summary(last_epoch)) else []),
         f"Data fingerprint: `{data['fingerprint']}`.",
@@ -222,6 +223,11 @@ def _seconds(seconds: float | None) -> str:
 
 def _cores(number: int) -> str:
     return f"{number} core{'s' * (number != 1)}"
+
+
+def _load(others: float | None) -> str:
+    """Returns how many cores other processes used during the training."""
+    return "" if others is None else f" Other processes used {others:.2f} cores meanwhile."
 
 
 def _pairs(values: dict[str, Any]) -> str:

@@ -39,6 +39,9 @@ class State:
       seconds: time spent in training steps, over all sessions of the run.
       waited: part of `seconds` in which a step waited for its batch, first steps omitted.
       first: part of `seconds` taken by the first step of each epoch.
+      epoch_seconds: part of `seconds` in each complete epoch.
+      other_cores: mean number of cores that other processes used, for each epoch; of an interrupted
+        one since it was resumed; None if unknown.
       rows, tokens, places: what the steps have read (see `zoo.data.Batches.sizes`).
       history: one dict per epoch.
       averaged: number of epochs over which the best weights are averaged; 0 if they are those of
@@ -54,6 +57,8 @@ class State:
     seconds: float = 0.0
     waited: float = 0.0
     first: float = 0.0
+    epoch_seconds: list[float] = dataclasses.field(default_factory=list)
+    other_cores: list[float | None] = dataclasses.field(default_factory=list)
     rows: int = 0
     tokens: int = 0
     places: int = 0

@@ -572,7 +572,7 @@ def _fit(
         held_out = held_out.map(lambda x, y: (x, y, tf.gather(values, y)))
     with StopSignal(asked) as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
-            before = state.seconds
+            load = throughput.OtherLoad()
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
             speed = throughput.Throughput(fresh, order)
@@ -605,8 +605,10 @@ def _fit(
             metrics = None
             last = {key: value[-1] for key, value in logs.items()}
             workers.check_weights(model)
+            state.other_cores.append(load.cores())
+            state.epoch_seconds.append(state.seconds - sum(state.epoch_seconds))
             _end_epoch(recipe, config, run, model, state, last, workers.chief)
-            progress.epoch(state.history[-1], state.seconds - before, state.stale == 0)
+            progress.epoch(state.history[-1], state.epoch_seconds[-1], state.stale == 0)
             ray.report(state.history[-1], run.path if workers.chief else None)
             if workers.agree(stop.asked)[0] and state.epoch < config.epochs:
                 raise Interrupted(state.epoch, training.steps_per_epoch, stop.number)
