@@ -92,6 +92,7 @@ class Config(BaseConfig):
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
     source: str = "en"  # source language
     target: str = "fr"  # target language
+    everyday: bool = False  # read everyday sentences too, unless --data names a source
     cell: Literal["gru", "lstm"] = "gru"  # the recurrent cell
     attention: Literal["none", "additive", "multiplicative"] = "none"  # kind of attention
     encoder_units: int = 128  # size of h_s in each direction
@@ -116,13 +117,24 @@ class Config(BaseConfig):
 RECIPES = {
     "translate-seq2seq": Config(encoder_units=256, units=320, dropout=0.25, epochs=18, beam=10),
     "translate-attention": Config(attention="multiplicative"),
+    "translate-everyday": Config(
+        attention="multiplicative",
+        everyday=True,
+        epochs=11,
+        batch_size=128,
+        average=0.999,
+        encoder_units=256,
+        units=384,
+        embedding=192,
+        pieces=5_000,
+    ),
 }
 
 
 def data(config: Config) -> Dataset:
     from recipes.translating.pairs import pairs
 
-    return pairs(config.source, config.target)
+    return pairs(config.source, config.target, config.everyday)
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:

@@ -217,8 +217,13 @@ def ted(source: str, target: str, pair: tuple[str, str]) -> Tfds:
     )
 
 
-def pairs(source: str, target: str) -> Dataset:
-    """Declares the sentence pairs of two languages, named by their two-letter codes."""
+def pairs(source: str, target: str, everyday: bool = False) -> Dataset:
+    """Declares the sentence pairs of two languages, named by their two-letter codes.
+
+    Args:
+      source, target: the languages.
+      everyday: whether the first source has everyday sentences, if there are some.
+    """
     sources: list[Source] = []
     if source != target and {source, target} <= MULTI30K_FILES.keys():
         sources.append(multi30k(source, target))
@@ -229,6 +234,8 @@ def pairs(source: str, target: str) -> Dataset:
             bible(source, target),
         ]
     sources += [ted(source, target, pair) for pair in TED_PAIRS if {*pair} == {source, target}]
+    if everyday:
+        sources.sort(key=lambda each: "+" not in each.key)
     return Dataset(
         name=f"pairs-{source}-{target}",
         title=f"Pairs of sentences, {source} and {target}",

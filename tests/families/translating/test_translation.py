@@ -133,6 +133,22 @@ def test_sources_of_a_pair(source, target, keys):
             dataset.load()
 
 
+def test_everyday_sentences_are_read_by_default_where_there_are_some():
+    first = {
+        (name, target): recipe.data(dataclasses.replace(recipe.RECIPES[name], target=target))
+        .sources[0]
+        .key
+        for name in ("translate-attention", "translate-everyday")
+        for target in ("fr", "de")
+    }
+    assert first == {
+        ("translate-attention", "fr"): "multi30k",
+        ("translate-attention", "de"): "multi30k",
+        ("translate-everyday", "fr"): "multi30k+tatoeba",
+        ("translate-everyday", "de"): "multi30k",
+    }
+
+
 def test_multi30k_is_read_in_both_directions(tmp_path):
     paths = {}
     for language in ("en", "de"):
