@@ -114,20 +114,14 @@ class Config(BaseConfig):
             raise ValueError("Setting 'vectors' needs source=en and an embedding of 50 or more.")
 
 
+EVERYDAY = Config(
+    attention="multiplicative", everyday=True, epochs=11, batch_size=128, average=0.999,
+    encoder_units=256, units=384, embedding=192, pieces=5_000,
+)  # fmt: skip
 RECIPES = {
     "translate-seq2seq": Config(encoder_units=256, units=320, dropout=0.25, epochs=18, beam=10),
     "translate-attention": Config(attention="multiplicative"),
-    "translate-everyday": Config(
-        attention="multiplicative",
-        everyday=True,
-        epochs=11,
-        batch_size=128,
-        average=0.999,
-        encoder_units=256,
-        units=384,
-        embedding=192,
-        pieces=5_000,
-    ),
+    "translate-everyday": EVERYDAY,
 }
 
 
@@ -144,7 +138,6 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
     if base:
         check_characters(train["translation"], base["target_pieces"], text.rule_of(base))
         return base
-    # The source is read in lower case: fewer different pieces, of which more is learnt.
     return {
         "source_pieces": learn_subwords(train["text"], config.pieces, True, text.RULE),
         "target_pieces": learn_subwords(train["translation"], config.pieces, False, text.RULE),
@@ -153,14 +146,9 @@ def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict
 
 
 def encoder(config: Config, assets: Assets) -> Encoder:
-    from recipes.translating.subwords import Encoder, Subwords
-    from zoo.text import rule_of
+    from recipes.translating.subwords import encoder_of
 
-    def subwords(side: str, lower: bool) -> Subwords:
-        limits = (config.max_pieces, lower, config.max_bytes)
-        return Subwords(assets[f"{side}_pieces"], *limits, rule_of(assets), name=f"{side}_codec")
-
-    return Encoder(subwords("source", lower=True), subwords("target", lower=False))
+    return encoder_of(assets, config.max_pieces, config.max_bytes)
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
@@ -188,13 +176,12 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from zoo.layers import CELLS
 
     source, target = assets.encoder
-    cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="source")  # (batch, source)
     before = keras.Input((None,), dtype="int32", name="target")  # (batch, target)
     scale = keras.initializers.RandomNormal(stddev=0.1)
     embed = layers.Embedding(source.size, config.embedding, scale, mask_zero=True, name="embedding")
     x = layers.Dropout(config.dropout)(embed(ids))
-    rnn = cell(config.encoder_units, return_sequences=True, return_state=True)
+    rnn = CELLS[config.cell](config.encoder_units, return_sequences=True, return_state=True)
     states, *ends = layers.Bidirectional(rnn, name="encoder")(x)  # (batch, source, 2 * units)
     last = layers.Concatenate()([ends[0], ends[len(ends) // 2]])  # (batch, 2 * units)
     states = layers.Dropout(config.dropout)(layers.Concatenate()([states, x]))

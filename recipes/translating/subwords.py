@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ import tensorflow as tf
 from zoo.assets import Json
 from zoo.bounds import first_bytes
 from zoo.errors import ZooError
+from zoo.text import rule_of
 from zoo.text.chunks import in_chunks
 from zoo.text.normalisation import NONE, normalise
 
@@ -343,6 +344,22 @@ class Encoder(NamedTuple):
 
     source: Subwords
     target: Subwords
+
+
+def encoder_of(assets: Mapping[str, Any], max_pieces: int, max_bytes: int) -> Encoder:
+    """Returns the encoder of a translator.
+
+    Args:
+      assets: contain `source_pieces`, which are in lower case (fewer different pieces, of which
+        more is learnt), and `target_pieces`.
+      max_pieces, max_bytes: as for `Subwords`.
+    """
+
+    def subwords(side: str, lower: bool) -> Subwords:
+        limits = (max_pieces, lower, max_bytes)
+        return Subwords(assets[f"{side}_pieces"], *limits, rule_of(assets), name=f"{side}_codec")
+
+    return Encoder(subwords("source", lower=True), subwords("target", lower=False))
 
 
 def piece_labels(
