@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 from benchmarks.families import FAMILIES, Contestant, Family
 from zoo import files
+from zoo.data.splits import SPLITS
 from zoo.environment import environment, install_extra
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.registry import get_recipe
@@ -55,7 +57,7 @@ def contest(
     Returns:
       What it writes. For each contestant in `contestants`:
       `score` on the test split;
-      `cpu_seconds`: of the process that trains, from its start, without reading the dataset;
+      `cpu_seconds`: of the process that trains, without reading the dataset;
       `seconds`: the same on the wall clock; `load`: the machine's load average before it, `idle`:
       whether that is at most `IDLE`;
       `megabytes`: of the saved model, 10^6 bytes;
@@ -73,12 +75,18 @@ def contest(
     recipe = get_recipe(chosen.recipe)
     for each in chosen.contestants:
         versions(each)  # before hours are spent
+    splits = recipe.dataset.load(chosen.data)
     rows: list[dict[str, Any]] = []
-    for each in chosen.contestants:
-        log(f"{each.title} …")
-        seconds = rows[0]["cpu_seconds"] if each.equal_time else None
-        rows.append(measure(family, each, seed, seconds))
-        log(f"  {recipe.metric.text(rows[-1]['score'])}, {rows[-1]['cpu_seconds']:.0f} s")
+    with tempfile.TemporaryDirectory() as temporary:
+        # The processes do not read the dataset, because PyTorch crashes beside TensorFlow.
+        place = Path(temporary) / "splits.json"
+        parts = {part: dict(getattr(splits, part)) for part in SPLITS}
+        place.write_text(json.dumps(parts), encoding="utf-8")
+        for each in chosen.contestants:
+            log(f"{each.title} …")
+            seconds = rows[0]["cpu_seconds"] if each.equal_time else None
+            rows.append(measure(family, each, place, seed, seconds))
+            log(f"  {recipe.metric.text(rows[-1]['score'])}, {rows[-1]['cpu_seconds']:.0f} s")
     result = {
         "kind": "peers",
         "family": family,
@@ -86,7 +94,7 @@ def contest(
         "better": recipe.metric.better,
         "contestants": rows,
         "seed": seed,
-        "data": recipe.dataset.load(chosen.data).describe(),
+        "data": splits.describe(),
         "environment": environment(),
     }
     files.write_json(Path(output), result)
@@ -125,14 +133,15 @@ def packages(module: str) -> tuple[str, ...]:
 
 
 def measure(
-    family: str, contestant: Contestant, seed: int, seconds: float | None
+    family: str, contestant: Contestant, splits: Path, seed: int, seconds: float | None
 ) -> dict[str, Any]:
-    """Trains and scores one contestant; returns its row of `contest`."""
+    """Trains and scores one contestant on the rows in a file; returns its row of `contest`."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     place = FAMILIES[family].contestants.index(contestant)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         given = {"family": family, "contestant": place, "folder": str(folder), "seed": seed}
+        given["splits"] = str(splits)
         trained = _in_a_process("train", {**given, "seconds": seconds})
         answered = _in_a_process("answer", given)
         model = folder / "model"
@@ -166,16 +175,18 @@ def _in_a_process(work: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _open(given: Mapping[str, Any]) -> tuple[Family, Contestant, Any]:
+def _open(given: Mapping[str, Any]) -> tuple[Family, Contestant, Any, Any]:
+    """Returns family, contestant, a function that imports its module, and the splits."""
     family = FAMILIES[given["family"]]
     contestant = family.contestants[given["contestant"]]
-    return family, contestant, functools.partial(importlib.import_module, contestant.module)
+    parts = json.loads(Path(given["splits"]).read_text(encoding="utf-8"))
+    load_module = functools.partial(importlib.import_module, contestant.module)
+    return family, contestant, load_module, types.SimpleNamespace(**parts)
 
 
 def train(given: Mapping[str, Any]) -> dict[str, Any]:
     """Trains in this process; see `contest`."""
-    family, contestant, load_module = _open(given)
-    splits = get_recipe(family.recipe).dataset.load(family.data)
+    _, contestant, load_module, splits = _open(given)
     cpu, wall = time.process_time(), time.perf_counter()
     seconds = given["seconds"]
     facts = load_module().train(
@@ -194,14 +205,13 @@ def train(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Loads a model in this process and scores it on the test split; see `contest`."""
-    family, _, load_module = _open(given)
+    family, _, load_module, splits = _open(given)
     begun = time.perf_counter()
     answers = load_module().load(Path(given["folder"]))
     example = {"text": ["A first answer."], "tokens": [["A", "first", "answer", "."]]}
     answers({name: example[name] for name in family.columns})
     ready = time.perf_counter() - begun
-    test = get_recipe(family.recipe).dataset.load(family.data).test
-    columns = {name: test[name] for name in family.columns}
+    columns = {name: splits.test[name] for name in family.columns}
     times = []
     for row in range(min(SINGLE, len(columns[family.columns[0]]))):
         one = {name: column[row : row + 1] for name, column in columns.items()}
@@ -211,7 +221,7 @@ def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "ready_seconds": ready,
         "milliseconds": 1_000 * statistics.median(times),
-        "score": family.score(test, answers(columns)),
+        "score": family.score(splits.test, answers(columns)),
     }
 
 

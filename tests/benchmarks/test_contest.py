@@ -96,7 +96,9 @@ def test_an_unknown_family_and_a_missing_package_are_said_at_once(toys, tmp_path
 
 
 def test_a_contestant_that_fails_is_one_line(tmp_path):
+    (tmp_path / "splits.json").write_text('{"test": {"text": ["a"], "label": ["b"]}}')
     given = {"family": "imdb", "contestant": 2, "folder": str(tmp_path), "seed": 0}
+    given["splits"] = str(tmp_path / "splits.json")
     with pytest.raises(ZooError, match=r"failed \(answer, exit code 1\): FileNotFoundError: .*"):
         contest._in_a_process("answer", given)
 
