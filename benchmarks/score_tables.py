@@ -45,6 +45,7 @@ USES = {
     "news-": "topic of a news text",
     "shakespeare-": "text, letter by letter",
     "stocks-": "volatility of the next days",
+    "translate-everyday": "English to French, everyday sentences too",
     "translate-": "English to French",
 }
 ALSO = ("imdb-bilstm",)  # in the short table beside the best of each dataset: it is small

@@ -25,9 +25,11 @@ log-probability divided by the length to the power `length_penalty`.
 BLEU on the Multi30k test set of 2016 (results/), lower-cased and tokenised:
 
     translate-attention 52.8   (en→fr; 20 minutes on one core)
+    translate-everyday  48.5   (en→fr; 100 minutes on one of two busy cores)
     translate-seq2seq   37.7   (en→fr; 26 minutes on one core)
 
-One seed each.
+One seed each. `translate-everyday` is a larger `translate-attention`, which also reads everyday
+sentences of Tatoeba. On test sentences of Tatoeba, each with all of its references, it has 45.1.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ PICTURES = (
 )
 DEMO = Demo(
     title="Translation",
-    label="A sentence that describes a picture",
+    label="A sentence",
     input="text",
     example={"text": "Two young men are playing football in the park."},
     outputs=("translation",),
