@@ -242,8 +242,9 @@ def table(result: Mapping[str, Any]) -> str:
     ]
     for each in rows:
         score = number(each["score"], best, result["metric"])
+        seconds = f"{each['cpu_seconds']:,.{1 if each['cpu_seconds'] < 10 else 0}f}"
         lines.append(
-            f"| {each['title']} | {score} | {each['cpu_seconds']:,.0f} | {each['megabytes']:.1f} "
+            f"| {each['title']} | {score} | {seconds} | {each['megabytes']:.1f} "
             f"| {each['milliseconds']:.2f} | {each['ready_seconds']:.1f} |"
         )
     return "\n".join(lines)
