@@ -230,14 +230,14 @@ _WORKS = {"train": train, "answer": answer}
 
 def table(result: Mapping[str, Any]) -> str:
     """Returns the table of a result of `contest`."""
-    from benchmarks.score_tables import number
+    from benchmarks.score_tables import arrow, metric_name, number
 
     rows = result["contestants"]
     scores = [each["score"] for each in rows]
     best = max(scores) if result["better"] == "higher" else min(scores)
     lines = [
-        f"| on {result['data']['title']} | {result['metric']} | CPU s to train | MB | ms, one row "
-        "| s until the first answer |",
+        f"| on {result['data']['title']} | {metric_name(result['metric'])} {arrow(dict(result))} "
+        "| CPU s to train | MB | ms, one row | s until the first answer |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for each in rows:

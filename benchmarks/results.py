@@ -592,7 +592,8 @@ def _twins_line(result: dict[str, Any]) -> str:
 
 _PEERS = (
     "\nEach tool trained and answered in processes of its own, with one thread, one after the "
-    "other (`python -m benchmarks peers`). The CPU time of a recipe includes its scoring."
+    "other (`python -m benchmarks peers`). The CPU time of a recipe includes its scoring, but "
+    "not the training of the model that it starts from. Other programs ran on the machine."
 )
 RSE_AT = (3, 6, 12, 24)  # days ahead for which the relative squared error is listed
 
