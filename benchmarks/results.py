@@ -221,7 +221,10 @@ def render_table(directory: str | Path = "results") -> str:
     speed += [_attack_line(result) for result in results if result["kind"] == "attack"]
     speed += [_twins_line(result) for result in results if result["kind"] == "twins"]
     speed += [_options_table(result) for result in results if result["kind"] == "options"]
-    beside = ["\n" + contest.table(result) for result in results if result["kind"] == "peers"]
+    peers = [result for result in results if result["kind"] == "peers"]
+    busy = any(each["idle"] is False for result in peers for each in result["contestants"])
+    beside = [_PEERS + " Other programs ran on the machine." * busy] if peers else []
+    beside += ["\n" + contest.table(result) for result in peers]
     texts = [_small_table(result) for result in results if result["kind"] == "small"]
     texts += [
         probes.table(_with_packed(result, scores))
@@ -234,7 +237,7 @@ def render_table(directory: str | Path = "results") -> str:
         if result["kind"] == "forecasters":
             forecasts += _forecasters_tables(result)
     for title, part in (
-        ("Beside other tools", [_PEERS, *beside] if beside else []),
+        ("Beside other tools", beside),
         ("Speed and recovery", speed),
         ("Small data, negation, unusual rows", texts),
         ("Forecasts", forecasts),
@@ -593,7 +596,7 @@ def _twins_line(result: dict[str, Any]) -> str:
 _PEERS = (
     "\nEach tool trained and answered in processes of its own, with one thread, one after the "
     "other (`python -m benchmarks peers`). The CPU time of a recipe includes its scoring, but "
-    "not the training of the model that it starts from. Other programs ran on the machine."
+    "not the training of the model that it starts from."
 )
 RSE_AT = (3, 6, 12, 24)  # days ahead for which the relative squared error is listed
 
