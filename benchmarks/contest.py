@@ -6,8 +6,7 @@ both with one thread. The test split is read once, by the trained model.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
+import importlib
 import json
 import os
 import statistics
@@ -27,9 +26,9 @@ from zoo.data.splits import SPLITS
 from zoo.environment import environment, install_extra
 from zoo.errors import UsageError, ZooError, suggest
 from zoo.registry import get_recipe
+from zoo.training.other_load import OtherLoad, described
 
 SINGLE = 100  # rows that are answered one by one
-IDLE = 0.5  # load average up to which the machine counts as idle
 _ONE_THREAD = dict.fromkeys(
     (
         *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
@@ -58,9 +57,7 @@ def contest(
       What it writes. For each contestant in `contestants`:
       `score` on the test split;
       `cpu_seconds`: of the process that trains, without reading the dataset;
-      `seconds`: the same on the wall clock; `load`: the machine's load average before it, `idle`:
-      whether that is at most `IDLE`;
-      `megabytes`: of the saved model, 10^6 bytes;
+      X      `megabytes`: of the saved model, 10^6 bytes;
       `milliseconds`: median of single answers;
       `ready_seconds`: of a new process until its first answer;
       `versions`, and `facts` that its training returns.
@@ -108,7 +105,7 @@ def versions(contestant: Contestant) -> dict[str, str]:
       ZooError: something is missing.
     """
     found = {}
-    for package in packages(contestant.module):
+    for package in contestant.needs:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -119,24 +116,10 @@ def versions(contestant: Contestant) -> dict[str, str]:
     return found
 
 
-def packages(module: str) -> tuple[str, ...]:
-    """Returns `PACKAGES` of a module, which may import at its top what is not installed."""
-    import ast
-
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ZooError(f"There is no module {module!r}.")
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "PACKAGES":
-            return tuple(ast.literal_eval(node.value))
-    return ()
-
-
 def measure(
     family: str, contestant: Contestant, splits: Path, seed: int, seconds: float | None
 ) -> dict[str, Any]:
     """Trains and scores one contestant on the rows in a file; returns its row of `contest`."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     place = FAMILIES[family].contestants.index(contestant)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -149,11 +132,9 @@ def measure(
         size = sum(path.stat().st_size for path in saved if path.is_file())
     return {
         "title": contestant.title,
-        "source": importlib.import_module(contestant.module).SOURCE,
+        "source": contestant.source,
         "settings": dict(contestant.settings),
         "versions": versions(contestant),
-        "load": load,
-        "idle": None if load is None else load <= IDLE,
         "megabytes": size / 1e6,
         **trained,
         **answered,
@@ -175,21 +156,21 @@ def _in_a_process(work: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _open(given: Mapping[str, Any]) -> tuple[Family, Contestant, Any, Any]:
-    """Returns family, contestant, a function that imports its module, and the splits."""
+def _open(given: Mapping[str, Any]) -> tuple[Family, Contestant, Any]:
+    """Returns the family, the contestant and the splits."""
     family = FAMILIES[given["family"]]
     contestant = family.contestants[given["contestant"]]
     parts = json.loads(Path(given["splits"]).read_text(encoding="utf-8"))
-    load_module = functools.partial(importlib.import_module, contestant.module)
-    return family, contestant, load_module, types.SimpleNamespace(**parts)
+    return family, contestant, types.SimpleNamespace(**parts)
 
 
 def train(given: Mapping[str, Any]) -> dict[str, Any]:
     """Trains in this process; see `contest`."""
-    _, contestant, load_module, splits = _open(given)
+    _, contestant, splits = _open(given)
+    load = OtherLoad()
     cpu, wall = time.process_time(), time.perf_counter()
     seconds = given["seconds"]
-    facts = load_module().train(
+    facts = importlib.import_module(contestant.module).train(
         splits,
         Path(given["folder"]),
         given["seed"],
@@ -199,15 +180,16 @@ def train(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "cpu_seconds": time.process_time() - cpu,
         "seconds": time.perf_counter() - wall,
+        **described(load.cores()),
         "facts": facts,
     }
 
 
 def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     """Loads a model in this process and scores it on the test split; see `contest`."""
-    family, _, load_module, splits = _open(given)
+    family, contestant, splits = _open(given)
     begun = time.perf_counter()
-    answers = load_module().load(Path(given["folder"]))
+    answers = importlib.import_module(contestant.module).load(Path(given["folder"]))
     example = {"text": ["A first answer."], "tokens": [["A", "first", "answer", "."]]}
     answers({name: example[name] for name in family.columns})
     ready = time.perf_counter() - begun

@@ -1,9 +1,7 @@
 """What a user may pick instead of a recipe: the contestants of `python -m benchmarks peers`.
 
-A contestant is a module, mostly of `benchmarks.peers`, with
+The module of a contestant, mostly of `benchmarks.peers`, has
 
-- `SOURCE`: where the tool is described, a URL.
-- `PACKAGES`: the distributions whose versions are recorded.
 - `train(splits, folder, seed, until, **settings)`: trains on `splits`, without their test rows, and
   saves the model in `folder`, or in `folder/model` if only that is the model; returns facts to
   record. With `until`, training ends when `time.process_time()` reaches it.
@@ -27,12 +25,16 @@ class Contestant:
     Attributes:
       title: name of its row.
       module: see above.
+      source: where the tool is described.
+      needs: the distributions that it needs; their versions are recorded.
       settings: arguments of `train`.
       equal_time: it trains for as much CPU time as the first contestant took.
     """
 
     title: str
     module: str
+    source: str
+    needs: tuple[str, ...]
     settings: Mapping[str, Any]
     equal_time: bool = False
 
@@ -89,6 +91,8 @@ def recipe(name: str, data: str, **settings: Any) -> Contestant:
     return Contestant(
         ", ".join([f"`{name}`", *start, *changed]),
         "benchmarks.peers.recipe",
+        "README.md",
+        ("tensorflow", "keras"),
         {"name": name, "data": data, "changed": settings},
     )
 
@@ -96,7 +100,11 @@ def recipe(name: str, data: str, **settings: Any) -> Contestant:
 def fasttext(words: int, **settings: Any) -> Contestant:
     """Returns fastText; the validation splits chose its step sizes and its ten epochs."""
     return Contestant(
-        f"fastText, {words}-grams", "benchmarks.peers.fasttext", {"words": words, **settings}
+        f"fastText, {words}-grams",
+        "benchmarks.peers.fasttext",
+        "https://fasttext.cc/docs/en/supervised-tutorial.html",
+        ("fasttext",),
+        {"words": words, **settings},
     )
 
 
@@ -105,6 +113,8 @@ def linear(words: int) -> Contestant:
     return Contestant(
         f"log-count ratios, logistic regression, {words}-grams",
         "benchmarks.peers.linear",
+        "https://scikit-learn.org/",
+        ("scikit-learn",),
         {"words": words},
     )
 
@@ -165,7 +175,13 @@ FAMILIES = {
         f1,
         (
             recipe("conll-bilstm", "tfds"),
-            Contestant("spaCy, ner from scratch", "benchmarks.peers.spacy", {"epochs": 8}),
+            Contestant(
+                "spaCy, ner from scratch",
+                "benchmarks.peers.spacy",
+                "https://spacy.io/usage/training",
+                ("spacy",),
+                {"epochs": 8},
+            ),
         ),
     ),
     "shakespeare": Family(
@@ -178,6 +194,8 @@ FAMILIES = {
             Contestant(
                 "PyTorch, LSTM 2×256, stateful windows, Adam at 2e-3",
                 "benchmarks.peers.pytorch_characters",
+                "https://pytorch.org/",
+                ("torch",),
                 {},
                 equal_time=True,
             ),

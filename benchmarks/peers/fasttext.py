@@ -15,9 +15,6 @@ from typing import Any
 
 import numpy as np
 
-SOURCE = "https://fasttext.cc/docs/en/supervised-tutorial.html"
-PACKAGES = ("fasttext",)
-
 _PUNCTUATION = re.compile(r"([.!?,'/()\"])")
 _BREAK = re.compile(r"<br\s*/?>|\s")
 _LABEL = "__label__"

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-SOURCE = "https://pytorch.org/"
-PACKAGES = ("torch",)
+from zoo.metrics.generation import nats_per_step
+
 UNITS, LAYERS, EMBEDDING = 256, 2, 64
 STREAMS, WINDOW, RATE, CLIP = 32, 128, 2e-3, 1.0
 EVERY = 200  # steps between two readings of the validation split
@@ -70,9 +70,7 @@ def train(
             state, position = None, 0
         over = until is not None and time.process_time() >= until
         if step % EVERY == 0 or over or step == steps:
-            answers = _scores(network, number, splits.validation["text"])
-            nats = -sum(each["log_probability"] for each in answers)
-            nats /= sum(each["count"] for each in answers)
+            nats = nats_per_step(_scores(network, number, splits.validation["text"]))
             if nats < best:
                 best = nats
                 torch.save(network.state_dict(), folder / "model.pt")

@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SOURCE = "README.md"
-PACKAGES = ("tensorflow", "keras")
-
 
 def train(
     splits: Any,

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-SOURCE = "https://spacy.io/usage/training"
-PACKAGES = ("spacy",)
 BATCH = 1_000  # sentences that are answered at a time
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -215,18 +215,38 @@ def log_count_ratio(
     return np.log(p / p.sum()) - np.log(q / q.sum())
 
 
+def against_the_rest(
+    counts: sparse.csr_matrix, labels: np.ndarray
+) -> Iterator[tuple[np.ndarray, sparse.csr_matrix, np.ndarray]]:
+    """Yields what a linear model of one class against the rest learns from.
+
+    Of two classes, only the second in the order of the alphabet is yielded.
+
+    Args:
+      counts: `(rows, n-grams)`.
+      labels: class names `(rows,)`.
+
+    Yields:
+      The log-count ratios `(n-grams,)`, the matrix `scaled` by them, and where the class is: bool
+      `(rows,)`.
+    """
+    classes = np.unique(labels)
+    for name in classes if len(classes) > 2 else classes[1:]:
+        positive = labels == name
+        ratio = log_count_ratio(counts, positive)
+        yield ratio, scaled(counts, ratio), positive
+
+
 class _NBSVM:
     """One fitted classifier for two classes, or one for each of more classes."""
 
     def __init__(self, counts: sparse.csr_matrix, labels: np.ndarray, c: float) -> None:
         self.classes = np.unique(labels)
         self.parts = []
-        for name in self.classes if len(self.classes) > 2 else self.classes[1:]:
-            positive = labels == name
-            ratio = log_count_ratio(counts, positive)
+        for ratio, features, positive in against_the_rest(counts, labels):
             # tol: liblinear's own default; scikit-learn's is ten times slower and no better.
             svm = LinearSVC(C=c, tol=0.1, dual=True, random_state=0)
-            svm.fit(scaled(counts, ratio), positive)
+            svm.fit(features, positive)
             self.parts.append((ratio, svm.coef_[0], svm.intercept_[0]))
 
     def predict(self, counts: sparse.csr_matrix, beta: float) -> np.ndarray:

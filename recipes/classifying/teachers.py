@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from recipes.classifying.baselines import log_count_ratio, ngrams, scaled
+from recipes.classifying.baselines import against_the_rest, ngrams, scaled
 from zoo.data import Examples, Splits
 from zoo.errors import ZooError
 
@@ -49,10 +49,7 @@ def fit_linear(splits: Splits) -> Callable[[Examples], list[dict[str, object]]]:
     validation = vectoriser.transform(splits.validation["text"])
     truth = np.array(splits.validation["label"], dtype=str)
 
-    parts = []  # for each class against the rest, or for the second of two
-    for name in classes if len(classes) > 2 else classes[1:]:
-        ratio = log_count_ratio(train, labels == name)
-        parts.append((ratio, scaled(train, ratio), labels == name))
+    parts = [*against_the_rest(train, labels)]
 
     def fit(strength: float) -> list[LogisticRegression]:
         return [_regression(strength).fit(features, truth) for _, features, truth in parts]

@@ -235,7 +235,7 @@ def pairs(source: str, target: str, everyday: bool = False) -> Dataset:
         ]
     sources += [ted(source, target, pair) for pair in TED_PAIRS if {*pair} == {source, target}]
     if everyday:
-        sources.sort(key=lambda each: "+" not in each.key)
+        sources.sort(key=lambda each: each.key != "multi30k+tatoeba")
     return Dataset(
         name=f"pairs-{source}-{target}",
         title=f"Pairs of sentences, {source} and {target}",

@@ -1,7 +1,7 @@
 """Recipes beside what users may pick instead: what is measured, and that each tool learns."""
 
 import dataclasses
-import importlib
+import importlib.util
 import json
 import sys
 import time
@@ -34,7 +34,6 @@ def splits(rows):
 def toys(monkeypatch):
     """A family of two contestants, which work in this process instead of their own."""
     module = types.ModuleType("a_tool")
-    module.SOURCE, module.PACKAGES = "https://example.org", ("click",)
 
     def train(splits, folder, seed, until, *, answer):
         assert set(splits.test) == {"text", "label"}
@@ -53,11 +52,11 @@ def toys(monkeypatch):
 
     module.train, module.load = train, load
     monkeypatch.setitem(sys.modules, "a_tool", module)
-    first = families.Contestant("one", "a_tool", {"answer": "positive"})
-    second = families.Contestant("other", "a_tool", {"answer": "negative"}, equal_time=True)
+    tool = ("a_tool", "https://example.org", ("click",))
+    first = families.Contestant("one", *tool, {"answer": "positive"})
+    second = families.Contestant("other", *tool, {"answer": "negative"}, equal_time=True)
     toy = dataclasses.replace(families.FAMILIES["imdb"], data="sample", contestants=(first, second))
     monkeypatch.setitem(families.FAMILIES, "toys", toy)
-    monkeypatch.setattr(contest, "packages", lambda module: ("click",))
     monkeypatch.setattr(
         contest,
         "_in_a_process",
@@ -89,7 +88,9 @@ def test_a_contest_measures_both_on_the_same_rows(toys, tmp_path):
 def test_an_unknown_family_and_a_missing_package_are_said_at_once(toys, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"no family 'toy'\. Did you mean 'toys'\?"):
         contest.contest("toy", tmp_path / "x.json")
-    monkeypatch.setattr(contest, "packages", lambda module: ("no-such-package",))
+    missing = dataclasses.replace(toys.contestants[0], needs=("no-such-package",))
+    family = dataclasses.replace(toys, contestants=(missing,))
+    monkeypatch.setitem(families.FAMILIES, "toys", family)
     with pytest.raises(ZooError, match=r"one needs no-such-package.*\[bench\]"):
         contest.contest("toys", tmp_path / "x.json")
     assert not (tmp_path / "x.json").exists()
@@ -114,7 +115,8 @@ def test_the_families_name_what_there_is(name):
     assert set(family.columns) <= set(dataset.columns)
     assert family.contestants[0].module == "benchmarks.peers.recipe"
     for each in family.contestants:
-        assert contest.packages(each.module)
+        assert each.needs
+        assert importlib.util.find_spec(each.module)
         if each.module == "benchmarks.peers.recipe":
             settings = {key: v for key, v in each.settings["changed"].items() if key != "base"}
             override(get_recipe(each.settings["name"]).config, settings)

@@ -3,7 +3,7 @@ import pytest
 
 from zoo.data import Batches
 from zoo.data.batching import Ragged
-from zoo.training import throughput
+from zoo.training import other_load, throughput
 from zoo.training.checkpoint import State
 
 
@@ -73,10 +73,10 @@ def test_without_sequences_only_examples_are_counted():
 
 def test_the_load_of_other_processes_is_what_the_machine_did_besides(monkeypatch):
     values = {"machine": 100.0, "own": 5.0, "clock": 50.0}
-    monkeypatch.setattr(throughput, "machine_seconds", lambda: values["machine"])
-    monkeypatch.setattr(throughput.time, "process_time", lambda: values["own"])
-    monkeypatch.setattr(throughput.time, "perf_counter", lambda: values["clock"])
-    load = throughput.OtherLoad()
+    monkeypatch.setattr(other_load, "machine_seconds", lambda: values["machine"])
+    monkeypatch.setattr(other_load.time, "process_time", lambda: values["own"])
+    monkeypatch.setattr(other_load.time, "perf_counter", lambda: values["clock"])
+    load = other_load.OtherLoad()
     values |= {"machine": 113.0, "own": 15.0, "clock": 60.0}  # 13 s, 10 of them ours, in 10 s
     assert load.cores() == pytest.approx(0.3)
     values["machine"] = 109.9  # clock ticks are coarse
@@ -88,11 +88,11 @@ def test_the_load_of_other_processes_is_what_the_machine_did_besides(monkeypatch
 def test_the_seconds_of_a_machine_are_those_of_its_busy_cores(tmp_path):
     stat = tmp_path / "stat"
     stat.write_text("cpu  1000 200 300 90000 5000 40 50 60 7 8\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
-    seconds = throughput.machine_seconds(stat)
-    assert seconds == pytest.approx(1650 / throughput.os.sysconf("SC_CLK_TCK"))
+    seconds = other_load.machine_seconds(stat)
+    assert seconds == pytest.approx(1650 / other_load.os.sysconf("SC_CLK_TCK"))
     stat.write_text("nothing")
-    assert throughput.machine_seconds(stat) is None
-    assert throughput.machine_seconds(tmp_path / "missing") is None
+    assert other_load.machine_seconds(stat) is None
+    assert other_load.machine_seconds(tmp_path / "missing") is None
 
 
 def test_a_machine_is_idle_if_others_use_less_than_a_tenth_of_a_core():

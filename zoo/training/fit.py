@@ -58,6 +58,7 @@ from zoo.training.finish import finish, trained, wrap_up
 from zoo.training.lessons import check_teachers, take_lesson
 from zoo.training.lock import locked
 from zoo.training.optimizer import compile_model
+from zoo.training.other_load import OtherLoad
 from zoo.training.overwrite import discard, set_aside, settle
 from zoo.training.replicas import Votes, distribute, prepare
 from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
@@ -572,7 +573,7 @@ def _fit(
         held_out = held_out.map(lambda x, y: (x, y, tf.gather(values, y)))
     with StopSignal(asked) as stop:
         while state.epoch < config.epochs and not state.is_stale(config.patience):
-            load = throughput.OtherLoad()
+            load = OtherLoad()
             fresh = training.renewed(seed, state.epoch)
             order = fresh.order(seed, state.epoch)[state.step :]
             speed = throughput.Throughput(fresh, order)
