@@ -1,10 +1,12 @@
 """Pretrained weights: packed, listed, verified, unpacked once, and of use without this package."""
 
+import dataclasses
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -122,6 +124,17 @@ def test_every_pack_is_listed_and_every_listed_pack_is_there():
         listed = set(read_manifest(folder))
         assert {path.name for path in folder.glob("*.tar.xz")} == {f"{n}.tar.xz" for n in listed}
         assert listed <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_pack_holds_each_setting_that_its_recipe_changes(name):
+    # A setting that is not in the pack has the default of the class, with `--from NAME` too.
+    recipe = zoo.get_recipe(name)
+    with tarfile.open(recipe.pretrained_folder / f"{name}.tar.xz") as packed:
+        saved = json.load(packed.extractfile("assets.extra/config.json"))["config"]
+    defaults = dataclasses.asdict(type(recipe.config)())
+    changed = {k for k, v in dataclasses.asdict(recipe.config).items() if v != defaults[k]}
+    assert changed <= set(saved)
 
 
 def test_by_name_without_a_network(installed, examples, predictor_of):
