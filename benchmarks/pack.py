@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.paths import basename_only
+from benchmarks.paths import basenames_only
 from zoo import files
 from zoo.errors import UsageError, ZooError
 from zoo.manifest import MANIFEST, PARAMETERS, read_manifest
@@ -177,11 +177,8 @@ def _rounded(array: np.ndarray, bits: int, steps: int | None) -> np.ndarray:
 
 def _remove_folders(folder: Path) -> None:
     """Keeps only the last part of absolute paths, for privacy."""
-    data, config = (files.read_json(folder / name) for name in ("data.json", "config.json"))
-    for part, key in ((data, "source"), (config["run"], "data"), (config["run"], "base")):
-        part[key] = basename_only(part.get(key))
-    files.write_json(folder / "data.json", data)
-    files.write_json(folder / "config.json", config)
+    for name in ("data.json", "config.json"):
+        files.write_json(folder / name, basenames_only(files.read_json(folder / name)))
 
 
 def _tar(source: Path, target: Path) -> None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 
+from zoo.assets import Json
 
-def basename_only(text: str | None) -> str | None:
-    """Returns the last part of an absolute path, for privacy; any other `text` unchanged."""
-    return os.path.basename(os.path.normpath(text)) if text and os.path.isabs(text) else text
+
+def basenames_only(value: Json) -> Json:
+    """Returns JSON with only the last part of each absolute path, for privacy.
+
+    Keys of objects are shortened too: a run that learns from teachers lists their scores by path.
+    """
+    if isinstance(value, dict):
+        return {str(basenames_only(key)): basenames_only(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [basenames_only(each) for each in value]
+    if isinstance(value, str) and os.path.isabs(value):
+        return os.path.basename(os.path.normpath(value))
+    return value

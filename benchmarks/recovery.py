@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import disturb
 from benchmarks.cases import CASES, Bench, Case, export, train
 from benchmarks.disturb import watch
-from benchmarks.paths import basename_only
+from benchmarks.paths import basenames_only
 from zoo import files
 from zoo.environment import environment
 from zoo.errors import ZooError
@@ -98,7 +98,7 @@ def recovery(
         "cases": results,
         "seed": seed,
         "settings": {**SETTINGS, **(settings or {})},
-        "data": {**data_used, "source": basename_only(data_used["source"])},
+        "data": basenames_only(data_used),
         "environment": environment(),
     }
     files.write_json(Path(output), result)

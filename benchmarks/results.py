@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contest, novelty, probes
-from benchmarks.paths import basename_only
+from benchmarks.paths import basenames_only
 from benchmarks.score_tables import (
     MARK,
     PUBLISHED,
@@ -179,12 +179,9 @@ def measurements(model: str | Path) -> dict[str, Any]:
             if metrics["metric"] in scores
         },
         "metrics": metrics,
-        "data": {**data, "source": basename_only(data["source"])},
+        "data": basenames_only(data),
         "seed": predictor.run["seed"],
-        "options": {
-            **predictor.run,
-            **{key: basename_only(predictor.run[key]) for key in ("data", "base")},
-        },
+        "options": basenames_only(predictor.run),
         "config": predictor.resolved["config"],
         "environment": files.read_json(predictor.about / "environment.json"),
     }

@@ -142,6 +142,18 @@ def test_a_pack_keeps_only_the_name_of_custom_data(tmp_path):
         assert run["seed"] == 3
 
 
+def test_a_pack_keeps_only_the_names_of_teachers(tmp_path):
+    teachers = {"linear": 0.9, "/home/me/runs/large": 0.93}
+    write_json(tmp_path / "data.json", {"source": "wheel", "teaching": {"teachers": teachers}})
+    run = {"teachers": [*teachers], "unlabelled": "/home/me/more.csv", "label_share": 0.5}
+    write_json(tmp_path / "config.json", {"recipe": "r", "run": run})
+    packing._remove_folders(tmp_path)
+    kept = read_json(tmp_path / "data.json")["teaching"]["teachers"]
+    assert kept == {"linear": 0.9, "large": 0.93}
+    run = read_json(tmp_path / "config.json")["run"]
+    assert run == {"teachers": ["linear", "large"], "unlabelled": "more.csv", "label_share": 0.5}
+
+
 def test_only_complete_runs_are_packed(run_of, tmp_path):
     complete = run_of("imdb-simplernn")
     run = shutil.copytree(complete, tmp_path / "run", ignore=shutil.ignore_patterns("logs"))
