@@ -202,6 +202,7 @@ SCORES = {
     },
     "15-attention.md": {
         "translate-attention": ("score", "0.2f"),
+        "translate-seq2seq-supervised": ("score", "0.2f"),
         "translate-seq2seq": ("score", "0.2f"),
         "translate-seq2seq size": ("metrics.parameters", ",d"),
         "translate-attention size": ("metrics.parameters", ",d"),

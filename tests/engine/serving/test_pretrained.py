@@ -126,15 +126,28 @@ def test_every_pack_is_listed_and_every_listed_pack_is_there():
         assert listed <= set(NAMES)
 
 
+def packed_json(name, part):
+    """A JSON file of a pack, without unpacking the others."""
+    folder = zoo.get_recipe(name).pretrained_folder
+    with tarfile.open(folder / f"{name}.tar.xz") as packed:
+        return json.load(packed.extractfile(f"assets.extra/{part}.json"))
+
+
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_a_pack_holds_each_setting_that_its_recipe_changes(name):
     # A setting that is not in the pack has the default of the class, with `--from NAME` too.
+    config = zoo.get_recipe(name).config
+    defaults = dataclasses.asdict(type(config)())
+    changed = {k for k, v in dataclasses.asdict(config).items() if v != defaults[k]}
+    assert changed <= set(packed_json(name, "config")["config"])
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_pack_normalises_text_by_the_newest_rule(name):
     recipe = zoo.get_recipe(name)
-    with tarfile.open(recipe.pretrained_folder / f"{name}.tar.xz") as packed:
-        saved = json.load(packed.extractfile("assets.extra/config.json"))["config"]
-    defaults = dataclasses.asdict(type(recipe.config)())
-    changed = {k for k, v in dataclasses.asdict(recipe.config).items() if v != defaults[k]}
-    assert changed <= set(saved)
+    train = recipe.augment(recipe.config, recipe.dataset.sample())
+    newest = recipe.prepare(recipe.config, train).get("normalisation")
+    assert packed_json(name, "assets").get("normalisation") == newest
 
 
 def test_by_name_without_a_network(installed, examples, predictor_of):

@@ -1,8 +1,11 @@
 """The wide part: what the graph computes is what scikit-learn has fitted."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -242,3 +245,20 @@ def test_a_linear_model_that_answers_alone_counts_rows_by_their_class():
     # With the weight w, w p has the least loss.
     odds = {weight: answer[2] / answer[0] for weight, answer in answers.items()}
     assert odds[9.0] == pytest.approx(9 * odds[1.0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("form", "needs", "operation"),
+    [("onnx_graph", "onnxruntime", "TopKV2"), ("litert", "ai_edge_litert", "LowerBound")],
+)
+def test_a_format_that_cannot_hold_it_names_the_operation(form, needs, operation):
+    pytest.importorskip(needs, reason="needs an extra")
+    converter = importlib.import_module(f"zoo.serving.portable.{form}")
+    learnt = wide.fit(ragged(ROWS), LABELS, BASE)
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    model = keras.Model(ids, wide.wide_logits(learnt)(ids))
+    spec = tf.TensorSpec([None, None], tf.int32, name="ids")
+    given = [model] if form == "onnx_graph" else []
+    says = f"has the operation {operation}.*, which .* does not know. Use another format"
+    with pytest.raises(ZooError, match=says):
+        converter.convert(lambda ids: {"logits": model(ids)}, [spec], *given)

@@ -7,6 +7,7 @@ and lists of tensors are lowered to tensors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -60,9 +61,11 @@ def convert(
         with silent_stderr():  # the converter of TensorFlow 2.20 logs at any log level
             return bytes(converter.convert())
     except Exception as error:  # a private type of TensorFlow
-        raise ZooError(
-            f"LiteRT cannot hold this network: {first_line(error)} Use another format."
-        ) from error
+        unknown = re.search(r"'tf\.(\w+)' op is neither a custom op", str(error))
+        why = f"LiteRT cannot hold this network: {first_line(error)}"
+        if unknown:
+            why = f"The network has the operation {unknown[1]}, which LiteRT does not know."
+        raise ZooError(f"{why} Use another format.") from error
 
 
 def with_metadata(file: bytes, name: str, text: str) -> bytes:
