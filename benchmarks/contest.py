@@ -57,7 +57,9 @@ def contest(
       What it writes. For each contestant in `contestants`:
       `score` on the test split;
       `cpu_seconds`: of the process that trains, without reading the dataset;
-      X      `megabytes`: of the saved model, 10^6 bytes;
+      `seconds`: the same on the wall clock; `other_cores` and `idle` meanwhile, see
+      `zoo.training.other_load`;
+      `megabytes`: of the saved model, 10^6 bytes;
       `milliseconds`: median of single answers;
       `ready_seconds`: of a new process until its first answer;
       `versions`, and `facts` that its training returns.

@@ -1,6 +1,7 @@
 """Pretrained weights: packed, listed, verified, unpacked once, and of use without this package."""
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -126,11 +127,14 @@ def test_every_pack_is_listed_and_every_listed_pack_is_there():
         assert listed <= set(NAMES)
 
 
-def packed_json(name, part):
-    """A JSON file of a pack, without unpacking the others."""
+@functools.cache
+def packed_about(name):
+    """The settings and the assets of a pack, as JSON, from one pass over it."""
     folder = zoo.get_recipe(name).pretrained_folder
     with tarfile.open(folder / f"{name}.tar.xz") as packed:
-        return json.load(packed.extractfile(f"assets.extra/{part}.json"))
+        parts = (f"assets.extra/{part}.json" for part in ("config", "assets"))
+        config, assets = (json.load(packed.extractfile(part)) for part in parts)
+    return config["config"], assets
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -139,7 +143,8 @@ def test_a_pack_holds_each_setting_that_its_recipe_changes(name):
     config = zoo.get_recipe(name).config
     defaults = dataclasses.asdict(type(config)())
     changed = {k for k, v in dataclasses.asdict(config).items() if v != defaults[k]}
-    assert changed <= set(packed_json(name, "config")["config"])
+    settings, _ = packed_about(name)
+    assert changed <= set(settings)
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
@@ -147,7 +152,8 @@ def test_a_pack_normalises_text_by_the_newest_rule(name):
     recipe = zoo.get_recipe(name)
     train = recipe.augment(recipe.config, recipe.dataset.sample())
     newest = recipe.prepare(recipe.config, train).get("normalisation")
-    assert packed_json(name, "assets").get("normalisation") == newest
+    _, assets = packed_about(name)
+    assert assets.get("normalisation") == newest
 
 
 def test_by_name_without_a_network(installed, examples, predictor_of):

@@ -62,9 +62,10 @@ def convert(
             return bytes(converter.convert())
     except Exception as error:  # a private type of TensorFlow
         unknown = re.search(r"'tf\.(\w+)' op is neither a custom op", str(error))
-        why = f"LiteRT cannot hold this network: {first_line(error)}"
         if unknown:
             why = f"The network has the operation {unknown[1]}, which LiteRT does not know."
+        else:
+            why = f"LiteRT cannot hold this network: {first_line(error)}"
         raise ZooError(f"{why} Use another format.") from error
 
 
