@@ -1,0 +1,131 @@
+"""The sentences of the pages and of the recipes quote what the results say.
+
+The tables are generated, and the lesson has a test of its own. Each sentence below stands on its
+page, with numbers of `results/FILE.json` in the place of `{FILE PATH FORMAT}`.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from zoo import files
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+
+QUOTES = {
+    "docs/results.md": [
+        "a linear model of words and word pairs ({imdb-lstm baseline.nbsvm-bigram .4f}) beats",
+        "`imdb-bilstm-large` has {imdb-bilstm-large score .4f}",
+        "this linear model ({news-bilstm baseline.nbsvm-bigram .4f}) beats",
+        "beats it ({news-bilstm score .4f}, p {news-bilstm comparisons.nbsvm-bigram.holm .1g})",
+        "an ensemble of three such networks ({news-bilstm-wide-glove-ensemble score .4f}, p",
+        "is {digits-ctc score .1%} % for new recordings of known voices",
+        "For unknown voices it is {digits-ctc-speakers mean .0%} %",
+        "softmax has {conll-bilstm-glove score .4f} (one seed) and the CRF "
+        "{conll-bilstm-crf-glove-seeds mean .4f} ± {conll-bilstm-crf-glove-seeds deviation .4f}",
+        "they have {conll-bilstm score .4f} (one seed) and "
+        "{conll-bilstm-crf-none-seeds mean .4f} ± {conll-bilstm-crf-none-seeds deviation .4f}",
+        "not tuned, has {conll-bilstm-crf baseline.linear-chain-crf .4f} on CoNLL-2003",
+    ],
+    "docs/methods.md": [
+        "GloVe vectors has {news-bilstm-wide-glove-seeds mean .4f} on the test split",
+        "with these settings has {news-bilstm-wide-glove-ensemble score .4f}",
+        "The network alone has {news-bilstm-alone score .4f}",
+        "{news-bilstm-distilled-glove metrics.validation .4f} on the validation split and "
+        "{news-bilstm-distilled-glove score .4f} on the test split",
+        "of a linear model ({news-gru-bbc-wide score .4f})",
+        "its test score was read once: {imdb-bilstm-large score .4f}",
+        "and {imdb-bilstm-large metrics.validation .4f} as it is served",
+        "it has {imdb-bilstm-large-sst-2 score .4f} on the test split",
+        "Their F1 on the test split is {conll-bilstm-crf-distilled-seeds mean .4f}, with a "
+        "standard deviation of {conll-bilstm-crf-distilled-seeds deviation .4f} "
+        "(`results/conll-bilstm-crf-distilled-seeds.json`), beside "
+        "{conll-bilstm-crf-glove-seeds mean .4f} for",
+        "by `zoo train`, have {conll-bilstm-crf-glove-seeds runs.*.validation .4f}",
+        "from 50.25 to {translate-attention-everyday score .2f}",
+        "each of the {translate-attention-tatoeba metrics.test.rows ,d} rows",
+        "with all of its references: {translate-attention-tatoeba metrics.test.bleu_all .2f}, "
+        "beside {translate-attention-tatoeba metrics.baseline.ibm-model-1.bleu_all .2f} for IBM",
+        "BLEU is {translate-everyday score .2f} on the captions of 2016 and "
+        "{translate-everyday-tatoeba metrics.test.bleu_all .2f} on the test sentences",
+        "and {translate-seq2seq score .2f} on the test split. The same network has "
+        "{translate-seq2seq-supervised score .2f} on the test split",
+    ],
+    "docs/getting-started.md": ["and has {imdb-lstm score .1%} %"],
+    "docs/scaling.md": [
+        "`imdb-lstm` comes to {imdb-lstm-precision scores.float32 .2%} % in float32, "
+        "{imdb-lstm-precision scores.mixed_bfloat16 .2%} in mixed_bfloat16 and "
+        "{imdb-lstm-precision scores.mixed_float16 .2%} in",
+    ],
+    "recipes/adding.py": ["baseline {adding-lstm baseline.always 1 .4f};"],
+    "recipes/characters.py": ["(6-grams {shakespeare-lstm baseline.6-gram .2f})"],
+    "recipes/chorales.py": [
+        "JSB NADE {chorales-jsb-lstm-nade score .2f} "
+        "Bernoulli {chorales-jsb-lstm-bernoulli score .2f}",
+        "Nottingham NADE {chorales-nott-lstm-nade score .2f} "
+        "Bernoulli {chorales-nott-lstm-bernoulli score .2f}",
+    ],
+    "recipes/digits.py": [
+        "{digits-gru score .1%} {digits-gru baseline.mfcc-mean-nearest .1%}",
+        "{digits-gru-speakers mean .1%} 55.4",
+    ],
+    "recipes/entities.py": [
+        "on hand-made features has {conll-bilstm-crf baseline.linear-chain-crf .1%}, "
+        "a lookup of the training entities {conll-bilstm-crf baseline.seen-entities .1%})",
+        "conll-bilstm {conll-bilstm-glove score .1%} (glove-50) "
+        "conll-bilstm-crf {conll-bilstm-crf-none-seeds mean .1%} (none)",
+    ],
+    "recipes/reviews.py": [
+        "3-grams {reviews-lm baseline.* .1f}; this network with 1,024 units, trained on a GPU "
+        "(docs/methods.md), {reviews-lm score .1f}",
+    ],
+    "recipes/sentiment.py": [
+        "imdb-simplernn {imdb-simplernn score .1%} ({imdb-simplernn-supervised score .1%})",
+        "imdb-lstm {imdb-lstm score .1%} ({imdb-lstm-supervised score .1%})",
+        "imdb-gru {imdb-gru score .1%} ({imdb-gru-supervised score .1%})",
+        "imdb-deep-gru {imdb-deep-gru score .1%} ({imdb-deep-gru-supervised score .1%})",
+        "imdb-bilstm {imdb-bilstm score .1%} ({imdb-bilstm-supervised score .1%})",
+        "The linear baselines have {imdb-bilstm-large baseline.nbsvm-bigram .1%} and "
+        "{imdb-bilstm-large baseline.tfidf-linear .1%}",
+    ],
+    "recipes/speech.py": [
+        "digits-ctc {digits-ctc score .1%} {digits-ctc baseline.segments-nearest .1%}",
+        "{digits-ctc-speakers mean .1%} {digits-ctc-speakers baseline.*.segments-nearest .1%}",
+    ],
+    "recipes/topics.py": [
+        "of the two linear baselines has {news-gru baseline.nbsvm-bigram .1%} %",
+        "news-gru {news-gru score .1%} news-bilstm {news-bilstm-alone score .1%}",
+        "Three seeds have a mean of {news-bilstm-wide-glove-seeds mean .1%}, and an ensemble of "
+        "three (`zoo export A B C --ensemble`) {news-bilstm-wide-glove-ensemble score .1%}",
+    ],
+    "recipes/translation.py": [
+        "it has {translate-everyday-tatoeba metrics.test.bleu_all .1f}",
+        "the references alone it has {translate-seq2seq-supervised score .1f}",
+    ],
+    "recipes/words.py": [
+        "5-grams {ptb-deep-lstm baseline.* .1f} ptb-deep-lstm {ptb-deep-lstm score .1f}, "
+        "with the cache {ptb-deep-lstm metrics.test.cache_perplexity .1f}",
+    ],
+}
+
+
+def measured(quote):
+    """Returns what `{FILE PATH FORMAT}` stands for. `*` in a path: the mean over what is there."""
+    name, path, form = re.fullmatch(r"([\w-]+) (.+) (\S+)", quote[1]).groups()
+    found = [files.read_json(RESULTS / f"{name}.json")]
+    for part in path.split("."):
+        each = [list(value.values()) if part == "*" else [value[part]] for value in found]
+        found = [value for values in each for value in values]
+    value = sum(found) / len(found) * (100 if form.endswith("%") else 1)
+    form = form.replace("%", "f")
+    return format(int(value) if form.endswith("d") else value, form)
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"), [(page, each) for page, quotes in QUOTES.items() for each in quotes]
+)
+def test_sentences_quote_the_results(page, sentence):
+    said = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    assert re.sub(r"\{(.*?)\}", measured, sentence) in said
