@@ -53,7 +53,6 @@ def forecasters(
     """
     from recipes.prices import backtesting
     from recipes.prices import panel as panels
-    from recipes.prices.baselines import METHODS
 
     log = log or (lambda line: None)
     predictors = [load(model) for model in models]
@@ -81,7 +80,8 @@ def forecasters(
             measure: np.mean([loss[measure] for loss in each], axis=0) for measure in MEASURES
         }
         networks[name] = _mean([panels.scores(panel, one) for one in forecasts.values()])
-    for name in METHODS:
+    simple = backtesting.methods_of(panel)
+    for name in simple:
         log(f"fitting {name}")
         forecast = backtesting.simple(panel, name, windows)
         losses[name] = panels.losses(panel, forecast)
@@ -101,7 +101,7 @@ def forecasters(
         "seeds": {name: sorted(runs) for name, runs in by_network.items()},
         "networks": networks,
         "methods": methods,
-        "tests": compare(losses, names, METHODS),
+        "tests": compare(losses, names, simple),
         "config": dataclasses.asdict(first.config),
         "environment": environment(),
     }

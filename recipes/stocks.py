@@ -29,10 +29,12 @@ advice.
 QLIKE of the next day's variance, 2015–2017, 31 US stocks, mean of three seeds (results/):
 
     stocks-lstm 0.502   stocks-gru 0.501   stocks-simplernn 0.513
-    (log-linear 0.502, log HAR 0.520, GJR-GARCH 0.558, HAR 0.573, GARCH 0.574, EWMA 0.611)
+    (log-linear+market 0.472, log-linear 0.502, log HAR 0.520, GJR-GARCH 0.558, HAR 0.573,
+    GARCH 0.574, EWMA 0.611)
 
-`log-linear` is a regression on the features x_t alone, without a state. These scores show no gain
-from recurrence (docs/methods.md).
+`log-linear` is a regression on the features x_t alone, without a state; `log-linear+market` also
+reads the mean of these features over all stocks. These scores show no gain from recurrence
+(docs/methods.md).
 """
 
 from __future__ import annotations
@@ -234,10 +236,10 @@ def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examp
 
 def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
     from recipes.prices import backtesting
-    from recipes.prices.baselines import METHODS
 
     panel = backtesting.observe(splits.test, config.horizon)
-    found = {name: backtesting.simple(panel, name, windows=6) for name in METHODS}
+    names = backtesting.methods_of(panel)
+    found = {name: backtesting.simple(panel, name, windows=6) for name in names}
     return {name: backtesting.summary(panel, forecast) for name, forecast in found.items()}
 
 

@@ -1,9 +1,9 @@
 """`zoo.backtest`: a rolling forecast over days that the forecaster has not seen.
 
 The network is not retrained. Each forecast uses all days before it. The simple methods are refitted
-at the start of each window, on the days before it; `log-linear` is fitted once, before the first
-window. The last of these days, as many as the longest horizon, are omitted, so that no target
-reaches into the window.
+at the start of each window, on the days before it; `log-linear` and `log-linear+market` are fitted
+once, before the first window. The last of these days, as many as the longest horizon, are omitted,
+so that no target reaches into the window.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from recipes.prices import metrics
 from recipes.prices import panel as panels
-from recipes.prices.baselines import BASELINES, LOG_LINEAR, METHODS, log_linear
+from recipes.prices.baselines import BASELINES, LOG_LINEAR, MARKET, METHODS, log_linear, methods_for
 from recipes.prices.frequency import parse_frequency
 from recipes.prices.panel import Panel, observe
 from recipes.prices.reader import begins_at, past_of
@@ -48,7 +48,7 @@ WARNING = (
     "costs. It omits taxes and slippage, and these stocks were chosen because they are well known."
 )
 
-__all__ = ["backtest", "network", "observe", "simple", "summary"]
+__all__ = ["backtest", "methods_of", "network", "observe", "simple", "summary"]
 
 
 def backtest(
@@ -75,7 +75,8 @@ def backtest(
       reading: how files are written, as for `zoo.train`.
       windows: parts of the test period; the simple methods are refitted at the start of each.
       horizon: days ahead, at most those of the model; None for those of the model.
-      baselines: `"all"`, or names of `recipes.prices.baselines.METHODS`.
+      baselines: `"all"`, or names of `recipes.prices.baselines.METHODS`. `"all"` omits
+        `log-linear+market` if there is one series or if there are too few days.
       cost: of trading, in hundredths of a percent.
       output: folder for `backtest.json` and the plots `fan.png`, `calibration.png` and
         `equity.png`; None to write no files.
@@ -96,7 +97,7 @@ def backtest(
         "forecasts no series",
         "A backtest needs a model that forecasts series (`zoo list --task forecasting`).",
     )
-    names = _chosen(baselines)
+    chosen = _chosen(baselines)
     longest = int(getattr(predictor.config, "horizon", 1))
     horizon = longest if horizon is None else horizon
     if not 1 <= horizon <= longest:
@@ -108,6 +109,7 @@ def backtest(
     log = log or (lambda line: None)
     examples, title, notes = _examples(predictor, data, columns, reading)
     panel = observe(examples, horizon)
+    names = methods_of(panel) if chosen is None else chosen
     windows = min(windows, len(panel.dates))
     log(
         f"{predictor.name} on {title}: {len(panel.tickers)} series, "
@@ -180,14 +182,15 @@ def network(panel: Panel, predictor: Answers) -> Forecast:
 def simple(panel: Panel, name: str, windows: int = 1) -> Forecast:
     """Returns the forecasts of a simple method, refitted at the start of each window.
 
-    `log-linear` is fitted once, on the days before the first scored day.
+    `log-linear` and `log-linear+market` are fitted once, on the days before the first scored day.
 
     Raises:
       ZooError: a series is too short to fit the method.
     """
-    if name == LOG_LINEAR:
-        ends = [begin - panel.horizon + 1 for begin in panel.begins]
-        return panel.forecasts(log_linear(panel.columns, panel.days, ends, panel.horizon))
+    if name in (LOG_LINEAR, MARKET):
+        ends, market = _ends(panel), name == MARKET
+        found = log_linear(panel.columns, panel.days, ends, panel.horizon, market=market)
+        return panel.forecasts(found)
     method, parts = BASELINES[name], []
     for first, last in _spans(len(panel.dates), windows):
         day = panel.dates[first]
@@ -238,9 +241,20 @@ def summary(panel: Panel, forecast: Forecast) -> Scores:
     return Scores(values, units={"qlike": ratios("months of days", sums, counts, blocks)})
 
 
-def _chosen(baselines: str | Sequence[str]) -> list[str]:
+def methods_of(panel: Panel) -> tuple[str, ...]:
+    """Returns the names of the simple methods that `simple` can fit."""
+    return methods_for(_ends(panel))
+
+
+def _ends(panel: Panel) -> list[int]:
+    """Returns how many days of each series are known at the first forecast, with their targets."""
+    return [begin - panel.horizon + 1 for begin in panel.begins]
+
+
+def _chosen(baselines: str | Sequence[str]) -> list[str] | None:
+    """Returns the names of methods; None for all."""
     if baselines == "all":
-        return [*METHODS]
+        return None
     if isinstance(baselines, str):
         baselines = [name.strip() for name in baselines.split(",") if name.strip()]
     known = {name.lower().replace(" ", "-"): name for name in METHODS}

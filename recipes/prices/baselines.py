@@ -12,6 +12,7 @@
   Nominal Excess Return on Stocks, Journal of Finance 1993), by `arch`.
 - `log-linear`: no change; the logarithm of the variance is linear in the features that the network
   sees. One regression per horizon over all series, fitted once by QLIKE.
+- `log-linear+market`: the same, also on the mean of these features over all series of the day.
 
 Each method forecasts a Student's t distribution, as the network does. Its scale and degrees of
 freedom are fitted on the past by maximum likelihood, separately for each horizon.
@@ -26,7 +27,16 @@ import numpy as np
 from scipy import optimize, special
 
 from recipes.prices.metrics import EPSILON
-from recipes.prices.series import DECAY, MOST, Days, Forecast, ahead, describe_days, prices_of
+from recipes.prices.series import (
+    DECAY,
+    FEATURES,
+    MOST,
+    Days,
+    Forecast,
+    ahead,
+    describe_days,
+    prices_of,
+)
 from zoo.errors import ZooError
 
 LAGS = 5  # of the autoregression
@@ -172,11 +182,28 @@ BASELINES = {
     "GJR-GARCH": gjr_garch,
 }  # fitted to each series separately
 LOG_LINEAR = "log-linear"  # fitted to all series together
-METHODS = (*BASELINES, LOG_LINEAR)
+MARKET = "log-linear+market"  # likewise; only where there are several series
+METHODS = (*BASELINES, LOG_LINEAR, MARKET)
+
+
+def methods_for(ends: Sequence[int]) -> tuple[str, ...]:
+    """Returns the names of the methods that can be fitted on series.
+
+    One series has no market, and `log-linear+market` has about twice the weights of `log-linear`.
+
+    Args:
+      ends: the number of days of each series that methods are fitted on.
+    """
+    market = len(ends) > 1 and sum(ends) >= 2 * 2 * len(FEATURES)
+    return METHODS if market else tuple(name for name in METHODS if name != MARKET)
 
 
 def log_linear(
-    examples: Mapping[str, Sequence], days: Sequence[Days], ends: Sequence[int], horizon: int
+    examples: Mapping[str, Sequence],
+    days: Sequence[Days],
+    ends: Sequence[int],
+    horizon: int,
+    market: bool = False,
 ) -> list[Forecast]:
     """Forecasts no change, with one log-linear regression of the variance for all series.
 
@@ -191,6 +218,7 @@ def log_linear(
       days: their returns and proxies.
       ends: the number of days of each series that the regression is fitted on.
       horizon: days ahead.
+      market: whether x also has what `with_market` adds.
 
     Returns:
       A forecast per series.
@@ -200,6 +228,8 @@ def log_linear(
     """
     described = describe_days(**prices_of(examples))
     features, bases = (described[name].numpy().astype(float) for name in ("features", "variance"))
+    if market:
+        features = with_market(features, described["real"].numpy(), examples["date"])
     past = np.concatenate([row[:end] for row, end in zip(features, ends, strict=True)])
     mean, deviation = past.mean(axis=0), past.std(axis=0)
     varying = deviation > 1e-6  # constant features are omitted
@@ -240,6 +270,37 @@ def log_linear(
         )
         for variance in variances
     ]
+
+
+def with_market(
+    features: np.ndarray, real: np.ndarray, dates: Sequence[Sequence[str]]
+) -> np.ndarray:
+    """Adds the market to the features: their mean over all series that have a price on the day.
+
+    Args:
+      features: of `describe_days`, float64 `(series, time, len(FEATURES))`.
+      real: which days have a price, bool `(series, time)`.
+      dates: the days of each series, as text. Series are compared on equal days.
+
+    Returns:
+      The features, followed by the mean of each but `level` and `bars`, and by `level` minus its
+      mean: `(series, time, 2 * len(FEATURES) - 1)`. Means are 0 at padding.
+    """
+    number_of = {
+        day: number for number, day in enumerate(sorted({d for row in dates for d in row}))
+    }
+    sums, counts = np.zeros((len(number_of), features.shape[-1])), np.zeros((len(number_of), 1))
+    places = [np.array([number_of[day] for day in row]) for row in dates]
+    for place, values, known in zip(places, features, real, strict=True):
+        np.add.at(sums, place, values[: len(place)] * known[: len(place), None])
+        np.add.at(counts, place, known[: len(place), None].astype(float))
+    means = np.zeros(features.shape)
+    for row, place in zip(means, places, strict=True):
+        row[: len(place)] = sums[place] / np.maximum(counts[place], 1)
+    level = FEATURES.index("level")
+    others = [place for place, name in enumerate(FEATURES) if name not in ("level", "bars")]
+    above = features[..., [level]] - means[..., [level]]
+    return np.concatenate([features, means[..., others], above], axis=-1)
 
 
 def fit_log_linear(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:

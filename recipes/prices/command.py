@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="NAMES",
     help="Baselines, separated by commas: zero-return, ar, ewma, har, log-har, garch, gjr-garch, "
-    "log-linear.",
+    "log-linear, log-linear+market (of several series).",
 )
 @click.option(
     "--cost",

@@ -27,6 +27,8 @@ QUOTES = {
         "{conll-bilstm-crf-glove-seeds mean .4f} ± {conll-bilstm-crf-glove-seeds deviation .4f}",
         "they have {conll-bilstm score .4f} (one seed) and "
         "{conll-bilstm-crf-none-seeds mean .4f} ± {conll-bilstm-crf-none-seeds deviation .4f}",
+        "has the lowest QLIKE ({stocks-gru baseline.log-linear+market .4f}; the GRU "
+        "{forecasters networks.stocks-gru.0.qlike .4f})",
         "not tuned, has {conll-bilstm-crf baseline.linear-chain-crf .4f} on CoNLL-2003",
     ],
     "docs/methods.md": [
@@ -94,6 +96,13 @@ QUOTES = {
         "digits-ctc {digits-ctc score .1%} {digits-ctc baseline.segments-nearest .1%}",
         "{digits-ctc-speakers mean .1%} {digits-ctc-speakers baseline.*.segments-nearest .1%}",
     ],
+    "recipes/stocks.py": [
+        "(log-linear+market {stocks-gru baseline.log-linear+market .3f}, "
+        "log-linear {stocks-gru baseline.log-linear .3f}, "
+        "log HAR {stocks-gru baseline.log HAR .3f}, "
+        "GJR-GARCH {stocks-gru baseline.GJR-GARCH .3f}, HAR {stocks-gru baseline.HAR .3f}, "
+        "GARCH {stocks-gru baseline.GARCH .3f}, EWMA {stocks-gru baseline.EWMA .3f})",
+    ],
     "recipes/topics.py": [
         "of the two linear baselines has {news-gru baseline.nbsvm-bigram .1%} %",
         "news-gru {news-gru score .1%} news-bilstm {news-bilstm-alone score .1%}",
@@ -116,7 +125,8 @@ def measured(quote):
     name, path, form = re.fullmatch(r"([\w-]+) (.+) (\S+)", quote[1]).groups()
     found = [files.read_json(RESULTS / f"{name}.json")]
     for part in path.split("."):
-        each = [list(value.values()) if part == "*" else [value[part]] for value in found]
+        place = int(part) if part.isdigit() and isinstance(found[0], list) else part
+        each = [list(value.values()) if part == "*" else [value[place]] for value in found]
         found = [value for values in each for value in values]
     value = sum(found) / len(found) * (100 if form.endswith("%") else 1)
     form = form.replace("%", "f")

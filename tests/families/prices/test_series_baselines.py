@@ -5,12 +5,15 @@ import pytest
 
 from recipes.prices.baselines import (
     BASELINES,
+    MARKET,
     MAX_DF,
     fit_log_linear,
     fit_student,
     log_linear,
+    methods_for,
+    with_market,
 )
-from recipes.prices.series import DECAY, Days, describe_days, prices_of
+from recipes.prices.series import DECAY, FEATURES, Days, describe_days, prices_of
 
 END, HORIZON = 400, 4
 
@@ -129,6 +132,51 @@ def test_the_log_linear_regression_is_a_gamma_regression_with_a_logarithmic_link
     ratio = np.exp(x @ [0.1, 0.3, -0.2, 0.0]) * draw.chisquare(3, 4000) / 3
     theirs = sm.GLM(ratio, x, sm.families.Gamma(sm.families.links.Log())).fit().params
     np.testing.assert_allclose(fit_log_linear(x, ratio), theirs, atol=1e-3)
+
+
+def test_the_market_is_the_mean_of_the_series_with_a_price_on_the_day():
+    features = np.arange(3 * 4 * len(FEATURES), dtype=float).reshape(3, 4, len(FEATURES))
+    real = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 1, 1]], bool)  # padding, a day without
+    dates = [["1", "2", "3", "4"], ["2", "3", "4"], ["1", "2", "3", "4"]]
+    found = with_market(features, real, dates)
+    assert found.shape == (3, 4, 2 * len(FEATURES) - 1)
+    np.testing.assert_array_equal(found[..., : len(FEATURES)], features)
+    level, others = FEATURES.index("level"), len(FEATURES) - 2
+    assert others == FEATURES.index("level")  # level and bars stand last
+    second_day = (features[0, 1] + features[1, 0]) / 2  # the third series has no price
+    for row, day in ((0, 1), (1, 0)):
+        np.testing.assert_allclose(found[row, day, len(FEATURES) : -1], second_day[:others])
+        above = features[row, day, level] - second_day[level]
+        assert found[row, day, -1] == pytest.approx(above)
+    np.testing.assert_array_equal(found[1, 3, len(FEATURES) : -1], 0)  # padding
+
+
+def test_the_market_improves_forecasts_of_series_that_share_their_volatility():
+    draw = np.random.default_rng(8)
+    logs = np.zeros(1500)
+    for t in range(1, 1500):
+        logs[t] = 0.98 * logs[t - 1] + 0.15 * draw.standard_normal()
+    shared = np.exp(logs / 2) * 0.01
+    close = np.exp(np.cumsum(shared * draw.standard_normal((12, 1500)), axis=1))
+    nothing = [[] for _ in close]
+    examples = {"open": nothing, "high": nothing, "low": nothing, "close": [*close]}
+    examples["date"] = [[f"{day:04}" for day in range(1500)] for _ in close]
+    described = describe_days(**prices_of(examples))
+    returns = described["returns"].numpy()
+    days = [Days(row, np.where(np.arange(1500) > 0, row**2, np.nan)) for row in returns]
+
+    def loss(market):
+        found = log_linear(examples, days, [1000] * 12, 1, market=market)
+        variance = np.array([each.variance[1000:-1, 0] for each in found])
+        return np.mean(np.log(variance) + shared[1001:] ** 2 / variance)
+
+    assert loss(market=True) < loss(market=False) - 0.02
+
+
+def test_one_series_has_no_market_and_few_days_are_too_few_for_it():
+    assert MARKET in methods_for([28, 28])
+    for ends in ([1000], [27, 28]):
+        assert [*methods_for(ends), MARKET] == [*methods_for([28, 28])]
 
 
 def test_the_log_linear_forecast_knows_the_past_alone():
