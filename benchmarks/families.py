@@ -190,7 +190,16 @@ FAMILIES = {
         TEXT,
         nats_per_character,
         (
-            recipe("shakespeare-gru", "tfds", epochs=4, batch_size=16, dropout=0.2, patience=0),
+            recipe(
+                "shakespeare-gru",
+                "tfds",
+                layers=2,
+                units=256,
+                epochs=5,
+                batch_size=16,
+                dropout=0.1,
+                patience=0,
+            ),
             Contestant(
                 "PyTorch, LSTM 2×256, stateful windows, Adam at 2e-3",
                 "benchmarks.peers.pytorch_characters",
