@@ -197,6 +197,7 @@ FAMILIES = {
                 units=256,
                 epochs=5,
                 batch_size=16,
+                learning_rate=0.005,
                 dropout=0.1,
                 patience=0,
             ),
