@@ -52,8 +52,14 @@ QUOTES = {
         "beside {translate-attention-tatoeba metrics.baseline.ibm-model-1.bleu_all .2f} for IBM",
         "BLEU is {translate-everyday score .2f} on the captions of 2016 and "
         "{translate-everyday-tatoeba metrics.test.bleu_all .2f} on the test sentences",
+        "the test sentences of Tatoeba with all of their references (`bleu_all` in "
+        "`results/translate-everyday-tatoeba.json`; {translate-everyday-tatoeba score .2f} with",
         "and {translate-seq2seq score .2f} on the test split. The same network has "
         "{translate-seq2seq-supervised score .2f} on the test split",
+    ],
+    "docs/guides/tasks.md": [
+        "(BLEU {translate-everyday score .1f}), too. `translate-attention` "
+        "({translate-attention score .1f}) and `translate-seq2seq` ({translate-seq2seq score .1f})",
     ],
     "docs/getting-started.md": ["and has {imdb-lstm score .1%} %"],
     "docs/scaling.md": [
