@@ -71,7 +71,7 @@ def novelty(
 
     Args:
       names: packed models that read text.
-      output: the JSON file.
+      output: the JSON file; its entries of other models are kept.
       log: takes a line for each model.
 
     Returns:
@@ -79,14 +79,19 @@ def novelty(
       fraction of its unusual rows; and `rows`, the number of rows of each text.
 
     Raises:
-      ZooError: a model marks nothing, or data are not available.
+      ZooError: a model marks nothing, data are not available, or the file counts other rows.
     """
     import zoo
     from zoo.data.splits import permutation
     from zoo.serving.evaluation import splits_of
 
-    texts = sentences()
-    models, rows = [], {name: len(values) for name, values in texts.items()}
+    texts, path = sentences(), Path(output)
+    rows = {name: len(values) for name, values in texts.items()}
+    rows["its own test split"] = TEST_ROWS
+    stored = files.read_json(path) if path.exists() else {"models": [], "rows": rows}
+    if stored["rows"] != rows:
+        raise ZooError(f"{path} counts other rows. Choose another file with -o.")
+    models = {model["name"]: model for model in stored["models"]}
     for name in names:
         predictor = zoo.load(name)
         if not predictor.recipe.novelty:
@@ -97,11 +102,10 @@ def novelty(
         for text, values in {"its own test split": own, **texts}.items():
             answers = predictor.predict(values)
             shares[text] = sum(answer["unusual"] for answer in answers) / len(answers)
-        rows.setdefault("its own test split", TEST_ROWS)
-        models.append({"name": name, "limits": predictor.assets.limits, "unusual": shares})
+        models[name] = {"name": name, "limits": predictor.assets.limits, "unusual": shares}
         log(f"{name}: {shares}")
-    result = {"kind": "novelty", "rows": rows, "models": models}
-    files.write_json(Path(output), result)
+    result = {"kind": "novelty", "rows": rows, "models": list(models.values())}
+    files.write_json(path, result)
     return result
 
 

@@ -30,14 +30,15 @@ Nats per frame on the test split, summed over keys, without the first frame of a
         chorales-lstm 3.75   chorales-gru 3.66   chorales-simplernn 4.58
     chorales-lstm on the piano rolls of the published tables:
         JSB          NADE 5.19   Bernoulli 8.21      (LSTM 8.45, TCN 8.10)
-        Nottingham   NADE 2.34   Bernoulli 3.29      (LSTM 3.29, TCN 3.07)
+        Nottingham   NADE 2.04   Bernoulli 3.29      (LSTM 3.29, TCN 3.07)
 
 In brackets: the results of Bai, Kolter & Koltun (2018) for independent keys, on the same split. All
 rolls are in one key, so these networks were trained without transposition and ends (`--set ends=0
 --set transpose=0`): JSB with `--data jsb --set batch_size=8 --set epochs=60 --set patience=8 --set
 dropout=0.5 --set input_dropout=0.2`, Nottingham with `--data nottingham --set batch_size=4 --set
-epochs=14 --set dropout=0.3`. Nottingham with independent keys needs a longer training, in two
-stages, by `python -m benchmarks stages`; docs/methods.md has the command.
+epochs=30 --set units=384 --set dropout=0.5 --set input_dropout=0.15 --set average=0.998 --set
+patience=0`. Nottingham with independent keys needs a longer training, in two stages, by `python -m
+benchmarks stages`; docs/methods.md has the command.
 """
 
 from __future__ import annotations
