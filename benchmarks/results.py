@@ -314,10 +314,10 @@ def _training_line(scores: Sequence[dict[str, Any]]) -> list[str]:
     gpu = f"; GPU: one {', '.join(sorted(gpus))}" if gpus else ""
     return [
         f"\nTraining: time in training steps on one of these machines{gpu}. Training of teachers "
-        "and of the networks that a training started from (`--from`) is not included. MB: size of the packed model. ms: one short "
-        "request to the packed model on one core. –: not packed, or not measured. Date: when the "
-        "result was written. ±: mean over seeds and standard deviation; the rest of the row is of "
-        "one seed, except a test that names several."
+        "and of the networks that a training started from (`--from`) is not included. MB: size of "
+        "the packed model. ms: one short request to the packed model on one core. –: not packed, "
+        "or not measured. Date: when the result was written. ±: mean over seeds and standard "
+        "deviation; the rest of the row is of one seed, except a test that names several."
     ]
 
 
