@@ -88,7 +88,9 @@ def novelty(
     texts, path = sentences(), Path(output)
     rows = {name: len(values) for name, values in texts.items()}
     rows["its own test split"] = TEST_ROWS
-    stored = files.read_json(path) if path.exists() else {"models": [], "rows": rows}
+    stored: dict[str, Any] = {"models": [], "rows": rows}
+    if path.exists():
+        stored = files.read_json(path)
     if stored["rows"] != rows:
         raise ZooError(f"{path} counts other rows. Choose another file with -o.")
     models = {model["name"]: model for model in stored["models"]}
