@@ -123,8 +123,8 @@ RECIPES = {
         encoder_units=256, units=320, embedding=128, dropout=0.25, epochs=18, beam=10),
     "translate-attention": Config(attention="multiplicative"),
     "translate-everyday": Config(
-        attention="multiplicative", everyday=True, epochs=11, batch_size=128, average=0.999, dropout=0.1,
-        encoder_units=256, units=384, embedding=192, pieces=5_000),
+        attention="multiplicative", everyday=True, epochs=11, batch_size=128, average=0.999,
+        dropout=0.1, encoder_units=256, units=384, embedding=192, pieces=5_000),
 }  # fmt: skip
 
 
