@@ -30,7 +30,7 @@ Nats per frame on the test split, summed over keys, without the first frame of a
         chorales-lstm 3.75   chorales-gru 3.66   chorales-simplernn 4.58
     chorales-lstm on the piano rolls of the published tables:
         JSB          NADE 5.19   Bernoulli 8.21      (LSTM 8.45, TCN 8.10)
-        Nottingham   NADE 2.04   Bernoulli 3.29      (LSTM 3.29, TCN 3.07)
+        Nottingham   NADE 2.04   Bernoulli 3.27      (LSTM 3.29, TCN 3.07)
 
 In brackets: the results of Bai, Kolter & Koltun (2018) for independent keys, on the same split. All
 rolls are in one key, so these networks were trained without transposition and ends (`--set ends=0
