@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.results import measured
 
 from zoo import files
 
@@ -229,10 +230,7 @@ def in_french(number):
 def test_quoted_scores_are_those_of_the_results(name):
     english, french = (read(folder, name).replace("\u00a0", " ") for folder in (ENGLISH, FRENCH))
     for key, (place, form) in SCORES[name].items():
-        value = files.read_json(ROOT / "results" / f"{key.split()[0]}.json")
-        for part in place.split("."):
-            value = next(iter(value.values())) if part == "*" else value[part]
-        quote = format(value, form)
+        quote = format(measured(key.split()[0], place), form)
         assert re.search(rf"(?<![\d.,]){re.escape(quote)}(?!\d)", english), f"{key}: {quote}"
         assert re.search(rf"(?<![\d.,]){re.escape(in_french(quote))}(?!\d)", french), key
 

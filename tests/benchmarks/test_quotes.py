@@ -1,6 +1,6 @@
 """The sentences of the pages and of the recipes quote what the results say.
 
-The tables are generated, and the lesson has a test of its own. Each sentence below stands on its
+The tables are generated, and `test_lesson.py` tests the lesson. Each sentence below stands on its
 page, with numbers of `results/FILE.json` in the place of `{FILE PATH FORMAT}`.
 """
 
@@ -8,11 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
-
-from zoo import files
+from support.results import measured
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "results"
 
 QUOTES = {
     "docs/results.md": [
@@ -127,17 +125,11 @@ QUOTES = {
 }
 
 
-def measured(quote):
-    """Returns what `{FILE PATH FORMAT}` stands for. `*` in a path: the mean over what is there."""
+def quoted(quote):
+    """Returns what `{FILE PATH FORMAT}` stands for."""
     name, path, form = re.fullmatch(r"([\w-]+) (.+) (\S+)", quote[1]).groups()
-    found = [files.read_json(RESULTS / f"{name}.json")]
-    for part in path.split("."):
-        place = int(part) if part.isdigit() and isinstance(found[0], list) else part
-        each = [list(value.values()) if part == "*" else [value[place]] for value in found]
-        found = [value for values in each for value in values]
-    value = sum(found) / len(found) * (100 if form.endswith("%") else 1)
-    form = form.replace("%", "f")
-    return format(int(value) if form.endswith("d") else value, form)
+    value = measured(name, path)
+    return format(100 * value, form.replace("%", "f")) if "%" in form else format(value, form)
 
 
 @pytest.mark.parametrize(
@@ -145,4 +137,4 @@ def measured(quote):
 )
 def test_sentences_quote_the_results(page, sentence):
     said = " ".join((ROOT / page).read_text(encoding="utf-8").split())
-    assert re.sub(r"\{(.*?)\}", measured, sentence) in said
+    assert re.sub(r"\{(.*?)\}", quoted, sentence) in said
