@@ -27,18 +27,28 @@ def kernel(model):
     return np.copy(np.asarray(model.layers[-1].kernel))
 
 
-def test_the_mean_is_that_of_the_formula_and_the_weights_come_back_to_the_bit():
-    config = zoo.Config(warmup=0, average=0.5)
-    model, plain = model_of(config), model_of(zoo.Config(warmup=0))
+@pytest.mark.parametrize("average", [0.2, 0.999])
+def test_the_mean_is_that_of_the_formula_and_the_weights_come_back_to_the_bit(average):
+    model, plain = model_of(zoo.Config(warmup=0, average=average)), model_of(zoo.Config(warmup=0))
     mean = None
-    for _ in range(4):
+    for step in range(1, 7):
         model.train_on_batch(X, Y)
         plain.train_on_batch(X, Y)
-        mean = kernel(plain) if mean is None else 0.5 * mean + 0.5 * kernel(plain)
+        momentum = min(average, (step - 1) / (step + 8))
+        mean = kernel(plain) if mean is None else momentum * mean + (1 - momentum) * kernel(plain)
     np.testing.assert_array_equal(kernel(model), kernel(plain))
     with averaged(model):
         np.testing.assert_allclose(kernel(model), mean, rtol=1e-5)
     np.testing.assert_array_equal(kernel(model), kernel(plain))
+    assert model.optimizer.get_config()["ema_momentum"] == average
+
+
+def test_a_short_training_keeps_what_it_has_learned(tmp_path):
+    settings = {"average": 0.999, "epochs": 4}
+    run = zoo.train(
+        "digits-mlp", tmp_path / "run", settings=settings, baselines=False, quiet=True
+    )  # fmt: skip
+    assert run.metrics["validation"] > 0.8  # of ten classes; 0.17 with a constant momentum
 
 
 def test_without_a_mean_nothing_changes():

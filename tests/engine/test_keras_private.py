@@ -96,6 +96,21 @@ def test_variables_of_an_optimizer_in_their_order():
     )
 
 
+def test_averages_of_weights_have_a_rising_momentum():
+    optimizer = keras_private.RisingAverage(1.0, use_ema=True, ema_momentum=0.99)
+    variable, expected = keras.Variable([0.0]), 0.0
+    optimizer.build([variable])
+    for step in range(1, 4):
+        optimizer.apply([tf.ones(1)], [variable])
+        momentum = (step - 1) / (step + 8)
+        expected = momentum * expected + (1 - momentum) * float(variable[0])
+    (average,) = keras_private.moving_averages(optimizer)
+    assert float(average[0]) == pytest.approx(expected), (
+        "Optimizer.apply does not average by _update_model_variables_moving_average any more: the "
+        "average of a short training would consist of its first steps."
+    )
+
+
 def test_the_mask_that_a_tensor_carries():
     x, _ = BATCH
     embedded = keras.layers.Embedding(9, 4, mask_zero=True)(tf.constant(x))

@@ -18,11 +18,11 @@ import tensorflow as tf
 from keras import ops
 
 from zoo.report.epochs import UPDATE
-from zoo.training.keras_private import optimizer_variables, variable_indices
+from zoo.training.keras_private import RisingAverage, optimizer_variables, variable_indices
 
 
 @keras.saving.register_keras_serializable("zoo")
-class MonitoredAdam(keras.optimizers.Adam):
+class MonitoredAdam(RisingAverage):
     """Adam that accumulates statistics of each step in variables of its own.
 
     As variables of the optimizer, they are in every checkpoint, so that an interrupted epoch

@@ -81,6 +81,23 @@ def moving_averages(optimizer: keras.optimizers.Optimizer) -> list[Any]:
     return list(optimizer._model_variables_moving_average)
 
 
+class RisingAverage(keras.optimizers.Adam):
+    """Adam whose average of the weights (`use_ema`) has a rising momentum.
+
+    After step n, the momentum is at most (n - 1) / (n + 8), as in TensorFlow's
+    `ExponentialMovingAverage` with `num_updates`. With a constant momentum, the average of a short
+    training would consist of its first steps.
+    """
+
+    def _update_model_variables_moving_average(self, trainable_variables: Sequence[Any]) -> None:
+        if not self.use_ema:
+            return
+        steps = tf.cast(self.iterations, tf.float32)  # before this one
+        momentum = tf.minimum(self.ema_momentum, steps / (steps + 9))
+        for variable, average in zip(trainable_variables, moving_averages(self), strict=True):
+            average.assign(momentum * average + (1 - momentum) * variable)
+
+
 def mask_of(tensor: Any) -> Any:
     """Returns the Keras mask of a tensor, bool `(batch, time)`; None if it has none."""
     return getattr(tensor, "_keras_mask", None)
