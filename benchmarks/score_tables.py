@@ -45,7 +45,7 @@ USES = {
     "news-": "topic of a news text",
     "shakespeare-": "text, letter by letter",
     "stocks-": "volatility of the next days",
-    "translate-everyday": "English to French, everyday sentences too",
+    "translate-attention": "English to French, everyday sentences too",
     "translate-": "English to French",
 }
 ALSO = ("imdb-bilstm",)  # in the short table beside the best of each dataset: it is small
@@ -239,7 +239,7 @@ def _best_of(results: dict[str, dict[str, Any]]) -> list[str]:
     for name, result in results.items():
         if result["topology"] == "one-to-one":  # no recurrence
             continue
-        key = (result["data"]["title"], result["metric"])
+        key = (result["data"]["dataset"], result["metric"])
         sign = 1 if better(result) == "higher" else -1
         score = sign * shown_score(result)
         if key not in chosen or score > sign * shown_score(results[chosen[key]]):

@@ -158,8 +158,8 @@ SCORES = {
         "imdb-bilstm-supervised rows": ("data.rows.train", ",d"),
         "imdb-bilstm": ("score", "0.4f"),
         "imdb-bilstm-large": ("score", "0.4f"),
-        "translate-attention": ("score", "0.2f"),
-        "translate-attention baseline": ("baseline.ibm-model-1", "0.2f"),
+        "translate-attention-captions": ("score", "0.2f"),
+        "translate-attention-captions baseline": ("baseline.ibm-model-1", "0.2f"),
     },
     "05-loss.md": {"shakespeare-lstm": ("score", "0.3f")},
     "09-vanishing.md": {
@@ -203,10 +203,11 @@ SCORES = {
     },
     "15-attention.md": {
         "translate-attention": ("score", "0.2f"),
+        "translate-attention-captions": ("score", "0.2f"),
         "translate-seq2seq-supervised": ("score", "0.2f"),
         "translate-seq2seq": ("score", "0.2f"),
         "translate-seq2seq size": ("metrics.parameters", ",d"),
-        "translate-attention size": ("metrics.parameters", ",d"),
+        "translate-attention-captions size": ("metrics.parameters", ",d"),
     },
     "16-transformers.md": {
         "generation-shakespeare-gru": ("single.per_second", ",.0f"),

@@ -45,20 +45,23 @@ QUOTES = {
         "(`results/conll-bilstm-crf-distilled-seeds.json`), beside "
         "{conll-bilstm-crf-glove-seeds mean .4f} for",
         "by `zoo train`, have {conll-bilstm-crf-glove-seeds runs.*.validation .4f}",
-        "from 50.25 to {translate-attention-everyday score .2f}",
-        "each of the {translate-attention-tatoeba metrics.test.rows ,d} rows",
-        "with all of its references: {translate-attention-tatoeba metrics.test.bleu_all .2f}, "
-        "beside {translate-attention-tatoeba metrics.baseline.ibm-model-1.bleu_all .2f} for IBM",
-        "BLEU is {translate-everyday score .2f} on the captions of 2016 and "
-        "{translate-everyday-tatoeba metrics.test.bleu_all .2f} on the test sentences",
+        "BLEU is {translate-attention score .2f} on the captions of 2016 and "
+        "{translate-attention-tatoeba metrics.test.bleu_all .2f} on the test sentences",
         "the test sentences of Tatoeba with all of their references (`bleu_all` in "
-        "`results/translate-everyday-tatoeba.json`; {translate-everyday-tatoeba score .2f} with",
+        "`results/translate-attention-tatoeba.json`; {translate-attention-tatoeba score .2f} with",
+        "from 50.25 to {translate-attention-gpu score .2f}. It was added because the former was "
+        "below the {translate-attention-small score .2f} of",
+        "each of the {translate-attention-gpu-tatoeba metrics.test.rows ,d} rows",
+        "with all of its references: {translate-attention-gpu-tatoeba metrics.test.bleu_all .2f}, "
+        "beside {translate-attention-gpu-tatoeba metrics.baseline.ibm-model-1.bleu_all .2f} for "
+        "IBM",
+        "a smaller `translate-attention` has {translate-attention-captions score .2f}",
         "and {translate-seq2seq score .2f} on the test split. The same network has "
         "{translate-seq2seq-supervised score .2f} on the test split",
     ],
     "docs/guides/tasks.md": [
-        "(BLEU {translate-everyday score .1f}), too. `translate-attention` "
-        "({translate-attention score .1f}) and `translate-seq2seq` ({translate-seq2seq score .1f})",
+        "`translate-attention` (BLEU {translate-attention score .1f} on captions)",
+        "`translate-seq2seq` ({translate-seq2seq score .1f}) is smaller",
     ],
     "docs/getting-started.md": ["and has {imdb-lstm score .1%} %"],
     "docs/scaling.md": [
@@ -115,7 +118,8 @@ QUOTES = {
         "three (`zoo export A B C --ensemble`) {news-bilstm-wide-glove-ensemble score .1%}",
     ],
     "recipes/translation.py": [
-        "it has {translate-everyday-tatoeba metrics.test.bleu_all .1f}",
+        "it has {translate-attention-tatoeba metrics.test.bleu_all .1f}. A smaller one, trained on "
+        "captions alone in 25 minutes, has {translate-attention-captions score .1f}",
         "the references alone it has {translate-seq2seq-supervised score .1f}",
     ],
     "recipes/words.py": [

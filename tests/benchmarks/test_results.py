@@ -695,7 +695,7 @@ def test_the_short_table_has_the_best_network_of_each_dataset():
     measured = {name: json.loads((ROOT / f"results/{name}.json").read_text()) for name in every}
 
     def key(name):
-        return measured[name]["data"]["title"], measured[name]["metric"]
+        return measured[name]["data"]["dataset"], measured[name]["metric"]
 
     recurrent = [name for name in every if measured[name]["topology"] != "one-to-one"]
     for name in recurrent:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = {"units": 6, "embedding": 4}
 # One of the program, and one without attention.
 TRANSLATORS = {
-    "translate-everyday": translators.TRANSLATORS["translate-everyday"],
+    "translate-attention": translators.TRANSLATORS["translate-attention"],
     "translate-fixed": translators.Translator(
         "translate-seq2seq", "multi30k", {"dropout": 0.2, "epochs": 2}, 2e-3, 64, 0.0
     ),
@@ -132,7 +132,7 @@ def test_reviews_are_cut_into_sentences(monkeypatch):
 
 
 def test_pairs_are_those_of_the_recipe(folder):
-    name = "translate-everyday"
+    name = "translate-attention"
     recipe, how = zoo.get_recipe("translate-attention"), small(name)
     config = override(recipe.config, how.settings)
     splits = arrays.load_splits(recipe, config, "sample")
@@ -259,7 +259,7 @@ notes = classifier.train_large_student(folder, epochs=2, **sentences)
 assert list(notes["teaching"]["teachers"]) == ["`imdb-bilstm-large`, trained further, seed 0"]
 fixed = translators.Translator("translate-seq2seq", "multi30k", {"dropout": 0.0}, 2e-2, 64, 0.0)
 translators.TRANSLATORS["translate-fixed"] = fixed
-for name in ["translate-everyday", "translate-fixed"]:
+for name in ["translate-attention", "translate-fixed"]:
     found = translator.train_translator(folder, name, epochs=4)["history"]
     assert found[3]["loss"] < found[0]["loss"], found
 names = ["imdb-lstm", "imdb-gru", "imdb-bilstm", "imdb-deep-gru", "imdb-simplernn"]
@@ -293,7 +293,7 @@ with torch.no_grad():
     found = classifier.answer(weights, classifier.word_vectors(weights, ids)).softmax(1)
 np.testing.assert_allclose(found.cpu().numpy(), answers[large], atol=1e-5)
 
-for name in ["translate-everyday", "translate-fixed"]:
+for name in ["translate-attention", "translate-fixed"]:
     model = networks.read_network(folder / f"{name}.json")
     read_weights(folder / f"{name}.npz", model)
     source, written = (generator.integers(4, 50, (3, time)) for time in (7, 5))

@@ -6,7 +6,7 @@ python -m tools.gpu.finish language-model gpu runs/reviews-lm
 python -m tools.gpu.finish imdb-bilstm-large gpu runs/imdb-bilstm-large --from runs/reviews-lm
 python -m tools.gpu.finish conll-0 gpu runs/conll-0          # or conll-student-0: taggers
 python -m tools.gpu.finish imdb-bilstm-sst2 gpu runs/sst2 --from runs/imdb-bilstm-large
-python -m tools.gpu.finish translate-everyday gpu runs/translate-everyday
+python -m tools.gpu.finish translate-attention gpu runs/translate-attention
 python -m tools.gpu.finish adding-lstm-bias3-seed1-long gpu runs/adding-lstm-bias3-seed1-long
 
 The folder then has all files of a run: test metrics, baselines, the card. `python -m benchmarks

@@ -8,7 +8,7 @@ python -m tools.gpu.learn sentences-teacher gpu --seed 0
 python -m tools.gpu.learn sentences gpu
 python -m tools.gpu.learn student gpu imdb-lstm
 python -m tools.gpu.learn words gpu
-python -m tools.gpu.learn translator gpu translate-everyday
+python -m tools.gpu.learn translator gpu translate-attention
 python -m tools.gpu.learn adding gpu        # with JAX
 python -m tools.gpu.learn taggers gpu       # with JAX
 

@@ -33,16 +33,13 @@ class Translator:
 
 
 TRANSLATORS = {
-    "translate-everyday": Translator(
+    "translate-attention": Translator(
         "translate-attention",
         "multi30k+tatoeba",
         {
-            "encoder_units": 256,
-            "units": 384,
-            "embedding": 192,
-            "pieces": 5_000,
             "dropout": 0.2,
             "epochs": 22,
+            "average": 0.0,
         },
         rate=2e-3,
         rows=256,

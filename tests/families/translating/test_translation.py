@@ -138,14 +138,14 @@ def test_everyday_sentences_are_read_by_default_where_there_are_some():
         (name, target): recipe.data(dataclasses.replace(recipe.RECIPES[name], target=target))
         .sources[0]
         .key
-        for name in ("translate-attention", "translate-everyday")
+        for name in ("translate-seq2seq", "translate-attention")
         for target in ("fr", "de")
     }
     assert first == {
-        ("translate-attention", "fr"): "multi30k",
+        ("translate-seq2seq", "fr"): "multi30k",
+        ("translate-seq2seq", "de"): "multi30k",
+        ("translate-attention", "fr"): "multi30k+tatoeba",
         ("translate-attention", "de"): "multi30k",
-        ("translate-everyday", "fr"): "multi30k+tatoeba",
-        ("translate-everyday", "de"): "multi30k",
     }
 
 
