@@ -55,7 +55,7 @@ def contest(
 
     Returns:
       What it writes. For each contestant in `contestants`:
-      `score` on the test split;
+      `score` on the test split, and `validation_score`;
       `cpu_seconds`: of the process that trains, without reading the dataset;
       `seconds`: the same on the wall clock; `other_cores` and `idle` meanwhile, see
       `zoo.training.other_load`;
@@ -188,13 +188,17 @@ def train(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answer(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Loads a model in this process and scores it on the test split; see `contest`."""
+    """Loads a model in this process and scores it; see `contest`."""
     family, contestant, splits = _open(given)
     begun = time.perf_counter()
     answers = importlib.import_module(contestant.module).load(Path(given["folder"]))
     example = {"text": ["A first answer."], "tokens": [["A", "first", "answer", "."]]}
     answers({name: example[name] for name in family.columns})
     ready = time.perf_counter() - begun
+
+    def score_of(split: dict[str, Any]) -> float:
+        return family.score(split, answers({name: split[name] for name in family.columns}))
+
     columns = {name: splits.test[name] for name in family.columns}
     times = []
     for row in range(min(SINGLE, len(columns[family.columns[0]]))):
@@ -205,7 +209,8 @@ def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "ready_seconds": ready,
         "milliseconds": 1_000 * statistics.median(times),
-        "score": family.score(splits.test, answers(columns)),
+        "validation_score": score_of(splits.validation),
+        "score": score_of(splits.test),
     }
 
 

@@ -195,7 +195,7 @@ FAMILIES = {
                 "tfds",
                 layers=2,
                 units=256,
-                epochs=5,
+                epochs=4,
                 batch_size=16,
                 learning_rate=0.005,
                 dropout=0.1,

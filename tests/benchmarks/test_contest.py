@@ -9,6 +9,7 @@ import types
 
 import pytest
 
+import zoo
 from benchmarks import contest, families
 from zoo.data import Splits
 from zoo.errors import UsageError, ZooError
@@ -83,6 +84,18 @@ def test_a_contest_measures_both_on_the_same_rows(toys, tmp_path):
     text = contest.table(result)
     assert text.count("\n") == 3
     assert f"| one | {one['score']:.4f} |" in text
+
+
+def test_both_held_out_splits_are_scored(toys, tmp_path, monkeypatch):
+    def letters(rows, answers):
+        return float(sum(map(len, rows["text"])))
+
+    monkeypatch.setitem(families.FAMILIES, "toys", dataclasses.replace(toys, score=letters))
+    parts = zoo.get_recipe("imdb-lstm").dataset.load("sample")
+    one, _ = contest.contest("toys", tmp_path / "x.json")["contestants"]
+    assert one["score"] == letters(parts.test, ())
+    assert one["validation_score"] == letters(parts.validation, ())
+    assert one["score"] != one["validation_score"]
 
 
 def test_an_unknown_family_and_a_missing_package_are_said_at_once(toys, tmp_path, monkeypatch):
