@@ -133,12 +133,11 @@ def data(config: Config) -> Dataset:
 
 
 def prepare(config: Config, train: Examples, base: Assets | None = None) -> dict[str, Json]:
-    from recipes.translating.subwords import check_characters, learn_subwords
+    from recipes.translating.subwords import learn_subwords, pieces_from
     from zoo import text
 
     if base:
-        check_characters(train["translation"], base["target_pieces"], text.rule_of(base))
-        return base
+        return pieces_from(base, config.source, config.target, config.pieces, train)
     return {
         "source_pieces": learn_subwords(train["text"], config.pieces, True, text.RULE),
         "target_pieces": learn_subwords(train["translation"], config.pieces, False, text.RULE),

@@ -24,9 +24,10 @@ class Assets(dict[str, Any]):
       values: returned by the recipe's `prepare`.
       make_encoder: creates the encoder of these assets; called once, on first use of `encoder`.
       limits: by output name, the limit beyond which a value is unusual: `zoo.serving.novelty`.
+      config: settings of the network that they belong to.
 
     Attributes:
-      limits: as given.
+      limits, config: as given.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class Assets(dict[str, Any]):
         values: Mapping[str, Any],
         make_encoder: Callable[[Assets], Any] | None = None,
         limits: Mapping[str, float] | None = None,
+        config: Any = None,
     ) -> None:
         super().__init__(values)
         self._make_encoder = make_encoder
         self.limits = dict(limits or {})
+        self.config = config
 
     @functools.cached_property
     def encoder(self) -> Any:

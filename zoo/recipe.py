@@ -455,7 +455,7 @@ class Recipe:
         Args:
           limits: limits of `NOVELTY`, as learnt at the end of training.
         """
-        return Assets(values, lambda assets: self.encoder(config, assets), limits)
+        return Assets(values, lambda assets: self.encoder(config, assets), limits, config)
 
     def encoder(self, config: Config, assets: Assets) -> Any:
         """Creates the encoder; None if the module has none. `Assets` calls this once."""

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.assets import Json
+from zoo.assets import Assets, Json
 from zoo.bounds import first_bytes
 from zoo.errors import ZooError
 from zoo.text import rule_of
@@ -107,6 +107,35 @@ def learn_subwords(
     return sorted(vocabulary, key=lambda piece: vocabulary[piece])
 
 
+def pieces_from(
+    base: Assets, source: str, target: str, pieces: int, train: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """Returns the assets of a base, with new pieces of each language that is another one.
+
+    The vectors of new pieces start with those that the base has at the same ids, as in B. Zoph,
+    D. Yuret, J. May, K. Knight: Transfer Learning for Low-Resource Neural Machine Translation,
+    EMNLP 2016.
+
+    Args:
+      base: assets of a translator.
+      source, target: languages to translate from and to.
+      pieces: number of pieces to learn.
+      train: `text` and `translation`, one each per row.
+
+    Raises:
+      KeyError: the base is no translator.
+      ZooError: as `check_characters`, of a target language that is that of the base.
+    """
+    kept, rule = {side: base[f"{side}_pieces"] for side in ("source", "target")}, rule_of(base)
+    if source != base.config.source:
+        kept["source"] = learn_subwords(train["text"], pieces, True, rule)
+    if target != base.config.target:
+        kept["target"] = learn_subwords(train["translation"], pieces, False, rule)
+    else:
+        check_characters(train["translation"], kept["target"], rule)
+    return {**base, **{f"{side}_pieces": found for side, found in kept.items()}}
+
+
 def check_characters(
     texts: Sequence[str], vocabulary: Sequence[str], normalisation: int = NONE
 ) -> None:
@@ -138,7 +167,8 @@ def check_characters(
         shown = " ".join(common[:8])
         raise ZooError(
             f"{affected:,} of {len(texts):,} training texts have characters that the pieces of "
-            f"the base lack ({shown}): it could not write them. Train without --from."
+            f"the base lack ({shown}): it could not write them. If they are of another language, "
+            "name it by --set target=CODE. Otherwise train without --from."
         )
 
 

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from support.translators import KINDS, small_translator
 
+import zoo
 from recipes import translation as recipe
 from recipes.corpora import bible
 from recipes.translating import metrics
@@ -441,3 +442,37 @@ def test_the_accuracy_counts_each_piece_once():
     metric.reset_state()
     assert float(metric.result()) == 0
     assert PieceAccuracy.from_config(metric.get_config()).name == "accuracy"
+
+
+GERMAN = [
+    ("A dog runs.", "Ein Hund läuft."),
+    ("Two women drink tea.", "Zwei Frauen trinken Tee."),
+    ("The old man's hat is blue!", "Der Hut des alten Mannes ist blau!"),
+    ("A girl reads; her brother sleeps.", "Ein Mädchen liest; ihr Bruder schläft."),
+]
+
+
+def test_a_base_of_another_target_language_gives_its_source_side(tmp_path):
+    settings = {
+        "encoder_units": 4, "units": 6, "embedding": 5, "pieces": 60, "epochs": 1,
+    }  # fmt: skip
+    options = {"baselines": False, "quiet": True}
+    french = zoo.train("translate-attention", tmp_path / "fr", data="sample", settings=settings,
+                       **options)  # fmt: skip
+    rows = [f"{a} {b}\t{c} {d}" for a, c in GERMAN for b, d in [*GERMAN, ("", "")]]
+    table = tmp_path / "pairs.tsv"
+    table.write_text("\n".join(["text\ttranslation", *rows]), encoding="utf-8")
+    still = {"learning_rate": 1e-30, "target": "de", "epochs": 1}
+    german = zoo.train("translate-attention", tmp_path / "de", data=table, base=french.path,
+                       settings=still, **options)  # fmt: skip
+    old, new = zoo.load(french), zoo.load(german)
+    assert new.assets["source_pieces"] == old.assets["source_pieces"]
+    assert "ä" in "".join(new.assets["target_pieces"])
+    assert "ä" not in "".join(old.assets["target_pieces"])
+    assert len(new.assets["target_pieces"]) == len(old.assets["target_pieces"])
+    for name in ("embedding", "encoder", "decoder"):
+        layers = old.model.get_layer(name), new.model.get_layer(name)
+        for one, other in zip(*(layer.get_weights() for layer in layers), strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-20)
+    with pytest.raises(ZooError, match=r"lack \(E H M ä .*\).*name it by --set target=CODE"):
+        zoo.train("translate-attention", tmp_path / "no", data=table, base=french.path, **options)
