@@ -76,6 +76,7 @@ DEMO = Demo(
     example={"text": "Angela Merkel met the president of Siemens in Munich on Friday."},
 )
 NOVELTY = (Novelty("novelty", "high", "{unknown_words:.0%} of its words are rare or unknown", 0.3),)
+LAYER_ASSETS = {"scores": "tags", "crf": "tags", "dense": "tags"}
 READER = "recipes.tagging.tag_reader"  # answers texts from exports without TensorFlow
 KERAS_OBJECTS = {
     "zoo>CRF": "recipes.tagging.crf",

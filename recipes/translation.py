@@ -79,6 +79,7 @@ NOVELTY = (
     Novelty("novelty", "high", "{unknown_words:.0%} of its words have no piece of their own", 0.4),
     Novelty("score", "low", "its score of {score:.2f} is unusually low"),
 )
+LAYER_ASSETS = {"embedding": "source_pieces", "decoder": "target_pieces"}
 READER = "recipes.translating.subword_reader"  # answers texts from exports without TensorFlow
 KERAS_OBJECTS = {
     "zoo>Attention": "recipes.translating.attention",

@@ -13,6 +13,9 @@ Constants:
 
 - `HANDED_ON`, optional: names of settings, such as layer sizes, that another recipe inherits if it
   starts from a model of this one by `--from`.
+- `LAYER_ASSETS`, optional: by layer name, the asset that says what its weights stand for, such as
+  `{"decoder": "target_pieces"}`. With `--from`, the layer starts from scratch if this asset is
+  another one than that of the base, as the last layer does if `labels` are others.
 - `NOVELTY`, optional: a tuple of `Novelty`, outputs of `answer` that measure how far a row is from
   the training rows. The engine learns from the validation rows which values are unusual, and adds
   the output `unusual` to each signature that has these outputs.
@@ -375,6 +378,11 @@ class Recipe:
     def handed_on(self) -> tuple[str, ...]:
         """Settings that another recipe inherits if it starts from a model of this one."""
         return getattr(self.module, "HANDED_ON", ())
+
+    @property
+    def layer_assets(self) -> Mapping[str, str]:
+        """By layer name, the asset that says what its weights stand for."""
+        return getattr(self.module, "LAYER_ASSETS", {})
 
     @property
     def seeds(self) -> tuple[Option, ...]:

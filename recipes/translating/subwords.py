@@ -112,10 +112,6 @@ def pieces_from(
 ) -> dict[str, Any]:
     """Returns the assets of a base, with new pieces of each language that is another one.
 
-    The vectors of new pieces start with those that the base has at the same ids, as in B. Zoph,
-    D. Yuret, J. May, K. Knight: Transfer Learning for Low-Resource Neural Machine Translation,
-    EMNLP 2016.
-
     Args:
       base: assets of a translator.
       source, target: languages to translate from and to.

@@ -47,6 +47,30 @@ def test_other_classes_get_a_new_head_though_there_are_as_many(sample_run, tmp_p
     assert "layer dense starts from scratch: the classes differ" in capsys.readouterr().out
 
 
+def test_other_tags_get_a_new_head_though_there_are_as_many(tmp_path, capsys):
+    settings = {"units": 4, "embedding": 4, "character": 3, "filters": 3, "epochs": 1}
+    options = {"settings": settings, "baselines": False}
+    base = zoo.train("conll-bilstm-crf", tmp_path / "base", data="sample", **options).path
+    train = zoo.get_recipe("conll-bilstm-crf").dataset.load("sample").train
+    kept = [
+        {"tokens": tokens, "tags": tags}
+        for tokens, tags in zip(train["tokens"], train["tags"], strict=True)
+    ] * 3
+    others = [
+        {**row, "tags": [tag.replace("PER", "DRUG").replace("LOC", "GENE") for tag in row["tags"]]}
+        for row in kept
+    ]
+    for name, rows, expected in (
+        ("kept", kept, []),
+        ("others", others, [f"layer {name} starts from scratch: the tags differ"
+                            for name in ("scores", "crf")]),
+    ):  # fmt: skip
+        capsys.readouterr()
+        zoo.train("conll-bilstm-crf", tmp_path / name, data=rows, base=base, **options)
+        lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+        assert [line for line in lines if "from scratch" in line] == expected
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [

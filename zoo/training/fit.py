@@ -68,8 +68,8 @@ from zoo.training.transfer import NONE as NO_BASE
 from zoo.training.transfer import (
     base_config,
     check_fits,
-    has_new_head,
     load_base,
+    others_of,
     prepare_from,
     take_weights,
 )
@@ -483,7 +483,7 @@ def _train_in(
         model.optimizer.build(model.trainable_variables)
         recipe.initialise(config, assets, model)
         if base is not None and origin is not None:
-            for line in take_weights(model, base, has_new_head(assets, origin)):
+            for line in take_weights(model, base, others_of(recipe, assets, model, origin)):
                 progress.log(f"  {line}")
         training_loss = recipe.training_loss(config, assets, model)
     votes = prepare(model, training.take(np.arange(1)), training_loss=training_loss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -81,7 +82,7 @@ def check_fits(recipe: Recipe, assets: Assets, model: keras.Model, origin: Predi
     Raises:
       UsageError: no layer matches.
     """
-    fitting, _ = _compare(model, origin.model, new_head=has_new_head(assets, origin))
+    fitting, _ = _compare(model, origin.model, others_of(recipe, assets, model, origin))
     if not fitting:
         sizes = ", ".join(
             f"{name} {[*layer.weights[0].shape]}"
@@ -94,12 +95,33 @@ def check_fits(recipe: Recipe, assets: Assets, model: keras.Model, origin: Predi
         )
 
 
-def has_new_head(assets: Assets, origin: Predictor) -> bool:
-    """Whether the classes differ from those of the base."""
-    return assets.get("labels") != origin.assets.get("labels")
+def others_of(
+    recipe: Recipe, assets: Assets, model: keras.Model, origin: Predictor
+) -> dict[str, str]:
+    """Returns the layers whose weights stand for something else than those of the base.
+
+    Returns:
+      What differs, by layer name: `classes`, for the last layer; or as `LAYER_ASSETS` has it.
+    """
+    found = {
+        layer: asset.replace("_", " ")
+        for layer, asset in recipe.layer_assets.items()
+        if assets.get(asset) != origin.assets.get(asset)
+    }
+    if assets.get("labels") != origin.assets.get("labels"):
+        found[_learnt_layers(model)[-1]] = "classes"
+    return found
 
 
-def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False) -> list[str]:
+def _learnt_layers(model: keras.Model) -> list[str]:
+    """Returns the names of the layers whose weights are trained and do not come from the assets."""
+    layers = named_layers(model).items()
+    return [name for name, layer in layers if not getattr(layer, "fitted", False)]
+
+
+def take_weights(
+    model: keras.Model, origin: keras.Model, others: Mapping[str, str] | None = None
+) -> list[str]:
     """Copies the weights of each layer that has the same name and shapes in both.
 
     Additional weights of a layer of the origin are ignored: the bias of embeddings that are tied
@@ -109,12 +131,12 @@ def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False
     Args:
       model: receives the weights.
       origin: source of the weights, possibly a network of another recipe.
-      new_head: whether the last layer starts from scratch even if it matches.
+      others: layers that start from scratch even if they match, as `others_of` returns them.
 
     Returns:
       One line for each layer that starts from scratch.
     """
-    fitting, lines = _compare(model, origin, new_head)
+    fitting, lines = _compare(model, origin, others or {})
     for new, old in fitting:
         for target, value in zip(new.weights, _offered(old, new), strict=True):
             target.assign(np.asarray(value))
@@ -122,24 +144,20 @@ def take_weights(model: keras.Model, origin: keras.Model, new_head: bool = False
 
 
 def _compare(
-    model: keras.Model, origin: keras.Model, new_head: bool
+    model: keras.Model, origin: keras.Model, others: Mapping[str, str]
 ) -> tuple[list[tuple[Any, Any]], list[str]]:
     """Returns pairs of matching layers, the new one first, and a line for each other layer."""
     theirs, ours = _with_forward_layers(named_layers(origin)), named_layers(model)
-    # The weights of fitted layers are not trained but come from the assets.
-    fitted = {name for name, layer in ours.items() if getattr(layer, "fitted", False)}
-    head = [name for name in ours if name not in fitted][-1]
     fitting, lines = [], []
-    for name, layer in ours.items():
-        if name in fitted:
-            continue
+    for name in _learnt_layers(model):
+        layer = ours[name]
         shapes = [weight.shape for weight in layer.weights]
         if name not in theirs:
             reason = "the base model has no such layer"
         elif shapes != [weight.shape for weight in _offered(theirs[name], layer)]:
             reason = f"it has another shape, {shapes[0]}"
-        elif new_head and name == head:
-            reason = "the classes differ"
+        elif name in others:
+            reason = f"the {others[name]} differ"
         else:
             fitting.append((layer, theirs[name]))
             continue
