@@ -17,10 +17,10 @@ from benchmarks.score_tables import (
     TAUGHT,
     changes,
     deviation_of,
+    gpu_of,
     mark,
     metric_name,
     number,
-    on_gpu,
     pack_of,
     read_results,
     render_models,
@@ -310,7 +310,7 @@ def render_latency(directory: str | Path = "results") -> str:
 
 def _training_line(scores: Sequence[dict[str, Any]]) -> list[str]:
     """Explains the columns of times, sizes and dates."""
-    gpus = {done[0] for result in scores if (done := on_gpu(result["metrics"]))}
+    gpus = {gpu for result in scores if (gpu := gpu_of(result["metrics"]))}
     gpu = f"; GPU: one {', '.join(sorted(gpus))}" if gpus else ""
     return [
         f"\nTraining: time in training steps on one of these machines{gpu}. Training of teachers "

@@ -392,17 +392,19 @@ def best_baseline(result: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def training_time(metrics: dict[str, Any]) -> str:
-    """Returns the training time; for training on a GPU, the one that its run records."""
+    """Returns the training time; of a training by `tools/gpu`, the one that its run records."""
     if metrics.get("train_seconds") is not None:
         return duration(metrics["train_seconds"])
-    done = on_gpu(metrics)
-    return f"{duration(done[1])} (GPU)" if done else "–"
+    found = re.search(r"on (one NVIDIA .+?|a CPU) in ([\d,.]+) s\b", metrics.get("weights", ""))
+    if found is None:
+        return "–"
+    return duration(float(found[2].replace(",", ""))) + (" (GPU)" if found[1] != "a CPU" else "")
 
 
-def on_gpu(metrics: dict[str, Any]) -> tuple[str, float] | None:
-    """Returns the GPU that a network was trained on, and the seconds; None for other networks."""
-    found = re.search(r"on one (NVIDIA .+?) in ([\d,.]+) s\b", metrics.get("weights", ""))
-    return (found[1], float(found[2].replace(",", ""))) if found else None
+def gpu_of(metrics: dict[str, Any]) -> str | None:
+    """Returns the GPU that a network was trained on; None for other networks."""
+    found = re.search(r"on one (NVIDIA .+?) in [\d,.]+ s\b", metrics.get("weights", ""))
+    return found[1] if found else None
 
 
 def duration(seconds: float) -> str:

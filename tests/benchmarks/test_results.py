@@ -107,6 +107,7 @@ def test_networks_and_baselines_have_a_table_each(measured):
             {"train_seconds": None, "weights": "by PyTorch on one NVIDIA H200 in 233 s"},
             "4 min (GPU)",
         ),
+        ({"train_seconds": None, "weights": "trained by JAX on a CPU in 1,002 s, "}, "17 min"),
         ({"train_seconds": 60.0, "weights": "trained on one NVIDIA H200 in 83 s, rounded"}, "60 s"),
     ],
 )

@@ -186,7 +186,7 @@ def finish_run(
     finish(recipe, config, run, splits, state, baselines, progress)
     how = f"trained by {library} on {notes['device']} in {notes['seconds']:,} s"
     if beside := notes.get("beside"):
-        how += f", beside {beside} other networks"
+        how += f", beside {beside} other network{'s' * (beside > 1)}"
     files.write_json(run.path / "metrics.json", {**run.metrics, "weights": how})
     (run.path / "card.md").unlink(missing_ok=True)  # which does not say so yet
     wrap_up(run, recipe)
