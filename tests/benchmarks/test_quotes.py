@@ -39,6 +39,8 @@ QUOTES = {
         "of a linear model ({news-gru-bbc-wide score .4f})",
         "its test score was read once: {imdb-bilstm-large score .4f}",
         "and {imdb-bilstm-large metrics.validation .4f} as it is served",
+        "On the test text, it has {shakespeare-lstm score .3f}, and the earlier network "
+        "{shakespeare-lstm-one-layer score .3f}",
         "it has {imdb-bilstm-large-sst-2 score .4f} on the test split",
         "Their F1 on the test split is {conll-bilstm-crf-distilled-seeds mean .4f}, with a "
         "standard deviation of {conll-bilstm-crf-distilled-seeds deviation .4f} "
