@@ -211,7 +211,7 @@ def model_pages():
 def test_each_model_has_a_page_with_its_use_its_limits_and_its_network():
     uses = json.loads((ROOT / "recipes/pretrained/use.json").read_text(encoding="utf-8"))
     pages = model_pages()
-    assert len(pages) == 28
+    assert len(pages) == 27
     for name, text in pages.items():
         assert text.count("## Intended use and limits") == 1, name
         assert "## What it is for" not in text, name
