@@ -120,7 +120,6 @@ class Predictor:
             files.read_object(self.about / "assets.json"),
             lambda assets: self.recipe.encoder(self.config, assets),
             novelty.limits_of(*self._use),
-            self.config,
         )
         if is_portable(self.folder):
             raise UsageError(

@@ -61,6 +61,7 @@ def prepare_from(
     """
     if origin is None:
         return recipe.prepare(config, train)
+    origin.assets.config = origin.config
     if origin.recipe.module is recipe.module:
         return recipe.prepare(config, train, origin.assets)
     try:
