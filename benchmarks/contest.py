@@ -196,10 +196,10 @@ def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     answers({name: example[name] for name in family.columns})
     ready = time.perf_counter() - begun
 
-    def score_of(split: dict[str, Any]) -> float:
-        return family.score(split, answers({name: split[name] for name in family.columns}))
+    def columns_of(split: dict[str, Any]) -> dict[str, Any]:
+        return {name: split[name] for name in family.columns}
 
-    columns = {name: splits.test[name] for name in family.columns}
+    columns = columns_of(splits.test)
     times = []
     for row in range(min(SINGLE, len(columns[family.columns[0]]))):
         one = {name: column[row : row + 1] for name, column in columns.items()}
@@ -209,8 +209,8 @@ def answer(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "ready_seconds": ready,
         "milliseconds": 1_000 * statistics.median(times),
-        "validation_score": score_of(splits.validation),
-        "score": score_of(splits.test),
+        "validation_score": family.score(splits.validation, answers(columns_of(splits.validation))),
+        "score": family.score(splits.test, answers(columns)),
     }
 
 

@@ -17,12 +17,12 @@ from benchmarks.score_tables import (
     TAUGHT,
     changes,
     deviation_of,
-    gpu_of,
     mark,
     metric_name,
     number,
     pack_of,
     read_results,
+    recorded_training,
     render_models,
     score_tables,
     seed_runs,
@@ -310,7 +310,7 @@ def render_latency(directory: str | Path = "results") -> str:
 
 def _training_line(scores: Sequence[dict[str, Any]]) -> list[str]:
     """Explains the columns of times, sizes and dates."""
-    gpus = {gpu for result in scores if (gpu := gpu_of(result["metrics"]))}
+    gpus = {gpu for result in scores if (gpu := recorded_training(result["metrics"])[0])}
     gpu = f"; GPU: one {', '.join(sorted(gpus))}" if gpus else ""
     return [
         f"\nTraining: time in training steps on one of these machines{gpu}. Training of teachers "

@@ -395,16 +395,14 @@ def training_time(metrics: dict[str, Any]) -> str:
     """Returns the training time; of a training by `tools/gpu`, the one that its run records."""
     if metrics.get("train_seconds") is not None:
         return duration(metrics["train_seconds"])
-    found = re.search(r"on (one NVIDIA .+?|a CPU) in ([\d,.]+) s\b", metrics.get("weights", ""))
-    if found is None:
-        return "–"
-    return duration(float(found[2].replace(",", ""))) + (" (GPU)" if found[1] != "a CPU" else "")
+    gpu, seconds = recorded_training(metrics)
+    return "–" if seconds is None else duration(seconds) + (" (GPU)" if gpu else "")
 
 
-def gpu_of(metrics: dict[str, Any]) -> str | None:
-    """Returns the GPU that a network was trained on; None for other networks."""
-    found = re.search(r"on one (NVIDIA .+?) in [\d,.]+ s\b", metrics.get("weights", ""))
-    return found[1] if found else None
+def recorded_training(metrics: dict[str, Any]) -> tuple[str | None, float | None]:
+    """Returns the GPU and the seconds of a training by `tools/gpu`; None for what there is not."""
+    found = re.search(r"on (?:one (NVIDIA .+?)|a CPU) in ([\d,.]+) s\b", metrics.get("weights", ""))
+    return (found[1], float(found[2].replace(",", ""))) if found else (None, None)
 
 
 def duration(seconds: float) -> str:

@@ -24,8 +24,7 @@ class Assets(dict[str, Any]):
       values: returned by the recipe's `prepare`.
       make_encoder: creates the encoder of these assets; called once, on first use of `encoder`.
       limits: by output name, the limit beyond which a value is unusual: `zoo.serving.novelty`.
-      config: settings of the network that they belong to. A loaded model's assets have them only as
-        the base of a training.
+      config: settings of the network that they belong to; None in a loaded model.
 
     Attributes:
       limits, config: as given.

@@ -61,11 +61,11 @@ def prepare_from(
     """
     if origin is None:
         return recipe.prepare(config, train)
-    origin.assets.config = origin.config
+    base = origin.recipe.assets(origin.config, origin.assets)
     if origin.recipe.module is recipe.module:
-        return recipe.prepare(config, train, origin.assets)
+        return recipe.prepare(config, train, base)
     try:
-        assets = recipe.prepare(config, train, origin.assets)
+        assets = recipe.prepare(config, train, base)
         alike = type(assets.encoder) is type(origin.assets.encoder)
     except LookupError:  # the base lacks assets that `prepare` needs
         alike = False
