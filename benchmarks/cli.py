@@ -563,7 +563,10 @@ def formats(models: tuple[str, ...], output: str, rows: int, data: str | None) -
     type=click.IntRange(min=1),
     help="Round matrices to a grid of so many steps to a standard deviation; 8 for large models.",
 )
-def pack(run: str, folder: str, baselines: bool, steps: int | None) -> None:
+@click.option(
+    "--source", metavar="KEY", help="Source with the same rows as the custom data of the training."
+)
+def pack(run: str, folder: str, baselines: bool, steps: int | None, source: str | None) -> None:
     """Pack the complete RUN as pretrained weights into FOLDER, and list it in its manifest.
 
     RUN may be a packed model: its weights stay, what is around them is made again.
@@ -573,7 +576,7 @@ def pack(run: str, folder: str, baselines: bool, steps: int | None) -> None:
 
     from benchmarks.pack import pack
 
-    entry = pack(run, Path(folder), steps=steps, baselines=baselines)
+    entry = pack(run, Path(folder), steps=steps, baselines=baselines, source=source)
     click.echo(
         f"{entry['file']}: {entry['bytes'] / 1e6:.1f} MB, {entry['metric']} {entry['score']:.4f}"
     )

@@ -30,6 +30,7 @@ def pack(
     bits: int = 12,
     steps: int | None = None,
     baselines: bool = False,
+    source: str | None = None,
 ) -> dict[str, Any]:
     """Packs a complete run as pretrained weights and lists it in the manifest.
 
@@ -41,33 +42,38 @@ def pack(
       steps: round matrices to a grid instead, with at least so many steps to the standard deviation
         of each (`round_to_grid`). 8 need half the space of 12 bits: about 6 bits a weight.
       baselines: measure them again, although the run has its own.
+      source: key of the dataset's source that has the same rows as the custom file or folder on
+        which the network was trained, so that `zoo evaluate NAME` reads them from there.
 
     Returns:
       The manifest's entry.
 
     Raises:
-      UsageError: as for `zoo.load`.
+      UsageError: as for `zoo.load`, or the dataset has no such source.
       ZooError: the run is not complete, its data are unavailable, or nothing can be written.
     """
-    source = load(model)
-    if not source.metrics:
+    given = load(model)
+    if not given.metrics:
         raise ZooError(f"{model} is not complete. Run its `zoo train` again, then pack it.")
-    name = source.name
+    name = given.name
+    keys = [each.key for each in given.recipe.data(given.config).sources]
+    if source is not None and source not in keys:
+        raise UsageError(f"{name} has no source {source}; it has {', '.join(keys)}.")
     folder.mkdir(parents=True, exist_ok=True)
     with files.temporary_folder() as scratch:
         rounded = scratch / "run"
         rounded.mkdir()
         for file_name in ABOUT:
-            if (source.about / file_name).exists():  # an early run has no use.json
-                shutil.copy(source.about / file_name, rounded / file_name)
+            if (given.about / file_name).exists():  # an early run has no use.json
+                shutil.copy(given.about / file_name, rounded / file_name)
         if baselines:
             known = files.read_json(rounded / "metrics.json")
             files.write_json(rounded / "metrics.json", {**known, "baseline": {}})
-        for variable in source.model.variables:
+        for variable in given.model.variables:
             if "float" in variable.dtype:
                 variable.assign(_rounded(variable.numpy(), bits, steps))
-        source.model.save(rounded / "model.keras")
-        metrics = source.metrics
+        given.model.save(rounded / "model.keras")
+        metrics = given.metrics
         scored = evaluate(rounded)  # with the run's own baselines, if it has measured them
         metrics["test"], metrics["baseline"] = scored["metrics"], scored["baseline"]
         said = [part for part in metrics.get("weights", "").split(", ") if part]
@@ -78,8 +84,8 @@ def pack(
             how = f"matrices rounded to {steps} steps or more to a standard deviation"
         metrics["weights"] = ", ".join([*said, how])
         files.write_json(rounded / "metrics.json", metrics)
-        _remove_folders(rounded)
-        card.write(rounded, source.recipe)
+        _remove_folders(rounded, source)
+        card.write(rounded, given.recipe)
         packed = export(rounded, scratch / "export")
         shutil.copy(rounded / "model.keras", packed / "model.keras")
         sums = {
@@ -100,9 +106,9 @@ def pack(
                 "bytes": file.stat().st_size,
                 "metric": metrics["metric"],
                 "score": metrics["test"][metrics["metric"]],
-                "data": source.data["title"],
-                "licence": source.data["licence"],
-                "config": dataclasses.asdict(source.config),
+                "data": given.data["title"],
+                "licence": given.data["licence"],
+                "config": dataclasses.asdict(given.config),
             }
             manifest = {**read_manifest(folder), name: entry}
             files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
@@ -175,10 +181,18 @@ def _rounded(array: np.ndarray, bits: int, steps: int | None) -> np.ndarray:
     return round_to_grid(array, steps)
 
 
-def _remove_folders(folder: Path) -> None:
-    """Keeps only the last part of absolute paths, for privacy."""
-    for name in ("data.json", "config.json"):
-        files.write_json(folder / name, basenames_only(files.read_json(folder / name)))
+def _remove_folders(folder: Path, source: str | None = None) -> None:
+    """Keeps only the last part of absolute paths, for privacy.
+
+    A key of a source replaces the path of the training data.
+    """
+    data = basenames_only(files.read_json(folder / "data.json"))
+    config = basenames_only(files.read_json(folder / "config.json"))
+    if source is not None:
+        data, run = {**data, "source": source}, {**config["run"], "data": source}
+        config = {**config, "run": run}
+    files.write_json(folder / "data.json", data)
+    files.write_json(folder / "config.json", config)
 
 
 def _tar(source: Path, target: Path) -> None:

@@ -142,6 +142,20 @@ def test_a_pack_keeps_only_the_name_of_custom_data(tmp_path):
         assert run["seed"] == 3
 
 
+def test_a_pack_names_the_source_that_has_the_rows_of_the_custom_data(tmp_path):
+    write_json(tmp_path / "data.json", {"source": "/home/me/fsdd", "title": "t"})
+    write_json(tmp_path / "config.json", {"recipe": "r", "run": {"data": "fsdd", "seed": 3}})
+    packing._remove_folders(tmp_path, "fsdd-1.0.9")
+    assert read_json(tmp_path / "data.json") == {"source": "fsdd-1.0.9", "title": "t"}
+    assert read_json(tmp_path / "config.json")["run"] == {"data": "fsdd-1.0.9", "seed": 3}
+
+
+def test_a_pack_names_no_source_that_its_dataset_lacks(run_of, tmp_path):
+    with pytest.raises(zoo.UsageError, match=r"has no source fsdd; it has \w+"):
+        pack(run_of("imdb-simplernn"), tmp_path / "pretrained", source="fsdd")
+    assert not (tmp_path / "pretrained").exists()
+
+
 def test_a_pack_keeps_only_the_names_of_teachers(tmp_path):
     teachers = {"linear": 0.9, "/home/me/runs/large": 0.93}
     write_json(tmp_path / "data.json", {"source": "wheel", "teaching": {"teachers": teachers}})
