@@ -16,7 +16,7 @@ Effectiveness of Recurrent Neural Networks, 2015). `temperature` sharpens or fla
 distribution; `top_p` omits its improbable tail (Holtzman et al. 2020).
 
 Nats per character on the test text of Tiny Shakespeare, in passages of about 1,000 characters, each
-from a state of zeros (results/; 40 minutes each, on one of two busy cores):
+from a state of zeros (results/; 40 and 34 minutes, on one of two busy cores):
 
     shakespeare-gru 1.57   shakespeare-lstm 1.54   (6-grams 1.63)
 """

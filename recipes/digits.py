@@ -15,11 +15,12 @@ bands and frames are hidden (SpecAugment; Park et al. 2019). The classes can be 
 digits.
 
 The served model evaluates 15 variants of each recording (5 lengths of the vocal tract × 3 tempos,
-changed as in training) and averages their log p(y | x). This helps with unusual voices.
+changed as in training) and averages their log p(y | x). This is meant for unusual voices; its effect
+alone was not measured.
 
 Accuracy on FSDD (results/), in %, of the network and of the better of two nearest neighbours:
 
-    digits-gru 99.7  96.7  (recordings 0 to 4 of each digit and speaker; 7 minutes on a shared core)
+    digits-gru 99.7  96.7  (recordings 0 to 4 of each digit and speaker; 4 minutes)
                90.0  55.4  (each speaker held out in turn, by `--set speaker=theo`; the worst 81.2)
 
 With `--set voices=heard`, only frames more than 80 dB below the loudest one count as silence, and

@@ -11,7 +11,7 @@ nothing to remember between two images. notebooks/00-from-ann-to-rnn.ipynb reads
 row by row with a SimpleRNN, and shows the gain and the cost of the sequence.
 
 Each pixel has its own weight, so a digit that is moved by a pixel is another input. For this reason
-the digit is cropped and centred first, for any size of the picture and any shade of the paper. Each
+the digit is cropped and centred first, for any shade of the paper. Each
 epoch moves and scales the digits a little.
 
 Accuracy on a tenth of the images, drawn by a fixed seed, in %, mean of three seeds (results/;

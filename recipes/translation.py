@@ -24,7 +24,7 @@ log-probability divided by the length to the power `length_penalty`.
 
 BLEU on the Multi30k test set of 2016 (results/), lower-cased and tokenised:
 
-    translate-attention 54.8   (en→fr; 195 minutes on one of two busy cores)
+    translate-attention 54.8   (en→fr; 194 minutes on one of two busy cores)
     translate-seq2seq   40.1   (en→fr; 26 minutes on one of two busy cores)
 
 One seed each. `translate-attention` also reads everyday sentences of Tatoeba. On test sentences of
