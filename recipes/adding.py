@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from recipes.toys.adding import adding
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
+from zoo.config import check_at_least
 from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Objective
 from zoo.scores import Metric, Monitor, Scores
@@ -77,8 +78,7 @@ class Config(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.length < 2 or self.units < 1:
-            raise ValueError("Setting 'length' must be at least 2, and 'units' at least 1.")
+        check_at_least(self, 2, "length")
         if self.activation != "tanh" and self.cell != "simplernn":
             raise ValueError("Setting 'activation' is only for a SimpleRNN; gated cells use tanh.")
         if self.recurrent == "identity" and self.cell != "simplernn":

@@ -86,6 +86,8 @@ KERAS_OBJECTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
+    MAY_BE_0 = ("transpose",)
+
     epochs: int = 12  # passes over the training split, at most
     batch_size: int = 16  # pieces in one step, over all replicas together
     learning_rate: float = 3e-3  # Adam's step size at its highest
@@ -109,6 +111,13 @@ class Config(BaseConfig):
     temperature: float = 0.9  # below 1, what is probable is drawn more often
     top_k: int = 0  # draw from the k most probable ids (0: from all)
     top_p: float = 1.0  # draw from the most probable ids that together reach this probability
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quarter_length <= 0:
+            raise ValueError(
+                f"Setting 'quarter_length' must be above 0; got {self.quarter_length}."
+            )
 
 
 RECIPES = {

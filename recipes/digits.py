@@ -15,8 +15,8 @@ bands and frames are hidden (SpecAugment; Park et al. 2019). The classes can be 
 digits.
 
 The served model evaluates 15 variants of each recording (5 lengths of the vocal tract × 3 tempos,
-changed as in training) and averages their log p(y | x). This is meant for unusual voices; its effect
-alone was not measured.
+changed as in training) and averages their log p(y | x). This is meant for unusual voices; its
+effect alone was not measured.
 
 Accuracy on FSDD (results/), in %, of the network and of the better of two nearest neighbours:
 
@@ -38,7 +38,6 @@ from recipes.audio.digits import digits
 from recipes.speech import augment, encoder, read_input, states
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.config import check_at_least
 from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Demo, Objective
 from zoo.scores import Metric, Monitor, Scores
@@ -80,10 +79,6 @@ class Config(BaseConfig):
     dropout: float = 0.3  # dropout rate of states
     tracts: int = 1  # simulated lengths of the vocal tract, whose answers are averaged
     tempos: int = 1  # simulated tempos for each length, averaged likewise
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_at_least(self, 1, "bands", "stack", "layers", "units", "tracts", "tempos")
 
 
 RECIPES = {"digits-gru": Config(tracts=5, tempos=3)}

@@ -32,8 +32,8 @@ vector is learnt (Lample et al. 2016). `--set vectors=glove-50` starts from the 
 the vectors of words that the training text lacks; the model contains those of the `vector_words`
 most frequent words.
 
-F1 of entities on the test split of CoNLL-2003 (results/; 7 to 10 minutes on two cores; a linear-chain
-CRF on hand-made features has 83.0, a lookup of the training entities 59.6):
+F1 of entities on the test split of CoNLL-2003 (results/; 7 to 10 minutes on two cores; a
+linear-chain CRF on hand-made features has 83.0, a lookup of the training entities 59.6):
 
     packed              conll-bilstm 85.0 (vectors=none)    conll-bilstm-crf 89.7 (glove-50)
     the other vectors   conll-bilstm 89.7 (glove-50)        conll-bilstm-crf 85.2 (none)
@@ -51,6 +51,7 @@ from typing import TYPE_CHECKING, Literal
 from recipes.tagging.conll import CONLL
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
+from zoo.config import check_at_least, check_between
 from zoo.data import Dataset, Examples
 from zoo.errors import UsageError
 from zoo.recipe import Answers, Demo, Novelty, Objective
@@ -91,6 +92,8 @@ KERAS_OBJECTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
+    MAY_BE_0 = ("rare", "vector_words")
+
     epochs: int = 20  # passes over the training split, at most
     batch_size: int = 20  # sentences in one step, over all replicas together
     learning_rate: float = 2e-3  # Adam's step size at its highest
@@ -118,10 +121,8 @@ class Config(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.max_characters < 3:
-            raise ValueError(
-                f"Setting 'max_characters' must be at least 3; got {self.max_characters}."
-            )
+        check_at_least(self, 3, "max_characters")
+        check_between(self, hidden_words=(0, 1))
 
 
 RECIPES = {"conll-bilstm": Config(crf=False), "conll-bilstm-crf": Config()}

@@ -26,6 +26,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from recipes.toys.images import IMAGES, INK, SIDE
+from zoo import files
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least
@@ -63,7 +64,6 @@ class Config(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_at_least(self, 1, "layers", "units")
         check_at_least(self, 0, "move")
         if not 0 <= self.grow < 1:
             raise ValueError(f"Setting 'grow' must be from 0 to below 1; got {self.grow}.")
@@ -172,11 +172,10 @@ def serve(config: Config, assets: Assets, model: keras.Model) -> Served:
 
 
 def read_input(config: Config, text: str) -> Examples:
-    from pathlib import Path
 
     from recipes.toys.images import read_picture
 
-    return {"pixels": [read_picture(Path(text).expanduser())], "file": [text]}
+    return {"pixels": [read_picture(files.expanded(text))], "file": [text]}
 
 
 def evaluate(config: Config, assets: Assets, predictor: Answers, examples: Examples) -> Scores:

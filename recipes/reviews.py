@@ -55,6 +55,8 @@ KERAS_OBJECTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
+    MAY_BE_0 = ("sampled",)
+
     epochs: int = 4  # passes over the training split, at most
     batch_size: int = 64  # windows in a step
     learning_rate: float = 2e-3  # Adam's step size at its highest

@@ -88,6 +88,8 @@ KERAS_OBJECTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Config(TextConfig):
+    MAY_BE_0 = ("vector_words",)
+
     epochs: int = 3  # passes over the training split, at most
     learning_rate: float = 2e-3  # Adam's step size at its highest
     cell: Literal["simplernn", "lstm", "gru"] = "lstm"  # the recurrent cell

@@ -39,7 +39,6 @@ from typing import TYPE_CHECKING, Literal
 from recipes.audio.digits import digits, read_recordings
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
-from zoo.config import check_at_least
 from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Demo, Objective, Picture
 from zoo.scores import Metric, Monitor, Scores
@@ -98,8 +97,6 @@ class Config(BaseConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = ("bands", "stack", "layers", "units", "sequences", "shortest", "beam")
-        check_at_least(self, 1, *least)
         if self.longest < self.shortest:
             raise ValueError(
                 f"Setting 'longest' must be at least 'shortest', {self.shortest}; "

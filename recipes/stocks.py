@@ -44,6 +44,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from zoo import files
 from zoo.assets import Assets, Json
 from zoo.config import Config as BaseConfig
 from zoo.data import Dataset, Examples
@@ -100,11 +101,6 @@ class Config(BaseConfig):
     repair: str = ""  # repairs of a custom file: drop,sort,duplicates,bars,gaps,splits,jumps
 
     ALIASES: ClassVar[Mapping[str, str]] = {"mend": "repair"}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.horizon, self.window) < 1:
-            raise ValueError("Settings 'horizon' and 'window' must be at least 1.")
 
 
 RECIPES = {
@@ -271,7 +267,7 @@ def read_input(
     from recipes.prices.answers import read_series
     from recipes.prices.reader import parse_repairs
 
-    repairs, path = parse_repairs(config.repair), Path(text).expanduser()
+    repairs, path = parse_repairs(config.repair), files.expanded(text)
     return read_series(path, repairs, config.horizon, columns, reading)
 
 

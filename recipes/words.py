@@ -65,6 +65,8 @@ KERAS_OBJECTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
+    MAY_BE_0 = ("cache",)
+
     epochs: int = 50  # passes over the training split, at most
     batch_size: int = 64  # streams of text that are read in parallel
     learning_rate: float = 2e-3  # Adam's step size at its highest

@@ -31,9 +31,15 @@ class Config:
     Attributes:
       ALIASES: maps earlier names of settings to current ones. `override` accepts both, so that
         saved runs and existing commands keep working.
+      MAY_BE_0: integer settings that may be 0 although their default is higher. All others with a
+        positive default must be at least 1; numbers with a default of 0 must be at least 0.
+
+    Raises:
+      ValueError: a setting is out of range.
     """
 
     ALIASES: ClassVar[Mapping[str, str]] = {}
+    MAY_BE_0: ClassVar[tuple[str, ...]] = ()
 
     epochs: int = 4  # passes over the training split, at most
     batch_size: int = 64  # examples in one step, over all replicas together
@@ -49,24 +55,27 @@ class Config:
     unfreeze: int = 0  # unfreeze one more layer, from the top, every N epochs (0: all at once)
 
     def __post_init__(self) -> None:
-        for names, fits, meaning in (
-            (("epochs", "batch_size"), lambda value: value >= 1, "at least 1"),
-            (("learning_rate",), lambda value: value > 0, "above 0"),
-            (("average",), lambda value: 0 <= value < 1, "0 or more, and below 1"),
-            (("layer_decay",), lambda value: 0 < value <= 1, "above 0, and 1 at most"),
-            (("warmup", "decay_to"), lambda value: 0 <= value <= 1, "between 0 and 1"),
-            (
-                ("clip_norm", "patience", "unfreeze", "average_epochs"),
-                lambda value: value >= 0,
-                "0 or more",
-            ),
-        ):
-            for name in names:
-                if not fits(getattr(self, name)):
-                    raise ValueError(
-                        f"Setting {name!r} must be {meaning}; got {quoted(getattr(self, name))}."
-                    )
-        check_at_least(self, 1, *limits_of(self))
+        for field in dataclasses.fields(self):
+            value, default = getattr(self, field.name), field.default
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            if field.name == "learning_rate":
+                fits, meaning = value > 0, "above 0"
+            elif field.name in ("average", "label_smoothing") or "dropout" in field.name:
+                fits, meaning = 0 <= value < 1, "at least 0, and below 1"
+            elif field.name in ("layer_decay", "top_p"):
+                fits, meaning = 0 < value <= 1, "above 0, and 1 at most"
+            elif field.name in ("warmup", "decay_to"):
+                fits, meaning = 0 <= value <= 1, "between 0 and 1"
+            elif field.name in ("clip_norm", "temperature") or default == 0:
+                fits, meaning = value >= 0, "at least 0"
+            elif not isinstance(default, int) or default < 0:
+                continue
+            else:
+                least = 0 if field.name in ("patience", *self.MAY_BE_0) else 1
+                fits, meaning = value >= least, f"at least {least}"
+            if not fits:
+                raise ValueError(f"Setting {field.name!r} must be {meaning}; got {quoted(value)}.")
 
 
 C = TypeVar("C", bound=Config)

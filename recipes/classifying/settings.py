@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from zoo.config import Config, check_at_least
+from zoo.config import Config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +12,3 @@ class TextConfig(Config):
     adversarial: float = 0.0  # norm of the adversarial perturbation of the word vectors (0: off)
     virtual_adversarial: float = 0.0  # norm of the virtual one, which needs no labels (0: off)
     normalised_vectors: bool = False  # word vectors have mean 0 and variance 1, by frequency
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_at_least(self, 0, "adversarial", "virtual_adversarial")

@@ -154,7 +154,7 @@ def test_a_run_keeps_the_mean_of_epochs_where_it_is_better(better, tmp_path, mon
 
 
 def test_a_momentum_is_below_one():
-    with pytest.raises(ValueError, match="'average' must be 0 or more, and below 1"):
+    with pytest.raises(ValueError, match="'average' must be at least 0, and below 1"):
         zoo.Config(average=1.0)
 
 

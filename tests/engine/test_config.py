@@ -5,7 +5,7 @@ import pytest
 
 from zoo.config import Config, describe, override, parse_settings, saved_settings
 from zoo.errors import UsageError
-from zoo.registry import get_recipe
+from zoo.registry import get_recipe, list_models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,12 +133,50 @@ def test_describing_needs_no_source():
         ("digits-gru", {"tempos": 0}, "'tempos' must be at least 1"),
         ("digits-gru", {"epochs": 0}, "'epochs' must be at least 1"),  # what every recipe checks
         ("digits-mlp", {"units": 0}, "'units' must be at least 1"),
+        ("imdb-simplernn", {"units": 0}, "'units' must be at least 1; got 0"),
+        ("imdb-simplernn", {"layers": 0}, "'layers' must be at least 1"),
+        ("imdb-simplernn", {"embedding": -4}, "'embedding' must be at least 1; got -4"),
+        ("imdb-simplernn", {"vocabulary": 0}, "'vocabulary' must be at least 1"),
+        ("imdb-simplernn", {"dropout": 2}, "'dropout' must be at least 0, and below 1; got 2"),
+        ("imdb-simplernn", {"word_dropout": 1}, "'word_dropout' must be at least 0, and below 1"),
+        ("imdb-simplernn", {"adversarial": -1}, "'adversarial' must be at least 0"),
+        ("conll-bilstm", {"dropout_in": 1.5}, "'dropout_in' must be at least 0, and below 1"),
+        ("conll-bilstm", {"hidden_words": 1.5}, "'hidden_words' must be from 0 to 1"),
+        ("conll-bilstm", {"max_characters": 2}, "'max_characters' must be at least 3; got 2"),
+        ("shakespeare-gru", {"window": 0}, "'window' must be at least 1"),
+        ("shakespeare-gru", {"temperature": -1}, "'temperature' must be at least 0"),
+        ("shakespeare-gru", {"top_p": 0}, "'top_p' must be above 0, and 1 at most"),
+        ("translate-seq2seq", {"label_smoothing": 1}, "'label_smoothing' must be at least 0, and"),
+        ("chorales-lstm", {"quarter_length": 0}, "'quarter_length' must be above 0"),
+        ("adding-lstm", {"length": 1}, "'length' must be at least 2"),
+        ("stocks-lstm", {"horizon": 0}, "'horizon' must be at least 1"),
         ("digits-mlp", {"move": -1}, "'move' must be at least 0; got -1"),
     ],
 )
 def test_settings_that_cannot_be_are_named(recipe, settings, message):
     with pytest.raises(UsageError, match=message):
         override(get_recipe(recipe).config, settings)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings"),
+    [
+        ("chorales-lstm", {"transpose": 0, "patience": 0}),
+        ("imdb-lstm", {"vector_words": 0, "clip_norm": 0, "patience": 0}),
+        ("reviews-lm", {"sampled": 0, "temperature": 0}),
+        ("ptb-lstm", {"cache": 0, "top_p": 1}),
+        ("adding-lstm", {"forget_start": -1}),
+    ],
+)
+def test_settings_that_turn_something_off_may_be_0(recipe, settings):
+    changed = override(get_recipe(recipe).config, settings)
+    assert {name: getattr(changed, name) for name in settings} == settings
+
+
+def test_no_default_is_out_of_range():
+    for name in [each["name"] for each in list_models()]:
+        config = get_recipe(name).config
+        assert override(config, dataclasses.asdict(config)) == config
 
 
 @pytest.mark.parametrize("field", ["epochs", "learning_rate", "nothing"])
